@@ -1,0 +1,55 @@
+"""An exchange: one LLM call on its way through the proxy, and what the addon did to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+type JsonObject = dict[str, Any]
+"""A parsed JSON object: a request body, a message, an answer."""
+
+Endpoint = Literal["chat", "embeddings"]
+"""Which of the handled APIs a path belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing a rule did to a body.
+
+    `rule` is the rule's name (a key of `docs/rules.md`), `pointer` the JSON Pointer of the place in the body
+    as the rule found it, `why` one English line for a person, without any message content.
+    """
+
+    rule: str
+    pointer: str
+    why: str
+
+
+@dataclass(slots=True)
+class AnswerPlan:
+    """What must be undone in the answer, because a rule changed the question. Filled by the rules.
+
+    Plain data only: it travels in `flow.metadata`, which outlives a hot reload and a saved flow file.
+    """
+
+    tool_names: dict[str, str] = field(default_factory=dict)
+    """Tool name as sent upstream -> as the client called it."""
+    function_call: bool = False
+    """The client speaks the deprecated `functions`: answer with `function_call`, not `tool_calls`."""
+    json_fence: bool = False
+    """A JSON answer was asked for by instruction: take a ```json fence around it off."""
+    stop: list[str] = field(default_factory=list)
+    """Stop texts that this endpoint includes in its output (hunyuan.md section 2): cut them off."""
+    base64_embeddings: bool = False
+    """The client asked for `encoding_format: base64`: pack the floats (little-endian float32)."""
+
+    def to_plain(self) -> JsonObject:
+        """The plan as plain data for `flow.metadata`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> AnswerPlan:
+        """The plan that `to_plain` wrote."""
+        return cls(**plain)

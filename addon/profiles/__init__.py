@@ -1,0 +1,176 @@
+"""Profiles: what one family of endpoints demands. Data (TOML beside this file), read once and frozen."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+PROFILE_NAMES = ("hunyuan", "tokenhub")
+"""Every profile that has a data file."""
+
+ParameterType = Literal["boolean", "integer", "number", "string", "string_list", "object", "list"]
+ErrorKind = Literal["rate_limit", "quota", "model_not_found", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What one model can do. Token counts; `None` where nothing is known."""
+
+    id: str
+    context: int | None = None
+    input: int | None = None
+    output: int | None = None
+    images: bool = False
+    images_with_tools: bool = False
+    thinking: bool = False
+    embedding: bool = False
+    successor: str | None = None
+    """The model to use instead where this one is gone: mapped to when re-routed, named in errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One accepted top-level parameter and the values it takes."""
+
+    type: ParameterType
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    max_items: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How messages must look and follow each other."""
+
+    alternate: bool
+    """Neighbours of one role (user, assistant) are refused."""
+    bridge: bool
+    """A user message directly after a tool message is refused."""
+    end_with_user: bool
+    """The last message must be a user or a tool message."""
+    max_messages: int | None
+    reasoning: Literal["remove", "keep"]
+    reasoning_required: bool
+    """An assistant message with tool calls must carry `reasoning_content` while the model thinks."""
+    content_with_tool_calls: bool
+    """An assistant message with tool calls needs content too."""
+    flatten_text: bool
+    """Lists of nothing but text parts become strings outside user messages."""
+    part_types: frozenset[str]
+    fields: Mapping[str, frozenset[str]]
+    """Message fields accepted, by role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """What `/embeddings` accepts."""
+
+    parameters: frozenset[str]
+    max_inputs: int
+    dimensions: Mapping[str, int] = field(default_factory=dict)
+    """Model id -> the only vector length it answers with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """A refusal that the endpoint words dishonestly, and what it really is.
+
+    Matches an error answer when every condition that is set holds; `message` is looked for inside the text.
+    """
+
+    kind: ErrorKind
+    status: int | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One family of endpoints, as its data file describes it."""
+
+    name: str
+    hosts: tuple[str, ...]
+    text_model: str
+    vision_model: str
+    concurrency: int
+    stop_included: bool
+    """The endpoint's output includes the stop text (legacy); OpenAI's does not."""
+    tool_choices: frozenset[str]
+    """Accepted strings for `tool_choice`."""
+    tool_choice_object: bool
+    """`tool_choice` may name a function or an `allowed_tools` set as an object."""
+    strict_tools: bool
+    """`strict` is accepted inside a tool's function."""
+    response_format: bool
+    """`response_format` is accepted; otherwise it becomes an instruction."""
+    grammar: Grammar
+    parameters: Mapping[str, Parameter]
+    embeddings: Embeddings
+    errors: tuple[ErrorRule, ...]
+    models: Mapping[str, Model]
+
+    def model(self, model_id: object) -> Model:
+        """What is known of `model_id`; an unknown one is judged by its name (`vision` in it sees images)."""
+        if not isinstance(model_id, str):
+            return Model("")
+        known = self.models.get(model_id)
+        return known or Model(model_id, images="vision" in model_id, embedding="embedding" in model_id)
+
+
+@cache
+def load(name: str) -> Profile:
+    """Read the profile `name`. Raises `KeyError` for a name that is not in `PROFILE_NAMES`."""
+    if name not in PROFILE_NAMES:
+        raise KeyError(name)
+    text = resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return _profile(name, tomllib.loads(text))
+
+
+def host_profiles() -> dict[str, str]:
+    """Every host of every profile -> that profile's name."""
+    return {host: name for name in PROFILE_NAMES for host in load(name).hosts}
+
+
+def _profile(name: str, data: dict[str, Any]) -> Profile:
+    messages = dict(data["messages"])
+    fields = {role: frozenset(names) for role, names in messages.pop("fields").items()}
+    grammar = Grammar(
+        fields=fields,
+        part_types=frozenset(messages.pop("part_types")),
+        max_messages=messages.pop("max", None),
+        **messages,
+    )
+    embeddings = data["embeddings"]
+    return Profile(
+        name=name,
+        grammar=grammar,
+        hosts=tuple(data["hosts"]),
+        tool_choices=frozenset(data["tool_choices"]),
+        parameters={key: _parameter(spec) for key, spec in data["parameters"].items()},
+        embeddings=Embeddings(
+            frozenset(embeddings["parameters"]), embeddings["max_inputs"], embeddings.get("dimensions", {})
+        ),
+        errors=tuple(ErrorRule(**rule) for rule in data["errors"]),
+        models={key: Model(id=key, **spec) for key, spec in data["models"].items()},
+        **{key: data[key] for key in _PLAIN},
+    )
+
+
+_PLAIN = (
+    "text_model",
+    "vision_model",
+    "concurrency",
+    "stop_included",
+    "tool_choice_object",
+    "strict_tools",
+    "response_format",
+)
+
+
+def _parameter(spec: dict[str, Any]) -> Parameter:
+    return Parameter(**{**spec, "choices": tuple(spec.get("choices", ()))})

@@ -1,0 +1,76 @@
+"""Every text that the addon puts into a conversation: placeholders, notes, instructions, the vision prompt.
+
+The wording is data (`zh.toml`, `en.toml`); changing a line changes what models read, never how rules work.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+LANGUAGES = ("zh", "en")
+"""The values of `hunyuan_language`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of one language. Names in braces are filled in with `str.format`."""
+
+    language: str
+    empty_system: str
+    empty_user: str
+    empty_assistant: str
+    empty_assistant_calls: str
+    """{names}: the called tools, joined by commas."""
+    empty_tool: str
+    bridge: str
+    continue_: str
+    """The user message after a trailing assistant message."""
+    start: str
+    """The user message before a leading assistant message."""
+    image_only: str
+    """The text part of a message that has images and no text."""
+    missing_answer: str
+    """The answer to a tool call that the client never answered."""
+    later_system: str
+    """{text}: a system message that stands after the first other message."""
+    orphan_tool: str
+    """{id}, {text}: a tool result that answers no call."""
+    unsupported_part: str
+    """{type}, {detail}: a content part that the endpoint doesn't take."""
+    folded: str
+    """{count}, {text}: old turns folded into one text; `folded_turn` lines make up the text."""
+    folded_user: str
+    folded_assistant: str
+    folded_call: str
+    """{name}, {id}, {arguments}"""
+    folded_tool: str
+    """{id}, {text}"""
+    tool_required: str
+    """Instruction in place of `tool_choice: required`."""
+    tool_named: str
+    """{name}: instruction in place of a `tool_choice` that names a function."""
+    json_object: str
+    """Instruction in place of `response_format: json_object`."""
+    json_schema: str
+    """{name}, {schema}: instruction in place of `response_format: json_schema`."""
+    image_description: str
+    """{number}, {total}, {model}, {description}: what stands where an image was."""
+    image_failed: str
+    """{number}, {total}, {reason}"""
+    image_reasons: dict[str, str]
+    """Reason code of a failure for good -> words for `image_failed`."""
+    vision_prompt: str
+    """{question}: what the vision model is told; the question is the user's text, quoted as data."""
+    vision_no_question: str
+
+
+@cache
+def load(language: str) -> Texts:
+    """The texts of `language`. Raises `KeyError` for one that is not in `LANGUAGES`."""
+    if language not in LANGUAGES:
+        raise KeyError(language)
+    text = resources.files(__name__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
+    return Texts(language=language, **tomllib.loads(text))
