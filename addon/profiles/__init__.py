@@ -62,6 +62,8 @@ class Grammar:
     flatten_text: bool
     """Lists of nothing but text parts become strings outside user messages."""
     part_types: frozenset[str]
+    image_fields: frozenset[str]
+    """Fields accepted inside `image_url`."""
     fields: Mapping[str, frozenset[str]]
     """Message fields accepted, by role."""
 
@@ -142,6 +144,7 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
     grammar = Grammar(
         fields=fields,
         part_types=frozenset(messages.pop("part_types")),
+        image_fields=frozenset(messages.pop("image_fields")),
         max_messages=messages.pop("max", None),
         **messages,
     )

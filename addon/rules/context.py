@@ -14,8 +14,8 @@ from addon.texts import Texts
 class RuleContext:
     """The demands that a body is held against, and the plan for its answer, which rules fill.
 
-    `max_messages` is the profile's unless the user set another; `keep_params` are parameters and fields that
-    the user wants to be left alone (`hunyuan_keep_params`); `rerouted` says that the request leaves for another
+    `max_messages` is the profile's unless the user set another; `keep_params` are parameters that the user
+    wants to be left alone (`hunyuan_keep_params`); `rerouted` says that the request leaves for another
     base URL than the client addressed; `successors` are the user's own model mappings.
     """
 

@@ -32,6 +32,8 @@ class Texts:
     """The user message before a leading assistant message."""
     image_only: str
     """The text part of a message that has images and no text."""
+    moved_media: str
+    """What stays behind where an image moved into a user message."""
     missing_answer: str
     """The answer to a tool call that the client never answered."""
     later_system: str

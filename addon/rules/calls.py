@@ -1,0 +1,116 @@
+"""The shape of tool calls inside assistant messages: `{id, type: function, function: {name, arguments}}`.
+
+Source: compat page 1729/111007 (second-turn example); `index` is accepted there, other keys aren't documented.
+Ids are the pairing rule's business.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from addon.exchange import Change, JsonObject
+from addon.rules import content
+from addon.rules.context import RuleContext
+from addon.wire import json_body
+
+
+def calls(body: JsonObject, context: RuleContext) -> list[Change]:
+    """Bring every tool call into shape; what can't be a call stays as text in its message."""
+    changes: list[Change] = []
+    for index, message in enumerate(body["messages"]):
+        if "tool_calls" not in message:
+            continue
+        pointer = f"/messages/{index}/tool_calls"
+        if message["role"] == "assistant":
+            _shape(message, pointer, changes)
+        else:
+            _speak(message, message.pop("tool_calls"), context)
+            changes.append(Change("calls", pointer, f"tool calls of a {message['role']} message become text"))
+    return changes
+
+
+def _shape(message: JsonObject, pointer: str, changes: list[Change]) -> None:
+    given = message["tool_calls"]
+    if isinstance(given, dict):
+        given = [given]
+    if not isinstance(given, list) or not given:
+        del message["tool_calls"]
+        changes.append(Change("calls", pointer, "an empty list of tool calls is removed"))
+        return
+    shaped: list[JsonObject] = []
+    for position, call in enumerate(given):
+        function_call = _function_call(call)
+        if function_call is None:
+            message["content"] = content.join(message.get("content"), _plain_text(call))
+            changes.append(Change("calls", f"{pointer}/{position}", "not a tool call: kept as text"))
+            continue
+        if _same(function_call, call):
+            shaped.append(call)
+        else:
+            shaped.append(function_call)
+            changes.append(Change("calls", f"{pointer}/{position}", "the tool call is brought into shape"))
+    if shaped:
+        message["tool_calls"] = shaped
+    else:
+        del message["tool_calls"]
+
+
+def _same(shaped: JsonObject, call: object) -> bool:
+    # `==` alone would let True pass for 1 and 1.0 for 1
+    return shaped == call and isinstance(call, dict) and type(shaped.get("index")) is type(call.get("index"))
+
+
+def _function_call(call: object) -> JsonObject | None:
+    """The call in OpenAI's shape, from itself, from a `custom` call, or from a flat one; `None` if it is none."""
+    if not isinstance(call, dict):
+        return None
+    function = call.get("function")
+    custom = call.get("custom")
+    if isinstance(custom, dict) and not isinstance(function, dict):
+        function = {"name": custom.get("name"), "arguments": {"input": custom.get("input", "")}}
+    elif not isinstance(function, dict):
+        function = call
+    name = function.get("name")
+    if not isinstance(name, str) or not name:
+        return None
+    shaped: JsonObject = {}
+    call_id = call.get("id", call.get("call_id"))
+    if call_id is not None:
+        shaped["id"] = call_id if isinstance(call_id, str) else _plain_text(call_id)
+    shaped["type"] = "function"
+    shaped["function"] = {"name": name, "arguments": _arguments(function.get("arguments"))}
+    index = call.get("index")
+    if isinstance(index, int) and not isinstance(index, bool):
+        shaped["index"] = index
+    return shaped
+
+
+def _arguments(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "{}" if value is None else _plain_text(value)
+
+
+def _plain_text(value: object) -> str:
+    return value if isinstance(value, str) else json_body.serialise(value).decode()
+
+
+def _speak(message: JsonObject, given: Any, context: RuleContext) -> None:
+    """Keep tool calls of a message that can't have any as text."""
+    for call in given if isinstance(given, list) else [given]:
+        shaped = _function_call(call)
+        if shaped is not None:
+            line = spoken(shaped, context)
+        elif call is None:
+            continue
+        else:
+            line = _plain_text(call)
+        message["content"] = content.join(message.get("content"), line)
+
+
+def spoken(call: JsonObject, context: RuleContext) -> str:
+    """A shaped tool call as one line of text that keeps its id, name and arguments."""
+    function = call["function"]
+    return context.texts.folded_call.format(
+        name=function["name"], id=call.get("id", ""), arguments=function["arguments"]
+    )

@@ -1,0 +1,95 @@
+"""Message content: a string, a list of parts, or nothing. What the message rules share about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from addon.exchange import JsonObject
+
+type Content = str | list[Any] | None
+
+BLANK_LINE = "\n\n"
+"""What stands between two texts that become one."""
+
+
+def is_text(part: object) -> bool:
+    """Whether a content part is a text part."""
+    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+
+
+def is_blank(content: object) -> bool:
+    """Whether content says nothing: absent, null, white space, or a list of nothing but blank text parts.
+
+    White space alone counts as empty: whether the endpoint takes it is contested, so it isn't sent.
+    """
+    if content is None:
+        return True
+    if isinstance(content, str):
+        return not content.strip()
+    if isinstance(content, list):
+        return all(is_text(part) and not part["text"].strip() for part in content)
+    return False
+
+
+def text_part(text: str) -> JsonObject:
+    """A text part."""
+    return {"type": "text", "text": text}
+
+
+def pieces(content: object) -> list[Any]:
+    """Content as a list of strings (its non-blank texts) and other parts, in order."""
+    if isinstance(content, str):
+        return [content] if content.strip() else []
+    if not isinstance(content, list):
+        return []
+    texts_and_parts = (part["text"] if is_text(part) else part for part in content)
+    return [piece for piece in texts_and_parts if not isinstance(piece, str) or piece.strip()]
+
+
+def assemble(items: Iterable[Any]) -> str | list[Any]:
+    """Pieces as content: one string, joined by blank lines; a list only where a piece isn't text."""
+    runs = list(_joined(items))
+    if all(isinstance(run, str) for run in runs):
+        return BLANK_LINE.join(runs)
+    return [text_part(run) if isinstance(run, str) else run for run in runs]
+
+
+def join(first: object, second: object) -> Content:
+    """Two contents as one, in order. Blank ones leave no trace; two blank ones are nothing."""
+    if is_blank(first):
+        return None if is_blank(second) else _content(second)
+    if is_blank(second):
+        return _content(first)
+    return assemble([*pieces(first), *pieces(second)])
+
+
+def prefixed(prefix: str, content: object) -> Content:
+    """Content with `prefix` directly before its first text."""
+    if isinstance(content, str):
+        return prefix + content
+    if isinstance(content, list):
+        for position, part in enumerate(content):
+            if is_text(part) and part["text"].strip():
+                spoken = text_part(prefix + part["text"])
+                return [*content[:position], spoken, *content[position + 1 :]]
+        return [text_part(prefix.rstrip()), *content] if content else content
+    return None
+
+
+def _content(value: object) -> Content:
+    return value if isinstance(value, str | list) else None
+
+
+def _joined(items: Iterable[Any]) -> Iterator[Any]:
+    texts: list[str] = []
+    for item in items:
+        if isinstance(item, str):
+            texts.append(item)
+            continue
+        if texts:
+            yield BLANK_LINE.join(texts)
+            texts = []
+        yield item
+    if texts:
+        yield BLANK_LINE.join(texts)

@@ -1,0 +1,65 @@
+"""Length: at most 40 messages.
+
+Source: SDK ChatCompletionsRequest.Messages ("长度最多为 40"). Older turns are folded into one user text that keeps
+every word, tool call and tool result; images stay image parts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from addon.exchange import Change, JsonObject
+from addon.rules import content
+from addon.rules.calls import spoken
+from addon.rules.context import RuleContext
+
+
+def length(body: JsonObject, context: RuleContext) -> list[Change]:
+    """Fold the oldest whole turns into one user message where there are more messages than allowed.
+
+    The fold ends at fixed multiples of half the limit, and only directly before an assistant message: so it is the
+    same bytes over many turns of a growing history, and a group of tool answers is never split.
+    """
+    messages = body["messages"]
+    if context.max_messages is None or len(messages) <= context.max_messages:
+        return []
+    head = 1 if messages[0]["role"] == "system" else 0
+    turns = messages[head:]
+    end = _fold_end(turns, max(1, context.max_messages - head))
+    body["messages"] = [*messages[:head], _folded(turns[:end], context), *turns[end:]]
+    return [Change("length", f"/messages/{head}", f"the oldest {end} messages are folded into one")]
+
+
+def _fold_end(turns: list[JsonObject], limit: int) -> int:
+    """How many of `turns` to fold, so that the rest and the folded one are at most `limit`."""
+    step = max(1, limit // 2)
+    surplus = len(turns) + 1 - limit
+    target = -(-surplus // step) * step
+    boundaries = (index for index in range(target, len(turns)) if turns[index]["role"] == "assistant")
+    return next(boundaries, len(turns))
+
+
+def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
+    before, after = context.texts.folded.format(count=len(turns), text="\0").split("\0")
+    pieces: list[Any] = [before.rstrip("\n")]
+    for message in turns:
+        pieces += _spoken(message, context)
+    pieces.append(after.lstrip("\n"))
+    return {"role": "user", "content": content.assemble(pieces)}
+
+
+def _spoken(message: JsonObject, context: RuleContext) -> list[Any]:
+    texts = context.texts
+    pieces = content.pieces(message.get("content"))
+    if message["role"] == "tool":
+        before, after = texts.folded_tool.format(id=message["tool_call_id"], text="\0").split("\0")
+        return _led(before, [*pieces, after] if after else pieces)
+    speaker = texts.folded_user if message["role"] == "user" else texts.folded_assistant
+    calls = [spoken(call, context) for call in message.get("tool_calls", ())]
+    return _led(speaker, pieces) + calls
+
+
+def _led(lead: str, pieces: list[Any]) -> list[Any]:
+    if pieces and isinstance(pieces[0], str):
+        return [lead + pieces[0], *pieces[1:]]
+    return [lead.rstrip(), *pieces]

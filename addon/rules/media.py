@@ -1,0 +1,32 @@
+"""Images and videos stand in user messages only.
+
+The endpoint documents them for user messages; agents that know an endpoint without images in tool results do the
+same by hand (clients.md section 7: Cline and opencode send "tool, then user with the image"). Images that the
+cascade put into words are text by now and stay where they are.
+"""
+
+from __future__ import annotations
+
+from addon.exchange import Change, JsonObject
+from addon.rules import content
+from addon.rules.context import RuleContext
+
+
+def media(body: JsonObject, context: RuleContext) -> list[Change]:
+    """Move parts that aren't text out of system, assistant and tool messages into a user message after them."""
+    changes: list[Change] = []
+    placed: list[JsonObject] = []
+    for index, message in enumerate(body["messages"]):
+        placed.append(message)
+        given = message.get("content")
+        if message["role"] == "user" or not isinstance(given, list):
+            continue
+        moved = [part for part in given if not content.is_text(part)]
+        if moved:
+            texts = [part["text"] for part in given if content.is_text(part) and part["text"].strip()]
+            message["content"] = content.assemble([*texts, context.texts.moved_media])
+            placed.append({"role": "user", "content": moved})
+            why = f"images of a {message['role']} message move into a user message after it"
+            changes.append(Change("media", f"/messages/{index}/content", why))
+    body["messages"] = placed
+    return changes

@@ -1,0 +1,44 @@
+"""System messages: one, at index 0.
+
+Source: seen as 400 "messages 中 system 角色必须位于列表的最开始" for a later one and for a second one.
+"""
+
+from __future__ import annotations
+
+from addon.exchange import Change, JsonObject
+from addon.rules import content
+from addon.rules.context import RuleContext
+
+
+def system(body: JsonObject, context: RuleContext) -> list[Change]:
+    """Join leading system messages; a later one becomes user text in its place; empty ones go."""
+    changes: list[Change] = []
+    kept: list[JsonObject] = []
+    for index, message in enumerate(body["messages"]):
+        if message["role"] != "system":
+            kept.append(message)
+            continue
+        pointer = f"/messages/{index}"
+        if content.is_blank(message.get("content")):
+            changes.append(Change("system", pointer, "an empty system message is removed"))
+        elif not kept:
+            kept.append(message)
+        elif len(kept) == 1 and kept[0]["role"] == "system":
+            kept[0]["content"] = content.join(kept[0]["content"], message["content"])
+            changes.append(Change("system", pointer, "joined to the first system message"))
+        else:
+            kept.append({"role": "user", "content": _marked(message["content"], context)})
+            changes.append(Change("system", pointer, "a later system message becomes marked user text"))
+    body["messages"] = kept
+    return changes
+
+
+def _marked(given: object, context: RuleContext) -> content.Content:
+    before, after = context.texts.later_system.split("{text}")
+    pieces = content.pieces(given)
+    first, last = pieces[0], pieces[-1]
+    if len(pieces) == 1 and isinstance(first, str):
+        return before + first + after
+    head = [before + first, *pieces[1:]] if isinstance(first, str) else [before.rstrip(), *pieces]
+    tail = [*head[:-1], head[-1] + after] if isinstance(last, str) else [*head, after.lstrip()]
+    return content.assemble(tail)

@@ -1,0 +1,87 @@
+"""Message fields and reasoning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from addon.rules.fields import escape, fields, reasoning
+from tests.rule_context import call, context
+
+
+def test_legacy_reasoning_goes() -> None:
+    body = {"messages": [{"role": "assistant", "content": "4", "reasoning_content": "2+2", "reasoning": "x"}]}
+    changes = reasoning(body, context())
+    assert body == {"messages": [{"role": "assistant", "content": "4"}]}
+    assert {change.rule for change in changes} == {"reasoning"}
+
+
+def test_tokenhub_reasoning_stays() -> None:
+    body = {"messages": [{"role": "assistant", "content": "4", "reasoning_content": "2+2"}]}
+    assert reasoning(body, context("tokenhub")) == []
+
+
+def test_tokenhub_knows_reasoning_by_its_own_name() -> None:
+    body: dict[str, Any] = {"messages": [{"role": "assistant", "content": "4", "reasoning": "2+2"}]}
+    reasoning(body, context("tokenhub"))
+    assert body["messages"] == [{"role": "assistant", "content": "4", "reasoning_content": "2+2"}]
+
+
+@pytest.mark.parametrize(("thinking", "added"), [("enabled", True), ("adaptive", True), ("disabled", False)])
+def test_a_thinking_model_gets_its_reasoning_back_even_if_the_client_lost_it(thinking: str, added: bool) -> None:
+    message = {"role": "assistant", "content": "ok", "tool_calls": [call()]}
+    body: dict[str, Any] = {"messages": [message], "thinking": {"type": thinking}}
+    changes = reasoning(body, context("tokenhub"))
+    assert bool(changes) is added
+    assert message.get("reasoning_content") == ("" if added else None)
+
+
+def test_fields_outside_the_profile_go_and_are_named() -> None:
+    body: dict[str, Any] = {
+        "messages": [{"role": "assistant", "content": "ok", "annotations": [], "audio": None, "a/b": 1}]
+    }
+    changes = fields(body, context())
+    assert body["messages"] == [{"role": "assistant", "content": "ok"}]
+    assert [change.pointer for change in changes] == [
+        "/messages/0/annotations",
+        "/messages/0/audio",
+        "/messages/0/a~1b",
+    ]
+
+
+@pytest.mark.parametrize(("content", "becomes"), [(None, "no"), ("", "no"), ("well", "well\n\nno")])
+def test_a_refusal_becomes_content(content: str | None, becomes: str) -> None:
+    body: dict[str, Any] = {"messages": [{"role": "assistant", "content": content, "refusal": "no"}]}
+    fields(body, context())
+    assert body["messages"] == [{"role": "assistant", "content": becomes}]
+
+
+@pytest.mark.parametrize(
+    ("content", "becomes"),
+    [
+        ("hi", "Ann: hi"),
+        ([{"type": "text", "text": "hi"}], [{"type": "text", "text": "Ann: hi"}]),
+        ("", ""),
+        ([{"type": "image_url"}], [{"type": "text", "text": "Ann:"}, {"type": "image_url"}]),
+    ],
+)
+def test_a_speakers_name_stands_before_the_text(content: Any, becomes: Any) -> None:
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": content, "name": "Ann"}]}
+    fields(body, context())
+    assert body["messages"] == [{"role": "user", "content": becomes}]
+
+
+def test_a_tools_name_is_not_a_speaker() -> None:
+    body: dict[str, Any] = {"messages": [{"role": "tool", "content": "42", "name": "ls", "tool_call_id": "a"}]}
+    fields(body, context())
+    assert body["messages"] == [{"role": "tool", "content": "42", "tool_call_id": "a"}]
+
+
+def test_tokenhub_takes_names() -> None:
+    body = {"messages": [{"role": "user", "content": "hi", "name": "Ann"}]}
+    assert fields(body, context("tokenhub")) == []
+
+
+def test_escape() -> None:
+    assert escape("a/b~c") == "a~1b~0c"

@@ -1,0 +1,69 @@
+"""More messages than allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from addon.rules.length import length
+from tests.rule_context import answer, call, context
+
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+
+
+def conversation(turns: int) -> list[Any]:
+    return [
+        message
+        for turn in range(turns)
+        for message in (
+            {"role": "user", "content": f"question {turn}"},
+            {"role": "assistant", "content": f"answer {turn}"},
+        )
+    ]
+
+
+def test_forty_are_allowed() -> None:
+    body: dict[str, Any] = {"messages": conversation(20)}
+    assert length(body, context()) == []
+
+
+def test_the_oldest_are_folded_into_one_user_text() -> None:
+    system = {"role": "system", "content": "be brief"}
+    body: dict[str, Any] = {"messages": [system, *conversation(25), {"role": "user", "content": "last"}]}
+    [change] = length(body, context(language="en"))
+    first, folded, after, *_, last = body["messages"]
+    assert first == system
+    assert folded["role"] == "user"
+    assert folded["content"].startswith("[the 19 earlier messages of this conversation]\n\nUser: question 0\n\nAssist")
+    assert after["role"] == "assistant"
+    assert last["content"] == "last"
+    assert change.why == "the oldest 19 messages are folded into one"
+
+
+def test_calls_results_and_images_are_kept() -> None:
+    group = [
+        {"role": "user", "content": [{"type": "text", "text": "look"}, IMAGE]},
+        {"role": "assistant", "content": "looking", "tool_calls": [call("id-1", "ls", '{"path":"src"}')]},
+        answer("id-1", "main.py"),
+        {"role": "assistant", "content": "seen"},
+    ]
+    body: dict[str, Any] = {"messages": [*group, *conversation(20), {"role": "user", "content": "last"}]}
+    length(body, context(language="en"))
+    content = body["messages"][0]["content"]
+    assert IMAGE in content
+    text = "\n\n".join(part["text"] for part in content if part["type"] == "text")
+    assert 'Assistant calls tool ls (id-1): {"path":"src"}\n\nTool result (id-1): main.py' in text
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 39])
+def test_any_limit_is_kept(limit: int) -> None:
+    body: dict[str, Any] = {"messages": [*conversation(30), {"role": "user", "content": "last"}]}
+    length(body, context(max_messages=limit))
+    assert len(body["messages"]) <= limit
+    assert body["messages"][-1]["role"] == "user"
+
+
+def test_no_limit() -> None:
+    body: dict[str, Any] = {"messages": conversation(60)}
+    assert length(body, context("tokenhub")) == []

@@ -1,0 +1,74 @@
+"""Neighbours of one role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from addon.rules.merge import merge
+from tests.rule_context import call, context
+
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "joined"),
+    [
+        ("a", "b", "a\n\nb"),
+        ("", "b", "b"),
+        ("a", None, "a"),
+        (None, "", None),
+        ([text("a")], [text("b")], "a\n\nb"),
+        ([text("a")], None, [text("a")]),
+        ("a", [IMAGE], [text("a"), IMAGE]),
+        ([text("a"), IMAGE], [text("b"), text("c")], [text("a"), IMAGE, text("b\n\nc")]),
+    ],
+)
+def test_contents_are_joined(first: Any, second: Any, joined: Any) -> None:
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": first}, {"role": "user", "content": second}]}
+    assert len(merge(body, context())) == 1
+    assert body["messages"] == [{"role": "user", "content": joined}]
+
+
+def test_codex_puts_each_call_into_a_message_of_its_own() -> None:
+    """clients.md section 7, case 1: A(null, a) A(null, b) A("Let me look.")."""
+    body: dict[str, Any] = {
+        "messages": [
+            {"role": "assistant", "content": None, "tool_calls": [{**call("a"), "index": 0}]},
+            {"role": "assistant", "content": None, "tool_calls": [{**call("b"), "index": 0}]},
+            {"role": "assistant", "content": "Let me look."},
+        ]
+    }
+    merge(body, context())
+    assert body["messages"] == [
+        {"role": "assistant", "content": "Let me look.", "tool_calls": [call("a"), call("b")]},
+    ]
+
+
+def test_tool_messages_are_not_neighbours() -> None:
+    body = {"messages": [{"role": "tool", "content": "a"}, {"role": "tool", "content": "b"}]}
+    assert merge(body, context()) == []
+
+
+def test_two_speakers_stay_told_apart() -> None:
+    body: dict[str, Any] = {
+        "messages": [{"role": "user", "name": "Ann", "content": "hi"}, {"role": "user", "name": "Bob", "content": "ho"}]
+    }
+    merge(body, context("tokenhub"))
+    assert body["messages"] == [{"role": "user", "content": "Ann: hi\n\nBob: ho"}]
+
+
+def test_reasoning_is_joined_where_it_is_kept() -> None:
+    body: dict[str, Any] = {
+        "messages": [
+            {"role": "assistant", "content": "a", "reasoning_content": "x"},
+            {"role": "assistant", "content": "b", "reasoning_content": "y"},
+        ]
+    }
+    merge(body, context("tokenhub"))
+    assert body["messages"] == [{"role": "assistant", "content": "a\n\nb", "reasoning_content": "x\n\ny"}]

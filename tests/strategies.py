@@ -1,0 +1,111 @@
+"""Hypothesis strategies for chat bodies: what clients send, what they should not send, and plain nonsense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+WORDS = ("alpha", "beta", "gamma", "delta", "你好", "截图", "naïve", "🙂", "{braces}", "a\nb", "%s", "null")
+IDS = ("call_1", "call_2", "call_3", "x", "")
+NAMES = ("read_file", "write-file", "ls", "ns:bad name", "名字", "")
+PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg=="
+
+words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
+blank = st.sampled_from(["", " ", "\n"])
+texts = st.one_of(words, words, blank)
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=5)
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["type", "text", "a/b", "~"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+text_parts = texts.map(lambda text: {"type": "text", "text": text})
+image_parts = st.sampled_from(
+    [
+        {"type": "image_url", "image_url": {"url": PIXEL}},
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "auto"}},
+        {"type": "image_url", "image_url": PIXEL},
+    ]
+)
+odd_parts = st.one_of(
+    words.map(lambda text: {"type": "input_text", "text": text}),
+    words.map(lambda text: {"type": "refusal", "refusal": text}),
+    words.map(lambda text: {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}),
+    st.just({"type": "file", "file": {"filename": "a.pdf", "file_data": "A" * 600}}),
+    st.just({"type": "input_audio", "input_audio": {"data": "B" * 600, "format": "wav"}}),
+    words,
+    json_values,
+)
+contents = st.one_of(
+    texts,
+    texts,
+    st.none(),
+    st.lists(st.one_of(text_parts, text_parts, image_parts), max_size=3),
+    st.lists(st.one_of(text_parts, odd_parts), max_size=3),
+)
+
+call_ids = st.sampled_from(IDS)
+arguments = st.one_of(st.just("{}"), words.map(lambda text: '{"path": "' + text + '"}'), st.just({"a": 1}), st.none())
+
+
+@st.composite
+def tool_calls(draw: st.DrawFn, *, odd: bool) -> Any:
+    """A tool call; with `odd` also incomplete and malformed ones."""
+    call: dict[str, Any] = {
+        "id": draw(call_ids),
+        "type": "function",
+        "function": {"name": draw(st.sampled_from(NAMES)), "arguments": draw(arguments)},
+    }
+    if odd:
+        for key in draw(st.sets(st.sampled_from(["id", "type"]), max_size=2)):
+            del call[key]
+        call |= draw(st.sampled_from([{}, {"index": 0}, {"index": True}, {"provider_specific_fields": {"a": 1}}]))
+        return draw(st.one_of(st.just(call), st.just(call), json_values))
+    return call
+
+
+ROLES = ("system", "user", "assistant", "tool", "developer", "function", "Assistant", "model")
+
+
+@st.composite
+def messages(draw: st.DrawFn, *, odd: bool = True) -> Any:
+    """One message of any role, with any mixture of fields."""
+    role = draw(st.sampled_from(ROLES if odd else ROLES[:4]))
+    message: dict[str, Any] = {"role": role, "content": draw(contents)}
+    if role == "assistant" and draw(st.booleans()):
+        message["tool_calls"] = draw(st.lists(tool_calls(odd=odd), max_size=3))
+    if role == "tool":
+        message["tool_call_id"] = draw(call_ids)
+    if role == "function":
+        message["name"] = draw(st.sampled_from(NAMES))
+    if odd:
+        extras: dict[str, st.SearchStrategy[Any]] = {
+            "name": words,
+            "refusal": st.one_of(st.none(), words),
+            "reasoning_content": words,
+            "reasoning": words,
+            "annotations": st.just([]),
+            "function_call": st.one_of(st.none(), st.just({"name": "ls", "arguments": "{}"})),
+            "tool_calls": st.one_of(st.none(), st.lists(tool_calls(odd=True), max_size=2), json_values),
+            "tool_call_id": st.one_of(st.none(), st.integers(0, 3), call_ids),
+            "content": json_values,
+        }
+        for key in draw(st.sets(st.sampled_from(sorted(extras)), max_size=2)):
+            message[key] = draw(extras[key])
+        for key in draw(st.sets(st.sampled_from(["role", "content"]), max_size=1)) if draw(st.integers(0, 9)) == 0 else ():
+            del message[key]
+        return draw(st.one_of(*[st.just(message)] * 6, json_values)) if draw(st.integers(0, 9)) == 0 else message
+    return message
+
+
+histories = st.lists(messages(), min_size=1, max_size=14)
+"""A conversation in any disorder."""
+
+long_histories = st.lists(messages(odd=False), min_size=30, max_size=90)
+"""A conversation longer than the endpoint allows."""
