@@ -1,0 +1,73 @@
+"""`python -m simulator`: serve until SIGTERM or SIGINT."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulator.server import serve
+from simulator.settings import Settings
+
+
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """The settings that the command line asks for; ends the process with a message if it asks nonsense."""
+    parser = argparse.ArgumentParser(prog="simulator", description="A strict stand-in for Tencent's endpoints.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--profile", choices=("hunyuan", "tokenhub"), default="hunyuan")
+    parser.add_argument("--cert", type=Path, help="PEM certificate chain; makes it https")
+    parser.add_argument("--key", type=Path, help="PEM key, if it isn't in --cert")
+    parser.add_argument("--lenient", action="store_true", help="don't refuse what nobody has proved (rows C)")
+    parser.add_argument("--retired", action="store_true", help="refuse models retired on 2026-06-22 (row A10)")
+    parser.add_argument("--concurrency", type=int, default=5, help="requests at once (row A4), 0: no limit")
+    parser.add_argument("--first-byte-delay", type=float, default=0.0, metavar="S")
+    parser.add_argument("--chunk-delay", type=float, default=0.0, metavar="S")
+    parser.add_argument("--accept-key", action="append", default=[], metavar="KEY", help="default: any key")
+    parser.add_argument("--gzip", action="store_true", help="compress JSON for clients that accept it")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="append each request, one JSON a line")
+    given = parser.parse_args(arguments)
+    if given.key and not given.cert:
+        parser.error("--key needs --cert")
+    return Settings(
+        host=given.host,
+        port=given.port,
+        profile=given.profile,
+        cert=given.cert,
+        key=given.key or given.cert,
+        strict=not given.lenient,
+        retired=given.retired,
+        concurrency=given.concurrency,
+        first_byte_delay=given.first_byte_delay,
+        chunk_delay=given.chunk_delay,
+        accept_keys=frozenset(given.accept_key),
+        gzip=given.gzip,
+        record=given.record,
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Serve until a signal; one line on standard output says where, once connections are accepted."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serve(settings) as served:
+        print(f"simulator listening on {served.url}", flush=True)
+        await stop.wait()
+
+
+def main() -> int:
+    """Run; 1 if the address can't be had or the certificate can't be read."""
+    settings = parse()
+    try:
+        asyncio.run(run(settings))
+    except OSError as error:
+        print(f"simulator: can't serve on {settings.host}:{settings.port}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""What the "model" answers: a pure function of the request (facts section E, 1.3 and 6)."""
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from simulator import directives, models, vision
+from simulator.codec import encode
+from simulator.content import image_urls, text_of, thinking_enabled
+from simulator.rows import Json, ProfileName
+
+type FinishReason = Literal["stop", "length", "tool_calls", "sensitive", "content_filter"]
+
+TEXT = "你好，这是模拟器给出的固定回答。"
+CALLING = "我将调用工具来完成这个请求。"
+THOUGHT = "先想一想用户要什么，再作答。"
+TOOL_QUOTE = 40
+DEFAULT_MAX_TOKENS = 4096
+IMAGE_TOKENS = 1000
+_CHARS_PER_TOKEN = 2
+_PIECE = 4  # characters in a text delta where no [[sim:chunks N]] says otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call as the endpoint writes it: id "call_" and 20 characters, arguments as JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished answer, before it is written as one completion or as chunks."""
+
+    id: str
+    created: int
+    model: str
+    pieces: Sequence[str]
+    reasoning: str
+    tool_calls: Sequence[ToolCall]
+    finish_reason: FinishReason
+    usage: Json
+
+    @property
+    def text(self) -> str:
+        """The whole content."""
+        return "".join(self.pieces)
+
+
+def answer(body: Json, profile: ProfileName, *, created: int = 0, seed: bytes = b"") -> Answer:
+    """The answer to a body that passed the checks.
+
+    `created` is the Unix time that it carries; `seed` tells requests apart whose last messages are alike, so that
+    ids don't repeat. Raises vision.UnreadableImage where an image can't be decoded.
+    """
+    last = body["messages"][-1]
+    asked = directives.parse(text_of(last))
+    digest = hashlib.sha256(encode(last) + seed)
+    model = models.find(profile, body["model"])
+    images = list(image_urls(body)) if model and model.images else []
+    if images:
+        # The user's words inside a vision prompt are data: directives in them are meant for a later call.
+        asked = directives.Directives()
+        text, wanted = _seen(images), []
+    else:
+        wanted = _wanted_tools(body, asked)
+        text = _prose(body, asked, calling=bool(wanted))
+    text, reason = _cut(text, body, asked, profile)
+    calls = [_call(digest.hexdigest(), index, *tool) for index, tool in enumerate(wanted)]
+    reasoning = asked.reasoning or (THOUGHT if _thinks(body, profile) else "")
+    pieces = _split(text, asked.chunks)
+    return Answer(
+        id=digest.hexdigest()[:32],
+        created=created,
+        model=body["model"],
+        pieces=pieces,
+        reasoning=reasoning,
+        tool_calls=calls,
+        finish_reason="tool_calls" if calls and reason == "stop" else reason,
+        usage=_usage(body, profile, "".join(pieces), reasoning, calls, images=len(images)),
+    )
+
+
+def _seen(urls: list[str]) -> str:
+    descriptions = [vision.describe(url) for url in urls]
+    if len(descriptions) == 1:
+        return f"图片内容：{descriptions[0]}"
+    return "\n".join(f"图片{number}内容：{text}" for number, text in enumerate(descriptions, 1))
+
+
+def _offered(body: Json) -> dict[str, Json]:
+    """The tools of the request by name, in order; none if `tool_choice` says so."""
+    if body.get("tool_choice") == "none":
+        return {}
+    return {tool["function"]["name"]: tool["function"] for tool in body.get("tools") or []}
+
+
+def _wanted_tools(body: Json, asked: directives.Directives) -> list[tuple[str, str]]:
+    offered = _offered(body)
+    names = list(offered)
+    if asked.tools:
+        return [(_by_ordinal(name, names), arguments) for name, arguments in asked.tools]
+    if asked.decides or not names or body["messages"][-1]["role"] != "user":
+        return []
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and "function" in choice:
+        mentioned = [choice["function"]["name"]]
+    else:
+        prompt = text_of(body["messages"][-1])
+        mentioned = [name for name in names if name in prompt]
+        if not mentioned and choice == "required":
+            mentioned = names
+    return [(name, _sample_arguments(offered.get(name, {}))) for name in mentioned[:1]]
+
+
+def _by_ordinal(name: str, names: list[str]) -> str:
+    """`#2` is the second tool offered: for tests that don't know how it will be called upstream."""
+    ordinal = name[1:] if name.startswith("#") else ""
+    if ordinal.isdecimal() and 0 < int(ordinal) <= len(names):
+        return names[int(ordinal) - 1]
+    return name
+
+
+_SAMPLES: dict[str, Any] = {
+    "string": "示例",
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "array": [],
+    "object": {},
+    "null": None,
+}
+
+
+def _sample_arguments(function: Json) -> str:
+    schema = function.get("parameters")
+    schema = schema if isinstance(schema, dict) else {}
+    required, properties = schema.get("required"), schema.get("properties")
+    if not isinstance(required, list) or not isinstance(properties, dict):
+        return "{}"
+    return encode({name: _sample(properties.get(name)) for name in required if isinstance(name, str)}).decode()
+
+
+def _sample(schema: object) -> Any:
+    if not isinstance(schema, dict):
+        return "示例"
+    if isinstance(schema.get("enum"), list) and schema["enum"]:
+        return schema["enum"][0]
+    kind = schema.get("type")
+    return _SAMPLES.get(kind, "示例") if isinstance(kind, str) else "示例"
+
+
+def _call(digest: str, index: int, name: str, arguments: str) -> ToolCall:
+    key = f"{digest}{index}".encode()
+    return ToolCall("call_" + hashlib.sha256(key).hexdigest()[:20], name, arguments)
+
+
+def _prose(body: Json, asked: directives.Directives, *, calling: bool) -> str:
+    last = body["messages"][-1]
+    if asked.echo_system:
+        first = body["messages"][0]
+        text = text_of(first) if first["role"] == "system" else ""
+    elif asked.say is not None:
+        text = asked.say
+    elif calling:
+        text = CALLING
+    elif last["role"] == "tool":
+        text = f"工具返回：{text_of(last)[:TOOL_QUOTE]}"
+    else:
+        text = TEXT
+    response_format = body.get("response_format")
+    wants_json = isinstance(response_format, dict) and response_format.get("type") != "text"
+    if not asked.fence and not (wants_json and not calling):
+        return text
+    document = text if text.startswith(("{", "[")) else encode({"answer": text}).decode()
+    return f"```json\n{document}\n```" if asked.fence else document
+
+
+def _cut(text: str, body: Json, asked: directives.Directives, profile: ProfileName) -> tuple[str, FinishReason]:
+    """`stop`, `max_tokens` and the directives that end an answer early, applied to the text."""
+    text = _stopped(text, body.get("stop"), inclusive=profile == "hunyuan")
+    if asked.sensitive:
+        return text[: (len(text) + 1) // 2], "sensitive" if profile == "hunyuan" else "content_filter"
+    if asked.length:
+        return text[: (len(text) + 1) // 2], "length"
+    limit = (body.get("max_tokens") or DEFAULT_MAX_TOKENS) * _CHARS_PER_TOKEN
+    return text[:limit], "stop" if len(text) <= limit else "length"
+
+
+def _stopped(text: str, stop: str | list[str] | None, *, inclusive: bool) -> str:
+    """The text up to the first stop string.
+
+    The legacy endpoint stops after the match (1729/111007, "会停止在匹配到 stop 的内容之后"), TokenHub before it
+    (1823/130988).
+    """
+    strings = [stop] if isinstance(stop, str) else stop or []
+    matches = [(text.find(string), string) for string in strings if string and string in text]
+    if not matches:
+        return text
+    at, string = min(matches)
+    return text[: at + len(string)] if inclusive else text[:at]
+
+
+def _thinks(body: Json, profile: ProfileName) -> bool:
+    model = models.find(profile, body["model"])
+    if model is None or not model.thinking:
+        return False
+    if model.id == "hunyuan-a13b":
+        return body.get("enable_thinking") is not False and "/no_think" not in text_of(body["messages"][-1])
+    return not model.id.startswith(("hy3", "hy4")) or thinking_enabled(body)
+
+
+def _split(text: str, chunks: int | None) -> list[str]:
+    """The text deltas: `chunks` of them, none empty (a short text is repeated), else a few characters each."""
+    if chunks is None:
+        size = max(_PIECE, len(text) // 64)
+        return [text[at : at + size] for at in range(0, len(text), size)]
+    text = text or TEXT
+    if len(text) < chunks:
+        text = (text * (chunks // len(text) + 1))[:chunks]
+    ends = [len(text) * number // chunks for number in range(chunks + 1)]
+    return [text[start:end] for start, end in itertools.pairwise(ends)]
+
+
+def _tokens(characters: int) -> int:
+    return -(-characters // _CHARS_PER_TOKEN)
+
+
+def _usage(body: Json, profile: ProfileName, text: str, reasoning: str, calls: list[ToolCall], *, images: int) -> Json:
+    """Plausible counts. An input past the model's limit is cut from the front without a word (rule M7)."""
+    model = models.find(profile, body["model"])
+    prompt = sum(_tokens(len(text_of(message))) + 3 for message in body["messages"]) + images * IMAGE_TOKENS
+    if model is not None:
+        prompt = min(prompt, model.max_input)
+    written = _tokens(len(text) + sum(len(call.name) + len(call.arguments) for call in calls))
+    thought = _tokens(len(reasoning))
+    usage: Json = {
+        "prompt_tokens": prompt,
+        "completion_tokens": written + thought,
+        "total_tokens": prompt + written + thought,
+    }
+    if profile == "tokenhub":
+        usage["prompt_tokens_details"] = {"cached_tokens": 0}
+        usage["completion_tokens_details"] = {"reasoning_tokens": thought}
+    return usage

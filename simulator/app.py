@@ -1,0 +1,274 @@
+"""The ASGI application: routing, keys, concurrency, and the way from a request to its answer."""
+
+import asyncio
+import hashlib
+import time
+from typing import Any
+
+from simulator import answers, checks, completions, directives, faults, models
+from simulator.codec import decode
+from simulator.content import image_urls, text_of
+from simulator.embeddings import embeddings
+from simulator.faults import Fault, Faults
+from simulator.journal import Journal, Request
+from simulator.responses import Headers, Receive, Response, Send
+from simulator.rows import Finding, Json, Problem, problem
+from simulator.settings import Settings
+from simulator.streams import Script, script
+from simulator.vision import UnreadableImage
+
+CONTROL = "/_sim/"
+
+_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+_GARBAGE = b'{"id": "0", "choices": ['
+_SEED_BYTES = 65_536
+
+
+class Refused(Exception):
+    """The request is answered with a Problem."""
+
+    def __init__(self, refusal: Problem) -> None:
+        super().__init__(refusal.row)
+        self.problem = refusal
+
+
+class Simulator:
+    """An endpoint as an ASGI application. `journal` and `faults` are open to tests in the same process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.journal = Journal(settings.record)
+        self.faults = Faults()
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request; anything but HTTP is left unanswered."""
+        if scope["type"] != "http":
+            return
+        response = Response(send, scope.get("state", {}).get("connection"), scope["http_version"])
+        if scope["path"].startswith(CONTROL):
+            body = await _read_body(receive)
+            await self._control(scope["method"], scope["path"], body or b"", response)
+            return
+        self.journal.begin()
+        try:
+            body = await _read_body(receive)
+            if body is None:
+                self.journal.disconnects += 1
+                return
+            request = Request(
+                method=scope["method"],
+                path=scope["path"],
+                headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
+                body=body,
+                http_version=scope["http_version"],
+            )
+            self.journal.received(request)
+            await self._while_connected(request, response, receive)
+        finally:
+            self.journal.end()
+
+    async def _while_connected(self, request: Request, response: Response, receive: Receive) -> None:
+        """Answer until done or until the client has gone."""
+        work = asyncio.create_task(self._answer(request, response))
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done() and not response.complete:
+                self.journal.disconnects += 1
+                work.cancel()
+            await asyncio.wait({work})
+            if not work.cancelled():
+                work.result()
+        finally:
+            gone.cancel()
+            work.cancel()
+
+    async def _answer(self, request: Request, response: Response) -> None:
+        try:
+            fault = self._take_fault(request)
+            if await self._replaced(request, response, fault):
+                return
+            self._admit(request)
+            await self._route(request, response, fault)
+        except Refused as refused:
+            await self._refuse(request, response, refused.problem)
+        self.journal.answered(request, response.status)
+
+    async def _refuse(
+        self, request: Request, response: Response, refusal: Problem, retry_after: str | None = None
+    ) -> None:
+        self.journal.refused(request, refusal)
+        headers: Headers = ((b"x-sim-row", refusal.row.encode()),)
+        if retry_after is not None:
+            headers = (*headers, (b"retry-after", retry_after.encode()))
+        await response.json(refusal.status, refusal.body, headers)
+
+    def _problem(self, row: str, detail: str = "", subject: str = "") -> Problem:
+        return problem(self.settings.profile, Finding(row, detail, subject))
+
+    def _take_fault(self, request: Request) -> Fault | None:
+        try:
+            return self.faults.take(request)
+        except ValueError as error:
+            raise Refused(self._problem("A6", str(error))) from error
+
+    async def _replaced(self, request: Request, response: Response, fault: Fault | None) -> bool:
+        """Suffer the faults that leave no answer; True if the request is answered with that."""
+        if fault is None:
+            return False
+        row = faults.ROWS.get(fault.kind)
+        if row is not None:
+            refusal = self._problem(row, "fault on request")
+            await self._refuse(request, response, refusal, fault.retry_after)
+        elif fault.kind == "html_502":
+            await response.whole(502, _HTML, content_type=b"text/html")
+        elif fault.kind == "garbage_json":
+            await response.whole(200, _GARBAGE)
+        elif fault.kind in ("status", "200_error"):
+            refusal = self._problem("A9", "fault on request")
+            status = 200 if fault.kind == "200_error" else fault.count(500)
+            refusal = Problem(fault.kind, status, refusal.body, refusal.detail)
+            await self._refuse(request, response, refusal, fault.retry_after)
+        elif fault.kind == "stall" and fault.number is None:
+            await asyncio.Event().wait()
+        else:
+            await asyncio.sleep(fault.number or 0 if fault.kind == "slow" else 0)
+            return False
+        self.journal.answered(request, response.status)
+        return True
+
+    def _admit(self, request: Request) -> None:
+        """Rows A11 and A4: the key, and the account's limit on requests at once."""
+        scheme, _, key = request.header("authorization").partition(" ")
+        known = self.settings.accept_keys
+        if scheme.lower() != "bearer" or not key.strip() or (known and key.strip() not in known):
+            raise Refused(self._problem("A11", "authorization"))
+        if 0 < self.settings.concurrency < self.journal.active:
+            raise Refused(self._problem("A4", f"{self.journal.active} at once"))
+
+    async def _route(self, request: Request, response: Response, fault: Fault | None) -> None:
+        match request.method, request.path:
+            case "POST", "/v1/chat/completions":
+                await self._chat(request, response, fault)
+            case "POST", "/v1/embeddings":
+                await self._embed(request, response, fault)
+            case "GET", "/v1/models":
+                await self._respond(request, response, self._list_models(), fault)
+            case _:
+                raise Refused(self._problem("path", f"{request.method} {request.path}"))
+
+    def _json(self, request: Request) -> Any:
+        try:
+            return decode(request.body)
+        except ValueError as error:
+            raise Refused(self._problem("A6", f": {error}")) from error
+
+    async def _chat(self, request: Request, response: Response, fault: Fault | None) -> None:
+        profile, body = self.settings.profile, self._json(request)
+        refusal = checks.problems(body, profile, strict=self.settings.strict, retired=self.settings.retired)
+        if refusal is not None:
+            raise Refused(refusal)
+        answer = self._compose(body, request.body)
+        if not body.get("stream"):
+            await self._respond(request, response, completions.completion(answer, profile), fault)
+            return
+        include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        chunks = completions.chunks(answer, profile, include_usage=include_usage)
+        await self._stream(response, script(chunks, profile, fault))
+
+    def _compose(self, body: Json, raw: bytes) -> answers.Answer:
+        profile = self.settings.profile
+        model = models.find(profile, body["model"])
+        if model is not None and model.images and any(image_urls(body)):
+            self.journal.vision_calls += 1
+        # TokenHub refuses what moderation finds (451001) where the legacy endpoint breaks off with "sensitive".
+        if profile == "tokenhub" and directives.parse(text_of(body["messages"][-1])).sensitive:
+            raise Refused(self._problem("moderation"))
+        try:
+            return answers.answer(body, profile, created=int(time.time()), seed=_seed(raw))
+        except UnreadableImage as error:
+            raise Refused(self._problem("image", str(error))) from error
+
+    async def _embed(self, request: Request, response: Response, fault: Fault | None) -> None:
+        body = self._json(request)
+        refusal = checks.embedding_problems(body, self.settings.profile, strict=self.settings.strict)
+        if refusal is not None:
+            raise Refused(refusal)
+        await self._respond(request, response, embeddings(body, self.settings.profile), fault)
+
+    def _list_models(self) -> Json:
+        listed = models.CATALOGUE[self.settings.profile].values()
+        data = [
+            {"id": model.id, "object": "model", "created": 0, "owned_by": "hunyuan"}
+            for model in listed
+            if not (self.settings.retired and model.retired)
+        ]
+        return {"object": "list", "data": data}
+
+    async def _respond(self, request: Request, response: Response, body: Json, fault: Fault | None) -> None:
+        await asyncio.sleep(self.settings.first_byte_delay)
+        if fault is not None and fault.kind in faults.BROKEN:
+            await response.truncated(200, body)
+        else:
+            pack = self.settings.gzip and "gzip" in request.header("accept-encoding")
+            await response.json(200, body, pack=pack)
+
+    async def _stream(self, response: Response, stream: Script) -> None:
+        """Send the frames one by one, then end as the script says."""
+        await asyncio.sleep(self.settings.first_byte_delay)
+        await response.start(200, b"text/event-stream", ((b"cache-control", b"no-cache"), *stream.headers))
+        whole = stream.ending == "complete"
+        frames = stream.frames if stream.ending != "cut_in_chunk" else stream.frames[:-1]
+        for frame in frames[:-1] if whole else frames:
+            await response.part(frame)
+            if self.settings.chunk_delay:
+                await asyncio.sleep(self.settings.chunk_delay)
+        if whole:
+            await response.part(frames[-1] if frames else b"", last=True)
+        elif stream.ending == "stall":
+            await asyncio.Event().wait()
+        else:
+            unfinished = stream.frames[-1] if stream.ending == "cut_in_chunk" else b""
+            await response.hang_up(unfinished[: len(unfinished) // 2])
+
+    async def _control(self, method: str, path: str, body: bytes, response: Response) -> None:
+        """`/_sim/...`: look at what came, start afresh, program faults. Never counted, never refused."""
+        match method, path.removeprefix(CONTROL):
+            case "GET", "stats":
+                await response.json(200, self.journal.stats())
+            case "GET", "requests":
+                await response.json(200, [request.as_json() for request in self.journal.requests])
+            case "POST", "reset":
+                self.journal.reset()
+                self.faults.rules.clear()
+                await response.json(200, {"reset": True})
+            case "POST", "faults":
+                try:
+                    await response.json(200, {"programmed": self.faults.program(decode(body))})
+                except ValueError as error:
+                    await response.json(400, {"error": str(error)})
+            case _:
+                known = "GET stats, GET requests, POST reset, POST faults"
+                await response.json(404, {"error": f"{CONTROL} has {known}"})
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The request's body, None if the client left before it was whole."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _seed(raw: bytes) -> bytes:
+    """Something that tells this request from others with the same last message, without hashing megabytes."""
+    return hashlib.sha256(b"%d " % len(raw) + raw[-_SEED_BYTES:]).digest()

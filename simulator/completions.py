@@ -1,0 +1,85 @@
+"""Writing an answer down: as one completion, or as the chunks of a stream (facts section 6)."""
+
+from collections.abc import Iterator
+
+from simulator.answers import Answer, ToolCall
+from simulator.rows import Json, ProfileName
+
+NOTE = "以上内容为AI生成，不代表开发者立场，请勿删除或修改本标记"
+
+
+def completion(answer: Answer, profile: ProfileName) -> Json:
+    """The body of a call without `stream`: prose beside tool calls, `index` in each call, a legacy `note`."""
+    message: Json = {"role": "assistant", "content": answer.text}
+    if answer.reasoning:
+        message["reasoning_content"] = answer.reasoning
+    if answer.tool_calls:
+        message["tool_calls"] = [_whole_call(index, call, profile) for index, call in enumerate(answer.tool_calls)]
+    body = _head(answer, "chat.completion") | {
+        "choices": [{"index": 0, "message": message, "finish_reason": answer.finish_reason}],
+        "usage": answer.usage,
+    }
+    # The documented samples carry the note with text, but not with tool calls.
+    if profile == "hunyuan" and not answer.tool_calls:
+        body["note"] = NOTE
+    return body
+
+
+def chunks(answer: Answer, profile: ProfileName, *, include_usage: bool = False) -> Iterator[Json]:
+    """The chunks of a stream, `[DONE]` excluded: reasoning, text, tool calls, finish reason, usage if wanted."""
+    head = _head(answer, "chat.completion.chunk")
+    tail: Json = {"note": NOTE} if profile == "hunyuan" else {}
+    role: Json = {"role": "assistant"}
+    for delta in _deltas(answer, profile):
+        yield head | {"choices": [{"index": 0, "delta": role | delta, "finish_reason": None}]} | tail
+        if profile == "tokenhub":
+            role = {}  # only the legacy endpoint repeats it in every delta
+    ending = {"index": 0, "delta": role | {"content": ""}, "finish_reason": answer.finish_reason}
+    yield head | {"choices": [ending]} | tail
+    if include_usage:
+        yield head | {"choices": [], "usage": answer.usage} | tail
+
+
+def _head(answer: Answer, kind: str) -> Json:
+    return {
+        "id": answer.id,
+        "object": kind,
+        "created": answer.created,
+        "model": answer.model,
+        "system_fingerprint": "",
+    }
+
+
+def _whole_call(index: int, call: ToolCall, profile: ProfileName) -> Json:
+    written: Json = {
+        "id": call.id,
+        "function": {"arguments": call.arguments, "name": call.name},
+        "type": "function",
+    }
+    return written | {"index": index} if profile == "hunyuan" else written
+
+
+def _deltas(answer: Answer, profile: ProfileName) -> Iterator[Json]:
+    for piece in _pieces(answer.reasoning):
+        yield {"reasoning_content": piece, "content": ""}
+    for piece in answer.pieces:
+        yield {"content": piece}
+    for index, call in enumerate(answer.tool_calls):
+        for frame in _call_frames(index, call, profile):
+            yield {"tool_calls": [frame]}
+
+
+def _call_frames(index: int, call: ToolCall, profile: ProfileName) -> Iterator[Json]:
+    """A call's frames, as captured from hunyuan-a13b: later ones repeat id and type and carry `"name":""`."""
+    first: Json = {"id": call.id, "index": index, "type": "function"}
+    yield first | {"function": {"name": call.name, "arguments": ""}}
+    for piece in _pieces(call.arguments):
+        if profile == "hunyuan":
+            yield first | {"function": {"name": "", "arguments": piece}}
+        else:
+            yield {"index": index, "function": {"arguments": piece}}
+
+
+def _pieces(text: str) -> list[str]:
+    size = max(8, len(text) // 8)
+    return [text[at : at + size] for at in range(0, len(text), size)]

@@ -1,0 +1,67 @@
+"""Commands to the simulator inside a message's text, so that a test can say what the "model" answers.
+
+`[[sim:say TEXT]]`, `[[sim:tool NAME {json}]]` (again for more calls; `#1` is the first tool offered),
+`[[sim:echo-system]]`, `[[sim:reasoning TEXT]]`, `[[sim:length]]`, `[[sim:sensitive]]`, `[[sim:chunks N]]`,
+`[[sim:fence]]`.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+_COMMAND = re.compile(r"\[\[sim:([a-z-]+)[ \n]*")
+_TOOL_NAME = re.compile(r"([^\s\[\]{}]+)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Directives:
+    """What a text asks the simulator for."""
+
+    say: str | None = None
+    reasoning: str | None = None
+    tools: tuple[tuple[str, str], ...] = ()  # name, arguments as JSON text
+    chunks: int | None = None
+    echo_system: bool = False
+    length: bool = False
+    sensitive: bool = False
+    fence: bool = False
+
+    @property
+    def decides(self) -> bool:
+        """Whether the answer itself is given, so that the simulator needn't think of one."""
+        return bool(self.say is not None or self.tools or self.echo_system or self.fence)
+
+
+def parse(text: str) -> Directives:
+    """The directives in `text`; unknown ones are prose."""
+    words: dict[str, str] = {}
+    tools: list[tuple[str, str]] = []
+    for command in _COMMAND.finditer(text):
+        if command[1] == "tool":
+            tools.extend(_tool(text, command.end()))
+        else:
+            words[command[1]] = text[command.end() :].partition("]]")[0].strip()
+    chunks = words.get("chunks", "")
+    return Directives(
+        say=words.get("say"),
+        reasoning=words.get("reasoning"),
+        tools=tuple(tools),
+        chunks=max(1, int(chunks)) if chunks.isdecimal() else None,
+        echo_system="echo-system" in words,
+        length="length" in words,
+        sensitive="sensitive" in words,
+        fence="fence" in words,
+    )
+
+
+def _tool(text: str, at: int) -> list[tuple[str, str]]:
+    """Name and arguments of a tool directive: the arguments are JSON, so `]]` inside them ends nothing."""
+    name = _TOOL_NAME.match(text, at)
+    if name is None:
+        return []
+    start = name.end()
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, start)
+    except ValueError:
+        return [(name[1], "{}")]
+    return [(name[1], text[start:end])]

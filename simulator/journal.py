@@ -1,0 +1,111 @@
+"""What the simulator has seen: the last requests as they came, and counts."""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.codec import decode, encode
+from simulator.rows import Json, Problem
+
+KEPT_REQUESTS = 200
+KEPT_BYTES = 64 * 2**20
+
+
+@dataclass(slots=True)
+class Request:
+    """One request as received, and how it was answered: status 0 until then, `row` where it was refused."""
+
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    http_version: str
+    status: int = 0
+    row: str = ""
+    detail: str = ""
+
+    def header(self, name: str) -> str:
+        """The first header of that lower-case name, or ""."""
+        return next((value for key, value in self.headers if key == name), "")
+
+    def as_json(self) -> Json:
+        """The request as `/_sim/requests` shows it: the body as JSON if it is, else as text."""
+        try:
+            body = decode(self.body)
+        except ValueError:
+            body = self.body.decode("utf-8", "replace")
+        return {
+            "method": self.method,
+            "path": self.path,
+            "headers": [list(header) for header in self.headers],
+            "body": body,
+            "http_version": self.http_version,
+            "status": self.status,
+            "row": self.row,
+            "detail": self.detail,
+        }
+
+
+class Journal:
+    """Counts since the last reset, and the last 200 requests (fewer if they are large)."""
+
+    def __init__(self, record: Path | None = None) -> None:
+        self._record = record
+        self.active = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but the requests under way."""
+        self.requests: deque[Request] = deque()
+        self._bytes = 0
+        self.by_path = Counter[str]()
+        self.by_status = Counter[int]()
+        self.by_row = Counter[str]()
+        self.max_concurrency = self.active
+        self.vision_calls = 0
+        self.disconnects = 0
+
+    def begin(self) -> None:
+        """A request has begun to arrive."""
+        self.active += 1
+        self.max_concurrency = max(self.max_concurrency, self.active)
+
+    def end(self) -> None:
+        """A request is over, however it ended."""
+        self.active -= 1
+
+    def received(self, request: Request) -> None:
+        """Keep `request`, and forget the oldest ones."""
+        self.by_path[request.path] += 1
+        self.requests.append(request)
+        self._bytes += len(request.body)
+        while len(self.requests) > KEPT_REQUESTS or (self._bytes > KEPT_BYTES and len(self.requests) > 1):
+            self._bytes -= len(self.requests.popleft().body)
+        if self._record is not None:
+            shown = request.as_json()
+            shown["headers"] = [header for header in shown["headers"] if header[0] != "authorization"]
+            with self._record.open("ab") as file:
+                file.write(encode(shown) + b"\n")
+
+    def refused(self, request: Request, problem: Problem) -> None:
+        """Note the row that `request` was refused for."""
+        request.row, request.detail = problem.row, problem.detail
+        self.by_row[problem.row] += 1
+
+    def answered(self, request: Request, status: int) -> None:
+        """Note the status line that `request` was answered with."""
+        request.status = status
+        self.by_status[status] += 1
+
+    def stats(self) -> Json:
+        """The counts as `/_sim/stats` shows them."""
+        return {
+            "requests": self.by_path.total(),
+            "by_path": dict(self.by_path),
+            "by_status": {str(status): count for status, count in self.by_status.items()},
+            "by_row": dict(self.by_row),
+            "active": self.active,
+            "max_concurrency": self.max_concurrency,
+            "vision_calls": self.vision_calls,
+            "disconnects": self.disconnects,
+        }

@@ -1,0 +1,85 @@
+"""The model catalogue: who sees images, who thinks, who is retired (facts sections 0, 3.1 and 3.2)."""
+
+from dataclasses import dataclass
+
+from simulator.rows import ProfileName
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model id as the endpoint knows it; token limits as in the official overview (1729/104753)."""
+
+    id: str
+    max_input: int
+    max_output: int
+    images: bool = False
+    video: bool = False
+    thinking: bool = False
+    retired: bool = False
+    dimensions: int = 0  # of an embedding; 0 for a chat model
+
+
+# The notice 1729/131925 takes these offline on 2026-06-22; the pro model went before that.
+_RETIRED = (
+    Model("hunyuan-2.0-thinking-20251109", 128_000, 64_000, thinking=True, retired=True),
+    Model("hunyuan-2.0-instruct-20251111", 128_000, 16_000, retired=True),
+    Model("hunyuan-t1-latest", 32_000, 64_000, thinking=True, retired=True),
+    Model("hunyuan-turbos-latest", 32_000, 16_000, retired=True),
+    Model("hunyuan-turbos-longtext-128k-20250325", 128_000, 6_000, retired=True),
+    Model("hunyuan-turbo", 28_000, 4_000, retired=True),
+    Model("hunyuan-turbo-latest", 28_000, 4_000, retired=True),
+    Model("hunyuan-standard", 30_000, 2_000, retired=True),
+    Model("hunyuan-standard-256K", 250_000, 6_000, retired=True),
+    Model("hunyuan-large", 28_000, 4_000, retired=True),
+    Model("hunyuan-large-longcontext", 128_000, 6_000, retired=True),
+    Model("hunyuan-functioncall", 28_000, 4_000, retired=True),
+    Model("hunyuan-code", 4_000, 4_000, retired=True),
+    Model("hunyuan-pro", 28_000, 4_000, retired=True),
+)
+
+_LEGACY = (
+    *_RETIRED,
+    Model("hunyuan-a13b", 224_000, 32_000, thinking=True),
+    Model("hunyuan-lite", 250_000, 6_000),
+    Model("hunyuan-translation", 4_000, 4_000),
+    Model("hunyuan-translation-lite", 4_000, 4_000),
+    Model("hunyuan-role-latest", 28_000, 4_000),
+    Model("hunyuan-large-role-latest", 28_000, 4_000),
+    Model("hunyuan-vision-1.5-instruct", 24_000, 16_000, images=True),
+    Model("hunyuan-t1-vision-20250916", 28_000, 20_000, images=True, thinking=True),
+    Model("hunyuan-turbos-vision-video", 24_000, 8_000, images=True, video=True),
+    Model("hunyuan-turbos-vision-video-20250728", 24_000, 8_000, images=True, video=True),
+    Model("hunyuan-turbos-vision", 24_000, 8_000, images=True),
+    Model("hunyuan-turbos-vision-20250619", 24_000, 8_000, images=True),
+    Model("hunyuan-vision", 6_000, 2_000, images=True),
+    Model("hunyuan-turbo-vision", 6_000, 2_000, images=True),
+    Model("hunyuan-standard-vision", 6_000, 2_000, images=True),
+    Model("hunyuan-lite-vision", 32_000, 4_000, images=True),
+    Model("hunyuan-large-vision", 16_000, 8_000, images=True),
+    Model("hunyuan-embedding", 1_024, 0, dimensions=1024),
+)
+
+# hy3 thinks only when the request asks for it: see content.thinking_enabled.
+_TOKENHUB = (
+    Model("hy3", 192_000, 128_000, thinking=True),
+    Model("hy3-preview", 192_000, 128_000, thinking=True),
+    Model("hy4-preview", 192_000, 128_000, thinking=True),
+    Model("hy-mt2-pro", 4_000, 4_000),
+    Model("hunyuan-role-latest", 28_000, 4_000),
+    Model("hy-vision-2.0-instruct", 24_000, 16_000, images=True),
+    Model("hunyuan-t1-vision-20250916", 28_000, 20_000, images=True, thinking=True),
+    Model("hunyuan-turbos-vision-video-20250728", 24_000, 8_000, images=True, video=True),
+    Model("youtu-vita", 24_000, 8_000, images=True, video=True),
+    Model("kinfra-text-embedding-0.6b", 32_000, 0, dimensions=1024),
+    Model("kinfra-text-embedding-4b", 32_000, 0, dimensions=2560),
+)
+
+CATALOGUE: dict[ProfileName, dict[str, Model]] = {
+    "hunyuan": {model.id: model for model in _LEGACY},
+    "tokenhub": {model.id: model for model in _TOKENHUB},
+}
+
+
+def find(profile: ProfileName, model_id: object) -> Model | None:
+    """The model of that id in the profile's catalogue, None if the endpoint doesn't know it."""
+    return CATALOGUE[profile].get(model_id) if isinstance(model_id, str) else None
