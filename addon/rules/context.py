@@ -14,7 +14,8 @@ from addon.texts import Texts
 class RuleContext:
     """The demands that a body is held against, and the plan for its answer, which rules fill.
 
-    `max_messages` is the profile's unless the user set another; `keep_params` are parameters that the user
+    `max_messages` is the profile's unless the user set another; `text_model` answers in place of a vision model that is
+    offered tools, `None` if that isn't wanted; `keep_params` are parameters that the user
     wants to be left alone (`hunyuan_keep_params`); `rerouted` says that the request leaves for another
     base URL than the client addressed; `successors` are the user's own model mappings.
     """
@@ -23,6 +24,7 @@ class RuleContext:
     model: Model
     texts: Texts
     max_messages: int | None
+    text_model: str | None = None
     keep_params: frozenset[str] = frozenset()
     rerouted: bool = False
     successors: dict[str, str] = field(default_factory=dict)

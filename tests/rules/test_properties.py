@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import pytest
@@ -165,7 +166,7 @@ def test_a_growing_history_is_folded_at_fixed_multiples(calls: int) -> None:
             history += [{"role": "tool", "tool_call_id": call_id, "content": "a.txt"} for call_id in ids]
         history.append({"role": "assistant", "content": f"answer {turn}"})
     messages_a_turn = 2 + (1 + calls if calls else 0)
-    rewrites = sum(before != after for before, after in zip(folds, folds[1:], strict=False))
+    rewrites = sum(before != after for before, after in itertools.pairwise(folds))
     assert rewrites <= 150 * messages_a_turn / 19 + 1
 
 

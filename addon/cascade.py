@@ -1,0 +1,280 @@
+"""The cascade: images become text by a vision model, so that a text model with tools can go on.
+
+Every image is found, looked up, described where it isn't known yet, and replaced where it stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from addon import images
+from addon.descriptions import CallGone, Description, Descriptions, Failure, Finding, SingleFlight
+from addon.exchange import Change, JsonObject
+from addon.images import BadImage, Image
+from addon.outgoing import Outgoing
+from addon.profiles import Profile
+from addon.texts import Texts
+from addon.vision import RETRY_AFTER, Upstream, Vision, VisionCall
+from addon.wire.errors import Refusal, refusal
+
+__all__ = ["Cascade", "CascadeOutcome", "CascadeSettings", "Upstream"]
+
+LARGE = 1 << 20
+"""Characters of image data from which on hashing and decoding leave the event loop (mitmproxy.md section 1)."""
+
+
+@dataclass(frozen=True)
+class CascadeSettings:
+    """The user's options for the cascade. Seconds and bytes; no model named means the profile's."""
+
+    mode: Literal["auto", "always", "never"] = "auto"
+    vision_model: str | None = None
+    concurrency: int = 3
+    """Vision calls at a time, per request."""
+    timeout: float = 60.0
+    """For one try of a vision call."""
+    deadline: float = 90.0
+    """For the whole cascade of a request."""
+    tries: int = 3
+    image_max_bytes: int = 10 * 2**20
+    """Decoded size of one image."""
+    image_max_count: int = 20
+    """Images of one request that need a vision call."""
+    cache_entries: int = 1000
+    cache_bytes: int = 16 * 2**20
+    cache_ttl: float = 3600.0
+    """For images named by an http(s) URL, which may come to show something else."""
+
+
+@dataclass
+class CascadeOutcome:
+    """What the cascade did to a request.
+
+    `calls` counts the images asked about on this request's account, `cached` those described without. With a
+    `refusal` the body is as it was, and the refusal is the client's answer; nothing is to be forwarded.
+    """
+
+    changes: list[Change]
+    calls: int
+    cached: int
+    refusal: Refusal | None
+
+
+class Cascade:
+    """Describes the images of requests. One for the whole proxy: it holds the cache and the calls under way.
+
+    A description is served to every client that sends the same image with the same text, whoever paid for it: it says
+    nothing that those bytes don't. Calls under way are shared only between requests with the same base URL and key, so
+    that one client's bad key fails nobody else's request.
+    """
+
+    def __init__(
+        self, outgoing: Outgoing, vision: Vision | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._vision = vision or Vision(outgoing)
+        self._clock = clock
+        self._settings = CascadeSettings()
+        self._known = Descriptions(self._settings.cache_entries, self._settings.cache_bytes, clock)
+        self._flights: SingleFlight[tuple[bytes, bytes], Finding | Refusal] = SingleFlight()
+
+    def configure(self, settings: CascadeSettings) -> None:
+        """Use `settings` from the next request on. What is known stays, as far as the new bounds allow."""
+        self._settings = settings
+        self._known.resize(settings.cache_entries, settings.cache_bytes)
+
+    def wanted(self, body: JsonObject, profile: Profile) -> bool:
+        """Whether `body` holds images that must become text.
+
+        Under `auto`: its model can't see. A vision model that is offered tools has handed over to a text model by now
+        (rule tool-model); one without tools gets its images as they are.
+        """
+        mode = self._settings.mode
+        if mode == "never" or not images.present(body):
+            return False
+        return mode == "always" or not profile.model(body.get("model")).images
+
+    async def describe(self, body: JsonObject, profile: Profile, upstream: Upstream, texts: Texts) -> CascadeOutcome:
+        """Put a description, or a note that says why there is none, in the place of every image of `body`, in place.
+
+        Ends within `CascadeSettings.deadline`; descriptions that came in until then are kept, so that the client's next
+        try goes on from there. Cancelling this coroutine ends the calls that no other request waits for.
+        """
+        settings = self._settings
+        template = VisionCall(
+            model=settings.vision_model or profile.vision_model,
+            url="",
+            question="",
+            profile=profile,
+            texts=texts,
+            upstream=upstream,
+            timeout=settings.timeout,
+            tries=settings.tries,
+            until=self._clock() + settings.deadline,
+        )
+        found = images.find(body)
+        keys = await _keys(found, template.model, texts)
+        findings = {key: finding for key in keys if (finding := self._known.get(key))}
+        outcome = CascadeOutcome([], calls=0, cached=len(findings), refusal=None)
+        newest_first = zip(reversed(keys), reversed(found), strict=True)
+        missing = {key: image for key, image in newest_first if key not in findings}
+        needed, hopeless = await _sift(missing, template, settings)
+        findings.update(hopeless)
+        outcome.refusal = await self._ask(needed, settings.concurrency, findings, outcome)
+        if outcome.refusal is None:
+            for key, image in zip(keys, found, strict=True):
+                outcome.changes.append(_put(body, image, findings[key], template.model, texts))
+        return outcome
+
+    async def _ask(
+        self,
+        needed: Mapping[bytes, VisionCall],
+        concurrency: int,
+        findings: dict[bytes, Finding],
+        outcome: CascadeOutcome,
+    ) -> Refusal | None:
+        """Make the calls in `needed`, in order, `concurrency` at a time. Fills `findings`, counts in `outcome`.
+
+        After a failure that may pass no call is begun any more, but those under way end and are kept, so that the
+        client's next try costs less and gets further. One that can't be mended ends the others at once.
+        """
+        waiting = iter(needed.items())
+        running: dict[asyncio.Task[Finding | Refusal], bytes] = {}
+        failed: Refusal | None = None
+        until = math.inf
+        try:
+            while True:
+                while failed is None and len(running) < concurrency and (item := next(waiting, None)):
+                    key, call = item
+                    until = call.until
+                    running[asyncio.create_task(self._finding(key, call, outcome))] = key
+                if not running:
+                    return failed
+                left = until - self._clock()
+                done, _ = await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    return failed or _late()
+                for task in done:
+                    key, result = running.pop(task), task.result()
+                    if not isinstance(result, Refusal):
+                        findings[key] = result
+                    elif _may_pass(result):
+                        failed = failed or result
+                    else:
+                        return result
+        finally:
+            for task in running:
+                task.cancel()
+
+    async def _finding(self, key: bytes, call: VisionCall, outcome: CascadeOutcome) -> Finding | Refusal:
+        """What another request has paid for, or pays for just now, else a call of this request's own."""
+        if known := self._known.get(key):
+            outcome.cached += 1
+            return known
+        shared = (key, _account(call.upstream))
+        if self._flights.flying(shared):
+            outcome.cached += 1
+        else:
+            outcome.calls += 1
+        try:
+            return await self._flights.join(shared, lambda: self._call(key, call))
+        except CallGone:
+            return _late()
+
+    async def _call(self, key: bytes, call: VisionCall) -> Finding | Refusal:
+        """Ask, and remember what came of it: here, so that it is kept even if nobody waits any more."""
+        ttl = self._settings.cache_ttl if images.is_remote(call.url) else math.inf
+        result = await self._vision.ask(call)
+        if not isinstance(result, Refusal):
+            self._known.put(key, result, ttl)
+        return result
+
+
+async def _keys(found: Sequence[Image], model: str, texts: Texts) -> list[bytes]:
+    """What each image's finding depends on, as a digest: model, language, prompt, image data, question."""
+    prompt = hashlib.sha256(f"{texts.vision_prompt}\0{texts.vision_no_question}".encode()).hexdigest()
+    digests = await _each(images.digest, [image.source for image in found])
+    return [
+        # the question comes last: it alone may contain the separator
+        hashlib.sha256(
+            "\0".join((model, texts.language, prompt, digest.hex(), image.question)).encode("utf-8", "surrogatepass")
+        ).digest()
+        for digest, image in zip(digests, found, strict=True)
+    ]
+
+
+async def _sift(
+    missing: Mapping[bytes, Image], template: VisionCall, settings: CascadeSettings
+) -> tuple[dict[bytes, VisionCall], dict[bytes, Failure]]:
+    """The calls to make, and the failures that are certain without one. Neither kind of failure is worth caching."""
+
+    def sendable(source: str) -> str | Failure:
+        try:
+            return images.sendable_url(source, settings.image_max_bytes)
+        except BadImage as bad:
+            return Failure(bad.reason)
+
+    urls = await _each(sendable, [image.source for image in missing.values()])
+    needed: dict[bytes, VisionCall] = {}
+    hopeless: dict[bytes, Failure] = {}
+    for (key, image), url in zip(missing.items(), urls, strict=True):
+        if isinstance(url, Failure):
+            hopeless[key] = url
+        elif len(needed) < settings.image_max_count:
+            needed[key] = replace(template, url=url, question=image.question)
+        else:
+            hopeless[key] = Failure("too_many")
+    return needed, hopeless
+
+
+async def _each[T](work: Callable[[str], T], sources: Sequence[str]) -> list[T]:
+    """`work` done on every source: here if they are small, else in a thread."""
+    if sum(map(len, sources)) < LARGE:
+        return [work(source) for source in sources]
+    return await asyncio.to_thread(lambda: [work(source) for source in sources])
+
+
+def _put(body: JsonObject, image: Image, finding: Finding, model: str, texts: Texts) -> Change:
+    """Replace `image` by its description or by a note, and say so."""
+    place = {"number": image.number, "total": image.total}
+    if isinstance(finding, Description):
+        text = texts.image_description.format(**place, model=model, description=_enclosed(finding.text, texts))
+        why = f"image {image.number} of {image.total} replaced by a description from {model}"
+    else:
+        text = texts.image_failed.format(**place, reason=texts.image_reasons[finding.reason])
+        why = f"image {image.number} of {image.total} replaced by a note: {finding.reason}"
+    images.replace(body, image, text)
+    return Change("cascade", image.pointer, why)
+
+
+def _enclosed(description: str, texts: Texts) -> str:
+    """`description` without the mark that ends one: text in an image must not pass for text outside it."""
+    end = texts.image_description.rpartition("{description}")[2].strip()
+    return description.replace(end, end.strip("[]")) if end else description
+
+
+def _account(upstream: Upstream) -> bytes:
+    """Who pays: base URL and headers, as a digest, so that no key lies about."""
+    lines = [upstream.base_url, *(f"{name}: {value}" for name, value in sorted(upstream.headers.items()))]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).digest()
+
+
+def _may_pass(refusal: Refusal) -> bool:
+    return refusal.status == 429 or refusal.status >= 500
+
+
+def _late() -> Refusal:
+    """The error when time is up. What was described until then is kept."""
+    return refusal(
+        504,
+        "The images of this request were not all described in time. Nothing was forwarded; those that were are kept "
+        "for the next try.",
+        type="server_error",
+        code="vision_timeout",
+        retry_after=RETRY_AFTER,
+    )

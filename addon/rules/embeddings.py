@@ -1,0 +1,76 @@
+"""Embeddings: only the parameters that the endpoint takes, no more inputs than it takes.
+
+Sources: "目前仅支持 input 和 model 参数 … dimensions 固定为 1024" (1729/111007); InputList at most 50 (SDK).
+"""
+
+from __future__ import annotations
+
+from addon.exchange import Change, JsonObject
+from addon.rules.context import RuleContext
+from addon.rules.fields import escape
+from addon.wire.errors import Refusal, refusal
+
+
+def check(body: JsonObject, context: RuleContext) -> Refusal | None:
+    """A clear 400 for what no repair can mend: another vector length, token ids. Runs before `embeddings`."""
+    return _wrong_dimensions(body, context) or _token_ids(body)
+
+
+def embeddings(body: JsonObject, context: RuleContext) -> list[Change]:
+    """Remove what the endpoint doesn't take from an embeddings body.
+
+    `encoding_format: base64`, which openai-python sends unasked, is kept by `context.plan.base64_embeddings`.
+    """
+    changes: list[Change] = []
+    for key in [key for key in body if key not in context.keep_params]:
+        accepted = key in context.profile.embeddings.parameters
+        if accepted and body[key] is not None:
+            continue
+        value = body.pop(key)
+        why = f"null: {key} removed" if accepted else f"{key} is not accepted: removed"
+        if key == "encoding_format" and value == "base64":
+            context.plan.base64_embeddings = True
+            why = "floats are asked for, the answer is packed into base64 again"
+        elif key == "dimensions" and value is not None:
+            why = "the model has one vector length only: removed"
+        changes.append(Change("embeddings", f"/{escape(key)}", why))
+    return changes
+
+
+def batches(body: JsonObject, context: RuleContext) -> list[JsonObject]:
+    """`body` as bodies of at most the profile's number of inputs, in order; itself alone where it is small."""
+    inputs = body.get("input")
+    size = context.profile.embeddings.max_inputs
+    if not isinstance(inputs, list) or len(inputs) <= size:
+        return [body]
+    return [{**body, "input": inputs[start : start + size]} for start in range(0, len(inputs), size)]
+
+
+def _wrong_dimensions(body: JsonObject, context: RuleContext) -> Refusal | None:
+    asked, model = body.get("dimensions"), body.get("model")
+    known = context.profile.embeddings.dimensions.get(model) if isinstance(model, str) else None
+    if known is None or asked is None or "dimensions" in context.keep_params:
+        return None
+    if not isinstance(asked, bool) and asked in (known, str(known)):
+        return None
+    message = f"The model {model} answers with {known} dimensions and no other number: leave `dimensions` out."
+    return refusal(400, message, type="invalid_request_error", code="unsupported_dimensions", param="dimensions")
+
+
+def _token_ids(body: JsonObject) -> Refusal | None:
+    inputs = body.get("input")
+    if not isinstance(inputs, list) or not any(_is_tokens(item) for item in inputs):
+        return None
+    message = (
+        "The input is token ids, but this endpoint takes text only: send strings. "
+        "LangChain does with OpenAIEmbeddings(check_embedding_ctx_length=False)."
+    )
+    return refusal(400, message, type="invalid_request_error", code="unsupported_input", param="input")
+
+
+def _is_tokens(item: object) -> bool:
+    return _is_integer(item) or (isinstance(item, list) and any(map(_is_integer, item)))
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,230 @@
+"""Parameters: only those that the profile lists, each with a value that it takes. Runs last.
+
+Sources: the profiles' data files. On the legacy host no report proves whether an unknown parameter is refused
+or ignored, so none is sent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from addon.exchange import Change, JsonObject
+from addon.profiles import Parameter, ParameterType
+from addon.rules.context import RuleContext
+from addon.rules.fields import escape
+
+_CONVERSATION = ("model", "messages")
+"""What makes a request: a wrong one is the endpoint's to refuse, and `messages` other rules' to mend."""
+
+_THINKING_TYPES = ("enabled", "disabled", "adaptive")  # TokenHub 1823/135872
+_STREAM_OPTIONS = ("include_usage",)
+_NEAREST_CHOICE = {"minimal": "low", "xhigh": "high", "max": "high"}
+"""Reasoning efforts of other vendors -> what comes closest."""
+
+_UNUSABLE: Final = object()
+
+
+def parameters(body: JsonObject, context: RuleContext) -> list[Change]:
+    """Remove parameters that the profile doesn't list, bring the others into type and range.
+
+    Those in `context.keep_params` aren't looked at. Notes the stop texts in `context.plan.stop` where the
+    endpoint includes them in its output.
+    """
+    changes = _max_completion_tokens(body, context)
+    for key in [key for key in body if key not in context.keep_params and key not in _CONVERSATION]:
+        change = _checked(body, key, context)
+        if change is not None:
+            changes.append(change)
+    changes += _stream_options(body, context)
+    if context.profile.stop_included:
+        context.plan.stop = _stop_texts(body.get("stop"))
+    return changes
+
+
+def _max_completion_tokens(body: JsonObject, context: RuleContext) -> list[Change]:
+    key = "max_completion_tokens"
+    if key not in body or key in context.keep_params or key in context.profile.parameters:
+        return []
+    value = _integer(body[key])
+    if value is _UNUSABLE or value < 1 or "max_tokens" in context.keep_params:
+        return []  # removed with the other unknown ones
+    del body[key]
+    body["max_tokens"] = value
+    return [Change("parameters", f"/{key}", "called max_tokens here, and wins over it")]
+
+
+def _checked(body: JsonObject, key: str, context: RuleContext) -> Change | None:
+    value = body[key]
+    parameter = context.profile.parameters.get(key)
+    kept, why = _UNUSABLE, _refusal_reason(key, value)
+    if parameter is not None:
+        kept, why = _judged(key, value, parameter, context)
+    if kept is _UNUSABLE:
+        del body[key]
+        return Change("parameters", f"/{escape(key)}", f"{why}: removed")
+    if why:
+        body[key] = kept
+        return Change("parameters", f"/{escape(key)}", why)
+    return None
+
+
+def _refusal_reason(key: str, value: object) -> str:
+    if key == "n" and value not in (None, 1):
+        return "the endpoint gives one answer a request, not several"
+    return "the endpoint does not take this parameter"
+
+
+def _judged(key: str, value: Any, parameter: Parameter, context: RuleContext) -> tuple[Any, str]:
+    """What is sent of an accepted parameter (`_UNUSABLE`: nothing), and why it differs from what came ("")."""
+    if value is None:
+        return _UNUSABLE, "null says nothing"
+    if key in _ACCEPTS:
+        return (value, "") if _ACCEPTS[key](value, context) else (_UNUSABLE, "not a value that the endpoint knows")
+    converted = _CONVERSIONS[parameter.type](value)
+    if converted is _UNUSABLE:
+        return _UNUSABLE, f"not a usable {parameter.type}"
+    why = "" if type(converted) is type(value) and converted == value else f"brought into type {parameter.type}"
+    fitted = _fitted(converted, parameter)
+    if fitted is _UNUSABLE:
+        return _UNUSABLE, "a value that the endpoint does not take"
+    if fitted != converted:
+        why = "brought into the range that the endpoint takes"
+    return fitted, why
+
+
+def _accepts_tool_choice(value: object, context: RuleContext) -> bool:
+    named = isinstance(value, dict) and context.profile.tool_choice_object
+    return named or (isinstance(value, str) and value in context.profile.tool_choices)
+
+
+def _accepts_tools(value: object, _: RuleContext) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+def _accepts_thinking(value: object, _: RuleContext) -> bool:
+    return isinstance(value, dict) and value.get("type") in _THINKING_TYPES
+
+
+_ACCEPTS: dict[str, Callable[[object, RuleContext], bool]] = {
+    "tool_choice": _accepts_tool_choice,
+    "tools": _accepts_tools,
+    "thinking": _accepts_thinking,
+}
+"""Parameters whose value isn't converted: it is right or goes."""
+
+
+def _fitted(value: Any, parameter: Parameter) -> Any:
+    if parameter.choices:
+        word = value.lower()
+        return next((w for w in (word, _NEAREST_CHOICE.get(word)) if w in parameter.choices), _UNUSABLE)
+    if parameter.max_items is not None:
+        return value[: parameter.max_items]
+    low, high = parameter.minimum, parameter.maximum
+    if parameter.type == "integer":
+        return _fitted_integer(value, low, high)
+    if parameter.type == "number":
+        return _clamped(value, low, high)
+    return value
+
+
+def _fitted_integer(value: int, low: float | None, high: float | None) -> Any:
+    """Integers with both bounds (`seed`) are wrapped, so that different ones stay different; others must fit."""
+    if low is not None and high is not None:
+        return (value - int(low)) % (int(high) - int(low) + 1) + int(low)
+    fits = (low is None or value >= low) and (high is None or value <= high)
+    return value if fits else _UNUSABLE
+
+
+def _clamped(value: float, low: float | None, high: float | None) -> float:
+    if low is not None and value < low:
+        return low
+    return high if high is not None and value > high else value
+
+
+def _boolean(value: object) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower(), _UNUSABLE)
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    return _UNUSABLE
+
+
+def _number(value: object) -> Any:
+    if isinstance(value, str):
+        value = _parsed(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _UNUSABLE
+    return value if isinstance(value, int) or math.isfinite(value) else _UNUSABLE
+
+
+def _integer(value: object) -> Any:
+    number = _number(value)
+    if isinstance(number, float):
+        return int(number) if number.is_integer() else _UNUSABLE
+    return number
+
+
+def _parsed(text: str) -> object:
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:  # also what int says to thousands of digits
+            continue
+    return _UNUSABLE
+
+
+def _string(value: object) -> Any:
+    return value if isinstance(value, str) else _UNUSABLE
+
+
+def _string_list(value: object) -> Any:
+    """Stop texts. White space is kept: a line break is the most common of them."""
+    return _stop_texts(value) or _UNUSABLE
+
+
+def _stop_texts(value: object) -> list[str]:
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, str) and item]
+
+
+def _object(value: object) -> Any:
+    return value if isinstance(value, dict) else _UNUSABLE
+
+
+def _list(value: object) -> Any:
+    return value if isinstance(value, list) else _UNUSABLE
+
+
+_CONVERSIONS: dict[ParameterType, Callable[[object], Any]] = {
+    "boolean": _boolean,
+    "integer": _integer,
+    "number": _number,
+    "string": _string,
+    "string_list": _string_list,
+    "object": _object,
+    "list": _list,
+}
+
+
+def _stream_options(body: JsonObject, context: RuleContext) -> list[Change]:
+    """Only with `stream` (compat page: "仅在 stream 为 true 时"), and only what is documented in it."""
+    key, pointer = "stream_options", "/stream_options"
+    options = body.get(key)
+    if not isinstance(options, dict) or key in context.keep_params:
+        return []
+    if body.get("stream") is not True:
+        del body[key]
+        return [Change("parameters", pointer, "only accepted with stream: removed")]
+    converted = {name: _boolean(options[name]) for name in _STREAM_OPTIONS if name in options}
+    kept = {name: value for name, value in converted.items() if value is not _UNUSABLE}
+    if not kept:
+        del body[key]
+        return [Change("parameters", pointer, "nothing in it that the endpoint takes: removed")]
+    if len(kept) == len(options) and all(kept[name] is options[name] for name in kept):
+        return []
+    body[key] = kept
+    return [Change("parameters", pointer, "only include_usage is accepted in it")]

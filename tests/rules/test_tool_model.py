@@ -1,0 +1,35 @@
+"""Vision models that are offered tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from addon.rules.tool_model import tool_model
+from tests.rule_context import context
+
+TOOLS = [{"type": "function", "function": {"name": "ls", "parameters": {}}}]
+
+
+@pytest.mark.parametrize("key", ["tools", "functions"])
+def test_a_vision_model_with_tools_hands_over_to_the_text_model(key: str) -> None:
+    body: dict[str, Any] = {"model": "hunyuan-vision-1.5-instruct", key: TOOLS}
+    given = context(model=body["model"], text_model="hunyuan-a13b")
+    [change] = tool_model(body, given)
+    assert body["model"] == given.model.id == "hunyuan-a13b"
+    assert change.rule == "tool-model"
+
+
+@pytest.mark.parametrize(
+    ("model", "tools", "text_model"),
+    [
+        ("hunyuan-vision-1.5-instruct", [], "hunyuan-a13b"),
+        ("hunyuan-turbos-latest", TOOLS, "hunyuan-a13b"),
+        ("hunyuan-vision-1.5-instruct", TOOLS, None),
+    ],
+)
+def test_others_stay(model: str, tools: list[Any], text_model: str | None) -> None:
+    body = {"model": model, "tools": tools}
+    assert tool_model(body, context(model=model, text_model=text_model)) == []
+    assert body["model"] == model
