@@ -9,44 +9,46 @@ length last of the message rules (it counts what the others added), parameters a
 from __future__ import annotations
 
 from addon.exchange import Change, JsonObject
-from addon.rules.calls import calls
+from addon.rules import (
+    calls,
+    embeddings,
+    fields,
+    intents,
+    length,
+    media,
+    merge,
+    order,
+    pairing,
+    parameters,
+    parts,
+    placeholders,
+    roles,
+    system,
+    tools,
+)
 from addon.rules.context import Rule, RuleContext
-from addon.rules.embeddings import embeddings
-from addon.rules.fields import fields, reasoning
-from addon.rules.intents import intents
-from addon.rules.length import length
-from addon.rules.media import media
-from addon.rules.merge import merge
-from addon.rules.order import bridge, edges
-from addon.rules.pairing import pairing
-from addon.rules.parameters import parameters
-from addon.rules.parts import parts
-from addon.rules.placeholders import placeholders
-from addon.rules.roles import roles
-from addon.rules.system import system
-from addon.rules.tools import tool_names, tools
 
-__all__ = ["CHAT_RULES", "RuleContext", "apply_chat", "apply_embeddings", "repairable"]
+__all__ = ["CHAT_RULES", "RuleContext", "apply_chat", "apply_embeddings", "embeddings", "repairable"]
 
 CHAT_RULES: tuple[Rule, ...] = (
-    tool_names,
-    roles,
-    calls,
-    reasoning,
-    fields,
-    parts,
-    media,
-    tools,
-    intents,
-    system,
-    merge,
-    pairing,
-    merge,
-    placeholders,
-    bridge,
-    edges,
-    length,
-    parameters,
+    tools.tool_names,
+    roles.roles,
+    calls.calls,
+    fields.reasoning,
+    fields.fields,
+    parts.parts,
+    media.media,
+    tools.tools,
+    intents.intents,
+    system.system,
+    merge.merge,
+    pairing.pairing,
+    merge.merge,
+    placeholders.placeholders,
+    order.bridge,
+    order.edges,
+    length.length,
+    parameters.parameters,
 )
 
 
@@ -65,4 +67,4 @@ def apply_chat(body: JsonObject, context: RuleContext) -> list[Change]:
 
 def apply_embeddings(body: JsonObject, context: RuleContext) -> list[Change]:
     """Run the embeddings rule over `body`, in place."""
-    return embeddings(body, context)
+    return embeddings.embeddings(body, context)

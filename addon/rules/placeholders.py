@@ -19,6 +19,9 @@ def placeholders(body: JsonObject, context: RuleContext) -> list[Change]:
         given = message.get("content")
         if content.is_blank(given):
             if message.get("tool_calls") and not context.profile.grammar.content_with_tool_calls:
+                if given is not None and given != "":
+                    message["content"] = None
+                    changes.append(Change("placeholders", pointer, "blank content beside tool calls becomes null"))
                 continue
             message["content"] = _placeholder(message, context)
             changes.append(Change("placeholders", pointer, f"empty {message['role']} content gets a placeholder"))

@@ -147,8 +147,7 @@ def _chosen_places(choice: object) -> Iterator[_Place]:
 
 
 def _message_places(message: JsonObject, pointer: str) -> Iterator[_Place]:
-    calls = message.get("tool_calls")
-    for position, call in enumerate([calls] if isinstance(calls, dict) else _list(calls)):
+    for position, call in enumerate(_list(message.get("tool_calls"))):
         if isinstance(call, dict):
             yield from _call_places(call, f"{pointer}/tool_calls/{position}")
     if isinstance(message.get("function_call"), dict):
@@ -167,6 +166,9 @@ def _call_places(call: JsonObject, pointer: str) -> Iterator[_Place]:
 
 
 def _list(value: object) -> list[Any]:
+    """A list; an object alone is taken for a list of one."""
+    if isinstance(value, dict):
+        return [value]
     return value if isinstance(value, list) else []
 
 
@@ -205,7 +207,7 @@ def _from_function_call(body: JsonObject, context: RuleContext) -> list[Change]:
 
 def _shaped_tools(given: object, context: RuleContext, changes: list[Change]) -> Iterator[JsonObject]:
     seen: dict[str, JsonObject] = {}
-    for index, tool in enumerate([given] if isinstance(given, dict) else _list(given)):
+    for index, tool in enumerate(_list(given)):
         pointer = f"/tools/{index}"
         function = function_of(tool)
         name = function.get("name") if function is not None else None

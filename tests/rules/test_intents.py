@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from addon.rules.intents import intents
 from simulator import checks
+from simulator.checks import ProfileName
 from tests.rule_context import context
 from tests.strategies import json_values
 
+PROFILES: tuple[ProfileName, ...] = ("hunyuan", "tokenhub")
 SCHEMA = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "integer"}}}
 
 
@@ -185,8 +187,8 @@ formats = st.one_of(
 )
 
 
-@given(choices, formats, st.sampled_from(["hunyuan", "tokenhub"]), st.booleans())
-def test_any_json_ends_accepted(choice: Any, asked: Any, profile: str, offers: bool) -> None:
+@given(choices, formats, st.sampled_from(PROFILES), st.booleans())
+def test_any_json_ends_accepted(choice: Any, asked: Any, profile: ProfileName, offers: bool) -> None:
     body = chat(tool_choice=choice, response_format=asked)
     if not offers:
         del body["tools"]
@@ -194,8 +196,9 @@ def test_any_json_ends_accepted(choice: Any, asked: Any, profile: str, offers: b
     before = copy.deepcopy(body)
     assert intents(body, context(profile)) == []
     assert body == before
-    shown = {key: value for key, value in body.items() if value is not None} | {"messages": [body["messages"][-1]]}
-    assert checks.problems(shown, "hunyuan" if profile == "hunyuan" else "tokenhub", strict=True) is None
+    shown = {key: value for key, value in body.items() if value is not None}
+    shown |= {"messages": body["messages"][-1:], "model": context(profile).model.id}
+    assert checks.problems(shown, profile, strict=True) is None
 
 
 @given(json_values, choices, formats, json_values)

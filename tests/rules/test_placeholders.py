@@ -41,6 +41,12 @@ def test_tokenhub_needs_no_text_beside_tool_calls() -> None:
     assert placeholders(body, context("tokenhub")) == []
 
 
+def test_tokenhub_takes_no_white_space_for_text() -> None:
+    body: dict[str, Any] = {"messages": [{"role": "assistant", "content": " ", "tool_calls": [call()]}]}
+    assert len(placeholders(body, context("tokenhub"))) == 1
+    assert body["messages"][0]["content"] is None
+
+
 def test_blank_text_parts_go() -> None:
     body: dict[str, Any] = {
         "messages": [{"role": "user", "content": [{"type": "text", "text": ""}, {"type": "text", "text": "hi"}, IMAGE]}]

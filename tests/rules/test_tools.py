@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from addon.rules.tools import tool_names, tools
 from simulator import checks
+from simulator.checks import ProfileName
 from tests.rule_context import context
 from tests.strategies import json_values
 
+PROFILES: tuple[ProfileName, ...] = ("hunyuan", "tokenhub")
 NAMES = st.sampled_from(["ls", "read file", "ns:ls", "ns/ls", "名字", "", "a.b", "a_b"])
 
 
@@ -42,7 +44,9 @@ def test_a_name_is_renamed_everywhere_alike() -> None:
             {"role": "user", "content": "hi"},
             {
                 "role": "assistant",
-                "tool_calls": [{"id": "a", "type": "function", "function": {"name": "ns:read file", "arguments": "{}"}}],
+                "tool_calls": [
+                    {"id": "a", "type": "function", "function": {"name": "ns:read file", "arguments": "{}"}}
+                ],
                 "function_call": {"name": "ns:read file", "arguments": "{}"},
             },
             {"role": "tool", "tool_call_id": "a", "name": "ns:read file", "content": "x"},
@@ -209,7 +213,7 @@ tool_like = st.fixed_dictionaries(
         "function": st.one_of(
             json_values,
             st.fixed_dictionaries(
-                {}, optional={k: json_values for k in ("parameters", "description", "strict")} | {"name": NAMES}
+                {}, optional=dict.fromkeys(("parameters", "description", "strict"), json_values) | {"name": NAMES}
             ),
         ),
     },
@@ -221,16 +225,17 @@ anything = st.one_of(json_values, tool_like, st.lists(st.one_of(tool_like, json_
     st.fixed_dictionaries(
         {}, optional=dict.fromkeys(["tools", "functions", "tool_choice", "function_call", "messages"], anything)
     ),
-    st.sampled_from(["hunyuan", "tokenhub"]),
+    st.sampled_from(PROFILES),
 )
-def test_any_json_ends_in_accepted_tools(body: dict[str, Any], profile: str) -> None:
+def test_any_json_ends_in_accepted_tools(body: dict[str, Any], profile: ProfileName) -> None:
     for rule in (tool_names, tools):
         rule(body, context(profile))
     before = copy.deepcopy(body)
     assert [*tool_names(body, context(profile)), *tools(body, context(profile))] == []
     assert body == before
     offered = {key: body[key] for key in ("tools",) if key in body}
-    assert checks.problems(chat(**offered), "hunyuan" if profile == "hunyuan" else "tokenhub", strict=True) is None
+    shown = chat(**offered, model=context(profile).model.id)
+    assert checks.problems(shown, profile, strict=True) is None
 
 
 @given(st.lists(NAMES, min_size=1, max_size=6))
