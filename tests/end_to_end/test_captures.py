@@ -1,0 +1,96 @@
+"""Requests that real clients sent (facts/clients.md section 7), replayed through the proxy to the strict simulator.
+
+Two things differ from what was recorded. The recorder cut images, and nobody can read half an image: each gets
+a whole one. aider called its model gpt-4o to be allowed to send images: Hunyuan has none of that name.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from simulator.vision import data_url, png_with_text
+from tests.conftest import WITH, WITHOUT
+from tests.end_to_end.processes import KEY, Simulator
+
+CAPTURES = sorted((Path(__file__).parents[1] / "captures").glob("*/*.json"))
+CUT_IMAGE = "data:image/"
+FOREIGN_MODEL, MODEL = "gpt-4o", "hunyuan-t1-latest"
+
+
+def test_all_captures_are_here() -> None:
+    assert len(CAPTURES) == 83
+    assert len({path.parent.name for path in CAPTURES}) == 12
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_accepted_without_losing_a_word(
+    path: Path, http: httpx.Client, simulator: Simulator, record_property: Callable[[str, object], None]
+) -> None:
+    capture = json.loads(path.read_text(encoding="utf-8"))
+    body = whole(capture["body"], f"screenshot of {path.parent.name} {path.stem}")
+    headers = {"user-agent": capture["user_agent"], "authorization": f"Bearer {KEY}"}
+    direct = httpx.post(
+        f"{simulator.url}{capture['path']}", json=body, headers=headers, verify=simulator.verify, trust_env=False
+    )
+    record_property(WITHOUT, direct.is_success)
+    simulator.reset()
+
+    answer = http.post(capture["path"].removeprefix("/v1/"), json=copy.deepcopy(body), headers=headers)
+
+    record_property(WITH, answer.is_success)
+    assert answer.status_code == 200, answer.text
+    if body.get("stream"):
+        assert answer.text.rstrip().endswith("data: [DONE]")
+    *vision_calls, received = simulator.bodies()
+    assert len(vision_calls) == (images(body) - images(received))
+    sent_texts, received_texts = list(texts(body)), "\n".join(texts(received))
+    assert [text for text in sent_texts if text.strip() not in received_texts] == []
+    assert Counter(" ".join(sent_texts).split()) <= Counter(received_texts.split())
+
+
+def whole(body: dict[str, Any], shown: str) -> dict[str, Any]:
+    """The recorded body with whole images, all alike, and a model that Hunyuan has."""
+
+    def mended(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: mended(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [mended(item) for item in value]
+        return data_url(png_with_text(shown)) if isinstance(value, str) and value.startswith(CUT_IMAGE) else value
+
+    model = MODEL if body["model"] == FOREIGN_MODEL else body["model"]
+    return {**mended(body), "model": model}
+
+
+def images(body: dict[str, Any]) -> int:
+    """How many image parts the messages have."""
+    contents = (message.get("content") for message in body.get("messages", []))
+    return sum(part.get("type") == "image_url" for content in contents if isinstance(content, list) for part in content)
+
+
+def texts(body: dict[str, Any]) -> Iterator[str]:
+    """Every text that a body carries: contents, tool calls, tool descriptions, inputs. Not `reasoning_content`,
+    which the endpoint refuses, and not images."""
+    given = body.get("input", [])
+    yield from [given] if isinstance(given, str) else given
+    for message in body.get("messages", []):
+        content = message.get("content")
+        if isinstance(content, str):
+            yield content
+        for part in content if isinstance(content, list) else []:
+            if part["type"] == "text":
+                yield part["text"]
+        for call in message.get("tool_calls") or []:
+            yield call["function"]["name"]
+            yield call["function"]["arguments"]
+    for tool in body.get("tools", []):
+        yield tool["function"]["name"]
+        yield tool["function"].get("description", "")

@@ -1,0 +1,169 @@
+"""The room that sets the environment up, run by bash itself; only Python is a stand-in that writes down its calls."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.processes import ROOT, clean_environment
+
+BASE_PYTHON = """#!/bin/sh
+# A Python that is new enough (-c) and makes environments whose Python is a copy of itself (-m venv).
+printf '%s\\n' "$*" >>"$CALLS"
+case "$*" in
+    "-m venv --clear "*) sleep "${SLOW:-0}" && rm -rf "$4" && mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+    *"$FAILING"*) exit 1 ;;
+esac
+"""
+
+
+class Copy:
+    """A copy of the repository's scripts in a folder whose path has spaces, and a stand-in for Python."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "a b" / "hunyuan fix"
+        self.calls_file = folder / "calls"
+        self.python = folder / "python3.13"
+        self.root.mkdir(parents=True)
+        for name in ("scripts", ".ci"):
+            shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "constraints.txt"):
+            shutil.copy(ROOT / name, self.root / name)
+        self.python.write_text(BASE_PYTHON)
+        self.python.chmod(0o755)
+        self.folder = folder
+
+    def start(
+        self, script: str, *arguments: str, failing: str = "nothing", **environment: str
+    ) -> subprocess.Popen[str]:
+        variables = {
+            "HOME": str(self.folder),
+            "PATH": "/usr/bin:/bin",
+            "HUNYUAN_FIX_PYTHON": str(self.python),
+            "CALLS": str(self.calls_file),
+            "FAILING": failing,
+        }
+        return subprocess.Popen(
+            ["bash", str(self.root / script), *arguments],
+            cwd=self.folder,
+            env=clean_environment() | variables | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, script: str, *arguments: str, failing: str = "nothing", **environment: str) -> tuple[int, str, str]:
+        """Run a script; its exit code, standard output and standard error."""
+        process = self.start(script, *arguments, failing=failing, **environment)
+        output, errors = process.communicate(timeout=60)
+        return process.returncode, output, errors
+
+    def calls(self) -> list[str]:
+        """How the stand-in was called since the last look, without the question for its version."""
+        calls = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
+        self.calls_file.unlink(missing_ok=True)
+        return [call for call in calls if not call.startswith("-c ")]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
+
+
+def test_the_first_run_installs_pinned_and_the_second_does_nothing(copy: Copy) -> None:
+    launch = f"{copy.root}/scripts/lib/launch.py --web"
+    assert copy.run("scripts/run", "--web")[0] == 0
+    made, *installs, launched = copy.calls()
+    assert made == f"-m venv --clear {copy.root}/.venv"
+    assert installs
+    assert all(f"-c {copy.root}/constraints.txt" in install for install in installs)
+    assert launched == launch
+    assert copy.run("scripts/run", "--web") == (0, "", "")
+    assert copy.calls() == [launch]
+
+
+@pytest.mark.parametrize("changed", ["constraints.txt", "pyproject.toml"])
+def test_changed_pins_are_installed(copy: Copy, changed: str) -> None:
+    copy.run("scripts/run")
+    copy.calls()
+    (copy.root / changed).write_text("# other\n")
+    copy.run("scripts/run")
+    assert copy.calls()[0].startswith("-m venv")
+
+
+def test_an_installation_that_failed_is_begun_again(copy: Copy) -> None:
+    assert copy.run("scripts/run", failing="--editable")[0] != 0
+    assert not any("launch.py" in call for call in copy.calls())
+    assert copy.run("scripts/run")[0] == 0
+    assert copy.calls()[0].startswith("-m venv")
+
+
+@pytest.mark.skipif(not shutil.which("flock"), reason="without flock, two first runs at once aren't safe")
+def test_two_first_runs_at_once_install_once(copy: Copy) -> None:
+    both = [copy.start("scripts/run", SLOW="0.3"), copy.start("scripts/run", SLOW="0.3")]
+    for process in both:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in both] == [0, 0]
+    calls = copy.calls()
+    assert len([call for call in calls if call.startswith("-m venv")]) == 1
+    assert len([call for call in calls if "launch.py" in call]) == 2
+
+
+def test_an_active_environment_is_not_used(copy: Copy) -> None:
+    copy.run("scripts/run", VIRTUAL_ENV="/elsewhere", PYTHONPATH="/elsewhere", PYTHONHOME="/elsewhere")
+    assert (copy.root / ".venv/bin/python").exists()
+
+
+def test_another_folder_can_be_named(copy: Copy) -> None:
+    copy.run("scripts/run", HUNYUAN_FIX_VENV="my environment")
+    assert (copy.folder / "my environment/bin/python").exists()
+
+
+def test_without_a_python_that_is_new_enough_it_says_what_to_do(copy: Copy, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("bash", "sh", "cat", "cmp", "dirname", "flock"):
+        if found := shutil.which(name):
+            (tools / name).symlink_to(found)
+    status, _, errors = copy.run("scripts/run", PATH=str(tools), HUNYUAN_FIX_PYTHON="")
+    assert status == 1
+    assert "Python 3.12 or newer" in errors
+    assert "pyenv install" in errors
+
+
+def test_a_python_that_was_named_and_is_no_good_is_not_replaced_by_another(copy: Copy) -> None:
+    status, _, errors = copy.run("scripts/run", HUNYUAN_FIX_PYTHON="/nowhere/python")
+    assert status == 1
+    assert "/nowhere/python" in errors
+
+
+def test_everything_runs_and_arguments_go_to_pytest(copy: Copy) -> None:
+    assert copy.run("scripts/test", "tests/rules", "-x")[0] == 0
+    lines = [call for call in copy.calls() if " pip " not in call and " venv " not in call]
+    assert [line.split()[1] for line in lines] == ["ruff", "ruff", "mypy", "pytest"]
+    assert lines[-1].endswith("tests/rules -x")
+
+
+@pytest.mark.parametrize("step", ["ruff check", "ruff format", "mypy", "pytest"])
+@pytest.mark.parametrize("script", ["scripts/test", ".ci/run"])
+def test_any_failing_step_fails_the_run_and_the_tests_run_all_the_same(copy: Copy, step: str, script: str) -> None:
+    status, output, _ = copy.run(script, failing=f"-m {step}")
+    assert status != 0
+    assert any(call.startswith("-m pytest") for call in copy.calls())
+    assert output.splitlines()[-1] == "== pytest"
+
+
+def test_the_pins_name_versions_and_no_place() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert pins
+    for pin in pins:
+        name, _, version = pin.partition(" ;")[0].partition("==")
+        assert name
+        assert version
+        assert "://" not in pin
+        assert "--hash" not in pin

@@ -1,0 +1,181 @@
+"""`scripts/run`: what it prints is what a client needs, and the proxy behind it works."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import certifi
+import httpx
+import pytest
+
+from tests.end_to_end.processes import (
+    KEY,
+    LEGACY,
+    ROOT,
+    Certificates,
+    Process,
+    Simulator,
+    clean_environment,
+    free_port,
+    process,
+    run_simulator,
+)
+from tests.end_to_end.requests import agent_request
+
+LAUNCH = [sys.executable, str(ROOT / "scripts/lib/launch.py")]
+
+
+@contextmanager
+def launched(home: Path, *arguments: str, **environment: str) -> Iterator[tuple[Process, int, int]]:
+    port, reverse_port = free_port(), free_port()
+    command = [*LAUNCH, "--port", str(port), "--reverse-port", str(reverse_port), *arguments]
+    with process("scripts/run", command, {"HOME": str(home), **environment}) as started:
+        started.wait_for(rf"reverse proxy to \S+ listening at 127\.0\.0\.1:{reverse_port}")
+        yield started, port, reverse_port
+
+
+@pytest.fixture(scope="module")
+def clear_simulator(certificates: Certificates) -> Iterator[Simulator]:
+    with run_simulator(certificates) as running:
+        yield running
+
+
+def exported(output: str) -> dict[str, str]:
+    """The variables of the block that a person copies into a shell."""
+    words = [shlex.split(line) for line in output.splitlines() if line.strip().startswith("export ")]
+    return dict(assignment.split("=", 1) for _, assignment in words)
+
+
+def test_what_it_prints_is_enough_for_a_client_in_both_modes(clear_simulator: Simulator, tmp_path: Path) -> None:
+    home = tmp_path / "home of somebody"
+    home.mkdir()
+    upstream = ["--set", f"hunyuan_upstream={clear_simulator.base_url}"]
+    with launched(home, *upstream) as (started, port, reverse_port):
+        variables = exported(started.output)
+        assert variables == {
+            "HTTPS_PROXY": f"http://127.0.0.1:{port}",
+            "SSL_CERT_FILE": str(home / ".mitmproxy/hunyuan-fix-ca-bundle.pem"),
+            "NODE_EXTRA_CA_CERTS": str(home / ".mitmproxy/mitmproxy-ca-cert.pem"),
+            "NODE_USE_ENV_PROXY": "1",
+        }
+        assert clear_simulator.base_url in started.output
+        bases = {
+            f"https://{LEGACY}/v1": variables["HTTPS_PROXY"],
+            f"http://127.0.0.1:{reverse_port}/v1": None,
+        }
+        assert all(base in started.output for base in bases)
+        trusted = ssl.create_default_context(cafile=variables["SSL_CERT_FILE"])
+        for base, proxy in bases.items():
+            with httpx.Client(proxy=proxy, verify=trusted, trust_env=False, timeout=60) as client:
+                answer = client.post(
+                    f"{base}/chat/completions",
+                    json=agent_request("[[sim:say 好]]"),
+                    headers={"authorization": f"Bearer {KEY}"},
+                )
+            assert answer.json()["choices"][0]["message"]["content"] == "好"
+        started.terminate()
+        assert started.wait() == 0
+
+
+def test_the_bundle_holds_the_public_roots_too(tmp_path: Path) -> None:
+    with launched(tmp_path):
+        bundle = (tmp_path / ".mitmproxy/hunyuan-fix-ca-bundle.pem").read_text(encoding="utf-8")
+    public = Path(certifi.where()).read_text(encoding="utf-8")
+    assert bundle.count("BEGIN CERTIFICATE") == public.count("BEGIN CERTIFICATE") + 1
+    assert public.strip() in bundle
+
+
+def test_a_companys_roots_go_into_the_bundle_and_the_folder_can_be_named(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    confdir = tmp_path / "conf"
+    options = [f"confdir={confdir}", f"ssl_verify_upstream_trusted_ca={certificates.authority_file}"]
+    with launched(tmp_path, *(word for option in options for word in ("--set", option))):
+        bundle = (confdir / "hunyuan-fix-ca-bundle.pem").read_text(encoding="utf-8")
+    assert certificates.authority_file.read_text(encoding="utf-8").strip() in bundle
+
+
+def test_it_listens_on_loopback_only_and_control_c_ends_it(tmp_path: Path) -> None:
+    with launched(tmp_path) as (started, port, reverse_port):
+        if sys.platform == "linux":  # all of 127.0.0.0/8 is this machine
+            for each in (port, reverse_port):
+                with pytest.raises(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.2", each), timeout=10)
+        started.signal(signal.SIGINT)
+        assert started.wait() == 0
+
+
+def test_web_starts_the_page(tmp_path: Path) -> None:
+    web_port = free_port()
+    options = ("--set", f"web_port={web_port}", "--set", "web_open_browser=false")
+    with launched(tmp_path, "--web", *options) as (started, _, _):
+        started.wait_for(rf"Web server listening at http://127\.0\.0\.1:{web_port}")
+        answer = httpx.get(f"http://127.0.0.1:{web_port}/", trust_env=False, follow_redirects=True)
+    assert "mitmproxy" in answer.text
+
+
+def test_a_port_that_is_taken_is_named_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for flag, other in (("--port", "--reverse-port"), ("--reverse-port", "--port")):
+            status, _, errors = launch(tmp_path, flag, str(port), other, str(free_port()))
+            assert status == 1
+            assert errors.count("\n") == 1
+            assert str(port) in errors
+            assert flag in errors
+    assert not (tmp_path / ".mitmproxy").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--port", "http"], "'http' is not a port"), (["--port", "4000"], "can't share port 4000")],
+)
+def test_a_port_that_is_none_is_a_usage_error(tmp_path: Path, arguments: list[str], said: str) -> None:
+    status, _, errors = launch(tmp_path, *arguments)
+    assert status == 2
+    assert said in errors
+
+
+def test_help_says_what_goes_where(tmp_path: Path) -> None:
+    status, output, _ = launch(tmp_path, "--help")
+    assert status == 0
+    for word in ("--web", "--port", "--reverse-port", "mitmdump", "HUNYUAN_FIX_PORT"):
+        assert word in output
+
+
+def test_an_option_that_mitmdump_does_not_take_ends_the_start(tmp_path: Path) -> None:
+    status, output, errors = launch(
+        tmp_path,
+        "--port",
+        str(free_port()),
+        "--reverse-port",
+        str(free_port()),
+        "--set",
+        "hunyuan_cascade=sometimes",
+    )
+    assert status != 0
+    assert "hunyuan_cascade" in output + errors
+
+
+def launch(home: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run to the end: exit code, standard output, standard error."""
+    ended = subprocess.run(
+        [*LAUNCH, *arguments],
+        env=clean_environment() | {"HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
