@@ -1,0 +1,23 @@
+"""The names under which changes to answers are reported: keys of `docs/rules.md`."""
+
+from __future__ import annotations
+
+EMBEDDINGS = "answer-embeddings"
+FINISH_REASON = "answer-finish-reason"
+FUNCTION_CALL = "answer-function-call"
+JSON_FENCE = "answer-json-fence"
+STOP = "answer-stop"
+STREAM_END = "answer-stream-end"
+TOOL_FRAMES = "answer-tool-frames"
+TOOL_NAMES = "answer-tool-names"
+
+ALL = (
+    EMBEDDINGS,
+    FINISH_REASON,
+    FUNCTION_CALL,
+    JSON_FENCE,
+    STOP,
+    STREAM_END,
+    TOOL_FRAMES,
+    TOOL_NAMES,
+)

@@ -1,0 +1,143 @@
+"""Server-sent events, sans-I/O: bytes split anywhere in, events that remember their bytes out.
+
+The format: WHATWG HTML, section 9.2.6. What differs here, and why: comments and blank lines between events come out
+as pieces of their own, so that a keep-alive is passed on at once; and an event that the end of the stream cuts off
+before its blank line is handed out, not dropped (`Parser.finish`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MAX_EVENT = 16 * 2**20
+"""Bytes that one event may have before it is passed on unread."""
+
+_BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+_LONGEST_END = len(b"\r\n\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One piece of a stream: an event, or comments and blank lines, or (`opaque`) a part of an oversized event."""
+
+    raw: bytes
+    """The bytes as they came, line ends and the blank line included."""
+    opaque: bool = False
+
+    @property
+    def data(self) -> bytes | None:
+        """The `data` lines, joined by newlines; None where there are none, or where the piece is opaque."""
+        if self.opaque:
+            return None
+        lines = [_value(line) for line in self._lines() if _field(line) == b"data"]
+        return b"\n".join(lines) if lines else None
+
+    def with_data(self, data: bytes) -> bytes:
+        """The event with other `data` (one line: JSON), complete; other fields and the line ends stay."""
+        written = False
+        lines: list[bytes] = []
+        for line in self.raw.splitlines(keepends=True):
+            text = line.rstrip(b"\r\n")
+            if _field(text) != b"data":
+                lines.append(line)
+            elif not written:
+                name, colon, value = text.partition(b":")
+                space = b" " if value.startswith(b" ") or not colon else b""
+                lines.append(name + b":" + space + data + line[len(text) :])
+                written = True
+        return complete(b"".join(lines))
+
+    def _lines(self) -> list[bytes]:
+        # bytes.splitlines knows exactly the three line ends of the format
+        return self.raw.splitlines()
+
+
+class Parser:
+    """Cuts a stream into events. The `raw` of all events, in order, is the input, byte for byte.
+
+    `max_event` bounds the memory: of a larger event the bytes come out as they arrive, as opaque pieces.
+    A line end CR at the very end of what has arrived waits for one more byte, since CRLF is one line end.
+    """
+
+    def __init__(self, max_event: int = MAX_EVENT) -> None:
+        self._max_event = max_event
+        self._buffer = bytearray()
+        self._searched = 0
+        self._oversized = False
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Take in bytes; what is complete comes out. What isn't asked for stays for `rest`."""
+        self._buffer += data
+        return self._events()
+
+    def finish(self) -> Event | None:
+        """The last event, which the end of the stream cut off before its blank line; None if there is none."""
+        opaque = self._oversized
+        raw = self.rest()
+        return Event(raw, opaque) if raw else None
+
+    def rest(self) -> bytes:
+        """All bytes that were not handed out yet, given up unread."""
+        raw = bytes(self._buffer)
+        self._buffer.clear()
+        self._searched = 0
+        self._oversized = False
+        return raw
+
+    def _events(self) -> Iterator[Event]:
+        while self._buffer:
+            end = self._end()
+            if end is not None:
+                opaque, self._oversized = self._oversized, False
+                yield Event(self._take(end), opaque)
+            elif self._oversized or len(self._buffer) > self._max_event:
+                self._oversized = True
+                # What may be the start of the event's end has to wait for the rest of it.
+                end = len(self._buffer) - (_LONGEST_END - 1)
+                if end > 0:
+                    yield Event(self._take(end), opaque=True)
+                return
+            else:
+                return
+
+    def _end(self) -> int | None:
+        """Where the piece at the start of the buffer ends, if that is known yet."""
+        known = len(self._buffer) - self._buffer.endswith(b"\r")
+        alone = not self._oversized and self._buffer[0] in b":\r\n"
+        match = (_LINE_END if alone else _EVENT_END).search(self._buffer, self._searched, known)
+        if match:
+            return match.end()
+        self._searched = max(0, known - _LONGEST_END)
+        return None
+
+    def _take(self, end: int) -> bytes:
+        raw = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        self._searched = 0
+        return raw
+
+
+def event(data: bytes) -> bytes:
+    """A new event with `data` (one line)."""
+    return b"data: " + data + b"\n\n"
+
+
+def complete(raw: bytes) -> bytes:
+    """`raw` with the line ends that it lacks to be a whole event."""
+    lines = raw.splitlines(keepends=True)
+    if not lines or not lines[-1].strip(b"\r\n"):
+        return raw
+    # A final CR takes the first of two as its own.
+    return raw + (b"\n" if lines[-1].endswith(b"\n") else b"\n\n")
+
+
+def _field(line: bytes) -> bytes:
+    return line.removeprefix(_BOM).partition(b":")[0]
+
+
+def _value(line: bytes) -> bytes:
+    return line.partition(b":")[2].removeprefix(b" ")

@@ -1,0 +1,226 @@
+"""Repair of a streamed chat answer, sans-I/O: bytes split anywhere in, bytes out."""
+
+from __future__ import annotations
+
+from addon.exchange import AnswerPlan, Change, JsonObject
+from addon.wire import json_body, rule_names, sse
+from addon.wire.stream_choice import StreamChoice
+
+_READ_ME = (b'"tool_calls"', b'"error"', b"[DONE]", b"\\u00")
+"""An event with one of these must be read (`\\u00`: a key may be spelt with escapes)."""
+
+_READ_UNLESS_NULL = (b'"finish_reason"', b'"usage"')
+
+_HEAD = ("id", "object", "created", "model")
+"""The fields of the endpoint's chunks that a chunk of our own takes over."""
+
+_INCOMPLETE: JsonObject = {
+    "error": {
+        "message": "The endpoint ended its answer without a finish reason: the answer is incomplete.",
+        "type": "upstream_error",
+        "param": None,
+        "code": "stream_incomplete",
+    }
+}
+
+
+class ChatStream:
+    """One `text/event-stream` chat answer on its way to the client.
+
+    `feed` takes what arrives and gives what to send. `finish` is called when the HTTP message ended properly, and
+    only then: a stream that breaks is left broken. Events that need nothing keep their bytes. Both return a
+    list that is empty where there is nothing to send (mitmproxy ends an HTTP/1.1 answer at `b""`), and never
+    raise: after an exception everything passes as it comes, and `failure` is the exception.
+    """
+
+    def __init__(self, plan: AnswerPlan) -> None:
+        self._plan = plan
+        self._holds_text = bool(plan.stop or plan.json_fence)
+        self._parser = sse.Parser()
+        self._choices: dict[int, StreamChoice] = {}
+        self._changes: dict[str, Change] = {}
+        self._head: JsonObject = {}
+        self._done = False
+        # What is sent in place of an event whose repair fails: its bytes, after the text held back before it.
+        self._unsent = b""
+        self._held: dict[int, str] = {}
+        self.finish_reason: str | None = None
+        """The last finish reason, as the client gets it."""
+        self.usage: JsonObject | None = None
+        """The last usage seen."""
+        self.first_error: object = None
+        """The first `error` that the endpoint sent inside the stream; it passes as it came."""
+        self.unreadable = 0
+        """How many events, of those that had to be read, were no JSON object; they pass as they came."""
+        self.failure: Exception | None = None
+        """The exception since which everything passes as it comes."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether everything passes as it comes since an exception in here."""
+        return self.failure is not None
+
+    @property
+    def changes(self) -> list[Change]:
+        """What was changed: each rule's first change only, since a stream may have any number of frames."""
+        return list(self._changes.values())
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take in bytes as they arrive, give out what can be sent on."""
+        if self.broken:
+            return _pieces(data)
+        sent: list[bytes] = []
+        try:
+            for event in self._parser.feed(data):
+                sent.append(self._sent_for(event))
+        except Exception as failure:
+            sent.append(self._given_up(failure))
+        return _pieces(b"".join(sent))
+
+    def finish(self) -> list[bytes]:
+        """Give out the rest after the HTTP message ended, and what its end lacks."""
+        if self.broken:
+            return []
+        last = self._parser.finish()
+        sent = b""
+        try:
+            sent = self._sent_for(last) if last else b""
+            ending = self._ending()
+        except Exception as failure:
+            return _pieces(sent + self._given_up(failure))
+        if last and ending:
+            # Clients drop an event that has no blank line. One that can be read gets it; a torn one must not
+            # become a parse error in front of what we have to say.
+            sent = b"" if _is_torn(last) else sse.complete(sent)
+        return _pieces(sent + ending)
+
+    def _ending(self) -> bytes:
+        held = self._released()
+        if self._done or self.first_error is not None:
+            return held
+        if self.finish_reason:
+            self._note(Change(rule_names.STREAM_END, "", "the missing [DONE] is added"))
+            return held + sse.event(b"[DONE]")
+        return held + self._incomplete()
+
+    def _incomplete(self) -> bytes:
+        why = "the stream ends without a finish reason: an error event says so"
+        self._note(Change(rule_names.STREAM_END, "", why))
+        return sse.event(json_body.serialise(_INCOMPLETE))
+
+    def _sent_for(self, event: sse.Event) -> bytes:
+        if not self._holds_text and _needs_nothing(event.raw):
+            return event.raw
+        self._unsent = event.raw
+        self._held = {index: choice.text.held for index, choice in self._choices.items()}
+        sent = self._read(event)
+        self._unsent, self._held = b"", {}
+        return sent
+
+    def _read(self, event: sse.Event) -> bytes:
+        data = event.data
+        if data is None:
+            return event.raw
+        if _is_done(data):
+            return self._closed(event)
+        chunk = _chunk(data)
+        if chunk is None:
+            self.unreadable += 1
+            return event.raw
+        if chunk.get("error"):
+            if self.first_error is None:
+                self.first_error = chunk["error"]
+            return self._released() + event.raw
+        return self._repaired(event, chunk)
+
+    def _closed(self, event: sse.Event) -> bytes:
+        held = self._released()
+        self._done = True
+        if self.finish_reason or self.first_error is not None:
+            return held + event.raw
+        # Clients stop reading at [DONE]: the error goes before it.
+        return held + self._incomplete() + event.raw
+
+    def _repaired(self, event: sse.Event, chunk: JsonObject) -> bytes:
+        choices = chunk.get("choices")
+        self._head = {key: chunk[key] for key in _HEAD if key in chunk}
+        before = b""
+        if isinstance(chunk.get("usage"), dict):
+            self.usage = chunk["usage"]
+            if not choices:
+                before = self._released()
+        changed = False
+        for place, choice in enumerate(choices if isinstance(choices, list) else ()):
+            if isinstance(choice, dict):
+                repair = self._choice(choice)
+                changed = repair.repair(choice, f"/choices/{place}", self._note) or changed
+                before += self._text_event(_index(choice), repair.text.released())
+                self._note_finish_reason(choice)
+        return before + (event.with_data(json_body.serialise(chunk)) if changed else event.raw)
+
+    def _choice(self, choice: JsonObject) -> StreamChoice:
+        index = _index(choice)
+        if index not in self._choices:
+            self._choices[index] = StreamChoice(self._plan)
+        return self._choices[index]
+
+    def _note(self, change: Change) -> None:
+        self._changes.setdefault(change.rule, change)
+
+    def _note_finish_reason(self, choice: JsonObject) -> None:
+        reason = choice.get("finish_reason")
+        # The native API says "" until the end.
+        if isinstance(reason, str) and reason:
+            self.finish_reason = reason
+
+    def _released(self) -> bytes:
+        """The events for all text that was held back, where no finish reason came to decide on it."""
+        return b"".join(self._text_event(index, choice.text.end(None)) for index, choice in self._choices.items())
+
+    def _text_event(self, index: int, text: str) -> bytes:
+        if not text:
+            return b""
+        choice = {"index": index, "delta": {"content": text}, "finish_reason": None}
+        return sse.event(json_body.serialise({**self._head, "choices": [choice]}))
+
+    def _given_up(self, failure: Exception) -> bytes:
+        """Everything that was not sent yet, as it came."""
+        self.failure = failure
+        held = b"".join(self._text_event(index, text) for index, text in self._held.items())
+        return held + self._unsent + self._parser.rest()
+
+
+def _needs_nothing(raw: bytes) -> bool:
+    """Whether an event needs no repair and tells nothing, by its bytes alone.
+
+    Never wrong in saying yes; a no only means that the event has to be read. Holds where no text is held back.
+    """
+    return not any(word in raw for word in _READ_ME) and all(
+        raw.count(key) == raw.count(key + b":null") + raw.count(key + b": null") for key in _READ_UNLESS_NULL
+    )
+
+
+def _chunk(data: bytes) -> JsonObject | None:
+    try:
+        chunk = json_body.parse(data)
+    except json_body.InvalidJson:
+        return None
+    return chunk if isinstance(chunk, dict) else None
+
+
+def _is_done(data: bytes) -> bool:
+    return data.strip() == b"[DONE]"
+
+
+def _is_torn(event: sse.Event) -> bool:
+    data = event.data
+    return data is not None and not _is_done(data) and _chunk(data) is None
+
+
+def _index(choice: JsonObject) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    return [data] if data else []
