@@ -48,7 +48,7 @@ def tool_names(body: JsonObject, context: RuleContext) -> list[Change]:
         if isinstance(given, str):
             context.plan.tool_names[new] = old
         why = "the name has characters that the endpoint refuses" if old else "a tool needs a name"
-        changes.append(Change("tool_names", pointer, f"{why}: {new} until the answer"))
+        changes.append(Change("tool-names", pointer, f"{why}: {new} until the answer"))
     return changes
 
 

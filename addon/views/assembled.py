@@ -1,0 +1,118 @@
+"""An answer put together: reasoning, text, tool calls, finish reason, usage, from a body or from a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from addon.exchange import JsonObject
+from addon.wire import json_body, sse
+
+
+@dataclass(slots=True)
+class Choice:
+    """One choice of an answer. `calls` are tool calls in OpenAI's shape, arguments as far as they came."""
+
+    index: int
+    reasoning: str = ""
+    text: str = ""
+    calls: list[JsonObject] = field(default_factory=list)
+    finish_reason: str = ""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer, and what is wrong with it."""
+
+    choices: list[Choice] = field(default_factory=list)
+    usage: JsonObject | None = None
+    problems: list[str] = field(default_factory=list)
+
+    def choice(self, index: object) -> Choice:
+        """The choice with `index`, made where it is new."""
+        number = index if isinstance(index, int) else 0
+        for choice in self.choices:
+            if choice.index == number:
+                return choice
+        self.choices.append(Choice(number))
+        return self.choices[-1]
+
+
+def from_body(body: JsonObject) -> Answer:
+    """The answer in a parsed body; an error's message is its problem."""
+    answer = Answer()
+    _take(answer, body, "message")
+    return answer
+
+
+def from_stream(data: bytes) -> Answer:
+    """The answer in the bytes of a stream, cut or broken ones as far as they go."""
+    answer = Answer()
+    parser = sse.Parser()
+    events = list(parser.feed(data))
+    last = parser.finish()
+    done = False
+    for event in [*events, last] if last else events:
+        payload = event.data
+        if payload is None or not payload.strip():
+            continue
+        if payload.strip() == b"[DONE]":
+            done = True
+            continue
+        try:
+            chunk = json_body.parse(payload)
+        except json_body.InvalidJson:
+            answer.problems.append(f"an event of {len(payload)} bytes is not valid JSON")
+            continue
+        _take(answer, chunk if isinstance(chunk, dict) else {}, "delta")
+    if answer.choices and not any(choice.finish_reason for choice in answer.choices):
+        answer.problems.append("the stream ends without a finish reason")
+    elif not done:
+        answer.problems.append("the stream ends without [DONE]")
+    return answer
+
+
+def _take(answer: Answer, chunk: JsonObject, key: str) -> None:
+    error = chunk.get("error")
+    if error is not None:
+        message = error.get("message", error) if isinstance(error, dict) else error
+        answer.problems.append(f"error: {message}")
+    if isinstance(chunk.get("usage"), dict):
+        answer.usage = chunk["usage"]
+    choices = chunk.get("choices")
+    for given in choices if isinstance(choices, list) else []:
+        if isinstance(given, dict):
+            choice = answer.choice(given.get("index"))
+            delta = given.get(key)
+            _add(choice, delta if isinstance(delta, dict) else {})
+            if isinstance(given.get("finish_reason"), str):
+                choice.finish_reason = given["finish_reason"]
+
+
+def _add(choice: Choice, delta: JsonObject) -> None:
+    choice.reasoning += _text(delta.get("reasoning_content"))
+    choice.text += _text(delta.get("content")) + _text(delta.get("refusal"))
+    calls = delta.get("tool_calls")
+    for position, frame in enumerate(calls if isinstance(calls, list) else []):
+        if isinstance(frame, dict):
+            _add_call(choice, frame, position)
+    if isinstance(delta.get("function_call"), dict):
+        _add_call(choice, {"function": delta["function_call"]}, 0)
+
+
+def _add_call(choice: Choice, frame: JsonObject, position: int) -> None:
+    index = frame["index"] if isinstance(frame.get("index"), int) else position
+    call = next((call for call in choice.calls if call["index"] == index), None)
+    if call is None:
+        call = {"index": index, "function": {"name": "", "arguments": ""}}
+        choice.calls.append(call)
+    if frame.get("id"):
+        call["id"] = frame["id"]
+    function = frame.get("function")
+    if isinstance(function, dict):
+        call["function"]["name"] = function.get("name") or call["function"]["name"]
+        call["function"]["arguments"] += _text(function.get("arguments"))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,61 @@
+"""What the addon changed in a request: the list of changes and a unified diff of the pretty-printed JSON."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+
+from addon.exchange import Change
+from addon.views import shorten
+from addon.wire import json_body
+
+_CONTEXT = 3
+_LINE_LIMIT = 20_000
+"""Lines of pretty-printed JSON on one side from which on no diff is made: comparing would take seconds."""
+
+
+def page(changes: Sequence[Change], before: bytes | None, after: bytes) -> str:
+    """The changes, then the diff. `before` is `None` where the request as it came was too large to keep."""
+    sections = [listing(changes)]
+    if before is None:
+        sections.append("The request as it came was not kept (hunyuan_keep_original).")
+    else:
+        sections.append(unified(before, after) or "The bodies are the same.")
+    return "\n\n".join(sections) + "\n"
+
+
+def listing(changes: Sequence[Change]) -> str:
+    """The changes as a table: rule, where, why."""
+    if not changes:
+        return "Nothing was changed."
+    widths = [max(len(getattr(change, column)) for change in changes) for column in ("rule", "pointer")]
+    widths = [min(width, 40) for width in widths]
+    rows = (f"{one.rule:<{widths[0]}}  {one.pointer or '/':<{widths[1]}}  {one.why}" for one in changes)
+    count = f"{len(changes)} change{'' if len(changes) == 1 else 's'}"
+    return "\n".join([count, *rows])
+
+
+def unified(before: bytes, after: bytes, names: tuple[str, str] = ("as it came", "as it left")) -> str:
+    """A unified diff of two JSON texts, pretty-printed and with long strings shortened; "" if they are the same."""
+    old, new = _lines(before), _lines(after)
+    if max(len(old), len(new)) > _LINE_LIMIT:
+        return f"Too long to compare: {len(old):,} and {len(new):,} lines."
+    return "\n".join(_diff(old, new, names))
+
+
+def _diff(old: list[str], new: list[str], names: tuple[str, str]) -> Iterable[str]:
+    return difflib.unified_diff(old, new, *names, n=_CONTEXT, lineterm="")
+
+
+def _lines(body: bytes) -> list[str]:
+    try:
+        value = shorten.everything(json_body.parse(body))
+    except json_body.InvalidJson:
+        return shorten.text(body.decode("utf-8", "replace")).splitlines()
+    return printable(json.dumps(value, ensure_ascii=False, indent=2)).splitlines()
+
+
+def printable(value: str) -> str:
+    """A string that any terminal and page can take: lone surrogates are written as escapes."""
+    return value.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,45 @@
+"""Long strings made short for a person: file data by kind and size, texts by their beginning and end."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+TEXT_LIMIT = 2000
+"""Characters of a text that are shown whole."""
+
+_KEPT = 400
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*,", re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{200,}")
+
+
+def size(count: float) -> str:
+    """A number of bytes for a person: `412 kB`."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def text(value: str) -> str:
+    """A string without its file data, and without its middle where it is long."""
+    head = _DATA_URL.match(value)
+    if head:
+        return f"{head.group()}… {size((len(value) - head.end()) * 3 // 4)}"
+    if len(value) > TEXT_LIMIT and _BASE64.match(value):
+        return f"{value[:20]}… {size(len(value) * 3 // 4)} of base64"
+    if len(value) > TEXT_LIMIT:
+        return f"{value[:_KEPT]}… {len(value) - 2 * _KEPT:,} characters …{value[-_KEPT:]}"
+    return value
+
+
+def everything(value: Any) -> Any:
+    """A JSON value with every string in it shortened."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, dict):
+        return {key: everything(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [everything(item) for item in value]
+    return value

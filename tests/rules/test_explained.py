@@ -1,0 +1,24 @@
+"""Every name that a change can have is explained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from addon.rules.explained import explanations
+from addon.wire import rule_names
+
+ADDON = Path(__file__).parents[2] / "addon"
+
+
+def test_every_rule_is_explained_and_nothing_else() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in ADDON.rglob("*.py"))
+    named = set(re.findall(r'Change\(\s*"([\w-]+)"', sources)) | set(rule_names.ALL)
+    named |= set(re.findall(r'^ERROR_RULE = "([\w-]+)"', sources, re.MULTILINE))
+    assert named == set(explanations())
+
+
+def test_an_explanation_is_two_sentences() -> None:
+    for rule, explanation in explanations().items():
+        assert explanation.repairs.endswith("."), rule
+        assert explanation.why.endswith("."), rule
