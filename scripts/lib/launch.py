@@ -19,8 +19,11 @@ from mitmproxy.tools import main as mitmproxy_main
 
 HOST = "127.0.0.1"
 """The proxy sees prompts and keys in clear: it is for this machine only."""
+PORT = 8080
+REVERSE_PORT = 4000
 ENDPOINT = "https://api.hunyuan.cloud.tencent.com"
 ADDON = Path(__file__).resolve().parents[2] / "addon" / "hunyuan_fix.py"
+CONFDIR = "~/.mitmproxy"
 CA_NAME = "mitmproxy"
 CA_KEY_SIZE = 2048
 """Both as mitmproxy's own options `CONF_BASENAME` and `key_size`: this is the CA that it would make itself."""
@@ -74,22 +77,32 @@ def parse(arguments: Sequence[str]) -> Launch:
         allow_abbrev=False,
     )
     parser.add_argument("--web", action="store_true", help="start mitmweb, with its page in a browser")
-    parser.add_argument(
-        "--port",
-        type=_port,
-        default=os.environ.get("HUNYUAN_FIX_PORT", "8080"),
-        help="for HTTPS_PROXY (default 8080, or HUNYUAN_FIX_PORT)",
-    )
-    parser.add_argument(
-        "--reverse-port",
-        type=_port,
-        default=os.environ.get("HUNYUAN_FIX_REVERSE_PORT", "4000"),
-        help="for base URLs (default 4000, or HUNYUAN_FIX_REVERSE_PORT)",
-    )
+    add_port(parser)
+    add_reverse_port(parser)
     known, rest = parser.parse_known_args(arguments)
     if known.port == known.reverse_port:
         parser.error(f"the proxy and the reverse proxy can't share port {known.port}")
     return Launch(known.port, known.reverse_port, known.web, tuple(rest))
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """Let `parser` take `--port`."""
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=os.environ.get("HUNYUAN_FIX_PORT", str(PORT)),
+        help=f"for HTTPS_PROXY (default {PORT}, or HUNYUAN_FIX_PORT)",
+    )
+
+
+def add_reverse_port(parser: argparse.ArgumentParser) -> None:
+    """Let `parser` take `--reverse-port`."""
+    parser.add_argument(
+        "--reverse-port",
+        type=_port,
+        default=os.environ.get("HUNYUAN_FIX_REVERSE_PORT", str(REVERSE_PORT)),
+        help=f"for base URLs (default {REVERSE_PORT}, or HUNYUAN_FIX_REVERSE_PORT)",
+    )
 
 
 def _port(text: str) -> int:
@@ -110,8 +123,28 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def write_bundle(confdir: Path, extra_roots: Path | None = None) -> Path:
-    """Write the CA bundle for `SSL_CERT_FILE` into `confdir` and return its path; makes the proxy's CA if needed.
+def ca_file(confdir: Path) -> Path:
+    """The certificate of the proxy's CA, for programs that add it to the roots they have."""
+    return confdir / f"{CA_NAME}-ca-cert.pem"
+
+
+def bundle_file(confdir: Path) -> Path:
+    """That certificate and every other root, for programs whose roots it replaces."""
+    return confdir / "hunyuan-fix-ca-bundle.pem"
+
+
+def client_variables(port: int, confdir: Path) -> dict[str, str]:
+    """What a client's environment needs to use the proxy: one block for all of them (clients.md section 4)."""
+    return {
+        "HTTPS_PROXY": f"http://{HOST}:{port}",
+        "SSL_CERT_FILE": str(bundle_file(confdir)),
+        "NODE_EXTRA_CA_CERTS": str(ca_file(confdir)),
+        "NODE_USE_ENV_PROXY": "1",
+    }
+
+
+def write_bundle(confdir: Path, extra_roots: Path | None = None) -> None:
+    """Write the CA bundle for `SSL_CERT_FILE` into `confdir`; makes the proxy's CA if needed.
 
     `SSL_CERT_FILE` replaces a client's roots instead of adding to them, and other hosts keep their own
     certificates (the addon tunnels them): a client needs both. `extra_roots` are the ones that mitmproxy was
@@ -119,27 +152,20 @@ def write_bundle(confdir: Path, extra_roots: Path | None = None) -> Path:
     """
     confdir.mkdir(parents=True, exist_ok=True)
     CertStore.from_store(confdir, CA_NAME, CA_KEY_SIZE)
-    parts = [confdir / f"{CA_NAME}-ca-cert.pem", Path(certifi.where())]
+    parts = [ca_file(confdir), Path(certifi.where())]
     if extra_roots is not None:
         parts.append(extra_roots)
-    bundle = confdir / "hunyuan-fix-ca-bundle.pem"
     with tempfile.NamedTemporaryFile(dir=confdir, delete=False) as file:
         for part in parts:
             file.write(part.read_bytes().rstrip() + b"\n")
     Path(file.name).chmod(0o644)
-    Path(file.name).replace(bundle)
-    return bundle
+    Path(file.name).replace(bundle_file(confdir))
 
 
-def instructions(launch: Launch, ca: Path, bundle: Path) -> str:
-    """What to set in a client, to be copied into a shell. The variables are those of clients.md section 4."""
+def instructions(launch: Launch, confdir: Path) -> str:
+    """What to set in a client, to be copied into a shell."""
     upstream = launch.option("hunyuan_upstream")
-    variables = {
-        "HTTPS_PROXY": f"http://{HOST}:{launch.port}",
-        "SSL_CERT_FILE": str(bundle),
-        "NODE_EXTRA_CA_CERTS": str(ca),
-        "NODE_USE_ENV_PROXY": "1",
-    }
+    variables = client_variables(launch.port, confdir)
     lines = [
         "",
         f"Keep the client's base URL {ENDPOINT}/v1 and start it from a shell with these (restart it if it runs):",
@@ -148,7 +174,7 @@ def instructions(launch: Launch, ca: Path, bundle: Path) -> str:
         "Or, for a client that knows no proxy, no certificate and no variable, only its base URL:",
         f"  http://{HOST}:{launch.reverse_port}/v1",
         "",
-        f"The proxy's own CA is {ca} (VS Code and others: add it to the system's store).",
+        f"The proxy's own CA is {ca_file(confdir)} (VS Code and others: add it to the system's store).",
         *([f"Calls go on to {upstream} (hunyuan_upstream)."] if upstream else []),
         "",
     ]
@@ -161,10 +187,10 @@ def main() -> None:
     for flag, port in (("--port", launch.port), ("--reverse-port", launch.reverse_port)):
         if not port_is_free(port):
             sys.exit(f"Port {port} on {HOST} is taken. Stop what listens there, or give another: {flag} PORT")
-    confdir = Path(launch.option("confdir") or "~/.mitmproxy").expanduser()
+    confdir = Path(launch.option("confdir") or CONFDIR).expanduser().absolute()
     roots = launch.option("ssl_verify_upstream_trusted_ca")
-    bundle = write_bundle(confdir, Path(roots).expanduser() if roots else None)
-    print(instructions(launch, confdir / f"{CA_NAME}-ca-cert.pem", bundle), flush=True)
+    write_bundle(confdir, Path(roots).expanduser() if roots else None)
+    print(instructions(launch, confdir), flush=True)
     start = mitmproxy_main.mitmweb if launch.web else mitmproxy_main.mitmdump
     start(launch.command())
 

@@ -1,0 +1,98 @@
+"""The answer's way back: a stream repaired as it comes, a body repaired whole, an error made honest."""
+
+from __future__ import annotations
+
+import logging
+
+from addon import log as lines
+from addon import profiles, record
+from addon.content_coding import CodingError, TooLarge, unpack, unpacker
+from addon.exchange import AnswerPlan, JsonObject
+from addon.record import Record
+from addon.wire import answers, embeddings, errors, json_body
+from addon.wire.errors import Refusal
+from addon.wire.streams import ChatStream
+
+logger = logging.getLogger("addon")
+
+
+class RepairedStream:
+    """A callable for mitmproxy's `flow.response.stream` that repairs a chat stream.
+
+    It never raises and never returns `b""`: an exception would hang the client, an empty chunk would end the
+    answer on HTTP/1.1 (facts/mitmproxy.md section 0, rows 1 and 2). `encoding` is the stream's content coding,
+    which is taken off. Raises `CodingError` when made for a coding that isn't known.
+    """
+
+    def __init__(self, exchange: Record, encoding: str = "") -> None:
+        self._exchange = exchange
+        self._stream = ChatStream(AnswerPlan.from_plain(exchange["plan"]))
+        self._unpack = unpacker(encoding)
+        self._ended = False
+        self._passing = False
+        self._logged = False
+
+    def __call__(self, data: bytes) -> list[bytes]:
+        """Bytes as they came in, `b""` at the end -> the bytes to send now, perhaps none."""
+        if self._ended:
+            return []
+        self._ended = not data
+        data = self._unpacked(data)
+        if self._passing:
+            return [data] if data else []
+        chunks: list[bytes] = []
+        try:
+            chunks += self._stream.feed(data) if data else []
+            chunks += self._stream.finish() if self._ended else []
+            record.note(self._exchange, self._stream.changes)
+            failure = self._stream.failure
+        except Exception as error:
+            chunks, failure = [data], error
+            self._passing = True
+        if failure is not None and not self._logged:
+            self._logged = True
+            logger.error("A stream could not be repaired and passes as it comes:\n%s", lines.failure(failure))
+        return [chunk for chunk in chunks if chunk]
+
+    def _unpacked(self, data: bytes) -> bytes:
+        try:
+            return self._unpack(data)
+        except CodingError as error:
+            logger.warning("A stream can't be unpacked and ends here: %s", error)
+            self._ended = True
+            return b""
+
+
+def repaired(exchange: Record, body: bytes, encoding: str, limit: int) -> bytes | None:
+    """A whole answer of status 2xx, repaired and without its content coding, or `None` to leave it as it came."""
+    answer = _parsed(body, encoding, limit)
+    if answer is None:
+        return None
+    plan = AnswerPlan.from_plain(exchange["plan"])
+    if exchange["endpoint"] == "chat":
+        changes = answers.repair_answer(answer, plan)
+    else:
+        changes = embeddings.pack(answer) if plan.base64_embeddings else []
+    record.note(exchange, changes)
+    return json_body.serialise(answer) if changes else None
+
+
+def honest(exchange: Record, status: int, body: bytes, encoding: str, retry_after: str | None) -> Refusal | None:
+    """An error answer with its honest status, or `None` to leave it as it came."""
+    try:
+        body = unpack(body, encoding, _ERROR_LIMIT)
+    except (CodingError, TooLarge):
+        return None
+    return errors.honest(status, body, retry_after, profiles.load(exchange["profile"]), exchange["model"])
+
+
+_ERROR_LIMIT = 1 << 20
+"""Bytes of an error body that are looked at."""
+
+
+def _parsed(body: bytes, encoding: str, limit: int) -> JsonObject | None:
+    try:
+        answer = json_body.parse(unpack(body, encoding, limit))
+    except (CodingError, TooLarge, json_body.InvalidJson):
+        return None
+    return answer if isinstance(answer, dict) else None

@@ -1,0 +1,289 @@
+"""hunyuan-fix: a mitmproxy addon that repairs LLM requests to Tencent Hunyuan in flight.
+
+    mitmdump -s addon/hunyuan_fix.py
+
+Hooks and nothing else; what they do is in the modules beside this file (docs/architecture.md).
+"""
+
+import asyncio
+import logging
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+# mitmproxy puts this file's folder first on sys.path, where `options`, `log` or `keys` would hide modules of
+# those names from everybody in the process. What is wanted is the folder above, which holds the package `addon`.
+_ELSEWHERE = [path for path in sys.path if Path(path).resolve() not in (_HERE, _HERE.parent)]
+sys.path[:] = [str(_HERE.parent), *_ELSEWHERE]
+
+from mitmproxy import ctx, exceptions, http, tls  # noqa: E402 - after sys.path is right
+from mitmproxy.addonmanager import Loader  # noqa: E402
+from mitmproxy.connection import Client  # noqa: E402
+from mitmproxy.proxy import layer, layers, mode_specs, server_hooks  # noqa: E402
+from mitmproxy.proxy.context import Context  # noqa: E402
+from mitmproxy.utils import asyncio_utils  # noqa: E402
+
+from addon import keys, log, options, pipeline, record, scope, startup  # noqa: E402
+from addon.cascade import Cascade  # noqa: E402
+from addon.embedding_batches import EmbeddingBatches  # noqa: E402
+from addon.outgoing import LOOP_GUARD, Outgoing  # noqa: E402
+from addon.repair import Repair, broken, came_back, respond  # noqa: E402
+from addon.route import Address, Route, Routes  # noqa: E402
+
+logger = logging.getLogger("addon")
+
+_ONLY_OURS = f"~meta ^{record.KEY}:"
+"""mitmproxy filter: the flows that this addon has a record of."""
+_WATCHED = frozenset(
+    ["stream_large_bodies", "listen_host", "mode", "proxyauth", "upstream_auth"]
+    + ["ssl_insecure", "ssl_verify_upstream_trusted_ca"]
+    + [option.name for option in options.OPTIONS]
+)
+"""Options whose change concerns this addon."""
+
+
+class HunyuanFix:
+    """The addon. One a process; a hot reload makes a new one beside the old, which ends what it has begun."""
+
+    name = "hunyuan_fix"
+
+    def __init__(self) -> None:
+        self.settings = options.parse({})
+        self.routes = Routes(self.settings)
+        self.outgoing = Outgoing()
+        self.cascade = Cascade(self.outgoing)
+        self.batches = EmbeddingBatches(self.outgoing)
+        self.repair = Repair(self.settings, self.cascade, self.batches)
+        self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
+        self._quiet = scope.QuietConnections(self._foreign)
+        self.is_running = False
+
+    # Life
+
+    def load(self, loader: Loader) -> None:
+        """Declare the options. Problems logged as errors end mitmproxy's start."""
+        for problem in startup.settle_given(ctx.options.deferred):
+            logger.error(problem)
+        for option in options.OPTIONS:
+            loader.add_option(option.name, option.type, option.default, option.help)
+        if "connection_strategy" in ctx.options:
+            # No upstream connection where the addon answers itself, none idle while images are described.
+            ctx.options.connection_strategy = "lazy"
+
+    def configure(self, updated: set[str]) -> None:
+        """Take over changed options; refuse what can't be. At the start a refusal ends mitmproxy."""
+        if not updated & _WATCHED:
+            return
+        try:
+            # Those that `load` is just declaring have their defaults.
+            declared = [option.name for option in options.OPTIONS if option.name in ctx.options]
+            settings = options.parse({name: _option(name) for name in declared})
+            startup.check(_option, settings)
+        except options.OptionError as error:
+            if self.is_running:
+                raise exceptions.OptionsError(str(error)) from error
+            logger.error("%s", error)
+            return
+        self.settings = settings
+        self.routes = Routes(settings)
+        self.outgoing.configure(startup.transport(_option, settings))
+        self.cascade.configure(pipeline.cascade_settings(settings))
+        self.repair = Repair(settings, self.cascade, self.batches)
+        if self.is_running:
+            self._hide_others()
+
+    def running(self) -> None:
+        """Bind to this machine where no listen address was given, and keep other hosts out of the log."""
+        self.is_running = True
+        logging.getLogger(scope.QUIET_LOGGER).addFilter(self._quiet)
+        self._hide_others()
+        proxyserver = ctx.master.addons.get("proxyserver")
+        specs = startup.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
+        if specs:
+            logger.info(
+                "No listen address was given: listening on %s only. --listen-host opens it to other machines.",
+                startup.LOOPBACK,
+            )
+            ctx.options.update(listen_host=startup.LOOPBACK, mode=specs)
+        for target in self._reverse_targets():
+            if not self.routes.known(target):
+                logger.warning(
+                    "%s is no known host: what comes in for it passes untouched. hunyuan_hosts=%s would change that.",
+                    target,
+                    target,
+                )
+
+    def _hide_others(self) -> None:
+        """Let mitmdump show this addon's flows only, unless its user has a filter of their own."""
+        wanted = None if self.settings.intercept_all else _ONLY_OURS
+        if "dumper_filter" in ctx.options and ctx.options.dumper_filter in (None, _ONLY_OURS):
+            ctx.options.dumper_filter = wanted
+
+    def done(self) -> "asyncio.Task[None]":
+        """End: at a shutdown at once, at a hot reload when what is under way has ended."""
+        logging.getLogger(scope.QUIET_LOGGER).removeFilter(self._quiet)
+        # A coroutine function would stop hot reload (facts/mitmproxy.md section 0, row 7); a task is awaited
+        # at shutdown and goes on by itself after a reload.
+        return asyncio_utils.create_task(self._close(), name="hunyuan-fix closes", keep_ref=True)
+
+    async def _close(self) -> None:
+        tasks = [task for group in self._tasks.values() for task in group]
+        if ctx.master.should_exit.is_set():
+            for task in tasks:
+                task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self.outgoing.aclose()
+
+    # Connections
+
+    def client_connected(self, client: Client) -> None:
+        """Refuse who comes from elsewhere in the moment before the listener is bound to this machine."""
+        if startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
+            client.error = "No listen address was given: only this machine may connect."
+
+    def client_disconnected(self, client: Client) -> None:
+        """End the work for a client that is gone."""
+        for task in self._tasks.pop(client.id, ()):
+            task.cancel()
+
+    def tls_clienthello(self, data: tls.ClientHelloData) -> None:
+        """Let TLS to other hosts pass through unopened."""
+        if not self._sees_all(data.context):
+            address = data.context.server.address
+            target = address[0] if address else None
+            data.ignore_connection = not scope.decrypts(data.client_hello.sni, target, self.routes.hosts)
+
+    def next_layer(self, data: layer.NextLayer) -> None:
+        """Let what isn't TLS in a tunnel to another host pass through unread: SSH, plain HTTP by CONNECT."""
+        context = data.context
+        address = context.server.address
+        if data.layer or self._sees_all(context) or context.client.transport_protocol != "tcp" or not address:
+            return
+        if not (context.client.tls or self.routes.known(address[0]) or data.data_client().startswith(b"\x16")):
+            data.layer = layers.TCPLayer(context, ignore=True)
+
+    def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Say what to do when the endpoint can't be reached: the old platform has been shut down."""
+        host = (data.server.address or ("",))[0]
+        if self.routes.known(host) and self.settings.upstream is None:
+            logger.warning("%s can't be reached. hunyuan_upstream=URL would send its requests elsewhere.", host)
+
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        """Say what to do when a client doesn't trust the proxy's certificate."""
+        host = data.context.client.sni or (data.context.server.address or ("",))[0]
+        if self.routes.known(host) and data.context.server.address:
+            ca = Path(ctx.options.confdir).expanduser() / "mitmproxy-ca-cert.pem"
+            logger.warning(
+                "TLS with a client for %s failed; most likely it doesn't trust the proxy's CA. For that client set "
+                "SSL_CERT_FILE (Python, curl, Rust) and NODE_EXTRA_CA_CERTS (Node) to %s and start it anew.",
+                host,
+                ca,
+            )
+
+    # Requests
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Decide where the request goes, and whether it is this addon's business."""
+        if flow.response or flow.error or not flow.live:
+            return
+        request, reverse = flow.request, isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
+        address = Address(request.scheme, request.host, request.port, request.path)
+        route = self.routes.route(request.method, address, None if reverse else flow.client_conn.sni)
+        if LOOP_GUARD in request.headers:
+            respond(flow, record.start(flow.metadata, request.method, request.path, route), came_back())
+        elif route is not None:
+            self._direct(flow, route)
+        elif reverse or self.settings.intercept_all:
+            record.start(flow.metadata, request.method, request.path, None)
+        else:
+            request.stream = True
+
+    def _direct(self, flow: http.HTTPFlow, route: Route) -> None:
+        """Send the request where its route says."""
+        request = flow.request
+        exchange = record.start(flow.metadata, request.method, request.path, route)
+        if route.rerouted:
+            request.scheme, request.host = route.address.scheme, route.address.host
+            request.port, request.path = route.address.port, route.address.path
+        if route.not_yet:
+            logger.info("%s %s is not repaired: it passes untouched", request.method, log.plain(exchange["path"]))
+        if route.endpoint or exchange["path"].endswith("/models"):
+            encrypted = request.scheme == "https"
+            key = keys.lent(request.headers, flow.client_conn.peername[0], to_host=request.host, encrypted=encrypted)
+            if key:
+                request.headers["Authorization"] = key
+        if route.endpoint is None:
+            request.stream = True
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """Repair the request's body. Its images are described meanwhile, unless the client leaves."""
+        exchange = record.of(flow.metadata)
+        if flow.response or flow.error or not flow.live or exchange is None or not exchange["endpoint"]:
+            return
+        client = flow.client_conn.id
+        task = asyncio_utils.create_task(self.repair.request(flow, exchange), name="hunyuan-fix", keep_ref=True)
+        self._tasks[client].add(task)
+        try:
+            # Not `await task`: a cancelled task would raise CancelledError here, and a hook that lets it out
+            # hangs its client for ever (facts/mitmproxy.md section 0, row 3).
+            await asyncio.wait({task})
+            if task.cancelled():
+                # The client is gone and gets nothing, or mitmproxy ends: in no case an unfinished body goes on.
+                respond(flow, exchange, broken())
+        finally:
+            task.cancel()
+            self._tasks[client].discard(task)
+            if not self._tasks[client]:
+                del self._tasks[client]
+
+    # Answers
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Let streams through as they come, repaired where that is needed."""
+        exchange = record.of(flow.metadata)
+        if exchange is not None:
+            self.repair.answer_begins(flow, exchange)
+        elif flow.response and flow.request.stream:
+            flow.response.stream = flow.response.status_code != 101
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Repair a whole answer, make errors honest, write the line in the log."""
+        exchange = record.of(flow.metadata)
+        if exchange is not None and flow.response:
+            self.repair.answer_ends(flow, exchange)
+            self._write_line(exchange, str(flow.response.status_code))
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """Some clients close at `data: [DONE]`, before the answer's end: the line is written here then."""
+        exchange = record.of(flow.metadata)
+        if exchange is not None:
+            status = f"{flow.response.status_code}, " if flow.response else ""
+            self._write_line(exchange, f"{status}{flow.error.msg if flow.error else 'failed'}")
+
+    @staticmethod
+    def _write_line(exchange: record.Record, outcome: str) -> None:
+        if (exchange["rules"] or exchange["answered"]) and not exchange["written"]:
+            exchange["written"] = True
+            logger.info("%s", log.exchange(exchange, outcome))
+
+    # What is whose
+
+    def _sees_all(self, context: Context) -> bool:
+        return self.settings.intercept_all or isinstance(context.client.proxy_mode, mode_specs.ReverseMode)
+
+    def _foreign(self, host: str) -> bool:
+        known = self.routes.known(host) or host in self._reverse_targets()
+        return not known and not self.settings.intercept_all
+
+    def _reverse_targets(self) -> list[str]:
+        return [mode.address[0] for mode in startup.modes_of(_option) if isinstance(mode, mode_specs.ReverseMode)]
+
+
+def _option(name: str) -> object:
+    """The value of an option of mitmproxy's, `None` where the part that declares it isn't loaded."""
+    return getattr(ctx.options, name) if name in ctx.options else None
+
+
+addons = [HunyuanFix()]

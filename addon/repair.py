@@ -1,0 +1,264 @@
+"""One exchange's way through the addon: bytes and headers of a mitmproxy flow in, repaired ones out.
+
+Nothing here changes a flow before all that could fail is done: a request or an answer goes on either repaired
+or byte for byte as it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from mitmproxy import http
+
+from addon import answer, content_coding, log, pipeline, record
+from addon.cascade import Cascade, Upstream
+from addon.content_coding import CodingError, TooLarge
+from addon.embedding_batches import EmbeddingBatches
+from addon.exchange import Endpoint, JsonObject
+from addon.options import Settings
+from addon.outgoing import LOOP_GUARD
+from addon.pipeline import Outcome
+from addon.record import Record
+from addon.rules.context import RuleContext
+from addon.wire import embeddings, errors, json_body
+from addon.wire.errors import Refusal
+
+HEADER = "x-hunyuan-fix"
+"""Response header: the names of the rules applied."""
+WARNING_HEADER = "x-hunyuan-fix-warning"
+
+ERROR_RULE = "answer-error"
+"""The name under which an error that was given its honest status is noted."""
+
+BATCH_TIMEOUT = 60.0
+"""Seconds for each call of an embeddings request that is sent as several."""
+
+logger = logging.getLogger("addon")
+
+
+class Repair:
+    """Repairs requests and answers under one set of options."""
+
+    def __init__(self, settings: Settings, cascade: Cascade, batches: EmbeddingBatches) -> None:
+        self._settings = settings
+        self._cascade = cascade
+        self._batches = batches
+        self.failures = 0
+        """Exceptions in the addon itself, since it was loaded."""
+
+    async def request(self, flow: http.HTTPFlow, exchange: Record) -> None:
+        """Repair the request of `flow`, or answer it. Raises nothing but `CancelledError`."""
+        started = time.perf_counter()
+        try:
+            refusal = await self._request(flow, exchange)
+        except pipeline.CascadeBroken as error:
+            self._failed("The image cascade failed", error)
+            refusal = broken()
+        except Exception as error:
+            self._failed("A request could not be repaired and goes on as it came", error)
+            refusal = None
+        finally:
+            exchange["milliseconds"] += (time.perf_counter() - started) * 1000
+        if refusal is not None:
+            respond(flow, exchange, refusal)
+
+    async def _request(self, flow: http.HTTPFlow, exchange: Record) -> Refusal | None:
+        try:
+            data = await self._unpacked(flow.request)
+            body = json_body.parse(data)
+        except TooLarge:
+            return _too_large(self._settings.max_body)
+        except (CodingError, json_body.InvalidJson) as error:
+            logger.info("%s %s passes untouched: %s", exchange["method"], log.plain(exchange["path"]), _why(error))
+            return None
+        endpoint: Endpoint = "chat" if exchange["endpoint"] == "chat" else "embeddings"
+        if not pipeline.repairable(body, endpoint):
+            return None
+        exchange["model"] = str(body.get("model") or "")[:200]
+        context = pipeline.context_of(body, exchange["profile"], self._settings, rerouted=exchange["successors"])
+        upstream = _upstream(flow.request, exchange)
+        if endpoint == "chat":
+            outcome = await pipeline.chat(body, context, self._settings, self._cascade, upstream, size=len(data))
+        else:
+            outcome = pipeline.embed(body, context)
+        exchange["vision_calls"], exchange["cached"] = outcome.vision_calls, outcome.cached
+        if outcome.overlong:
+            self._warn(exchange, context, outcome.overlong)
+        if outcome.refusal is not None:
+            return outcome.refusal
+        if outcome.batches:
+            return await self._batched(flow, exchange, context, outcome, upstream)
+        self._write(flow.request, body, outcome)
+        exchange["plan"] = context.plan.to_plain()
+        record.note(exchange, outcome.changes)
+        return None
+
+    async def _unpacked(self, request: http.Request) -> bytes:
+        """The body without its content coding. Raises `TooLarge`, `CodingError`."""
+        data = request.raw_content or b""
+        encoding = request.headers.get("content-encoding", "")
+        if not encoding:
+            return content_coding.unpack(data, "", self._settings.max_body)
+        # Unpacking releases the GIL and may be long; parsing never does, so it stays here.
+        return await asyncio.to_thread(content_coding.unpack, data, encoding, self._settings.max_body)
+
+    @staticmethod
+    def _write(request: http.Request, body: JsonObject, outcome: Outcome) -> None:
+        data = json_body.serialise(body) if outcome.changes else None
+        if body.get("stream") is True:
+            # A stream that comes compressed would have to be unpacked to be repaired.
+            request.headers["accept-encoding"] = "identity"
+        if data is not None:
+            request.headers.pop("content-encoding", None)
+            request.content = data
+
+    async def _batched(
+        self, flow: http.HTTPFlow, exchange: Record, context: RuleContext, outcome: Outcome, upstream: Upstream
+    ) -> Refusal:
+        """Send a request that is too large for one call as several, and answer it."""
+        result = await self._batches.send(outcome.batches, upstream, context.profile, BATCH_TIMEOUT)
+        if isinstance(result, Refusal):
+            return result
+        changes = [*outcome.changes, *(embeddings.pack(result) if context.plan.base64_embeddings else [])]
+        record.note(exchange, changes)
+        record.note_name(exchange, "embeddings")
+        return Refusal(200, json_body.serialise(result), {"content-type": "application/json"})
+
+    def _warn(self, exchange: Record, context: RuleContext, overlong: tuple[int, int]) -> None:
+        estimated, limit = overlong
+        exchange["warning"] = (
+            f"input estimated at {estimated} tokens, limit of {log.plain(context.model.id)} is {limit}: "
+            "the endpoint cuts what is too long from the front"
+        )
+        logger.warning("%s %s: %s", exchange["method"], log.plain(exchange["path"]), exchange["warning"])
+
+    def answer_begins(self, flow: http.HTTPFlow, exchange: Record) -> None:
+        """Decide at its headers how the answer of `flow` is passed on. Raises nothing."""
+        response = flow.response
+        if response is None or exchange["answered"]:
+            return
+        try:
+            _mark(response, exchange)
+            if not exchange["endpoint"]:
+                # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
+                known = bool(exchange["profile"])
+                response.stream = response.status_code != 101 and (known or _is_stream(response))
+            elif exchange["endpoint"] == "chat" and response.status_code < 400 and _is_stream(response):
+                self._stream(response, exchange)
+        except Exception as error:
+            self._failed("An answer can't be repaired and passes as it comes", error)
+            response.stream = True
+
+    @staticmethod
+    def _stream(response: http.Response, exchange: Record) -> None:
+        if response.raw_content is not None:
+            return  # another addon's answer, which mitmproxy sends whole
+        encoding = response.headers.get("content-encoding", "")
+        try:
+            stream = answer.RepairedStream(exchange, encoding)
+        except CodingError:
+            logger.warning("The stream's content coding %s is not understood: it passes as it comes", encoding)
+            response.stream = True
+            return
+        response.headers.pop("content-encoding", None)
+        response.headers.pop("content-length", None)
+        response.stream = stream
+
+    def answer_ends(self, flow: http.HTTPFlow, exchange: Record) -> None:
+        """Repair the whole answer of `flow`, unless it was streamed. Raises nothing."""
+        response = flow.response
+        started = time.perf_counter()
+        if response is None or exchange["answered"] or not exchange["endpoint"] or not response.raw_content:
+            return
+        encoding = response.headers.get("content-encoding", "")
+        try:
+            if response.status_code >= 400:
+                retry_after = response.headers.get("retry-after")
+                status = response.status_code
+                refusal = answer.honest(exchange, status, response.raw_content, encoding, retry_after)
+                if refusal is not None:
+                    _restate(response, refusal)
+                    record.note_name(exchange, ERROR_RULE)
+            else:
+                limit = self._settings.max_body
+                body = answer.repaired(exchange, response.raw_content, encoding, limit)
+                if body is not None:
+                    response.headers.pop("content-encoding", None)
+                    response.content = body
+            _mark(response, exchange)
+        except Exception as error:
+            self._failed("An answer could not be repaired and passes as it came", error)
+        exchange["milliseconds"] += (time.perf_counter() - started) * 1000
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self.failures += 1
+        logger.error("%s (failure %d since start):\n%s", what, self.failures, log.failure(error))
+
+
+def respond(flow: http.HTTPFlow, exchange: Record, refusal: Refusal) -> None:
+    """Answer `flow` with `refusal`; nothing is sent on."""
+    flow.response = http.Response.make(refusal.status, refusal.body, dict(refusal.headers))
+    exchange["answered"] = True
+    _mark(flow.response, exchange)
+
+
+def _mark(response: http.Response, exchange: Record) -> None:
+    if exchange["rules"]:
+        response.headers[HEADER] = ",".join(exchange["rules"])
+    if exchange["warning"]:
+        response.headers[WARNING_HEADER] = exchange["warning"]
+
+
+def _restate(response: http.Response, refusal: Refusal) -> None:
+    response.headers.pop("content-encoding", None)
+    response.headers.update(refusal.headers)
+    response.status_code = refusal.status
+    response.reason = http.Response.make(refusal.status).reason if response.is_http11 else ""
+    response.content = refusal.body
+
+
+def _is_stream(response: http.Response) -> bool:
+    return str(response.headers.get("content-type", "")).lower().startswith("text/event-stream")
+
+
+def _upstream(request: http.Request, exchange: Record) -> Upstream:
+    key = request.headers.get("authorization")
+    return Upstream(exchange["base_url"], {"Authorization": key} if key else {})
+
+
+def _why(error: ValueError) -> str:
+    return str(error) if isinstance(error, CodingError) else "its body is not valid JSON"
+
+
+def _too_large(limit: int) -> Refusal:
+    return errors.refusal(
+        413,
+        f"The request body is, or unpacks to, more than {limit} bytes (option hunyuan_max_body).",
+        type="invalid_request_error",
+        code="request_too_large",
+        retry=False,
+    )
+
+
+def came_back() -> Refusal:
+    """The answer to a call of the addon's own that is sent to itself."""
+    return errors.refusal(
+        508,
+        f"A call of this proxy's own ({LOOP_GUARD}) came back to it: hunyuan_upstream or hunyuan_outgoing_proxy "
+        "leads to the proxy itself.",
+        type="server_error",
+        code="proxy_loop",
+        retry=False,
+    )
+
+
+def broken() -> Refusal:
+    """The answer to a request whose work in the addon ended without a result."""
+    return errors.refusal(
+        502,
+        "The proxy failed while it worked on the request's images; nothing was sent on. Its log says more.",
+        type="server_error",
+        code="image_cascade_failed",
+    )

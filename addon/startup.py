@@ -1,0 +1,163 @@
+"""What is checked and put right when mitmproxy starts: option names and values, listen addresses."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Iterable, MutableMapping
+from urllib.parse import quote
+
+from mitmproxy.proxy.mode_servers import ServerInstance
+from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode, WireGuardMode
+
+from addon.options import OPTIONS, PREFIX, BaseUrl, OptionError, Settings
+from addon.outgoing import Transport
+
+LOOPBACK = "127.0.0.1"
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def settle_given(deferred: MutableMapping[str, object]) -> list[str]:
+    """Check the `hunyuan_…` values that wait in mitmproxy's `options.deferred`, and turn them into plain ones.
+
+    Called before the options are declared. Without it a switch that is neither true nor false, an option
+    without `=value` or one given twice would keep the addon from loading without a word, and a misspelt name
+    would be ignored (facts/mitmproxy.md section 0, row 5). Returns one line for each problem; what is wrong
+    is taken out.
+    """
+    problems = []
+    for name in [name for name in deferred if name.startswith(PREFIX)]:
+        given = deferred.pop(name)
+        if name not in _BY_NAME:
+            near = difflib.get_close_matches(name, _BY_NAME, n=1)
+            problems.append(f"{name}: there is no such option" + (f"; {near[0]} is meant?" if near else ""))
+            continue
+        try:
+            deferred[name] = _settled(given, switch=_BY_NAME[name].type is bool)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    return problems
+
+
+def _settled(given: object, *, switch: bool) -> str | bool:
+    # From `--set` come lists of strings, wrapped in a class of mitmproxy's; from config.yaml plain values.
+    texts = getattr(given, "val", None)
+    value = given
+    if isinstance(texts, list):
+        if len(texts) > 1:
+            raise ValueError("given more than once; several values are separated by commas")
+        if not texts and not switch:
+            raise ValueError("needs a value: --set name=value")
+        value = texts[0] if texts else True
+    if switch:
+        word = str(value).lower()
+        if word not in ("true", "false"):
+            raise ValueError(f"{value} is not accepted; accepted are true and false")
+        return word == "true"
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return "" if value is None else str(value)
+
+
+def check(option: Callable[[str], object], settings: Settings) -> None:
+    """Hold mitmproxy's own options against what this addon needs. `option`: name -> value, `None` if not there.
+
+    Raises `OptionError` for the first that doesn't fit.
+    """
+    if option("stream_large_bodies"):
+        raise OptionError(
+            f"stream_large_bodies={option('stream_large_bodies')}: must not be set, larger bodies would be sent "
+            "past hunyuan-fix unrepaired"
+        )
+    open_to = open_addresses(modes_of(option), listen_host_of(option))
+    if open_to and not option("proxyauth") and not settings.allow_open:
+        raise OptionError(
+            f"listening on {', '.join(open_to)} would let other machines use this proxy and its key: set "
+            "proxyauth=user:password, or hunyuan_allow_open=true if that is wanted"
+        )
+
+
+def transport(option: Callable[[str], object], settings: Settings) -> Transport:
+    """How the addon's own calls leave, by mitmproxy's options (`option`: name -> value) and this addon's."""
+    trusted_ca = option("ssl_verify_upstream_trusted_ca")
+    upstream = next((mode for mode in modes_of(option) if isinstance(mode, UpstreamMode)), None)
+    proxy = settings.outgoing_proxy
+    if proxy is None and upstream is not None:
+        user, colon, password = str(option("upstream_auth") or "").partition(":")
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if colon else ""
+        address = BaseUrl("https" if upstream.scheme == "https" else "http", *upstream.address, path="")
+        proxy = str(address).replace("://", f"://{login}", 1)
+    return Transport(
+        trusted_ca=str(trusted_ca) if trusted_ca else None, insecure=bool(option("ssl_insecure")), proxy=proxy
+    )
+
+
+def open_addresses(modes: Iterable[ProxyMode], listen_host: str) -> list[str]:
+    """The listen addresses beyond this machine that were asked for, by `listen_host` or a mode's `@host:port`."""
+    asked = (_given_host(mode, listen_host) for mode in modes if _listens(mode))
+    return [host for host in dict.fromkeys(asked) if host and not is_loopback(host)]
+
+
+def exposed(mode: ProxyMode, listen_host: str, reached: str) -> bool:
+    """Whether a connection came in by the address `reached`, beyond this machine, though none was asked for.
+
+    mitmproxy's default is all interfaces and the addon loads after the listener is up: this closes the moment
+    until `loopback_modes` takes effect.
+    """
+    return _listens(mode) and not _given_host(mode, listen_host) and not is_loopback(reached)
+
+
+def loopback_modes(servers: Iterable[ServerInstance[ProxyMode]], listen_host: str) -> list[str] | None:
+    """The mode specs of the running `servers`, bound to 127.0.0.1 where no address was given.
+
+    Ports are kept, also the one that port 0 chose. `None` if every listener has a given address.
+    """
+    specs, changed = [], False
+    for server in servers:
+        mode = server.mode
+        addresses = server.listen_addrs
+        if addresses and _listens(mode) and not _given_host(mode, listen_host):
+            head = mode.full_spec.rpartition("@")[0] or mode.full_spec
+            specs.append(f"{head}@{LOOPBACK}:{addresses[0][1]}")
+            changed = True
+        else:
+            specs.append(mode.full_spec)
+    return specs if changed else None
+
+
+def modes_of(option: Callable[[str], object]) -> list[ProxyMode]:
+    """mitmproxy's modes, parsed; about one that can't be parsed mitmproxy itself complains."""
+    specs = option("mode")
+    modes = []
+    for spec in specs if isinstance(specs, list) else []:
+        try:
+            modes.append(ProxyMode.parse(spec))
+        except ValueError:
+            continue
+    return modes
+
+
+def listen_host_of(option: Callable[[str], object]) -> str:
+    """mitmproxy's `listen_host`, `""` where none is given."""
+    return str(option("listen_host") or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is this machine and only this machine."""
+    name = host.strip("[]").lower()
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _listens(mode: ProxyMode) -> bool:
+    """Whether the mode opens a port that anybody may speak to; WireGuard's takes only who has its key."""
+    return mode.default_port is not None and not isinstance(mode, WireGuardMode)
+
+
+def _given_host(mode: ProxyMode, listen_host: str) -> str:
+    return mode.listen_host(listen_host)

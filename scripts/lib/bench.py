@@ -1,0 +1,211 @@
+"""The bench: what the addon costs beside a bare mitmdump, in one run on one machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import ssl
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from scripts.lib import services
+from scripts.lib.bench_figures import ADDON, BARE, DIRECT, IDLE, Measured, Round, load_json, table
+from scripts.lib.bench_loads import CHUNKS, Load, loads
+from scripts.lib.bench_process import Cores, cores, cpu_seconds, pin, rss_megabytes
+from scripts.lib.bench_traffic import HOST, RULES_HEADER, Traffic, TrafficError, Way, traffic
+
+IDLE_ADDON = Path(__file__).with_name("idle_addon.py")
+CONNECTIONS = 4
+SOAK_STEPS = 10
+
+DESCRIPTION = """\
+Measures, in turns in one run: clients straight at an endpoint, through a bare mitmdump, through mitmdump with an
+addon that does nothing, and through mitmdump with hunyuan-fix, which rewrites every request. Each proxy has one
+processor, clients and endpoint have the others. Loopback only. Prints a table for each load and writes the figures.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; 1 if anything was not answered as it should. Being slow is no failure."""
+    given = _parse(arguments)
+    where = cores()
+    pin(os.getpid(), where.others)
+    try:
+        report = asyncio.run(_bench(given, where))
+    except (services.StartError, TrafficError, TimeoutError, OSError) as error:
+        print(f"scripts/bench: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    given.output.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    print(f"\nwritten: {given.output}")
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "scripts/bench", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--requests", type=_count, default=400, help="of 1 KB, a round; fewer of larger ones (400)")
+    parser.add_argument("--rounds", type=_count, default=5, help="each way is measured so many times, in turns (5)")
+    parser.add_argument("--chunks", type=_count, default=CHUNKS, help=f"in a stream ({CHUNKS})")
+    parser.add_argument("--only", metavar="WORD", default="", help="only the loads whose name has WORD in it")
+    parser.add_argument("--quick", action="store_true", help="the same as --requests 100 --rounds 2")
+    parser.add_argument("--soak", type=_count, metavar="N", help="send N requests of 1 KB instead and watch the memory")
+    parser.add_argument("--output", type=Path, default=services.ROOT / "bench.json", help="(bench.json)")
+    given = parser.parse_args(arguments)
+    if given.quick:
+        given.requests, given.rounds = 100, 2
+    return given
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+async def _bench(given: argparse.Namespace, where: Cores) -> dict[str, Any]:
+    print(f"{_machine(where)}\n")
+    report: dict[str, Any] = {
+        "python": platform.python_version(),
+        "mitmproxy": version("mitmproxy"),
+        "processors": os.cpu_count(),
+        "proxy_pinned": bool(where.proxy),
+        "connections": CONNECTIONS,
+    }
+    wanted = [load for load in loads(given.chunks) if given.only in load.name]
+    with tempfile.TemporaryDirectory(prefix="hunyuan-fix-bench-") as name:
+        async with _running(Path(name), where) as (road, ways):
+            if given.soak:
+                return report | {"soak": await _soak(road, ways[-1], wanted[0], given.soak)}
+            report["loads"] = []
+            for load in wanted:
+                count = max(CONNECTIONS, round(given.requests * load.share))
+                measured = await _measure(road, [way for way in ways if way.takes(load)], load, count, given.rounds)
+                report["loads"].append(load_json(load, measured))
+                print("\n".join(table(load, measured)), end="\n\n", flush=True)
+    return report
+
+
+def _machine(where: Cores) -> str:
+    text = f"Python {platform.python_version()}, mitmproxy {version('mitmproxy')}, {os.cpu_count()} processors; "
+    if where.proxy:
+        return text + f"the proxies on number {min(where.proxy)}, clients and endpoint on {len(where.others)} other(s)"
+    return text + "nothing could be pinned: the figures depend on who got which processor"
+
+
+# What runs
+
+
+@asynccontextmanager
+async def _running(folder: Path, where: Cores) -> AsyncIterator[tuple[Traffic, list[Way]]]:
+    """The endpoint, and the ways to it; the addon's is the last."""
+    authority = trustme.CA()
+    authority_file = folder / "authority.pem"
+    authority.cert_pem.write_to_path(str(authority_file))
+    server, trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(authority_file))
+    authority.issue_cert(HOST).configure_cert(server)
+    async with traffic(server, trusted) as road:
+        with _proxies(folder, authority_file, road, where) as ways:
+            yield road, [Way(DIRECT), *ways]
+
+
+_BARE_STREAMING = ["--set", "stream_large_bodies=1"]
+"""Bare mitmdump holds an answer back until it is whole; so it passes each chunk on, and request bodies too."""
+
+
+@contextmanager
+def _proxies(folder: Path, authority: Path, road: Traffic, where: Cores) -> Iterator[list[Way]]:
+    ours = ["-s", str(services.ADDON), "--set", f"hunyuan_hosts={HOST}=hunyuan"]
+    wanted: tuple[tuple[Way, list[str]], ...] = (
+        (Way(BARE, streams=False), []),
+        (Way(BARE, whole=False), _BARE_STREAMING),
+        (Way(IDLE), ["-s", str(IDLE_ADDON)]),
+        (Way(ADDON), ours),
+    )
+    with ExitStack() as stack:
+        ways = []
+        for number, (way, script) in enumerate(wanted):
+            own = folder / f"proxy-{number}"
+            own.mkdir()
+            command = [*script, "--set", f"ssl_verify_upstream_trusted_ca={authority}"]
+            target = f"http://{HOST}:{road.port}"
+            proxy = stack.enter_context(services.mitmdump(way.name, own, *command, reverse=target))
+            pid = proxy.service.popen.pid
+            pin(pid, where.proxy)
+            trusted = ssl.create_default_context(cafile=str(proxy.ca))
+            ways.append(replace(way, reverse_port=proxy.reverse_port, proxy_port=proxy.port, pid=pid, trusted=trusted))
+        yield ways
+
+
+# Measuring
+
+
+async def _measure(road: Traffic, ways: Sequence[Way], load: Load, count: int, rounds: int) -> dict[str, Measured]:
+    """All rounds of one load. Who comes first changes from round to round."""
+    measured = {way.name: Measured() for way in ways}
+    for number in range(rounds):
+        first = number % len(ways)
+        for way in [*ways[first:], *ways[:first]]:
+            measured[way.name].rounds.append(await _round(road, way, load, count))
+            measured[way.name].rss = rss_megabytes(way.pid) if way.pid else None
+    return measured
+
+
+async def _round(road: Traffic, way: Way, load: Load, count: int) -> Round:
+    clients = await road.clients(way, load, CONNECTIONS)
+    try:
+        # Connections, certificates and the description of an image are there before the clock starts.
+        _, head = await road.run(clients, load, CONNECTIONS)
+        if (RULES_HEADER in head.lower()) is not (way.name == ADDON):
+            raise TrafficError(f"{way.name}, {load.name}: this answer should {_should(way)}:\n{head.decode('latin-1')}")
+        before, started = _cpu(way), time.perf_counter()
+        latencies, _ = await road.run(clients, load, count)
+        seconds, after = time.perf_counter() - started, _cpu(way)
+    finally:
+        for client in clients:
+            client.close()
+    return Round(seconds, latencies, None if before is None or after is None else after - before)
+
+
+def _should(way: Way) -> str:
+    return "come from a rewritten request" if way.name == ADDON else "not have been touched"
+
+
+def _cpu(way: Way) -> float | None:
+    return cpu_seconds(way.pid) if way.pid else None
+
+
+async def _soak(road: Traffic, way: Way, load: Load, count: int) -> dict[str, Any]:
+    """Send `count` requests through `way` and watch its memory; growth is counted after the first tenth."""
+    clients = await road.clients(way, load, CONNECTIONS)
+    sizes: list[float] = []
+    print(f"{count:,} requests of {load.name} through {way.name}")
+    started = time.perf_counter()
+    with contextlib.closing(clients[0]):
+        for step in range(1, SOAK_STEPS + 1):
+            await road.run(clients, load, max(1, count // SOAK_STEPS))
+            sizes.append(rss_megabytes(way.pid) or 0.0)
+            print(f"  {step * 100 // SOAK_STEPS:3} %  RSS {sizes[-1]:7.1f} MB", flush=True)
+    seconds = time.perf_counter() - started
+    for client in clients:
+        client.close()
+    growth = (sizes[-1] / sizes[0] - 1) * 100 if sizes[0] else 0.0
+    print(f"  grown by {growth:+.1f} % since the first tenth (target: within ±10 %); {count / seconds:,.0f} requests/s")
+    return {"requests": count, "rss_mb": sizes, "growth_percent": growth, "requests_per_second": count / seconds}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

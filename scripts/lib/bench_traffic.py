@@ -1,0 +1,273 @@
+"""An endpoint and its clients on one event loop, both as light as can be: the proxy between is what is measured.
+
+The simulator is not the endpoint here: its checks cost more than the proxy does with a large body. HTTP/1.1 is
+spoken as far as these two need it, over connections that are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from scripts.lib.bench_loads import Load
+
+HOST = "127.0.0.1"
+RULES_HEADER = b"x-hunyuan-fix:"
+
+_STREAM_HEADER = re.compile(rb"\r\nx-bench-stream: (\d+) (\d+)", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_LAST_CHUNK = b"0\r\n\r\n"
+_TIMEOUT = 60.0
+"""Seconds for one request: nothing here takes that long."""
+
+
+class TrafficError(Exception):
+    """A request was not answered with 200, or not at all."""
+
+
+def _message(kind: str, delta: dict[str, Any], reason: str | None) -> bytes:
+    name = "delta" if kind.endswith("chunk") else "message"
+    choice = {"index": 0, name: {"role": "assistant", **delta}, "finish_reason": reason}
+    head = {"id": "c0ffee", "object": kind, "created": 1, "model": "hunyuan", "system_fingerprint": ""}
+    return json.dumps({**head, "choices": [choice], "note": "以上内容为AI生成"}, ensure_ascii=False).encode()
+
+
+_ANSWER = _message("chat.completion", {"content": "一段用来测量的回答。" * 20}, "stop")
+_WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_ANSWER), _ANSWER)
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+_EVENTS = [
+    b"data: %b\n\n" % _message("chat.completion.chunk", {"content": "字词"}, reason) for reason in (None, "stop")
+]
+_CHUNK, _FINISH = (b"%x\r\n%b\r\n" % (len(event), event) for event in _EVENTS)
+_DONE = b"e\r\ndata: [DONE]\n\n\r\n" + _LAST_CHUNK
+
+
+class Endpoint(asyncio.Protocol):
+    """One connection of the endpoint. Reads no body, counts it, and answers every request alike."""
+
+    streams: dict[int, Endpoint]
+    """By number, the connection that each stream goes over: shared by an endpoint's connections."""
+
+    def __init__(self, streams: dict[int, Endpoint]) -> None:
+        self.streams = streams
+        self._head = b""
+        self._missing = 0
+        self._left = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes; no client here sends a request before the last one is answered."""
+        if self._missing:
+            self._missing -= len(data)
+        else:
+            self._head += data
+            end = self._head.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            length = _LENGTH.search(self._head, 0, end)
+            self._missing = end + 4 + int(length[1] if length else 0) - len(self._head)
+        if not self._missing:
+            self._answer()
+            self._head = b""
+
+    def _answer(self) -> None:
+        stream = _STREAM_HEADER.search(self._head)
+        if stream is None:
+            self._transport.write(_WHOLE)
+            return
+        self.streams[int(stream[1])] = self
+        self._left = int(stream[2])
+        self._transport.write(_HEAD)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Write the stream's next chunk."""
+        self._left -= 1
+        if self._left >= 0:
+            self._transport.write(_CHUNK if self._left else _FINISH)
+        elif self._left == -1:
+            self._transport.write(_DONE)
+
+
+class Client(asyncio.Protocol):
+    """One connection of a client."""
+
+    def __init__(self, number: int, streams: dict[int, Endpoint]) -> None:
+        self._number = number
+        self._streams = streams
+        self._answered: asyncio.Future[bytes] | None = None
+        self._chunks = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._head, self._buffer, self._missing, self._tail = b"", b"", 0, b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail whoever waits."""
+        if self._answered and not self._answered.done():
+            self._answered.set_exception(TrafficError(f"the connection was closed: {exc or 'no reason given'}"))
+
+    async def open(self, port: int, *, proxy_port: int | None, trusted: ssl.SSLContext | None) -> None:
+        """Connect to `port`, or through a proxy by CONNECT; with TLS if `trusted` is given."""
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self, HOST, proxy_port or port)
+        if proxy_port:
+            target = f"{HOST}:{port}"
+            await self._exchange(f"CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n\r\n".encode())
+        if trusted:
+            upgraded = await loop.start_tls(self._transport, self, trusted, server_hostname=HOST)
+            self._transport = cast(asyncio.Transport, upgraded)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._answered = None
+        self._transport.close()
+
+    async def send(self, load: Load, host_port: int) -> tuple[float, bytes]:
+        """Send one request; the seconds until its answer was complete, and the head of that."""
+        self._chunks = load.chunks
+        started = time.perf_counter()
+        head = await self._exchange(self._request_head(load, host_port) + load.body)
+        return time.perf_counter() - started, head
+
+    def _request_head(self, load: Load, host_port: int) -> bytes:
+        stream = f"x-bench-stream: {self._number} {load.chunks}\r\n" if load.chunks else ""
+        return (
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: {HOST}:{host_port}\r\nauthorization: Bearer sk-bench\r\n"
+            f"content-type: application/json\r\naccept: application/json\r\naccept-encoding: gzip, deflate\r\n"
+            f"user-agent: bench\r\n{stream}content-length: {len(load.body)}\r\n\r\n"
+        ).encode()
+
+    async def _exchange(self, data: bytes) -> bytes:
+        self._clear()
+        self._answered = asyncio.get_running_loop().create_future()
+        self._transport.write(data)
+        async with asyncio.timeout(_TIMEOUT):
+            head = await self._answered
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise TrafficError(head.decode("latin-1") + self._buffer[:500].decode("utf-8", "replace"))
+        return head
+
+    def data_received(self, data: bytes) -> None:
+        """Read an answer, whole or in chunks."""
+        if not self._head:
+            self._buffer += data
+            head, blank, data = self._buffer.partition(b"\r\n\r\n")
+            if not blank:
+                return
+            self._head, self._buffer = head + b"\r\n", b""
+            length = _LENGTH.search(self._head)
+            self._missing = int(length[1]) if length else 0
+            self._chunked = b"transfer-encoding: chunked" in self._head.lower()
+        if self._chunked:
+            self._read_chunks(data)
+        else:
+            self._buffer += data
+            self._missing -= len(data)
+            if self._missing <= 0:
+                self._finish()
+
+    def _read_chunks(self, data: bytes) -> None:
+        """Ask for a chunk of the stream for each that has come: they pass through the proxy one by one.
+
+        That is how a model talks, slower than the network; chunks that pile up would be measured as a few.
+        """
+        read = self._tail + data
+        for _ in range(read.count(b"\n\n")):
+            self._streams[self._number].go_on()
+        self._tail = read[-1:] if not read.endswith(b"\n\n") else b""
+        self._buffer = (self._buffer + data)[-len(_LAST_CHUNK) :]
+        if self._buffer == _LAST_CHUNK:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._answered and not self._answered.done():
+            self._answered.set_result(self._head)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How clients reach the endpoint: the ports of a proxy (0: straight)."""
+
+    name: str
+    reverse_port: int = 0
+    proxy_port: int = 0
+    pid: int = 0
+    """The proxy's process."""
+    trusted: ssl.SSLContext | None = None
+    """What its clients must trust, where that isn't the endpoint's own certificate."""
+    whole: bool = True
+    streams: bool = True
+    """Which answers it is measured with."""
+
+    def takes(self, load: Load) -> bool:
+        """Whether it is measured with `load`."""
+        return self.streams if load.chunks else self.whole
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """A running endpoint, by its ports, and what clients trust that reach it straight."""
+
+    port: int
+    tls_port: int
+    streams: dict[int, Endpoint]
+    trusted: ssl.SSLContext
+
+    async def clients(self, way: Way, load: Load, count: int) -> list[Client]:
+        """Open `count` connections."""
+        opened = []
+        for number in range(count):
+            client = Client(number, self.streams)
+            if load.tls:
+                trusted = way.trusted or self.trusted
+                await client.open(self.tls_port, proxy_port=way.proxy_port or None, trusted=trusted)
+            else:
+                await client.open(way.reverse_port or self.port, proxy_port=None, trusted=None)
+            opened.append(client)
+        return opened
+
+    async def run(self, clients: list[Client], load: Load, count: int) -> tuple[list[float], bytes]:
+        """Send `count` requests, each client one after another; the seconds of each, and the last answer's head."""
+        port = self.tls_port if load.tls else self.port
+        left = iter(range(count))
+        seconds: list[float] = []
+        head = b""
+
+        async def work(client: Client) -> None:
+            nonlocal head
+            for _ in left:
+                taken, head = await client.send(load, port)
+                seconds.append(taken)
+
+        await asyncio.gather(*map(work, clients))
+        return seconds, head
+
+
+@asynccontextmanager
+async def traffic(server_tls: ssl.SSLContext, trusted: ssl.SSLContext) -> AsyncIterator[Traffic]:
+    """Run the endpoint on two free ports, in clear and with TLS; clients that go straight trust `trusted`."""
+    loop = asyncio.get_running_loop()
+    streams: dict[int, Endpoint] = {}
+    clear = await loop.create_server(lambda: Endpoint(streams), HOST, 0)
+    encrypted = await loop.create_server(lambda: Endpoint(streams), HOST, 0, ssl=server_tls)
+    try:
+        port, tls_port = (server.sockets[0].getsockname()[1] for server in (clear, encrypted))
+        yield Traffic(port, tls_port, streams, trusted)
+    finally:
+        for server in (clear, encrypted):
+            server.close()

@@ -1,0 +1,109 @@
+"""The demo: the same client and the same requests, without the addon and with it, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import ssl
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import openai
+
+from scripts.lib import services
+from scripts.lib.columns import BOLD, DIM, GREEN, RED, beside, half, paint, shorten, width, wrap
+from scripts.lib.scenes import RULES_HEADER, SCENES, Endpoint, Scene, Side, perform
+
+REAL_URL = "https://api.hunyuan.cloud.tencent.com/v1"
+WIDEST, NARROWEST = 120, 80
+
+DESCRIPTION = """\
+Shows what the addon does, without network and without a key: the real openai-python plays everyday scenes
+against the simulator, a strict stand-in for the endpoint, once straight and once through mitmdump with the addon.
+The exit status is 0 if every scene worked with the addon."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play all scenes and print them; 1 if one failed with the addon."""
+    parser = argparse.ArgumentParser(
+        "scripts/demo", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args(arguments)
+    columns = max(NARROWEST, min(WIDEST, shutil.get_terminal_size((112, 24)).columns))
+    try:
+        with _sides(half(columns)) as (without, through):
+            counts = _play(without, through, columns)
+    except services.StartError as error:
+        print(f"scripts/demo: {error}", file=sys.stderr)
+        return 1
+    return 0 if counts[1] == len(SCENES) else 1
+
+
+@contextmanager
+def _sides(columns: int) -> Iterator[tuple[Side, Side]]:
+    """The client straight at the simulator, and the client that believes it talks to the real endpoint."""
+    with tempfile.TemporaryDirectory(prefix="hunyuan-fix-demo-") as name:
+        folder = Path(name)
+        with services.simulator(folder) as url:
+            endpoint = Endpoint(url)
+            addon = ["-s", str(services.ADDON), "--set", f"hunyuan_upstream={endpoint.base_url}"]
+            with (
+                services.mitmdump("mitmdump", folder, *addon) as proxy,
+                _side(endpoint, columns, endpoint.base_url, None) as without,
+                _side(endpoint, columns, REAL_URL, proxy) as through,
+            ):
+                yield without, through
+
+
+@contextmanager
+def _side(endpoint: Endpoint, columns: int, base_url: str, proxy: services.Mitmdump | None) -> Iterator[Side]:
+    # What HTTPS_PROXY and SSL_CERT_FILE would do, without this person's own variables having a say.
+    http = openai.DefaultHttpxClient(
+        trust_env=False,
+        proxy=proxy.url if proxy else None,
+        verify=ssl.create_default_context(cafile=str(proxy.ca)) if proxy else False,
+    )
+    rules: list[str] = []
+    http.event_hooks = {"response": [lambda answer: rules.extend(answer.headers.get_list(RULES_HEADER))]}
+    with openai.OpenAI(api_key="sk-demo", base_url=base_url, http_client=http, max_retries=0) as client:
+        yield Side(client, endpoint, columns, rules)
+
+
+def _play(without: Side, through: Side, columns: int) -> tuple[int, int]:
+    """Play and print all scenes; how many worked without the addon, and with it."""
+    print(paint("hunyuan-fix", BOLD) + f" · openai-python {openai.__version__} sends each request twice:")
+    print("  left    straight to the endpoint (a strict simulator of it: no network, no key)")
+    print(f"  right   to {REAL_URL}, through mitmdump with the addon")
+    for line in wrap(
+        "The simulator is no model: some requests carry hidden words that tell it what to answer.", columns
+    ):
+        print(paint(line, DIM))
+    won = [0, 0]
+    for number, scene in enumerate(SCENES, 1):
+        _print_heading(number, scene, columns)
+        bare, repaired = perform(scene, without), perform(scene, through)
+        won = [won[0] + bare.worked, won[1] + repaired.worked]
+        left = [paint("WITHOUT", BOLD), *bare.lines]
+        right = [paint("WITH THE ADDON", BOLD), *repaired.lines]
+        for line in beside(left, right, columns):
+            print(line)
+    total = len(SCENES)
+    print()
+    summary = paint(f"without: {won[0]} of {total}", RED if won[0] < total else GREEN)
+    summary += " · " + paint(f"with: {won[1]} of {total}", BOLD, GREEN if won[1] == total else RED)
+    print(summary, flush=True)
+    return won[0], won[1]
+
+
+def _print_heading(number: int, scene: Scene, columns: int) -> None:
+    title = f"{number}  {scene.title} "
+    print()
+    print(paint(title, BOLD) + paint("─" * (columns - width(title)), DIM))
+    print(paint(f"   {shorten(scene.about, columns - 3)}", DIM))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""What the endpoint would say to a request, and what the addon would make of it. No network, no mitmproxy."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from addon import pipeline, profiles
+from addon.cascade import Cascade, Upstream
+from addon.descriptions import Description
+from addon.exchange import Endpoint, JsonObject
+from addon.options import Settings
+from addon.outgoing import Outgoing
+from addon.pipeline import Outcome
+from addon.rules.context import RuleContext
+from addon.vision import Vision, VisionCall
+from addon.wire import json_body
+from scripts.lib.lint.reading import Request
+from simulator import checks
+from simulator.checks import Problem, ProfileName
+
+PLACEHOLDER = "(scripts/lint asks no vision model: the description of the image would stand here)"
+"""What stands for a description, so that the rules after the cascade see what they would see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What would become of one request."""
+
+    request: Request
+    profile: ProfileName
+    refused: list[Problem]
+    """Why the endpoint would refuse the body as it came."""
+    outcome: Outcome
+    """What the addon would do. Its vision calls are only announced."""
+    bodies: list[JsonObject]
+    """What would be sent: several for embeddings in batches, none where the addon answers itself. Plain JSON."""
+    still_refused: list[Problem]
+    """Why the endpoint would refuse what is sent."""
+
+    @property
+    def model(self) -> str:
+        """The model of the request as it came; empty if it names none."""
+        model = self.request.body.get("model") if isinstance(self.request.body, dict) else None
+        return model if isinstance(model, str) else ""
+
+    @property
+    def clean(self) -> bool:
+        """The endpoint takes the body as it is, and the addon leaves it alone."""
+        return not self.refused and not self.outcome.changes and len(self.bodies) == 1
+
+
+class _Announced(Vision):
+    """Asks nobody. Everything before a call is the cascade's own: which images, how many calls, what is too large."""
+
+    async def ask(self, call: VisionCall) -> Description:
+        return Description(PLACEHOLDER)
+
+
+def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
+    """The verdict on `request`, whose body is left as it is.
+
+    Where `settings` name no profile it is that of the request's host, and TokenHub's if the request is `rerouted`
+    to it (its retired models are mapped then).
+    """
+    profile = _profile(settings.profile or ("tokenhub" if rerouted else profiles.host_profiles().get(request.host)))
+    refused = _problems(request.body, request.endpoint, profile)
+    # A body that goes in is changed in place. Copied as text: `copy.deepcopy` is slow, and recursive.
+    body = json_body.parse(json_body.serialise(request.body))
+    if not pipeline.repairable(body, request.endpoint):
+        return Verdict(request, profile, refused, Outcome(), [body], refused)
+    context = pipeline.context_of(body, profile, settings, rerouted=rerouted)
+    outcome = pipeline.embed(body, context) if request.endpoint == "embeddings" else _chat(body, context, settings)
+    bodies = [] if outcome.refusal else outcome.batches or [body]
+    still_refused = [problem for sent in bodies for problem in _problems(sent, request.endpoint, profile)]
+    return Verdict(request, profile, refused, outcome, bodies, still_refused)
+
+
+def _chat(body: JsonObject, context: RuleContext, settings: Settings) -> Outcome:
+    async def run() -> Outcome:
+        outgoing = Outgoing()
+        cascade = Cascade(outgoing, _Announced(outgoing))
+        cascade.configure(pipeline.cascade_settings(settings))
+        # Size 0: nobody else is on this event loop, so nothing needs a thread.
+        return await pipeline.chat(body, context, settings, cascade, Upstream("", {}), size=0)
+
+    return asyncio.run(run())
+
+
+def _problems(body: object, endpoint: Endpoint, profile: ProfileName) -> list[Problem]:
+    if endpoint == "chat":
+        return list(checks.all_problems(body, profile, strict=True))
+    problem = checks.embedding_problems(body, profile, strict=True)
+    return [] if problem is None else [problem]
+
+
+def _profile(name: str | None) -> ProfileName:
+    return "tokenhub" if name == "tokenhub" else "hunyuan"

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addon import options
+from addon.route import Address, Route, Routes
+
+LEGACY = "api.hunyuan.cloud.tencent.com"
+TOKENHUB = "tokenhub.tencentmaas.com"
+CHAT = Address("https", LEGACY, 443, "/v1/chat/completions")
+
+
+def routes(**given: object) -> Routes:
+    return Routes(options.parse({f"hunyuan_{name}": value for name, value in given.items()}))
+
+
+def routed(address: Address, method: str = "POST", sni: str | None = None, **given: object) -> Route:
+    route = routes(**given).route(method, address, sni)
+    assert route is not None
+    return route
+
+
+def at(path: str, host: str = LEGACY) -> Address:
+    return Address("https", host, 443, path)
+
+
+@pytest.mark.parametrize(
+    ("path", "endpoint", "base"),
+    [
+        ("/v1/chat/completions", "chat", f"https://{LEGACY}/v1"),
+        ("/chat/completions", "chat", f"https://{LEGACY}"),
+        ("/openai/deployments/x/v1/chat/completions", "chat", f"https://{LEGACY}/openai/deployments/x/v1"),
+        ("/v1/chat/completions?api-version=1", "chat", f"https://{LEGACY}/v1"),
+        ("/v1/embeddings", "embeddings", f"https://{LEGACY}/v1"),
+        ("/v1/models", None, f"https://{LEGACY}"),
+        ("/v1/chat/completions/", None, f"https://{LEGACY}"),
+        ("/v1/mychat/completions", None, f"https://{LEGACY}"),
+        ("*", None, f"https://{LEGACY}"),
+    ],
+)
+def test_the_path_says_which_api_it_is(path: str, endpoint: str | None, base: str):
+    route = routed(at(path))
+    assert route.endpoint == endpoint
+    assert route.address == at(path)
+    assert not route.rerouted
+    if endpoint:
+        assert route.base_url == base
+
+
+def test_only_post_is_touched():
+    assert routed(CHAT, "GET").endpoint is None
+    assert routed(CHAT, "PUT").endpoint is None
+
+
+def test_other_hosts_are_nobodys_business():
+    assert routes().route("POST", at("/v1/chat/completions", "api.openai.com")) is None
+    assert routes().route("POST", at("/v1/chat/completions", "api.openai.com"), "api.openai.com") is None
+
+
+@pytest.mark.parametrize("host", [LEGACY.upper(), f"{LEGACY}."])
+def test_a_host_is_known_however_it_is_spelt(host: str):
+    assert routed(at("/v1/chat/completions", host)).base_url == f"https://{LEGACY}/v1"
+
+
+def test_a_client_that_resolves_names_itself_is_known_by_its_sni():
+    route = routed(at("/v1/chat/completions", "119.29.29.29"), sni=LEGACY)
+    assert route.profile == "hunyuan"
+    assert route.base_url == f"https://{LEGACY}/v1"
+    assert not route.rerouted
+
+
+def test_the_profile_is_that_of_the_addressed_host():
+    assert routed(CHAT).profile == "hunyuan"
+    assert routed(at("/v1/chat/completions", TOKENHUB)).profile == "tokenhub"
+    assert routed(at("/v1/chat/completions", "tokenhub-intl.tencentcloudmaas.com")).profile == "tokenhub"
+
+
+def test_one_profile_for_all():
+    assert routed(CHAT, profile="tokenhub").profile == "tokenhub"
+    assert routed(CHAT, profile="hunyuan", upstream=f"https://{TOKENHUB}/v1").profile == "hunyuan"
+
+
+def test_more_hosts():
+    local = Address("http", "127.0.0.1", 9000, "/v1/chat/completions")
+    assert routed(local, hosts="127.0.0.1").profile == "hunyuan"
+    assert routed(local, hosts="127.0.0.1").base_url == "http://127.0.0.1:9000/v1"
+    assert routed(local, hosts="127.0.0.1=tokenhub").profile == "tokenhub"
+    assert routed(local, hosts="127.0.0.1", profile="tokenhub").profile == "tokenhub"
+
+
+def test_rerouted_to_the_successor_under_its_profile():
+    route = routed(CHAT, upstream=f"https://{TOKENHUB}/v1")
+    assert route.rerouted
+    assert route.address == at("/v1/chat/completions", TOKENHUB)
+    assert (route.profile, route.base_url) == ("tokenhub", f"https://{TOKENHUB}/v1")
+
+
+def test_rerouted_to_an_unknown_host_under_the_addressed_ones_profile():
+    route = routed(CHAT, upstream="http://127.0.0.1:9000/v1")
+    assert route.address == Address("http", "127.0.0.1", 9000, "/v1/chat/completions")
+    assert (route.profile, route.base_url, route.rerouted) == ("hunyuan", "http://127.0.0.1:9000/v1", True)
+    assert routed(at("/v1/chat/completions", TOKENHUB), upstream="http://127.0.0.1:9000/v1").profile == "tokenhub"
+
+
+@pytest.mark.parametrize(
+    ("path", "upstream", "goes_to"),
+    [
+        ("/v1/models", "http://local/v1", "/v1/models"),
+        ("/v1/models", "http://local/api/v3", "/api/v3/models"),
+        ("/models?limit=1", "http://local/v1", "/v1/models?limit=1"),
+        ("/v1/embeddings", "http://local/api/v3", "/api/v3/embeddings"),
+        ("/old/prefix/v1/chat/completions?x=1", "http://local/v1", "/v1/chat/completions?x=1"),
+        ("/v1/chat/completions", "http://local", "/chat/completions"),
+        ("/v1beta/x", "http://local/v1", "/v1/v1beta/x"),
+    ],
+)
+def test_the_path_moves_below_the_new_base(path: str, upstream: str, goes_to: str):
+    assert routed(at(path), upstream=upstream).address == Address("http", "local", 80, goes_to)
+
+
+def test_successors_are_for_those_who_leave_their_profile():
+    assert routed(CHAT, upstream=f"https://{TOKENHUB}/v1").successors
+    assert routed(CHAT, upstream="http://127.0.0.1:9/v1", profile="tokenhub").successors
+    assert not routed(CHAT, upstream="http://127.0.0.1:9/v1").successors
+    assert not routed(
+        at("/v1/chat/completions", TOKENHUB), upstream="https://tokenhub-intl.tencentcloudmaas.com/v1"
+    ).successors
+    assert not routed(CHAT).successors
+    assert not routed(CHAT, profile="tokenhub").successors
+
+
+def test_a_client_that_already_points_at_the_base_is_not_rerouted():
+    route = routed(at("/v1/chat/completions", TOKENHUB), upstream=f"https://{TOKENHUB}/v1")
+    assert not route.rerouted
+    assert route.address == at("/v1/chat/completions", TOKENHUB)
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/anthropic/v1/messages", "/v1/messages", "/anthropic/x"])
+def test_apis_that_are_not_repaired_yet(path: str):
+    assert routed(at(path)).not_yet
+    assert routed(at(path)).endpoint is None
+    assert not routed(at(path), "GET").not_yet
+
+
+@given(path=st.text(min_size=1), method=st.sampled_from(["GET", "POST", "OPTIONS"]))
+def test_any_path_has_a_route(path: str, method: str):
+    route = routed(at(path), method, upstream="http://local:9/v1")
+    assert route.address.host == "local"
+    assert route.address.path.startswith("/v1")
