@@ -16,7 +16,35 @@ from addon.wire.streams import ChatStream
 logger = logging.getLogger("addon")
 
 
-class RepairedStream:
+class KeptStream:
+    """A callable for mitmproxy's `flow.response.stream` that passes everything on and keeps the first `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept = bytearray()
+        self.cut = False
+        """There was more than is kept."""
+
+    def __call__(self, data: bytes) -> list[bytes]:
+        """Bytes as they came in, `b""` at the end -> the bytes to send now, perhaps none."""
+        self.keep(data)
+        return [data] if data else []
+
+    def keep(self, data: bytes) -> None:
+        """Keep `data`, as far as there is room."""
+        if self.cut:
+            return
+        room = self._limit - len(self._kept)
+        self._kept += data if len(data) <= room else data[:room]
+        self.cut = len(data) > room
+
+    @property
+    def kept(self) -> bytes | None:
+        """What was kept, as it was sent to the client; `None` if nothing is to be kept."""
+        return bytes(self._kept) if self._limit else None
+
+
+class RepairedStream(KeptStream):
     """A callable for mitmproxy's `flow.response.stream` that repairs a chat stream.
 
     It never raises and never returns `b""`: an exception would hang the client, an empty chunk would end the
@@ -24,18 +52,24 @@ class RepairedStream:
     which is taken off. Raises `CodingError` when made for a coding that isn't known.
     """
 
-    def __init__(self, exchange: Record, encoding: str = "") -> None:
+    def __init__(self, exchange: Record, encoding: str = "", keep: int = 0) -> None:
+        super().__init__(keep)
         self._exchange = exchange
         self._stream = ChatStream(AnswerPlan.from_plain(exchange["plan"]))
         self._unpack = unpacker(encoding)
         self._ended = False
         self._passing = False
         self._logged = False
+        self._noted = 0
 
     def __call__(self, data: bytes) -> list[bytes]:
         """Bytes as they came in, `b""` at the end -> the bytes to send now, perhaps none."""
-        if self._ended:
-            return []
+        chunks = [] if self._ended else self._repaired(data)
+        for chunk in chunks:
+            self.keep(chunk)
+        return chunks
+
+    def _repaired(self, data: bytes) -> list[bytes]:
         self._ended = not data
         data = self._unpacked(data)
         if self._passing:
@@ -44,7 +78,9 @@ class RepairedStream:
         try:
             chunks += self._stream.feed(data) if data else []
             chunks += self._stream.finish() if self._ended else []
-            record.note(self._exchange, self._stream.changes)
+            if len(self._stream.changes) > self._noted:
+                record.note(self._exchange, self._stream.changes[self._noted :])
+                self._noted = len(self._stream.changes)
             failure = self._stream.failure
         except Exception as error:
             chunks, failure = [data], error

@@ -88,6 +88,14 @@ class Cascade:
         self._settings = settings
         self._known.resize(settings.cache_entries, settings.cache_bytes)
 
+    def known(self) -> list[str]:
+        """What is remembered of images, a line each, the most recently used last."""
+        return self._known.listing()
+
+    def forget(self) -> int:
+        """Forget what is known of images. Returns how many there were."""
+        return self._known.clear()
+
     def wanted(self, body: JsonObject, profile: Profile) -> bool:
         """Whether `body` holds images that must become text.
 

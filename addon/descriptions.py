@@ -61,6 +61,18 @@ class Descriptions:
             lasts = min(lasts, FAILURE_LASTS)
         self._insert(key, _Entry(finding, self._clock() + lasts))
 
+    def listing(self) -> list[str]:
+        """A line for each finding that still holds: its key's beginning, and the beginning of its text."""
+        self._cache.expire()
+        return [f"{key.hex()[:12]}  {_summary(entry.finding)}" for key, entry in self._cache.items()]
+
+    def clear(self) -> int:
+        """Forget everything. Returns how many findings there were."""
+        self._cache.expire()
+        count = len(self._cache)
+        self._cache.clear()
+        return count
+
     def resize(self, entries: int, size: int) -> None:
         """Change the bounds, keeping what fits, the most recently used first."""
         if (entries, size) == (self._entries, self._cache.maxsize):
@@ -79,6 +91,12 @@ class Descriptions:
 
     def _empty(self, size: int) -> TLRUCache[bytes, _Entry]:
         return TLRUCache(size, lambda _key, entry, _now: entry.expires, timer=self._clock, getsizeof=_size)
+
+
+def _summary(finding: Finding) -> str:
+    if isinstance(finding, Failure):
+        return f"[{finding.reason}]"
+    return f"{len(finding.text)} characters: {finding.text[:60]!r}"
 
 
 def _size(entry: _Entry) -> int:

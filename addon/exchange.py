@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -47,7 +46,7 @@ class AnswerPlan:
 
     def to_plain(self) -> JsonObject:
         """The plan as plain data for `flow.metadata`."""
-        return dataclasses.asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> AnswerPlan:

@@ -24,12 +24,15 @@ from mitmproxy.proxy import layer, layers, mode_specs, server_hooks  # noqa: E40
 from mitmproxy.proxy.context import Context  # noqa: E402
 from mitmproxy.utils import asyncio_utils  # noqa: E402
 
-from addon import keys, log, options, pipeline, record, scope, startup  # noqa: E402
+from addon import keys, log, options, pipeline, record, redaction, scope, startup  # noqa: E402
 from addon.cascade import Cascade  # noqa: E402
 from addon.embedding_batches import EmbeddingBatches  # noqa: E402
 from addon.outgoing import LOOP_GUARD, Outgoing  # noqa: E402
-from addon.repair import Repair, broken, came_back, respond  # noqa: E402
+from addon.repair import MODE_HEADER, Repair, broken, came_back, keep_stream, respond  # noqa: E402
 from addon.route import Address, Route, Routes  # noqa: E402
+from addon.statistics import Statistics  # noqa: E402
+from addon.views import marks  # noqa: E402
+from addon.views.commands import Commands  # noqa: E402
 
 logger = logging.getLogger("addon")
 
@@ -55,6 +58,8 @@ class HunyuanFix:
         self.cascade = Cascade(self.outgoing)
         self.batches = EmbeddingBatches(self.outgoing)
         self.repair = Repair(self.settings, self.cascade, self.batches)
+        self.statistics = Statistics()
+        self.colours = False
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
         self._quiet = scope.QuietConnections(self._foreign)
         self.is_running = False
@@ -89,15 +94,16 @@ class HunyuanFix:
         self.routes = Routes(settings)
         self.outgoing.configure(startup.transport(_option, settings))
         self.cascade.configure(pipeline.cascade_settings(settings))
-        self.repair = Repair(settings, self.cascade, self.batches)
+        self.repair = Repair(settings, self.cascade, self.batches, self.repair.failures)
         if self.is_running:
-            self._hide_others()
+            startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
 
     def running(self) -> None:
         """Bind to this machine where no listen address was given, and keep other hosts out of the log."""
         self.is_running = True
         logging.getLogger(scope.QUIET_LOGGER).addFilter(self._quiet)
-        self._hide_others()
+        startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
+        self.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
         proxyserver = ctx.master.addons.get("proxyserver")
         specs = startup.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
         if specs:
@@ -113,12 +119,6 @@ class HunyuanFix:
                     target,
                     target,
                 )
-
-    def _hide_others(self) -> None:
-        """Let mitmdump show this addon's flows only, unless its user has a filter of their own."""
-        wanted = None if self.settings.intercept_all else _ONLY_OURS
-        if "dumper_filter" in ctx.options and ctx.options.dumper_filter in (None, _ONLY_OURS):
-            ctx.options.dumper_filter = wanted
 
     def done(self) -> "asyncio.Task[None]":
         """End: at a shutdown at once, at a hot reload when what is under way has ended."""
@@ -168,19 +168,13 @@ class HunyuanFix:
         """Say what to do when the endpoint can't be reached: the old platform has been shut down."""
         host = (data.server.address or ("",))[0]
         if self.routes.known(host) and self.settings.upstream is None:
-            logger.warning("%s can't be reached. hunyuan_upstream=URL would send its requests elsewhere.", host)
+            logger.warning(log.UNREACHABLE, host)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """Say what to do when a client doesn't trust the proxy's certificate."""
         host = data.context.client.sni or (data.context.server.address or ("",))[0]
         if self.routes.known(host) and data.context.server.address:
-            ca = Path(ctx.options.confdir).expanduser() / "mitmproxy-ca-cert.pem"
-            logger.warning(
-                "TLS with a client for %s failed; most likely it doesn't trust the proxy's CA. For that client set "
-                "SSL_CERT_FILE (Python, curl, Rust) and NODE_EXTRA_CA_CERTS (Node) to %s and start it anew.",
-                host,
-                ca,
-            )
+            logger.warning(log.UNTRUSTED, host, Path(ctx.options.confdir).expanduser() / "mitmproxy-ca-cert.pem")
 
     # Requests
 
@@ -191,19 +185,21 @@ class HunyuanFix:
         request, reverse = flow.request, isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
         address = Address(request.scheme, request.host, request.port, request.path)
         route = self.routes.route(request.method, address, None if reverse else flow.client_conn.sni)
+        asked = request.headers.pop(MODE_HEADER, "") if route else ""
+        mode = asked if asked in options.MODES else self.settings.mode
         if LOOP_GUARD in request.headers:
             respond(flow, record.start(flow.metadata, request.method, request.path, route), came_back())
         elif route is not None:
-            self._direct(flow, route)
+            self._direct(flow, route, mode)
         elif reverse or self.settings.intercept_all:
             record.start(flow.metadata, request.method, request.path, None)
         else:
             request.stream = True
 
-    def _direct(self, flow: http.HTTPFlow, route: Route) -> None:
+    def _direct(self, flow: http.HTTPFlow, route: Route, mode: str) -> None:
         """Send the request where its route says."""
         request = flow.request
-        exchange = record.start(flow.metadata, request.method, request.path, route)
+        exchange = record.start(flow.metadata, request.method, request.path, route, mode)
         if route.rerouted:
             request.scheme, request.host = route.address.scheme, route.address.host
             request.port, request.path = route.address.port, route.address.path
@@ -214,7 +210,9 @@ class HunyuanFix:
             key = keys.lent(request.headers, flow.client_conn.peername[0], to_host=request.host, encrypted=encrypted)
             if key:
                 request.headers["Authorization"] = key
-        if route.endpoint is None:
+        if mode == "off":
+            exchange["endpoint"] = ""
+        if not exchange["endpoint"]:
             request.stream = True
 
     async def request(self, flow: http.HTTPFlow) -> None:
@@ -228,10 +226,12 @@ class HunyuanFix:
         try:
             # Not `await task`: a cancelled task would raise CancelledError here, and a hook that lets it out
             # hangs its client for ever (facts/mitmproxy.md section 0, row 3).
-            await asyncio.wait({task})
+            if not task.done():  # tasks start eagerly: without images they are done by now
+                await asyncio.wait({task})
             if task.cancelled():
                 # The client is gone and gets nothing, or mitmproxy ends: in no case an unfinished body goes on.
                 respond(flow, exchange, broken())
+            marks.mark(flow, exchange)
         finally:
             task.cancel()
             self._tasks[client].discard(task)
@@ -243,30 +243,41 @@ class HunyuanFix:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Let streams through as they come, repaired where that is needed."""
         exchange = record.of(flow.metadata)
+        if not flow.live:
+            return  # read from a file: over long ago
         if exchange is not None:
             self.repair.answer_begins(flow, exchange)
         elif flow.response and flow.request.stream:
             flow.response.stream = flow.response.status_code != 101
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """Repair a whole answer, make errors honest, write the line in the log."""
+        """Repair a whole answer, make errors honest, end the exchange."""
         exchange = record.of(flow.metadata)
-        if exchange is not None and flow.response:
+        if exchange is not None and flow.response and flow.live:
             self.repair.answer_ends(flow, exchange)
-            self._write_line(exchange, str(flow.response.status_code))
+        self._end(flow, str(flow.response.status_code) if flow.response else "no answer")
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """Some clients close at `data: [DONE]`, before the answer's end: the line is written here then."""
-        exchange = record.of(flow.metadata)
-        if exchange is not None:
-            status = f"{flow.response.status_code}, " if flow.response else ""
-            self._write_line(exchange, f"{status}{flow.error.msg if flow.error else 'failed'}")
+        """Some clients close at `data: [DONE]`, before the answer's end: the exchange ends here then."""
+        status = f"{flow.response.status_code}, " if flow.response else ""
+        self._end(flow, f"{status}{flow.error.msg if flow.error else 'failed'}")
 
-    @staticmethod
-    def _write_line(exchange: record.Record, outcome: str) -> None:
-        if (exchange["rules"] or exchange["answered"]) and not exchange["written"]:
-            exchange["written"] = True
-            logger.info("%s", log.exchange(exchange, outcome))
+    def stats(self) -> str:
+        """Counts since the start, as text."""
+        return self.statistics.text(self.repair.failures)
+
+    def _end(self, flow: http.HTTPFlow, outcome: str) -> None:
+        """Write the line in the log, count, mark and redact; `outcome` is the status or how else it ended."""
+        exchange = record.of(flow.metadata)
+        if flow.live and exchange is not None and not exchange["written"]:
+            keep_stream(flow, exchange)
+            marks.mark(flow, exchange)
+            exchange["written"], exchange["plan"] = True, {}
+            if exchange["profile"] or exchange["answered"]:
+                self.statistics.count(exchange)
+                logger.info("%s", log.exchange(exchange, outcome, colours=self.colours))
+        if flow.live and self.settings.redact:
+            redaction.redact(flow)
 
     # What is whose
 
@@ -286,4 +297,4 @@ def _option(name: str) -> object:
     return getattr(ctx.options, name) if name in ctx.options else None
 
 
-addons = [HunyuanFix()]
+addons = [hunyuan_fix := HunyuanFix(), Commands(hunyuan_fix.cascade, hunyuan_fix.stats)]

@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
+import os
 import re
 import traceback
+from typing import TextIO
+
+from mitmproxy.utils import vt_codes
 
 from addon.record import Record
 
+UNTRUSTED = (
+    "TLS with a client for %s failed; most likely it doesn't trust the proxy's CA. For that client set "
+    "SSL_CERT_FILE (Python, curl, Rust) and NODE_EXTRA_CA_CERTS (Node) to %s and start it anew."
+)
+"""For a host and the path of the CA."""
 
-def exchange(record: Record, outcome: str) -> str:
+UNREACHABLE = "%s can't be reached. hunyuan_upstream=URL would send its requests elsewhere."
+"""For a host: the old platform has been shut down."""
+
+
+def exchange(record: Record, outcome: str, *, colours: bool = False) -> str:
     """The line of one exchange; `outcome` is its status or how else it ended."""
+    rules = ",".join(record["rules"]) or "-"
+    if colours:
+        rules = _styled(rules, "cyan") if record["rules"] else rules
+        outcome = _styled(outcome, "green" if outcome.startswith("2") else "red")
+    head = [plain(record["method"]), plain(record["path"])]
+    if not record["endpoint"] and not record["rules"]:
+        return " ".join([*head, "untouched", f"-> {outcome}"])
     parts = [
-        plain(record["method"]),
-        plain(record["path"]),
+        *head,
         f"model={plain(record['model']) or '-'}",
-        f"rules={','.join(record['rules']) or '-'}",
+        f"{'would_apply' if record['mode'] == 'observe' else 'rules'}={rules}",
         f"vision_calls={record['vision_calls']}",
         f"cached={record['cached']}",
         f"addon_ms={record['milliseconds']:.1f}",
         f"-> {outcome}",
     ]
     return " ".join(parts)
+
+
+_STYLES = {"cyan": "36", "green": "32", "red": "31"}
+
+
+def _styled(text: str, colour: str) -> str:
+    return f"\x1b[{_STYLES[colour]}m{text}\x1b[0m"
+
+
+def shows_colours(stream: TextIO) -> bool:
+    """Whether what goes to `stream` may carry colours: a terminal whose user hasn't set NO_COLOR."""
+    return bool(vt_codes.ensure_supported(stream)) and "NO_COLOR" not in os.environ
 
 
 def failure(error: BaseException) -> str:

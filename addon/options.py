@@ -19,6 +19,9 @@ from addon.texts import LANGUAGES
 PREFIX = "hunyuan_"
 """What every option's name starts with."""
 
+MODES = ("repair", "observe", "off")
+"""What is done to bodies: the values of `hunyuan_mode`."""
+
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -72,6 +75,10 @@ class Settings:
     overlong: Literal["warn", "error"]
     intercept_all: bool
     allow_open: bool
+    mode: Literal["repair", "observe", "off"]
+    keep_original: int
+    keep_streams: int
+    redact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,10 @@ def _size(text: str) -> int:
     if not match or not int(match[1]):
         raise ValueError("accepted is a size above 0 such as 10m, 512k or 1048576 (k, m, g: powers of 1024)")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def _bound(text: str) -> int:
+    return 0 if text == "0" else _size(text)
 
 
 def _seconds(text: str) -> float:
@@ -343,6 +354,30 @@ OPTIONS: tuple[Option, ...] = (
         "hunyuan_allow_open",
         False,
         "Allow a listen address beyond this machine without proxyauth.",
+    ),
+    Option(
+        "hunyuan_mode",
+        "repair",
+        "What is done to bodies: repair, observe (they pass as they come, and the log says what would have been "
+        "changed) or off. For one request: header x-hunyuan-mode, which goes no further.",
+        _choice(*MODES),
+    ),
+    Option(
+        "hunyuan_keep_original",
+        "1m",
+        "Size up to which a rewritten request is kept as it came, for the views and in saved flows; 0: never.",
+        _bound,
+    ),
+    Option(
+        "hunyuan_keep_streams",
+        "1m",
+        "Bytes of a streamed answer that are kept for the views and in saved flows; 0: none.",
+        _bound,
+    ),
+    Option(
+        "hunyuan_redact",
+        True,
+        "Replace keys, cookies and passwords in a flow once the exchange is over. A replay then has no key.",
     ),
 )
 """The table. No key is in it, ever: mitmweb shows every option to whoever opens it."""

@@ -16,8 +16,9 @@ from addon.rules.tool_model import tool_model
 from addon.wire import errors
 from addon.wire.errors import Refusal
 
-LARGE = 256 * 1024
-"""Size of a body, in bytes, from which on the rules run in a thread: they may take longer than a few ms."""
+_MANY_MESSAGES = 300
+_LARGE = 4 * 2**20
+"""From so many messages, or bytes of JSON, on the rules run in a thread: they may take longer than a few ms."""
 
 
 class CascadeBroken(Exception):
@@ -102,7 +103,7 @@ async def chat(
 
 
 async def _rules(body: JsonObject, context: RuleContext, settings: Settings, size: int, outcome: Outcome) -> None:
-    if size < LARGE:
+    if len(body["messages"]) < _MANY_MESSAGES and size < _LARGE:
         outcome.changes += rules.apply_chat(body, context)
         outcome.overlong = overlong.overlong(body, context)
     else:

@@ -36,7 +36,17 @@ class Record(TypedDict):
     milliseconds: float
     """Spent by the addon, waiting for vision calls included."""
     plan: JsonObject
-    """`AnswerPlan.to_plain()`."""
+    """`AnswerPlan.to_plain()`; empty once the exchange is over."""
+    mode: str
+    """`repair`, `observe` or `off`."""
+    language: str
+    """Of the texts that were put into the request."""
+    changes: list[list[str]]
+    """Rule, JSON Pointer and reason of each change; of a great many, the first."""
+    original: bytes | None
+    """A rewritten request's body as it came, without content coding; `None` if it wasn't, or is too large to keep."""
+    stream_cut: bool
+    """Only the beginning of the streamed answer was kept."""
     warning: str
     answered: bool
     """The answer is the addon's own."""
@@ -44,7 +54,13 @@ class Record(TypedDict):
     """The line in the log is out."""
 
 
-def start(metadata: MutableMapping[Any, Any], method: str, target: str, route: Route | None) -> Record:
+MAX_CHANGES = 500
+"""Changes that one record lists."""
+
+
+def start(
+    metadata: MutableMapping[Any, Any], method: str, target: str, route: Route | None, mode: str = "repair"
+) -> Record:
     """Begin the record of a request of `method` to `target` (a path with its query) in its flow's `metadata`.
 
     `route` is `None` for a request that is only watched.
@@ -62,6 +78,11 @@ def start(metadata: MutableMapping[Any, Any], method: str, target: str, route: R
         cached=0,
         milliseconds=0.0,
         plan={},
+        mode=mode,
+        language="",
+        changes=[],
+        original=None,
+        stream_cut=False,
         warning="",
         answered=False,
         written=False,
@@ -76,12 +97,19 @@ def of(metadata: MutableMapping[Any, Any]) -> Record | None:
 
 
 def note(record: Record, changes: Iterable[Change]) -> None:
-    """Add the rules of `changes`."""
+    """Add `changes` and the names of their rules."""
     for change in changes:
         note_name(record, change.rule)
+        if len(record["changes"]) < MAX_CHANGES:
+            record["changes"].append([change.rule, printable(change.pointer), printable(change.why)])
 
 
 def note_name(record: Record, rule: str) -> None:
     """Add the name of one rule."""
     if rule not in record["rules"]:
         record["rules"].append(rule)
+
+
+def printable(text: str) -> str:
+    """`text` without lone surrogates, which no flow file can hold: they are written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -18,15 +18,20 @@ from addon.content_coding import CodingError, TooLarge
 from addon.embedding_batches import EmbeddingBatches
 from addon.exchange import Endpoint, JsonObject
 from addon.options import Settings
-from addon.outgoing import LOOP_GUARD
+from addon.outgoing import LOOP_GUARD, Outgoing
 from addon.pipeline import Outcome
 from addon.record import Record
 from addon.rules.context import RuleContext
+from addon.vision import Announcing
 from addon.wire import embeddings, errors, json_body
 from addon.wire.errors import Refusal
 
+MODE_HEADER = "x-hunyuan-mode"
+"""Request header: the mode for this request alone. It goes no further."""
 HEADER = "x-hunyuan-fix"
 """Response header: the names of the rules applied."""
+OBSERVED_HEADER = "x-hunyuan-fix-observed"
+"""Response header under `hunyuan_mode=observe`: the names of the rules that would have been applied."""
 WARNING_HEADER = "x-hunyuan-fix-warning"
 
 ERROR_RULE = "answer-error"
@@ -41,11 +46,14 @@ logger = logging.getLogger("addon")
 class Repair:
     """Repairs requests and answers under one set of options."""
 
-    def __init__(self, settings: Settings, cascade: Cascade, batches: EmbeddingBatches) -> None:
+    def __init__(self, settings: Settings, cascade: Cascade, batches: EmbeddingBatches, failures: int = 0) -> None:
         self._settings = settings
         self._cascade = cascade
         self._batches = batches
-        self.failures = 0
+        self._announcing = Cascade(Outgoing(), Announcing(Outgoing()))
+        """For `hunyuan_mode=observe`: finds what would be asked, and asks nobody."""
+        self._announcing.configure(pipeline.cascade_settings(settings))
+        self.failures = failures
         """Exceptions in the addon itself, since it was loaded."""
 
     async def request(self, flow: http.HTTPFlow, exchange: Record) -> None:
@@ -76,24 +84,30 @@ class Repair:
         endpoint: Endpoint = "chat" if exchange["endpoint"] == "chat" else "embeddings"
         if not pipeline.repairable(body, endpoint):
             return None
-        exchange["model"] = str(body.get("model") or "")[:200]
+        exchange["model"] = record.printable(str(body.get("model") or "")[:200])
+        exchange["language"] = self._settings.language
         context = pipeline.context_of(body, exchange["profile"], self._settings, rerouted=exchange["successors"])
         upstream = _upstream(flow.request, exchange)
         if endpoint == "chat":
-            outcome = await pipeline.chat(body, context, self._settings, self._cascade, upstream, size=len(data))
+            cascade = self._announcing if exchange["mode"] == "observe" else self._cascade
+            outcome = await pipeline.chat(body, context, self._settings, cascade, upstream, size=len(data))
         else:
             outcome = pipeline.embed(body, context)
         exchange["vision_calls"], exchange["cached"] = outcome.vision_calls, outcome.cached
         if outcome.overlong:
             self._warn(exchange, context, outcome.overlong)
-        if outcome.refusal is not None:
-            return outcome.refusal
-        if outcome.batches:
-            return await self._batched(flow, exchange, context, outcome, upstream)
-        self._write(flow.request, body, outcome)
-        exchange["plan"] = context.plan.to_plain()
-        record.note(exchange, outcome.changes)
-        return None
+        if exchange["mode"] == "observe":
+            _observe(exchange, outcome)
+            return None
+        if outcome.changes and len(data) <= self._settings.keep_original:
+            exchange["original"] = data
+        if outcome.batches and outcome.refusal is None:
+            return await self._batched(exchange, context, outcome, upstream)
+        if outcome.refusal is None:
+            self._write(flow.request, body, outcome)
+            exchange["plan"] = context.plan.to_plain()
+            record.note(exchange, outcome.changes)
+        return outcome.refusal
 
     async def _unpacked(self, request: http.Request) -> bytes:
         """The body without its content coding. Raises `TooLarge`, `CodingError`."""
@@ -114,9 +128,7 @@ class Repair:
             request.headers.pop("content-encoding", None)
             request.content = data
 
-    async def _batched(
-        self, flow: http.HTTPFlow, exchange: Record, context: RuleContext, outcome: Outcome, upstream: Upstream
-    ) -> Refusal:
+    async def _batched(self, exchange: Record, context: RuleContext, outcome: Outcome, upstream: Upstream) -> Refusal:
         """Send a request that is too large for one call as several, and answer it."""
         result = await self._batches.send(outcome.batches, upstream, context.profile, BATCH_TIMEOUT)
         if isinstance(result, Refusal):
@@ -151,13 +163,15 @@ class Repair:
             self._failed("An answer can't be repaired and passes as it comes", error)
             response.stream = True
 
-    @staticmethod
-    def _stream(response: http.Response, exchange: Record) -> None:
+    def _stream(self, response: http.Response, exchange: Record) -> None:
         if response.raw_content is not None:
             return  # another addon's answer, which mitmproxy sends whole
+        if exchange["mode"] == "observe":
+            response.stream = answer.KeptStream(self._settings.keep_streams)
+            return
         encoding = response.headers.get("content-encoding", "")
         try:
-            stream = answer.RepairedStream(exchange, encoding)
+            stream = answer.RepairedStream(exchange, encoding, self._settings.keep_streams)
         except CodingError:
             logger.warning("The stream's content coding %s is not understood: it passes as it comes", encoding)
             response.stream = True
@@ -171,6 +185,8 @@ class Repair:
         response = flow.response
         started = time.perf_counter()
         if response is None or exchange["answered"] or not exchange["endpoint"] or not response.raw_content:
+            return
+        if exchange["mode"] == "observe":
             return
         encoding = response.headers.get("content-encoding", "")
         try:
@@ -197,6 +213,22 @@ class Repair:
         logger.error("%s (failure %d since start):\n%s", what, self.failures, log.failure(error))
 
 
+def _observe(exchange: Record, outcome: Outcome) -> None:
+    """Note what would have been done; the request stays as it came."""
+    record.note(exchange, outcome.changes)
+    if outcome.refusal is not None:
+        exchange["warning"] = f"would be answered with {outcome.refusal.status} by the proxy"
+
+
+def keep_stream(flow: http.HTTPFlow, exchange: Record) -> None:
+    """Give a streamed answer the body that was kept of it, for views and files; it went to the client already."""
+    stream = flow.response.stream if flow.response else None
+    kept = getattr(stream, "kept", None)  # not isinstance: after a hot reload the class is another
+    if flow.response is not None and flow.response.raw_content is None and kept is not None:
+        flow.response.raw_content = kept
+        exchange["stream_cut"] = bool(getattr(stream, "cut", False))
+
+
 def respond(flow: http.HTTPFlow, exchange: Record, refusal: Refusal) -> None:
     """Answer `flow` with `refusal`; nothing is sent on."""
     flow.response = http.Response.make(refusal.status, refusal.body, dict(refusal.headers))
@@ -206,7 +238,8 @@ def respond(flow: http.HTTPFlow, exchange: Record, refusal: Refusal) -> None:
 
 def _mark(response: http.Response, exchange: Record) -> None:
     if exchange["rules"]:
-        response.headers[HEADER] = ",".join(exchange["rules"])
+        header = OBSERVED_HEADER if exchange["mode"] == "observe" else HEADER
+        response.headers[header] = ",".join(exchange["rules"])
     if exchange["warning"]:
         response.headers[WARNING_HEADER] = exchange["warning"]
 
@@ -244,11 +277,12 @@ def _too_large(limit: int) -> Refusal:
 
 def came_back() -> Refusal:
     """The answer to a call of the addon's own that is sent to itself."""
+    # Not 508: a real client would send what can't be mended up to 30 times (facts/clients.md section 6).
     return errors.refusal(
-        508,
+        400,
         f"A call of this proxy's own ({LOOP_GUARD}) came back to it: hunyuan_upstream or hunyuan_outgoing_proxy "
         "leads to the proxy itself.",
-        type="server_error",
+        type="invalid_request_error",
         code="proxy_loop",
         retry=False,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from addon import profiles
@@ -14,6 +15,10 @@ from addon.scope import canonical
 _ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({"/chat/completions": "chat", "/embeddings": "embeddings"})
 _NOT_YET = ("/responses", "/messages")
 """Ends of paths of APIs that these hosts have or might have, and that are not repaired (yet)."""
+
+
+_KEPT_ROUTES = 256
+"""Routes remembered: clients ask for the same few paths over and over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,13 @@ class Routes:
         self._upstream = settings.upstream
         self.hosts: frozenset[str] = frozenset(self._profiles)
         """Every host whose connections are decrypted."""
+        self.route = lru_cache(_KEPT_ROUTES)(self._route)
 
     def known(self, host: str | None) -> bool:
         """Whether requests to `host` are this addon's business."""
         return host is not None and canonical(host) in self.hosts
 
-    def route(self, method: str, address: Address, sni: str | None = None) -> Route | None:
+    def _route(self, method: str, address: Address, sni: str | None = None) -> Route | None:
         """The route of a request to `address`, `None` for one that is none of this addon's business.
 
         `sni` is the name that the client gave in its TLS handshake: a client that resolves names itself opens

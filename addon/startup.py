@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, MutableMapping
 from urllib.parse import quote
 
+from mitmproxy.options import Options
 from mitmproxy.proxy.mode_servers import ServerInstance
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode, WireGuardMode
 
@@ -106,6 +107,17 @@ def exposed(mode: ProxyMode, listen_host: str, reached: str) -> bool:
     until `loopback_modes` takes effect.
     """
     return _listens(mode) and not _given_host(mode, listen_host) and not is_loopback(reached)
+
+
+def quieten_dumper(options: Options, ours: str, *, everything: bool) -> None:
+    """Let mitmdump show no flows but `ours` (a filter), and those only if its user asked: the addon's line says it.
+
+    A filter or a detail of the user's own stays; with `everything` mitmdump shows what it always does.
+    """
+    if "dumper_filter" in options and options.dumper_filter in (None, ours):
+        options.dumper_filter = None if everything else ours
+        if not everything and options.flow_detail == options.default("flow_detail"):
+            options.flow_detail = 0
 
 
 def loopback_modes(servers: Iterable[ServerInstance[ProxyMode]], listen_host: str) -> list[str] | None:

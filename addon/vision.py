@@ -286,3 +286,15 @@ def _final(meaning: _Meaning, status: int, call: VisionCall) -> Refusal:
         code="vision_call_failed",
         retry=False,
     )
+
+
+ANNOUNCED = "(the description of the image would stand here: no vision model was asked)"
+"""What stands for a description where none is made, so that the rules after the cascade see what they would see."""
+
+
+class Announcing(Vision):
+    """Asks nobody. Everything before a call is as ever: which images, how many calls, what is too large."""
+
+    async def ask(self, call: VisionCall) -> Finding | Refusal:
+        """`ANNOUNCED`, for any image."""
+        return Description(ANNOUNCED)

@@ -72,9 +72,7 @@ def test_rules_are_noted_while_the_stream_runs():
 
 
 @pytest.mark.parametrize("method", ["feed", "finish"])
-def test_a_failure_lets_everything_pass(
-    method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
+def test_a_failure_lets_everything_pass(method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
     def fails(*_: object) -> list[bytes]:
         raise RuntimeError("secret words")
 

@@ -67,7 +67,7 @@ def test_the_options_reach_the_cascade():
     assert defaults == dataclasses.asdict(type(cascade)())
 
 
-@pytest.mark.parametrize("size", [100, pipeline.LARGE])
+@pytest.mark.parametrize("size", [100, 8 * 2**20])
 async def test_rules_run_in_the_loop_or_beside_it(size: int):
     request = body(user="me")
     outcome = await repair(request, size=size)

@@ -278,7 +278,7 @@ def test_8_an_open_address_that_was_asked_for_needs_consent(trust: Trust, tmp_pa
 def test_8_with_consent_it_is_open(trust: Trust):
     arguments = ["--listen-host", "0.0.0.0", "-p", "0", "--set", "hunyuan_allow_open"]
     with mitmdump(trust, ROOT / "addon/hunyuan_fix.py", *arguments) as started:
-        port = int(started.wait_for(r"listening at 0\.0\.0\.0:(\d+)")[1])
+        port = int(started.wait_for(r"listening at (?:\*|0\.0\.0\.0):(\d+)")[1])
         socket.create_connection(("127.0.0.2", port), timeout=10).close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import platform
@@ -16,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ processor, clients and endpoint have the others. Loopback only. Prints a table f
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 if anything was not answered as it should. Being slow is no failure."""
     given = _parse(arguments)
+    services.end_with_sigterm()
     where = cores()
     pin(os.getpid(), where.others)
     try:
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (services.StartError, TrafficError, TimeoutError, OSError) as error:
         print(f"scripts/bench: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     given.output.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
     print(f"\nwritten: {given.output}")
     return 0
@@ -62,7 +65,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--chunks", type=_count, default=CHUNKS, help=f"in a stream ({CHUNKS})")
     parser.add_argument("--only", metavar="WORD", default="", help="only the loads whose name has WORD in it")
     parser.add_argument("--quick", action="store_true", help="the same as --requests 100 --rounds 2")
-    parser.add_argument("--soak", type=_count, metavar="N", help="send N requests of 1 KB instead and watch the memory")
+    parser.add_argument(
+        "--soak", type=_count, metavar="N", help="instead, send N requests of 1 KB and watch the memory"
+    )
     parser.add_argument("--output", type=Path, default=services.ROOT / "bench.json", help="(bench.json)")
     given = parser.parse_args(arguments)
     if given.quick:
@@ -86,10 +91,13 @@ async def _bench(given: argparse.Namespace, where: Cores) -> dict[str, Any]:
         "connections": CONNECTIONS,
     }
     wanted = [load for load in loads(given.chunks) if given.only in load.name]
+    if not wanted:
+        raise TrafficError(f"no load has {given.only!r} in its name")
     with tempfile.TemporaryDirectory(prefix="hunyuan-fix-bench-") as name:
         async with _running(Path(name), where) as (road, ways):
             if given.soak:
-                return report | {"soak": await _soak(road, ways[-1], wanted[0], given.soak)}
+                two = [way for way in ways if way.name in (BARE, ADDON) and way.takes(wanted[0])]
+                return report | {"soak": await _soak(road, two, wanted[0], given.soak)}
             report["loads"] = []
             for load in wanted:
                 count = max(CONNECTIONS, round(given.requests * load.share))
@@ -111,7 +119,7 @@ def _machine(where: Cores) -> str:
 
 @asynccontextmanager
 async def _running(folder: Path, where: Cores) -> AsyncIterator[tuple[Traffic, list[Way]]]:
-    """The endpoint, and the ways to it; the addon's is the last."""
+    """The endpoint, and the ways to it."""
     authority = trustme.CA()
     authority_file = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(authority_file))
@@ -188,23 +196,23 @@ def _cpu(way: Way) -> float | None:
     return cpu_seconds(way.pid) if way.pid else None
 
 
-async def _soak(road: Traffic, way: Way, load: Load, count: int) -> dict[str, Any]:
-    """Send `count` requests through `way` and watch its memory; growth is counted after the first tenth."""
-    clients = await road.clients(way, load, CONNECTIONS)
-    sizes: list[float] = []
-    print(f"{count:,} requests of {load.name} through {way.name}")
-    started = time.perf_counter()
-    with contextlib.closing(clients[0]):
-        for step in range(1, SOAK_STEPS + 1):
-            await road.run(clients, load, max(1, count // SOAK_STEPS))
-            sizes.append(rss_megabytes(way.pid) or 0.0)
-            print(f"  {step * 100 // SOAK_STEPS:3} %  RSS {sizes[-1]:7.1f} MB", flush=True)
-    seconds = time.perf_counter() - started
-    for client in clients:
+async def _soak(road: Traffic, ways: Sequence[Way], load: Load, count: int) -> dict[str, Any]:
+    """Send `count` requests each way, in turns, and watch the memory; growth counts after the first tenth."""
+    print(f"{count:,} requests of {load.name}; RSS in MB\n\n       " + "".join(f"{way.name:>15}" for way in ways))
+    sizes: dict[str, list[float]] = {way.name: [] for way in ways}
+    clients = {way.name: await road.clients(way, load, CONNECTIONS) for way in ways}
+    for step in range(1, SOAK_STEPS + 1):
+        for way in ways:
+            await road.run(clients[way.name], load, max(1, count // SOAK_STEPS))
+            sizes[way.name].append(rss_megabytes(way.pid) or 0.0)
+        print(f"{step * 100 // SOAK_STEPS:5} %" + "".join(f"{sizes[way.name][-1]:15.1f}" for way in ways), flush=True)
+    for client in chain.from_iterable(clients.values()):
         client.close()
-    growth = (sizes[-1] / sizes[0] - 1) * 100 if sizes[0] else 0.0
-    print(f"  grown by {growth:+.1f} % since the first tenth (target: within ±10 %); {count / seconds:,.0f} requests/s")
-    return {"requests": count, "rss_mb": sizes, "growth_percent": growth, "requests_per_second": count / seconds}
+    growth = {name: (each[-1] / each[0] - 1) * 100 if each[0] else 0.0 for name, each in sizes.items()}
+    print(
+        " grown " + "".join(f"{growth[way.name]:+13.1f} %" for way in ways) + "   since the first tenth (target: ±10 %)"
+    )
+    return {"requests": count, "rss_mb": sizes, "growth_percent": growth}
 
 
 if __name__ == "__main__":

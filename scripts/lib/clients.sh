@@ -11,7 +11,7 @@ PINS="$ROOT/tests/clients"
 
 clients_stamp() {
     printf '%s\n' "$HUNYUAN_FIX_CLIENTS"
-    cat -- "$STAMP" "$PINS/package.json" "$PINS/package-lock.json" "$PINS/requirements.txt"
+    cat -- "$PINS/package.json" "$PINS/package-lock.json" "$PINS/requirements.txt"
 }
 
 clients_up_to_date() {
@@ -27,6 +27,7 @@ install_clients() {
     }
     echo "hunyuan-fix: installing the clients into $HUNYUAN_FIX_CLIENTS (once, about 2 GB)" >&2
     rm -f -- "$HUNYUAN_FIX_CLIENTS/stamp"
+    echo '*' >"$HUNYUAN_FIX_CLIENTS/.gitignore" # neither git nor ruff is to look into it
     cp -- "$PINS/package.json" "$PINS/package-lock.json" "$PINS/.npmrc" "$HUNYUAN_FIX_CLIENTS/"
     npm install --prefix "$HUNYUAN_FIX_CLIENTS" --loglevel=error --no-update-notifier
     "$PYTHON" -m venv --clear "$HUNYUAN_FIX_CLIENTS/python"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import ssl
 import sys
@@ -14,11 +15,13 @@ from pathlib import Path
 import openai
 
 from scripts.lib import services
-from scripts.lib.columns import BOLD, DIM, GREEN, RED, beside, half, paint, shorten, width, wrap
+from scripts.lib.columns import BOLD, DIM, GREEN, RED, beside, half, paint, width, wrap
 from scripts.lib.scenes import RULES_HEADER, SCENES, Endpoint, Scene, Side, perform
 
 REAL_URL = "https://api.hunyuan.cloud.tencent.com/v1"
 WIDEST, NARROWEST = 120, 80
+LOG_TAIL = 2000
+"""Characters of the proxy's log that are shown where a scene failed."""
 
 DESCRIPTION = """\
 Shows what the addon does, without network and without a key: the real openai-python plays everyday scenes
@@ -32,19 +35,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "scripts/demo", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that can't show Chinese shows question marks
+    services.end_with_sigterm()
     columns = max(NARROWEST, min(WIDEST, shutil.get_terminal_size((112, 24)).columns))
     try:
-        with _sides(half(columns)) as (without, through):
+        with _sides(half(columns)) as (without, through, proxy):
             counts = _play(without, through, columns)
+            if counts[1] < len(SCENES):
+                print(f"mitmdump said:\n{proxy.service.said()[-LOG_TAIL:]}", file=sys.stderr)
     except services.StartError as error:
         print(f"scripts/demo: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0 if counts[1] == len(SCENES) else 1
 
 
 @contextmanager
-def _sides(columns: int) -> Iterator[tuple[Side, Side]]:
-    """The client straight at the simulator, and the client that believes it talks to the real endpoint."""
+def _sides(columns: int) -> Iterator[tuple[Side, Side, services.Mitmdump]]:
+    """The client straight at the simulator, and the client that believes it talks to the real endpoint by a proxy."""
     with tempfile.TemporaryDirectory(prefix="hunyuan-fix-demo-") as name:
         folder = Path(name)
         with services.simulator(folder) as url:
@@ -55,7 +65,7 @@ def _sides(columns: int) -> Iterator[tuple[Side, Side]]:
                 _side(endpoint, columns, endpoint.base_url, None) as without,
                 _side(endpoint, columns, REAL_URL, proxy) as through,
             ):
-                yield without, through
+                yield without, through, proxy
 
 
 @contextmanager
@@ -102,7 +112,8 @@ def _print_heading(number: int, scene: Scene, columns: int) -> None:
     title = f"{number}  {scene.title} "
     print()
     print(paint(title, BOLD) + paint("─" * (columns - width(title)), DIM))
-    print(paint(f"   {shorten(scene.about, columns - 3)}", DIM))
+    for line in wrap(paint(f"   {scene.about}", DIM), columns):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,11 @@ class StartError(Exception):
     """A process ended, or said nothing in time, before it was ready; the text holds what it said."""
 
 
+def end_with_sigterm() -> None:
+    """Let SIGTERM end this process through its `with` blocks, as Ctrl-C does: no service is left behind."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A running process. What it says goes to a file: nobody has to read along, so that it never blocks."""
@@ -36,12 +42,16 @@ class Service:
     popen: subprocess.Popen[bytes]
     log: Path
 
+    def said(self) -> str:
+        """All that it has said so far."""
+        return self.log.read_text("utf-8", "replace")
+
     def wait_for(self, pattern: str) -> re.Match[str]:
         """The first match of `pattern` in what it says; raises `StartError` if there is none in time."""
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             ended = self.popen.poll() is not None
-            said = self.log.read_text("utf-8", "replace")
+            said = self.said()
             if match := re.search(pattern, said):
                 return match
             if ended or time.monotonic() > deadline:

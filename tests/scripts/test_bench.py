@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,9 +47,9 @@ def test_a_run_has_every_figure_of_every_way(tmp_path: Path) -> None:
 
 def test_a_soak_watches_the_memory(tmp_path: Path) -> None:
     report, printed = bench(tmp_path / "bench.json", "--soak", "40")
-    assert len(report["soak"]["rss_mb"]) == 10
-    assert isinstance(report["soak"]["growth_percent"], float)
-    assert "grown by" in printed
+    assert {name: len(sizes) for name, sizes in report["soak"]["rss_mb"].items()} == {BARE: 10, ADDON: 10}
+    assert report["soak"]["growth_percent"].keys() == {BARE, ADDON}
+    assert " 100 %" in printed
 
 
 def test_the_loads_are_as_large_as_their_names_say() -> None:
@@ -78,3 +79,22 @@ def test_percentiles_are_values_that_were_measured() -> None:
     assert percentile(range(1, 101), 99) == 99
     assert percentile([1, 2, 3], 99) == 3
     assert percentile([7], 50) == 7
+
+
+def test_ended_by_a_signal_it_leaves_no_proxy_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "scripts.lib.bench", "--output", str(tmp_path / "bench.json"), "--soak", "1000000"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert any("RSS in MB" in line for line in running.stdout)
+        running.terminate()
+        assert running.wait(60) != 0
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in _read(path)]
+    assert left == []
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -51,7 +51,8 @@ def test_clients_of_a_shell_that_takes_it_over_use_the_proxy(
     given = taken_over(environment(tmp_path), script)
     del given["PYTHONPATH"]
     body = json.dumps(agent_request("[[sim:say 好]]"))
-    curl = ["curl", "--silent", "--show-error", "--header", f"Authorization: Bearer {KEY}", "--json", body]
+    headers = ["--header", "Content-Type: application/json", "--header", f"Authorization: Bearer {KEY}"]
+    curl = ["curl", "--silent", "--show-error", *headers, "--data", body]
     clients = {
         "curl": [*curl, f"https://{LEGACY}/v1/chat/completions"],
         "openai": [sys.executable, "-c", ASK_WITH_OPENAI, body],

@@ -36,10 +36,10 @@ def python(situation: Situation) -> Finding | None:
     if context is None:
         return None
     seen = trial.visit(lambda url: [sys.executable, "-I", "-c", _GET, url], situation.environment, context)
-    finding = _judged("Python", seen, situation, "SSL_CERT_FILE")
+    finding = _judged("Python client", seen, situation, "SSL_CERT_FILE")
     if finding.result == "ok" and _only_one_root(situation):
         found = "SSL_CERT_FILE holds the proxy's CA and nothing else: calls to other hosts fail"
-        return Finding("Python", "warning", found, situation.activation())
+        return Finding("Python client", "warning", found, situation.activation())
     return finding
 
 
@@ -55,16 +55,16 @@ def node(situation: Situation) -> Finding | None:
 
     seen = trial.visit(command, situation.environment, context)
     if seen is None or seen.proxied:
-        return _judged("Node", seen, situation, "NODE_EXTRA_CA_CERTS")
+        return _judged("Node client", seen, situation, "NODE_EXTRA_CA_CERTS")
     switched = trial.visit(command, {**situation.environment, _NODE_SWITCH: "1"}, context)
     if switched is not None and switched.proxied:
         found = f"goes past the proxy: {_NODE_SWITCH}=1 isn't set"
-        return Finding("Node", situation.severity(), found, situation.activation())
+        return Finding("Node client", situation.severity(), found, situation.activation())
     found = f"{_version(program)} knows no HTTPS_PROXY; programs that bring their own proxy support do"
     if not seen.trusted:
         found += f"; and it doesn't trust the proxy's CA: {_lack(situation, 'NODE_EXTRA_CA_CERTS')}"
     advice = f"use Node 24 or 22.21, or give the client the base URL http://127.0.0.1:{situation.reverse_port}/v1"
-    return Finding("Node", "warning", found, advice)
+    return Finding("Node client", "warning", found, advice)
 
 
 def _context(situation: Situation) -> ssl.SSLContext | None:

@@ -46,6 +46,9 @@ def reverse_port(situation: Situation) -> Finding:
     match situation.reverse:
         case Listener.HUNYUAN_FIX:
             return Finding("reverse proxy", "ok", f"answers on {where}")
+        case Listener.LOCKED:
+            found = f"on {where} asks for user and password: with them a client can't send its key"
+            return Finding("reverse proxy", "warning", found, "use HTTPS_PROXY, or start the proxy without proxyauth")
         case Listener.NOTHING if situation.proxy is Listener.HUNYUAN_FIX:
             found = f"nothing listens on {where}: there is no base URL for clients that know no proxy"
             return Finding("reverse proxy", "warning", found, f"stop the proxy, then {situation.run_command()}")
@@ -175,7 +178,9 @@ def _kind(error: Exception) -> str:
     """What failed, in words that hold no address: a proxy's may have a password in it."""
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
-    if isinstance(error, ssl.SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if not isinstance(error, httpx.HTTPError):
+        return "the proxy's CA can't be read"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "TLS with the proxy fails"
     return "the proxy closed the connection"
 

@@ -13,6 +13,7 @@ TIMEOUT = 5.0
 """Seconds for each step of a question to something on this machine."""
 
 _LOOP_CODE = b"proxy_loop"
+_REALM = 'realm="mitmproxy"'
 _ENOUGH = 65536
 """Bytes of an answer that tell whose it is."""
 
@@ -54,7 +55,8 @@ def _answering(url: str, port: int, proxy: str | None = None) -> Listener:
 def _author(answer: httpx.Response, content: bytes) -> Listener:
     if says_loop(answer.status_code, content):
         return Listener.HUNYUAN_FIX
-    if answer.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+    asked = answer.headers.get("proxy-authenticate") or answer.headers.get("www-authenticate", "")
+    if answer.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED or _REALM in asked:
         return Listener.LOCKED
     if b"mitmproxy" in content or from_mitmproxy(answer):
         return Listener.MITMPROXY

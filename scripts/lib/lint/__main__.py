@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from addon import options
+from addon.log import failure
 from addon.options import OPTIONS, OptionError, Settings
 from addon.profiles import PROFILE_NAMES
 from addon.texts import LANGUAGES
 from addon.wire import json_body
 from scripts.lib.columns import wrap
 from scripts.lib.lint import reading, report
-from scripts.lib.lint.reading import Unreadable
+from scripts.lib.lint.reading import Request, Unreadable
 from scripts.lib.lint.verdict import Verdict, judge
 
 USAGE = """\
@@ -108,15 +109,21 @@ def results(wanted: Wanted) -> Iterator[Verdict | Unreadable]:
         try:
             data = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
         except OSError as error:
-            yield Unreadable(
-                source, f"{error.strerror or error}. Name files that can be read, or - for standard input"
-            )
+            yield Unreadable(source, f"{error.strerror or error}. Name files that can be read, or - for standard input")
             continue
         for found in reading.requests(data, source, wanted.settings.max_body):
-            if isinstance(found, Unreadable):
-                yield found
-            else:
-                yield judge(found, wanted.settings, rerouted=wanted.rerouted)
+            yield found if isinstance(found, Unreadable) else _judged(found, wanted)
+
+
+def _judged(request: Request, wanted: Wanted) -> Verdict | Unreadable:
+    try:
+        return judge(request, wanted.settings, rerouted=wanted.rerouted)
+    except Exception as error:
+        # Python's own exit status for it, 1, would pass for "would be changed".
+        fault = (
+            f"a fault in hunyuan-fix, which lets such a request pass as it came. Please report it:\n{failure(error)}"
+        )
+        return Unreadable(request.source, fault)
 
 
 def write(found: Sequence[Verdict | Unreadable], *, as_json: bool) -> None:

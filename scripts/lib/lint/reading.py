@@ -7,14 +7,18 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from addon import content_coding
+from addon import content_coding, record
 from addon.content_coding import CodingError, TooLarge
 from addon.exchange import Endpoint
 from addon.wire import json_body
 from addon.wire.json_body import InvalidJson
+
+if TYPE_CHECKING:
+    from mitmproxy.flow import Flow
+    from mitmproxy.http import HTTPFlow
 
 _ENDPOINTS: dict[str, Endpoint] = {"/chat/completions": "chat", "/embeddings": "embeddings"}
 """The end of a path -> the API, as in `addon.route`."""
@@ -46,6 +50,10 @@ class Unreadable:
     """What is wrong, where, and what to do. Never quotes the data."""
 
 
+class _Damaged(Exception):
+    """A flow file that ends within a flow, or holds something else."""
+
+
 def requests(data: bytes, source: str, max_body: int) -> Iterator[Request | Unreadable]:
     """Every request in `data`, which came from the file `source`. `max_body`: bytes of an unpacked body in a flow."""
     data = data.removeprefix(_BOM)
@@ -61,7 +69,7 @@ def _in_text(data: bytes, source: str) -> Iterator[Request | Unreadable]:
     try:
         value = json_body.parse(data)
     except InvalidJson as error:
-        yield from _in_lines(data, source) or [Unreadable(source, f"{_place(data) or error}. {_READ}.")]
+        yield from _in_lines(data, source) or [Unreadable(source, f"{_why(data, error)}. {_READ}.")]
     else:
         yield from _in_value(value, source)
 
@@ -77,21 +85,27 @@ def _in_lines(data: bytes, source: str) -> list[Request | Unreadable]:
         except InvalidJson as error:
             if not found:
                 return []
-            found.append(Unreadable(at, f"{_place(line, number) or error}. Mend this line or take it out."))
+            found.append(Unreadable(at, f"{_why(line, error, number)}. Mend this line or take it out."))
     return found
 
 
-def _place(data: bytes, first_line: int = 1) -> str:
-    """What is not JSON in `data`, and where; empty if the standard library's reader finds nothing."""
+def _why(data: bytes, error: InvalidJson, first_line: int = 1) -> str:
+    """What `error`, which `data` gave rise to, is about, and where: as the standard library's reader sees it."""
     try:
-        json.loads(data.decode())
-    except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg} at line {first_line + error.lineno - 1}, column {error.colno}"
-    except UnicodeDecodeError as error:
-        return f"not JSON: byte {error.start} is not UTF-8"
+        json.loads(data.decode(), parse_constant=_refuse)
+    except json.JSONDecodeError as place:
+        return f"not JSON: {place.msg} at line {first_line + place.lineno - 1}, column {place.colno}"
+    except UnicodeDecodeError as place:
+        return f"not JSON: byte {place.start} is not UTF-8"
+    except ValueError as refused:
+        return str(refused)
     except RecursionError:
         pass
-    return ""
+    return str(error)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"not JSON: it holds {name}, which is no number there")
 
 
 def _in_value(value: Any, source: str) -> Iterator[Request | Unreadable]:
@@ -139,24 +153,44 @@ def _in_har(entries: list[Any], source: str) -> Iterator[Request | Unreadable]:
 def _in_flows(data: bytes, source: str, max_body: int) -> Iterator[Request | Unreadable]:
     # Imported here: mitmproxy takes longer to load than all the rest, and only flow files need it.
     from mitmproxy import http  # noqa: PLC0415
-    from mitmproxy.exceptions import FlowReadException  # noqa: PLC0415
-    from mitmproxy.io import FlowReader  # noqa: PLC0415
 
     number = 0
     try:
-        for number, flow in enumerate(FlowReader(io.BytesIO(data)).stream(), 1):
-            if not isinstance(flow, http.HTTPFlow) or flow.request.method != "POST":
-                continue
-            endpoint = _endpoint(flow.request.path.partition("?")[0])
-            if endpoint is not None:
-                yield _in_flow(flow.request, f"{source}, flow {number}", endpoint, max_body)
-    except FlowReadException:
-        # Its text quotes the data.
+        for number, flow in enumerate(_flows(data), 1):
+            if isinstance(flow, http.HTTPFlow) and flow.request.method == "POST":
+                endpoint = _endpoint(flow.request.path.partition("?")[0])
+                if endpoint is not None:
+                    yield _in_flow(flow, f"{source}, flow {number}", endpoint, max_body)
+    except _Damaged:
         why = "not a flow of mitmproxy's: the file is cut off or damaged. Save it anew (mitmdump -w FILE)."
         yield Unreadable(f"{source}, flow {number + 1}", why)
 
 
-def _in_flow(request: Any, source: str, endpoint: Endpoint, max_body: int) -> Request | Unreadable:
+def _flows(data: bytes) -> Iterator[Flow]:
+    """The flows in a flow file. Raises `_Damaged` at the first that isn't one."""
+    from mitmproxy.exceptions import FlowReadException  # noqa: PLC0415
+    from mitmproxy.io import FlowReader  # noqa: PLC0415
+
+    flows = iter(FlowReader(io.BytesIO(data)).stream())
+    while True:
+        try:
+            flow = next(flows, None)
+        except (FlowReadException, LookupError, AssertionError, AttributeError, TypeError, ValueError):
+            # Not only mitmproxy's own exception: it builds a flow from what it read without looking at it.
+            raise _Damaged from None  # its text quotes the data
+        if flow is None:
+            return
+        yield flow
+
+
+def _in_flow(flow: HTTPFlow, source: str, endpoint: Endpoint, max_body: int) -> Request | Unreadable:
+    """The request of `flow`: as the client sent it, where the addon rewrote it and kept that."""
+    request = flow.request
+    kept = _object(flow.metadata.get(record.KEY))
+    if isinstance(original := kept.get("original"), bytes):
+        return _parsed(original, f"{source} as it came", endpoint, request.host)
+    if kept.get("changes"):
+        source += " as it left"
     encoding = request.headers.get("content-encoding", "")
     try:
         data = content_coding.unpack(request.raw_content or b"", encoding, max_body)
@@ -171,7 +205,7 @@ def _parsed(data: bytes, source: str, endpoint: Endpoint, host: str) -> Request 
     try:
         return Request(source, endpoint, json_body.parse(data), host)
     except InvalidJson as error:
-        return Unreadable(source, f"the request's body is {_place(data) or error}; the addon lets it pass untouched.")
+        return Unreadable(source, f"the request's body is {_why(data, error)}; the addon lets it pass untouched.")
 
 
 def _some(found: Iterator[Request | Unreadable], source: str) -> Iterator[Request | Unreadable]:

@@ -28,12 +28,13 @@ def status(results: Iterable[Verdict | Unreadable]) -> int:
 
 
 def text(results: Sequence[Verdict | Unreadable]) -> Iterator[str]:
-    """The report's lines; a blank one after each request."""
+    """The report's lines; a blank one after each request. Why a rule is there is said once."""
+    told: set[str] = set()
     for result in results:
         if isinstance(result, Unreadable):
             yield f"{paint('✗', RED)} {paint(_plain(result.source), BOLD)}: {result.message}"
         else:
-            yield from _verdict(result)
+            yield from _verdict(result, told)
         yield ""
     if len(results) > 1:
         yield _sum(results)
@@ -69,7 +70,7 @@ def _sum(results: Sequence[Verdict | Unreadable]) -> str:
     return f"{words}; {unreadable} unreadable" if unreadable else words
 
 
-def _verdict(verdict: Verdict) -> Iterator[str]:
+def _verdict(verdict: Verdict, told: set[str]) -> Iterator[str]:
     facts = [verdict.request.endpoint, verdict.model or "no model", f"profile {verdict.profile}"]
     about = " · ".join(map(_plain, [*facts, verdict.request.host] if verdict.request.host else facts))
     yield f"{paint(_plain(verdict.request.source), BOLD)}  {paint(about, DIM)}"
@@ -83,7 +84,7 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
     if verdict.outcome.changes:
         changes = _count(len(verdict.outcome.changes), "change")
         yield f"{paint('✗', YELLOW)} the addon would make {changes}, each named where its rule found it:"
-        yield from _changes(verdict)
+        yield from _changes(verdict, told)
     yield from _overlong(verdict)
     if not verdict.clean:
         yield from _end(verdict)
@@ -99,30 +100,32 @@ def _said(problem: Problem) -> str:
     """The endpoint's words, and how sure it is that they come."""
     code, message = problem.body["error"]["code"], problem.body["error"]["message"]
     said = _plain(f"{problem.status} {code} {message}")
-    return said if _proven(problem) else f"{said} (claimed by others, never seen)"
+    return said if _proven(problem) else f"{said} (claimed, not proven)"
 
 
-def _changes(verdict: Verdict) -> Iterator[str]:
+def _changes(verdict: Verdict, told: set[str]) -> Iterator[str]:
     for rule, changes in _grouped((change.rule, change) for change in verdict.outcome.changes).items():
         explanation = explanations()[rule]
         yield f"    {paint(rule, BOLD, CYAN)}  {explanation.repairs}"
-        yield f"      {paint(f'Why: {explanation.why}', DIM)}"
-        if rule == "cascade":
-            yield f"      {_announced(verdict)}"
+        if rule not in told:
+            yield f"      {paint(f'Why: {explanation.why}', DIM)}"
+            told.add(rule)
+        if rule == "cascade" and verdict.outcome.vision_calls:
+            yield f"      {_announced(verdict.outcome.vision_calls)}"
         yield from _aligned([(change.pointer, change.why) for change in changes])
 
 
-def _announced(verdict: Verdict) -> str:
-    calls = _count(verdict.outcome.vision_calls, "vision call")
-    return f"Only announced, {calls}: what follows is for a body with a placeholder in place of each description."
+def _announced(vision_calls: int) -> str:
+    calls = _count(vision_calls, "vision call")
+    return f"Only announced, {calls} would be made: the rest is for a placeholder in place of each description."
 
 
 def _overlong(verdict: Verdict) -> Iterator[str]:
     if verdict.outcome.overlong:
         estimated, limit = verdict.outcome.overlong
         yield (
-            f"{paint('!', YELLOW)} the input is estimated at {estimated:,} tokens, past the model's limit of {limit:,}: the "
-            "endpoint cuts what is too long from the front, without a word"
+            f"{paint('!', YELLOW)} the input is estimated at {estimated:,} tokens, past the limit of {limit:,} of the "
+            "model that answers: the endpoint cuts what is too long from the front, without a word"
         )
 
 

@@ -13,6 +13,7 @@ from addon.options import Settings
 from addon.outgoing import Outgoing
 from addon.pipeline import Outcome
 from addon.rules.context import RuleContext
+from addon.scope import canonical
 from addon.vision import Vision, VisionCall
 from addon.wire import json_body
 from scripts.lib.lint.reading import Request
@@ -63,7 +64,7 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     Where `settings` name no profile it is that of the request's host, and TokenHub's if the request is `rerouted`
     to it (its retired models are mapped then).
     """
-    profile = _profile(settings.profile or ("tokenhub" if rerouted else profiles.host_profiles().get(request.host)))
+    profile = _profile(request.host, settings, rerouted=rerouted)
     refused = _problems(request.body, request.endpoint, profile)
     # A body that goes in is changed in place. Copied as text: `copy.deepcopy` is slow, and recursive.
     body = json_body.parse(json_body.serialise(request.body))
@@ -94,5 +95,6 @@ def _problems(body: object, endpoint: Endpoint, profile: ProfileName) -> list[Pr
     return [] if problem is None else [problem]
 
 
-def _profile(name: str | None) -> ProfileName:
+def _profile(host: str, settings: Settings, *, rerouted: bool) -> ProfileName:
+    name = settings.profile or ("tokenhub" if rerouted else profiles.host_profiles().get(canonical(host)))
     return "tokenhub" if name == "tokenhub" else "hunyuan"

@@ -1,0 +1,46 @@
+"""Counts since the start: what `hunyuan.stats` shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from addon.record import Record
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counts of exchanges that have ended."""
+
+    exchanges: int = 0
+    rewritten: int = 0
+    observed: int = 0
+    """Exchanges under `hunyuan_mode=observe`."""
+    vision_calls: int = 0
+    cached: int = 0
+    """Images described without a call."""
+    milliseconds: float = 0.0
+    """Spent by the addon, waiting for vision calls included."""
+    rules: Counter[str] = field(default_factory=Counter)
+    """Rule -> exchanges in which it changed something."""
+
+    def count(self, exchange: Record) -> None:
+        """Add an exchange that has ended."""
+        self.exchanges += 1
+        observed = exchange["mode"] == "observe"
+        self.observed += observed
+        self.rewritten += bool(exchange["rules"]) and not observed
+        self.vision_calls += exchange["vision_calls"]
+        self.cached += exchange["cached"]
+        self.milliseconds += exchange["milliseconds"]
+        self.rules.update(exchange["rules"])
+
+    def text(self, failures: int) -> str:
+        """The counts as lines; `failures` are exceptions in the addon itself."""
+        lines = [
+            f"exchanges {self.exchanges}, rewritten {self.rewritten}, observed {self.observed}",
+            f"images: {self.vision_calls} vision calls, {self.cached} described without one",
+            f"addon: {self.milliseconds:.0f} ms in all, {failures} failures",
+        ]
+        lines += [f"  {rule} {count}" for rule, count in self.rules.most_common()]
+        return "\n".join(lines)

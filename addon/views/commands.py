@@ -1,0 +1,118 @@
+"""Commands for mitmproxy's console (`:`), mitmweb and scripts: look at what was changed, ask why, count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mitmproxy import command, contentviews, exceptions, flow, http, types
+from mitmproxy.addonmanager import Loader
+from mitmproxy.addons.savehar import SaveHar
+
+from addon import record
+from addon.cascade import Cascade
+from addon.exchange import Change
+from addon.record import Record
+from addon.rules.explained import explanations
+from addon.views import diff
+from addon.views.contentviews import VIEWS
+
+
+class Commands:
+    """The addon's commands and views. `stats` makes the text of `hunyuan.stats`."""
+
+    name = "hunyuan_commands"
+
+    def __init__(self, cascade: Cascade, stats: Callable[[], str]) -> None:
+        self._cascade = cascade
+        self._stats = stats
+
+    def load(self, loader: Loader) -> None:
+        """Give mitmproxy the views; it finds the commands by itself."""
+        for view in VIEWS:
+            contentviews.add(view)
+
+    @command.command("hunyuan.diff")
+    def diff(self, flow: flow.Flow) -> str:
+        """What was changed in a request: the changes, and a diff of its JSON."""
+        request, exchange = _rewritten(flow)
+        changes = [Change(*change) for change in exchange["changes"]]
+        return diff.page(changes, exchange["original"], request.content or b"")
+
+    @command.command("hunyuan.original")
+    def original(self, flow: flow.Flow, path: types.Path) -> None:
+        """Save a request's body as the client sent it."""
+        request, exchange = _handled(flow)
+        if exchange["original"] is None and exchange["changes"] and exchange["mode"] == "repair":
+            raise exceptions.CommandError("The request as it came was not kept (hunyuan_keep_original).")
+        body = exchange["original"] if exchange["original"] is not None else request.content or b""
+        _write(path, body)
+
+    @command.command("hunyuan.explain")
+    def explain(self, rule: str) -> str:
+        """What a rule repairs, and why."""
+        known = explanations()
+        if rule not in known:
+            raise exceptions.CommandError(f"No rule is called {rule!r}. Rules: {', '.join(known)}.")
+        return f"{rule}: {known[rule].repairs}\nWhy: {known[rule].why}"
+
+    @command.command("hunyuan.cache.list")
+    def cache_list(self) -> Sequence[str]:
+        """The image descriptions that are kept, the most recently used last."""
+        return self._cascade.known()
+
+    @command.command("hunyuan.cache.clear")
+    def cache_clear(self) -> str:
+        """Forget all image descriptions; images are asked about anew."""
+        return f"{self._cascade.forget()} descriptions forgotten"
+
+    @command.command("hunyuan.stats")
+    def stats(self) -> str:
+        """Counts since the start: exchanges, rules, vision calls."""
+        return self._stats()
+
+    @command.command("hunyuan.har")
+    def har(self, flows: Sequence[flow.Flow], path: types.Path) -> None:
+        """Save flows as HAR with what was changed in them: `_hunyuan_fix` beside each entry."""
+        exchanges = [one for one in flows if isinstance(one, http.HTTPFlow)]
+        har = SaveHar().make_har(exchanges)
+        for entry, exchange in zip(har["log"]["entries"], map(_for_har, exchanges), strict=True):
+            if exchange is not None:
+                entry["_hunyuan_fix"] = exchange
+        _write(path, json.dumps(har, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace"))
+
+
+def _handled(flow: flow.Flow) -> tuple[http.Request, Record]:
+    exchange = record.of(flow.metadata)
+    if not isinstance(flow, http.HTTPFlow) or exchange is None:
+        raise exceptions.CommandError("This is no exchange that hunyuan-fix has handled.")
+    return flow.request, exchange
+
+
+def _rewritten(flow: flow.Flow) -> tuple[http.Request, Record]:
+    request, exchange = _handled(flow)
+    if not exchange["changes"]:
+        raise exceptions.CommandError("Nothing was changed in this exchange.")
+    return request, exchange
+
+
+def _for_har(flow: http.HTTPFlow) -> dict[str, object] | None:
+    exchange = record.of(flow.metadata)
+    if exchange is None:
+        return None
+    kept = ("profile", "mode", "model", "rules", "vision_calls", "cached", "milliseconds", "warning")
+    changes = [dict(zip(("rule", "pointer", "why"), change, strict=True)) for change in exchange["changes"]]
+    original = exchange["original"]
+    return {
+        **{key: exchange[key] for key in kept},  # type: ignore[literal-required]
+        "changes": changes,
+        "original": None if original is None else original.decode("utf-8", "replace"),
+    }
+
+
+def _write(path: str, data: bytes) -> None:
+    try:
+        Path(path).expanduser().write_bytes(data)
+    except OSError as error:
+        raise exceptions.CommandError(f"{path} can't be written: {error.strerror}") from error

@@ -1,0 +1,138 @@
+"""Carrying out a client's guide: its files in a home of its own, its commands, its proof."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+
+from tests import client_guides
+from tests.end_to_end.processes import KEY, Proxy, free_port
+
+PROMPTS = (
+    "Create proof.txt with the word done in it.",
+    "What is the secret word? Ask the tool and end with it.",
+)
+"""What the guides ask a model; the simulator is told instead which tool to call."""
+
+TIMEOUT = 80.0
+"""Seconds that a guide's commands get; the slowest needs a tenth of it on an idle machine."""
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A guide that can be carried out, and the tool call with which its task is done."""
+
+    guide: str
+    tool: str = "secret_word"
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    """`$work` in a value is the folder that the client works in."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Beside the guide's own, by path in the home folder."""
+
+    def directive(self, work: Path) -> str:
+        """What takes the place of the prompt: text that makes the simulator call the tool, silently as models do.
+
+        Without a blank: opencode puts an argument with blanks into quotes and escapes the ones inside.
+        """
+        arguments = Template(json.dumps(self.arguments, separators=(",", ":"))).substitute(work=work)
+        return f"[[sim:say]][[sim:tool\n{self.tool}\n{arguments}]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A proof that ended: the exit code of its last command and everything that was printed."""
+
+    code: int
+    output: str
+
+
+def carry_out(client: Client, proxy: Proxy, folder: Path) -> Run:
+    """Run the commands of the client's guide in `folder` behind `proxy`. AssertionError if they don't end."""
+    guide = client_guides.read(client.guide)
+    home, work = folder / "home", folder / "work"
+    home.mkdir()
+    work.mkdir()
+    clients = Path(os.environ["HUNYUAN_FIX_CLIENTS"])
+    (work / "node_modules").symlink_to(clients / "node_modules")
+    directive = client.directive(work)
+    for name, text in (guide.files | {f"~/{name}": text for name, text in client.files.items()}).items():
+        path = home / name[2:] if name.startswith("~/") else work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_asking(text, json.dumps(directive)), encoding="utf-8")
+    environment = _environment(proxy, home, clients)
+    script = _asking(guide.script, shlex.quote(directive)).replace("127.0.0.1:4000", f"127.0.0.1:{proxy.reverse_port}")
+    try:
+        return _bash(script, work, environment)
+    finally:
+        _end_all_of(home)
+
+
+def _asking(text: str, directive: str) -> str:
+    """`text` with the directive, quoted as its language wants it, in place of the quoted prompt."""
+    for prompt in PROMPTS:
+        text = text.replace(f'"{prompt}"', directive)
+    return text
+
+
+def _environment(proxy: Proxy, home: Path, clients: Path) -> dict[str, str]:
+    """What `scripts/env` sets, a key, and nothing of ours: no other proxy, no settings, no credentials."""
+    return {
+        **proxy.environment,
+        "NODE_EXTRA_CA_CERTS": str(proxy.certificates.proxy_ca),
+        "NODE_USE_ENV_PROXY": "1",
+        "HUNYUAN_API_KEY": KEY,
+        "HOME": str(home),
+        "PATH": f"{clients}/node_modules/.bin:{clients}/python/bin:{os.environ['PATH']}",
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "CLINE_HUB_PORT": str(free_port()),  # not the hub of whoever works here
+    }
+
+
+def _bash(script: str, work: Path, environment: Mapping[str, str]) -> Run:
+    """Run it to its end, or for `TIMEOUT`; output goes to a file, which no daemon can hold open."""
+    printed = work.parent / "output"
+    with printed.open("wb") as output:
+        shell = subprocess.Popen(
+            ["bash", "-c", script],
+            cwd=work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = shell.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"not done after {TIMEOUT:.0f} s:\n{_text(printed)}") from None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+    return Run(code, _text(printed))
+
+
+def _text(printed: Path) -> str:
+    """What is in the file, without colours and carriage returns."""
+    return _ANSI.sub("", printed.read_text(encoding="utf-8", errors="replace")).replace("\r", "")
+
+
+def _end_all_of(home: Path) -> None:
+    """End what left its process group, as Cline's hub does: on Linux, every process that was given this home."""
+    given = b"HOME=%b\0" % os.fsencode(home)
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # somebody else's, or gone
+            if given in environ.read_bytes():
+                os.kill(int(environ.parent.name), signal.SIGKILL)

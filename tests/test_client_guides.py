@@ -1,0 +1,145 @@
+"""The guides of docs/clients: all there, all alike, and true to what the product has."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from addon.options import OPTIONS
+from addon.rules import CHAT_RULES
+from scripts.lib import launch
+from tests import client_guides
+from tests.client_guides import FOLDER, SECTIONS, Guide
+
+ROOT = FOLDER.parents[1]
+NAMES = (
+    "aider",
+    "cline",
+    "cline-cli",
+    "codex",
+    "continue-cli",
+    "curl",
+    "langchain",
+    "litellm",
+    "openai-node",
+    "openai-python",
+    "opencode",
+    "qwen-code",
+    "roo-code",
+    "vercel-ai-sdk",
+)
+PACKAGES = {
+    "cline-cli": ("cline",),
+    "codex": ("@openai/codex",),
+    "continue-cli": ("@continuedev/cli", "node"),
+    "langchain": ("langchain-openai", "openai"),
+    "litellm": ("litellm", "mcp"),
+    "openai-node": ("openai", "node"),
+    "openai-python": ("openai",),
+    "opencode": ("opencode-ai",),
+    "qwen-code": ("@qwen-code/qwen-code", "node"),
+    "vercel-ai-sdk": ("ai", "@ai-sdk/openai-compatible", "node"),
+}
+"""What each guide's client is installed from for `scripts/test --clients`."""
+IN_NODE = ("cline-cli", "codex", "continue-cli", "openai-node", "opencode", "qwen-code", "vercel-ai-sdk")
+
+PAGES = sorted(FOLDER.glob("*.md"))
+VARIABLES = launch.client_variables(launch.parse([]).port, Path(launch.CONFDIR))
+
+
+@pytest.fixture(params=NAMES)
+def guide(request: pytest.FixtureRequest) -> Guide:
+    return client_guides.read(request.param)
+
+
+def pinned(guide: str) -> dict[str, str]:
+    """The versions of the packages that `scripts/test --clients` installs for this guide's language."""
+    if guide in IN_NODE:
+        dependencies: dict[str, str] = json.loads((ROOT / "tests/clients/package.json").read_text())["dependencies"]
+        return dependencies
+    lines = (ROOT / "tests/clients/requirements.txt").read_text().splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def test_every_client_has_its_page_and_the_index_names_it() -> None:
+    assert {page.stem for page in PAGES} == {"README", *NAMES}
+    index = (FOLDER / "README.md").read_text()
+    assert set(re.findall(r"\]\(([\w-]+)\.md\)", index)) == set(NAMES)
+
+
+def test_the_pages_are_alike(guide: Guide) -> None:
+    assert guide.title.startswith("# ")
+    assert guide.tried.startswith("Tried: ")
+    assert tuple(guide.sections) == SECTIONS
+    assert guide.blocks("Example")
+    assert re.search(r"^- ", guide.sections["Quirks"], re.MULTILINE)
+
+
+def test_a_page_ends_with_a_command_and_what_it_prints(guide: Guide) -> None:
+    assert [block.language for block in guide.blocks("Proof")] == ["sh", "text"]
+    assert re.search(r"\b(prints|shows)\b", guide.sections["Proof"])
+    assert guide.sections["Proof"].endswith("```\n")
+    assert guide.printed
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_the_versions_are_those_that_are_tested(name: str) -> None:
+    tried, versions = client_guides.read(name).tried, pinned(name)
+    for package in PACKAGES[name]:
+        assert versions[package] in tried
+    index = (FOLDER / "README.md").read_text()
+    (row,) = re.findall(rf"^.*\({name}\.md\).*$", index, re.MULTILINE)
+    assert versions[PACKAGES[name][0]] in row
+
+
+def test_pins_are_exact_and_name_no_place() -> None:
+    for name in ("package.json", "package-lock.json", "requirements.txt"):
+        text = (ROOT / "tests/clients" / name).read_text()
+        assert "://" not in text
+        assert '"resolved"' not in text
+    assert all(re.fullmatch(r"[\d.]+", version) for version in pinned("opencode").values())
+    assert pinned("langchain")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+    for script in re.findall(r"\bscripts/\w+", text):
+        assert (ROOT / script).is_file(), script
+    assert set(re.findall(r"\bhunyuan_\w+", text)) <= {option.name for option in OPTIONS}
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (FOLDER / link).exists(), link
+    ours = launch.parse([])
+    assert set(re.findall(r"127\.0\.0\.1:(\d+)", text)) <= {str(ours.port), str(ours.reverse_port)}
+    for path in re.findall(r"~/\.mitmproxy/[\w.-]+\w", text):
+        assert path in VARIABLES.values()
+
+
+def test_the_index_names_the_variables_that_scripts_env_sets() -> None:
+    index = (FOLDER / "README.md").read_text()
+    assert all(f"`{name}`" in index for name in VARIABLES)
+
+
+def test_every_way_in_is_one_that_the_product_offers(guide: Guide) -> None:
+    environment = 'eval "$(scripts/env)"' in guide.sections["Set"]
+    reverse = f"http://127.0.0.1:{launch.parse([]).reverse_port}/v1" in guide.sections["Set"]
+    assert environment or reverse
+
+
+def test_the_repairs_that_proofs_print_exist() -> None:
+    rules = {rule.__name__ for rule in CHAT_RULES}
+    printed = [client_guides.read(name).printed for name in ("curl", "roo-code", "cline")]
+    for line in printed:
+        assert set(line.removeprefix("x-hunyuan-fix: ").split(",")) <= rules
+
+
+def test_the_examples_that_are_data_can_be_read(guide: Guide) -> None:
+    for block in guide.blocks("Example"):
+        if block.language == "json":
+            assert json.loads(block.text)
+        if block.language == "toml":
+            assert tomllib.loads(block.text)
