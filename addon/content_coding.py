@@ -6,7 +6,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterator
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 import zstandard
 
 _STEP = 64 * 1024

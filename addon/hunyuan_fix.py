@@ -210,8 +210,6 @@ class HunyuanFix:
             key = keys.lent(request.headers, flow.client_conn.peername[0], to_host=request.host, encrypted=encrypted)
             if key:
                 request.headers["Authorization"] = key
-        if mode == "off":
-            exchange["endpoint"] = ""
         if not exchange["endpoint"]:
             request.stream = True
 

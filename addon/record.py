@@ -67,7 +67,7 @@ def start(
     """
     record = Record(
         profile=route.profile if route else "",
-        endpoint=(route.endpoint or "") if route else "",
+        endpoint=(route.endpoint or "") if route and mode != "off" else "",
         base_url=route.base_url if route else "",
         successors=bool(route and route.successors),
         method=method,

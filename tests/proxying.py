@@ -176,9 +176,7 @@ async def run_endpoint(trust: Trust, *, tls: bool = True) -> AsyncIterator[Endpo
     if tls:
         config.certfile, config.keyfile = str(trust.folder / "endpoint.pem"), str(trust.folder / "endpoint.key")
     ends = asyncio.Event()
-    serving = asyncio.create_task(
-        hypercorn.asyncio.serve(endpoint, config, shutdown_trigger=ends.wait)  # type: ignore[arg-type]
-    )
+    serving = asyncio.create_task(hypercorn.asyncio.serve(endpoint, config, shutdown_trigger=ends.wait))
     try:
         yield endpoint
     finally:

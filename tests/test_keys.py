@@ -14,7 +14,8 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lent(client: str = "127.0.0.1", to_host: str = HOST, encrypted: bool = True, **headers: str) -> str | None:
-    return keys.lent(Headers(**headers), client, to_host=to_host, encrypted=encrypted)
+    given = Headers([(name.encode(), value.encode()) for name, value in headers.items()])
+    return keys.lent(given, client, to_host=to_host, encrypted=encrypted)
 
 
 def test_lent_to_a_client_on_this_machine_that_has_none():

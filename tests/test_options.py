@@ -22,7 +22,8 @@ def test_the_defaults_are_those_of_the_issue():
     assert settings.image_max_bytes == 10 * 2**20
     assert (settings.vision_concurrency, settings.vision_timeout, settings.cascade_deadline) == (3, 60.0, 90.0)
     assert (settings.cascade, settings.language, settings.overlong) == ("auto", "zh", "warn")
-    assert settings.profile is settings.upstream is settings.max_messages is settings.vision_model is None
+    decided_by_the_profile = (settings.profile, settings.upstream, settings.max_messages, settings.vision_model)
+    assert decided_by_the_profile == (None, None, None, None)
     assert not (settings.intercept_all or settings.allow_open or settings.hosts or settings.keep_params)
 
 

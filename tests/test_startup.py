@@ -129,8 +129,8 @@ def test_listeners_without_an_address_move_to_loopback_and_keep_their_ports():
 
 
 def test_a_given_address_stays():
-    assert startup.loopback_modes([Server(ProxyMode.parse("regular"))], "0.0.0.0") is None  # type: ignore[arg-type]
-    assert startup.loopback_modes([Server(ProxyMode.parse("regular@127.0.0.1:1"))], "") is None  # type: ignore[arg-type]
+    assert startup.loopback_modes([Server(ProxyMode.parse("regular"))], "0.0.0.0") is None  # type: ignore[list-item]
+    assert startup.loopback_modes([Server(ProxyMode.parse("regular@127.0.0.1:1"))], "") is None  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(

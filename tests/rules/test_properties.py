@@ -15,6 +15,7 @@ from addon.exchange import Change
 from addon.rules import RuleContext, apply_chat
 from addon.wire import json_body
 from simulator import checks
+from simulator.checks import ProfileName
 from tests import strategies
 
 TEXT_MODELS = {"hunyuan": "hunyuan-2.0-instruct-20251111", "tokenhub": "hy3"}
@@ -24,7 +25,7 @@ MARKERS = [word for word in strategies.WORDS if word not in ("a\nb", "%s", "null
 profile_names = st.sampled_from(profiles.PROFILE_NAMES)
 
 
-def fix(body: dict[str, Any], profile_name: str, language: str = "zh") -> list[Change]:
+def fix(body: dict[str, Any], profile_name: ProfileName, language: str = "zh") -> list[Change]:
     profile = profiles.load(profile_name)
     context = RuleContext(
         profile=profile,
@@ -35,7 +36,7 @@ def fix(body: dict[str, Any], profile_name: str, language: str = "zh") -> list[C
     return apply_chat(body, context)
 
 
-def body_of(messages: list[Any], profile_name: str) -> dict[str, Any]:
+def body_of(messages: list[Any], profile_name: ProfileName) -> dict[str, Any]:
     model = VISION_MODELS if '"image_url"' in json_body.serialise(messages).decode() else TEXT_MODELS
     return {"model": model[profile_name], "messages": copy.deepcopy(messages)}
 
@@ -64,7 +65,7 @@ def said(message: Any) -> str:
 
 
 @given(strategies.histories, profile_names)
-def test_sound(history: list[Any], profile_name: str) -> None:
+def test_sound(history: list[Any], profile_name: ProfileName) -> None:
     body = body_of(history, profile_name)
     fix(body, profile_name)
     assert checks.problems(body, profile_name, strict=True) is None
@@ -79,7 +80,7 @@ def test_sound_when_too_long(history: list[Any]) -> None:
 
 
 @given(st.one_of(strategies.histories, strategies.long_histories), profile_names)
-def test_minimal(history: list[Any], profile_name: str) -> None:
+def test_minimal(history: list[Any], profile_name: ProfileName) -> None:
     body = body_of(history, profile_name)
     before = json_body.serialise(body)
     fine = checks.problems(body, profile_name, strict=True) is None
@@ -90,7 +91,7 @@ def test_minimal(history: list[Any], profile_name: str) -> None:
 
 
 @given(strategies.histories, profile_names)
-def test_conserving(history: list[Any], profile_name: str) -> None:
+def test_conserving(history: list[Any], profile_name: ProfileName) -> None:
     body = body_of(history, profile_name)
     before = "".join(said(message) for message in history)
     fix(body, profile_name)
@@ -112,7 +113,7 @@ def test_conserving_when_folded(history: list[Any]) -> None:
 
 
 @given(st.one_of(strategies.histories, strategies.long_histories), profile_names, st.sampled_from(texts.LANGUAGES))
-def test_idempotent(history: list[Any], profile_name: str, language: str) -> None:
+def test_idempotent(history: list[Any], profile_name: ProfileName, language: str) -> None:
     body = body_of(history, profile_name)
     fix(body, profile_name, language)
     once = json_body.serialise(body)
@@ -121,7 +122,7 @@ def test_idempotent(history: list[Any], profile_name: str, language: str) -> Non
 
 
 @given(strategies.histories, profile_names)
-def test_deterministic(history: list[Any], profile_name: str) -> None:
+def test_deterministic(history: list[Any], profile_name: ProfileName) -> None:
     first, second = body_of(history, profile_name), body_of(history, profile_name)
     assert fix(first, profile_name) == fix(second, profile_name)
     assert json_body.serialise(first) == json_body.serialise(second)
@@ -137,7 +138,7 @@ def test_deterministic(history: list[Any], profile_name: str) -> None:
     ),
     profile_names,
 )
-def test_prefix_stable(history: list[Any], later: list[Any], profile_name: str) -> None:
+def test_prefix_stable(history: list[Any], later: list[Any], profile_name: ProfileName) -> None:
     """What comes later changes nothing but the last message of what was there."""
     short = body_of(history, profile_name)
     long = body_of([*history, {"role": "user", "content": "next"}, *later], profile_name)

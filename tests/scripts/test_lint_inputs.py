@@ -27,7 +27,7 @@ def har(*entries: tuple[str, str, object]) -> dict[str, Any]:
 
 def write_flows(path: Path, *requests: dict[str, Any]) -> Path:
     with path.open("wb") as file:
-        writer = FlowWriter(file)  # type: ignore[no-untyped-call]
+        writer = FlowWriter(file)
         for request in requests:
             writer.add(tflow.tflow(req=tutils.treq(**{"method": b"POST", "path": b"/v1/chat/completions", **request})))
     return path
@@ -103,7 +103,7 @@ def test_a_flow_that_the_addon_rewrote(tmp_path: Path) -> None:
     not_kept.metadata[record.KEY] = {"changes": [change], "original": None}
     file = tmp_path / "saved.flow"
     with file.open("wb") as output:
-        writer = FlowWriter(output)  # type: ignore[no-untyped-call]
+        writer = FlowWriter(output)
         writer.add(kept)
         writer.add(not_kept)
 

@@ -27,7 +27,7 @@ MODELS = st.sampled_from(["hunyuan-2.0-instruct-20251111", "hunyuan-vision-1.5-i
 def saved_flow() -> bytes:
     file = io.BytesIO()
     request = tutils.treq(method=b"POST", path=b"/v1/chat/completions", content=b'{"messages": []}')
-    writer = FlowWriter(file)  # type: ignore[no-untyped-call]
+    writer = FlowWriter(file)
     writer.add(tflow.tflow(req=request))
     return file.getvalue()
 

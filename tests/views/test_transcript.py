@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addon import texts
-from addon.views import transcript
+from addon.views import picture, transcript
 from addon.wire import json_body, sse
 from simulator.vision import png_with_text
 from tests.rule_context import answer, call
@@ -89,7 +89,7 @@ usage: prompt_tokens 3, details.cached 1
 
 def test_request() -> None:
     body = json_body.serialise(REQUEST)
-    size = transcript.picture.facts(IMAGE_URL)
+    size = picture.facts(IMAGE_URL)
     expected = TRANSCRIPT.replace("[image 96×48 png, 1 kB]", size)
     assert transcript.request(body, ["a terminal\n$ ls"]) == expected
 
