@@ -65,7 +65,7 @@ def _author(answer: httpx.Response, content: bytes) -> Listener:
 
 def says_loop(status: int, content: bytes) -> bool:
     """Whether this answer to a request with `LOOP_GUARD` is the addon's: it takes it for one of its own calls."""
-    return status == httpx.codes.LOOP_DETECTED and _LOOP_CODE in content
+    return status == httpx.codes.BAD_REQUEST and _LOOP_CODE in content
 
 
 def from_mitmproxy(answer: httpx.Response) -> bool:
