@@ -323,7 +323,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "hunyuan_keep_params",
         "",
-        "Parameters and message fields that are left alone, comma separated.",
+        "Parameters that are left alone, comma separated.",
         _names,
     ),
     Option(

@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 
 from addon.options import OPTIONS, Option
+from addon.rules import CHAT_RULES
+from addon.rules.context import Rule
 from addon.rules.explained import explanations
 from addon.views.commands import Commands
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")])
+MODULES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "addon").rglob("*.py")
+    if path.name != "__init__.py" and path.parent.name != "rules"
+)
 SCRIPTS = sorted(f"scripts/{path.name}" for path in (ROOT / "scripts").iterdir() if path.is_file())
 
 
@@ -58,10 +65,18 @@ def test_every_command_is_named(page: str) -> None:
         assert f"`{command}" in read(page)
 
 
-@pytest.mark.parametrize("module", sorted(path.name for path in (ROOT / "addon").rglob("*.py")))
+@pytest.mark.parametrize("module", MODULES)
 def test_every_module_is_on_the_map(module: str) -> None:
-    if module != "__init__.py" and not (ROOT / "addon/rules" / module).exists():
-        assert re.search(rf"\b{module.removesuffix('.py')}\b", read("docs/architecture.md"))
+    room, name = module.rsplit("/", 1)
+    shown = f"`{module}`" if room == "addon" else f"`{name.removesuffix('.py')}`"
+    assert shown in read("docs/architecture.md")
+
+
+@pytest.mark.parametrize("rule", CHAT_RULES, ids=lambda rule: rule.__name__)
+def test_every_chat_rule_stands_beside_its_file(rule: Rule) -> None:
+    name = rule.__name__.replace("_", "-")
+    file = rule.__module__.rpartition(".")[2] + ".py"
+    assert f"| `{name}` | `{file}` |" in read("docs/rules.md")
 
 
 def test_the_map_shows_nothing_that_is_gone() -> None:
@@ -75,8 +90,8 @@ def test_both_readmes_have_the_same_parts() -> None:
     assert headings[0] == headings[1]
     tables = [len(re.findall(r"^\|---", text, re.MULTILINE)) for text in (english, chinese)]
     assert tables[0] == tables[1]
-    shell = [re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL) for text in (english, chinese)]
-    assert shell[0] == shell[1]
+    blocks = [re.findall(r"^(```\w*\n.*?)^```$", text, re.MULTILINE | re.DOTALL) for text in (english, chinese)]
+    assert blocks[0] == blocks[1]
 
 
 @pytest.mark.parametrize("page", [*READMES, *PAGES])
