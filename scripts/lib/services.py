@@ -110,7 +110,7 @@ class Mitmdump:
 @contextmanager
 def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = None) -> Iterator[Mitmdump]:
     """Run mitmdump on free ports of 127.0.0.1, with a confdir in `folder`, as reverse proxy to `reverse` too."""
-    back = _free_port() if reverse else 0  # mitmproxy takes port 0 for one mode only
+    back = free_port() if reverse else 0  # mitmproxy takes port 0 for one mode only
     modes = ["regular@127.0.0.1:0", *([f"reverse:{reverse}@127.0.0.1:{back}"] if reverse else [])]
     command = [str(Path(sys.executable).with_name("mitmdump")), "--set", f"confdir={folder / 'mitmproxy'}"]
     for mode in modes:
@@ -122,7 +122,8 @@ def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = Non
         yield Mitmdump(running, port, back, folder / "mitmproxy" / "mitmproxy-ca-cert.pem")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,0 +1,124 @@
+"""What a person sees in mitmweb's page, by a real browser: the mark, the diff, the transcript, and no key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from scripts.lib import services
+from scripts.lib.browser import BrowserError, Page, chromium, find
+from scripts.lib.mitmweb import Mitmweb, mitmweb
+from tests.end_to_end.requests import agent_request, good_request
+
+KEY = "sk-only-the-endpoint-may-know"
+LIST, PANE = ".flow-table", ".flow-detail"
+UNTOUCHED, REWRITTEN, STREAMED = 1, 2, 3
+"""The flows, by their rows in the list."""
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mitmweb]:
+    """mitmweb, through which three requests went to a strict simulator."""
+    folder = tmp_path_factory.mktemp("mitmweb")
+    with (
+        services.simulator(folder, "--accept-key", KEY) as endpoint,
+        mitmweb(folder, "--set", "hunyuan_hosts=127.0.0.1=hunyuan") as running,
+    ):
+        headers = {"authorization": f"Bearer {KEY}"}
+        with httpx.Client(proxy=running.url, headers=headers, trust_env=False, timeout=60) as client:
+            for body in (
+                good_request("[[sim:say 好]]"),
+                agent_request("[[sim:say 修好了]]"),
+                agent_request("[[sim:say 流式的答案]]", stream=True),
+            ):
+                answer = client.post(f"{endpoint}/v1/chat/completions", json=body)
+                assert answer.status_code == 200, answer.text
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as running:
+        running.resize(1400, 900)
+        yield running
+
+
+@pytest.fixture
+def page(browser: Page, web: Mitmweb) -> Page:
+    """The page, opened anew."""
+    browser.open(web.page)
+    browser.wait_for(f"document.querySelectorAll('{LIST} .has-response').length === 3")
+    return browser
+
+
+def show(page: Page, flow: int, tab: str) -> None:
+    """Open a flow as a person does: click its row, then the tab."""
+    rows = f"[...document.querySelectorAll('{LIST} .has-response')]"
+    page.wait_for(f"(row => row && (row.click(), true))({rows}[{flow - 1}])")
+    page.click(f"{PANE} nav a", tab)
+
+
+def test_a_rewritten_request_is_shown_as_its_changes_and_a_diff(page: Page) -> None:
+    show(page, REWRITTEN, "Request")
+    shown = page.wait_for_text(PANE, "+++ as it left", '"max_tokens": 1000').splitlines()
+    assert "Hunyuan changes" in shown  # nobody chose this view
+    changes = {tuple(line.split()[:2]) for line in shown}
+    assert {
+        ("roles", "/messages/0/role"),
+        ("merge", "/messages/2"),
+        ("placeholders", "/messages/2/content"),
+        ("parameters", "/parallel_tool_calls"),
+    } <= changes
+    assert '-      "content": null,' in shown
+    assert '+      "content": "我将调用工具：read_file",' in shown
+    assert '-  "parallel_tool_calls": true,' in shown
+
+
+def test_the_transcript_of_the_conversation_is_one_choice_away(page: Page) -> None:
+    show(page, REWRITTEN, "Request")
+    page.wait_for_text(PANE, "Hunyuan changes")
+    page.click(f"{PANE} .controls a", "View:")
+    page.click(".dropdown-menu a", "chat transcript")
+    shown = page.wait_for_text(PANE, "─── developer ───")
+    assert "→ read_file  (call_1)" in shown
+    assert "as it left" not in shown
+
+
+def test_a_streamed_answer_is_shown_put_together(page: Page) -> None:
+    show(page, STREAMED, "Response")
+    shown = page.wait_for_text(PANE, "Chat transcript", "finish reason: stop")
+    assert "流式的答案" in shown.splitlines()
+    assert "data:" not in shown
+
+
+def test_the_list_marks_what_was_rewritten_and_the_comment_names_the_rules(page: Page) -> None:
+    marks = page.wait_for(f"[...document.querySelectorAll('{LIST} .has-response')].map(row => row.innerText)")
+    assert ["🔧" in row for row in marks] == [False, True, True]
+    show(page, REWRITTEN, "Comment")
+    shown = page.wait_for_text(PANE, "hunyuan-fix: ")
+    assert {"roles", "merge", "placeholders"} <= set(shown.partition("hunyuan-fix: ")[2].strip().split(", "))
+
+
+@pytest.mark.parametrize("flow", [UNTOUCHED, REWRITTEN, STREAMED])
+def test_no_key_is_on_the_page_once_the_exchange_is_over(page: Page, flow: int) -> None:
+    show(page, flow, "Request")
+    shown = page.wait_for_text(PANE, "authorization: [redacted]")
+    assert KEY not in shown
+
+
+def test_a_browser_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HUNYUAN_FIX_CHROMIUM", "")
+    with pytest.raises(BrowserError, match="no Chromium here: install one, or set HUNYUAN_FIX_CHROMIUM"):
+        find()
+
+
+def test_a_page_that_never_shows_it_ends_the_wait(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests above can fail: what is not there is not found."""
+    monkeypatch.setattr("scripts.lib.browser.TIMEOUT", 2.0)
+    show(page, UNTOUCHED, "Request")
+    with pytest.raises(BrowserError, match=r"(?s)as it left.*it shows:.*authorization"):
+        page.wait_for_text(PANE, "as it left")
