@@ -56,6 +56,7 @@ class RepairedStream(KeptStream):
         super().__init__(keep)
         self._exchange = exchange
         self._stream = ChatStream(AnswerPlan.from_plain(exchange["plan"]))
+        self._encoded = bool(encoding)
         self._unpack = unpacker(encoding)
         self._ended = False
         self._passing = False
@@ -71,24 +72,25 @@ class RepairedStream(KeptStream):
 
     def _repaired(self, data: bytes) -> list[bytes]:
         self._ended = not data
-        data = self._unpacked(data)
+        if self._encoded:
+            data = self._unpacked(data)
         if self._passing:
             return [data] if data else []
-        chunks: list[bytes] = []
         try:
-            chunks += self._stream.feed(data) if data else []
-            chunks += self._stream.finish() if self._ended else []
+            chunks = self._stream.feed(data) if data else []
+            if self._ended:
+                chunks += self._stream.finish()
             if len(self._stream.changes) > self._noted:
                 record.note(self._exchange, self._stream.changes[self._noted :])
                 self._noted = len(self._stream.changes)
             failure = self._stream.failure
         except Exception as error:
-            chunks, failure = [data], error
+            chunks, failure = [data] if data else [], error
             self._passing = True
         if failure is not None and not self._logged:
             self._logged = True
             logger.error("A stream could not be repaired and passes as it comes:\n%s", lines.failure(failure))
-        return [chunk for chunk in chunks if chunk]
+        return chunks
 
     def _unpacked(self, data: bytes) -> bytes:
         try:

@@ -24,13 +24,13 @@ from mitmproxy.proxy import layer, layers, mode_specs, server_hooks  # noqa: E40
 from mitmproxy.proxy.context import Context  # noqa: E402
 from mitmproxy.utils import asyncio_utils  # noqa: E402
 
-from addon import keys, log, options, pipeline, record, redaction, scope, startup  # noqa: E402
+from addon import keys, log, options, pipeline, record, scope, startup  # noqa: E402
 from addon.cascade import Cascade  # noqa: E402
 from addon.embedding_batches import EmbeddingBatches  # noqa: E402
+from addon.ending import Ending  # noqa: E402
 from addon.outgoing import LOOP_GUARD, Outgoing  # noqa: E402
-from addon.repair import MODE_HEADER, Repair, broken, came_back, keep_stream, respond  # noqa: E402
+from addon.repair import MODE_HEADER, Repair, broken, came_back, respond  # noqa: E402
 from addon.route import Address, Route, Routes  # noqa: E402
-from addon.statistics import Statistics  # noqa: E402
 from addon.views import marks  # noqa: E402
 from addon.views.commands import Commands  # noqa: E402
 
@@ -58,8 +58,7 @@ class HunyuanFix:
         self.cascade = Cascade(self.outgoing)
         self.batches = EmbeddingBatches(self.outgoing)
         self.repair = Repair(self.settings, self.cascade, self.batches)
-        self.statistics = Statistics()
-        self.colours = False
+        self.ending = Ending()
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
         self._quiet = scope.QuietConnections(self._foreign)
         self.is_running = False
@@ -102,8 +101,9 @@ class HunyuanFix:
         """Bind to this machine where no listen address was given, and keep other hosts out of the log."""
         self.is_running = True
         logging.getLogger(scope.QUIET_LOGGER).addFilter(self._quiet)
+        log.keep_from_legacy_events()
         startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
-        self.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
+        self.ending.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
         proxyserver = ctx.master.addons.get("proxyserver")
         specs = startup.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
         if specs:
@@ -135,6 +135,8 @@ class HunyuanFix:
         if tasks:
             await asyncio.wait(tasks)
         await self.outgoing.aclose()
+        if ctx.master.should_exit.is_set():
+            self.ending.end_all(redact=self.settings.redact)
 
     # Connections
 
@@ -182,10 +184,11 @@ class HunyuanFix:
         """Decide where the request goes, and whether it is this addon's business."""
         if flow.response or flow.error or not flow.live:
             return
+        self.ending.expect(flow)
         request, reverse = flow.request, isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
         address = Address(request.scheme, request.host, request.port, request.path)
         route = self.routes.route(request.method, address, None if reverse else flow.client_conn.sni)
-        asked = request.headers.pop(MODE_HEADER, "") if route else ""
+        asked = request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
         mode = asked if asked in options.MODES else self.settings.mode
         if LOOP_GUARD in request.headers:
             respond(flow, record.start(flow.metadata, request.method, request.path, route), came_back())
@@ -253,29 +256,18 @@ class HunyuanFix:
         exchange = record.of(flow.metadata)
         if exchange is not None and flow.response and flow.live:
             self.repair.answer_ends(flow, exchange)
-        self._end(flow, str(flow.response.status_code) if flow.response else "no answer")
+        outcome = str(flow.response.status_code) if flow.response else "no answer"
+        self.ending.end(flow, outcome, redact=self.settings.redact)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Some clients close at `data: [DONE]`, before the answer's end: the exchange ends here then."""
         status = f"{flow.response.status_code}, " if flow.response else ""
-        self._end(flow, f"{status}{flow.error.msg if flow.error else 'failed'}")
+        outcome = f"{status}{flow.error.msg if flow.error else 'failed'}"
+        self.ending.end(flow, outcome, redact=self.settings.redact)
 
     def stats(self) -> str:
         """Counts since the start, as text."""
-        return self.statistics.text(self.repair.failures)
-
-    def _end(self, flow: http.HTTPFlow, outcome: str) -> None:
-        """Write the line in the log, count, mark and redact; `outcome` is the status or how else it ended."""
-        exchange = record.of(flow.metadata)
-        if flow.live and exchange is not None and not exchange["written"]:
-            keep_stream(flow, exchange)
-            marks.mark(flow, exchange)
-            exchange["written"], exchange["plan"] = True, {}
-            if exchange["profile"] or exchange["answered"]:
-                self.statistics.count(exchange)
-                logger.info("%s", log.exchange(exchange, outcome, colours=self.colours))
-        if flow.live and self.settings.redact:
-            redaction.redact(flow)
+        return self.ending.statistics.text(self.repair.failures)
 
     # What is whose
 

@@ -96,16 +96,18 @@ async def chat(
         outcome.vision_calls, outcome.cached = described.calls, described.cached
         outcome.refusal = described.refusal
         if outcome.refusal is None:
-            await _rules(body, context, settings, size, outcome)
+            await _rules(body, context, settings, size, outcome, described=True)
     except Exception as error:
         raise CascadeBroken from error
     return outcome
 
 
-async def _rules(body: JsonObject, context: RuleContext, settings: Settings, size: int, outcome: Outcome) -> None:
+async def _rules(
+    body: JsonObject, context: RuleContext, settings: Settings, size: int, outcome: Outcome, *, described: bool = False
+) -> None:
     if len(body["messages"]) < _MANY_MESSAGES and size < _LARGE:
         outcome.changes += rules.apply_chat(body, context)
-        outcome.overlong = overlong.overlong(body, context)
+        outcome.overlong = overlong.overlong(body, context, size if not described else None)
     else:
         outcome.changes += await asyncio.to_thread(rules.apply_chat, body, context)
         outcome.overlong = await asyncio.to_thread(overlong.overlong, body, context)

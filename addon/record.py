@@ -6,8 +6,8 @@ response) and a saved flow file, which takes nothing but plain data (facts/mitmp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
-from typing import Any, TypedDict
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any, TypedDict, cast
 
 from addon.exchange import Change, JsonObject
 from addon.route import Route
@@ -43,6 +43,8 @@ class Record(TypedDict):
     """Of the texts that were put into the request."""
     changes: list[list[str]]
     """Rule, JSON Pointer and reason of each change; of a great many, the first."""
+    rewritten: bool
+    """The request left with another body than it came with."""
     original: bytes | None
     """A rewritten request's body as it came, without content coding; `None` if it wasn't, or is too large to keep."""
     stream_cut: bool
@@ -68,10 +70,10 @@ def start(
     record = Record(
         profile=route.profile if route else "",
         endpoint=(route.endpoint or "") if route and mode != "off" else "",
-        base_url=route.base_url if route else "",
+        base_url=printable(route.base_url) if route else "",
         successors=bool(route and route.successors),
-        method=method,
-        path=target.partition("?")[0],
+        method=printable(method),
+        path=printable(target.partition("?")[0]),
         model="",
         rules=[],
         vision_calls=0,
@@ -81,6 +83,7 @@ def start(
         mode=mode,
         language="",
         changes=[],
+        rewritten=False,
         original=None,
         stream_cut=False,
         warning="",
@@ -94,6 +97,27 @@ def start(
 def of(metadata: MutableMapping[Any, Any]) -> Record | None:
     """The record of an exchange, `None` if it is none of this addon's business."""
     return metadata.get(KEY)
+
+
+def saved(metadata: Mapping[Any, Any]) -> Record | None:
+    """The record of an exchange as views and commands take it: also from a file that another version wrote.
+
+    What is missing or of another type has the value that it begins with.
+    """
+    given = metadata.get(KEY)
+    if not isinstance(given, Mapping):
+        return None
+    blank = dict(start({}, "", "", None))
+    types = {**{key: type(value) for key, value in blank.items()}, "original": bytes}
+    kept = {key: given[key] for key in blank if type(given.get(key)) is types[key]}
+    record = cast(Record, blank | kept)
+    record["rules"] = [rule for rule in record["rules"] if isinstance(rule, str)]
+    record["changes"] = [change for change in record["changes"] if _is_change(change)]
+    return record
+
+
+def _is_change(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(isinstance(text, str) for text in value)
 
 
 def note(record: Record, changes: Iterable[Change]) -> None:
@@ -112,4 +136,4 @@ def note_name(record: Record, rule: str) -> None:
 
 def printable(text: str) -> str:
     """`text` without lone surrogates, which no flow file can hold: they are written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -2,62 +2,127 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any, cast
 
 from mitmproxy import http
 
 REDACTED = "[redacted]"
 
-_HEADERS = (
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "x-tc-token",
-    "cookie",
-    "set-cookie",
+_SECRET_HEADER = re.compile(
+    r"(?:authorization|cookie|api-?key|subscription-key|token|secret|password|signature)$", re.IGNORECASE
 )
+_ADDRESS_HEADERS = frozenset([b"referer", b"location", b"content-location"])
 _QUERY_KEY = re.compile(
-    r"(?<=[?&])([^=&#]*(?:key|token|secret|password|signature|credential)[^=&#]*)=[^&#]*", re.IGNORECASE
+    r"(?<=[?&])([^=&#]*(?:key|token|secret|passw|auth(?!or)|signature|\bsig\b|credential)[^=&#]*)=[^&#]*", re.IGNORECASE
 )
+_KNOWN_NAMES = 512
+"""Header names that are remembered: every exchange has the same few."""
+_PAUSE = 0.2
+"""Seconds between two looks at whether an answer has been sent: mitmproxy has no hook for that."""
+
+type Fields = tuple[tuple[bytes, bytes], ...]
 
 
-def redact(flow: http.HTTPFlow) -> None:
-    """Replace keys, cookies and passwords in `flow`: request, answer, backup (which *Revert* restores), metadata."""
-    for message in (flow.request, flow.response):
-        if message is not None:
-            _redact_headers(message.headers)
-    flow.request.path = path(flow.request.path)
-    if "proxyauth" in flow.metadata:
-        flow.metadata["proxyauth"] = REDACTED
-    # There is no public way to the backup. Its type says flow, but what it holds is a flow's state.
-    backup = cast(MutableMapping[str, Any] | None, flow._backup)
-    if backup:
-        for message in (backup.get("request"), backup.get("response")):
-            if message:
-                _redact_state(message)
-        if "proxyauth" in backup.get("metadata", {}):
-            backup["metadata"]["proxyauth"] = REDACTED
+class Redaction:
+    """Replaces keys, cookies and passwords in flows that are over."""
+
+    def __init__(self) -> None:
+        self._unsent: set[http.HTTPFlow] = set()
+
+    def redact(self, flow: http.HTTPFlow) -> None:
+        """Redact `flow`: request, answer, backup (which *Revert* restores), metadata. Needs a running event loop.
+
+        mitmproxy sends a buffered answer after its `response` hook, and saves the flow before: until the answer is
+        sent its headers stay whole, but are saved redacted.
+        """
+        _redact_all_but_answer(flow)
+        response = flow.response
+        if response is None:
+            return
+        fields = response.headers.fields
+        if redacted(fields) == fields:
+            return
+        if flow.live:
+            response.headers = _Unsent(fields)
+            self._unsent.add(flow)
+            self._look_later(flow)
+        else:
+            _redact_answer(flow)
+
+    def finish(self) -> None:
+        """Redact what waits for its answer to be sent: mitmproxy is about to end."""
+        while self._unsent:
+            _redact_answer(self._unsent.pop())
+
+    def _look_later(self, flow: http.HTTPFlow) -> None:
+        asyncio.get_running_loop().call_later(_PAUSE, self._look, flow)
+
+    def _look(self, flow: http.HTTPFlow) -> None:
+        if flow not in self._unsent:
+            return
+        if flow.live:  # e.g. a person holds the answer back
+            self._look_later(flow)
+        else:
+            self._unsent.discard(flow)
+            _redact_all_but_answer(flow)  # who held the answer back may have edited it, which made a backup
+            _redact_answer(flow)
+
+
+class _Unsent(http.Headers):
+    """Headers that are still to be sent: whole in themselves, redacted in a copy, a backup and a file."""
+
+    def get_state(self) -> Fields:
+        return redacted(self.fields)
+
+
+def redacted(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
+    """Header fields without secrets."""
+    return tuple((name, _value(name, value)) for name, value in fields)
 
 
 def path(target: str) -> str:
-    """A request target without the values of query parameters that are named like secrets."""
+    """A request target or a URL without the values of query parameters that are named like secrets."""
     return _QUERY_KEY.sub(rf"\1={REDACTED}", target)
 
 
-def _redact_headers(headers: http.Headers) -> None:
-    for name in _HEADERS:
-        if name in headers:
-            headers.set_all(name, [REDACTED] * len(headers.get_all(name)))
+def _value(name: bytes, value: bytes) -> bytes:
+    if _is_secret(name):
+        return REDACTED.encode()
+    return _path(value) if name.lower() in _ADDRESS_HEADERS else value
 
 
-def _redact_state(message: MutableMapping[str, Any]) -> None:
-    message["headers"] = tuple(
-        (name, REDACTED.encode() if name.decode("latin-1").lower() in _HEADERS else value)
-        for name, value in message["headers"]
-    )
-    if isinstance(message.get("path"), bytes):
-        message["path"] = path(message["path"].decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+@lru_cache(_KNOWN_NAMES)
+def _is_secret(name: bytes) -> bool:
+    return _SECRET_HEADER.search(name.decode("latin-1")) is not None
+
+
+def _path(target: bytes) -> bytes:
+    return path(target.decode("latin-1")).encode("latin-1")
+
+
+def _redact_all_but_answer(flow: http.HTTPFlow) -> None:
+    request = flow.request
+    request.headers = http.Headers(redacted(request.headers.fields))
+    request.data.path = _path(request.data.path)
+    _redact_metadata(flow.metadata)
+    # There is no public way to the backup. Its type says flow, but what it holds is a flow's state.
+    backup = cast(MutableMapping[str, Any] | None, flow._backup)
+    if backup:
+        for message in filter(None, (backup.get("request"), backup.get("response"))):
+            message["headers"] = redacted(message["headers"])
+        backup["request"]["path"] = _path(backup["request"]["path"])
+        _redact_metadata(backup["metadata"])
+
+
+def _redact_metadata(metadata: MutableMapping[Any, Any]) -> None:
+    if "proxyauth" in metadata:
+        metadata["proxyauth"] = REDACTED
+
+
+def _redact_answer(flow: http.HTTPFlow) -> None:
+    if flow.response is not None:
+        flow.response.headers = http.Headers(redacted(flow.response.headers.fields))

@@ -37,6 +37,9 @@ WARNING_HEADER = "x-hunyuan-fix-warning"
 ERROR_RULE = "answer-error"
 """The name under which an error that was given its honest status is noted."""
 
+BATCH_RULE = "embeddings"
+"""The name under which an embeddings request that is sent as several is noted."""
+
 BATCH_TIMEOUT = 60.0
 """Seconds for each call of an embeddings request that is sent as several."""
 
@@ -69,7 +72,9 @@ class Repair:
             refusal = None
         finally:
             exchange["milliseconds"] += (time.perf_counter() - started) * 1000
-        if refusal is not None:
+        if refusal is not None and exchange["mode"] == "observe":
+            exchange["warning"] = f"would be answered with {refusal.status} by the proxy"
+        elif refusal is not None:
             respond(flow, exchange, refusal)
 
     async def _request(self, flow: http.HTTPFlow, exchange: Record) -> Refusal | None:
@@ -98,14 +103,14 @@ class Repair:
             self._warn(exchange, context, outcome.overlong)
         if exchange["mode"] == "observe":
             _observe(exchange, outcome)
-            return None
-        if outcome.changes and len(data) <= self._settings.keep_original:
-            exchange["original"] = data
-        if outcome.batches and outcome.refusal is None:
+        elif outcome.refusal is None and outcome.batches:
             return await self._batched(exchange, context, outcome, upstream)
-        if outcome.refusal is None:
+        elif outcome.refusal is None:
             self._write(flow.request, body, outcome)
             exchange["plan"] = context.plan.to_plain()
+            exchange["rewritten"] = bool(outcome.changes)
+            if outcome.changes and len(data) <= self._settings.keep_original:
+                exchange["original"] = data
             record.note(exchange, outcome.changes)
         return outcome.refusal
 
@@ -135,7 +140,7 @@ class Repair:
             return result
         changes = [*outcome.changes, *(embeddings.pack(result) if context.plan.base64_embeddings else [])]
         record.note(exchange, changes)
-        record.note_name(exchange, "embeddings")
+        record.note_name(exchange, BATCH_RULE)
         return Refusal(200, json_body.serialise(result), {"content-type": "application/json"})
 
     def _warn(self, exchange: Record, context: RuleContext, overlong: tuple[int, int]) -> None:
@@ -215,9 +220,10 @@ class Repair:
 
 def _observe(exchange: Record, outcome: Outcome) -> None:
     """Note what would have been done; the request stays as it came."""
-    record.note(exchange, outcome.changes)
-    if outcome.refusal is not None:
-        exchange["warning"] = f"would be answered with {outcome.refusal.status} by the proxy"
+    if outcome.refusal is None:
+        record.note(exchange, outcome.changes)
+        if outcome.batches:
+            record.note_name(exchange, BATCH_RULE)
 
 
 def keep_stream(flow: http.HTTPFlow, exchange: Record) -> None:

@@ -114,9 +114,14 @@ def quieten_dumper(options: Options, ours: str, *, everything: bool) -> None:
 
     A filter or a detail of the user's own stays; with `everything` mitmdump shows what it always does.
     """
-    if "dumper_filter" in options and options.dumper_filter in (None, ours):
-        options.dumper_filter = None if everything else ours
-        if not everything and options.flow_detail == options.default("flow_detail"):
+    if "dumper_filter" not in options or options.dumper_filter not in (None, ours):
+        return
+    usual = options.default("flow_detail")
+    if everything and options.dumper_filter == ours:
+        options.dumper_filter, options.flow_detail = None, options.flow_detail or usual
+    elif not everything and options.flow_detail:  # without details there is nothing to filter, or all is done
+        options.dumper_filter = ours
+        if options.flow_detail == usual:
             options.flow_detail = 0
 
 

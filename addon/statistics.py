@@ -24,15 +24,21 @@ class Statistics:
     rules: Counter[str] = field(default_factory=Counter)
     """Rule -> exchanges in which it changed something."""
 
+    would: Counter[str] = field(default_factory=Counter)
+    """The same for observed exchanges, in which it would have."""
+
     def count(self, exchange: Record) -> None:
         """Add an exchange that has ended."""
         self.exchanges += 1
         observed = exchange["mode"] == "observe"
         self.observed += observed
         self.rewritten += bool(exchange["rules"]) and not observed
+        self.milliseconds += exchange["milliseconds"]
+        if observed:
+            self.would.update(exchange["rules"])
+            return
         self.vision_calls += exchange["vision_calls"]
         self.cached += exchange["cached"]
-        self.milliseconds += exchange["milliseconds"]
         self.rules.update(exchange["rules"])
 
     def text(self, failures: int) -> str:
@@ -43,4 +49,5 @@ class Statistics:
             f"addon: {self.milliseconds:.0f} ms in all, {failures} failures",
         ]
         lines += [f"  {rule} {count}" for rule, count in self.rules.most_common()]
+        lines += [f"  would apply {rule} {count}" for rule, count in self.would.most_common()]
         return "\n".join(lines)

@@ -23,6 +23,7 @@ from mitmproxy.options import Options
 from mitmproxy.tools.dump import DumpMaster
 
 from addon.hunyuan_fix import HunyuanFix
+from addon.views.commands import Commands
 
 LOCAL = "localhost"
 
@@ -231,7 +232,7 @@ async def run_proxy(
     master = DumpMaster(Options(confdir=str(trust.confdir), mode=modes), with_termlog=False, with_dumper=with_dumper)
     master.options.update(ssl_verify_upstream_trusted_ca=str(trust.authority_file))
     fix = HunyuanFix()
-    for addon in (fix, *beside):
+    for addon in (fix, Commands(fix.cascade, fix.stats), *beside):
         master.addons.get("scriptloader").addons.append(addon)
         master.addons.register(addon)
     master.options.update(**{"hunyuan_hosts": LOCAL, **options})

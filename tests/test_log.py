@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import io
+import logging
+import re
+
 import pytest
+from mitmproxy.log import LegacyLogEvents
 
 from addon import log, record
 from addon.route import Address, Route
@@ -20,6 +25,48 @@ def test_the_line_of_an_exchange():
         "POST /v1/chat/completions model=hunyuan-lite rules=merge,parameters "
         "vision_calls=1 cached=2 addon_ms=12.3 -> 200"
     )
+
+
+def test_the_line_of_an_observed_exchange_says_would():
+    done = exchange()
+    done["mode"], done["rules"], done["vision_calls"] = "observe", ["cascade"], 2
+    assert log.exchange(done, "200") == (
+        "POST /v1/chat/completions model=- would_apply=cascade would_call=2 cached=0 addon_ms=0.0 -> 200"
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"), [("200", "32"), ("429", "31"), ("200, client left", "32"), ("failed", "31")]
+)
+def test_on_a_terminal_rules_and_outcome_have_colours(outcome: str, code: str):
+    done = exchange()
+    done["rules"] = ["merge"]
+    line = log.exchange(done, outcome, colours=True)
+    assert " rules=\x1b[36mmerge\x1b[0m " in line
+    assert line.endswith(f" -> \x1b[{code}m{outcome}\x1b[0m")
+    assert re.sub(r"\x1b\[\d+m", "", line) == log.exchange(done, outcome)
+
+
+def test_an_untouched_request_has_a_short_line():
+    done = record.start({}, "GET", "/v1/models?key=secret", None)
+    assert log.exchange(done, "200") == "GET /v1/models untouched -> 200"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("no_color", "shown"), [(None, True), ("", True), ("1", False), ("0", False)])
+def test_colours_are_for_terminals_whose_user_wants_them(
+    monkeypatch: pytest.MonkeyPatch, no_color: str | None, shown: bool
+):
+    """https://no-color.org: set and not empty, whatever its value."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    assert log.shows_colours(Terminal()) == shown
+    assert not log.shows_colours(io.StringIO())
 
 
 def test_nothing_that_a_client_sends_can_forge_a_line():
@@ -57,3 +104,21 @@ def test_a_hidden_context_is_not_shown():
         except ValueError:
             raise RuntimeError from None
     assert "ValueError" not in log.failure(caught.value)
+
+
+def test_lines_are_no_deprecated_events(monkeypatch: pytest.MonkeyPatch):
+    seen: list[str] = []
+
+    class Events(LegacyLogEvents):
+        def __init__(self) -> None:
+            logging.Handler.__init__(self)
+
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record.name)
+
+    monkeypatch.setattr(logging.getLogger(), "handlers", [*logging.getLogger().handlers, Events()])
+    log.keep_from_legacy_events()
+    log.keep_from_legacy_events()
+    logging.getLogger("addon").warning("ours")
+    logging.getLogger("somebody").warning("else")
+    assert seen == ["somebody"]

@@ -136,10 +136,10 @@ async def test_a_failure_where_the_cascade_had_to_run_says_so(monkeypatch: pytes
 
 async def test_overlong_input_is_warned_of_or_refused():
     long = "字" * 60_000
-    outcome = await repair(body(text_part(long), model="hunyuan-role"))
+    outcome = await repair(body(text_part(long), model="hunyuan-role"), size=3 * len(long))
     assert outcome.refusal is None
     assert outcome.overlong is not None
-    outcome = await repair(body(text_part(long), model="hunyuan-role"), settings(overlong="error"))
+    outcome = await repair(body(text_part(long), model="hunyuan-role"), settings(overlong="error"), size=3 * len(long))
     assert outcome.refusal is not None
     assert outcome.refusal.status == 400
     assert b"context_length_exceeded" in outcome.refusal.body

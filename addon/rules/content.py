@@ -18,6 +18,11 @@ def is_text(part: object) -> bool:
     return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
+def is_blank_text(text: str) -> bool:
+    """Whether a text is empty or white space alone. `strip` would copy a long one to find that out."""
+    return not text or text.isspace()
+
+
 def is_blank(content: object) -> bool:
     """Whether content says nothing: absent, null, white space, or a list of nothing but blank text parts.
 
@@ -26,9 +31,9 @@ def is_blank(content: object) -> bool:
     if content is None:
         return True
     if isinstance(content, str):
-        return not content.strip()
+        return is_blank_text(content)
     if isinstance(content, list):
-        return all(is_text(part) and not part["text"].strip() for part in content)
+        return all(is_text(part) and is_blank_text(part["text"]) for part in content)
     return False
 
 
@@ -40,11 +45,11 @@ def text_part(text: str) -> JsonObject:
 def pieces(content: object) -> list[Any]:
     """Content as a list of strings (its non-blank texts) and other parts, in order."""
     if isinstance(content, str):
-        return [content] if content.strip() else []
+        return [] if is_blank_text(content) else [content]
     if not isinstance(content, list):
         return []
     texts_and_parts = (part["text"] if is_text(part) else part for part in content)
-    return [piece for piece in texts_and_parts if not isinstance(piece, str) or piece.strip()]
+    return [piece for piece in texts_and_parts if not isinstance(piece, str) or not is_blank_text(piece)]
 
 
 def assemble(items: Iterable[Any]) -> str | list[Any]:
@@ -70,7 +75,7 @@ def prefixed(prefix: str, content: object) -> Content:
         return prefix + content
     if isinstance(content, list):
         for position, part in enumerate(content):
-            if is_text(part) and part["text"].strip():
+            if is_text(part) and not is_blank_text(part["text"]):
                 spoken = text_part(prefix + part["text"])
                 return [*content[:position], spoken, *content[position + 1 :]]
         return [text_part(prefix.rstrip()), *content] if content else content

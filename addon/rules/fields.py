@@ -67,10 +67,12 @@ def fields(body: JsonObject, context: RuleContext) -> list[Change]:
     changes: list[Change] = []
     for index, message in enumerate(body["messages"]):
         accepted = context.profile.grammar.fields[message["role"]]
+        if accepted.issuperset(message):
+            continue
         for name in [name for name in message if name not in accepted]:
             value = message.pop(name)
             why = f"{name} is not accepted in a {message['role']} message: removed"
-            if name == "refusal" and isinstance(value, str) and value.strip():
+            if name == "refusal" and isinstance(value, str) and not content.is_blank_text(value):
                 message["content"] = content.join(message.get("content"), value)
                 why = "refusal becomes content"
             elif name == "name" and isinstance(value, str) and value and message["role"] != "tool":

@@ -23,7 +23,9 @@ def media(body: JsonObject, context: RuleContext) -> list[Change]:
             continue
         moved = [part for part in given if not content.is_text(part)]
         if moved:
-            texts = [part["text"] for part in given if content.is_text(part) and part["text"].strip()]
+            texts = [
+                part["text"] for part in given if content.is_text(part) and not content.is_blank_text(part["text"])
+            ]
             message["content"] = content.assemble([*texts, context.texts.moved_media])
             placed.append({"role": "user", "content": moved})
             why = f"images of a {message['role']} message move into a user message after it"

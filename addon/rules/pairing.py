@@ -19,6 +19,8 @@ def pairing(body: JsonObject, context: RuleContext) -> list[Change]:
 
     An answer belongs to the nearest assistant message before it that has a call with its id.
     """
+    if _is_paired(body["messages"]):
+        return []
     changes: list[Change] = []
     runs = _runs(body["messages"], changes)
     ordered: list[JsonObject] = []
@@ -31,6 +33,25 @@ def pairing(body: JsonObject, context: RuleContext) -> list[Change]:
         ordered += (_as_user(orphan, context) for orphan in run.orphans)
     body["messages"] = ordered
     return changes
+
+
+def _is_paired(messages: list[JsonObject]) -> bool:
+    """Whether every call is answered in its place already, as in most histories: they needn't be taken apart."""
+    waiting: set[str] = set()
+    for message in messages:
+        if message["role"] == "tool":
+            call_id = message.get("tool_call_id")
+            if not isinstance(call_id, str) or call_id not in waiting:
+                return False
+            waiting.remove(call_id)
+            continue
+        if waiting:
+            return False
+        ids = [call.get("id") or _NO_ID for call in message.get("tool_calls", ())]
+        waiting.update(ids)
+        if len(waiting) < len(ids) or _NO_ID in waiting:
+            return False
+    return not waiting
 
 
 @dataclass(slots=True)

@@ -15,9 +15,9 @@ def placeholders(body: JsonObject, context: RuleContext) -> list[Change]:
     """Fill empty content with a text by role, drop blank text parts, put a text beside lone images."""
     changes: list[Change] = []
     for index, message in enumerate(body["messages"]):
-        pointer = f"/messages/{index}/content"
         given = message.get("content")
         if content.is_blank(given):
+            pointer = f"/messages/{index}/content"
             if message.get("tool_calls") and not context.profile.grammar.content_with_tool_calls:
                 if given is not None and given != "":
                     message["content"] = None
@@ -26,7 +26,7 @@ def placeholders(body: JsonObject, context: RuleContext) -> list[Change]:
             message["content"] = _placeholder(message, context)
             changes.append(Change("placeholders", pointer, f"empty {message['role']} content gets a placeholder"))
         elif isinstance(given, list):
-            _fill_list(message, pointer, context, changes)
+            _fill_list(message, f"/messages/{index}/content", context, changes)
     return changes
 
 
@@ -45,7 +45,7 @@ def _placeholder(message: JsonObject, context: RuleContext) -> str:
 
 def _fill_list(message: JsonObject, pointer: str, context: RuleContext, changes: list[Change]) -> None:
     given = message["content"]
-    kept = [part for part in given if not (content.is_text(part) and not part["text"].strip())]
+    kept = [part for part in given if not (content.is_text(part) and content.is_blank_text(part["text"]))]
     if len(kept) < len(given):
         changes.append(Change("placeholders", pointer, "blank text parts are removed"))
     if not any(map(content.is_text, kept)):

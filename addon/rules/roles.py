@@ -20,22 +20,21 @@ def roles(body: JsonObject, context: RuleContext) -> list[Change]:
     messages = _objects(body["messages"], changes)
     pending = _PendingFunctionCalls()
     for index, message in enumerate(messages):
-        pointer = f"/messages/{index}"
         role = message.get("role")
-        named = role.lower() if isinstance(role, str) else role
+        named = role.lower() if isinstance(role, str) else ""
         if named == "developer":
-            _set_role(message, "system", pointer, changes)
+            _set_role(message, "system", index, changes)
         elif named == "function":
-            _set_role(message, "tool", pointer, changes)
+            _set_role(message, "tool", index, changes)
             pending.answer(message)
-        elif named in ROLES:
-            if named != role:
-                _set_role(message, named, pointer, changes)
-        else:
-            _set_role(message, "user", pointer, changes)
+        elif named not in ROLES:
+            _set_role(message, "user", index, changes)
+        elif named != role:
+            _set_role(message, named, index, changes)
         if message["role"] == "assistant" and isinstance(message.get("function_call"), dict):
             _to_tool_call(message, pending)
-            changes.append(Change("roles", f"{pointer}/function_call", "function_call becomes a tool call"))
+            pointer = f"/messages/{index}/function_call"
+            changes.append(Change("roles", pointer, "function_call becomes a tool call"))
     body["messages"] = messages
     return changes
 
@@ -54,9 +53,9 @@ def _objects(messages: list[Any], changes: list[Change]) -> list[JsonObject]:
     return objects
 
 
-def _set_role(message: JsonObject, role: str, pointer: str, changes: list[Change]) -> None:
+def _set_role(message: JsonObject, role: str, index: int, changes: list[Change]) -> None:
     message["role"] = role
-    changes.append(Change("roles", f"{pointer}/role", f"the role becomes {role}"))
+    changes.append(Change("roles", f"/messages/{index}/role", f"the role becomes {role}"))
 
 
 class _PendingFunctionCalls:

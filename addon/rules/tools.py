@@ -19,10 +19,14 @@ from addon.wire import json_body
 _ACCEPTED_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _REFUSED_CHARACTERS = re.compile(r"[^A-Za-z0-9_-]+")
 _HASH_LENGTH = 8
+_NAMING_FIELDS = frozenset(["tool_calls", "function_call", "name"])
+"""The fields of a message that name a tool or hold what does."""
 _NO_PARAMETERS: JsonObject = {"type": "object", "properties": {}}
 
-type _Place = tuple[JsonObject, str, bool]
-"""An object with a `name`, the JSON Pointer of that name, and whether it must have one."""
+type _Path = tuple[str | int, ...]
+"""Where an object is in the body, as the steps of a JSON Pointer: few places are ever written of."""
+type _Place = tuple[JsonObject, _Path, bool]
+"""An object with a `name`, where it is, and whether it must have one."""
 
 
 def tool_names(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -34,13 +38,18 @@ def tool_names(body: JsonObject, context: RuleContext) -> list[Change]:
     """
     if not context.keep_params.isdisjoint({"tools", "functions"}):
         return []
-    places = list(_places(body))
-    names = [holder.get("name") for holder, _, _ in places]
-    owners = {name: name for name in names if _is_accepted(name)}
+    owners: dict[str, str] = {}
+    refused: list[_Place] = []
+    for place in _places(body):
+        name = place[0].get("name")
+        if _is_accepted(name):
+            owners[name] = name
+        else:
+            refused.append(place)
     changes: list[Change] = []
-    for holder, pointer, required in places:
+    for holder, path, required in refused:
         given = holder.get("name")
-        if _is_accepted(given) or not (required or (isinstance(given, str) and given)):
+        if not (required or (isinstance(given, str) and given)):
             continue
         old = given if isinstance(given, str) else ""
         new = _new_name(old, owners)
@@ -48,6 +57,7 @@ def tool_names(body: JsonObject, context: RuleContext) -> list[Change]:
         if isinstance(given, str):
             context.plan.tool_names[new] = old
         why = "the name has characters that the endpoint refuses" if old else "a tool needs a name"
+        pointer = "".join(f"/{step}" for step in (*path, "name"))
         changes.append(Change("tool-names", pointer, f"{why}: {new} until the answer"))
     return changes
 
@@ -120,49 +130,50 @@ def _places(body: JsonObject) -> Iterator[_Place]:
     for index, tool in enumerate(_list(body.get("tools"))):
         function = function_of(tool)
         if function is not None:
-            yield function, f"/tools/{index}{'' if function is tool else '/function'}/name", True
+            yield function, ("tools", index) if function is tool else ("tools", index, "function"), True
     for index, function in enumerate(_list(body.get("functions"))):
         if isinstance(function, dict):
-            yield function, f"/functions/{index}/name", True
+            yield function, ("functions", index), True
     if isinstance(body.get("function_call"), dict):
-        yield body["function_call"], "/function_call/name", False
+        yield body["function_call"], ("function_call",), False
     yield from _chosen_places(body.get("tool_choice"))
     for index, message in enumerate(_list(body.get("messages"))):
-        if isinstance(message, dict):
-            yield from _message_places(message, f"/messages/{index}")
+        if isinstance(message, dict) and not _NAMING_FIELDS.isdisjoint(message):
+            yield from _message_places(message, index)
 
 
 def _chosen_places(choice: object) -> Iterator[_Place]:
     if not isinstance(choice, dict):
         return
-    chosen = [(choice, "/tool_choice")]
+    chosen: list[tuple[Any, _Path]] = [(choice, ("tool_choice",))]
     allowed = allowed_tools(choice)
     if allowed is not None:
-        under = "/tool_choice" if allowed is choice else "/tool_choice/allowed_tools"
-        chosen = [(item, f"{under}/tools/{i}") for i, item in enumerate(_list(allowed.get("tools")))]
-    for item, pointer in chosen:
+        under = ("tool_choice",) if allowed is choice else ("tool_choice", "allowed_tools")
+        chosen = [(item, (*under, "tools", i)) for i, item in enumerate(_list(allowed.get("tools")))]
+    for item, path in chosen:
         holder = named_function(item)
         if holder is not None:
-            yield holder, f"{pointer}{'' if holder is item else '/function'}/name", False
+            yield holder, path if holder is item else (*path, "function"), False
 
 
-def _message_places(message: JsonObject, pointer: str) -> Iterator[_Place]:
-    for position, call in enumerate(_list(message.get("tool_calls"))):
-        if isinstance(call, dict):
-            yield from _call_places(call, f"{pointer}/tool_calls/{position}")
+def _message_places(message: JsonObject, index: int) -> Iterator[_Place]:
+    if "tool_calls" in message:
+        for position, call in enumerate(_list(message["tool_calls"])):
+            if isinstance(call, dict):
+                yield from _call_places(call, ("messages", index, "tool_calls", position))
     if isinstance(message.get("function_call"), dict):
-        yield message["function_call"], f"{pointer}/function_call/name", True
-    if message.get("role") in ("function", "tool"):
-        yield message, f"{pointer}/name", False
+        yield message["function_call"], ("messages", index, "function_call"), True
+    if "name" in message and message.get("role") in ("function", "tool"):
+        yield message, ("messages", index), False
 
 
-def _call_places(call: JsonObject, pointer: str) -> Iterator[_Place]:
+def _call_places(call: JsonObject, path: _Path) -> Iterator[_Place]:
     for kind in ("function", "custom"):
         if isinstance(call.get(kind), dict):
-            yield call[kind], f"{pointer}/{kind}/name", True
+            yield call[kind], (*path, kind), True
             return
     if "name" in call or "arguments" in call:
-        yield call, f"{pointer}/name", True
+        yield call, path, True
 
 
 def _list(value: object) -> list[Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from addon.exchange import JsonObject
+from addon.views import shorten
 from addon.wire import json_body, sse
 
 
@@ -60,7 +61,7 @@ def from_stream(data: bytes) -> Answer:
             done = True
             continue
         try:
-            chunk = json_body.parse(payload)
+            chunk = shorten.parse(payload)
         except json_body.InvalidJson:
             answer.problems.append(f"an event of {len(payload)} bytes is not valid JSON")
             continue

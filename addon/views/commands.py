@@ -12,11 +12,9 @@ from mitmproxy.addons.savehar import SaveHar
 
 from addon import record
 from addon.cascade import Cascade
-from addon.exchange import Change
 from addon.record import Record
 from addon.rules.explained import explanations
-from addon.views import diff
-from addon.views.contentviews import VIEWS
+from addon.views.contentviews import VIEWS, changes_page
 
 
 class Commands:
@@ -37,16 +35,17 @@ class Commands:
     def diff(self, flow: flow.Flow) -> str:
         """What was changed in a request: the changes, and a diff of its JSON."""
         request, exchange = _rewritten(flow)
-        changes = [Change(*change) for change in exchange["changes"]]
-        return diff.page(changes, exchange["original"], request.content or b"")
+        return changes_page(exchange, request.get_content(strict=False) or b"")
 
     @command.command("hunyuan.original")
     def original(self, flow: flow.Flow, path: types.Path) -> None:
         """Save a request's body as the client sent it."""
         request, exchange = _handled(flow)
-        if exchange["original"] is None and exchange["changes"] and exchange["mode"] == "repair":
-            raise exceptions.CommandError("The request as it came was not kept (hunyuan_keep_original).")
-        body = exchange["original"] if exchange["original"] is not None else request.content or b""
+        if exchange["rewritten"] and exchange["original"] is None:
+            raise exceptions.CommandError("The request as it came was not kept: hunyuan_keep_original would keep more.")
+        body = exchange["original"] if exchange["rewritten"] else request.get_content(strict=False)
+        if body is None:
+            raise exceptions.CommandError("The request has no body here: it was streamed past.")
         _write(path, body)
 
     @command.command("hunyuan.explain")
@@ -65,7 +64,8 @@ class Commands:
     @command.command("hunyuan.cache.clear")
     def cache_clear(self) -> str:
         """Forget all image descriptions; images are asked about anew."""
-        return f"{self._cascade.forget()} descriptions forgotten"
+        count = self._cascade.forget()
+        return f"{count} description{'' if count == 1 else 's'} forgotten"
 
     @command.command("hunyuan.stats")
     def stats(self) -> str:
@@ -80,11 +80,15 @@ class Commands:
         for entry, exchange in zip(har["log"]["entries"], map(_for_har, exchanges), strict=True):
             if exchange is not None:
                 entry["_hunyuan_fix"] = exchange
+            # mitmproxy writes null for a body that was streamed past, which its own reader refuses.
+            posted = entry["request"].get("postData", {})
+            if "text" in posted:
+                posted["text"] = posted["text"] or ""
         _write(path, json.dumps(har, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace"))
 
 
 def _handled(flow: flow.Flow) -> tuple[http.Request, Record]:
-    exchange = record.of(flow.metadata)
+    exchange = record.saved(flow.metadata)
     if not isinstance(flow, http.HTTPFlow) or exchange is None:
         raise exceptions.CommandError("This is no exchange that hunyuan-fix has handled.")
     return flow.request, exchange
@@ -98,7 +102,7 @@ def _rewritten(flow: flow.Flow) -> tuple[http.Request, Record]:
 
 
 def _for_har(flow: http.HTTPFlow) -> dict[str, object] | None:
-    exchange = record.of(flow.metadata)
+    exchange = record.saved(flow.metadata)
     if exchange is None:
         return None
     kept = ("profile", "mode", "model", "rules", "vision_calls", "cached", "milliseconds", "warning")

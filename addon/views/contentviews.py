@@ -8,14 +8,15 @@ from __future__ import annotations
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata
 
-from addon import record, texts
+from addon import content_coding, record, texts
 from addon.exchange import Change
-from addon.record import Record
+from addon.record import MAX_CHANGES, Record
 from addon.views import diff, transcript
 
 _ABOVE_JSON = 2.0
 """mitmproxy's own JSON view has priority 1."""
 _BEHIND = 0.5
+_NEVER = -1.0
 
 
 class HunyuanChanges(Contentview):
@@ -27,17 +28,17 @@ class HunyuanChanges(Contentview):
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         """The page for the request that `metadata` names."""
         exchange = _exchange(metadata)
-        if exchange is None:
+        if exchange is None or not isinstance(metadata.http_message, http.Request):
             return "This is no request that hunyuan-fix has handled.\n"
-        changes = [Change(*change) for change in exchange["changes"]]
-        return diff.page(changes, exchange["original"], data)
+        return changes_page(exchange, data)
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
-        """First choice for a rewritten request, never for anything else."""
+        """First choice for a request that was rewritten, or would have been; never for anything else."""
         exchange = _exchange(metadata)
-        if exchange is None or not _is_request(metadata):
-            return -1
-        return _ABOVE_JSON if exchange["changes"] else -1
+        if exchange is None or not isinstance(metadata.http_message, http.Request):
+            return _NEVER
+        observed = exchange["mode"] == "observe" and exchange["changes"]
+        return _ABOVE_JSON if exchange["rewritten"] or observed else _NEVER
 
 
 class ChatTranscript(Contentview):
@@ -49,32 +50,54 @@ class ChatTranscript(Contentview):
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         """The transcript of the message that `metadata` names."""
         exchange = _exchange(metadata)
-        if not _is_request(metadata):
+        message = metadata.http_message
+        if not isinstance(message, http.Request):
             streamed = (metadata.content_type or "").lower().startswith("text/event-stream")
-            return transcript.answer(data, streamed=streamed) + _cut_note(exchange)
+            return transcript.answer(_plain(data, message), streamed=streamed) + _cut_note(exchange)
         original = exchange["original"] if exchange else None
-        if original is None:
+        if exchange is None or original is None:
             return transcript.request(data)
-        language = exchange["language"] if exchange else "zh"
+        language = exchange["language"] if exchange["language"] in texts.LANGUAGES else texts.LANGUAGES[0]
         return transcript.request(original, transcript.described(data, texts.load(language)))
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
         """First choice for chat answers; one of several for chat requests."""
         exchange = _exchange(metadata)
         if exchange is None or exchange["endpoint"] != "chat":
-            return -1
-        return _BEHIND if _is_request(metadata) else _ABOVE_JSON
+            return _NEVER
+        if isinstance(metadata.http_message, http.Request):
+            return _BEHIND
+        return _ABOVE_JSON if isinstance(metadata.http_message, http.Response) else _NEVER
 
 
 VIEWS: tuple[Contentview, ...] = (HunyuanChanges(), ChatTranscript())
 
 
+def changes_page(exchange: Record, sent: bytes) -> str:
+    """What was changed in a request, or would have been; `sent` is its body as it left."""
+    changes = [Change(*change) for change in exchange["changes"]]
+    if exchange["rewritten"]:
+        page = diff.page(changes, exchange["original"], sent)
+    elif exchange["mode"] == "observe":
+        page = f"Dry run (hunyuan_mode=observe): the request left as it came.\n\n{diff.listing(changes)}\n"
+    else:
+        page = f"The request's body left as it came.\n\n{diff.listing(changes)}\n"
+    if len(changes) == MAX_CHANGES:
+        page = f"The first {MAX_CHANGES} of\n{page}"
+    return diff.printable(page)
+
+
 def _exchange(metadata: Metadata) -> Record | None:
-    return record.of(metadata.flow.metadata) if metadata.flow else None
+    return record.saved(metadata.flow.metadata) if metadata.flow else None
 
 
-def _is_request(metadata: Metadata) -> bool:
-    return isinstance(metadata.http_message, http.Request)
+def _plain(data: bytes, message: http.Message | None) -> bytes:
+    """`data` without content coding: mitmproxy can't unpack a stream of which only the beginning was kept."""
+    coding = message.headers.get("content-encoding", "") if message and message.raw_content == data else ""
+    try:
+        return content_coding.unpacker(coding)(data)
+    except content_coding.CodingError:
+        return data
 
 
 def _cut_note(exchange: Record | None) -> str:

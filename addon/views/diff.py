@@ -50,7 +50,7 @@ def _diff(old: list[str], new: list[str], names: tuple[str, str]) -> Iterable[st
 
 def _lines(body: bytes) -> list[str]:
     try:
-        value = shorten.everything(json_body.parse(body))
+        value = shorten.everything(shorten.parse(body))
     except json_body.InvalidJson:
         return shorten.text(body.decode("utf-8", "replace")).splitlines()
     return printable(json.dumps(value, ensure_ascii=False, indent=2)).splitlines()

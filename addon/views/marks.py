@@ -16,7 +16,7 @@ def mark(flow: http.HTTPFlow, exchange: Record) -> None:
     comment = _comment(exchange)
     if not comment:
         return
-    if not flow.marked:
+    if exchange["rules"] and not flow.marked:
         flow.marked = _OBSERVED_MARK if exchange["mode"] == "observe" else _MARK
     if not flow.comment or flow.comment.startswith(PREFIX):
         flow.comment = PREFIX + comment
@@ -24,11 +24,12 @@ def mark(flow: http.HTTPFlow, exchange: Record) -> None:
 
 def _comment(exchange: Record) -> str:
     parts = []
+    observed, calls = exchange["mode"] == "observe", exchange["vision_calls"]
     if exchange["rules"]:
-        would = "would apply " if exchange["mode"] == "observe" else ""
-        parts.append(would + ", ".join(exchange["rules"]))
-    if exchange["vision_calls"] or exchange["cached"]:
-        parts.append(f"{exchange['vision_calls']} vision calls, {exchange['cached']} cached")
+        parts.append(("would apply " if observed else "") + ", ".join(exchange["rules"]))
+    if calls or exchange["cached"]:
+        would = "would make " if observed else ""
+        parts.append(f"{would}{calls} vision call{'' if calls == 1 else 's'}, {exchange['cached']} cached")
     if exchange["answered"]:
         parts.append("answered by the proxy")
     if exchange["warning"]:

@@ -5,12 +5,32 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from addon.wire import json_body
+
 TEXT_LIMIT = 2000
 """Characters of a text that are shown whole."""
+
+DEPTH = 100
+"""Levels of nested JSON that are shown: deeper ones would be more than Python's stack takes."""
 
 _KEPT = 400
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{200,}")
+
+
+def parse(data: bytes) -> Any:
+    """A JSON value to be shown: as it is, down to `DEPTH` levels. Raises `json_body.InvalidJson`."""
+    return _shallow(json_body.parse(data), DEPTH)
+
+
+def _shallow(value: Any, levels: int) -> Any:
+    if not isinstance(value, dict | list):
+        return value
+    if not levels:
+        return "…"
+    if isinstance(value, dict):
+        return {key: _shallow(item, levels - 1) for key, item in value.items()}
+    return [_shallow(item, levels - 1) for item in value]
 
 
 def size(count: float) -> str:

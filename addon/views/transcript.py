@@ -126,7 +126,7 @@ def _call(call: Any) -> list[str]:
 def _arguments(arguments: Any) -> str:
     if isinstance(arguments, str):
         try:
-            arguments = json_body.parse(arguments.encode("utf-8", "surrogatepass"))
+            arguments = shorten.parse(arguments.encode("utf-8", "surrogatepass"))
         except json_body.InvalidJson:
             return shorten.text(str(arguments))
     return json.dumps(shorten.everything(arguments), ensure_ascii=False, indent=2)
@@ -171,7 +171,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 def _object(body: bytes) -> JsonObject | None:
     try:
-        parsed = json_body.parse(body)
+        parsed = shorten.parse(body)
     except json_body.InvalidJson:
         return None
     return parsed if isinstance(parsed, dict) else None

@@ -86,6 +86,8 @@ def _may_be_rounded(value: object) -> bool:
     waiting = [value]
     while waiting:
         current = waiting.pop()
+        if type(current) is str:
+            continue
         if type(current) is float:
             if abs(current) >= _ORJSON_INTEGER_LIMIT:
                 return True

@@ -69,6 +69,11 @@ class Parser:
         self._searched = 0
         self._oversized = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything that came was handed out, and the next byte begins a new event."""
+        return not self._buffer and not self._oversized
+
     def feed(self, data: bytes) -> Iterator[Event]:
         """Take in bytes; what is complete comes out. What isn't asked for stays for `rest`."""
         self._buffer += data

@@ -9,6 +9,9 @@ from addon.wire.stream_choice import StreamChoice
 _HEAD = ("id", "object", "created", "model")
 """The fields of the endpoint's chunks that a chunk of our own takes over."""
 
+_PLAIN_END = b"\n\n"
+"""The end of an event as endpoints write it. Whatever stands before it, no event goes on after it."""
+
 _INCOMPLETE: JsonObject = {
     "error": {
         "message": "The endpoint ended its answer without a finish reason: the answer is incomplete.",
@@ -33,7 +36,6 @@ class ChatStream:
         self._holds_text = bool(plan.stop or plan.json_fence)
         self._parser = sse.Parser()
         self._choices: dict[int, StreamChoice] = {}
-        self._changes: dict[str, Change] = {}
         self._head: JsonObject = {}
         self._done = False
         # What is sent in place of an event whose repair fails: its bytes, after the text held back before it.
@@ -49,21 +51,21 @@ class ChatStream:
         """How many events, of those that had to be read, were no JSON object; they pass as they came."""
         self.failure: Exception | None = None
         """The exception since which everything passes as it comes."""
+        self.changes: list[Change] = []
+        """What was changed: each rule's first change only, since a stream may have any number of frames."""
 
     @property
     def broken(self) -> bool:
         """Whether everything passes as it comes since an exception in here."""
         return self.failure is not None
 
-    @property
-    def changes(self) -> list[Change]:
-        """What was changed: each rule's first change only, since a stream may have any number of frames."""
-        return list(self._changes.values())
-
     def feed(self, data: bytes) -> list[bytes]:
         """Take in bytes as they arrive, give out what can be sent on."""
         if self.broken:
             return _pieces(data)
+        if data.endswith(_PLAIN_END) and not self._holds_text and self._parser.is_empty and _needs_nothing(data):
+            # Whole events, as most chunks are: 1 µs, where cutting them up first takes 4.
+            return [data]
         sent: list[bytes] = []
         try:
             for event in self._parser.feed(data):
@@ -160,7 +162,8 @@ class ChatStream:
         return self._choices[index]
 
     def _note(self, change: Change) -> None:
-        self._changes.setdefault(change.rule, change)
+        if all(change.rule != noted.rule for noted in self.changes):
+            self.changes.append(change)
 
     def _note_finish_reason(self, choice: JsonObject) -> None:
         reason = choice.get("finish_reason")
@@ -186,23 +189,26 @@ class ChatStream:
 
 
 def _needs_nothing(raw: bytes) -> bool:
-    """Whether an event needs no repair and tells nothing, by its bytes alone.
+    """Whether an event, or several, needs no repair and tells nothing, by its bytes alone.
 
     Never wrong in saying yes; a no only means that the event has to be read. Holds where no text is held back.
-    Written out, not looped over: it runs for every chunk of every stream.
+    Written out, not looped over, and with `find`, which takes 0.1 µs where `in` takes 0.3 (it first tries whether
+    it was given a number): it runs for every chunk of every stream.
     """
+    found = raw.find
     return not (
-        b'"tool_calls"' in raw
-        or b'"error"' in raw
-        or b"[DONE]" in raw
-        or b"\\u00" in raw  # a key may be spelt with escapes
+        found(b'"tool_calls"') >= 0
+        or found(b'"error"') >= 0
+        or found(b"[DONE]") >= 0
+        or found(b"\\u00") >= 0  # a key may be spelt with escapes
         or _says_more_than_null(raw, b'"finish_reason"')
         or _says_more_than_null(raw, b'"usage"')
     )
 
 
 def _says_more_than_null(raw: bytes, key: bytes) -> bool:
-    return key in raw and raw.count(key) != raw.count(key + b":null") + raw.count(key + b": null")
+    count = raw.count(key)
+    return count > 0 and count != raw.count(key + b":null") + raw.count(key + b": null")
 
 
 def _chunk(data: bytes) -> JsonObject | None:

@@ -33,8 +33,10 @@ SOAK_STEPS = 10
 
 DESCRIPTION = """\
 Measures, in turns in one run: clients straight at an endpoint, through a bare mitmdump, through mitmdump with an
-addon that does nothing, and through mitmdump with hunyuan-fix, which rewrites every request. Each proxy has one
-processor, clients and endpoint have the others. Loopback only. Prints a table for each load and writes the figures.
+addon that does nothing, and through mitmdump with hunyuan-fix, which rewrites every request. As in use there is TLS on
+both sides of the proxy, over connections that are kept; it is a reverse proxy where the load doesn't say otherwise.
+Each proxy has one processor, clients and endpoint have the others. Loopback only. Prints a table for each load and
+writes the figures.
 """
 
 
@@ -64,6 +66,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=_count, default=5, help="each way is measured so many times, in turns (5)")
     parser.add_argument("--chunks", type=_count, default=CHUNKS, help=f"in a stream ({CHUNKS})")
     parser.add_argument("--only", metavar="WORD", default="", help="only the loads whose name has WORD in it")
+    parser.add_argument(
+        "--plain", action="store_true", help="plain HTTP on both sides: not what users run"
+    )
     parser.add_argument("--quick", action="store_true", help="the same as --requests 100 --rounds 2")
     parser.add_argument(
         "--soak", type=_count, metavar="N", help="instead, send N requests of 1 KB and watch the memory"
@@ -89,12 +94,14 @@ async def _bench(given: argparse.Namespace, where: Cores) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "proxy_pinned": bool(where.proxy),
         "connections": CONNECTIONS,
+        "tls": not given.plain,
+        "load_average": os.getloadavg(),
     }
-    wanted = [load for load in loads(given.chunks) if given.only in load.name]
+    wanted = [load for load in loads(given.chunks) if given.only in load.name and not (given.plain and load.connect)]
     if not wanted:
         raise TrafficError(f"no load has {given.only!r} in its name")
     with tempfile.TemporaryDirectory(prefix="hunyuan-fix-bench-") as name:
-        async with _running(Path(name), where) as (road, ways):
+        async with _running(Path(name), where, tls=not given.plain) as (road, ways):
             if given.soak:
                 two = [way for way in ways if way.name in (BARE, ADDON) and way.takes(wanted[0])]
                 return report | {"soak": await _soak(road, two, wanted[0], given.soak)}
@@ -118,16 +125,20 @@ def _machine(where: Cores) -> str:
 
 
 @asynccontextmanager
-async def _running(folder: Path, where: Cores) -> AsyncIterator[tuple[Traffic, list[Way]]]:
+async def _running(folder: Path, where: Cores, *, tls: bool) -> AsyncIterator[tuple[Traffic, list[Way]]]:
     """The endpoint, and the ways to it."""
     authority = trustme.CA()
     authority_file = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(authority_file))
-    server, trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(authority_file))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(HOST).configure_cert(server)
-    async with traffic(server, trusted) as road:
-        with _proxies(folder, authority_file, road, where) as ways:
-            yield road, [Way(DIRECT), *ways]
+    async with traffic(server if tls else None) as road:
+        with _proxies(folder, authority_file, road, where, tls=tls) as ways:
+            yield road, [Way(DIRECT, trusted=_trusting(authority_file) if tls else None), *ways]
+
+
+def _trusting(authority: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(authority))
 
 
 _BARE_STREAMING = ["--set", "stream_large_bodies=1"]
@@ -135,7 +146,7 @@ _BARE_STREAMING = ["--set", "stream_large_bodies=1"]
 
 
 @contextmanager
-def _proxies(folder: Path, authority: Path, road: Traffic, where: Cores) -> Iterator[list[Way]]:
+def _proxies(folder: Path, authority: Path, road: Traffic, where: Cores, *, tls: bool) -> Iterator[list[Way]]:
     ours = ["-s", str(services.ADDON), "--set", f"hunyuan_hosts={HOST}=hunyuan"]
     wanted: tuple[tuple[Way, list[str]], ...] = (
         (Way(BARE, streams=False), []),
@@ -149,11 +160,11 @@ def _proxies(folder: Path, authority: Path, road: Traffic, where: Cores) -> Iter
             own = folder / f"proxy-{number}"
             own.mkdir()
             command = [*script, "--set", f"ssl_verify_upstream_trusted_ca={authority}"]
-            target = f"http://{HOST}:{road.port}"
+            target = f"{'https' if tls else 'http'}://{HOST}:{road.port}"
             proxy = stack.enter_context(services.mitmdump(way.name, own, *command, reverse=target))
             pid = proxy.service.popen.pid
             pin(pid, where.proxy)
-            trusted = ssl.create_default_context(cafile=str(proxy.ca))
+            trusted = _trusting(proxy.ca) if tls else None
             ways.append(replace(way, reverse_port=proxy.reverse_port, proxy_port=proxy.port, pid=pid, trusted=trusted))
         yield ways
 

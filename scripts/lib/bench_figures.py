@@ -89,6 +89,7 @@ def load_json(load: Load, ways: Mapping[str, Measured]) -> dict[str, Any]:
         "ratio": ratio(ways[ADDON], ways[BARE]),
         "cpu_ratio": cpu_ratio(ways[ADDON], ways[BARE]),
         "idle_ratio": ratio(ways[IDLE], ways[BARE]),
+        "idle_cpu_ratio": cpu_ratio(ways[IDLE], ways[BARE]),
     }
 
 
@@ -96,12 +97,13 @@ def table(load: Load, ways: Mapping[str, Measured]) -> Iterator[str]:
     """One load as lines for a terminal."""
     count = len(ways[ADDON].latencies)
     yield paint(f"{load.name}", BOLD) + paint(f"  ({len(load.body):,} bytes, {count} requests each)", DIM)
-    yield paint(f"  {'':15}{'req/s':>9}{'median ms':>11}{'p99 ms':>10}{'CPU ms':>9}{'RSS MB':>8}  / bare", DIM)
+    yield paint(f"  {'':15}{'req/s':>9}{'median ms':>11}{'p99 ms':>10}{'CPU ms':>9}{'RSS MB':>8}  / bare  (CPU)", DIM)
     for name, measured in ways.items():
         figures = measured.as_json()
         cells = [(figures["requests_per_second"], 9), (figures["median_ms"], 11), (figures["p99_ms"], 10)]
         cells += [(figures["cpu_ms"], 9), (figures["rss_mb"], 8)]
-        against = f"{ratio(measured, ways[BARE]):8.2f}" if name != BARE else ""
+        cpu = cpu_ratio(measured, ways[BARE])
+        against = f"{ratio(measured, ways[BARE]):8.2f}" + (f"{cpu:7.2f}" if cpu else "") if name != BARE else ""
         yield f"  {name:15}{''.join(_cell(value, width) for value, width in cells)}{against}"
     yield f"  {_verdict(load, ways)}"
 

@@ -29,8 +29,8 @@ class Load:
     """What the addon must reach of a bare mitmdump's requests per second (issue 2, section 9)."""
     chunks: int = 0
     """Chunks of the streamed answer; 0 for one that is whole."""
-    tls: bool = False
-    """Through CONNECT, with TLS on both sides of the proxy; else plain HTTP by its reverse mode."""
+    connect: bool = False
+    """Through the proxy's regular mode by CONNECT, as with `HTTPS_PROXY`; else through its reverse mode."""
 
 
 def loads(chunks: int = CHUNKS) -> Sequence[Load]:
@@ -38,7 +38,7 @@ def loads(chunks: int = CHUNKS) -> Sequence[Load]:
     small = _encoded(_agent_request(turns=1), KILOBYTE)
     return (
         Load("1 KB", small, 1, target=0.80),
-        Load("1 KB, TLS by CONNECT", small, 0.5),
+        Load("1 KB, by CONNECT", small, 0.5, target=0.80, connect=True),
         Load("100 KB", _encoded(_agent_request(turns=6), 100 * KILOBYTE), 0.5, target=0.80),
         Load("100 KB, Chinese", _encoded(_agent_request(turns=6), 100 * KILOBYTE, chinese=True), 0.5, target=0.80),
         Load("1 MB", _encoded(_agent_request(turns=12), MEGABYTE), 0.2, target=0.60),

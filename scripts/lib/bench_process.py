@@ -31,12 +31,12 @@ def pin(pid: int, where: Collection[int]) -> None:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """Processor time that a process has used so far, its threads included (proc(5), utime and stime)."""
+    """Processor time that the threads of a process have used so far, to the nanosecond (`schedstat` in proc(5))."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        used = [(thread / "schedstat").read_text("utf-8") for thread in Path(f"/proc/{pid}/task").iterdir()]
     except OSError:
         return None
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(int(line.split()[0]) for line in used) / 1e9
 
 
 def rss_megabytes(pid: int) -> float | None:

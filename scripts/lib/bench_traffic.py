@@ -121,8 +121,8 @@ class Client(asyncio.Protocol):
         if self._answered and not self._answered.done():
             self._answered.set_exception(TrafficError(f"the connection was closed: {exc or 'no reason given'}"))
 
-    async def open(self, port: int, *, proxy_port: int | None, trusted: ssl.SSLContext | None) -> None:
-        """Connect to `port`, or through a proxy by CONNECT; with TLS if `trusted` is given."""
+    async def open(self, port: int, *, proxy_port: int = 0, trusted: ssl.SSLContext | None) -> None:
+        """Connect to `port`, by CONNECT if there is a proxy's port; with TLS if `trusted` is given."""
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: self, HOST, proxy_port or port)
         if proxy_port:
@@ -209,7 +209,7 @@ class Way:
     pid: int = 0
     """The proxy's process."""
     trusted: ssl.SSLContext | None = None
-    """What its clients must trust, where that isn't the endpoint's own certificate."""
+    """What its clients trust; `None` where they speak plain HTTP."""
     whole: bool = True
     streams: bool = True
     """Which answers it is measured with."""
@@ -221,29 +221,25 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """A running endpoint, by its ports, and what clients trust that reach it straight."""
+    """A running endpoint, by its port, and the connections that its streams go over."""
 
     port: int
-    tls_port: int
     streams: dict[int, Endpoint]
-    trusted: ssl.SSLContext
 
     async def clients(self, way: Way, load: Load, count: int) -> list[Client]:
         """Open `count` connections."""
         opened = []
         for number in range(count):
             client = Client(number, self.streams)
-            if load.tls:
-                trusted = way.trusted or self.trusted
-                await client.open(self.tls_port, proxy_port=way.proxy_port or None, trusted=trusted)
+            if load.connect:
+                await client.open(self.port, proxy_port=way.proxy_port, trusted=way.trusted)
             else:
-                await client.open(way.reverse_port or self.port, proxy_port=None, trusted=None)
+                await client.open(way.reverse_port or self.port, trusted=way.trusted)
             opened.append(client)
         return opened
 
     async def run(self, clients: list[Client], load: Load, count: int) -> tuple[list[float], bytes]:
         """Send `count` requests, each client one after another; the seconds of each, and the last answer's head."""
-        port = self.tls_port if load.tls else self.port
         left = iter(range(count))
         seconds: list[float] = []
         head = b""
@@ -251,7 +247,7 @@ class Traffic:
         async def work(client: Client) -> None:
             nonlocal head
             for _ in left:
-                taken, head = await client.send(load, port)
+                taken, head = await client.send(load, self.port)
                 seconds.append(taken)
 
         await asyncio.gather(*map(work, clients))
@@ -259,15 +255,11 @@ class Traffic:
 
 
 @asynccontextmanager
-async def traffic(server_tls: ssl.SSLContext, trusted: ssl.SSLContext) -> AsyncIterator[Traffic]:
-    """Run the endpoint on two free ports, in clear and with TLS; clients that go straight trust `trusted`."""
-    loop = asyncio.get_running_loop()
+async def traffic(tls: ssl.SSLContext | None) -> AsyncIterator[Traffic]:
+    """Run the endpoint on a free port, with TLS unless `tls` is `None`."""
     streams: dict[int, Endpoint] = {}
-    clear = await loop.create_server(lambda: Endpoint(streams), HOST, 0)
-    encrypted = await loop.create_server(lambda: Endpoint(streams), HOST, 0, ssl=server_tls)
+    server = await asyncio.get_running_loop().create_server(lambda: Endpoint(streams), HOST, 0, ssl=tls)
     try:
-        port, tls_port = (server.sockets[0].getsockname()[1] for server in (clear, encrypted))
-        yield Traffic(port, tls_port, streams, trusted)
+        yield Traffic(server.sockets[0].getsockname()[1], streams)
     finally:
-        for server in (clear, encrypted):
-            server.close()
+        server.close()

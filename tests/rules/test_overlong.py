@@ -9,9 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addon.profiles import Model
+from addon.rules import apply_chat
 from addon.rules.overlong import estimate_tokens, overlong
+from addon.wire import json_body
 from tests.rule_context import context
 from tests.strategies import histories, json_values
+
+_FEW = 60
+"""Tokens of what the rules put around any history: a first and a last message."""
 
 
 def said(content: Any, **fields: Any) -> dict[str, Any]:
@@ -71,3 +76,14 @@ def test_nothing_raises(messages: Any, max_tokens: Any, text: str) -> None:
     assert estimate_tokens(body) >= 0
     overlong(body, context())
     assert estimate_tokens(said(text)) <= 4 + len(text)
+
+
+@given(histories)
+def test_a_body_of_fewer_bytes_than_the_limit_has_tokens_needs_no_count(history: list[Any]) -> None:
+    """Also after the rules have filled it up: what they add at most to a body is allowed for."""
+    body = {"model": "hunyuan-turbos-latest", "messages": history}
+    size, given = len(json_body.serialise(body)), context(model="hunyuan-turbos-latest")
+    apply_chat(body, given)
+    assert estimate_tokens(body) <= size + _FEW
+    assert overlong(said("a" * 4 * 32_000), given, size=32_000) is None
+    assert overlong(said("a" * 4 * 32_000), given, size=32_001) is not None

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given
+
+from addon.exchange import Change
+from addon.rules import calls, roles
+from addon.rules import pairing as pairing_module
 from addon.rules.pairing import pairing
 from tests.rule_context import answer, call, context
+from tests.strategies import histories
 
 USER = {"role": "user", "content": "hm"}
 
@@ -94,3 +100,23 @@ def test_a_fresh_id_never_collides() -> None:
     assert len(set(ids)) == 3
     third = next(message for message in messages if message.get("content") == "third")
     assert third["tool_call_id"] == ids[2]
+
+
+def test_an_id_that_is_repeated_after_its_answer_is_not_taken_for_answered() -> None:
+    messages, changes = paired(assistant(call("a")), answer("a"), answer("a"))
+    assert [message["role"] for message in messages] == ["assistant", "tool"]
+    assert changes == 1
+
+
+@given(histories)
+def test_what_counts_as_paired_would_not_be_changed(history: list[Any]) -> None:
+    """The look that spares most histories the work says the same as the work."""
+    body: dict[str, Any] = {"messages": history}
+    for earlier in (roles.roles, calls.calls):
+        earlier(body, context())
+    if pairing_module._is_paired(body["messages"]):
+        changes: list[Change] = []
+        runs = pairing_module._runs(body["messages"], changes)
+        assert changes == []
+        assert [message for run in runs for message in (run.message, *run.answers)] == body["messages"]
+        assert all(not run.unanswered and not run.orphans for run in runs)

@@ -173,7 +173,7 @@ def test_images_are_only_announced() -> None:
     assert "4 of 4 replaced by a note: unreadable" in lines["/messages/2/content/4"]
     assert "placeholder" in done.err
     assert refusal(json.loads(done.out)) is None
-    assert done.out.count("scripts/lint asks no vision model") == 3
+    assert done.out.count("no vision model was asked") == 3
     assert SECRET not in done.out
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from addon.wire.json_fence import JsonFence, take_off
@@ -65,6 +65,7 @@ def test_a_fence_that_is_not_the_whole_text(text: str) -> None:
 
 @given(BODY, st.sampled_from(["```json\n", "```\r\n", " \n```JSON \n"]), st.lists(st.integers(0, 80)))
 def test_pieces_lose_the_fence_like_the_whole(body: str, opening: str, cuts: list[int]) -> None:
+    assume(not re.search(r"\n[ \t]*```", body))  # a fence inside would end the block before its time
     text = f"{opening}{body}\n``` \n"
     assert fed(text, cuts)[0] == take_off(text) != text
 

@@ -7,21 +7,17 @@ from dataclasses import dataclass
 
 from addon import pipeline, profiles
 from addon.cascade import Cascade, Upstream
-from addon.descriptions import Description
 from addon.exchange import Endpoint, JsonObject
 from addon.options import Settings
 from addon.outgoing import Outgoing
 from addon.pipeline import Outcome
 from addon.rules.context import RuleContext
 from addon.scope import canonical
-from addon.vision import Vision, VisionCall
+from addon.vision import Announcing
 from addon.wire import json_body
 from scripts.lib.lint.reading import Request
 from simulator import checks
 from simulator.checks import Problem, ProfileName
-
-PLACEHOLDER = "(scripts/lint asks no vision model: the description of the image would stand here)"
-"""What stands for a description, so that the rules after the cascade see what they would see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +47,6 @@ class Verdict:
         return not self.refused and not self.outcome.changes and len(self.bodies) == 1
 
 
-class _Announced(Vision):
-    """Asks nobody. Everything before a call is the cascade's own: which images, how many calls, what is too large."""
-
-    async def ask(self, call: VisionCall) -> Description:
-        return Description(PLACEHOLDER)
-
-
 def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     """The verdict on `request`, whose body is left as it is.
 
@@ -80,10 +69,10 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
 def _chat(body: JsonObject, context: RuleContext, settings: Settings) -> Outcome:
     async def run() -> Outcome:
         outgoing = Outgoing()
-        cascade = Cascade(outgoing, _Announced(outgoing))
+        cascade = Cascade(outgoing, Announcing(outgoing))
         cascade.configure(pipeline.cascade_settings(settings))
-        # Size 0: nobody else is on this event loop, so nothing needs a thread.
-        return await pipeline.chat(body, context, settings, cascade, Upstream("", {}), size=0)
+        size = len(json_body.serialise(body))
+        return await pipeline.chat(body, context, settings, cascade, Upstream("", {}), size=size)
 
     return asyncio.run(run())
 

@@ -1,0 +1,230 @@
+"""The commands, through mitmproxy's own command manager, on flows that really went through the proxy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mitmproxy import exceptions, io
+from mitmproxy.addons.view import View
+from mitmproxy.flow import Flow
+from mitmproxy.http import HTTPFlow
+from mitmproxy.test import taddons, tflow
+
+from addon.cascade import Cascade
+from addon.outgoing import Outgoing
+from addon.rules.explained import explanations
+from addon.views.commands import Commands
+from tests.kept_flows import saved_and_read, until
+from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
+from tests.vision_server import image_part, png
+
+pytest_plugins = ("tests.proxying",)
+
+BAD = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "é\ud800"}
+RAW = json.dumps(BAD, indent=3).encode() + b"\n"
+GOOD = b'{"model": "hunyuan-lite",  "messages": [{"role": "user", "content": "hi"}]}'
+REMOVED = "the endpoint does not take this parameter: removed"
+IMAGE = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": [image_part(png("a cat"))]}]}
+
+
+@dataclass
+class Tried:
+    proxy: Proxy
+    view: View
+    """mitmproxy's list of flows: what `@focus` and `@all` mean."""
+
+    def show(self, flow: Flow) -> None:
+        """Add `flow` to the list and put the focus on it."""
+        self.view.add([flow])
+        self.view.focus.flow = flow
+
+    async def post(self, path: str = "/chat/completions", **request: Any) -> HTTPFlow:
+        async with self.proxy.client() as client:
+            await client.post(path, **request)
+        self.view.focus.flow = flow = self.view[-1]
+        assert isinstance(flow, HTTPFlow)
+        await until(lambda: not flow.live)
+        return flow
+
+    def execute(self, line: str) -> Any:
+        return self.proxy.master.commands.execute(line)
+
+
+@pytest.fixture
+async def tried(trust: Trust, endpoint: Endpoint) -> AsyncIterator[Tried]:
+    view = View()
+    endpoint.answer = chat_answer("hello")
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", view) as proxy:
+        yield Tried(proxy, view)
+
+
+def test_mitmproxy_takes_their_signatures():
+    with taddons.context(Commands(Cascade(Outgoing()), str)) as context:
+        ours = {name: found for name, found in context.master.commands.commands.items() if name.startswith("hunyuan.")}
+    assert {name: found.signature_help() for name, found in ours.items()} == {
+        "hunyuan.diff": "hunyuan.diff flow -> str",
+        "hunyuan.original": "hunyuan.original flow path",
+        "hunyuan.explain": "hunyuan.explain rule -> str",
+        "hunyuan.cache.list": "hunyuan.cache.list  -> str[]",
+        "hunyuan.cache.clear": "hunyuan.cache.clear  -> str",
+        "hunyuan.stats": "hunyuan.stats  -> str",
+        "hunyuan.har": "hunyuan.har flows path",
+    }
+    assert all(found.help for found in ours.values())
+
+
+async def test_diff(tried: Tried):
+    await tried.post(content=RAW)
+    assert tried.execute("hunyuan.diff @focus") == (
+        "1 change\n"
+        f"parameters  /user  {REMOVED}\n\n"
+        "--- as it came\n+++ as it left\n"
+        "@@ -5,6 +5,5 @@\n"
+        '       "role": "user",\n       "content": "hi"\n     }\n'
+        '-  ],\n-  "user": "é\\ud800"\n+  ]\n }\n'
+    )
+
+
+async def test_original_is_the_request_byte_for_byte(tried: Tried, endpoint: Endpoint, tmp_path: Path):
+    await tried.post(content=RAW)
+    tried.execute(f"hunyuan.original @focus {tmp_path / 'rewritten'}")
+    assert (tmp_path / "rewritten").read_bytes() == RAW != endpoint.arrived[0].body
+    await tried.post(content=GOOD)
+    tried.execute(f"hunyuan.original @focus {tmp_path / 'untouched'}")
+    assert (tmp_path / "untouched").read_bytes() == GOOD
+
+
+async def test_original_of_an_observed_request(tried: Tried, tmp_path: Path):
+    await tried.post(content=RAW, headers={"x-hunyuan-mode": "observe"})
+    tried.execute(f"hunyuan.original @focus {tmp_path / 'file'}")
+    assert (tmp_path / "file").read_bytes() == RAW
+    assert tried.execute("hunyuan.diff @focus").startswith("Dry run")
+
+
+async def test_original_of_a_request_in_an_unknown_coding(tried: Tried, tmp_path: Path):
+    await tried.post(content=RAW, headers={"content-encoding": "secret"})
+    tried.execute(f"hunyuan.original @focus {tmp_path / 'file'}")
+    assert (tmp_path / "file").read_bytes() == RAW
+
+
+async def test_explain(tried: Tried):
+    assert tried.execute("hunyuan.explain merge").startswith("merge: ")
+    for rule, explanation in explanations().items():
+        text = tried.execute(f"hunyuan.explain {rule}")
+        assert text == f"{rule}: {explanation.repairs}\nWhy: {explanation.why}"
+
+
+async def test_the_cache_is_listed_and_cleared(tried: Tried, endpoint: Endpoint):
+    def see(request: Arrived) -> Answer:
+        return chat_answer("a cat" if "vision" in request.json["model"] else "ok")
+
+    endpoint.answer = see
+    assert tried.execute("hunyuan.cache.list") == []
+    await tried.post(json=IMAGE)
+    (line,) = tried.execute("hunyuan.cache.list")
+    assert line.endswith("5 characters: 'a cat'")
+    assert tried.execute("hunyuan.cache.clear") == "1 description forgotten"
+    assert tried.execute("hunyuan.cache.list") == []
+    await tried.post(json=IMAGE)
+    models = [arrived.json["model"] for arrived in endpoint.arrived]
+    assert models == ["hunyuan-vision-1.5-instruct", "hunyuan-lite"] * 2
+
+
+async def test_stats(tried: Tried):
+    await tried.post(content=RAW)
+    await tried.post(content=GOOD)
+    lines = tried.execute("hunyuan.stats").splitlines()
+    assert lines[0] == "exchanges 2, rewritten 1, observed 0"
+    assert lines[-1] == "  parameters 1"
+
+
+async def test_har(tried: Tried, endpoint: Endpoint, tmp_path: Path):
+    await tried.post(content=RAW, headers={"authorization": "s3cret"})
+    endpoint.answer = stream_answer(b'data: {"choices":[{"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\n')
+    await tried.post(json={**json.loads(GOOD), "stream": True})
+    await tried.post("/files", content=b"x")
+    tried.show(tflow.tflow(resp=True))
+    path = tmp_path / "flows.har"
+    tried.execute(f"hunyuan.har @all {path}")
+    text = path.read_text(encoding="utf-8")
+    assert "s3cret" not in text
+    ours = [entry.get("_hunyuan_fix") for entry in json.loads(text)["log"]["entries"]]
+    assert ours[0]["rules"] == ["parameters"]
+    assert ours[0]["changes"] == [{"rule": "parameters", "pointer": "/user", "why": REMOVED}]
+    assert ours[0]["original"].encode() == RAW
+    assert ours[1]["changes"] == [
+        {"rule": "answer-stream-end", "pointer": "", "why": "the missing [DONE] is added"},
+    ]
+    assert ours[2]["rules"] == []
+    assert ours[3] is None
+    with path.open("rb") as file:
+        read = list(io.FlowReader(file).stream())
+    assert [flow.request.path for flow in read if isinstance(flow, HTTPFlow)] == [
+        "/v1/chat/completions",
+        "/v1/chat/completions",
+        "/v1/files",
+        "/path",
+    ]
+
+
+async def test_they_work_on_a_saved_flow(tried: Tried, tmp_path: Path):
+    flow = await tried.post(content=RAW)
+    tried.view.clear()
+    tried.show(saved_and_read(flow))
+    assert tried.execute("hunyuan.diff @focus").startswith("1 change\n")
+    tried.execute(f"hunyuan.original @focus {tmp_path / 'file'}")
+    assert (tmp_path / "file").read_bytes() == RAW
+    tried.execute(f"hunyuan.har @all {tmp_path / 'har'}")
+
+
+# Wrong use
+
+
+async def refused(tried: Tried, line: str) -> str:
+    with pytest.raises(exceptions.CommandError) as caught:
+        tried.execute(line)
+    return str(caught.value)
+
+
+async def test_a_rule_that_is_none(tried: Tried):
+    text = await refused(tried, "hunyuan.explain marge")
+    assert "No rule is called 'marge'" in text
+    assert "merge" in text
+
+
+@pytest.mark.parametrize("kind", ["diff", "original"])
+@pytest.mark.parametrize("flow", [tflow.tflow(), tflow.ttcpflow(), tflow.tdnsflow()])
+async def test_a_flow_of_somebody_else(tried: Tried, kind: str, flow: Any, tmp_path: Path):
+    tried.show(flow)
+    path = tmp_path / "file" if kind == "original" else ""
+    assert "no exchange that hunyuan-fix has handled" in await refused(tried, f"hunyuan.{kind} @focus {path}".strip())
+    assert not (tmp_path / "file").exists()
+
+
+async def test_nothing_to_compare(tried: Tried):
+    await tried.post(content=GOOD)
+    assert "Nothing was changed" in await refused(tried, "hunyuan.diff @focus")
+
+
+async def test_an_original_that_was_not_kept(tried: Tried, tmp_path: Path):
+    tried.proxy.master.options.update(hunyuan_keep_original="0")
+    await tried.post(content=RAW)
+    assert "hunyuan_keep_original" in await refused(tried, f"hunyuan.original @focus {tmp_path / 'file'}")
+    assert "was not kept" in tried.execute("hunyuan.diff @focus")
+
+
+async def test_a_body_that_was_streamed_past(tried: Tried, tmp_path: Path):
+    await tried.post("/files", content=b"x")
+    assert "streamed past" in await refused(tried, f"hunyuan.original @focus {tmp_path / 'file'}")
+    assert not (tmp_path / "file").exists()
+
+
+async def test_a_path_that_can_not_be_written(tried: Tried, tmp_path: Path):
+    await tried.post(content=RAW)
+    for line in (f"hunyuan.original @focus {tmp_path}", f"hunyuan.har @all {tmp_path}/none/har"):
+        assert "can't be written" in await refused(tried, line)

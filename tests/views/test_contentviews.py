@@ -1,0 +1,296 @@
+"""mitmproxy's views on what was recorded: what is shown by itself, the text, and that nothing makes them raise."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from mitmproxy import contentviews, http
+from mitmproxy.contentviews import Metadata
+from mitmproxy.test import taddons, tflow
+
+from addon import record, texts
+from addon.answer import KeptStream
+from addon.exchange import Change
+from addon.record import Record
+from addon.route import Address, Route
+from addon.views.contentviews import VIEWS, ChatTranscript, HunyuanChanges
+from tests.kept_flows import saved_and_read
+from tests.strategies import json_values
+
+CHAT = Route("hunyuan", "chat", "https://h/v1", Address("https", "h", 443, "/v1/chat/completions"), False, False, False)
+BEFORE = b'{"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}'
+AFTER = b'{"model":"hunyuan-lite","messages":[{"role":"user","content":"hi"}]}'
+REMOVED = Change("parameters", "/user", "user is not accepted: removed")
+ANSWER = (
+    b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "hello", "reasoning_content": "hm"}, '
+    b'"finish_reason": "stop"}], "usage": {"total_tokens": 7}}'
+)
+STREAM = (
+    b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"hel"}}]}\n\n'
+    b'data: {"choices":[{"index":0,"delta":{"content":"lo"},"finish_reason":"stop"}],"usage":{"total_tokens":7}}\n\n'
+    b"data: [DONE]\n\n"
+)
+
+CHANGES_PAGE = """\
+1 change
+parameters  /user  user is not accepted: removed
+
+--- as it came
++++ as it left
+@@ -5,6 +5,5 @@
+       "role": "user",
+       "content": "hi"
+     }
+-  ],
+-  "user": "me"
++  ]
+ }
+"""
+ANSWER_PAGE = """\
+─── assistant ───
+    (reasoning) hm
+hello
+finish reason: stop
+
+usage: total_tokens 7
+"""
+STREAM_PAGE = ANSWER_PAGE.replace("    (reasoning) hm\n", "")
+
+
+@pytest.fixture(autouse=True)
+def master() -> Iterator[None]:
+    with taddons.context():
+        for view in VIEWS:
+            contentviews.add(view)
+        yield
+
+
+def exchange(*changes: Change, **values: Any) -> tuple[http.HTTPFlow, Record]:
+    flow = tflow.tflow(resp=True)
+    begun = record.start(flow.metadata, "POST", "/v1/chat/completions", CHAT, values.pop("mode", "repair"))
+    record.note(begun, changes)
+    flow.request.content = AFTER if changes else BEFORE
+    flow.request.headers["content-type"] = "application/json"
+    assert flow.response
+    flow.response.content = ANSWER
+    flow.response.headers["content-type"] = "application/json"
+    begun.update(values)  # type: ignore[typeddict-item]
+    return flow, begun
+
+
+def rewritten() -> http.HTTPFlow:
+    return exchange(REMOVED, rewritten=True, original=BEFORE)[0]
+
+
+def streamed(body: bytes, **values: Any) -> http.HTTPFlow:
+    flow, _ = exchange(**values)
+    assert flow.response
+    flow.response.raw_content = body
+    flow.response.headers["content-type"] = "text/event-stream; charset=utf-8"
+    return flow
+
+
+def shown(message: http.Message | None, flow: http.HTTPFlow, view: str = "auto") -> tuple[str | None, str]:
+    assert message
+    result = contentviews.prettify_message(message, flow, view)
+    return result.view_name, result.text
+
+
+# What is shown by itself
+
+
+def test_a_rewritten_request_shows_its_changes():
+    flow = rewritten()
+    assert shown(flow.request, flow) == ("Hunyuan changes", CHANGES_PAGE)
+
+
+def test_so_it_does_when_read_from_a_file():
+    flow = saved_and_read(rewritten())
+    assert isinstance(flow, http.HTTPFlow)
+    assert shown(flow.request, flow) == ("Hunyuan changes", CHANGES_PAGE)
+
+
+def test_an_answer_shows_its_transcript():
+    flow = rewritten()
+    assert shown(flow.response, flow) == ("Chat transcript", ANSWER_PAGE)
+
+
+def test_a_streamed_answer_too():
+    flow = streamed(STREAM)
+    assert shown(flow.response, flow) == ("Chat transcript", STREAM_PAGE)
+
+
+def test_an_untouched_request_shows_json_and_has_a_transcript_to_choose():
+    flow, _ = exchange()
+    assert shown(flow.request, flow)[0] == "JSON"
+    _, text = shown(flow.request, flow, "Chat transcript")
+    assert text == 'model: hunyuan-lite · user: "me"\n\n─── user ───\nhi\n'
+    _, text = shown(flow.request, flow, "Hunyuan changes")
+    assert text == "The request's body left as it came.\n\nNothing was changed.\n"
+
+
+def test_what_changed_in_the_answer_only_is_no_rewritten_request():
+    flow, begun = exchange()
+    record.note(begun, [Change("stop", "/choices/0", "cut")])
+    assert shown(flow.request, flow)[0] == "JSON"
+    assert shown(flow.request, flow, "Hunyuan changes")[1].startswith(
+        "The request's body left as it came.\n\n1 change\n"
+    )
+
+
+def test_an_observed_request_shows_what_would_have_been_changed():
+    flow, _ = exchange(REMOVED, mode="observe")
+    assert shown(flow.request, flow) == (
+        "Hunyuan changes",
+        "Dry run (hunyuan_mode=observe): the request left as it came.\n\n"
+        "1 change\nparameters  /user  user is not accepted: removed\n",
+    )
+
+
+def test_a_request_that_was_too_large_to_keep_says_so():
+    flow, _ = exchange(REMOVED, rewritten=True, original=None)
+    assert "was not kept (hunyuan_keep_original)" in shown(flow.request, flow)[1]
+
+
+def test_of_very_many_changes_the_page_says_that_there_are_more():
+    flow, _ = exchange(*[REMOVED] * (record.MAX_CHANGES + 5), rewritten=True, original=BEFORE)
+    assert shown(flow.request, flow)[1].startswith("The first 500 of\n500 changes\n")
+
+
+def test_images_are_shown_with_their_description():
+    before = {
+        "model": "m",
+        "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "http://a/b"}]}],
+    }
+    sent = texts.load("zh").image_description.format(number=1, total=1, model="m", description="a cat")
+    flow, _ = exchange(REMOVED, rewritten=True, original=json.dumps(before).encode(), language="zh")
+    flow.request.content = json.dumps({"messages": [{"role": "user", "content": sent}]}).encode()
+    assert shown(flow.request, flow, "Chat transcript")[1].endswith("─── user ───\n[image http://a/b]\n    a cat\n")
+
+
+# Streams that are not whole
+
+
+def kept(data: bytes, limit: int) -> http.HTTPFlow:
+    stream = KeptStream(limit)
+    assert b"".join(b"".join(stream(data[at : at + 7])) for at in range(0, len(data), 7)) == data
+    assert stream.kept is not None
+    return streamed(stream.kept, stream_cut=stream.cut)
+
+
+def test_a_stream_that_was_cut_is_shown_as_far_as_it_goes_and_says_so():
+    flow = kept(STREAM, 100)
+    _, text = shown(flow.response, flow)
+    assert text.startswith("─── assistant ───\nhel\n")
+    assert "! only the beginning of this stream was kept (hunyuan_keep_streams)" in text
+
+
+def test_a_stream_that_just_fits_is_not_cut():
+    flow = kept(STREAM, len(STREAM))
+    assert shown(flow.response, flow)[1] == STREAM_PAGE
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_compressed_stream_that_was_cut_is_shown_as_far_as_it_goes(coding: str):
+    """Under `observe` a stream is kept as it came."""
+    pieces = b"".join(
+        b'data: {"choices":[{"index":0,"delta":{"content":"%d "}}]}\n\n' % number for number in range(5000)
+    )
+    data = gzip.compress(pieces) if coding == "gzip" else zlib.compress(pieces)
+    flow = kept(data, len(data) // 2)
+    assert flow.response
+    flow.response.headers["content-encoding"] = coding
+    assert shown(flow.response, flow)[1].startswith("─── assistant ───\n0 1 2 3 ")
+
+
+# Nothing makes them raise
+
+plain: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary()),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=4)),
+    max_leaves=8,
+)
+fields = st.sampled_from(sorted(record.start({}, "", "", None)))
+records = st.one_of(
+    plain,
+    st.dictionaries(st.one_of(fields, st.text(max_size=3)), plain),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "endpoint": st.just("chat"),
+            "mode": st.sampled_from(["repair", "observe", "off", "later"]),
+            "rewritten": st.booleans(),
+            "changes": st.lists(st.one_of(st.lists(st.text(max_size=3), min_size=3, max_size=3), plain), max_size=3),
+            "original": st.one_of(st.none(), st.binary(), st.just(BEFORE), st.text()),
+            "language": st.sampled_from(["zh", "en", "xx", ""]),
+            "stream_cut": st.booleans(),
+        },
+    ),
+)
+deep = b"[" * 1020 + b"]" * 1020
+bodies = st.one_of(
+    st.binary(),
+    st.sampled_from([BEFORE, ANSWER, STREAM, b'{"messages": %s}' % deep, b'{"usage": {"a": %s}}' % deep, deep]),
+    json_values.map(lambda value: json.dumps(value).encode()),
+    json_values.map(lambda value: json.dumps({"messages": value, "choices": value, "usage": value}).encode()),
+    json_values.map(lambda value: json.dumps({"messages": [value, {"role": value, "content": [value]}]}).encode()),
+    json_values.map(
+        lambda value: json.dumps(
+            {"choices": [value, {"index": value, "message": {"content": value, "tool_calls": [value]}}]}
+        ).encode()
+    ),
+    json_values.map(
+        lambda value: (
+            b"data: "
+            + json.dumps(
+                {"choices": [{"delta": {"tool_calls": [value, {"index": value, "function": value}]}}]}
+            ).encode()
+            + b"\n\n"
+        )
+    ),
+)
+ARBITRARY = tflow.tflow(resp=True)
+
+
+@given(
+    records, bodies, st.sampled_from(["", "gzip", "br", "nonsense"]), st.sampled_from(["text/event-stream", "x", None])
+)
+@example({"endpoint": "chat", "rewritten": True, "original": b"[" * 1020 + b"]" * 1020}, deep, "", None)
+def test_no_record_and_no_body_makes_a_view_raise(kept: Any, body: bytes, coding: str, content_type: str | None):
+    flow = ARBITRARY
+    flow.metadata[record.KEY] = kept
+    assert flow.response
+    flow.request.raw_content = flow.response.raw_content = body
+    flow.response.headers["content-encoding"] = coding
+    for message in (flow.request, flow.response, None):
+        metadata = Metadata(flow=flow, http_message=message, content_type=content_type)
+        for view in VIEWS:
+            assert isinstance(view.render_priority(body, metadata), float)
+            view.prettify(body, metadata).encode()
+
+
+@pytest.mark.parametrize("flow", [None, tflow.ttcpflow(), tflow.tudpflow(), tflow.tdnsflow(), tflow.twebsocketflow()])
+def test_other_flows_are_left_to_other_views(flow: Any):
+    metadata = Metadata(flow=flow)
+    assert [view.render_priority(b"{}", metadata) for view in VIEWS] == [-1, -1]
+    assert HunyuanChanges().prettify(b"{}", metadata) == "This is no request that hunyuan-fix has handled.\n"
+    assert ChatTranscript().prettify(b'{"choices": []}', metadata) == "\n"
+
+
+def test_a_websocket_message_in_a_chat_exchange_is_no_chat_answer():
+    flow, _ = exchange()
+    assert ChatTranscript().render_priority(b"{}", Metadata(flow=flow)) < 0
+
+
+def test_the_views_pages_can_be_shown_though_a_change_names_a_lone_surrogate():
+    flow, begun = exchange(Change("tools", "/tools/\ud800", "why"), rewritten=True, original=b'{"\\ud800": 1}')
+    assert "/tools/\\ud800" in shown(flow.request, flow)[1]
+    assert begun["changes"] == [["tools", "/tools/\\ud800", "why"]]
+    assert saved_and_read(flow)
