@@ -111,7 +111,7 @@ def test_lines_are_no_deprecated_events(monkeypatch: pytest.MonkeyPatch):
 
     class Events(LegacyLogEvents):
         def __init__(self) -> None:
-            logging.Handler.__init__(self)
+            super(LegacyLogEvents, self).__init__()
 
         def emit(self, record: logging.LogRecord) -> None:
             seen.append(record.name)

@@ -66,9 +66,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=_count, default=5, help="each way is measured so many times, in turns (5)")
     parser.add_argument("--chunks", type=_count, default=CHUNKS, help=f"in a stream ({CHUNKS})")
     parser.add_argument("--only", metavar="WORD", default="", help="only the loads whose name has WORD in it")
-    parser.add_argument(
-        "--plain", action="store_true", help="plain HTTP on both sides: not what users run"
-    )
+    parser.add_argument("--plain", action="store_true", help="plain HTTP on both sides: not what users run")
     parser.add_argument("--quick", action="store_true", help="the same as --requests 100 --rounds 2")
     parser.add_argument(
         "--soak", type=_count, metavar="N", help="instead, send N requests of 1 KB and watch the memory"

@@ -153,3 +153,11 @@ def test_a_completed_event_ends_before_the_next(stream: bytes) -> None:
         assert [new.data for new in following[:-1] if new.data is not None] == (
             [] if event.data is None else [event.data]
         )
+
+
+def test_empty_means_that_the_next_byte_begins_an_event() -> None:
+    parser = Parser(max_event=8)
+    filled = [(len(list(parser.feed(piece))), parser.is_empty) for piece in (b"data: 1\n", b"\n", b"data: " + b"1" * 9)]
+    assert filled == [(0, False), (1, True), (1, False)]
+    assert [event.opaque for event in parser.feed(b"\n\n")] == [True]
+    assert parser.is_empty
