@@ -6,13 +6,14 @@ loading without a word (facts/mitmproxy.md section 0, row 5). What the strings m
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
+from addon import option_values as read
+from addon.option_values import BaseUrl, StorePlaces
 from addon.profiles import PROFILE_NAMES
 from addon.texts import LANGUAGES
 
@@ -22,28 +23,9 @@ PREFIX = "hunyuan_"
 MODES = ("repair", "observe", "off")
 """What is done to bodies: the values of `hunyuan_mode`."""
 
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-
 
 class OptionError(ValueError):
     """An option's value that can't be read; the text names the option, the value and what is accepted."""
-
-
-@dataclass(frozen=True, slots=True)
-class BaseUrl:
-    """An API's base URL in parts; `path` without a trailing slash, `""` for none."""
-
-    scheme: Literal["http", "https"]
-    host: str
-    port: int
-    path: str
-
-    def __str__(self) -> str:
-        """As it is written, without a port that is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        default = {"http": 80, "https": 443}[self.scheme]
-        port = "" if self.port == default else f":{self.port}"
-        return f"{self.scheme}://{host}{port}{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +61,28 @@ class Settings:
     keep_original: int
     keep_streams: int
     redact: bool
+    store: StorePlaces
+    store_max_bytes: int
+    concurrency: int | None
+    """Calls under way for one account; 0: any number."""
+    concurrency_scope: Literal["key", "profile"]
+    queue_max: int
+    queue_timeout: float
+    retry: Literal["off", "vision", "all"]
+    retry_tries: int
+    retry_deadline: float
+    upstream_timeout: float
+    breaker_failures: int
+    """0: no circuit breaker."""
+    breaker_seconds: float
+    api_key_file: Path | None
+    client_tokens_file: Path | None
+    requests_per_minute: int
+    """Of a client token whose line names no limit; 0: any number."""
+    tokens_per_minute: int
+    allowed_origins: frozenset[str]
+    drain_timeout: float
+    config: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,220 +134,112 @@ def _shown(text: str) -> str:
     return re.sub(r"//[^/@]*@", "//***@", text)
 
 
-def _optional[T](read: Callable[[str], T]) -> Callable[[str], T | None]:
-    return lambda text: read(text) if text else None
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise ValueError("accepted is a model id")
-    return text
-
-
-def _choice(*choices: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"accepted are {', '.join(choices)}")
-        return text
-
-    return read
-
-
-def _size(text: str) -> int:
-    match = re.fullmatch(r"(\d+)([kmg]?)b?", text.lower())
-    if not match or not int(match[1]):
-        raise ValueError("accepted is a size above 0 such as 10m, 512k or 1048576 (k, m, g: powers of 1024)")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _bound(text: str) -> int:
-    return 0 if text == "0" else _size(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text.lower().removesuffix("s"))
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise ValueError("accepted is a number of seconds above 0 such as 60 or 1.5")
-    return seconds
-
-
-def _count(minimum: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not re.fullmatch(r"\d+", text) or int(text) < minimum:
-            raise ValueError(f"accepted is a whole number from {minimum} up")
-        return int(text)
-
-    return read
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(_items(text))
-
-
-def _items(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
-def _pairs(text: str) -> dict[str, str]:
-    pairs = {}
-    for item in _items(text):
-        old, equals, new = (part.strip() for part in item.partition("="))
-        if not (old and equals and new):
-            raise ValueError(f"accepted is old=new, comma separated; {item!r} is not")
-        pairs[old] = new
-    return pairs
-
-
-def _hosts(text: str) -> dict[str, str | None]:
-    hosts: dict[str, str | None] = {}
-    for item in _items(text):
-        host, _, profile = (part.strip() for part in item.partition("="))
-        if not re.fullmatch(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?", host):
-            raise ValueError(f"accepted is host or host=profile, comma separated, without a port; {item!r} is not")
-        if profile and profile not in PROFILE_NAMES:
-            raise ValueError(f"profile {profile!r} is unknown; accepted are {', '.join(PROFILE_NAMES)}")
-        hosts[host.lower().strip("[].")] = profile or None
-    return hosts
-
-
-def _base_url(text: str) -> BaseUrl:
-    accepted = "accepted is a base URL such as https://tokenhub.tencentmaas.com/v1"
-    parts = urlsplit(text)
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(accepted) from None
-    scheme = parts.scheme.lower()
-    if scheme not in ("http", "https") or not host or port == 0:
-        raise ValueError(accepted)
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(f"{accepted}, without user name, query or fragment")
-    path = parts.path.rstrip("/")
-    if path.endswith(("/chat/completions", "/embeddings")):
-        raise ValueError(f"{accepted}, without the path of one API")
-    return BaseUrl("https" if scheme == "https" else "http", host, port or (443 if scheme == "https" else 80), path)
-
-
-def _proxy(text: str) -> str:
-    parts = urlsplit(text)
-    try:
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or parts.path.strip("/") or parts.query:
-        raise ValueError("accepted is a proxy such as http://127.0.0.1:3128")
-    return text
-
-
 OPTIONS: tuple[Option, ...] = (
     Option(
         "hunyuan_hosts",
         "",
         "More hosts to repair requests for: host or host=profile, comma separated. Needed in reverse mode in "
         "front of something local, e.g. 127.0.0.1=hunyuan.",
-        _hosts,
+        read.hosts,
     ),
     Option(
         "hunyuan_profile",
         "",
         "One profile for all hosts: hunyuan (the strict legacy endpoint) or tokenhub (its successor). Default: "
         "the profile of the host that is called.",
-        _optional(_choice(*PROFILE_NAMES)),
+        read.optional(read.choice(*PROFILE_NAMES)),
     ),
     Option(
         "hunyuan_upstream",
         "",
         "Send what clients address to a known host to this base URL instead, e.g. "
         "https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped.",
-        _optional(_base_url),
+        read.optional(read.base_url),
     ),
     Option(
         "hunyuan_cascade",
         "auto",
         "Images to text with a vision model: auto (the model can't see, or tools are asked for), always, never.",
-        _choice("auto", "always", "never"),
+        read.choice("auto", "always", "never"),
     ),
     Option(
         "hunyuan_vision_model",
         "",
         "The model that describes images. Default: the profile's.",
-        _optional(_name),
+        read.optional(read.name),
     ),
     Option(
         "hunyuan_text_model",
         "",
         "The model that a vision model with tools is switched to. Default: the profile's.",
-        _optional(_name),
+        read.optional(read.name),
     ),
-    Option("hunyuan_vision_concurrency", "3", "Images of one request described at once.", _count(1)),
-    Option("hunyuan_vision_timeout", "60", "Seconds that one vision call may take.", _seconds),
-    Option("hunyuan_vision_tries", "3", "Tries for a vision call whose failure may pass.", _count(1)),
+    Option("hunyuan_vision_concurrency", "3", "Images of one request described at once.", read.count(1)),
+    Option("hunyuan_vision_timeout", "60", "Seconds that one vision call may take.", read.seconds),
+    Option("hunyuan_vision_tries", "3", "Tries for a vision call whose failure may pass.", read.count(1)),
     Option(
         "hunyuan_cascade_deadline",
         "90",
         "Seconds in which all vision calls of one request must end; clients drop a silent upstream after 120.",
-        _seconds,
+        read.seconds,
     ),
-    Option("hunyuan_image_max_bytes", "10m", "Size of an image beyond which it is not described.", _size),
+    Option("hunyuan_image_max_bytes", "10m", "Size of an image beyond which it is not described.", read.size),
     Option(
         "hunyuan_image_max_count",
         "20",
         "Images of one request that may need a vision call, newest first; the rest get a note.",
-        _count(1),
+        read.count(1),
     ),
-    Option("hunyuan_cache_entries", "1000", "Image descriptions kept in memory.", _count(1)),
-    Option("hunyuan_cache_bytes", "16m", "Memory for image descriptions.", _size),
+    Option("hunyuan_cache_entries", "1000", "Image descriptions kept in memory.", read.count(1)),
+    Option("hunyuan_cache_bytes", "16m", "Memory for image descriptions.", read.size),
     Option(
         "hunyuan_cache_ttl",
         "3600",
         "Seconds that the description of an image given by http URL, or a failure for good, is kept.",
-        _seconds,
+        read.seconds,
     ),
     Option(
         "hunyuan_max_body",
         "64m",
         "Size of an unpacked request body beyond which the request is refused (413).",
-        _size,
+        read.size,
     ),
     Option(
         "hunyuan_max_messages",
         "",
         "Messages in one request beyond which the oldest turns are folded into one. Default: the profile's.",
-        _optional(_count(4)),
+        read.optional(read.count(4)),
     ),
     Option(
         "hunyuan_outgoing_proxy",
         "",
         "HTTP proxy for the addon's own calls (vision). Default: mitmproxy's upstream proxy, if it has one.",
-        _optional(_proxy),
+        read.optional(read.proxy),
     ),
     Option(
         "hunyuan_keep_params",
         "",
         "Parameters that are left alone, comma separated.",
-        _names,
+        read.names,
     ),
     Option(
         "hunyuan_language",
         "zh",
         "Language of the texts that are put into a conversation: zh or en.",
-        _choice(*LANGUAGES),
+        read.choice(*LANGUAGES),
     ),
     Option(
         "hunyuan_successors",
         "",
         "Model ids to map when re-routed, before those that are built in: old=new, comma separated.",
-        _pairs,
+        read.pairs,
     ),
     Option(
         "hunyuan_overlong",
         "warn",
         "Input estimated past the model's limit, which the endpoint would cut without a word: warn (log and "
         "response header) or error (400).",
-        _choice("warn", "error"),
+        read.choice("warn", "error"),
     ),
     Option(
         "hunyuan_intercept_all",
@@ -360,24 +256,123 @@ OPTIONS: tuple[Option, ...] = (
         "repair",
         "What is done to bodies: repair, observe (they pass as they come, and the log says what would have been "
         "changed) or off. For one request: header x-hunyuan-mode, which goes no further.",
-        _choice(*MODES),
+        read.choice(*MODES),
     ),
     Option(
         "hunyuan_keep_original",
         "1m",
         "Size up to which a rewritten request is kept as it came, for the views and in saved flows; 0: never.",
-        _bound,
+        read.bound,
     ),
     Option(
         "hunyuan_keep_streams",
         "1m",
         "Bytes of a streamed answer that are kept for the views and in saved flows; 0: none.",
-        _bound,
+        read.bound,
     ),
     Option(
         "hunyuan_redact",
         True,
         "Replace keys, cookies and passwords in a flow once the exchange is over. A replay then has no key.",
+    ),
+    Option(
+        "hunyuan_store",
+        "sqlite",
+        "Where image descriptions are kept below the memory: memory (nowhere), sqlite (the user's data folder), "
+        "sqlite:PATH, redis://HOST:PORT/DB (also for the limits of several workers); sqlite and redis together, comma "
+        "separated.",
+        read.store,
+    ),
+    Option(
+        "hunyuan_store_max_bytes", "256m", "Size of the SQLite store; the least recently used goes first.", read.size
+    ),
+    Option(
+        "hunyuan_concurrency",
+        "",
+        "Calls under way at once for one account; more wait in a queue. 0: any number. Default: the profile's.",
+        read.optional(read.count(0)),
+    ),
+    Option(
+        "hunyuan_concurrency_scope",
+        "key",
+        "What counts as one account: key (each API key) or profile (all keys together).",
+        read.choice("key", "profile"),
+    ),
+    Option("hunyuan_queue_max", "100", "Requests that may wait for one account; one more gets a 429.", read.count(0)),
+    Option(
+        "hunyuan_queue_timeout",
+        "60",
+        "Seconds that a request may wait in the queue before it gets a 429.",
+        read.seconds,
+    ),
+    Option(
+        "hunyuan_retry",
+        "vision",
+        "What is tried again after a failure that may pass: off, vision (the addon's own calls), all (chat and "
+        "embeddings calls too, through a relay inside the process).",
+        read.choice("off", "vision", "all"),
+    ),
+    Option("hunyuan_retry_tries", "5", "Tries for one call of a client's under hunyuan_retry=all.", read.count(1)),
+    Option(
+        "hunyuan_retry_deadline",
+        "100",
+        "Seconds after which no further try is begun under hunyuan_retry=all.",
+        read.seconds,
+    ),
+    Option(
+        "hunyuan_upstream_timeout",
+        "300",
+        "Seconds of silence from the endpoint after which a call counts as failed under hunyuan_retry=all.",
+        read.seconds,
+    ),
+    Option(
+        "hunyuan_breaker_failures",
+        "5",
+        'Failures in a row of the kind that says "down" after which an endpoint is spared; 0: never.',
+        read.count(0),
+    ),
+    Option("hunyuan_breaker_seconds", "30", "Seconds for which it is spared before one call probes it.", read.seconds),
+    Option(
+        "hunyuan_api_key_file",
+        "",
+        "File with the key to lend, in place of HUNYUAN_API_KEY; readable by its owner only.",
+        read.optional(read.path),
+    ),
+    Option(
+        "hunyuan_client_tokens_file",
+        "",
+        "File with the hashed tokens of clients that may use the lent key (scripts/token writes it).",
+        read.optional(read.path),
+    ),
+    Option(
+        "hunyuan_requests_per_minute",
+        "0",
+        "Requests a minute for each client token whose entry names no limit; 0: any number.",
+        read.count(0),
+    ),
+    Option(
+        "hunyuan_tokens_per_minute",
+        "0",
+        "Tokens a minute for each client token whose entry names no limit; 0: any number.",
+        read.count(0),
+    ),
+    Option(
+        "hunyuan_allowed_origins",
+        "",
+        "Web pages whose requests may use the lent key: origins such as http://localhost:3000, comma separated.",
+        read.origins,
+    ),
+    Option(
+        "hunyuan_drain_timeout",
+        "30",
+        "Seconds that exchanges under way may take to end after SIGTERM.",
+        read.seconds,
+    ),
+    Option(
+        "hunyuan_config",
+        "",
+        "YAML file with these options, watched while the proxy runs; --set wins over it.",
+        read.optional(read.path),
     ),
 )
 """The table. No key is in it, ever: mitmweb shows every option to whoever opens it."""

@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from addon import profiles
 from addon.exchange import Endpoint
-from addon.options import BaseUrl, Settings
+from addon.option_values import BaseUrl
+from addon.options import Settings
 from addon.scope import canonical
 
 _ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({"/chat/completions": "chat", "/embeddings": "embeddings"})

@@ -11,7 +11,8 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.mode_servers import ServerInstance
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode, WireGuardMode
 
-from addon.options import OPTIONS, PREFIX, BaseUrl, OptionError, Settings
+from addon.option_values import BaseUrl
+from addon.options import OPTIONS, PREFIX, OptionError, Settings
 from addon.outgoing import Transport
 
 LOOPBACK = "127.0.0.1"

@@ -5,6 +5,8 @@
 # a browser then fails with the same words (scripts/lib/browser.py), and nothing else does.
 
 # shellcheck shell=bash
+. "$ROOT/scripts/lib/packages.sh"
+
 find_chromium() {
     local name
     for name in chromium chromium-browser google-chrome; do
@@ -13,32 +15,13 @@ find_chromium() {
     return 1
 }
 
-# Ubuntu is left out: its chromium is a snap, which a container can't run.
-is_root_on_debian() {
-    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null && grep -qx 'ID=debian' /etc/os-release 2>/dev/null
-}
-
-# Says nothing more unless it fails.
-install_packages() {
-    local output apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq)
-    echo "hunyuan-fix: installing Debian's $* (once)" >&2
-    output="$({ "${apt[@]}" update && "${apt[@]}" install --yes --no-install-recommends "$@"; } 2>&1)" || {
-        printf '%s\n' "$output" >&2
-        return 1
-    }
-}
-
-# Two scripts started at once must not both install: the second waits on the first, then finds it done.
 install_chromium() {
-    (
-        if command -v flock >/dev/null; then flock 9; fi
-        find_chromium || { install_packages chromium 9<&- && find_chromium; }
-    ) 9<"$ROOT/constraints.txt"
+    install_packages chromium
 }
 
 set_up_chromium() {
     [ -z "${HUNYUAN_FIX_CHROMIUM:-}" ] || return 0
-    HUNYUAN_FIX_CHROMIUM="$(find_chromium || { is_root_on_debian && install_chromium; } || true)"
+    HUNYUAN_FIX_CHROMIUM="$(find_chromium || { is_root_on_debian && once find_chromium install_chromium; } || true)"
     [ -n "$HUNYUAN_FIX_CHROMIUM" ] ||
         echo "hunyuan-fix: no Chromium here: install one, or set HUNYUAN_FIX_CHROMIUM=/path/to/it" >&2
 }

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from addon import options
+from addon.option_values import BaseUrl
 from scripts.lib import launch
 from scripts.lib.doctor import (
     authority,
@@ -75,7 +76,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _base_url(text: str) -> options.BaseUrl:
+def _base_url(text: str) -> BaseUrl:
     try:
         url = options.parse({"hunyuan_upstream": text}).upstream
     except options.OptionError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from addon.options import BaseUrl
+from addon.option_values import BaseUrl
 from scripts.lib import launch
 from scripts.lib.doctor.listeners import Listener
 from scripts.lib.doctor.proxy_address import ProxyAddress, given_proxies

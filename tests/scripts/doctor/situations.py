@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trustme
 
-from addon.options import BaseUrl
+from addon.option_values import BaseUrl
 from scripts.lib.doctor.listeners import Listener
 from scripts.lib.doctor.situation import Situation
 from tests.end_to_end.processes import LEGACY, Certificates

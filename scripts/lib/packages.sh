@@ -1,0 +1,26 @@
+# Debian's packages for what the tests need beside Python, to be sourced: a browser (browser.sh), Redis (redis.sh).
+
+# shellcheck shell=bash
+# Ubuntu is left out: its chromium is a snap, which a container can't run.
+is_root_on_debian() {
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null && grep -qx 'ID=debian' /etc/os-release 2>/dev/null
+}
+
+# Says nothing more unless it fails.
+install_packages() {
+    local output apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+    echo "hunyuan-fix: installing Debian's $* (once)" >&2
+    output="$({ "${apt[@]}" update && "${apt[@]}" install --yes --no-install-recommends "$@"; } 2>&1)" || {
+        printf '%s\n' "$output" >&2
+        return 1
+    }
+}
+
+# `once FIND INSTALL`: what FIND prints; if it finds nothing, INSTALL and look again. Two scripts started at once must
+# not both install: the second waits on the first, then finds it done.
+once() {
+    (
+        if command -v flock >/dev/null; then flock 9; fi
+        "$1" || { "$2" 9<&- && "$1"; }
+    ) 9<"$ROOT/constraints.txt"
+}

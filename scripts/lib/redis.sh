@@ -1,0 +1,27 @@
+# A redis-server for the tests, to be sourced after environment.sh.
+#
+# Sets and exports HUNYUAN_FIX_REDIS, the program: the one given, else one in PATH, else, as root on Debian, Debian's
+# own, which is installed once. Where there is none it stays empty and what to do is said; the tests of Redis then
+# fail with the same words (tests/redis_server.py).
+
+# shellcheck shell=bash
+. "$ROOT/scripts/lib/packages.sh"
+
+find_redis() {
+    command -v redis-server
+}
+
+install_redis() {
+    # The package would start a server of its own on Redis' usual port, where the system has an init.
+    RUNLEVEL=1 install_packages redis-server
+}
+
+set_up_redis() {
+    [ -z "${HUNYUAN_FIX_REDIS:-}" ] || return 0
+    HUNYUAN_FIX_REDIS="$(find_redis || { is_root_on_debian && once find_redis install_redis; } || true)"
+    [ -n "$HUNYUAN_FIX_REDIS" ] ||
+        echo "hunyuan-fix: no redis-server here: install one, or set HUNYUAN_FIX_REDIS=/path/to/it" >&2
+}
+
+set_up_redis
+export HUNYUAN_FIX_REDIS
