@@ -17,17 +17,18 @@ _HERE = Path(__file__).resolve().parent
 _ELSEWHERE = [path for path in sys.path if Path(path).resolve() not in (_HERE, _HERE.parent)]
 sys.path[:] = [str(_HERE.parent), *_ELSEWHERE]
 
-from mitmproxy import ctx, exceptions, http, tls  # noqa: E402 - after sys.path is right
+from mitmproxy import ctx, exceptions, http  # noqa: E402 - after sys.path is right
 from mitmproxy.addonmanager import Loader  # noqa: E402
 from mitmproxy.connection import Client  # noqa: E402
-from mitmproxy.proxy import layer, layers, mode_specs, server_hooks  # noqa: E402
-from mitmproxy.proxy.context import Context  # noqa: E402
+from mitmproxy.proxy import mode_specs  # noqa: E402
 from mitmproxy.utils import asyncio_utils  # noqa: E402
 
-from addon import keys, log, options, pipeline, record, scope, startup  # noqa: E402
+from addon import keys, log, options, pipeline, record, startup  # noqa: E402
 from addon.cascade import Cascade  # noqa: E402
+from addon.connections import Connections  # noqa: E402
 from addon.embedding_batches import EmbeddingBatches  # noqa: E402
 from addon.ending import Ending  # noqa: E402
+from addon.mitmproxy_options import option  # noqa: E402
 from addon.outgoing import LOOP_GUARD, Outgoing  # noqa: E402
 from addon.repair import MODE_HEADER, Repair, broken, came_back, respond  # noqa: E402
 from addon.route import Address, Route, Routes  # noqa: E402
@@ -41,7 +42,7 @@ _ONLY_OURS = f"~meta ^{record.KEY}:"
 _WATCHED = frozenset(
     ["stream_large_bodies", "listen_host", "mode", "proxyauth", "upstream_auth"]
     + ["ssl_insecure", "ssl_verify_upstream_trusted_ca"]
-    + [option.name for option in options.OPTIONS]
+    + [one.name for one in options.OPTIONS]
 )
 """Options whose change concerns this addon."""
 
@@ -60,7 +61,6 @@ class HunyuanFix:
         self.repair = Repair(self.settings, self.cascade, self.batches)
         self.ending = Ending()
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
-        self._quiet = scope.QuietConnections(self._foreign)
         self.is_running = False
 
     # Life
@@ -69,8 +69,8 @@ class HunyuanFix:
         """Declare the options. Problems logged as errors end mitmproxy's start."""
         for problem in startup.settle_given(ctx.options.deferred):
             logger.error(problem)
-        for option in options.OPTIONS:
-            loader.add_option(option.name, option.type, option.default, option.help)
+        for one in options.OPTIONS:
+            loader.add_option(one.name, one.type, one.default, one.help)
         if "connection_strategy" in ctx.options:
             # No upstream connection where the addon answers itself, none idle while images are described.
             ctx.options.connection_strategy = "lazy"
@@ -81,9 +81,9 @@ class HunyuanFix:
             return
         try:
             # Those that `load` is just declaring have their defaults.
-            declared = [option.name for option in options.OPTIONS if option.name in ctx.options]
-            settings = options.parse({name: _option(name) for name in declared})
-            startup.check(_option, settings)
+            declared = [one.name for one in options.OPTIONS if one.name in ctx.options]
+            settings = options.parse({name: option(name) for name in declared})
+            startup.check(option, settings)
         except options.OptionError as error:
             if self.is_running:
                 raise exceptions.OptionsError(str(error)) from error
@@ -91,16 +91,15 @@ class HunyuanFix:
             return
         self.settings = settings
         self.routes = Routes(settings)
-        self.outgoing.configure(startup.transport(_option, settings))
+        self.outgoing.configure(startup.transport(option, settings))
         self.cascade.configure(pipeline.cascade_settings(settings))
         self.repair = Repair(settings, self.cascade, self.batches, self.repair.failures)
         if self.is_running:
             startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
 
     def running(self) -> None:
-        """Bind to this machine where no listen address was given, and keep other hosts out of the log."""
+        """Bind to this machine where no listen address was given."""
         self.is_running = True
-        logging.getLogger(scope.QUIET_LOGGER).addFilter(self._quiet)
         log.keep_from_legacy_events()
         startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
         self.ending.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
@@ -112,17 +111,9 @@ class HunyuanFix:
                 startup.LOOPBACK,
             )
             ctx.options.update(listen_host=startup.LOOPBACK, mode=specs)
-        for target in self._reverse_targets():
-            if not self.routes.known(target):
-                logger.warning(
-                    "%s is no known host: what comes in for it passes untouched. hunyuan_hosts=%s would change that.",
-                    target,
-                    target,
-                )
 
     def done(self) -> "asyncio.Task[None]":
         """End: at a shutdown at once, at a hot reload when what is under way has ended."""
-        logging.getLogger(scope.QUIET_LOGGER).removeFilter(self._quiet)
         # A coroutine function would stop hot reload (facts/mitmproxy.md section 0, row 7); a task is awaited
         # at shutdown and goes on by itself after a reload.
         return asyncio_utils.create_task(self._close(), name="hunyuan-fix closes", keep_ref=True)
@@ -138,45 +129,10 @@ class HunyuanFix:
         if ctx.master.should_exit.is_set():
             self.ending.end_all(redact=self.settings.redact)
 
-    # Connections
-
-    def client_connected(self, client: Client) -> None:
-        """Refuse who comes from elsewhere in the moment before the listener is bound to this machine."""
-        if startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
-            client.error = "No listen address was given: only this machine may connect."
-
     def client_disconnected(self, client: Client) -> None:
         """End the work for a client that is gone."""
         for task in self._tasks.pop(client.id, ()):
             task.cancel()
-
-    def tls_clienthello(self, data: tls.ClientHelloData) -> None:
-        """Let TLS to other hosts pass through unopened."""
-        if not self._sees_all(data.context):
-            address = data.context.server.address
-            target = address[0] if address else None
-            data.ignore_connection = not scope.decrypts(data.client_hello.sni, target, self.routes.hosts)
-
-    def next_layer(self, data: layer.NextLayer) -> None:
-        """Let what isn't TLS in a tunnel to another host pass through unread: SSH, plain HTTP by CONNECT."""
-        context = data.context
-        address = context.server.address
-        if data.layer or self._sees_all(context) or context.client.transport_protocol != "tcp" or not address:
-            return
-        if not (context.client.tls or self.routes.known(address[0]) or data.data_client().startswith(b"\x16")):
-            data.layer = layers.TCPLayer(context, ignore=True)
-
-    def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Say what to do when the endpoint can't be reached: the old platform has been shut down."""
-        host = (data.server.address or ("",))[0]
-        if self.routes.known(host) and self.settings.upstream is None:
-            logger.warning(log.UNREACHABLE, host)
-
-    def tls_failed_client(self, data: tls.TlsData) -> None:
-        """Say what to do when a client doesn't trust the proxy's certificate."""
-        host = data.context.client.sni or (data.context.server.address or ("",))[0]
-        if self.routes.known(host) and data.context.server.address:
-            logger.warning(log.UNTRUSTED, host, Path(ctx.options.confdir).expanduser() / "mitmproxy-ca-cert.pem")
 
     # Requests
 
@@ -269,22 +225,9 @@ class HunyuanFix:
         """Counts since the start, as text."""
         return self.ending.statistics.text(self.repair.failures)
 
-    # What is whose
 
-    def _sees_all(self, context: Context) -> bool:
-        return self.settings.intercept_all or isinstance(context.client.proxy_mode, mode_specs.ReverseMode)
-
-    def _foreign(self, host: str) -> bool:
-        known = self.routes.known(host) or host in self._reverse_targets()
-        return not known and not self.settings.intercept_all
-
-    def _reverse_targets(self) -> list[str]:
-        return [mode.address[0] for mode in startup.modes_of(_option) if isinstance(mode, mode_specs.ReverseMode)]
-
-
-def _option(name: str) -> object:
-    """The value of an option of mitmproxy's, `None` where the part that declares it isn't loaded."""
-    return getattr(ctx.options, name) if name in ctx.options else None
-
-
-addons = [hunyuan_fix := HunyuanFix(), Commands(hunyuan_fix.cascade, hunyuan_fix.stats)]
+addons = [
+    hunyuan_fix := HunyuanFix(),
+    Connections(hunyuan_fix),
+    Commands(hunyuan_fix.cascade, hunyuan_fix.stats),
+]

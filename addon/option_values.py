@@ -168,7 +168,10 @@ def proxy(text: str) -> str:
 
 def path(text: str) -> Path:
     """A file, `~` for the user's folder."""
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:  # `~somebody` whom this system doesn't know
+        raise ValueError("accepted is the path of a file") from None
 
 
 def origins(text: str) -> frozenset[str]:

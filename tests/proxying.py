@@ -22,6 +22,7 @@ from mitmproxy.certs import CertStore
 from mitmproxy.options import Options
 from mitmproxy.tools.dump import DumpMaster
 
+from addon.connections import Connections
 from addon.hunyuan_fix import HunyuanFix
 from addon.views.commands import Commands
 
@@ -232,7 +233,7 @@ async def run_proxy(
     master = DumpMaster(Options(confdir=str(trust.confdir), mode=modes), with_termlog=False, with_dumper=with_dumper)
     master.options.update(ssl_verify_upstream_trusted_ca=str(trust.authority_file))
     fix = HunyuanFix()
-    for addon in (fix, Commands(fix.cascade, fix.stats), *beside):
+    for addon in (fix, Connections(fix), Commands(fix.cascade, fix.stats), *beside):
         master.addons.get("scriptloader").addons.append(addon)
         master.addons.register(addon)
     master.options.update(**{"hunyuan_hosts": LOCAL, **options})

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from addon import options
-from addon.option_values import BaseUrl
+from addon.option_values import BaseUrl, StorePlaces, data_folder
 from addon.options import OPTIONS, OptionError, Settings
 
 BY_NAME = {option.name: option for option in OPTIONS}
@@ -64,6 +65,19 @@ def test_mitmproxy_is_told_of_text_and_switches_only(option: options.Option):
         ("upstream", "http://[::1]:9000", BaseUrl("http", "::1", 9000, "")),
         ("outgoing_proxy", "http://user:secret@corp:3128", "http://user:secret@corp:3128"),
         ("intercept_all", True, True),
+        ("store", "memory", StorePlaces()),
+        ("store", "sqlite:/tmp/x.db", StorePlaces(sqlite=Path("/tmp/x.db"))),
+        ("store", "sqlite", StorePlaces(sqlite=data_folder() / "store.sqlite3")),
+        ("store", "redis://me@cache:6379/1", StorePlaces(redis="redis://me@cache:6379/1")),
+        (
+            "store",
+            "sqlite:/tmp/x.db, rediss://cache",
+            StorePlaces(sqlite=Path("/tmp/x.db"), redis="rediss://cache"),
+        ),
+        ("concurrency", "0", 0),
+        ("concurrency", "", None),
+        ("allowed_origins", "http://Localhost:3000", frozenset({"http://localhost:3000"})),
+        ("config", "~/hunyuan.yaml", Path("~/hunyuan.yaml").expanduser()),
     ],
 )
 def test_values_are_read(name: str, text: object, value: object):
@@ -101,6 +115,16 @@ def test_values_are_read(name: str, text: object, value: object):
         ("outgoing_proxy", "corp:3128", "http://127.0.0.1:3128"),
         ("outgoing_proxy", "socks5://corp:3128", "http://127.0.0.1:3128"),
         ("intercept_all", "yes", "true and false"),
+        ("store", "", "memory"),
+        ("store", "memory,sqlite", "memory"),
+        ("store", "memory:x", "memory"),
+        ("store", "sqlite,sqlite:/tmp/x.db", "sqlite:PATH"),
+        ("store", "mysql://cache", "redis://"),
+        ("store", "redis://", "redis://127.0.0.1"),
+        ("store", "redis://cache:0", "redis://127.0.0.1"),
+        ("allowed_origins", "localhost", "http://localhost:3000"),
+        ("allowed_origins", "http://localhost/page", "http://localhost:3000"),
+        ("config", "~nobody-of-that-name/x", "path"),
     ],
 )
 def test_an_error_says_option_value_and_what_is_accepted(name: str, text: str, accepted: str):
@@ -114,6 +138,12 @@ def test_an_error_says_option_value_and_what_is_accepted(name: str, text: str, a
 def test_an_error_shows_no_password():
     with pytest.raises(OptionError) as error:
         setting("upstream", "https://me:secret@host/v1")
+    assert "secret" not in str(error.value)
+
+
+def test_a_password_for_redis_belongs_into_the_environment():
+    with pytest.raises(OptionError, match="HUNYUAN_REDIS_PASSWORD") as error:
+        setting("store", "redis://me:secret@cache:6379")
     assert "secret" not in str(error.value)
 
 

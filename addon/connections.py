@@ -1,0 +1,100 @@
+"""The hooks for connections: who may connect, what is decrypted, what is said when one fails."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Protocol
+
+from mitmproxy import ctx, tls
+from mitmproxy.connection import Client
+from mitmproxy.proxy import layer, layers, mode_specs, server_hooks
+from mitmproxy.proxy.context import Context
+
+from addon import log, scope, startup
+from addon.mitmproxy_options import option
+from addon.options import Settings
+from addon.route import Routes
+
+logger = logging.getLogger("addon")
+
+
+class InForce(Protocol):
+    """What is in force now, by the options."""
+
+    settings: Settings
+    routes: Routes
+
+
+class Connections:
+    """Keeps this addon to its own hosts: connections to others pass unopened, and stay out of the log."""
+
+    name = "hunyuan_connections"
+
+    def __init__(self, in_force: InForce) -> None:
+        self._in_force = in_force
+        self._quiet = scope.QuietConnections(self._foreign)
+
+    def running(self) -> None:
+        """Keep other hosts out of the log, and say what a reverse port would not repair."""
+        logging.getLogger(scope.QUIET_LOGGER).addFilter(self._quiet)
+        for target in self._reverse_targets():
+            if not self._known(target):
+                logger.warning(
+                    "%s is no known host: what comes in for it passes untouched. hunyuan_hosts=%s would change that.",
+                    target,
+                    target,
+                )
+
+    def done(self) -> None:
+        """End, or be replaced in a hot reload."""
+        logging.getLogger(scope.QUIET_LOGGER).removeFilter(self._quiet)
+
+    def client_connected(self, client: Client) -> None:
+        """Refuse who comes from elsewhere in the moment before the listener is bound to this machine."""
+        if startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
+            client.error = "No listen address was given: only this machine may connect."
+
+    def tls_clienthello(self, data: tls.ClientHelloData) -> None:
+        """Let TLS to other hosts pass through unopened."""
+        if not self._sees_all(data.context):
+            address = data.context.server.address
+            target = address[0] if address else None
+            data.ignore_connection = not scope.decrypts(data.client_hello.sni, target, self._in_force.routes.hosts)
+
+    def next_layer(self, data: layer.NextLayer) -> None:
+        """Let what isn't TLS in a tunnel to another host pass through unread: SSH, plain HTTP by CONNECT."""
+        context = data.context
+        address = context.server.address
+        if data.layer or self._sees_all(context) or context.client.transport_protocol != "tcp" or not address:
+            return
+        if not (context.client.tls or self._known(address[0]) or data.data_client().startswith(b"\x16")):
+            data.layer = layers.TCPLayer(context, ignore=True)
+
+    def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Say what to do when the endpoint can't be reached: the old platform has been shut down."""
+        host = (data.server.address or ("",))[0]
+        if self._known(host) and self._in_force.settings.upstream is None:
+            logger.warning(log.UNREACHABLE, host)
+
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        """Say what to do when a client doesn't trust the proxy's certificate."""
+        host = data.context.client.sni or (data.context.server.address or ("",))[0]
+        if self._known(host) and data.context.server.address:
+            logger.warning(log.UNTRUSTED, host, Path(ctx.options.confdir).expanduser() / "mitmproxy-ca-cert.pem")
+
+    def _known(self, host: str) -> bool:
+        return self._in_force.routes.known(host)
+
+    def _sees_all(self, context: Context) -> bool:
+        reverse = isinstance(context.client.proxy_mode, mode_specs.ReverseMode)
+        return self._in_force.settings.intercept_all or reverse
+
+    def _foreign(self, host: str) -> bool:
+        known = self._known(host) or host in self._reverse_targets()
+        return not known and not self._in_force.settings.intercept_all
+
+    @staticmethod
+    def _reverse_targets() -> list[str]:
+        modes = startup.modes_of(option)
+        return [mode.address[0] for mode in modes if isinstance(mode, mode_specs.ReverseMode)]
