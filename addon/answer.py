@@ -80,6 +80,7 @@ class RepairedStream(KeptStream):
             chunks = self._stream.feed(data) if data else []
             if self._ended:
                 chunks += self._stream.finish()
+                self._exchange["tokens"] = tokens_used(self._stream.usage)
             if len(self._stream.changes) > self._noted:
                 record.note(self._exchange, self._stream.changes[self._noted :])
                 self._noted = len(self._stream.changes)
@@ -107,12 +108,22 @@ def repaired(exchange: Record, body: bytes, encoding: str, limit: int) -> bytes 
     if answer is None:
         return None
     plan = AnswerPlan.from_plain(exchange["plan"])
+    exchange["tokens"] = tokens_used(answer.get("usage"))
     if exchange["endpoint"] == "chat":
         changes = answers.repair_answer(answer, plan)
     else:
         changes = embeddings.pack(answer) if plan.base64_embeddings else []
     record.note(exchange, changes)
     return json_body.serialise(answer) if changes else None
+
+
+def tokens_used(usage: object) -> int:
+    """What an answer's `usage` says in all; 0 where it says nothing."""
+    if not isinstance(usage, dict):
+        return 0
+    counts = [usage.get(key) for key in ("total_tokens", "prompt_tokens", "completion_tokens")]
+    total, prompt, completion = (count if isinstance(count, int) and count > 0 else 0 for count in counts)
+    return total or prompt + completion
 
 
 def honest(exchange: Record, status: int, body: bytes, encoding: str, retry_after: str | None) -> Refusal | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from addon import images
+from addon import descriptions, images
 from addon.descriptions import CallGone, Description, Descriptions, Failure, Finding, SingleFlight
 from addon.exchange import Change, JsonObject
 from addon.images import BadImage, Image
@@ -49,7 +49,7 @@ class CascadeSettings:
     cache_entries: int = 1000
     cache_bytes: int = 16 * 2**20
     cache_ttl: float = 3600.0
-    """For images named by an http(s) URL, which may come to show something else."""
+    """For images named by an http(s) URL, which may come to show something else, and for failures for good."""
 
 
 @dataclass
@@ -67,7 +67,9 @@ class CascadeOutcome:
 
 
 class Cascade:
-    """Describes the images of requests. One for the whole proxy: it holds the cache and the calls under way.
+    """Describes the images of requests. One for the whole proxy: it holds the calls under way.
+
+    `known` is what is known of images already; by default this cascade's own, in memory, of the size of its settings.
 
     A description is served to every client that sends the same image with the same text, whoever paid for it: it says
     nothing that those bytes don't. Calls under way are shared only between requests with the same base URL and key, so
@@ -75,26 +77,22 @@ class Cascade:
     """
 
     def __init__(
-        self, outgoing: Outgoing, vision: Vision | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        outgoing: Outgoing,
+        vision: Vision | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        known: Descriptions | None = None,
     ) -> None:
         self._vision = vision or Vision(outgoing)
         self._clock = clock
         self._settings = CascadeSettings()
-        self._known = Descriptions(self._settings.cache_entries, self._settings.cache_bytes, clock)
+        self.known = known or descriptions.in_memory(self._settings.cache_entries, self._settings.cache_bytes, clock)
         self._flights: SingleFlight[tuple[bytes, bytes], Finding | Refusal] = SingleFlight()
 
     def configure(self, settings: CascadeSettings) -> None:
         """Use `settings` from the next request on. What is known stays, as far as the new bounds allow."""
         self._settings = settings
-        self._known.resize(settings.cache_entries, settings.cache_bytes)
-
-    def known(self) -> list[str]:
-        """What is remembered of images, a line each, the most recently used last."""
-        return self._known.listing()
-
-    def forget(self) -> int:
-        """Forget what is known of images. Returns how many there were."""
-        return self._known.clear()
+        self.known.resize(settings.cache_entries, settings.cache_bytes)
 
     def wanted(self, body: JsonObject, profile: Profile) -> bool:
         """Whether `body` holds images that must become text.
@@ -127,7 +125,7 @@ class Cascade:
         )
         found = images.find(body)
         keys = await _keys(found, template.model, texts)
-        findings = {key: finding for key in keys if (finding := self._known.get(key))}
+        findings = await self.known.find(keys)
         outcome = CascadeOutcome([], calls=0, cached=len(findings), refusal=None)
         newest_first = zip(reversed(keys), reversed(found), strict=True)
         missing = {key: image for key, image in newest_first if key not in findings}
@@ -181,7 +179,7 @@ class Cascade:
 
     async def _finding(self, key: bytes, call: VisionCall, outcome: CascadeOutcome) -> Finding | Refusal:
         """What another request has paid for, or pays for just now, else a call of this request's own."""
-        if known := self._known.get(key):
+        if known := self.known.at_hand(key):
             outcome.cached += 1
             return known
         shared = (key, _account(call.upstream))
@@ -196,10 +194,10 @@ class Cascade:
 
     async def _call(self, key: bytes, call: VisionCall) -> Finding | Refusal:
         """Ask, and remember what came of it: here, so that it is kept even if nobody waits any more."""
-        ttl = self._settings.cache_ttl if images.is_remote(call.url) else math.inf
         result = await self._vision.ask(call)
         if not isinstance(result, Refusal):
-            self._known.put(key, result, ttl)
+            fleeting = isinstance(result, Failure) or images.is_remote(call.url)
+            self.known.put(key, result, self._settings.cache_ttl if fleeting else None)
         return result
 
 

@@ -6,17 +6,21 @@ import logging
 from pathlib import Path
 from typing import Protocol
 
-from mitmproxy import ctx, tls
+from mitmproxy import ctx, http, tls
 from mitmproxy.connection import Client
 from mitmproxy.proxy import layer, layers, mode_specs, server_hooks
 from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.modes import Socks5AuthData
 
-from addon import log, scope, startup
+from addon import access, log, scope, startup
 from addon.mitmproxy_options import option
 from addon.options import Settings
 from addon.route import Routes
+from addon.services import Services
 
 logger = logging.getLogger("addon")
+
+_NOT_SHOWN = "The client has shown no token."
 
 
 class InForce(Protocol):
@@ -24,6 +28,9 @@ class InForce(Protocol):
 
     settings: Settings
     routes: Routes
+    guarded: bool
+    """Clients of other machines may do nothing before they have shown who they are."""
+    services: Services
 
 
 class Connections:
@@ -52,8 +59,31 @@ class Connections:
 
     def client_connected(self, client: Client) -> None:
         """Refuse who comes from elsewhere in the moment before the listener is bound to this machine."""
+        self._in_force.services.outsiders.arrived(client)
         if startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
+
+    def socks5_auth(self, data: Socks5AuthData) -> None:
+        """Note who has signed in, after mitmproxy's proxyauth has looked."""
+        if data.valid:
+            self._in_force.services.outsiders.known(data.client_conn)
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """Refuse a stranger's tunnel to other hosts: a proxy for clients with tokens is no way to everywhere."""
+        client, signed_in = flow.client_conn, "proxyauth" in flow.metadata
+        if signed_in:
+            self._in_force.services.outsiders.known(client)
+        if flow.response is None:
+            refusal = access.tunnel_refused(
+                signed_in=signed_in, known_host=self._known(flow.request.host), guarded=self._guards(client)
+            )
+            if refusal is not None:
+                flow.response = http.Response.make(refusal.status, refusal.body, refusal.headers)
+
+    def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Let nothing out for a client that nobody knows: SOCKS, transparent modes, raw TCP."""
+        if self._in_force.guarded and data.client in self._in_force.services.outsiders:
+            data.server.error = _NOT_SHOWN
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         """Let TLS to other hosts pass through unopened."""
@@ -74,7 +104,7 @@ class Connections:
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Say what to do when the endpoint can't be reached: the old platform has been shut down."""
         host = (data.server.address or ("",))[0]
-        if self._known(host) and self._in_force.settings.upstream is None:
+        if data.server.error != _NOT_SHOWN and self._known(host) and self._in_force.settings.upstream is None:
             logger.warning(log.UNREACHABLE, host)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
@@ -82,6 +112,9 @@ class Connections:
         host = data.context.client.sni or (data.context.server.address or ("",))[0]
         if self._known(host) and data.context.server.address:
             logger.warning(log.UNTRUSTED, host, Path(ctx.options.confdir).expanduser() / "mitmproxy-ca-cert.pem")
+
+    def _guards(self, client: Client) -> bool:
+        return self._in_force.guarded and startup.comes_from_outside(client.proxy_mode, client.peername[0])
 
     def _known(self, host: str) -> bool:
         return self._in_force.routes.known(host)

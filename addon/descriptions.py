@@ -1,18 +1,16 @@
-"""What is known of images already: a bounded cache, and calls under way that are shared."""
+"""What is known of images already, in whatever store, and calls under way that are shared."""
 
 from __future__ import annotations
 
 import asyncio
-import math
+import json
 import time
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from cachetools import TLRUCache
-
-FAILURE_LASTS = 3600.0
-"""Seconds that a failure for good is remembered, so that later turns neither pay nor change (issue 2 section 5)."""
+from addon import texts
+from addon.stores import Chain, Item, Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,77 +31,93 @@ type Finding = Description | Failure
 """What came of an image for good. A failure that may pass is no finding and never gets here."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    finding: Finding
-    expires: float
+_PREFIX = "description:"
+"""What the keys of findings start with in every store."""
+_LISTED = 1000
+"""Findings that a list for display shows of each store."""
 
 
 class Descriptions:
-    """Findings by key, least recently used first out, bounded by `entries` and by `size` in bytes.
+    """Findings by key, in the stores of `chain`. Keys are digests: a store that is read by others shows no question."""
 
-    `clock` gives seconds that only grow. Keys are digests: a cache that is dumped or swapped shows no question.
-    """
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
 
-    def __init__(self, entries: int, size: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._entries = entries
-        self._cache = self._empty(size)
+    async def find(self, keys: Iterable[bytes]) -> dict[bytes, Finding]:
+        """The findings that there are for `keys`. All are looked up together, so that a slow store delays but once."""
+        wanted = list(dict.fromkeys(keys))
+        found = {key: finding for key in wanted if (finding := self.at_hand(key))}
+        below = [key for key in wanted if key not in found]
+        items = await asyncio.gather(*(self._chain.get(_name(key)) for key in below))
+        return found | {key: finding for key, item in zip(below, items, strict=True) if (finding := _read(item))}
 
-    def get(self, key: bytes) -> Finding | None:
-        """The finding for `key`, which thereby becomes the most recently used."""
-        entry = self._cache.get(key)
-        return entry.finding if entry else None
+    def at_hand(self, key: bytes) -> Finding | None:
+        """The finding for `key` if this process's memory has it."""
+        return _read(self._chain.memory.find(_name(key)))
 
-    def put(self, key: bytes, finding: Finding, lasts: float = math.inf) -> None:
-        """Remember `finding` for `lasts` seconds (a failure for `FAILURE_LASTS` at most)."""
-        if isinstance(finding, Failure):
-            lasts = min(lasts, FAILURE_LASTS)
-        self._insert(key, _Entry(finding, self._clock() + lasts))
+    def put(self, key: bytes, finding: Finding, lasts: float | None = None) -> None:
+        """Remember `finding` for `lasts` seconds; `None`: for good."""
+        self._chain.put(_name(key), _written(finding), lasts)
 
     def listing(self) -> list[str]:
-        """A line for each finding that still holds: its key's beginning, and the beginning of its text."""
-        self._cache.expire()
-        return [f"{key.hex()[:12]}  {_summary(entry.finding)}" for key, entry in self._cache.items()]
+        """A line for each finding in memory, the latest used first: its key's beginning, and that of its text."""
+        return _lines(self._chain.memory.held(_PREFIX, _LISTED), 60)
+
+    async def listing_below(self) -> dict[str, list[str]]:
+        """The same for each store below the memory, by its name. Without texts: this is for the log."""
+        found = await self._chain.scan_below(_PREFIX, _LISTED)
+        return {store: _lines(items, 0) for store, items in found.items()}
 
     def clear(self) -> int:
-        """Forget everything. Returns how many findings there were."""
-        self._cache.expire()
-        count = len(self._cache)
-        self._cache.clear()
-        return count
+        """Forget everything, in all stores. Returns how many findings were in memory."""
+        return self._chain.clear(_PREFIX)
 
     def resize(self, entries: int, size: int) -> None:
-        """Change the bounds, keeping what fits, the most recently used first."""
-        if (entries, size) == (self._entries, self._cache.maxsize):
-            return
-        old, self._entries, self._cache = self._cache, entries, self._empty(size)
-        old.expire()
-        while old:
-            self._insert(*old.popitem())
-
-    def _insert(self, key: bytes, entry: _Entry) -> None:
-        if _size(entry) > self._cache.maxsize:
-            return
-        self._cache[key] = entry
-        while len(self._cache) > self._entries:
-            self._cache.popitem()
-
-    def _empty(self, size: int) -> TLRUCache[bytes, _Entry]:
-        return TLRUCache(size, lambda _key, entry, _now: entry.expires, timer=self._clock, getsizeof=_size)
+        """Change the bounds of the memory, keeping what fits, the most recently used first."""
+        self._chain.memory.resize(entries, size)
 
 
-def _summary(finding: Finding) -> str:
-    if isinstance(finding, Failure):
-        return f"[{finding.reason}]"
-    return f"{len(finding.text)} characters: {finding.text[:60]!r}"
+def in_memory(entries: int, size: int, clock: Callable[[], float] = time.monotonic) -> Descriptions:
+    """Descriptions that this process alone keeps, and not beyond its end."""
+    return Descriptions(Chain(Memory(entries, size, clock)))
 
 
-def _size(entry: _Entry) -> int:
-    """Bytes of an entry: its key, a SHA-256 digest, and its text."""
-    finding = entry.finding
-    text = finding.text if isinstance(finding, Description) else finding.reason
-    return 32 + len(text.encode("utf-8", "surrogatepass"))
+def _name(key: bytes) -> str:
+    return _PREFIX + key.hex()
+
+
+def _written(finding: Finding) -> bytes:
+    fields = {"text": finding.text} if isinstance(finding, Description) else {"failure": finding.reason}
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _read(item: Item | None) -> Finding | None:
+    """The finding in `item`; `None` if there is none that this version can use: others write into a store, too."""
+    try:
+        fields = json.loads(item.value) if item else None
+    except (ValueError, RecursionError):
+        return None
+    match fields:
+        case {"text": str(text)} if text:
+            return Description(text)
+        case {"failure": str(reason)} if reason in texts.load("en").image_reasons:
+            return Failure(reason)
+    return None
+
+
+def _lines(items: Iterable[tuple[str, Item]], shown: int) -> list[str]:
+    """A line each, with `shown` characters of the text."""
+    return [f"{name.removeprefix(_PREFIX)[:12]}  {_summary(_read(item), shown)}" for name, item in items]
+
+
+def _summary(finding: Finding | None, shown: int) -> str:
+    match finding:
+        case None:
+            return "[unreadable]"
+        case Failure(reason):
+            return f"[{reason}]"
+        case Description(text):
+            return f"{len(text)} characters" + (f": {text[:shown]!r}" if shown else "")
 
 
 class CallGone(Exception):

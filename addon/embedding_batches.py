@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import itertools
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import httpx
 
-from addon.cascade import Upstream
+from addon import retries
 from addon.exchange import JsonObject
+from addon.gate import Gate, TurnedAway
 from addon.outgoing import CallFailed, CallTimedOut, Outgoing
+from addon.own_calls import OwnCalls, Upstream
 from addon.profiles import Profile
+from addon.retries import Setback
 from addon.wire import embeddings, errors, json_body
 from addon.wire.errors import Refusal
 
 CONCURRENCY = 3
 """Calls at a time, per request: the legacy endpoint allows an account five in all (1729/111007)."""
+
+TRIES = 3
+"""Tries for each of them."""
+
+PATIENCE = 60.0
+"""Seconds in which each of them must have begun its last try."""
 
 _PASSED_HEADERS = ("content-type", "retry-after", "x-request-id")
 
@@ -28,32 +41,64 @@ class _Refused(Exception):
         self.refusal = refusal
 
 
-class EmbeddingBatches:
-    """Sends the bodies that `rules.embeddings.batches` made, through `outgoing`."""
+@dataclass(frozen=True, slots=True)
+class _Batches:
+    """What all batches of one request have in common."""
 
-    def __init__(self, outgoing: Outgoing) -> None:
-        self._outgoing = outgoing
+    upstream: Upstream
+    profile: Profile
+    timeout: float
+    tries: int
+    patience: float
+
+
+class EmbeddingBatches:
+    """Sends the bodies that `rules.embeddings.batches` made, each try through `gate` (`None`: there is none).
+
+    `sleep`, `jitter` (0..1), `clock` (monotonic, admission's) and `now` (Unix time) are for tests.
+    """
+
+    def __init__(
+        self,
+        outgoing: Outgoing,
+        gate: Gate | None = None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._calls = OwnCalls(outgoing, gate, clock)
+        self._sleep = sleep
+        self._jitter = jitter
+        self._clock = clock
+        self._now = now
 
     async def send(
         self,
         bodies: Sequence[JsonObject],
         upstream: Upstream,
         profile: Profile,
-        timeout: float,  # noqa: ASYNC109 - of each call, as everywhere with Outgoing
+        timeout: float,  # noqa: ASYNC109 - of each try, as everywhere with Outgoing
         concurrency: int = CONCURRENCY,
+        *,
+        tries: int = TRIES,
+        patience: float = PATIENCE,
     ) -> JsonObject | Refusal:
         """The joined answer to `bodies` (at least one), in their order; floats, as they came.
 
-        A batch that fails ends the others at once and is the answer to the whole: the endpoint's error under its
-        honest status, 504 after `timeout` seconds for one call, 502 without a usable answer. Cancelling this
-        coroutine ends the calls.
+        A batch whose failure may pass is tried `tries` times, as `retries.persist` does it; within `patience` seconds
+        its last try has begun. One that fails for good ends the others at once and is the answer to the whole: the
+        endpoint's error under its honest status, 504 after `timeout` seconds for one try, 502 without a usable answer,
+        what the gate says. Cancelling this coroutine ends the calls.
         """
+        batches = _Batches(upstream, profile, timeout, tries, patience)
         waiting = iter(enumerate(bodies))
         answers: dict[int, JsonObject] = {}
 
         async def work() -> None:
             for position, body in waiting:
-                answers[position] = await self._send_one(body, upstream, profile, timeout)
+                answers[position] = await self._send_one(body, batches)
 
         workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(bodies)))]
         try:
@@ -65,37 +110,61 @@ class EmbeddingBatches:
                 worker.cancel()
         return embeddings.join([answers[position] for position in range(len(bodies))])
 
-    async def _send_one(
-        self,
-        body: JsonObject,
-        upstream: Upstream,
-        profile: Profile,
-        timeout: float,  # noqa: ASYNC109
-    ) -> JsonObject:
-        url = f"{upstream.base_url.rstrip('/')}/embeddings"
-        try:
-            answer = await self._outgoing.post(url, json_body.serialise(body), upstream.headers, timeout)
-        except CallTimedOut:
-            raise _Refused(_unreached(504, "did not answer in time", "upstream_timeout")) from None
-        except CallFailed:
-            raise _Refused(_unreached(502, "could not be reached", "upstream_unreachable")) from None
-        return _usable(answer, body, profile)
+    async def _send_one(self, body: JsonObject, batches: _Batches) -> JsonObject:
+        """The answer to one batch. Raises `_Refused`."""
+        data = json_body.serialise(body)
+        until = self._clock() + batches.patience
+        begun = itertools.count()
+
+        async def attempt() -> JsonObject | Refusal | Setback[Refusal]:
+            again = next(begun) > 0
+            try:
+                answer = await self._calls.post(
+                    batches.upstream, "/embeddings", data, timeout=batches.timeout, until=until, ahead=again
+                )
+            except TurnedAway as away:
+                return retries.turned_away(away, again=again)
+            except CallTimedOut:
+                return Setback("timeout", _unreached(504, "did not answer in time", "upstream_timeout"))
+            except CallFailed as error:
+                return Setback(str(error), _unreached(502, "could not be reached", "upstream_unreachable"))
+            return self._read(answer, body, batches.profile)
+
+        result: JsonObject | Refusal = await retries.persist(
+            attempt, tries=batches.tries, until=until, sleep=self._sleep, jitter=self._jitter, clock=self._clock
+        )
+        if isinstance(result, Refusal):
+            raise _Refused(result)
+        return result
+
+    def _read(
+        self, answer: httpx.Response, body: JsonObject, profile: Profile
+    ) -> JsonObject | Refusal | Setback[Refusal]:
+        if answer.status_code < 400:
+            return _usable(answer, body)
+        model = str(body.get("model", ""))
+        refused = _refused(answer, model, profile)
+        if not retries.may_pass(answer.status_code, answer.content, profile, model):
+            return refused
+        wait = retries.retry_after(answer.headers.get("retry-after"), self._now())
+        return Setback(f"HTTP {answer.status_code}", refused, wait)
 
 
-def _usable(answer: httpx.Response, body: JsonObject, profile: Profile) -> JsonObject:
-    """The answer to one batch. Raises `_Refused` for an error and for what isn't a list of as many vectors."""
-    if answer.status_code >= 400:
-        raise _Refused(_refused(answer, str(body.get("model", "")), profile))
+def _usable(answer: httpx.Response, body: JsonObject) -> JsonObject | Refusal | Setback[Refusal]:
+    """The answer to one batch, if it is a list of as many vectors."""
+    unusable = _unreached(502, "gave no usable answer", "upstream_invalid_answer")
+    if answer.status_code != 200:
+        return unusable
     try:
         parsed = json_body.parse(answer.content)
     except json_body.InvalidJson:
         parsed = None
-    if answer.status_code == 200 and isinstance(parsed, dict):
+    if isinstance(parsed, dict):
         data = parsed.get("data")
         # A vector too few would shift all that follow onto other texts.
         if isinstance(data, list) and len(data) == len(body["input"]):
             return parsed
-    raise _Refused(_unreached(502, "gave no usable answer", "upstream_invalid_answer"))
+    return Setback("no usable answer", unusable)
 
 
 def _refused(answer: httpx.Response, model_id: str, profile: Profile) -> Refusal:

@@ -20,18 +20,14 @@ sys.path[:] = [str(_HERE.parent), *_ELSEWHERE]
 from mitmproxy import ctx, exceptions, http  # noqa: E402 - after sys.path is right
 from mitmproxy.addonmanager import Loader  # noqa: E402
 from mitmproxy.connection import Client  # noqa: E402
-from mitmproxy.proxy import mode_specs  # noqa: E402
 from mitmproxy.utils import asyncio_utils  # noqa: E402
 
-from addon import keys, log, options, pipeline, record, startup  # noqa: E402
-from addon.cascade import Cascade  # noqa: E402
+from addon import config_file, log, options, record, services, startup  # noqa: E402
+from addon.arrival import Arrivals  # noqa: E402
 from addon.connections import Connections  # noqa: E402
-from addon.embedding_batches import EmbeddingBatches  # noqa: E402
-from addon.ending import Ending  # noqa: E402
 from addon.mitmproxy_options import option  # noqa: E402
-from addon.outgoing import LOOP_GUARD, Outgoing  # noqa: E402
-from addon.repair import MODE_HEADER, Repair, broken, came_back, respond  # noqa: E402
-from addon.route import Address, Route, Routes  # noqa: E402
+from addon.repair import Repair, broken, respond  # noqa: E402
+from addon.route import Routes  # noqa: E402
 from addon.views import marks  # noqa: E402
 from addon.views.commands import Commands  # noqa: E402
 
@@ -55,19 +51,20 @@ class HunyuanFix:
     def __init__(self) -> None:
         self.settings = options.parse({})
         self.routes = Routes(self.settings)
-        self.outgoing = Outgoing()
-        self.cascade = Cascade(self.outgoing)
-        self.batches = EmbeddingBatches(self.outgoing)
-        self.repair = Repair(self.settings, self.cascade, self.batches)
-        self.ending = Ending()
+        self.services = services.of(getattr(ctx, "master", self), self.settings)
+        self.repair = Repair(self.settings, self.services)
+        self.arrivals = Arrivals(self.settings, self.routes, self.services, guarded=False, lends=True)
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
+        self.guarded = False
         self.is_running = False
 
     # Life
 
     def load(self, loader: Loader) -> None:
         """Declare the options. Problems logged as errors end mitmproxy's start."""
-        for problem in startup.settle_given(ctx.options.deferred):
+        given = config_file.given_on_command_line(ctx.options.deferred)
+        problems = startup.settle_given(ctx.options.deferred)
+        for problem in [*problems, *self.services.config.begin(ctx.options, given)]:
             logger.error(problem)
         for one in options.OPTIONS:
             loader.add_option(one.name, one.type, one.default, one.help)
@@ -84,6 +81,7 @@ class HunyuanFix:
             declared = [one.name for one in options.OPTIONS if one.name in ctx.options]
             settings = options.parse({name: option(name) for name in declared})
             startup.check(option, settings)
+            self.services.configure(settings, startup.transport(option, settings))
         except options.OptionError as error:
             if self.is_running:
                 raise exceptions.OptionsError(str(error)) from error
@@ -91,18 +89,23 @@ class HunyuanFix:
             return
         self.settings = settings
         self.routes = Routes(settings)
-        self.outgoing.configure(startup.transport(option, settings))
-        self.cascade.configure(pipeline.cascade_settings(settings))
-        self.repair = Repair(settings, self.cascade, self.batches, self.repair.failures)
+        self.repair = Repair(settings, self.services, self.repair.failures)
+        self.guarded = startup.guarded(option, settings)
+        not_lending = startup.not_lending(option, settings)
+        self.arrivals = Arrivals(settings, self.routes, self.services, guarded=self.guarded, lends=not_lending is None)
+        if not_lending and self.services.key.value:
+            logger.warning("%s", not_lending)
+        self.services.config.follow(settings.config)
         if self.is_running:
             startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
 
     def running(self) -> None:
         """Bind to this machine where no listen address was given."""
         self.is_running = True
+        self.services.start()
         log.keep_from_legacy_events()
         startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
-        self.ending.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
+        self.services.ending.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
         proxyserver = ctx.master.addons.get("proxyserver")
         specs = startup.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
         if specs:
@@ -113,21 +116,33 @@ class HunyuanFix:
             ctx.options.update(listen_host=startup.LOOPBACK, mode=specs)
 
     def done(self) -> "asyncio.Task[None]":
-        """End: at a shutdown at once, at a hot reload when what is under way has ended."""
+        """End: at a shutdown when what is under way has ended or had its time, at a hot reload without haste."""
         # A coroutine function would stop hot reload (facts/mitmproxy.md section 0, row 7); a task is awaited
         # at shutdown and goes on by itself after a reload.
-        return asyncio_utils.create_task(self._close(), name="hunyuan-fix closes", keep_ref=True)
+        ending = ctx.master.should_exit.is_set()
+        return asyncio_utils.create_task(
+            self._shut_down() if ending else self._retire(), name="hunyuan-fix ends", keep_ref=True
+        )
 
-    async def _close(self) -> None:
+    async def _retire(self) -> None:
+        """Leave to the instance that a hot reload has made; what this one has begun it ends."""
+        if tasks := [task for group in self._tasks.values() for task in group]:
+            await asyncio.wait(tasks)
+
+    async def _shut_down(self) -> None:
+        draining, ending = self.services.draining, self.services.ending
+        draining.begin()
+        if "server" in ctx.options:
+            ctx.options.update(server=False)
+        live = lambda: len(ending.under_way)  # noqa: E731
+        await draining.wait(live, self.settings.drain_timeout, ctx.master.should_exit)
         tasks = [task for group in self._tasks.values() for task in group]
-        if ctx.master.should_exit.is_set():
-            for task in tasks:
-                task.cancel()
+        for task in tasks:
+            task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self.outgoing.aclose()
-        if ctx.master.should_exit.is_set():
-            self.ending.end_all(redact=self.settings.redact)
+        ending.end_all(redact=self.settings.redact)
+        await self.services.aclose()
 
     def client_disconnected(self, client: Client) -> None:
         """End the work for a client that is gone."""
@@ -136,41 +151,9 @@ class HunyuanFix:
 
     # Requests
 
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Decide where the request goes, and whether it is this addon's business."""
-        if flow.response or flow.error or not flow.live:
-            return
-        self.ending.expect(flow)
-        request, reverse = flow.request, isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
-        address = Address(request.scheme, request.host, request.port, request.path)
-        route = self.routes.route(request.method, address, None if reverse else flow.client_conn.sni)
-        asked = request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
-        mode = asked if asked in options.MODES else self.settings.mode
-        if LOOP_GUARD in request.headers:
-            respond(flow, record.start(flow.metadata, request.method, request.path, route), came_back())
-        elif route is not None:
-            self._direct(flow, route, mode)
-        elif reverse or self.settings.intercept_all:
-            record.start(flow.metadata, request.method, request.path, None)
-        else:
-            request.stream = True
-
-    def _direct(self, flow: http.HTTPFlow, route: Route, mode: str) -> None:
-        """Send the request where its route says."""
-        request = flow.request
-        exchange = record.start(flow.metadata, request.method, request.path, route, mode)
-        if route.rerouted:
-            request.scheme, request.host = route.address.scheme, route.address.host
-            request.port, request.path = route.address.port, route.address.path
-        if route.not_yet:
-            logger.info("%s %s is not repaired: it passes untouched", request.method, log.plain(exchange["path"]))
-        if route.endpoint or exchange["path"].endswith("/models"):
-            encrypted = request.scheme == "https"
-            key = keys.lent(request.headers, flow.client_conn.peername[0], to_host=request.host, encrypted=encrypted)
-            if key:
-                request.headers["Authorization"] = key
-        if not exchange["endpoint"]:
-            request.stream = True
+        await self.arrivals.take_in(flow)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Repair the request's body. Its images are described meanwhile, unless the client leaves."""
@@ -202,6 +185,7 @@ class HunyuanFix:
         exchange = record.of(flow.metadata)
         if not flow.live:
             return  # read from a file: over long ago
+        self.services.departures.answered(flow)
         if exchange is not None:
             self.repair.answer_begins(flow, exchange)
         elif flow.response and flow.request.stream:
@@ -213,21 +197,27 @@ class HunyuanFix:
         if exchange is not None and flow.response and flow.live:
             self.repair.answer_ends(flow, exchange)
         outcome = str(flow.response.status_code) if flow.response else "no answer"
-        self.ending.end(flow, outcome, redact=self.settings.redact)
+        self._end(flow, outcome)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Some clients close at `data: [DONE]`, before the answer's end: the exchange ends here then."""
         status = f"{flow.response.status_code}, " if flow.response else ""
         outcome = f"{status}{flow.error.msg if flow.error else 'failed'}"
-        self.ending.end(flow, outcome, redact=self.settings.redact)
+        self._end(flow, outcome)
+
+    def _end(self, flow: http.HTTPFlow, outcome: str) -> None:
+        self.services.ending.end(flow, outcome, redact=self.settings.redact)
+        proxyserver = ctx.master.addons.get("proxyserver")
+        handler = proxyserver.connections.get(flow.client_conn.id) if proxyserver else None
+        self.services.draining.ended(flow, handler)
 
     def stats(self) -> str:
         """Counts since the start, as text."""
-        return self.ending.statistics.text(self.repair.failures)
+        return self.services.ending.statistics.text(self.repair.failures)
 
 
 addons = [
     hunyuan_fix := HunyuanFix(),
     Connections(hunyuan_fix),
-    Commands(hunyuan_fix.cascade, hunyuan_fix.stats),
+    Commands(hunyuan_fix.services.cascade, hunyuan_fix.stats),
 ]

@@ -23,6 +23,10 @@ UNREACHABLE = "%s can't be reached. hunyuan_upstream=URL would send its requests
 """For a host: the old platform has been shut down."""
 
 
+_WORTH_SAYING = 1.0
+"""Milliseconds in the queue from which on the line says so."""
+
+
 def exchange(record: Record, outcome: str, *, colours: bool = False) -> str:
     """The line of one exchange; `outcome` is its status or how else it ended."""
     rules = ",".join(record["rules"]) or "-"
@@ -40,6 +44,8 @@ def exchange(record: Record, outcome: str, *, colours: bool = False) -> str:
         f"{'would_call' if observed else 'vision_calls'}={record['vision_calls']}",
         f"cached={record['cached']}",
         f"addon_ms={record['milliseconds']:.1f}",
+        *([f"queue_ms={record['queued']:.0f}"] if record["queued"] >= _WORTH_SAYING else []),
+        *([f"client={record['client']}"] if record["client"] else []),
         f"-> {outcome}",
     ]
     return " ".join(parts)

@@ -35,6 +35,16 @@ class Record(TypedDict):
     cached: int
     milliseconds: float
     """Spent by the addon, waiting for vision calls included."""
+    queued: float
+    """Milliseconds spent waiting for a slot of the account."""
+    streamed: bool
+    """The client asked for a stream."""
+    client: str
+    """Name of the client whose token the request brought."""
+    limits: dict[str, str]
+    """Headers that tell this client where it stands."""
+    tokens: int
+    """Used by the exchange, as its answer says; 0 where it doesn't."""
     plan: JsonObject
     """`AnswerPlan.to_plain()`; empty once the exchange is over."""
     mode: str
@@ -79,6 +89,11 @@ def start(
         vision_calls=0,
         cached=0,
         milliseconds=0.0,
+        queued=0.0,
+        streamed=False,
+        client="",
+        limits={},
+        tokens=0,
         plan={},
         mode=mode,
         language="",

@@ -12,16 +12,18 @@ import time
 
 from mitmproxy import http
 
-from addon import answer, content_coding, log, pipeline, record
+from addon import admission, answer, content_coding, log, pipeline, record
 from addon.cascade import Cascade, Upstream
 from addon.content_coding import CodingError, TooLarge
-from addon.embedding_batches import EmbeddingBatches
+from addon.departure import PATIENCE
 from addon.exchange import Endpoint, JsonObject
 from addon.options import Settings
 from addon.outgoing import LOOP_GUARD, Outgoing
 from addon.pipeline import Outcome
+from addon.profiles import Profile
 from addon.record import Record
 from addon.rules.context import RuleContext
+from addon.services import Services
 from addon.vision import Announcing
 from addon.wire import embeddings, errors, json_body
 from addon.wire.errors import Refusal
@@ -49,10 +51,11 @@ logger = logging.getLogger("addon")
 class Repair:
     """Repairs requests and answers under one set of options."""
 
-    def __init__(self, settings: Settings, cascade: Cascade, batches: EmbeddingBatches, failures: int = 0) -> None:
+    def __init__(self, settings: Settings, services: Services, failures: int = 0) -> None:
         self._settings = settings
-        self._cascade = cascade
-        self._batches = batches
+        self._cascade = services.cascade
+        self._batches = services.batches
+        self._departures = services.departures
         self._announcing = Cascade(Outgoing(), Announcing(Outgoing()))
         """For `hunyuan_mode=observe`: finds what would be asked, and asks nobody."""
         self._announcing.configure(pipeline.cascade_settings(settings))
@@ -60,22 +63,42 @@ class Repair:
         """Exceptions in the addon itself, since it was loaded."""
 
     async def request(self, flow: http.HTTPFlow, exchange: Record) -> None:
-        """Repair the request of `flow`, or answer it. Raises nothing but `CancelledError`."""
-        started = time.perf_counter()
-        try:
-            refusal = await self._request(flow, exchange)
-        except pipeline.CascadeBroken as error:
-            self._failed("The image cascade failed", error)
-            refusal = broken()
-        except Exception as error:
-            self._failed("A request could not be repaired and goes on as it came", error)
-            refusal = None
-        finally:
-            exchange["milliseconds"] += (time.perf_counter() - started) * 1000
+        """Repair the request of `flow` and let it leave when its account has room, or answer it.
+
+        Raises nothing but `CancelledError`.
+        """
+        until = time.monotonic() + PATIENCE
+        refusal = await self._repaired(flow, exchange)
         if refusal is not None and exchange["mode"] == "observe":
             exchange["warning"] = f"would be answered with {refusal.status} by the proxy"
-        elif refusal is not None:
+            refusal = None
+        if refusal is None:
+            refusal = await self._departed(flow, exchange, until)
+        if refusal is not None:
             respond(flow, exchange, refusal)
+
+    async def _departed(self, flow: http.HTTPFlow, exchange: Record, until: float) -> Refusal | None:
+        started = time.perf_counter()
+        try:
+            return await self._departures.depart(flow, exchange, self._settings, until=until)
+        except Exception as error:
+            self._failed("A request could not be queued and goes on at once", error)
+            return None
+        finally:
+            exchange["queued"] = (time.perf_counter() - started) * 1000
+
+    async def _repaired(self, flow: http.HTTPFlow, exchange: Record) -> Refusal | None:
+        started = time.perf_counter()
+        try:
+            return await self._request(flow, exchange)
+        except pipeline.CascadeBroken as error:
+            self._failed("The image cascade failed", error)
+            return broken()
+        except Exception as error:
+            self._failed("A request could not be repaired and goes on as it came", error)
+            return None
+        finally:
+            exchange["milliseconds"] += (time.perf_counter() - started) * 1000
 
     async def _request(self, flow: http.HTTPFlow, exchange: Record) -> Refusal | None:
         try:
@@ -91,8 +114,9 @@ class Repair:
             return None
         exchange["model"] = record.printable(str(body.get("model") or "")[:200])
         exchange["language"] = self._settings.language
+        exchange["streamed"] = body.get("stream") is True
         context = pipeline.context_of(body, exchange["profile"], self._settings, rerouted=exchange["successors"])
-        upstream = _upstream(flow.request, exchange)
+        upstream = self._upstream(flow.request, exchange, context.profile)
         if endpoint == "chat":
             cascade = self._announcing if exchange["mode"] == "observe" else self._cascade
             outcome = await pipeline.chat(body, context, self._settings, cascade, upstream, size=len(data))
@@ -142,6 +166,11 @@ class Repair:
         record.note(exchange, changes)
         record.note_name(exchange, BATCH_RULE)
         return Refusal(200, json_body.serialise(result), {"content-type": "application/json"})
+
+    def _upstream(self, request: http.Request, exchange: Record, profile: Profile) -> Upstream:
+        key = request.headers.get("authorization")
+        account = admission.account(profile, key, self._settings)
+        return Upstream(exchange["base_url"], {"Authorization": key} if key else {}, account)
 
     def _warn(self, exchange: Record, context: RuleContext, overlong: tuple[int, int]) -> None:
         estimated, limit = overlong
@@ -226,15 +255,6 @@ def _observe(exchange: Record, outcome: Outcome) -> None:
             record.note_name(exchange, BATCH_RULE)
 
 
-def keep_stream(flow: http.HTTPFlow, exchange: Record) -> None:
-    """Give a streamed answer the body that was kept of it, for views and files; it went to the client already."""
-    stream = flow.response.stream if flow.response else None
-    kept = getattr(stream, "kept", None)  # not isinstance: after a hot reload the class is another
-    if flow.response is not None and flow.response.raw_content is None and kept is not None:
-        flow.response.raw_content = kept
-        exchange["stream_cut"] = bool(getattr(stream, "cut", False))
-
-
 def respond(flow: http.HTTPFlow, exchange: Record, refusal: Refusal) -> None:
     """Answer `flow` with `refusal`; nothing is sent on."""
     flow.response = http.Response.make(refusal.status, refusal.body, dict(refusal.headers))
@@ -243,6 +263,7 @@ def respond(flow: http.HTTPFlow, exchange: Record, refusal: Refusal) -> None:
 
 
 def _mark(response: http.Response, exchange: Record) -> None:
+    response.headers.update(exchange["limits"])
     if exchange["rules"]:
         header = OBSERVED_HEADER if exchange["mode"] == "observe" else HEADER
         response.headers[header] = ",".join(exchange["rules"])
@@ -260,11 +281,6 @@ def _restate(response: http.Response, refusal: Refusal) -> None:
 
 def _is_stream(response: http.Response) -> bool:
     return str(response.headers.get("content-type", "")).lower().startswith("text/event-stream")
-
-
-def _upstream(request: http.Request, exchange: Record) -> Upstream:
-    key = request.headers.get("authorization")
-    return Upstream(exchange["base_url"], {"Authorization": key} if key else {})
 
 
 def _why(error: ValueError) -> str:

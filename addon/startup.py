@@ -73,11 +73,40 @@ def check(option: Callable[[str], object], settings: Settings) -> None:
             "past hunyuan-fix unrepaired"
         )
     open_to = open_addresses(modes_of(option), listen_host_of(option))
-    if open_to and not option("proxyauth") and not settings.allow_open:
+    if open_to and not _asks_who(option, settings) and not settings.allow_open:
         raise OptionError(
-            f"listening on {', '.join(open_to)} would let other machines use this proxy and its key: set "
-            "proxyauth=user:password, or hunyuan_allow_open=true if that is wanted"
+            f"listening on {', '.join(open_to)} would let other machines use this proxy: give its clients tokens "
+            "(hunyuan_client_tokens_file, scripts/token), set proxyauth=user:password, or hunyuan_allow_open=true if "
+            "everybody shall use it with a key of their own"
         )
+
+
+def not_lending(option: Callable[[str], object], settings: Settings) -> str | None:
+    """Why the key is lent to nobody, not even on this machine; `None` where it is lent.
+
+    Worth a warning at the start, if there is a key: whoever shares a proxy without asking who comes has not thought of
+    the key, and one of the clients on this machine may be another's way in.
+    """
+    open_to = open_addresses(modes_of(option), listen_host_of(option))
+    if not open_to or _asks_who(option, settings):
+        return None
+    return (
+        f"The API key is lent to nobody: this proxy is open to other machines ({', '.join(open_to)}) and asks nobody "
+        "who they are. Give its clients tokens (hunyuan_client_tokens_file, scripts/token) or set proxyauth."
+    )
+
+
+def guarded(option: Callable[[str], object], settings: Settings) -> bool:
+    """Whether clients beyond this machine may do nothing before they have shown a token or signed in.
+
+    Where there are no tokens, `proxyauth` is the guard, as ever.
+    """
+    open_to = open_addresses(modes_of(option), listen_host_of(option))
+    return bool(open_to) and settings.client_tokens_file is not None and not settings.allow_open
+
+
+def _asks_who(option: Callable[[str], object], settings: Settings) -> bool:
+    return bool(option("proxyauth")) or settings.client_tokens_file is not None
 
 
 def transport(option: Callable[[str], object], settings: Settings) -> Transport:
@@ -108,6 +137,11 @@ def exposed(mode: ProxyMode, listen_host: str, reached: str) -> bool:
     until `loopback_modes` takes effect.
     """
     return _listens(mode) and not _given_host(mode, listen_host) and not is_loopback(reached)
+
+
+def comes_from_outside(mode: ProxyMode, address: str) -> bool:
+    """Whether a client at `address` comes from beyond this machine, by a port that anybody may speak to."""
+    return _listens(mode) and not is_loopback(address)
 
 
 def quieten_dumper(options: Options, ours: str, *, everything: bool) -> None:

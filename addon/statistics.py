@@ -21,6 +21,10 @@ class Statistics:
     """Images described without a call."""
     milliseconds: float = 0.0
     """Spent by the addon, waiting for vision calls included."""
+    queued: float = 0.0
+    """Milliseconds spent waiting for a slot."""
+    tokens: int = 0
+    """Used, as answers said."""
     rules: Counter[str] = field(default_factory=Counter)
     """Rule -> exchanges in which it changed something."""
 
@@ -34,6 +38,8 @@ class Statistics:
         self.observed += observed
         self.rewritten += bool(exchange["rules"]) and not observed
         self.milliseconds += exchange["milliseconds"]
+        self.queued += exchange["queued"]
+        self.tokens += exchange["tokens"]
         if observed:
             self.would.update(exchange["rules"])
             return
@@ -47,6 +53,7 @@ class Statistics:
             f"exchanges {self.exchanges}, rewritten {self.rewritten}, observed {self.observed}",
             f"images: {self.vision_calls} vision calls, {self.cached} described without one",
             f"addon: {self.milliseconds:.0f} ms in all, {failures} failures",
+            f"queue: {self.queued:.0f} ms in all; tokens used: {self.tokens}",
         ]
         lines += [f"  {rule} {count}" for rule, count in self.rules.most_common()]
         lines += [f"  would apply {rule} {count}" for rule, count in self.would.most_common()]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
+import itertools
 import logging
-import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,12 +14,18 @@ from typing import Any
 
 import httpx
 
+from addon import retries
 from addon.descriptions import Description, Failure, Finding
+from addon.gate import Gate, TurnedAway
 from addon.outgoing import CallFailed, CallTimedOut, Outgoing
+from addon.own_calls import OwnCalls, Upstream
 from addon.profiles import Profile
+from addon.retries import Setback
 from addon.texts import Texts
 from addon.wire import errors, json_body
 from addon.wire.errors import Refusal
+
+__all__ = ["ANNOUNCED", "RETRY_AFTER", "Announcing", "Upstream", "Vision", "VisionCall"]
 
 MAX_TOKENS = 2000
 """Length of a description (issue 2 section 5): one screen of text, transcribed."""
@@ -28,19 +33,7 @@ MAX_TOKENS = 2000
 RETRY_AFTER = 5.0
 """Seconds that a client is told to wait where the endpoint names none."""
 
-BACKOFF_FIRST = 1.0
-BACKOFF_MOST = 8.0
-"""Seconds: the bounds between which the backoff's ceiling doubles."""
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """Where vision calls go: the base URL of the client's request (with `/v1`), and the headers to send there."""
-
-    base_url: str
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +74,31 @@ _BY_STATUS: Mapping[int, _Meaning] = {
     402: _Meaning.QUOTA,
     403: _Meaning.KEY,
     404: _Meaning.MODEL,
-    408: _Meaning.PASSES,
-    409: _Meaning.PASSES,
     413: _Meaning.IMAGE,
     415: _Meaning.IMAGE,
     422: _Meaning.IMAGE,
-    425: _Meaning.PASSES,
-    429: _Meaning.PASSES,
     451: _Meaning.IMAGE,
 }
 _FILTERED = ("content_filter", "sensitive")  # the latter is the legacy endpoint's word (hunyuan.md section 6)
 
 
-@dataclass(frozen=True, slots=True)
-class _Setback:
-    """A failure that may pass, and what the client gets if it doesn't: an error, or a note for an empty answer."""
-
-    name: str
-    outcome: Refusal | Failure
-    wait: float | None = None
-    """Seconds that the endpoint asked for."""
-
-
 class Vision:
-    """Asks the vision model. `sleep`, `jitter` (0..1), `clock` (monotonic) and `now` (Unix time) are for tests."""
+    """Asks the vision model, each try through `gate` (`None`: there is none).
+
+    `sleep`, `jitter` (0..1), `clock` (monotonic, admission's) and `now` (Unix time) are for tests.
+    """
 
     def __init__(
         self,
         outgoing: Outgoing,
+        gate: Gate | None = None,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._outgoing = outgoing
+        self._calls = OwnCalls(outgoing, gate, clock)
         self._sleep = sleep
         self._jitter = jitter
         self._clock = clock
@@ -124,64 +107,60 @@ class Vision:
     async def ask(self, call: VisionCall) -> Finding | Refusal:
         """A description, a failure for good, or the one error that the client gets.
 
-        A failure that may pass is tried `call.tries` times, with exponential backoff and full jitter or after what
-        `Retry-After` says. A wait that would outlast `call.until` isn't begun: the client is told of it instead. An
-        empty answer is tried again too, but then it is for good: at temperature 0 the same image would bring the same,
-        and an error would make clients send the whole request up to 30 times (clients.md section 6).
+        A failure that may pass is tried `call.tries` times, as `retries.persist` does it. A wait that would outlast
+        `call.until` isn't begun: the client is told of it instead. An empty answer is tried again too, but then it is
+        for good: at temperature 0 the same image would bring the same, and an error would make clients send the whole
+        request up to 30 times (clients.md section 6).
         """
         body = _request_body(call)
-        attempt = 1
-        while True:
-            result = await self._attempt(call, body)
-            if not isinstance(result, _Setback):
-                return result
-            log.info("vision call to %s: %s (try %d of %d)", call.model, result.name, attempt, call.tries)
-            wait = self._backoff(attempt) if result.wait is None else result.wait
-            if attempt >= call.tries or self._clock() + wait >= call.until:
-                return result.outcome
-            await self._sleep(wait)
-            attempt += 1
+        begun = itertools.count()
 
-    async def _attempt(self, call: VisionCall, body: bytes) -> Finding | Refusal | _Setback:
-        url = f"{call.upstream.base_url.rstrip('/')}/chat/completions"
-        timeout = max(0.0, min(call.timeout, call.until - self._clock()))
+        def log_setback(setback: Setback[object], number: int) -> None:
+            log.info("vision call to %s: %s (try %d of %d)", call.model, setback.what, number, call.tries)
+
+        return await retries.persist(
+            lambda: self._attempt(call, body, again=next(begun) > 0),
+            tries=call.tries,
+            until=call.until,
+            on_setback=log_setback,
+            sleep=self._sleep,
+            jitter=self._jitter,
+            clock=self._clock,
+        )
+
+    async def _attempt(
+        self, call: VisionCall, body: bytes, *, again: bool
+    ) -> Finding | Refusal | Setback[Refusal | Failure]:
         try:
-            answer = await self._outgoing.post(url, body, call.upstream.headers, timeout)
+            answer = await self._calls.post(
+                call.upstream,
+                "/chat/completions",
+                body,
+                timeout=call.timeout,
+                until=call.until,
+                ends=call.until,
+                ahead=again,
+            )
+        except TurnedAway as away:
+            return retries.turned_away(away, again=again)
         except CallTimedOut:
-            return _Setback("timeout", _passing(504, "vision_timeout", "did not answer in time", call))
+            return Setback("timeout", _passing(504, "vision_timeout", "did not answer in time", call))
         except CallFailed as error:
-            return _Setback(str(error), _passing(502, "vision_unreachable", "could not be reached", call))
+            return Setback(str(error), _passing(502, "vision_unreachable", "could not be reached", call))
         if answer.status_code == 200:
             return _description(answer, call)
         return self._failure(answer, call)
 
-    def _failure(self, answer: httpx.Response, call: VisionCall) -> Finding | Refusal | _Setback:
+    def _failure(self, answer: httpx.Response, call: VisionCall) -> Finding | Refusal | Setback[Refusal | Failure]:
         status = answer.status_code
-        wait = retry_after(answer.headers.get("retry-after"), self._now())
+        wait = retries.retry_after(answer.headers.get("retry-after"), self._now())
         match _meaning(answer, call):
             case _Meaning.PASSES:
-                return _Setback(f"HTTP {status}", _passing_status(status, call, wait), wait)
+                return Setback(f"HTTP {status}", _passing_status(status, call, wait), wait)
             case _Meaning.IMAGE:
                 return Failure("refused")
             case meaning:
                 return _final(meaning, status, call)
-
-    def _backoff(self, attempt: int) -> float:
-        return self._jitter() * min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** (attempt - 1))
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that a `Retry-After` header asks for (a number or an HTTP date; `now` is Unix time), if it says so."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
-        except ValueError:
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _request_body(call: VisionCall) -> bytes:
@@ -200,17 +179,17 @@ def _request_body(call: VisionCall) -> bytes:
     )
 
 
-def _description(answer: httpx.Response, call: VisionCall) -> Finding | _Setback:
+def _description(answer: httpx.Response, call: VisionCall) -> Finding | Setback[Refusal | Failure]:
     """What a 200 says. Only the text counts: reasoning and tool calls are no description."""
     try:
         choice = json_body.parse(answer.content)["choices"][0]
         text = _text(choice["message"].get("content"))
         filtered = choice.get("finish_reason") in _FILTERED
     except (json_body.InvalidJson, LookupError, TypeError, AttributeError):
-        return _Setback("no chat answer", _passing(502, "vision_bad_answer", "sent something that is no answer", call))
+        return Setback("no chat answer", _passing(502, "vision_bad_answer", "sent something that is no answer", call))
     if filtered:
         return Failure("refused")
-    return Description(text) if text else _Setback("empty answer", Failure("empty"))
+    return Description(text) if text else Setback("empty answer", Failure("empty"))
 
 
 def _text(content: Any) -> str:
@@ -224,12 +203,14 @@ def _text(content: Any) -> str:
 def _meaning(answer: httpx.Response, call: VisionCall) -> _Meaning:
     """Statuses are read as the endpoint means them: its rate limit is a 400 (hunyuan.md section 1.2)."""
     status = answer.status_code
+    if retries.may_pass(status, answer.content, call.profile, call.model):
+        return _Meaning.PASSES
     honest = errors.honest(status, answer.content, None, call.profile, call.model)
     if honest is not None:
         if honest.headers.get("x-should-retry") == "false":
             return _Meaning.QUOTA
         status = honest.status
-    return _Meaning.PASSES if status >= 500 else _BY_STATUS.get(status, _Meaning.OTHER)
+    return _BY_STATUS.get(status, _Meaning.OTHER)
 
 
 def _passing(status: int, code: str, what: str, call: VisionCall, wait: float | None = None) -> Refusal:

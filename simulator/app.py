@@ -44,12 +44,15 @@ class Simulator:
         """Answer one request; anything but HTTP is left unanswered."""
         if scope["type"] != "http":
             return
-        response = Response(send, scope.get("state", {}).get("connection"), scope["http_version"])
+        connection = scope.get("state", {}).get("connection")
         if scope["path"].startswith(CONTROL):
             body = await _read_body(receive)
-            await self._control(scope["method"], scope["path"], body or b"", response)
+            answer = Response(send, connection, scope["http_version"])
+            await self._control(scope["method"], scope["path"], body or b"", answer)
             return
-        self.journal.begin()
+        # It no longer counts when its answer's last byte leaves: a client that has that byte may send the next.
+        end = self.journal.begin()
+        response = Response(send, connection, scope["http_version"], ended=end)
         try:
             body = await _read_body(receive)
             if body is None:
@@ -65,7 +68,7 @@ class Simulator:
             self.journal.received(request)
             await self._while_connected(request, response, receive)
         finally:
-            self.journal.end()
+            end()
 
     async def _while_connected(self, request: Request, response: Response, receive: Receive) -> None:
         """Answer until done or until the client has gone."""

@@ -1,6 +1,7 @@
 """What the simulator has seen: the last requests as they came, and counts."""
 
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,14 +66,18 @@ class Journal:
         self.vision_calls = 0
         self.disconnects = 0
 
-    def begin(self) -> None:
-        """A request has begun to arrive."""
+    def begin(self) -> Callable[[], None]:
+        """A request has begun to arrive. The function returned says that it is over; the first call counts."""
         self.active += 1
         self.max_concurrency = max(self.max_concurrency, self.active)
+        over = False
 
-    def end(self) -> None:
-        """A request is over, however it ended."""
-        self.active -= 1
+        def end() -> None:
+            nonlocal over
+            self.active -= not over
+            over = True
+
+        return end
 
     def received(self, request: Request) -> None:
         """Keep `request`, and forget the oldest ones."""

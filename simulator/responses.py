@@ -20,11 +20,18 @@ class Response:
     """The answer to one request.
 
     `connection` is the stream writer under the request, `http_version` "1.1" or "2". `complete` turns true with
-    the last byte: a client that closes after that has not left early.
+    the last byte: a client that closes after that has not left early. `ended` is called just before that byte leaves.
     """
 
-    def __init__(self, send: Send, connection: asyncio.StreamWriter | None, http_version: str) -> None:
+    def __init__(
+        self,
+        send: Send,
+        connection: asyncio.StreamWriter | None,
+        http_version: str,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
         self._send = send
+        self._ended = ended
         self._connection = connection
         self._http_version = http_version
         self.complete = False
@@ -38,7 +45,8 @@ class Response:
 
     async def part(self, data: bytes, *, last: bool = False) -> None:
         """Send a piece of the body."""
-        self.complete = self.complete or last
+        if last:
+            self._finished()
         await self._send({"type": "http.response.body", "body": data, "more_body": not last})
 
     async def whole(
@@ -64,7 +72,7 @@ class Response:
 
     async def hang_up(self, unfinished: bytes = b"") -> None:
         """Close the connection; over HTTP/1.1 in the middle of a chunk, of which `unfinished` is the start."""
-        self.complete = True
+        self._finished()
         if self._connection is None:
             return
         if self._http_version == "2":
@@ -72,6 +80,10 @@ class Response:
         elif unfinished:
             self._connection.write(b"%x\r\n" % (2 * len(unfinished)) + unfinished)
         self._connection.close()
+
+    def _finished(self) -> None:
+        self.complete = True
+        self._ended()
 
 
 def _length(body: bytes) -> tuple[bytes, bytes]:

@@ -28,6 +28,14 @@ _KEEP_ALIVE = 600.0
 _NO_LIMIT = 2**31
 
 
+class _Connection(TCPServer):
+    """hypercorn keeps a connection that its client has closed until the keep-alive timeout; this one lets it go."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A simulator that is listening: its address without a path, and itself."""
@@ -58,7 +66,7 @@ async def serve(settings: Settings | None = None) -> AsyncIterator[Served]:
         try:
             # A client that breaks off its TLS handshake or session is no error of ours.
             with contextlib.suppress(ssl.SSLError):
-                await TCPServer(app, asyncio.get_running_loop(), config, context, state, reader, writer)
+                await _Connection(app, asyncio.get_running_loop(), config, context, state, reader, writer)
         finally:
             del connections[writer]
 

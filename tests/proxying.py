@@ -233,10 +233,10 @@ async def run_proxy(
     master = DumpMaster(Options(confdir=str(trust.confdir), mode=modes), with_termlog=False, with_dumper=with_dumper)
     master.options.update(ssl_verify_upstream_trusted_ca=str(trust.authority_file))
     fix = HunyuanFix()
-    for addon in (fix, Connections(fix), Commands(fix.cascade, fix.stats), *beside):
+    for addon in (fix, Connections(fix), Commands(fix.services.cascade, fix.stats), *beside):
         master.addons.get("scriptloader").addons.append(addon)
         master.addons.register(addon)
-    master.options.update(**{"hunyuan_hosts": LOCAL, **options})
+    master.options.update(**{"hunyuan_hosts": LOCAL, "hunyuan_store": "memory", **options})
     running = asyncio.create_task(master.run())
     servers = master.addons.get("proxyserver").servers
     while len(servers) < len(modes) or servers.is_updating or not fix.is_running:

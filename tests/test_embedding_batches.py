@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from addon import profiles
+from addon.admission import Account, Admission
+from addon.breaker import Breaker, Verdict
 from addon.cascade import Upstream
 from addon.embedding_batches import EmbeddingBatches
 from addon.exchange import JsonObject
+from addon.gate import Gate
 from addon.outgoing import Outgoing
 from addon.wire.errors import Refusal
 from tests.vision_server import Received, Reply, VisionServer, error, never, vision_server
@@ -52,11 +55,26 @@ async def outgoing() -> AsyncIterator[Outgoing]:
 
 
 async def send(
-    outgoing: Outgoing, url: str, parts: Sequence[JsonObject], seconds: float = 10, concurrency: int = 3
+    outgoing: Outgoing,
+    url: str,
+    parts: Sequence[JsonObject],
+    seconds: float = 10,
+    concurrency: int = 3,
+    tries: int = 1,
+    patience: float = 60.0,
+    waits: list[float] | None = None,
+    gate: Gate | None = None,
 ) -> JsonObject | Refusal:
-    upstream = Upstream(url, {"Authorization": "Bearer sk-test"})
-    batches = EmbeddingBatches(outgoing)
-    return await batches.send(parts, upstream, profiles.load("hunyuan"), seconds, concurrency)
+    """`waits` notes the waits between tries, which take no time."""
+
+    async def sleep(wait: float) -> None:
+        if waits is not None:
+            waits.append(wait)
+
+    upstream = Upstream(url, {"Authorization": "Bearer sk-test"}, Account("hunyuan:1", 2))
+    batches = EmbeddingBatches(outgoing, gate, sleep=sleep, jitter=lambda: 1.0)
+    profile = profiles.load("hunyuan")
+    return await batches.send(parts, upstream, profile, seconds, concurrency, tries=tries, patience=patience)
 
 
 def refused(result: JsonObject | Refusal) -> tuple[int, Any]:
@@ -170,3 +188,81 @@ async def test_cancelling_ends_the_calls(server: VisionServer, outgoing: Outgoin
     with pytest.raises(asyncio.CancelledError):
         await sending
     assert len(server.received) == 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [error(400, "2003"), error(429), error(500), Reply(502), Reply(503), Reply(504), error(408), Reply(body=b"[]")],
+)
+async def test_what_may_pass_is_tried_again(server: VisionServer, outgoing: Outgoing, reply: Reply) -> None:
+    async def first_fails(received: Received) -> Reply:
+        return reply if len(server.received) == 1 else vectors(received)
+
+    server.handler = first_fails
+    waits: list[float] = []
+    result = await send(outgoing, server.url, bodies(3), concurrency=1, tries=2, waits=waits)
+    assert isinstance(result, dict)
+    assert [item["embedding"] for item in result["data"]] == [[float(i)] for i in range(6)]
+    assert (len(server.received), waits) == (4, [1.0])
+
+
+@pytest.mark.parametrize("reply", [error(400, "1001"), error(401), error(400, "3008"), Reply(302, b"{}"), Reply(501)])
+async def test_what_will_not_pass_is_not(server: VisionServer, outgoing: Outgoing, reply: Reply) -> None:
+    server.replies(reply)
+    assert isinstance(await send(outgoing, server.url, bodies(2), concurrency=1, tries=3), Refusal)
+    assert len(server.received) == 1
+
+
+async def test_the_last_error_is_the_answer(server: VisionServer, outgoing: Outgoing) -> None:
+    server.replies(error(500), error(400, "2003", retry_after="7"))
+    waits: list[float] = []
+    result = await send(outgoing, server.url, bodies(1), tries=3, waits=waits)
+    assert refused(result)[0] == 429
+    assert waits == [1.0, 7.0]
+
+
+async def test_a_wait_that_is_too_long_is_left_to_the_client(server: VisionServer, outgoing: Outgoing) -> None:
+    server.replies(error(429, retry_after="90"))
+    waits: list[float] = []
+    assert refused(await send(outgoing, server.url, bodies(1), tries=3, waits=waits))[0] == 429
+    assert waits == []
+
+
+@pytest.fixture
+def admission() -> Admission:
+    made = Admission()
+    made.configure(queue_max=100, queue_timeout=60.0, leases=None)
+    return made
+
+
+async def test_batches_take_slots_of_their_account(
+    server: VisionServer, outgoing: Outgoing, admission: Admission
+) -> None:
+    gate = Gate(admission, Breaker())
+    results = await asyncio.gather(*(send(outgoing, server.url, bodies(5), gate=gate) for _ in range(4)))
+    assert all(isinstance(result, dict) for result in results)
+    assert (admission.state().admitted, admission.state().queues) == (20, ())
+    assert server.most_running == 2
+
+
+async def test_a_queue_that_is_too_long(server: VisionServer, outgoing: Outgoing, admission: Admission) -> None:
+    gate = Gate(admission, Breaker())
+    until = asyncio.get_running_loop().time() + 60
+    passages = [await gate.enter(server.url, Account("hunyuan:1", 2), until=until) for _ in range(2)]
+    result = await send(outgoing, server.url, bodies(2), gate=gate, tries=3, patience=0.02)
+    assert refused(result)[0] == 429
+    assert server.received == []
+    for passage in passages:
+        passage.leave(Verdict.UP)
+
+
+async def test_an_endpoint_that_is_down(server: VisionServer, outgoing: Outgoing, admission: Admission) -> None:
+    server.replies(Reply(503))
+    gate = Gate(admission, Breaker(failures=1, seconds=30.0))
+    waits: list[float] = []
+    status, wrong = refused(await send(outgoing, server.url, bodies(1), gate=gate, tries=2, waits=waits))
+    assert (status, wrong["code"]) == (503, "upstream_down")
+    status, wrong = refused(await send(outgoing, server.url, bodies(1), gate=gate, tries=3))
+    assert (status, wrong["code"]) == (503, "upstream_down")
+    assert len(server.received) == 1
+    assert admission.state().queues == ()

@@ -435,7 +435,7 @@ async def test_what_another_addon_answered_is_left_alone(alone):
     fix, _ = alone
     flow = tflow.tflow(resp=True)
     flow.request.method, flow.request.host, flow.request.path = "POST", LOCAL, "/v1/chat/completions"
-    fix.requestheaders(flow)
+    await fix.requestheaders(flow)
     await fix.request(flow)
     assert not flow.request.stream
     assert record.of(flow.metadata) is None

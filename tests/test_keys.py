@@ -1,55 +1,185 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mitmproxy.http import Headers
 
-from addon import keys
+from addon import keys, options
+from addon.access import Caller
+from addon.keys import LentKey, Withheld
+from addon.options import OptionError, Settings
 
 HOST = "api.hunyuan.cloud.tencent.com"
+HERE, ELSEWHERE = "127.0.0.1", "192.168.1.7"
+PAGE = "http://localhost:3000"
+KEY = "Bearer sk-lent"
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUNYUAN_API_KEY", "sk-lent")
-
-
-def lent(client: str = "127.0.0.1", to_host: str = HOST, encrypted: bool = True, **headers: str) -> str | None:
-    given = Headers([(name.encode(), value.encode()) for name, value in headers.items()])
-    return keys.lent(given, client, to_host=to_host, encrypted=encrypted)
+def lend(
+    caller: Caller | str = HERE,
+    *,
+    key: str | None = "sk-lent",
+    to_host: str = HOST,
+    encrypted: bool = True,
+    origins: frozenset[str] = frozenset(),
+    headers: Mapping[str, str] | None = None,
+) -> str | Withheld:
+    given = Headers([(name.encode(), value.encode()) for name, value in (headers or {}).items()])
+    who = Caller(caller) if isinstance(caller, str) else caller
+    return keys.lend(key, given, who, to_host=to_host, encrypted=encrypted, origins=origins)
 
 
 def test_lent_to_a_client_on_this_machine_that_has_none():
-    assert lent() == "Bearer sk-lent"
-    assert lent(client="::1") == "Bearer sk-lent"
-    assert lent(client="::ffff:127.0.0.1") == "Bearer sk-lent"
+    assert lend() == KEY
+    assert lend("::1") == KEY
+    assert lend("::ffff:127.0.0.1") == KEY
+
+
+def test_lent_to_a_client_elsewhere_that_has_shown_who_it_is():
+    assert lend(Caller(ELSEWHERE, signed_in=True)) == KEY
+    assert lend(Caller(ELSEWHERE, client="alice")) == KEY
+
+
+def test_never_to_a_stranger():
+    assert lend(ELSEWHERE) is Withheld.STRANGER
+    assert lend("::ffff:192.168.1.7") is Withheld.STRANGER
 
 
 @pytest.mark.parametrize("empty", ["", "  ", "Bearer", "Bearer ", "bearer  "])
 def test_an_empty_key_is_none(empty: str):
-    assert lent(Authorization=empty) == "Bearer sk-lent"
+    assert lend(headers={"authorization": empty}) == KEY
+    assert lend(headers={"x-api-key": empty}) == KEY
 
 
-def test_a_key_of_its_own_is_kept():
-    assert lent(authorization="Bearer sk-own") is None
+@pytest.mark.parametrize("name", ["authorization", "Authorization", "x-api-key", "Api-Key"])
+def test_a_key_of_its_own_is_kept(name: str):
+    assert lend(headers={name: "sk-own"}) is Withheld.OWN
+    assert lend(Caller(ELSEWHERE, client="alice"), headers={name: "sk-own"}) is Withheld.OWN
 
 
-def test_never_to_other_machines():
-    assert lent(client="192.168.1.7") is None
-    assert lent(client="::ffff:192.168.1.7") is None
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "NULL", "", f"{PAGE}.evil.example", f"{PAGE}/"])
+@pytest.mark.parametrize("caller", [Caller(HERE), Caller(ELSEWHERE, client="alice")])
+def test_never_to_a_web_page_that_is_not_allowed(caller: Caller, origin: str):
+    assert lend(caller, headers={"origin": origin}) is Withheld.ORIGIN
+    assert lend(caller, headers={"origin": origin}, origins=frozenset([PAGE, "null"])) is Withheld.ORIGIN
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
-def test_never_to_a_web_page(origin: str):
-    assert lent(Origin=origin) is None
+def test_lent_to_a_web_page_that_is_allowed():
+    assert lend(headers={"origin": PAGE}, origins=frozenset([PAGE])) == KEY
+    assert lend(headers={"Origin": "HTTP://LocalHost:3000"}, origins=frozenset([PAGE])) == KEY
+    assert lend(ELSEWHERE, headers={"origin": PAGE}, origins=frozenset([PAGE])) is Withheld.STRANGER
+
+
+def test_two_origins_are_none_that_is_allowed():
+    given = Headers([(b"origin", PAGE.encode()), (b"origin", PAGE.encode())])
+    answer = keys.lend("sk", given, Caller(HERE), to_host=HOST, encrypted=True, origins=frozenset([PAGE]))
+    assert answer is Withheld.ORIGIN
 
 
 def test_never_over_the_network_in_the_clear():
-    assert lent(encrypted=False) is None
-    assert lent(encrypted=False, to_host="127.0.0.1") == "Bearer sk-lent"
+    assert lend(encrypted=False) is Withheld.IN_CLEAR
+    assert lend(encrypted=False, to_host="127.0.0.1") == KEY
 
 
-def test_nothing_to_lend(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HUNYUAN_API_KEY", " ")
-    assert lent() is None
-    monkeypatch.delenv("HUNYUAN_API_KEY")
-    assert lent() is None
+def test_nothing_to_lend():
+    assert lend(key=None) is Withheld.NONE
+
+
+@given(
+    st.sampled_from([Caller(HERE), Caller(ELSEWHERE), Caller(ELSEWHERE, True), Caller(ELSEWHERE, client="alice")]),
+    st.sampled_from(["", "Bearer", "sk-own"]),
+    st.none() | st.sampled_from([PAGE, "null", "https://evil.example"]),
+    st.booleans(),
+    st.sampled_from([HOST, "localhost"]),
+)
+def test_the_key_is_put_on_only_if_every_condition_holds(
+    caller: Caller, own: str, origin: str | None, encrypted: bool, to_host: str
+):
+    headers = {"authorization": own} | ({"origin": origin} if origin is not None else {})
+    answer = lend(caller, to_host=to_host, encrypted=encrypted, origins=frozenset([PAGE]), headers=headers)
+    allowed = (
+        own != "sk-own"
+        and caller != Caller(ELSEWHERE)
+        and origin in (None, PAGE)
+        and (encrypted or to_host == "localhost")
+    )
+    assert (answer == KEY) == allowed
+
+
+# Where it comes from
+
+
+def settings(file: Path | None = None) -> Settings:
+    return replace(options.parse({}), api_key_file=file)
+
+
+def key_file(folder: Path, text: str = "sk-file\n", name: str = "key") -> Path:
+    new = folder / "new"
+    new.write_text(text)
+    new.chmod(0o600)
+    return new.replace(folder / name)
+
+
+def test_the_environments_key_comes_before_the_files(tmp_path: Path):
+    path = key_file(tmp_path)
+    assert LentKey({}).configured(settings()).value is None
+    assert LentKey({"HUNYUAN_API_KEY": " sk-environment\n"}).configured(settings(path)).value == "sk-environment"
+    assert LentKey({"HUNYUAN_API_KEY": " "}).configured(settings(path)).value == "sk-file"
+
+
+def test_the_options_file_comes_before_that_of_the_environment(tmp_path: Path):
+    environment = {"HUNYUAN_API_KEY_FILE": str(key_file(tmp_path, "sk-other", "other"))}
+    assert LentKey(environment).configured(settings()).value == "sk-other"
+    assert LentKey(environment).configured(settings(key_file(tmp_path))).value == "sk-file"
+
+
+@pytest.mark.parametrize("wrong", ["", " \n", "sk-one\nsk-two", "sk-a b", "sk-é", "sk-\x00"])
+def test_a_file_or_variable_that_holds_anything_else_is_refused(tmp_path: Path, wrong: str):
+    path = key_file(tmp_path, wrong)
+    with pytest.raises(OptionError, match=f"^hunyuan_api_key_file: {path}: needed is one key") as from_option:
+        LentKey({}).configured(settings(path))
+    with pytest.raises(OptionError, match=f"^HUNYUAN_API_KEY_FILE: {path}: needed is one key"):
+        LentKey({"HUNYUAN_API_KEY_FILE": str(path)}).configured(settings())
+    if wrong.strip():
+        with pytest.raises(OptionError, match=r"^HUNYUAN_API_KEY: needed is one key"):
+            LentKey({"HUNYUAN_API_KEY": wrong}).configured(settings())
+    assert "sk-" not in str(from_option.value)
+
+
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path):
+    path = key_file(tmp_path)
+    path.chmod(0o644)
+    with pytest.raises(OptionError, match=r"hunyuan_api_key_file: .*chmod 600"):
+        LentKey({}).configured(settings(path))
+
+
+async def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    path = key_file(tmp_path)
+    key = LentKey({}).configured(settings(path))
+    key_file(tmp_path, "sk-next")
+    await key.refresh()
+    assert key.value == "sk-next"
+    key_file(tmp_path, "sk-a b")
+    await key.refresh()
+    assert key.value == "sk-next"
+    assert "needed is one key" in caplog.text
+    assert "sk-" not in caplog.text
+    await LentKey({}).refresh()
+
+
+def test_other_options_change_without_the_file_being_read_again(tmp_path: Path):
+    path = key_file(tmp_path)
+    key = LentKey({}).configured(settings(path))
+    path.unlink()
+    assert key.configured(settings(path)) is key
+    assert key.configured(settings()).value is None
+
+
+def test_it_never_shows(tmp_path: Path):
+    key = LentKey({"HUNYUAN_API_KEY": "sk-environment"}).configured(settings(key_file(tmp_path)))
+    assert "sk-" not in repr(key)

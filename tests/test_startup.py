@@ -90,13 +90,61 @@ def check(settings: dict[str, object] | None = None, **values: object) -> None:
     startup.check(of(**{"mode": ["regular"], **values}), options.parse(settings or {}))
 
 
-def test_an_open_proxy_needs_a_password_or_consent():
-    with pytest.raises(OptionError, match=r"0\.0\.0\.0.*proxyauth.*hunyuan_allow_open"):
+TOKENS: dict[str, object] = {"hunyuan_client_tokens_file": "/clients.toml"}
+OPEN: dict[str, object] = {"hunyuan_allow_open": True}
+
+
+def test_an_open_proxy_needs_tokens_a_password_or_consent():
+    with pytest.raises(OptionError, match=r"0\.0\.0\.0.*hunyuan_client_tokens_file.*proxyauth.*hunyuan_allow_open"):
         check(listen_host="0.0.0.0")
     check(listen_host="0.0.0.0", proxyauth="me:secret")
-    check({"hunyuan_allow_open": True}, listen_host="0.0.0.0")
+    check(TOKENS, listen_host="0.0.0.0")
+    check(OPEN, listen_host="0.0.0.0")
     check(listen_host="127.0.0.1")
     check()
+
+
+SHARED = {"mode": ["regular", "reverse:http://h@0.0.0.0:4000"]}
+PASSWORD = {"proxyauth": "me:secret"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "values", "lends", "guarded"),
+    [
+        ({}, {}, True, False),
+        (TOKENS, {}, True, False),
+        (OPEN, {}, True, False),
+        (OPEN, SHARED, False, False),
+        (OPEN, SHARED | PASSWORD, True, False),
+        (OPEN | TOKENS, SHARED, True, False),
+        (TOKENS, SHARED, True, True),
+        (TOKENS, SHARED | PASSWORD, True, True),
+        ({}, SHARED | PASSWORD, True, False),
+    ],
+)
+def test_who_is_lent_the_key_and_who_may_come_in(
+    settings: dict[str, object], values: dict[str, object], lends: bool, guarded: bool
+):
+    option, read = of(**{"mode": ["regular"], **values}), options.parse(settings)
+    why_not = startup.not_lending(option, read)
+    assert (why_not is None) == lends
+    assert why_not is None or ("0.0.0.0" in why_not and "hunyuan_client_tokens_file" in why_not)
+    assert startup.guarded(option, read) == guarded
+
+
+@pytest.mark.parametrize(
+    ("mode", "address", "outside"),
+    [
+        ("regular", "192.168.1.7", True),
+        ("reverse:http://h", "2001:db8::1", True),
+        ("regular", "127.0.0.1", False),
+        ("regular", "::ffff:127.0.0.1", False),
+        ("wireguard", "10.0.0.2", False),
+        ("local", "192.168.1.7", False),
+    ],
+)
+def test_who_comes_from_outside(mode: str, address: str, outside: bool):
+    assert startup.comes_from_outside(ProxyMode.parse(mode), address) is outside
 
 
 def test_bodies_must_not_be_streamed_past():

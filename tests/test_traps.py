@@ -240,7 +240,7 @@ async def test_7_a_touched_script_is_loaded_anew_and_ends_what_was_on_its_way(tr
     async with run_endpoint(trust, tls=False) as endpoint:
         endpoint.answer = after_the_reload
         mode = f"reverse:http://{LOCAL}:{endpoint.port}@127.0.0.1:{port}"
-        arguments = ["--mode", mode, "--set", f"hunyuan_hosts={LOCAL}"]
+        arguments = ["--mode", mode, "--set", f"hunyuan_hosts={LOCAL}", "--set", "hunyuan_store=memory"]
         with mitmdump(trust, script, *arguments) as started:
             await asyncio.to_thread(started.wait_for, "listening at")
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", trust_env=False, timeout=30) as client:

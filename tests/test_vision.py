@@ -3,15 +3,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from addon import profiles, texts
+from addon.admission import Account, Admission
+from addon.breaker import Breaker, Verdict
 from addon.descriptions import Description, Failure
+from addon.gate import Gate
 from addon.outgoing import Outgoing
-from addon.vision import RETRY_AFTER, Upstream, Vision, VisionCall, retry_after
+from addon.vision import RETRY_AFTER, Upstream, Vision, VisionCall
 from addon.wire.errors import Refusal
 from tests.vision_server import Reply, VisionServer, chat, error, never, png, vision_server
 
@@ -28,14 +31,17 @@ class Setting:
     waits: list[float] = field(default_factory=list)
     time: float = 0.0
     jitter: float = 1.0
+    gate: Gate | None = None
+    on_wait: Callable[[], None] = lambda: None
 
     async def ask(self, **changes: object) -> Description | Failure | Refusal:
         async def sleep(seconds: float) -> None:
+            self.on_wait()
             self.waits.append(seconds)
             self.time += seconds
 
         vision = Vision(
-            self.outgoing, sleep=sleep, jitter=lambda: self.jitter, clock=lambda: self.time, now=lambda: NOW
+            self.outgoing, self.gate, sleep=sleep, jitter=lambda: self.jitter, clock=lambda: self.time, now=lambda: NOW
         )
         return await vision.ask(replace(self.call, **changes))  # type: ignore[arg-type]
 
@@ -244,7 +250,7 @@ async def test_quota(setting: Setting) -> None:
     assert len(setting.server.received) == 1
 
 
-@pytest.mark.parametrize("status", [204, 302, 307, 405, 418])
+@pytest.mark.parametrize("status", [204, 302, 307, 405, 418, 501, 505, 520])
 async def test_anything_else_is_not_tried_again(setting: Setting, status: int) -> None:
     setting.server.replies(Reply(status))
     assert refused(await setting.ask())[:2] == (400, "vision_call_failed")
@@ -276,25 +282,6 @@ async def test_wait_that_outlasts_the_deadline_is_left_to_the_client(setting: Se
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("", None),
-        ("soon", None),
-        ("nan", None),
-        ("inf", None),
-        ("-5", 0.0),
-        ("1.5", 1.5),
-        ("Fri, 15 Jan 2027 07:00:00 GMT", 0.0),
-        ("Fri, 15 Jan 2027 08:01:00 GMT", 60.0),
-        ("Fri, 99 Jan 2027 08:01:00 GMT", None),
-    ],
-)
-def test_retry_after(value: str | None, seconds: float | None) -> None:
-    assert retry_after(value, NOW) == seconds
-
-
-@pytest.mark.parametrize(
     "reply", [error(400), error(401), error(404), error(429), error(500), Reply(body=b"sk-secret")]
 )
 async def test_no_secret_leaves(setting: Setting, reply: Reply, caplog: pytest.LogCaptureFixture) -> None:
@@ -305,3 +292,87 @@ async def test_no_secret_leaves(setting: Setting, reply: Reply, caplog: pytest.L
     told = caplog.text + (result.body.decode() if isinstance(result, Refusal) else "")
     for secret in ("sk-secret", "why?", "iVBOR"):
         assert secret not in told
+
+
+@dataclass
+class Gated:
+    """A setting whose account has one slot, with a breaker that opens after two failures for 30 seconds."""
+
+    setting: Setting
+    admission: Admission = field(init=False)
+    breaker: Breaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        def clock() -> float:
+            return self.setting.time
+
+        self.admission = Admission(clock)
+        self.admission.configure(queue_max=10, queue_timeout=60.0, leases=None)
+        self.breaker = Breaker(2, 30.0, clock)
+        self.gate = self.setting.gate = Gate(self.admission, self.breaker)
+        self.account = Account("hunyuan:1", 1)
+        self.upstream = replace(self.setting.call.upstream, account=self.account)
+        self.setting.call = replace(self.setting.call, upstream=self.upstream)
+
+    def under_way(self) -> int:
+        return sum(queue.under_way for queue in self.admission.state().queues)
+
+
+@pytest.fixture
+def gated(setting: Setting) -> Gated:
+    return Gated(setting)
+
+
+async def test_no_slot_is_held_between_tries(gated: Gated) -> None:
+    held: list[int] = []
+    gated.setting.on_wait = lambda: held.append(gated.under_way())
+    gated.setting.server.replies(error(429), error(500), chat("a cat"))
+    assert await gated.setting.ask() == Description("a cat")
+    assert held == [0, 0]
+    assert gated.under_way() == 0
+    assert gated.admission.state().admitted == 3
+
+
+async def test_a_queue_that_is_too_long_is_the_client_s_answer(gated: Gated) -> None:
+    """It was waited for as long as may be: no further try."""
+    passage = await gated.gate.enter(gated.upstream.base_url, gated.account, until=10.0)
+    result = await gated.setting.ask(until=0.02)
+    assert refused(result)[:2] == (429, "proxy_queue_timeout")
+    assert isinstance(result, Refusal)
+    assert "retry-after" in result.headers
+    assert (gated.setting.waits, gated.setting.server.received) == ([], [])
+    passage.leave(Verdict.UP)
+
+
+async def test_an_endpoint_that_is_down_is_told_at_once(gated: Gated) -> None:
+    for _ in range(2):
+        (await gated.gate.enter(gated.upstream.base_url, gated.account, until=10.0)).leave(Verdict.DOWN)
+    status, code, refusal = refused(await gated.setting.ask())
+    assert (status, code, refusal.headers["retry-after"]) == (503, "upstream_down", "30")
+    assert (gated.setting.waits, gated.setting.server.received) == ([], [])
+
+
+async def test_a_breaker_that_opens_between_tries_is_waited_for(gated: Gated) -> None:
+    gated.setting.server.replies(Reply(503), Reply(503), chat("a cat"))
+    assert await gated.setting.ask(tries=4) == Description("a cat")
+    # a try, its backoff, the try that opens the breaker, its backoff, a refusal, the rest of the 30 seconds
+    assert gated.setting.waits == [1.0, 2.0, 28.0]
+    assert gated.breaker.open() == []
+
+
+async def test_it_is_not_waited_for_past_the_deadline(gated: Gated) -> None:
+    gated.setting.server.replies(Reply(503))
+    status, code, refusal = refused(await gated.setting.ask(tries=4, until=20.0))
+    assert (status, code, refusal.headers["retry-after"]) == (503, "upstream_down", "28")
+    assert gated.setting.waits == [1.0, 2.0]
+
+
+async def test_a_cancelled_call_gives_its_slot_back(gated: Gated) -> None:
+    gated.setting.server.handler = never
+    asking = asyncio.create_task(gated.setting.ask())
+    await gated.setting.server.until(lambda: gated.setting.server.running == 1)
+    assert gated.under_way() == 1
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert gated.under_way() == 0
+    await gated.setting.server.until(lambda: len(gated.setting.server.dropped) == 1)

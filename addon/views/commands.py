@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mitmproxy import command, contentviews, exceptions, flow, http, types
 from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.savehar import SaveHar
+from mitmproxy.utils import asyncio_utils
 
 from addon import record
 from addon.cascade import Cascade
 from addon.record import Record
 from addon.rules.explained import explanations
 from addon.views.contentviews import VIEWS, changes_page
+
+logger = logging.getLogger("addon")
 
 
 class Commands:
@@ -58,13 +62,19 @@ class Commands:
 
     @command.command("hunyuan.cache.list")
     def cache_list(self) -> Sequence[str]:
-        """The image descriptions that are kept, the most recently used last."""
-        return self._cascade.known()
+        """The image descriptions in memory, the latest used first. What SQLite and Redis hold follows in the log."""
+        asyncio_utils.create_task(self._list_below(), name="hunyuan.cache.list", keep_ref=True)
+        return self._cascade.known.listing()
+
+    async def _list_below(self) -> None:
+        # A command can't wait. The log gets no texts: they may say what was in a client's image.
+        for store, lines in (await self._cascade.known.listing_below()).items():
+            logger.info("Store %s, descriptions listed: %d\n%s", store, len(lines), "\n".join(lines))
 
     @command.command("hunyuan.cache.clear")
     def cache_clear(self) -> str:
-        """Forget all image descriptions; images are asked about anew."""
-        count = self._cascade.forget()
+        """Forget all image descriptions, in SQLite and Redis too; images are asked about anew."""
+        count = self._cascade.known.clear()
         return f"{count} description{'' if count == 1 else 's'} forgotten"
 
     @command.command("hunyuan.stats")

@@ -13,6 +13,8 @@ from addon.wire import json_body
 _CONTEXT = 3
 _LINE_LIMIT = 20_000
 """Lines of pretty-printed JSON on one side from which on no diff is made: comparing would take seconds."""
+_SEPARATOR = "─── diff ───"
+"""Between the changes and the diff: in mitmweb an empty line has no height."""
 
 
 def page(changes: Sequence[Change], before: bytes | None, after: bytes) -> str:
@@ -22,7 +24,7 @@ def page(changes: Sequence[Change], before: bytes | None, after: bytes) -> str:
         sections.append("The request as it came was not kept (hunyuan_keep_original).")
     else:
         sections.append(unified(before, after) or "The bodies are the same.")
-    return "\n\n".join(sections) + "\n"
+    return f"\n\n{_SEPARATOR}\n".join(sections) + "\n"
 
 
 def listing(changes: Sequence[Change]) -> str:

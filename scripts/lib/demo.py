@@ -60,6 +60,7 @@ def _sides(columns: int) -> Iterator[tuple[Side, Side, services.Mitmdump]]:
         with services.simulator(folder) as url:
             endpoint = Endpoint(url)
             addon = ["-s", str(services.ADDON), "--set", f"hunyuan_upstream={endpoint.base_url}"]
+            addon += ["--set", "hunyuan_store=memory"]
             with (
                 services.mitmdump("mitmdump", folder, *addon) as proxy,
                 _side(endpoint, columns, endpoint.base_url, None) as without,

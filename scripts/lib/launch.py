@@ -18,7 +18,7 @@ from mitmproxy.certs import CertStore
 from mitmproxy.tools import main as mitmproxy_main
 
 HOST = "127.0.0.1"
-"""The proxy sees prompts and keys in clear: it is for this machine only."""
+"""The proxy sees prompts and keys in clear: it is for this machine only, unless asked for more."""
 PORT = 8080
 REVERSE_PORT = 4000
 ENDPOINT = "https://api.hunyuan.cloud.tencent.com"
@@ -36,13 +36,14 @@ Everything that is not listed below goes on to mitmdump (or mitmweb), for exampl
   scripts/run --set hunyuan_language=en -v
   scripts/run --web --set web_port=8082
 
-Both listen on {HOST} only. docs/options.md lists every hunyuan_ option."""
+Both listen on {HOST} only, unless --host says otherwise: then clients need tokens (scripts/token). docs/options.md lists every hunyuan_ option."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to start: the two ports, which program, and the arguments that go on to it."""
+    """What to start: the address and the two ports, which program, and the arguments that go on to it."""
 
+    host: str
     port: int
     reverse_port: int
     web: bool
@@ -60,7 +61,7 @@ class Launch:
 
     def command(self) -> list[str]:
         """The arguments for mitmdump or mitmweb. Ours come first, so that the person's own can override."""
-        modes = [f"regular@{HOST}:{self.port}", f"reverse:{ENDPOINT}@{HOST}:{self.reverse_port}"]
+        modes = [f"regular@{self.host}:{self.port}", f"reverse:{ENDPOINT}@{self.host}:{self.reverse_port}"]
         ours = ["-s", str(ADDON)]
         for mode in modes:
             ours += ["--mode", mode]
@@ -71,18 +72,19 @@ def parse(arguments: Sequence[str]) -> Launch:
     """Read the command line. Exits with a usage error for a port that is none."""
     parser = argparse.ArgumentParser(
         "scripts/run",
-        usage="scripts/run [--web] [--port PORT] [--reverse-port PORT] [MITMDUMP ARGUMENTS]",
+        usage="scripts/run [--web] [--host ADDRESS] [--port PORT] [--reverse-port PORT] [MITMDUMP ARGUMENTS]",
         description=USAGE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--web", action="store_true", help="start mitmweb, with its page in a browser")
+    parser.add_argument("--host", default=HOST, help=f"address to listen on (default {HOST}; 0.0.0.0: all there are)")
     add_port(parser)
     add_reverse_port(parser)
     known, rest = parser.parse_known_args(arguments)
     if known.port == known.reverse_port:
         parser.error(f"the proxy and the reverse proxy can't share port {known.port}")
-    return Launch(known.port, known.reverse_port, known.web, tuple(rest))
+    return Launch(known.host, known.port, known.reverse_port, known.web, tuple(rest))
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
@@ -111,12 +113,16 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def port_is_free(port: int) -> bool:
-    """Whether something could listen on `port` now, by the same rules as asyncio's servers."""
-    with socket.socket() as probe:
+def port_is_free(port: int, host: str = HOST) -> bool:
+    """Whether something could listen on `port` now, by the same rules as asyncio's servers.
+
+    Raises `socket.gaierror` for a host that is no address.
+    """
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
             probe.listen()
         except OSError:
             return False
@@ -176,17 +182,30 @@ def instructions(launch: Launch, confdir: Path) -> str:
         "",
         f"The proxy's own CA is {ca_file(confdir)} (VS Code and others: add it to the system's store).",
         *([f"Calls go on to {upstream} (hunyuan_upstream)."] if upstream else []),
+        *([] if launch.host == HOST else _for_others(launch)),
         "",
     ]
     return "\n".join(lines)
+
+
+def _for_others(launch: Launch) -> list[str]:
+    return [
+        "",
+        f"For other machines (it listens on {launch.host}): base URL http://ADDRESS-OF-THIS-MACHINE:{launch.reverse_port}/v1,",
+        "with a client token as the API key (scripts/token add NAME).",
+    ]
 
 
 def main() -> None:
     """Check the ports, write the bundle, print the instructions and become mitmdump or mitmweb."""
     launch = parse(sys.argv[1:])
     for flag, port in (("--port", launch.port), ("--reverse-port", launch.reverse_port)):
-        if not port_is_free(port):
-            sys.exit(f"Port {port} on {HOST} is taken. Stop what listens there, or give another: {flag} PORT")
+        try:
+            free = port_is_free(port, launch.host)
+        except socket.gaierror:
+            sys.exit(f"{launch.host} is no address to listen on.")
+        if not free:
+            sys.exit(f"Port {port} on {launch.host} is taken. Stop what listens there, or give another: {flag} PORT")
     confdir = Path(launch.option("confdir") or CONFDIR).expanduser().absolute()
     roots = launch.option("ssl_verify_upstream_trusted_ca")
     write_bundle(confdir, Path(roots).expanduser() if roots else None)

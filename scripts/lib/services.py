@@ -20,7 +20,17 @@ START_TIMEOUT = 60.0
 """Seconds until a process must have said that it listens."""
 
 _PRIVATE = frozenset(
-    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "HUNYUAN_API_KEY"]
+    [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "HUNYUAN_API_KEY",
+        "HUNYUAN_API_KEY_FILE",
+        "HUNYUAN_REDIS_PASSWORD",
+    ]
 )
 """Variables of the person's own setup: nothing here may leave by their proxy or carry their key."""
 

@@ -128,7 +128,14 @@ def process(name: str, command: Sequence[str], environment: Mapping[str, str] | 
 
 def clean_environment() -> dict[str, str]:
     """The environment without what would send a client through somebody's proxy or make it trust another CA."""
-    unwanted = {*PROXY_VARIABLES, *(name.upper() for name in PROXY_VARIABLES), *CA_VARIABLES, "HUNYUAN_API_KEY"}
+    unwanted = {
+        *PROXY_VARIABLES,
+        *(name.upper() for name in PROXY_VARIABLES),
+        *CA_VARIABLES,
+        "HUNYUAN_API_KEY",
+        "HUNYUAN_API_KEY_FILE",
+        "HUNYUAN_REDIS_PASSWORD",
+    }
     return {name: value for name, value in os.environ.items() if name not in unwanted}
 
 
@@ -262,13 +269,21 @@ class Proxy:
 
 
 @contextmanager
-def run_proxy(certificates: Certificates, redirects: Mapping[str, int], *arguments: str) -> Iterator[Proxy]:
+def run_proxy(
+    certificates: Certificates,
+    redirects: Mapping[str, int],
+    *arguments: str,
+    store: str = "memory",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Proxy]:
     """Run mitmdump with the addon in both modes at once; yields when both listen.
 
-    `redirects` says where the real host names lead ("host:port" -> local port), `arguments` go to mitmdump.
+    `redirects` says where the real host names lead ("host:port" -> local port), `arguments` go to mitmdump. What a
+    test has described is in memory only: the next one must not find it.
     """
-    command, reverse_port = proxy_command(certificates, *arguments)
-    with process("mitmdump", command, {"HUNYUAN_FIX_TEST_REDIRECTS": json.dumps(dict(redirects))}) as started:
+    command, reverse_port = proxy_command(certificates, "--set", f"hunyuan_store={store}", *arguments)
+    variables = {"HUNYUAN_FIX_TEST_REDIRECTS": json.dumps(dict(redirects)), **(environment or {})}
+    with process("mitmdump", command, variables) as started:
         port = int(started.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
         started.wait_for(r"reverse proxy to \S+ listening at")
         yield Proxy(started, port, reverse_port, certificates)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ async def test_diff(tried: Tried):
     assert tried.execute("hunyuan.diff @focus") == (
         "1 change\n"
         f"parameters  /user  {REMOVED}\n\n"
-        "--- as it came\n+++ as it left\n"
+        "─── diff ───\n--- as it came\n+++ as it left\n"
         "@@ -5,6 +5,5 @@\n"
         '       "role": "user",\n       "content": "hi"\n     }\n'
         '-  ],\n-  "user": "é\\ud800"\n+  ]\n }\n'
@@ -133,6 +134,25 @@ async def test_the_cache_is_listed_and_cleared(tried: Tried, endpoint: Endpoint)
     await tried.post(json=IMAGE)
     models = [arrived.json["model"] for arrived in endpoint.arrived]
     assert models == ["hunyuan-vision-1.5-instruct", "hunyuan-lite"] * 2
+
+
+async def test_the_stores_below_are_listed_in_the_log_and_cleared(
+    tried: Tried, endpoint: Endpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, "addon")
+    tried.proxy.master.options.update(hunyuan_store=f"sqlite:{tmp_path / 'store'}")
+    endpoint.answer = chat_answer("a cat")
+    await tried.post(json=IMAGE)
+    await tried.proxy.addon.services.chain.flush()
+    tried.execute("hunyuan.cache.list")
+    await until(lambda: "Store sqlite, descriptions listed: 1" in caplog.text)
+    said = next(message for message in caplog.messages if "listed" in message)
+    assert said.endswith("  5 characters")
+    assert "a cat" not in caplog.text
+    tried.execute("hunyuan.cache.clear")
+    await until(lambda: "Store sqlite: 1 entries forgotten." in caplog.text)
+    await tried.post(json=IMAGE)
+    assert len(endpoint.arrived) == 4, "asked anew"
 
 
 async def test_stats(tried: Tried):

@@ -42,6 +42,7 @@ CHANGES_PAGE = """\
 1 change
 parameters  /user  user is not accepted: removed
 
+─── diff ───
 --- as it came
 +++ as it left
 @@ -5,6 +5,5 @@

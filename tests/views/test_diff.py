@@ -23,6 +23,7 @@ PAGE = """\
 cascade     /messages/0/content  image 1 of 1 described
 parameters  /n                   removed
 
+─── diff ───
 --- as it came
 +++ as it left
 @@ -1,10 +1,9 @@
@@ -49,7 +50,7 @@ def test_a_request_that_was_not_kept() -> None:
 
 
 def test_nothing_changed() -> None:
-    assert diff.page([], AFTER, AFTER) == "Nothing was changed.\n\nThe bodies are the same.\n"
+    assert diff.page([], AFTER, AFTER) == "Nothing was changed.\n\n─── diff ───\nThe bodies are the same.\n"
 
 
 def test_very_long_bodies_are_not_compared() -> None:

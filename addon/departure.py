@@ -1,0 +1,102 @@
+"""The last step before a request leaves: it takes a slot of its account, or goes through the relay, which does so.
+
+A slot is kept from here until the exchange ends, by whatever way: every way out leads through `Departures.ended`.
+"""
+
+from __future__ import annotations
+
+from mitmproxy import http
+from mitmproxy.flow import Error
+
+from addon import admission, profiles
+from addon.breaker import Verdict
+from addon.gate import Gate, Passage, TurnedAway
+from addon.options import Settings
+from addon.record import Record
+from addon.relay import Job, Relay, detour
+from addon.retries import verdict
+from addon.wire.errors import Refusal
+
+PATIENCE = 110.0
+"""Seconds from a request's arrival in which cascade and queue must be done: a real client drops a silent upstream
+after 120 (clients.md section 6)."""
+
+
+class Departures:
+    """The exchanges that are with an endpoint. One a process: it outlives a hot reload, as what it holds must."""
+
+    def __init__(self, gate: Gate, relay: Relay) -> None:
+        self._gate = gate
+        self._relay = relay
+        self._passages: dict[str, Passage] = {}
+        """By flow id."""
+        self._jobs: dict[str, str] = {}
+        """Secrets of relay jobs by flow id."""
+
+    async def depart(
+        self, flow: http.HTTPFlow, exchange: Record, settings: Settings, *, until: float
+    ) -> Refusal | None:
+        """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
+
+        `until`: when, on the monotonic clock, waiting must end. Returns the client's answer where it may not go.
+        Cancelling gives the place in the queue up.
+        """
+        request = flow.request
+        profile = profiles.load(exchange["profile"])
+        account = admission.account(profile, request.headers.get("authorization"), settings)
+        ahead = exchange["vision_calls"] > 0
+        if settings.retry == "all":
+            await self._relay.start()
+            job = Job(
+                url=request.url,
+                upstream=exchange["base_url"],
+                account=account,
+                profile=profile,
+                model=exchange["model"],
+                streamed=exchange["streamed"],
+                tries=settings.retry_tries,
+                deadline=settings.retry_deadline,
+                silence=settings.upstream_timeout,
+                until=until,
+                ahead=ahead,
+                max_body=settings.max_body,
+            )
+            self._jobs[flow.id] = secret = self._relay.take(job)
+            detour.divert(flow, self._relay.port, secret)
+            return None
+        try:
+            passage = await self._gate.enter(exchange["base_url"], account, until=until, ahead=ahead)
+        except TurnedAway as turned_away:
+            return turned_away.refusal
+        self._passages[flow.id] = passage
+        return None
+
+    def answered(self, flow: http.HTTPFlow) -> None:
+        """Show the real address of a request that went by the relay, now that the connection is there."""
+        detour.restore(flow)
+
+    def ended(self, flow: http.HTTPFlow) -> None:
+        """The exchange of `flow` is over: give back its slot, and tell the breaker what came of it."""
+        detour.restore(flow)
+        if secret := self._jobs.pop(flow.id, None):
+            self._relay.forget(secret)
+        if passage := self._passages.pop(flow.id, None):
+            passage.leave(_verdict(flow))
+
+    @property
+    def under_way(self) -> int:
+        """Exchanges that hold a slot or are with the relay."""
+        return len(self._passages) + len(self._jobs)
+
+
+def _verdict(flow: http.HTTPFlow) -> Verdict:
+    """What the end of `flow` says about the endpoint."""
+    if flow.response is not None:
+        return verdict(flow.response.status_code)
+    said = flow.error.msg if flow.error else ""
+    client_left = flow.client_conn.timestamp_end is not None or "client" in said.lower()
+    if client_left or said in ("", Error.KILLED_MESSAGE):
+        return Verdict.UNKNOWN
+    # mitmproxy's own words for a failed connection are as many as systems have errors; what is left here is no
+    # answer though the client still waits for one.
+    return Verdict.DOWN

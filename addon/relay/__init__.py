@@ -1,0 +1,12 @@
+"""The relay: calls of `hunyuan_retry=all` on their way through a server on loopback, which may try them again.
+
+Why a server: an addon can't stream an answer of its own from a hook, and after mitmproxy's `error` hook mitmproxy sends
+its own HTML page whatever the addon does (facts/mitmproxy.md section 1). So mitmproxy's connection ends here.
+"""
+
+from __future__ import annotations
+
+from addon.relay.job import RELAY_HEADER, TRIES_HEADER, Job
+from addon.relay.server import Relay
+
+__all__ = ["RELAY_HEADER", "TRIES_HEADER", "Job", "Relay"]

@@ -1,0 +1,96 @@
+"""A streamed answer on its way through the relay, sans-I/O: bytes split anywhere in, whole events out."""
+
+from __future__ import annotations
+
+from addon import content_coding
+from addon.exchange import JsonObject
+from addon.relay import commitment
+from addon.relay.commitment import Flaw
+from addon.wire import json_body, sse
+
+MAX_HELD = 1 << 20
+"""Bytes held back while a stream hasn't begun, and of one event that isn't complete; beyond that they pass."""
+
+
+class EventStream:
+    """One stream. Events keep their bytes; only a content coding is taken off, since an error may have to be added.
+
+    An event is passed on when it is complete: clients do nothing with a part of one, and a part can't be taken back
+    when the stream breaks in the middle of it. `encoding` is the stream's content coding. Raises `CodingError` when
+    made for one that isn't known, and from `feed` for damaged data.
+    """
+
+    def __init__(self, encoding: str = "") -> None:
+        self._unpack = content_coding.unpacker(encoding)
+        self._parser = sse.Parser(MAX_HELD)
+        self._passed = 0
+        self.begun = False
+        """The first event that counts was there, or more was held than may be."""
+        self.flaw: Flaw | None = None
+        """Why this is no answer; only before it has begun."""
+        self.settled = False
+        """The client knows how the answer ended: by a finish reason, `[DONE]` or the endpoint's own error."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take in bytes as they arrive, give out what is complete."""
+        return b"".join(self._passed_on(event) for event in self._parser.feed(self._unpack(data)))
+
+    def finish(self) -> bytes:
+        """The rest, as it came, after the HTTP message ended properly. What hasn't begun by now has a flaw."""
+        last = self._parser.finish()
+        rest = self._passed_on(last) if last else b""
+        if not self.begun and self.flaw is None:
+            self.flaw = commitment.EMPTY_STREAM
+        return rest
+
+    def broken(self, error: bytes) -> bytes:
+        """What to send when the endpoint breaks off: what can be read of the last event, then one event with `error`.
+
+        The error (one line of JSON) is left out where the client knows already how the answer ended.
+        """
+        last = self._parser.finish()
+        return (self._closed(last) if last else b"") + (b"" if self.settled else sse.event(error))
+
+    def _closed(self, torn: sse.Event) -> bytes:
+        """An event that lacks at least its blank line; what clients couldn't read of it is dropped."""
+        if torn.opaque:
+            return torn.raw + b"\n\n"  # its beginning was passed on
+        data = torn.data
+        if data is None or not (commitment.is_done(data) or _chunk(data) is not None):
+            return b""
+        return sse.complete(self._passed_on(torn))
+
+    def _passed_on(self, event: sse.Event) -> bytes:
+        self._passed += len(event.raw)
+        if not self.begun and self.flaw is None:
+            verdict = commitment.opens(event)
+            if isinstance(verdict, Flaw):
+                self.flaw = verdict
+            else:
+                self.begun = verdict or self._passed > MAX_HELD
+        self.settled = self.settled or _settles(event)
+        return event.raw
+
+
+def _settles(event: sse.Event) -> bool:
+    """Whether the answer's end is told by `event`. Looked for in its bytes first: it runs for every event."""
+    found = event.raw.find
+    if found(b"[DONE]") < 0 and found(b"finish_reason") < 0 and found(b'"error"') < 0:
+        return False
+    data = event.data
+    if data is None:
+        return False
+    chunk = _chunk(data)
+    if chunk is None:
+        return commitment.is_done(data)
+    choices = chunk.get("choices")
+    finished = isinstance(choices, list) and any(isinstance(c, dict) and c.get("finish_reason") for c in choices)
+    return finished or bool(chunk.get("error"))
+
+
+def _chunk(data: bytes) -> JsonObject | None:
+    try:
+        chunk = json_body.parse(data)
+    except json_body.InvalidJson:
+        return None
+    return chunk if isinstance(chunk, dict) else None

@@ -1,0 +1,251 @@
+"""One call through the relay: tried until an answer may be passed on, then passed on as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from addon import retries
+from addon.breaker import Verdict, host
+from addon.content_coding import CodingError
+from addon.gate import Gate, TurnedAway
+from addon.outgoing import Answer, CallFailed, CallTimedOut, Outgoing
+from addon.relay import commitment, failures, headers
+from addon.relay.commitment import Flaw
+from addon.relay.event_stream import EventStream
+from addon.relay.failures import Failure
+from addon.relay.job import TRIES_HEADER, Client, Headers, Job, Reply
+from addon.retries import Setback, persist
+
+MAX_ANSWER = 64 * 2**20
+"""Bytes of a whole answer, which is kept until all of it is there."""
+
+_LARGE = 256 * 1024
+"""Bytes from which an answer is looked at in a thread: unpacking it takes milliseconds."""
+
+logger = logging.getLogger("addon")
+
+
+type _Outcome = Reply | Setback[Reply] | None
+"""Of one try: an answer to send, a failure that may pass, or `None`: the answer was streamed."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the relay did since the start."""
+
+    calls: int = 0
+    tries: int = 0
+    turned_away: int = 0
+    """Calls that the queue or the circuit breaker ended."""
+    broken: int = 0
+    """Streams that the endpoint broke off after their first event."""
+    abandoned: int = 0
+    """Calls whose client left."""
+    retries: Counter[str] = field(default_factory=Counter)
+    """Why a call was tried again -> how often."""
+
+
+class Call:
+    """One call. `arrived` are the header lines that came with it, `body` is its body as it is to be sent.
+
+    `sleep` waits between two tries; tests give another.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        arrived: Headers,
+        body: bytes,
+        *,
+        client: Client,
+        outgoing: Outgoing,
+        gate: Gate,
+        counts: Counts,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._job = job
+        self._headers = headers.for_endpoint(arrived, streamed=job.streamed)
+        self._body = body
+        self._client = client
+        self._outgoing = outgoing
+        self._gate = gate
+        self._counts = counts
+        self._sleep = sleep
+        self._until = time.monotonic() + job.deadline
+        self._tries = 0
+        self._setback = ""
+
+    async def run(self) -> Reply | None:
+        """The answer to send; `None` where it was streamed to the client by now. Raises `ClientLeft`."""
+        self._counts.calls += 1
+        reply: Reply | None = await persist(self._try, tries=self._job.tries, until=self._until, sleep=self._sleep)
+        return Reply(reply.status, self._marked(reply.headers), reply.body) if reply else None
+
+    async def _try(self) -> _Outcome:
+        first = not self._tries
+        self._tries += 1
+        try:
+            passage = await self._gate.enter(
+                self._job.upstream,
+                self._job.account,
+                until=self._job.until if first else self._until,
+                ahead=self._job.ahead or not first,
+            )
+        except TurnedAway as turned_away:
+            self._counts.turned_away += 1
+            return failures.reply(turned_away.refusal)
+        self._counts.tries += 1
+        if not first:
+            self._counts.retries[self._setback] += 1
+        attempt = _Attempt()
+        try:
+            return await self._sent(attempt)
+        finally:
+            passage.leave(attempt.verdict)
+
+    async def _sent(self, attempt: _Attempt) -> _Outcome:
+        job = self._job
+        try:
+            async with self._outgoing.stream("POST", job.url, self._headers, self._body, silence=job.silence) as answer:
+                attempt.verdict = retries.verdict(answer.status)
+                return await self._received(answer)
+        except CallTimedOut as error:
+            attempt.verdict = retries.failure_verdict(error)
+            return self._failed(str(error), failures.timed_out())
+        except CallFailed as error:
+            attempt.verdict = retries.failure_verdict(error)
+            return self._failed(str(error), failures.unreached(error))
+
+    async def _received(self, answer: Answer) -> _Outcome:
+        if answer.status >= 400:
+            return await self._refused(answer)
+        if answer.status >= 300:
+            body = await _read(answer, MAX_ANSWER)
+            return Reply(answer.status, headers.for_client(answer.headers), body)
+        if headers.value(answer.headers, b"content-type").lower().startswith("text/event-stream"):
+            return await self._stream(answer)
+        return await self._whole(answer)
+
+    async def _refused(self, answer: Answer) -> Reply | Setback[Reply]:
+        try:
+            body = await _read(answer, failures.MAX_ERROR)
+        except CallFailed:
+            body = b""  # the status is known: what may not be tried again, isn't
+        failure = failures.refused(answer.status, answer.headers, body, self._job)
+        return self._failed(f"HTTP {answer.status}", failure, answer.headers)
+
+    async def _whole(self, answer: Answer) -> Reply | Setback[Reply]:
+        body = await _read(answer, MAX_ANSWER)
+        encoding = headers.value(answer.headers, b"content-encoding")
+        if len(body) > MAX_ANSWER:
+            flaw: Flaw | None = commitment.TOO_LARGE
+        elif len(body) > _LARGE:
+            flaw = await asyncio.to_thread(commitment.flaw, body, encoding, self._job.max_body)
+        else:
+            flaw = commitment.flaw(body, encoding, self._job.max_body)
+        if flaw is not None:
+            return self._unusable(flaw, answer)
+        return Reply(answer.status, headers.for_client(answer.headers), body)
+
+    async def _stream(self, answer: Answer) -> _Outcome:
+        """Hold a stream until it has begun, then pass it on."""
+        try:
+            events = EventStream(headers.value(answer.headers, b"content-encoding"))
+        except CodingError:
+            return self._unusable(commitment.DAMAGED, answer)
+        held = _Held(self._client, answer.status, self._marked(headers.for_stream(answer.headers)))
+        # Clients wait 120 s for the first byte, and from the deadline on nothing would be tried again.
+        giving_up = asyncio.get_running_loop().call_at(self._until, held.begin)
+        try:
+            async with aclosing(answer.chunks()) as chunks:
+                async for chunk in chunks:
+                    await held.pass_on(events.feed(chunk), begun=events.begun)
+                    if events.flaw and not self._client.begun:
+                        return self._unusable(events.flaw, answer)
+            await held.pass_on(events.finish(), begun=events.begun)
+            if events.flaw and not self._client.begun:
+                return self._unusable(events.flaw, answer)
+        except CodingError:
+            if not self._client.begun:
+                return self._unusable(commitment.DAMAGED, answer)
+            await self._broken(events, timed_out=False)
+        except CallFailed as error:
+            if not self._client.begun:
+                raise
+            await self._broken(events, timed_out=isinstance(error, CallTimedOut))
+        finally:
+            giving_up.cancel()
+        return None
+
+    async def _broken(self, events: EventStream, *, timed_out: bool) -> None:
+        rest = events.broken(failures.stream_broken(timed_out=timed_out))
+        if not events.settled:
+            self._counts.broken += 1
+            what = "fell silent" if timed_out else "broke off"
+            logger.warning("%s %s in the middle of an answer", host(self._job.upstream), what)
+        if rest:
+            await self._client.write(rest)
+
+    def _unusable(self, flaw: Flaw, answer: Answer) -> Reply | Setback[Reply]:
+        return self._failed(flaw.what, failures.unusable(flaw, answer.headers, self._job), answer.headers)
+
+    def _failed(self, what: str, failure: Failure, came: Headers = ()) -> Reply | Setback[Reply]:
+        if not failure.may_pass:
+            return failure.reply
+        self._setback = what
+        logger.info("call to %s: %s (try %d of %d)", host(self._job.upstream), what, self._tries, self._job.tries)
+        wait = retries.retry_after(headers.value(came, b"retry-after") or None, time.time())
+        return Setback(what, failure.reply, wait)
+
+    def _marked(self, lines: Headers) -> Headers:
+        return [*lines, (TRIES_HEADER.encode(), str(self._tries).encode())] if self._tries > 1 else lines
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One try, while its slot is held."""
+
+    verdict: Verdict = Verdict.UNKNOWN
+    """What it says about the endpoint; unknown as long as no answer came, so also where the client leaves."""
+
+
+class _Held:
+    """The bytes of a stream that wait for its beginning."""
+
+    def __init__(self, client: Client, status: int, lines: Headers) -> None:
+        self._client = client
+        self._status = status
+        self._headers = lines
+        self._bytes = bytearray()
+
+    async def pass_on(self, data: bytes, *, begun: bool) -> None:
+        """Send `data` or hold it; `begun`: the stream has."""
+        if self._client.begun:
+            if data:
+                await self._client.write(data)
+            return
+        self._bytes += data
+        if begun:
+            self.begin()
+
+    def begin(self) -> None:
+        """Send the headers and all that was held."""
+        if not self._client.begun:
+            self._client.begin(self._status, self._headers, bytes(self._bytes))
+
+
+async def _read(answer: Answer, limit: int) -> bytes:
+    """The body of `answer`, or its first bytes, more than `limit`."""
+    body = bytearray()
+    async with aclosing(answer.chunks()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > limit:
+                break
+    return bytes(body)

@@ -1,0 +1,131 @@
+"""Everything that holds state or connections: made once a process, configured anew when options change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from mitmproxy.utils import asyncio_utils
+
+from addon import log, pipeline, stores
+from addon.access import Outsiders
+from addon.admission import Admission
+from addon.admission.leases import Leases
+from addon.breaker import Breaker
+from addon.cascade import Cascade
+from addon.client_tokens import ClientTokens
+from addon.config_file import ConfigFile
+from addon.departure import Departures
+from addon.descriptions import Descriptions
+from addon.draining import Draining
+from addon.embedding_batches import EmbeddingBatches
+from addon.ending import Ending
+from addon.gate import Gate
+from addon.keys import LentKey
+from addon.option_values import StorePlaces
+from addon.options import Settings
+from addon.outgoing import Outgoing, Transport
+from addon.rate_limits import RateLimits
+from addon.relay import Relay
+from addon.stores.redis import redis_client
+from addon.vision import Vision
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+logger = logging.getLogger("addon")
+
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at the files of keys and tokens."""
+
+
+class Services:
+    """What the hooks use, under `settings`. It outlives a hot reload: slots stay taken, descriptions known."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.outgoing = Outgoing()
+        self.admission = Admission()
+        self.breaker = Breaker()
+        self.gate = Gate(self.admission, self.breaker)
+        self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
+        self.cascade = Cascade(self.outgoing, Vision(self.outgoing, self.gate), known=Descriptions(self.chain))
+        self.batches = EmbeddingBatches(self.outgoing, self.gate)
+        self.relay = Relay(self.outgoing, self.gate)
+        self.departures = Departures(self.gate, self.relay)
+        self.key = LentKey()
+        self.tokens = ClientTokens()
+        self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
+        self.draining = Draining()
+        self.ending = Ending(self.departures, self.limits)
+        self.outsiders = Outsiders()
+        self.config = ConfigFile()
+        self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
+        self._leases: Leases | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._counters: Redis | None = None
+        """Where the limits of client tokens are counted."""
+
+    def configure(self, settings: Settings, transport: Transport) -> None:
+        """Go on under `settings`. Raises `OptionError`, and nothing is changed then."""
+        key, tokens = self.key.configured(settings), self.tokens.configured(settings)
+        places = (settings.store, settings.store_max_bytes)
+        levels = stores.open_levels(*places) if places != self._places else None
+        self._settings, self.key, self.tokens = settings, key, tokens
+        if levels is not None:
+            self._places = places
+            self.chain.replace(levels)
+            self._share(settings.store.redis)
+        self.outgoing.configure(transport)
+        self.cascade.configure(pipeline.cascade_settings(settings))
+        self.admission.configure(
+            queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
+        )
+        self.breaker.configure(failures=settings.breaker_failures, seconds=settings.breaker_seconds)
+
+    def start(self) -> None:
+        """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
+        if self._watch is None:
+            self.config.start()
+            self._watch = asyncio_utils.create_task(self._refresh(), name="hunyuan-fix watches files", keep_ref=True)
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                await self.key.refresh()
+                await self.tokens.refresh()
+            except Exception as error:
+                logger.error("A file of keys or tokens could not be looked at:\n%s", log.failure(error))
+
+    async def aclose(self) -> None:
+        """Write what waits to be written, and close every connection. For the end of the process."""
+        self.config.stop()
+        if self._watch is not None:
+            self._watch.cancel()
+        await self.relay.aclose()
+        await self.admission.aclose()
+        await self.chain.aclose()
+        await self.outgoing.aclose()
+        if self._counters is not None:
+            await self._counters.aclose()
+
+    def _share(self, redis: str | None) -> None:
+        """Let limits hold over all processes that use the Redis server at that URL; `None`: in this one alone."""
+        self._leases = Leases(redis_client(redis)) if redis else None
+        old, self._counters = self._counters, redis_client(redis) if redis else None
+        self.limits.share(self._counters)
+        if old is not None:
+            asyncio_utils.create_task(old.aclose(), name="hunyuan-fix closes Redis", keep_ref=True)
+
+
+_services: WeakKeyDictionary[object, Services] = WeakKeyDictionary()
+
+
+def of(master: object, settings: Settings) -> Services:
+    """The services of a mitmproxy `master`: those that are there, where the addon has been loaded anew."""
+    if master not in _services:
+        _services[master] = Services(settings)
+    return _services[master]

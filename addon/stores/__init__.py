@@ -1,0 +1,26 @@
+"""Where what outlives a request is kept: memory, then SQLite, then Redis, behind one small interface (issue 4)."""
+
+from __future__ import annotations
+
+from addon.option_values import StorePlaces
+from addon.stores.chain import Chain
+from addon.stores.level import LevelCounts
+from addon.stores.memory import Memory
+from addon.stores.redis import Redis
+from addon.stores.sqlite import Sqlite
+from addon.stores.store import Item, Store, StoreError
+
+__all__ = ["Chain", "Item", "LevelCounts", "Memory", "Redis", "Sqlite", "Store", "StoreError", "open_levels"]
+
+
+def open_levels(places: StorePlaces, max_bytes: int) -> list[Store]:
+    """The stores below the memory, the nearest first. Neither disk nor network is touched before one is used.
+
+    `max_bytes` is the size of the SQLite file. Raises `OptionError` if Redis is asked for and its package is missing.
+    """
+    levels: list[Store] = []
+    if places.sqlite is not None:
+        levels.append(Sqlite(places.sqlite, max_bytes))
+    if places.redis is not None:
+        levels.append(Redis(places.redis))
+    return levels

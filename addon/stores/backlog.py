@@ -1,0 +1,97 @@
+"""What is still to be written into a store: in order, bounded, the last word on a key replacing what came before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WRITES_MAX = 1000
+BYTES_MAX = 8 << 20
+"""Beyond either bound the oldest write is dropped (issue 4 point 1)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Put:
+    """A value to be kept; `expires` on the clock of whoever asked, `None`: for good."""
+
+    key: str
+    value: bytes
+    expires: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delete:
+    """A key to be forgotten."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clear:
+    """All keys with this beginning are to be forgotten."""
+
+    prefix: str
+
+
+type Write = Put | Delete | Clear
+
+
+class Backlog:
+    """Writes that wait. Clearing comes first; what it concerns and came before it is no longer waited for."""
+
+    def __init__(self) -> None:
+        self._clears: dict[str, Clear] = {}
+        self._keyed: dict[str, Put | Delete] = {}
+        self._bytes = 0
+        self.dropped = 0
+        """Writes given up: too many waited, or the end came."""
+
+    def __len__(self) -> int:
+        """Writes that wait."""
+        return len(self._clears) + len(self._keyed)
+
+    def add(self, write: Write) -> None:
+        """Let `write` wait, the newest."""
+        if isinstance(write, Clear):
+            for key in [key for key in self._keyed if key.startswith(write.prefix)]:
+                self._take(key)
+            self._clears[write.prefix] = write
+            return
+        if write.key in self._keyed:
+            self._take(write.key)
+        self._keyed[write.key] = write
+        self._bytes += _size(write)
+        while len(self._keyed) > WRITES_MAX or self._bytes > BYTES_MAX:
+            self._take(next(iter(self._keyed)))
+            self.dropped += 1
+
+    def first(self) -> Write | None:
+        """The write that is next. It waits until it is `done`, so that one that failed is not lost."""
+        return next(iter(self._clears.values()), None) or next(iter(self._keyed.values()), None)
+
+    def done(self, write: Write) -> None:
+        """Forget `write`, unless another has taken its place meanwhile."""
+        if isinstance(write, Clear):
+            if self._clears.get(write.prefix) is write:
+                del self._clears[write.prefix]
+        elif self._keyed.get(write.key) is write:
+            self._take(write.key)
+
+    def concerning(self, key: str) -> Write | None:
+        """What the store does not know of `key` yet."""
+        return self._keyed.get(key) or next((it for it in self._clears.values() if key.startswith(it.prefix)), None)
+
+    def abandon(self) -> int:
+        """Drop all that waits. Returns how many that were."""
+        count = len(self)
+        self._clears.clear()
+        self._keyed.clear()
+        self._bytes = 0
+        self.dropped += count
+        return count
+
+    def _take(self, key: str) -> None:
+        self._bytes -= _size(self._keyed.pop(key))
+
+
+def _size(write: Put | Delete) -> int:
+    return len(write.key) + (len(write.value) if isinstance(write, Put) else 0)

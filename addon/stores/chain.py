@@ -1,0 +1,114 @@
+"""Memory, and the stores below it: what is found far down is nearer the next time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from addon.stores.level import Level, LevelCounts
+from addon.stores.memory import Memory
+from addon.stores.store import Item, Store
+
+PATIENCE = 5.0
+"""Seconds in which `flush` has to be done."""
+
+
+class Chain:
+    """`memory`, then `levels`, the nearest first. Nothing here raises, whatever a store does.
+
+    A request waits for `bypass.BUDGET` seconds a level at most, and for none that is failing. `clock` gives seconds
+    that only grow, `sleep` waits that long; both are for the trying again.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        levels: Iterable[Store] = (),
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.memory = memory
+        self._clock = clock
+        self._sleep = sleep
+        self._levels = self._opened(levels)
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._forgotten = 0
+        """Grows when something is forgotten: what is on its way up from below then must not bring it back."""
+        self._hits = self._misses = 0
+
+    async def get(self, key: str) -> Item | None:
+        """The value of `key` from the first level that has one; those above it get it, with the time that is left."""
+        if item := self.memory.find(key):
+            self._hits += 1
+            return item
+        self._misses += 1
+        forgotten = self._forgotten
+        above: list[Level] = []
+        for level in self._levels:
+            if item := await level.get(key):
+                if forgotten == self._forgotten:
+                    self._lift(key, item, above)
+                return item
+            above.append(level)
+        return None
+
+    def put(self, key: str, value: bytes, lasts: float | None = None) -> None:
+        """Keep `value` for `lasts` seconds: in memory at once, below it soon."""
+        self.memory.keep(key, value, lasts)
+        for level in self._levels:
+            level.put(key, value, lasts)
+
+    def delete(self, key: str) -> None:
+        """Forget `key`: no `get` finds it any more; the levels follow soon."""
+        self._forgotten += 1
+        self.memory.drop(key)
+        for level in self._levels:
+            level.delete(key)
+
+    def clear(self, prefix: str) -> int:
+        """Forget all keys that start with `prefix`, as `delete` does. Returns how many were in memory."""
+        self._forgotten += 1
+        for level in self._levels:
+            level.clear(prefix)
+        return self.memory.forget(prefix)
+
+    async def scan_below(self, prefix: str, limit: int) -> dict[str, list[tuple[str, Item]]]:
+        """What each level below the memory holds, by its name: for display, see `Store.scan`."""
+        return {level.name: await level.scan(prefix, limit) for level in self._levels}
+
+    def replace(self, levels: Iterable[Store]) -> None:
+        """Go on with other stores below the memory; a task each flushes and closes the old ones."""
+        old, self._levels = self._levels, self._opened(levels)
+        for level in old:
+            task = asyncio.create_task(_retire(level), name=f"hunyuan-fix closes {level.name}")
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    async def flush(self) -> None:
+        """Write what waits, for `PATIENCE` seconds at most; a level that fails is not waited for."""
+        await asyncio.gather(*(level.flush(PATIENCE) for level in self._levels))
+
+    async def aclose(self) -> None:
+        """Flush and close all levels, and wait for those that `replace` has sent away."""
+        self.replace(())
+        if self._retiring:
+            await asyncio.wait(self._retiring)
+
+    def counts(self) -> list[LevelCounts]:
+        """What each level was asked and did: the memory since the start, those below since they were opened."""
+        return [LevelCounts("memory", self._hits, self._misses), *(level.counts() for level in self._levels)]
+
+    def _opened(self, stores: Iterable[Store]) -> list[Level]:
+        return [Level(store, self._clock, self._sleep) for store in stores]
+
+    def _lift(self, key: str, item: Item, above: Iterable[Level]) -> None:
+        if self.memory.find(key) is None:  # else a newer one was put there meanwhile
+            self.memory.keep(key, item.value, item.lasts)
+            for level in above:
+                level.put(key, item.value, item.lasts)
+
+
+async def _retire(level: Level) -> None:
+    await level.flush(PATIENCE)
+    await level.aclose()

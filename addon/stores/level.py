@@ -1,0 +1,182 @@
+"""One store below the memory: by-passed when it fails, read within the budget, written behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from addon.stores.backlog import Backlog, Clear, Delete, Put, Write
+from addon.stores.bypass import BUDGET, Bypass, Bypassed, Kind
+from addon.stores.store import Item, Store, StoreError
+
+PATIENCE = 30.0
+"""Seconds for what no request waits for: a list for display, clearing."""
+CLOSING = 1.0
+"""Seconds that a store may take to close."""
+
+logger = logging.getLogger("addon")
+
+
+@dataclass(frozen=True, slots=True)
+class LevelCounts:
+    """What one store was asked and did, since it was opened."""
+
+    name: str
+    hits: int
+    misses: int
+    bypassed: int = 0
+    """Operations that were not even tried, because the store was failing."""
+    failures: int = 0
+    dropped: int = 0
+    """Writes given up."""
+    waiting: int = 0
+    """Writes still to be made."""
+    failing: bool = False
+
+
+class Level:
+    """`store`, asked so that no request fails or waits longer than `BUDGET` because of it.
+
+    Writing returns at once; a task does it, in order. `clock` gives seconds that only grow, `sleep` waits that long.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
+        self.name = store.name
+        self._store = store
+        self._clock = clock
+        self._sleep = sleep
+        self._bypass = Bypass(store.name, clock)
+        self._backlog = Backlog()
+        self._writing = asyncio.Lock()
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
+        self._hits = self._misses = 0
+
+    async def get(self, key: str) -> Item | None:
+        """What the store, or what is still to be written into it, says; `None` if it can't be asked either."""
+        waiting = self._backlog.concerning(key)
+        if waiting is not None:
+            item = self._unwritten(waiting)
+        else:
+            try:
+                item = await self._ask("reading", partial(self._store.get, key), BUDGET)
+            except Bypassed:
+                return None
+        if item is None:
+            self._misses += 1
+        else:
+            self._hits += 1
+        return item
+
+    async def scan(self, prefix: str, limit: int) -> list[tuple[str, Item]]:
+        """As `Store.scan`; nothing if the store can't be asked. What is still to be written is not in it."""
+        with suppress(Bypassed):
+            return await self._ask("reading", partial(self._store.scan, prefix, limit), PATIENCE)
+        return []
+
+    def put(self, key: str, value: bytes, lasts: float | None) -> None:
+        """Write `value` soon, with the time that is left of `lasts` by then."""
+        self._later(Put(key, value, None if lasts is None else self._clock() + lasts))
+
+    def delete(self, key: str) -> None:
+        """Forget `key` soon; `get` knows already."""
+        self._later(Delete(key))
+
+    def clear(self, prefix: str) -> None:
+        """Forget all keys that start with `prefix` soon; `get` knows already. The log says how many there were."""
+        self._later(Clear(prefix))
+
+    async def flush(self, patience: float) -> None:
+        """Write what waits, even if the store is just being let alone. Ends when it fails, or after `patience` s."""
+        await self._stop_writer()  # which may be asleep for long
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience), self._writing:
+                self._bypass.end_wait("writing")
+                await self._write_all()
+        self._wake_writer()
+
+    async def aclose(self) -> None:
+        """Close the store. What still waits is lost, counted, and said."""
+        self._closed = True
+        await self._stop_writer()
+        if lost := self._backlog.abandon():
+            logger.warning("Store %s: %d writes were still waiting at its end and are lost.", self.name, lost)
+        try:
+            async with asyncio.timeout(CLOSING):
+                await self._store.aclose()
+        except Exception as error:
+            why = str(error) if isinstance(error, StoreError) else type(error).__qualname__
+            logger.warning("Store %s could not be closed in order: %s", self.name, why)
+
+    def counts(self) -> LevelCounts:
+        """Since the start."""
+        return LevelCounts(
+            self.name,
+            self._hits,
+            self._misses,
+            bypassed=self._bypass.bypassed,
+            failures=self._bypass.failures,
+            dropped=self._backlog.dropped,
+            waiting=len(self._backlog),
+            failing=self._bypass.failing,
+        )
+
+    def _unwritten(self, waiting: Write) -> Item | None:
+        if not isinstance(waiting, Put):
+            return None
+        lasts = self._left(waiting)
+        return Item(waiting.value, lasts) if lasts is None or lasts > 0 else None
+
+    def _left(self, put: Put) -> float | None:
+        return None if put.expires is None else put.expires - self._clock()
+
+    async def _ask[T](self, kind: Kind, work: Callable[[], Awaitable[T]], budget: float) -> T:
+        if self._closed:
+            raise Bypassed
+        return await self._bypass.run(kind, work, budget)
+
+    def _later(self, write: Write) -> None:
+        if self._closed:
+            return
+        self._backlog.add(write)
+        self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        if self._backlog and (self._writer is None or self._writer.done()):
+            self._writer = asyncio.create_task(self._write_behind(), name=f"hunyuan-fix writes to {self.name}")
+
+    async def _stop_writer(self) -> None:
+        """What it was just writing waits again."""
+        if self._writer is not None and not self._writer.done():
+            self._writer.cancel()
+            await asyncio.wait({self._writer})
+
+    async def _write_behind(self) -> None:
+        while self._backlog:
+            if pause := self._bypass.wait("writing"):
+                await self._sleep(pause)
+            async with self._writing:
+                await self._write_all()
+
+    async def _write_all(self) -> None:
+        """Until nothing waits, or the store fails."""
+        with suppress(Bypassed):
+            while write := self._backlog.first():
+                budget = PATIENCE if isinstance(write, Clear) else BUDGET
+                await self._ask("writing", partial(self._write, write), budget)
+                self._backlog.done(write)
+
+    async def _write(self, write: Write) -> None:
+        match write:
+            case Put(key, value):
+                lasts = self._left(write)
+                if lasts is None or lasts > 0:
+                    await self._store.put(key, value, lasts)
+            case Delete(key):
+                await self._store.delete(key)
+            case Clear(prefix):
+                logger.info("Store %s: %d entries forgotten.", self.name, await self._store.clear(prefix))

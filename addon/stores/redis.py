@@ -1,0 +1,147 @@
+"""The store in a Redis server: one for all workers, and on whatever machine."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from addon.options import OptionError
+from addon.stores.store import Item, StoreError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis as Client
+
+PREFIX = "hunyuan-fix:"
+"""What every key of this program's starts with: the server may serve others, too."""
+TIMEOUT = 0.2
+"""Seconds for connecting and for each answer."""
+CONNECTIONS = 8
+"""To the server at once; who needs another one waits."""
+BATCH = 500
+"""Keys asked for at once when many are looked through."""
+
+
+def redis_client(url: str) -> Client:
+    """A client for the server at `url`; its password comes from `HUNYUAN_REDIS_PASSWORD`. Connects when it is used.
+
+    A connection that turns out to be dead is replaced, and the command sent once more; a silent server is not asked
+    twice. Raises `OptionError` if the package isn't installed.
+    """
+    try:
+        from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 - an optional extra
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.exceptions import ConnectionError as ConnectionLost  # noqa: PLC0415
+    except ImportError:
+        raise OptionError(
+            "hunyuan_store=redis://...: the Python package redis is not installed; pip install 'redis>=7,<8' adds it"
+        ) from None
+    pool = BlockingConnectionPool.from_url(
+        url,
+        password=os.environ.get("HUNYUAN_REDIS_PASSWORD") or None,
+        max_connections=CONNECTIONS,
+        timeout=TIMEOUT,
+        socket_timeout=TIMEOUT,
+        socket_connect_timeout=TIMEOUT,
+        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
+    )
+    return Redis.from_pool(pool)
+
+
+class Redis:
+    """Values in the Redis server at `url`, under `PREFIX`. What they may take, and what goes first, the server decides.
+
+    Raises `OptionError` if the package isn't installed.
+    """
+
+    name = "redis"
+
+    def __init__(self, url: str) -> None:
+        self._client = redis_client(url)
+
+    async def get(self, key: str) -> Item | None:
+        """See `Store`."""
+        with _plain_errors():
+            return (await self._items([PREFIX + key]))[0]
+
+    async def put(self, key: str, value: bytes, lasts: float | None = None) -> None:
+        """See `Store`."""
+        with _plain_errors():
+            await self._client.set(PREFIX + key, value, px=None if lasts is None else max(1, round(lasts * 1000)))
+
+    async def delete(self, key: str) -> None:
+        """See `Store`."""
+        with _plain_errors():
+            await self._client.delete(PREFIX + key)
+
+    async def scan(self, prefix: str, limit: int) -> list[tuple[str, Item]]:
+        """See `Store`. In no order."""
+        found: dict[str, Item] = {}
+        with _plain_errors():
+            async for keys in self._batches(prefix):
+                items = zip(keys, await self._items(keys), strict=True)
+                found |= {key.removeprefix(PREFIX): item for key, item in items if item}
+                if len(found) >= limit:
+                    break
+        return list(found.items())[:limit]
+
+    async def clear(self, prefix: str) -> int:
+        """See `Store`."""
+        count = 0
+        with _plain_errors():
+            async for keys in self._batches(prefix):
+                count += await self._client.delete(*keys)
+        return count
+
+    async def aclose(self) -> None:
+        """See `Store`."""
+        with _plain_errors():
+            await self._client.aclose()
+
+    async def _items(self, keys: Sequence[str]) -> list[Item | None]:
+        """The items of `keys`, in one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.get(key)
+            pipeline.pttl(key)
+        # An error that the pipeline itself raised would quote the command.
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        for error in (answer for answer in answers if isinstance(answer, Exception)):
+            raise error
+        return [_item(*answer) for answer in batched(answers, 2)]
+
+    async def _batches(self, prefix: str) -> AsyncIterator[list[str]]:
+        """The keys that start with `prefix`, in parts of some hundred; one may come twice."""
+        # what is special in a pattern stands for itself
+        pattern = PREFIX + re.sub(r"([*?\[\]^\\-])", r"\\\1", prefix) + "*"
+        cursor = 0
+        while True:
+            cursor, keys = await self._client.scan(cursor, pattern, BATCH)
+            if keys:
+                yield [key.decode("ascii", "replace") for key in keys]
+            if not cursor:
+                return
+
+
+def _item(value: bytes | None, milliseconds: int) -> Item | None:
+    """Of GET and PTTL: -1 is for good, -2 is gone since GET."""
+    if value is None or milliseconds in (-2, 0):
+        return None
+    return Item(value, None if milliseconds < 0 else milliseconds / 1000)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    from redis.exceptions import RedisError, ResponseError  # noqa: PLC0415 - there is a client, so they are there
+
+    try:
+        yield
+    except ResponseError as error:
+        # Its text may quote the command, and with it a value. Its first word is a code: OOM, READONLY, NOPERM.
+        raise StoreError(f"the server refuses: {str(error).partition(' ')[0][:40]}") from None
+    except (RedisError, OSError) as error:
+        raise StoreError(f"{type(error).__name__}: {error}") from None

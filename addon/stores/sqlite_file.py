@@ -1,0 +1,193 @@
+"""Opening the SQLite file: private, of a known schema, set aside when it is corrupt."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from addon.stores.store import StoreError
+
+APPLICATION_ID = 0x68796678
+"""`hyfx` in the file's header: this program's own database."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE item (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires REAL, used INTEGER NOT NULL)",
+        "CREATE INDEX item_by_use ON item (used)",
+        "CREATE INDEX item_by_expiry ON item (expires) WHERE expires IS NOT NULL",
+    ),
+)
+"""What leads from each schema version to the next; the first from an empty file. Their number is the version.
+
+`expires`: seconds since 1970, NULL for good. `used`: grows with every use of whatever item, and is each item's own.
+"""
+
+LOCK_WAIT = 0.1
+"""Seconds to wait for another process that is writing. Half of what one operation may take."""
+LOG_BYTES = 4 << 20
+"""To what size the write-ahead log is cut when it is begun anew."""
+
+_FILES = ("", "-wal", "-shm")
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+logger = logging.getLogger("addon")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to the store at `path`, which is made where there is none, and brought to the current schema.
+
+    A corrupt file is set aside first. Raises `StoreError` for a database that isn't this program's, or of a newer
+    version of it; `sqlite3.Error` and `OSError`.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(path.parent):
+        try:
+            return _opened(path)
+        except sqlite3.DatabaseError as error:
+            if not is_corrupt(error):
+                raise
+            _set_aside(path, error)
+            return _opened(path)
+
+
+def close(connection: sqlite3.Connection, path: Path) -> None:
+    """Close `connection`, which was made for `path`. Raises nothing."""
+    with ExitStack() as stack:
+        # The last one to close deletes `-wal` by its name. If the file were set aside and begun anew between SQLite's
+        # looking whether it is still the same and that, the new one's log would be gone, and what is in it.
+        with suppress(StoreError, OSError):
+            stack.enter_context(_alone(path.parent))
+        with suppress(sqlite3.Error):
+            connection.close()
+
+
+def is_corrupt(error: sqlite3.Error) -> bool:
+    """Whether `error` says that the file is broken, or no database at all."""
+    # Python's own errors, of a text that isn't UTF-8 for one, have no code.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT
+
+
+def reason(error: sqlite3.Error) -> str:
+    """`error` in words, with SQLite's name for it."""
+    return f"{getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}"
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file `path` is now, whatever it is called; `None` if there is none."""
+    with suppress(FileNotFoundError):
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    return None
+
+
+def set_aside(path: Path, known: tuple[int, int] | None, error: sqlite3.Error) -> None:
+    """Rename the corrupt file and its log, unless `path` is no longer the file `known`: another process was faster."""
+    with _alone(path.parent):
+        if identity(path) == known:
+            _set_aside(path, error)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    _make_private(path)
+    connection = sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None)
+    try:
+        _settle(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make the file with mode 0600 where there is none; SQLite gives the mode to `-wal` and `-shm` (sqlite3 docs)."""
+    # Never open and close one that exists: that would give up the locks that this process has on it by another
+    # connection (sqlite.org/howtocorrupt.html section 2.2).
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        for name in _FILES:
+            file = path.with_name(path.name + name)
+            # A directory is for SQLite to complain about. A file of another user's can't be changed.
+            with suppress(OSError):
+                if file.is_file() and file.stat().st_mode & 0o077:
+                    file.chmod(0o600)
+
+
+def _settle(connection: sqlite3.Connection, path: Path) -> None:
+    version, whose, tables = (
+        connection.execute(query).fetchone()[0]
+        for query in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_master")
+    )
+    if whose != APPLICATION_ID and (whose or tables):
+        raise StoreError(f"{path} is another program's database; it is left alone")
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path} was made by a newer version of hunyuan-fix (schema {version}, this one knows {len(MIGRATIONS)}); "
+            "it is left alone"
+        )
+    if not version:
+        # So that pages can be given back. To be said before there is a table.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A power cut may cost the last entries, never the file.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    # What is forgotten is not to be found in the file.
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+    if version < len(MIGRATIONS):
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in (statement for migration in MIGRATIONS[version:] for statement in migration):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+
+
+def _set_aside(path: Path, error: sqlite3.Error) -> None:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside, number = path.with_name(f"{path.name}.corrupt-{stamp}"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
+    # The log first: a new file must not find the old one's.
+    for name in reversed(_FILES):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + name).rename(aside.with_name(aside.name + name))
+    logger.warning(
+        "The store %s is corrupt (%s). It is set aside as %s, and a new one is begun.", path, reason(error), aside.name
+    )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes of this program from opening a store in `folder`, or setting one aside, at the same time."""
+    if sys.platform == "win32":
+        yield  # there a file that somebody has open can't be renamed anyway
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        deadline = time.monotonic() + LOCK_WAIT
+        while not _locked(handle):
+            if time.monotonic() > deadline:
+                raise StoreError(f"another process has been opening a store in {folder} for too long")
+            time.sleep(0.005)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    if sys.platform != "win32":
+        import fcntl  # noqa: PLC0415 - not on Windows
+
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

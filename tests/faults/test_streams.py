@@ -1,0 +1,212 @@
+"""Streams, and what disturbs them on their way.
+
+By default mitmproxy carries them: before the head, a failure is its own HTML page; after it, a stream that breaks
+is broken for the client too; one that ends without a finish reason gets an error event. Under `hunyuan_retry=all` the
+addon does: until the first event it tries again, after that a stream ends properly, with an error event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.fault_proxy import HTML_502, Fault, chunked, drip, says, stall, stream_head
+from tests.faults.catalogue import (
+    BROKEN_BEFORE_THE_FIRST_EVENT,
+    BROKEN_BEFORE_THE_STREAM,
+    BROKEN_IN_MID_STREAM,
+    ENDED_IN_MID_STREAM,
+    ERROR,
+    ERROR_EVENT,
+    STREAM,
+    event,
+    group,
+)
+from tests.faults.setting import (
+    RELAYED,
+    TRIES,
+    Setting,
+    chat,
+    errors,
+    is_good_stream,
+    leave,
+    one_error,
+    run_setting,
+    said,
+    until,
+)
+from tests.proxying import Trust
+
+both_versions = pytest.mark.parametrize("http2", [False, True], ids=["http/1.1", "http/2"])
+
+
+@pytest.fixture
+async def setting(trust: Trust) -> AsyncIterator[Setting]:
+    async with run_setting(trust) as running:
+        yield running
+
+
+@pytest.fixture
+async def relayed(trust: Trust) -> AsyncIterator[Setting]:
+    async with run_setting(trust, **RELAYED) as running:
+        yield running
+
+
+# By default
+
+
+@both_versions
+@group(BROKEN_BEFORE_THE_STREAM)
+async def test_before_its_head_a_stream_fails_with_the_page_of_mitmproxy(setting: Setting, fault: Fault, http2: bool):
+    await setting.program(fault)
+    answer = await setting.ask(chat(stream=True), http2=http2)
+    assert answer.status_code == 502
+    assert answer.headers["content-type"] == "text/html"
+    assert setting.tries == 1
+
+
+@both_versions
+@group(BROKEN_BEFORE_THE_FIRST_EVENT | BROKEN_IN_MID_STREAM)
+async def test_after_its_head_a_stream_that_breaks_is_left_broken(setting: Setting, fault: Fault, http2: bool):
+    """A client can tell it from a whole one."""
+    await setting.program(fault)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await setting.ask(chat(stream=True), http2=http2)
+    assert setting.tries == 1
+
+
+@both_versions
+@group(ENDED_IN_MID_STREAM)
+async def test_a_stream_that_ends_too_early_says_so(setting: Setting, fault: Fault, http2: bool):
+    await setting.program(fault)
+    answer = await setting.ask(chat(stream=True), http2=http2)
+    assert answer.status_code == 200
+    assert said(answer.content).startswith("hi")
+    (error,) = errors(answer.content)
+    assert error["code"] == "stream_incomplete"
+    assert setting.tries == 1
+
+
+async def test_a_stream_without_an_event_says_so_too(setting: Setting):
+    await setting.program(says(stream_head(transfer_encoding="chunked") + chunked()))
+    answer = await setting.ask(chat(stream=True))
+    (error,) = errors(answer.content)
+    assert error["code"] == "stream_incomplete"
+
+
+@pytest.mark.parametrize("before", [b"", event("hi")], ids=["first", "mid-stream"])
+async def test_an_error_event_of_the_endpoint_passes(setting: Setting, before: bytes):
+    await setting.program(says(stream_head() + before + ERROR_EVENT))
+    answer = await setting.ask(chat(stream=True))
+    assert answer.content == before + ERROR_EVENT
+    assert errors(answer.content) == [ERROR["error"]]
+
+
+async def test_an_error_in_place_of_a_stream_passes(setting: Setting):
+    await setting.program(says(HTML_502))
+    answer = await setting.ask(chat(stream=True))
+    assert (answer.status_code, answer.content) == (502, HTML_502.partition(b"\r\n\r\n")[2])
+
+
+@both_versions
+@pytest.mark.parametrize("piece", [1, 7])
+async def test_a_slow_drip_is_a_whole_stream(setting: Setting, piece: int, http2: bool):
+    await setting.program(drip(piece))
+    assert is_good_stream(await setting.ask(chat(stream=True), http2=http2))
+
+
+@both_versions
+@pytest.mark.parametrize("after", [0, STREAM])
+async def test_a_client_that_gives_up_on_a_stall_frees_everything(setting: Setting, after: int, http2: bool):
+    await setting.program(stall(after))
+    async with leave(setting, chat(stream=True), http2=http2) as received:
+        await until(lambda: setting.arrived == 1 and bool(received) == bool(after))
+    await until(lambda: setting.faults.open == 0)
+
+
+# Under hunyuan_retry=all
+
+BEFORE = (
+    BROKEN_BEFORE_THE_STREAM
+    | BROKEN_BEFORE_THE_FIRST_EVENT
+    | {
+        "stall before anything": stall(),
+        "stall after the head": says(stream_head(), ends="stall"),
+        "stall after a comment": says(stream_head() + b": ping\n\n", ends="stall"),
+        "no event at all": says(stream_head(transfer_encoding="chunked") + chunked()),
+        "an error event": says(stream_head() + ERROR_EVENT),
+        "an event that is no JSON": says(stream_head() + b"data: <html>\n\n"),
+        "an HTML page with 502": says(HTML_502),
+    }
+)
+
+
+@both_versions
+@group(BEFORE)
+async def test_before_its_first_event_a_stream_is_tried_again(relayed: Setting, fault: Fault, http2: bool):
+    await relayed.program(fault)
+    answer = await relayed.ask(chat(stream=True), http2=http2)
+    assert is_good_stream(answer)
+    assert relayed.tries == 2
+
+
+@both_versions
+@group(BEFORE)
+async def test_a_stream_that_never_begins_is_one_error(relayed: Setting, fault: Fault, http2: bool):
+    await relayed.program(always=fault)
+    answer = await relayed.ask(chat(stream=True), http2=http2)
+    one_error(answer)
+    assert answer.status_code in (502, 504)
+    assert relayed.tries == TRIES
+
+
+@both_versions
+@group(BROKEN_IN_MID_STREAM | {"stall": stall(STREAM)})
+async def test_after_its_first_event_a_stream_ends_with_an_error(relayed: Setting, fault: Fault, http2: bool):
+    """The answer's HTTP is in order, and nothing is tried again: the client has seen a part of the answer."""
+    await relayed.program(always=fault)
+    answer = await relayed.ask(chat(stream=True), http2=http2)
+    assert answer.status_code == 200
+    assert said(answer.content)
+    (error,) = errors(answer.content)
+    assert error["code"] == ("upstream_timeout" if fault.ends == "stall" else "stream_broken")
+    assert relayed.tries == 1
+
+
+@both_versions
+@group(ENDED_IN_MID_STREAM)
+async def test_a_stream_that_ends_too_early_says_so_by_the_relay_too(relayed: Setting, fault: Fault, http2: bool):
+    await relayed.program(always=fault)
+    answer = await relayed.ask(chat(stream=True), http2=http2)
+    assert said(answer.content).startswith("hi")
+    (error,) = errors(answer.content)
+    assert error["code"] == "stream_incomplete"
+    assert relayed.tries == 1
+
+
+async def test_an_error_event_in_mid_stream_passes_by_the_relay_too(relayed: Setting):
+    await relayed.program(always=says(stream_head() + event("hi") + ERROR_EVENT))
+    answer = await relayed.ask(chat(stream=True))
+    assert answer.content == event("hi") + ERROR_EVENT
+    assert relayed.tries == 1
+
+
+@both_versions
+@pytest.mark.parametrize("piece", [1, 7])
+async def test_a_slow_drip_is_a_whole_stream_by_the_relay_too(relayed: Setting, piece: int, http2: bool):
+    await relayed.program(drip(piece))
+    assert is_good_stream(await relayed.ask(chat(stream=True), http2=http2))
+    assert relayed.tries == 1
+
+
+@both_versions
+@pytest.mark.parametrize("after", [0, STREAM])
+async def test_a_client_that_gives_up_frees_the_relay(trust: Trust, after: int, http2: bool):
+    async with run_setting(trust, **RELAYED | {"hunyuan_upstream_timeout": "60"}) as relayed:
+        await relayed.program(always=stall(after))
+        async with leave(relayed, chat(stream=True), http2=http2) as received:
+            await until(lambda: relayed.arrived == 1 and bool(received) == bool(after))
+        await until(lambda: relayed.faults.open == 0)
+        assert relayed.tries == 1

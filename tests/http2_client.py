@@ -1,0 +1,80 @@
+"""An HTTP/2 client that can reset a stream and keep its connection, as httpx can't."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import h2.config
+import h2.connection
+import h2.events
+import httpx
+
+from tests.proxying import LOCAL, Proxy
+
+
+class Http2Client:
+    """One connection to the reverse proxy; `headers` go with every request."""
+
+    def __init__(self, proxy: Proxy, headers: Mapping[str, str] | None = None) -> None:
+        self._proxy = proxy
+        self._headers = dict(headers or {})
+        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+        self._ended: set[int] = set()
+        self.received: dict[int, bytearray] = {}
+        """Bodies by stream, as far as they have come."""
+
+    async def __aenter__(self) -> Http2Client:
+        context = self._proxy.trust.of_proxy(http2=True)
+        context.set_alpn_protocols(["h2"])
+        self._reader, self._writer = await asyncio.open_connection(
+            "127.0.0.1", self._proxy.reverse_port, ssl=context, server_hostname=LOCAL
+        )
+        self._h2.initiate_connection()
+        await self._flush()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+
+    async def post(self, body: object) -> int:
+        """Send a chat request; its stream's number."""
+        stream = self._h2.get_next_available_stream_id()
+        path = [(":method", "POST"), (":path", "/v1/chat/completions"), (":scheme", "https"), (":authority", LOCAL)]
+        self._h2.send_headers(stream, [*path, *self._headers.items()])
+        self._h2.send_data(stream, httpx.Request("POST", "http://x", json=body).content, end_stream=True)
+        self.received[stream] = bytearray()
+        await self._flush()
+        return stream
+
+    async def reset(self, stream: int) -> None:
+        """RST_STREAM."""
+        self._h2.reset_stream(stream)
+        await self._flush()
+
+    async def ended(self, stream: int) -> bytes:
+        """The whole body that comes by `stream`."""
+        while stream not in self._ended:
+            await self._read()
+        return bytes(self.received[stream])
+
+    async def begun(self, stream: int) -> None:
+        """Wait for the first bytes of a body."""
+        while not self.received[stream]:
+            await self._read()
+
+    async def _read(self) -> None:
+        data = await self._reader.read(65536)
+        assert data, "the connection was closed"
+        for event in self._h2.receive_data(data):
+            if isinstance(event, h2.events.DataReceived):
+                self.received[event.stream_id] += event.data
+                self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            elif isinstance(event, h2.events.StreamEnded):
+                self._ended.add(event.stream_id)
+            assert not isinstance(event, h2.events.StreamReset), event
+        await self._flush()
+
+    async def _flush(self) -> None:
+        self._writer.write(self._h2.data_to_send())
+        await self._writer.drain()
