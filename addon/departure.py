@@ -72,8 +72,12 @@ class Departures:
         return None
 
     def answered(self, flow: http.HTTPFlow) -> None:
-        """Show the real address of a request that went by the relay, now that the connection is there."""
+        """The answer of `flow` begins: the breaker hears of it, and a detour by the relay isn't shown any more."""
         detour.restore(flow)
+        passage = self._passages.get(flow.id)
+        if passage is not None and flow.response is not None:
+            # Now, not at the end of a long stream: a probe's answer decides for everybody who waits.
+            passage.tell(verdict(flow.response.status_code))
 
     def ended(self, flow: http.HTTPFlow) -> None:
         """The exchange of `flow` is over: give back its slot, and tell the breaker what came of it."""

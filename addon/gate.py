@@ -31,8 +31,12 @@ class Passage:
         self._slot = slot
         self._permit = permit
 
+    def tell(self, verdict: Verdict) -> None:
+        """Tell the breaker as soon as it is known; the slot is kept. A stream that probes may go on for minutes."""
+        self._permit.end(verdict)
+
     def leave(self, verdict: Verdict) -> None:
-        """Give the slot back and tell the breaker, on every way out. The first call counts; raises nothing."""
+        """Give the slot back and tell the breaker, on every way out. The first verdict counts; raises nothing."""
         self._slot.release()
         self._permit.end(verdict)
 

@@ -37,7 +37,7 @@ _ONLY_OURS = f"~meta ^{record.KEY}:"
 """mitmproxy filter: the flows that this addon has a record of."""
 _WATCHED = frozenset(
     ["stream_large_bodies", "listen_host", "mode", "proxyauth", "upstream_auth"]
-    + ["ssl_insecure", "ssl_verify_upstream_trusted_ca"]
+    + ["ssl_insecure", "ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir"]
     + [one.name for one in options.OPTIONS]
 )
 """Options whose change concerns this addon."""
@@ -207,13 +207,15 @@ class HunyuanFix:
 
     def _end(self, flow: http.HTTPFlow, outcome: str) -> None:
         self.services.ending.end(flow, outcome, redact=self.settings.redact)
+        if record.of(flow.metadata) is None:
+            return
         proxyserver = ctx.master.addons.get("proxyserver")
         handler = proxyserver.connections.get(flow.client_conn.id) if proxyserver else None
         self.services.draining.ended(flow, handler)
 
     def stats(self) -> str:
         """Counts since the start, as text."""
-        return self.services.ending.statistics.text(self.repair.failures)
+        return "\n".join([self.services.ending.statistics.text(self.repair.failures), *self.services.counts()])
 
 
 addons = [

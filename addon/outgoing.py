@@ -8,12 +8,13 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from contextlib import aclosing, asynccontextmanager, contextmanager
 
-import certifi
 import httpx
+
+from addon.lines import Line, Tls, Transport
+
+__all__ = ["LOOP_GUARD", "Answer", "CallFailed", "CallTimedOut", "Outgoing", "Transport"]
 
 LOOP_GUARD = "x-hunyuan-fix-call"
 """Header on every call of the addon's own: a proxy of this kind that sees it come in refuses (issue 2 section 5)."""
@@ -23,9 +24,6 @@ MAX_ANSWER = 8 * 2**20
 
 MOST_IDLE = 20
 """Connections that are kept for later calls."""
-
-KEPT_FOR = 30.0
-"""Seconds for which an idle connection is kept: less than gateways on the way keep theirs (60 and more)."""
 
 _CONNECT_TIMEOUT = 10.0
 _KEPT_HEADERS = ("content-type", "retry-after", "x-request-id")
@@ -46,22 +44,6 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
 # httpx logs each URL, httpcore (at debug level) what it sends.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
-
-
-@dataclass(frozen=True)
-class Transport:
-    """How calls leave: as mitmproxy's own options say for the proxy's connections.
-
-    `trusted_ca`: PEM file, `trusted_folder`: folder of hashed CAs; they replace the public CAs
-    (`ssl_verify_upstream_trusted_ca`, `ssl_verify_upstream_trusted_confdir`). `insecure`: certificates aren't verified
-    (`ssl_insecure`); `proxy`: URL of an http(s) proxy in front (upstream mode, `hunyuan_outgoing_proxy`). SOCKS isn't
-    spoken.
-    """
-
-    trusted_ca: str | None = None
-    insecure: bool = False
-    proxy: str | None = None
-    trusted_folder: str | None = None
 
 
 class CallFailed(Exception):
@@ -107,55 +89,20 @@ class Answer:
         self.whole = True
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tls:
-    """A transport, and the certificates read for it."""
-
-    transport: Transport
-    context: ssl.SSLContext
-
-
-type _Origin = tuple[str, str, int | None]
-
-
-@dataclass(slots=True, eq=False)
-class _Line:
-    """A client of httpx's that carries one call at a time, so has one connection."""
-
-    origin: _Origin
-    tls: _Tls
-    client: httpx.AsyncClient
-    response: httpx.Response | None = None
-    """The last one."""
-    used: float = 0.0
-
-    def usable(self, tls: _Tls, now: float) -> bool:
-        """Whether an idle line may carry another call.
-
-        What comes in between two calls announces a connection's end, or nothing that would be missed.
-        """
-        if self.tls is not tls or now - self.used > KEPT_FOR or self.response is None:
-            return False
-        return not self.response.extensions["network_stream"].get_extra_info("is_readable")
-
-
 class Outgoing:
     """Posts JSON, and carries calls whose answers are streamed, over HTTP/2 where it is offered.
 
-    A connection carries one call at a time, over HTTP/2 too, and is closed after a call that didn't end well. On a
-    shared one httpcore 1.0.9 doesn't reset the stream of a cancelled call, whose answer then fills the window for
-    ever, may lose frames that were being written, and ends every call when one runs into its timeout. So each
-    connection has a client of httpx's to itself, which takes a fraction of a millisecond to make. Their number has no
-    limit here: that's for admission to say. `clock` gives seconds that only grow.
+    A connection carries one call at a time, over HTTP/2 too (`Line` says why), and is closed after a call that didn't
+    end well. Their number has no limit here: that's for admission to say. `clock` gives seconds that only grow.
     """
 
     def __init__(self, transport: Transport | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._transport = transport or Transport()
         self._clock = clock
-        self._tls: _Tls | None = None
+        self._tls: Tls | None = None
         self._reading = asyncio.Lock()
-        self._busy: set[_Line] = set()
-        self._idle: list[_Line] = []
+        self._busy: set[Line] = set()
+        self._idle: list[Line] = []
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -207,16 +154,15 @@ class Outgoing:
         read to its end is closed at the end of the context, and nobody waits for that.
         """
         limits = httpx.Timeout(silence, connect=min(silence, _CONNECT_TIMEOUT))
+        extensions = {"timeout": limits.as_dict()}
         with _failures(begun=False):
-            line = await self._take(httpx.URL(url))
+            request = httpx.Request(method, url, headers=_sendable(headers), content=body, extensions=extensions)
+            line = await self._take(request.url)
         answer: Answer | None = None
         try:
             with _failures(begun=False):
-                request = httpx.Request(
-                    method, url, headers=_sendable(headers), content=body, extensions={"timeout": limits.as_dict()}
-                )
-                line.response = await line.client.send(request, stream=True)
-            answer = Answer(line.response)
+                response = await line.send(request)
+            answer = Answer(response)
             yield answer
         finally:
             self._give_back(line, whole=answer is not None and answer.whole)
@@ -229,20 +175,20 @@ class Outgoing:
         while self._closing:
             await asyncio.wait(self._closing)
 
-    async def _take(self, url: httpx.URL) -> _Line:
+    async def _take(self, url: httpx.URL) -> Line:
         """A line to `url`: one that is idle, else a new one."""
         tls = await self._current()
         self._tidy(tls)
         origin = (url.scheme, url.host, url.port)
         line = next((line for line in reversed(self._idle) if line.origin == origin), None)
         if line is None:
-            line = _Line(origin, tls, _client(tls))
+            line = Line(origin, tls)
         else:
             self._idle.remove(line)
         self._busy.add(line)
         return line
 
-    def _give_back(self, line: _Line, *, whole: bool) -> None:
+    def _give_back(self, line: Line, *, whole: bool) -> None:
         self._busy.discard(line)
         line.used = self._clock()
         if whole and line.tls is self._tls:
@@ -252,7 +198,7 @@ class Outgoing:
         if self._tls is not None:
             self._tidy(self._tls)
 
-    def _tidy(self, tls: _Tls) -> None:
+    def _tidy(self, tls: Tls) -> None:
         """Close the idle lines that won't be used again."""
         now = self._clock()
         usable = [line for line in self._idle if line.usable(tls, now)][-MOST_IDLE:]
@@ -260,19 +206,16 @@ class Outgoing:
             self._close(line)
         self._idle = usable
 
-    def _close(self, line: _Line) -> None:
-        """Close a line in a task of its own, so that no cancelled call can leave it half closed."""
-        closing = asyncio.get_running_loop().create_task(_closed(line))
+    def _close(self, line: Line) -> None:
+        closing = line.close()
         if not closing.done():
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
-    async def _current(self) -> _Tls:
+    async def _current(self) -> Tls:
         async with self._reading:
             if self._tls is None or self._tls.transport != self._transport:
-                transport = self._transport
-                # reading the CAs takes tens of ms
-                self._tls = _Tls(transport, await asyncio.to_thread(_ssl_context, transport))
+                self._tls = await asyncio.to_thread(Tls.read, self._transport)
             return self._tls
 
 
@@ -286,14 +229,6 @@ async def _read(answer: Answer) -> httpx.Response:
     headers = httpx.Headers(answer.headers)
     kept = {name: value for name, value in headers.items() if name in _KEPT_HEADERS}
     return httpx.Response(answer.status, headers=kept, content=bytes(content))
-
-
-async def _closed(line: _Line) -> None:
-    with suppress(Exception):
-        if line.response is not None:
-            await line.response.aclose()
-    with suppress(Exception):
-        await line.client.aclose()
 
 
 def _sendable(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -325,31 +260,3 @@ def _kind(error: BaseException) -> str:
             if isinstance(cause, type_):
                 return kind
     return type(error).__name__
-
-
-def _client(tls: _Tls) -> httpx.AsyncClient:
-    proxy = None
-    if tls.transport.proxy:
-        over_tls = tls.transport.proxy.lower().startswith("https:")
-        proxy = httpx.Proxy(tls.transport.proxy, ssl_context=tls.context if over_tls else None)
-    return httpx.AsyncClient(
-        verify=tls.context,
-        http2=True,
-        proxy=proxy,
-        trust_env=False,
-        follow_redirects=False,
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=None),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # one client's cookies are no other's
-    )
-
-
-def _ssl_context(transport: Transport) -> ssl.SSLContext:
-    if transport.insecure:
-        return httpx.create_ssl_context(verify=False, trust_env=False)
-    trusted_ca = transport.trusted_ca
-    if trusted_ca is None and transport.trusted_folder is None:
-        trusted_ca = certifi.where()
-    context = ssl.create_default_context(cafile=trusted_ca, capath=transport.trusted_folder)
-    # Python 3.13 refuses company CAs without key usage or key ids, which the proxy's own connections accept.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context

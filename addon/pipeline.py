@@ -65,13 +65,18 @@ def cascade_settings(settings: Settings) -> CascadeSettings:
         concurrency=settings.vision_concurrency,
         timeout=settings.vision_timeout,
         deadline=settings.cascade_deadline,
-        tries=settings.vision_tries,
+        tries=own_tries(settings),
         image_max_bytes=settings.image_max_bytes,
         image_max_count=settings.image_max_count,
         cache_entries=settings.cache_entries,
         cache_bytes=settings.cache_bytes,
         cache_ttl=settings.cache_ttl,
     )
+
+
+def own_tries(settings: Settings) -> int:
+    """Tries for a call of the addon's own."""
+    return 1 if settings.retry == "off" else settings.vision_tries
 
 
 def repairable(body: object, endpoint: Endpoint) -> TypeGuard[JsonObject]:

@@ -159,7 +159,14 @@ class Repair:
 
     async def _batched(self, exchange: Record, context: RuleContext, outcome: Outcome, upstream: Upstream) -> Refusal:
         """Send a request that is too large for one call as several, and answer it."""
-        result = await self._batches.send(outcome.batches, upstream, context.profile, BATCH_TIMEOUT)
+        result = await self._batches.send(
+            outcome.batches,
+            upstream,
+            context.profile,
+            BATCH_TIMEOUT,
+            tries=pipeline.own_tries(self._settings),
+            patience=self._settings.queue_timeout,
+        )
         if isinstance(result, Refusal):
             return result
         changes = [*outcome.changes, *(embeddings.pack(result) if context.plan.base64_embeddings else [])]

@@ -75,9 +75,10 @@ class Services:
         levels = stores.open_levels(*places) if places != self._places else None
         self._settings, self.key, self.tokens = settings, key, tokens
         if levels is not None:
-            self._places = places
             self.chain.replace(levels)
-            self._share(settings.store.redis)
+            if settings.store.redis != self._places[0].redis:
+                self._share(settings.store.redis)
+            self._places = places
         self.outgoing.configure(transport)
         self.cascade.configure(pipeline.cascade_settings(settings))
         self.admission.configure(
@@ -99,6 +100,37 @@ class Services:
                 await self.tokens.refresh()
             except Exception as error:
                 logger.error("A file of keys or tokens could not be looked at:\n%s", log.failure(error))
+
+    def counts(self) -> list[str]:
+        """What all this has done since the start, in lines: no key, no name of a client."""
+        admission, relay, breaker = self.admission.state(), self.relay.counts, self.breaker.counts
+        active = sum(queue.under_way for queue in admission.queues)
+        waiting = sum(queue.waiting for queue in admission.queues)
+        again = ", ".join(f"{reason} {count}" for reason, count in relay.retries.most_common()) or "none"
+        return [
+            f"slots: {active} taken, {waiting} waiting; {admission.admitted} admitted, {admission.refused_full} "
+            f"refused by a full queue, {admission.refused_late} after waiting",
+            f"breaker: opened {breaker.opened}, closed {breaker.closed}, spared {breaker.refused} calls; open now: "
+            f"{len(self.breaker.open())}",
+            f"relay: {relay.calls} calls, {relay.tries} tries, {relay.broken} streams broken off, {relay.abandoned} "
+            f"abandoned; tried again for: {again}",
+            *(
+                f"store {level.name}: {level.hits} hits, {level.misses} misses, {level.failures} failures, "
+                f"{level.bypassed} by-passed, {level.dropped} writes lost" + (", failing now" if level.failing else "")
+                for level in self.chain.counts()
+            ),
+            *self._leases_counts(),
+        ]
+
+    def _leases_counts(self) -> list[str]:
+        leases = self.admission.state().leases
+        if leases is None:
+            return []
+        silent = "" if leases.answers else ", Redis doesn't answer now"
+        return [
+            f"leases over Redis: {leases.held} held, {leases.failures} failures{silent}; limits of client tokens "
+            f"counted without it {self.limits.bypasses} times"
+        ]
 
     async def aclose(self) -> None:
         """Write what waits to be written, and close every connection. For the end of the process."""

@@ -112,6 +112,7 @@ def _asks_who(option: Callable[[str], object], settings: Settings) -> bool:
 def transport(option: Callable[[str], object], settings: Settings) -> Transport:
     """How the addon's own calls leave, by mitmproxy's options (`option`: name -> value) and this addon's."""
     trusted_ca = option("ssl_verify_upstream_trusted_ca")
+    trusted_folder = option("ssl_verify_upstream_trusted_confdir")
     upstream = next((mode for mode in modes_of(option) if isinstance(mode, UpstreamMode)), None)
     proxy = settings.outgoing_proxy
     if proxy is None and upstream is not None:
@@ -120,7 +121,10 @@ def transport(option: Callable[[str], object], settings: Settings) -> Transport:
         address = BaseUrl("https" if upstream.scheme == "https" else "http", *upstream.address, path="")
         proxy = str(address).replace("://", f"://{login}", 1)
     return Transport(
-        trusted_ca=str(trusted_ca) if trusted_ca else None, insecure=bool(option("ssl_insecure")), proxy=proxy
+        trusted_ca=str(trusted_ca) if trusted_ca else None,
+        trusted_folder=str(trusted_folder) if trusted_folder else None,
+        insecure=bool(option("ssl_insecure")),
+        proxy=proxy,
     )
 
 

@@ -236,7 +236,9 @@ async def run_proxy(
     for addon in (fix, Connections(fix), Commands(fix.services.cascade, fix.stats), *beside):
         master.addons.get("scriptloader").addons.append(addon)
         master.addons.register(addon)
-    master.options.update(**{"hunyuan_hosts": LOCAL, "hunyuan_store": "memory", **options})
+    master.options.update(
+        **{"hunyuan_hosts": LOCAL, "hunyuan_store": "memory", "hunyuan_drain_timeout": "0.2", **options}
+    )
     running = asyncio.create_task(master.run())
     servers = master.addons.get("proxyserver").servers
     while len(servers) < len(modes) or servers.is_updating or not fix.is_running:

@@ -146,6 +146,18 @@ async def test_one_call_probes(setting: Setting) -> None:
     (await setting.enter()).leave(Verdict.UP)
 
 
+async def test_a_probe_may_tell_before_it_leaves(setting: Setting) -> None:
+    await setting.fail()
+    setting.clock.now += 31.0
+    probe = await setting.enter()
+    probe.tell(Verdict.UP)
+    assert setting.load == (1, 0)
+    (await setting.enter()).leave(Verdict.UP)
+    probe.leave(Verdict.DOWN)
+    assert setting.breaker.open() == []
+    assert setting.load == (0, 0)
+
+
 async def test_a_probe_that_waits_for_a_slot_holds_nobody_up(setting: Setting) -> None:
     """Cancelled or refused in the queue, it leaves the probe to the next one."""
     other = "https://other.example/v1"

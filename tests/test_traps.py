@@ -13,13 +13,10 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import h2.config
-import h2.connection
-import h2.events
 import httpx
 import pytest
 from mitmproxy import http
@@ -28,6 +25,7 @@ from addon import rules
 from addon.cascade import Cascade
 from addon.wire.streams import ChatStream
 from tests.end_to_end.processes import ROOT, Process, clean_environment, process
+from tests.http2_client import Http2Client
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -342,56 +340,11 @@ async def test_9_after_a_stream_reset_nothing_is_sent_on(trust: Trust):
             await client.reset(reset)
             described.set()
             other = await client.post(BAD)
-            await client.until(lambda event: isinstance(event, h2.events.StreamEnded) and event.stream_id == other)
+            await client.ended(other)
             tasks = [task for group in proxy.addon._tasks.values() for task in group]
             await asyncio.gather(*tasks)
     models = [arrived.json["model"] for arrived in endpoint.arrived]
     assert sorted(models) == ["hunyuan-lite", "hunyuan-vision-1.5-instruct"]
-
-
-class Http2Client:
-    """A client that can reset a stream and keep its connection."""
-
-    def __init__(self, proxy: Proxy) -> None:
-        self._proxy = proxy
-        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
-
-    async def __aenter__(self) -> Http2Client:
-        context = self._proxy.trust.of_proxy(http2=True)
-        context.set_alpn_protocols(["h2"])
-        self._reader, self._writer = await asyncio.open_connection(
-            "127.0.0.1", self._proxy.reverse_port, ssl=context, server_hostname=LOCAL
-        )
-        self._h2.initiate_connection()
-        await self._flush()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._writer.close()
-
-    async def post(self, body: object) -> int:
-        stream = self._h2.get_next_available_stream_id()
-        path = [(":method", "POST"), (":path", "/v1/chat/completions"), (":scheme", "https"), (":authority", LOCAL)]
-        self._h2.send_headers(stream, path)
-        self._h2.send_data(stream, httpx.Request("POST", "http://x", json=body).content, end_stream=True)
-        await self._flush()
-        return stream
-
-    async def reset(self, stream: int) -> None:
-        self._h2.reset_stream(stream)
-        await self._flush()
-
-    async def until(self, happened: Callable[[h2.events.Event], bool]) -> None:
-        while data := await self._reader.read(65536):
-            events = self._h2.receive_data(data)
-            await self._flush()
-            if any(map(happened, events)):
-                return
-        raise AssertionError("the connection was closed")
-
-    async def _flush(self) -> None:
-        self._writer.write(self._h2.data_to_send())
-        await self._writer.drain()
 
 
 # 10: a proxy in the environment leads the addon's own calls back to it

@@ -32,8 +32,6 @@ class Received:
     target: str
     headers: dict[str, str]
     body: dict[str, Any]
-    connection: int = 0
-    """Its number, from 1."""
 
     @property
     def prompt(self) -> str:
@@ -91,7 +89,6 @@ class VisionServer:
         self.running = 0
         self.most_running = 0
         self.connections = 0
-        self.accepted = 0
         self._changed = asyncio.Condition()
 
     def replies(self, *replies: Reply) -> None:
@@ -114,10 +111,8 @@ class VisionServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self.accepted += 1
-        number = self.accepted
         try:
-            while await self._exchange(reader, writer, number):
+            while await self._exchange(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -126,11 +121,11 @@ class VisionServer:
             await self.notify()
             writer.close()
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> bool:
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("utf-8", "surrogateescape").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])}
         body = json.loads(await reader.readexactly(int(headers["content-length"])))
-        received = Received(head[0].split()[1], headers, body, number)
+        received = Received(head[0].split()[1], headers, body)
         self.received.append(received)
         self.running += 1
         self.most_running = max(self.running, self.most_running)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from addon import retries
 from addon.breaker import Verdict, host
 from addon.content_coding import CodingError
-from addon.gate import Gate, TurnedAway
+from addon.gate import Gate, Passage, TurnedAway
 from addon.outgoing import Answer, CallFailed, CallTimedOut, Outgoing
 from addon.relay import commitment, failures, headers
 from addon.relay.commitment import Flaw
@@ -103,23 +103,23 @@ class Call:
         self._counts.tries += 1
         if not first:
             self._counts.retries[self._setback] += 1
-        attempt = _Attempt()
         try:
-            return await self._sent(attempt)
+            return await self._sent(passage)
         finally:
-            passage.leave(attempt.verdict)
+            passage.leave(Verdict.UNKNOWN)  # where nothing was told: the client left before an answer came
 
-    async def _sent(self, attempt: _Attempt) -> _Outcome:
+    async def _sent(self, passage: Passage) -> _Outcome:
         job = self._job
         try:
             async with self._outgoing.stream("POST", job.url, self._headers, self._body, silence=job.silence) as answer:
-                attempt.verdict = retries.verdict(answer.status)
+                # At once, not at the end of a long stream: a probe's answer decides for everybody who waits.
+                passage.tell(retries.verdict(answer.status))
                 return await self._received(answer)
         except CallTimedOut as error:
-            attempt.verdict = retries.failure_verdict(error)
+            passage.tell(retries.failure_verdict(error))
             return self._failed(str(error), failures.timed_out())
         except CallFailed as error:
-            attempt.verdict = retries.failure_verdict(error)
+            passage.tell(retries.failure_verdict(error))
             return self._failed(str(error), failures.unreached(error))
 
     async def _received(self, answer: Answer) -> _Outcome:
@@ -205,14 +205,6 @@ class Call:
 
     def _marked(self, lines: Headers) -> Headers:
         return [*lines, (TRIES_HEADER.encode(), str(self._tries).encode())] if self._tries > 1 else lines
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """One try, while its slot is held."""
-
-    verdict: Verdict = Verdict.UNKNOWN
-    """What it says about the endpoint; unknown as long as no answer came, so also where the client leaves."""
 
 
 class _Held:

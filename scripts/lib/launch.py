@@ -36,7 +36,8 @@ Everything that is not listed below goes on to mitmdump (or mitmweb), for exampl
   scripts/run --set hunyuan_language=en -v
   scripts/run --web --set web_port=8082
 
-Both listen on {HOST} only, unless --host says otherwise: then clients need tokens (scripts/token). docs/options.md lists every hunyuan_ option."""
+Both listen on {HOST} only, unless --host says otherwise: then clients need tokens (scripts/token).
+docs/options.md lists every hunyuan_ option."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +31,10 @@ class _OnlyHttp2(ssl.SSLContext):
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
         """Offer HTTP/2, whatever httpx wants."""
         super().set_alpn_protocols(["h2"])
+
+
+_numbers = itertools.count()
+"""By which the endpoint knows the request that is to fail. A client that left early leaves its fault there unused."""
 
 
 class _Left(Exception):
@@ -68,7 +73,6 @@ class Crowd:
     retries: bool
     """The proxy tries failures again."""
     outcomes: Outcomes = field(default_factory=Outcomes)
-    _numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
 
     async def send(
         self, orders: Iterable[Order], concurrency: int, *, until: float, progress: Callable[[int], None]
@@ -113,7 +117,7 @@ class Crowd:
     async def _one(self, client: httpx.AsyncClient, control: httpx.AsyncClient, order: Order) -> str:
         headers = {"content-type": "application/json"}
         if order.fault and order.once:
-            number = str(next(self._numbers))
+            number = str(next(_numbers))
             headers["x-soak"] = number
             fault = {"fault": order.fault, "match": {"header": f"x-soak: {number}"}, "retry_after": "0"}
             await control.post(f"{self.endpoint}/_sim/faults", json=[fault])

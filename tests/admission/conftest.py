@@ -1,5 +1,46 @@
 from __future__ import annotations
 
-from tests.redis_server import redis_server
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
-__all__ = ["redis_server"]
+import pytest
+from redis.asyncio import Redis
+
+from addon.admission import Admission
+from addon.admission.leases import Leases
+from addon.stores.redis import redis_client
+from tests.admission.workers import LONG, Worker
+from tests.redis_server import RedisServer, redis_server
+
+__all__ = ["new_worker", "redis", "redis_server", "task_factory"]
+
+
+@pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])
+async def task_factory(request: pytest.FixtureRequest) -> None:
+    """mitmproxy runs with the eager task factory (mitmproxy.md section 0)."""
+    asyncio.get_running_loop().set_task_factory(request.param)
+
+
+@pytest.fixture
+async def new_worker(redis_server: RedisServer) -> AsyncIterator[Callable[..., Worker]]:
+    made: list[Worker] = []
+
+    def worker(client: Redis | None = None, **arguments: Any) -> Worker:
+        # Slow machines are no subject here, but where a test says so.
+        leases = Leases(client or redis_client(redis_server.url), **{"budget": 5.0, "probe_every": 0.02, **arguments})
+        admission = Admission()
+        admission.configure(queue_max=100, queue_timeout=LONG, leases=leases)
+        made.append(Worker(admission, leases))
+        return made[-1]
+
+    yield worker
+    for one in made:
+        await one.admission.aclose()
+
+
+@pytest.fixture
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    client = Redis.from_url(redis_server.url)
+    yield client
+    await client.aclose()

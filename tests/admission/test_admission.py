@@ -13,10 +13,7 @@ FOREVER = float("inf")
 LONG = 1000.0
 
 
-@pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"], autouse=True)
-async def task_factory(request: pytest.FixtureRequest) -> None:
-    """mitmproxy runs with the eager task factory (mitmproxy.md section 0)."""
-    asyncio.get_running_loop().set_task_factory(request.param)
+pytestmark = pytest.mark.usefixtures("task_factory")
 
 
 @pytest.fixture

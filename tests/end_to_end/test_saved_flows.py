@@ -180,7 +180,8 @@ def test_what_is_unfinished_when_mitmdump_is_stopped_is_saved_without_a_key(
     file = tmp_path / "flows"
     legacy_simulator.reset()
     legacy_simulator.program({"fault": "stall:1"})
-    with run_proxy(certificates, {f"{LEGACY}:443": legacy_simulator.port}, "-w", str(file)) as proxy:
+    arguments = ["-w", str(file), "--set", "hunyuan_drain_timeout=0.2"]
+    with run_proxy(certificates, {f"{LEGACY}:443": legacy_simulator.port}, *arguments) as proxy:
         body = agent_request("[[sim:say 好的]]", stream=True)
         with client(proxy) as http, http.stream("POST", "/chat/completions", json=body) as answer:
             received = next(answer.iter_raw())

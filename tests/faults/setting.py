@@ -115,6 +115,12 @@ class Setting:
         """Requests that the endpoint has seen since `program`."""
         return self.simulator.journal.by_path.total() - self._seen
 
+    @property
+    def slots(self) -> int:
+        """Calls that hold a slot of an account, or wait for one."""
+        queues = self.proxy.addon.services.admission.state().queues
+        return sum(queue.under_way + queue.waiting for queue in queues)
+
     async def begin(self) -> None:
         """Make everything that is made only once, and note what there is then."""
         await self._exchange()
@@ -154,7 +160,7 @@ class Setting:
             "connections of clients": self.proxy.master.addons.get("proxyserver").connections,
             "exchanges": services.ending.under_way,
             "departures": services.departures.under_way,
-            "slots": services.admission.state().queues,
+            "slots": self.slots,
             "calls in the relay": services.relay.under_way,
             "jobs of the relay": services.relay._jobs,
             "calls of our own": services.outgoing.busy,

@@ -98,6 +98,7 @@ async def test_an_endpoint_that_stops_reading(setting: Setting):
     long["messages"] = [{"role": "user", "content": "x" * 2**23}]
     async with leave(setting, long):
         await until(lambda: setting.tries == 1)
+    await until(lambda: setting.slots == 0)
     setting.faults.listen_again()
     await until(lambda: setting.faults.open == 0)
 
@@ -158,6 +159,7 @@ async def test_an_endpoint_that_stops_reading_is_tried_again(relayed: Setting):
     long = chat(tools=[{"type": "function", "function": {"name": "f", "description": "x" * 2**23, "parameters": {}}}])
     assert is_good(await relayed.ask(long))
     assert relayed.tries == 2
+    await until(lambda: relayed.slots == 0)
     relayed.faults.listen_again()
 
 

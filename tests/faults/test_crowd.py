@@ -68,7 +68,7 @@ async def test_without_retries_too_no_slot_is_lost(trust: Trust):
                 await setting.ask(chat(stream=chance.random() < 0.5), http2=chance.random() < 0.5)
 
         await asyncio.gather(*(ask() for _ in range(CLIENTS)))
-        await until(lambda: not setting.proxy.addon.services.admission.state().queues)
+        await until(lambda: setting.slots == 0)
 
 
 @pytest.mark.parametrize("options", [{}, RELAYED], ids=["vision", "all"])

@@ -77,7 +77,7 @@ async def test_a_stream_that_is_reset_in_the_queue_is_never_sent(trust: Trust, o
         last = await http2.post(chat())
         await http2.reset(holder)
         assert text(await http2.ended(last)) == TEXT
-        await until(lambda: not setting.proxy.addon.services.admission.state().queues)
+        await until(lambda: setting.slots == 0)
         bodies = [json.loads(request.body) for request in list(setting.simulator.journal.requests)[-setting.arrived :]]
         assert [body.get("temperature") for body in bodies] == [None, None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from addon.admission import Account
+from addon.breaker import Verdict
 from tests.faults import setting as settings
 from tests.faults.catalogue import BODY, ERROR, ERROR_EVENT, HEAD, STREAM, event
 from tests.faults.setting import KEY, MODEL, Setting, chat, errors, events, run_setting, until, with_image
@@ -78,6 +81,16 @@ async def test_a_leak_is_found(setting: Setting, leak: Any, monkeypatch: pytest.
         with pytest.raises(AssertionError):
             await setting.check()
         monkeypatch.undo()
+
+
+async def test_a_slot_that_is_never_given_back_is_found(setting: Setting, monkeypatch: pytest.MonkeyPatch):
+    passage = await setting.proxy.addon.services.gate.enter("http://a/v1", Account("hunyuan:1", 5), until=math.inf)
+    assert setting.slots == 1
+    monkeypatch.setattr(settings, "PATIENCE", 0.1)
+    with pytest.raises(AssertionError):
+        await setting.check()
+    monkeypatch.undo()
+    passage.leave(Verdict.UNKNOWN)
 
 
 async def test_an_upstream_connection_that_stays_open_is_found(setting: Setting, monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,156 @@
+"""A line: one connection of the addon's own to an endpoint, HTTP/1.1 or HTTP/2, that carries one call at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import certifi
+import httpcore
+import httpx
+
+KEPT_FOR = 30.0
+"""Seconds for which an idle line is kept: less than gateways on the way keep theirs (60 and more)."""
+
+type Origin = tuple[str, str, int | None]
+"""Scheme, host and port; `None`: the scheme's own."""
+
+
+@dataclass(frozen=True)
+class Transport:
+    """How calls leave: as mitmproxy's own options say for the proxy's connections.
+
+    `trusted_ca`: PEM file, `trusted_folder`: folder of hashed CAs; they replace the public CAs
+    (`ssl_verify_upstream_trusted_ca`, `ssl_verify_upstream_trusted_confdir`). `insecure`: certificates aren't verified
+    (`ssl_insecure`); `proxy`: URL of an http(s) proxy in front (upstream mode, `hunyuan_outgoing_proxy`). SOCKS isn't
+    spoken.
+    """
+
+    trusted_ca: str | None = None
+    insecure: bool = False
+    proxy: str | None = None
+    trusted_folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tls:
+    """A transport, and the certificates read for it."""
+
+    transport: Transport
+    context: ssl.SSLContext
+
+    @classmethod
+    def read(cls, transport: Transport) -> Tls:
+        """Read the certificates that `transport` names: tens of milliseconds. Raises `OSError`."""
+        return cls(transport, _context(transport))
+
+
+class Line:
+    """A client of httpx's with one connection. Making one takes a fraction of a millisecond.
+
+    httpx's own pool isn't used, for what httpcore 1.0.9 does on a connection that several calls share over HTTP/2: the
+    stream of a cancelled call isn't reset, so its answer keeps coming in; frames that were being written then are lost;
+    and a call that runs into its read timeout ends all others. Nor does it close a connection whose call is cancelled
+    while it is being made.
+    """
+
+    def __init__(self, origin: Origin, tls: Tls) -> None:
+        self.origin = origin
+        self.tls = tls
+        self.used = 0.0
+        """When the last call ended, on the owner's clock."""
+        self._client = _client(tls)
+        self._sending: asyncio.Task[httpx.Response] | None = None
+        self._response: httpx.Response | None = None
+        self._socket: httpcore.AsyncNetworkStream | None = None
+        self._connecting = False
+        self._closed = False
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send `request`; the response's body is still to be read. Raises what httpx raises.
+
+        May be cancelled at any moment; the line must be closed then.
+        """
+        request.extensions["trace"] = self._trace
+        self._sending = sending = asyncio.create_task(self._client.send(request, stream=True))
+        await asyncio.wait({sending})
+        if sending.cancelled():
+            raise httpx.WriteError("closed")
+        self._response = sending.result()
+        return self._response
+
+    def usable(self, tls: Tls, now: float) -> bool:
+        """Whether this line, idle, may carry another call.
+
+        What comes in between two calls announces a connection's end, or nothing that would be missed.
+        """
+        if self.tls is not tls or now - self.used > KEPT_FOR or self._response is None:
+            return False
+        return not self._response.extensions["network_stream"].get_extra_info("is_readable")
+
+    def close(self) -> asyncio.Task[None]:
+        """Close the connection in a task of its own, so that no cancelled caller leaves it half closed.
+
+        A call under way ends at once and fails; one that is still being connected sends nothing any more.
+        """
+        self._closed = True
+        if self._sending is not None and not self._connecting:
+            self._sending.cancel()
+        return asyncio.get_running_loop().create_task(self._close())
+
+    async def _close(self) -> None:
+        if self._sending is not None:
+            await asyncio.wait({self._sending})
+            with suppress(Exception, asyncio.CancelledError):
+                await self._sending.result().aclose()
+        for end in (self._client, self._socket):
+            if end is not None:
+                with suppress(Exception):
+                    await end.aclose()
+
+    async def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """httpcore's account of what it does: a connection is known here before anything can be lost of it.
+
+        Being cancelled between the operating system's "connected" and httpcore's, it would lose the connection: so
+        that step is let go to its end, which takes no longer than the timeout for connecting.
+        """
+        if event == "connection.connect_tcp.started":
+            self._connecting = True
+        elif event in ("connection.connect_tcp.complete", "connection.connect_tcp.failed"):
+            self._connecting = False
+            self._socket = info.get("return_value")
+            if self._closed:
+                raise asyncio.CancelledError
+
+
+def _client(tls: Tls) -> httpx.AsyncClient:
+    proxy = None
+    if tls.transport.proxy:
+        over_tls = tls.transport.proxy.lower().startswith("https:")
+        proxy = httpx.Proxy(tls.transport.proxy, ssl_context=tls.context if over_tls else None)
+    return httpx.AsyncClient(
+        verify=tls.context,
+        http2=True,
+        proxy=proxy,
+        trust_env=False,
+        follow_redirects=False,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=None),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # one client's cookies are no other's
+    )
+
+
+def _context(transport: Transport) -> ssl.SSLContext:
+    if transport.insecure:
+        return httpx.create_ssl_context(verify=False, trust_env=False)
+    trusted_ca = transport.trusted_ca
+    if trusted_ca is None and transport.trusted_folder is None:
+        trusted_ca = certifi.where()
+    context = ssl.create_default_context(cafile=trusted_ca, capath=transport.trusted_folder)
+    # Python 3.13 refuses company CAs without key usage or key ids, which the proxy's own connections accept.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
