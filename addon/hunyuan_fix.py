@@ -215,7 +215,7 @@ class HunyuanFix:
 
     def stats(self) -> str:
         """Counts since the start, as text."""
-        return "\n".join([self.services.ending.statistics.text(self.repair.failures), *self.services.counts()])
+        return self.services.ending.statistics.text(self.repair.failures, self.services.counts())
 
 
 addons = [

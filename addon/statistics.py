@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from addon.record import Record
@@ -47,13 +48,14 @@ class Statistics:
         self.cached += exchange["cached"]
         self.rules.update(exchange["rules"])
 
-    def text(self, failures: int) -> str:
-        """The counts as lines; `failures` are exceptions in the addon itself."""
+    def text(self, failures: int, more: Iterable[str] = ()) -> str:
+        """The counts as lines; `failures` are exceptions in the addon itself, `more` lines stand before the rules."""
         lines = [
             f"exchanges {self.exchanges}, rewritten {self.rewritten}, observed {self.observed}",
             f"images: {self.vision_calls} vision calls, {self.cached} described without one",
             f"addon: {self.milliseconds:.0f} ms in all, {failures} failures",
             f"queue: {self.queued:.0f} ms in all; tokens used: {self.tokens}",
+            *more,
         ]
         lines += [f"  {rule} {count}" for rule, count in self.rules.most_common()]
         lines += [f"  would apply {rule} {count}" for rule, count in self.would.most_common()]

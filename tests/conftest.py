@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.redis_server import redis_server
-
-__all__ = ["redis_server"]
+pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading")
 
 WITHOUT, WITH = "capture_accepted_without_addon", "capture_accepted_with_addon"
 """Properties that a test of a recorded request records, True or False (tests/end_to_end/test_captures.py)."""

@@ -21,9 +21,6 @@ from tests.cascading import (
 )
 from tests.vision_server import VisionServer, chat, error, image_part, png, text_part
 
-pytest_plugins = ("tests.cascading",)
-
-
 # When
 
 

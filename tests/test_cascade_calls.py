@@ -29,9 +29,6 @@ from tests.cascading import (
 )
 from tests.vision_server import Received, Reply, VisionServer, chat, error, image_part, png, text_part
 
-pytest_plugins = ("tests.cascading",)
-
-
 # The cache
 
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from mitmproxy import http
 
+from addon import departure
 from tests.http2_client import Http2Client
 from tests.proxying import (
     LOCAL,
@@ -27,8 +28,6 @@ from tests.proxying import (
     stream_answer,
 )
 from tests.vision_server import image_part, png
-
-pytest_plugins = ("tests.proxying",)
 
 BODY = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}]}
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
@@ -188,6 +187,8 @@ async def test_after_a_stream_reset_in_the_queue_nothing_is_sent(trust: Trust, r
             reset = await client.post(BODY)
             await until(lambda: taken(proxy) == 2)
             await client.reset(reset)
+            if retry == "all":
+                await until(lambda: proxy.addon.services.relay.counts.abandoned == 1)
             other = await client.post({**BODY, "user": "other"})
             gate.opened.set()
             await client.ended(other)
@@ -328,3 +329,21 @@ async def test_finished_cascades_go_ahead_of_new_arrivals(trust: Trust):
             assert {(await one).status_code for one in newcomers} == {200}
     assert seen[0] == "vision"
     assert seen[1:].index(next(text for text in seen[1:] if text != "hi")) <= 1
+
+
+@ways
+async def test_cascade_and_queue_end_before_a_client_gives_up(
+    trust: Trust, retry: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Clients drop a silent upstream after 120 s: whatever the queue's own patience, a request's ends before."""
+    assert departure.PATIENCE == 110
+    monkeypatch.setattr("addon.repair.PATIENCE", 0.05)
+    gate = Gate()
+    async with one_slot(trust, retry, hunyuan_queue_timeout="600") as (endpoint, proxy):
+        endpoint.answer = gate
+        first = asyncio.create_task(ask(proxy))
+        await until(lambda: endpoint.arrived)
+        refused = await ask(proxy)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "proxy_queue_timeout")
+        gate.opened.set()
+        assert (await first).status_code == 200

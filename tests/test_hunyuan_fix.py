@@ -30,8 +30,6 @@ from tests.proxying import (
     stream_answer,
 )
 
-pytest_plugins = ("tests.proxying",)
-
 GOOD = b'{ "model":"hunyuan-lite",  "messages":[{"role":"user","content":"\\u4f60\xc3\xa9"}] }\n'
 BAD = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}
 REPAIRED = {key: value for key, value in BAD.items() if key != "user"}

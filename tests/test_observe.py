@@ -26,8 +26,6 @@ from tests.proxying import (
 )
 from tests.vision_server import image_part, png
 
-pytest_plugins = ("tests.proxying",)
-
 BAD = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}
 RAW = json.dumps(BAD, indent=3).encode()
 IMAGE = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": [image_part(png("a cat"))]}]}

@@ -67,7 +67,6 @@ def test_mitmproxy_is_told_of_text_and_switches_only(option: options.Option):
         ("intercept_all", True, True),
         ("store", "memory", StorePlaces()),
         ("store", "sqlite:/tmp/x.db", StorePlaces(sqlite=Path("/tmp/x.db"))),
-        ("store", "sqlite", StorePlaces(sqlite=data_folder() / "store.sqlite3")),
         ("store", "redis://me@cache:6379/1", StorePlaces(redis="redis://me@cache:6379/1")),
         (
             "store",
@@ -139,6 +138,10 @@ def test_an_error_shows_no_password():
     with pytest.raises(OptionError) as error:
         setting("upstream", "https://me:secret@host/v1")
     assert "secret" not in str(error.value)
+
+
+def test_the_default_store_is_in_the_users_data_folder():
+    assert options.parse({}).store == StorePlaces(sqlite=data_folder() / "store.sqlite3")
 
 
 def test_a_password_for_redis_belongs_into_the_environment():

@@ -18,9 +18,7 @@ from addon.stores import redis as redis_store
 from addon.stores.bypass import FIRST_PAUSE, LONGEST_PAUSE
 from addon.stores.redis import redis_client
 from addon.wire.errors import Refusal
-from tests.redis_server import RedisServer, redis_server
-
-__all__ = ["redis_server"]
+from tests.redis_server import RedisServer
 
 BUDGET = 0.1
 

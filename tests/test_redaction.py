@@ -23,8 +23,6 @@ from addon.redaction import REDACTED, Redaction
 from tests.kept_flows import Kept, read, saved_and_read, until
 from tests.proxying import LOCAL, Answer, Endpoint, Proxy, Trust, free_port, run_endpoint, run_proxy
 
-pytest_plugins = ("tests.proxying",)
-
 SECRET = "s3cret"
 BODY = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}
 SENT = {

@@ -24,8 +24,6 @@ from tests.proxying import (
 )
 from tests.vision_server import image_part, png
 
-pytest_plugins = ("tests.proxying",)
-
 BAD = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "secret words"}], "user": "me"}
 WITH_IMAGE = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": [image_part(png("a cat"))]}]}
 

@@ -40,8 +40,6 @@ from tests.proxying import (
 )
 from tests.vision_server import VisionServer, image_part, never, png, vision_server
 
-pytest_plugins = ("tests.proxying",)
-
 MITMDUMP = str(Path(sys.executable).with_name("mitmdump"))
 BAD = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}
 WITH_IMAGE = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": [image_part(png("a cat"))]}]}

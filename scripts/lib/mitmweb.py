@@ -32,7 +32,8 @@ def mitmweb(folder: Path, *arguments: str) -> Iterator[Mitmweb]:
     """Run mitmweb with the addon as a proxy on free ports of 127.0.0.1, with a confdir in `folder`."""
     page_port = services.free_port()
     command = [str(Path(sys.executable).with_name("mitmweb")), "--mode", "regular@127.0.0.1:0"]
-    command += ["-s", str(services.ADDON), "--set", "hunyuan_store=memory", "--no-web-open-browser", "--web-host", "127.0.0.1"]
+    command += ["-s", str(services.ADDON), "--set", "hunyuan_store=memory"]
+    command += ["--no-web-open-browser", "--web-host", "127.0.0.1"]
     command += ["--web-port", str(page_port), "--set", f"confdir={folder / 'mitmproxy'}", *arguments]
     with services.service("mitmweb", command, folder) as running:
         page = running.wait_for(rf"Web server listening at (http://127\.0\.0\.1:{page_port}/\?token=\w+)")[1]

@@ -11,9 +11,9 @@ from addon.admission import Admission
 from addon.admission.leases import Leases
 from addon.stores.redis import redis_client
 from tests.admission.workers import LONG, Worker
-from tests.redis_server import RedisServer, redis_server
+from tests.redis_server import RedisServer
 
-__all__ = ["new_worker", "redis", "redis_server", "task_factory"]
+__all__ = ["new_worker", "redis", "task_factory"]
 
 
 @pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])

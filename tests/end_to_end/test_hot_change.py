@@ -16,8 +16,6 @@ from tests.end_to_end.processes import ROOT, clean_environment, free_port
 from tests.end_to_end.served import ADDON, MITMDUMP, Served, serve
 from tests.proxying import Answer, Arrived, Endpoint, Trust, chat_answer, run_endpoint
 
-pytest_plugins = ("tests.proxying",)
-
 BODY = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}
 
 

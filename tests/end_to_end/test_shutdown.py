@@ -25,7 +25,6 @@ from tests.kept_flows import read
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Trust, chat_answer, run_endpoint
 from tests.vision_server import image_part, png
 
-pytest_plugins = ("tests.proxying",)
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that could be caught")
 
 BODY = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}

@@ -15,8 +15,6 @@ from addon.stores import Chain, Item, LevelCounts, Memory, open_levels
 from tests.redis_server import RedisServer
 from tests.stores.standing import Time, lines, until
 
-pytest_plugins = ("tests.redis_server",)
-
 PATIENT = 2.0
 """Seconds: far more than the budget, far less than a client would notice a hang by."""
 

@@ -15,8 +15,6 @@ from addon.stores import Item, Memory, Sqlite, Store
 from addon.stores.redis import Redis
 from tests.redis_server import RedisServer
 
-pytest_plugins = ("tests.redis_server",)
-
 KINDS = ["memory", "sqlite", "redis"]
 
 

@@ -14,8 +14,6 @@ from addon.stores import Item, StoreError
 from addon.stores.redis import CONNECTIONS, Redis, redis_client
 from tests.redis_server import RedisServer
 
-pytest_plugins = ("tests.redis_server",)
-
 
 @pytest.fixture
 async def store(redis_server: RedisServer) -> AsyncIterator[Redis]:

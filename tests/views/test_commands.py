@@ -24,8 +24,6 @@ from tests.kept_flows import saved_and_read, until
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 from tests.vision_server import image_part, png
 
-pytest_plugins = ("tests.proxying",)
-
 BAD = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "é\ud800"}
 RAW = json.dumps(BAD, indent=3).encode() + b"\n"
 GOOD = b'{"model": "hunyuan-lite",  "messages": [{"role": "user", "content": "hi"}]}'
