@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ from simulator.vision import data_url, png_with_text
 MODEL = "hunyuan-2.0-instruct-20251111"
 RULES_HEADER = "x-hunyuan-fix"
 
+_COLLEAGUES = 12
 _ROLE = 10
 """Columns for a message's role."""
 _DIRECTIVE = re.compile(r"\s*\[\[sim:[a-z-]+ ?(.*?)]]", re.DOTALL)
@@ -299,6 +301,26 @@ def busy(side: Side) -> Outcome:
     return Outcome(tries == 2, [worked(f"HTTP 429, which the client waits out by itself; try {tries} succeeds")])
 
 
+def team(side: Side) -> Outcome:
+    """Twelve colleagues with one key, all in the same second; the account may have five calls under way."""
+    side.endpoint.disturb(fault="slow:0.2", times=_COLLEAGUES)
+
+    def ask(number: int) -> bool:
+        request: dict[str, Any] = {"messages": [{"role": "user", "content": f"Hello from {number}"}]}
+        try:
+            side.client.chat.completions.create(model=MODEL, **request)
+        except openai.APIStatusError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(_COLLEAGUES) as colleagues:
+        answered = sum(colleagues.map(ask, range(_COLLEAGUES)))
+    lines = [worked(f"{answered} of {_COLLEAGUES} answered")]
+    if answered < _COLLEAGUES:
+        lines = [failed(f"{_COLLEAGUES - answered} of {_COLLEAGUES}: HTTP 400, code 2003")]
+    return Outcome(answered == _COLLEAGUES, lines)
+
+
 SCENES = (
     Scene(
         "A history as agents send it",
@@ -311,4 +333,5 @@ SCENES = (
     Scene("An answer in JSON", "response_format with a schema; the model puts a fence around its answer", structured),
     Scene("Embeddings", "60 texts at once, base64 as openai-python asks for by default", embeddings),
     Scene("A busy endpoint", "its rate limit is a 400 with code 2003", busy),
+    Scene("A team at work", "twelve requests at once with one key; the endpoint allows an account five", team),
 )
