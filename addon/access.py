@@ -65,6 +65,12 @@ def overrules(who: Caller | Refusal, status: int, www_authenticate: str) -> bool
     return by_proxyauth and (isinstance(who, Refusal) or who.client is not None)
 
 
+def drop_password(request: Request) -> None:
+    """Take out of `request` what `proxyauth` was given in `Authorization`, and did not accept: it is no API key."""
+    if request.headers.get("authorization", "").strip().lower().startswith("basic"):
+        del request.headers["authorization"]
+
+
 def refused(caller: Caller, *, known_host: bool, guarded: bool) -> Refusal | None:
     """Why a request goes no further, `None` where it may.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from mitmproxy import http
+from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
 
 from addon import access, draining, keys, log, record, startup
@@ -41,14 +41,14 @@ class Arrivals:
             if not access.overrules(who, flow.response.status_code, challenge):
                 return
             flow.response = None
+            access.drop_password(flow.request)
         self._services.ending.expect(flow)
         route = self._route(flow)
         asked = flow.request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
         mode = asked if asked in MODES else self._settings.mode
         admitted = await self._admitted(flow, who, route)
         if isinstance(admitted, Refusal):
-            # Never together with request.stream: mitmproxy can't answer what it streams (mitmproxy.md section 1).
-            respond(flow, self._begun(flow, route, mode), admitted)
+            self._refuse(flow, self._begun(flow, route, mode), who, admitted)
         elif route is not None and isinstance(who, Caller):
             exchange = self._begun(flow, route, mode)
             exchange["client"], exchange["limits"] = who.client or "", admitted
@@ -87,6 +87,12 @@ class Arrivals:
             return refusal or {}
         return await self._services.limits.admit(who.client)
 
+    @staticmethod
+    def _refuse(flow: http.HTTPFlow, exchange: Record, who: Caller | Refusal, refusal: Refusal) -> None:
+        exchange["client"] = (who.client or "") if isinstance(who, Caller) else ""
+        # Never together with request.stream: mitmproxy can't answer what it streams (mitmproxy.md section 1).
+        respond(flow, exchange, refusal)
+
     def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller) -> None:
         """Send the request where its route says, with the key that it is lent."""
         request = flow.request
@@ -95,6 +101,9 @@ class Arrivals:
             request.port, request.path = route.address.port, route.address.path
         if route.not_yet:
             logger.info("%s %s is not repaired: it passes untouched", request.method, log.plain(exchange["path"]))
+        if _leads_back(request):
+            respond(flow, exchange, came_back())
+            return
         key = self._lent(request, route, exchange, who)
         if isinstance(key, str):
             request.headers["Authorization"] = key
@@ -122,3 +131,15 @@ class Arrivals:
     @staticmethod
     def _begun(flow: http.HTTPFlow, route: Route | None, mode: str) -> Record:
         return record.start(flow.metadata, flow.request.method, flow.request.path, route, mode)
+
+
+def _leads_back(request: http.Request) -> bool:
+    """Whether `request` would go to a port of this very proxy.
+
+    mitmproxy's own check doesn't see the ports of reverse:https, which speak UDP too: such a request would come round
+    again and again, a thousand times a second.
+    """
+    if not startup.is_loopback(request.host):
+        return False
+    proxyserver = ctx.master.addons.get("proxyserver")
+    return proxyserver is not None and any(port == request.port for _, port, *_ in proxyserver.listen_addrs())

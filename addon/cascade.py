@@ -18,12 +18,11 @@ from addon.descriptions import CallGone, Description, Descriptions, Failure, Fin
 from addon.exchange import Change, JsonObject
 from addon.images import BadImage, Image
 from addon.outgoing import Outgoing
+from addon.own_calls import Upstream
 from addon.profiles import Profile
 from addon.texts import Texts
-from addon.vision import RETRY_AFTER, Upstream, Vision, VisionCall
+from addon.vision import RETRY_AFTER, Vision, VisionCall
 from addon.wire.errors import Refusal, refusal
-
-__all__ = ["Cascade", "CascadeOutcome", "CascadeSettings", "Upstream"]
 
 LARGE = 1 << 20
 """Characters of image data from which on hashing and decoding leave the event loop (mitmproxy.md section 1)."""

@@ -39,6 +39,8 @@ _TOKEN = rb"hf-[A-Za-z0-9_-]{43}"
 _ANYWHERE = re.compile(rb"(?<![A-Za-z0-9_-])" + _TOKEN + rb"(?![A-Za-z0-9_-])")
 _AS_BEARER = re.compile(r"\s*bearer\s+(\S+)\s*", re.IGNORECASE)
 _SCRUBBED = b"[redacted]"
+_SUSPECT = re.compile(rb"hf-|basic\s", re.IGNORECASE)
+"""What headers and path must hold for a closer look at each."""
 _BASIC = re.compile(rb"\s*basic\s+(\S+)\s*", re.IGNORECASE)
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -153,6 +155,9 @@ def scrub(request: Request) -> bool:
 
     Whether there was any: such a request must not go on. What is left may be logged and kept.
     """
+    everything = b"\n".join([request.data.path, *(part for field in request.headers.fields for part in field)])
+    if not _SUSPECT.search(everything):  # as nearly always
+        return False
     fields = tuple((_scrubbed(name), _scrubbed(value)) for name, value in request.headers.fields)
     path = _scrubbed(request.data.path)
     found = fields != request.headers.fields or path != request.data.path

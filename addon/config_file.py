@@ -37,7 +37,7 @@ INTERVAL = 0.5
 DEFAULTS: Values = {option.name: option.default for option in OPTIONS}
 """What options are when nobody says anything."""
 
-_REFUSED = "%s: %s. Nothing of it was taken, the settings stay as they are."
+_REFUSED = "%s: %s Nothing of it was taken, the settings stay as they are."
 _MAX_BYTES = 1 << 16
 _SCALARS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "bool", "int", "float", "null", "timestamp"))
 _NULL = "tag:yaml.org,2002:null"
@@ -89,6 +89,11 @@ def _root(text: str) -> Node | None:
 def _without_quotes(problem: str) -> str:
     """What the parser says, without longer pieces of the file, in which a secret might stand."""
     return re.sub(r"'[^']{3,}'|\"[^\"]{3,}\"", "…", problem)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text if text.endswith("?") else f"{text}."
 
 
 def _name(key: Node, known: Values) -> str:
@@ -261,7 +266,7 @@ class ConfigFile:
         try:
             said = await asyncio.to_thread(read_file, file, DEFAULTS)
         except ConfigError as error:
-            logger.error(_REFUSED, file, error)
+            logger.error(_REFUSED, file, _sentence(error))
             return
         if look_at(self._file) == seen:
             self._take(said, str(file))
@@ -276,7 +281,7 @@ class ConfigFile:
         try:
             self._options.update(**changes)
         except exceptions.OptionsError as error:
-            logger.error(_REFUSED, file, error)
+            logger.error(_REFUSED, file, _sentence(error))
             return
         self._layers.said = said
         outdone = sorted(self._layers.given & said.keys())

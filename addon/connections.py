@@ -28,6 +28,8 @@ class InForce(Protocol):
 
     settings: Settings
     routes: Routes
+    is_running: bool
+    """mitmproxy has started. Its ports are open a moment before."""
     guarded: bool
     """Clients of other machines may do nothing before they have shown who they are."""
     services: Services
@@ -58,9 +60,13 @@ class Connections:
         logging.getLogger(scope.QUIET_LOGGER).removeFilter(self._quiet)
 
     def client_connected(self, client: Client) -> None:
-        """Refuse who comes from elsewhere in the moment before the listener is bound to this machine."""
+        """Refuse who comes while mitmproxy starts, or from elsewhere before the listener is bound to this machine."""
         self._in_force.services.outsiders.arrived(client)
-        if startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
+        if not self._in_force.is_running:
+            # mitmproxy has no certificates yet: the request would fail, and mitmproxy ends its start at any error. A
+            # proxy whose clients don't stop trying could never be restarted.
+            client.error = "mitmproxy is just starting."
+        elif startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
 
     def socks5_auth(self, data: Socks5AuthData) -> None:

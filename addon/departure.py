@@ -5,15 +5,17 @@ A slot is kept from here until the exchange ends, by whatever way: every way out
 
 from __future__ import annotations
 
+import time
+
 from mitmproxy import http
 from mitmproxy.flow import Error
 
-from addon import admission, profiles
+from addon import admission, profiles, record
 from addon.breaker import Verdict
 from addon.gate import Gate, Passage, TurnedAway
 from addon.options import Settings
 from addon.record import Record
-from addon.relay import Job, Relay, detour
+from addon.relay import Course, Job, Relay, detour
 from addon.retries import verdict
 from addon.wire.errors import Refusal
 
@@ -30,23 +32,26 @@ class Departures:
         self._relay = relay
         self._passages: dict[str, Passage] = {}
         """By flow id."""
-        self._jobs: dict[str, str] = {}
-        """Secrets of relay jobs by flow id."""
+        self._jobs: dict[str, tuple[str, Course]] = {}
+        """Secrets of relay jobs, and what becomes of these, by flow id."""
 
     async def depart(
-        self, flow: http.HTTPFlow, exchange: Record, settings: Settings, *, until: float
+        self, flow: http.HTTPFlow, exchange: Record, settings: Settings, *, arrived: float
     ) -> Refusal | None:
         """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
 
-        `until`: when, on the monotonic clock, waiting must end. Returns the client's answer where it may not go.
-        Cancelling gives the place in the queue up.
+        `arrived`: when, on the monotonic clock, it came in: from then on its client waits, also while images are
+        described. Returns the client's answer where it may not go. Cancelling gives the place in the queue up.
         """
         request = flow.request
         profile = profiles.load(exchange["profile"])
         account = admission.account(profile, request.headers.get("authorization"), settings)
         ahead = exchange["vision_calls"] > 0
+        until = arrived + PATIENCE
         if settings.retry == "all":
             await self._relay.start()
+            # Whoever looks at the flow, or saves it, while it waits for its answer finds the real place, and no secret.
+            course = Course(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
             job = Job(
                 url=request.url,
                 upstream=exchange["base_url"],
@@ -55,13 +60,15 @@ class Departures:
                 model=exchange["model"],
                 streamed=exchange["streamed"],
                 tries=settings.retry_tries,
-                deadline=settings.retry_deadline,
+                deadline=max(0.0, arrived + settings.retry_deadline - time.monotonic()),
                 silence=settings.upstream_timeout,
                 until=until,
                 ahead=ahead,
                 max_body=settings.max_body,
+                course=course,
             )
-            self._jobs[flow.id] = secret = self._relay.take(job)
+            secret = self._relay.take(job)
+            self._jobs[flow.id] = secret, course
             detour.divert(flow, self._relay.port, secret)
             return None
         try:
@@ -82,8 +89,11 @@ class Departures:
     def ended(self, flow: http.HTTPFlow) -> None:
         """The exchange of `flow` is over: give back its slot, and tell the breaker what came of it."""
         detour.restore(flow)
-        if secret := self._jobs.pop(flow.id, None):
+        if job := self._jobs.pop(flow.id, None):
+            secret, course = job
             self._relay.forget(secret)
+            if (exchange := record.of(flow.metadata)) is not None:
+                exchange["queued"] = course.waited * 1000
         if passage := self._passages.pop(flow.id, None):
             passage.leave(_verdict(flow))
 

@@ -53,7 +53,7 @@ class Descriptions:
 
     def at_hand(self, key: bytes) -> Finding | None:
         """The finding for `key` if this process's memory has it."""
-        return _read(self._chain.memory.find(_name(key)))
+        return _read(self._chain.at_hand(_name(key)))
 
     def put(self, key: bytes, finding: Finding, lasts: float | None = None) -> None:
         """Remember `finding` for `lasts` seconds; `None`: for good."""

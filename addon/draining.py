@@ -101,14 +101,23 @@ class Draining:
 
 
 def refusal() -> Refusal:
-    """The answer to a request that comes while the process ends.
+    """The answer to a request that comes while the process ends."""
+    return _elsewhere("The proxy is shutting down and takes no new requests. Nothing was sent on; try again shortly.")
 
-    It closes its connection, so that the next request opens a new one: at whoever listens then. mitmproxy leaves
-    that header out of an HTTP/2 answer, where it is not allowed.
+
+def cut() -> Refusal:
+    """The answer to a request whose time was over before its answer began."""
+    return _elsewhere("The proxy was stopped before this request had its answer. Try again shortly.")
+
+
+def _elsewhere(message: str) -> Refusal:
+    """An answer that closes its connection, so that the next request opens a new one: at whoever listens then.
+
+    mitmproxy leaves that header out of an HTTP/2 answer, where it is not allowed.
     """
     made = errors.refusal(
         503,
-        "The proxy is shutting down and takes no new requests. Nothing was sent on; try again shortly.",
+        message,
         type="server_error",
         code="proxy_shutting_down",
         retry_after=RETRY_AFTER,

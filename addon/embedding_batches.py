@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,6 +31,8 @@ TRIES = 3
 PATIENCE = 60.0
 """Seconds in which each of them must have begun its last try."""
 
+logger = logging.getLogger("addon")
+
 _PASSED_HEADERS = ("content-type", "retry-after", "x-request-id")
 
 
@@ -49,7 +52,8 @@ class _Batches:
     profile: Profile
     timeout: float
     tries: int
-    patience: float
+    until: float
+    """When, on the clock, the last try must have begun."""
 
 
 class EmbeddingBatches:
@@ -88,17 +92,18 @@ class EmbeddingBatches:
         """The joined answer to `bodies` (at least one), in their order; floats, as they came.
 
         A batch whose failure may pass is tried `tries` times, as `retries.persist` does it; within `patience` seconds
-        its last try has begun. One that fails for good ends the others at once and is the answer to the whole: the
-        endpoint's error under its honest status, 504 after `timeout` seconds for one try, 502 without a usable answer,
-        what the gate says. Cancelling this coroutine ends the calls.
+        the last try of the last one has begun. One that fails for good ends the others at once and is the answer to
+        the whole: the endpoint's error under its honest status, 504 after `timeout` seconds for one try, 502 without a
+        usable answer, what the gate says. Cancelling this coroutine ends the calls.
         """
-        batches = _Batches(upstream, profile, timeout, tries, patience)
+        batches = _Batches(upstream, profile, timeout, tries, until=self._clock() + patience)
         waiting = iter(enumerate(bodies))
         answers: dict[int, JsonObject] = {}
 
         async def work() -> None:
             for position, body in waiting:
-                answers[position] = await self._send_one(body, batches)
+                # What was begun goes on ahead of new arrivals: its first parts are paid for.
+                answers[position] = await self._send_one(body, batches, begun=position > 0)
 
         workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(bodies)))]
         try:
@@ -110,17 +115,17 @@ class EmbeddingBatches:
                 worker.cancel()
         return embeddings.join([answers[position] for position in range(len(bodies))])
 
-    async def _send_one(self, body: JsonObject, batches: _Batches) -> JsonObject:
-        """The answer to one batch. Raises `_Refused`."""
+    async def _send_one(self, body: JsonObject, batches: _Batches, *, begun: bool) -> JsonObject:
+        """The answer to one batch; `begun`: of a request that has begun before it. Raises `_Refused`."""
         data = json_body.serialise(body)
-        until = self._clock() + batches.patience
-        begun = itertools.count()
+        until = batches.until
+        tried = itertools.count()
 
         async def attempt() -> JsonObject | Refusal | Setback[Refusal]:
-            again = next(begun) > 0
+            again = next(tried) > 0
             try:
                 answer = await self._calls.post(
-                    batches.upstream, "/embeddings", data, timeout=batches.timeout, until=until, ahead=again
+                    batches.upstream, "/embeddings", data, timeout=batches.timeout, until=until, ahead=begun or again
                 )
             except TurnedAway as away:
                 return retries.turned_away(away, again=again)
@@ -130,8 +135,17 @@ class EmbeddingBatches:
                 return Setback(str(error), _unreached(502, "could not be reached", "upstream_unreachable"))
             return self._read(answer, body, batches.profile)
 
+        def log_setback(setback: Setback[object], number: int) -> None:
+            logger.info("embeddings call: %s (try %d of %d)", setback.what, number, batches.tries)
+
         result: JsonObject | Refusal = await retries.persist(
-            attempt, tries=batches.tries, until=until, sleep=self._sleep, jitter=self._jitter, clock=self._clock
+            attempt,
+            tries=batches.tries,
+            until=until,
+            on_setback=log_setback,
+            sleep=self._sleep,
+            jitter=self._jitter,
+            clock=self._clock,
         )
         if isinstance(result, Refusal):
             raise _Refused(result)

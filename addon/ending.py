@@ -62,8 +62,10 @@ class Ending:
     def _charge(self, flow: http.HTTPFlow, exchange: Record) -> None:
         """Count the tokens of a client that has a limit of them."""
         response = flow.response
-        if not exchange["client"] or exchange["answered"] or response is None or response.status_code >= 400:
+        if not exchange["client"] or response is None or response.status_code >= 400:
             return
+        if exchange["answered"] and not exchange["tokens"]:
+            return  # nobody was asked; the joined answers of an embeddings request name what they have used
         sent, received = len(flow.request.raw_content or b""), len(response.raw_content or b"")
         tokens = exchange["tokens"] or estimated_tokens(sent, received, streamed=exchange["streamed"])
         charging = self._limits.charge(exchange["client"], tokens)

@@ -26,6 +26,7 @@ from addon import config_file, log, options, record, services, startup  # noqa: 
 from addon.arrival import Arrivals  # noqa: E402
 from addon.connections import Connections  # noqa: E402
 from addon.mitmproxy_options import option  # noqa: E402
+from addon.ports import ClosingPorts  # noqa: E402
 from addon.repair import Repair, broken, respond  # noqa: E402
 from addon.route import Routes  # noqa: E402
 from addon.views import marks  # noqa: E402
@@ -106,6 +107,9 @@ class HunyuanFix:
         log.keep_from_legacy_events()
         startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
         self.services.ending.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
+        if self.guarded and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
+            # mitmproxy reads a request's body whole before the addon's refusal is sent, a stranger's too.
+            ctx.options.update(body_size_limit=str(self.settings.max_body))
         proxyserver = ctx.master.addons.get("proxyserver")
         specs = startup.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
         if specs:
@@ -132,10 +136,8 @@ class HunyuanFix:
     async def _shut_down(self) -> None:
         draining, ending = self.services.draining, self.services.ending
         draining.begin()
-        if "server" in ctx.options:
-            ctx.options.update(server=False)
-        live = lambda: len(ending.under_way)  # noqa: E731
-        await draining.wait(live, self.settings.drain_timeout, ctx.master.should_exit)
+        ports = ClosingPorts(ctx.options, ctx.master.addons.get("proxyserver"))
+        await draining.wait(lambda: len(ending.under_way), self.settings.drain_timeout, ctx.master.should_exit)
         tasks = [task for group in self._tasks.values() for task in group]
         for task in tasks:
             task.cancel()
@@ -143,6 +145,7 @@ class HunyuanFix:
             await asyncio.wait(tasks)
         ending.end_all(redact=self.settings.redact)
         await self.services.aclose()
+        await ports.closed()
 
     def client_disconnected(self, client: Client) -> None:
         """End the work for a client that is gone."""

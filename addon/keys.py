@@ -23,7 +23,7 @@ _KEY = re.compile(r"[\x21-\x7e]+")
 
 
 class LentKey:
-    """The key to lend: `HUNYUAN_API_KEY`, else what is in the file."""
+    """The key to lend: of the file that the option names, else `HUNYUAN_API_KEY`, else of `HUNYUAN_API_KEY_FILE`."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ, file: SecretFile[str] | None = None) -> None:
         self._environment = environment
@@ -45,16 +45,17 @@ class LentKey:
             raise OptionError(f"{source}: {error}") from None
 
     def _source(self, settings: Settings) -> tuple[str, Path | None]:
-        """Who names the file, and the file."""
+        """Who names the file, and the file; `None` where the key is not in one."""
         if settings.api_key_file:
+            # Before the environment: who changes the option while the proxy runs means to change the key.
             return "hunyuan_api_key_file", settings.api_key_file
-        named = self._environment.get(FILE_VARIABLE, "").strip()
-        return FILE_VARIABLE, Path(named).expanduser().absolute() if named else None
+        named = "" if self._given else self._environment.get(FILE_VARIABLE, "").strip()
+        return FILE_VARIABLE, Path(os.path.expanduser(named)).absolute() if named else None
 
     @property
     def value(self) -> str | None:
         """The key, `None` where there is none."""
-        return self._given or (self._file.content if self._file else None)
+        return self._file.content if self._file else self._given or None
 
     @property
     def _given(self) -> str:

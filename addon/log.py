@@ -45,6 +45,7 @@ def exchange(record: Record, outcome: str, *, colours: bool = False) -> str:
         f"cached={record['cached']}",
         f"addon_ms={record['milliseconds']:.1f}",
         *([f"queue_ms={record['queued']:.0f}"] if record["queued"] >= _WORTH_SAYING else []),
+        *([f"tries={record['tries']}"] if record["tries"] > 1 else []),
         *([f"client={record['client']}"] if record["client"] else []),
         f"-> {outcome}",
     ]

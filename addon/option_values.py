@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 
@@ -138,13 +138,9 @@ def hosts(text: str) -> dict[str, str | None]:
 def base_url(text: str) -> BaseUrl:
     """The base URL of an API."""
     accepted = "accepted is a base URL such as https://tokenhub.tencentmaas.com/v1"
-    parts = urlsplit(text)
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(accepted) from None
+    parts, host, port = _located(text, accepted)
     scheme = parts.scheme.lower()
-    if scheme not in ("http", "https") or not host or port == 0:
+    if scheme not in ("http", "https"):
         raise ValueError(accepted)
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError(f"{accepted}, without user name, query or fragment")
@@ -156,14 +152,23 @@ def base_url(text: str) -> BaseUrl:
 
 def proxy(text: str) -> str:
     """The URL of an HTTP proxy."""
-    parts = urlsplit(text)
-    try:
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or parts.path.strip("/") or parts.query:
-        raise ValueError("accepted is a proxy such as http://127.0.0.1:3128")
+    accepted = "accepted is a proxy such as http://127.0.0.1:3128"
+    parts, _, _ = _located(text, accepted)
+    if parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query:
+        raise ValueError(accepted)
     return text
+
+
+def _located(text: str, accepted: str) -> tuple[SplitResult, str, int | None]:
+    """The parts of a URL that says where something is, with its host and port. Raises `ValueError(accepted)`."""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(accepted) from None
+    if not host or port == 0:
+        raise ValueError(accepted)
+    return parts, host, port
 
 
 def path(text: str) -> Path:
@@ -177,43 +182,32 @@ def path(text: str) -> Path:
 def origins(text: str) -> frozenset[str]:
     """Origins of web pages such as http://localhost:3000, comma separated."""
     for item in items(text):
-        parts = urlsplit(item)
-        if not (parts.scheme and parts.netloc) or parts.path or parts.query or parts.fragment:
-            raise ValueError(f"accepted are origins such as http://localhost:3000, comma separated; {item!r} is none")
+        accepted = f"accepted are origins such as http://localhost:3000, comma separated; {item!r} is none"
+        parts, _, _ = _located(item, accepted)
+        if not parts.scheme or parts.path or parts.query or parts.fragment:
+            raise ValueError(accepted)
     return frozenset(item.lower() for item in items(text))
 
 
 def store(text: str) -> StorePlaces:
     """memory, sqlite, sqlite:PATH, redis://HOST; sqlite and redis together, comma separated."""
     accepted = "accepted are memory, sqlite, sqlite:PATH and redis://HOST:PORT/DB; the last two also together"
-    places: dict[str, Path | str] = {}
-    for item in items(text):
-        kind, _, place = item.partition(":")
-        kind = "redis" if kind == "rediss" else kind
-        if kind in places or kind not in ("memory", "sqlite", "redis"):
-            raise ValueError(accepted)
-        if kind == "redis":
-            places[kind] = _redis_url(item)
-        elif kind == "sqlite":
-            places[kind] = path(place) if place else data_folder() / "store.sqlite3"
-        elif place:
-            raise ValueError(accepted)
-        else:
-            places[kind] = ""
-    if not places or ("memory" in places and len(places) > 1):
+    named, places = items(text), StorePlaces()
+    if not named:
         raise ValueError(accepted)
-    places.pop("memory", None)
-    return StorePlaces(**places)  # type: ignore[arg-type]
+    for item in named:
+        kind, _, place = item.partition(":")
+        if kind == "sqlite" and places.sqlite is None:
+            places = replace(places, sqlite=path(place) if place else data_folder() / "store.sqlite3")
+        elif kind in ("redis", "rediss") and places.redis is None:
+            places = replace(places, redis=_redis_url(item))
+        elif named != ["memory"]:
+            raise ValueError(accepted)
+    return places
 
 
 def _redis_url(text: str) -> str:
-    parts = urlsplit(text)
-    try:
-        valid = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ValueError("accepted is a URL such as redis://127.0.0.1:6379/0, or rediss:// for TLS")
+    parts, _, _ = _located(text, "accepted is a URL such as redis://127.0.0.1:6379/0, or rediss:// for TLS")
     if parts.password is not None:
         raise ValueError(
             "a password does not belong here, where process lists and mitmweb show it: set HUNYUAN_REDIS_PASSWORD in "

@@ -249,7 +249,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "hunyuan_allow_open",
         False,
-        "Allow a listen address beyond this machine without proxyauth.",
+        "Allow a listen address beyond this machine without client tokens or proxyauth. The key is then lent to "
+        "nobody.",
     ),
     Option(
         "hunyuan_mode",

@@ -33,10 +33,13 @@ _OURS = frozenset(
 )
 """Request headers that are about one connection (RFC 9110 section 7.6.1), or are set here."""
 
+NOT_TRUSTED, TLS_FAILED = "certificate not trusted", "TLS failed"
+"""What failures of TLS are called."""
+
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "host name not found"),
-    (ssl.SSLCertVerificationError, "certificate not trusted"),
-    (ssl.SSLError, "TLS failed"),
+    (ssl.SSLCertVerificationError, NOT_TRUSTED),
+    (ssl.SSLError, TLS_FAILED),
     (ConnectionRefusedError, "connection refused"),
 )
 """Failures that a person wants told apart; the others go by the name of httpx's exception."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from addon import profiles, rules, texts
-from addon.cascade import Cascade, CascadeSettings, Upstream
+from addon.cascade import Cascade, CascadeSettings
 from addon.exchange import Change, Endpoint, JsonObject
 from addon.options import Settings
+from addon.own_calls import Upstream
 from addon.rules import embeddings, overlong, successor
 from addon.rules.context import RuleContext
 from addon.rules.tool_model import tool_model

@@ -37,6 +37,8 @@ class Record(TypedDict):
     """Spent by the addon, waiting for vision calls included."""
     queued: float
     """Milliseconds spent waiting for a slot of the account."""
+    tries: int
+    """Of the call, by the relay; 1 without it."""
     streamed: bool
     """The client asked for a stream."""
     client: str
@@ -90,6 +92,7 @@ def start(
         cached=0,
         milliseconds=0.0,
         queued=0.0,
+        tries=1,
         streamed=False,
         client="",
         limits={},

@@ -12,16 +12,18 @@ import time
 
 from mitmproxy import http
 
-from addon import admission, answer, content_coding, log, pipeline, record
-from addon.cascade import Cascade, Upstream
+from addon import admission, answer, content_coding, draining, log, pipeline, record
+from addon.cascade import Cascade
 from addon.content_coding import CodingError, TooLarge
 from addon.departure import PATIENCE
 from addon.exchange import Endpoint, JsonObject
 from addon.options import Settings
 from addon.outgoing import LOOP_GUARD, Outgoing
+from addon.own_calls import Upstream
 from addon.pipeline import Outcome
 from addon.profiles import Profile
 from addon.record import Record
+from addon.relay import TRIES_HEADER
 from addon.rules.context import RuleContext
 from addon.services import Services
 from addon.vision import Announcing
@@ -56,6 +58,7 @@ class Repair:
         self._cascade = services.cascade
         self._batches = services.batches
         self._departures = services.departures
+        self._draining = services.draining
         self._announcing = Cascade(Outgoing(), Announcing(Outgoing()))
         """For `hunyuan_mode=observe`: finds what would be asked, and asks nobody."""
         self._announcing.configure(pipeline.cascade_settings(settings))
@@ -65,22 +68,29 @@ class Repair:
     async def request(self, flow: http.HTTPFlow, exchange: Record) -> None:
         """Repair the request of `flow` and let it leave when its account has room, or answer it.
 
-        Raises nothing but `CancelledError`.
+        Raises nothing. Cancelled, it answers too, for nothing unfinished may go on.
         """
-        until = time.monotonic() + PATIENCE
+        try:
+            await self._on_its_way(flow, exchange)
+        except asyncio.CancelledError:
+            # The client is gone and gets nothing; or the process ends, and what waits for its turn has done no wrong.
+            respond(flow, exchange, draining.cut() if self._draining.begun else broken())
+
+    async def _on_its_way(self, flow: http.HTTPFlow, exchange: Record) -> None:
+        arrived = time.monotonic()
         refusal = await self._repaired(flow, exchange)
         if refusal is not None and exchange["mode"] == "observe":
             exchange["warning"] = f"would be answered with {refusal.status} by the proxy"
             refusal = None
         if refusal is None:
-            refusal = await self._departed(flow, exchange, until)
+            refusal = await self._departed(flow, exchange, arrived)
         if refusal is not None:
             respond(flow, exchange, refusal)
 
-    async def _departed(self, flow: http.HTTPFlow, exchange: Record, until: float) -> Refusal | None:
+    async def _departed(self, flow: http.HTTPFlow, exchange: Record, arrived: float) -> Refusal | None:
         started = time.perf_counter()
         try:
-            return await self._departures.depart(flow, exchange, self._settings, until=until)
+            return await self._departures.depart(flow, exchange, self._settings, arrived=arrived)
         except Exception as error:
             self._failed("A request could not be queued and goes on at once", error)
             return None
@@ -165,13 +175,14 @@ class Repair:
             context.profile,
             BATCH_TIMEOUT,
             tries=pipeline.own_tries(self._settings),
-            patience=self._settings.queue_timeout,
+            patience=PATIENCE,
         )
         if isinstance(result, Refusal):
             return result
         changes = [*outcome.changes, *(embeddings.pack(result) if context.plan.base64_embeddings else [])]
         record.note(exchange, changes)
         record.note_name(exchange, BATCH_RULE)
+        exchange["tokens"] = answer.tokens_used(result.get("usage"))
         return Refusal(200, json_body.serialise(result), {"content-type": "application/json"})
 
     def _upstream(self, request: http.Request, exchange: Record, profile: Profile) -> Upstream:
@@ -194,6 +205,7 @@ class Repair:
             return
         try:
             _mark(response, exchange)
+            exchange["tries"] = _tries(response)
             if not exchange["endpoint"]:
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange["profile"])
@@ -267,6 +279,11 @@ def respond(flow: http.HTTPFlow, exchange: Record, refusal: Refusal) -> None:
     flow.response = http.Response.make(refusal.status, refusal.body, dict(refusal.headers))
     exchange["answered"] = True
     _mark(flow.response, exchange)
+
+
+def _tries(response: http.Response) -> int:
+    tries = response.headers.get(TRIES_HEADER, "")
+    return int(tries) if tries.isdecimal() and tries.isascii() else 1
 
 
 def _mark(response: http.Response, exchange: Record) -> None:

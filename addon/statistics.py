@@ -28,7 +28,6 @@ class Statistics:
     """Used, as answers said."""
     rules: Counter[str] = field(default_factory=Counter)
     """Rule -> exchanges in which it changed something."""
-
     would: Counter[str] = field(default_factory=Counter)
     """The same for observed exchanges, in which it would have."""
 

@@ -25,15 +25,13 @@ from addon.texts import Texts
 from addon.wire import errors, json_body
 from addon.wire.errors import Refusal
 
-__all__ = ["ANNOUNCED", "RETRY_AFTER", "Announcing", "Upstream", "Vision", "VisionCall"]
-
 MAX_TOKENS = 2000
 """Length of a description (issue 2 section 5): one screen of text, transcribed."""
 
 RETRY_AFTER = 5.0
 """Seconds that a client is told to wait where the endpoint names none."""
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger("addon")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ class Vision:
         begun = itertools.count()
 
         def log_setback(setback: Setback[object], number: int) -> None:
-            log.info("vision call to %s: %s (try %d of %d)", call.model, setback.what, number, call.tries)
+            logger.info("vision call to %s: %s (try %d of %d)", call.model, setback.what, number, call.tries)
 
         return await retries.persist(
             lambda: self._attempt(call, body, again=next(begun) > 0),

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from addon import profiles, texts
-from addon.cascade import Cascade, CascadeOutcome, CascadeSettings, Upstream
+from addon.cascade import Cascade, CascadeOutcome, CascadeSettings
 from addon.outgoing import Outgoing
+from addon.own_calls import Upstream
 from addon.vision import Vision
 from tests.vision_server import (
     Received,

@@ -6,8 +6,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading")
+
+# A property that fails must fail for what it says, not because eight workers share two processors.
+settings.register_profile("unhurried", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 WITHOUT, WITH = "capture_accepted_without_addon", "capture_accepted_with_addon"
 """Properties that a test of a recorded request records, True or False (tests/end_to_end/test_captures.py)."""

@@ -46,6 +46,11 @@ class Fault:
     deaf: bool = False
     """Nothing of the request is read until `FaultProxy.listen_again`."""
 
+    @property
+    def silent(self) -> bool:
+        """Whether a client waits for ever."""
+        return self.deaf or self.ends == "stall"
+
 
 GOOD = Fault()
 

@@ -1,24 +1,44 @@
-"""An HTTP/2 client that can reset a stream and keep its connection, as httpx can't."""
+"""An HTTP/2 client that can reset a stream and keep its connection, or let an answer wait, as httpx can't."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
+from typing import Protocol
 
 import h2.config
 import h2.connection
 import h2.events
 import httpx
 
-from tests.proxying import LOCAL, Proxy
+from tests.proxying import LOCAL, Trust
+
+WINDOW = 65535
+"""Bytes that a server may send before its client has said that it has room for more (RFC 9113 section 6.9.2)."""
+
+
+class Reverse(Protocol):
+    """A reverse proxy that runs, in this process or another."""
+
+    @property
+    def trust(self) -> Trust: ...
+    @property
+    def reverse_port(self) -> int: ...
 
 
 class Http2Client:
-    """One connection to the reverse proxy; `headers` go with every request."""
+    """One connection to the reverse proxy; `headers` go with every request.
 
-    def __init__(self, proxy: Proxy, headers: Mapping[str, str] | None = None) -> None:
+    A `hesitant` one has no room for more than `WINDOW` bytes until it is to `take_all`.
+    """
+
+    def __init__(self, proxy: Reverse, headers: Mapping[str, str] | None = None, *, hesitant: bool = False) -> None:
         self._proxy = proxy
         self._headers = dict(headers or {})
+        self._hesitant = hesitant
+        self._untold: Counter[int] = Counter()
+        """Bytes received that the server doesn't know to have made room again, by stream."""
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
         self._ended: set[int] = set()
         self.received: dict[int, bytearray] = {}
@@ -58,10 +78,17 @@ class Http2Client:
             await self._read()
         return bytes(self.received[stream])
 
-    async def begun(self, stream: int) -> None:
-        """Wait for the first bytes of a body."""
-        while not self.received[stream]:
+    async def begun(self, stream: int, size: int = 1) -> None:
+        """Wait for the first bytes of a body, as many as `size`."""
+        while len(self.received[stream]) < size:
             await self._read()
+
+    async def take_all(self) -> None:
+        """Let come whatever waits."""
+        self._hesitant = False
+        for stream in list(self._untold):
+            self._h2.acknowledge_received_data(self._untold.pop(stream), stream)
+        await self._flush()
 
     async def _read(self) -> None:
         data = await self._reader.read(65536)
@@ -69,7 +96,10 @@ class Http2Client:
         for event in self._h2.receive_data(data):
             if isinstance(event, h2.events.DataReceived):
                 self.received[event.stream_id] += event.data
-                self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                if self._hesitant:
+                    self._untold[event.stream_id] += event.flow_controlled_length
+                else:
+                    self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             elif isinstance(event, h2.events.StreamEnded):
                 self._ended.add(event.stream_id)
             assert not isinstance(event, h2.events.StreamReset), event

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 from mitmproxy.flow import Flow
@@ -25,12 +23,6 @@ class Kept:
     def requestheaders(self, flow: HTTPFlow) -> None:
         self.flows.append(flow)
         self.last = flow
-
-
-async def until(happened: Callable[[], object]) -> None:
-    """Wait for what mitmproxy does a moment later."""
-    while not happened():
-        await asyncio.sleep(0.01)
 
 
 def read(path: Path) -> list[HTTPFlow]:

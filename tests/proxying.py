@@ -18,13 +18,13 @@ import hypercorn.asyncio
 import hypercorn.config
 import pytest
 import trustme
-from mitmproxy.certs import CertStore
 from mitmproxy.options import Options
 from mitmproxy.tools.dump import DumpMaster
 
 from addon.connections import Connections
 from addon.hunyuan_fix import HunyuanFix
 from addon.views.commands import Commands
+from scripts.lib.services import free_port
 
 LOCAL = "localhost"
 
@@ -157,7 +157,10 @@ class OnlyHttp2(ssl.SSLContext):
 def make_trust(folder: Path) -> Trust:
     made = Trust(folder, trustme.CA())
     made.confdir.mkdir()
-    CertStore.from_store(made.confdir, "mitmproxy", 2048)
+    # Elliptic curves: each start of mitmproxy's reads the key, and checking an RSA key takes 30 ms.
+    proxys = trustme.CA()
+    (made.confdir / "mitmproxy-ca.pem").write_bytes(proxys.private_key_pem.bytes() + proxys.cert_pem.bytes())
+    proxys.cert_pem.write_to_path(str(made.confdir / "mitmproxy-ca-cert.pem"))
     made.authority.cert_pem.write_to_path(str(made.authority_file))
     issued = made.authority.issue_cert(LOCAL, "127.0.0.1")
     (folder / "endpoint.pem").write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
@@ -234,8 +237,9 @@ async def run_proxy(
     master.options.update(ssl_verify_upstream_trusted_ca=str(trust.authority_file))
     fix = HunyuanFix()
     for addon in (fix, Connections(fix), Commands(fix.services.cascade, fix.stats), *beside):
-        master.addons.get("scriptloader").addons.append(addon)
+        # In mitmproxy's own order: what is appended first is configured anew with each option that it declares.
         master.addons.register(addon)
+        master.addons.get("scriptloader").addons.append(addon)
     master.options.update(
         **{"hunyuan_hosts": LOCAL, "hunyuan_store": "memory", "hunyuan_drain_timeout": "0.2", **options}
     )
@@ -251,14 +255,6 @@ async def run_proxy(
     finally:
         master.shutdown()
         await asyncio.wait({running})
-
-
-def free_port() -> int:
-    """A port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")

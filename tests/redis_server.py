@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib.services import free_port
+
 _START_TIMEOUT = 30.0
 
 
@@ -25,7 +27,7 @@ class RedisServer:
     def __init__(self, program: str, folder: Path) -> None:
         self._program = program
         self._folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -73,13 +75,6 @@ class RedisServer:
                 return connection.recv(7) == b"+PONG\r\n"
         except OSError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

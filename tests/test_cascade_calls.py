@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from addon import cascade, images, texts
-from addon.cascade import Cascade, CascadeOutcome, Upstream
+from addon.cascade import Cascade, CascadeOutcome
 from addon.descriptions import Descriptions
+from addon.own_calls import Upstream
 from addon.stores import Chain, Memory, Sqlite
 from tests.cascading import (
     IMAGE,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+import re
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 from mitmproxy import http
 
 from addon import departure
+from addon.relay import Job, Relay
+from scripts.lib.services import free_port
 from tests.http2_client import Http2Client
 from tests.proxying import (
     LOCAL,
@@ -21,13 +25,13 @@ from tests.proxying import (
     Proxy,
     Trust,
     chat_answer,
-    free_port,
     json_answer,
     run_endpoint,
     run_proxy,
     stream_answer,
 )
 from tests.vision_server import image_part, png
+from tests.waiting import until
 
 BODY = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}]}
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
@@ -58,12 +62,6 @@ def taken(proxy: Proxy) -> int:
     """Slots that calls hold, and calls that wait for one."""
     queues = proxy.addon.services.admission.state().queues
     return sum(queue.under_way + queue.waiting for queue in queues)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def ask(proxy: Proxy, http2: bool = False, **more: object) -> httpx.Response:
@@ -305,6 +303,92 @@ async def test_the_flow_shows_where_its_request_really_went(trust: Trust, http2:
     assert watching.seen == [("responseheaders", url), ("response", url)]
 
 
+async def test_while_it_waits_the_flow_shows_no_relay(trust: Trust):
+    """Whoever saves or exports a flow that is under way finds neither the secret nor the detour."""
+    gate = Gate()
+    flows: list[http.HTTPFlow] = []
+
+    class Collecting:
+        def request(self, flow: http.HTTPFlow) -> None:
+            flows.append(flow)
+
+    async with one_slot(trust, "all", Collecting()) as (endpoint, proxy):
+        endpoint.answer = gate
+        asking = asyncio.create_task(ask(proxy))
+        await until(lambda: endpoint.arrived)
+        (flow,) = flows
+        assert flow.response is None
+        assert flow.request.url == f"http://{LOCAL}:{endpoint.port}/v1/chat/completions"
+        assert not any("relay" in name.lower() for name in flow.request.headers)
+        gate.opened.set()
+        assert (await asking).status_code == 200
+
+
+@ways
+async def test_a_flow_that_is_killed_in_the_queue_is_not_sent(trust: Trust, retry: str):
+    gate = Gate()
+    flows: list[http.HTTPFlow] = []
+
+    class Collecting:
+        def requestheaders(self, flow: http.HTTPFlow) -> None:
+            flows.append(flow)
+
+    async with one_slot(trust, retry, Collecting()) as (endpoint, proxy):
+        endpoint.answer = gate
+        first = asyncio.create_task(ask(proxy))
+        await until(lambda: endpoint.arrived)
+        second = asyncio.create_task(ask(proxy))
+        await until(lambda: taken(proxy) == 2)
+        flows[1].kill()
+        gate.opened.set()
+        assert (await first).status_code == 200
+        with pytest.raises(httpx.HTTPError):
+            await second
+        await until(lambda: not taken(proxy))
+        assert len(endpoint.arrived) == 1
+        assert not proxy.addon.services.departures.under_way
+
+
+@ways
+async def test_the_wait_in_the_queue_is_told(trust: Trust, retry: str, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
+    gate = Gate()
+    async with one_slot(trust, retry) as (endpoint, proxy):
+        endpoint.answer = gate
+        first = asyncio.create_task(ask(proxy))
+        await until(lambda: endpoint.arrived)
+        second = asyncio.create_task(ask(proxy))
+        await until(lambda: taken(proxy) == 2)
+        await asyncio.sleep(0.01)  # what is measured
+        gate.opened.set()
+        assert {(await one).status_code for one in (first, second)} == {200}
+        await until(lambda: not taken(proxy))
+    waited = [int(found[1]) for line in caplog.messages if (found := re.search(r"queue_ms=(\d+)", line))]
+    assert max(waited) >= 10
+
+
+@ways
+@versions
+async def test_what_waits_when_the_process_ends_is_told_so(trust: Trust, retry: str, http2: bool):
+    gate = Gate()
+    async with one_slot(trust, retry, hunyuan_drain_timeout="0.05") as (endpoint, proxy):
+        endpoint.answer = gate
+        first = asyncio.create_task(ask(proxy))
+        await until(lambda: endpoint.arrived)
+        second = asyncio.create_task(ask(proxy, http2))
+        await until(lambda: taken(proxy) == 2)
+        proxy.master.shutdown()
+        refused = await second
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "proxy_shutting_down")
+        assert int(refused.headers["retry-after"]) >= 1
+        if retry == "all":
+            assert (await first).json()["error"]["code"] == "proxy_shutting_down"
+        else:
+            with pytest.raises(httpx.HTTPError):
+                await first
+        gate.opened.set()
+
+
 async def test_finished_cascades_go_ahead_of_new_arrivals(trust: Trust):
 
     seen: list[str] = []
@@ -331,13 +415,39 @@ async def test_finished_cascades_go_ahead_of_new_arrivals(trust: Trust):
     assert seen[1:].index(next(text for text in seen[1:] if text != "hi")) <= 1
 
 
+async def test_the_time_of_the_cascade_counts_towards_the_deadline_of_retries(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch
+):
+    """The client waits from the moment that its request came in, not from the relay's begin."""
+    described = 0.2
+    jobs: list[Job] = []
+    take = Relay.take
+
+    def taken_down(self: Relay, job: Job) -> str:
+        jobs.append(job)
+        return take(self, job)
+
+    async def answer(request: Arrived) -> Answer:
+        if "vision" in request.json["model"]:
+            await asyncio.sleep(described)  # what is measured
+        return chat_answer("ok")
+
+    monkeypatch.setattr(Relay, "take", taken_down)
+    with_image: dict[str, Any] = {**BODY, "messages": [{"role": "user", "content": [image_part(png("a cat"))]}]}
+    async with one_slot(trust, "all", hunyuan_retry_deadline="50") as (endpoint, proxy):
+        endpoint.answer = answer
+        assert (await ask(proxy, **with_image)).status_code == 200
+    (job,) = jobs
+    assert job.deadline <= 50 - described
+
+
 @ways
 async def test_cascade_and_queue_end_before_a_client_gives_up(
     trust: Trust, retry: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Clients drop a silent upstream after 120 s: whatever the queue's own patience, a request's ends before."""
     assert departure.PATIENCE == 110
-    monkeypatch.setattr("addon.repair.PATIENCE", 0.05)
+    monkeypatch.setattr("addon.departure.PATIENCE", 0.05)
     gate = Gate()
     async with one_slot(trust, retry, hunyuan_queue_timeout="600") as (endpoint, proxy):
         endpoint.answer = gate

@@ -83,6 +83,15 @@ async def test_found_in_memory_and_below_together(chain: Chain, below: Ailing, t
     assert await known.find([key("a"), key("b")]) == {}
 
 
+async def test_what_memory_had_is_counted_as_a_hit(chain: Chain) -> None:
+    known = Descriptions(chain)
+    known.put(key("a"), Description("a"))
+    await known.find([key("a"), key("b")])
+    memory, below = chain.counts()
+    assert (memory.hits, memory.misses) == (1, 1)
+    assert (below.hits, below.misses) == (0, 1)
+
+
 async def test_a_slow_store_delays_but_once(chain: Chain, below: Ailing) -> None:
     known = Descriptions(chain)
     below.hangs = asyncio.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -12,11 +13,11 @@ import pytest
 from addon import profiles
 from addon.admission import Account, Admission
 from addon.breaker import Breaker, Verdict
-from addon.cascade import Upstream
 from addon.embedding_batches import EmbeddingBatches
 from addon.exchange import JsonObject
 from addon.gate import Gate
 from addon.outgoing import Outgoing
+from addon.own_calls import Upstream
 from addon.wire.errors import Refusal
 from tests.vision_server import Received, Reply, VisionServer, error, never, vision_server
 
@@ -211,6 +212,18 @@ async def test_what_will_not_pass_is_not(server: VisionServer, outgoing: Outgoin
     server.replies(reply)
     assert isinstance(await send(outgoing, server.url, bodies(2), concurrency=1, tries=3), Refusal)
     assert len(server.received) == 1
+
+
+async def test_a_further_try_is_logged(
+    server: VisionServer, outgoing: Outgoing, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "addon")
+    server.replies(error(429), error(429))
+    await send(outgoing, server.url, bodies(1), tries=2)
+    assert [record.getMessage() for record in caplog.records if record.name == "addon"] == [
+        "embeddings call: HTTP 429 (try 1 of 2)",
+        "embeddings call: HTTP 429 (try 2 of 2)",
+    ]
 
 
 async def test_the_last_error_is_the_answer(server: VisionServer, outgoing: Outgoing) -> None:

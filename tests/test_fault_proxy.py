@@ -7,7 +7,7 @@ import gzip
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 import trustme
@@ -28,6 +28,7 @@ from tests.fault_proxy import (
     stall,
     truncated_gzip,
 )
+from tests.waiting import until
 
 REQUEST = b"POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody"
 ANSWER = http_answer(b'{"answer": "one that is good"}')
@@ -65,12 +66,6 @@ async def endpoint() -> AsyncIterator[tuple[Endpoint, int]]:
 async def proxy(endpoint: tuple[Endpoint, int]) -> AsyncIterator[FaultProxy]:
     async with fault_proxy(endpoint[1]) as running:
         yield running
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.002)
 
 
 async def ask(proxy: FaultProxy) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

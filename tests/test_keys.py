@@ -125,17 +125,25 @@ def key_file(folder: Path, text: str = "sk-file\n", name: str = "key") -> Path:
     return new.replace(folder / name)
 
 
-def test_the_environments_key_comes_before_the_files(tmp_path: Path):
-    path = key_file(tmp_path)
+def test_the_environments_key_comes_before_the_environments_file(tmp_path: Path):
+    named = {"HUNYUAN_API_KEY_FILE": str(key_file(tmp_path))}
     assert LentKey({}).configured(settings()).value is None
-    assert LentKey({"HUNYUAN_API_KEY": " sk-environment\n"}).configured(settings(path)).value == "sk-environment"
-    assert LentKey({"HUNYUAN_API_KEY": " "}).configured(settings(path)).value == "sk-file"
+    assert LentKey(named).configured(settings()).value == "sk-file"
+    assert LentKey(named | {"HUNYUAN_API_KEY": " sk-environment\n"}).configured(settings()).value == "sk-environment"
+    assert LentKey(named | {"HUNYUAN_API_KEY": " "}).configured(settings()).value == "sk-file"
 
 
-def test_the_options_file_comes_before_that_of_the_environment(tmp_path: Path):
-    environment = {"HUNYUAN_API_KEY_FILE": str(key_file(tmp_path, "sk-other", "other"))}
-    assert LentKey(environment).configured(settings()).value == "sk-other"
-    assert LentKey(environment).configured(settings(key_file(tmp_path))).value == "sk-file"
+def test_the_options_file_comes_before_both(tmp_path: Path):
+    other = str(key_file(tmp_path, "sk-other", "other"))
+    both = LentKey({"HUNYUAN_API_KEY_FILE": other, "HUNYUAN_API_KEY": "sk-environment"})
+    of_file = both.configured(settings(key_file(tmp_path)))
+    assert of_file.value == "sk-file"
+    assert of_file.configured(settings()).value == "sk-environment"
+
+
+def test_a_home_that_nobody_has_is_a_file_that_is_missing():
+    with pytest.raises(OptionError, match=r"^HUNYUAN_API_KEY_FILE: .*can't be read"):
+        LentKey({"HUNYUAN_API_KEY_FILE": "~nobody-of-that-name/key"}).configured(settings())
 
 
 @pytest.mark.parametrize("wrong", ["", " \n", "sk-one\nsk-two", "sk-a b", "sk-é", "sk-\x00"])

@@ -35,6 +35,14 @@ def test_the_line_of_an_observed_exchange_says_would():
     )
 
 
+def test_the_line_says_who_sent_it_and_how_long_it_waited():
+    done = exchange()
+    done["client"], done["queued"] = "alice", 1234.6
+    assert " queue_ms=1235 client=alice -> 200" in log.exchange(done, "200")
+    done["client"], done["queued"] = "", 0.9
+    assert log.exchange(done, "200").endswith(" addon_ms=0.0 -> 200"), "a wait that nobody would notice isn't said"
+
+
 @pytest.mark.parametrize(
     ("outcome", "code"), [("200", "32"), ("429", "31"), ("200, client left", "32"), ("failed", "31")]
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.kept_flows import Kept, until
+from tests.kept_flows import Kept
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -25,6 +25,7 @@ from tests.proxying import (
     stream_answer,
 )
 from tests.vision_server import image_part, png
+from tests.waiting import until
 
 BAD = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}
 RAW = json.dumps(BAD, indent=3).encode()

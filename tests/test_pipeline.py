@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from addon import options, pipeline, rules
-from addon.cascade import Cascade, Upstream
+from addon.cascade import Cascade
 from addon.options import Settings
 from addon.outgoing import Outgoing
+from addon.own_calls import Upstream
 from addon.pipeline import CascadeBroken, Outcome
 from tests.vision_server import error, image_part, png, text_part, vision_server
 

@@ -20,8 +20,10 @@ from mitmproxy.test import tflow
 
 from addon import redaction
 from addon.redaction import REDACTED, Redaction
-from tests.kept_flows import Kept, read, saved_and_read, until
-from tests.proxying import LOCAL, Answer, Endpoint, Proxy, Trust, free_port, run_endpoint, run_proxy
+from scripts.lib.services import free_port
+from tests.kept_flows import Kept, read, saved_and_read
+from tests.proxying import LOCAL, Answer, Endpoint, Proxy, Trust, run_endpoint, run_proxy
+from tests.waiting import until
 
 SECRET = "s3cret"
 BODY = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}

@@ -24,20 +24,10 @@ from mitmproxy import http
 from addon import rules
 from addon.cascade import Cascade
 from addon.wire.streams import ChatStream
+from scripts.lib.services import free_port
 from tests.end_to_end.processes import ROOT, Process, clean_environment, process
 from tests.http2_client import Http2Client
-from tests.proxying import (
-    LOCAL,
-    Answer,
-    Arrived,
-    Endpoint,
-    Proxy,
-    Trust,
-    chat_answer,
-    free_port,
-    run_endpoint,
-    run_proxy,
-)
+from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_endpoint, run_proxy
 from tests.vision_server import VisionServer, image_part, never, png, vision_server
 
 MITMDUMP = str(Path(sys.executable).with_name("mitmdump"))

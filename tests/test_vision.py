@@ -14,7 +14,8 @@ from addon.breaker import Breaker, Verdict
 from addon.descriptions import Description, Failure
 from addon.gate import Gate
 from addon.outgoing import Outgoing
-from addon.vision import RETRY_AFTER, Upstream, Vision, VisionCall
+from addon.own_calls import Upstream
+from addon.vision import RETRY_AFTER, Vision, VisionCall
 from addon.wire.errors import Refusal
 from tests.vision_server import Reply, VisionServer, chat, error, never, png, vision_server
 

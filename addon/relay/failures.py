@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from addon import content_coding
 from addon.content_coding import CodingError, TooLarge
-from addon.outgoing import CallFailed
+from addon.outgoing import NOT_TRUSTED, TLS_FAILED, CallFailed
 from addon.profiles import Profile
 from addon.relay.commitment import TOO_LARGE, Flaw
 from addon.relay.headers import for_client, value
@@ -95,7 +95,14 @@ def unreached(error: CallFailed) -> Failure:
     kind = str(error)
     if error.begun:
         return _passing(502, f"The endpoint broke off its answer ({kind}).", "upstream_invalid_answer")
-    if kind in _TLS:
+    if kind == NOT_TRUSTED:
+        # No number of tries makes a certificate a trusted one; who waits for them learns of it later.
+        message = (
+            f"There is no secure connection with the endpoint: {kind} (ssl_verify_upstream_trusted_ca, ssl_insecure)."
+        )
+        refusal = errors.refusal(502, message, type="server_error", code="upstream_tls_failed", retry=False)
+        return Failure(reply(refusal), may_pass=False)
+    if kind == TLS_FAILED:
         return _passing(502, f"There is no secure connection with the endpoint: {kind}.", "upstream_tls_failed")
     return _passing(502, f"The endpoint could not be reached: {kind}.", "upstream_unreachable")
 
@@ -123,10 +130,6 @@ def stream_broken(*, timed_out: bool) -> bytes:
             }
         }
     )
-
-
-_TLS = ("certificate not trusted", "TLS failed")
-"""What `Outgoing` calls failures of TLS."""
 
 
 def _passing(status: int, message: str, code: str) -> Failure:

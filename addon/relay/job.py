@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from addon.admission import Account
@@ -16,6 +16,18 @@ TRIES_HEADER = "x-hunyuan-fix-tries"
 
 type Headers = Sequence[tuple[bytes, bytes]]
 """Header lines in their order, names as they came."""
+
+
+@dataclass(slots=True, eq=False)
+class Course:
+    """What becomes of a job, between the relay and whoever gave it."""
+
+    on_claim: Callable[[], None] = lambda: None
+    """Called when the request has come: mitmproxy has sent what it shows of it."""
+    wanted: Callable[[], bool] = lambda: True
+    """Whether anybody still waits for the answer. Asked before each try: a flow that was killed is still under way."""
+    waited: float = 0.0
+    """Seconds that its tries have waited for slots so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,7 @@ class Job:
     """The first try goes ahead of new arrivals."""
     max_body: int
     """Bytes to which an answer is unpacked to be looked at."""
+    course: Course = field(default_factory=Course)
 
 
 @dataclass(frozen=True, slots=True)

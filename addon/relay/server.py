@@ -14,7 +14,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 
-from addon import log
+from addon import draining, log
 from addon.gate import Gate
 from addon.outgoing import Outgoing
 from addon.relay import failures
@@ -71,7 +71,7 @@ class Relay:
         return len(self._calls)
 
     async def aclose(self) -> None:
-        """Stop listening and end every call."""
+        """Stop listening and end every call: what has no answer yet gets one that says why."""
         server, self._server = self._server, None
         if server is None:
             return
@@ -88,7 +88,10 @@ class Relay:
     def claim(self, secret: str) -> Job | None:
         """The job that belongs to `secret`, once; `None` if nobody took one."""
         # A lookup isn't done in constant time, but nobody guesses 256 random bits that hold for one request.
-        return self._jobs.pop(secret, None)
+        job = self._jobs.pop(secret, None)
+        if job is not None:
+            job.course.on_claim()
+        return job
 
     def answer(self, job: Job, headers: Headers, body: bytes, client: _Client) -> asyncio.Task[None]:
         """Begin to answer `client`. Cancelling the task ends the call."""
@@ -114,9 +117,12 @@ class Relay:
                 client.send(reply)
             else:
                 client.end()
-        except (ClientLeft, asyncio.CancelledError):
+        except (ClientLeft, asyncio.CancelledError) as ended:
             self.counts.abandoned += 1
-            client.drop()
+            if isinstance(ended, asyncio.CancelledError) and self._server is None and not client.begun:
+                client.send(failures.reply(draining.cut()))
+            else:
+                client.drop()
         except Exception as error:
             logger.error("A call could not be relayed:\n%s", log.failure(error))
             if client.begun:

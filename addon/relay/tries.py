@@ -28,6 +28,9 @@ MAX_ANSWER = 64 * 2**20
 _LARGE = 256 * 1024
 """Bytes from which an answer is looked at in a thread: unpacking it takes milliseconds."""
 
+_FOR_NOBODY = Reply(502, (), b"")
+"""Ends a killed flow: mitmproxy closes its client's connection when an answer begins, and sends nothing of it on."""
+
 logger = logging.getLogger("addon")
 
 
@@ -46,7 +49,7 @@ class Counts:
     broken: int = 0
     """Streams that the endpoint broke off after their first event."""
     abandoned: int = 0
-    """Calls whose client left."""
+    """Calls whose client left, or whose flow was killed."""
     retries: Counter[str] = field(default_factory=Counter)
     """Why a call was tried again -> how often."""
 
@@ -88,25 +91,35 @@ class Call:
         return Reply(reply.status, self._marked(reply.headers), reply.body) if reply else None
 
     async def _try(self) -> _Outcome:
-        first = not self._tries
-        self._tries += 1
         try:
-            passage = await self._gate.enter(
-                self._job.upstream,
-                self._job.account,
-                until=self._job.until if first else self._until,
-                ahead=self._job.ahead or not first,
-            )
+            passage = await self._entered(again=self._tries > 0)
         except TurnedAway as turned_away:
             self._counts.turned_away += 1
             return failures.reply(turned_away.refusal)
-        self._counts.tries += 1
-        if not first:
-            self._counts.retries[self._setback] += 1
         try:
+            if not self._job.course.wanted():
+                self._counts.abandoned += 1
+                return _FOR_NOBODY
+            if self._tries:
+                self._counts.retries[self._setback] += 1
+            self._tries += 1
+            self._counts.tries += 1
             return await self._sent(passage)
         finally:
             passage.leave(Verdict.UNKNOWN)  # where nothing was told: the client left before an answer came
+
+    async def _entered(self, *, again: bool) -> Passage:
+        """Leave for one try. Raises `TurnedAway`."""
+        begun = time.monotonic()
+        try:
+            return await self._gate.enter(
+                self._job.upstream,
+                self._job.account,
+                until=self._until if again else self._job.until,
+                ahead=self._job.ahead or again,
+            )
+        finally:
+            self._job.course.waited += time.monotonic() - begun
 
     async def _sent(self, passage: Passage) -> _Outcome:
         job = self._job

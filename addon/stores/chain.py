@@ -37,10 +37,16 @@ class Chain:
         """Grows when something is forgotten: what is on its way up from below then must not bring it back."""
         self._hits = self._misses = 0
 
+    def at_hand(self, key: str) -> Item | None:
+        """The value of `key` if the memory has it. Where it hasn't, `get` is to be asked, which counts that."""
+        item = self.memory.find(key)
+        if item is not None:
+            self._hits += 1
+        return item
+
     async def get(self, key: str) -> Item | None:
         """The value of `key` from the first level that has one; those above it get it, with the time that is left."""
-        if item := self.memory.find(key):
-            self._hits += 1
+        if item := self.at_hand(key):
             return item
         self._misses += 1
         forgotten = self._forgotten

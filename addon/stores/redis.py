@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import batched
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 from addon.options import OptionError
 from addon.stores.store import Item, StoreError
@@ -21,6 +22,8 @@ TIMEOUT = 0.2
 """Seconds for connecting and for each answer."""
 CONNECTIONS = 8
 """To the server at once; who needs another one waits."""
+TLS_PARAMETERS = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
+"""What the query of a `rediss://` URL may name: files, for a server with a certificate of its own."""
 BATCH = 500
 """Keys asked for at once when many are looked through."""
 
@@ -29,8 +32,9 @@ def redis_client(url: str) -> Client:
     """A client for the server at `url`; its password comes from `HUNYUAN_REDIS_PASSWORD`. Connects when it is used.
 
     A connection that turns out to be dead is replaced, and the command sent once more; a silent server is not asked
-    twice. Raises `OptionError` if the package isn't installed.
+    twice. Raises `OptionError` for a URL with more in it than a place, and if the package isn't installed.
     """
+    _check(url)
     try:
         from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 - an optional extra
         from redis.asyncio.retry import Retry  # noqa: PLC0415
@@ -52,10 +56,21 @@ def redis_client(url: str) -> Client:
     return Redis.from_pool(pool)
 
 
+def _check(url: str) -> None:
+    """Refuse what redis-py would heed or pass over without a word: a password or timeouts in the query, a wrong DB."""
+    parts = urlsplit(url)
+    strange = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if name not in TLS_PARAMETERS]
+    if strange or parts.fragment or not re.fullmatch(r"/?[0-9]*", parts.path):
+        raise OptionError(
+            "hunyuan_store=redis://...: accepted is redis://HOST:PORT/DB with a number for DB, and in the query "
+            f"nothing but {', '.join(TLS_PARAMETERS)}; the password belongs in HUNYUAN_REDIS_PASSWORD"
+        )
+
+
 class Redis:
     """Values in the Redis server at `url`, under `PREFIX`. What they may take, and what goes first, the server decides.
 
-    Raises `OptionError` if the package isn't installed.
+    Raises `OptionError` as `redis_client` does.
     """
 
     name = "redis"

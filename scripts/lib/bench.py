@@ -22,6 +22,7 @@ from typing import Any
 import trustme
 
 from scripts.lib import services
+from scripts.lib.arguments import count
 from scripts.lib.bench_figures import ADDON, BARE, DIRECT, IDLE, Measured, Round, load_json, table
 from scripts.lib.bench_loads import CHUNKS, Load, loads
 from scripts.lib.bench_process import Cores, cores, cpu_seconds, pin, rss_megabytes
@@ -62,26 +63,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "scripts/bench", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--requests", type=_count, default=400, help="of 1 KB, a round; fewer of larger ones (400)")
-    parser.add_argument("--rounds", type=_count, default=5, help="each way is measured so many times, in turns (5)")
-    parser.add_argument("--chunks", type=_count, default=CHUNKS, help=f"in a stream ({CHUNKS})")
+    parser.add_argument("--requests", type=count, default=400, help="of 1 KB, a round; fewer of larger ones (400)")
+    parser.add_argument("--rounds", type=count, default=5, help="each way is measured so many times, in turns (5)")
+    parser.add_argument("--chunks", type=count, default=CHUNKS, help=f"in a stream ({CHUNKS})")
     parser.add_argument("--only", metavar="WORD", default="", help="only the loads whose name has WORD in it")
     parser.add_argument("--plain", action="store_true", help="plain HTTP on both sides: not what users run")
     parser.add_argument("--quick", action="store_true", help="the same as --requests 100 --rounds 2")
-    parser.add_argument(
-        "--soak", type=_count, metavar="N", help="instead, send N requests of 1 KB and watch the memory"
-    )
+    parser.add_argument("--soak", type=count, metavar="N", help="instead, send N requests of 1 KB and watch the memory")
     parser.add_argument("--output", type=Path, default=services.ROOT / "bench.json", help="(bench.json)")
     given = parser.parse_args(arguments)
     if given.quick:
         given.requests, given.rounds = 100, 2
     return given
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
 
 
 async def _bench(given: argparse.Namespace, where: Cores) -> dict[str, Any]:

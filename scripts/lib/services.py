@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ADDON = ROOT / "addon" / "hunyuan_fix.py"
 START_TIMEOUT = 60.0
 """Seconds until a process must have said that it listens."""
+
+_NOT_EPHEMERAL = range(20_000, 32_000)
+"""Ports below those that any system gives out by itself (Linux: from 32768 on)."""
 
 _PRIVATE = frozenset(
     [
@@ -133,8 +137,10 @@ def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = Non
 
 
 def free_port() -> int:
-    """A port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on loopback that nothing listens on now, and that the system gives to nobody who doesn't name it."""
+    # Not one of the system's own choosing: until it is listened on, the system would give it to somebody else.
+    while True:
+        port = random.SystemRandom().choice(_NOT_EPHEMERAL)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

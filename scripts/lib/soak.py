@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import trustme
 
 from scripts.lib import services, soak_probe
+from scripts.lib.arguments import count
 from scripts.lib.columns import BOLD, DIM, GREEN, RED, paint
 from scripts.lib.soak_clients import Crowd, Outcomes
 from scripts.lib.soak_figures import Figures, Place, leaks
@@ -54,19 +55,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "scripts/soak", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--requests", type=_count, default=20_000, help="(20000)")
-    parser.add_argument("--concurrency", type=_count, default=16, help="clients at a time (16)")
+    parser.add_argument("--requests", type=count, default=20_000, help="(20000)")
+    parser.add_argument("--concurrency", type=count, default=16, help="clients at a time (16)")
     parser.add_argument("--retry", choices=("vision", "all"), default="all", help="the proxy's hunyuan_retry (all)")
-    parser.add_argument("--seconds", type=_count, default=3600, help="none is begun after so many (3600)")
-    parser.add_argument("--growth", type=_count, default=20, help="percent that the memory may grow (20)")
-    parser.add_argument("--seed", type=_count, default=1, help="the same seed sends the same requests (1)")
+    parser.add_argument("--seconds", type=count, default=3600, help="none is begun after so many (3600)")
+    parser.add_argument("--growth", type=count, default=20, help="percent that the memory may grow (20)")
+    parser.add_argument("--seed", type=count, default=1, help="the same seed sends the same requests (1)")
     return parser.parse_args(arguments)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
 
 
 # What runs
@@ -149,8 +144,8 @@ def _show(outcomes: Outcomes, before: Figures, after: Figures) -> None:
         values = "".join(f"{value:10.1f}" if name == "rss" else f"{value:10}" for value in _pair(name, before, after))
         print(f"{label:30}{values}")
     print(paint("\nwhat became of the requests", BOLD))
-    for (kind, outcome), count in sorted(outcomes.counts.items()):
-        print(f"{kind:20}{outcome:40}{count:8}")
+    for (kind, outcome), times in sorted(outcomes.counts.items()):
+        print(f"{kind:20}{outcome:40}{times:8}")
 
 
 def _pair(name: str, before: Figures, after: Figures) -> tuple[float, float]:

@@ -23,8 +23,11 @@ async def task_factory(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-async def new_worker(redis_server: RedisServer) -> AsyncIterator[Callable[..., Worker]]:
+async def new_worker(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., Worker]]:
     made: list[Worker] = []
+    monkeypatch.setattr("addon.stores.redis.TIMEOUT", 30.0)  # the client's own; budgets are what is tested
 
     def worker(client: Redis | None = None, **arguments: Any) -> Worker:
         # Slow machines are no subject here, but where a test says so.

@@ -10,7 +10,7 @@ import sys
 import time
 
 from addon.admission import Account, Admission, Leases, NotAdmitted
-from addon.stores.redis import redis_client
+from addon.stores import redis
 
 
 def say(word: str) -> None:
@@ -20,7 +20,7 @@ def say(word: str) -> None:
 
 async def work(url: str, limit: int, lasts: float) -> None:
     admission = Admission()
-    admission.configure(queue_max=10, queue_timeout=60, leases=Leases(redis_client(url), lasts=lasts, budget=5.0))
+    admission.configure(queue_max=10, queue_timeout=60, leases=Leases(redis.redis_client(url), lasts=lasts, budget=5.0))
     account = Account("profile:digest", limit)
     try:
         slots = [await admission.admit(account, until=time.monotonic() + 2 * lasts)]
@@ -32,4 +32,5 @@ async def work(url: str, limit: int, lasts: float) -> None:
     await asyncio.Event().wait()
 
 
+vars(redis)["TIMEOUT"] = 30.0  # however busy the machine is
 asyncio.run(work(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
+from scripts.lib.services import free_port
 from tests import client_guides
-from tests.end_to_end.processes import KEY, Proxy, free_port
+from tests.end_to_end.processes import KEY, Proxy
 
 PROMPTS = (
     "Create proof.txt with the word done in it.",

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -20,7 +19,10 @@ from typing import Any
 import httpx
 import trustme
 
+from scripts.lib.services import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
+READY = ROOT / "tests/end_to_end/ready.py"
 LEGACY = "api.hunyuan.cloud.tencent.com"
 TOKENHUB = "tokenhub.tencentmaas.com"
 KEY = "sk-test"
@@ -137,14 +139,6 @@ def clean_environment() -> dict[str, str]:
         "HUNYUAN_REDIS_PASSWORD",
     }
     return {name: value for name, value in os.environ.items() if name not in unwanted}
-
-
-def free_port() -> int:
-    """A port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,25 +269,29 @@ def run_proxy(
     *arguments: str,
     store: str = "memory",
     environment: Mapping[str, str] | None = None,
+    unhurried: bool = False,
 ) -> Iterator[Proxy]:
     """Run mitmdump with the addon in both modes at once; yields when both listen.
 
     `redirects` says where the real host names lead ("host:port" -> local port), `arguments` go to mitmdump. What a
-    test has described is in memory only: the next one must not find it.
+    test has described is in memory only: the next one must not find it. `unhurried`: no store is by-passed because the
+    machine is busy.
     """
-    command, reverse_port = proxy_command(certificates, "--set", f"hunyuan_store={store}", *arguments)
+    before = [ROOT / "tests/end_to_end/unhurried.py"] if unhurried else []
+    command, reverse_port = proxy_command(certificates, "--set", f"hunyuan_store={store}", *arguments, before=before)
     variables = {"HUNYUAN_FIX_TEST_REDIRECTS": json.dumps(dict(redirects)), **(environment or {})}
     with process("mitmdump", command, variables) as started:
         port = int(started.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
         started.wait_for(r"reverse proxy to \S+ listening at")
+        started.wait_for("mitmproxy is running")
         yield Proxy(started, port, reverse_port, certificates)
 
 
-def proxy_command(certificates: Certificates, *arguments: str) -> tuple[list[str], int]:
-    """The command line of `run_proxy`, and the port that the reverse proxy will have."""
+def proxy_command(certificates: Certificates, *arguments: str, before: Sequence[Path] = ()) -> tuple[list[str], int]:
+    """The command line of `run_proxy`, and the port that the reverse proxy will have. `before`: scripts before ours."""
     reverse_port = free_port()
     command = [str(Path(sys.executable).with_name("mitmdump"))]
-    for script in (ROOT / "tests/end_to_end/redirect.py", ROOT / "addon/hunyuan_fix.py"):
+    for script in (*before, ROOT / "tests/end_to_end/redirect.py", ROOT / "addon/hunyuan_fix.py", READY):
         command += ["-s", str(script)]
     for mode in ("regular@127.0.0.1:0", f"reverse:https://{LEGACY}@127.0.0.1:{reverse_port}"):
         command += ["--mode", mode]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.end_to_end.processes import ROOT, Process, process
-from tests.proxying import LOCAL, Endpoint, Trust, free_port
+from scripts.lib.services import free_port
+from tests.end_to_end.processes import READY, ROOT, Process, process
+from tests.proxying import LOCAL, Endpoint, Trust
 
 MITMDUMP = str(Path(sys.executable).with_name("mitmdump"))
 ADDON = ROOT / "addon/hunyuan_fix.py"
@@ -53,11 +54,12 @@ async def serve(
 ) -> AsyncIterator[Served]:
     """Run it before `endpoint`, which speaks clear HTTP; `arguments` go to mitmdump."""
     reverse_port = free_port()
-    command = [MITMDUMP, "-s", str(script), "--set", f"confdir={confdir or trust.confdir}"]
+    command = [MITMDUMP, "-s", str(script), "-s", str(READY), "--set", f"confdir={confdir or trust.confdir}"]
     command += ["--mode", "regular@127.0.0.1:0"]
     command += ["--mode", f"reverse:http://{LOCAL}:{endpoint.port}@127.0.0.1:{reverse_port}"]
     command += ["--set", f"hunyuan_hosts={LOCAL}", "--set", "hunyuan_store=memory", *arguments]
     with process("mitmdump", command) as started:
         said = await asyncio.to_thread(started.wait_for, r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")
         await asyncio.to_thread(started.wait_for, r"reverse proxy to \S+ listening")
+        await asyncio.to_thread(started.wait_for, "mitmproxy is running")
         yield Served(trust, started, int(said[1]), reverse_port)

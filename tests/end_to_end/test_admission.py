@@ -59,7 +59,8 @@ def several(stream: bool) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 async def test_fifty_clients_and_no_error(queueing: Proxy, endpoint: Simulator, stream: bool) -> None:
     assert await statuses(queueing.reverse_url, several(stream)) == {200: CLIENTS}
-    assert endpoint.stats()["max_concurrency"] == ALLOWED
+    # One more would have been an error; how many overlap at the most, the machine decides too.
+    assert 1 < endpoint.stats()["max_concurrency"] <= ALLOWED
 
 
 async def test_without_the_addon_most_fail(endpoint: Simulator) -> None:
@@ -86,12 +87,13 @@ async def test_the_limit_holds_over_all_workers(
 ) -> None:
     redirects = {f"{LEGACY}:443": slow.port}
     with (
-        run_proxy(certificates, redirects, store=redis_server.url) as first,
-        run_proxy(certificates, redirects, store=redis_server.url) as second,
+        run_proxy(certificates, redirects, store=redis_server.url, unhurried=True) as first,
+        run_proxy(certificates, redirects, store=redis_server.url, unhurried=True) as second,
     ):
         half = CLIENTS // 2
         counts = await asyncio.gather(
             statuses(first.reverse_url, several(False)[:half]), statuses(second.reverse_url, several(False)[half:])
         )
     assert list(counts) == [Counter({200: half})] * 2
-    assert endpoint.stats()["max_concurrency"] == ALLOWED
+    # One more would have been an error; how many overlap at the most, the machine decides too.
+    assert 1 < endpoint.stats()["max_concurrency"] <= ALLOWED

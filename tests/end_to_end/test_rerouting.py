@@ -9,7 +9,17 @@ import httpx
 import openai
 import pytest
 
-from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy, run_simulator
+from tests.end_to_end.processes import (
+    KEY,
+    LEGACY,
+    TOKENHUB,
+    Certificates,
+    Proxy,
+    Simulator,
+    free_port,
+    run_proxy,
+    run_simulator,
+)
 from tests.end_to_end.requests import MODEL, agent_request, good_request, image, tool
 
 
@@ -98,3 +108,20 @@ def test_a_plain_local_upstream_keeps_the_profile_of_the_host_that_was_addressed
         ]
         assert [answer.status_code for answer in answers] == [200, 200]
         assert [request["body"]["model"] for request in local.requests()] == [MODEL, MODEL]
+
+
+@pytest.mark.parametrize("retry", ["vision", "all"])
+@pytest.mark.parametrize("path", ["chat/completions", "files"])
+def test_a_proxy_that_is_led_to_itself_says_so_at_once(certificates: Certificates, retry: str, path: str) -> None:
+    port = free_port()
+    arguments = ["--mode", f"reverse:https://{LEGACY}@127.0.0.1:{port}", "--set", f"hunyuan_retry={retry}"]
+    arguments += ["--set", f"hunyuan_upstream=http://127.0.0.1:{port}/v1"]
+    with run_proxy(certificates, {}, *arguments) as proxy:
+        answer = httpx.post(
+            f"{proxy.reverse_url}/{path}",
+            json=good_request(),
+            headers={"authorization": f"Bearer {KEY}"},
+            timeout=60,
+            trust_env=False,
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "proxy_loop")

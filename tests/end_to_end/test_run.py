@@ -16,6 +16,7 @@ import certifi
 import httpx
 import pytest
 
+from scripts.lib.services import free_port
 from tests.end_to_end.processes import (
     KEY,
     LEGACY,
@@ -24,7 +25,6 @@ from tests.end_to_end.processes import (
     Process,
     Simulator,
     clean_environment,
-    free_port,
     process,
     run_simulator,
 )

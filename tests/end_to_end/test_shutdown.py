@@ -16,13 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
-from h2 import events
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 
 from tests.end_to_end.served import Served, serve
+from tests.http2_client import WINDOW, Http2Client
 from tests.kept_flows import read
-from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Trust, chat_answer, run_endpoint
+from tests.proxying import Answer, Arrived, Endpoint, Trust, chat_answer, run_endpoint
 from tests.vision_server import image_part, png
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that could be caught")
@@ -153,71 +151,16 @@ async def test_a_large_answer_reaches_its_client_whole(trust: Trust, http2: bool
 async def test_over_http_2_the_client_says_how_fast_it_goes(trust: Trust):
     async with holding(trust, *STAY) as served:
         served.held.large = "long " * 200_000
-        client = await SlowHttp2Client.connect(served)
-        await client.post(BODY)
-        await client.fill_window()
-        await served.until("-> 200")
-        await served.tell()
-        await asyncio.sleep(1)  # it is busy; the proxy has nothing to do meanwhile
-        assert served.held.large.encode() in await client.rest()
+        async with Http2Client(served, hesitant=True) as client:
+            stream = await client.post(BODY)
+            await client.begun(stream, WINDOW)
+            await served.until("-> 200")
+            await served.tell()
+            await asyncio.sleep(0.3)  # it is busy; the proxy has nothing to do meanwhile
+            await client.take_all()
+            assert served.held.large.encode() in await client.ended(stream)
         assert await served.ended() == 0
         assert "Requests cut" not in served.process.output
-
-
-class SlowHttp2Client:
-    """A client that lets the server send no more than 64 kB until it asks for the rest."""
-
-    WINDOW = 65535
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-        self._h2 = H2Connection(H2Configuration(client_side=True))
-        self._received = bytearray()
-        self._ended = False
-
-    @classmethod
-    async def connect(cls, served: Holding) -> SlowHttp2Client:
-        context = served.trust.of_proxy(http2=True)
-        context.set_alpn_protocols(["h2"])
-        client = cls(
-            *await asyncio.open_connection("127.0.0.1", served.reverse_port, ssl=context, server_hostname=LOCAL)
-        )
-        client._h2.initiate_connection()
-        return client
-
-    async def post(self, body: object) -> None:
-        path = [(":method", "POST"), (":path", "/v1/chat/completions"), (":scheme", "https"), (":authority", LOCAL)]
-        self._h2.send_headers(1, path)
-        self._h2.send_data(1, httpx.Request("POST", "http://x", json=body).content, end_stream=True)
-        await self._flush()
-
-    async def fill_window(self) -> None:
-        while len(self._received) < self.WINDOW:
-            await self._receive()
-
-    async def rest(self) -> bytes:
-        self._h2.acknowledge_received_data(len(self._received), 1)
-        await self._flush()
-        while not self._ended:
-            self._h2.acknowledge_received_data(await self._receive(), 1)
-            await self._flush()
-        self._writer.close()
-        return bytes(self._received)
-
-    async def _receive(self) -> int:
-        data = await self._reader.read(65536)
-        assert data, "the connection was closed"
-        before = len(self._received)
-        for event in self._h2.receive_data(data):
-            if isinstance(event, events.DataReceived):
-                self._received += event.data or b""
-            self._ended |= isinstance(event, events.StreamEnded)
-        await self._flush()
-        return len(self._received) - before
-
-    async def _flush(self) -> None:
-        self._writer.write(self._h2.data_to_send())
-        await self._writer.drain()
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])

@@ -10,14 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import (
-    ROOT,
-    Certificates,
-    clean_environment,
-    free_port,
-    process,
-    proxy_command,
-)
+from scripts.lib.services import free_port
+from tests.end_to_end.processes import ROOT, Certificates, clean_environment, process, proxy_command
 
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
 ADDON = ROOT / "addon/hunyuan_fix.py"

@@ -31,7 +31,7 @@ def test_a_description_survives_a_restart(certificates: Certificates, simulator:
     file = tmp_path / "store" / "descriptions.sqlite3"
     redirects = {f"{LEGACY}:443": simulator.port}
     for _ in range(2):
-        with run_proxy(certificates, redirects, store=f"sqlite:{file}") as proxy:
+        with run_proxy(certificates, redirects, store=f"sqlite:{file}", unhurried=True) as proxy:
             assert ask(proxy, "重启之后还在") == "重启之后还在"
             proxy.process.terminate()
             assert proxy.process.wait() == 0
@@ -47,7 +47,7 @@ def test_without_an_option_it_is_in_the_users_own_folder(
         {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")},
     )
     for _ in range(2):
-        with run_proxy(certificates, redirects, store="sqlite", environment=home) as proxy:
+        with run_proxy(certificates, redirects, store="sqlite", environment=home, unhurried=True) as proxy:
             assert ask(proxy, "默认位置") == "默认位置"
             proxy.process.terminate()
             assert proxy.process.wait() == 0
@@ -60,8 +60,8 @@ def test_a_description_serves_every_worker(
 ) -> None:
     redirects = {f"{LEGACY}:443": simulator.port}
     with (
-        run_proxy(certificates, redirects, store=redis_server.url) as first,
-        run_proxy(certificates, redirects, store=redis_server.url) as second,
+        run_proxy(certificates, redirects, store=redis_server.url, unhurried=True) as first,
+        run_proxy(certificates, redirects, store=redis_server.url, unhurried=True) as second,
     ):
         assert ask(first, "一人付费") == "一人付费"
         first.process.terminate()

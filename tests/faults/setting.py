@@ -6,7 +6,7 @@ import asyncio
 import gc
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -22,9 +22,8 @@ from simulator.settings import Settings
 from simulator.vision import data_url, png_with_text
 from tests.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.proxying import LOCAL, Proxy, Trust, run_proxy
+from tests.waiting import until
 
-PATIENCE = 10.0
-"""Seconds until something that must come to pass has."""
 KEY = "Bearer sk-test"
 MODEL = "hunyuan-lite"
 TEXT = "你好，这是完整的回答。" * 20
@@ -32,8 +31,14 @@ TEXT = "你好，这是完整的回答。" * 20
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 
 TRIES = 3
-RELAYED: dict[str, Any] = {"hunyuan_retry": "all", "hunyuan_retry_tries": str(TRIES), "hunyuan_upstream_timeout": "0.2"}
+RELAYED: dict[str, Any] = {"hunyuan_retry": "all", "hunyuan_retry_tries": str(TRIES)}
 """Options under which the addon makes chat calls itself, and tries them again."""
+
+NEVER, ONCE, ALWAYS = 60.0, 0.5, 0.2
+"""Seconds of silence after which a call has failed: where nothing is silent however busy the machine, where a good
+answer must still get through afterwards, where every try is met by silence."""
+
+both_versions = pytest.mark.parametrize("http2", [False, True], ids=["http/1.1", "http/2"])
 
 _pictures = count()
 
@@ -55,16 +60,6 @@ def with_image(**parameters: Any) -> dict[str, Any]:
 
 def _user(content: object) -> dict[str, Any]:
     return {"role": "user", "content": content}
-
-
-async def until(holds: Callable[[], bool], what: Callable[[], object] = lambda: "") -> None:
-    """Wait for what other tasks do; says what there is in its place if it never comes."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not holds():
-                await asyncio.sleep(0.002)
-    except TimeoutError:
-        raise AssertionError(what()) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +92,24 @@ class Setting:
         async with self.client(http2=http2) as client:
             return await client.post(path, json=body)
 
-    async def program(self, *faults: Fault, always: Fault | None = None) -> None:
-        """Faults for the upstream connections from now on. Those that wait in a pool are closed before."""
+    async def program(self, *faults: Fault, always: Fault | None = None, noticed: bool = True) -> None:
+        """Faults for the upstream connections from now on. Those that wait in a pool are closed before.
+
+        Silence is `noticed` soon by the addon, unless a client is to leave before.
+        """
         await self.faults.hang_up()
+        if noticed and any(fault.silent for fault in faults):
+            self.notice_silence(ONCE)
+        elif noticed and always is not None and always.silent:
+            self.notice_silence(ALWAYS)
         self._accepted, self._seen = self.faults.accepted, self.simulator.journal.by_path.total()
         self.faults.program(*faults)
         if always is not None:
             self.faults.always(always)
+
+    def notice_silence(self, after: float) -> None:
+        """Let calls of the addon's own fail after so many seconds of silence."""
+        self.proxy.master.options.update(hunyuan_upstream_timeout=str(after), hunyuan_vision_timeout=str(after))
 
     @property
     def tries(self) -> int:
@@ -123,6 +129,7 @@ class Setting:
 
     async def begin(self) -> None:
         """Make everything that is made only once, and note what there is then."""
+        self.notice_silence(NEVER)
         await self._exchange()
         gc.collect()  # sockets of earlier tests' loops
         self._before = await self._left()
@@ -131,6 +138,7 @@ class Setting:
         """Whatever the test did: the next request is answered well, and nothing is left of those before."""
         self.faults.reset()
         self.faults.listen_again()
+        self.notice_silence(NEVER)
         await self._nothing_under_way()
         await self.faults.hang_up()
         await self._exchange()

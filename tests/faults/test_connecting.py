@@ -11,14 +11,13 @@ import httpx
 import pytest
 import trustme
 
+from scripts.lib.services import free_port
 from tests.fault_proxy import fault_proxy, reset
-from tests.faults.setting import KEY, RELAYED, Setting, chat, one_error, run_setting, with_image
-from tests.proxying import LOCAL, Trust, free_port
+from tests.faults.setting import KEY, RELAYED, Setting, both_versions, chat, one_error, run_setting, with_image
+from tests.proxying import LOCAL, Trust
 
 UNKNOWN = "nobody.invalid"
 HOSTS: dict[str, Any] = {"hunyuan_hosts": f"{LOCAL},{UNKNOWN}"}
-
-both_versions = pytest.mark.parametrize("http2", [False, True], ids=["http/1.1", "http/2"])
 
 
 @asynccontextmanager

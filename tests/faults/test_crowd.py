@@ -21,10 +21,10 @@ from tests.faults.setting import (
     is_good_stream,
     one_error,
     run_setting,
-    until,
     with_image,
 )
 from tests.proxying import Trust
+from tests.waiting import until
 
 CLIENTS = 40
 TRIES = 5
@@ -73,7 +73,7 @@ async def test_without_retries_too_no_slot_is_lost(trust: Trust):
 
 @pytest.mark.parametrize("options", [{}, RELAYED], ids=["vision", "all"])
 async def test_an_endpoint_that_is_down_is_spared_and_found_again(trust: Trust, options: dict[str, Any]):
-    options = options | {"hunyuan_breaker_failures": "3", "hunyuan_breaker_seconds": "0.3"}
+    options = options | {"hunyuan_breaker_failures": "3", "hunyuan_breaker_seconds": "50"}
     async with run_setting(trust, **options) as setting:
         await setting.program(always=reset())
         answers = [await setting.ask(chat()) for _ in range(3)]
@@ -82,12 +82,10 @@ async def test_an_endpoint_that_is_down_is_spared_and_found_again(trust: Trust, 
         spared = await setting.ask(chat())
         assert spared.status_code == 503
         assert one_error(spared)["code"] == "upstream_down"
-        assert spared.headers["retry-after"] == "1"
+        assert 1 <= int(spared.headers["retry-after"]) <= 50
         setting.faults.reset()
-        async with asyncio.timeout(10):
-            while (answer := await setting.ask(chat())).status_code == 503:
-                pass
-        assert is_good(answer)
+        setting.proxy.master.options.update(hunyuan_breaker_seconds="0.001")  # for the open circuit too
+        assert is_good(await setting.ask(chat()))
         assert setting.tries == 4
 
 

@@ -14,6 +14,7 @@ from tests.fault_proxy import stall
 from tests.faults.catalogue import STREAM
 from tests.faults.setting import (
     KEY,
+    ONCE,
     RELAYED,
     TEXT,
     TRIES,
@@ -25,11 +26,11 @@ from tests.faults.setting import (
     one_error,
     run_setting,
     said,
-    until,
     with_image,
 )
 from tests.http2_client import Http2Client
 from tests.proxying import Trust
+from tests.waiting import until
 
 both_ways = pytest.mark.parametrize("options", [{}, RELAYED], ids=["vision", "all"])
 
@@ -49,9 +50,9 @@ def text(body: bytes) -> Any:
 @pytest.mark.parametrize("after", [0, STREAM], ids=["before-its-answer", "mid-stream"])
 async def test_a_stream_that_is_reset_gives_its_slot_to_the_next(trust: Trust, options: dict[str, Any], after: int):
     """With one slot, the second request is answered only if the first has given it back."""
-    options = options | {"hunyuan_upstream_timeout": "60", "hunyuan_concurrency": "1"}
+    options = options | {"hunyuan_concurrency": "1"}
     async with run_setting(trust, **options) as setting, client(setting) as http2:
-        await setting.program(stall(after))
+        await setting.program(stall(after), noticed=False)
         first = await http2.post(chat(stream=True))
         await until(lambda: setting.arrived == 1)
         if after:
@@ -65,9 +66,9 @@ async def test_a_stream_that_is_reset_gives_its_slot_to_the_next(trust: Trust, o
 
 @both_ways
 async def test_a_stream_that_is_reset_in_the_queue_is_never_sent(trust: Trust, options: dict[str, Any]):
-    options = options | {"hunyuan_upstream_timeout": "60", "hunyuan_concurrency": "1"}
+    options = options | {"hunyuan_concurrency": "1"}
     async with run_setting(trust, **options) as setting, client(setting) as http2:
-        await setting.program(stall())
+        await setting.program(stall(), noticed=False)
         holder = await http2.post(chat())
         await until(lambda: setting.arrived == 1)
         waiting = await http2.post(chat(temperature=0.5))
@@ -91,7 +92,7 @@ async def queues(setting: Setting, *, waiting: int) -> Any:
 @both_ways
 async def test_a_vision_call_whose_stream_is_reset_disturbs_nobody(trust: Trust, options: dict[str, Any]):
     """The hook can't see it before it ends; then nothing is sent on."""
-    async with run_setting(trust, **options, hunyuan_vision_timeout="0.2", hunyuan_vision_tries="1") as setting:
+    async with run_setting(trust, **options, hunyuan_vision_tries="1") as setting:
         async with client(setting) as http2:
             await setting.program(stall())
             first = await http2.post(with_image())
@@ -118,6 +119,8 @@ async def relayed(trust: Trust) -> AsyncIterator[Setting]:
 
 
 def disturb(setting: Setting, fault: str, times: int = 1) -> None:
+    if fault.startswith("stall"):
+        setting.notice_silence(ONCE)
     setting.simulator.faults.program([{"fault": fault, "times": times, "match": {"vision": False}}])
 
 

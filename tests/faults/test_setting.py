@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,16 +15,10 @@ import pytest
 
 from addon.admission import Account
 from addon.breaker import Verdict
-from tests.faults import setting as settings
+from tests import waiting
 from tests.faults.catalogue import BODY, ERROR, ERROR_EVENT, HEAD, STREAM, event
-from tests.faults.setting import KEY, MODEL, Setting, chat, errors, events, run_setting, until, with_image
-from tests.proxying import Trust
-
-
-@pytest.fixture
-async def setting(trust: Trust) -> AsyncIterator[Setting]:
-    async with run_setting(trust) as running:
-        yield running
+from tests.faults.setting import KEY, MODEL, Setting, chat, errors, events, with_image
+from tests.waiting import until
 
 
 async def raw(setting: Setting, body: dict[str, Any]) -> bytes:
@@ -77,7 +71,7 @@ def a_descriptor() -> Iterator[None]:
 async def test_a_leak_is_found(setting: Setting, leak: Any, monkeypatch: pytest.MonkeyPatch):
     await setting.check()
     with leak():
-        monkeypatch.setattr(settings, "PATIENCE", 0.1)
+        monkeypatch.setattr(waiting, "PATIENCE", 0.1)
         with pytest.raises(AssertionError):
             await setting.check()
         monkeypatch.undo()
@@ -86,7 +80,7 @@ async def test_a_leak_is_found(setting: Setting, leak: Any, monkeypatch: pytest.
 async def test_a_slot_that_is_never_given_back_is_found(setting: Setting, monkeypatch: pytest.MonkeyPatch):
     passage = await setting.proxy.addon.services.gate.enter("http://a/v1", Account("hunyuan:1", 5), until=math.inf)
     assert setting.slots == 1
-    monkeypatch.setattr(settings, "PATIENCE", 0.1)
+    monkeypatch.setattr(waiting, "PATIENCE", 0.1)
     with pytest.raises(AssertionError):
         await setting.check()
     monkeypatch.undo()
@@ -100,7 +94,7 @@ async def test_an_upstream_connection_that_stays_open_is_found(setting: Setting,
             request = client.build_request("POST", "/chat/completions", json=chat())
             held: httpx.Response = await client.send(request, stream=True)
         await until(lambda: setting.faults.open > 1)
-        monkeypatch.setattr(settings, "PATIENCE", 0.1)
+        monkeypatch.setattr(waiting, "PATIENCE", 0.1)
         with pytest.raises(AssertionError):
             await setting.check()
         monkeypatch.undo()

@@ -23,24 +23,23 @@ from tests.faults.setting import (
     RELAYED,
     TRIES,
     Setting,
+    both_versions,
     is_good,
     is_good_stream,
     leave,
     openai_error,
     run_setting,
-    until,
     with_image,
 )
 from tests.proxying import Trust
+from tests.waiting import until
 
 FAULTS = BROKEN_ANSWERS | STALLED_ANSWERS | UNREADABLE_ANSWERS | ERROR_ANSWERS
-
-both_versions = pytest.mark.parametrize("http2", [False, True], ids=["http/1.1", "http/2"])
 
 
 @pytest.fixture(params=["vision", "all"])
 async def setting(trust: Trust, request: pytest.FixtureRequest) -> AsyncIterator[Setting]:
-    options = {"hunyuan_vision_tries": str(TRIES), "hunyuan_vision_timeout": "0.2"}
+    options = {"hunyuan_vision_tries": str(TRIES)}
     async with run_setting(trust, **options | (RELAYED if request.param == "all" else {})) as running:
         yield running
 
@@ -83,7 +82,7 @@ async def test_a_slow_drip_is_a_description(setting: Setting):
 @both_versions
 async def test_a_client_that_leaves_ends_its_vision_call(trust: Trust, http2: bool):
     async with run_setting(trust) as setting:
-        await setting.program(always=stall())
+        await setting.program(always=stall(), noticed=False)
         async with leave(setting, with_image(), http2=http2):
             await until(lambda: setting.arrived == 1)
         await until(lambda: setting.faults.open == 0)

@@ -17,7 +17,8 @@ from mitmproxy.test import tflow
 from mitmproxy.tools.dump import DumpMaster
 
 from addon.relay import RELAY_HEADER, TRIES_HEADER, detour
-from tests.proxying import Trust, free_port, trust
+from scripts.lib.services import free_port
+from tests.proxying import Trust, trust
 from tests.relay.rig import END, GOOD, STREAM, Connection, Rig, answers, piece, resets, silent, streams
 
 __all__ = ["trust"]

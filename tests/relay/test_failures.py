@@ -72,7 +72,6 @@ def test_own_error_keeps_what_the_endpoint_says_about_trying_again() -> None:
     [
         (CallFailed("connection refused"), "upstream_unreachable"),
         (CallFailed("host name not found"), "upstream_unreachable"),
-        (CallFailed("certificate not trusted"), "upstream_tls_failed"),
         (CallFailed("TLS failed"), "upstream_tls_failed"),
         (CallFailed("ReadError", begun=True), "upstream_invalid_answer"),
     ],
@@ -82,6 +81,16 @@ def test_failed_calls_are_told_apart(error: CallFailed, code: str) -> None:
     assert failure.may_pass
     assert failure.reply.status == 502
     assert json.loads(failure.reply.body)["error"]["code"] == code
+
+
+def test_a_certificate_that_is_not_trusted_is_told_at_once() -> None:
+    failure = failures.unreached(CallFailed("certificate not trusted"))
+    assert not failure.may_pass
+    assert failure.reply.status == 502
+    assert (b"x-should-retry", b"false") in failure.reply.headers
+    error = json.loads(failure.reply.body)["error"]
+    assert error["code"] == "upstream_tls_failed"
+    assert "ssl_verify_upstream_trusted_ca" in error["message"]
 
 
 @pytest.mark.parametrize(("timed_out", "code"), [(True, "upstream_timeout"), (False, "stream_broken")])

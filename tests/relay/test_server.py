@@ -218,11 +218,26 @@ async def test_close_ends_calls_and_listens_no_more(rig: Rig) -> None:
     await rig.endpoint.until(lambda: len(rig.endpoint.asked) == 1)
     port = rig.relay.port
     await rig.relay.aclose()
-    with pytest.raises(httpx.RemoteProtocolError):
-        await asking
+    cut = await asking
+    assert (cut.status_code, cut.json()["error"]["code"]) == (503, "proxy_shutting_down")
+    assert int(cut.headers["retry-after"]) >= 1
     await quiet(rig)
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_close_does_not_make_a_stream_look_complete(rig: Rig) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.send(STREAM, piece(b'data: {"choices":[]}\n\n'))
+        await connection.until_closed()
+
+    rig.endpoint.plays(script)
+    async with rig.opened() as answer:
+        chunks = answer.aiter_raw()
+        await anext(chunks)
+        await rig.relay.aclose()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await anext(chunks)
 
 
 async def test_relay_starts_again_after_its_close(rig: Rig) -> None:

@@ -13,8 +13,9 @@ from addon.admission import Account
 from addon.breaker import Breaker
 from addon.outgoing import Transport
 from addon.relay import TRIES_HEADER, tries
+from scripts.lib.services import free_port
 from tests.fault_proxy import chunked, http_answer, truncated_gzip
-from tests.proxying import LOCAL, Trust, free_port, run_endpoint, stream_answer, trust
+from tests.proxying import LOCAL, Trust, run_endpoint, stream_answer, trust
 from tests.relay.rig import (
     END,
     GOOD,
@@ -282,7 +283,8 @@ async def test_failed_connection_is_one_error(rig: Rig, url: str, code: str) -> 
 
 async def test_endpoint_that_is_not_trusted(trust: Trust) -> None:
     async with run_endpoint(trust) as endpoint, rigged() as rig:
-        answer = await rig.send(rig.job(url=f"https://{LOCAL}:{endpoint.port}/v1/chat/completions", tries=1))
+        answer = await rig.send(rig.job(url=f"https://{LOCAL}:{endpoint.port}/v1/chat/completions", tries=3))
+        assert rig.relay.counts.tries == 1
     assert answer.status_code == 502
     assert answer.json()["error"]["code"] == "upstream_tls_failed"
 

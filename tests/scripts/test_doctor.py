@@ -18,17 +18,8 @@ import pytest
 
 from scripts.lib import launch
 from scripts.lib.doctor.situation import Finding
-from tests.end_to_end.processes import (
-    KEY,
-    LEGACY,
-    ROOT,
-    Certificates,
-    Proxy,
-    Simulator,
-    free_port,
-    process,
-    run_proxy,
-)
+from scripts.lib.services import free_port
+from tests.end_to_end.processes import KEY, LEGACY, ROOT, Certificates, Proxy, Simulator, process, run_proxy
 from tests.scripts.shell_environment import command, environment, run
 
 CHECKS = ["Python", "mitmproxy", "CA", "proxy", "reverse proxy", "decryption", "endpoint"]

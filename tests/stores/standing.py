@@ -78,13 +78,6 @@ class Ailing(Memory):
             raise self.error
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Let everything else run until `holds`; fails after 10 s."""
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.001)
-
-
 def lines(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list[str]:
     """What the addon has said at `level` so far."""
     return [record.getMessage() for record in caplog.records if record.name == "addon" and record.levelno == level]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,17 +73,21 @@ def test_the_oldest_are_dropped_when_there_are_too_many() -> None:
     assert isinstance(first, Put) and first.key == "3"
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, backlog.BYTES_MAX // 3) | st.just(backlog.BYTES_MAX + 1))))
+MOST = 3000
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, MOST // 3) | st.just(MOST + 1))))
 def test_bytes_are_bounded_and_counted_right(puts: list[tuple[int, int]]) -> None:
     waiting = Backlog()
-    zeros = bytes(backlog.BYTES_MAX + 1)
-    for number, length in puts:
-        waiting.add(Put(str(number), zeros[:length], None))
-        held = [write for number in range(10) if isinstance(write := waiting.concerning(str(number)), Put)]
-        assert sum(1 + len(write.value) for write in held) <= backlog.BYTES_MAX
-        assert len(held) == len(waiting)
-    drained(waiting)
-    # counted right: there is room for the most again
-    before = waiting.dropped
-    waiting.add(Put("k", zeros[: backlog.BYTES_MAX - 1], None))
-    assert (len(waiting), waiting.dropped) == (1, before)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(backlog, "BYTES_MAX", MOST)
+        for number, length in puts:
+            waiting.add(Put(str(number), bytes(length), None))
+            held = [write for number in range(10) if isinstance(write := waiting.concerning(str(number)), Put)]
+            assert sum(1 + len(write.value) for write in held) <= MOST
+            assert len(held) == len(waiting)
+        drained(waiting)
+        # counted right: there is room for the most again
+        before = waiting.dropped
+        waiting.add(Put("k", bytes(MOST - 1), None))
+        assert (len(waiting), waiting.dropped) == (1, before)

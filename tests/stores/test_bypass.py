@@ -8,7 +8,8 @@ import pytest
 
 from addon.stores import StoreError
 from addon.stores.bypass import Bypass, Bypassed
-from tests.stores.standing import Time, lines, until
+from tests.stores.standing import Time, lines
+from tests.waiting import until
 
 
 class Work:

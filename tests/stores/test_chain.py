@@ -10,7 +10,8 @@ import pytest
 
 from addon.stores import Chain, Item, LevelCounts, Memory, StoreError
 from addon.stores.backlog import WRITES_MAX
-from tests.stores.standing import Ailing, Time, lines, until
+from tests.stores.standing import Ailing, Time, lines
+from tests.waiting import until
 
 
 @pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])

@@ -13,10 +13,13 @@ import pytest
 from addon.option_values import StorePlaces
 from addon.stores import Chain, Item, LevelCounts, Memory, open_levels
 from tests.redis_server import RedisServer
-from tests.stores.standing import Time, lines, until
+from tests.stores.standing import Time, lines
+from tests.waiting import until
 
-PATIENT = 2.0
-"""Seconds: far more than the budget, far less than a client would notice a hang by."""
+pytestmark = pytest.mark.usefixtures("unhurried")
+
+PATIENT = 20.0
+"""Seconds within which nothing hangs."""
 
 
 def places(path: Path | None, server: RedisServer | None) -> StorePlaces:
@@ -86,7 +89,9 @@ async def test_redis_goes_and_comes_back(
     await worker.ends()
 
 
-async def test_redis_hangs_and_goes_on(redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_redis_hangs_and_goes_on(
+    hurried: None, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     worker = Worker(None, redis_server)
     worker.chain.put("a", b"1")
     await worker.chain.flush()

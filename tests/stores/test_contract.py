@@ -15,6 +15,8 @@ from addon.stores import Item, Memory, Sqlite, Store
 from addon.stores.redis import Redis
 from tests.redis_server import RedisServer
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 KINDS = ["memory", "sqlite", "redis"]
 
 

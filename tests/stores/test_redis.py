@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from addon.options import OptionError
 from addon.stores import Item, StoreError
 from addon.stores.redis import CONNECTIONS, Redis, redis_client
 from tests.redis_server import RedisServer
+
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ async def test_a_server_that_is_gone(store: Redis, redis_server: RedisServer) ->
             await work
 
 
-async def test_a_server_that_hangs(store: Redis, redis_server: RedisServer) -> None:
+async def test_a_server_that_hangs(hurried: None, store: Redis, redis_server: RedisServer) -> None:
     await store.put("a", b"1")
     redis_server.pause()
     async with asyncio.timeout(5):
@@ -116,6 +119,21 @@ async def test_the_password_comes_from_the_environment_and_is_never_shown(
         assert "s3cret" not in shown
         assert "wr0ng" not in shown
         await store.aclose()
+
+
+@pytest.mark.parametrize(
+    "rest", ["0?password=s3cret", "0?socket_timeout=9", "0?db=3", "0?ssl_cert_reqs=none", "name", "0/1", "0#s3cret"]
+)
+def test_a_url_with_more_than_a_place_is_refused(rest: str) -> None:
+    with pytest.raises(OptionError, match=r"^hunyuan_store=redis://\.\.\.: accepted is redis://HOST:PORT/DB") as caught:
+        redis_client(f"redis://127.0.0.1:6379/{rest}")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_server_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+    client = redis_client(f"rediss://127.0.0.1:6379/2?ssl_ca_certs={tmp_path / 'ca.pem'}")
+    assert client.connection_pool.connection_kwargs["ssl_ca_certs"] == str(tmp_path / "ca.pem")
+    assert client.connection_pool.connection_kwargs["db"] == 2
 
 
 async def test_a_value_of_another_type_under_our_key(store: Redis, redis_server: RedisServer) -> None:

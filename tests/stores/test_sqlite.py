@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from addon.option_values import StorePlaces
 from addon.stores import Item, Sqlite, StoreError, open_levels, sqlite_file
 from addon.stores.sqlite import USES_NOTED
-from tests.stores.standing import Time, until
+from tests.stores.standing import Time
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 

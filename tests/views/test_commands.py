@@ -20,9 +20,10 @@ from addon.cascade import Cascade
 from addon.outgoing import Outgoing
 from addon.rules.explained import explanations
 from addon.views.commands import Commands
-from tests.kept_flows import saved_and_read, until
+from tests.kept_flows import saved_and_read
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 from tests.vision_server import image_part, png
+from tests.waiting import until
 
 BAD = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "é\ud800"}
 RAW = json.dumps(BAD, indent=3).encode() + b"\n"

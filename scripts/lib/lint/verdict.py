@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import dataclass
 
 from addon import pipeline, profiles
-from addon.cascade import Cascade, Upstream
+from addon.cascade import Cascade
 from addon.exchange import Endpoint, JsonObject
 from addon.options import Settings
 from addon.outgoing import Outgoing
+from addon.own_calls import Upstream
 from addon.pipeline import Outcome
 from addon.rules.context import RuleContext
 from addon.scope import canonical

@@ -1,0 +1,44 @@
+"""The proxy's own ports at a shutdown: closed at its beginning, and gone before the process is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.options import Options
+
+_CLOSING = 2.0
+"""Seconds for which the ports are waited for."""
+_THREAD = 0.1
+"""Seconds that the thread is given to come to its end after it has said so."""
+
+
+class ClosingPorts:
+    """The ports of `proxyserver` (`None`: there is none), closed from now on.
+
+    A port for HTTP/3, which each reverse mode before an https endpoint has, is closed by a thread of mitmproxy_rs's.
+    mitmproxy doesn't wait for it, and a process that ends meanwhile crashes (SIGSEGV, four times in ten).
+    """
+
+    def __init__(self, options: Options, proxyserver: Proxyserver | None) -> None:
+        # mitmproxy forgets them as it closes them.
+        self._waits = _waits(proxyserver) if proxyserver else []
+        if "server" in options:
+            options.update(server=False)
+
+    async def closed(self) -> None:
+        """Wait until they are. Raises nothing."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING):
+                for wait in self._waits:
+                    await wait()
+        if self._waits:
+            await asyncio.sleep(_THREAD)
+
+
+def _waits(proxyserver: Proxyserver) -> list[Callable[[], Awaitable[None]]]:
+    servers = [server for instance in proxyserver.servers for server in getattr(instance, "_servers", ())]
+    # asyncio's would wait for their connections too, and need it not.
+    return [server.wait_closed for server in servers if not isinstance(server, asyncio.Server)]

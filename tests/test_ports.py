@@ -1,0 +1,47 @@
+"""Ports at a shutdown. That a process with one for HTTP/3 ends in order: end_to_end/test_shutdown.py."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+import pytest
+
+from addon import ports
+from addon.ports import ClosingPorts
+from tests.proxying import LOCAL, Proxy, Trust, run_proxy
+
+
+def listens(proxy: Proxy, kind: socket.SocketKind) -> bool:
+    """Whether somebody has the reverse port."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("127.0.0.1", proxy.reverse_port))
+        except OSError:
+            return True
+    return False
+
+
+async def test_they_are_closed_for_tcp_and_http3(trust: Trust):
+    async with run_proxy(trust, f"https://{LOCAL}") as proxy:
+        assert listens(proxy, socket.SOCK_STREAM)
+        assert listens(proxy, socket.SOCK_DGRAM)
+        closing = ClosingPorts(proxy.master.options, proxy.master.addons.get("proxyserver"))
+        await closing.closed()
+        assert not listens(proxy, socket.SOCK_STREAM)
+        assert not listens(proxy, socket.SOCK_DGRAM)
+
+
+async def test_without_a_proxyserver_nothing_is_waited_for(trust: Trust):
+    async with run_proxy(trust, f"https://{LOCAL}") as proxy:
+        await ClosingPorts(proxy.master.options, None).closed()
+
+
+async def test_one_that_never_closes_is_not_waited_for(trust: Trust, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ports, "_CLOSING", 0.01)
+    async with run_proxy(trust, f"https://{LOCAL}") as proxy:
+        closing = ClosingPorts(proxy.master.options, proxy.master.addons.get("proxyserver"))
+        closing._waits.append(asyncio.Event().wait)  # type: ignore[arg-type]
+        with contextlib.suppress(asyncio.CancelledError):
+            await closing.closed()

@@ -1,0 +1,19 @@
+"""Waiting for what other tasks and other processes do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+PATIENCE = 20.0
+"""Seconds until something that must come to pass has, on a machine that is busy with eight other tests."""
+
+
+async def until(holds: Callable[[], object], what: Callable[[], object] = lambda: "") -> None:
+    """Let everything else run until `holds`; if that never comes, the test fails with `what` there is instead."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not holds():
+                await asyncio.sleep(0.002)
+    except TimeoutError:
+        raise AssertionError(what()) from None
