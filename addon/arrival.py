@@ -16,6 +16,7 @@ from addon.record import Record
 from addon.repair import MODE_HEADER, came_back, respond
 from addon.route import Address, Route, Routes
 from addon.services import Services
+from addon.wire import errors
 from addon.wire.errors import Refusal
 
 logger = logging.getLogger("addon")
@@ -32,9 +33,21 @@ class Arrivals:
         self._lends = lends
 
     async def take_in(self, flow: http.HTTPFlow) -> None:
-        """Decide what becomes of the request of `flow`, at its headers: its route, or an answer."""
+        """Decide what becomes of the request of `flow`, at its headers: its route, or an answer. Raises nothing.
+
+        It fails closed: a request of which nobody has found out whether it may go on doesn't.
+        """
         if flow.error or not flow.live:
             return
+        try:
+            await self._take_in(flow)
+        except Exception as error:
+            logger.error("A request could not be taken in and is refused:\n%s", log.failure(error))
+            flow.request.stream = False
+            exchange = record.of(flow.metadata) or self._begun(flow, None, self._settings.mode)
+            respond(flow, exchange, _not_taken_in())
+
+    async def _take_in(self, flow: http.HTTPFlow) -> None:
         who = self._caller(flow)
         if flow.response is not None:
             challenge = flow.response.headers.get("www-authenticate", "")
@@ -131,6 +144,15 @@ class Arrivals:
     @staticmethod
     def _begun(flow: http.HTTPFlow, route: Route | None, mode: str) -> Record:
         return record.start(flow.metadata, flow.request.method, flow.request.path, route, mode)
+
+
+def _not_taken_in() -> Refusal:
+    return errors.refusal(
+        502,
+        "The proxy failed while it looked at the request's headers; nothing was sent on. Its log says more.",
+        type="server_error",
+        code="proxy_failed",
+    )
 
 
 def _leads_back(request: http.Request) -> bool:

@@ -19,7 +19,7 @@ MOST_CIRCUITS = 1000
 PROBE_WAIT = 1.0
 """Seconds that a client is told to wait while a probe is under way."""
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger("addon")
 
 
 class Verdict(Enum):
@@ -143,14 +143,14 @@ class Breaker:
         if verdict is Verdict.UP:
             del self._circuits[upstream]
             self.counts.closed += 1
-            log.info("circuit breaker: %s answers again", host(upstream))
+            logger.info("circuit breaker: %s answers again", host(upstream))
         elif verdict is Verdict.DOWN:
             self._open(upstream, circuit)
 
     def _open(self, upstream: str, circuit: _Circuit) -> None:
         circuit.opened = self._clock()
         self.counts.opened += 1
-        log.warning("circuit breaker: %s is down and spared for %g s", host(upstream), self._seconds)
+        logger.warning("circuit breaker: %s is down and spared for %g s", host(upstream), self._seconds)
 
     def _new(self, upstream: str) -> _Circuit:
         if len(self._circuits) >= MOST_CIRCUITS:

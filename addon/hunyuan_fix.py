@@ -118,6 +118,7 @@ class HunyuanFix:
                 startup.LOOPBACK,
             )
             ctx.options.update(listen_host=startup.LOOPBACK, mode=specs)
+        logger.info("hunyuan-fix is ready: requests to %s are repaired.", ", ".join(sorted(self.routes.hosts)))
 
     def done(self) -> "asyncio.Task[None]":
         """End: at a shutdown when what is under way has ended or had its time, at a hot reload without haste."""

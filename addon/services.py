@@ -137,12 +137,12 @@ class Services:
         self.config.stop()
         if self._watch is not None:
             self._watch.cancel()
-        await self.relay.aclose()
-        await self.admission.aclose()
-        await self.chain.aclose()
-        await self.outgoing.aclose()
-        if self._counters is not None:
-            await self._counters.aclose()
+        counters = [self._counters.aclose] if self._counters is not None else []
+        for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.outgoing.aclose, *counters):
+            try:
+                await close()
+            except Exception as error:  # the others are closed all the same
+                logger.error("Something could not be closed:\n%s", log.failure(error))
 
     def _share(self, redis: str | None) -> None:
         """Let limits hold over all processes that use the Redis server at that URL; `None`: in this one alone."""

@@ -252,3 +252,20 @@ async def test_while_the_proxy_ends_nothing_new_begins(proxy: Proxy, endpoint: E
     assert int(answer.headers["retry-after"]) > 0
     assert not limits(answer)
     assert not endpoint.arrived
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/files"])
+async def test_a_fault_of_its_own_lets_nothing_through(
+    proxy: Proxy, endpoint: Endpoint, path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """A request of which nobody knows whether it may go on doesn't; and nothing of it is in the log."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError(f"what {ALICE} said")
+
+    monkeypatch.setattr("addon.access.refused", fails)
+    async with proxy.client(headers=bearer(ALICE)) as client:
+        assert code(await client.post(path, json=CHAT)) == (502, "proxy_failed")
+    assert not endpoint.arrived
+    assert "could not be taken in" in caplog.text
+    assert ALICE not in caplog.text

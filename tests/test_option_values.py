@@ -75,5 +75,5 @@ def test_stores_in_any_order():
     "text", ["", ",", "memory,memory", "memory,redis://cache", "redis://a,rediss://b", "sqlite,sqlite", "file:/x"]
 )
 def test_stores_that_can_not_be(text: str):
-    with pytest.raises(ValueError, match="^accepted are memory, sqlite"):
+    with pytest.raises(ValueError, match=r"^accepted are memory, sqlite"):
         read.store(text)

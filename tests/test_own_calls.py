@@ -76,9 +76,9 @@ async def test_its_time_begins_with_the_slot(setting: Setting) -> None:
     setting.server.handler = held
     first = asyncio.create_task(setting.post())
     await setting.server.until(lambda: setting.server.running == 1)
-    second = asyncio.create_task(setting.post(seconds=0.5))
+    second = asyncio.create_task(setting.post(seconds=1.5))
     await setting.waiting(1)
-    await asyncio.sleep(0.6)  # longer than the second may take
+    await asyncio.sleep(1.6)  # longer than the second may take
     hold.set()
     assert [(await call).status_code for call in (first, second)] == [200, 200]
 

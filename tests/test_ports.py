@@ -1,9 +1,8 @@
-"""Ports at a shutdown. That a process with one for HTTP/3 ends in order: end_to_end/test_shutdown.py."""
+"""Ports at a shutdown. That a process with one for HTTP/3 ends in order: end_to_end/test_saved_flows.py."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 
 import pytest
@@ -40,8 +39,14 @@ async def test_without_a_proxyserver_nothing_is_waited_for(trust: Trust):
 
 async def test_one_that_never_closes_is_not_waited_for(trust: Trust, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ports, "_CLOSING", 0.01)
+    began = asyncio.Event()
+
+    async def never() -> None:
+        began.set()
+        await asyncio.Event().wait()
+
     async with run_proxy(trust, f"https://{LOCAL}") as proxy:
         closing = ClosingPorts(proxy.master.options, proxy.master.addons.get("proxyserver"))
-        closing._waits.append(asyncio.Event().wait)  # type: ignore[arg-type]
-        with contextlib.suppress(asyncio.CancelledError):
-            await closing.closed()
+        closing._waits = [never]
+        await closing.closed()
+    assert began.is_set()

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger("addon")
 
 LASTS = 15.0
 """Seconds after which the leases of a worker that died are free. Renewed every third of it."""
@@ -211,7 +211,7 @@ class Leases:
             self._failures += 1
             if self._answers:
                 # Only the type: a text may quote the URL.
-                log.warning(
+                logger.warning(
                     "Redis doesn't answer (%s): hunyuan_concurrency holds for this process alone until it does",
                     type(error).__name__,
                 )
@@ -276,7 +276,7 @@ class Leases:
             # Leases may have been granted while the probe was on its way: it didn't tell of them.
             self._renewal = self._clock()
             self._woken.set()
-            log.warning("Redis answers again: hunyuan_concurrency holds for all workers")
+            logger.warning("Redis answers again: hunyuan_concurrency holds for all workers")
 
 
 def _keys(account: str) -> tuple[str, str, str]:

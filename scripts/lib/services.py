@@ -133,6 +133,8 @@ def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = Non
         port = int(running.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
         if reverse:
             running.wait_for(rf"reverse proxy to \S+ listening at 127\.0\.0\.1:{back}")
+        if str(ADDON) in arguments:
+            running.wait_for("hunyuan-fix is ready")  # before that it lets nobody in
         yield Mitmdump(running, port, back, folder / "mitmproxy" / "mitmproxy-ca-cert.pem")
 
 

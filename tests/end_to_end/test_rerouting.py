@@ -9,17 +9,8 @@ import httpx
 import openai
 import pytest
 
-from tests.end_to_end.processes import (
-    KEY,
-    LEGACY,
-    TOKENHUB,
-    Certificates,
-    Proxy,
-    Simulator,
-    free_port,
-    run_proxy,
-    run_simulator,
-)
+from scripts.lib.services import free_port
+from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy, run_simulator
 from tests.end_to_end.requests import MODEL, agent_request, good_request, image, tool
 
 
