@@ -85,13 +85,13 @@ class Sqlite:
         try:
             try:
                 return work(self._connected())
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if not sqlite_file.is_corrupt(error):
                     raise
                 self._disconnect()
                 sqlite_file.set_aside(self._path, self._file, error)
             return work(self._connected())
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise StoreError(sqlite_file.reason(error)) from None
         except OSError as error:
             raise StoreError(f"{self._path}: {error.strerror or type(error).__name__}") from None

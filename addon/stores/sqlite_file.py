@@ -39,6 +39,10 @@ _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 logger = logging.getLogger("addon")
 
 
+type Error = sqlite3.Error | UnicodeDecodeError
+"""What is raised about a file: where its schema is damaged, Python may fail to read what SQLite says about it."""
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection to the store at `path`, which is made where there is none, and brought to the current schema.
 
@@ -49,7 +53,7 @@ def connect(path: Path) -> sqlite3.Connection:
     with _alone(path.parent):
         try:
             return _opened(path)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not is_corrupt(error):
                 raise
             _set_aside(path, error)
@@ -67,13 +71,13 @@ def close(connection: sqlite3.Connection, path: Path) -> None:
             connection.close()
 
 
-def is_corrupt(error: sqlite3.Error) -> bool:
+def is_corrupt(error: Error) -> bool:
     """Whether `error` says that the file is broken, or no database at all."""
     # Python's own errors, of a text that isn't UTF-8 for one, have no code.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT
 
 
-def reason(error: sqlite3.Error) -> str:
+def reason(error: Error) -> str:
     """`error` in words, with SQLite's name for it."""
     return f"{getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}"
 
@@ -86,7 +90,7 @@ def identity(path: Path) -> tuple[int, int] | None:
     return None
 
 
-def set_aside(path: Path, known: tuple[int, int] | None, error: sqlite3.Error) -> None:
+def set_aside(path: Path, known: tuple[int, int] | None, error: Error) -> None:
     """Rename the corrupt file and its log, unless `path` is no longer the file `known`: another process was faster."""
     with _alone(path.parent):
         if identity(path) == known:
@@ -149,7 +153,7 @@ def _settle(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("COMMIT")
 
 
-def _set_aside(path: Path, error: sqlite3.Error) -> None:
+def _set_aside(path: Path, error: Error) -> None:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside, number = path.with_name(f"{path.name}.corrupt-{stamp}"), 1
     while aside.exists():

@@ -286,7 +286,7 @@ def embeddings(side: Side) -> Outcome:
     """More texts than the endpoint takes at once, as base64, which openai-python asks for by default."""
     texts = [f"text {number}" for number in range(60)]
     data = side.client.embeddings.create(model="hunyuan-embedding", input=texts).data
-    sizes = [len(request["body"]["input"]) for request in side.endpoint.requests()]
+    sizes = sorted((len(request["body"]["input"]) for request in side.endpoint.requests()), reverse=True)
     ordered = [item.index for item in data] == list(range(60))
     text = f"{len(data)} vectors of {len(data[0].embedding)} numbers"
     return Outcome(ordered, [worked(text), paint(f"  from calls with {' and '.join(map(str, sizes))} texts", DIM)])

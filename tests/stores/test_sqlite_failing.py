@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from addon.stores import Item, Sqlite, StoreError, sqlite_file
@@ -123,6 +123,7 @@ async def test_an_emptied_file_is_a_new_one(path: Path, store: Sqlite) -> None:
     assert names(path.parent) == ["store", "store-shm", "store-wal"]
 
 
+@example([(0.068359375, b"\x80")])  # in the schema: Python can't read what SQLite says about it
 @given(
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=40)), min_size=1, max_size=8)
 )
