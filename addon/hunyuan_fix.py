@@ -39,6 +39,7 @@ _ONLY_OURS = f"~meta ^{record.KEY}:"
 _WATCHED = frozenset(
     ["stream_large_bodies", "listen_host", "mode", "proxyauth", "upstream_auth"]
     + ["ssl_insecure", "ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir"]
+    + ["client_certs", "tls_version_server_min", "tls_version_server_max", "ciphers_server"]
     + [one.name for one in options.OPTIONS]
 )
 """Options whose change concerns this addon."""

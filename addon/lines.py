@@ -28,13 +28,29 @@ class Transport:
     `trusted_ca`: PEM file, `trusted_folder`: folder of hashed CAs; they replace the public CAs
     (`ssl_verify_upstream_trusted_ca`, `ssl_verify_upstream_trusted_confdir`). `insecure`: certificates aren't verified
     (`ssl_insecure`); `proxy`: URL of an http(s) proxy in front (upstream mode, `hunyuan_outgoing_proxy`). SOCKS isn't
-    spoken.
+    spoken. `client_certificate`: PEM file with certificate and key (`client_certs`, where that is a file); `oldest`,
+    `newest`: versions of TLS as mitmproxy calls them (`tls_version_server_min`, `…_max`); `ciphers`: in OpenSSL's words
+    (`ciphers_server`).
     """
 
     trusted_ca: str | None = None
     insecure: bool = False
     proxy: str | None = None
     trusted_folder: str | None = None
+    client_certificate: str | None = None
+    oldest: str | None = None
+    newest: str | None = None
+    ciphers: str | None = None
+
+
+_VERSIONS = {
+    "SSL3": ssl.TLSVersion.SSLv3,
+    "TLS1": ssl.TLSVersion.TLSv1,
+    "TLS1_1": ssl.TLSVersion.TLSv1_1,
+    "TLS1_2": ssl.TLSVersion.TLSv1_2,
+    "TLS1_3": ssl.TLSVersion.TLSv1_3,
+}
+"""mitmproxy's names; its `UNBOUNDED` is whatever the system can do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +62,7 @@ class Tls:
 
     @classmethod
     def read(cls, transport: Transport) -> Tls:
-        """Read the certificates that `transport` names: tens of milliseconds. Raises `OSError`."""
+        """Read the certificates that `transport` names: tens of milliseconds. Raises `OSError` (`ssl.SSLError`)."""
         return cls(transport, _context(transport))
 
 
@@ -145,6 +161,19 @@ def _client(tls: Tls) -> httpx.AsyncClient:
 
 
 def _context(transport: Transport) -> ssl.SSLContext:
+    context = _trusting(transport)
+    if transport.client_certificate:
+        context.load_cert_chain(transport.client_certificate)
+    if transport.oldest:
+        context.minimum_version = _VERSIONS.get(transport.oldest, ssl.TLSVersion.MINIMUM_SUPPORTED)
+    if transport.newest:
+        context.maximum_version = _VERSIONS.get(transport.newest, ssl.TLSVersion.MAXIMUM_SUPPORTED)
+    if transport.ciphers:
+        context.set_ciphers(transport.ciphers)
+    return context
+
+
+def _trusting(transport: Transport) -> ssl.SSLContext:
     if transport.insecure:
         return httpx.create_ssl_context(verify=False, trust_env=False)
     trusted_ca = transport.trusted_ca

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from collections.abc import Callable, Iterable, MutableMapping
+from pathlib import Path
 from urllib.parse import quote
 
 from mitmproxy.options import Options
@@ -111,8 +112,7 @@ def _asks_who(option: Callable[[str], object], settings: Settings) -> bool:
 
 def transport(option: Callable[[str], object], settings: Settings) -> Transport:
     """How the addon's own calls leave, by mitmproxy's options (`option`: name -> value) and this addon's."""
-    trusted_ca = option("ssl_verify_upstream_trusted_ca")
-    trusted_folder = option("ssl_verify_upstream_trusted_confdir")
+    client_certificate = Path(str(option("client_certs") or "")).expanduser()
     upstream = next((mode for mode in modes_of(option) if isinstance(mode, UpstreamMode)), None)
     proxy = settings.outgoing_proxy
     if proxy is None and upstream is not None:
@@ -121,11 +121,20 @@ def transport(option: Callable[[str], object], settings: Settings) -> Transport:
         address = BaseUrl("https" if upstream.scheme == "https" else "http", *upstream.address, path="")
         proxy = str(address).replace("://", f"://{login}", 1)
     return Transport(
-        trusted_ca=str(trusted_ca) if trusted_ca else None,
-        trusted_folder=str(trusted_folder) if trusted_folder else None,
+        trusted_ca=_text(option("ssl_verify_upstream_trusted_ca")),
+        trusted_folder=_text(option("ssl_verify_upstream_trusted_confdir")),
         insecure=bool(option("ssl_insecure")),
         proxy=proxy,
+        # A folder has one for each host, which isn't known here.
+        client_certificate=str(client_certificate) if client_certificate.is_file() else None,
+        oldest=_text(option("tls_version_server_min")),
+        newest=_text(option("tls_version_server_max")),
+        ciphers=_text(option("ciphers_server")),
     )
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
 
 
 def open_addresses(modes: Iterable[ProxyMode], listen_host: str) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -344,3 +346,43 @@ async def test_tunnel_through_a_proxy(streaming: StreamingServer, trusting: Outg
     assert len(asked) == 1
     assert asked[0].startswith(f"CONNECT {streaming.url.removeprefix('https://')} HTTP/1.1\r\n".encode())
     assert b"basic " in asked[0].lower()
+
+
+async def test_a_client_certificate_and_versions_of_tls(authority: trustme.CA, tmp_path: Path) -> None:
+    """As mitmproxy's own connections: an endpoint may ask who calls, and a company may allow no old TLS."""
+    seen: list[tuple[object, str | None]] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        secured: ssl.SSLObject = writer.get_extra_info("ssl_object")
+        await reader.readuntil(b"\r\n\r\n")
+        seen.append((writer.get_extra_info("peercert"), secured.version()))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello")
+        await writer.drain()
+        writer.close()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=authority.cert_pem.bytes().decode())
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    own = authority.issue_cert("a.client")
+    own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+    transport = Transport(str(tmp_path / "ca.pem"), client_certificate=str(tmp_path / "client.pem"))
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with listener:
+        for newest, version in (("TLS1_2", "TLSv1.2"), ("UNBOUNDED", "TLSv1.3")):
+            calls = Outgoing(replace(transport, oldest="TLS1_2", newest=newest, ciphers="ECDHE+AESGCM"))
+            assert await read(calls, url) == b"hello"
+            await calls.aclose()
+            shown, spoken = seen.pop()
+            assert "a.client" in str(shown)
+            assert spoken == version
+        calls = Outgoing(replace(transport, client_certificate=None))
+        with pytest.raises(CallFailed):
+            await read(calls, url)
+        await calls.aclose()
+        calls = Outgoing(replace(transport, ciphers="no such cipher"))
+        with pytest.raises(CallFailed):
+            await read(calls, url)
+        await calls.aclose()

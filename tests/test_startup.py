@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from mitmproxy.options import Options
@@ -208,6 +209,22 @@ def test_the_addons_own_calls_leave_as_mitmproxys_do():
     assert transport(mode=["upstream:https://corp"]).proxy == "https://corp"
     signed_in = transport(mode=["upstream:http://corp:3128"], upstream_auth="me:p@ss")
     assert signed_in.proxy == "http://me:p%40ss@corp:3128"
+
+
+def test_and_with_its_other_tls_options(tmp_path: Path):
+    certificate = tmp_path / "client.pem"
+    certificate.touch()
+    made = transport(
+        ssl_verify_upstream_trusted_confdir="/cas",
+        client_certs=str(certificate),
+        tls_version_server_min="TLS1_3",
+        tls_version_server_max="UNBOUNDED",
+        ciphers_server="HIGH",
+    )
+    assert made == Transport(
+        trusted_folder="/cas", client_certificate=str(certificate), oldest="TLS1_3", newest="UNBOUNDED", ciphers="HIGH"
+    )
+    assert transport(client_certs=str(tmp_path)) == Transport(), "a folder has one for each host"
 
 
 def test_their_own_proxy_wins():
