@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import socket
 import socketserver
@@ -113,8 +114,14 @@ async def test_a_stream_under_way_ends_and_new_requests_are_refused(trust: Trust
             assert b"".join([chunk async for chunk in rest]) == REST
         assert await served.ended() == 0
         assert "Requests cut" not in served.process.output
-        assert "Traceback" not in served.process.output
+        assert "Traceback" not in said(served)
         assert len(served.endpoint.arrived) == 2
+
+
+def said(served: Holding) -> str:
+    """What mitmdump said, without what Python 3.12.1 alone says when it ends with connections open (mended in 3.12.2)."""
+    known = r"Exception in callback StreamReaderProtocol\.connection_made.*?asyncio\.exceptions\.CancelledError\n"
+    return re.sub(known, "", served.process.output, flags=re.DOTALL)
 
 
 async def test_a_request_whose_images_are_described_gets_its_answer(trust: Trust):
@@ -173,7 +180,7 @@ async def test_a_second_signal_ends_at_once(trust: Trust, second: signal.Signals
             assert [chunk async for chunk in rest] == []
         assert await served.ended() == 0
         assert "Requests cut while under way: 1." in served.process.output
-        assert "Traceback" not in served.process.output
+        assert "Traceback" not in said(served)
 
 
 async def test_what_takes_too_long_is_cut(trust: Trust):
