@@ -119,7 +119,7 @@ async def test_a_stream_under_way_ends_and_new_requests_are_refused(trust: Trust
 
 
 def said(served: Holding) -> str:
-    """What mitmdump said, without what Python 3.12.1 alone says when it ends with connections open (mended in 3.12.2)."""
+    """What mitmdump said, without what Python 3.12.1 alone says when it ends with connections open."""
     known = r"Exception in callback StreamReaderProtocol\.connection_made.*?asyncio\.exceptions\.CancelledError\n"
     return re.sub(known, "", served.process.output, flags=re.DOTALL)
 
