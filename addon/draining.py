@@ -23,6 +23,8 @@ RETRY_AFTER = 2.0
 
 _PAUSE = 0.02
 """Seconds between two looks at whether an answer's last bytes are out: mitmproxy has no hook for that."""
+_MANY = 64
+"""Answers from which on it is looked which of them are sent: not at each, for each look takes some 20 µs."""
 _LINGER = 0.5
 """Seconds for which an HTTP/2 connection stays after its last answer: its client still sends window updates for what
 it reads, and if those meet a closed socket it loses the rest."""
@@ -36,6 +38,7 @@ class Draining:
         """From now on new exchanges are refused."""
         self._ended = asyncio.Event()
         self._answers: list[_Answer] = []
+        self._many = _MANY
 
     def begin(self) -> None:
         """Refuse new exchanges from now on."""
@@ -47,8 +50,9 @@ class Draining:
 
         `handler` has the client's connection, `None` if that is gone.
         """
-        if not self.begun:
+        if not self.begun and len(self._answers) >= self._many:
             self._forget_sent()
+            self._many = max(_MANY, 2 * len(self._answers))
         if handler is not None:
             self._answers.append(_Answer.to(flow, handler))
         self._ended.set()
@@ -149,7 +153,7 @@ class _Answer:
         flow, handler = self.flow(), self.handler()
         if flow is not None and flow.live:
             return False
-        if handler is not None and any(map(_holds_back, _layers(handler.layer))):
+        if self.http2 and handler is not None and any(map(_holds_back, _layers(handler.layer))):
             return False
         return self.transport is None or not self.transport.get_write_buffer_size()
 

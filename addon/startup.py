@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from collections.abc import Callable, Iterable, MutableMapping
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +18,9 @@ from addon.options import OPTIONS, PREFIX, OptionError, Settings
 from addon.outgoing import Transport
 
 LOOPBACK = "127.0.0.1"
+
+_KNOWN_HOSTS = 256
+"""Hosts and clients of which it is remembered whether they are this machine: asked several times a request."""
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 
@@ -208,6 +212,7 @@ def listen_host_of(option: Callable[[str], object]) -> str:
     return str(option("listen_host") or "")
 
 
+@lru_cache(_KNOWN_HOSTS)
 def is_loopback(host: str) -> bool:
     """Whether `host`, a name or an address, is this machine and only this machine."""
     name = host.strip("[]").lower()
