@@ -120,12 +120,15 @@ class Setting:
     forward: ForwardProxy
 
     async def ask(
-        self, target: str, sni: str | None, *requests: Request, http2: bool = False, tls: bool = True
+        self, target: str, sni: str | None, *requests: Request, http2: bool = False, plain_port: int = 0
     ) -> list[Answered | None]:
-        """Send `requests` by one connection to `target`; `None` for one that the connection was closed for."""
-        reader, writer = await self._open(target, 443 if tls else 80)
+        """Send `requests` by one connection to `target`; `None` for one that the connection was closed for.
+
+        `plain_port`: where they go without TLS.
+        """
+        reader, writer = await self._open(target, plain_port or 443)
         try:
-            if tls:
+            if not plain_port:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
                 context.set_alpn_protocols(["h2" if http2 else "http/1.1"])
