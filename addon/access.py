@@ -55,14 +55,15 @@ def recognised(request: Request, *, address: str, signed_in: bool, tokens: Clien
     return Caller(address, signed_in, next((owner.name for owner in owners if owner), None))
 
 
-def overrules(who: Caller | Refusal, status: int, www_authenticate: str) -> bool:
+def overrules(who: Caller | Refusal, status: int, www_authenticate: str, *, preflight: bool = False) -> bool:
     """Whether what a request's token says counts for more than the answer that another addon has given to it.
 
     Only where that is `proxyauth`'s 401: on a reverse port it looks for its password in `Authorization`, where the
-    token travels. A request without a token keeps that answer.
+    token travels. A request without a token keeps that answer, unless it is a browser's `preflight` to a known host:
+    browsers send no password with those (Fetch standard, section 3.3.2), and no page would get any further.
     """
     by_proxyauth = status == 401 and www_authenticate == f'Basic realm="{proxyauth.REALM}"'
-    return by_proxyauth and (isinstance(who, Refusal) or who.client is not None)
+    return by_proxyauth and (preflight or isinstance(who, Refusal) or who.client is not None)
 
 
 def drop_password(request: Request) -> None:

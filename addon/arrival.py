@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import socket
+from collections.abc import Collection
 
 from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
 
-from addon import access, draining, keys, log, record, startup
+from addon import access, cors, draining, keys, log, record, scope, sent_host, startup
 from addon.access import Caller
-from addon.keys import Withheld
+from addon.exchange import Change
+from addon.keys import Destination, Withheld
 from addon.options import MODES, Settings
-from addon.outgoing import LOOP_GUARD
+from addon.outgoing import LOOP_GUARD, Transport
 from addon.record import Record
-from addon.repair import MODE_HEADER, came_back, respond
+from addon.repair import MODE_HEADER, answer_preflight, came_back, respond
 from addon.route import Address, Route, Routes
 from addon.services import Services
 from addon.wire import errors
@@ -23,12 +26,22 @@ logger = logging.getLogger("addon")
 
 
 class Arrivals:
-    """Takes requests in, under one set of options. `guarded`, `lends`: as `startup` says."""
+    """Takes requests in, under one set of options. `transport`, `guarded`, `lends`: as `startup` says."""
 
-    def __init__(self, settings: Settings, routes: Routes, services: Services, *, guarded: bool, lends: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        routes: Routes,
+        services: Services,
+        transport: Transport,
+        *,
+        guarded: bool,
+        lends: bool,
+    ) -> None:
         self._settings = settings
         self._routes = routes
         self._services = services
+        self._transport = transport
         self._guarded = guarded
         self._lends = lends
 
@@ -49,16 +62,20 @@ class Arrivals:
 
     async def _take_in(self, flow: http.HTTPFlow) -> None:
         who = self._caller(flow)
+        route = self._route(flow)
+        preflight = route is not None and cors.is_preflight(flow.request.method, flow.request.headers)
         if flow.response is not None:
             challenge = flow.response.headers.get("www-authenticate", "")
-            if not access.overrules(who, flow.response.status_code, challenge):
+            if not access.overrules(who, flow.response.status_code, challenge, preflight=preflight):
                 return
             flow.response = None
             access.drop_password(flow.request)
         self._services.ending.expect(flow)
-        route = self._route(flow)
         asked = flow.request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
         mode = asked if asked in MODES else self._settings.mode
+        if route is not None and preflight:
+            self._pass_preflight(flow, route, self._begun(flow, route, mode), who)
+            return
         admitted = await self._admitted(flow, who, route)
         if isinstance(admitted, Refusal):
             self._refuse(flow, self._begun(flow, route, mode), who, admitted)
@@ -77,9 +94,22 @@ class Arrivals:
         return access.recognised(flow.request, address=address, signed_in=signed_in, tokens=self._services.tokens)
 
     def _route(self, flow: http.HTTPFlow) -> Route | None:
-        request, reverse = flow.request, isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
+        request = flow.request
         address = Address(request.scheme, request.host, request.port, request.path)
-        return self._routes.route(request.method, address, None if reverse else flow.client_conn.sni)
+        if _reverse(flow):
+            return self._routes.route(request.method, address)
+        # A server's address says that the client has opened a tunnel to it, or that its connection was led here. Else
+        # the handshake, if there was one, was with the proxy itself.
+        sni = flow.client_conn.sni if flow.server_conn.address else None
+        sent = sent_host.of(request)
+        route = self._routes.route(request.method, address, sni, sent)
+        if route is None and any(map(self._routes.known, (request.host, sni, *map(scope.host_in, sent)))):
+            logger.info(
+                "%s %s passes untouched: its connection, its TLS handshake and its Host name different hosts",
+                request.method,
+                log.plain(request.path.partition("?")[0]),
+            )
+        return route
 
     async def _admitted(
         self, flow: http.HTTPFlow, who: Caller | Refusal, route: Route | None
@@ -94,8 +124,7 @@ class Arrivals:
         client = flow.client_conn
         if who.known:
             self._services.outsiders.known(client)
-        guarded = self._guarded and startup.comes_from_outside(client.proxy_mode, client.peername[0])
-        refusal = access.refused(who, known_host=route is not None, guarded=guarded)
+        refusal = access.refused(who, known_host=route is not None, guarded=self._guards(flow))
         if refusal is not None or who.client is None:
             return refusal or {}
         return await self._services.limits.admit(who.client)
@@ -106,18 +135,33 @@ class Arrivals:
         # Never together with request.stream: mitmproxy can't answer what it streams (mitmproxy.md section 1).
         respond(flow, exchange, refusal)
 
+    def _pass_preflight(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller | Refusal) -> None:
+        """Let a browser's question go to the endpoint, whoever asks: without a key, and past all limits.
+
+        A refusal would not reach the page, which could not even read why. Where no stranger's request may go on, the
+        question is answered here; the page can read what its own request is answered with then.
+        """
+        known = isinstance(who, Caller) and who.known
+        _readdress(flow.request, route, exchange)
+        if _leads_back(flow.request) or (self._guards(flow) and not known):
+            answer_preflight(flow, exchange)
+        else:
+            flow.request.stream = True
+
     def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller) -> None:
         """Send the request where its route says, with the key that it is lent."""
         request = flow.request
-        if route.rerouted:
-            request.scheme, request.host = route.address.scheme, route.address.host
-            request.port, request.path = route.address.port, route.address.path
-        if route.not_yet:
-            logger.info("%s %s is not repaired: it passes untouched", request.method, log.plain(exchange["path"]))
+        _readdress(request, route, exchange)
+        if route.unrepaired:
+            logger.info(
+                "%s %s is not repaired: it passes untouched (repaired are …/chat/completions and …/embeddings)",
+                request.method,
+                log.plain(exchange["path"]),
+            )
         if _leads_back(request):
             respond(flow, exchange, came_back())
             return
-        key = self._lent(request, route, exchange, who)
+        key = self._lent(flow, route, who)
         if isinstance(key, str):
             request.headers["Authorization"] = key
         elif who.client is not None and not keys.has_key(request.headers):
@@ -126,24 +170,70 @@ class Arrivals:
         if not exchange["endpoint"]:
             request.stream = True
 
-    def _lent(self, request: http.Request, route: Route, exchange: Record, who: Caller) -> str | Withheld:
-        if not (route.endpoint or exchange["path"].endswith("/models")):
+    def _lent(self, flow: http.HTTPFlow, route: Route, who: Caller) -> str | Withheld:
+        if not (route.endpoint or route.lists_models):
             return Withheld.PATH
-        return keys.lend(
-            self._services.key.value if self._lends else None,
+        request = flow.request
+        to = Destination(
+            on_this_machine=startup.is_loopback(request.host) and self._transport.proxy is None,
+            encrypted=request.scheme == "https",
+            verified=not self._transport.insecure,
+        )
+        key = self._services.key.value if self._lends else None
+        lent = keys.lend(
+            key,
             request.headers,
             who,
-            to_host=request.host,
-            encrypted=request.scheme == "https",
+            to,
+            addressed=not _reverse(flow)
+            or keys.is_addressed(sent_host.of(request), _listener_names(flow), self._routes.known),
             origins=self._settings.allowed_origins,
         )
+        if key and isinstance(lent, Withheld) and lent is not Withheld.OWN:
+            logger.warning(
+                "%s %s gets no key: %s", request.method, log.plain(request.path.partition("?")[0]), lent.value
+            )
+        return lent
+
+    def _guards(self, flow: http.HTTPFlow) -> bool:
+        client = flow.client_conn
+        return self._guarded and startup.comes_from_outside(client.proxy_mode, client.peername[0])
 
     def _sees(self, flow: http.HTTPFlow) -> bool:
-        return self._settings.intercept_all or isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
+        return self._settings.intercept_all or _reverse(flow)
 
     @staticmethod
     def _begun(flow: http.HTTPFlow, route: Route | None, mode: str) -> Record:
         return record.start(flow.metadata, flow.request.method, flow.request.path, route, mode)
+
+
+def _reverse(flow: http.HTTPFlow) -> bool:
+    return isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
+
+
+def _readdress(request: http.Request, route: Route, exchange: Record) -> None:
+    """Let `request` go to the address of its route; note a path that was spelt in another way."""
+    to = route.address
+    if route.rerouted:
+        request.scheme, request.host, request.port, request.path = to.scheme, to.host, to.port, to.path
+    else:
+        # Not request.host: that would rewrite the Host header, which names the same host by now.
+        request.data.host = to.host
+        if route.respelt and exchange["mode"] == "repair":
+            request.path = to.path
+    if route.respelt and exchange["mode"] != "off":
+        record.note(exchange, [Change("path", "", "the path was not spelt as the endpoint knows it")])
+
+
+def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
+    """The names and addresses, as they are compared, under which the listener of `flow` is this proxy.
+
+    The address that the client has reached, the one that was asked for, and this machine's name.
+    """
+    client = flow.client_conn
+    given = client.proxy_mode.listen_host(ctx.options.listen_host)
+    machine = socket.gethostname()
+    return {scope.canonical(name) for name in (client.sockname[0], given, machine, f"{machine}.local") if name}
 
 
 def _not_taken_in() -> Refusal:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from mitmproxy import ctx, http, tls
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, Server
 from mitmproxy.proxy import layer, layers, mode_specs, server_hooks
 from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import quic
 from mitmproxy.proxy.layers.modes import Socks5AuthData
 
 from addon import access, log, scope, startup
@@ -94,9 +95,25 @@ class Connections:
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         """Let TLS to other hosts pass through unopened."""
         if not self._sees_all(data.context):
-            address = data.context.server.address
+            address, sni = data.context.server.address, data.client_hello.sni
             target = address[0] if address else None
-            data.ignore_connection = not scope.decrypts(data.client_hello.sni, target, self._in_force.routes.hosts)
+            data.ignore_connection = not scope.decrypts(sni, target, self._in_force.routes.hosts)
+            if data.ignore_connection and sni and self._known(sni):
+                logger.info("A tunnel to another host names %s in its TLS handshake: it passes untouched.", sni)
+
+    def tls_start_server(self, data: tls.TlsData) -> None:
+        """Check the certificate of a known host under the name that is connected to, whatever the client called it.
+
+        mitmproxy's own choice would be the name in the client's handshake. Its tlsconfig, which comes after scripts,
+        takes what stands here.
+        """
+        address = data.conn.address if isinstance(data.conn, Server) else None
+        if address and self._in_force.routes.trusts(address[0]):
+            data.conn.sni = scope.canonical(address[0])
+
+    def quic_start_server(self, data: quic.QuicTlsData) -> None:
+        """The same for HTTP/3."""
+        self.tls_start_server(data)
 
     def next_layer(self, data: layer.NextLayer) -> None:
         """Let what isn't TLS in a tunnel to another host pass through unread: SSH, plain HTTP by CONNECT."""

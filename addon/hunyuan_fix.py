@@ -22,10 +22,11 @@ from mitmproxy.addonmanager import Loader  # noqa: E402
 from mitmproxy.connection import Client  # noqa: E402
 from mitmproxy.utils import asyncio_utils  # noqa: E402
 
-from addon import config_file, log, options, record, services, startup  # noqa: E402
+from addon import config_file, log, options, record, sent_host, services, startup  # noqa: E402
 from addon.arrival import Arrivals  # noqa: E402
 from addon.connections import Connections  # noqa: E402
 from addon.mitmproxy_options import option  # noqa: E402
+from addon.outgoing import Transport  # noqa: E402
 from addon.ports import ClosingPorts  # noqa: E402
 from addon.repair import Repair, broken, respond  # noqa: E402
 from addon.route import Routes  # noqa: E402
@@ -55,7 +56,7 @@ class HunyuanFix:
         self.routes = Routes(self.settings)
         self.services = services.of(getattr(ctx, "master", self), self.settings)
         self.repair = Repair(self.settings, self.services)
-        self.arrivals = Arrivals(self.settings, self.routes, self.services, guarded=False, lends=True)
+        self.arrivals = Arrivals(self.settings, self.routes, self.services, Transport(), guarded=False, lends=True)
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
         self.guarded = False
         self.is_running = False
@@ -68,6 +69,7 @@ class HunyuanFix:
         problems = startup.settle_given(ctx.options.deferred)
         for problem in [*problems, *self.services.config.begin(ctx.options, given)]:
             logger.error(problem)
+        sent_host.note_from_now_on()
         for one in options.OPTIONS:
             loader.add_option(one.name, one.type, one.default, one.help)
         if "connection_strategy" in ctx.options:
@@ -83,7 +85,8 @@ class HunyuanFix:
             declared = [one.name for one in options.OPTIONS if one.name in ctx.options]
             settings = options.parse({name: option(name) for name in declared})
             startup.check(option, settings)
-            self.services.configure(settings, startup.transport(option, settings))
+            transport = startup.transport(option, settings)
+            self.services.configure(settings, transport)
         except options.OptionError as error:
             if self.is_running:
                 raise exceptions.OptionsError(str(error)) from error
@@ -94,7 +97,9 @@ class HunyuanFix:
         self.repair = Repair(settings, self.services, self.repair.failures)
         self.guarded = startup.guarded(option, settings)
         not_lending = startup.not_lending(option, settings)
-        self.arrivals = Arrivals(settings, self.routes, self.services, guarded=self.guarded, lends=not_lending is None)
+        self.arrivals = Arrivals(
+            settings, self.routes, self.services, transport, guarded=self.guarded, lends=not_lending is None
+        )
         if not_lending and self.services.key.value:
             logger.warning("%s", not_lending)
         self.services.config.follow(settings.config)

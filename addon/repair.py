@@ -12,7 +12,7 @@ import time
 
 from mitmproxy import http
 
-from addon import admission, answer, content_coding, draining, log, pipeline, record
+from addon import admission, answer, content_coding, cors, draining, log, pipeline, record
 from addon.cascade import Cascade
 from addon.content_coding import CodingError, TooLarge
 from addon.departure import PATIENCE
@@ -23,11 +23,11 @@ from addon.own_calls import Upstream
 from addon.pipeline import Outcome
 from addon.profiles import Profile
 from addon.record import Record
-from addon.relay import TRIES_HEADER
+from addon.relay import OWN_HEADER, TRIES_HEADER
 from addon.rules.context import RuleContext
 from addon.services import Services
 from addon.vision import Announcing
-from addon.wire import embeddings, errors, json_body
+from addon.wire import embeddings, errors, json_body, rule_names
 from addon.wire.errors import Refusal
 
 MODE_HEADER = "x-hunyuan-mode"
@@ -204,8 +204,11 @@ class Repair:
         if response is None or exchange["answered"]:
             return
         try:
+            self._let_page_read(flow.request, response, exchange)
             _mark(response, exchange)
             exchange["tries"] = _tries(response)
+            if self._needs_preflight(flow.request, response, exchange):
+                return  # it is answered when the endpoint's own answer is here as a whole
             if not exchange["endpoint"]:
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange["profile"])
@@ -233,11 +236,38 @@ class Repair:
         response.headers.pop("content-length", None)
         response.stream = stream
 
+    def _let_page_read(self, request: http.Request, response: http.Response, exchange: Record) -> None:
+        """Let the web page that asked read an answer of the relay's own, and any answer if its origin is allowed."""
+        own = response.headers.pop(OWN_HEADER, None) is not None
+        if not exchange["profile"] or cors.is_preflight(request.method, request.headers):
+            return
+        if own or (
+            cors.ALLOW_ORIGIN not in response.headers
+            and cors.is_allowed(request.headers, self._settings.allowed_origins)
+        ):
+            cors.add(response.headers, cors.for_answer(request.headers))
+            if not own and exchange["mode"] != "observe":
+                record.note_name(exchange, rule_names.CORS)
+
+    def _needs_preflight(self, request: http.Request, response: http.Response, exchange: Record) -> bool:
+        """Whether `request` is the preflight of an allowed page and the endpoint has no answer to such a question."""
+        return (
+            bool(exchange["profile"])
+            and cors.is_preflight(request.method, request.headers)
+            and cors.is_allowed(request.headers, self._settings.allowed_origins)
+            and not cors.answers_preflight(response.status_code, response.headers)
+        )
+
     def answer_ends(self, flow: http.HTTPFlow, exchange: Record) -> None:
         """Repair the whole answer of `flow`, unless it was streamed. Raises nothing."""
         response = flow.response
         started = time.perf_counter()
-        if response is None or exchange["answered"] or not exchange["endpoint"] or not response.raw_content:
+        if response is None or exchange["answered"]:
+            return
+        if self._needs_preflight(flow.request, response, exchange):
+            answer_preflight(flow, exchange)
+            return
+        if not exchange["endpoint"] or not response.raw_content:
             return
         if exchange["mode"] == "observe":
             return
@@ -277,7 +307,17 @@ def _observe(exchange: Record, outcome: Outcome) -> None:
 def respond(flow: http.HTTPFlow, exchange: Record, refusal: Refusal) -> None:
     """Answer `flow` with `refusal`; nothing is sent on."""
     flow.response = http.Response.make(refusal.status, refusal.body, dict(refusal.headers))
+    cors.add(flow.response.headers, cors.for_answer(flow.request.headers))
     exchange["answered"] = True
+    _mark(flow.response, exchange)
+
+
+def answer_preflight(flow: http.HTTPFlow, exchange: Record) -> None:
+    """Answer `flow`, a browser's preflight, in the endpoint's place: what the page asks for may be sent."""
+    flow.response = http.Response.make(204, b"", cors.for_preflight(flow.request.headers))
+    del flow.response.headers["content-length"]  # RFC 9110 section 8.6
+    exchange["answered"] = True
+    record.note_name(exchange, rule_names.CORS)
     _mark(flow.response, exchange)
 
 

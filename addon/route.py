@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from addon import profiles
+from addon import paths, profiles
 from addon.exchange import Endpoint
 from addon.option_values import BaseUrl
 from addon.options import Settings
-from addon.scope import canonical
+from addon.scope import canonical, one_name
 
-_ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({"/chat/completions": "chat", "/embeddings": "embeddings"})
-_NOT_YET = ("/responses", "/messages")
-"""Ends of paths of APIs that these hosts have or might have, and that are not repaired (yet)."""
-
+_ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({paths.CHAT: "chat", paths.EMBEDDINGS: "embeddings"})
 
 _KEPT_ROUTES = 256
 """Routes remembered: clients ask for the same few paths over and over."""
@@ -43,13 +40,17 @@ class Route:
     base_url: str
     """The base URL of the addon's own calls for this request (vision, embedding batches)."""
     address: Address
-    """Where it goes now."""
+    """Where it goes now. Its host is the one name under which the endpoint is known."""
     rerouted: bool
     """It leaves for another base URL than the client addressed."""
     successors: bool
     """It leaves for another profile than the client addressed: model ids that are retired there are mapped."""
-    not_yet: bool
-    """A call of an API that is not repaired yet: worth a line in the log."""
+    unrepaired: bool
+    """A call of an API that isn't repaired, or a path that nobody can make out: worth a line in the log."""
+    lists_models: bool = False
+    """It asks for the list of models."""
+    respelt: bool = False
+    """The client spelt the path in another way than the endpoint knows it."""
 
 
 class Routes:
@@ -68,39 +69,42 @@ class Routes:
         """Whether requests to `host` are this addon's business."""
         return host is not None and canonical(host) in self.hosts
 
-    def _route(self, method: str, address: Address, sni: str | None = None) -> Route | None:
+    def trusts(self, host: str | None) -> bool:
+        """Whether requests to known hosts go to `host`: it is one, or that of `hunyuan_upstream`."""
+        return self.known(host) or (host is not None and self._upstream is not None and host == self._upstream.host)
+
+    def _route(self, method: str, address: Address, sni: str | None = None, sent: tuple[str, ...] = ()) -> Route | None:
         """The route of a request to `address`, `None` for one that is none of this addon's business.
 
-        `sni` is the name that the client gave in its TLS handshake: a client that resolves names itself opens
-        its connection to an IP address.
+        `sni` is the name that the client gave in its TLS handshake, `sent` what it sent as `Host` and `:authority`:
+        a request whose client has named two hosts is nobody's business, for one of them would get the key that the
+        other is trusted with.
         """
-        host = next((name for name in (address.host, sni) if name and self.known(name)), None)
-        if host is None:
+        host = one_name(address.host, sni, sent)
+        if host is None or host not in self.hosts:
             return None
         path, question, query = address.path.partition("?")
-        api = next((end for end in _ENDPOINTS if path.endswith(end)), None)
-        base = BaseUrl(
-            "http" if address.scheme == "http" else "https",
-            canonical(host),
-            address.port,
-            path.removesuffix(api) if api else "",
-        )
+        below, api = paths.read(path)
+        base = BaseUrl("http" if address.scheme == "http" else "https", host, address.port, below)
+        respelt = api is not None and below + api != path
         rerouted = self._upstream is not None and self._origin(self._upstream) != self._origin(base)
+        path = below + api if api else path
         if self._upstream is not None and rerouted:
             base = self._upstream
-            address = Address(
-                base.scheme, base.host, base.port, base.path + (api or _below_version(path)) + question + query
-            )
-        addressed = self._profiles[canonical(host)]
+            path = base.path + (api or _below_version(path))
+        addressed = self._profiles[host]
         profile = self._profile or self._profiles.get(base.host, addressed)
+        endpoint = _ENDPOINTS.get(api or "") if method == "POST" else None
         return Route(
             profile=profile,
-            endpoint=_ENDPOINTS[api] if api and method == "POST" else None,
+            endpoint=endpoint,
+            lists_models=api == paths.MODELS and method == "GET",
             base_url=str(base),
-            address=address,
+            address=Address(base.scheme, base.host, base.port, path + question + query),
+            respelt=respelt,
             rerouted=rerouted,
             successors=rerouted and profile != addressed,
-            not_yet=method == "POST" and (path.endswith(_NOT_YET) or "/anthropic" in path),
+            unrepaired=method == "POST" and endpoint is None,
         )
 
     @staticmethod

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
+
+from addon.startup import is_loopback
 
 QUIET_LOGGER = "mitmproxy.proxy.server"
 """The logger on which mitmproxy tells of every connection."""
@@ -14,12 +17,47 @@ def canonical(host: str) -> str:
     return host.lower().rstrip(".").strip("[]")
 
 
+def host_in(authority: str) -> str:
+    """The host in `HOST:PORT`, as it is compared. What is no authority at all equals no host's name."""
+    host, colon, port = authority.rpartition(":")
+    return canonical(host if colon and (port.isdigit() or not port) else authority)
+
+
+def one_name(target: str, sni: str | None, sent: Iterable[str] = ()) -> str | None:
+    """The one host that a request is for, `None` where its client has named two.
+
+    `target`: the host that the client's connection was opened to; `sni`: the name in its TLS handshake; `sent`: what
+    it sent as `Host` and `:authority`. A client that resolves names itself opens its connection to an IP address: then
+    the name is that of its handshake, and the address counts for nothing, for anybody may answer there. A `Host` of
+    another name could lead to another customer of a shared front end, behind a certificate that is the right one.
+    """
+    if sni is None or canonical(sni) == canonical(target):
+        name = canonical(target)
+    elif _is_address(target):
+        name = canonical(sni)
+    else:
+        return None
+    return name if all(_same(host_in(authority), name) for authority in sent) else None
+
+
+def _same(host: str, name: str) -> bool:
+    return host == name or (is_loopback(host) and is_loopback(name))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(canonical(host))
+    except ValueError:
+        return False
+    return True
+
+
 def decrypts(sni: str | None, target: str | None, hosts: Container[str]) -> bool:
-    """Whether a TLS connection is for a known host: by its SNI, without one by the address it was opened to.
+    """Whether a TLS connection is for a known host, by the address it was opened to and by its SNI.
 
     Without a target it is the handshake with the proxy itself (a client that speaks TLS to its proxy).
     """
-    return target is None or canonical(sni or target) in hosts
+    return target is None or one_name(target, sni) in hosts
 
 
 class QuietConnections(logging.Filter):
@@ -40,12 +78,6 @@ class QuietConnections(logging.Filter):
         text = record.getMessage()
         for opening in self._openings:
             if text.startswith(opening):
-                return not self._foreign(_host(text.removeprefix(opening)))
+                # "HOST:PORT (ADDRESS)" or "HOST."
+                return not self._foreign(host_in(text.removeprefix(opening).split(" ", 1)[0].rstrip(".")))
         return True
-
-
-def _host(text: str) -> str:
-    """The host in `HOST:PORT (ADDRESS)` or `HOST.`."""
-    address = text.split(" ", 1)[0].rstrip(".")
-    host, colon, port = address.rpartition(":")
-    return canonical(host if colon and port.isdigit() else address)

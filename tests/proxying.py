@@ -198,6 +198,8 @@ class Proxy:
     port: int
     reverse_port: int
     trust: Trust
+    ports: dict[str, int]
+    """By the name of the mode."""
 
     def client(self, *, http2: bool = False, tls: bool | None = None, **options: Any) -> httpx.AsyncClient:
         """A client of the reverse proxy; HTTP/2 needs TLS."""
@@ -225,14 +227,20 @@ class Proxy:
 
 @asynccontextmanager
 async def run_proxy(
-    trust: Trust, target: str, *beside: object, with_dumper: bool = False, **options: Any
+    trust: Trust,
+    target: str,
+    *beside: object,
+    with_dumper: bool = False,
+    more_modes: Iterable[str] = (),
+    **options: Any,
 ) -> AsyncIterator[Proxy]:
     """Run mitmproxy as regular and as reverse proxy to `target`, with the addon where `-s` puts it.
 
-    `beside` are addons that are loaded after it, as by a second `-s`.
+    `beside` are addons that are loaded after it, as by a second `-s`; `more_modes` name no address to listen on.
     """
     reverse_port = free_port()
     modes = ["regular@127.0.0.1:0", f"reverse:{target}@127.0.0.1:{reverse_port}"]
+    modes += [f"{mode}@127.0.0.1:{free_port()}" for mode in more_modes]
     master = DumpMaster(Options(confdir=str(trust.confdir), mode=modes), with_termlog=False, with_dumper=with_dumper)
     master.options.update(ssl_verify_upstream_trusted_ca=str(trust.authority_file))
     fix = HunyuanFix()
@@ -251,7 +259,7 @@ async def run_proxy(
             running.result()
     ports = {server.mode.type_name: server.listen_addrs[0][1] for server in servers}
     try:
-        yield Proxy(master, fix, ports["regular"], reverse_port, trust)
+        yield Proxy(master, fix, ports["regular"], reverse_port, trust, ports)
     finally:
         master.shutdown()
         await asyncio.wait({running})

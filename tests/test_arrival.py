@@ -269,3 +269,63 @@ async def test_a_fault_of_its_own_lets_nothing_through(
     assert not endpoint.arrived
     assert "could not be taken in" in caplog.text
     assert ALICE not in caplog.text
+
+
+# The key
+
+
+async def test_a_request_that_another_proxy_has_sent_on_gets_no_key(
+    proxy: Proxy, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+):
+    async with proxy.client() as client:
+        await client.post("/chat/completions", json=CHAT, headers={"x-forwarded-for": "198.51.100.7"})
+        await client.post("/chat/completions", json=CHAT, headers={"x-forwarded-for": "198.51.100.7", **bearer(ALICE)})
+    assert [request.headers.get("authorization") for request in endpoint.arrived] == [None, f"Bearer {KEY}"]
+    assert caplog.text.count("POST /v1/chat/completions gets no key: another proxy has sent it on") == 1
+
+
+async def test_for_models_the_key_is_lent_to_get_alone(proxy: Proxy, endpoint: Endpoint):
+    async with proxy.client() as client:
+        for method in ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH"):
+            await client.request(method, "/models")
+        await client.get("/v1/models/")
+        await client.get("/models/hunyuan-lite")
+    lent = [request.method for request in endpoint.arrived if "authorization" in request.headers]
+    assert lent == ["GET", "GET"]
+
+
+async def test_a_page_of_another_site_gets_no_key_for_an_image(proxy: Proxy, endpoint: Endpoint):
+    async with proxy.client() as client:
+        for site in ("cross-site", "none"):
+            await client.get("/models", headers={"sec-fetch-site": site})
+    assert [request.headers.get("authorization") for request in endpoint.arrived] == [None, f"Bearer {KEY}"]
+
+
+# Paths
+
+
+@both_versions
+@pytest.mark.parametrize(
+    "path", ["chat/completions/", "/chat//completions", "v1/chat/completions", "Chat/COMPLETIONS", "%63hat/completions"]
+)
+async def test_a_path_is_put_right_and_the_answer_says_so(proxy: Proxy, endpoint: Endpoint, path: str, http2: bool):
+    twice = {**CHAT, "messages": CHAT["messages"] * 2}  # type: ignore[operator]
+    async with proxy.client(http2=http2) as client:
+        url = f"{client.base_url}{path}?api-version=1".replace("%63", "%63")
+        answer = await client.post(url, json=twice)
+        await client.post(url, json=twice, headers={"x-hunyuan-mode": "off"})
+        observed = await client.post(url, json=twice, headers={"x-hunyuan-mode": "observe"})
+    assert answer.headers["x-hunyuan-fix"] == "path,merge"
+    assert observed.headers["x-hunyuan-fix-observed"] == "path,merge"
+    assert endpoint.arrived[0].target == "/v1/chat/completions?api-version=1"
+    assert [request.target for request in endpoint.arrived[1:]] == [f"/v1/{path}?api-version=1"] * 2
+    assert len(endpoint.arrived[0].json["messages"]) == 1
+
+
+async def test_a_path_that_nobody_can_make_out_is_worth_a_line(
+    proxy: Proxy, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+):
+    async with proxy.client() as client:
+        await client.post("/chat/completion", json=CHAT)
+    assert endpoint.arrived[0].target == "/v1/chat/completion"
+    assert "POST /v1/chat/completion is not repaired" in caplog.text

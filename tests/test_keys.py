@@ -11,7 +11,7 @@ from mitmproxy.http import Headers
 
 from addon import keys, options
 from addon.access import Caller
-from addon.keys import LentKey, Withheld
+from addon.keys import Destination, LentKey, Withheld
 from addon.options import OptionError, Settings
 
 HOST = "api.hunyuan.cloud.tencent.com"
@@ -24,14 +24,17 @@ def lend(
     caller: Caller | str = HERE,
     *,
     key: str | None = "sk-lent",
-    to_host: str = HOST,
     encrypted: bool = True,
+    verified: bool = True,
+    on_this_machine: bool = False,
+    addressed: bool = True,
     origins: frozenset[str] = frozenset(),
     headers: Mapping[str, str] | None = None,
 ) -> str | Withheld:
     given = Headers([(name.encode(), value.encode()) for name, value in (headers or {}).items()])
     who = Caller(caller) if isinstance(caller, str) else caller
-    return keys.lend(key, given, who, to_host=to_host, encrypted=encrypted, origins=origins)
+    to = Destination(on_this_machine, encrypted, verified)
+    return keys.lend(key, given, who, to, addressed=addressed, origins=origins)
 
 
 def test_lent_to_a_client_on_this_machine_that_has_none():
@@ -77,13 +80,107 @@ def test_lent_to_a_web_page_that_is_allowed():
 
 def test_two_origins_are_none_that_is_allowed():
     given = Headers([(b"origin", PAGE.encode()), (b"origin", PAGE.encode())])
-    answer = keys.lend("sk", given, Caller(HERE), to_host=HOST, encrypted=True, origins=frozenset([PAGE]))
+    to = Destination(on_this_machine=False, encrypted=True, verified=True)
+    answer = keys.lend("sk", given, Caller(HERE), to, addressed=True, origins=frozenset([PAGE]))
     assert answer is Withheld.ORIGIN
 
 
 def test_never_over_the_network_in_the_clear():
     assert lend(encrypted=False) is Withheld.IN_CLEAR
-    assert lend(encrypted=False, to_host="127.0.0.1") == KEY
+    assert lend(encrypted=False, on_this_machine=True) == KEY
+
+
+def test_never_to_somebody_whom_nobody_has_verified():
+    assert lend(verified=False) is Withheld.UNVERIFIED
+    assert lend(Caller(ELSEWHERE, client="alice"), verified=False) is Withheld.UNVERIFIED
+    assert lend(verified=False, encrypted=False) is Withheld.IN_CLEAR
+    assert lend(verified=False, on_this_machine=True) == KEY
+
+
+FORWARDED = [
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "Forwarded",
+    "Via",
+    "X-Real-IP",
+    "CF-Connecting-IP",
+    "True-Client-IP",
+]
+
+
+@pytest.mark.parametrize("name", [*FORWARDED, *(name.lower() for name in FORWARDED)])
+@pytest.mark.parametrize("value", ["127.0.0.1", ""])
+def test_what_another_proxy_has_sent_on_needs_a_token(name: str, value: str):
+    """A web server in front makes every client one of this machine."""
+    assert lend(headers={name: value}) is Withheld.FORWARDED
+    assert lend(Caller(ELSEWHERE), headers={name: value}) is Withheld.STRANGER
+    assert lend(Caller(HERE, client="alice"), headers={name: value}) == KEY
+    assert lend(Caller(HERE, signed_in=True), headers={name: value}) == KEY
+
+
+@pytest.mark.parametrize("name", ["forwarded-by-nobody", "x-via", "viable", "x-real-ip-of-mine"])
+def test_other_headers_of_such_names_say_nothing(name: str):
+    assert lend(headers={name: "1"}) == KEY
+
+
+@pytest.mark.parametrize("caller", [Caller(HERE), Caller(ELSEWHERE, client="alice")])
+def test_a_browser_that_says_it_is_for_another_site_gets_none(caller: Caller):
+    """A GET of an image has no Origin."""
+    for site in ("cross-site", "same-site", "CROSS-SITE", "", "same-origin, cross-site", "whatever"):
+        assert lend(caller, headers={"sec-fetch-site": site}) is Withheld.ORIGIN
+        allowed = {"sec-fetch-site": site, "origin": PAGE}
+        assert lend(caller, headers=allowed) is Withheld.ORIGIN
+        assert lend(caller, headers=allowed, origins=frozenset([PAGE])) == KEY
+        other = {"sec-fetch-site": site, "origin": "https://evil.example"}
+        assert lend(caller, headers=other, origins=frozenset([PAGE])) is Withheld.ORIGIN
+    for site in ("same-origin", "none", " None "):
+        assert lend(caller, headers={"sec-fetch-site": site}) == KEY
+
+
+def test_a_name_that_leads_here_by_rebinding_gets_none_without_a_token():
+    assert lend(addressed=False) is Withheld.HOST
+    assert lend(addressed=False, headers={"sec-fetch-site": "same-origin"}) is Withheld.HOST
+    assert lend(Caller(HERE, client="alice"), addressed=False) == KEY
+
+
+@pytest.mark.parametrize(
+    ("sent", "addressed"),
+    [
+        (["127.0.0.1"], True),
+        (["127.0.0.1:8081"], True),
+        (["localhost"], True),
+        (["LOCALHOST.:8081"], True),
+        (["app.localhost:8081"], True),
+        (["[::1]:8081"], True),
+        (["[::1]"], True),
+        (["devbox:8081"], True),
+        (["192.168.1.9:8081"], True),
+        ([HOST], True),
+        ([f"{HOST.upper()}.:443"], True),
+        (["localhost:"], True),
+        (["evil.example"], False),
+        (["evil.example:8081"], False),
+        (["localhost.evil.example"], False),
+        (["127.0.0.1.evil.example"], False),
+        (["evil.example:8081", "127.0.0.1:8081"], False),
+        (["127.0.0.1:8081", "evil.example"], False),
+        (["127.0.0.1:8081, evil.example"], False),
+        (["127.0.0.1@evil.example"], False),
+        (["0.0.0.0:8081"], False),
+        (["192.168.1.8"], False),
+        ([""], False),
+        ([], False),
+    ],
+)
+def test_what_a_request_may_be_addressed_to(sent: list[str], addressed: bool):
+    own = {"devbox", "192.168.1.9"}
+    assert keys.is_addressed(sent, own, lambda host: host == HOST) is addressed
+
+
+def test_each_reason_is_a_sentence_of_its_own():
+    reasons = [reason.value for reason in Withheld]
+    assert len(set(reasons)) == len(reasons)
 
 
 def test_nothing_to_lend():
@@ -94,19 +191,37 @@ def test_nothing_to_lend():
     st.sampled_from([Caller(HERE), Caller(ELSEWHERE), Caller(ELSEWHERE, True), Caller(ELSEWHERE, client="alice")]),
     st.sampled_from(["", "Bearer", "sk-own"]),
     st.none() | st.sampled_from([PAGE, "null", "https://evil.example"]),
+    st.none() | st.sampled_from(["none", "same-origin", "cross-site"]),
+    st.none() | st.sampled_from(FORWARDED),
+    st.tuples(st.booleans(), st.booleans(), st.booleans()),
     st.booleans(),
-    st.sampled_from([HOST, "localhost"]),
 )
 def test_the_key_is_put_on_only_if_every_condition_holds(
-    caller: Caller, own: str, origin: str | None, encrypted: bool, to_host: str
+    caller: Caller,
+    own: str,
+    origin: str | None,
+    site: str | None,
+    forwarded: str | None,
+    destination: tuple[bool, bool, bool],
+    addressed: bool,
 ):
-    headers = {"authorization": own} | ({"origin": origin} if origin is not None else {})
-    answer = lend(caller, to_host=to_host, encrypted=encrypted, origins=frozenset([PAGE]), headers=headers)
+    on_this_machine, encrypted, verified = destination
+    given = {"authorization": own, "origin": origin, "sec-fetch-site": site, forwarded or "x": "1"}
+    answer = lend(
+        caller,
+        on_this_machine=on_this_machine,
+        encrypted=encrypted,
+        verified=verified,
+        addressed=addressed,
+        origins=frozenset([PAGE]),
+        headers={name: value for name, value in given.items() if value is not None},
+    )
     allowed = (
         own != "sk-own"
         and caller != Caller(ELSEWHERE)
-        and origin in (None, PAGE)
-        and (encrypted or to_host == "localhost")
+        and (origin == PAGE or (origin is None and site != "cross-site"))
+        and (caller.known or (addressed and forwarded is None))
+        and (on_this_machine or (encrypted and verified))
     )
     assert (answer == KEY) == allowed
 

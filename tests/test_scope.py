@@ -19,7 +19,11 @@ LEGACY = "api.hunyuan.cloud.tencent.com"
         (None, LEGACY, True),
         (None, "127.0.0.1", True),
         ("github.com", "github.com", False),
-        ("github.com", LEGACY, False),  # by SNI: that is whose certificate the client wants
+        ("github.com", LEGACY, False),  # that is whose certificate the client wants
+        (LEGACY, "evil.example", False),  # nobody there has a certificate for it
+        (LEGACY, "2001:db8::1", True),
+        (LEGACY, "127.0.0.1", True),
+        ("github.com", "127.0.0.1", False),
         (None, "github.com", False),
         (None, "140.82.121.4", False),
         ("evil-api.hunyuan.cloud.tencent.com", LEGACY, False),

@@ -10,7 +10,7 @@ from addon.outgoing import NOT_TRUSTED, TLS_FAILED, CallFailed
 from addon.profiles import Profile
 from addon.relay.commitment import TOO_LARGE, Flaw
 from addon.relay.headers import for_client, value
-from addon.relay.job import Headers, Job, Reply
+from addon.relay.job import OWN_HEADER, Headers, Job, Reply
 from addon.retries import may_pass
 from addon.wire import errors, json_body
 from addon.wire.errors import Refusal
@@ -44,7 +44,7 @@ class Failure:
 def reply(refusal: Refusal, headers: Headers = ()) -> Reply:
     """An error of the proxy's own, with what `headers` say about trying again and the endpoint's request id."""
     kept = [(name, text) for name, text in headers if name.lower() in _KEPT_HEADERS]
-    own = [(name.encode(), text.encode()) for name, text in refusal.headers.items()]
+    own = [(name.encode(), text.encode()) for name, text in {**refusal.headers, OWN_HEADER: "1"}.items()]
     return Reply(refusal.status, [*own, *kept], refusal.body)
 
 

@@ -13,6 +13,8 @@ RELAY_HEADER = "x-hunyuan-fix-relay"
 """Request header from mitmproxy to the relay: the job's secret."""
 TRIES_HEADER = "x-hunyuan-fix-tries"
 """Response header: how many tries an answer took, where it took more than one."""
+OWN_HEADER = "x-hunyuan-fix-own"
+"""Response header from the relay to mitmproxy: the answer is the proxy's own. It goes no further."""
 
 type Headers = Sequence[tuple[bytes, bytes]]
 """Header lines in their order, names as they came."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+CORS = "answer-cors"
 EMBEDDINGS = "answer-embeddings"
 FINISH_REASON = "answer-finish-reason"
 FUNCTION_CALL = "answer-function-call"
@@ -12,6 +13,7 @@ TOOL_FRAMES = "answer-tool-frames"
 TOOL_NAMES = "answer-tool-names"
 
 ALL = (
+    CORS,
     EMBEDDINGS,
     FINISH_REASON,
     FUNCTION_CALL,

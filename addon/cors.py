@@ -1,0 +1,64 @@
+"""CORS: what a web page must find in an answer, so that its browser lets it read that. Pure.
+
+Fetch standard, sections 3.3.2 and 3.3.3 (fetch.spec.whatwg.org). Cookies and passwords never count here
+(`Access-Control-Allow-Credentials` is not sent): a page sees what it could see without its user's browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+
+ALLOW_ORIGIN = "access-control-allow-origin"
+
+_PREFLIGHT_KEPT_FOR = "600"
+"""Seconds for which a browser may remember a preflight's answer."""
+
+
+def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether a request is a browser's question if a page may send another one. It carries no key."""
+    return method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
+
+
+def is_allowed(headers: Mapping[str, str], origins: frozenset[str]) -> bool:
+    """Whether a request comes from a page whose origin is one of `origins` (`hunyuan_allowed_origins`)."""
+    origin = headers.get("origin", "").lower()
+    return origin != "null" and origin in origins
+
+
+def for_answer(request: Mapping[str, str]) -> dict[str, str]:
+    """The headers with which the page that sent a request with the headers `request` may read its answer.
+
+    Any page's: for an answer without the endpoint's own words in it, or to an origin that is allowed.
+    """
+    if "origin" not in request:
+        return {}
+    return {ALLOW_ORIGIN: request["origin"], "access-control-expose-headers": "*", "vary": "Origin"}
+
+
+def for_preflight(request: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer to a preflight with the headers `request` that allows what it asks for."""
+    answer = {
+        ALLOW_ORIGIN: request["origin"],
+        "access-control-allow-methods": request["access-control-request-method"],
+        "access-control-max-age": _PREFLIGHT_KEPT_FOR,
+        "vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+    }
+    if asked := request.get("access-control-request-headers"):
+        answer["access-control-allow-headers"] = asked
+    if request.get("access-control-request-private-network") == "true":
+        answer["access-control-allow-private-network"] = "true"
+    return answer
+
+
+def answers_preflight(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether the endpoint's answer to a preflight is one: browsers take a status from 200 to 299 only."""
+    return 200 <= status < 300 and ALLOW_ORIGIN in headers
+
+
+def add(answer: MutableMapping[str, str], added: Mapping[str, str]) -> None:
+    """Add the headers `added` to those of an `answer`, which keeps what it says of CORS and of `Vary` itself."""
+    for name, value in added.items():
+        if name == "vary" and "vary" in answer:
+            answer["vary"] = f"{answer['vary']}, {value}"
+        elif name not in answer:
+            answer[name] = value
