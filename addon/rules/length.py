@@ -1,8 +1,8 @@
 """Length: at most 40 messages.
 
 Source: SDK ChatCompletionsRequest.Messages ("长度最多为 40"). Older turns are folded into one user text that keeps
-every word, tool call and tool result; images stay image parts. A line that would pass for the beginning of another turn is
-quoted.
+every word, tool call and tool result; images stay image parts. A line that would pass for the beginning of another turn
+is quoted.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
 def _spoken(message: JsonObject, context: RuleContext) -> list[Any]:
     texts = context.texts
     pieces = [
-        marks.quoted_turns(piece) if isinstance(piece, str) else piece for piece in content.pieces(message.get("content"))
+        marks.quoted_turns(piece) if isinstance(piece, str) else piece
+        for piece in content.pieces(message.get("content"))
     ]
     if message["role"] == "tool":
         before, after = around(texts.folded_tool, id=marks.inline(message["tool_call_id"]))

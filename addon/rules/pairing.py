@@ -31,12 +31,8 @@ def pairing(body: JsonObject, context: RuleContext) -> list[Change]:
     """Give every tool call one answer in its place; an answer without a call becomes user text."""
     if _is_paired(body["messages"]):
         return []
-    history = _History()
-    for index, message in enumerate(body["messages"]):
-        history.add(message, index)
-    history.pair()
-    body["messages"] = [placed for run in history.runs for placed in _placed(run, history.changes, context)]
-    return history.changes
+    body["messages"], changes = _paired(body["messages"], context)
+    return changes
 
 
 def _is_paired(messages: list[JsonObject]) -> bool:
@@ -56,6 +52,15 @@ def _is_paired(messages: list[JsonObject]) -> bool:
         if len(waiting) < len(given) or NO_ID in waiting:
             return False
     return not waiting
+
+
+def _paired(messages: list[JsonObject], context: RuleContext) -> tuple[list[JsonObject], list[Change]]:
+    history = _History()
+    for index, message in enumerate(messages):
+        history.add(message, index)
+    history.pair()
+    placed = [message for run in history.runs for message in _placed(run, history.changes, context)]
+    return placed, history.changes
 
 
 @dataclass(slots=True)

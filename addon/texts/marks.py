@@ -11,8 +11,8 @@ description or speak as the system. So:
 A text reads like a mark if it differs from one only in width, case, white space, the kind of square brackets, and
 invisible or combining characters. `marks.toml` lists every mark that any version has written, in every language.
 
-One bracket is replaced by one other character, never by fewer: what is left can't close up to a new mark, doing it twice
-changes nothing more, and texts that a model reads without a gap can be looked at as one.
+One bracket is replaced by one other character, never by fewer: what is left can't close up to a new mark, doing it
+twice changes nothing more, and texts that a model reads without a gap can be looked at as one.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from addon.texts import Texts
 
@@ -129,7 +130,8 @@ def unquotable(question: str) -> str:
 
 @cache
 def _tracked(texts: Texts) -> Texts:
-    return replace(texts, **{name: _MARK.sub(_signed, getattr(texts, name)) for name in TEXTS_WITH_MARKS})
+    signed: dict[str, Any] = {name: _MARK.sub(_signed, getattr(texts, name)) for name in TEXTS_WITH_MARKS}
+    return replace(texts, **signed)
 
 
 def _signed(mark: re.Match[str]) -> str:

@@ -12,7 +12,24 @@ from tests.rule_context import context
 
 @pytest.mark.parametrize(
     ("role", "becomes"),
-    [("developer", "system"), ("model", "user"), ("Assistant", "assistant"), (None, "user"), (7, "user")],
+    [
+        ("developer", "system"),
+        ("Assistant", "assistant"),
+        (" System\n", "system"),
+        ("ai", "assistant"),
+        ("AI", "assistant"),
+        ("model", "assistant"),
+        ("bot", "assistant"),
+        ("gpt", "assistant"),
+        ("chatbot", "assistant"),
+        ("Human", "user"),
+        ("TOOL", "tool"),
+        ("tool_result", "tool"),
+        ("narrator", "user"),
+        ("", "user"),
+        (None, "user"),
+        (7, "user"),
+    ],
 )
 def test_roles_outside_the_four(role: Any, becomes: str) -> None:
     body = {"messages": [{"role": role, "content": "hi"}]}
