@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
 from addon.rules import content
 from addon.rules.context import RuleContext
 from addon.texts.marks import defused, defused_json, is_tracked, settled, without_signs
@@ -29,9 +29,10 @@ def marks(body: JsonObject, context: RuleContext) -> list[Change]:
     messages = body["messages"]
     if not any(is_tracked(text) for message in messages for text in _texts(message.get("content"))):
         return []
-    changes: list[Change] = []
+    changes = Changes()
     for index, message in enumerate(messages):
-        changes += (Change("marks", f"/messages/{index}/{field}", _WHY) for field in _defuse_message(message))
+        for field in _defuse_message(message):
+            changes.note("marks", index, _WHY, f"/{field}")
     if "tools" in body and "tools" not in context.keep_params and _defuse_descriptions(body["tools"]):
         changes.append(Change("marks", "/tools", _WHY))
     return changes

@@ -5,13 +5,14 @@ Source: SDK ChatCompletionsRequest.Messages ("user（tool） 和 assistant 需�
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
 from addon.rules import content
 from addon.rules.context import RuleContext
 from addon.rules.fields import speak_name
 from addon.rules.ids import NO_ID
 
-_MERGED_ROLES = ("user", "assistant")
+_WHY = {role: f"joined to the {role} message before" for role in ("user", "assistant")}
+"""By the roles that are merged."""
 
 
 def merge(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -22,14 +23,14 @@ def merge(body: JsonObject, context: RuleContext) -> list[Change]:
     """
     if not context.profile.grammar.alternate:
         return []
-    changes: list[Change] = []
+    changes = Changes()
     merged: list[JsonObject] = []
     run: list[JsonObject] = []  # neighbours that become one message
     taken: set[str] = set()  # ids of their calls
     for index, message in enumerate(body["messages"]):
-        ids = [call.get("id") or NO_ID for call in message.get("tool_calls", ())]
+        ids = [call.get("id") or NO_ID for call in message["tool_calls"]] if "tool_calls" in message else []
         if run and _are_neighbours(run[0], message) and taken.isdisjoint(ids):
-            changes.append(Change("merge", f"/messages/{index}", f"joined to the {message['role']} message before"))
+            changes.note("merge", index, _WHY[message["role"]])
         else:
             merged += _joined(run)
             run, taken = [], set()
@@ -40,7 +41,7 @@ def merge(body: JsonObject, context: RuleContext) -> list[Change]:
 
 
 def _are_neighbours(first: JsonObject, second: JsonObject) -> bool:
-    return first["role"] in _MERGED_ROLES and first["role"] == second["role"]
+    return first["role"] in _WHY and first["role"] == second["role"]
 
 
 def _joined(run: list[JsonObject]) -> list[JsonObject]:

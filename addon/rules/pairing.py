@@ -20,7 +20,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
 from addon.rules import content, ids
 from addon.rules.context import RuleContext
 from addon.rules.ids import NO_ID
@@ -114,7 +114,7 @@ class _History:
     of a list that only grows shorter by it."""
 
     def __init__(self) -> None:
-        self.changes: list[Change] = []
+        self.changes = Changes()
         self.runs: list[_Run] = []
         self._turns: list[_Turn] = []
         self._latest: dict[str, _Turn] = {}
@@ -204,20 +204,19 @@ class _History:
             call.run.answers.append(answer)
             if answer.message.get("tool_call_id") != call.id:
                 answer.message["tool_call_id"] = call.id
-                pointer = f"/messages/{answer.place}/tool_call_id"
-                self.changes.append(Change("pairing", pointer, "the answer gets the id of its call"))
+                self.changes.note("pairing", answer.place, "the answer gets the id of its call", "/tool_call_id")
         surplus = answers[len(taken) :]
         if surplus:
             last = answers[len(taken) - 1].message
             last["content"] = content.join(*(answer.message.get("content") for answer in answers[len(taken) - 1 :]))
             for answer in surplus:
                 why = "a second answer to one call is joined to the first"
-                self.changes.append(Change("pairing", f"/messages/{answer.place}", why))
+                self.changes.note("pairing", answer.place, why)
 
     def _orphan(self, answer: _Answer) -> None:
         answer.after.orphans.append(answer)
         why = "a tool result without a call becomes user text"
-        self.changes.append(Change("pairing", f"/messages/{answer.place}", why))
+        self.changes.note("pairing", answer.place, why)
 
 
 def _nearest(calls: Sequence[_Call], count: int) -> list[_Call]:
@@ -232,7 +231,7 @@ def _nearest(calls: Sequence[_Call], count: int) -> list[_Call]:
     return [call for of_message in reversed(taken) for call in of_message]
 
 
-def _ids(message: JsonObject, place: int, changes: list[Change]) -> list[tuple[str, str]]:
+def _ids(message: JsonObject, place: int, changes: Changes) -> list[tuple[str, str]]:
     """Each call's id as the client wrote it, and its own.
 
     Calls without an id, or with one that an earlier call of the message has, are given one by ordinal.
@@ -245,8 +244,7 @@ def _ids(message: JsonObject, place: int, changes: list[Change]) -> list[tuple[s
         given = call.get("id") or NO_ID
         if given == NO_ID or given in seen:
             call["id"] = _fresh(f"{given or 'call'}_{position + 1}", taken)
-            pointer = f"/messages/{place}/tool_calls/{position}/id"
-            changes.append(Change("pairing", pointer, "the call gets an id of its own"))
+            changes.note("pairing", place, "the call gets an id of its own", f"/tool_calls/{position}/id")
         seen.add(call["id"])
         taken.add(call["id"])
         pairs.append((given, call["id"]))
@@ -259,17 +257,17 @@ def _fresh(wanted: str, taken: set[str]) -> str:
     return wanted
 
 
-def _placed(run: _Run, changes: list[Change], context: RuleContext) -> list[JsonObject]:
+def _placed(run: _Run, changes: Changes, context: RuleContext) -> list[JsonObject]:
     """The messages of a run in their order."""
     placed = [run.message]
     for answer in run.answers:
         placed.append(answer.message)
         if answer.after is not run or (run.orphans and run.orphans[0].place < answer.place):
-            changes.append(Change("pairing", f"/messages/{answer.place}", "the answer moves up to its call"))
+            changes.note("pairing", answer.place, "the answer moves up to its call")
     for call in run.calls:
         if not call.answered:
             placed.append({"role": "tool", "tool_call_id": call.id, "content": context.texts.missing_answer})
-            changes.append(Change("pairing", f"/messages/{run.place}", "a tool call without an answer gets one"))
+            changes.note("pairing", run.place, "a tool call without an answer gets one")
     return [*placed, *(_as_user(orphan.message, context) for orphan in run.orphans)]
 
 

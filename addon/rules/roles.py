@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
+from addon.rules import content
 from addon.rules.context import RuleContext
 from addon.wire import json_body
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 
+_WHY = {role: f"the role becomes {role}" for role in ROLES}
 _OTHER_NAMES = {
     "developer": "system",  # OpenAI's newer name
     "ai": "assistant",  # LangChain
@@ -46,7 +48,7 @@ def _written(message: JsonObject) -> str:
 
 def roles(body: JsonObject, context: RuleContext) -> list[Change]:
     """Give every message one of the four roles; what isn't a message at all becomes user text."""
-    changes: list[Change] = []
+    changes = Changes()
     messages = _objects(body["messages"], changes)
     calls = _FunctionCalls()
     for index, message in enumerate(messages):
@@ -57,30 +59,35 @@ def roles(body: JsonObject, context: RuleContext) -> list[Change]:
             calls.end_of_answers()
         if message.get("role") != role:
             message["role"] = role
-            changes.append(Change("roles", f"/messages/{index}/role", f"the role becomes {role}"))
+            changes.note("roles", index, _WHY[role], "/role")
         if role == "tool" and message.get("tool_call_id") is None:
             _take_id(message)
         if role == "assistant" and isinstance(message.get("function_call"), dict):
             _to_tool_call(message, calls)
-            pointer = f"/messages/{index}/function_call"
-            changes.append(Change("roles", pointer, "function_call becomes a tool call"))
+            changes.note("roles", index, "function_call becomes a tool call", "/function_call")
     calls.end_of_answers()
     body["messages"] = messages
     return changes
 
 
-def _objects(messages: list[Any], changes: list[Change]) -> list[JsonObject]:
-    """The messages that are objects; other values are kept as user text, nulls go."""
+def _objects(messages: list[Any], changes: Changes) -> list[JsonObject]:
+    """The messages that are objects; other values are kept as user text, neighbours as one, nulls go."""
     objects: list[JsonObject] = []
+    texts: list[str] = []
     for index, message in enumerate(messages):
         if isinstance(message, dict):
+            objects += _spoken(texts)
+            texts = []
             objects.append(message)
             continue
-        changes.append(Change("roles", f"/messages/{index}", "not a message: kept as user text"))
+        changes.note("roles", index, "not a message: kept as user text")
         if message is not None:
-            text = message if isinstance(message, str) else json_body.serialise(message).decode()
-            objects.append({"role": "user", "content": text})
-    return objects
+            texts.append(message if isinstance(message, str) else json_body.serialise(message).decode())
+    return objects + _spoken(texts)
+
+
+def _spoken(texts: list[str]) -> list[JsonObject]:
+    return [{"role": "user", "content": content.join(*texts) or ""}] if texts else []
 
 
 def _take_id(message: JsonObject) -> None:
@@ -138,9 +145,9 @@ class _FunctionCalls:
             for call_id, message in zip(nearest, messages, strict=False):
                 del self._names[call_id]
                 message["tool_call_id"] = call_id
-        taken = [call_id for _ in nameless if (call_id := self._take_nearest()) is not None]
-        for call_id, message in zip(reversed(taken), nameless, strict=False):
-            message["tool_call_id"] = call_id
+        taken = [taken_id for _ in nameless if (taken_id := self._take_nearest()) is not None]
+        for taken_id, message in zip(reversed(taken), nameless, strict=False):
+            message["tool_call_id"] = taken_id
 
     def _take_nearest(self) -> str | None:
         """The nearest call of any name that waits. It waits no more."""

@@ -5,7 +5,7 @@ Source: seen as 400 "messages 中 system 角色必须位于列表的最开始" f
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
 from addon.rules import content
 from addon.rules.context import RuleContext
 from addon.texts import around
@@ -13,22 +13,21 @@ from addon.texts import around
 
 def system(body: JsonObject, context: RuleContext) -> list[Change]:
     """Join leading system messages; a later one becomes user text in its place; empty ones go."""
-    changes: list[Change] = []
+    changes = Changes()
     leading: list[JsonObject] = []
     rest: list[JsonObject] = []
     for index, message in enumerate(body["messages"]):
         if message["role"] != "system":
             rest.append(message)
             continue
-        pointer = f"/messages/{index}"
         if content.is_blank(message.get("content")):
-            changes.append(Change("system", pointer, "an empty system message is removed"))
+            changes.note("system", index, "an empty system message is removed")
         elif rest:
             rest.append({"role": "user", "content": _marked(message["content"], context)})
-            changes.append(Change("system", pointer, "a later system message becomes marked user text"))
+            changes.note("system", index, "a later system message becomes marked user text")
         else:
             if leading:
-                changes.append(Change("system", pointer, "joined to the first system message"))
+                changes.note("system", index, "joined to the first system message")
             leading.append(message)
     if len(leading) > 1:
         leading[0]["content"] = content.join(*(message["content"] for message in leading))

@@ -50,6 +50,7 @@ QUOTE = "> "
 _OWN = "".join(chr(0xFDD0 + byte % 32) for byte in secrets.token_bytes(16))
 """The sign: 80 random bits in code points that Unicode gives to no character, so that most texts are searched fast."""
 
+_BETWEEN = "]"
 _OPENING = "[［【〖〚⟦﹇"
 _CLOSING = "]］】〗〛⟧﹈"
 _REPLACED = {**dict.fromkeys(map(ord, _OPENING), "〔"), **dict.fromkeys(map(ord, _CLOSING), "〕")}
@@ -76,16 +77,18 @@ def is_tracked(text: str) -> bool:
 
 def settled(texts: Sequence[str]) -> list[str]:
     """Texts that follow each other without a gap, ready to leave: without signs, every mark in them the addon's own."""
-    cut = [text.split(_OWN) for text in texts]  # in each, every second piece is ours
-    run: list[tuple[int, int]] = []
-    for row, pieces in enumerate(cut):
-        for column in range(len(pieces)):
-            if column % 2 == 0:
-                run.append((row, column))
-            else:
-                _defuse_run(cut, run)
-                run = []
-    _defuse_run(cut, run)
+    cut = [text.split(_OWN) for text in texts]  # in each, every second piece is the addon's
+    # Nothing reads like a mark across one of the addon's pieces, nor across the bracket that stands for it here.
+    foreign = "".join(_BETWEEN.join(pieces[::2]) for pieces in cut)
+    safe = defused(foreign)
+    if safe != foreign:
+        start = 0
+        for pieces in cut:
+            for number in range(0, len(pieces), 2):
+                end = start + len(pieces[number])
+                pieces[number] = safe[start:end]
+                start = end + len(_BETWEEN)
+            start -= len(_BETWEEN)
     return ["".join(pieces) for pieces in cut]
 
 
@@ -109,6 +112,8 @@ def defused_json(text: str) -> str:
 
 def inline(value: str) -> str:
     """`value` as it may stand inside a mark or a turn's heading: on one line, without brackets of a mark's kind."""
+    if value.isascii() and value.isalnum():
+        return value
     return _patterns().line_end.sub(" ", value).translate(_REPLACED)
 
 
@@ -138,18 +143,6 @@ def _signed(mark: re.Match[str]) -> str:
     """A mark with a sign before and after each of its own words. What fills its holes comes from outside."""
     pieces = re.split(r"(\{\w+\})", mark[0])
     return "".join(piece if number % 2 else f"{_OWN}{piece}{_OWN}" for number, piece in enumerate(pieces))
-
-
-def _defuse_run(cut: list[list[str]], run: list[tuple[int, int]]) -> None:
-    pieces = [cut[row][column] for row, column in run]
-    whole = "".join(pieces)
-    safe = defused(whole)
-    if safe == whole:
-        return
-    start = 0
-    for (row, column), piece in zip(run, pieces, strict=True):
-        cut[row][column] = safe[start : start + len(piece)]
-        start += len(piece)
 
 
 def _with_brackets(text: str, brackets: dict[int, str]) -> str:
