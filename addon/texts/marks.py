@@ -99,15 +99,16 @@ def without_signs(text: str) -> str:
 
 def defused(text: str) -> str:
     """`text` in which nothing reads like a mark: the brackets of what did are 〔 and 〕. As long as before."""
-    return _with_brackets(text, _REPLACED)
+    return _with_brackets(text, _patterns().mark, _REPLACED)
 
 
 def defused_json(text: str) -> str:
     """JSON text in which nothing reads like a mark. Its value is the same: the brackets become escapes.
 
-    In valid JSON what reads like a mark can only stand inside a string.
+    In valid JSON what reads like a mark can only stand inside a string. Its first words are enough here: with a bracket
+    gone, what stood before it and after it could be read as one mark.
     """
-    return _with_brackets(text, _ESCAPED)
+    return _with_brackets(text, _patterns().first_words, _ESCAPED)
 
 
 def inline(value: str) -> str:
@@ -145,12 +146,11 @@ def _signed(mark: re.Match[str]) -> str:
     return "".join(piece if number % 2 else f"{_OWN}{piece}{_OWN}" for number, piece in enumerate(pieces))
 
 
-def _with_brackets(text: str, brackets: dict[int, str]) -> str:
+def _with_brackets(text: str, mark: re.Pattern[str], brackets: dict[int, str]) -> str:
     patterns = _patterns()
 
     def replaced(found: re.Match[str]) -> str:
-        inside = found[2].translate(patterns.plain)
-        if not patterns.mark.match(inside):
+        if not mark.match(found[2].translate(patterns.plain)):
             return found[0]
         return found[1].translate(brackets) + found[2] + found[3].translate(brackets)
 
@@ -166,7 +166,9 @@ class _Patterns:
     bracketed: re.Pattern[str]
     """An opening bracket, what follows it as far as the next bracket, a closing bracket if that is the next."""
     mark: re.Pattern[str]
-    """Beginnings of marks, without their bracket, in plain text."""
+    """Beginnings of marks, without their bracket, in plain text: as much as tells a mark from other text."""
+    first_words: re.Pattern[str]
+    """The same, as far as the first hole."""
     speaking_line: re.Pattern[str]
     speaker: re.Pattern[str]
     """Beginnings of turns in plain text."""
@@ -190,6 +192,9 @@ def _patterns() -> _Patterns:
             f"([{re.escape(_OPENING)}])({unseen}*+{_initials(marks)}[^{brackets}]*+)([{re.escape(_CLOSING)}]?)"
         ),
         mark=re.compile("|".join(marks), re.DOTALL),
+        first_words=re.compile(
+            "|".join(re.escape(_HOLE.split(mark[1:-1])[0].translate(plain)) for mark in data["marks"])
+        ),
         speaking_line=re.compile(
             rf"(?:\A|(?<=[{_LINE_ENDS}])){unseen_in_line}*+{_initials(speakers)}[^{_LINE_ENDS}]*+"
         ),

@@ -12,7 +12,7 @@ from addon.wire import json_body
 from tests.rule_context import context
 from tests.rules.hostile import BODIES
 
-ENOUGH = 0.006
+ENOUGH = 0.008
 """Seconds of CPU from which on a measurement says something about growth."""
 MOST = 1 << 18
 LIMIT = 8.0
@@ -40,7 +40,7 @@ def seconds(name: str, n: int, times: int) -> float:
 
 @pytest.mark.parametrize("name", BODIES)
 def test_four_times_as_much_costs_four_times_as_much(name: str) -> None:
-    n = 250
+    n = 1000
     while seconds(name, n, 1) < ENOUGH and n < MOST:
         n *= 2
     assert seconds(name, 4 * n, 3) < LIMIT * seconds(name, n, 3)
