@@ -9,15 +9,16 @@ How an answer finds its call:
 1. Neighbouring assistant messages are one turn. An answer with an id belongs to the nearest turn before it that has a
    call with this id; one without an id to the nearest turn that still waits for an answer; one with an id that no call
    has to the nearest turn that waits for an answer to a call without an id.
-2. Within a turn, answers under one id go to the calls under it in their order. If there are fewer answers than calls,
-   and the calls are in several messages, the nearest messages are answered: the earlier calls were interrupted.
+2. Within a turn, answers under one id go to the calls under it in their order. If fewer answers follow each other than
+   there are calls, and the calls are in several messages, the nearest messages are answered: the earlier calls were
+   interrupted. Answers that come later go to what is left in the same way, and move none of the former.
 3. An answer too many is joined to the last one under its id. What belongs to no call becomes user text where it stands.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections import deque
 from dataclasses import dataclass, field
 
 from addon.exchange import Change, Changes, JsonObject
@@ -198,20 +199,23 @@ class _History:
         return True
 
     def _give(self, calls: list[_Call], answers: list[_Answer]) -> None:
-        taken = _nearest(calls, len(answers))
-        for call, answer in zip(taken, answers, strict=False):
-            call.answered = True
-            call.run.answers.append(answer)
-            if answer.message.get("tool_call_id") != call.id:
-                answer.message["tool_call_id"] = call.id
-                self.changes.note("pairing", answer.place, "the answer gets the id of its call", "/tool_call_id")
-        surplus = answers[len(taken) :]
+        waiting = [deque(of_message) for _, of_message in itertools.groupby(calls, key=lambda call: call.run.place)]
+        surplus: list[_Answer] = []
+        for _, following in itertools.groupby(answers, key=lambda answer: answer.after.place):
+            block = list(following)
+            taken = _nearest(waiting, len(block))
+            for call, answer in zip(taken, block, strict=False):
+                call.answered = True
+                call.run.answers.append(answer)
+                last = answer.message
+                if last.get("tool_call_id") != call.id:
+                    last["tool_call_id"] = call.id
+                    self.changes.note("pairing", answer.place, "the answer gets the id of its call", "/tool_call_id")
+            surplus += block[len(taken) :]
         if surplus:
-            last = answers[len(taken) - 1].message
-            last["content"] = content.join(*(answer.message.get("content") for answer in answers[len(taken) - 1 :]))
+            last["content"] = content.join(last.get("content"), *(answer.message.get("content") for answer in surplus))
             for answer in surplus:
-                why = "a second answer to one call is joined to the first"
-                self.changes.note("pairing", answer.place, why)
+                self.changes.note("pairing", answer.place, "a second answer to one call is joined to the first")
 
     def _orphan(self, answer: _Answer) -> None:
         answer.after.orphans.append(answer)
@@ -219,15 +223,15 @@ class _History:
         self.changes.note("pairing", answer.place, why)
 
 
-def _nearest(calls: Sequence[_Call], count: int) -> list[_Call]:
-    """As many of `calls` as there are answers, from the last messages; within one message from its first call on."""
-    if count >= len(calls):
-        return list(calls)
-    messages = [list(of_message) for _, of_message in itertools.groupby(calls, key=lambda call: call.run.place)]
+def _nearest(waiting: list[deque[_Call]], count: int) -> list[_Call]:
+    """Take as many calls as there are answers, from the last messages, within one from its first call on."""
     taken: list[list[_Call]] = []
-    while count > 0:
-        taken.append(messages.pop()[:count])
+    while count > 0 and waiting:
+        calls = waiting[-1]
+        taken.append([calls.popleft() for _ in range(min(count, len(calls)))])
         count -= len(taken[-1])
+        if not calls:
+            waiting.pop()
     return [call for of_message in reversed(taken) for call in of_message]
 
 

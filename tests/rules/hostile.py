@@ -85,6 +85,10 @@ BODIES: dict[str, Callable[[int], Messages]] = {
         *(assistant("a") for _ in range(n)),
         *(answer("a") for _ in range(n)),
     ],
+    "one id in neighbouring calls, answered later": lambda n: [
+        *(assistant("a") for _ in range(n)),
+        *(message for _ in range(n) for message in (answer("a"), user(), assistant())),
+    ],
     "one id in every turn": lambda n: [message for _ in range(n) for message in (user(), assistant("a"), answer("a"))],
     "ids that collide with given ones": lambda n: [assistant(*[None] * n, *(f"call_{k}" for k in range(1, n + 1)))],
     "ids that collide more than once": lambda n: [

@@ -160,7 +160,7 @@ def results_by_call(messages: list[Any]) -> dict[int, str]:
     return found
 
 
-IDS = [
+IDS: list[tuple[Any, Any]] = [
     ("a", "a"),
     ("read:0", "read:0"),
     (None, None),
@@ -228,6 +228,17 @@ def test_results_stand_after_their_own_calls(turns: list[tuple[int, int, list[An
         history += between if answered else [USER]
         expected |= {number: f"RESULT {number}" if number in answered else MISSING for number in numbers}
     assert results_by_call(history) == expected
+
+
+@pytest.mark.parametrize(("of_call", "of_answer"), IDS)
+def test_an_answer_that_comes_later_moves_none_of_the_former(of_call: Any, of_answer: Any) -> None:
+    calls_and_answers = [*(turn(of_call, number) for number in range(4)), result(of_answer, 2), result(of_answer, 3)]
+    late = [USER, result(of_answer, 1), DONE, USER, result(of_answer, 0)]
+    history = [{"role": "user", "content": "go"}, *calls_and_answers]
+    assert results_by_call([*history, *late[:2]]) == {0: MISSING, 1: "RESULT 1", 2: "RESULT 2", 3: "RESULT 3"}
+    assert results_by_call([*history, *late]) == {number: f"RESULT {number}" for number in range(4)}
+    surplus = results_by_call([*history, *late, result(of_answer, 9)])
+    assert set(" ".join(surplus.values()).split()) >= {"0", "1", "2", "3"}
 
 
 def test_parallel_calls_that_stand_alone_become_one_message_again() -> None:
