@@ -11,8 +11,8 @@ description or speak as the system. So:
 A text reads like a mark if it differs from one only in width, case, white space, the kind of square brackets, and
 invisible or combining characters. `marks.toml` lists every mark that any version has written, in every language.
 
-One bracket is replaced by one other character, never by fewer: what is left can't close up to a new mark, doing it
-twice changes nothing more, and texts that a model reads without a gap can be looked at as one.
+One bracket is replaced by one bracket of another kind, and neither stands inside a mark: what is left can't close up to
+a new mark, doing it twice changes nothing more, and texts that a model reads without a gap can be looked at as one.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ _OPENING = "[［【〖〚⟦﹇"
 _CLOSING = "]］】〗〛⟧﹈"
 _REPLACED = {**dict.fromkeys(map(ord, _OPENING), "〔"), **dict.fromkeys(map(ord, _CLOSING), "〕")}
 _ESCAPED = {ord(bracket): f"\\u{ord(bracket):04x}" for bracket in _OPENING + _CLOSING}
+_ROUND = {**dict.fromkeys(map(ord, _OPENING + "〔"), "("), **dict.fromkeys(map(ord, _CLOSING + "〕"), ")")}
 _ANGLES = str.maketrans("<>＜＞", "‹›‹›")
 
 _LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -112,10 +113,10 @@ def defused_json(text: str) -> str:
 
 
 def inline(value: str) -> str:
-    """`value` as it may stand inside a mark or a turn's heading: on one line, without brackets of a mark's kind."""
+    """`value` as it may stand inside a mark or a turn's heading: on one line, with round brackets for square ones."""
     if value.isascii() and value.isalnum():
         return value
-    return _patterns().line_end.sub(" ", value).translate(_REPLACED)
+    return _patterns().line_end.sub(" ", value).translate(_ROUND)
 
 
 def quoted_turns(text: str) -> str:
@@ -185,7 +186,7 @@ def _patterns() -> _Patterns:
     speakers = [re.escape(_HOLE.split(speaker)[0].translate(plain)) for speaker in data["speakers"]]
     unseen = _class(invisible)
     unseen_in_line = _class(character for character in invisible if character not in _LINE_ENDS)
-    brackets = re.escape(_OPENING + _CLOSING)
+    brackets = re.escape(_OPENING + _CLOSING + "〔〕")
     return _Patterns(
         plain=plain,
         bracketed=re.compile(

@@ -67,8 +67,13 @@ def marks_in(text: str) -> list[str]:
 
 
 def _read(mark: str) -> str:
+    """A pattern for a mark: no bracket inside, digits where it has a number."""
     plain = "".join(unicodedata.normalize("NFKC", mark).casefold().split())
-    return re.sub(r"\\\{\w+\\\}", r"[^\\[\\]]*", re.escape(plain))
+    return re.sub(
+        r"\\\{(\w+)\\\}",
+        lambda hole: r"\d+" if hole[1] in ("number", "total", "count") else r"[^\[\]〔〕]*",
+        re.escape(plain),
+    )
 
 
 _READ = [_read(mark) for mark in MARKS]
