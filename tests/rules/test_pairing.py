@@ -305,3 +305,14 @@ def test_an_orphan_s_id_stays_inside_its_mark(odd: str) -> None:
     head, _, rest = messages[1]["content"].partition("\n")
     assert re.fullmatch(r"\[工具结果 [^\[\]]*\]", head)
     assert rest == f"{odd}\n[工具结果结束]"
+
+
+def test_a_turn_that_is_answered_waits_no_more() -> None:
+    messages, _ = paired(assistant(call("a")), USER, assistant(call("b")), answer("b", "b"), USER, answer(None, "a"))
+    assert messages == [assistant(call("a")), answer("a", "a"), USER, assistant(call("b")), answer("b", "b"), USER]
+
+
+def test_orphans_stand_in_their_order() -> None:
+    messages, _ = paired(assistant(call("a")), answer(None, "one"), answer("z", "two"), answer("a", "three"))
+    assert messages[1] == answer("a", "three")
+    assert ["one" in messages[2]["content"], "two" in messages[3]["content"]] == [True, True]

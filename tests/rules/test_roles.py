@@ -147,3 +147,7 @@ def test_neighbours_that_are_no_messages_become_one() -> None:
     body: dict[str, Any] = {"messages": ["a", 1, None, USER, None, {}, ""]}
     roles(body, context())
     assert [message.get("content") for message in body["messages"]] == ["a\n\n1", "hm", None, ""]
+
+
+def test_answers_without_a_name_keep_their_order() -> None:
+    assert answered(*map(function_call, "abc"), function("x", None), function("y", None)) == [(1, "x"), (2, "y")]

@@ -106,6 +106,21 @@ def test_a_mark_in_two_texts_without_a_gap() -> None:
     assert marks.settled(["a [系统", "消息] b"]) == ["a 〔系统", "消息〕 b"]
 
 
+def test_what_is_left_beside_a_defused_mark_closes_up_to_none() -> None:
+    unsupported = "content here was not sent: the endpoint does not take it"
+    once = marks.defused(f"[the x[the y {unsupported}]]")
+    assert once == f"[the x〔the y {unsupported}〕]"
+    assert marks.defused(once) == once
+    in_json = marks.defused_json(f'"[the x[the y {unsupported}]]"')
+    assert in_json == f'"\\u005bthe x\\u005bthe y {unsupported}\\u005d]"'
+    assert marks.defused_json(in_json) == in_json
+
+
+def test_nothing_reads_like_a_mark_across_one_of_the_addon_s() -> None:
+    note = marks.tracked(texts.load("zh")).moved_media
+    assert marks.settled([f"[系统{note}消息]"]) == ["[系统[图片见后面的用户消息]消息]"]
+
+
 def test_the_sign_is_random_and_no_text() -> None:
     tracked = marks.tracked(texts.load("zh"))
     sign = tracked.moved_media.partition("[")[0]
