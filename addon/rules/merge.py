@@ -26,22 +26,28 @@ def merge(body: JsonObject, context: RuleContext) -> list[Change]:
     changes = Changes()
     merged: list[JsonObject] = []
     run: list[JsonObject] = []  # neighbours that become one message
-    taken: set[str] = set()  # ids of their calls
+    taken: set[str] | None = None  # ids of their calls, once they matter
+    role = None
     for index, message in enumerate(body["messages"]):
-        ids = [call.get("id") or NO_ID for call in message["tool_calls"]] if "tool_calls" in message else []
-        if run and _are_neighbours(run[0], message) and taken.isdisjoint(ids):
+        joins = message["role"] == role and role in _WHY
+        if joins and "tool_calls" in message:
+            ids = _ids(message)
+            if taken is None:
+                taken = {call_id for earlier in run if "tool_calls" in earlier for call_id in _ids(earlier)}
+            joins = taken.isdisjoint(ids)
+            taken.update(ids)
+        if joins:
+            run.append(message)
             changes.note("merge", index, _WHY[message["role"]])
         else:
             merged += _joined(run)
-            run, taken = [], set()
-        run.append(message)
-        taken.update(ids)
+            run, taken, role = [message], None, message["role"]
     body["messages"] = merged + _joined(run)
     return changes
 
 
-def _are_neighbours(first: JsonObject, second: JsonObject) -> bool:
-    return first["role"] in _WHY and first["role"] == second["role"]
+def _ids(message: JsonObject) -> list[str]:
+    return [call.get("id") or NO_ID for call in message["tool_calls"]]
 
 
 def _joined(run: list[JsonObject]) -> list[JsonObject]:

@@ -52,17 +52,22 @@ def roles(body: JsonObject, context: RuleContext) -> list[Change]:
     messages = _objects(body["messages"], changes)
     calls = _FunctionCalls()
     for index, message in enumerate(messages):
-        role = role_of(message)
-        if _written(message) == "function" and message.get("tool_call_id") is None:
-            calls.answer(message)
-        else:
+        written = message.get("role")
+        if isinstance(written, str) and written in ROLES and (written != "tool" or "tool_call_id" in message):
+            role = written  # as in most messages
             calls.end_of_answers()
+        else:
+            role = role_of(message)
+            if _written(message) == "function" and message.get("tool_call_id") is None:
+                calls.answer(message)
+            else:
+                calls.end_of_answers()
+            if role == "tool" and message.get("tool_call_id") is None:
+                _take_id(message)
         if message.get("role") != role:
             message["role"] = role
             changes.note("roles", index, _WHY[role], "/role")
-        if role == "tool" and message.get("tool_call_id") is None:
-            _take_id(message)
-        if role == "assistant" and isinstance(message.get("function_call"), dict):
+        if role == "assistant" and "function_call" in message and isinstance(message["function_call"], dict):
             _to_tool_call(message, calls)
             changes.note("roles", index, "function_call becomes a tool call", "/function_call")
     calls.end_of_answers()
