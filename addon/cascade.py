@@ -20,7 +20,7 @@ from addon.images import BadImage, Image
 from addon.outgoing import Outgoing
 from addon.own_calls import Upstream
 from addon.profiles import Profile
-from addon.texts import Texts
+from addon.texts import Texts, marks
 from addon.vision import RETRY_AFTER, Vision, VisionCall
 from addon.wire.errors import Refusal, refusal
 
@@ -248,19 +248,13 @@ def _put(body: JsonObject, image: Image, finding: Finding, model: str, texts: Te
     """Replace `image` by its description or by a note, and say so."""
     place = {"number": image.number, "total": image.total}
     if isinstance(finding, Description):
-        text = texts.image_description.format(**place, model=model, description=_enclosed(finding.text, texts))
+        text = texts.image_description.format(**place, model=model, description=marks.defused(finding.text))
         why = f"image {image.number} of {image.total} replaced by a description from {model}"
     else:
         text = texts.image_failed.format(**place, reason=texts.image_reasons[finding.reason])
         why = f"image {image.number} of {image.total} replaced by a note: {finding.reason}"
     images.replace(body, image, text)
     return Change("cascade", image.pointer, why)
-
-
-def _enclosed(description: str, texts: Texts) -> str:
-    """`description` without the mark that ends one: text in an image must not pass for text outside it."""
-    end = texts.image_description.rpartition("{description}")[2].strip()
-    return description.replace(end, end.strip("[]")) if end else description
 
 
 def _account(upstream: Upstream) -> bytes:

@@ -26,6 +26,20 @@ class Change:
     why: str
 
 
+class Changes(list[Change]):
+    """What one rule did to the messages of a body.
+
+    Past `MAX_LISTED` changes no more are listed: a record shows fewer, and a small body can hold a million messages.
+    """
+
+    MAX_LISTED = 1000
+
+    def note(self, rule: str, message: int, why: str, field: str = "") -> None:
+        """Add a change in message number `message`; `field` is the rest of its pointer, with a slash before it."""
+        if len(self) < self.MAX_LISTED:
+            self.append(Change(rule, f"/messages/{message}{field}", why))
+
+
 @dataclass(slots=True)
 class AnswerPlan:
     """What must be undone in the answer, because a rule changed the question. Filled by the rules.

@@ -14,6 +14,7 @@ from addon.own_calls import Upstream
 from addon.rules import embeddings, overlong, successor
 from addon.rules.context import RuleContext
 from addon.rules.tool_model import tool_model
+from addon.texts.marks import tracked
 from addon.wire import errors
 from addon.wire.errors import Refusal
 
@@ -97,7 +98,7 @@ async def chat(
         await _rules(body, context, settings, size, outcome)
         return outcome
     try:
-        described = await cascade.describe(body, context.profile, upstream, context.texts)
+        described = await cascade.describe(body, context.profile, upstream, tracked(context.texts))
         outcome.changes += described.changes
         outcome.vision_calls, outcome.cached = described.calls, described.cached
         outcome.refusal = described.refusal

@@ -21,7 +21,7 @@ from addon.outgoing import CallFailed, CallTimedOut, Outgoing
 from addon.own_calls import OwnCalls, Upstream
 from addon.profiles import Profile
 from addon.retries import Setback
-from addon.texts import Texts
+from addon.texts import Texts, marks
 from addon.wire import errors, json_body
 from addon.wire.errors import Refusal
 
@@ -163,7 +163,7 @@ class Vision:
 
 def _request_body(call: VisionCall) -> bytes:
     # the text stands between <<< and >>> in the prompt: it can't close its own quotes
-    quoted = call.question.replace("<<<", "‹‹‹").replace(">>>", "›››")
+    quoted = marks.unquotable(call.question)
     prompt = call.texts.vision_prompt.format(question=quoted or call.texts.vision_no_question)
     content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": call.url}}]
     return json_body.serialise(

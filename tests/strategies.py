@@ -70,7 +70,7 @@ def tool_calls(draw: st.DrawFn, *, odd: bool) -> Any:
     return call
 
 
-ROLES = ("system", "user", "assistant", "tool", "developer", "function", "Assistant", "model")
+ROLES = ("system", "user", "assistant", "tool", "developer", "function", "Assistant", "model", "ai", " AI")
 
 
 @st.composite

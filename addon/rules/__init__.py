@@ -3,10 +3,13 @@
 `docs/rules.md` says what each repairs and why. The order matters: names before everything that repeats them,
 instructions before the system rule that joins them, pairing between two merges (answers that move up leave
 neighbours of one role behind), placeholders after merges (an empty message that can be joined needs none),
-length last of the message rules (it counts what the others added), parameters at the end.
+length after them (it counts what they added), marks last of the message rules (it knows the addon's texts from all
+others only at the end), parameters at the end.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from addon.exchange import Change, JsonObject
 from addon.rules import (
@@ -15,6 +18,7 @@ from addon.rules import (
     fields,
     intents,
     length,
+    marks,
     media,
     merge,
     order,
@@ -27,6 +31,7 @@ from addon.rules import (
     tools,
 )
 from addon.rules.context import Rule, RuleContext
+from addon.texts.marks import tracked
 
 __all__ = ["CHAT_RULES", "RuleContext", "apply_chat", "apply_embeddings", "embeddings", "repairable"]
 
@@ -48,6 +53,7 @@ CHAT_RULES: tuple[Rule, ...] = (
     order.bridge,
     order.edges,
     length.length,
+    marks.marks,
     parameters.parameters,
 )
 
@@ -62,6 +68,7 @@ def apply_chat(body: JsonObject, context: RuleContext) -> list[Change]:
     """Run every chat rule over `body`, in place; an unrepairable body is left alone. Changes in order."""
     if not repairable(body):
         return []
+    context = replace(context, texts=tracked(context.texts))
     return [change for rule in CHAT_RULES for change in rule(body, context)]
 
 

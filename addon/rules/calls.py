@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from addon.exchange import Change, JsonObject
-from addon.rules import content
+from addon.rules import content, ids
 from addon.rules.context import RuleContext
+from addon.texts import marks
 from addon.wire import json_body
 
 
@@ -38,10 +39,11 @@ def _shape(message: JsonObject, pointer: str, changes: list[Change]) -> None:
         changes.append(Change("calls", pointer, "an empty list of tool calls is removed"))
         return
     shaped: list[JsonObject] = []
+    spoken_calls: list[str] = []
     for position, call in enumerate(given):
         function_call = _function_call(call)
         if function_call is None:
-            message["content"] = content.join(message.get("content"), _plain_text(call))
+            spoken_calls.append(_plain_text(call))
             changes.append(Change("calls", f"{pointer}/{position}", "not a tool call: kept as text"))
             continue
         if _same(function_call, call):
@@ -49,6 +51,8 @@ def _shape(message: JsonObject, pointer: str, changes: list[Change]) -> None:
         else:
             shaped.append(function_call)
             changes.append(Change("calls", f"{pointer}/{position}", "the tool call is brought into shape"))
+    if spoken_calls:
+        message["content"] = content.join(message.get("content"), *spoken_calls)
     if shaped:
         message["tool_calls"] = shaped
     else:
@@ -74,9 +78,11 @@ def _function_call(call: object) -> JsonObject | None:
     if not isinstance(name, str) or not name:
         return None
     shaped: JsonObject = {}
-    call_id = call.get("id", call.get("call_id"))
+    call_id = call.get("id")
+    if call_id is None:
+        call_id = call.get("call_id")
     if call_id is not None:
-        shaped["id"] = call_id if isinstance(call_id, str) else _plain_text(call_id)
+        shaped["id"] = ids.as_text(call_id)
     shaped["type"] = "function"
     shaped["function"] = {"name": name, "arguments": _arguments(function.get("arguments"))}
     index = call.get("index")
@@ -97,20 +103,20 @@ def _plain_text(value: object) -> str:
 
 def _speak(message: JsonObject, given: Any, context: RuleContext) -> None:
     """Keep tool calls of a message that can't have any as text."""
+    lines: list[str] = []
     for call in given if isinstance(given, list) else [given]:
         shaped = _function_call(call)
         if shaped is not None:
-            line = spoken(shaped, context)
-        elif call is None:
-            continue
-        else:
-            line = _plain_text(call)
-        message["content"] = content.join(message.get("content"), line)
+            lines.append(spoken(shaped, context))
+        elif call is not None:
+            lines.append(_plain_text(call))
+    if lines:
+        message["content"] = content.join(message.get("content"), *lines)
 
 
 def spoken(call: JsonObject, context: RuleContext) -> str:
     """A shaped tool call as one line of text that keeps its id, name and arguments."""
     function = call["function"]
     return context.texts.folded_call.format(
-        name=function["name"], id=call.get("id", ""), arguments=function["arguments"]
+        name=function["name"], id=marks.inline(call.get("id", "")), arguments=marks.quoted_turns(function["arguments"])
     )

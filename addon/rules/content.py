@@ -60,13 +60,12 @@ def assemble(items: Iterable[Any]) -> str | list[Any]:
     return [text_part(run) if isinstance(run, str) else run for run in runs]
 
 
-def join(first: object, second: object) -> Content:
-    """Two contents as one, in order. Blank ones leave no trace; two blank ones are nothing."""
-    if is_blank(first):
-        return None if is_blank(second) else _content(second)
-    if is_blank(second):
-        return _content(first)
-    return assemble([*pieces(first), *pieces(second)])
+def join(*contents: object) -> Content:
+    """Contents as one, in order. Blank ones leave no trace; blank ones alone are nothing."""
+    telling = [given for given in contents if not is_blank(given)]
+    if len(telling) > 1:
+        return assemble([piece for given in telling for piece in pieces(given)])
+    return _content(telling[0]) if telling else None
 
 
 def prefixed(prefix: str, content: object) -> Content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
 from addon.rules import content
 from addon.rules.context import RuleContext
 
@@ -24,33 +24,32 @@ def reasoning(body: JsonObject, context: RuleContext) -> list[Change]:
 
 
 def _removed(body: JsonObject) -> list[Change]:
-    changes: list[Change] = []
+    changes = Changes()
     for index, message in enumerate(body["messages"]):
         for name in REASONING_FIELDS:
             if name in message:
                 del message[name]
-                changes.append(Change("reasoning", f"/messages/{index}/{name}", f"{name} is refused: removed"))
+                changes.note("reasoning", index, f"{name} is refused: removed", f"/{name}")
     return changes
 
 
 def _renamed(body: JsonObject) -> list[Change]:
-    changes: list[Change] = []
+    changes = Changes()
     for index, message in enumerate(body["messages"]):
         if isinstance(message.get("reasoning"), str) and "reasoning_content" not in message:
             message["reasoning_content"] = message.pop("reasoning")
-            pointer = f"/messages/{index}/reasoning"
-            changes.append(Change("reasoning", pointer, "reasoning is called reasoning_content here"))
+            changes.note("reasoning", index, "reasoning is called reasoning_content here", "/reasoning")
     return changes
 
 
 def _completed(body: JsonObject) -> list[Change]:
-    changes: list[Change] = []
+    changes = Changes()
     for index, message in enumerate(body["messages"]):
         lacks = not isinstance(message.get("reasoning_content"), str)
         if message["role"] == "assistant" and message.get("tool_calls") and lacks:
             message["reasoning_content"] = ""
-            pointer = f"/messages/{index}/reasoning_content"
-            changes.append(Change("reasoning", pointer, "a thinking model wants its reasoning back: empty added"))
+            why = "a thinking model wants its reasoning back: empty added"
+            changes.note("reasoning", index, why, "/reasoning_content")
     return changes
 
 
@@ -64,7 +63,7 @@ def fields(body: JsonObject, context: RuleContext) -> list[Change]:
 
     What a person said isn't lost: `refusal` becomes content, a speaker's `name` stands before the text.
     """
-    changes: list[Change] = []
+    changes = Changes()
     for index, message in enumerate(body["messages"]):
         accepted = context.profile.grammar.fields[message["role"]]
         if accepted.issuperset(message):
@@ -77,7 +76,7 @@ def fields(body: JsonObject, context: RuleContext) -> list[Change]:
                 why = "refusal becomes content"
             elif name == "name" and isinstance(value, str) and value and message["role"] != "tool":
                 why = speak_name(message, value) or why
-            changes.append(Change("fields", f"/messages/{index}/{escape(name)}", why))
+            changes.note("fields", index, why, f"/{escape(name)}")
     return changes
 
 

@@ -1,7 +1,8 @@
 """Length: at most 40 messages.
 
 Source: SDK ChatCompletionsRequest.Messages ("长度最多为 40"). Older turns are folded into one user text that keeps
-every word, tool call and tool result; images stay image parts.
+every word, tool call and tool result; images stay image parts. A line that would pass for the beginning of another turn
+is quoted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from addon.exchange import Change, JsonObject
 from addon.rules import content
 from addon.rules.calls import spoken
 from addon.rules.context import RuleContext
+from addon.texts import around, marks
 
 
 def length(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -40,7 +42,7 @@ def _fold_end(turns: list[JsonObject], limit: int) -> int:
 
 
 def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
-    before, after = context.texts.folded.format(count=len(turns), text="\0").split("\0")
+    before, after = around(context.texts.folded, count=len(turns))
     pieces: list[Any] = [before.rstrip("\n")]
     for message in turns:
         pieces += _spoken(message, context)
@@ -50,9 +52,12 @@ def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
 
 def _spoken(message: JsonObject, context: RuleContext) -> list[Any]:
     texts = context.texts
-    pieces = content.pieces(message.get("content"))
+    pieces = [
+        marks.quoted_turns(piece) if isinstance(piece, str) else piece
+        for piece in content.pieces(message.get("content"))
+    ]
     if message["role"] == "tool":
-        before, after = texts.folded_tool.format(id=message["tool_call_id"], text="\0").split("\0")
+        before, after = around(texts.folded_tool, id=marks.inline(message["tool_call_id"]))
         return _led(before, [*pieces, after] if after else pieces)
     speaker = texts.folded_user if message["role"] == "user" else texts.folded_assistant
     calls = [spoken(call, context) for call in message.get("tool_calls", ())]

@@ -5,42 +5,66 @@ Source: SDK ChatCompletionsRequest.Messages ("user（tool） 和 assistant 需�
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
 from addon.rules import content
 from addon.rules.context import RuleContext
 from addon.rules.fields import speak_name
+from addon.rules.ids import NO_ID
 
-_MERGED_ROLES = ("user", "assistant")
+_WHY = {role: f"joined to the {role} message before" for role in ("user", "assistant")}
+"""By the roles that are merged."""
 
 
 def merge(body: JsonObject, context: RuleContext) -> list[Change]:
-    """Join neighbouring user messages and neighbouring assistant messages, parts and calls kept in order."""
+    """Join neighbouring user messages and neighbouring assistant messages, parts and calls kept in order.
+
+    An assistant message whose calls repeat an id of those before it is a later turn, and is not joined to them: ids may
+    be unique within a turn alone, and the answers belong to the later one. The rule `pairing` parts the two.
+    """
     if not context.profile.grammar.alternate:
         return []
-    changes: list[Change] = []
+    changes = Changes()
     merged: list[JsonObject] = []
+    run: list[JsonObject] = []  # neighbours that become one message
+    taken: set[str] | None = None  # ids of their calls, once they matter
+    role = None
     for index, message in enumerate(body["messages"]):
-        if merged and message["role"] in _MERGED_ROLES and merged[-1]["role"] == message["role"]:
-            merged[-1] = _joined(merged[-1], message)
-            changes.append(Change("merge", f"/messages/{index}", f"joined to the {message['role']} message before"))
+        joins = message["role"] == role and role in _WHY
+        if joins and "tool_calls" in message:
+            ids = _ids(message)
+            if taken is None:
+                taken = {call_id for earlier in run if "tool_calls" in earlier for call_id in _ids(earlier)}
+            joins = taken.isdisjoint(ids)
+            taken.update(ids)
+        if joins:
+            run.append(message)
+            changes.note("merge", index, _WHY[message["role"]])
         else:
-            merged.append(message)
-    body["messages"] = merged
+            merged += _joined(run)
+            run, taken, role = [message], None, message["role"]
+    body["messages"] = merged + _joined(run)
     return changes
 
 
-def _joined(first: JsonObject, second: JsonObject) -> JsonObject:
-    if first.get("name") != second.get("name"):
-        for message in (first, second):
+def _ids(message: JsonObject) -> list[str]:
+    return [call.get("id") or NO_ID for call in message["tool_calls"]]
+
+
+def _joined(run: list[JsonObject]) -> list[JsonObject]:
+    """A run of neighbours as one message; none where there is none."""
+    if len(run) < 2:
+        return run
+    first = run[0]
+    if any(message.get("name") != first.get("name") for message in run):
+        for message in run:
             name = message.pop("name", None)
             if isinstance(name, str) and name:
                 speak_name(message, name)
-    result = {**first, "content": content.join(first.get("content"), second.get("content"))}
-    calls = [*first.get("tool_calls", ()), *second.get("tool_calls", ())]
+    result = {**first, "content": content.join(*(message.get("content") for message in run))}
+    calls = [call for message in run for call in message.get("tool_calls", ())]
     if calls:
         # an `index` counts within its own message, so it can't survive the join
         result["tool_calls"] = [{key: call[key] for key in call if key != "index"} for call in calls]
-    if "reasoning_content" in first or "reasoning_content" in second:
-        reasoning = content.join(first.get("reasoning_content"), second.get("reasoning_content"))
-        result["reasoning_content"] = reasoning or ""
-    return result
+    if any("reasoning_content" in message for message in run):
+        result["reasoning_content"] = content.join(*(message.get("reasoning_content") for message in run)) or ""
+    return [result]

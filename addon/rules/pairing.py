@@ -2,36 +2,37 @@
 
 Not documented for Hunyuan, demanded by OpenAI-compatible endpoints; what real clients send instead:
 clients.md section 7 (Codex puts text between calls and answers, agents interrupt tools, histories lose answers).
+Ids are often unique within a turn alone, or missing (vllm-project/vllm#50295, sgl-project/sglang#33343).
+
+How an answer finds its call:
+
+1. Neighbouring assistant messages are one turn. An answer with an id belongs to the nearest turn before it that has a
+   call with this id; one without an id to the nearest turn that still waits for an answer; one with an id that no call
+   has to the nearest turn that waits for an answer to a call without an id.
+2. Within a turn, answers under one id go to the calls under it in their order. If fewer answers follow each other than
+   there are calls, and the calls are in several messages, the nearest messages are answered: the earlier calls were
+   interrupted. Answers that come later go to what is left in the same way, and move none of the former.
+3. An answer too many is joined to the last one under its id. What belongs to no call becomes user text where it stands.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from dataclasses import dataclass, field
 
-from addon.exchange import Change, JsonObject
-from addon.rules import content
+from addon.exchange import Change, Changes, JsonObject
+from addon.rules import content, ids
 from addon.rules.context import RuleContext
+from addon.rules.ids import NO_ID
+from addon.texts import around, marks
 
 
 def pairing(body: JsonObject, context: RuleContext) -> list[Change]:
-    """Give every tool call one answer in its place; an answer without a call becomes user text.
-
-    An answer belongs to the nearest assistant message before it that has a call with its id.
-    """
+    """Give every tool call one answer in its place; an answer without a call becomes user text."""
     if _is_paired(body["messages"]):
         return []
-    changes: list[Change] = []
-    runs = _runs(body["messages"], changes)
-    ordered: list[JsonObject] = []
-    for run in runs:
-        ordered.append(run.message)
-        ordered += run.answers
-        for call_id in run.unanswered:
-            ordered.append({"role": "tool", "tool_call_id": call_id, "content": context.texts.missing_answer})
-            changes.append(Change("pairing", run.pointer, "a tool call without an answer gets one"))
-        ordered += (_as_user(orphan, context) for orphan in run.orphans)
-    body["messages"] = ordered
+    body["messages"], changes = _paired(body["messages"], context)
     return changes
 
 
@@ -47,75 +48,211 @@ def _is_paired(messages: list[JsonObject]) -> bool:
             continue
         if waiting:
             return False
-        ids = [call.get("id") or _NO_ID for call in message.get("tool_calls", ())]
-        waiting.update(ids)
-        if len(waiting) < len(ids) or _NO_ID in waiting:
+        given = [call.get("id") or NO_ID for call in message.get("tool_calls", ())]
+        waiting.update(given)
+        if len(waiting) < len(given) or NO_ID in waiting:
             return False
     return not waiting
 
 
+def _paired(messages: list[JsonObject], context: RuleContext) -> tuple[list[JsonObject], list[Change]]:
+    history = _History()
+    for index, message in enumerate(messages):
+        history.add(message, index)
+    history.pair()
+    placed = [message for run in history.runs for message in _placed(run, history.changes, context)]
+    return placed, history.changes
+
+
+@dataclass(slots=True)
+class _Answer:
+    """A tool message. `place` counts the messages before it, `after` is the last of them that is no tool message."""
+
+    message: JsonObject
+    place: int
+    after: _Run
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str
+    """Its own within its message."""
+    run: _Run
+    answered: bool = False
+
+
 @dataclass(slots=True)
 class _Run:
-    """A message that isn't a tool message, the answers to its calls, and tool messages that answer nothing."""
+    """A message that isn't a tool message, and the tool messages that come to stand after it."""
 
-    pointer: str
+    place: int
     message: JsonObject
-    waiting: dict[str, deque[str]] = field(default_factory=dict)
-    """Id as the client wrote it -> ids of the calls that still wait for an answer under it."""
-    answered: dict[str, JsonObject] = field(default_factory=dict)
-    """Id as the client wrote it -> the last answer that was given under it."""
-    answers: list[JsonObject] = field(default_factory=list)
-    orphans: list[JsonObject] = field(default_factory=list)
-
-    @property
-    def unanswered(self) -> list[str]:
-        ids = [call["id"] for call in self.message.get("tool_calls", ())]
-        done = {answer["tool_call_id"] for answer in self.answers}
-        return [call_id for call_id in ids if call_id not in done]
+    calls: list[_Call] = field(default_factory=list)
+    answers: list[_Answer] = field(default_factory=list)
+    orphans: list[_Answer] = field(default_factory=list)
 
 
-_NO_ID = ""
+@dataclass(slots=True)
+class _Turn:
+    """The calls of neighbouring assistant messages, and the answers that belong to them."""
+
+    calls: dict[str, list[_Call]] = field(default_factory=dict)
+    """Id as the client wrote it -> the calls under it."""
+    answers: dict[str, list[_Answer]] = field(default_factory=dict)
+    """Id as the client wrote it -> the answers under it. Under no id: answers to calls without one."""
+    nameless: list[_Answer] = field(default_factory=list)
+    """Answers without an id to calls that have one."""
+    waiting: int = 0
+    """Calls with an id that no answer was found for yet."""
+
+    def lacks(self, written: str) -> bool:
+        """Whether there are more calls than answers under an id."""
+        return len(self.calls.get(written, ())) > len(self.answers.get(written, ()))
 
 
-def _runs(messages: list[JsonObject], changes: list[Change]) -> list[_Run]:
-    runs: list[_Run] = []
-    for index, message in enumerate(messages):
-        pointer = f"/messages/{index}"
+class _History:
+    """A conversation taken apart. Every message is looked at once, every search is a look into a dict or at the end
+    of a list that only grows shorter by it."""
+
+    def __init__(self) -> None:
+        self.changes = Changes()
+        self.runs: list[_Run] = []
+        self._turns: list[_Turn] = []
+        self._latest: dict[str, _Turn] = {}
+        """Id -> the nearest turn with a call under it."""
+        self._waiting: list[_Turn] = []
+        """Turns that may still wait for an answer, the nearest last."""
+        self._waiting_without_id: list[_Turn] = []
+        self._open: _Turn | None = None
+        """The turn that the next assistant message belongs to."""
+
+    def add(self, message: JsonObject, place: int) -> None:
+        """Take the next message of the history."""
         if message["role"] != "tool":
-            run = _Run(pointer, message)
-            if message.get("tool_calls"):
-                run.waiting = _give_ids(message, pointer, changes)
-            runs.append(run)
-            continue
-        given = message.get("tool_call_id")
-        call_id = given if isinstance(given, str) else _NO_ID if given is None else str(given)
-        owner, key = _owner(runs, call_id)
-        if owner is None:
-            if not runs:
-                runs.append(_Run(pointer, {"role": "user", "content": None}))
-            runs[-1].orphans.append(message)
-            changes.append(Change("pairing", pointer, "a tool result without a call becomes user text"))
-            continue
-        if owner is not runs[-1] or owner.orphans:
-            changes.append(Change("pairing", pointer, "the answer moves up to its call"))
-        _take(owner, key, message, pointer, changes)
-    return runs
+            self._begin(message, place)
+            return
+        self._open = None
+        if not self.runs:
+            self.runs.append(_Run(place, {"role": "user", "content": None}))
+        answer = _Answer(message, place, self.runs[-1])
+        written = ids.as_text(message.get("tool_call_id"))
+        if not self._assign(answer, written):
+            self._orphan(answer)
+
+    def pair(self) -> None:
+        """Give the answers to the calls of their turns."""
+        for turn in self._turns:
+            for written, answers in turn.answers.items():
+                self._give(turn.calls[written], answers)
+            left = [call for calls in turn.calls.values() for call in calls if not call.answered]
+            self._give(left, turn.nameless[: len(left)])
+            # more than there are calls: an answer with the id came after the one without it
+            for answer in turn.nameless[len(left) :]:
+                self._orphan(answer)
+        for run in self.runs:
+            run.answers.sort(key=lambda answer: answer.place)
+            run.orphans.sort(key=lambda answer: answer.place)
+
+    def _begin(self, message: JsonObject, place: int) -> None:
+        run = _Run(place, message)
+        self.runs.append(run)
+        if message["role"] != "assistant":
+            self._open = None
+            return
+        if self._open is None:
+            self._open = _Turn()
+            self._turns.append(self._open)
+        turn = self._open
+        for written, own_id in _ids(message, place, self.changes):
+            call = _Call(own_id, run)
+            run.calls.append(call)
+            turn.calls.setdefault(written, []).append(call)
+            self._latest[written] = turn
+            turn.waiting += written != NO_ID
+            for waiting in (self._waiting, *((self._waiting_without_id,) if written == NO_ID else ())):
+                if not waiting or waiting[-1] is not turn:
+                    waiting.append(turn)
+
+    def _assign(self, answer: _Answer, written: str) -> bool:
+        """Find the turn of an answer. Returns whether there is one."""
+        if written != NO_ID and written in self._latest:
+            turn = self._latest[written]
+            turn.waiting -= turn.lacks(written)
+            turn.answers.setdefault(written, []).append(answer)
+            return True
+        if written == NO_ID:
+            waiting = self._waiting
+            while waiting and waiting[-1].waiting <= 0 and not waiting[-1].lacks(NO_ID):
+                waiting.pop()
+        else:
+            waiting = self._waiting_without_id
+            while waiting and not waiting[-1].lacks(NO_ID):
+                waiting.pop()
+        if not waiting:
+            return False
+        turn = waiting[-1]
+        if turn.lacks(NO_ID):
+            turn.answers.setdefault(NO_ID, []).append(answer)
+        else:
+            turn.waiting -= 1
+            turn.nameless.append(answer)
+        return True
+
+    def _give(self, calls: list[_Call], answers: list[_Answer]) -> None:
+        waiting = [deque(of_message) for _, of_message in itertools.groupby(calls, key=lambda call: call.run.place)]
+        surplus: list[_Answer] = []
+        for _, following in itertools.groupby(answers, key=lambda answer: answer.after.place):
+            block = list(following)
+            taken = _nearest(waiting, len(block))
+            for call, answer in zip(taken, block, strict=False):
+                call.answered = True
+                call.run.answers.append(answer)
+                last = answer.message
+                if last.get("tool_call_id") != call.id:
+                    last["tool_call_id"] = call.id
+                    self.changes.note("pairing", answer.place, "the answer gets the id of its call", "/tool_call_id")
+            surplus += block[len(taken) :]
+        if surplus:
+            last["content"] = content.join(last.get("content"), *(answer.message.get("content") for answer in surplus))
+            for answer in surplus:
+                self.changes.note("pairing", answer.place, "a second answer to one call is joined to the first")
+
+    def _orphan(self, answer: _Answer) -> None:
+        answer.after.orphans.append(answer)
+        why = "a tool result without a call becomes user text"
+        self.changes.note("pairing", answer.place, why)
 
 
-def _give_ids(message: JsonObject, pointer: str, changes: list[Change]) -> dict[str, deque[str]]:
-    """Give calls without an id, or with one that an earlier call of the message has, an id by ordinal."""
-    waiting: dict[str, deque[str]] = {}
-    taken = {call["id"] for call in message["tool_calls"] if call.get("id")}
+def _nearest(waiting: list[deque[_Call]], count: int) -> list[_Call]:
+    """Take as many calls as there are answers, from the last messages, within one from its first call on."""
+    taken: list[list[_Call]] = []
+    while count > 0 and waiting:
+        calls = waiting[-1]
+        taken.append([calls.popleft() for _ in range(min(count, len(calls)))])
+        count -= len(taken[-1])
+        if not calls:
+            waiting.pop()
+    return [call for of_message in reversed(taken) for call in of_message]
+
+
+def _ids(message: JsonObject, place: int, changes: Changes) -> list[tuple[str, str]]:
+    """Each call's id as the client wrote it, and its own.
+
+    Calls without an id, or with one that an earlier call of the message has, are given one by ordinal.
+    """
+    calls = message.get("tool_calls", ())
+    taken = {call["id"] for call in calls if call.get("id")}
     seen: set[str] = set()
-    for position, call in enumerate(message["tool_calls"]):
-        given = call.get("id") or _NO_ID
-        if given == _NO_ID or given in seen:
+    pairs: list[tuple[str, str]] = []
+    for position, call in enumerate(calls):
+        given = call.get("id") or NO_ID
+        if given == NO_ID or given in seen:
             call["id"] = _fresh(f"{given or 'call'}_{position + 1}", taken)
-            changes.append(Change("pairing", f"{pointer}/tool_calls/{position}/id", "the call gets an id of its own"))
+            changes.note("pairing", place, "the call gets an id of its own", f"/tool_calls/{position}/id")
         seen.add(call["id"])
         taken.add(call["id"])
-        waiting.setdefault(given, deque()).append(call["id"])
-    return waiting
+        pairs.append((given, call["id"]))
+    return pairs
 
 
 def _fresh(wanted: str, taken: set[str]) -> str:
@@ -124,48 +261,26 @@ def _fresh(wanted: str, taken: set[str]) -> str:
     return wanted
 
 
-def _owner(runs: list[_Run], call_id: str) -> tuple[_Run | None, str]:
-    """The run that `call_id` answers, and the id under which its call waits; (None, "") if there is none.
-
-    An answer without an id goes by ordinal, as does one with an id that only the answer has.
-    """
-    for run in reversed(runs):
-        if call_id != _NO_ID and call_id in run.waiting:
-            return run, call_id
-        if call_id == _NO_ID:
-            key = next((written for written, waiting in _idless_first(run) if waiting), None)
-            if key is not None:
-                return run, key
-    if runs and runs[-1].waiting.get(_NO_ID):
-        return runs[-1], _NO_ID
-    return None, _NO_ID
-
-
-def _idless_first(run: _Run) -> list[tuple[str, deque[str]]]:
-    return sorted(run.waiting.items(), key=lambda item: item[0] != _NO_ID)
-
-
-def _take(run: _Run, key: str, answer: JsonObject, pointer: str, changes: list[Change]) -> None:
-    """Give `answer` to the next call that waits under `key`; a surplus one is joined to the last answer."""
-    if not run.waiting[key]:
-        first = run.answered[key]
-        first["content"] = content.join(first.get("content"), answer.get("content"))
-        changes.append(Change("pairing", pointer, "a second answer to one call is joined to the first"))
-        return
-    own_id = run.waiting[key].popleft()
-    if answer.get("tool_call_id") != own_id:
-        answer["tool_call_id"] = own_id
-        changes.append(Change("pairing", f"{pointer}/tool_call_id", "the answer gets the id of its call"))
-    run.answers.append(answer)
-    run.answered[key] = answer
+def _placed(run: _Run, changes: Changes, context: RuleContext) -> list[JsonObject]:
+    """The messages of a run in their order."""
+    placed = [run.message]
+    for answer in run.answers:
+        placed.append(answer.message)
+        if answer.after is not run or (run.orphans and run.orphans[0].place < answer.place):
+            changes.note("pairing", answer.place, "the answer moves up to its call")
+    for call in run.calls:
+        if not call.answered:
+            placed.append({"role": "tool", "tool_call_id": call.id, "content": context.texts.missing_answer})
+            changes.note("pairing", run.place, "a tool call without an answer gets one")
+    return [*placed, *(_as_user(orphan.message, context) for orphan in run.orphans)]
 
 
 def _as_user(orphan: JsonObject, context: RuleContext) -> JsonObject:
     pieces = content.pieces(orphan.get("content"))
     texts = [piece for piece in pieces if isinstance(piece, str)]
-    text = context.texts.orphan_tool.format(
-        id=orphan.get("tool_call_id") or "?", text=content.BLANK_LINE.join(texts) or context.texts.empty_tool
-    )
+    call_id = marks.inline(ids.as_text(orphan.get("tool_call_id"))) or "?"
+    before, after = around(context.texts.orphan_tool, id=call_id)
+    text = before + (content.BLANK_LINE.join(texts) or context.texts.empty_tool) + after
     return {
         "role": "user",
         "content": content.assemble([text, *(p for p in pieces if not isinstance(p, str))]),

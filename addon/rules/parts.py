@@ -11,6 +11,7 @@ from typing import Any
 from addon.exchange import Change, JsonObject
 from addon.rules import content
 from addon.rules.context import RuleContext
+from addon.texts import marks
 from addon.wire import json_body
 
 _IMAGE_URL = re.compile(r"https?://|data:image/[\w.+-]+;base64,", re.IGNORECASE)
@@ -82,7 +83,7 @@ def _as_text(part: JsonObject, context: RuleContext) -> str:
             return str(part[name])
     detail = _short(part)
     words = "" if not detail else " " + json_body.serialise(detail).decode()
-    return context.texts.unsupported_part.format(type=part.get("type", "?"), detail=words)
+    return context.texts.unsupported_part.format(type=marks.inline(str(part.get("type", "?"))), detail=words)
 
 
 def _short(value: Any) -> Any:

@@ -6,27 +6,26 @@ needs at least one text part (SDK Content.Type).
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
 from addon.rules import content
 from addon.rules.context import RuleContext
 
 
 def placeholders(body: JsonObject, context: RuleContext) -> list[Change]:
     """Fill empty content with a text by role, drop blank text parts, put a text beside lone images."""
-    changes: list[Change] = []
+    changes = Changes()
     for index, message in enumerate(body["messages"]):
         given = message.get("content")
         if content.is_blank(given):
-            pointer = f"/messages/{index}/content"
             if message.get("tool_calls") and not context.profile.grammar.content_with_tool_calls:
                 if given is not None and given != "":
                     message["content"] = None
-                    changes.append(Change("placeholders", pointer, "blank content beside tool calls becomes null"))
+                    changes.note("placeholders", index, "blank content beside tool calls becomes null", "/content")
                 continue
             message["content"] = _placeholder(message, context)
-            changes.append(Change("placeholders", pointer, f"empty {message['role']} content gets a placeholder"))
+            changes.note("placeholders", index, f"empty {message['role']} content gets a placeholder", "/content")
         elif isinstance(given, list):
-            _fill_list(message, f"/messages/{index}/content", context, changes)
+            _fill_list(message, index, context, changes)
     return changes
 
 
@@ -43,12 +42,12 @@ def _placeholder(message: JsonObject, context: RuleContext) -> str:
     return by_role.get(message["role"], texts.empty_user)
 
 
-def _fill_list(message: JsonObject, pointer: str, context: RuleContext, changes: list[Change]) -> None:
+def _fill_list(message: JsonObject, index: int, context: RuleContext, changes: Changes) -> None:
     given = message["content"]
     kept = [part for part in given if not (content.is_text(part) and content.is_blank_text(part["text"]))]
     if len(kept) < len(given):
-        changes.append(Change("placeholders", pointer, "blank text parts are removed"))
+        changes.note("placeholders", index, "blank text parts are removed", "/content")
     if not any(map(content.is_text, kept)):
         kept.insert(0, content.text_part(context.texts.image_only))
-        changes.append(Change("placeholders", pointer, "content without any text gets a text part"))
+        changes.note("placeholders", index, "content without any text gets a text part", "/content")
     message["content"] = kept

@@ -5,36 +5,38 @@ Source: seen as 400 "messages 中 system 角色必须位于列表的最开始" f
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
 from addon.rules import content
 from addon.rules.context import RuleContext
+from addon.texts import around
 
 
 def system(body: JsonObject, context: RuleContext) -> list[Change]:
     """Join leading system messages; a later one becomes user text in its place; empty ones go."""
-    changes: list[Change] = []
-    kept: list[JsonObject] = []
+    changes = Changes()
+    leading: list[JsonObject] = []
+    rest: list[JsonObject] = []
     for index, message in enumerate(body["messages"]):
         if message["role"] != "system":
-            kept.append(message)
+            rest.append(message)
             continue
-        pointer = f"/messages/{index}"
         if content.is_blank(message.get("content")):
-            changes.append(Change("system", pointer, "an empty system message is removed"))
-        elif not kept:
-            kept.append(message)
-        elif len(kept) == 1 and kept[0]["role"] == "system":
-            kept[0]["content"] = content.join(kept[0]["content"], message["content"])
-            changes.append(Change("system", pointer, "joined to the first system message"))
+            changes.note("system", index, "an empty system message is removed")
+        elif rest:
+            rest.append({"role": "user", "content": _marked(message["content"], context)})
+            changes.note("system", index, "a later system message becomes marked user text")
         else:
-            kept.append({"role": "user", "content": _marked(message["content"], context)})
-            changes.append(Change("system", pointer, "a later system message becomes marked user text"))
-    body["messages"] = kept
+            if leading:
+                changes.note("system", index, "joined to the first system message")
+            leading.append(message)
+    if len(leading) > 1:
+        leading[0]["content"] = content.join(*(message["content"] for message in leading))
+    body["messages"] = [*leading[:1], *rest]
     return changes
 
 
 def _marked(given: object, context: RuleContext) -> content.Content:
-    before, after = context.texts.later_system.split("{text}")
+    before, after = around(context.texts.later_system)
     pieces = content.pieces(given)
     first, last = pieces[0], pieces[-1]
     if len(pieces) == 1 and isinstance(first, str):

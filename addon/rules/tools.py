@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 from addon.exchange import Change, JsonObject
 from addon.rules.context import RuleContext
 from addon.rules.fields import escape
+from addon.rules.roles import role_of
 from addon.wire import json_body
 
 _ACCEPTED_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -163,7 +164,7 @@ def _message_places(message: JsonObject, index: int) -> Iterator[_Place]:
                 yield from _call_places(call, ("messages", index, "tool_calls", position))
     if isinstance(message.get("function_call"), dict):
         yield message["function_call"], ("messages", index, "function_call"), True
-    if "name" in message and message.get("role") in ("function", "tool"):
+    if "name" in message and role_of(message) == "tool":
         yield message, ("messages", index), False
 
 

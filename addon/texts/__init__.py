@@ -14,7 +14,7 @@ LANGUAGES = ("zh", "en")
 """The values of `hunyuan_language`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Texts:
     """The texts of one language. Names in braces are filled in with `str.format`."""
 
@@ -67,6 +67,15 @@ class Texts:
     vision_prompt: str
     """{question}: what the vision model is told; the question is the user's text, quoted as data."""
     vision_no_question: str
+
+
+def around(template: str, **filled: object) -> tuple[str, str]:
+    """What stands before and after the `{text}` of `template`, the other names filled in.
+
+    The template is cut, not the text made of it: nothing that is filled in can be taken for the place.
+    """
+    before, _, after = template.partition("{text}")
+    return before.format(**filled), after.format(**filled)
 
 
 @cache

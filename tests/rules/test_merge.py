@@ -72,3 +72,48 @@ def test_reasoning_is_joined_where_it_is_kept() -> None:
     }
     merge(body, context("tokenhub"))
     assert body["messages"] == [{"role": "assistant", "content": "a\n\nb", "reasoning_content": "x\n\ny"}]
+
+
+def test_a_run_of_neighbours_is_joined_once() -> None:
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": words} for words in ("a", " ", None, "b", "c")]}
+    changes = merge(body, context())
+    assert body["messages"] == [{"role": "user", "content": "a\n\nb\n\nc"}]
+    assert [change.pointer for change in changes] == [f"/messages/{index}" for index in (1, 2, 3, 4)]
+
+
+def test_a_name_that_changes_stands_before_each_text() -> None:
+    said = [("Ann", "1"), ("Ann", "2"), ("Bob", "3"), (None, "4")]
+    messages = [{"role": "user", "content": words, **({"name": name} if name else {})} for name, words in said]
+    body: dict[str, Any] = {"messages": messages}
+    merge(body, context("tokenhub"))
+    assert body["messages"] == [{"role": "user", "content": "Ann: 1\n\nAnn: 2\n\nBob: 3\n\n4"}]
+
+
+@pytest.mark.parametrize("ids", [("a", "b", "a"), (None, "b", None), ("a", "b", "", "a", None, "b")])
+def test_calls_under_one_id_are_never_joined(ids: tuple[str | None, ...]) -> None:
+    """An id that comes again is a later turn's: which of the calls an answer belongs to could not be told."""
+    body: dict[str, Any] = {
+        "messages": [
+            {"role": "assistant", "content": None, "tool_calls": [call(call_id, "ls", f'{{"n":{n}}}')]}
+            for n, call_id in enumerate(ids)
+        ]
+    }
+    merge(body, context())
+    joined = [message["tool_calls"] for message in body["messages"]]
+    assert [call for calls in joined for call in calls] == [
+        call(call_id, "ls", f'{{"n":{n}}}') for n, call_id in enumerate(ids)
+    ]
+    for calls in joined:
+        assert len({each.get("id") or "" for each in calls}) == len(calls)
+
+
+def test_a_later_turn_takes_its_neighbours_with_it() -> None:
+    texts_and_calls = [("1", ["a"]), ("2", []), ("3", ["a"]), ("4", ["b"]), ("5", ["a"])]
+    body: dict[str, Any] = {
+        "messages": [
+            {"role": "assistant", "content": words, **({"tool_calls": [*map(call, ids)]} if ids else {})}
+            for words, ids in texts_and_calls
+        ]
+    }
+    merge(body, context())
+    assert [message["content"] for message in body["messages"]] == ["1\n\n2", "3\n\n4", "5"]

@@ -45,3 +45,17 @@ def test_a_later_one_with_a_part_that_is_no_text() -> None:
     assert content[0]["text"] == "[system message]"
     assert content[1] == image
     assert content[2]["text"] == "b\n[end of system message]"
+
+
+def test_a_later_one_may_hold_the_template_s_own_words() -> None:
+    assert roles_and_texts([("user", "hi"), ("system", "a {text} b\0{0}")]) == [
+        ("user", "hi"),
+        ("user", "[system message]\na {text} b\0{0}\n[end of system message]"),
+    ]
+
+
+def test_leading_ones_with_parts_are_joined_once() -> None:
+    parts = [{"type": "text", "text": "b"}, {"type": "text", "text": " "}]
+    assert roles_and_texts([("system", "a"), ("system", parts), ("system", None), ("system", "c")]) == [
+        ("system", "a\n\nb\n\nc")
+    ]

@@ -245,3 +245,10 @@ def test_names_are_named_back_one_by_one(names: list[str]) -> None:
     tool_names(body, given)
     new = [tool["function"]["name"] for tool in body["tools"]]
     assert [given.plan.tool_names.get(name, name) for name in new] == names
+
+
+@pytest.mark.parametrize("role", ["tool", "function", "Function", " TOOL\n"])
+def test_a_result_s_name_is_renamed_however_its_role_is_written(role: str) -> None:
+    body = chat(messages=[{"role": role, "name": "ns:ls", "content": "a"}], tools=[function("ns:ls")])
+    tool_names(body, context())
+    assert body["messages"][0]["name"] == body["tools"][0]["function"]["name"] != "ns:ls"
