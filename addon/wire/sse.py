@@ -1,7 +1,7 @@
 """Server-sent events, sans-I/O: bytes split anywhere in, events that remember their bytes out.
 
 The format: WHATWG HTML, section 9.2.6. What differs here, and why: comments and blank lines between events come out
-as pieces of their own, so that a keep-alive is passed on at once; and an event that the end of the stream cuts off
+as pieces without data, so that a keep-alive is passed on at once; and an event that the end of the stream cuts off
 before its blank line is handed out, not dropped (`Parser.finish`).
 """
 
@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MAX_EVENT = 16 * 2**20
-"""Bytes that one event may have before it is passed on unread."""
+MAX_EVENT = 2**20
+"""Bytes that one event may have before it is passed on unread: reading more keeps other streams waiting."""
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_IDLE = re.compile(rb"(?:(?::[^\r\n]*+)?(?:\r\n|\n|\r))*+")
+"""Further comments and blank lines: they come out with the first one, for a chunk may have thousands."""
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LONGEST_END = len(b"\r\n\r\n")
 
@@ -115,7 +117,9 @@ class Parser:
         alone = not self._oversized and self._buffer[0] in b":\r\n"
         match = (_LINE_END if alone else _EVENT_END).search(self._buffer, self._searched, known)
         if match:
-            return match.end()
+            end = match.end()
+            more = _IDLE.match(self._buffer, end, known) if alone else None
+            return more.end() if more else end
         self._searched = max(0, known - _LONGEST_END)
         return None
 
