@@ -196,7 +196,9 @@ class ChatStream:
                 repair = self._choice(index)
                 changed = repair.repair(choice, f"/choices/{place}", self._note) or changed
                 before += self._events(index, repair.before())
-                self.finish_reason = repair.finish_reason or self.finish_reason
+                # The native API says "" until the end.
+                if isinstance(choice.get("finish_reason"), str):
+                    self.finish_reason = choice["finish_reason"] or self.finish_reason
         if not changed:
             return before + event.raw
         return before + (b"" if _says_nothing(chunk) else event.with_data(json_body.serialise(chunk)))
