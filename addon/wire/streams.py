@@ -108,13 +108,11 @@ class ChatStream:
         return _pieces(sent + ending)
 
     def _ending(self) -> bytes:
-        held = b"".join(self._events(index, choice.break_off()) for index, choice in self._choices.items())
-        if self._done or self.first_error is not None:
-            return held
-        if self.finish_reason:
+        if self.finish_reason and not self._done and self.first_error is None:
             self._note(Change(rule_names.STREAM_END, "", "the missing [DONE] is added"))
-            return held + sse.event(b"[DONE]")
-        return held + self._incomplete()
+            return self._whole() + sse.event(b"[DONE]")
+        held = self._broken_off()
+        return held if self._done or self.first_error is not None else held + self._incomplete()
 
     def _incomplete(self) -> bytes:
         why = "the stream ends without a finish reason: an error event says so"
