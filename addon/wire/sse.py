@@ -130,6 +130,41 @@ class Parser:
         return raw
 
 
+_BEFORE = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*")
+_MAX_BEFORE = 1024
+
+
+class Opening:
+    """Tells by its first bytes whether a body is an event stream, whatever its label says.
+
+    No line of a stream begins with `{`, `[` or `<`: that is JSON, or a page. Anything else is taken for a stream.
+    """
+
+    def __init__(self) -> None:
+        self._before: bytes | None = b""
+        self.whole = False
+        """The body is no stream."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take in bytes; those that are known to be a stream's, or a whole body's, come out."""
+        if self._before is None or not data:
+            return data
+        data = self._before + data
+        blank = _BEFORE.match(data)
+        first = data[blank.end() :] if blank else data
+        if len(data) < _MAX_BEFORE and (not first or _BOM.startswith(first)):
+            self._before = data
+            return b""
+        self._before = None
+        self.whole = first[:1] in (b"{", b"[", b"<")
+        return data
+
+    def finish(self) -> bytes:
+        """What was held back where the body ended before it could be told: blanks."""
+        before, self._before = self._before or b"", None
+        return before
+
+
 def event(data: bytes) -> bytes:
     """A new event with `data` (one line)."""
     return b"data: " + data + b"\n\n"

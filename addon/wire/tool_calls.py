@@ -1,4 +1,4 @@
-"""Tool calls in answers as the deprecated `function_call`, for clients that speak `functions`."""
+"""The tools of a request, and tool calls as the deprecated `function_call` for clients that speak `functions`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from addon.exchange import Change, JsonObject
 from addon.wire import rule_names
 from addon.wire.tool_frames import Note
+
+
+def offered(body: JsonObject) -> list[str]:
+    """The names of the tools that a request offers."""
+    tools = body.get("tools")
+    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    names = [function.get("name") for function in functions if isinstance(function, dict)]
+    return [name for name in names if isinstance(name, str) and name]
 
 
 def of(holder: JsonObject) -> list[JsonObject]:

@@ -26,7 +26,7 @@ class Recorder:
 
 
 @contextmanager
-def recorder(chain: Path, key: Path, answer: bytes = b'{"object": "anything"}') -> Iterator[Recorder]:
+def recorder(chain: Path, key: Path, answer: bytes = b'{"object": "anything", "choices": [{}], "data": []}') -> Iterator[Recorder]:
     """Run one that answers `answer`; a request to upgrade to WebSocket gets an echo of each text instead."""
     recorded = Recorder()
 

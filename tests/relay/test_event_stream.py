@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from addon.content_coding import CodingError
 from addon.exchange import AnswerPlan
-from addon.relay import commitment, event_stream
+from addon.relay import event_stream
 from addon.relay.event_stream import EventStream
-from addon.wire import json_body, sse
+from addon.wire import flaws, json_body, sse
 from addon.wire.streams import ChatStream
 
 FAILED = b'{"error":{"message":"broke off","code":"stream_broken"}}'
@@ -88,7 +88,7 @@ def test_nothing_has_begun_before_the_first_event_is_complete() -> None:
 def test_stream_that_ends_without_an_event_is_empty(raw: bytes) -> None:
     stream = EventStream()
     assert stream.feed(raw) + stream.finish() == raw
-    assert stream.flaw == commitment.EMPTY_STREAM
+    assert stream.flaw == flaws.EMPTY_STREAM
 
 
 def test_last_event_without_its_blank_line_counts() -> None:
