@@ -76,9 +76,9 @@ def _as_error(error: JsonObject, answer: JsonObject) -> bytes:
     message, code = error["message"], error.get("code")
     made = {
         "message": message if isinstance(message, str) else "The endpoint answered with an error.",
-        "type": "upstream_error",
+        "type": "server_error",
         "param": None,
-        "code": str(code) if isinstance(code, str | int) and not isinstance(code, bool) else None,
+        "code": str(code) if isinstance(code, str | int) and not isinstance(code, bool) else "upstream_invalid_answer",
         "vendor": answer,
     }
     return json_body.serialise({"error": made})
