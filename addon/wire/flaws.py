@@ -25,6 +25,8 @@ EMPTY_STREAM = Flaw("empty stream")
 UNREADABLE_EVENT = Flaw("unreadable event")
 TOO_LARGE = Flaw("answer too large")
 
+_BOM = b"\xef\xbb\xbf"
+
 ERROR_ANSWER = "error in a success"
 ERROR_EVENT = "error event first"
 
@@ -32,7 +34,7 @@ ERROR_EVENT = "error event first"
 def of_answer(text: bytes) -> Flaw | JsonObject:
     """The answer in the body `text`, parsed, or its flaw: an error in it, or neither choices nor vectors."""
     try:
-        answer = json_body.parse(text)
+        answer = json_body.parse(text.removeprefix(_BOM))
     except json_body.InvalidJson:
         return NO_JSON
     if not isinstance(answer, dict):

@@ -171,3 +171,15 @@ def test_damaged_coding() -> None:
 def test_any_bytes_pass_as_they_came(data: bytes, where: list[int]) -> None:
     stream = EventStream()
     assert fed(stream, data, where) + stream.finish() == data
+
+
+@pytest.mark.parametrize("body", [b'{"choices":[]}', b" \n[1]", b"\xef\xbb\xbf<html>"])
+def test_a_whole_body_is_known_by_its_first_bytes(body: bytes) -> None:
+    for cuts in ([], list(range(1, len(body)))):
+        stream = EventStream()
+        marks = [0, *cuts, len(body)]
+        out = b"".join(stream.feed(body[start:end]) for start, end in pairwise(marks))
+        assert out == body
+        assert stream.whole
+        assert not stream.begun
+    assert not EventStream().whole

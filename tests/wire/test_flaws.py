@@ -26,6 +26,10 @@ def test_an_answer_has_choices_or_vectors(answer: JsonObject) -> None:
     assert flaws.of_answer(json.dumps(answer).encode()) == answer
 
 
+def test_a_byte_order_mark_is_no_flaw() -> None:
+    assert flaws.of_answer(b'\xef\xbb\xbf{"choices": [{}]}') == {"choices": [{}]}
+
+
 @pytest.mark.parametrize("answer", [{}, {"choices": []}, {"choices": None}, {"id": "x", "object": "chat.completion"}])
 def test_no_choices(answer: JsonObject) -> None:
     assert flaw(answer) == flaws.NO_CHOICES
