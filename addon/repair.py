@@ -250,7 +250,7 @@ class Repair:
                 if refusal is not None:
                     _restate(response, refusal)
                     record.note_name(exchange, answer.ERROR_RULE)
-            elif exchange["method"] == "POST" and response.status_code in _WITH_ANSWER:
+            elif response.status_code in _WITH_ANSWER:
                 limit = self._settings.max_body
                 body = answer.repaired(exchange, response.raw_content, encoding, limit)
                 if isinstance(body, Refusal):

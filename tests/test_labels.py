@@ -79,8 +79,9 @@ async def test_a_success_that_is_no_answer_has_an_honest_status(
 
 
 async def test_an_unlabelled_error_has_an_honest_status(both: tuple[Proxy, Endpoint]) -> None:
-    answer = await asked(both, WHOLE["an unlabelled rate limit"][0], BODY)
-    assert answer.status_code == 429
+    for body in (BODY, STREAMED):
+        answer = await asked(both, labelled(None, data(LIMITED), content_length=str(len(data(LIMITED)))), body)
+        assert answer.status_code == 429
 
 
 @pytest.mark.parametrize("length", [True, False])
@@ -145,7 +146,10 @@ async def test_an_embeddings_answer_without_vectors_is_none(both: tuple[Proxy, E
 
 
 async def test_a_stream_of_odd_tool_calls_is_repaired_by_both_ways(both: tuple[Proxy, Endpoint]) -> None:
-    tools = [{"type": "function", "function": {"name": "fs:read", "parameters": {"type": "object"}}}]
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
+        for name in ("fs:read", "read_note")
+    ]
     proxy, endpoint = both
     call = {"index": 0, "type": "function"}
 
@@ -155,6 +159,8 @@ async def test_a_stream_of_odd_tool_calls_is_repaired_by_both_ways(both: tuple[P
             {**call, "id": "c1", "function": {"name": name[:3], "arguments": ""}},
             {"index": 0, "function": {"name": name[3:], "arguments": '{"a":1}'}},
             {**call, "id": "c2", "function": {"name": name, "arguments": {"b": 2}}},
+            {**call, "id": "c3", "function": {"name": "read_"}},
+            {**call, "id": "c3", "function": {"name": "note", "arguments": "{}"}},
         ]
         parts = [chunk({"tool_calls": [frame]}) for frame in frames]
         return labelled("text/event-stream", *parts, chunk(finish="stop"), DONE)
@@ -166,5 +172,6 @@ async def test_a_stream_of_odd_tool_calls_is_repaired_by_both_ways(both: tuple[P
     assert [(frame["index"], frame["function"]) for frame in calls] == [
         (0, {"name": "fs:read", "arguments": '{"a":1}'}),
         (1, {"name": "fs:read", "arguments": '{"b":2}'}),
+        (2, {"name": "read_note", "arguments": "{}"}),
     ]
     assert values(answer.content)[-1]["choices"][0]["finish_reason"] == "tool_calls"

@@ -173,3 +173,26 @@ def test_empty_means_that_the_next_byte_begins_an_event() -> None:
     assert filled == [(0, False), (1, True), (1, False)]
     assert [event.opaque for event in parser.feed(b"\n\n")] == [True]
     assert parser.is_empty
+
+
+@pytest.mark.parametrize("idle", [b"\r\n", b"\n", b": x\n", b":\r\n\n"])
+def test_comments_and_blank_lines_in_a_row_are_one_piece(idle: bytes) -> None:
+    assert [event.raw for event in Parser().feed(idle * 1000)] == [idle * 1000]
+
+
+@pytest.mark.parametrize(
+    ("body", "whole"),
+    [(b"{", True), (b" \r\n[1]", True), (b"\xef\xbb\xbf <html>", True), (b"data: {", False), (b": x\n{", False)],
+)
+def test_the_first_bytes_tell_a_stream_from_a_whole_body(body: bytes, whole: bool) -> None:
+    opening = sse.Opening()
+    assert b"".join(opening.feed(bytes([byte])) for byte in body) == body
+    assert opening.whole == whole
+    assert opening.finish() == b""
+
+
+def test_a_body_of_blanks_is_given_out_at_its_end() -> None:
+    opening = sse.Opening()
+    assert opening.feed(b"\n\n") == b""
+    assert opening.finish() == b"\n\n"
+    assert len(opening.feed(b"x")) == 1

@@ -193,8 +193,14 @@ def test_an_empty_finish_reason_is_none() -> None:
 
 def test_the_error_comes_before_a_done_that_hides_it() -> None:
     torn = {"id": "a", "index": 0, "type": "function", "function": {"name": "f", "arguments": "{"}}
-    for cut_off in (tool_frames(torn), chunk({"reasoning_content": "x"}), b": ping\n\n"):
+    for cut_off in (
+        tool_frames(torn),
+        content("x") + tool_frames(torn),
+        chunk({"reasoning_content": "x"}),
+        b": ping\n\n",
+    ):
         sent, _ = run(AnswerPlan(), [cut_off, DONE])
+        assert b'"stop"' not in sent
         assert sent.endswith(DONE)
         assert sent.count(DONE) == 1
         assert "error" in values(sent)[-1]

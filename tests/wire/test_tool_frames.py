@@ -258,6 +258,11 @@ def test_ids_of_whole_answers_are_there_and_differ(ids: tuple[object, object]) -
     assert ids_of("y")[1] != second
 
 
+def test_ids_in_one_list_are_calls_even_without_names() -> None:
+    calls = whole([frame(None, "c1", NOTE, ""), frame(None, "c2", None, A)], reason="length")
+    assert [call["function"]["arguments"] for call in calls] == ["", A]
+
+
 def test_a_call_in_pieces_is_joined() -> None:
     calls = whole([frame(0, "c1", NOTE, A[:5]), frame(0, arguments=A[5:]), frame(1, "c2", NOTE, B)])
     assert [[call["function"]["name"], call["function"]["arguments"]] for call in calls] == TWO
