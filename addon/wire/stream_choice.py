@@ -21,6 +21,7 @@ class StreamChoice:
         """As the client gets it."""
         self._plan = plan
         self._frames = frames
+        self._function_called = False
         self._before: list[JsonObject] = []
 
     def repair(self, choice: JsonObject, at: str, note: Note) -> bool:
@@ -32,6 +33,7 @@ class StreamChoice:
         missing: list[JsonObject] = []
         if delta is not None:
             self.spoke = self.spoke or bool(delta.get("content"))
+            self._function_called = self._function_called or "function_call" in delta
             changed = self._frames.repair(delta, f"{at}/delta", note)
         if ends:
             changed = changed or self._frames.blank
@@ -67,7 +69,7 @@ class StreamChoice:
         missing = self._deltas(self._frames.end(None, cut=False, at="", note=note))
         if self._frames.complete:
             self.finish_reason = "function_call" if self._plan.function_call else "tool_calls"
-        elif self.spoke and not self._frames.any:
+        elif self.spoke and not self._frames.any and not self._function_called:
             self.finish_reason = "stop"
         return missing
 

@@ -129,7 +129,8 @@ class ChatStream:
         return sent
 
     def _pass_unread(self, data: bytes) -> None:
-        self._unread = data
+        if data.find(b'"id"') >= 0:
+            self._unread = data
         self._spoke = self._spoke or _TEXT.search(data) is not None
 
     def _read(self, event: sse.Event) -> bytes:
@@ -181,7 +182,7 @@ class ChatStream:
 
     def _repaired(self, event: sse.Event, chunk: JsonObject) -> bytes:
         choices = chunk.get("choices")
-        self._head = {key: chunk[key] for key in _HEAD if key in chunk}
+        self._head = _head_in(chunk) or self._head
         before = b""
         if isinstance(chunk.get("usage"), dict):
             self.usage = chunk["usage"]
@@ -241,11 +242,12 @@ class ChatStream:
 
 def _head_of(data: bytes) -> JsonObject:
     """The head of the last chunk in a few events."""
-    for event in reversed(list(sse.Parser().feed(data))):
-        chunk = _chunk(event.data or b"")
-        if chunk is not None:
-            return {key: chunk[key] for key in _HEAD if key in chunk}
-    return {}
+    heads = (_head_in(_chunk(event.data or b"") or {}) for event in reversed(list(sse.Parser().feed(data))))
+    return next(filter(None, heads), {})
+
+
+def _head_in(chunk: JsonObject) -> JsonObject:
+    return {key: chunk[key] for key in _HEAD if key in chunk} if "id" in chunk else {}
 
 
 def _needs_nothing(raw: bytes) -> bool:
@@ -258,6 +260,7 @@ def _needs_nothing(raw: bytes) -> bool:
     found = raw.find
     return not (
         found(b'"tool_calls"') >= 0
+        or found(b'"function_call"') >= 0
         or found(b'"error"') >= 0
         or found(b"[DONE]") >= 0
         or found(b"\\u00") >= 0  # a key may be spelt with escapes

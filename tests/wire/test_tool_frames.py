@@ -11,7 +11,7 @@ from addon.exchange import AnswerPlan, Change, JsonObject
 from addon.wire import rule_names, tool_frames
 from addon.wire.answers import repair_answer
 from addon.wire.tool_frames import ToolFrames, ToolNames, TooMany
-from tests.wire.streamed import DONE, HEAD, by_index, by_openai, chunk, content, frame, run, usage, values
+from tests.wire.streamed import DONE, HEAD, by_index, by_openai, chunk, content, deltas, frame, run, usage, values
 from tests.wire.streamed import tool_frames as frames
 
 A, B = '{"path":"a.md"}', '{"path":"b.md"}'
@@ -307,10 +307,16 @@ def test_whatever_comes_both_kinds_of_clients_see_the_same_calls(
     }
     assert sorted(calls) == list(range(len(calls)))
     assert len({call["id"] for call in calls.values()}) == len(calls)
-    if all(call.get("name") in plan.tools for call in calls.values()):  # what lacks a name waits for it, again
+    heads = {part["index"]: part for part in reversed([*parts_of(clean(sent))])}
+    # What lacks its name waits for it, again.
+    if all(head["function"].get("name") in plan.tools for head in heads.values()):
         again, second = run(AnswerPlan(tools=plan.tools), [sent])
         assert again == sent
         assert second.changes == []
+
+
+def parts_of(sent: bytes) -> list[JsonObject]:
+    return [part for delta in deltas(sent) for part in delta.get("tool_calls") or ()]
 
 
 def clean(sent: bytes) -> bytes:
