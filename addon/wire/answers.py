@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from addon.exchange import AnswerPlan, Change, JsonObject
 from addon.wire import json_fence, rule_names, stop_text, tool_calls
-from addon.wire.tool_frames import Note, ToolFrames, ToolNames
+from addon.wire.tool_frames import Note, ToolFrames
+from addon.wire.tool_placing import ToolNames
 
 _FINISH_REASONS = {"sensitive": "content_filter"}
 """The endpoint's word (hunyuan.md section 6) -> OpenAI's."""

@@ -8,7 +8,8 @@ from addon.exchange import AnswerPlan, Change, JsonObject
 from addon.wire import json_body, rule_names, sse
 from addon.wire.answers import origin
 from addon.wire.stream_choice import StreamChoice
-from addon.wire.tool_frames import ToolFrames, ToolNames, TooMany
+from addon.wire.tool_frames import ToolFrames
+from addon.wire.tool_placing import ToolNames, TooMany
 
 _HEAD = ("id", "object", "created", "model")
 """The fields of the endpoint's chunks that a chunk of our own takes over."""

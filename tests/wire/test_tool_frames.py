@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addon.exchange import AnswerPlan, Change, JsonObject
-from addon.wire import rule_names, tool_frames
+from addon.wire import rule_names, tool_frames, tool_placing
 from addon.wire.answers import repair_answer
-from addon.wire.tool_frames import ToolFrames, ToolNames, TooMany
+from addon.wire.tool_frames import ToolFrames
+from addon.wire.tool_placing import ToolNames, TooMany
 from tests.wire.streamed import DONE, HEAD, by_index, by_openai, chunk, content, deltas, frame, run, usage, values
 from tests.wire.streamed import tool_frames as frames
 
@@ -271,10 +272,26 @@ def test_a_call_in_pieces_is_joined() -> None:
 # -- bounds and properties
 
 
+@pytest.mark.parametrize("late", [frame(0, "c1"), frame(0, "c1", arguments=A), frame(0, "c1", NOTE, A)])
+def test_an_id_that_comes_late_is_the_call_s(late: JsonObject) -> None:
+    sent, _ = run(NOTES, [frames(frame(0, None, NOTE)), content("x"), frames(late), chunk(finish="stop"), DONE])
+    assert by_index(sent)[0]["id"] == by_openai(sent)[0]["id"] == "c1"
+
+
+def test_ids_that_change_with_every_frame_are_not_all_kept_in_mind() -> None:
+    stream = ToolFrames(ToolNames(NOTES))
+    stream.repair({"tool_calls": [frame(0, "a", NOTE, "{")]}, "", lambda _: None)
+    for number in range(tool_placing.MAX_MARKS + 10):
+        delta: JsonObject = {"tool_calls": [frame(0, f"id{number}", arguments="1")]}
+        stream.repair(delta, "", lambda _: None)
+        assert delta["tool_calls"] == [frame(0, arguments="1")]
+    assert len(stream._placing._by_id) == tool_placing.MAX_MARKS
+
+
 def test_too_many_calls_are_not_kept_track_of() -> None:
     with pytest.raises(TooMany):
         ToolFrames(ToolNames(NOTES)).repair(
-            {"tool_calls": [frame(None, None, NOTE)] * (tool_frames.MAX_CALLS + 1)}, "", lambda _: None
+            {"tool_calls": [frame(None, None, NOTE)] * (tool_placing.MAX_CALLS + 1)}, "", lambda _: None
         )
 
 
