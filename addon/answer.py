@@ -6,12 +6,21 @@ import logging
 
 from addon import log as lines
 from addon import profiles, record
-from addon.content_coding import CodingError, TooLarge, unpack, unpacker
-from addon.exchange import AnswerPlan, JsonObject
+from addon.content_coding import CodingError, TooLarge, is_known, unpack, unpacker
+from addon.exchange import AnswerPlan, Change, JsonObject
 from addon.record import Record
-from addon.wire import answers, embeddings, errors, json_body
+from addon.wire import answers, as_stream, embeddings, errors, flaws, json_body, rule_names, sse
 from addon.wire.errors import Refusal
+from addon.wire.flaws import Flaw
 from addon.wire.streams import ChatStream
+
+ERROR_RULE = "answer-error"
+"""The name under which an error that was given its honest status is noted."""
+
+EVENT_STREAM = "text/event-stream"
+
+MAX_WHOLE = 16 * 2**20
+"""Bytes of a whole body that came in a stream's place."""
 
 logger = logging.getLogger("addon")
 
@@ -50,6 +59,9 @@ class RepairedStream(KeptStream):
     It never raises and never returns `b""`: an exception would hang the client, an empty chunk would end the
     answer on HTTP/1.1 (facts/mitmproxy.md section 0, rows 1 and 2). `encoding` is the stream's content coding,
     which is taken off. Raises `CodingError` when made for a coding that isn't known.
+
+    What comes in a stream's place (a whole answer, an error or a page) becomes a stream, since the headers are out
+    already; it passes as it came where the client asked for none.
     """
 
     def __init__(self, exchange: Record, encoding: str = "", keep: int = 0) -> None:
@@ -58,6 +70,8 @@ class RepairedStream(KeptStream):
         self._stream = ChatStream(AnswerPlan.from_plain(exchange["plan"]))
         self._encoded = bool(encoding)
         self._unpack = unpacker(encoding)
+        self._opening = sse.Opening()
+        self._whole = bytearray()
         self._ended = False
         self._passing = False
         self._logged = False
@@ -77,9 +91,12 @@ class RepairedStream(KeptStream):
         if self._passing:
             return [data] if data else []
         try:
+            data = self._opening.feed(data)
+            if self._opening.whole:
+                return self._in_its_place(data)
             chunks = self._stream.feed(data) if data else []
             if self._ended:
-                chunks += self._stream.finish()
+                chunks += self._stream.feed(self._opening.finish()) + self._stream.finish()
                 self._exchange["tokens"] = tokens_used(self._stream.usage)
             if len(self._stream.changes) > self._noted:
                 record.note(self._exchange, self._stream.changes[self._noted :])
@@ -93,20 +110,77 @@ class RepairedStream(KeptStream):
             logger.error("A stream could not be repaired and passes as it comes:\n%s", lines.failure(failure))
         return chunks
 
+    def _in_its_place(self, data: bytes) -> list[bytes]:
+        """What is sent now of a body that is no stream: nothing until it ends, where it becomes one."""
+        if not self._exchange["streamed"]:
+            return [data] if data else []
+        self._whole += data
+        if len(self._whole) > MAX_WHOLE:
+            self._ended = True
+            flaw: Flaw | JsonObject = flaws.TOO_LARGE
+        elif self._ended:
+            flaw = flaws.of_answer(bytes(self._whole))
+        else:
+            return []
+        self._whole.clear()
+        return [_streamed(self._exchange, flaw)]
+
     def _unpacked(self, data: bytes) -> bytes:
         try:
             return self._unpack(data)
-        except CodingError as error:
-            logger.warning("A stream can't be unpacked and ends here: %s", error)
+        except (CodingError, TooLarge) as error:
+            why = "it is a thousand times as large unpacked" if isinstance(error, TooLarge) else error
+            logger.warning("A stream can't be unpacked and ends here: %s", why)
             self._ended = True
             return b""
 
 
-def repaired(exchange: Record, body: bytes, encoding: str, limit: int) -> bytes | None:
-    """A whole answer of status 2xx, repaired and without its content coding, or `None` to leave it as it came."""
-    answer = _parsed(body, encoding, limit)
-    if answer is None:
+def repaired(exchange: Record, body: bytes, encoding: str, limit: int) -> Refusal | bytes | None:
+    """A whole answer of status 2xx, repaired and without its content coding, or `None` to leave it as it came.
+
+    A `Refusal` is another answer in its place: the error that it should have been (the relay judges by the same
+    rules), or, for a client that asked for a stream, a stream with what came.
+    """
+    try:
+        text = unpack(body, encoding, limit)
+    except TooLarge:
         return None
+    except CodingError:
+        return _refused(exchange, flaws.DAMAGED) if is_known(encoding) else None
+    streamed = exchange["streamed"] and exchange["endpoint"] == "chat"
+    if streamed and _is_stream(text):
+        record.note(exchange, [Change(rule_names.STREAM, "", "a stream without its label")])
+        stream = RepairedStream(exchange)
+        return Refusal(200, b"".join([*stream(text), *stream(b"")]), {"content-type": EVENT_STREAM})
+    answer = flaws.of_answer(text)
+    if isinstance(answer, Flaw):
+        return _refused(exchange, answer)
+    if streamed:
+        return Refusal(200, _streamed(exchange, answer), {"content-type": EVENT_STREAM})
+    return json_body.serialise(answer) if _changed(exchange, answer) else None
+
+
+def _is_stream(text: bytes) -> bool:
+    opening = sse.Opening()
+    return bool(opening.feed(text)) and not opening.whole and b"data:" in text
+
+
+def _refused(exchange: Record, flaw: Flaw) -> Refusal:
+    record.note_name(exchange, ERROR_RULE)
+    return errors.unusable(flaw, profiles.load(exchange["profile"]), exchange["model"])
+
+
+def _streamed(exchange: Record, answer: Flaw | JsonObject) -> bytes:
+    """A whole answer, or what is wrong with it, as the events that were asked for."""
+    if isinstance(answer, Flaw):
+        return as_stream.of_error(_refused(exchange, answer).body)
+    _changed(exchange, answer)
+    record.note(exchange, [Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")])
+    return as_stream.of_answer(answer)
+
+
+def _changed(exchange: Record, answer: JsonObject) -> bool:
+    """Whether a whole answer needed repair, which is done in place."""
     plan = AnswerPlan.from_plain(exchange["plan"])
     exchange["tokens"] = tokens_used(answer.get("usage"))
     if exchange["endpoint"] == "chat":
@@ -114,7 +188,7 @@ def repaired(exchange: Record, body: bytes, encoding: str, limit: int) -> bytes 
     else:
         changes = embeddings.pack(answer) if plan.base64_embeddings else []
     record.note(exchange, changes)
-    return json_body.serialise(answer) if changes else None
+    return bool(changes)
 
 
 def tokens_used(usage: object) -> int:
@@ -137,11 +211,3 @@ def honest(exchange: Record, status: int, body: bytes, encoding: str, retry_afte
 
 _ERROR_LIMIT = 1 << 20
 """Bytes of an error body that are looked at."""
-
-
-def _parsed(body: bytes, encoding: str, limit: int) -> JsonObject | None:
-    try:
-        answer = json_body.parse(unpack(body, encoding, limit))
-    except (CodingError, TooLarge, json_body.InvalidJson):
-        return None
-    return answer if isinstance(answer, dict) else None

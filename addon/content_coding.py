@@ -45,6 +45,11 @@ def unpack(data: bytes, encoding: str, limit: int) -> bytes:
     return bytes(out)
 
 
+def is_known(encoding: str) -> bool:
+    """Whether data in this content coding can be unpacked at all."""
+    return encoding.strip().lower() in ("", "identity", "none", *_UNPACKERS)
+
+
 def unpacker(encoding: str) -> Callable[[bytes], bytes]:
     """Takes the coding off a stream, piece by piece: what a piece unpacks to is not bounded.
 

@@ -49,6 +49,8 @@ class AnswerPlan:
 
     tool_names: dict[str, str] = field(default_factory=dict)
     """Tool name as sent upstream -> as the client called it."""
+    tools: list[str] = field(default_factory=list)
+    """The names of all tools as sent upstream: a name that comes in pieces is whole when it is one of them."""
     function_call: bool = False
     """The client speaks the deprecated `functions`: answer with `function_call`, not `tool_calls`."""
     json_fence: bool = False

@@ -27,7 +27,7 @@ from addon.relay import OWN_HEADER, TRIES_HEADER
 from addon.rules.context import RuleContext
 from addon.services import Services
 from addon.vision import Announcing
-from addon.wire import embeddings, errors, json_body, rule_names
+from addon.wire import embeddings, errors, json_body, rule_names, tool_calls
 from addon.wire.errors import Refusal
 
 MODE_HEADER = "x-hunyuan-mode"
@@ -37,9 +37,6 @@ HEADER = "x-hunyuan-fix"
 OBSERVED_HEADER = "x-hunyuan-fix-observed"
 """Response header under `hunyuan_mode=observe`: the names of the rules that would have been applied."""
 WARNING_HEADER = "x-hunyuan-fix-warning"
-
-ERROR_RULE = "answer-error"
-"""The name under which an error that was given its honest status is noted."""
 
 BATCH_RULE = "embeddings"
 """The name under which an embeddings request that is sent as several is noted."""
@@ -141,6 +138,7 @@ class Repair:
             return await self._batched(exchange, context, outcome, upstream)
         elif outcome.refusal is None:
             self._write(flow.request, body, outcome)
+            context.plan.tools = tool_calls.offered(body)
             exchange["plan"] = context.plan.to_plain()
             exchange["rewritten"] = bool(outcome.changes)
             if outcome.changes and len(data) <= self._settings.keep_original:
@@ -213,7 +211,7 @@ class Repair:
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange["profile"])
                 response.stream = response.status_code != 101 and (known or _is_stream(response))
-            elif exchange["endpoint"] == "chat" and response.status_code < 400 and _is_stream(response):
+            elif exchange["endpoint"] == "chat" and response.status_code < 400 and _may_be_stream(response, exchange):
                 self._stream(response, exchange)
         except Exception as error:
             self._failed("An answer can't be repaired and passes as it comes", error)
@@ -234,6 +232,8 @@ class Repair:
             return
         response.headers.pop("content-encoding", None)
         response.headers.pop("content-length", None)
+        if not _is_stream(response):
+            response.headers["content-type"] = answer.EVENT_STREAM
         response.stream = stream
 
     def _let_page_read(self, request: http.Request, response: http.Response, exchange: Record) -> None:
@@ -267,7 +267,7 @@ class Repair:
         if self._needs_preflight(flow.request, response, exchange):
             answer_preflight(flow, exchange)
             return
-        if not exchange["endpoint"] or not response.raw_content:
+        if not exchange["endpoint"] or response.raw_content is None:
             return
         if exchange["mode"] == "observe":
             return
@@ -279,11 +279,13 @@ class Repair:
                 refusal = answer.honest(exchange, status, response.raw_content, encoding, retry_after)
                 if refusal is not None:
                     _restate(response, refusal)
-                    record.note_name(exchange, ERROR_RULE)
-            else:
+                    record.note_name(exchange, answer.ERROR_RULE)
+            elif response.status_code in _WITH_ANSWER:
                 limit = self._settings.max_body
                 body = answer.repaired(exchange, response.raw_content, encoding, limit)
-                if body is not None:
+                if isinstance(body, Refusal):
+                    _restate(response, body)
+                elif body is not None:
                     response.headers.pop("content-encoding", None)
                     response.content = body
             _mark(response, exchange)
@@ -343,8 +345,28 @@ def _restate(response: http.Response, refusal: Refusal) -> None:
     response.content = refusal.body
 
 
+_WITH_ANSWER = (200, 201, 203)
+"""Statuses of an answer that has a body (RFC 9110 section 15.3)."""
+
+_TELLS_NOTHING = ("", "text/plain", "application/octet-stream")
+"""Labels under which streams come, too."""
+
+
+def _label(response: http.Response) -> str:
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
 def _is_stream(response: http.Response) -> bool:
-    return str(response.headers.get("content-type", "")).lower().startswith("text/event-stream")
+    return _label(response) == answer.EVENT_STREAM
+
+
+def _may_be_stream(response: http.Response, exchange: Record) -> bool:
+    """Whether an answer has to be sent on as it comes.
+
+    A whole body, known by its length or its label, is looked at first: then an error still has its status.
+    """
+    unlabelled = _label(response) in _TELLS_NOTHING and "content-length" not in response.headers
+    return _is_stream(response) or (exchange["streamed"] and unlabelled)
 
 
 def _why(error: ValueError) -> str:

@@ -50,7 +50,7 @@ class Answer:
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
-    chunks: Iterable[bytes] | AsyncIterable[bytes] = (b'{"object": "anything"}',)
+    chunks: Iterable[bytes] | AsyncIterable[bytes] = (b'{"object": "anything", "choices": [{}], "data": []}',)
 
 
 def json_answer(body: object, status: int = 200, **headers: str) -> Answer:

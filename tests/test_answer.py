@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from addon import answer, record
 from addon.answer import RepairedStream
-from addon.content_coding import CodingError
+from addon.content_coding import CodingError, TooLarge
 from addon.exchange import AnswerPlan
 from addon.record import Record
 from addon.route import Address, Route
 from addon.wire.streams import ChatStream
+from tests.wire.streamed import text
 
 LIMIT = 1 << 20
 EVENT = 'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%s}]}\n\n'
@@ -89,6 +90,48 @@ def test_a_stream_whose_compression_is_damaged_ends_with_an_error_that_a_client_
     assert b'"error"' in out
 
 
+def test_a_stream_that_unpacks_without_end_ends_with_an_error(monkeypatch: pytest.MonkeyPatch):
+    def unpacks(data: bytes) -> bytes:
+        if data == b"bomb":
+            raise TooLarge
+        return data
+
+    monkeypatch.setattr(answer, "unpacker", lambda _: unpacks)
+    out = streamed(RepairedStream(exchange(), "gzip"), STREAM[:60], b"bomb", b"more", b"bomb")
+    assert out.count(b'"error"') == 1
+    assert b"more" not in out
+
+
+@given(st.data())
+def test_a_whole_answer_in_a_streams_place_becomes_one_wherever_it_is_split(data: st.DataObject):
+    begun = exchange(json_fence=True)
+    begun["streamed"] = True
+    body = b" \n" + chat("```json\n{}\n```")
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=6)))
+    pieces = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    out = streamed(RepairedStream(begun), *filter(None, pieces))
+    assert text(out) == "{}"
+    assert out.endswith(b"data: [DONE]\n\n")
+    assert begun["rules"] == ["answer-json-fence", "answer-stream"]
+
+
+def test_a_body_in_a_streams_place_has_a_bound(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(answer, "MAX_WHOLE", 100)
+    begun = exchange()
+    begun["streamed"] = True
+    out = streamed(RepairedStream(begun), b"{" * 60, b" " * 60, b"{" * 60)
+    assert out.count(b'"error"') == 1
+    assert b"too large" in out
+
+
+def test_blanks_and_a_byte_order_mark_begin_a_stream_too():
+    for before in (b"\xef\xbb\xbf", b"\n", b"\r\n \n"[:2], b"\n" * 2000):
+        for size in (1, 5000):
+            data = before + STREAM
+            pieces = [data[start : start + size] for start in range(0, len(data), size)]
+            assert streamed(RepairedStream(exchange()), *pieces) == data
+
+
 def test_nothing_comes_after_the_end():
     stream = RepairedStream(exchange())
     assert streamed(stream, STREAM) == STREAM
@@ -109,14 +152,14 @@ def chat(content: str, reason: str = "stop") -> bytes:
 def test_a_whole_answer_is_repaired(encoding: str):
     begun = exchange(json_fence=True)
     body = answer.repaired(begun, PACKERS[encoding](chat("```json\n{}\n```")), encoding, LIMIT)
-    assert body is not None
+    assert isinstance(body, bytes)
     assert json.loads(body)["choices"][0]["message"]["content"] == "{}"
     assert begun["rules"] == ["answer-json-fence"]
 
 
 @pytest.mark.parametrize(
     ("body", "encoding"),
-    [(chat("fine"), ""), (b"{", ""), (b"[]", ""), (b"x", "gzip"), (chat("x" * LIMIT, "sensitive"), "")],
+    [(chat("fine"), ""), (b"x", "compress"), (b"x", "gzip, gzip"), (chat("x" * LIMIT, "sensitive"), "")],
 )
 def test_an_answer_that_needs_nothing_or_can_not_be_read_is_left_alone(body: bytes, encoding: str):
     begun = exchange()
@@ -128,7 +171,7 @@ def test_embeddings_are_packed_where_they_were_asked_for():
     body = b'{"data": [{"index": 0, "embedding": [1.0]}]}'
     assert answer.repaired(exchange("embeddings"), body, "", LIMIT) is None
     packed = answer.repaired(exchange("embeddings", base64_embeddings=True), body, "", LIMIT)
-    assert packed is not None
+    assert isinstance(packed, bytes)
     assert json.loads(packed)["data"][0]["embedding"] == "AACAPw=="
 
 

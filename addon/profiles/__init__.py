@@ -41,6 +41,8 @@ class Parameter:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     max_items: int | None = None
+    max_length: int | None = None
+    """Characters of one item."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,36 +1,15 @@
 """When an answer may be passed on: the check that stands between a failure and the client. Pure.
 
-A whole answer counts when all of it is there, its content coding unpacks and it is a JSON object without an error; a
+A whole answer counts when all of it is there, its content coding unpacks and it has choices or vectors and no error; a
 streamed one from its first event that is none (issue 4 point 3). Until then the call can still be tried again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from addon import content_coding
 from addon.content_coding import CodingError, TooLarge
-from addon.wire import json_body, sse
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """Why something that came with a status of success is no answer."""
-
-    what: str
-    """For log and counts: one of a few fixed texts."""
-    error: bytes | None = None
-    """The JSON text of the endpoint's error, where that is what came."""
-
-
-NO_JSON = Flaw("no JSON")
-DAMAGED = Flaw("damaged content coding")
-EMPTY_STREAM = Flaw("empty stream")
-UNREADABLE_EVENT = Flaw("unreadable event")
-TOO_LARGE = Flaw("answer too large")
-
-_ERROR_ANSWER = "error in a success"
-_ERROR_EVENT = "error event first"
+from addon.wire import flaws, json_body, sse
+from addon.wire.flaws import Flaw
 
 
 def flaw(body: bytes, encoding: str, limit: int) -> Flaw | None:
@@ -47,14 +26,9 @@ def flaw(body: bytes, encoding: str, limit: int) -> Flaw | None:
     except TooLarge:
         return None
     except CodingError:
-        return DAMAGED
-    try:
-        answer = json_body.parse(text)
-    except json_body.InvalidJson:
-        return NO_JSON
-    if not isinstance(answer, dict):
-        return NO_JSON
-    return Flaw(_ERROR_ANSWER, text) if answer.get("error") else None
+        return flaws.DAMAGED
+    answer = flaws.of_answer(text)
+    return answer if isinstance(answer, Flaw) else None
 
 
 def opens(event: sse.Event) -> bool | Flaw:
@@ -69,10 +43,10 @@ def opens(event: sse.Event) -> bool | Flaw:
     try:
         chunk = json_body.parse(data)
     except json_body.InvalidJson:
-        return UNREADABLE_EVENT
+        return flaws.UNREADABLE_EVENT
     if not isinstance(chunk, dict):
-        return UNREADABLE_EVENT
-    return Flaw(_ERROR_EVENT, data) if chunk.get("error") else True
+        return flaws.UNREADABLE_EVENT
+    return flaws.of_error(chunk, data, flaws.ERROR_EVENT) or True
 
 
 def is_done(data: bytes) -> bool:

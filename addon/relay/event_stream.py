@@ -5,8 +5,8 @@ from __future__ import annotations
 from addon import content_coding
 from addon.exchange import JsonObject
 from addon.relay import commitment
-from addon.relay.commitment import Flaw
-from addon.wire import json_body, sse
+from addon.wire import flaws, json_body, sse
+from addon.wire.flaws import Flaw
 
 MAX_HELD = 1 << 20
 """Bytes held back while a stream hasn't begun, and of one event that isn't complete; beyond that they pass."""
@@ -23,24 +23,30 @@ class EventStream:
     def __init__(self, encoding: str = "") -> None:
         self._unpack = content_coding.unpacker(encoding)
         self._parser = sse.Parser(MAX_HELD)
+        self._opening = sse.Opening()
         self._passed = 0
         self.begun = False
         """The first event that counts was there, or more was held than may be."""
         self.flaw: Flaw | None = None
         """Why this is no answer; only before it has begun."""
+        self.whole = False
+        """What comes are no events, but one body: JSON or a page. Nothing of it is given out."""
         self.settled = False
         """The client knows how the answer ended: by a finish reason, `[DONE]` or the endpoint's own error."""
 
     def feed(self, data: bytes) -> bytes:
         """Take in bytes as they arrive, give out what is complete."""
-        return b"".join(self._passed_on(event) for event in self._parser.feed(self._unpack(data)))
+        data = self._opening.feed(self._unpack(data))
+        self.whole = self._opening.whole
+        return data if self.whole else b"".join(self._passed_on(event) for event in self._parser.feed(data))
 
     def finish(self) -> bytes:
         """The rest, as it came, after the HTTP message ended properly. What hasn't begun by now has a flaw."""
+        rest = b"".join(self._passed_on(event) for event in self._parser.feed(self._opening.finish()))
         last = self._parser.finish()
-        rest = self._passed_on(last) if last else b""
+        rest += self._passed_on(last) if last else b""
         if not self.begun and self.flaw is None:
-            self.flaw = commitment.EMPTY_STREAM
+            self.flaw = flaws.EMPTY_STREAM
         return rest
 
     def broken(self, error: bytes) -> bytes:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from addon import content_coding
 from addon.content_coding import CodingError, TooLarge
 from addon.outgoing import NOT_TRUSTED, TLS_FAILED, CallFailed
-from addon.profiles import Profile
-from addon.relay.commitment import TOO_LARGE, Flaw
 from addon.relay.headers import for_client, value
 from addon.relay.job import OWN_HEADER, Headers, Job, Reply
 from addon.retries import may_pass
 from addon.wire import errors, json_body
 from addon.wire.errors import Refusal
+from addon.wire.flaws import TOO_LARGE, Flaw
 
 MAX_ERROR = 1 << 20
 """Bytes of an error answer that are read, and that it may unpack to."""
@@ -22,14 +21,6 @@ _KEPT_HEADERS = frozenset([b"retry-after", b"x-request-id"])
 _NEVER_AGAIN = (b"x-should-retry", b"false")
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_STATUSES = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "permission_error": 403,
-    "rate_limit_error": 429,
-    "content_filter_error": 451,
-}
-"""Error types as TokenHub and OpenAI name them (hunyuan.md section 6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +58,11 @@ def refused(status: int, headers: Headers, body: bytes, job: Job) -> Failure:
 def unusable(flaw: Flaw, headers: Headers, job: Job) -> Failure:
     """A success that is no answer. An error in it is read as if it had come with the status that it means."""
     if flaw.error is not None:
-        status = _meant_status(flaw.error, job.profile, job.model)
-        if status is not None:
-            plain = [line for line in for_client(headers) if line[0].lower() not in _OF_THE_BODY]
-            return refused(status, [*plain, (b"content-type", b"application/json")], flaw.error, job)
+        status = errors.meant_status(flaw.error, job.profile, job.model)
+        plain = [line for line in for_client(headers) if line[0].lower() not in _OF_THE_BODY]
+        return refused(status, [*plain, (b"content-type", b"application/json")], flaw.error, job)
     passes = flaw is not TOO_LARGE
-    refusal = errors.refusal(
-        502,
-        f"The endpoint's answer can't be used: {flaw.what}.",
-        type="server_error",
-        code="upstream_invalid_answer",
-        retry=None if passes else False,
-    )
-    return Failure(reply(refusal, headers), passes)
+    return Failure(reply(errors.invalid_answer(flaw.what, retry=None if passes else False), headers), passes)
 
 
 _OF_THE_BODY = frozenset([b"content-type", b"content-encoding"])
@@ -141,24 +124,6 @@ def _advised(headers: Headers, passes: bool) -> Headers:
     if passes:
         return headers
     return [*(line for line in headers if line[0].lower() != _NEVER_AGAIN[0]), _NEVER_AGAIN]
-
-
-def _meant_status(text: bytes, profile: Profile, model: str) -> int | None:
-    """The status that the endpoint should have sent with the error in `text`; `None` if that isn't an object."""
-    answer = _json(text)
-    error = answer.get("error") if isinstance(answer, dict) else None
-    if not isinstance(error, dict):
-        return None
-    if errors.honest(400, text, None, profile, model) is not None:
-        return 400  # its rules are about errors that come with this status
-    return _status_of_code(error.get("code")) or _STATUSES.get(str(error.get("type")), 502)
-
-
-def _status_of_code(code: object) -> int | None:
-    """TokenHub's codes begin with their status: 429001 (document 1823/131595)."""
-    digits = str(code)
-    status = int(digits[:3]) if digits.isascii() and digits.isdigit() and len(digits) in (3, 6) else 0
-    return status if 400 <= status <= 599 else None
 
 
 def _type(status: int) -> str:

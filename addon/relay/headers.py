@@ -39,8 +39,16 @@ def for_client(headers: Headers) -> Headers:
 
 
 def for_stream(headers: Headers) -> Headers:
-    """The same for a stream, whose content coding was taken off."""
-    return _kept(headers, frozenset([b"content-length", b"content-encoding"]))
+    """The same for a stream, whose content coding was taken off, under the label that a stream has."""
+    if value(headers, b"content-type").lower().startswith("text/event-stream"):
+        return _kept(headers, frozenset([b"content-length", b"content-encoding"]))
+    kept = _kept(headers, frozenset([b"content-length", b"content-encoding", b"content-type"]))
+    return [*kept, (b"content-type", b"text/event-stream")]
+
+
+def as_json(headers: Headers) -> Headers:
+    """Headers of a body that is JSON, or should have been, whatever its label says."""
+    return [*(line for line in headers if line[0].lower() != b"content-type"), (b"content-type", b"application/json")]
 
 
 def value(headers: Headers, name: bytes) -> str:

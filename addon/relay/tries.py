@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 
 from addon import retries
 from addon.breaker import Verdict, host
-from addon.content_coding import CodingError
+from addon.content_coding import CodingError, TooLarge
 from addon.gate import Gate, Passage, TurnedAway
 from addon.outgoing import Answer, CallFailed, CallTimedOut, Outgoing
 from addon.relay import commitment, failures, headers
-from addon.relay.commitment import Flaw
 from addon.relay.event_stream import EventStream
 from addon.relay.failures import Failure
 from addon.relay.job import TRIES_HEADER, Client, Headers, Job, Reply
 from addon.retries import Setback, persist
+from addon.wire import flaws
+from addon.wire.flaws import Flaw
 
 MAX_ANSWER = 64 * 2**20
 """Bytes of a whole answer, which is kept until all of it is there."""
@@ -141,9 +142,14 @@ class Call:
         if answer.status >= 300:
             body = await _read(answer, MAX_ANSWER)
             return Reply(answer.status, headers.for_client(answer.headers), body)
+        try:
+            events = EventStream(headers.value(answer.headers, b"content-encoding"))
+        except CodingError:
+            events = None
         if headers.value(answer.headers, b"content-type").lower().startswith("text/event-stream"):
-            return await self._stream(answer)
-        return await self._whole(answer)
+            return await self._stream(answer, events) if events else self._unusable(flaws.DAMAGED, answer)
+        # Some streams come without their label: what came is known by its first bytes.
+        return await (self._stream(answer, events) if self._job.streamed and events else self._whole(answer))
 
     async def _refused(self, answer: Answer) -> Reply | Setback[Reply]:
         try:
@@ -154,39 +160,50 @@ class Call:
         return self._failed(f"HTTP {answer.status}", failure, answer.headers)
 
     async def _whole(self, answer: Answer) -> Reply | Setback[Reply]:
-        body = await _read(answer, MAX_ANSWER)
-        encoding = headers.value(answer.headers, b"content-encoding")
+        return await self._judged(await _read(answer, MAX_ANSWER), answer, answer.headers)
+
+    async def _judged(self, body: bytes, answer: Answer, lines: Headers) -> Reply | Setback[Reply]:
+        """A whole body that came with `lines` as headers: passed on if it is an answer."""
+        encoding = headers.value(lines, b"content-encoding")
         if len(body) > MAX_ANSWER:
-            flaw: Flaw | None = commitment.TOO_LARGE
+            flaw: Flaw | None = flaws.TOO_LARGE
         elif len(body) > _LARGE:
             flaw = await asyncio.to_thread(commitment.flaw, body, encoding, self._job.max_body)
         else:
             flaw = commitment.flaw(body, encoding, self._job.max_body)
         if flaw is not None:
             return self._unusable(flaw, answer)
-        return Reply(answer.status, headers.for_client(answer.headers), body)
+        return Reply(answer.status, headers.for_client(lines), body)
 
-    async def _stream(self, answer: Answer) -> _Outcome:
+    async def _stream(self, answer: Answer, events: EventStream) -> _Outcome:
         """Hold a stream until it has begun, then pass it on."""
-        try:
-            events = EventStream(headers.value(answer.headers, b"content-encoding"))
-        except CodingError:
-            return self._unusable(commitment.DAMAGED, answer)
+        came = bytearray()
         held = _Held(self._client, answer.status, self._marked(headers.for_stream(answer.headers)))
         # Clients wait 120 s for the first byte, and from the deadline on nothing would be tried again.
         giving_up = asyncio.get_running_loop().call_at(self._until, held.begin)
         try:
             async with aclosing(answer.chunks()) as chunks:
                 async for chunk in chunks:
-                    await held.pass_on(events.feed(chunk), begun=events.begun)
+                    if not events.begun:
+                        came += chunk
+                    data = events.feed(chunk)
+                    if events.whole and not self._client.begun:
+                        giving_up.cancel()  # a whole body is sent when all of it is there
+                        if len(came) > MAX_ANSWER:
+                            return self._unusable(flaws.TOO_LARGE, answer)
+                        continue
+                    await held.pass_on(data, begun=events.begun)
                     if events.flaw and not self._client.begun:
                         return self._unusable(events.flaw, answer)
+            if events.whole and not self._client.begun:
+                return await self._judged(bytes(came), answer, headers.as_json(answer.headers))
             await held.pass_on(events.finish(), begun=events.begun)
             if events.flaw and not self._client.begun:
                 return self._unusable(events.flaw, answer)
-        except CodingError:
+        except (CodingError, TooLarge) as error:
             if not self._client.begun:
-                return self._unusable(commitment.DAMAGED, answer)
+                flaw = flaws.TOO_LARGE if isinstance(error, TooLarge) else flaws.DAMAGED
+                return self._unusable(flaw, answer)
             await self._broken(events, timed_out=False)
         except CallFailed as error:
             if not self._client.begun:

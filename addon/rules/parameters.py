@@ -39,7 +39,8 @@ def parameters(body: JsonObject, context: RuleContext) -> list[Change]:
             changes.append(change)
     changes += _stream_options(body, context)
     if context.profile.stop_included:
-        context.plan.stop = _stop_texts(body.get("stop"))
+        fitted = _fitted_texts(_stop_texts(body.get("stop")), context.profile.parameters["stop"])
+        context.plan.stop = [] if fitted is _UNUSABLE else fitted
     return changes
 
 
@@ -119,14 +120,19 @@ def _fitted(value: Any, parameter: Parameter) -> Any:
     if parameter.choices:
         word = value.lower()
         return next((w for w in (word, _NEAREST_CHOICE.get(word)) if w in parameter.choices), _UNUSABLE)
-    if parameter.max_items is not None:
-        return value[: parameter.max_items]
+    if parameter.type == "string_list":
+        return _fitted_texts(value, parameter)
     low, high = parameter.minimum, parameter.maximum
     if parameter.type == "integer":
         return _fitted_integer(value, low, high)
     if parameter.type == "number":
         return _clamped(value, low, high)
     return value
+
+
+def _fitted_texts(texts: list[str], parameter: Parameter) -> Any:
+    most, longest = parameter.max_items, parameter.max_length
+    return [text for text in texts if longest is None or len(text) <= longest][:most] or _UNUSABLE
 
 
 def _fitted_integer(value: int, low: float | None, high: float | None) -> Any:

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from addon.exchange import JsonObject
 from addon.profiles import ErrorKind, ErrorRule, Profile
 from addon.wire import json_body
+from addon.wire.flaws import Flaw
 
 DEFAULT_RETRY_AFTER = 2.0
 """Seconds to wait after a rate limit whose answer names none."""
@@ -65,6 +66,51 @@ def honest(status: int, body: bytes, retry_after: str | None, profile: Profile, 
         return None
     kind = next((rule.kind for rule in profile.errors if _matches(rule, status, error)), None)
     return None if kind is None else _meant(kind, error, retry_after, profile, model_id)
+
+
+def unusable(flaw: Flaw, profile: Profile, model_id: str) -> Refusal:
+    """What a success that is no answer should have been: the endpoint's error with its honest status, or a 502."""
+    if flaw.error is None:
+        return invalid_answer(flaw.what)
+    status = meant_status(flaw.error, profile, model_id)
+    as_it_came = Refusal(status, flaw.error, {"content-type": "application/json"})
+    return honest(status, flaw.error, None, profile, model_id) or as_it_came
+
+
+def invalid_answer(what: str, retry: bool | None = None) -> Refusal:
+    """The error for an answer that can't be used; `what` says why."""
+    return refusal(
+        502,
+        f"The endpoint's answer can't be used: {what}.",
+        type="server_error",
+        code="upstream_invalid_answer",
+        retry=retry,
+    )
+
+
+def meant_status(text: bytes, profile: Profile, model_id: str) -> int:
+    """The status that the endpoint should have sent with the error object in the JSON `text`."""
+    if honest(400, text, None, profile, model_id) is not None:
+        return 400  # its rules are about errors that come with this status
+    error = _vendor_error(text) or {}
+    return _status_of_code(error.get("code")) or _STATUSES.get(str(error.get("type")), 502)
+
+
+_STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "content_filter_error": 451,
+}
+"""Error types as TokenHub and OpenAI name them (hunyuan.md section 6)."""
+
+
+def _status_of_code(code: object) -> int | None:
+    """TokenHub's codes begin with their status: 429001 (document 1823/131595)."""
+    digits = str(code)
+    status = int(digits[:3]) if digits.isascii() and digits.isdigit() and len(digits) in (3, 6) else 0
+    return status if 400 <= status <= 599 else None
 
 
 def _meant(kind: ErrorKind, error: JsonObject, retry_after: str | None, profile: Profile, model_id: str) -> Refusal:

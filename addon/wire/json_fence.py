@@ -12,6 +12,9 @@ _FENCE_LINE = re.compile(r"\n[ \t]*```")
 _CLOSING = re.compile(r"\r?\n[ \t]*```\s*")
 _CLOSING_START = re.compile(r"(?:\r|\r?\n[ \t]*(?:`{0,2}|```\s*))\Z")
 
+MAX_HELD = 1024
+"""Characters of what may be a fence. More of it is white space without an end, as models write it in JSON mode."""
+
 
 def take_off(text: str) -> str:
     """The inside of a text that is exactly one fenced block (without a language, or `json`); else `text` itself."""
@@ -48,7 +51,11 @@ class JsonFence:
     def feed(self, text: str) -> str:
         """Take in the next piece, give out what can't be part of a fence any more."""
         text, self.held = self.held + text, ""
-        return self._step(text)
+        out = self._step(text)
+        if len(self.held) > MAX_HELD:
+            out, self.held = out + self.held, ""
+            self._step = self._after
+        return out
 
     def end(self, finish_reason: str | None) -> str:
         """Give out the rest of the text, without the closing fence. The finish reason doesn't matter here."""

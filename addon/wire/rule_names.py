@@ -8,6 +8,7 @@ FINISH_REASON = "answer-finish-reason"
 FUNCTION_CALL = "answer-function-call"
 JSON_FENCE = "answer-json-fence"
 STOP = "answer-stop"
+STREAM = "answer-stream"
 STREAM_END = "answer-stream-end"
 TOOL_FRAMES = "answer-tool-frames"
 TOOL_NAMES = "answer-tool-names"
@@ -19,6 +20,7 @@ ALL = (
     FUNCTION_CALL,
     JSON_FENCE,
     STOP,
+    STREAM,
     STREAM_END,
     TOOL_FRAMES,
     TOOL_NAMES,

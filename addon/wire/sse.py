@@ -1,7 +1,7 @@
 """Server-sent events, sans-I/O: bytes split anywhere in, events that remember their bytes out.
 
 The format: WHATWG HTML, section 9.2.6. What differs here, and why: comments and blank lines between events come out
-as pieces of their own, so that a keep-alive is passed on at once; and an event that the end of the stream cuts off
+as pieces without data, so that a keep-alive is passed on at once; and an event that the end of the stream cuts off
 before its blank line is handed out, not dropped (`Parser.finish`).
 """
 
@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MAX_EVENT = 16 * 2**20
-"""Bytes that one event may have before it is passed on unread."""
+MAX_EVENT = 2**20
+"""Bytes that one event may have before it is passed on unread: reading more keeps other streams waiting."""
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_IDLE = re.compile(rb"(?:(?::[^\r\n]*+)?(?:\r\n|\n|\r))*+")
+"""Further comments and blank lines: they come out with the first one, for a chunk may have thousands."""
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LONGEST_END = len(b"\r\n\r\n")
 
@@ -115,7 +117,9 @@ class Parser:
         alone = not self._oversized and self._buffer[0] in b":\r\n"
         match = (_LINE_END if alone else _EVENT_END).search(self._buffer, self._searched, known)
         if match:
-            return match.end()
+            end = match.end()
+            more = _IDLE.match(self._buffer, end, known) if alone else None
+            return more.end() if more else end
         self._searched = max(0, known - _LONGEST_END)
         return None
 
@@ -124,6 +128,41 @@ class Parser:
         del self._buffer[:end]
         self._searched = 0
         return raw
+
+
+_BEFORE = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*")
+_MAX_BEFORE = 1024
+
+
+class Opening:
+    """Tells by its first bytes whether a body is an event stream, whatever its label says.
+
+    No line of a stream begins with `{`, `[` or `<`: that is JSON, or a page. Anything else is taken for a stream.
+    """
+
+    def __init__(self) -> None:
+        self._before: bytes | None = b""
+        self.whole = False
+        """The body is no stream."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take in bytes; those that are known to be a stream's, or a whole body's, come out."""
+        if self._before is None or not data:
+            return data
+        data = self._before + data
+        blank = _BEFORE.match(data)
+        first = data[blank.end() :] if blank else data
+        if len(data) < _MAX_BEFORE and (not first or _BOM.startswith(first)):
+            self._before = data
+            return b""
+        self._before = None
+        self.whole = first[:1] in (b"{", b"[", b"<")
+        return data
+
+    def finish(self) -> bytes:
+        """What was held back where the body ended before it could be told: blanks."""
+        before, self._before = self._before or b"", None
+        return before
 
 
 def event(data: bytes) -> bytes:

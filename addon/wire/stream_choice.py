@@ -3,34 +3,88 @@
 from __future__ import annotations
 
 from addon.exchange import AnswerPlan, Change, JsonObject
-from addon.wire.answers import rename_finish_reason
+from addon.wire.answers import is_cut, rename_finish_reason
 from addon.wire.json_fence import JsonFence
 from addon.wire.stop_text import StopText
-from addon.wire.tool_calls import FunctionCallFrames, Note, ToolFrames, name_back
+from addon.wire.tool_calls import to_function_call_frames
+from addon.wire.tool_frames import Note, ToolFrames
 
 
 class StreamChoice:
     """One choice, delta by delta. Edits the parsed chunks in place."""
 
-    def __init__(self, plan: AnswerPlan) -> None:
+    def __init__(self, plan: AnswerPlan, frames: ToolFrames) -> None:
         self.text = StreamText(plan)
+        self.spoke = False
+        """There was text for the client."""
+        self.finish_reason: str | None = None
+        """As the client gets it."""
         self._plan = plan
-        self._frames = ToolFrames()
-        self._function_call = FunctionCallFrames() if plan.function_call else None
+        self._frames = frames
+        self._function_called = False
+        self._before: list[JsonObject] = []
 
     def repair(self, choice: JsonObject, at: str, note: Note) -> bool:
         """Whether the chunk's part for this choice was changed. `at` is its JSON Pointer."""
+        delta, reason = choice.get("delta"), choice.get("finish_reason")
+        delta = delta if isinstance(delta, dict) else None
+        ends = isinstance(reason, str) and bool(reason)
         changed = False
-        delta = choice.get("delta")
-        if isinstance(delta, dict):
-            inside = f"{at}/delta"
-            # Numbered first: function_call goes by the index.
-            changed = self._frames.repair(delta, inside, note)
-            changed = name_back(delta, self._plan.tool_names, inside, note) or changed
-            if self._function_call:
-                changed = self._function_call.repair(delta, inside, note) or changed
+        missing: list[JsonObject] = []
+        if delta is not None:
+            self.spoke = self.spoke or bool(delta.get("content"))
+            self._function_called = self._function_called or "function_call" in delta
+            changed = self._frames.repair(delta, f"{at}/delta", note)
+        if ends:
+            changed = changed or self._frames.blank
+            missing = self._frames.end(delta, cut=is_cut(reason), at=f"{at}/delta", note=note)
+        if self._plan.function_call and delta is not None:
+            changed = to_function_call_frames(delta, f"{at}/delta", note) or changed
         changed = self.text.repair(choice, at, note) or changed
-        return rename_finish_reason(choice, self._plan, at, note) or changed
+        self._before += _content(self.text.released()) + self._deltas(missing)
+        if ends:
+            changed = rename_finish_reason(choice, self._plan, at, note, calls=self._frames.complete) or changed
+            self.finish_reason = choice["finish_reason"]
+        return changed
+
+    def before(self) -> list[JsonObject]:
+        """Deltas that must be sent before the chunk that was just repaired, which has no room for them. Read once."""
+        before, self._before = self._before, []
+        return before
+
+    @property
+    def held(self) -> list[JsonObject]:
+        """What came and wasn't given out yet, as deltas."""
+        return _content(self.text.held) + self._deltas(self._frames.held)
+
+    def end_text(self) -> list[JsonObject]:
+        """The text that was held back, as a delta, where no finish reason came to decide on it."""
+        return _content(self.text.end(None))
+
+    def close(self, note: Note) -> list[JsonObject]:
+        """What the client still lacks where the stream ends without a finish reason: deltas.
+
+        Sets `finish_reason` to what it must have been, if the answer is whole.
+        """
+        missing = self._deltas(self._frames.end(None, cut=False, at="", note=note))
+        if self._frames.complete:
+            self.finish_reason = "function_call" if self._plan.function_call else "tool_calls"
+        elif self.spoke and not self._frames.any and not self._function_called:
+            self.finish_reason = "stop"
+        return missing
+
+    def break_off(self) -> list[JsonObject]:
+        """All that is held, as deltas, where the stream ends before the answer does."""
+        held = self._deltas(self._frames.end(None, cut=True, at="", note=_ignore))
+        return self.end_text() + held
+
+    def _deltas(self, frames: list[JsonObject]) -> list[JsonObject]:
+        if not frames:
+            return []
+        delta: JsonObject = {"tool_calls": frames}
+        if self._plan.function_call:
+            to_function_call_frames(delta, "", _ignore)
+        return [delta] if delta else []
 
 
 class StreamText:
@@ -86,3 +140,11 @@ class StreamText:
         for step in self._filters:
             text = step.feed(text)
         return text
+
+
+def _content(text: str) -> list[JsonObject]:
+    return [{"content": text}] if text else []
+
+
+def _ignore(change: Change) -> None:
+    """For what was told already."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from addon.exchange import AnswerPlan, Change, JsonObject
 from addon.wire import json_body, rule_names, sse
+from addon.wire.answers import origin
 from addon.wire.stream_choice import StreamChoice
+from addon.wire.tool_frames import ToolFrames
+from addon.wire.tool_placing import ToolNames, TooMany
 
 _HEAD = ("id", "object", "created", "model")
 """The fields of the endpoint's chunks that a chunk of our own takes over."""
+
+_TEXT = re.compile(rb'"content"\s*:\s*"[^"]')
+"""Text for the client. Between the quotes of a text it could not stand like this: there they are escaped."""
+
+MAX_CHOICES = 128
+"""Choices of one answer: as many as OpenAI's `n` may ask for."""
 
 _PLAIN_END = b"\n\n"
 """The end of an event as endpoints write it. Whatever stands before it, no event goes on after it."""
@@ -35,12 +46,17 @@ class ChatStream:
         self._plan = plan
         self._holds_text = bool(plan.stop or plan.json_fence)
         self._parser = sse.Parser()
+        self._names = ToolNames(plan)
         self._choices: dict[int, StreamChoice] = {}
         self._head: JsonObject = {}
+        # The last bytes that passed unread, and whether text was in any: an end of our own has to know.
+        self._unread = b""
+        self._spoke = False
         self._done = False
-        # What is sent in place of an event whose repair fails: its bytes, after the text held back before it.
+        # What is sent in place of an event whose repair fails: its bytes, after what was held back before it. Of each
+        # choice in the event, since others stay as they are.
         self._unsent = b""
-        self._held: dict[int, str] = {}
+        self._held: dict[int, list[JsonObject]] = {}
         self.finish_reason: str | None = None
         """The last finish reason, as the client gets it."""
         self.usage: JsonObject | None = None
@@ -65,6 +81,7 @@ class ChatStream:
             return _pieces(data)
         if data.endswith(_PLAIN_END) and not self._holds_text and self._parser.is_empty and _needs_nothing(data):
             # Whole events, as most chunks are: 1 µs, where cutting them up first takes 4.
+            self._pass_unread(data)
             return [data]
         sent: list[bytes] = []
         try:
@@ -92,13 +109,11 @@ class ChatStream:
         return _pieces(sent + ending)
 
     def _ending(self) -> bytes:
-        held = self._released()
-        if self._done or self.first_error is not None:
-            return held
-        if self.finish_reason:
+        if self.finish_reason and not self._done and self.first_error is None:
             self._note(Change(rule_names.STREAM_END, "", "the missing [DONE] is added"))
-            return held + sse.event(b"[DONE]")
-        return held + self._incomplete()
+            return self._whole() + sse.event(b"[DONE]")
+        held = self._broken_off()
+        return held if self._done or self.first_error is not None else held + self._incomplete()
 
     def _incomplete(self) -> bytes:
         why = "the stream ends without a finish reason: an error event says so"
@@ -107,12 +122,17 @@ class ChatStream:
 
     def _sent_for(self, event: sse.Event) -> bytes:
         if not self._holds_text and _needs_nothing(event.raw):
+            self._pass_unread(event.raw)
             return event.raw
         self._unsent = event.raw
-        self._held = {index: choice.text.held for index, choice in self._choices.items()}
         sent = self._read(event)
         self._unsent, self._held = b"", {}
         return sent
+
+    def _pass_unread(self, data: bytes) -> None:
+        if data.find(b'"id"') >= 0:
+            self._unread = data
+        self._spoke = self._spoke or _TEXT.search(data) is not None
 
     def _read(self, event: sse.Event) -> bytes:
         data = event.data
@@ -127,65 +147,108 @@ class ChatStream:
         if chunk.get("error"):
             if self.first_error is None:
                 self.first_error = chunk["error"]
-            return self._released() + event.raw
+            return self._broken_off() + event.raw
         return self._repaired(event, chunk)
 
     def _closed(self, event: sse.Event) -> bytes:
-        held = self._released()
+        if self._done:
+            self._note(Change(rule_names.STREAM_END, "", "a second [DONE] is left out"))
+            return b""
         self._done = True
-        if self.finish_reason or self.first_error is not None:
-            return held + event.raw
+        if self.first_error is not None:
+            return self._broken_off() + event.raw
+        sent = self._whole()
         # Clients stop reading at [DONE]: the error goes before it.
-        return held + self._incomplete() + event.raw
+        return sent + (b"" if self.finish_reason else self._incomplete()) + event.raw
+
+    def _whole(self) -> bytes:
+        """What ends the choices without a finish reason where the endpoint says that the answer is over.
+
+        A reason for each whose answer is whole (openclaw/openclaw#98575): its calls are, or it is text alone.
+        """
+        sent = b""
+        if self._spoke:
+            self._choice(0).spoke = True
+        for index in list(self._choices):
+            choice = self._choice(index)
+            if choice.finish_reason is not None:
+                sent += self._events(index, choice.break_off())
+            else:
+                sent += self._events(index, choice.end_text() + choice.close(self._note))
+                if choice.finish_reason is not None:
+                    self._note(Change(rule_names.STREAM_END, "", "the missing finish reason is added"))
+                    sent += self._event(index, {}, choice.finish_reason)
+                    self.finish_reason = choice.finish_reason
+        return sent
 
     def _repaired(self, event: sse.Event, chunk: JsonObject) -> bytes:
         choices = chunk.get("choices")
-        self._head = {key: chunk[key] for key in _HEAD if key in chunk}
+        self._head = _head_in(chunk) or self._head
         before = b""
         if isinstance(chunk.get("usage"), dict):
             self.usage = chunk["usage"]
             if not choices:
-                before = self._released()
+                before = b"".join(self._events(index, self._choice(index).end_text()) for index in self._choices)
         changed = False
         for place, choice in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(choice, dict):
-                repair = self._choice(choice)
+                index = _index(choice)
+                repair = self._choice(index)
                 changed = repair.repair(choice, f"/choices/{place}", self._note) or changed
-                before += self._text_event(_index(choice), repair.text.released())
-                self._note_finish_reason(choice)
-        return before + (event.with_data(json_body.serialise(chunk)) if changed else event.raw)
+                before += self._events(index, repair.before())
+                # The native API says "" until the end.
+                if isinstance(choice.get("finish_reason"), str):
+                    self.finish_reason = choice["finish_reason"] or self.finish_reason
+        if not changed:
+            return before + event.raw
+        return before + (b"" if _says_nothing(chunk) else event.with_data(json_body.serialise(chunk)))
 
-    def _choice(self, choice: JsonObject) -> StreamChoice:
-        index = _index(choice)
-        if index not in self._choices:
-            self._choices[index] = StreamChoice(self._plan)
-        return self._choices[index]
+    def _choice(self, index: int) -> StreamChoice:
+        """The choice `index`, which the event that is being read may change."""
+        choice = self._choices.get(index)
+        if choice is None:
+            if len(self._choices) >= MAX_CHOICES:
+                raise TooMany
+            frames = ToolFrames(self._names, index, origin(self._head))
+            choice = self._choices[index] = StreamChoice(self._plan, frames)
+        if index not in self._held:
+            self._held[index] = choice.held
+        return choice
 
     def _note(self, change: Change) -> None:
         if all(change.rule != noted.rule for noted in self.changes):
             self.changes.append(change)
 
-    def _note_finish_reason(self, choice: JsonObject) -> None:
-        reason = choice.get("finish_reason")
-        # The native API says "" until the end.
-        if isinstance(reason, str) and reason:
-            self.finish_reason = reason
+    def _broken_off(self) -> bytes:
+        """The events for all that was held back, where an error decides on it."""
+        return b"".join(self._events(index, self._choice(index).break_off()) for index in self._choices)
 
-    def _released(self) -> bytes:
-        """The events for all text that was held back, where no finish reason came to decide on it."""
-        return b"".join(self._text_event(index, choice.text.end(None)) for index, choice in self._choices.items())
+    def _events(self, index: int, deltas: list[JsonObject]) -> bytes:
+        return b"".join(self._event(index, delta, None) for delta in deltas)
 
-    def _text_event(self, index: int, text: str) -> bytes:
-        if not text:
-            return b""
-        choice = {"index": index, "delta": {"content": text}, "finish_reason": None}
+    def _event(self, index: int, delta: JsonObject, finish_reason: str | None) -> bytes:
+        if not self._head:
+            self._head = _head_of(self._unread)
+        choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
         return sse.event(json_body.serialise({**self._head, "choices": [choice]}))
 
     def _given_up(self, failure: Exception) -> bytes:
         """Everything that was not sent yet, as it came."""
         self.failure = failure
-        held = b"".join(self._text_event(index, text) for index, text in self._held.items())
+        held = b"".join(
+            self._events(index, self._held.get(index, choice.held)) for index, choice in self._choices.items()
+        )
         return held + self._unsent + self._parser.rest()
+
+
+def _head_of(data: bytes) -> JsonObject:
+    """The head of the last chunk in a few events."""
+    heads = (_head_in(_chunk(event.data or b"") or {}) for event in reversed(list(sse.Parser().feed(data))))
+    return next(filter(None, heads), {})
+
+
+def _head_in(chunk: JsonObject) -> JsonObject:
+    return {key: chunk[key] for key in _HEAD if key in chunk} if "id" in chunk else {}
 
 
 def _needs_nothing(raw: bytes) -> bool:
@@ -198,6 +261,7 @@ def _needs_nothing(raw: bytes) -> bool:
     found = raw.find
     return not (
         found(b'"tool_calls"') >= 0
+        or found(b'"function_call"') >= 0
         or found(b'"error"') >= 0
         or found(b"[DONE]") >= 0
         or found(b"\\u00") >= 0  # a key may be spelt with escapes
@@ -217,6 +281,14 @@ def _chunk(data: bytes) -> JsonObject | None:
     except json_body.InvalidJson:
         return None
     return chunk if isinstance(chunk, dict) else None
+
+
+def _says_nothing(chunk: JsonObject) -> bool:
+    """Whether all that a chunk said was taken out of it."""
+    return not isinstance(chunk.get("usage"), dict) and all(
+        isinstance(choice, dict) and choice.get("delta") == {} and not choice.get("finish_reason")
+        for choice in chunk["choices"]
+    )
 
 
 def _is_done(data: bytes) -> bool:

@@ -25,8 +25,11 @@ class Recorder:
     """Oldest first."""
 
 
+GOOD = b'{"object": "anything", "choices": [{}], "data": []}'
+
+
 @contextmanager
-def recorder(chain: Path, key: Path, answer: bytes = b'{"object": "anything"}') -> Iterator[Recorder]:
+def recorder(chain: Path, key: Path, answer: bytes = GOOD) -> Iterator[Recorder]:
     """Run one that answers `answer`; a request to upgrade to WebSocket gets an echo of each text instead."""
     recorded = Recorder()
 

@@ -18,7 +18,7 @@ from tests.end_to_end.requests import agent_request
 type Send = Callable[..., tuple[Arrived, httpx.Response]]
 
 OTHER = "other.example"
-ANSWER = b'{"object":  "anything", "spaces": [1,  2]}\n'
+ANSWER = b'{"object":  "anything", "choices": [{}], "spaces": [1,  2]}\n'
 GOOD_BODY = (
     b'{\n  "model": "hunyuan-lite",\n  "messages": [ {"role": "user", "content": "\\u4f60 caf\xc3\xa9"} ],\n'
     b'  "top_p":0.50\n}\n'

@@ -1,6 +1,7 @@
 """Answers that aren't streamed, and what disturbs them on their way.
 
-By default mitmproxy carries them: what breaks is its own HTML page, what is odd passes as it came. Under
+By default mitmproxy carries them: what breaks is its own HTML page, an error passes as it came, and a success that is
+no answer becomes an error. Under
 `hunyuan_retry=all` the addon does: the client gets one whole answer or one error.
 """
 
@@ -45,17 +46,33 @@ async def test_a_client_that_gives_up_on_a_stall_frees_everything(setting: Setti
     await until(lambda: setting.faults.open == 0)
 
 
-@group(UNREADABLE_ANSWERS | ERROR_ANSWERS)
-async def test_what_http_can_carry_passes_as_it_came(setting: Setting, fault: Fault):
-    """The endpoint's own answer, odd as it is, says more than anything in its place."""
+SUCCESSES = {
+    name: fault
+    for name, fault in (UNREADABLE_ANSWERS | ERROR_ANSWERS).items()
+    if fault.says and fault.says.startswith(b"HTTP/1.1 200 ")
+}
+
+
+@group({name: fault for name, fault in (UNREADABLE_ANSWERS | ERROR_ANSWERS).items() if name not in SUCCESSES})
+async def test_an_error_passes_as_it_came(setting: Setting, fault: Fault):
+    """The endpoint's own error, odd as it is, says more than anything in its place."""
     await setting.program(fault)
     async with setting.client() as client, client.stream("POST", "/chat/completions", json=chat()) as answer:
         body = b"".join([piece async for piece in answer.aiter_raw()])
     assert fault.says
     head, _, said = fault.says.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % answer.status_code)
-    assert said.startswith(body)
-    assert len(said) - len(body) in (0, 10)
+    assert said == body
+    assert setting.tries == 1
+
+
+@both_versions
+@group(SUCCESSES)
+async def test_a_success_that_is_no_answer_becomes_an_error(setting: Setting, fault: Fault, http2: bool):
+    await setting.program(fault)
+    answer = await setting.ask(chat(), http2=http2)
+    one_error(answer)
+    assert answer.status_code == 502
     assert setting.tries == 1
 
 

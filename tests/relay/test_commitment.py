@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addon.relay import commitment
-from addon.relay.commitment import Flaw
-from addon.wire import sse
+from addon.wire import flaws, sse
+from addon.wire.flaws import Flaw
 
 LIMIT = 1 << 20
 ANSWER = json.dumps({"choices": [{"message": {"role": "assistant", "content": "你好"}}]}).encode()
@@ -47,7 +47,7 @@ def test_error_in_a_success_is_found_under_any_coding(encoding: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>502</html>", b"[]", b"null", b'"text"', b"{", b"{} {}"])
 def test_what_is_no_object_is_no_answer(body: bytes) -> None:
-    assert commitment.flaw(body, "", LIMIT) == commitment.NO_JSON
+    assert commitment.flaw(body, "", LIMIT) == flaws.NO_JSON
 
 
 def test_empty_error_is_none() -> None:
@@ -85,7 +85,7 @@ def test_part_of_an_oversized_event_opens() -> None:
 
 @pytest.mark.parametrize("data", [b"<html>", b"null", b"[1]", b"{", b"1"])
 def test_unreadable_event_is_a_flaw(data: bytes) -> None:
-    assert commitment.opens(sse.Event(b"data: " + data + b"\n\n")) == commitment.UNREADABLE_EVENT
+    assert commitment.opens(sse.Event(b"data: " + data + b"\n\n")) == flaws.UNREADABLE_EVENT
 
 
 def test_error_event_is_a_flaw() -> None:

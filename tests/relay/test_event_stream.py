@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from addon.content_coding import CodingError
 from addon.exchange import AnswerPlan
-from addon.relay import commitment, event_stream
+from addon.relay import event_stream
 from addon.relay.event_stream import EventStream
-from addon.wire import json_body, sse
+from addon.wire import flaws, json_body, sse
 from addon.wire.streams import ChatStream
 
 FAILED = b'{"error":{"message":"broke off","code":"stream_broken"}}'
@@ -88,7 +88,7 @@ def test_nothing_has_begun_before_the_first_event_is_complete() -> None:
 def test_stream_that_ends_without_an_event_is_empty(raw: bytes) -> None:
     stream = EventStream()
     assert stream.feed(raw) + stream.finish() == raw
-    assert stream.flaw == commitment.EMPTY_STREAM
+    assert stream.flaw == flaws.EMPTY_STREAM
 
 
 def test_last_event_without_its_blank_line_counts() -> None:
@@ -171,3 +171,15 @@ def test_damaged_coding() -> None:
 def test_any_bytes_pass_as_they_came(data: bytes, where: list[int]) -> None:
     stream = EventStream()
     assert fed(stream, data, where) + stream.finish() == data
+
+
+@pytest.mark.parametrize("body", [b'{"choices":[]}', b" \n[1]", b"\xef\xbb\xbf<html>"])
+def test_a_whole_body_is_known_by_its_first_bytes(body: bytes) -> None:
+    for cuts in ([], list(range(1, len(body)))):
+        stream = EventStream()
+        marks = [0, *cuts, len(body)]
+        out = b"".join(stream.feed(body[start:end]) for start, end in pairwise(marks))
+        assert out == body
+        assert stream.whole
+        assert not stream.begun
+    assert not EventStream().whole

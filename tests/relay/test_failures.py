@@ -9,8 +9,8 @@ from addon import profiles
 from addon.admission import Account
 from addon.outgoing import CallFailed
 from addon.relay import Job, failures
-from addon.relay.commitment import Flaw
 from addon.wire.errors import refusal
+from addon.wire.flaws import Flaw
 
 
 def job(profile: str = "hunyuan") -> Job:

@@ -33,7 +33,7 @@ def test_stream_is_asked_for_without_a_coding() -> None:
 def test_answer_keeps_its_coding_unless_it_was_taken_off() -> None:
     came = [(b"content-encoding", b"gzip"), (b"content-length", b"1"), (b"te", b"x"), (b"retry-after", b"1")]
     assert headers.for_client(came) == [(b"content-encoding", b"gzip"), (b"retry-after", b"1")]
-    assert headers.for_stream(came) == [(b"retry-after", b"1")]
+    assert headers.for_stream(came) == [(b"retry-after", b"1"), (b"content-type", b"text/event-stream")]
 
 
 @pytest.mark.parametrize(("name", "value"), [(b"cookie", "a=1, b=2"), (b"x-none", "")])

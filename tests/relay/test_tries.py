@@ -388,6 +388,32 @@ async def test_stream_without_an_event_is_passed_on_at_the_deadline(rig: Rig) ->
     assert len(rig.endpoint.asked) == 1
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_whole_body_in_a_streams_place_is_judged_whole_and_has_its_label(rig: Rig, streamed: bool) -> None:
+    error = json.dumps({"error": {"code": "429001", "message": "x"}}).encode()
+    rig.endpoint.plays(streams(error[:9], error[9:]), streams(b" \n", GOOD[:9], GOOD[9:]))
+    answer = await rig.send(rig.job(streamed=streamed))
+    assert len(rig.endpoint.asked) == 2
+    assert (answer.status_code, answer.content) == (200, b" \n" + GOOD)
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_whole_body_in_a_streams_place_may_take_longer_than_the_deadline(rig: Rig) -> None:
+    past = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.send(STREAM, piece(GOOD[:9]))
+        await past.wait()
+        await connection.send(piece(GOOD[9:]), END)
+
+    rig.endpoint.plays(script)
+    asking = asyncio.ensure_future(rig.send(rig.job(streamed=True, deadline=0.05)))
+    asyncio.get_running_loop().call_later(0.2, past.set)
+    answer = await asking
+    assert answer.content == GOOD
+    assert answer.headers["content-type"] == "application/json"
+
+
 async def test_packed_stream_is_unpacked(rig: Rig) -> None:
     packed = gzip.compress(EVENT + DONE)
     rig.endpoint.plays(

@@ -178,6 +178,21 @@ def test_stop_texts_are_planned_only_where_the_endpoint_includes_them() -> None:
     assert tokenhub.plan.stop == []
 
 
+@pytest.mark.parametrize("keep", [frozenset(), frozenset({"stop"})])
+def test_stop_texts_have_a_bound(keep: frozenset[str]) -> None:
+    given = context(keep_params=keep)
+    texts = ["x" * 1001, *map(str, range(100_000))]
+    body = chat(stop=texts)
+    changes = parameters(body, given)
+    assert given.plan.stop == texts[1:17]
+    if keep:
+        assert body["stop"] == texts
+    else:
+        assert body["stop"] == texts[1:17]
+        assert [change.pointer for change in changes] == ["/stop"]
+    assert "stop" not in after(stop=["x" * 1001])
+
+
 def test_kept_stop_texts_are_planned_too() -> None:
     given = context(keep_params=frozenset({"stop"}))
     body = chat(stop="x")

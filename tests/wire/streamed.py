@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from openai.lib.streaming._deltas import accumulate_delta
+
 from addon.exchange import AnswerPlan
 from addon.wire import sse
 from addon.wire.streams import ChatStream
@@ -30,6 +32,15 @@ def content(text: str, finish: str | None = None, index: int = 0) -> bytes:
 def tool_frames(*frames: dict[str, Any]) -> bytes:
     """A chunk with tool-call frames."""
     return chunk({"role": "assistant", "tool_calls": list(frames)})
+
+
+def frame(
+    index: object = None, id: object = None, name: object = None, arguments: object = "", **fields: object
+) -> dict[str, Any]:
+    """A tool-call frame; `None` is left out. One with an id is whole: it has a type."""
+    function = {"arguments": arguments} | ({} if name is None else {"name": name})
+    found = {"id": id, "index": index, "type": "function" if id else None} | fields
+    return {key: value for key, value in found.items() if value is not None} | {"function": function}
 
 
 def usage(**fields: object) -> bytes:
@@ -69,3 +80,25 @@ def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
     """`data` in pieces, cut at `places`."""
     marks = sorted({min(place, len(data)) for place in places} | {0, len(data)})
     return [data[start:end] for start, end in pairwise(marks)]
+
+
+def by_index(sent: bytes, index: int = 0) -> dict[int, dict[str, str]]:
+    """A choice's tool calls as a client makes them that goes by `index` and takes what comes last."""
+    calls: dict[int, dict[str, str]] = {}
+    for delta in deltas(sent, index):
+        for part in delta.get("tool_calls") or ():
+            call = calls.setdefault(part["index"], {"arguments": ""})
+            function = part.get("function", {})
+            call |= {key: part[key] for key in ("id", "type") if key in part}
+            call |= {"name": function["name"]} if "name" in function else {}
+            call["arguments"] += function.get("arguments", "")
+    return calls
+
+
+def by_openai(sent: bytes, index: int = 0) -> dict[int, dict[str, str]]:
+    """The same as openai-python's own accumulator makes them, which joins texts that come again."""
+    snapshot: dict[object, object] = {}
+    for delta in deltas(sent, index):
+        snapshot = accumulate_delta(snapshot, delta)
+    found: Any = snapshot.get("tool_calls", [])
+    return {call["index"]: {key: call[key] for key in ("id", "type")} | call["function"] for call in found}

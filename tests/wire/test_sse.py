@@ -44,6 +44,18 @@ def events(chunks: Iterable[bytes], **limits: int) -> list[Event]:
     return found + ([last] if last else [])
 
 
+def joined(found: list[Event]) -> list[Event]:
+    """Comments and blank lines that stand together as one piece, however many they came in."""
+    together: list[Event] = []
+    for event in found:
+        idle = event.raw[:1] in (b":", b"\r", b"\n")
+        if idle and together and together[-1].raw[:1] in (b":", b"\r", b"\n"):
+            together[-1] = Event(together[-1].raw + event.raw)
+        else:
+            together.append(event)
+    return together
+
+
 def reference(data: bytes) -> list[bytes]:
     """The data of every event, straight from the standard's algorithm, the unfinished last one included."""
     text = data.decode().removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -69,7 +81,7 @@ def test_events_are_those_of_the_standard_and_keep_all_bytes(stream: bytes, cuts
 
 @given(STREAMS)
 def test_cutting_between_any_two_bytes_gives_the_same_events(stream: bytes) -> None:
-    assert events([bytes([byte]) for byte in stream]) == events([stream])
+    assert joined(events([bytes([byte]) for byte in stream])) == joined(events([stream]))
 
 
 def test_an_event_is_given_out_with_its_blank_line() -> None:
@@ -161,3 +173,26 @@ def test_empty_means_that_the_next_byte_begins_an_event() -> None:
     assert filled == [(0, False), (1, True), (1, False)]
     assert [event.opaque for event in parser.feed(b"\n\n")] == [True]
     assert parser.is_empty
+
+
+@pytest.mark.parametrize("idle", [b"\r\n", b"\n", b": x\n", b":\r\n\n"])
+def test_comments_and_blank_lines_in_a_row_are_one_piece(idle: bytes) -> None:
+    assert [event.raw for event in Parser().feed(idle * 1000)] == [idle * 1000]
+
+
+@pytest.mark.parametrize(
+    ("body", "whole"),
+    [(b"{", True), (b" \r\n[1]", True), (b"\xef\xbb\xbf <html>", True), (b"data: {", False), (b": x\n{", False)],
+)
+def test_the_first_bytes_tell_a_stream_from_a_whole_body(body: bytes, whole: bool) -> None:
+    opening = sse.Opening()
+    assert b"".join(opening.feed(bytes([byte])) for byte in body) == body
+    assert opening.whole == whole
+    assert opening.finish() == b""
+
+
+def test_a_body_of_blanks_is_given_out_at_its_end() -> None:
+    opening = sse.Opening()
+    assert opening.feed(b"\n\n") == b""
+    assert opening.finish() == b"\n\n"
+    assert len(opening.feed(b"x")) == 1

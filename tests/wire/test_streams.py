@@ -11,8 +11,8 @@ from addon.wire import rule_names, streams
 from addon.wire.answers import repair_answer
 from addon.wire.stream_choice import StreamText
 from addon.wire.streams import ChatStream
-from addon.wire.tool_calls import Note
-from tests.wire.streamed import DONE, chunk, content, cut, deltas, run, text, tool_frames, usage, values
+from addon.wire.tool_frames import Note
+from tests.wire.streamed import DONE, HEAD, chunk, content, cut, deltas, run, text, tool_frames, usage, values
 
 CALL = "call_da0n2pk2c3mcmj6ghdb0"
 A13B = [
@@ -192,10 +192,36 @@ def test_an_empty_finish_reason_is_none() -> None:
 
 
 def test_the_error_comes_before_a_done_that_hides_it() -> None:
-    sent, _ = run(AnswerPlan(), [content("x"), DONE])
+    torn = {"id": "a", "index": 0, "type": "function", "function": {"name": "f", "arguments": "{"}}
+    for cut_off in (
+        tool_frames(torn),
+        content("x") + tool_frames(torn),
+        chunk({"reasoning_content": "x"}),
+        b": ping\n\n",
+    ):
+        sent, _ = run(AnswerPlan(), [cut_off, DONE])
+        assert b'"stop"' not in sent
+        assert sent.endswith(DONE)
+        assert sent.count(DONE) == 1
+        assert "error" in values(sent)[-1]
+
+
+@pytest.mark.parametrize("plan", [AnswerPlan(), AnswerPlan(stop=["END"])])
+def test_text_whose_end_is_told_by_done_alone_gets_a_finish_reason(plan: AnswerPlan) -> None:
+    """openclaw/openclaw#98575"""
+    sent, stream = run(plan, [content("x"), content("yE"), DONE])
+    assert text(sent) == "xyE"
     assert sent.endswith(DONE)
-    assert sent.count(DONE) == 1
-    assert "error" in values(sent)[-1]
+    last = values(sent)[-1]
+    assert last == {**HEAD, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    assert stream.finish_reason == "stop"
+    assert rules(stream) == {rule_names.STREAM_END}
+
+
+def test_one_done_is_enough() -> None:
+    sent, stream = run(AnswerPlan(), [content("x", "stop"), DONE, b": bye\n\n", DONE, DONE])
+    assert sent == content("x", "stop") + DONE + b": bye\n\n"
+    assert rules(stream) == {rule_names.STREAM_END}
 
 
 def test_a_missing_done_is_added() -> None:
@@ -338,8 +364,10 @@ def test_where_the_bytes_are_cut_changes_nothing(data: bytes, plan: AnswerPlan, 
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_every_single_cut_of_a_real_stream_changes_nothing(end: bytes) -> None:
-    plan = AnswerPlan(tool_names={"datetime_now": "时钟"}, stop=["助手"], json_fence=True)
+@pytest.mark.parametrize(
+    "plan", [AnswerPlan(), AnswerPlan(tool_names={"datetime_now": "时钟"}, stop=["助手"], json_fence=True)]
+)
+def test_every_single_cut_of_a_real_stream_changes_nothing(plan: AnswerPlan, end: bytes) -> None:
     texts = [content("```json\n{}\n"), content("```我是助")]
     parts = [*texts, *A13B[:2], content("手", "stop"), usage(), ": 完\n\n".encode(), DONE]
     data = b"".join(parts).replace(b"\n", end)
