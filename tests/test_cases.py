@@ -27,7 +27,7 @@ from tests import more_cases
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Trust, json_answer, run_endpoint, run_proxy
 
 FOLDER = Path(__file__).parent / "cases"
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "hunyuan": {},
     "tokenhub": {"hunyuan_hosts": f"{LOCAL}=tokenhub"},
     "small": {"hunyuan_max_body": "2000", "hunyuan_allowed_origins": "http://localhost:5173"},
