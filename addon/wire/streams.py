@@ -102,10 +102,13 @@ class ChatStream:
             ending = self._ending()
         except Exception as failure:
             return _pieces(sent + self._given_up(failure))
-        if last and ending:
-            # Clients drop an event that has no blank line. One that can be read gets it; a torn one must not
-            # become a parse error in front of what we have to say.
-            sent = b"" if _is_torn(last) else sse.complete(sent)
+        if last and _is_torn(last):
+            # A torn event must not become a parse error in front of what we have to say.
+            return _pieces(ending or sent)
+        if sent and sse.complete(sent) != sent:
+            # Clients drop an event that has no blank line (WHATWG HTML, section 9.2.6).
+            sent = sse.complete(sent)
+            self._note(Change(rule_names.STREAM_END, "", "the last event gets the blank line that ends it"))
         return _pieces(sent + ending)
 
     def _ending(self) -> bytes:

@@ -251,9 +251,9 @@ def test_a_last_event_without_blank_line_gets_one_before_anything_is_added(cut_o
     assert sent == whole + DONE
 
 
-def test_a_final_done_without_blank_line_passes_as_it_came() -> None:
+def test_a_final_done_without_blank_line_is_ended() -> None:
     parts = [content("x", "stop"), b"data: [DONE]"]
-    assert run(AnswerPlan(), parts)[0] == b"".join(parts)
+    assert run(AnswerPlan(), parts)[0] == b"".join(parts) + b"\n\n"
 
 
 @pytest.mark.parametrize(("finish", "ending"), [("stop", DONE), (None, b'data: {"error"')])
