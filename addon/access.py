@@ -40,15 +40,16 @@ class Caller:
 def recognised(request: Request, *, address: str, signed_in: bool, tokens: ClientTokens) -> Caller | Refusal:
     """Who sends `request`. Tokens are taken out of it here, so that nothing later can send, log or keep one.
 
-    `signed_in`: `proxyauth` has let it in. A refusal for a token that is not valid, for more than one client's, and
-    for what looks like a token in any other place of the headers or the path.
+    `signed_in`: `proxyauth` has let it in. A refusal for a key that begins like a token and isn't valid, for tokens
+    of more than one client, and for a token that stands where keys stand in a spelling that no client sends. In any
+    other place of the headers or the path a valid token is replaced, and the request goes on.
     """
     taken = client_tokens.take(request.headers)
     owners = [tokens.owner(token) for token in taken]
-    if client_tokens.scrub(request):
+    if client_tokens.scrub(request, tokens.search):
         return _unauthorised(
-            "Something that looks like a client token stands where none belongs. It goes no further: a client token "
-            "travels as the API key, in Authorization: Bearer."
+            "A client token stands in a header for API keys, but not as the key: send it as it is, in Authorization: "
+            "Bearer."
         )
     if None in owners or len(owners) > 1:
         return _unauthorised("This client token is unknown, disabled, or one of several.")

@@ -19,6 +19,7 @@ from addon.record import Record
 from addon.repair import MODE_HEADER, answer_preflight, came_back, respond
 from addon.route import Address, Route, Routes
 from addon.services import Services
+from addon.token_search import RedactedStream
 from addon.wire import errors
 from addon.wire.errors import Refusal
 
@@ -86,7 +87,7 @@ class Arrivals:
         elif self._sees(flow):
             record.start(flow.metadata, flow.request.method, flow.request.path, None)
         else:
-            flow.request.stream = True
+            self._pass_body(flow.request)
 
     def _caller(self, flow: http.HTTPFlow) -> Caller | Refusal:
         signed_in = "proxyauth" in flow.metadata
@@ -129,6 +130,11 @@ class Arrivals:
             return refusal or {}
         return await self._services.limits.admit(who.client)
 
+    def _pass_body(self, request: http.Request) -> None:
+        """Let the body of `request` pass as it comes, without the client tokens in it."""
+        search = self._services.tokens.search
+        request.stream = RedactedStream(search) if search else True
+
     @staticmethod
     def _refuse(flow: http.HTTPFlow, exchange: Record, who: Caller | Refusal, refusal: Refusal) -> None:
         exchange["client"] = (who.client or "") if isinstance(who, Caller) else ""
@@ -146,7 +152,7 @@ class Arrivals:
         if _leads_back(flow.request) or (self._guards(flow) and not known):
             answer_preflight(flow, exchange)
         else:
-            flow.request.stream = True
+            self._pass_body(flow.request)
 
     def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller) -> None:
         """Send the request where its route says, with the key that it is lent."""
@@ -168,7 +174,7 @@ class Arrivals:
             respond(flow, exchange, access.no_key(key.value))
             return
         if not exchange["endpoint"]:
-            request.stream = True
+            self._pass_body(request)
 
     def _lent(self, flow: http.HTTPFlow, route: Route, who: Caller) -> str | Withheld:
         if not (route.endpoint or route.lists_models):

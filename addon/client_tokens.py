@@ -15,8 +15,7 @@ would be run for every request.
 
 from __future__ import annotations
 
-import base64
-import binascii
+import asyncio
 import difflib
 import hashlib
 import hmac
@@ -28,22 +27,23 @@ from pathlib import Path
 
 from mitmproxy.http import Headers, Request
 
+from addon import content_coding, token_search
 from addon.options import OptionError, Settings
 from addon.secret_files import SecretFile, SecretFileError
+from addon.token_search import TokenSearch
 
 CARRIERS = ("authorization", "x-api-key", "api-key")
 """The headers in which a client's API key travels: OpenAI's, Anthropic's, Azure's."""
 
-_TOKEN = rb"hf-[A-Za-z0-9_-]{43}"
-# By itself, not as a part of something longer: a signed key may hold these letters by chance.
-_ANYWHERE = re.compile(rb"(?<![A-Za-z0-9_-])" + _TOKEN + rb"(?![A-Za-z0-9_-])")
-_AS_BEARER = re.compile(r"\s*bearer\s+(\S+)\s*", re.IGNORECASE)
-_SCRUBBED = b"[redacted]"
-_SUSPECT = re.compile(rb"hf-|basic\s", re.IGNORECASE)
-"""What headers and path must hold for a closer look at each."""
-_BASIC = re.compile(rb"\s*basic\s+(\S+)\s*", re.IGNORECASE)
+_AS_BEARER = re.compile(r"\s*bearer(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
+_PREFIX = token_search.PREFIX.decode()
+_TOKEN = re.compile(re.escape(_PREFIX) + r"[A-Za-z0-9_-]{43}")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
+_PLACE = re.compile(r"\((at [^()]*)\)$")
+_LONGEST_SHOWN = 80
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LARGE = 64 * 1024
+"""Bytes of a body from which on it is looked through in a thread."""
 _FIELDS = ("hash", "requests_per_minute", "tokens_per_minute", "disabled")
 
 
@@ -71,6 +71,8 @@ class ClientTokens:
 
     def __init__(self, file: SecretFile[tuple[Client, ...]] | None = None) -> None:
         self._file = file
+        self._searched: tuple[Client, ...] = ()
+        self._search = TokenSearch()
 
     def configured(self, settings: Settings) -> ClientTokens:
         """Those of the file that `settings` name: these, if it is the same file. Raises `OptionError`."""
@@ -104,6 +106,14 @@ class ClientTokens:
                 found = client
         return None if found is None or found.disabled else found
 
+    @property
+    def search(self) -> TokenSearch:
+        """Finds the tokens of the file, disabled ones too: they are secrets as well."""
+        clients = self._clients
+        if self._searched is not clients:
+            self._searched, self._search = clients, TokenSearch(frozenset(client.digest for client in clients))
+        return self._search
+
     def quota(self, name: str, settings: Settings) -> Quota:
         """What the client `name` may use: as its entry says, else as the options do."""
         client = next((client for client in self._clients if client.name == name), None)
@@ -130,7 +140,7 @@ def digest_of(token: str) -> bytes:
 
 def is_token(text: str) -> bool:
     """Whether `text` has the form of a token, and is nothing more."""
-    return re.fullmatch(_TOKEN.decode(), text) is not None
+    return _TOKEN.fullmatch(text) is not None
 
 
 def is_name(text: str) -> bool:
@@ -139,7 +149,7 @@ def is_name(text: str) -> bool:
 
 
 def take(headers: Headers) -> set[str]:
-    """The tokens that travel in `headers` as API keys; they are taken out. Other keys stay."""
+    """What travels in `headers` as an API key and begins like a token; it is taken out. Other keys stay."""
     taken: set[str] = set()
     for name in CARRIERS:
         values = headers.get_all(name)
@@ -150,40 +160,60 @@ def take(headers: Headers) -> set[str]:
     return taken
 
 
-def scrub(request: Request) -> bool:
-    """Take what looks like a token out of the headers and the path of `request`, wherever it stands.
+def scrub(request: Request, search: TokenSearch) -> bool:
+    """Put the mark in place of each token in the method, the path, the host names and the headers of `request`.
 
-    Whether there was any: such a request must not go on. What is left may be logged and kept.
+    Whether one stood in a header for keys (`CARRIERS`), in another spelling than `take` knows.
     """
-    everything = b"\n".join([request.data.path, *(part for field in request.headers.fields for part in field)])
-    if not _SUSPECT.search(everything):  # as nearly always
+    if not search:
         return False
-    fields = tuple((_scrubbed(name), _scrubbed(value)) for name, value in request.headers.fields)
-    path = _scrubbed(request.data.path)
-    found = fields != request.headers.fields or path != request.data.path
-    if found:
-        request.headers.fields, request.data.path = fields, path
-    return found
+    data = request.data
+    data.method, data.path, data.authority = map(search.redacted, (data.method, data.path, data.authority))
+    fields = tuple((search.redacted(name), search.redacted(value)) for name, value in request.headers.fields)
+    if fields == request.headers.fields:  # as nearly always
+        return False
+    before = [request.headers.get_all(name) for name in CARRIERS]
+    request.headers.fields = fields
+    return before != [request.headers.get_all(name) for name in CARRIERS]
+
+
+async def scrub_body(request: Request, search: TokenSearch, limit: int) -> None:
+    """Put the mark in place of each token in the body and the trailers of `request`, which has been read whole.
+
+    A body under a content coding is looked at unpacked, up to `limit` bytes, and leaves so if a token was in it.
+    """
+    if not search:
+        return
+    if request.trailers is not None:
+        request.trailers.fields = tuple(
+            (search.redacted(name), search.redacted(value)) for name, value in request.trailers.fields
+        )
+    body, coding = request.raw_content, request.headers.get("content-encoding", "")
+    if not body:
+        return
+    if len(body) < _LARGE and not coding:
+        written = _scrubbed(body, "", search, limit)
+    else:
+        written = await asyncio.to_thread(_scrubbed, body, coding, search, limit)
+    if written is not None:
+        request.headers.pop("content-encoding", None)
+        request.content = written
+
+
+def _scrubbed(body: bytes, coding: str, search: TokenSearch, limit: int) -> bytes | None:
+    """`body`, unpacked and without tokens; `None` where there is none in it, or where it can't be read."""
+    try:
+        plain = content_coding.unpack(body, coding, limit) if coding else body
+    except (content_coding.CodingError, content_coding.TooLarge):
+        return None  # whoever reads the body says what is wrong with it
+    written = search.redacted(plain)
+    return None if written is plain else written
 
 
 def _carried(name: str, value: str) -> str | None:
     match = _AS_BEARER.fullmatch(value) if name == "authorization" else None
-    text = match[1] if match else value.strip()
-    return text if is_token(text) else None
-
-
-def _scrubbed(text: bytes) -> bytes:
-    basic = _BASIC.fullmatch(text)
-    if basic and _ANYWHERE.search(_decoded(basic[1])):
-        return _SCRUBBED  # as a proxy's user name or password
-    return _ANYWHERE.sub(_SCRUBBED, text) if b"hf-" in text else text
-
-
-def _decoded(base64_text: bytes) -> bytes:
-    try:
-        return base64.b64decode(base64_text + b"==")
-    except binascii.Error:
-        return base64_text
+    text = ((match[1] or "") if match else value).strip()
+    return text if text.startswith(_PREFIX) else None
 
 
 def parse(text: str) -> tuple[Client, ...]:
@@ -191,10 +221,14 @@ def parse(text: str) -> tuple[Client, ...]:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"not valid TOML: {error}") from None
+        # The place alone: the parser's words may quote what stands there.
+        place = _PLACE.search(str(error))
+        raise ValueError(f"not valid TOML{f' ({place[1]})' if place else ''}") from None
+    except (RecursionError, ValueError):
+        raise ValueError("not a file of client tokens: it is nested too deep, or has a number without end") from None
     entries = tables.pop("clients", {})
     if tables:
-        raise ValueError(f"{next(iter(tables))}: accepted are tables such as [clients.alice]")
+        raise ValueError(f"{_shown(next(iter(tables)))}: accepted are tables such as [clients.alice]")
     if not isinstance(entries, dict):
         raise ValueError("clients: accepted are tables such as [clients.alice]")
     clients = tuple(_client(name, entry) for name, entry in entries.items())
@@ -206,16 +240,21 @@ def parse(text: str) -> tuple[Client, ...]:
     return clients
 
 
+def _shown(name: str) -> str:
+    """A name in the file as a message may quote it: not long, no control characters, and no token by mistake."""
+    return "…" if len(name) > _LONGEST_SHOWN or not name.isprintable() or _TOKEN.search(name) else name
+
+
 def _client(name: str, entry: object) -> Client:
-    where = f"client {name}"
-    if not is_name(name):
+    where = f"client {_shown(name)}"
+    if not is_name(name) or is_token(name):
         raise ValueError(f"{where}: accepted as a name are up to 64 letters, digits, _ and -")
     if not isinstance(entry, dict):
         raise ValueError(f"{where}: accepted is a table such as [clients.{name}]")
     for key in entry:
         if key not in _FIELDS:
             near = difflib.get_close_matches(key, _FIELDS, n=1)
-            raise ValueError(f"{where}: there is no field {key}" + (f"; {near[0]} is meant?" if near else ""))
+            raise ValueError(f"{where}: there is no field {_shown(key)}" + (f"; {near[0]} is meant?" if near else ""))
     hashed = entry.get("hash")
     if not isinstance(hashed, str) or not _HASH.fullmatch(hashed):
         # Not what stands there: it may be the token itself.

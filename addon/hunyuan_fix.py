@@ -22,7 +22,7 @@ from mitmproxy.addonmanager import Loader  # noqa: E402
 from mitmproxy.connection import Client  # noqa: E402
 from mitmproxy.utils import asyncio_utils  # noqa: E402
 
-from addon import config_file, log, options, record, sent_host, services, startup  # noqa: E402
+from addon import client_tokens, config_file, log, options, record, sent_host, services, startup  # noqa: E402
 from addon.arrival import Arrivals  # noqa: E402
 from addon.connections import Connections  # noqa: E402
 from addon.mitmproxy_options import option  # noqa: E402
@@ -168,7 +168,10 @@ class HunyuanFix:
     async def request(self, flow: http.HTTPFlow) -> None:
         """Repair the request's body. Its images are described meanwhile, unless the client leaves."""
         exchange = record.of(flow.metadata)
-        if flow.response or flow.error or not flow.live or exchange is None or not exchange["endpoint"]:
+        if flow.response or flow.error or not flow.live:
+            return
+        await client_tokens.scrub_body(flow.request, self.services.tokens.search, self.settings.max_body)
+        if flow.error or not flow.live or exchange is None or not exchange["endpoint"]:
             return
         client = flow.client_conn.id
         task = asyncio_utils.create_task(self.repair.request(flow, exchange), name="hunyuan-fix", keep_ref=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,9 @@ logger = logging.getLogger("addon")
 
 MAX_SIZE = 4 * 2**20
 """Bytes beyond which a file is not read: some ten thousand client tokens."""
+
+REMINDER = 60.0
+"""Seconds between two warnings that a file is gone."""
 
 type _Version = tuple[int, ...]
 
@@ -28,18 +33,27 @@ class SecretFile[T]:
     Raises `SecretFileError` where the file can't be used.
     """
 
-    def __init__(self, path: Path, parse: Callable[[str], T]) -> None:
+    def __init__(self, path: Path, parse: Callable[[str], T], *, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
         self._parse = parse
+        self._clock = clock
+        self._warns_at = -math.inf
         self._version: _Version | None
         self.content, self._version = self._load()
 
     async def refresh(self) -> None:
         """Read the file again if it changed since the last look, off the event loop.
 
-        What can't be used is logged once, and the content stays as it was. One at a time.
+        What can't be used is logged once, a file that is gone each minute; the content stays as it was. One at a time.
         """
         version = _version_at(self.path)
+        if version is None:
+            self._version = None
+            if self._clock() >= self._warns_at:
+                self._warns_at = self._clock() + REMINDER
+                logger.warning("%s is gone. What was read before stays in force until it is there again.", self.path)
+            return
+        self._warns_at = -math.inf
         if version == self._version:
             return
         self._version = version

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import io
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 from mitmproxy.connection import Client
+from mitmproxy.http import HTTPFlow
+from mitmproxy.io import FlowWriter
 
 from addon import startup
 from addon.client_tokens import digest_of
@@ -130,6 +134,51 @@ async def test_a_token_that_is_not_valid_reaches_nobody(
     assert answer.headers["x-should-retry"] == "false"
     assert not endpoint.arrived
     assert token not in caplog.text
+
+
+@both_versions
+@pytest.mark.parametrize("path", ["/chat/completions", "/files"], ids=["repaired", "passed"])
+@pytest.mark.parametrize("mode", ["repair", "observe", "off"])
+async def test_a_valid_token_goes_nowhere_and_stands_in_no_log(
+    proxy: Proxy, endpoint: Endpoint, caplog: pytest.LogCaptureFixture, path: str, mode: str, http2: bool
+):
+    caplog.set_level(logging.DEBUG)
+    saved: list[bytes] = []
+    proxy.master.addons.add(Saving(saved))
+    packed = base64.b64encode(f"x{ALICE}".encode()).decode()
+    said = [ALICE, f"a{ALICE}b", packed, ALICE.replace("-", "\\u002d"), "from hf-mirror"]
+    body = {**CHAT, "messages": [{"role": "user", "content": " ".join(said)}]}
+    fields = {"authorization": "Bearer sk-own", "cookie": f"a={ALICE}", f"x-{ALICE.lower()}": "1", "x-packed": packed}
+    async with proxy.client(http2=http2) as client:
+        headers = {**fields, "x-hunyuan-mode": mode, "content-type": "application/json"}
+        content = json.dumps(body).replace("\\\\u", "\\u").encode()
+        answer = await client.post(path, content=content, headers=headers, params={"key": ALICE})
+    assert answer.status_code == 200
+    (arrived,) = endpoint.arrived
+    everything = f"{arrived.target} {arrived.headers} {arrived.body.decode()}"
+    assert "hf-mirror" in everything
+    assert len(arrived.body) == len(content) or mode == "repair"
+    # The test's own client logs what it sends.
+    logged = "\n".join(
+        record.getMessage() for record in caplog.records if record.name.startswith(("addon", "mitmproxy"))
+    )
+    assert logged
+    for text in (everything, logged, b"".join(saved).decode("latin-1")):
+        assert ALICE not in text
+        assert packed not in text
+    assert ALICE not in json.dumps(arrived.json)
+
+
+class Saving:
+    """Writes each flow as mitmproxy saves it, as soon as its exchange is over."""
+
+    def __init__(self, saved: list[bytes]) -> None:
+        self._saved = saved
+
+    def response(self, flow: HTTPFlow) -> None:
+        file = io.BytesIO()
+        FlowWriter(file).add(flow)
+        self._saved.append(file.getvalue())
 
 
 async def test_a_token_for_another_host_goes_no_further(proxy: Proxy, endpoint: Endpoint, trust: Trust):

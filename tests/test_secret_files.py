@@ -104,13 +104,13 @@ async def test_a_change_is_taken_over(path: Path, caplog: pytest.LogCaptureFixtu
 async def test_what_cannot_be_used_is_logged_once_and_the_old_stays(path: Path, caplog: pytest.LogCaptureFixture):
     file = SecretFile(path, upper)
 
-    async def look_twice() -> str:
+    async def look_twice(level: int = logging.ERROR) -> str:
         caplog.clear()
         await file.refresh()
         await file.refresh()
         assert file.content == SECRET.upper()
         (record,) = caplog.records
-        assert record.levelno == logging.ERROR
+        assert record.levelno == level
         assert SECRET not in caplog.text
         return record.getMessage()
 
@@ -119,7 +119,7 @@ async def test_what_cannot_be_used_is_logged_once_and_the_old_stays(path: Path, 
     replace(path, "new", 0o644)
     assert "chmod 600" in await look_twice()
     os.unlink(path)
-    assert "No such file" in await look_twice()
+    assert "is gone" in await look_twice(logging.WARNING)
     replace(path, "right")
     await file.refresh()
     assert file.content == "RIGHT"
@@ -158,3 +158,33 @@ async def test_the_event_loop_goes_on_while_a_large_file_is_read(path: Path):
 def test_nothing_of_it_shows(path: Path):
     file = SecretFile(path, upper)
     assert SECRET.upper() not in repr(file).upper()
+
+
+async def test_a_file_that_is_gone_is_missed_each_minute(path: Path, caplog: pytest.LogCaptureFixture):
+    now = 0.0
+    file = SecretFile(path, upper, clock=lambda: now)
+    os.unlink(path)
+    for seconds in (0.0, 1.0, 59.0, 60.0, 61.0, 121.0):
+        now = seconds
+        await file.refresh()
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
+    assert file.content == SECRET.upper()
+    caplog.clear()
+    replace(path, "another")
+    await file.refresh()
+    assert file.content == "ANOTHER"
+    os.unlink(path)
+    await file.refresh()
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+async def test_a_folder_or_a_pipe_in_its_place_is_one_line(path: Path, kind: str, caplog: pytest.LogCaptureFixture):
+    file = SecretFile(path, upper)
+    os.unlink(path)
+    (os.mkdir if kind == "folder" else os.mkfifo)(path, 0o700)
+    await file.refresh()
+    await file.refresh()
+    assert len(caplog.messages) == 1
+    assert "stays in force" in caplog.text
+    assert file.content == SECRET.upper()
