@@ -55,6 +55,16 @@ def test_opens_after_failures_in_a_row(breaker: Breaker, clock: Clock) -> None:
         breaker.permit(A)
 
 
+def test_a_probe_from_before_says_nothing_any_more(breaker: Breaker, clock: Clock) -> None:
+    call(breaker, *[Verdict.DOWN] * 3)
+    clock.now = 30.0
+    probe = breaker.permit(A)
+    breaker.configure(failures=0, seconds=30.0)  # turned off, and on again
+    breaker.configure(failures=1, seconds=30.0)
+    probe.end(Verdict.DOWN)
+    assert spared(breaker) is None
+
+
 def test_each_upstream_has_its_own_circuit(breaker: Breaker) -> None:
     call(breaker, *[Verdict.DOWN] * 3)
     assert spared(breaker, B) is None

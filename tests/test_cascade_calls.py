@@ -12,7 +12,7 @@ import pytest
 
 from addon import cascade, images, texts
 from addon.cascade import Cascade, CascadeOutcome
-from addon.descriptions import Descriptions
+from addon.descriptions import Descriptions, Finding
 from addon.own_calls import Upstream
 from addon.stores import Chain, Memory, Sqlite
 from tests.cascading import (
@@ -286,6 +286,39 @@ async def test_after_a_passing_failure_calls_under_way_end_and_none_begins(setti
     setting.server.handler = VisionServer("").handler
     again = await setting.describe(chat_body)
     assert (again.calls, again.cached, again.refusal) == (2, 2, None)
+
+
+async def test_a_rate_limit_ends_no_other_call(setting: Setting) -> None:
+    """What is under way is paid for: it is waited for and kept."""
+    setting.configure(tries=1)
+    gate = Gate(setting.server)
+    chat_body = body([image_part(png(name)) for name in "abc"])
+    task = setting.start(chat_body)
+    await gate.asked("a", "b", "c")
+    gate.open("c", error(429))
+    gate.open("z")
+    await setting.describe(body([image_part(png("z"))]))  # a whole round trip later
+    assert not task.done()
+    gate.open("a")
+    gate.open("b")
+    assert only_refusal(await task) == (429, "rate_limit_exceeded")
+    assert setting.server.dropped == []
+    setting.server.handler = VisionServer("").handler
+    again = await setting.describe(chat_body)
+    assert (again.calls, again.cached, again.refusal) == (1, 2, None)
+
+
+async def test_what_another_request_has_paid_for_meanwhile_is_not_asked_again(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(_: object) -> dict[bytes, Finding]:
+        return {}
+
+    await setting.describe(body(IMAGE))
+    monkeypatch.setattr(setting.cascade.known, "find", nothing)  # looked before the other was done
+    outcome = await setting.describe(body(IMAGE))
+    assert (outcome.calls, outcome.cached) == (0, 1)
+    assert len(setting.server.received) == 1
 
 
 async def test_deadline_keeps_what_is_done(setting: Setting) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,8 @@ import pytest
 from mitmproxy import http
 
 from addon import departure
+from addon.breaker import Breaker, Spared
+from addon.gate import Gate as CallGate
 from addon.relay import Job, Relay
 from scripts.lib.services import free_port
 from tests.http2_client import Http2Client
@@ -218,7 +221,8 @@ class Killing:
 @ways
 @pytest.mark.parametrize("hook", ["request", "responseheaders"])
 async def test_a_flow_that_is_killed_gives_it_back(trust: Trust, retry: str, hook: str):
-    async with one_slot(trust, retry, Killing(hook)) as (endpoint, proxy):
+    # A kill says nothing about the endpoint: a breaker that opens at the first failure stays closed.
+    async with one_slot(trust, retry, Killing(hook), hunyuan_breaker_failures="1") as (endpoint, proxy):
         endpoint.answer = chat_answer("ok")
         with pytest.raises(httpx.HTTPError):
             await ask(proxy)
@@ -457,3 +461,64 @@ async def test_cascade_and_queue_end_before_a_client_gives_up(
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "proxy_queue_timeout")
         gate.opened.set()
         assert (await first).status_code == 200
+
+
+async def test_the_time_of_the_cascade_counts_towards_the_patience_of_the_queue(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch
+):
+    untils: list[float] = []
+    asked: list[float] = []
+    enter = CallGate.enter
+
+    async def entered(self: CallGate, *given: Any, until: float, **more: Any) -> Any:
+        untils.append(until)
+        return await enter(self, *given, until=until, **more)
+
+    async def answer(request: Arrived) -> Answer:
+        if "vision" in request.json["model"]:
+            asked.append(time.monotonic())
+            await asyncio.sleep(0.1)  # what is measured
+        return chat_answer("ok")
+
+    monkeypatch.setattr(CallGate, "enter", entered)
+    with_image: dict[str, Any] = {**BODY, "messages": [{"role": "user", "content": [image_part(png("a cat"))]}]}
+    async with one_slot(trust, "vision") as (endpoint, proxy):
+        endpoint.answer = answer
+        assert (await ask(proxy, **with_image)).status_code == 200
+    assert untils[-1] <= asked[0] + departure.PATIENCE
+
+
+async def test_the_breaker_hears_of_an_answer_at_its_headers(trust: Trust):
+    """A probe that streams for minutes must not keep everybody else out so long."""
+    ends = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield EVENT
+        await ends.wait()
+        yield END
+
+    async with one_slot(trust, "vision", hunyuan_breaker_failures="1", hunyuan_breaker_seconds="0.001") as (
+        endpoint,
+        proxy,
+    ):
+        breaker = proxy.addon.services.breaker
+        endpoint.answer = json_answer({"error": {"message": "down"}}, status=503)
+        await ask(proxy)
+        assert breaker.open()
+        endpoint.answer = Answer(headers={"content-type": "text/event-stream"}, chunks=chunks())
+        await until(lambda: not spared(breaker))
+        async with proxy.client() as client, client.stream("POST", "/chat/completions", json=BODY) as probe:
+            assert probe.status_code == 200
+            await until(lambda: not breaker.open())
+            ends.set()
+            await probe.aread()
+
+
+def spared(breaker: Breaker) -> bool:
+    """Whether a call to any upstream would be turned away now."""
+    try:
+        for upstream in breaker.open():
+            breaker.look(upstream)
+    except Spared:
+        return True
+    return False

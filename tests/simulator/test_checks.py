@@ -258,6 +258,12 @@ TOKENHUB: list[tuple[str, Body, Body]] = [
         body(user(), assistant("答", call(), reasoning_content=""), tool(), model=HY3, **THINKING),
     ),
     ("C4", body(*CALLED, user(), model=HY3), body(*CALLED, tool(), user(), model=HY3)),
+    ("C4", body(*CALLED, model=HY3), body(*CALLED, tool(), model=HY3)),
+    (
+        "C4",
+        body(user(), assistant("答", call("c1"), call("c1")), tool(), tool(), model=HY3),
+        body(user(), assistant("答", call("c1"), call("c2")), tool(), tool("c2"), model=HY3),
+    ),
     ("B8", body(user([TEXT, *[IMAGE] * 21]), model="youtu-vita"), body(user([IMAGE]), model="youtu-vita")),
 ]
 
