@@ -20,6 +20,7 @@ from mitmproxy.tools import cmdline
 from mitmproxy.tools import main as mitmproxy_main
 
 from addon import authority
+from addon.options import OPTIONS, PREFIX
 
 HOST = "127.0.0.1"
 """The proxy sees prompts and keys in clear: it is for this machine only, unless asked for more."""
@@ -197,8 +198,6 @@ def refused(words: Sequence[str], known: Iterable[str]) -> list[str]:
 
     Abbreviations are none: `--upstream` would be `--upstream-auth`, and whoever writes it means the endpoint.
     """
-    from addon.options import OPTIONS, PREFIX  # only where something is wrong
-
     ours = {option.name for option in OPTIONS}
     options = sorted({option for option in known if option.startswith("--")})
     lines = []
@@ -208,12 +207,10 @@ def refused(words: Sequence[str], known: Iterable[str]) -> list[str]:
             continue
         meant = name.lstrip("-").replace("-", "_")
         settings = [full for full in (meant, f"{PREFIX}{meant}") if full in ours]
-        longer = [option for option in options if option.startswith(name)] if name.startswith("--") else []
+        longer = sorted([option for option in options if option.startswith(name)], key=len) if len(name) > 2 else []
         near = difflib.get_close_matches(name, options, n=1) if not settings and not longer else []
-        proposals = [*(f"--set {setting}=…" for setting in settings), *(longer or near)]
-        lines.append(
-            f"{name}: there is no such option" + (f"; is {' or '.join(proposals)} meant?" if proposals else "")
-        )
+        proposals = " or ".join([*(f"--set {setting}=…" for setting in settings), *longer[:3], *near])
+        lines.append(f"{name}: there is no such option" + (f"; is {proposals} meant?" if proposals else ""))
     return lines
 
 
