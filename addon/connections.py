@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Protocol
 
@@ -28,8 +29,6 @@ class InForce(Protocol):
 
     settings: Settings
     routes: Routes
-    is_running: bool
-    """mitmproxy has started. Its ports are open a moment before."""
     guarded: bool
     """Clients of other machines may do nothing before they have shown who they are."""
     services: Services
@@ -59,15 +58,17 @@ class Connections:
         """End, or be replaced in a hot reload."""
         logging.getLogger(scope.QUIET_LOGGER).removeFilter(self._quiet)
 
-    def client_connected(self, client: Client) -> None:
-        """Refuse who comes while mitmproxy starts, or from elsewhere before the listener is bound to this machine."""
+    def client_connected(self, client: Client) -> Awaitable[None] | None:
+        """Let who comes while mitmproxy starts wait; refuse who comes from elsewhere before that is closed to them."""
         self._in_force.services.outsiders.arrived(client)
-        if not self._in_force.is_running:
-            # mitmproxy has no certificates yet: the request would fail, and mitmproxy ends its start at any error. A
-            # proxy whose clients don't stop trying could never be restarted.
-            client.error = "mitmproxy is just starting."
-        elif startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
+        if startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
+        elif not self._in_force.services.starting.over:
+            return self._wait(client)
+        return None
+
+    async def _wait(self, client: Client) -> None:
+        client.error = await self._in_force.services.starting.wait()
 
     def socks5_auth(self, data: Socks5AuthData) -> None:
         """Note who has signed in, after mitmproxy's proxyauth has looked."""

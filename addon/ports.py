@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.options import Options
@@ -30,15 +31,30 @@ class ClosingPorts:
 
     async def closed(self) -> None:
         """Wait until they are. Raises nothing."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSING):
-                for wait in self._waits:
-                    await wait()
-        if self._waits:
-            await asyncio.sleep(_THREAD)
+        await _all(self._waits)
+
+
+async def close(proxyserver: Proxyserver | None) -> None:
+    """Close the ports of a mitmproxy whose start has failed, and wait until they are. Raises nothing."""
+    servers = _servers(proxyserver) if proxyserver else []
+    for server in servers:
+        server.close()
+    await _all(_waits(proxyserver) if proxyserver else [])
+
+
+async def _all(waits: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSING):
+            for wait in waits:
+                await wait()
+    if waits:
+        await asyncio.sleep(_THREAD)
+
+
+def _servers(proxyserver: Proxyserver) -> list[Any]:
+    return [server for instance in proxyserver.servers for server in getattr(instance, "_servers", ())]
 
 
 def _waits(proxyserver: Proxyserver) -> list[Callable[[], Awaitable[None]]]:
-    servers = [server for instance in proxyserver.servers for server in getattr(instance, "_servers", ())]
     # asyncio's would wait for their connections too, and need it not.
-    return [server.wait_closed for server in servers if not isinstance(server, asyncio.Server)]
+    return [server.wait_closed for server in _servers(proxyserver) if not isinstance(server, asyncio.Server)]
