@@ -160,9 +160,17 @@ class HunyuanFix:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        if await self.services.relay.cut() + len(tasks):
+            await draining.wait_for_last_words(self._told, ctx.master.should_exit)
         ending.end_all(redact=self.settings.redact)
         await self.services.aclose()
         await closing.closed()
+
+    def _told(self) -> int:
+        """Exchanges whose clients are being told that the proxy ends; where mitmproxy has the endpoint, none is."""
+        is_relayed = self.services.departures.is_relayed
+        exchanges = [(flow, record.of(flow.metadata)) for flow in self.services.ending.under_way]
+        return sum(is_relayed(flow) or bool(exchange and exchange["answered"]) for flow, exchange in exchanges)
 
     def client_disconnected(self, client: Client) -> None:
         """End the work for a client that is gone."""
