@@ -13,7 +13,7 @@ from mitmproxy.proxy import layer, layers, mode_specs, server_hooks
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.modes import Socks5AuthData
 
-from addon import access, log, scope, startup
+from addon import access, authority, log, profiles, scope, startup
 from addon.mitmproxy_options import option
 from addon.options import Settings
 from addon.route import Routes
@@ -44,7 +44,7 @@ class Connections:
         self._quiet = scope.QuietConnections(self._foreign)
 
     def running(self) -> None:
-        """Keep other hosts out of the log, and say what a reverse port would not repair."""
+        """Keep other hosts out of the log, and say what a reverse port would not repair, or not reach."""
         logging.getLogger(scope.QUIET_LOGGER).addFilter(self._quiet)
         for target in self._reverse_targets():
             if not self._known(target):
@@ -53,6 +53,8 @@ class Connections:
                     target,
                     target,
                 )
+            elif self._in_force.settings.upstream is None and (gone := profiles.shut_down(target)):
+                logger.warning(log.SHUT_DOWN, target, gone.shut_down, gone.moved_to)
 
     def done(self) -> None:
         """End, or be replaced in a hot reload."""
@@ -118,7 +120,10 @@ class Connections:
         """Say what to do when a client doesn't trust the proxy's certificate."""
         host = data.context.client.sni or (data.context.server.address or ("",))[0]
         if self._known(host) and data.context.server.address:
-            logger.warning(log.UNTRUSTED, host, Path(ctx.options.confdir).expanduser() / "mitmproxy-ca-cert.pem")
+            confdir = Path(ctx.options.confdir).expanduser().absolute()
+            bundle = authority.bundle_file(confdir)
+            missing = "" if bundle.exists() else log.NO_BUNDLE
+            logger.warning(log.UNTRUSTED, host, bundle, authority.ca_file(confdir), missing)
 
     def _guards(self, client: Client) -> bool:
         return self._in_force.guarded and startup.comes_from_outside(client.proxy_mode, client.peername[0])
