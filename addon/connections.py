@@ -18,6 +18,7 @@ from addon.mitmproxy_options import option
 from addon.options import Settings
 from addon.route import Routes
 from addon.services import Services
+from addon.starting import LateReader
 
 logger = logging.getLogger("addon")
 
@@ -71,6 +72,11 @@ class Connections:
 
     async def _wait(self, client: Client) -> None:
         client.error = await self._in_force.services.starting.wait()
+        proxyserver = ctx.master.addons.get("proxyserver")
+        handler = proxyserver.connections.get(client.id) if proxyserver else None
+        if handler is not None and client in handler.transports:
+            connection = handler.transports[client]
+            connection.reader = LateReader(connection.reader)
 
     def socks5_auth(self, data: Socks5AuthData) -> None:
         """Note who has signed in, after mitmproxy's proxyauth has looked."""

@@ -127,6 +127,7 @@ class HunyuanFix:
                 "No listen address was given: listening on %s only. --listen-host opens it to other machines.",
                 startup.LOOPBACK,
             )
+            ports.accept_all(proxyserver)
             ctx.options.update(listen_host=startup.LOOPBACK, mode=specs)
         logger.info("hunyuan-fix is ready: requests to %s are repaired.", ", ".join(sorted(self.routes.hosts)))
 

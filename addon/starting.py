@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
+import mitmproxy_rs
 from mitmproxy.addons.errorcheck import ErrorCheck
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
@@ -24,6 +25,25 @@ _PAUSE = 0.005
 
 NOT_STARTED = "mitmproxy has not started in time."
 TOO_MANY = "mitmproxy is just starting, and too many clients wait for it."
+
+
+class LateReader:
+    """The reader of a client that had to wait: as `reader`, but the first read doesn't return in the same moment.
+
+    mitmproxy reads in a task that it doesn't know yet when that begins; if its client has left meanwhile, that is known
+    at once, and mitmproxy looks for the task to close the connection ("mitmproxy has crashed!").
+    """
+
+    def __init__(self, reader: asyncio.StreamReader | mitmproxy_rs.Stream) -> None:
+        self._reader = reader
+        self._first = True
+
+    async def read(self, most: int) -> bytes:
+        """As `asyncio.StreamReader.read`."""
+        if self._first:
+            self._first = False
+            await asyncio.sleep(0)
+        return await self._reader.read(most)
 
 
 class Starting:

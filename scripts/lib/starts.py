@@ -20,31 +20,36 @@ from pathlib import Path
 from types import MappingProxyType
 
 from scripts.lib.arguments import count
+from scripts.lib.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120.0
 """Seconds for one start."""
 
+PORTS = 6
+"""Reverse ports of each start. Each has one for HTTP/3, too, opened by a thread of mitmproxy_rs's: that is the race."""
+
 _FAILS = "import logging\n\ndef {hook}(*_):\n    logging.error('This script fails.')\n"
 
-KINDS: Mapping[str, Sequence[str]] = MappingProxyType(
+KINDS: Mapping[str, tuple[str, Sequence[str]]] = MappingProxyType(
     {
-        "value": ("--set", "hunyuan_cascade=yes"),
-        "name": ("--set", "hunyuan_upstraem=http://127.0.0.1:1/v1"),
-        "mitmproxy's option": ("--set", "stream_large_bodies=1m"),
-        "file": ("--set", "hunyuan_config={folder}/missing/options.yaml"),
-        "script, loading": ("-s", "{folder}/load.py"),
-        "script, running": ("-s", "{folder}/running.py"),
-        "port": ("--mode", "reverse:https://127.0.0.1@{taken}"),
+        "value": ("hunyuan_cascade=yes: accepted are", ("--set", "hunyuan_cascade=yes")),
+        "name": ("hunyuan_upstraem: there is no such", ("--set", "hunyuan_upstraem=http://127.0.0.1:1/v1")),
+        "mitmproxy's option": ("stream_large_bodies=1m: must not", ("--set", "stream_large_bodies=1m")),
+        "file": ("hunyuan_config: ", ("--set", "hunyuan_config={folder}/missing/options.yaml")),
+        "script, loading": ("This script fails.", ("-s", "{folder}/load.py")),
+        "script, running": ("This script fails.", ("-s", "{folder}/running.py")),
+        "port": ("failed to listen", ("--mode", "reverse:https://127.0.0.1@{taken}")),
     }
 )
-"""What is wrong with a start -> the arguments that make it so. All but the last three are refused by the addon."""
+"""What is wrong with a start -> what is said of it, and the arguments that make it so. The addon refuses all but the
+last three; those are for mitmproxy to find."""
 
 
 async def outcomes(number: int, parallel: int, kinds: Sequence[str] = tuple(KINDS)) -> Counter[tuple[str, int | str]]:
     """Make `number` starts, `parallel` at a time, of `kinds` in turn. Returns how many ended how: (kind, exit status).
 
-    A negative status is a signal; a start that doesn't end has the status `"timeout"`.
+    A negative status is a signal; one that doesn't say why it ends, or doesn't end, has `"silent"` or `"timeout"`.
     """
     ended: Counter[tuple[str, int | str]] = Counter()
     waiting = itertools.islice(itertools.cycle(kinds), number)
@@ -57,33 +62,35 @@ async def outcomes(number: int, parallel: int, kinds: Sequence[str] = tuple(KIND
 
         async def some() -> None:
             for kind in waiting:
-                words = [word.format(folder=folder, taken=f"127.0.0.1:{port}") for word in KINDS[kind]]
-                ended[kind, await _start(folder, words)] += 1
+                said, words = KINDS[kind]
+                words = [word.format(folder=folder, taken=f"127.0.0.1:{port}") for word in words]
+                ended[kind, await _start(folder, words, said)] += 1
 
         async with taken:
             await asyncio.gather(*(some() for _ in range(parallel)))
     return ended
 
 
-async def _start(folder: Path, wrong: Sequence[str]) -> int | str:
+async def _start(folder: Path, wrong: Sequence[str], said: str) -> int | str:
     command = [str(Path(sys.executable).with_name("mitmdump")), "-s", str(ROOT / "addon/hunyuan_fix.py")]
-    # The second mode has a port for HTTP/3, too.
-    for mode in ("regular@127.0.0.1:0", "reverse:https://127.0.0.1:1@127.0.0.1:0"):
-        command += ["--mode", mode]
+    for _ in range(PORTS):
+        command += ["--mode", f"reverse:https://127.0.0.1:1@127.0.0.1:{free_port()}"]
     command += ["--set", f"confdir={folder / 'mitmproxy'}", "--set", "hunyuan_store=memory", *wrong]
     process = await asyncio.create_subprocess_exec(
         *command,
         env={name: value for name, value in os.environ.items() if not name.startswith("HUNYUAN_")},
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        return await asyncio.wait_for(process.wait(), TIMEOUT)
+        output, _ = await asyncio.wait_for(process.communicate(), TIMEOUT)
     except TimeoutError:
         process.kill()
         await process.wait()
         return "timeout"
+    status = process.returncode
+    return status if status is not None and (status < 0 or said in output.decode()) else "silent"
 
 
 def main() -> int:
