@@ -12,15 +12,16 @@ import argparse
 import asyncio
 import itertools
 import os
+import socket
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
 from scripts.lib.arguments import count
-from scripts.lib.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120.0
@@ -73,8 +74,8 @@ async def outcomes(number: int, parallel: int, kinds: Sequence[str] = tuple(KIND
 
 async def _start(folder: Path, wrong: Sequence[str], said: str) -> int | str:
     command = [str(Path(sys.executable).with_name("mitmdump")), "-s", str(ROOT / "addon/hunyuan_fix.py")]
-    for _ in range(PORTS):
-        command += ["--mode", f"reverse:https://127.0.0.1:1@127.0.0.1:{free_port()}"]
+    for port in _free_ports():
+        command += ["--mode", f"reverse:https://127.0.0.1:1@127.0.0.1:{port}"]
     command += ["--set", f"confdir={folder / 'mitmproxy'}", "--set", "hunyuan_store=memory", *wrong]
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -91,6 +92,13 @@ async def _start(folder: Path, wrong: Sequence[str], said: str) -> int | str:
         return "timeout"
     status = process.returncode
     return status if status is not None and (status < 0 or said in output.decode()) else "silent"
+
+
+def _free_ports() -> list[int]:
+    """Ports that are free now, each another."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(PORTS)]
+        return [each.getsockname()[1] for each in sockets]
 
 
 def main() -> int:
