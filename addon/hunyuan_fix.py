@@ -111,7 +111,9 @@ class HunyuanFix:
     def running(self) -> None:
         """Bind to this machine where no listen address was given."""
         self.is_running = True
-        with suppress(OSError, ValueError):  # mitmproxy, which reads the CA next, says what is wrong with it
+        # mitmproxy reads the CA next, and says what is wrong with it. With `--set confdir` it has done so before there
+        # were scripts: `scripts/run` makes the CA before either.
+        with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.services.start()
         log.keep_from_legacy_events()

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,28 @@ def test_a_file_that_is_just_being_written_is_waited_for(made: Path, tmp_path: P
     authority.ensure(tmp_path)
     assert key_bytes(tmp_path) == key_bytes(made)
     assert not list(tmp_path.glob("*.incomplete"))
+
+
+@pytest.mark.parametrize("moves", range(7))
+def test_a_process_that_dies_while_it_moves_leaves_no_half_ca(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
+):
+    """mitmproxy takes the key file for the whole CA."""
+    left, replace = iter(range(moves)), Path.replace
+
+    def dying(file: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return replace(file, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", dying)
+        with suppress(KeyboardInterrupt):
+            authority.ensure(tmp_path, 1024)
+    if authority.key_file(tmp_path).exists():
+        assert_is_whole(tmp_path)
+    authority.ensure(tmp_path, 1024)
+    assert_is_whole(tmp_path)
 
 
 @pytest.mark.parametrize("missing", [b"", None, b"-----BEGIN CERTIFICATE-----\nMII"])

@@ -21,6 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
+from addon import authority
 from scripts.lib.arguments import count
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +59,7 @@ async def outcomes(number: int, parallel: int, kinds: Sequence[str] = tuple(KIND
         folder = Path(name)
         for hook in ("load", "running"):
             (folder / f"{hook}.py").write_text(_FAILS.format(hook=hook), encoding="utf-8")
+        authority.ensure(folder / "mitmproxy")
         taken = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         port = taken.sockets[0].getsockname()[1]
 
@@ -91,7 +93,10 @@ async def _start(folder: Path, wrong: Sequence[str], said: str) -> int | str:
         await process.wait()
         return "timeout"
     status = process.returncode
-    return status if status is not None and (status < 0 or said in output.decode()) else "silent"
+    if status is not None and (status < 0 or said in output.decode()):
+        return status
+    print(output.decode(), file=sys.stderr)
+    return "silent"
 
 
 def _free_ports() -> list[int]:

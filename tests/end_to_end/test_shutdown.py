@@ -249,6 +249,19 @@ async def test_a_whole_answer_that_is_cut_is_an_honest_error(trust: Trust, http2
         assert len(served.endpoint.arrived) == 1
 
 
+async def test_a_client_that_is_slow_to_read_hears_of_it_too(trust: Trust):
+    async with holding(trust, *CUT) as served, Http2Client(served, hesitant=True) as client:
+        served.held.large = "long " * 100_000
+        stream = await client.post(STREAMED)
+        await client.begun(stream, WINDOW)
+        await served.tell()
+        await served.until("Requests cut")
+        await asyncio.sleep(0.5)  # it is busy; the proxy waits for it
+        await client.take_all()
+        assert b'"proxy_shutting_down"' in (await client.ended(stream)).rpartition(b"data: ")[2]
+        assert await served.ended() == 0
+
+
 async def test_a_client_that_reads_nothing_more_does_not_hold_up_the_end(trust: Trust):
     async with holding(trust, *CUT) as served, Http2Client(served, hesitant=True) as client:
         served.held.large = "long " * 200_000

@@ -90,6 +90,14 @@ def test_it_ends_cleanly_when_told_to(certificates: Certificates) -> None:
         assert not re.search("Traceback|Error", started.output)
 
 
+def test_the_plain_command_makes_its_ca_under_the_lock(tmp_path: Path) -> None:
+    command = [str(MITMDUMP), "-s", str(ADDON), "--listen-port", str(free_port())]
+    with process("mitmdump", command, {"HOME": str(tmp_path)}) as started:
+        started.wait_for("hunyuan-fix is ready")
+        assert (tmp_path / ".mitmproxy/hunyuan-fix-ca.lock").exists()
+        assert (tmp_path / ".mitmproxy/mitmproxy-ca-cert.pem").exists()
+
+
 def test_all_that_is_wrong_is_said_at_once(certificates: Certificates, tmp_path: Path) -> None:
     wrong = ["hunyuan_visoin_model=x", "hunyuan_retyr=all", "hunyuan_cascade=sometimes"]
     ended = start(certificates, tmp_path, *(word for each in wrong for word in ("--set", each)))
