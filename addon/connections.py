@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Protocol
 
@@ -13,11 +14,12 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import quic
 from mitmproxy.proxy.layers.modes import Socks5AuthData
 
-from addon import access, log, scope, startup
+from addon import access, authority, log, profiles, scope, startup
 from addon.mitmproxy_options import option
 from addon.options import Settings
 from addon.route import Routes
 from addon.services import Services
+from addon.starting import LateReader
 
 logger = logging.getLogger("addon")
 
@@ -29,8 +31,6 @@ class InForce(Protocol):
 
     settings: Settings
     routes: Routes
-    is_running: bool
-    """mitmproxy has started. Its ports are open a moment before."""
     guarded: bool
     """Clients of other machines may do nothing before they have shown who they are."""
     services: Services
@@ -46,7 +46,7 @@ class Connections:
         self._quiet = scope.QuietConnections(self._foreign)
 
     def running(self) -> None:
-        """Keep other hosts out of the log, and say what a reverse port would not repair."""
+        """Keep other hosts out of the log, and say what a reverse port would not repair, or not reach."""
         logging.getLogger(scope.QUIET_LOGGER).addFilter(self._quiet)
         for target in self._reverse_targets():
             if not self._known(target):
@@ -55,20 +55,29 @@ class Connections:
                     target,
                     target,
                 )
+            elif self._in_force.settings.upstream is None and (gone := profiles.shut_down(target)):
+                logger.warning(log.SHUT_DOWN, target, gone.shut_down, gone.moved_to)
 
     def done(self) -> None:
         """End, or be replaced in a hot reload."""
         logging.getLogger(scope.QUIET_LOGGER).removeFilter(self._quiet)
 
-    def client_connected(self, client: Client) -> None:
-        """Refuse who comes while mitmproxy starts, or from elsewhere before the listener is bound to this machine."""
+    def client_connected(self, client: Client) -> Awaitable[None] | None:
+        """Let who comes while mitmproxy starts wait; refuse who comes from elsewhere before that is closed to them."""
         self._in_force.services.outsiders.arrived(client)
-        if not self._in_force.is_running:
-            # mitmproxy has no certificates yet: the request would fail, and mitmproxy ends its start at any error. A
-            # proxy whose clients don't stop trying could never be restarted.
-            client.error = "mitmproxy is just starting."
-        elif startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
+        if startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
+        elif not self._in_force.services.starting.over:
+            return self._wait(client)
+        return None
+
+    async def _wait(self, client: Client) -> None:
+        client.error = await self._in_force.services.starting.wait()
+        proxyserver = ctx.master.addons.get("proxyserver")
+        handler = proxyserver.connections.get(client.id) if proxyserver else None
+        if handler is not None and client in handler.transports:
+            connection = handler.transports[client]
+            connection.reader = LateReader(connection.reader)
 
     def socks5_auth(self, data: Socks5AuthData) -> None:
         """Note who has signed in, after mitmproxy's proxyauth has looked."""
@@ -134,7 +143,10 @@ class Connections:
         """Say what to do when a client doesn't trust the proxy's certificate."""
         host = data.context.client.sni or (data.context.server.address or ("",))[0]
         if self._known(host) and data.context.server.address:
-            logger.warning(log.UNTRUSTED, host, Path(ctx.options.confdir).expanduser() / "mitmproxy-ca-cert.pem")
+            confdir = Path(ctx.options.confdir).expanduser().absolute()
+            bundle = authority.bundle_file(confdir)
+            missing = "" if bundle.exists() else log.NO_BUNDLE
+            logger.warning(log.UNTRUSTED, host, bundle, authority.ca_file(confdir), missing)
 
     def _guards(self, client: Client) -> bool:
         return self._in_force.guarded and startup.comes_from_outside(client.proxy_mode, client.peername[0])

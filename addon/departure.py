@@ -97,6 +97,10 @@ class Departures:
         if passage := self._passages.pop(flow.id, None):
             passage.leave(_verdict(flow))
 
+    def is_relayed(self, flow: http.HTTPFlow) -> bool:
+        """Whether the call of `flow` is with the relay."""
+        return flow.id in self._jobs
+
     @property
     def under_way(self) -> int:
         """Exchanges that hold a slot or are with the relay."""

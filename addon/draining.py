@@ -21,6 +21,8 @@ logger = logging.getLogger("addon")
 RETRY_AFTER = 2.0
 """Seconds after which a refused client may ask again: by then another process has taken over, or the port is closed."""
 
+_LAST_WORDS = 2.0
+"""Seconds in which the errors that tell clients of the end are sent. One that doesn't read them isn't waited for."""
 _PAUSE = 0.02
 """Seconds between two looks at whether an answer's last bytes are out: mitmproxy has no hook for that."""
 _MANY = 64
@@ -70,6 +72,19 @@ class Draining:
                 seconds,
                 waited_for,
             )
+        await self._wait(live, seconds, told)
+        if cut := live() + self._unsent():
+            logger.warning("Requests cut while under way: %d.", cut)
+        return cut
+
+    async def wait_for_last_words(self, live: Callable[[], int], told: asyncio.Event) -> None:
+        """Wait until those of the exchanges that were cut which can be told of it are, and `live()` is 0.
+
+        For two seconds at most, and until `told` is set again, as in `wait`.
+        """
+        await self._wait(live, _LAST_WORDS, told)
+
+    async def _wait(self, live: Callable[[], int], seconds: float, told: asyncio.Event) -> None:
         told.clear()
         waiting = {
             asyncio_utils.create_task(self._until_done(live), name="last exchanges", keep_ref=True),
@@ -81,9 +96,6 @@ class Draining:
             for task in waiting:
                 task.cancel()
             told.set()
-        if cut := live() + self._unsent():
-            logger.warning("Requests cut while under way: %d.", cut)
-        return cut
 
     async def _until_done(self, live: Callable[[], int]) -> None:
         while True:
@@ -109,8 +121,10 @@ def refusal() -> Refusal:
     return _elsewhere("The proxy is shutting down and takes no new requests. Nothing was sent on; try again shortly.")
 
 
-def cut() -> Refusal:
-    """The answer to a request whose time was over before its answer began."""
+def cut(*, begun: bool = False) -> Refusal:
+    """The answer to a request whose time was over before its answer. `begun`: its body ends a stream, as an event."""
+    if begun:
+        return _elsewhere("The proxy was stopped in the middle of this answer, which is incomplete. Try again shortly.")
     return _elsewhere("The proxy was stopped before this request had its answer. Try again shortly.")
 
 

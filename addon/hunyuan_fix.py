@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
@@ -22,12 +23,22 @@ from mitmproxy.addonmanager import Loader  # noqa: E402
 from mitmproxy.connection import Client  # noqa: E402
 from mitmproxy.utils import asyncio_utils  # noqa: E402
 
-from addon import client_tokens, config_file, log, options, record, sent_host, services, startup  # noqa: E402
+from addon import (  # noqa: E402
+    authority,
+    client_tokens,
+    config_file,
+    log,
+    options,
+    ports,
+    record,
+    sent_host,
+    services,
+    startup,
+)
 from addon.arrival import Arrivals  # noqa: E402
 from addon.connections import Connections  # noqa: E402
 from addon.mitmproxy_options import option  # noqa: E402
 from addon.outgoing import Transport  # noqa: E402
-from addon.ports import ClosingPorts  # noqa: E402
 from addon.repair import Repair, broken, respond  # noqa: E402
 from addon.route import Routes  # noqa: E402
 from addon.views import marks  # noqa: E402
@@ -60,14 +71,17 @@ class HunyuanFix:
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
         self.guarded = False
         self.is_running = False
+        self._problems: list[str] = []
+        """What is wrong with the options that were given; in the log by now."""
 
     # Life
 
     def load(self, loader: Loader) -> None:
-        """Declare the options. Problems logged as errors end mitmproxy's start."""
+        """Declare the options. A problem with one ends mitmproxy's start, but in `configure`, which may find more."""
         given = config_file.given_on_command_line(ctx.options.deferred)
-        problems = startup.settle_given(ctx.options.deferred)
-        for problem in [*problems, *self.services.config.begin(ctx.options, given)]:
+        self._problems = startup.settle_given(ctx.options.deferred)
+        self._problems += self.services.config.begin(ctx.options, given)
+        for problem in self._problems:
             logger.error(problem)
         sent_host.note_from_now_on()
         for one in options.OPTIONS:
@@ -85,13 +99,17 @@ class HunyuanFix:
             declared = [one.name for one in options.OPTIONS if one.name in ctx.options]
             settings = options.parse({name: option(name) for name in declared})
             startup.check(option, settings)
+            if self._problems:
+                self.services.starting.refuse(ctx.master, self._problems)
             transport = startup.transport(option, settings)
             self.services.configure(settings, transport)
         except options.OptionError as error:
             if self.is_running:
                 raise exceptions.OptionsError(str(error)) from error
             logger.error("%s", error)
+            self.services.starting.refuse(ctx.master, [*self._problems, str(error)])
             return
+        self.services.starting.begin(ctx.master, self._start_failed)
         self.settings = settings
         self.routes = Routes(settings)
         self.repair = Repair(settings, self.services, self.repair.failures)
@@ -109,6 +127,10 @@ class HunyuanFix:
     def running(self) -> None:
         """Bind to this machine where no listen address was given."""
         self.is_running = True
+        # mitmproxy reads the CA next, and says what is wrong with it. With `--set confdir` it has done so before there
+        # were scripts: `scripts/run` makes the CA before either.
+        with suppress(OSError, ValueError):
+            authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.services.start()
         log.keep_from_legacy_events()
         startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
@@ -123,8 +145,15 @@ class HunyuanFix:
                 "No listen address was given: listening on %s only. --listen-host opens it to other machines.",
                 startup.LOOPBACK,
             )
+            ports.accept_all(proxyserver)
             ctx.options.update(listen_host=startup.LOOPBACK, mode=specs)
         logger.info("hunyuan-fix is ready: requests to %s are repaired.", ", ".join(sorted(self.routes.hosts)))
+
+    async def _start_failed(self) -> None:
+        """Close what is open: mitmproxy ends without that."""
+        if not self.services.draining.begun:
+            await ports.close(ctx.master.addons.get("proxyserver"))
+            await self.services.aclose()
 
     def done(self) -> "asyncio.Task[None]":
         """End: at a shutdown when what is under way has ended or had its time, at a hot reload without haste."""
@@ -143,16 +172,24 @@ class HunyuanFix:
     async def _shut_down(self) -> None:
         draining, ending = self.services.draining, self.services.ending
         draining.begin()
-        ports = ClosingPorts(ctx.options, ctx.master.addons.get("proxyserver"))
+        closing = ports.ClosingPorts(ctx.options, ctx.master.addons.get("proxyserver"))
         await draining.wait(lambda: len(ending.under_way), self.settings.drain_timeout, ctx.master.should_exit)
         tasks = [task for group in self._tasks.values() for task in group]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        if await self.services.relay.cut() + len(tasks):
+            await draining.wait_for_last_words(self._told, ctx.master.should_exit)
         ending.end_all(redact=self.settings.redact)
         await self.services.aclose()
-        await ports.closed()
+        await closing.closed()
+
+    def _told(self) -> int:
+        """Exchanges whose clients are being told that the proxy ends; where mitmproxy has the endpoint, none is."""
+        is_relayed = self.services.departures.is_relayed
+        exchanges = [(flow, record.of(flow.metadata)) for flow in self.services.ending.under_way]
+        return sum(is_relayed(flow) or bool(exchange and exchange["answered"]) for flow, exchange in exchanges)
 
     def client_disconnected(self, client: Client) -> None:
         """End the work for a client that is gone."""

@@ -15,9 +15,18 @@ from addon.record import Record
 
 UNTRUSTED = (
     "TLS with a client for %s failed; most likely it doesn't trust the proxy's CA. For that client set "
-    "SSL_CERT_FILE (Python, curl, Rust) and NODE_EXTRA_CA_CERTS (Node) to %s and start it anew."
+    "SSL_CERT_FILE (Python, curl, Rust) to %s and NODE_EXTRA_CA_CERTS (Node) to %s and start it anew; scripts/env "
+    "prints these variables%s."
 )
-"""For a host and the path of the CA."""
+"""For a host and the paths of the bundle (`SSL_CERT_FILE` replaces a client's roots: it needs the others, too) and of
+the CA alone; last `NO_BUNDLE` or nothing."""
+NO_BUNDLE = " and makes the first of these files, which isn't there"
+
+SHUT_DOWN = (
+    "%s WAS SHUT DOWN on %s: requests to it, and to the reverse port before it, get no answer. Add "
+    "--set hunyuan_upstream=%s to send them to its successor, which needs a key of its own."
+)
+"""For a host, a day and the successor's base URL."""
 
 UNREACHABLE = "%s can't be reached. hunyuan_upstream=URL would send its requests elsewhere."
 """For a host: the old platform has been shut down."""

@@ -29,6 +29,7 @@ from addon.options import Settings
 from addon.outgoing import Outgoing, Transport
 from addon.rate_limits import RateLimits
 from addon.relay import Relay
+from addon.starting import Starting
 from addon.stores.redis import redis_client
 from addon.vision import Vision
 
@@ -58,6 +59,7 @@ class Services:
         self.key = LentKey()
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
+        self.starting = Starting()
         self.draining = Draining()
         self.ending = Ending(self.departures, self.limits)
         self.outsiders = Outsiders()

@@ -106,6 +106,24 @@ async def test_a_cancelled_wait_leaves_nothing_behind():
     assert event.is_set()
 
 
+async def test_last_words_are_waited_for_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    exchanges, event = Exchanges(1), told()
+    waiting = asyncio.create_task(exchanges.draining.wait_for_last_words(exchanges, event))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    exchanges.end()
+    await waiting
+    assert event.is_set()
+
+    monkeypatch.setattr("addon.draining._LAST_WORDS", 0.001)
+    unheard = Exchanges(1)
+    await unheard.draining.wait_for_last_words(unheard, event)
+    assert event.is_set()
+    assert caplog.messages == []
+
+
 def test_new_exchanges_are_refused_once_it_has_begun():
     draining = Draining()
     assert not draining.begun

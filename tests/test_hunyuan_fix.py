@@ -446,13 +446,21 @@ def test_the_entry_file_keeps_to_its_limits():
     assert "from ." not in source
 
 
+@pytest.mark.parametrize("made", [False, True])
 async def test_a_client_that_does_not_trust_the_proxy_is_told_of(
-    proxy: Proxy, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+    proxy: Proxy, endpoint: Endpoint, caplog: pytest.LogCaptureFixture, made: bool
 ):
+    bundle, ca = (proxy.trust.confdir / name for name in ("hunyuan-fix-ca-bundle.pem", "mitmproxy-ca-cert.pem"))
+    bundle.unlink(missing_ok=True)
+    if made:
+        bundle.write_bytes(ca.read_bytes())
     async with proxy.proxied(ssl.create_default_context()) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"https://{LOCAL}:{endpoint.port}/v1/models")
     while "doesn't trust the proxy's CA" not in caplog.text:
         await asyncio.sleep(0.01)
-    assert "NODE_EXTRA_CA_CERTS" in caplog.text
-    assert "mitmproxy-ca-cert.pem" in caplog.text
+    # SSL_CERT_FILE replaces the roots that a client has: with the CA alone it would trust no other host.
+    assert f"SSL_CERT_FILE (Python, curl, Rust) to {bundle} " in caplog.text
+    assert f"NODE_EXTRA_CA_CERTS (Node) to {ca} " in caplog.text
+    assert ("isn't there" in caplog.text) is not made
+    bundle.unlink(missing_ok=True)

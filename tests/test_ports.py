@@ -10,6 +10,7 @@ import pytest
 from addon import ports
 from addon.ports import ClosingPorts
 from tests.proxying import LOCAL, Proxy, Trust, run_proxy
+from tests.waiting import until
 
 
 def listens(proxy: Proxy, kind: socket.SocketKind) -> bool:
@@ -30,6 +31,27 @@ async def test_they_are_closed_for_tcp_and_http3(trust: Trust):
         await closing.closed()
         assert not listens(proxy, socket.SOCK_STREAM)
         assert not listens(proxy, socket.SOCK_DGRAM)
+
+
+async def test_those_of_a_start_that_failed_are_closed_without_mitmproxy(trust: Trust):
+    async with run_proxy(trust, f"https://{LOCAL}") as proxy:
+        await ports.close(proxy.master.addons.get("proxyserver"))
+        assert not listens(proxy, socket.SOCK_STREAM)
+        assert not listens(proxy, socket.SOCK_DGRAM)
+    await ports.close(None)
+
+
+async def test_who_has_connected_to_a_port_that_is_bound_anew_is_accepted(trust: Trust):
+    """With the loop kept busy all the while, as by the start."""
+    async with run_proxy(trust, f"http://{LOCAL}") as proxy:
+        proxyserver = proxy.master.addons.get("proxyserver")
+        clients = [socket.create_connection(("127.0.0.1", proxy.reverse_port)) for _ in range(20)]
+        assert not proxyserver.connections
+        ports.accept_all(proxyserver)
+        proxy.master.options.update(server=False)
+        await until(lambda: len(proxyserver.connections) == len(clients))
+        for client in clients:
+            client.close()
 
 
 async def test_without_a_proxyserver_nothing_is_waited_for(trust: Trust):

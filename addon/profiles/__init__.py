@@ -117,6 +117,10 @@ class Profile:
     embeddings: Embeddings
     errors: tuple[ErrorRule, ...]
     models: Mapping[str, Model]
+    shut_down: str | None = None
+    """The day from which on its hosts answer nobody."""
+    moved_to: str | None = None
+    """The base URL of what has taken the place of these hosts."""
 
     def model(self, model_id: object) -> Model:
         """What is known of `model_id`; an unknown one is judged by its name (`vision` in it sees images)."""
@@ -138,6 +142,12 @@ def load(name: str) -> Profile:
 def host_profiles() -> dict[str, str]:
     """Every host of every profile -> that profile's name."""
     return {host: name for name in PROFILE_NAMES for host in load(name).hosts}
+
+
+def shut_down(host: str) -> Profile | None:
+    """The profile of `host` if that host is one that answers nobody any more."""
+    profile = load(name) if (name := host_profiles().get(host.lower())) else None
+    return profile if profile and profile.shut_down else None
 
 
 def _profile(name: str, data: dict[str, Any]) -> Profile:
@@ -162,6 +172,8 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
         ),
         errors=tuple(ErrorRule(**rule) for rule in data["errors"]),
         models={key: Model(id=key, **spec) for key, spec in data["models"].items()},
+        shut_down=data.get("shut_down"),
+        moved_to=data.get("moved_to"),
         **{key: data[key] for key in _PLAIN},
     )
 

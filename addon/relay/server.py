@@ -42,6 +42,7 @@ class Relay:
         self._server: HTTPServer | None = None
         self._jobs: dict[str, Job] = {}
         self._calls: set[asyncio.Task[None]] = set()
+        self._cutting = False
         self.port = 0
         """Where it listens; 0 before `start`."""
         self.counts = Counts()
@@ -70,19 +71,30 @@ class Relay:
         """Calls that aren't answered yet."""
         return len(self._calls)
 
-    async def aclose(self) -> None:
-        """Stop listening and end every call: what has no answer yet gets one that says why."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        self.port = 0
+    async def cut(self) -> int:
+        """End every call, for the process ends: what has no answer yet gets one that says why, a stream that has begun
+        gets an event that does, and a proper end. Returns how many calls there were.
+
+        Their last bytes are written by then, but not necessarily sent.
+        """
+        self._cutting = True
         self._jobs.clear()
-        server.stop()
         calls = list(self._calls)
         for call in calls:
             call.cancel()
         if calls:
             await asyncio.wait(calls)
+        self._cutting = False
+        return len(calls)
+
+    async def aclose(self) -> None:
+        """Stop listening and end every call as `cut` does."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        self.port = 0
+        server.stop()
+        await self.cut()
         await server.close_all_connections()
 
     def claim(self, secret: str) -> Job | None:
@@ -119,10 +131,12 @@ class Relay:
                 client.end()
         except (ClientLeft, asyncio.CancelledError) as ended:
             self.counts.abandoned += 1
-            if isinstance(ended, asyncio.CancelledError) and self._server is None and not client.begun:
-                client.send(failures.reply(draining.cut()))
-            else:
+            if not (isinstance(ended, asyncio.CancelledError) and self._cutting):
                 client.drop()
+            elif client.begun:
+                client.end(call.cut(draining.cut(begun=True).body))
+            else:
+                client.send(failures.reply(draining.cut()))
         except Exception as error:
             logger.error("A call could not be relayed:\n%s", log.failure(error))
             if client.begun:
@@ -214,8 +228,10 @@ class _Client:
         except StreamClosedError:
             raise ClientLeft from None
 
-    def end(self) -> None:
-        """The answer is complete."""
+    def end(self, last: bytes = b"") -> None:
+        """The answer is complete with the bytes `last`, which aren't waited for."""
+        if last:
+            self._connection.write(last)
         self._connection.finish()
 
     def send(self, reply: Reply) -> None:

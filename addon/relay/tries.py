@@ -84,12 +84,21 @@ class Call:
         self._until = time.monotonic() + job.deadline
         self._tries = 0
         self._setback = ""
+        self._events: EventStream | None = None
+        """The stream that the client gets."""
 
     async def run(self) -> Reply | None:
         """The answer to send; `None` where it was streamed to the client by now. Raises `ClientLeft`."""
         self._counts.calls += 1
         reply: Reply | None = await persist(self._try, tries=self._job.tries, until=self._until, sleep=self._sleep)
         return Reply(reply.status, self._marked(reply.headers), reply.body) if reply else None
+
+    def cut(self, error: bytes) -> bytes:
+        """What to send last to a client whose stream has begun and is cut: an event with `error`, unless it has ended.
+
+        `error` is one line of JSON. For a call whose `run` was cancelled.
+        """
+        return self._events.broken(error) if self._events else b""
 
     async def _try(self) -> _Outcome:
         try:
@@ -178,6 +187,7 @@ class Call:
     async def _stream(self, answer: Answer, events: EventStream) -> _Outcome:
         """Hold a stream until it has begun, then pass it on."""
         came = bytearray()
+        self._events = events
         held = _Held(self._client, answer.status, self._marked(headers.for_stream(answer.headers)))
         # Clients wait 120 s for the first byte, and from the deadline on nothing would be tried again.
         giving_up = asyncio.get_running_loop().call_at(self._until, held.begin)

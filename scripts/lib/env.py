@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from addon import authority
 from scripts.lib import launch
 from scripts.lib.shells import SHELLS, detected
 
@@ -80,7 +81,7 @@ def ensure_files(confdir: Path) -> None:
     A bundle that fits is kept: `scripts/run` may have put a company's own roots into it. Raises `OSError`, and
     `ValueError` for a CA that can't be read.
     """
-    ca, bundle = launch.ca_file(confdir), launch.bundle_file(confdir)
+    ca, bundle = authority.ca_file(confdir), authority.bundle_file(confdir)
     if not (ca.exists() and bundle.exists() and bundle.read_bytes().startswith(ca.read_bytes().rstrip())):
         launch.write_bundle(confdir)
 

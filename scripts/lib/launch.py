@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import shlex
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import certifi
-from mitmproxy.certs import CertStore
+from mitmproxy.options import Options
+from mitmproxy.tools import cmdline
 from mitmproxy.tools import main as mitmproxy_main
+
+from addon import authority
+from addon.options import OPTIONS, PREFIX
 
 HOST = "127.0.0.1"
 """The proxy sees prompts and keys in clear: it is for this machine only, unless asked for more."""
@@ -24,9 +29,9 @@ REVERSE_PORT = 4000
 ENDPOINT = "https://api.hunyuan.cloud.tencent.com"
 ADDON = Path(__file__).resolve().parents[2] / "addon" / "hunyuan_fix.py"
 CONFDIR = "~/.mitmproxy"
-CA_NAME = "mitmproxy"
-CA_KEY_SIZE = 2048
-"""Both as mitmproxy's own options `CONF_BASENAME` and `key_size`: this is the CA that it would make itself."""
+
+_OWN = ("--web", "--host", "--port", "--reverse-port", "--help")
+"""Options of scripts/run itself."""
 
 USAGE = f"""\
 Runs the addon in mitmdump, as a proxy and as a reverse proxy at once, and prints what to set in a client.
@@ -130,43 +135,34 @@ def port_is_free(port: int, host: str = HOST) -> bool:
     return True
 
 
-def ca_file(confdir: Path) -> Path:
-    """The certificate of the proxy's CA, for programs that add it to the roots they have."""
-    return confdir / f"{CA_NAME}-ca-cert.pem"
-
-
-def bundle_file(confdir: Path) -> Path:
-    """That certificate and every other root, for programs whose roots it replaces."""
-    return confdir / "hunyuan-fix-ca-bundle.pem"
-
-
 def client_variables(port: int, confdir: Path) -> dict[str, str]:
     """What a client's environment needs to use the proxy: one block for all of them (clients.md section 4)."""
     return {
         "HTTPS_PROXY": f"http://{HOST}:{port}",
-        "SSL_CERT_FILE": str(bundle_file(confdir)),
-        "NODE_EXTRA_CA_CERTS": str(ca_file(confdir)),
+        "SSL_CERT_FILE": str(authority.bundle_file(confdir)),
+        "NODE_EXTRA_CA_CERTS": str(authority.ca_file(confdir)),
         "NODE_USE_ENV_PROXY": "1",
     }
 
 
-def write_bundle(confdir: Path, extra_roots: Path | None = None) -> None:
+def write_bundle(confdir: Path, extra_roots: Path | None = None, *, key_size: int = authority.KEY_SIZE) -> None:
     """Write the CA bundle for `SSL_CERT_FILE` into `confdir`; makes the proxy's CA if needed.
+
+    Raises `OSError`, and `ValueError` for a CA that can't be read.
 
     `SSL_CERT_FILE` replaces a client's roots instead of adding to them, and other hosts keep their own
     certificates (the addon tunnels them): a client needs both. `extra_roots` are the ones that mitmproxy was
     told to trust upstream (a company's own), which replace the public ones there.
     """
-    confdir.mkdir(parents=True, exist_ok=True)
-    CertStore.from_store(confdir, CA_NAME, CA_KEY_SIZE)
-    parts = [ca_file(confdir), Path(certifi.where())]
+    authority.ensure(confdir, key_size)
+    parts = [authority.ca_file(confdir), Path(certifi.where())]
     if extra_roots is not None:
         parts.append(extra_roots)
     with tempfile.NamedTemporaryFile(dir=confdir, delete=False) as file:
         for part in parts:
             file.write(part.read_bytes().rstrip() + b"\n")
     Path(file.name).chmod(0o644)
-    Path(file.name).replace(bundle_file(confdir))
+    Path(file.name).replace(authority.bundle_file(confdir))
 
 
 def instructions(launch: Launch, confdir: Path) -> str:
@@ -181,7 +177,7 @@ def instructions(launch: Launch, confdir: Path) -> str:
         "Or, for a client that knows no proxy, no certificate and no variable, only its base URL:",
         f"  http://{HOST}:{launch.reverse_port}/v1",
         "",
-        f"The proxy's own CA is {ca_file(confdir)} (VS Code and others: add it to the system's store).",
+        f"The proxy's own CA is {authority.ca_file(confdir)} (VS Code and others: add it to the system's store).",
         *([f"Calls go on to {upstream} (hunyuan_upstream)."] if upstream else []),
         *([] if launch.host == HOST else _for_others(launch)),
         "",
@@ -197,8 +193,53 @@ def _for_others(launch: Launch) -> list[str]:
     ]
 
 
+def refused(words: Sequence[str], known: Iterable[str]) -> list[str]:
+    """One line for each of `words` from the command line that looks like an option and is none of `known`.
+
+    Abbreviations are none: `--upstream` would be `--upstream-auth`, and whoever writes it means the endpoint.
+    """
+    ours = {option.name for option in OPTIONS}
+    options = sorted({option for option in known if option.startswith("--")})
+    lines = []
+    for word in words:
+        name = word.partition("=")[0]
+        if not name.startswith("-"):
+            continue
+        meant = name.lstrip("-").replace("-", "_")
+        settings = [full for full in (meant, f"{PREFIX}{meant}") if full in ours]
+        longer = sorted([option for option in options if option.startswith(name)], key=len) if len(name) > 2 else []
+        near = difflib.get_close_matches(name, options, n=1) if not settings and not longer else []
+        proposals = " or ".join([*(f"--set {setting}=…" for setting in settings), *longer[:3], *near])
+        lines.append(f"{name}: there is no such option" + (f"; is {proposals} meant?" if proposals else ""))
+    return lines
+
+
+def start(launch: Launch, *, accepted: Callable[[], None]) -> None:
+    """Become mitmdump or mitmweb. `accepted` is called when the command line is read and good, before anything starts.
+
+    Ends the process with one line for each option that there isn't. mitmproxy itself would take abbreviations.
+    """
+    tool = "mitmweb" if launch.web else "mitmdump"
+    make_parser = getattr(cmdline, tool)
+
+    def strict(options: Options) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = make_parser(options)
+        parser.prog, parser.allow_abbrev = "scripts/run", False
+        _, unknown = parser.parse_known_args(launch.command())
+        known = [*_OWN, *parser._option_string_actions]
+        if problems := refused(unknown, known):
+            print("\n".join(f"scripts/run: {problem}" for problem in problems), file=sys.stderr)
+            sys.exit(2)
+        accepted()
+        return parser
+
+    # mitmproxy looks its parser up there, as it starts.
+    setattr(cmdline, tool, strict)
+    getattr(mitmproxy_main, tool)(launch.command())
+
+
 def main() -> None:
-    """Check the ports, write the bundle, print the instructions and become mitmdump or mitmweb."""
+    """Check the ports and the options, make the CA and its bundle, print the instructions and become mitmproxy."""
     launch = parse(sys.argv[1:])
     for flag, port in (("--port", launch.port), ("--reverse-port", launch.reverse_port)):
         try:
@@ -209,10 +250,20 @@ def main() -> None:
             sys.exit(f"Port {port} on {launch.host} is taken. Stop what listens there, or give another: {flag} PORT")
     confdir = Path(launch.option("confdir") or CONFDIR).expanduser().absolute()
     roots = launch.option("ssl_verify_upstream_trusted_ca")
-    write_bundle(confdir, Path(roots).expanduser() if roots else None)
-    print(instructions(launch, confdir), flush=True)
-    start = mitmproxy_main.mitmweb if launch.web else mitmproxy_main.mitmdump
-    start(launch.command())
+    key_size = launch.option("key_size") or ""
+
+    def prepare() -> None:
+        try:
+            write_bundle(
+                confdir,
+                Path(roots).expanduser() if roots else None,
+                key_size=int(key_size) if key_size.isdecimal() else authority.KEY_SIZE,
+            )
+        except (OSError, ValueError) as error:
+            sys.exit(f"scripts/run: the proxy's CA can't be made or read in {confdir}: {error}")
+        print(instructions(launch, confdir), flush=True)
+
+    start(launch, accepted=prepare)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import batched
 from pathlib import Path
 
 import certifi
@@ -165,6 +166,77 @@ def test_an_option_that_mitmdump_does_not_take_ends_the_start(tmp_path: Path) ->
     )
     assert status != 0
     assert "hunyuan_cascade" in output + errors
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "meant"),
+    [
+        ("--upstream https://x/v1", "--upstream", ["--set hunyuan_upstream=…", "--upstream-auth"]),
+        ("--upstream=https://x/v1", "--upstream", ["--set hunyuan_upstream=…", "--upstream-auth"]),
+        ("--upstream-aut me:secret", "--upstream-aut", ["--upstream-auth"]),
+        ("--hunyuan-mode=off", "--hunyuan-mode", ["--set hunyuan_mode=…"]),
+        ("--hunyuan_mode off", "--hunyuan_mode", ["--set hunyuan_mode=…"]),
+        ("--listen-p 1", "--listen-p", ["--listen-port"]),
+        ("--hos 0.0.0.0", "--hos", ["--host"]),
+        ("--se hunyuan_mode=off", "--se", ["--set"]),
+        ("--web --web-por 1", "--web-por", ["--web-port"]),
+        ("--no-http", "--no-http", ["--no-http2"]),
+        ("--upstraem=x", "--upstraem", []),
+        ("-Y", "-Y", []),
+    ],
+)
+def test_what_is_no_option_is_refused_with_what_may_be_meant(
+    tmp_path: Path, given: str, name: str, meant: list[str]
+) -> None:
+    ports = ["--port", str(free_port()), "--reverse-port", str(free_port())]
+    status, output, errors = launch(tmp_path, *ports, *given.split())
+    assert (status, output) == (2, "")
+    (line,) = errors.splitlines()
+    assert line.startswith(f"scripts/run: {name}: there is no such option")
+    assert all(each in line for each in meant)
+    assert "secret" not in line
+    assert not (tmp_path / ".mitmproxy").exists()
+
+
+def test_each_option_of_mitmdump_written_out_is_taken(tmp_path: Path) -> None:
+    options = ["--set=hunyuan_mode=off", "--no-http2", "--upstream-auth=a:b", "-vq", "--flow-detail", "0"]
+    with launched(tmp_path, *options) as (started, *_):
+        started.terminate()
+        assert started.wait() == 0
+
+
+def test_bare_it_says_loudly_that_the_old_platform_is_gone(tmp_path: Path) -> None:
+    with launched(tmp_path) as (started, *_):
+        line = started.wait_for(r".* SHUT DOWN .*")[0]
+        assert "--set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1" in line
+    with launched(tmp_path, "--set", "hunyuan_upstream=https://tokenhub.tencentmaas.com/v1") as (started, *_):
+        started.wait_for("hunyuan-fix is ready")
+        started.terminate()
+        started.wait()
+        assert "SHUT DOWN" not in started.output
+
+
+def test_ten_at_once_share_one_ca(tmp_path: Path) -> None:
+    """Each by itself would make one: one of ten read what another had half written, and ended."""
+    with ExitStack() as stack:
+        # All ports before the first start: none is to be somebody else's.
+        with ExitStack() as chosen:
+            sockets = [chosen.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(20)]
+            ports = [each.getsockname()[1] for each in sockets]
+        waiting = []
+        for port, reverse_port in batched(ports, 2):
+            command = [*LAUNCH, "--port", str(port), "--reverse-port", str(reverse_port)]
+            started = stack.enter_context(process("scripts/run", command, {"HOME": str(tmp_path)}))
+            waiting.append((started, port))
+        for started, _ in waiting:
+            started.wait_for("hunyuan-fix is ready")
+        trusted = ssl.create_default_context(cafile=tmp_path / ".mitmproxy/hunyuan-fix-ca-bundle.pem")
+        for started, port in waiting:
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+                connection.sendall(f"CONNECT {LEGACY}:443 HTTP/1.1\r\n\r\n".encode())
+                assert b" 200 " in connection.recv(1024)
+                with trusted.wrap_socket(connection, server_hostname=LEGACY) as tls:
+                    assert tls.getpeercert(), started.output
 
 
 def launch(home: Path, *arguments: str) -> tuple[int, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 import socket
@@ -42,19 +43,23 @@ class Held:
     """Answers to streamed requests and vision calls that wait for their end until `release` is set."""
 
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    whole: bool = False
+    """All other answers wait, too."""
     large: str = ""
-    """The text of all other answers."""
+    """The text of all other answers, and of a stream's beginning if it isn't empty."""
 
     async def answer(self, request: Arrived) -> Answer:
         if "vision" in request.json["model"]:
             await self.release.wait()
             return chat_answer("a cat")
         if not request.json.get("stream"):
+            if self.whole:
+                await self.release.wait()
             return chat_answer(self.large or "ok")
         return Answer(headers={"content-type": "text/event-stream"}, chunks=self._stream())
 
     async def _stream(self) -> AsyncIterator[bytes]:
-        yield BEGINNING
+        yield (EVENT % (self.large, "null")).encode() if self.large else BEGINNING
         await self.release.wait()
         yield REST
 
@@ -189,6 +194,80 @@ async def test_what_takes_too_long_is_cut(trust: Trust):
         await served.tell()
         with pytest.raises(httpx.RemoteProtocolError):
             assert [chunk async for chunk in rest] == []
+        assert await served.ended() == 0
+        assert "Requests cut while under way: 1." in served.process.output
+
+
+# What is cut is told so, where the addon has the connection to the endpoint.
+
+CUT = ("--set", "hunyuan_retry=all", "--set", "hunyuan_drain_timeout=0.2")
+
+
+@both_versions
+@pytest.mark.parametrize("again", [False, True], ids=["by the time", "by a second signal"])
+async def test_a_stream_that_is_cut_ends_with_an_error_event(trust: Trust, http2: bool, again: bool):
+    options = ("--set", "hunyuan_retry=all", *STAY) if again else CUT
+    async with holding(trust, *options) as served, served.client(http2=http2) as client:
+        async with streaming(client) as (answer, rest):
+            await served.tell()
+            if again:
+                await served.until("requests under way")
+                served.process.signal(signal.SIGTERM)
+            # To the end: httpx raises for a message without one.
+            event = b"".join([chunk async for chunk in rest]).decode()
+        assert answer.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
+        assert event.endswith("\n\n")
+        error = json.loads(event.removeprefix("data: "))["error"]
+        assert (error["type"], error["code"]) == ("server_error", "proxy_shutting_down")
+        assert await served.ended() == 0
+        assert "Requests cut while under way: 1." in served.process.output
+        assert "Traceback" not in said(served)
+
+
+@both_versions
+@pytest.mark.parametrize("waits", ["for the endpoint", "for a slot", "for its image"])
+async def test_a_whole_answer_that_is_cut_is_an_honest_error(trust: Trust, http2: bool, waits: str):
+    options = (*CUT, "--set", "hunyuan_concurrency=1")
+    async with holding(trust, *options) as served, served.client(http2=http2) as client:
+        served.held.whole = True
+        content: Any = [image_part(png("a cat"))] if waits == "for its image" else "hi"
+        body = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": content}]}
+        asking = [asyncio.create_task(client.post("/chat/completions", json=body))]
+        while not served.endpoint.arrived:
+            await asyncio.sleep(0.01)
+        if waits == "for a slot":
+            asking.append(asyncio.create_task(client.post("/chat/completions", json=body)))
+            await served.until(r"(?s)client connect.*client connect" if not http2 else "client connect")
+            await asyncio.sleep(0.1)  # nothing tells that the second is in the queue
+        await served.tell()
+        for answer in await asyncio.gather(*asking):
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "proxy_shutting_down"
+            assert answer.headers["retry-after"] == "2"
+        assert await served.ended() == 0
+        assert "Traceback" not in said(served)
+        assert len(served.endpoint.arrived) == 1
+
+
+async def test_a_client_that_is_slow_to_read_hears_of_it_too(trust: Trust):
+    async with holding(trust, *CUT) as served, Http2Client(served, hesitant=True) as client:
+        served.held.large = "long " * 100_000
+        stream = await client.post(STREAMED)
+        await client.begun(stream, WINDOW)
+        await served.tell()
+        await served.until("Requests cut")
+        await asyncio.sleep(0.5)  # it is busy; the proxy waits for it
+        await client.take_all()
+        assert b'"proxy_shutting_down"' in (await client.ended(stream)).rpartition(b"data: ")[2]
+        assert await served.ended() == 0
+
+
+async def test_a_client_that_reads_nothing_more_does_not_hold_up_the_end(trust: Trust):
+    async with holding(trust, *CUT) as served, Http2Client(served, hesitant=True) as client:
+        served.held.large = "long " * 200_000
+        stream = await client.post(STREAMED)
+        await client.begun(stream, WINDOW)
+        await served.tell()
         assert await served.ended() == 0
         assert "Requests cut while under way: 1." in served.process.output
 

@@ -226,18 +226,47 @@ async def test_close_ends_calls_and_listens_no_more(rig: Rig) -> None:
         await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_close_does_not_make_a_stream_look_complete(rig: Rig) -> None:
+@pytest.mark.parametrize("torn", [b"", b'data: {"choices":[{"delta"'])
+async def test_a_stream_that_is_cut_ends_with_an_error_and_properly(rig: Rig, torn: bytes) -> None:
+    first = b'data: {"choices":[]}\n\n'
+
     async def script(connection: Connection) -> None:
-        await connection.send(STREAM, piece(b'data: {"choices":[]}\n\n'))
+        await connection.send(STREAM, piece(first + torn))
         await connection.until_closed()
 
     rig.endpoint.plays(script)
     async with rig.opened() as answer:
         chunks = answer.aiter_raw()
-        await anext(chunks)
-        await rig.relay.aclose()
-        with pytest.raises(httpx.RemoteProtocolError):
-            await anext(chunks)
+        assert await anext(chunks) == first
+        assert await rig.relay.cut() == 1
+        event = b"".join([chunk async for chunk in chunks])
+    assert event.startswith(b"data: {")
+    assert event.endswith(b"}\n\n")
+    error = json.loads(event.removeprefix(b"data: "))["error"]
+    assert (error["type"], error["code"]) == ("server_error", "proxy_shutting_down")
+    assert "incomplete" in error["message"]
+    await quiet(rig)
+
+
+async def test_a_stream_that_has_said_its_end_gets_no_error_when_cut(rig: Rig) -> None:
+    whole = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
+
+    async def script(connection: Connection) -> None:
+        await connection.send(STREAM, piece(whole))
+        await connection.until_closed()
+
+    rig.endpoint.plays(script)
+    async with rig.opened() as answer:
+        chunks = answer.aiter_raw()
+        assert await anext(chunks) == whole
+        await rig.relay.cut()
+        assert [chunk async for chunk in chunks] == []
+
+
+async def test_after_a_cut_the_relay_goes_on(rig: Rig) -> None:
+    rig.endpoint.plays(answers())
+    assert await rig.relay.cut() == 0
+    assert (await rig.send()).status_code == 200
 
 
 async def test_relay_starts_again_after_its_close(rig: Rig) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from addon import authority
 from scripts.lib import env, launch
 from tests.end_to_end.processes import KEY, LEGACY, ROOT, Certificates, Proxy, Simulator
 from tests.end_to_end.requests import agent_request
@@ -97,11 +98,11 @@ def test_a_bundle_with_a_companys_roots_is_kept_until_the_ca_changes(
     company = certificates.authority_file.read_text().strip()
     launch.write_bundle(tmp_path, certificates.authority_file)
     env.ensure_files(tmp_path)
-    assert company in launch.bundle_file(tmp_path).read_text()
+    assert company in authority.bundle_file(tmp_path).read_text()
     for file in tmp_path.glob("mitmproxy-*"):
         file.unlink()
     env.ensure_files(tmp_path)
-    assert launch.bundle_file(tmp_path).read_text().startswith(launch.ca_file(tmp_path).read_text().strip())
+    assert authority.bundle_file(tmp_path).read_text().startswith(authority.ca_file(tmp_path).read_text().strip())
 
 
 def test_unset_makes_no_files(tmp_path: Path) -> None:

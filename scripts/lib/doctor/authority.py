@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cryptography import x509
 
+from addon.authority import key_file
 from scripts.lib.doctor.situation import Finding, Situation
-from scripts.lib.launch import CA_NAME
 
 SYSTEM_BUNDLES = tuple(
     map(
@@ -28,11 +28,6 @@ SYSTEM_BUNDLES = tuple(
 """Where Linux systems put all trusted roots together."""
 
 _NEW_CA = "move {confdir} away, stop the proxy and start it again: it makes a new CA"
-
-
-def key_file(confdir: Path) -> Path:
-    """The CA's private key and certificate, as mitmproxy keeps them."""
-    return confdir / f"{CA_NAME}-ca.pem"
 
 
 def usable(situation: Situation) -> Finding:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from addon import authority
 from addon.option_values import BaseUrl
 from scripts.lib import launch
 from scripts.lib.doctor.listeners import Listener
@@ -45,7 +46,7 @@ class Situation:
     @property
     def ca(self) -> Path:
         """The certificate of the proxy's CA."""
-        return launch.ca_file(self.confdir)
+        return authority.ca_file(self.confdir)
 
     @property
     def proxy_url(self) -> str:

@@ -21,9 +21,10 @@ from pathlib import Path
 from cryptography import x509
 from mitmproxy.certs import CertStore
 
-from scripts.lib.doctor.authority import key_file
+from addon import authority
+from addon.authority import key_file
 from scripts.lib.doctor.proxy_address import EXCEPTION_VARIABLES, PROXY_VARIABLES
-from scripts.lib.launch import CA_NAME, HOST
+from scripts.lib.launch import HOST
 
 TIMEOUT = 10.0
 """Seconds that a client may take in all."""
@@ -49,7 +50,7 @@ def server_context(confdir: Path) -> ssl.SSLContext:
 
     Raises `OSError`, and `ValueError` for a CA that can't be read.
     """
-    store = CertStore.from_files(key_file(confdir), confdir / f"{CA_NAME}-dhparam.pem")
+    store = CertStore.from_files(key_file(confdir), confdir / f"{authority.NAME}-dhparam.pem")
     leaf = store.get_cert(None, [x509.IPAddress(ipaddress.ip_address(HOST))])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:

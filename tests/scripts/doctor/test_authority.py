@@ -9,6 +9,7 @@ from pathlib import Path
 
 import trustme
 
+from addon.authority import ca_file, key_file
 from scripts.lib import launch
 from scripts.lib.doctor import authority, clients
 from tests.end_to_end.processes import Certificates
@@ -25,7 +26,7 @@ def test_a_key_that_others_can_read(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_ca(certificates: Certificates, tmp_path: Path) -> None:
-    ca = launch.ca_file(tmp_path)
+    ca = ca_file(tmp_path)
     launch.write_bundle(tmp_path)
     ca.write_text("nothing")
     assert "no certificate" in authority.usable(at(tmp_path)).found
@@ -40,8 +41,8 @@ def test_files_that_are_no_ca(certificates: Certificates, tmp_path: Path) -> Non
 
 def test_a_ca_that_has_expired(tmp_path: Path) -> None:
     issued = trustme.CA().issue_cert("old", not_after=datetime.now(UTC) - timedelta(days=1))
-    launch.ca_file(tmp_path).write_bytes(issued.cert_chain_pems[0].bytes())
-    authority.key_file(tmp_path).write_bytes(issued.private_key_and_cert_chain_pem.bytes())
+    ca_file(tmp_path).write_bytes(issued.cert_chain_pems[0].bytes())
+    key_file(tmp_path).write_bytes(issued.private_key_and_cert_chain_pem.bytes())
     finding = authority.usable(at(tmp_path))
     assert finding.result == "problem"
     assert "expired on" in finding.found

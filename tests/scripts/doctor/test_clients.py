@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from addon import authority
 from scripts.lib import launch
 from scripts.lib.doctor import clients, trial
 from scripts.lib.doctor.situation import Finding
@@ -29,7 +30,7 @@ def test_what_clients_lack_is_a_problem_only_where_they_use_the_proxy(certificat
 
 def test_the_variable_that_is_to_blame_is_named(certificates: Certificates, tmp_path: Path) -> None:
     launch.write_bundle(certificates.confdir)
-    bundle, other = str(launch.bundle_file(certificates.confdir)), str(certificates.authority_file)
+    bundle, other = str(authority.bundle_file(certificates.confdir)), str(certificates.authority_file)
     missing = str(tmp_path / "missing.pem")
     stronger = clients.curl(situation(certificates, SSL_CERT_FILE=bundle, CURL_CA_BUNDLE=other))
     assert stronger is not None
