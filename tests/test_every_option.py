@@ -1,0 +1,344 @@
+"""Each option, changed, changes something that can be seen: what arrives, what is answered, what is kept or called.
+
+A row names another value than the default, what else must be set for it to matter, and what is looked at. What is
+seen with the value must differ from what is seen without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mitmproxy.http import HTTPFlow
+
+from addon import options, record, startup, stores
+from addon.admission import Account, Admission, NotAdmitted
+from addon.breaker import Spared
+from addon.client_tokens import digest_of
+from addon.descriptions import Descriptions
+from addon.draining import Draining
+from addon.options import OptionError
+from addon.relay import Relay
+from addon.vision import Vision
+from scripts.lib.services import free_port
+from tests.proxying import (
+    LOCAL,
+    Answer,
+    Arrived,
+    Endpoint,
+    Proxy,
+    Trust,
+    chat_answer,
+    json_answer,
+    run_endpoint,
+    run_proxy,
+    stream_answer,
+)
+from tests.vision_server import image_part, png
+
+TOKEN = f"hf-{'a' * 43}"
+PAGE = "http://localhost:3000"
+CHAT = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}
+EVENTS = stream_answer(
+    b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+)
+
+
+@dataclass(slots=True)
+class World:
+    """A proxy, its endpoint, and all that was noticed while something was sent."""
+
+    proxy: Proxy
+    endpoint: Endpoint
+    folder: Path
+    noticed: dict[str, list[Any]] = field(default_factory=dict)
+    flows: list[HTTPFlow] = field(default_factory=list)
+
+    def notice(self, what: str, value: Any) -> None:
+        self.noticed.setdefault(what, []).append(value)
+
+    def response(self, flow: HTTPFlow) -> None:
+        """As an addon of mitmproxy's, behind ours."""
+        self.flows.append(flow)
+
+
+type Look = Callable[[World], Awaitable[object]]
+
+
+async def post(world: World, body: object, path: str = "/chat/completions", **headers: str) -> httpx.Response:
+    sent = {"authorization": "Bearer sk-own"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    async with world.proxy.client() as client:
+        return await client.post(path, json=body, headers={name: value for name, value in sent.items() if value})
+
+
+def after(body: object, *, times: int = 1, **headers: str) -> Look:
+    """What is seen when `body` is sent: the answers, what arrived, and what was noticed on the way."""
+
+    async def look(world: World) -> object:
+        answers = [await post(world, body, **headers) for _ in range(times)]
+        told = [(answer.status_code, answer.json().get("error")) for answer in answers]
+        limits = [value for answer in answers for name, value in answer.headers.items() if "ratelimit-limit" in name]
+        # Calls that are under way together arrive in any order.
+        arrived = sorted(
+            (request.target, request.headers.get("authorization", ""), request.body)
+            for request in world.endpoint.arrived
+        )
+        return told, limits, arrived, world.noticed
+
+    return look
+
+
+def pictures(*names: str, model: str = "hunyuan-lite", **beside: Any) -> dict[str, Any]:
+    return {
+        "model": model,
+        "messages": [{"role": "user", "content": [image_part(png(name)) for name in names]}],
+    } | beside
+
+
+LINKED = {
+    "model": "hunyuan-lite",
+    "messages": [{"role": "user", "content": [image_part("https://example.com/a.png")]}],
+}
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+IMAGES = after(pictures("a", "b", "c" * 2000))
+LONG = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "word " * 400_000}]}
+TURNS = {"model": "hunyuan-lite", "messages": [{"role": role, "content": "x"} for role in ("user", "assistant") * 4]}
+
+
+async def of_flow(world: World) -> object:
+    await post(world, CHAT | {"stream": True})
+    flow = world.flows[0]
+    kept = record.of(flow.metadata)
+    assert kept is not None
+    assert flow.response is not None
+    return kept["original"], flow.response.raw_content
+
+
+async def after_the_end(world: World) -> object:
+    await post(world, CHAT)
+    while not world.proxy.addon.services.ending.statistics:
+        await asyncio.sleep(0)
+    return world.flows[0].request.headers["authorization"]
+
+
+async def queueing(world: World) -> object:
+    """Whether a second call of one account waits, or what it is told."""
+    admission: Admission = world.proxy.addon.services.admission
+    account = Account("somebody", 1)
+    slot = await admission.admit(account, until=time.monotonic() + 60)
+    second = asyncio.create_task(admission.admit(account, until=time.monotonic() + 60))
+    await asyncio.wait({second}, timeout=0.1)
+    slot.release()
+    try:
+        (await second).release()
+    except NotAdmitted as refused:
+        return json.loads(refused.refusal.body)["error"]["code"]
+    return "waits"
+
+
+async def breaking(world: World) -> object:
+    world.endpoint.answer = json_answer({"error": {"message": "down"}}, status=503)
+    await post(world, CHAT)
+    breaker = world.proxy.addon.services.breaker
+    try:
+        for upstream in breaker.open():
+            breaker.look(upstream)
+    except Spared as spared:
+        return round(spared.seconds, 1) > 1
+    return None
+
+
+async def tunnel(world: World) -> object:
+    """Whether TLS to another host is decrypted: whose certificate its client sees."""
+    async with world.proxy.proxied(world.proxy.trust.of_proxy()) as client:
+        try:
+            return (await client.get(f"https://127.0.0.1:{world.endpoint.port}/")).status_code
+        except httpx.ConnectError:
+            return "the endpoint's own certificate"
+
+
+async def opened(world: World) -> object:
+    def option(name: str) -> object:
+        return {"mode": ["regular"], "listen_host": "192.0.2.1"}.get(name)
+
+    try:
+        startup.check(option, world.proxy.addon.settings)
+    except OptionError:
+        return "refused"
+    return "may"
+
+
+async def ending(world: World) -> object:
+    world.proxy.master.shutdown()
+    while "wait" not in world.noticed:
+        await asyncio.sleep(0)
+    return world.noticed["wait"]
+
+
+async def configuration(world: World) -> object:
+    for _ in range(300):
+        if world.proxy.addon.settings.language == "en":
+            return "en"
+        if world.proxy.addon.settings.config is None:
+            break
+        await asyncio.sleep(0.01)
+    return world.proxy.addon.settings.language
+
+
+BROWSER = after(CHAT, authorization="", origin=PAGE, sec_fetch_site="cross-site")
+WITH_TOKENS = {"hunyuan_client_tokens_file": "{folder}/clients.toml"}
+BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
+RETRIED = {"hunyuan_retry": "all"}
+ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
+    "hunyuan_hosts": ("other.example=hunyuan", after(CHAT), {}),
+    "hunyuan_profile": ("tokenhub", after(CHAT | {"top_k": 3}), {}),
+    "hunyuan_upstream": ("http://localhost:{plain}/elsewhere", after(CHAT), {}),
+    "hunyuan_cascade": ("never", IMAGES, {}),
+    "hunyuan_vision_model": ("eyes-vision", IMAGES, {}),
+    "hunyuan_text_model": ("hunyuan-pro", after(pictures(model="hunyuan-vision", tools=TOOLS)), {}),
+    "hunyuan_vision_concurrency": ("1", IMAGES, {}),
+    "hunyuan_vision_timeout": ("7", IMAGES, {}),
+    "hunyuan_vision_tries": ("1", IMAGES, {}),
+    "hunyuan_cascade_deadline": ("7", IMAGES, {}),
+    "hunyuan_image_max_bytes": ("1k", IMAGES, {}),
+    "hunyuan_image_max_count": ("1", IMAGES, {}),
+    "hunyuan_cache_entries": ("1", after(pictures("a", "b"), times=2), {}),
+    "hunyuan_cache_bytes": ("1", after(pictures("a", "b"), times=2), {}),
+    "hunyuan_cache_ttl": ("7", after(LINKED), {}),
+    "hunyuan_max_body": ("50", after(CHAT), {}),
+    "hunyuan_max_messages": ("4", after(TURNS), {}),
+    "hunyuan_outgoing_proxy": ("http://127.0.0.1:{nobody}", IMAGES, {"hunyuan_vision_tries": "1"}),
+    "hunyuan_keep_params": ("user", after(CHAT | {"user": "me"}), {}),
+    "hunyuan_language": ("en", after(CHAT | {"messages": [{"role": "user", "content": ""}]}), {}),
+    "hunyuan_successors": ("hunyuan-lite=hunyuan-pro", after(CHAT), {}),
+    "hunyuan_overlong": ("error", after(LONG), {}),
+    "hunyuan_intercept_all": (True, tunnel, {}),
+    "hunyuan_allow_open": (True, opened, {}),
+    "hunyuan_mode": ("observe", after(CHAT), {}),
+    "hunyuan_keep_original": ("0", of_flow, {}),
+    "hunyuan_keep_streams": ("0", of_flow, {}),
+    "hunyuan_redact": (False, after_the_end, {}),
+    "hunyuan_store": ("sqlite:{folder}/store", after(CHAT), {}),
+    "hunyuan_store_max_bytes": ("1m", after(CHAT), {"hunyuan_store": "sqlite:{folder}/store"}),
+    "hunyuan_concurrency": ("3", after(CHAT), {}),
+    "hunyuan_concurrency_scope": ("profile", after(CHAT), {}),
+    "hunyuan_queue_max": ("0", queueing, {}),
+    "hunyuan_queue_timeout": ("0.001", queueing, {}),
+    "hunyuan_retry": ("all", after(CHAT), {}),
+    "hunyuan_retry_tries": ("7", after(CHAT), RETRIED),
+    "hunyuan_retry_deadline": ("7", after(CHAT), RETRIED),
+    "hunyuan_upstream_timeout": ("7", after(CHAT), RETRIED),
+    "hunyuan_breaker_failures": ("1", breaking, {}),
+    "hunyuan_breaker_seconds": ("0.5", breaking, {"hunyuan_breaker_failures": "1"}),
+    "hunyuan_api_key_file": ("{folder}/key", after(CHAT, authorization=""), {}),
+    "hunyuan_client_tokens_file": ("{folder}/clients.toml", BY_TOKEN, {}),
+    "hunyuan_requests_per_minute": ("7", BY_TOKEN, WITH_TOKENS),
+    "hunyuan_tokens_per_minute": ("777", BY_TOKEN, WITH_TOKENS),
+    "hunyuan_allowed_origins": (PAGE, BROWSER, {}),
+    "hunyuan_drain_timeout": ("0.3", ending, {}),
+    "hunyuan_config": ("{folder}/hunyuan.yaml", configuration, {}),
+}
+
+
+@asynccontextmanager
+async def world(trust: Trust, folder: Path, given: dict[str, Any]) -> AsyncIterator[World]:
+    made: list[World] = []
+    running = 0
+
+    def answer(request: Arrived) -> Answer:
+        if request.method != "POST":
+            return Answer()
+        return EVENTS if request.json.get("stream") else chat_answer("ok")
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        def noticing(owner: Any, name: str, what: Callable[..., object]) -> None:
+            """Let each call of `owner.name` be noticed with what `what` makes of its arguments."""
+            real = getattr(owner, name)
+
+            def noticed(*given: Any, **more: Any) -> Any:
+                for seen in made:
+                    seen.notice(name, what(*given, **more))
+                return real(*given, **more)
+
+            patch.setattr(owner, name, noticed)
+
+        async def ask(self: Vision, call: Any) -> Any:
+            nonlocal running
+            running += 1
+            for _ in range(3):  # so that all that may run at once do
+                await asyncio.sleep(0)
+            left = round(call.until - time.monotonic())
+            made[0].notice("vision", (call.model, call.timeout, call.tries, left < 30, running))
+            try:
+                return await asked(self, call)
+            finally:
+                running -= 1
+
+        asked = Vision.ask
+        patch.setattr(Vision, "ask", ask)
+        noticing(Descriptions, "put", lambda _self, _key, _finding, lasts=None: lasts)
+        noticing(Admission, "admit", lambda _self, account, **_: account)
+        noticing(Relay, "take", lambda _self, job: (job.tries, job.deadline < 50, job.silence))
+        noticing(Draining, "wait", lambda _self, _live, seconds, _told: seconds)
+        patch.setenv("HUNYUAN_API_KEY", "sk-lent")
+        async with run_endpoint(trust) as endpoint, run_endpoint(trust, tls=False) as plain:
+            endpoint.answer = plain.answer = answer
+            values: dict[str, Any] = {
+                name: value.format(folder=folder, plain=plain.port, nobody=free_port())
+                if isinstance(value, str)
+                else value
+                for name, value in given.items()
+            }
+            levels: list[object] = []
+            real = stores.open_levels
+
+            def open_levels(places: Any, size: int) -> Any:
+                levels.append((places, size))
+                return real(places, size)
+
+            patch.setattr(stores, "open_levels", open_levels)
+            async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **values) as proxy:
+                seen = World(proxy, endpoint, folder)
+                made.append(seen)
+                seen.noticed["stores"] = levels
+                proxy.master.addons.add(seen)
+                yield seen
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Files for options that name one."""
+    for name, text in (
+        ("key", "sk-of-the-file"),
+        ("clients.toml", f'[clients.alice]\nhash = "sha256:{digest_of(TOKEN).hex()}"\n'),
+        ("hunyuan.yaml", "language: en\n"),
+    ):
+        (tmp_path / name).touch(0o600)
+        (tmp_path / name).write_text(text)
+    os.chmod(tmp_path, 0o700)
+    return tmp_path
+
+
+def test_every_option_has_a_row() -> None:
+    assert set(ROWS) == {option.name for option in options.OPTIONS}
+
+
+@pytest.mark.parametrize("name", ROWS)
+async def test_it_changes_something(name: str, trust: Trust, folder: Path) -> None:
+    value, look, beside = ROWS[name]
+    seen = []
+    for given in (beside, beside, beside | {name: value}):
+        async with world(trust, folder, given) as around:
+            seen.append(await look(around))
+    assert seen[0] == seen[1]  # what differs does so because of the option
+    assert seen[1] != seen[2]
