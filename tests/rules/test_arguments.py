@@ -14,7 +14,9 @@ from addon.wire import json_body
 from tests.strategies import json_values
 
 
-@pytest.mark.parametrize("text", ["{}", '{"path":"a.md"}', ' {"a" : 1.0}\n', '{"a":123456789012345678901}', '{"a":"\\ud83d\\ude00"}'])
+@pytest.mark.parametrize(
+    "text", ["{}", '{"path":"a.md"}', ' {"a" : 1.0}\n', '{"a":123456789012345678901}', '{"a":"\\ud83d\\ude00"}']
+)
 def test_a_good_one_keeps_its_bytes(text: str) -> None:
     assert as_object(text) is text
 
