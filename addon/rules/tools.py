@@ -258,7 +258,7 @@ def _shaped_function(function: JsonObject, pointer: str, context: RuleContext, c
         if why is not None:
             changes.note_at("tools", f"{pointer}/{escape(key)}", why)
     if "parameters" not in shaped:
-        shaped["parameters"], _ = schemas.object_schema(None)
+        shaped["parameters"] = {"type": "object", "properties": {}}
         changes.note_at("tools", f"{pointer}/parameters", "a function needs parameters: none described")
     return shaped
 
