@@ -27,7 +27,7 @@ class Change:
 
 
 class Changes(list[Change]):
-    """What one rule did to the messages of a body.
+    """What one rule did to a body.
 
     Past `MAX_LISTED` changes no more are listed: a record shows fewer, and a small body can hold a million messages.
     """
@@ -36,8 +36,12 @@ class Changes(list[Change]):
 
     def note(self, rule: str, message: int, why: str, field: str = "") -> None:
         """Add a change in message number `message`; `field` is the rest of its pointer, with a slash before it."""
+        self.note_at(rule, f"/messages/{message}{field}", why)
+
+    def note_at(self, rule: str, pointer: str, why: str) -> None:
+        """Add a change at a place anywhere in the body."""
         if len(self) < self.MAX_LISTED:
-            self.append(Change(rule, f"/messages/{message}{field}", why))
+            self.append(Change(rule, pointer, why))
 
 
 @dataclass(slots=True)

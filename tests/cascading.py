@@ -32,7 +32,7 @@ TOKENHUB = profiles.load("tokenhub")
 TEXT_MODEL = HUNYUAN.text_model
 VISION_MODEL = HUNYUAN.vision_model
 ZH = texts.load("zh")
-TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
 
 
 def body(*contents: Any, model: str = TEXT_MODEL, **parameters: Any) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 MODEL = "hunyuan-turbos-latest"
+MODELS = {"hunyuan": MODEL, "tokenhub": "hy3"}
+"""A model that each of the two endpoints has."""
 HEAD = {"id": "f" * 32, "object": "chat.completion.chunk", "created": 1, "model": "hunyuan"}
 
 
@@ -229,7 +231,7 @@ def variants() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         yield "04", {"name": name, "body": asked(stream="chunks" in upstream), "expect": [reason]}, upstream
     for name, arguments in PAST_ARGUMENTS.items():
         for profile in ("hunyuan", "tokenhub"):
-            body = _history(_called(_call(arguments=arguments)), _result("It says hello."))
+            body = _history(_called(_call(arguments=arguments)), _result("It says hello."), model=MODELS[profile])
             yield "05", {"name": f"{name}_{profile}", "body": body, "proxy": profile}, {}
     for name, schema in SCHEMAS.items():
         body = asked(stream=False, tools=[tool(parameters=schema)])
@@ -250,7 +252,7 @@ def variants() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for name, message in REASONING.items():
         for profile in ("hunyuan", "tokenhub"):
             asking = [{"role": "user", "content": text} for text in ("Two and two?", "Sure?")]
-            body = {"model": MODEL, "messages": [asking[0], {"role": "assistant"} | message, asking[1]]}
+            body = {"model": MODELS[profile], "messages": [asking[0], {"role": "assistant"} | message, asking[1]]}
             yield "16", {"name": f"{name}_{profile}", "body": body, "proxy": profile}, {}
     for name, (content, expected) in CONTENTS.items():
         body = _history(_called(_call()), _result(content))

@@ -39,6 +39,9 @@ odd_parts = st.one_of(
     words.map(lambda text: {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}),
     st.just({"type": "file", "file": {"filename": "a.pdf", "file_data": "A" * 600}}),
     st.just({"type": "input_audio", "input_audio": {"data": "B" * 600, "format": "wav"}}),
+    st.just({"type": "thinking", "thinking": "2+2"}),
+    st.just({"type": "redacted_thinking", "data": "QUJD"}),
+    words.map(lambda text: [[{"type": "text", "text": text}], text]),
     words,
     json_values,
 )
@@ -51,7 +54,13 @@ contents = st.one_of(
 )
 
 call_ids = st.sampled_from(IDS)
-arguments = st.one_of(st.just("{}"), words.map(lambda text: '{"path": "' + text + '"}'), st.just({"a": 1}), st.none())
+arguments = st.one_of(
+    st.just("{}"),
+    words.map(lambda text: '{"path": "' + text + '"}'),
+    words.map(lambda text: '{"path": "' + text),
+    st.sampled_from(["", "null", "[1]", '"{}"', "{'a': 1}", {"a": 1}, [1], 3]),
+    st.none(),
+)
 
 
 @st.composite

@@ -1,15 +1,15 @@
 """The shape of tool calls inside assistant messages: `{id, type: function, function: {name, arguments}}`.
 
 Source: compat page 1729/111007 (second-turn example); `index` is accepted there, other keys aren't documented.
-Ids are the pairing rule's business.
+Ids are the pairing rule's business, `arguments.py` makes every arguments the JSON of an object.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from addon.exchange import Change, JsonObject
-from addon.rules import content, ids
+from addon.exchange import Change, Changes, JsonObject
+from addon.rules import arguments, content, ids
 from addon.rules.context import RuleContext
 from addon.texts import marks
 from addon.wire import json_body
@@ -17,26 +17,25 @@ from addon.wire import json_body
 
 def calls(body: JsonObject, context: RuleContext) -> list[Change]:
     """Bring every tool call into shape; what can't be a call stays as text in its message."""
-    changes: list[Change] = []
+    changes = Changes()
     for index, message in enumerate(body["messages"]):
         if "tool_calls" not in message:
             continue
-        pointer = f"/messages/{index}/tool_calls"
         if message["role"] == "assistant":
-            _shape(message, pointer, changes)
+            _shape(message, index, changes)
         else:
             _speak(message, message.pop("tool_calls"), context)
-            changes.append(Change("calls", pointer, f"tool calls of a {message['role']} message become text"))
+            changes.note("calls", index, f"tool calls of a {message['role']} message become text", "/tool_calls")
     return changes
 
 
-def _shape(message: JsonObject, pointer: str, changes: list[Change]) -> None:
+def _shape(message: JsonObject, index: int, changes: Changes) -> None:
     given = message["tool_calls"]
     if isinstance(given, dict):
         given = [given]
     if not isinstance(given, list) or not given:
         del message["tool_calls"]
-        changes.append(Change("calls", pointer, "an empty list of tool calls is removed"))
+        changes.note("calls", index, "an empty list of tool calls is removed", "/tool_calls")
         return
     shaped: list[JsonObject] = []
     spoken_calls: list[str] = []
@@ -44,13 +43,13 @@ def _shape(message: JsonObject, pointer: str, changes: list[Change]) -> None:
         function_call = _function_call(call)
         if function_call is None:
             spoken_calls.append(_plain_text(call))
-            changes.append(Change("calls", f"{pointer}/{position}", "not a tool call: kept as text"))
+            changes.note("calls", index, "not a tool call: kept as text", f"/tool_calls/{position}")
             continue
         if _same(function_call, call):
             shaped.append(call)
         else:
             shaped.append(function_call)
-            changes.append(Change("calls", f"{pointer}/{position}", "the tool call is brought into shape"))
+            changes.note("calls", index, "the tool call is brought into shape", f"/tool_calls/{position}")
     if spoken_calls:
         message["content"] = content.join(message.get("content"), *spoken_calls)
     if shaped:
@@ -84,17 +83,11 @@ def _function_call(call: object) -> JsonObject | None:
     if call_id is not None:
         shaped["id"] = ids.as_text(call_id)
     shaped["type"] = "function"
-    shaped["function"] = {"name": name, "arguments": _arguments(function.get("arguments"))}
+    shaped["function"] = {"name": name, "arguments": arguments.as_object(function.get("arguments"))}
     index = call.get("index")
     if isinstance(index, int) and not isinstance(index, bool):
         shaped["index"] = index
     return shaped
-
-
-def _arguments(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return "{}" if value is None else _plain_text(value)
 
 
 def _plain_text(value: object) -> str:

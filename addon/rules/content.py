@@ -42,6 +42,23 @@ def text_part(text: str) -> JsonObject:
     return {"type": "text", "text": text}
 
 
+def flattened(parts: list[Any]) -> list[Any]:
+    """Parts without lists among them: what a list holds stands in its place."""
+    if not any(isinstance(part, list) for part in parts):
+        return parts
+    flat: list[Any] = []
+    waiting = [iter(parts)]
+    while waiting:
+        for part in waiting[-1]:
+            if isinstance(part, list):
+                waiting.append(iter(part))
+                break
+            flat.append(part)
+        else:
+            waiting.pop()
+    return flat
+
+
 def pieces(content: object) -> list[Any]:
     """Content as a list of strings (its non-blank texts) and other parts, in order."""
     if isinstance(content, str):

@@ -98,7 +98,8 @@ def _cut(body: JsonObject, context: RuleContext, names: list[str]) -> list[Chang
     if "tools" in context.keep_params:
         return []
     tools = body["tools"]
-    kept = [tool for tool in tools if (function := function_of(tool)) and function.get("name") in names]
+    wanted = set(names)
+    kept = [tool for tool in tools if (function := function_of(tool)) and function.get("name") in wanted]
     if len(kept) == len(tools):
         return []
     body["tools"] = kept

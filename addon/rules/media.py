@@ -7,14 +7,14 @@ cascade put into words are text by now and stay where they are.
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Changes, JsonObject
 from addon.rules import content
 from addon.rules.context import RuleContext
 
 
-def media(body: JsonObject, context: RuleContext) -> list[Change]:
+def media(body: JsonObject, context: RuleContext) -> Changes:
     """Move parts that aren't text out of system, assistant and tool messages into a user message after them."""
-    changes: list[Change] = []
+    changes = Changes()
     placed: list[JsonObject] = []
     for index, message in enumerate(body["messages"]):
         placed.append(message)
@@ -29,6 +29,6 @@ def media(body: JsonObject, context: RuleContext) -> list[Change]:
             message["content"] = content.assemble([*texts, context.texts.moved_media])
             placed.append({"role": "user", "content": moved})
             why = f"images of a {message['role']} message move into a user message after it"
-            changes.append(Change("media", f"/messages/{index}/content", why))
+            changes.note("media", index, why, "/content")
     body["messages"] = placed
     return changes

@@ -6,7 +6,7 @@ Source: SDK ChatCompletionsRequest.Messages ("以 user 提问开始，user（too
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
 from addon.rules.context import RuleContext
 
 
@@ -14,12 +14,12 @@ def bridge(body: JsonObject, context: RuleContext) -> list[Change]:
     """Put an assistant message between a tool message and the user message after it. The text is constant."""
     if not context.profile.grammar.bridge:
         return []
-    changes: list[Change] = []
+    changes = Changes()
     bridged: list[JsonObject] = []
     for index, message in enumerate(body["messages"]):
         if message["role"] == "user" and bridged and bridged[-1]["role"] == "tool":
             bridged.append({"role": "assistant", "content": context.texts.bridge})
-            changes.append(Change("bridge", f"/messages/{index}", "an assistant message between tool and user"))
+            changes.note("bridge", index, "an assistant message between tool and user")
         bridged.append(message)
     body["messages"] = bridged
     return changes

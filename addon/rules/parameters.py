@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
 from addon.profiles import Parameter, ParameterType
 from addon.rules.context import RuleContext
 from addon.rules.fields import escape
@@ -26,17 +26,17 @@ _NEAREST_CHOICE = {"minimal": "low", "xhigh": "high", "max": "high"}
 _UNUSABLE: Final = object()
 
 
-def parameters(body: JsonObject, context: RuleContext) -> list[Change]:
+def parameters(body: JsonObject, context: RuleContext) -> Changes:
     """Remove parameters that the profile doesn't list, bring the others into type and range.
 
     Those in `context.keep_params` aren't looked at. Notes the stop texts in `context.plan.stop` where the
     endpoint includes them in its output.
     """
-    changes = _max_completion_tokens(body, context)
+    changes = Changes(_max_completion_tokens(body, context))
     for key in [key for key in body if key not in context.keep_params and key not in _CONVERSATION]:
-        change = _checked(body, key, context)
-        if change is not None:
-            changes.append(change)
+        why = _checked(body, key, context)
+        if why:
+            changes.note_at("parameters", f"/{escape(key)}", why)
     changes += _stream_options(body, context)
     if context.profile.stop_included:
         fitted = _fitted_texts(_stop_texts(body.get("stop")), context.profile.parameters["stop"])
@@ -56,7 +56,8 @@ def _max_completion_tokens(body: JsonObject, context: RuleContext) -> list[Chang
     return [Change("parameters", f"/{key}", "called max_tokens here, and wins over it")]
 
 
-def _checked(body: JsonObject, key: str, context: RuleContext) -> Change | None:
+def _checked(body: JsonObject, key: str, context: RuleContext) -> str:
+    """Remove a parameter, or bring it into shape: why, or "" where it stays as it is."""
     value = body[key]
     parameter = context.profile.parameters.get(key)
     kept, why = _UNUSABLE, _refusal_reason(key, value)
@@ -64,11 +65,10 @@ def _checked(body: JsonObject, key: str, context: RuleContext) -> Change | None:
         kept, why = _judged(key, value, parameter, context)
     if kept is _UNUSABLE:
         del body[key]
-        return Change("parameters", f"/{escape(key)}", f"{why}: removed")
+        return f"{why}: removed"
     if why:
         body[key] = kept
-        return Change("parameters", f"/{escape(key)}", why)
-    return None
+    return why
 
 
 def _refusal_reason(key: str, value: object) -> str:

@@ -8,36 +8,50 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Changes, JsonObject
 from addon.rules import content
 from addon.rules.context import RuleContext
 from addon.texts import marks
 from addon.wire import json_body
 
 _IMAGE_URL = re.compile(r"https?://|data:image/[\w.+-]+;base64,", re.IGNORECASE)
-_DATA_LENGTH = 500  # a string this long without any white space is file data, not something to read
+_DATA_LENGTH = 500  # an ASCII string this long without any white space is file data, not something to read
+_SHORTENED_DEPTH = 100  # file data isn't looked for deeper: a body nests deeper than Python calls
+_TEXT_PART_FIELDS = frozenset(["type", "text", "refusal", "thinking", "annotations", "cache_control"])
 
 
-def parts(body: JsonObject, context: RuleContext) -> list[Change]:
+def parts(body: JsonObject, context: RuleContext) -> Changes:
     """Bring every content into shape: a string, or a list of parts that the profile knows."""
-    changes: list[Change] = []
+    changes = Changes()
     for index, message in enumerate(body["messages"]):
         given = message.get("content")
         if given is None or isinstance(given, str):
             continue
-        pointer = f"/messages/{index}/content"
         if not isinstance(given, list):
-            given = [given]
-            changes.append(Change("parts", pointer, "content is neither text nor a list: wrapped"))
-        shaped = [_shaped(part, context) for part in given]
-        for position, (part, new) in enumerate(zip(given, shaped, strict=True)):
+            given = [_alone(given, context)]
+            changes.note("parts", index, "content is neither text nor a list: wrapped", "/content")
+        flat = content.flattened(given)
+        if flat is not given:
+            changes.note("parts", index, "lists inside the list of parts are opened", "/content")
+        shaped = [_shaped(part, context) for part in flat]
+        for position, (part, new) in enumerate(zip(flat, shaped, strict=True)):
             if new != part:
-                changes.append(Change("parts", f"{pointer}/{position}", _why(part, new)))
+                changes.note("parts", index, _why(part, new), f"/content/{position}")
         message["content"] = shaped
         if _flattens(message, context):
             message["content"] = content.assemble(content.pieces(shaped)) or None
-            changes.append(Change("parts", pointer, "a list of texts becomes a string"))
+            changes.note("parts", index, "a list of texts becomes a string", "/content")
     return changes
+
+
+def _alone(value: object, context: RuleContext) -> object:
+    """Content that is one value, as a part: an object of no known type is a result, whose JSON says what it says."""
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        return value
+    known = {"image_url", *context.profile.grammar.part_types}
+    if value["type"] in known or _own_text(value) is not None or _holds_data(value):
+        return value
+    return json_body.serialise(value).decode()
 
 
 def _flattens(message: JsonObject, context: RuleContext) -> bool:
@@ -77,22 +91,59 @@ def _image(part: JsonObject, context: RuleContext) -> JsonObject:
 
 
 def _as_text(part: JsonObject, context: RuleContext) -> str:
-    """The text of a text part and of its kin (`input_text`, `refusal`, `thinking`); a note for anything else."""
-    for name in ("text", "refusal", "thinking"):
-        if isinstance(part.get(name), str):
-            return str(part[name])
-    detail = _short(part)
+    """The text of a text part and of its kin (`input_text`, `refusal`); the JSON of an object without a type; a note
+    for anything else."""
+    text = _own_text(part)
+    if text is not None:
+        return text
+    if not isinstance(part.get("type"), str):
+        return json_body.serialise(part).decode()
+    detail = _short(part, 0)
     words = "" if not detail else " " + json_body.serialise(detail).decode()
-    return context.texts.unsupported_part.format(type=marks.inline(str(part.get("type", "?"))), detail=words)
+    return context.texts.unsupported_part.format(type=marks.inline(part["type"]), detail=words)
 
 
-def _short(value: Any) -> Any:
+def _own_text(part: JsonObject) -> str | None:
+    """What a part of text says; `None` if it isn't one. An object without a type is one if it holds little else."""
+    if not isinstance(part.get("type"), str) and not _TEXT_PART_FIELDS.issuperset(part):
+        return None
+    for name in ("text", "refusal", "thinking"):
+        value = part.get(name)
+        if isinstance(value, dict):
+            value = value.get("value")  # OpenAI's Assistants API
+        if isinstance(value, str):
+            return value
+    if part.get("type") == "text" and not isinstance(part.get("text"), dict | list):
+        return "" if part.get("text") is None else json_body.serialise(part["text"]).decode()
+    return None
+
+
+def _holds_data(part: JsonObject) -> bool:
+    waiting: list[Any] = [part]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif _is_data(value):
+            return True
+    return False
+
+
+def _is_data(value: object) -> bool:
+    return (
+        isinstance(value, str) and len(value) >= _DATA_LENGTH and value.isascii() and len(value.split(maxsplit=1)) == 1
+    )
+
+
+def _short(value: Any, depth: int) -> Any:
     """A part without its type and without file data, for the note that stands for it."""
+    if depth == _SHORTENED_DEPTH:
+        return value
     if isinstance(value, dict):
-        shortened = {key: _short(item) for key, item in value.items() if key != "type"}
+        shortened = {key: _short(item, depth + 1) for key, item in value.items() if key != "type"}
         return {key: item for key, item in shortened.items() if item not in (None, {}, [])}
     if isinstance(value, list):
-        return [_short(item) for item in value]
-    if isinstance(value, str) and len(value) >= _DATA_LENGTH and len(value.split(maxsplit=1)) == 1:
-        return None
-    return value
+        return [_short(item, depth + 1) for item in value]
+    return None if _is_data(value) else value

@@ -1,7 +1,8 @@
 """Tools: names that the endpoint takes, the deprecated `functions`, and the shape of what is offered.
 
-Sources: SDK ToolFunction.Name (a-z A-Z 0-9 _ -; anything else is a 400), SDK Tool.Type (only "function"),
-compat page 1729/111007 (`function.parameters` is an object). `strict` is undocumented and was seen refused.
+Sources: SDK ToolFunction.Name (a-z A-Z 0-9 _ -; anything else is a 400), OpenAI's API reference (a name has at most 64
+characters), SDK Tool.Type (only "function"), compat page 1729/111007 (`function.parameters` is an object; `schemas.py`
+sees to that). `strict` is undocumented and was seen refused.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
-from addon.exchange import Change, JsonObject
+from addon.exchange import Change, Changes, JsonObject
+from addon.rules import schemas
 from addon.rules.context import RuleContext
 from addon.rules.fields import escape
 from addon.rules.roles import role_of
 from addon.wire import json_body
 
-_ACCEPTED_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_LONGEST_NAME = 64
+_ACCEPTED_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
 _REFUSED_CHARACTERS = re.compile(r"[^A-Za-z0-9_-]+")
 _HASH_LENGTH = 8
 _NAMING_FIELDS = frozenset(["tool_calls", "function_call", "name"])
 """The fields of a message that name a tool or hold what does."""
-_NO_PARAMETERS: JsonObject = {"type": "object", "properties": {}}
 
 type _Path = tuple[str | int, ...]
 """Where an object is in the body, as the steps of a JSON Pointer: few places are ever written of."""
@@ -30,15 +32,16 @@ type _Place = tuple[JsonObject, _Path, bool]
 """An object with a `name`, where it is, and whether it must have one."""
 
 
-def tool_names(body: JsonObject, context: RuleContext) -> list[Change]:
+def tool_names(body: JsonObject, context: RuleContext) -> Changes:
     """Rename tools whose name the endpoint refuses, everywhere in the body alike; runs before every other rule.
 
     A new name is made of the old one alone (what is readable of it and a hash), so that a history keeps its
     bytes whatever else is offered; only a collision lengthens the hash. `context.plan.tool_names` says how the
     answer is named back.
     """
+    changes = Changes()
     if not context.keep_params.isdisjoint({"tools", "functions"}):
-        return []
+        return changes
     owners: dict[str, str] = {}
     refused: list[_Place] = []
     for place in _places(body):
@@ -47,7 +50,6 @@ def tool_names(body: JsonObject, context: RuleContext) -> list[Change]:
             owners[name] = name
         else:
             refused.append(place)
-    changes: list[Change] = []
     for holder, path, required in refused:
         given = holder.get("name")
         if not (required or (isinstance(given, str) and given)):
@@ -57,19 +59,18 @@ def tool_names(body: JsonObject, context: RuleContext) -> list[Change]:
         holder["name"] = new
         if isinstance(given, str):
             context.plan.tool_names[new] = old
-        why = "the name has characters that the endpoint refuses" if old else "a tool needs a name"
         pointer = "".join(f"/{step}" for step in (*path, "name"))
-        changes.append(Change("tool-names", pointer, f"{why}: {new} until the answer"))
+        changes.note_at("tool-names", pointer, f"{_why_refused(old)}: {new} until the answer")
     return changes
 
 
-def tools(body: JsonObject, context: RuleContext) -> list[Change]:
+def tools(body: JsonObject, context: RuleContext) -> Changes:
     """Keep only functions, in the documented shape, each name once; no tools, no `tools` and no `tool_choice`.
 
     The deprecated `functions` and `function_call` become `tools` and `tool_choice`;
     `context.plan.function_call` then says that the client wants to be answered that way.
     """
-    changes = [*_from_functions(body, context), *_from_function_call(body, context)]
+    changes = Changes([*_from_functions(body, context), *_from_function_call(body, context)])
     if "tools" in context.keep_params:
         return changes
     if "tools" in body:
@@ -78,10 +79,10 @@ def tools(body: JsonObject, context: RuleContext) -> list[Change]:
             body["tools"] = shaped
         else:
             del body["tools"]
-            changes.append(Change("tools", "/tools", "there is no tool to offer: removed"))
+            changes.note_at("tools", "/tools", "there is no tool to offer: removed")
     if "tools" not in body and "tool_choice" in body and "tool_choice" not in context.keep_params:
         del body["tool_choice"]
-        changes.append(Change("tools", "/tool_choice", "there is no tool to choose: removed"))
+        changes.note_at("tools", "/tool_choice", "there is no tool to choose: removed")
     return changes
 
 
@@ -116,15 +117,23 @@ def _is_accepted(name: object) -> TypeGuard[str]:
     return isinstance(name, str) and _ACCEPTED_NAME.fullmatch(name) is not None
 
 
+def _why_refused(name: str) -> str:
+    if not name:
+        return "a tool needs a name"
+    if _REFUSED_CHARACTERS.search(name):
+        return "the name has characters that the endpoint refuses"
+    return f"the name has more than {_LONGEST_NAME} characters"
+
+
 def _new_name(old: str, owners: dict[str, str]) -> str:
     """A name that belongs to `old` and to no other; `owners` (new name -> old name) is filled in."""
     readable = _REFUSED_CHARACTERS.sub("_", old).strip("_") or "tool"
     digest = hashlib.sha256(old.encode("utf-8", "surrogatepass")).hexdigest()
-    candidates = (f"{readable}_{digest[:length]}" for length in range(_HASH_LENGTH, len(digest)))
-    return next(
-        (name for name in candidates if owners.setdefault(name, old) == old),
-        f"{readable}_{digest}",
+    candidates = (
+        f"{readable[: _LONGEST_NAME - 1 - length]}_{digest[:length]}"
+        for length in range(_HASH_LENGTH, _LONGEST_NAME - 1)
     )
+    return next((name for name in candidates if owners.setdefault(name, old) == old), digest)
 
 
 def _places(body: JsonObject) -> Iterator[_Place]:
@@ -217,40 +226,40 @@ def _from_function_call(body: JsonObject, context: RuleContext) -> list[Change]:
     return [Change("tools", "/function_call", why)]
 
 
-def _shaped_tools(given: object, context: RuleContext, changes: list[Change]) -> Iterator[JsonObject]:
+def _shaped_tools(given: object, context: RuleContext, changes: Changes) -> Iterator[JsonObject]:
     seen: dict[str, JsonObject] = {}
     for index, tool in enumerate(_list(given)):
         pointer = f"/tools/{index}"
         function = function_of(tool)
         name = function.get("name") if function is not None else None
         if function is None or not isinstance(name, str) or not name:
-            changes.append(Change("tools", pointer, "the endpoint only takes named functions: removed"))
+            changes.note_at("tools", pointer, "the endpoint only takes named functions: removed")
             continue
         if function is tool or set(tool) != {"type", "function"}:
-            changes.append(Change("tools", pointer, "the tool is brought into shape: type and function only"))
+            changes.note_at("tools", pointer, "the tool is brought into shape: type and function only")
         flat = function is tool
         described = {key: value for key, value in function.items() if not (flat and key == "type")}
         inside = pointer if flat else f"{pointer}/function"
         shaped = {"type": "function", "function": _shaped_function(described, inside, context, changes)}
         if name in seen:
             same = "the same tool" if seen[name] == shaped else "another tool of the same name"
-            changes.append(Change("tools", pointer, f"{same} is offered before: removed"))
+            changes.note_at("tools", pointer, f"{same} is offered before: removed")
             continue
         seen[name] = shaped
         yield shaped
 
 
-def _shaped_function(function: JsonObject, pointer: str, context: RuleContext, changes: list[Change]) -> JsonObject:
+def _shaped_function(function: JsonObject, pointer: str, context: RuleContext, changes: Changes) -> JsonObject:
     shaped: JsonObject = {}
     for key, value in function.items():
         kept, why = _function_field(key, value, context)
         if kept is not None:
             shaped[key] = kept
         if why is not None:
-            changes.append(Change("tools", f"{pointer}/{escape(key)}", why))
+            changes.note_at("tools", f"{pointer}/{escape(key)}", why)
     if "parameters" not in shaped:
-        shaped["parameters"] = {**_NO_PARAMETERS, "properties": {}}
-        changes.append(Change("tools", f"{pointer}/parameters", "a function needs parameters: none described"))
+        shaped["parameters"] = {"type": "object", "properties": {}}
+        changes.note_at("tools", f"{pointer}/parameters", "a function needs parameters: none described")
     return shaped
 
 
@@ -261,7 +270,8 @@ def _function_field(key: str, value: object, context: RuleContext) -> tuple[obje
     if key == "description":
         return _description(value)
     if key == "parameters":
-        return _parameters(value)
+        schema, why = schemas.object_schema(value)
+        return schema, why or None
     if key == "strict" and context.profile.strict_tools and isinstance(value, bool):
         return value, None
     return None, f"{key} is not accepted in a function: removed"
@@ -273,17 +283,3 @@ def _description(value: object) -> tuple[object, str | None]:
     if value is None:
         return None, "null: removed"
     return json_body.serialise(value).decode(), "a description is text"
-
-
-def _parameters(value: object) -> tuple[object, str | None]:
-    """Parameters as an object; the cloud API's form, a JSON string, is read."""
-    if isinstance(value, dict):
-        return value, None
-    if isinstance(value, str):
-        try:
-            parsed = json_body.parse(value.encode("utf-8", "surrogatepass"))
-        except json_body.InvalidJson:
-            parsed = None
-        if isinstance(parsed, dict):
-            return parsed, "parameters were a JSON string: read"
-    return None, "parameters are no object: removed"

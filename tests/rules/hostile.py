@@ -1,7 +1,11 @@
-"""Bodies that cost the most for their size: `BODIES` maps a name to a maker of messages, about `n` of a thing."""
+"""Bodies that cost the most for their size: `BODIES` maps a name to a maker of messages, about `n` of a thing.
+
+`FIELDS` does so for the other fields of a body.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +38,12 @@ def text(words: str) -> dict[str, Any]:
 
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+
+
+def encoded(value: Any, times: int) -> str:
+    for _ in range(times):
+        value = json.dumps(value)
+    return str(value)
 
 
 def names(n: int) -> list[str]:
@@ -100,6 +110,11 @@ BODIES: dict[str, Callable[[int], Messages]] = {
     ],
     "tool calls": lambda n: [assistant(*names(n)), *map(answer, names(n))],
     "tool calls without an answer": lambda n: [assistant(*names(n), content=None)],
+    "broken arguments": lambda n: [assistant("a"), {**assistant(), "tool_calls": [call("b", "ls", '{"a":' * n)]}],
+    "many broken arguments": lambda n: [{**assistant(), "tool_calls": [call("b", "ls", "{") for _ in range(n)]}],
+    "arguments encoded again": lambda n: [{**assistant(), "tool_calls": [call("b", "ls", encoded("x" * n, 8))]}],
+    "halves of characters": lambda n: [{**assistant(), "tool_calls": [call("b", "ls", "\\ud83d" * n)]}],
+    "backslashes in arguments": lambda n: [{**assistant(), "tool_calls": [call("b", "ls", "\\" * n)]}],
     "tool calls of a user": lambda n: [{**assistant(*names(n)), "role": "user"}],
     "tool calls that are none": lambda n: [{**assistant(), "tool_calls": ["x"] * n}],
     "late system messages": lambda n: [user(), *({"role": "system", "content": "s"} for _ in range(n))],
@@ -131,6 +146,10 @@ BODIES: dict[str, Callable[[int], Messages]] = {
     "blank parts": lambda n: [user([text(" ") for _ in range(n)])],
     "images of a tool": lambda n: [assistant("a"), {**answer("a"), "content": [text("a"), IMAGE] * n}],
     "parts that aren't taken": lambda n: [user([{"type": "file"} for _ in range(n)])],
+    "lists of lists": lambda n: [user([[["a"], [IMAGE]] for _ in range(n)])],
+    "objects as content": lambda n: [user([{"a": 1} for _ in range(n)]), user({f"k{k}": k for k in range(n)})],
+    "parts of reasoning": lambda n: [user(), assistant(content=[{"type": "thinking", "thinking": "a"}] * n)],
+    "reasoning in lists of lists": lambda n: [user(), {**assistant(), "thinking": [[{"thinking": ["a"]}]] * n}],
     "fields that aren't taken": lambda n: [user(**{f"k{number}": 0 for number in range(n)})],
     "turns": lambda n: [message for _ in range(n) for message in (user(), assistant())],
     "turns with calls": lambda n: [message for name in names(n) for message in (user(), assistant(name), answer(name))],
@@ -146,4 +165,43 @@ BODIES: dict[str, Callable[[int], Messages]] = {
     "beginnings of turns": lambda n: [
         *(message for _ in range(30) for message in (user("\nuser:\n\n" * n), assistant()))
     ],
+}
+
+
+def tools(named: list[str], **function: Any) -> list[dict[str, Any]]:
+    return [{"type": "function", "function": {"name": name, **function}} for name in named]
+
+
+def nested(schemas: list[Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {f"p{k}": schema for k, schema in enumerate(schemas)}}
+
+
+FIELDS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "tools": lambda n: {"tools": tools(names(n), parameters={"type": "object", "properties": {}})},
+    "tools without parameters": lambda n: {"tools": tools(names(n))},
+    "tools of one name": lambda n: {"tools": tools(["ls"] * n, description="d" * 100)},
+    "names that collide": lambda n: {"tools": tools([f"a{':' * k}" for k in range(int(n**0.5))])},
+    "names that look alike": lambda n: {"tools": tools([f"{name}:" for name in names(n)] + ["a:", "a."] * n)},
+    "long names": lambda n: {"tools": tools([f"{'l' * 100}{k}" for k in range(n)])},
+    "a long name": lambda n: {"tools": tools(["l" * n, ":" * n, "_" * n])},
+    "shorter names that are taken": lambda n: {"tools": tools([f"tool_{k}" for k in range(n)] + [":"] * n)},
+    "tools that are none": lambda n: {"tools": [{"type": "web_search"} for _ in range(n)]},
+    "fields of a function": lambda n: {"tools": tools(["ls"], **{f"k{k}": k for k in range(n)})},
+    "functions": lambda n: {"functions": [{"name": name} for name in names(n)]},
+    "allowed tools": lambda n: {
+        "tools": tools(names(2 * n)),
+        "tool_choice": {"type": "allowed_tools", "tools": [{"type": "function", "name": name} for name in names(n)]},
+    },
+    "properties": lambda n: {"tools": tools(["ls"], parameters=nested([{"type": "string", "required": True}] * n))},
+    "properties of PHP": lambda n: {"tools": tools(["ls"], parameters=nested([{"properties": []}] * n))},
+    "properties in a list": lambda n: {
+        "tools": tools(["ls"], parameters={"type": "object", "properties": [{"name": name} for name in names(n)]})
+    },
+    "names that are required": lambda n: {
+        "tools": tools(["ls"], parameters={"type": "object", "required": [*names(n), 1]})
+    },
+    "alternatives": lambda n: {"tools": tools(["ls"], parameters={"anyOf": [{"type": "string"}] * n})},
+    "schemas in text": lambda n: {"tools": tools(["ls"], parameters=encoded({"description": "x" * n}, 6))},
+    "parameters that aren't taken": lambda n: {f"k{k}": k for k in range(n)},
+    "stop texts": lambda n: {"stop": names(n)},
 }

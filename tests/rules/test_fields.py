@@ -1,4 +1,4 @@
-"""Message fields and reasoning."""
+"""Message fields."""
 
 from __future__ import annotations
 
@@ -6,35 +6,8 @@ from typing import Any
 
 import pytest
 
-from addon.rules.fields import escape, fields, reasoning
-from tests.rule_context import call, context
-
-
-def test_legacy_reasoning_goes() -> None:
-    body = {"messages": [{"role": "assistant", "content": "4", "reasoning_content": "2+2", "reasoning": "x"}]}
-    changes = reasoning(body, context())
-    assert body == {"messages": [{"role": "assistant", "content": "4"}]}
-    assert {change.rule for change in changes} == {"reasoning"}
-
-
-def test_tokenhub_reasoning_stays() -> None:
-    body = {"messages": [{"role": "assistant", "content": "4", "reasoning_content": "2+2"}]}
-    assert reasoning(body, context("tokenhub")) == []
-
-
-def test_tokenhub_knows_reasoning_by_its_own_name() -> None:
-    body: dict[str, Any] = {"messages": [{"role": "assistant", "content": "4", "reasoning": "2+2"}]}
-    reasoning(body, context("tokenhub"))
-    assert body["messages"] == [{"role": "assistant", "content": "4", "reasoning_content": "2+2"}]
-
-
-@pytest.mark.parametrize(("thinking", "added"), [("enabled", True), ("adaptive", True), ("disabled", False)])
-def test_a_thinking_model_gets_its_reasoning_back_even_if_the_client_lost_it(thinking: str, added: bool) -> None:
-    message = {"role": "assistant", "content": "ok", "tool_calls": [call()]}
-    body: dict[str, Any] = {"messages": [message], "thinking": {"type": thinking}}
-    changes = reasoning(body, context("tokenhub"))
-    assert bool(changes) is added
-    assert message.get("reasoning_content") == ("" if added else None)
+from addon.rules.fields import escape, fields
+from tests.rule_context import context
 
 
 def test_fields_outside_the_profile_go_and_are_named() -> None:

@@ -75,7 +75,8 @@ def conversation(texts: list[str]) -> list[Any]:
     return [*group, *turns]
 
 
-TOOLS = [{"type": "function", "function": {"name": "ls", "description": FORGED, "parameters": {"type": "object"}}}]
+SCHEMA = {"type": "object", "properties": {}}
+TOOLS = [{"type": "function", "function": {"name": "ls", "description": FORGED, "parameters": SCHEMA}}]
 
 
 @given(st.lists(hostile, min_size=1, max_size=5), st.sampled_from(LANGUAGES), st.sampled_from(["hunyuan", "tokenhub"]))

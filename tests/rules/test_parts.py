@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -77,8 +78,63 @@ def test_videos_pass() -> None:
     assert shaped([TEXT, video]) == [TEXT, video]
 
 
-@pytest.mark.parametrize(("content", "text"), [(3, "3"), ({"a": 1}, None), (True, "true")])
-def test_content_of_a_wrong_type(content: Any, text: str | None) -> None:
-    [new] = shaped(content)
-    assert new["type"] == "text"
-    assert text is None or new["text"] == text
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (3, "3"),
+        (1.5, "1.5"),
+        (True, "true"),
+        ({"a": 1}, '{"a":1}'),
+        ({"text": "hi", "address": "b"}, '{"text":"hi","address":"b"}'),
+        ({"type": "weather", "temp": 3}, '{"type":"weather","temp":3}'),
+        (
+            {"type": "FeatureCollection", "features": [{"type": "F"}]},
+            '{"type":"FeatureCollection","features":[{"type":"F"}]}',
+        ),
+        ({"type": None, "a": []}, '{"type":null,"a":[]}'),
+        (TEXT, "hi"),
+        ({"text": "hi"}, "hi"),
+        ({"type": "input_text", "text": "hi"}, "hi"),
+        ({"type": "text", "text": {"value": "hi", "annotations": []}}, "hi"),
+        ({"type": "text", "text": 3}, "3"),
+        ({"type": "text", "text": None}, ""),
+        ([[[TEXT]]], "hi"),
+        ([{"a": 1}], '{"a":1}'),
+        ([[], ["hi"]], "hi"),
+    ],
+)
+def test_content_of_a_wrong_type(content: Any, text: str) -> None:
+    assert shaped(copy.deepcopy(content)) == [{"type": "text", "text": text}]
+    assert shaped(content, "tool") == (text or None)
+
+
+def test_lists_in_a_list_are_opened_in_order() -> None:
+    assert shaped([["a", [IMAGE, ["b"]]], "c"]) == [
+        {"type": "text", "text": "a"},
+        IMAGE,
+        {"type": "text", "text": "b"},
+        {"type": "text", "text": "c"},
+    ]
+
+
+def test_a_part_alone_with_file_data_is_no_text() -> None:
+    assert shaped(IMAGE) == [IMAGE]
+    [noted] = shaped({"type": "audio", "data": "A" * 600})
+    assert "AAAA" not in noted["text"]
+
+
+def test_long_text_without_spaces_is_no_file_data() -> None:
+    words = "\u4f60\u597d" * 400
+    [new] = shaped([{"type": "document", "source": {"data": words}}])
+    assert words in new["text"]
+
+
+@pytest.mark.parametrize("kind", ["file", None])
+def test_nesting_as_deep_as_a_body_can_be(kind: str | None) -> None:
+    lists: Any = "inside"
+    objects: Any = "inside"
+    for _ in range(1000):
+        lists, objects = [lists], {"a": objects}
+    assert shaped(lists) == [{"type": "text", "text": "inside"}]
+    [new] = shaped([{"type": kind, "a": objects, "b": lists}])
+    assert new["text"].count("inside") == 2

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import gc
 import time
+from collections import Counter
 
 import pytest
 
+from addon.exchange import Changes
 from addon.rules import apply_chat
 from addon.wire import json_body
 from tests.rule_context import context
-from tests.rules.hostile import BODIES
+from tests.rules.hostile import BODIES, FIELDS, user
 
 ENOUGH = 0.008
 """Seconds of CPU from which on a measurement says something about growth."""
 MOST = 1 << 18
 LIMIT = 8.0
 """Linear is 4, with what a busy machine adds; quadratic is 16."""
-PROFILES = {"assistants with reasoning": "tokenhub", "speakers": "tokenhub"}
+PROFILES = dict.fromkeys(
+    ["assistants with reasoning", "speakers", "parts of reasoning", "reasoning in lists of lists"], "tokenhub"
+)
 """Where it isn't `hunyuan`, which demands more: bodies whose fields it would only remove."""
 
 
 def seconds(name: str, n: int, times: int) -> float:
     """CPU time of the rules over the body of a size: the best of so many."""
-    data = json_body.serialise(BODIES[name](n))
+    made = {"messages": BODIES[name](n)} if name in BODIES else {"messages": [user()], **FIELDS[name](n)}
+    data = json_body.serialise(made)
     best = float("inf")
     for _ in range(times):
-        body = {"model": "hunyuan-turbos-latest", "messages": json_body.parse(data)}
+        body = {"model": "hunyuan-turbos-latest", **json_body.parse(data)}
         gc.collect()
         gc.disable()
         try:
@@ -38,7 +43,7 @@ def seconds(name: str, n: int, times: int) -> float:
     return best
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", [*BODIES, *FIELDS])
 def test_four_times_as_much_costs_four_times_as_much(name: str) -> None:
     n = 1000
     while seconds(name, n, 1) < ENOUGH and n < MOST:
@@ -46,6 +51,13 @@ def test_four_times_as_much_costs_four_times_as_much(name: str) -> None:
     assert seconds(name, 4 * n, 3) < LIMIT * seconds(name, n, 3)
 
 
-def test_the_list_of_changes_is_bounded() -> None:
-    body = {"model": "hunyuan-turbos-latest", "messages": [{} for _ in range(20_000)]}
-    assert len(apply_chat(body, context())) < 5_000
+TIMES = {"merge": 2}
+"""How often a rule runs, where it is more than once."""
+
+
+@pytest.mark.parametrize("name", [*BODIES, *FIELDS])
+def test_the_list_of_changes_is_bounded(name: str) -> None:
+    made = {"messages": BODIES[name](3000)} if name in BODIES else {"messages": [user()], **FIELDS[name](3000)}
+    body = {"model": "hunyuan-turbos-latest", **json_body.parse(json_body.serialise(made))}
+    by_rule = Counter(change.rule for change in apply_chat(body, context()))
+    assert all(count <= Changes.MAX_LISTED * TIMES.get(rule, 1) for rule, count in by_rule.items())

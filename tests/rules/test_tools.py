@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 from typing import Any
 
@@ -17,7 +18,10 @@ from tests.rule_context import context
 from tests.strategies import json_values
 
 PROFILES: tuple[ProfileName, ...] = ("hunyuan", "tokenhub")
-NAMES = st.sampled_from(["ls", "read file", "ns:ls", "ns/ls", "名字", "", "a.b", "a_b"])
+EMPTY = {"type": "object", "properties": {}}
+NAMES = st.sampled_from(
+    ["ls", "read file", "ns:ls", "ns/ls", "名字", "", "a.b", "a_b", "l" * 64, "l" * 65, "l" * 66, "é" * 80]
+)
 
 
 def function(name: Any = "ls", **fields: Any) -> dict[str, Any]:
@@ -118,6 +122,50 @@ def test_a_collision_with_a_good_name_is_avoided() -> None:
     assert given.plan.tool_names == {new: "a.b"}
 
 
+def test_a_long_name_is_shortened_everywhere_alike() -> None:
+    long, longer = "mcp__server__" + "read_" * 20, "mcp__server__" + "read_" * 20 + "note"
+    called = {"id": "a", "type": "function", "function": {"name": long, "arguments": "{}"}}
+    body = chat(
+        tools=[function(long), function(longer), function("l" * 64)],
+        tool_choice={"type": "function", "function": {"name": longer}},
+        messages=[
+            {"role": "assistant", "tool_calls": [called]},
+            {"role": "tool", "tool_call_id": "a", "name": long, "content": "x"},
+        ],
+    )
+    given = context()
+    tool_names(body, given)
+    short, shorter, whole = (tool["function"]["name"] for tool in body["tools"])
+    assert re.fullmatch(r"mcp__server__read_[a-z_]+_[0-9a-f]{8}", short)
+    assert len(short) == len(shorter) == 64
+    assert short != shorter
+    assert whole == "l" * 64
+    assert body["tool_choice"]["function"]["name"] == shorter
+    assert body["messages"][0]["tool_calls"][0]["function"]["name"] == body["messages"][1]["name"] == short
+    assert given.plan.tool_names == {short: long, shorter: longer}
+
+
+def test_a_long_name_that_every_shorter_one_of_is_taken() -> None:
+    old = "l" * 65
+    digest = hashlib.sha256(old.encode()).hexdigest()
+    taken = [f"{'l' * (63 - length)}_{digest[:length]}" for length in range(8, 63)]
+    body = chat(tools=[*map(function, taken), function(old)])
+    tool_names(body, context())
+    assert body["tools"][-1]["function"]["name"] == digest
+
+
+def test_a_thousand_changes_are_listed() -> None:
+    offered = [
+        function("a b"),
+        *({"type": "web_search"} for _ in range(2000)),
+        *(function(f"a {n}") for n in range(2000)),
+    ]
+    body = chat(tools=offered)
+    assert len(tool_names(body, context())) == 1000
+    assert len(tools(body, context())) == 1000
+    assert len(body["tools"]) == 2001
+
+
 def test_missing_names_are_stable_and_only_given_ones_are_named_back() -> None:
     body = chat(tools=[{"type": "function", "function": {}}, {"type": "function", "function": {"name": ""}}])
     given = context()
@@ -133,10 +181,10 @@ def test_kept_tools_keep_their_names() -> None:
 
 
 def test_functions_become_tools() -> None:
-    body = chat(functions=[{"name": "ls", "parameters": {"type": "object"}}], function_call={"name": "ls"})
+    body = chat(functions=[{"name": "ls", "parameters": EMPTY}], function_call={"name": "ls"})
     given = context()
     assert [change.pointer for change in tools(body, given)] == ["/functions", "/function_call"]
-    assert body["tools"] == [{"type": "function", "function": {"name": "ls", "parameters": {"type": "object"}}}]
+    assert body["tools"] == [{"type": "function", "function": {"name": "ls", "parameters": EMPTY}}]
     assert body["tool_choice"] == {"type": "function", "function": {"name": "ls"}}
     assert "functions" not in body
     assert "function_call" not in body
@@ -176,15 +224,15 @@ def test_a_tool_is_brought_into_shape(offered: list[Any], pointers: list[str]) -
 
 
 def test_parameters_as_a_json_string_are_read() -> None:
-    body = chat(tools=[function(parameters='{"type":"object"}')])
+    body = chat(tools=[function(parameters='{"type":"object","properties":{}}')])
     tools(body, context())
-    assert body["tools"][0]["function"]["parameters"] == {"type": "object"}
+    assert body["tools"][0]["function"]["parameters"] == EMPTY
 
 
 def test_a_flat_tool_becomes_nested() -> None:
-    body = chat(tools=[{"type": "function", "name": "ls", "parameters": {}, "strict": False}])
+    body = chat(tools=[{"type": "function", "name": "ls", "parameters": EMPTY, "strict": False}])
     assert changed(tools, body) == ["/tools/0", "/tools/0/strict"]
-    assert body["tools"] == [{"type": "function", "function": {"name": "ls", "parameters": {}}}]
+    assert body["tools"] == [{"type": "function", "function": {"name": "ls", "parameters": EMPTY}}]
 
 
 def test_strict_stays_where_it_is_accepted() -> None:

@@ -186,7 +186,8 @@ def test_the_guard_against_the_network_works() -> None:
 def test_a_model_that_sees_gets_its_images() -> None:
     body = image_body(IMAGE, model="hunyuan-vision-1.5-instruct")
     assert Done(stdin=body).status == 0
-    with_tools = {**body, "tools": [{"type": "function", "function": {"name": "ls", "parameters": {}}}]}
+    schema = {"type": "object", "properties": {}}
+    with_tools = {**body, "tools": [{"type": "function", "function": {"name": "ls", "parameters": schema}}]}
     request = Done("--format", "json", stdin=with_tools).only
     assert [change["rule"] for change in request["changes"]] == ["tool-model", "cascade"]
     assert (request["model"], request["vision_calls"]) == ("hunyuan-vision-1.5-instruct", 1)
