@@ -41,6 +41,7 @@ CHAT_RULES: tuple[Rule, ...] = (
     calls.calls,
     fields.reasoning,
     fields.fields,
+    media.image_parts,
     parts.parts,
     media.media,
     tools.tools,

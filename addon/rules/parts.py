@@ -6,16 +6,13 @@ Sources: SDK Content.Type; compat page 1729/111007 (`image_url.url` is http(s) o
 from __future__ import annotations
 
 import re
-from typing import Any
-
 from addon.exchange import Change, JsonObject
-from addon.rules import content
+from addon.rules import content, files
 from addon.rules.context import RuleContext
 from addon.texts import marks
 from addon.wire import json_body
 
 _IMAGE_URL = re.compile(r"https?://|data:image/[\w.+-]+;base64,", re.IGNORECASE)
-_DATA_LENGTH = 500  # a string this long without any white space is file data, not something to read
 
 
 def parts(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -81,18 +78,9 @@ def _as_text(part: JsonObject, context: RuleContext) -> str:
     for name in ("text", "refusal", "thinking"):
         if isinstance(part.get(name), str):
             return str(part[name])
-    detail = _short(part)
+    carried = files.text_of(part)
+    if carried is not None:
+        return carried
+    detail = files.short(part)
     words = "" if not detail else " " + json_body.serialise(detail).decode()
     return context.texts.unsupported_part.format(type=marks.inline(str(part.get("type", "?"))), detail=words)
-
-
-def _short(value: Any) -> Any:
-    """A part without its type and without file data, for the note that stands for it."""
-    if isinstance(value, dict):
-        shortened = {key: _short(item) for key, item in value.items() if key != "type"}
-        return {key: item for key, item in shortened.items() if item not in (None, {}, [])}
-    if isinstance(value, list):
-        return [_short(item) for item in value]
-    if isinstance(value, str) and len(value) >= _DATA_LENGTH and len(value.split(maxsplit=1)) == 1:
-        return None
-    return value
