@@ -145,7 +145,9 @@ class Cascade:
         outcome.refusal = await self._ask(needed, settings.concurrency, findings, outcome)
         if outcome.refusal is None:
             described = [findings[key] for key in keys]
-            outcome.changes = await _apart(size, lambda: _put(body, found, described, template.model, texts))
+            outcome.changes = await _apart(
+                _EACH * len(found), lambda: _put(body, found, described, template.model, texts)
+            )
         return outcome
 
     async def _ask(

@@ -40,7 +40,7 @@ _AFTER_LINE = re.compile(r"""[ \t]*+(?:\Z|[\r\n"'`<>)\]},\\%])""")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _WIDEST = 128
 """Characters of a line of wrapped base64 (76 in MIME, 64 in PEM): what follows a longer one is other text."""
-_JSON = re.compile(r'\s*+[\[{"](?:[\s\w{}\[\]:,.+\-]++|"(?:[^"\\]++|\\.)*+")*+\Z', re.DOTALL | re.ASCII)
+_JSON = re.compile(r'\s*+(?=[\[{"])(?:[\s\w{}\[\]:,.+\-]++|"(?:[^"\\]++|\\.)*+")*+\Z', re.DOTALL | re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
 

@@ -21,7 +21,7 @@ QUESTION_LENGTH = 800
 
 _IMAGE_TYPES = frozenset({"image_url", "input_image", "image", "image-data", "image_data", "image-url"})
 _FILE_TYPES = frozenset({"file", "input_file", "file-data", "file_data", "media", "resource", "document", "blob"})
-_TEXT_TYPES = frozenset({"text", "input_text", "output_text"})
+_TEXT_TYPES = ("text", "input_text", "output_text")
 _CARRIERS = ("image_url", "url", "image", "source", "resource", "file", "inline_data", "inlineData", "blob")
 """Fields of a part that hold its image, or an object that does."""
 _DATA = ("data", "blob", "file_data", "fileData", "base64", "bytes")
@@ -148,12 +148,15 @@ def _messages(body: JsonObject) -> Iterator[JsonObject]:
 def _suspicious(content: object) -> bool:
     if isinstance(content, str):
         return image_texts.suspected(content)
-    if isinstance(content, list):
-        return any(map(_suspicious, content))
-    if not isinstance(content, dict):
-        return False
-    text = _text_of(content)
-    return image_texts.suspected(text) if text is not None else content.get("type") not in _TEXT_TYPES
+    parts = content if isinstance(content, list) else [content]
+    return any(map(_suspicious_part, parts))
+
+
+def _suspicious_part(part: object) -> bool:
+    text = _text_of(part)
+    if text is not None:
+        return image_texts.suspected(text)
+    return isinstance(part, list) or (isinstance(part, dict) and part.get("type") not in _TEXT_TYPES)
 
 
 def _places(index: int, content: object) -> Iterator[Place]:

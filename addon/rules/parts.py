@@ -6,6 +6,7 @@ Sources: SDK Content.Type; compat page 1729/111007 (`image_url.url` is http(s) o
 from __future__ import annotations
 
 import re
+
 from addon.exchange import Change, JsonObject
 from addon.rules import content, files
 from addon.rules.context import RuleContext
