@@ -107,9 +107,8 @@ def sendable_url(source: str, max_bytes: int) -> str:
         raise BadImage("unreadable")
     if len(payload) // 4 * 3 - payload[-2:].count("=") > max_bytes:
         raise BadImage("too_large")
-    mended = f"data:{_mime_type(payload)};base64"
-    header = source[: len(mended)]
-    return source if mended == header and len(source) == len(header) + 1 + len(payload) else f"{mended},{payload}"
+    mended = f"data:{_mime_type(payload)};base64,{payload}"
+    return source if source == mended else mended
 
 
 def _payload(source: str) -> str | None:

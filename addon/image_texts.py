@@ -26,7 +26,7 @@ LEAST = 48
 _DEPTH = 8
 """How many times JSON may stand in a string of JSON. Each time costs a reading of what is left."""
 
-_HINTS = ("64,", "64%2", "iVBORw0KGgo", "R0lGOD", "UklGR", "9j/", "9j_", "9j\\", "Qk0", "Qk1", "Qk2", "Qk3")
+_HINTS = ("64,", "64%2", "iVBORw0KGgo", "R0lGOD", "UklGR", "9j", "Qk")
 _BEGINNING = re.compile(
     r"64(?:,|%2[cC])|iVBORw0KGgo|R0lGOD[dl]h|UklGR|/9j\\*+[/_]|_9j\\*+[/_]|Qk[0-3][A-Za-z0-9+/_-]{5}AAAA"
 )

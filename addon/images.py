@@ -183,10 +183,17 @@ def _looked(value: Any, depth: int) -> Any:
         return value if all(map(_same, items, value)) else items
     source = _source(value)
     if source is not None:
-        words = value.get("text")
-        return _Picture(source, words if isinstance(words, str) and not words.isspace() else "")
+        return _Picture(source, _caption(value.get("text")))
     fields = {name: _looked(field, depth - 1) for name, field in value.items()}
     return value if all(map(_same, fields.values(), value.values())) else fields
+
+
+def _caption(text: object) -> str:
+    """The text beside an image in its own part, without any image of its own."""
+    if not isinstance(text, str) or text.isspace():
+        return ""
+    pieces = image_texts.apart(text)
+    return text if pieces is None else image_texts.join(pieces, lambda _: "")
 
 
 def _same(one: object, other: object) -> bool:

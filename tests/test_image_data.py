@@ -101,6 +101,7 @@ SPELLINGS = {
     "bare": STANDARD,
     "bare with white space": f" {WRAPPED}\n",
     "url-safe": f"data:image/png;base64,{STANDARD.translate(str.maketrans('+/', '-_')).rstrip('=')}",
+    "url-safe with padding": f"data:image/png;base64,{STANDARD.translate(str.maketrans('+/', '-_'))}",
     "bare url-safe": STANDARD.translate(str.maketrans("+/", "-_")),
     "line breaks": f"data:image/png;base64,{WRAPPED}",
     "percent": f"data:image/png;base64,{quote(STANDARD, safe='')}",

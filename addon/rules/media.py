@@ -42,7 +42,7 @@ def image_parts(body: JsonObject, context: RuleContext) -> list[Change]:
         if _is_proper(given):
             continue
         parts = spread.setdefault(place.message, [[part] for part in (whole if isinstance(whole, list) else [whole])])
-        parts[place.part or 0] = _shaped(place, found, context)
+        parts[place.part or 0] = _shaped(place, found, given, context)
         changes.append(Change("media", place.pointer, "an image in another shape becomes an image part or a note"))
     for index, parts in spread.items():
         flat = [part for several in parts for part in several]
@@ -84,12 +84,14 @@ def _is_odd(url: str) -> bool:
     return url[:5].lower() == "data:" and any(url.find(letter, start) >= 0 for letter in _ODD)
 
 
-def _shaped(place: Place, found: list[Image], context: RuleContext) -> list[Any]:
+def _shaped(place: Place, found: list[Image], given: object, context: RuleContext) -> list[Any]:
     """The parts that stand for one with images: its text with a note for each, and the images after it."""
     urls = [_url(image.source) for image in found] if context.model.images else [None] * len(found)
     unsent = context.texts.unsupported_part.format(type="image", detail="")
     notes = iter([unsent if url is None else context.texts.image_after for url in urls])
-    parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls if url is not None]
+    image = given.get("image_url") if isinstance(given, dict) else None
+    beside = image if isinstance(image, dict) else {}  # `detail` and the like
+    parts = [{"type": "image_url", "image_url": {**beside, "url": url}} for url in urls if url is not None]
     if place.is_picture and parts:
         return [*parts, *([content.text_part(place.words)] if place.words else [])]
     return [place.filled(lambda _: next(notes)), *parts]
