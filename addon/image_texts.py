@@ -26,9 +26,9 @@ LEAST = 48
 _DEPTH = 8
 """How many times JSON may stand in a string of JSON. Each time costs a reading of what is left."""
 
-_HINTS = ("64,", "64%2", "iVBORw0KGgo", "R0lGOD", "UklGR", "9j", "Qk")
+_HINTS = ("64,", "64%2", "iVBORw0KGg", "R0lGOD", "UklGR", "9j", "Qk")
 _BEGINNING = re.compile(
-    r"64(?:,|%2[cC])|iVBORw0KGgo|R0lGOD[dl]h|UklGR|/9j\\*+[/_]|_9j\\*+[/_]|Qk[0-3][A-Za-z0-9+/_-]{5}AAAA"
+    r"64(?:,|%2[cC])|iVBORw0KGg[opqr]|R0lGOD[dl]h|UklGR|/9j\\*+[/_]|_9j\\*+[/_]|Qk[0-3][A-Za-z0-9+/_-]{5}AAAA"
 )
 _URL_HEAD = 256
 """Characters of a data URL before its data that are looked at."""
