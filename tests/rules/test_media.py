@@ -69,7 +69,7 @@ def shaped(content: Any, model: str) -> tuple[Any, list[Change]]:
 def test_a_model_that_sees_gets_an_image_part(part: Any) -> None:
     content, changes = shaped([TEXT, part], SEES)
     assert content == [TEXT, PROPER]
-    assert [(change.rule, change.pointer) for change in changes] == [("media", "/messages/0/content/1")]
+    assert [(change.rule, change.pointer) for change in changes] == [("image-parts", "/messages/0/content/1")]
     assert shaped(part, SEES)[0] == [PROPER]
 
 
