@@ -143,6 +143,22 @@ def test_json_lines_and_json_cut_short() -> None:
     assert new == '{"note": "Took it.", "a": "X'
 
 
+@pytest.mark.parametrize("after", ["\nDone", "\nDONE\n", "\nIt is."])
+def test_word_on_the_line_after_full_lines_stays(after: str) -> None:
+    payload = base64.b64encode(PNG + bytes(57 * 3 - len(PNG))).decode()
+    assert replaced(wrapped(76, payload=payload) + after, "X")[0] == "X" + after
+
+
+def test_line_after_a_long_one_is_other_text() -> None:
+    payload = base64.b64encode(PNG + bytes(300 - len(PNG))).decode()
+    assert replaced(f"{payload}\nabc123\n", "X")[0] == "X\nabc123\n"
+
+
+def test_json_inside_prose_stays_json() -> None:
+    new, _ = replaced(f'Result: {{"a": "{URL}"}}.')
+    assert json.loads(new.removeprefix("Result: ").rstrip(".")) == {"a": MARK}
+
+
 def test_sign_of_a_mark_and_half_a_character_survive_in_json() -> None:
     text = json.dumps({"a": f"\ud800 {STANDARD}"})
     new, _ = replaced(text, "\ufdd0\ufdd1")
