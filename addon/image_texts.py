@@ -164,7 +164,7 @@ def _end(text: str, start: int) -> int:
         length, padded = line - broken.end(), _padding_end(text, line)
         if not (0 < length <= width and _AFTER_LINE.match(text, padded)):
             break
-        if padded == line and _WORD.fullmatch(text, broken.end(), line):
+        if padded == line and length < width and _WORD.fullmatch(text, broken.end(), line):
             break  # "Done", on a line of its own
         end = line
         if length < width:

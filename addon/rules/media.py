@@ -43,7 +43,7 @@ def image_parts(body: JsonObject, context: RuleContext) -> list[Change]:
             continue
         parts = spread.setdefault(place.message, [[part] for part in (whole if isinstance(whole, list) else [whole])])
         parts[place.part or 0] = _shaped(place, found, given, context)
-        changes.append(Change("image-parts", place.pointer, "an image in another shape becomes an image part or a note"))
+        changes.append(Change("image-parts", place.pointer, "an image in another shape becomes an image part or note"))
     for index, parts in spread.items():
         flat = [part for several in parts for part in several]
         body["messages"][index]["content"] = flat[0] if len(flat) == 1 and isinstance(flat[0], str) else flat
