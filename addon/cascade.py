@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from addon import descriptions, images
+from addon import descriptions, image_data, images
 from addon.descriptions import CallGone, Description, Descriptions, Failure, Finding, SingleFlight
 from addon.exchange import Change, JsonObject
-from addon.images import BadImage, Image
+from addon.image_data import BadImage
+from addon.images import Image
 from addon.outgoing import Outgoing
 from addon.own_calls import Upstream
 from addon.profiles import Profile
@@ -24,8 +25,13 @@ from addon.texts import Texts, marks
 from addon.vision import RETRY_AFTER, Vision, VisionCall
 from addon.wire.errors import Refusal, refusal
 
-LARGE = 1 << 20
-"""Characters of image data from which on hashing and decoding leave the event loop (mitmproxy.md section 1)."""
+LARGE = 1 << 18
+"""Bytes of a body with images from which on looking, hashing and decoding leave the event loop: less of it, whatever it
+holds, is done in a few ms for each step."""
+
+
+_EACH = 100
+"""Bytes that an image counts for beside its data: a hash, a look into memory, a text."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +100,24 @@ class Cascade:
         self.known.resize(settings.cache_entries, settings.cache_bytes)
 
     def wanted(self, body: JsonObject, profile: Profile) -> bool:
-        """Whether `body` holds images that must become text.
+        """Whether images that `body` may hold must become text. A quick look: `find` looks closely.
 
         Under `auto`: its model can't see. A vision model that is offered tools has handed over to a text model by now
         (rule tool-model); one without tools gets its images as they are.
         """
         mode = self._settings.mode
-        if mode == "never" or not images.present(body):
+        if mode == "never" or not images.suspected(body):
             return False
         return mode == "always" or not profile.model(body.get("model")).images
 
-    async def describe(self, body: JsonObject, profile: Profile, upstream: Upstream, texts: Texts) -> CascadeOutcome:
-        """Put a description, or a note that says why there is none, in the place of every image of `body`, in place.
+    async def find(self, body: JsonObject, size: int) -> list[Image]:
+        """Every image of `body`, whose JSON has `size` bytes."""
+        return await _apart(size, lambda: images.find(body))
+
+    async def describe(
+        self, body: JsonObject, found: Sequence[Image], profile: Profile, upstream: Upstream, texts: Texts
+    ) -> CascadeOutcome:
+        """Put a description, or a note that says why there is none, in the place of every image `found` in `body`.
 
         Ends within `CascadeSettings.deadline`; descriptions that came in until then are kept, so that the client's next
         try goes on from there. Cancelling this coroutine ends the calls that no other request waits for.
@@ -122,18 +134,20 @@ class Cascade:
             tries=settings.tries,
             until=self._clock() + settings.deadline,
         )
-        found = images.find(body)
-        keys = await _keys(found, template.model, texts)
+        size = sum(len(image.source) + _EACH for image in found)
+        keys = await _apart(size, lambda: _keys(found, template.model, texts))
         findings = await self.known.find(keys)
         outcome = CascadeOutcome([], calls=0, cached=len(findings), refusal=None)
         newest_first = zip(reversed(keys), reversed(found), strict=True)
         missing = {key: image for key, image in newest_first if key not in findings}
-        needed, hopeless = await _sift(missing, template, settings)
+        needed, hopeless = await _apart(size, lambda: _sift(missing, template, settings))
         findings.update(hopeless)
         outcome.refusal = await self._ask(needed, settings.concurrency, findings, outcome)
         if outcome.refusal is None:
-            for key, image in zip(keys, found, strict=True):
-                outcome.changes.append(_put(body, image, findings[key], template.model, texts))
+            described = [findings[key] for key in keys]
+            outcome.changes = await _apart(
+                _EACH * len(found), lambda: _put(body, found, described, template.model, texts)
+            )
         return outcome
 
     async def _ask(
@@ -195,15 +209,15 @@ class Cascade:
         """Ask, and remember what came of it: here, so that it is kept even if nobody waits any more."""
         result = await self._vision.ask(call)
         if not isinstance(result, Refusal):
-            fleeting = isinstance(result, Failure) or images.is_remote(call.url)
+            fleeting = isinstance(result, Failure) or image_data.is_remote(call.url)
             self.known.put(key, result, self._settings.cache_ttl if fleeting else None)
         return result
 
 
-async def _keys(found: Sequence[Image], model: str, texts: Texts) -> list[bytes]:
+def _keys(found: Sequence[Image], model: str, texts: Texts) -> list[bytes]:
     """What each image's finding depends on, as a digest: model, language, prompt, image data, question."""
     prompt = hashlib.sha256(f"{texts.vision_prompt}\0{texts.vision_no_question}".encode()).hexdigest()
-    digests = await _each(images.digest, [image.source for image in found])
+    digests = (image_data.digest(image.source) for image in found)
     return [
         # the question comes last: it alone may contain the separator
         hashlib.sha256(
@@ -213,21 +227,21 @@ async def _keys(found: Sequence[Image], model: str, texts: Texts) -> list[bytes]
     ]
 
 
-async def _sift(
+def _sift(
     missing: Mapping[bytes, Image], template: VisionCall, settings: CascadeSettings
 ) -> tuple[dict[bytes, VisionCall], dict[bytes, Failure]]:
     """The calls to make, and the failures that are certain without one. Neither kind of failure is worth caching."""
 
     def sendable(source: str) -> str | Failure:
         try:
-            return images.sendable_url(source, settings.image_max_bytes)
+            return image_data.sendable_url(source, settings.image_max_bytes)
         except BadImage as bad:
             return Failure(bad.reason)
 
-    urls = await _each(sendable, [image.source for image in missing.values()])
     needed: dict[bytes, VisionCall] = {}
     hopeless: dict[bytes, Failure] = {}
-    for (key, image), url in zip(missing.items(), urls, strict=True):
+    for key, image in missing.items():
+        url = sendable(image.source)
         if isinstance(url, Failure):
             hopeless[key] = url
         elif len(needed) < settings.image_max_count:
@@ -237,24 +251,29 @@ async def _sift(
     return needed, hopeless
 
 
-async def _each[T](work: Callable[[str], T], sources: Sequence[str]) -> list[T]:
-    """`work` done on every source: here if they are small, else in a thread."""
-    if sum(map(len, sources)) < LARGE:
-        return [work(source) for source in sources]
-    return await asyncio.to_thread(lambda: [work(source) for source in sources])
+async def _apart[T](size: int, work: Callable[[], T]) -> T:
+    """`work` done: here if its `size` is small, else in a thread."""
+    return work() if size < LARGE else await asyncio.to_thread(work)
 
 
-def _put(body: JsonObject, image: Image, finding: Finding, model: str, texts: Texts) -> Change:
-    """Replace `image` by its description or by a note, and say so."""
-    place = {"number": image.number, "total": image.total}
-    if isinstance(finding, Description):
-        text = texts.image_description.format(**place, model=model, description=marks.defused(finding.text))
-        why = f"image {image.number} of {image.total} replaced by a description from {model}"
-    else:
-        text = texts.image_failed.format(**place, reason=texts.image_reasons[finding.reason])
-        why = f"image {image.number} of {image.total} replaced by a note: {finding.reason}"
-    images.replace(body, image, text)
-    return Change("cascade", image.pointer, why)
+def _put(
+    body: JsonObject, found: Sequence[Image], findings: Sequence[Finding], model: str, texts: Texts
+) -> list[Change]:
+    """Replace each image by its description or by a note, and say so."""
+    changes: list[Change] = []
+    written: list[str] = []
+    for image, finding in zip(found, findings, strict=True):
+        place = {"number": image.number, "total": image.total}
+        if isinstance(finding, Description):
+            description = marks.defused(finding.text)
+            written.append(texts.image_description.format(**place, model=model, description=description))
+            why = f"image {image.number} of {image.total} replaced by a description from {model}"
+        else:
+            written.append(texts.image_failed.format(**place, reason=texts.image_reasons[finding.reason]))
+            why = f"image {image.number} of {image.total} replaced by a note: {finding.reason}"
+        changes.append(Change("cascade", image.place.pointer, why))
+    images.put(body, found, written)
+    return changes
 
 
 def _account(upstream: Upstream) -> bytes:

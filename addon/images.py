@@ -1,45 +1,78 @@
-"""Images in a chat body: where they stand, what is asked about them, whether they can be sent. Pure.
+"""Images in a chat body: where they stand, and what is asked about them. Pure.
 
-An image is a content part of any message role (clients put screenshots into tool results: clients.md section 7) or a
-string that starts with a base64 data URL.
+An image is a content part of any message role in the shape of any dialect (clients put screenshots into tool results:
+clients.md section 7), or stands in a text (image_texts.py).
 """
 
 from __future__ import annotations
 
-import binascii
-import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
+from addon import image_data, image_texts
 from addon.exchange import JsonObject
+from addon.image_texts import Piece
+from addon.wire import json_body
 
 QUESTION_LENGTH = 800
 """Characters of a message's text that are shown to the vision model (issue 2 section 5)."""
 
-_PART_TYPES = ("image_url", "input_image", "image")
-_DATA_URL = re.compile(r"data:image/[^\s,]*;base64,[A-Za-z0-9+/]", re.IGNORECASE)
-_HTTP_URL = re.compile(r"https?://", re.IGNORECASE)
-_SIGNATURES = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
-    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
-    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "image/webp"),
-    (re.compile(rb"BM.{4}\0{4}", re.DOTALL), "image/bmp"),
-    (re.compile(rb"GIF8[79]a"), "image/gif"),
-)
-_HEAD_LENGTH = 16  # base64 characters, a multiple of 4: the 12 bytes that the longest signature needs
-_DECODE_STEP = 1 << 18
-"""Base64 characters decoded at once: `binascii` keeps the interpreter lock, so one step is what a thread may cost
-the event loop (well under 1 ms)."""
+_IMAGE_TYPES = frozenset({"image_url", "input_image", "image", "image-data", "image_data", "image-url"})
+_FILE_TYPES = frozenset({"file", "input_file", "file-data", "file_data", "media", "resource", "document", "blob"})
+_TEXT_TYPES = ("text", "input_text", "output_text")
+_CARRIERS = ("image_url", "url", "image", "source", "resource", "file", "inline_data", "inlineData", "blob")
+"""Fields of a part that hold its image, or an object that does."""
+_DATA = ("data", "blob", "file_data", "fileData", "base64", "bytes")
+_MIME = ("media_type", "mimeType", "mediaType", "mime_type")
+_DEPTH = 16
+"""How deep a part is looked into as an object; what is deeper is looked at as JSON text."""
 
 
-class BadImage(ValueError):
-    """An image that can't be sent. `reason` is a key of `Texts.image_reasons`."""
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A text with images in it."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    pieces: list[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A part that is an image, and the text beside it in the same part."""
+
+    source: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A content part, or a whole content (`part` is `None`), with images in it."""
+
+    message: int
+    part: int | None
+    content: Any
+    """The part as sent, but `_Words` and `_Picture` where images are."""
+
+    @property
+    def pointer(self) -> str:
+        """JSON Pointer of the part or content."""
+        content = f"/messages/{self.message}/content"
+        return content if self.part is None else f"{content}/{self.part}"
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether the part is an image and no text with one."""
+        return isinstance(self.content, _Picture)
+
+    @property
+    def words(self) -> str:
+        """The text beside an image in its own part."""
+        return self.content.words if isinstance(self.content, _Picture) else ""
+
+    def filled(self, write: Callable[[str], str]) -> Any:
+        """The part with `write(source)` where each image was, in order."""
+        return _filled(self.content, write)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +82,19 @@ class Image:
     Numbers over the whole request would change the text of old turns as new images come.
     """
 
-    message: int
-    """Index of the message."""
-    part: int | None
-    """Index of the content part; `None` where the content is a string."""
+    place: Place
     number: int
     total: int
     """Images in the same message."""
     source: str
-    """The image's URL as sent; base64 data of another dialect is written as a data URL. Empty: there is none."""
-    rest: str
-    """What follows the data URL inside the same string; stays as it is."""
+    """The image's URL or base64 as sent; data of another dialect is written as a data URL. Empty: there is none."""
     question: str
-    """The text of the same message, as sent, cut to `QUESTION_LENGTH` characters."""
-
-    @property
-    def pointer(self) -> str:
-        """JSON Pointer of the part or string that holds the image."""
-        content = f"/messages/{self.message}/content"
-        return content if self.part is None else f"{content}/{self.part}"
+    """The text of the same message beside its images, as sent, cut to `QUESTION_LENGTH` characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    part: int | None
-    source: str
-    rest: str
-
-
-def present(body: JsonObject) -> bool:
-    """Whether any message of `body` holds an image. Looks at no more than the head of each text."""
-    return any(True for message in _messages(body) for _ in _spots(message.get("content")))
+def suspected(body: JsonObject) -> bool:
+    """Whether any message of `body` may hold an image: a look at each part, a few searches in each text."""
+    return any(map(_suspicious, (message.get("content") for message in _messages(body))))
 
 
 def find(body: JsonObject) -> list[Image]:
@@ -87,55 +102,40 @@ def find(body: JsonObject) -> list[Image]:
     found: list[Image] = []
     for index, message in enumerate(_messages(body)):
         content = message.get("content")
-        spots = list(_spots(content))
-        if spots:
-            question = _words(content, spots)
-            found += (
-                Image(index, spot.part, number, len(spots), spot.source, spot.rest, question)
-                for number, spot in enumerate(spots, 1)
-            )
+        places = list(_places(index, content)) if _suspicious(content) else []
+        if not places:
+            continue
+        sources: list[tuple[Place, str]] = []
+        without: dict[int | None, Any] = {}
+        for place in places:
+            mine: list[str] = []
+            without[place.part] = _filled(place.content, _noting(mine))
+            sources += ((place, source) for source in mine)
+        question = _question(content, without)
+        found += (
+            Image(place, number, len(sources), source, question) for number, (place, source) in enumerate(sources, 1)
+        )
     return found
 
 
-def replace(body: JsonObject, image: Image, text: str) -> None:
-    """Put `text` where `image` (found in this very `body`) stands. In place; other parts stay."""
-    message = body["messages"][image.message]
-    if image.part is None:
-        message["content"] = text + image.rest
-    else:
-        message["content"][image.part] = {"type": "text", "text": text + image.rest}
+def put(body: JsonObject, found: Sequence[Image], texts: Sequence[str]) -> None:
+    """Put `texts` where the images `found` (all that `find` found in this very `body`) stand. In place."""
+    written = iter(texts)
+    for place, _ in groupby(found, key=lambda image: image.place):
+        message = body["messages"][place.message]
+        filled = place.filled(lambda _: next(written))
+        if place.part is not None:
+            message["content"][place.part] = filled
+        else:
+            message["content"] = filled if isinstance(filled, str) else [filled]
 
 
-def digest(source: str) -> bytes:
-    """SHA-256 of the image data as sent: the text after a data URL's comma, the whole of any other URL."""
-    data = memoryview(source.encode("utf-8", "surrogatepass"))
-    start = source.find(",") + 1 if _is_data_url(source) else 0
-    return hashlib.sha256(data[start:]).digest()
+def _noting(sources: list[str]) -> Callable[[str], str]:
+    def write(source: str) -> str:
+        sources.append(source)
+        return ""
 
-
-def is_remote(source: str) -> bool:
-    """The image is named by an http(s) URL: what it shows may change."""
-    return _HTTP_URL.match(source) is not None
-
-
-def sendable_url(source: str, max_bytes: int) -> str:
-    """The URL to give to the vision model: `source` itself, or a data URL mended so that it can be read.
-
-    Mended are white space, missing padding and a MIME type that isn't what the data's first bytes say. Raises
-    `BadImage`: `too_large` (more than `max_bytes` when decoded), `unreadable` (not base64, no image that the endpoint
-    may know, neither `data:` nor `http(s):`). An http URL is passed on unseen: fetching it here would let a client
-    reach what only the proxy's machine can reach.
-    """
-    if is_remote(source):
-        return source
-    header, comma, payload = source.partition(",")
-    if not (comma and _is_data_url(header) and header[-7:].lower() == ";base64"):
-        raise BadImage("unreadable")
-    payload = _canonical(payload)
-    if len(payload) // 4 * 3 - payload[-2:].count("=") > max_bytes:
-        raise BadImage("too_large")
-    mended = f"data:{_mime_type(payload)};base64"
-    return source if mended == header and len(source) == len(header) + 1 + len(payload) else f"{mended},{payload}"
+    return write
 
 
 def _messages(body: JsonObject) -> Iterator[JsonObject]:
@@ -145,24 +145,80 @@ def _messages(body: JsonObject) -> Iterator[JsonObject]:
         yield from (message if isinstance(message, dict) else {} for message in messages)
 
 
-def _spots(content: object) -> Iterator[_Spot]:
+def _suspicious(content: object) -> bool:
     if isinstance(content, str):
-        if found := _leading_data_url(content):
-            yield _Spot(None, *found)
-    elif isinstance(content, list):
-        for index, part in enumerate(content):
-            if found := _image_in(part):
-                yield _Spot(index, *found)
+        return image_texts.suspected(content)
+    parts = content if isinstance(content, list) else [content]
+    return any(map(_suspicious_part, parts))
 
 
-def _image_in(part: object) -> tuple[str, str] | None:
-    """The source of an image part and the text after it; `None` for any other part."""
+def _suspicious_part(part: object) -> bool:
     text = _text_of(part)
     if text is not None:
-        return _leading_data_url(text)
-    if isinstance(part, dict) and (part.get("type") in _PART_TYPES or part.get("image_url")):
-        return _source(part), ""
-    return None
+        return image_texts.suspected(text)
+    return isinstance(part, list) or (isinstance(part, dict) and part.get("type") not in _TEXT_TYPES)
+
+
+def _places(index: int, content: object) -> Iterator[Place]:
+    if not isinstance(content, list):
+        if (looked := _looked(content, _DEPTH)) is not content:
+            yield Place(index, None, looked)
+        return
+    for position, part in enumerate(content):
+        if (looked := _looked(part, _DEPTH)) is not part:
+            yield Place(index, position, looked)
+
+
+def _looked(value: Any, depth: int) -> Any:
+    """`value` with `_Words` and `_Picture` where images are; the same object if there are none."""
+    if isinstance(value, str):
+        pieces = image_texts.apart(value)
+        return value if pieces is None else _Words(pieces)
+    if not isinstance(value, dict | list) or not value:
+        return value
+    if depth == 0:
+        return _looked_as_text(value)
+    if isinstance(value, list):
+        items = [_looked(item, depth - 1) if isinstance(item, str | dict | list) else item for item in value]
+        return value if all(map(_same, items, value)) else items
+    source = _source(value)
+    if source is not None:
+        return _Picture(source, _caption(value.get("text")))
+    fields = {name: _looked(field, depth - 1) for name, field in value.items()}
+    return value if all(map(_same, fields.values(), value.values())) else fields
+
+
+def _caption(text: object) -> str:
+    """The text beside an image in its own part, without any image of its own."""
+    if not isinstance(text, str) or text.isspace():
+        return ""
+    pieces = image_texts.apart(text)
+    return text if pieces is None else image_texts.join(pieces, lambda _: "")
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other
+
+
+def _looked_as_text(value: Any) -> Any:
+    try:
+        pieces = image_texts.apart(json_body.serialise(value).decode())
+    except (TypeError, ValueError, RecursionError):
+        return value
+    return value if pieces is None else _Words(pieces)
+
+
+def _filled(value: Any, write: Callable[[str], str]) -> Any:
+    if isinstance(value, _Words):
+        return image_texts.join(value.pieces, write)
+    if isinstance(value, _Picture):
+        text = write(value.source)
+        return {"type": "text", "text": f"{text}\n{value.words}" if text and value.words else text or value.words}
+    if isinstance(value, list):
+        return [_filled(item, write) for item in value]
+    if isinstance(value, dict):
+        return {name: _filled(field, write) for name, field in value.items()}
+    return value
 
 
 def _text_of(part: object) -> str | None:
@@ -172,66 +228,56 @@ def _text_of(part: object) -> str | None:
     return part if isinstance(part, str) else None
 
 
-def _source(part: dict[str, Any]) -> str:
-    """The URL of an image part in any of the shapes that clients send.
+def _source(part: dict[str, Any]) -> str | None:
+    """The URL or base64 of an image part; `None` if the part is no image.
 
-    OpenAI's `image_url` (object or string), Responses' `input_image`, AI SDK's `image`, Anthropic's `source`, MCP's
-    `data` with `mimeType`.
+    OpenAI's `image_url` (object or string) and `file`, Responses' `input_image`, AI SDK's `image`, `file` and
+    `image-data`, Anthropic's `source`, MCP's `data` with `mimeType` and `resource`, LangChain's `media`, Gemini's
+    `inlineData`. What calls itself an image is one; a file is one by its first bytes, or by its MIME type.
     """
-    for value in (part.get("image_url"), part.get("url"), part.get("image"), part.get("source"), part):
-        if isinstance(value, str):
-            return value
-        if isinstance(value, dict):
-            url, data = value.get("url"), value.get("data")
-            if isinstance(url, str):
-                return url
-            if isinstance(data, str):
-                mime = value.get("media_type") or value.get("mimeType") or ""
-                return data if _is_data_url(data) else f"data:{mime};base64,{data}"
-    return ""
+    given = part.get("type")
+    kind = given if isinstance(given, str) else None
+    if kind in _IMAGE_TYPES or part.get("image_url"):
+        return next(_carried(part), ("", ""))[1]
+    if kind in _FILE_TYPES or "inline_data" in part or "inlineData" in part:
+        for mime, source in _carried(part):
+            if mime.lower().startswith("image/") or image_data.source_kind(source) or image_data.is_labelled(source):
+                return source
+    return None
 
 
-def _leading_data_url(text: str) -> tuple[str, str] | None:
-    """The data URL of an image that `text` starts with, and what follows its first white space."""
-    if not _DATA_URL.match(text):
-        return None
-    ends = (text.find(space) for space in " \n\r\t")
-    end = min((end for end in ends if end >= 0), default=len(text))
-    return text[:end], text[end:]
+def _carried(part: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """MIME types (empty: none is named) and sources that `part` may hold, the likeliest first."""
+    for holder in (*(part.get(name) for name in _CARRIERS), part):
+        if isinstance(holder, str):
+            yield _mime(part), holder
+        elif isinstance(holder, list):
+            if source := image_data.from_numbers(holder):
+                yield "", source
+        elif isinstance(holder, dict):
+            url = holder.get("url")
+            if isinstance(url, str) and holder is not part:
+                yield _mime(holder), url
+            for name in _DATA:
+                data = holder.get(name)
+                if isinstance(data, str) and data:
+                    yield _mime(holder) or _mime(part), _data_url(data, _mime(holder) or _mime(part))
+                elif isinstance(data, list) and (source := image_data.from_numbers(data)):
+                    yield "", source
 
 
-def _words(content: object, spots: list[_Spot]) -> str:
+def _mime(holder: dict[str, Any]) -> str:
+    return next((mime for name in _MIME if isinstance(mime := holder.get(name), str)), "")
+
+
+def _data_url(data: str, mime: str) -> str:
+    return data if image_data.is_data_url(data) or image_data.is_remote(data) else f"data:{mime};base64,{data}"
+
+
+def _question(content: object, without: dict[int | None, Any]) -> str:
     """The text of a message beside its images, cut."""
-    rests = {spot.part: spot.rest for spot in spots}
     if isinstance(content, list):
-        texts = [rests.get(index, _text_of(part)) for index, part in enumerate(content)]
+        texts = [_text_of(without.get(index, part)) for index, part in enumerate(content)]
     else:
-        texts = [rests[None]]
+        texts = [_text_of(without[None])]
     return "\n".join(text for text in texts if text and not text.isspace())[:QUESTION_LENGTH]
-
-
-def _is_data_url(source: str) -> bool:
-    return source[:5].lower() == "data:"
-
-
-def _canonical(payload: str) -> str:
-    """Base64 text without white space and with its padding."""
-    if any(space in payload for space in " \n\r\t"):
-        payload = "".join(payload.split())
-    if len(payload) % 4:
-        payload += "=" * (-len(payload) % 4)
-    return payload
-
-
-def _mime_type(payload: str) -> str:
-    """What the first bytes say that the image is. Raises `BadImage` if it is none or `payload` isn't base64."""
-    try:
-        head = binascii.a2b_base64(payload[:_HEAD_LENGTH], strict_mode=True)
-        mime = next((mime for signature, mime in _SIGNATURES if signature.match(head)), None)
-        if mime is None or "=" in payload[:-2]:
-            raise BadImage("unreadable")
-        for start in range(0, len(payload), _DECODE_STEP):
-            binascii.a2b_base64(payload[start : start + _DECODE_STEP], strict_mode=True)
-    except ValueError:
-        raise BadImage("unreadable") from None
-    return mime

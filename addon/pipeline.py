@@ -94,11 +94,12 @@ async def chat(
     Raises `CascadeBroken` if anything fails where the cascade had to run.
     """
     outcome = Outcome([*successor.successor(body, context), *tool_model(body, context)])
-    if not cascade.wanted(body, context.profile):
+    found = await cascade.find(body, size) if cascade.wanted(body, context.profile) else []
+    if not found:
         await _rules(body, context, settings, size, outcome)
         return outcome
     try:
-        described = await cascade.describe(body, context.profile, upstream, tracked(context.texts))
+        described = await cascade.describe(body, found, context.profile, upstream, tracked(context.texts))
         outcome.changes += described.changes
         outcome.vision_calls, outcome.cached = described.calls, described.cached
         outcome.refusal = described.refusal

@@ -77,7 +77,8 @@ class Setting:
 
     async def describe(self, chat_body: dict[str, Any], **changes: Any) -> CascadeOutcome:
         arguments: dict[str, Any] = {"profile": HUNYUAN, "upstream": self.upstream, "texts": ZH, **changes}
-        return await self.cascade.describe(chat_body, **arguments)
+        found = await self.cascade.find(chat_body, len(json.dumps(chat_body)))
+        return await self.cascade.describe(chat_body, found, **arguments)
 
     def start(self, chat_body: dict[str, Any], **changes: Any) -> asyncio.Task[CascadeOutcome]:
         return asyncio.create_task(self.describe(chat_body, **changes))

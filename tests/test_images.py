@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import base64
 import copy
-import hashlib
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addon import images
-from addon.images import BadImage
+from addon import image_data, images
 from tests.vision_server import PNG, image_part, png, text_part
 
 DATA = png("a")
@@ -44,9 +43,9 @@ def body(*contents: Any) -> dict[str, Any]:
 )
 def test_part_is_an_image(part: Any, source: str) -> None:
     chat = body([text_part("look"), part])
-    assert images.present(chat)
+    assert images.suspected(chat)
     (image,) = images.find(chat)
-    assert (image.source, image.pointer, image.question) == (source, "/messages/0/content/1", "look")
+    assert (image.source, image.place.pointer, image.question) == (source, "/messages/0/content/1", "look")
 
 
 @pytest.mark.parametrize(
@@ -58,30 +57,29 @@ def test_part_is_an_image(part: Any, source: str) -> None:
         "data:image/png;base64,… is what I see",
         "see data:image/png;base64,AAAA",
         7,
-        {"type": "image_url"},
         [text_part("data:text/plain;base64,AAAA"), {"type": "file", "file": {}}, None, 7, {"type": ["x"]}],
         [{"type": "text", "text": None}, {"type": "text", "text": "", "image_url": None}],
     ],
 )
 def test_no_image(content: Any) -> None:
-    assert not images.present(body(content))
     assert images.find(body(content)) == []
 
 
 @pytest.mark.parametrize("messages", [None, "x", {}, [None, "x", 3, {}]])
 def test_messages_that_are_none(messages: Any) -> None:
-    assert not images.present({"messages": messages})
+    assert not images.suspected({"messages": messages})
+    assert images.find({"messages": messages}) == []
 
 
 @pytest.mark.parametrize("role", ["user", "tool", "assistant", "system", "developer"])
 def test_any_role_has_images(role: str) -> None:
-    assert images.present({"messages": [{"role": role, "content": [image_part(DATA)]}]})
+    assert len(images.find({"messages": [{"role": role, "content": [image_part(DATA)]}]})) == 1
 
 
 def test_numbers_run_within_a_message() -> None:
     first, second = png("1"), png("2")
     found = images.find(body([image_part(first), image_part(second)], "text", [image_part(first)]))
-    assert [(image.message, image.number, image.total) for image in found] == [(0, 1, 2), (0, 2, 2), (2, 1, 1)]
+    assert [(image.place.message, image.number, image.total) for image in found] == [(0, 1, 2), (0, 2, 2), (2, 1, 1)]
 
 
 def test_question_is_the_messages_own_text_cut() -> None:
@@ -92,16 +90,17 @@ def test_question_is_the_messages_own_text_cut() -> None:
 
 def test_string_keeps_what_follows_the_data_url() -> None:
     chat = body(f"{DATA}\nwhat is this?")
-    (image,) = images.find(chat)
-    assert (image.source, image.question, image.pointer) == (DATA, "\nwhat is this?", "/messages/0/content")
-    images.replace(chat, image, "[text]")
+    found = images.find(chat)
+    (image,) = found
+    assert (image.source, image.question, image.place.pointer) == (DATA, "\nwhat is this?", "/messages/0/content")
+    images.put(chat, found, ["[text]"])
     assert chat["messages"][0]["content"] == "[text]\nwhat is this?"
 
 
 def test_replace_leaves_other_parts() -> None:
     before, after = text_part("before"), {"type": "file", "file": {"file_id": "f"}}
     chat = body([before, image_part(DATA), after])
-    images.replace(chat, images.find(chat)[0], "[text]")
+    images.put(chat, images.find(chat), ["[text]"])
     assert chat["messages"][0]["content"] == [before, text_part("[text]"), after]
 
 
@@ -124,11 +123,10 @@ def test_replacing_takes_out_every_image_and_nothing_else(contents: list[Any], m
     chat = body(*contents)
     before = copy.deepcopy(chat)
     found = images.find(chat)
-    assert bool(found) == images.present(chat)
-    for image in found:
-        images.replace(chat, image, "[text]")
-    assert not images.present(chat)
-    places = {(image.message, image.part) for image in found}
+    assert images.suspected(chat) or not found
+    images.put(chat, found, ["[text]"] * len(found))
+    assert images.find(chat) == []
+    places = {(image.place.message, image.place.part) for image in found}
     for index, message in enumerate(before["messages"]):
         content, now = message["content"], chat["messages"][index]["content"]
         if isinstance(content, list):
@@ -139,95 +137,68 @@ def test_replacing_takes_out_every_image_and_nothing_else(contents: list[Any], m
             assert content == now
 
 
-def data_url(data: bytes, mime: str = "image/png") -> str:
-    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+PICTURE = PNG + bytes(range(256))
+STANDARD = base64.b64encode(PICTURE).decode()
+URL = f"data:image/png;base64,{STANDARD}"
+SHAPES: dict[str, Any] = {
+    "MCP resource": {"type": "resource", "resource": {"uri": "shot://1", "mimeType": "image/png", "blob": STANDARD}},
+    "MCP resource without a MIME type": {"type": "resource", "resource": {"uri": "shot://1", "blob": STANDARD}},
+    "media": {"type": "media", "data": STANDARD, "mimeType": "image/png"},
+    "image-data": {"type": "image-data", "data": STANDARD, "mediaType": "image/png"},
+    "AI SDK file": {"type": "file", "data": STANDARD, "mediaType": "image/png", "filename": "a.png"},
+    "AI SDK file by bytes": {"type": "file", "data": STANDARD, "mediaType": "application/octet-stream"},
+    "AI SDK image": {"type": "image", "image": STANDARD, "mediaType": "image/png"},
+    "AI SDK image in numbers": {"type": "image", "image": list(PICTURE)},
+    "file_data": {"type": "file", "file": {"filename": "a.png", "file_data": URL}},
+    "bare file_data": {"type": "file", "file": {"filename": "a.png", "file_data": STANDARD}},
+    "input_file": {"type": "input_file", "filename": "a.png", "file_data": URL},
+    "inlineData": {"inlineData": {"mimeType": "image/png", "data": STANDARD}},
+    "Anthropic document": {
+        "type": "document",
+        "source": {"type": "base64", "media_type": "image/png", "data": STANDARD},
+    },
+    "nested": {"type": "tool_result", "content": [{"type": "image", "data": STANDARD}]},
+    "nested in nested": {"type": "tool_result", "content": [{"type": "tool_result", "content": [image_part(URL)]}]},
+    "unknown": {"type": "observation", "screenshot": STANDARD},
+    "deep": {"a": {"b": {"c": {"d": [[[[[[[[[[[[[[[[STANDARD]]]]]]]]]]]]]]]]}}}},
+    "bare base64 as URL": image_part(STANDARD),
+}
 
 
-WEBP = b"RIFF\x10\0\0\0WEBPVP8 "
-BMP = b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0"
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("place", ["part", "content"])
+def test_image_in_the_shape_of_any_dialect(shape: Any, place: str) -> None:
+    chat = body([text_part("Took it."), shape] if place == "part" else shape)
+    (image,) = found = images.find(chat)
+    assert image_data.sendable_url(image.source, 1 << 20) == URL
+    images.put(chat, found, ["A window."])
+    said = json.dumps(chat)
+    assert "iVBOR" not in said
+    assert said.count("A window.") == 1
+    assert said.count("Took it.") == (place == "part")
+    assert images.find(chat) == []
 
 
 @pytest.mark.parametrize(
-    ("data", "mime"),
+    "part",
     [
-        (PNG, "image/png"),
-        (b"\xff\xd8\xff\xe0\0\x10JFIF", "image/jpeg"),
-        (WEBP, "image/webp"),
-        (BMP, "image/bmp"),
-        (b"GIF89a\1\0", "image/gif"),
-        (b"GIF87a\1\0", "image/gif"),
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjc="}},
+        {"type": "input_audio", "input_audio": {"data": list(range(256)), "format": "wav"}},
+        {"type": "input_audio", "input_audio": {"data": "UklGRiQAAABXQVZFZm10IBAAAAABAAEA" * 3, "format": "wav"}},
+        {
+            "type": "resource",
+            "resource": {"uri": "a://b", "mimeType": "text/plain", "text": "iVBORw0KGgo begins a PNG"},
+        },
+        {"type": "resource", "resource": {"uri": "a://b", "mimeType": "application/zip", "blob": "UEsDBBQ" * 30}},
+        {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}},
     ],
 )
-@pytest.mark.parametrize("declared", ["image/png", "image/jpg", "image/jpeg", "application/octet-stream", ""])
-def test_mime_type_is_what_the_bytes_say(data: bytes, mime: str, declared: str) -> None:
-    assert images.sendable_url(data_url(data, declared), 1000) == data_url(data, mime)
+def test_other_files_are_no_images(part: Any) -> None:
+    assert images.find(body([part])) == []
 
 
-def test_good_data_url_is_sent_as_it_is() -> None:
-    assert images.sendable_url(DATA, 1000) is DATA
-
-
-@pytest.mark.parametrize("wrapped", [DATA.rstrip("="), DATA.replace("AAA", "AA\r\n A"), DATA.upper()[:15] + DATA[15:]])
-def test_spelling_is_mended(wrapped: str) -> None:
-    assert images.sendable_url(wrapped, 1000) == images.sendable_url(DATA, 1000)
-
-
-@pytest.mark.parametrize("url", ["https://example.com/a.png?x=1", "HTTP://example.com/"])
-def test_http_urls_pass_unseen(url: str) -> None:
-    assert images.sendable_url(url, 1) == url
-    assert images.is_remote(url)
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "",
-        "file:///etc/passwd",
-        "ftp://example.com/a.png",
-        "attachment:image.png",
-        PAYLOAD,
-        "data:image/png;base64",
-        "data:image/png;base64,",
-        "data:image/svg+xml,%3Csvg%3E",
-        "data:image/png;base64,iVBORw0KGgo \u2026",  # as in /work/shared/captures
-        "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg\u2026",
-        "data:image/png;base64,\ud800",
-        DATA + "=A==",
-        DATA[:-5],  # one character left over
-        data_url(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml"),
-        data_url(b"%PDF-1.7 and so on"),
-        data_url(b"BM is how this sentence begins"),
-        data_url(PNG + bytes(1 << 20))[:-8] + "*" * 8,
-    ],
-)
-def test_unreadable(source: str) -> None:
-    with pytest.raises(BadImage) as caught:
-        images.sendable_url(source, 1 << 24)
-    assert caught.value.reason == "unreadable"
-
-
-@pytest.mark.parametrize("filling", [0, 1, 2])
-def test_size_is_that_of_the_decoded_image(filling: int) -> None:
-    data = PNG + bytes(1000 + filling)
-    images.sendable_url(data_url(data), len(data))
-    with pytest.raises(BadImage) as caught:
-        images.sendable_url(data_url(data), len(data) - 1)
-    assert caught.value.reason == "too_large"
-
-
-def test_digest_is_of_the_data_as_sent() -> None:
-    assert images.digest(DATA) == hashlib.sha256(PAYLOAD.encode()).digest()
-    assert images.digest(DATA.replace("image/png", "image/jpeg")) == images.digest(DATA)
-    url = "https://example.com/a,b"
-    assert images.digest(url) == hashlib.sha256(url.encode()).digest()
-    assert images.digest("\ud800") != images.digest("")
-
-
-@given(st.binary(max_size=200), st.integers(0, 300))
-def test_every_image_is_sent_or_refused(data: bytes, most: int) -> None:
-    if len(PNG + data) > most:
-        with pytest.raises(BadImage, match="too_large"):
-            images.sendable_url(data_url(PNG + data), most)
-    else:
-        url = images.sendable_url(data_url(PNG + data), most)
-        assert base64.b64decode(url.partition(",")[2]) == PNG + data
+def test_caption_of_an_image_stays() -> None:
+    chat = body([{"type": "image", "data": STANDARD, "text": "the door"}])
+    found = images.find(chat)
+    images.put(chat, found, ["A door."])
+    assert chat["messages"][0]["content"] == [text_part("A door.\nthe door")]

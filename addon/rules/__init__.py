@@ -42,6 +42,7 @@ CHAT_RULES: tuple[Rule, ...] = (
     calls.calls,
     reasoning.reasoning,
     fields.fields,
+    media.image_parts,
     parts.parts,
     media.media,
     tools.tools,

@@ -6,17 +6,14 @@ Sources: SDK Content.Type; compat page 1729/111007 (`image_url.url` is http(s) o
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from addon.exchange import Changes, JsonObject
-from addon.rules import content
+from addon.rules import content, files
 from addon.rules.context import RuleContext
 from addon.texts import marks
 from addon.wire import json_body
 
 _IMAGE_URL = re.compile(r"https?://|data:image/[\w.+-]+;base64,", re.IGNORECASE)
-_DATA_LENGTH = 500  # an ASCII string this long without any white space is file data, not something to read
-_SHORTENED_DEPTH = 100  # file data isn't looked for deeper: a body nests deeper than Python calls
 _TEXT_PART_FIELDS = frozenset(["type", "text", "refusal", "thinking", "annotations", "cache_control"])
 
 
@@ -49,7 +46,7 @@ def _alone(value: object, context: RuleContext) -> object:
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
         return value
     known = {"image_url", *context.profile.grammar.part_types}
-    if value["type"] in known or _own_text(value) is not None or _holds_data(value):
+    if value["type"] in known or _own_text(value) is not None or files.holds_data(value):
         return value
     return json_body.serialise(value).decode()
 
@@ -91,16 +88,18 @@ def _image(part: JsonObject, context: RuleContext) -> JsonObject:
 
 
 def _as_text(part: JsonObject, context: RuleContext) -> str:
-    """The text of a text part and of its kin (`input_text`, `refusal`); the JSON of an object without a type; a note
-    for anything else."""
+    """The text of a text part and of its kin (`input_text`, `refusal`), or of a text file; the JSON of an object
+    without a type; a note for anything else."""
     text = _own_text(part)
+    if text is None:
+        text = files.text_of(part)
     if text is not None:
         return text
-    if not isinstance(part.get("type"), str):
+    if not isinstance(part.get("type"), str) and not files.holds_data(part):
         return json_body.serialise(part).decode()
-    detail = _short(part, 0)
+    detail = files.short(part)
     words = "" if not detail else " " + json_body.serialise(detail).decode()
-    return context.texts.unsupported_part.format(type=marks.inline(part["type"]), detail=words)
+    return context.texts.unsupported_part.format(type=marks.inline(str(part.get("type", "?"))), detail=words)
 
 
 def _own_text(part: JsonObject) -> str | None:
@@ -116,34 +115,3 @@ def _own_text(part: JsonObject) -> str | None:
     if part.get("type") == "text" and not isinstance(part.get("text"), dict | list):
         return "" if part.get("text") is None else json_body.serialise(part["text"]).decode()
     return None
-
-
-def _holds_data(part: JsonObject) -> bool:
-    waiting: list[Any] = [part]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-        elif _is_data(value):
-            return True
-    return False
-
-
-def _is_data(value: object) -> bool:
-    return (
-        isinstance(value, str) and len(value) >= _DATA_LENGTH and value.isascii() and len(value.split(maxsplit=1)) == 1
-    )
-
-
-def _short(value: Any, depth: int) -> Any:
-    """A part without its type and without file data, for the note that stands for it."""
-    if depth == _SHORTENED_DEPTH:
-        return value
-    if isinstance(value, dict):
-        shortened = {key: _short(item, depth + 1) for key, item in value.items() if key != "type"}
-        return {key: item for key, item in shortened.items() if item not in (None, {}, [])}
-    if isinstance(value, list):
-        return [_short(item, depth + 1) for item in value]
-    return None if _is_data(value) else value

@@ -34,6 +34,8 @@ class Texts:
     """The text part of a message that has images and no text."""
     moved_media: str
     """What stays behind where an image moved into a user message."""
+    image_after: str
+    """What stays in a text where an image was that is now a part after it."""
     missing_answer: str
     """The answer to a tool call that the client never answered."""
     later_system: str

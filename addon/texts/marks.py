@@ -31,6 +31,7 @@ from addon.texts import Texts
 
 TEXTS_WITH_MARKS = (
     "moved_media",
+    "image_after",
     "missing_answer",
     "later_system",
     "orphan_tool",
