@@ -41,8 +41,9 @@ def image_parts(body: JsonObject, context: RuleContext) -> Changes:
         given = whole[place.part] if place.part is not None else whole
         if _is_proper(given):
             continue
-        parts = spread.setdefault(place.message, [[part] for part in (whole if isinstance(whole, list) else [whole])])
-        parts[place.part or 0] = _shaped(place, found, given, context)
+        if place.message not in spread:
+            spread[place.message] = [[part] for part in (whole if isinstance(whole, list) else [whole])]
+        spread[place.message][place.part or 0] = _shaped(place, found, given, context)
         below = "/content" if place.part is None else f"/content/{place.part}"
         changes.note("image-parts", place.message, "an image in another shape becomes an image part or note", below)
     for index, parts in spread.items():
