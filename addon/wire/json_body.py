@@ -194,6 +194,8 @@ def _too_deep(data: bytes) -> bool:
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return False
     brackets = b"".join(piece.translate(None, _NO_BRACKETS) for piece in _outside_strings(data))
+    if len(brackets) > 2 * MAX_VALUES:
+        return False  # more of them close than open
     return max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0) > MAX_DEPTH
 
 
