@@ -65,6 +65,11 @@ def is_known(encoding: str) -> bool:
     return True
 
 
+def is_packed(data: bytes, encoding: str) -> bool:
+    """Whether `data` is said to be in a content coding, or begins as gzip or zstd does."""
+    return encoding.strip().lower() not in ("", "identity", "none") or bool(_undeclared(data))
+
+
 def unpacker(encoding: str) -> Callable[[bytes], bytes]:
     """Takes the codings off a stream, piece by piece.
 

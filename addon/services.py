@@ -31,6 +31,7 @@ from addon.rate_limits import RateLimits
 from addon.relay import Relay
 from addon.stores.redis import redis_client
 from addon.vision import Vision
+from addon.workers import Workers
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -62,6 +63,7 @@ class Services:
         self.ending = Ending(self.departures, self.limits)
         self.outsiders = Outsiders()
         self.config = ConfigFile()
+        self.workers = Workers()
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -135,6 +137,7 @@ class Services:
     async def aclose(self) -> None:
         """Write what waits to be written, and close every connection. For the end of the process."""
         self.config.stop()
+        self.workers.close()
         if self._watch is not None:
             self._watch.cancel()
         counters = [self._counters.aclose] if self._counters is not None else []

@@ -36,6 +36,12 @@ PACKERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "identity": ("identity", bytes),
     "none": ("", bytes),
 }
+QUICK: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": lambda data: gzip.compress(data, 1),
+    "deflate": lambda data: zlib.compress(data, 1),
+    "br": lambda data: brotli.compress(data, quality=1),
+    "zstd": zstandard.compress,
+}
 packed = pytest.mark.parametrize(("encoding", "pack"), PACKERS.values(), ids=PACKERS.keys())
 
 
@@ -117,14 +123,6 @@ def test_plain_json_in_the_name_of_a_coding_stays(encoding: str, data: bytes):
     assert unpack(data, encoding, LIMIT) == data
 
 
-QUICK: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": lambda data: gzip.compress(data, 1),
-    "deflate": lambda data: zlib.compress(data, 1),
-    "br": lambda data: brotli.compress(data, quality=1),
-    "zstd": zstandard.compress,
-}
-
-
 @pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])
 def test_what_unpacks_to_two_hundred_times_its_size_is_refused(name: str):
     encoding, pack = name, QUICK[name]
@@ -154,7 +152,7 @@ def test_a_stream_that_unpacks_without_end_is_refused_before_it_is_unpacked(name
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 @pytest.mark.parametrize("whole", [True, False])
 def test_empty_members_cost_no_more_than_their_number(encoding: str, whole: bool):
-    empty = {"gzip": gzip.compress, "zstd": zstandard.compress}[encoding](b"")
+    empty = QUICK[encoding](b"")
 
     def cost(members: int) -> float:
         data = empty * members
@@ -194,7 +192,7 @@ def test_work_ends_at_a_piece_where_nobody_waits_for_it(name: str):
 @pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd", "identity", "none"])
 @given(data=st.data())
 def test_a_stream_is_unpacked_wherever_it_is_split(name: str, data: st.DataObject):
-    encoding, pack = name, QUICK[name]
+    encoding, pack = PACKERS[name]
     plain = data.draw(st.binary(min_size=1, max_size=300))
     packed_data = pack(plain)
     cut = data.draw(st.integers(0, len(packed_data)))

@@ -77,7 +77,7 @@ def read(data: bytes) -> Read:
     if data.startswith(BOM):
         data = data[len(BOM) :]
         mended.append("the byte order mark went")
-    if sum(data.count(mark) for mark in _COUNTED) > MAX_VALUES:
+    if structure(data) > MAX_VALUES:
         _check_values(data)
     try:
         return Read(_value(data), data, tuple(mended))
@@ -89,6 +89,11 @@ def read(data: bytes) -> Read:
             raise
     mended.append("halves of characters, or bytes that are no UTF-8, became U+FFFD or the character that was meant")
     return Read(_value(whole), whole, tuple(mended))
+
+
+def structure(data: bytes) -> int:
+    """Brackets that open, commas and colons in `data`, those in its strings too: at least the number of its values."""
+    return sum(data.count(mark) for mark in _COUNTED)
 
 
 def serialise(value: object) -> bytes:
@@ -185,7 +190,7 @@ def _outside_strings(data: bytes) -> Iterator[bytes]:
 def _check_values(data: bytes) -> None:
     values = 0
     for piece in _outside_strings(data):
-        values += sum(piece.count(mark) for mark in _COUNTED)
+        values += structure(piece)
         if values > MAX_VALUES:
             raise TooManyValues(f"more than {MAX_VALUES} brackets, commas and colons outside of its strings")
 
