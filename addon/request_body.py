@@ -46,7 +46,8 @@ async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body 
         return _too_large(limit)
     except CodingError as error:
         return Body(raw, flaw=str(error))
-    changes = [Change(rule_names.CODING, "", "packed bodies leave plain")] if packed and (encoding or data is not raw) else []
+    unpacked = packed and (bool(encoding) or data is not raw)
+    changes = [Change(rule_names.CODING, "", "packed bodies leave plain")] if unpacked else []
     cost = len(data) + _VALUE_COST * json_body.structure(data)
     try:
         text = await workers.run(lambda _: json_body.read(data), cost)
