@@ -24,11 +24,7 @@ from addon.profiles import Profile
 from addon.texts import Texts, marks
 from addon.vision import RETRY_AFTER, Vision, VisionCall
 from addon.wire.errors import Refusal, refusal
-
-LARGE = 1 << 18
-"""Bytes of a body with images from which on looking, hashing and decoding leave the event loop: less of it, whatever it
-holds, is done in a few ms for each step."""
-
+from addon.workers import Workers
 
 _EACH = 100
 """Bytes that an image counts for beside its data: a hash, a look into memory, a text."""
@@ -87,7 +83,9 @@ class Cascade:
         vision: Vision | None = None,
         clock: Callable[[], float] = time.monotonic,
         known: Descriptions | None = None,
+        workers: Workers | None = None,
     ) -> None:
+        self._workers = workers or Workers()
         self._vision = vision or Vision(outgoing)
         self._clock = clock
         self._settings = CascadeSettings()
@@ -112,7 +110,7 @@ class Cascade:
 
     async def find(self, body: JsonObject, size: int) -> list[Image]:
         """Every image of `body`, whose JSON has `size` bytes."""
-        return await _apart(size, lambda: images.find(body))
+        return await self._apart(size, lambda: images.find(body))
 
     async def describe(
         self, body: JsonObject, found: Sequence[Image], profile: Profile, upstream: Upstream, texts: Texts
@@ -135,20 +133,24 @@ class Cascade:
             until=self._clock() + settings.deadline,
         )
         size = sum(len(image.source) + _EACH for image in found)
-        keys = await _apart(size, lambda: _keys(found, template.model, texts))
+        keys = await self._apart(size, lambda: _keys(found, template.model, texts))
         findings = await self.known.find(keys)
         outcome = CascadeOutcome([], calls=0, cached=len(findings), refusal=None)
         newest_first = zip(reversed(keys), reversed(found), strict=True)
         missing = {key: image for key, image in newest_first if key not in findings}
-        needed, hopeless = await _apart(size, lambda: _sift(missing, template, settings))
+        needed, hopeless = await self._apart(size, lambda: _sift(missing, template, settings))
         findings.update(hopeless)
         outcome.refusal = await self._ask(needed, settings.concurrency, findings, outcome)
         if outcome.refusal is None:
             described = [findings[key] for key in keys]
-            outcome.changes = await _apart(
+            outcome.changes = await self._apart(
                 _EACH * len(found), lambda: _put(body, found, described, template.model, texts)
             )
         return outcome
+
+    async def _apart[T](self, size: int, work: Callable[[], T]) -> T:
+        """`work` done: here if its `size` in bytes is small, else in a thread."""
+        return await self._workers.run(lambda _: work(), size)
 
     async def _ask(
         self,
@@ -249,11 +251,6 @@ def _sift(
         else:
             hopeless[key] = Failure("too_many")
     return needed, hopeless
-
-
-async def _apart[T](size: int, work: Callable[[], T]) -> T:
-    """`work` done: here if its `size` is small, else in a thread."""
-    return work() if size < LARGE else await asyncio.to_thread(work)
 
 
 def _put(

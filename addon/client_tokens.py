@@ -15,7 +15,6 @@ would be run for every request.
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import hashlib
 import hmac
@@ -31,6 +30,7 @@ from addon import content_coding, token_search
 from addon.options import OptionError, Settings
 from addon.secret_files import SecretFile, SecretFileError
 from addon.token_search import TokenSearch
+from addon.workers import Workers
 
 CARRIERS = ("authorization", "x-api-key", "api-key")
 """The headers in which a client's API key travels: OpenAI's, Anthropic's, Azure's."""
@@ -42,8 +42,8 @@ _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _PLACE = re.compile(r"\((at [^()]*)\)$")
 _LONGEST_SHOWN = 80
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_LARGE = 64 * 1024
-"""Bytes of a body from which on it is looked through in a thread."""
+_COST, _PACKED_COST = 4, 200
+"""What looking through a byte may cost, in the units of `Workers`: one of hostile text, one that has to be unpacked."""
 _FIELDS = ("hash", "requests_per_minute", "tokens_per_minute", "disabled")
 
 
@@ -177,7 +177,7 @@ def scrub(request: Request, search: TokenSearch) -> bool:
     return before != [request.headers.get_all(name) for name in CARRIERS]
 
 
-async def scrub_body(request: Request, search: TokenSearch, limit: int) -> None:
+async def scrub_body(request: Request, search: TokenSearch, limit: int, workers: Workers) -> None:
     """Put the mark in place of each token in the body and the trailers of `request`, which has been read whole.
 
     A body under a content coding is looked at unpacked, up to `limit` bytes, and leaves so if a token was in it.
@@ -191,10 +191,8 @@ async def scrub_body(request: Request, search: TokenSearch, limit: int) -> None:
     body, coding = request.raw_content, request.headers.get("content-encoding", "")
     if not body:
         return
-    if len(body) < _LARGE and not coding:
-        written = _scrubbed(body, "", search, limit)
-    else:
-        written = await asyncio.to_thread(_scrubbed, body, coding, search, limit)
+    cost = len(body) * (_PACKED_COST if coding else _COST)
+    written = await workers.run(lambda _: _scrubbed(body, coding, search, limit), cost)
     if written is not None:
         request.headers.pop("content-encoding", None)
         request.content = written

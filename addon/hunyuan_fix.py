@@ -207,7 +207,9 @@ class HunyuanFix:
         exchange = record.of(flow.metadata)
         if flow.response or flow.error or not flow.live:
             return
-        await client_tokens.scrub_body(flow.request, self.services.tokens.search, self.settings.max_body)
+        await client_tokens.scrub_body(
+            flow.request, self.services.tokens.search, self.settings.max_body, self.services.workers
+        )
         if flow.error or not flow.live or exchange is None or not exchange["endpoint"]:
             return
         client = flow.client_conn.id

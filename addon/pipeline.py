@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -17,10 +16,7 @@ from addon.rules.tool_model import tool_model
 from addon.texts.marks import tracked
 from addon.wire import errors
 from addon.wire.errors import Refusal
-
-_MANY_MESSAGES = 300
-_LARGE = 4 * 2**20
-"""From so many messages, or bytes of JSON, on the rules run in a thread: they may take longer than a few ms."""
+from addon.workers import LIGHT, Checkpoint, Workers
 
 
 class CascadeBroken(Exception):
@@ -87,16 +83,25 @@ def repairable(body: object, endpoint: Endpoint) -> TypeGuard[JsonObject]:
 
 
 async def chat(
-    body: JsonObject, context: RuleContext, settings: Settings, cascade: Cascade, upstream: Upstream, *, size: int
+    body: JsonObject,
+    context: RuleContext,
+    settings: Settings,
+    cascade: Cascade,
+    upstream: Upstream,
+    *,
+    workers: Workers,
+    size: int,
+    cost: int,
 ) -> Outcome:
-    """Repair a chat body, in place. `size`: of its JSON, in bytes.
+    """Repair a chat body, in place. `size`: of its JSON, in bytes; `cost`: as `workers` counts it.
 
     Raises `CascadeBroken` if anything fails where the cascade had to run.
     """
     outcome = Outcome([*successor.successor(body, context), *tool_model(body, context)])
-    found = await cascade.find(body, size) if cascade.wanted(body, context.profile) else []
+    wanted = await workers.run(lambda _: cascade.wanted(body, context.profile), cost)
+    found = await cascade.find(body, size) if wanted else []
     if not found:
-        await _rules(body, context, settings, size, outcome)
+        await _rules(body, context, settings, outcome, workers=workers, cost=cost, size=size)
         return outcome
     try:
         described = await cascade.describe(body, found, context.profile, upstream, tracked(context.texts))
@@ -104,21 +109,28 @@ async def chat(
         outcome.vision_calls, outcome.cached = described.calls, described.cached
         outcome.refusal = described.refusal
         if outcome.refusal is None:
-            await _rules(body, context, settings, size, outcome, described=True)
+            await _rules(body, context, settings, outcome, workers=workers, cost=cost, size=None)
     except Exception as error:
         raise CascadeBroken from error
     return outcome
 
 
 async def _rules(
-    body: JsonObject, context: RuleContext, settings: Settings, size: int, outcome: Outcome, *, described: bool = False
+    body: JsonObject,
+    context: RuleContext,
+    settings: Settings,
+    outcome: Outcome,
+    *,
+    workers: Workers,
+    cost: int,
+    size: int | None,
 ) -> None:
-    if len(body["messages"]) < _MANY_MESSAGES and size < _LARGE:
-        outcome.changes += rules.apply_chat(body, context)
-        outcome.overlong = overlong.overlong(body, context, size if not described else None)
-    else:
-        outcome.changes += await asyncio.to_thread(rules.apply_chat, body, context)
-        outcome.overlong = await asyncio.to_thread(overlong.overlong, body, context)
+    def apply(checkpoint: Checkpoint) -> None:
+        outcome.changes += rules.apply_chat(body, context, checkpoint)
+        checkpoint()
+        outcome.overlong = overlong.overlong(body, context, size if cost < LIGHT else None)
+
+    await workers.run(apply, cost)
     if outcome.overlong and settings.overlong == "error":
         outcome.refusal = _too_long(context.model.id, *outcome.overlong)
 

@@ -12,9 +12,9 @@ import time
 
 from mitmproxy import http
 
-from addon import admission, answer, content_coding, cors, draining, log, pipeline, record
+from addon import admission, answer, cors, draining, log, pipeline, record, request_body
 from addon.cascade import Cascade
-from addon.content_coding import CodingError, TooLarge
+from addon.content_coding import CodingError
 from addon.departure import PATIENCE
 from addon.exchange import Endpoint, JsonObject
 from addon.options import Settings
@@ -24,6 +24,7 @@ from addon.pipeline import Outcome
 from addon.profiles import Profile
 from addon.record import Record
 from addon.relay import OWN_HEADER, TRIES_HEADER
+from addon.request_body import Body
 from addon.rules.context import RuleContext
 from addon.services import Services
 from addon.vision import Announcing
@@ -54,6 +55,7 @@ class Repair:
         self._settings = settings
         self._cascade = services.cascade
         self._batches = services.batches
+        self._workers = services.workers
         self._departures = services.departures
         self._draining = services.draining
         self._announcing = Cascade(Outgoing(), Announcing(Outgoing()))
@@ -108,60 +110,70 @@ class Repair:
             exchange["milliseconds"] += (time.perf_counter() - started) * 1000
 
     async def _request(self, flow: http.HTTPFlow, exchange: Record) -> Refusal | None:
-        try:
-            data = await self._unpacked(flow.request)
-            body = json_body.parse(data)
-        except TooLarge:
-            return _too_large(self._settings.max_body)
-        except (CodingError, json_body.InvalidJson) as error:
-            logger.info("%s %s passes untouched: %s", exchange["method"], log.plain(exchange["path"]), _why(error))
-            return None
+        request = flow.request
+        encoding = request.headers.get("content-encoding", "")
+        came = await request_body.read(request.raw_content or b"", encoding, self._settings.max_body, self._workers)
+        if isinstance(came, Refusal):
+            return came
+        if came.flaw:
+            logger.info("%s %s passes untouched: %s", exchange["method"], log.plain(exchange["path"]), came.flaw)
         endpoint: Endpoint = "chat" if exchange["endpoint"] == "chat" else "embeddings"
-        if not pipeline.repairable(body, endpoint):
+        if came.flaw or not pipeline.repairable(came.value, endpoint):
+            self._leave(request, exchange, came, came.data)
             return None
+        return await self._repair(request, exchange, came, endpoint)
+
+    async def _repair(self, request: http.Request, exchange: Record, came: Body, endpoint: Endpoint) -> Refusal | None:
+        body: JsonObject = came.value
         exchange["model"] = record.printable(str(body.get("model") or "")[:200])
         exchange["language"] = self._settings.language
         exchange["streamed"] = body.get("stream") is True
         context = pipeline.context_of(body, exchange["profile"], self._settings, rerouted=exchange["successors"])
-        upstream = self._upstream(flow.request, exchange, context.profile)
+        upstream = self._upstream(request, exchange, context.profile)
         if endpoint == "chat":
             cascade = self._announcing if exchange["mode"] == "observe" else self._cascade
-            outcome = await pipeline.chat(body, context, self._settings, cascade, upstream, size=len(data))
+            outcome = await pipeline.chat(
+                body,
+                context,
+                self._settings,
+                cascade,
+                upstream,
+                workers=self._workers,
+                size=len(came.data),
+                cost=came.cost,
+            )
         else:
-            outcome = pipeline.embed(body, context)
+            outcome = await self._workers.run(lambda _: pipeline.embed(body, context), came.cost)
         exchange["vision_calls"], exchange["cached"] = outcome.vision_calls, outcome.cached
         if outcome.overlong:
             self._warn(exchange, context, outcome.overlong)
         if exchange["mode"] == "observe":
+            record.note(exchange, came.changes)
             _observe(exchange, outcome)
         elif outcome.refusal is None and outcome.batches:
+            record.note(exchange, came.changes)
             return await self._batched(exchange, context, outcome, upstream)
         elif outcome.refusal is None:
-            self._write(flow.request, body, outcome)
+            if body.get("stream") is True:
+                # A stream that comes compressed would have to be unpacked to be repaired.
+                request.headers["accept-encoding"] = "identity"
+            sent = came.data
+            if outcome.changes:
+                sent = await self._workers.run(lambda _: json_body.serialise(body), came.cost)
+            self._leave(request, exchange, came, sent)
             context.plan.tools = tool_calls.offered(body)
             exchange["plan"] = context.plan.to_plain()
-            exchange["rewritten"] = bool(outcome.changes)
-            if outcome.changes and len(data) <= self._settings.keep_original:
-                exchange["original"] = data
+            exchange["rewritten"] = bool(came.changes or outcome.changes)
+            if exchange["rewritten"] and len(came.data) <= self._settings.keep_original:
+                exchange["original"] = came.data
             record.note(exchange, outcome.changes)
         return outcome.refusal
 
-    async def _unpacked(self, request: http.Request) -> bytes:
-        """The body without its content coding. Raises `TooLarge`, `CodingError`."""
-        data = request.raw_content or b""
-        encoding = request.headers.get("content-encoding", "")
-        if not encoding:
-            return content_coding.unpack(data, "", self._settings.max_body)
-        # Unpacking releases the GIL and may be long; parsing never does, so it stays here.
-        return await asyncio.to_thread(content_coding.unpack, data, encoding, self._settings.max_body)
-
     @staticmethod
-    def _write(request: http.Request, body: JsonObject, outcome: Outcome) -> None:
-        data = json_body.serialise(body) if outcome.changes else None
-        if body.get("stream") is True:
-            # A stream that comes compressed would have to be unpacked to be repaired.
-            request.headers["accept-encoding"] = "identity"
-        if data is not None:
+    def _leave(request: http.Request, exchange: Record, came: Body, data: bytes) -> None:
+        """Let `data` leave, plain, in the place of the body that came."""
+        record.note(exchange, came.changes)
+        if exchange["mode"] != "observe" and (came.changes or data != request.raw_content):
             request.headers.pop("content-encoding", None)
             request.content = data
 
@@ -367,20 +379,6 @@ def _may_be_stream(response: http.Response, exchange: Record) -> bool:
     """
     unlabelled = _label(response) in _TELLS_NOTHING and "content-length" not in response.headers
     return _is_stream(response) or (exchange["streamed"] and unlabelled)
-
-
-def _why(error: ValueError) -> str:
-    return str(error) if isinstance(error, CodingError) else "its body is not valid JSON"
-
-
-def _too_large(limit: int) -> Refusal:
-    return errors.refusal(
-        413,
-        f"The request body is, or unpacks to, more than {limit} bytes (option hunyuan_max_body).",
-        type="invalid_request_error",
-        code="request_too_large",
-        retry=False,
-    )
 
 
 def came_back() -> Refusal:

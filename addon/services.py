@@ -32,6 +32,7 @@ from addon.relay import Relay
 from addon.starting import Starting
 from addon.stores.redis import redis_client
 from addon.vision import Vision
+from addon.workers import Workers
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -47,12 +48,15 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.workers = Workers()
         self.outgoing = Outgoing()
         self.admission = Admission()
         self.breaker = Breaker()
         self.gate = Gate(self.admission, self.breaker)
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
-        self.cascade = Cascade(self.outgoing, Vision(self.outgoing, self.gate), known=Descriptions(self.chain))
+        self.cascade = Cascade(
+            self.outgoing, Vision(self.outgoing, self.gate), known=Descriptions(self.chain), workers=self.workers
+        )
         self.batches = EmbeddingBatches(self.outgoing, self.gate)
         self.relay = Relay(self.outgoing, self.gate)
         self.departures = Departures(self.gate, self.relay)
@@ -137,6 +141,7 @@ class Services:
     async def aclose(self) -> None:
         """Write what waits to be written, and close every connection. For the end of the process."""
         self.config.stop()
+        self.workers.close()
         if self._watch is not None:
             self._watch.cancel()
         counters = [self._counters.aclose] if self._counters is not None else []

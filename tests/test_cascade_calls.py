@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from addon import cascade, images, texts
+from addon import images, texts
 from addon.cascade import Cascade, CascadeOutcome
 from addon.descriptions import Descriptions, Finding
 from addon.own_calls import Upstream
 from addon.stores import Chain, Memory, Sqlite
+from addon.workers import LIGHT
 from tests.cascading import (
     IMAGE,
     TOKENHUB,
@@ -133,18 +135,18 @@ async def test_lone_surrogates_are_carried(setting: Setting) -> None:
 
 async def test_large_images_leave_the_loop(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = 0
-    to_thread = asyncio.to_thread
+    run = ThreadPoolExecutor.submit
 
-    async def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any, **named: Any) -> Any:
         nonlocal threads
         threads += 1
-        return await to_thread(*arguments)
+        return run(*arguments, **named)
 
     await setting.describe(body(IMAGE))
-    monkeypatch.setattr(asyncio, "to_thread", counted)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", counted)
     await setting.describe(body([image_part(png("small"))]))
     assert threads == 0
-    large = png("x" * cascade.LARGE)
+    large = png("x" * LIGHT)
     chat_body = body([image_part(large)])
     await setting.describe(chat_body)
     assert threads == 3  # looked for, hashed, made ready to send

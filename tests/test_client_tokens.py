@@ -17,6 +17,7 @@ from addon import client_tokens, options
 from addon.client_tokens import CARRIERS, Client, ClientTokens, Quota, digest_of, parse
 from addon.options import OptionError
 from addon.token_search import MARK, TokenSearch
+from addon.workers import Workers
 
 ALICE, BOB, NOBODY = (f"hf-{letter * 43}" for letter in "abn")
 URL_SAFE = st.text("ABCXYZabcxyz0189_-", min_size=43, max_size=43)
@@ -265,7 +266,7 @@ async def test_a_token_in_a_body_is_replaced(coding: str):
     body = json.dumps({"content": f"key {ALICE}, from hf-mirror"}).encode()
     request = Request.make("POST", "http://h/", b"", Headers(content_encoding=coding) if coding else Headers())
     request.raw_content = gzip.compress(body) if coding else body
-    await client_tokens.scrub_body(request, SEARCH, 10**6)
+    await client_tokens.scrub_body(request, SEARCH, 10**6, Workers())
     assert request.raw_content == body.replace(ALICE.encode(), MARK)
     assert "content-encoding" not in request.headers
 
@@ -274,7 +275,7 @@ async def test_a_token_in_a_body_is_replaced(coding: str):
 async def test_a_packed_body_without_a_token_stays(data: bytes):
     request = Request.make("POST", "http://h/", b"", Headers(content_encoding="gzip"))
     request.raw_content = data
-    await client_tokens.scrub_body(request, SEARCH, 1000)
+    await client_tokens.scrub_body(request, SEARCH, 1000, Workers())
     assert request.raw_content == data
     assert request.headers["content-encoding"] == "gzip"
 
@@ -283,6 +284,6 @@ async def test_a_large_body_and_trailers():
     request = Request.make("POST", "http://h/", b"", {})
     request.raw_content = b"x" * 100_000 + ALICE.encode()
     request.trailers = headers(("x-key", ALICE))
-    await client_tokens.scrub_body(request, SEARCH, 10**6)
+    await client_tokens.scrub_body(request, SEARCH, 10**6, Workers())
     assert request.raw_content == b"x" * 100_000 + MARK
     assert request.trailers == headers(("x-key", MARK.decode()))

@@ -98,16 +98,61 @@ async def test_a_compressed_body_is_understood_and_leaves_plain(proxy: Proxy, en
     assert "content-encoding" not in arrived.headers
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "br"])
-async def test_a_good_compressed_body_and_a_strange_one_leave_as_they_came(
-    proxy: Proxy, endpoint: Endpoint, encoding: str
-):
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", ""])
+@pytest.mark.parametrize("body", [GOOD, b"[1]", b"not JSON"])
+async def test_a_packed_body_leaves_plain_repaired_or_not(proxy: Proxy, endpoint: Endpoint, encoding: str, body: bytes):
+    data = gzip.compress(gzip.compress(body) if "," in encoding else body)
+    headers = {"content-encoding": encoding} if encoding else {}
+    async with proxy.client() as client:
+        answer = await client.post("/chat/completions", content=data, headers=headers)
+    (arrived,) = endpoint.arrived
+    assert arrived.body == body
+    assert "content-encoding" not in arrived.headers
+    assert arrived.headers["content-length"] == str(len(body))
+    assert answer.headers["x-hunyuan-fix"] == "coding"
+
+
+async def test_plain_json_in_the_name_of_a_coding_is_understood(proxy: Proxy, endpoint: Endpoint):
+    async with proxy.client() as client:
+        await client.post("/chat/completions", content=GOOD, headers={"content-encoding": "gzip"})
+    (arrived,) = endpoint.arrived
+    assert arrived.body == GOOD
+    assert "content-encoding" not in arrived.headers
+
+
+async def test_a_body_in_a_strange_coding_leaves_as_it_came(proxy: Proxy, endpoint: Endpoint):
     data = gzip.compress(GOOD)
     async with proxy.client() as client:
-        await client.post("/chat/completions", content=data, headers={"content-encoding": encoding})
+        await client.post("/chat/completions", content=data, headers={"content-encoding": "br"})
     (arrived,) = endpoint.arrived
     assert arrived.body == data
-    assert arrived.headers["content-encoding"] == encoding
+    assert arrived.headers["content-encoding"] == "br"
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/embeddings"])
+@pytest.mark.parametrize(
+    ("given", "leaves"),
+    [
+        (rb"\ud83d", "\ufffd"),
+        (rb"\ud83d\ude00\ud83d", None),
+        (b"\xed\xa0\xbd\xed\xb8\x80", "\U0001f600"),
+        (b"\xff", "\ufffd"),
+    ],
+)
+async def test_half_characters_do_not_leave(
+    proxy: Proxy, endpoint: Endpoint, path: str, given: bytes, leaves: str | None
+):
+    good = (
+        b'{"model": "hunyuan-turbos-latest", "messages": [{"role": "user", "content": "a%bb"}]}'
+        if path == "/chat/completions"
+        else b'{"model": "hunyuan-embedding", "input": "a%bb"}'
+    )
+    async with proxy.client() as client:
+        answer = await client.post(path, content=b"\xef\xbb\xbf" + good % given)
+    (arrived,) = endpoint.arrived
+    halves = rb"\ud83d\ude00" + "\ufffd".encode()
+    assert arrived.body == good % (halves if leaves is None else leaves.encode())
+    assert answer.headers["x-hunyuan-fix"] == "unicode"
 
 
 @pytest.mark.parametrize(

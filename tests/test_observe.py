@@ -81,7 +81,7 @@ async def test_a_compressed_request_stays_compressed(trust: Trust, endpoint: End
         )
     assert endpoint.arrived[0].body == gzip.compress(RAW, mtime=1)
     assert endpoint.arrived[0].headers["content-encoding"] == "gzip"
-    assert answer.headers[OBSERVED] == "parameters"
+    assert answer.headers[OBSERVED] == "coding,parameters"
 
 
 async def test_no_vision_call_is_made_and_nothing_of_it_is_remembered(

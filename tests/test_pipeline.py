@@ -12,6 +12,7 @@ from addon.outgoing import Outgoing
 from addon.own_calls import Upstream
 from addon.pipeline import CascadeBroken, Outcome
 from addon.wire import json_body
+from addon.workers import Workers
 from tests.texts.forged import marks_in
 from tests.vision_server import chat, error, image_part, png, text_part, vision_server
 
@@ -41,7 +42,7 @@ async def repair(
     cascade.configure(pipeline.cascade_settings(given))
     context = pipeline.context_of(request, profile, given, rerouted=rerouted)
     try:
-        return await pipeline.chat(request, context, given, cascade, upstream, size=size)
+        return await pipeline.chat(request, context, given, cascade, upstream, workers=Workers(), size=size, cost=size)
     finally:
         await outgoing.aclose()
 
@@ -105,8 +106,9 @@ async def test_the_rules_see_the_model_that_the_cascade_switched_to():
         given = settings()
         context = pipeline.context_of(request, "hunyuan", given)
         outgoing = Outgoing()
+        upstream = Upstream(server.url, {"Authorization": "Bearer x"})
         outcome = await pipeline.chat(
-            request, context, given, Cascade(outgoing), Upstream(server.url, {"Authorization": "Bearer x"}), size=9
+            request, context, given, Cascade(outgoing), upstream, workers=Workers(), size=9, cost=9
         )
         await outgoing.aclose()
         assert server.received[0].headers["authorization"] == "Bearer x"

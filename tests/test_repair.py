@@ -55,7 +55,7 @@ async def test_after_a_failure_the_original_bytes_go_on(
 
 
 async def test_a_half_changed_body_never_leaves(proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch):
-    def half(body: dict[str, object], _: object) -> None:
+    def half(body: dict[str, object], *_: object) -> None:
         body.clear()
         fails()
 

@@ -9,6 +9,7 @@ others only at the end), parameters at the end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from addon.exchange import Change, JsonObject
@@ -66,12 +67,19 @@ def repairable(body: JsonObject) -> bool:
     return isinstance(messages, list) and bool(messages)
 
 
-def apply_chat(body: JsonObject, context: RuleContext) -> list[Change]:
-    """Run every chat rule over `body`, in place; an unrepairable body is left alone. Changes in order."""
+def apply_chat(body: JsonObject, context: RuleContext, checkpoint: Callable[[], None] = lambda: None) -> list[Change]:
+    """Run every chat rule over `body`, in place; an unrepairable body is left alone. Changes in order.
+
+    `checkpoint` is called before each rule; what it raises ends the work, and `body` is half changed then.
+    """
     if not repairable(body):
         return []
     context = replace(context, texts=tracked(context.texts))
-    return [change for rule in CHAT_RULES for change in rule(body, context)]
+    changes: list[Change] = []
+    for rule in CHAT_RULES:
+        checkpoint()
+        changes += rule(body, context)
+    return changes
 
 
 def apply_embeddings(body: JsonObject, context: RuleContext) -> list[Change]:

@@ -96,7 +96,7 @@ def _plain(data: bytes, message: http.Message | None) -> bytes:
     coding = message.headers.get("content-encoding", "") if message and message.raw_content == data else ""
     try:
         return content_coding.unpacker(coding)(data)
-    except content_coding.CodingError:
+    except (content_coding.CodingError, content_coding.TooLarge):
         return data
 
 

@@ -1,7 +1,9 @@
-"""The names under which changes to answers are reported: keys of `docs/rules.md`."""
+"""The names under which changes to bytes and to answers are reported: keys of `docs/rules.md`."""
 
 from __future__ import annotations
 
+CODING = "coding"
+UNICODE = "unicode"
 CORS = "answer-cors"
 EMBEDDINGS = "answer-embeddings"
 FINISH_REASON = "answer-finish-reason"
@@ -14,6 +16,8 @@ TOOL_FRAMES = "answer-tool-frames"
 TOOL_NAMES = "answer-tool-names"
 
 ALL = (
+    CODING,
+    UNICODE,
     CORS,
     EMBEDDINGS,
     FINISH_REASON,

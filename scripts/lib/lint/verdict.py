@@ -16,6 +16,7 @@ from addon.rules.context import RuleContext
 from addon.scope import canonical
 from addon.vision import Announcing
 from addon.wire import json_body
+from addon.workers import Workers
 from scripts.lib.lint.reading import Request
 from simulator import checks
 from simulator.checks import Problem, ProfileName
@@ -73,7 +74,9 @@ def _chat(body: JsonObject, context: RuleContext, settings: Settings) -> Outcome
         cascade = Cascade(outgoing, Announcing(outgoing))
         cascade.configure(pipeline.cascade_settings(settings))
         size = len(json_body.serialise(body))
-        return await pipeline.chat(body, context, settings, cascade, Upstream("", {}), size=size)
+        return await pipeline.chat(
+            body, context, settings, cascade, Upstream("", {}), workers=Workers(), size=size, cost=0
+        )
 
     return asyncio.run(run())
 
