@@ -27,6 +27,7 @@ _WRITING = 0.5
 _PAUSE = 0.02
 """Seconds between two looks."""
 
+_BEGIN = b"-----BEGIN "
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s.*?-----END \1-----", re.DOTALL)
 """One block of a PEM file, whole."""
 
@@ -63,7 +64,7 @@ def ensure(confdir: Path, key_size: int = KEY_SIZE) -> None:
             return
         key = key_file(confdir)
         if key.exists() and not _becomes_whole(key):
-            if not re.match(rb"-----BEGIN |$", key.read_bytes()):
+            if not _BEGIN.startswith(key.read_bytes()[: len(_BEGIN)]):
                 raise ValueError(f"{key} holds no CA")
             key.replace(key.with_name(f"{key.name}.incomplete"))
         if not key.exists():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mitmproxy.certs import CertStore
 
@@ -69,6 +69,8 @@ def copied(made: Path, confdir: Path, change: Callable[[bytes], bytes]) -> None:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 0.98))
+@example(share=0.0)
+@example(share=0.005)
 def test_what_a_killed_process_left_is_set_aside(
     made: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, share: float
 ):

@@ -35,7 +35,7 @@ async def test_they_are_closed_for_tcp_and_http3(trust: Trust):
 
 async def test_those_of_a_start_that_failed_are_closed_without_mitmproxy(trust: Trust):
     async with run_proxy(trust, f"https://{LOCAL}") as proxy:
-        await ports.close(proxy.master.addons.get("proxyserver"))
+        await proxy.addon._start_failed()
         assert not listens(proxy, socket.SOCK_STREAM)
         assert not listens(proxy, socket.SOCK_DGRAM)
     await ports.close(None)

@@ -31,6 +31,7 @@ TIMEOUT = 120.0
 PORTS = 6
 """Reverse ports of each start. Each has one for HTTP/3, too, opened by a thread of mitmproxy_rs's: that is the race."""
 
+_TAKEN = "failed to listen"
 _FAILS = "import logging\n\ndef {hook}(*_):\n    logging.error('This script fails.')\n"
 
 KINDS: Mapping[str, tuple[str, Sequence[str]]] = MappingProxyType(
@@ -41,7 +42,7 @@ KINDS: Mapping[str, tuple[str, Sequence[str]]] = MappingProxyType(
         "file": ("hunyuan_config: ", ("--set", "hunyuan_config={folder}/missing/options.yaml")),
         "script, loading": ("This script fails.", ("-s", "{folder}/load.py")),
         "script, running": ("This script fails.", ("-s", "{folder}/running.py")),
-        "port": ("failed to listen", ("--mode", "reverse:https://127.0.0.1@{taken}")),
+        "port": (_TAKEN, ("--mode", "reverse:https://127.0.0.1@{taken}")),
     }
 )
 """What is wrong with a start -> what is said of it, and the arguments that make it so. The addon refuses all but the
@@ -93,7 +94,8 @@ async def _start(folder: Path, wrong: Sequence[str], said: str) -> int | str:
         await process.wait()
         return "timeout"
     status = process.returncode
-    if status is not None and (status < 0 or said in output.decode()):
+    # Another start may have taken one of its ports meanwhile: it fails all the same.
+    if status is not None and (status < 0 or any(text in output.decode() for text in (said, _TAKEN))):
         return status
     print(output.decode(), file=sys.stderr)
     return "silent"
