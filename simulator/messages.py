@@ -6,6 +6,8 @@ Everything here relies on `shape.body_shape` having found nothing.
 import re
 from collections.abc import Iterator, Set
 
+import orjson
+
 from simulator.rows import Finding, Json, ProfileName
 
 type Messages = list[Json]
@@ -165,11 +167,23 @@ def tool_calls(messages: Messages, *, strict: bool) -> Iterator[Finding]:
                 yield Finding("B6", f"{at}/{number}/type: {call.get('type')}", "tool_calls.type")
             if not isinstance(name, str) or not NAME.fullmatch(name):
                 yield Finding("B6", f"{at}/{number}/function/name: {name}", "tool_calls.function.name")
+            if strict and not _is_object(call["function"]["arguments"]):
+                # local-inference-lab/vllm#684, itmisx/deepx-code#200: refused again with each later turn.
+                yield Finding(
+                    "B6", f"{at}/{number}/function/arguments: no JSON object", "tool_calls.function.arguments"
+                )
             call_id = call.get("id")
             if strict and (not isinstance(call_id, str) or not call_id or call_id in ids):
                 yield Finding("C4", f"{at}/{number}/id: missing or repeated")
             elif strict:
                 ids.add(call_id)
+
+
+def _is_object(arguments: str) -> bool:
+    try:
+        return isinstance(orjson.loads(arguments), dict)
+    except ValueError:
+        return False
 
 
 def pairing(messages: Messages) -> Iterator[Finding]:

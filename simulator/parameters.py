@@ -163,6 +163,12 @@ def _tool(at: str, tool: object, *, strict: bool) -> Iterator[Finding]:
         yield Finding("B6", f"{at}/function/name: {name}", "tools.function.name")
     if not isinstance(schema, dict) and (strict or schema is not None):
         yield Finding("B6", f"{at}/function/parameters: not an object", "tools.function.parameters")
+    if strict and isinstance(schema, dict):
+        # Measured on strict endpoints: 14790897/MiqroForge-Desktop#1165, openai-php/client#262.
+        if schema.get("type") != "object":
+            yield Finding("B6", f"{at}/function/parameters/type: not object", "tools.function.parameters")
+        if not isinstance(schema.get("properties", {}), dict):
+            yield Finding("B6", f"{at}/function/parameters/properties: not an object", "tools.function.parameters")
     if not isinstance(function.get("description"), str | None):
         yield Finding("A6", f"{at}/function/description: not a string")
 

@@ -32,6 +32,10 @@ def call(call_id: Any = "c1", name: str = "look_up", **fields: Any) -> Body:
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": "{}"}, **fields}
 
 
+def broken_call(arguments: str) -> Body:
+    return {"id": "c1", "type": "function", "function": {"name": "look_up", "arguments": arguments}}
+
+
 def tool(call_id: Any = "c1", content: Any = "结果") -> Body:
     return {"role": "tool", "tool_call_id": call_id, "content": content}
 
@@ -93,8 +97,8 @@ ROWS: list[tuple[str, Any, Body, bool]] = [
     ("B5", body(stream_options={"include_usage": True}), body(stream=True, stream_options={}), False),
     ("B6", body(tools=tools({"name": "a:b"})), body(tools=tools({"name": "a-b_C1"})), False),
     ("B6", body(tools=tools(type="custom")), body(tools=tools()), False),
-    ("B6", body(tools=tools({"parameters": "{}"})), body(tools=tools({"parameters": {}})), False),
-    ("B6", body(tools=tools({"parameters": None})), body(tools=tools({"parameters": {}})), True),
+    ("B6", body(tools=tools({"parameters": "{}"})), body(tools=tools()), False),
+    ("B6", body(tools=tools({"parameters": None})), body(tools=tools()), True),
     ("B6", body(tools=[]), body(), True),
     ("B6", body(user(), assistant("答", call(name="a:b")), tool()), body(*CALLED, tool()), False),
     ("B6", body(user(), assistant("答", call(type="x")), tool()), body(*CALLED, tool()), False),
@@ -258,7 +262,22 @@ TOKENHUB: list[tuple[str, Body, Body]] = [
         body(user(), assistant("答", call(), reasoning_content=""), tool(), model=HY3, **THINKING),
     ),
     ("C4", body(*CALLED, user(), model=HY3), body(*CALLED, tool(), user(), model=HY3)),
-    ("C4", body(*CALLED, model=HY3), body(*CALLED, tool(), model=HY3)),
+    ("B6", body(*CALLED[:1], assistant("答", broken_call("")), tool(), model=HY3), body(*CALLED, tool(), model=HY3)),
+    ("B6", body(*CALLED[:1], assistant("答", broken_call("[]")), tool(), model=HY3), body(*CALLED, tool(), model=HY3)),
+    (
+        "B6",
+        body(*CALLED[:1], assistant("答", broken_call('{"a":')), tool(), model=HY3),
+        body(*CALLED, tool(), model=HY3),
+    ),
+    ("B6", body(tools=tools({"parameters": {}}), model=HY3), body(tools=tools(), model=HY3)),
+    ("B6", body(tools=tools({"parameters": {"type": "string"}}), model=HY3), body(tools=tools(), model=HY3)),
+    (
+        "B6",
+        body(tools=tools({"parameters": {"type": "object", "properties": []}}), model=HY3),
+        body(tools=tools({"parameters": {"type": "object", "properties": {}}}), model=HY3),
+    ),
+    # The history may end with an answer there, but not with calls that nobody has answered.
+    ("C4", body(*CALLED, model=HY3), body(*TURN, model=HY3)),
     (
         "C4",
         body(user(), assistant("答", call("c1"), call("c1")), tool(), tool(), model=HY3),
