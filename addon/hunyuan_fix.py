@@ -243,11 +243,11 @@ class HunyuanFix:
         elif flow.response and flow.request.stream:
             flow.response.stream = flow.response.status_code != 101
 
-    def response(self, flow: http.HTTPFlow) -> None:
+    async def response(self, flow: http.HTTPFlow) -> None:
         """Repair a whole answer, make errors honest, end the exchange."""
         exchange = record.of(flow.metadata)
         if exchange is not None and flow.response and flow.live:
-            self.repair.answer_ends(flow, exchange)
+            await self.repair.answer_ends(flow, exchange)
         outcome = str(flow.response.status_code) if flow.response else "no answer"
         self._end(flow, outcome)
 

@@ -30,6 +30,7 @@ from addon.services import Services
 from addon.vision import Announcing
 from addon.wire import embeddings, errors, json_body, rule_names, tool_calls
 from addon.wire.errors import Refusal
+from addon.workers import Abandoned
 
 MODE_HEADER = "x-hunyuan-mode"
 """Request header: the mode for this request alone. It goes no further."""
@@ -41,6 +42,9 @@ WARNING_HEADER = "x-hunyuan-fix-warning"
 
 BATCH_RULE = "embeddings"
 """The name under which an embeddings request that is sent as several is noted."""
+
+_PACKED_COST = 100
+"""What a byte of a packed answer costs, in the units of `Workers`: a packed answer may be a hundred times as large."""
 
 BATCH_TIMEOUT = 60.0
 """Seconds for each call of an embeddings request that is sent as several."""
@@ -270,7 +274,7 @@ class Repair:
             and not cors.answers_preflight(response.status_code, response.headers)
         )
 
-    def answer_ends(self, flow: http.HTTPFlow, exchange: Record) -> None:
+    async def answer_ends(self, flow: http.HTTPFlow, exchange: Record) -> None:
         """Repair the whole answer of `flow`, unless it was streamed. Raises nothing."""
         response = flow.response
         started = time.perf_counter()
@@ -283,24 +287,29 @@ class Repair:
             return
         if exchange["mode"] == "observe":
             return
-        encoding = response.headers.get("content-encoding", "")
+        raw, encoding = response.raw_content, response.headers.get("content-encoding", "")
+        cost = len(raw) * (_PACKED_COST if encoding else 1)
         try:
             if response.status_code >= 400:
                 retry_after = response.headers.get("retry-after")
                 status = response.status_code
-                refusal = answer.honest(exchange, status, response.raw_content, encoding, retry_after)
+                refusal = await self._workers.run(
+                    lambda _: answer.honest(exchange, status, raw, encoding, retry_after), cost
+                )
                 if refusal is not None:
                     _restate(response, refusal)
                     record.note_name(exchange, answer.ERROR_RULE)
             elif response.status_code in _WITH_ANSWER:
                 limit = self._settings.max_body
-                body = answer.repaired(exchange, response.raw_content, encoding, limit)
+                body = await self._workers.run(lambda _: answer.repaired(exchange, raw, encoding, limit), cost)
                 if isinstance(body, Refusal):
                     _restate(response, body)
                 elif body is not None:
                     response.headers.pop("content-encoding", None)
                     response.content = body
             _mark(response, exchange)
+        except (Abandoned, asyncio.CancelledError):
+            pass  # the process ends: the answer passes as it came
         except Exception as error:
             self._failed("An answer could not be repaired and passes as it came", error)
         exchange["milliseconds"] += (time.perf_counter() - started) * 1000

@@ -6,13 +6,14 @@ import asyncio
 import gzip
 import json
 import threading
+from typing import Any
 
 import pytest
 
-from addon import rules
+from addon import answer, rules
 from addon.exchange import Change, JsonObject
-from addon.workers import THREADS, Checkpoint
-from tests.proxying import Endpoint, Proxy
+from addon.workers import LIGHT, THREADS, Checkpoint
+from tests.proxying import Endpoint, Proxy, chat_answer
 
 GOOD = b'{"model":"hunyuan-lite","messages":[{"role":"user","content":"hi"}]}'
 LISTS = b'{"messages":[' + b"[]," * 20_000_000 + b"0]}"
@@ -77,3 +78,22 @@ async def test_small_requests_are_served_while_costly_ones_are_worked_on(
         served.set()
         assert [(await answer).status_code for answer in waiting] == [200] * len(waiting)
     assert proxy.addon.repair.failures == 0
+
+
+async def test_a_large_answer_is_read_in_a_thread(
+    proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[bool] = []
+    repaired = answer.repaired
+
+    def noted(*given: Any) -> Any:
+        where.append(threading.current_thread() is threading.main_thread())
+        return repaired(*given)
+
+    monkeypatch.setattr(answer, "repaired", noted)
+    for size in (10, LIGHT):
+        endpoint.answer = chat_answer("x" * size)
+        async with proxy.client() as client:
+            response = await client.post("/chat/completions", content=GOOD)
+        assert response.json()["choices"][0]["message"]["content"] == "x" * size
+    assert where == [True, False]
