@@ -118,3 +118,58 @@ histories = st.lists(messages(), min_size=1, max_size=14)
 
 long_histories = st.lists(messages(odd=False), min_size=30, max_size=90)
 """A conversation longer than the endpoint allows."""
+
+SCHEMAS: tuple[Any, ...] = (
+    {"type": "object", "properties": {"path": {"type": "string"}}},
+    {"type": "object", "properties": {}},
+    {"properties": {"path": {"type": "string"}}},
+    {"type": "object", "properties": []},
+    {"type": "string"},
+    {},
+    None,
+    "none",
+)
+
+
+@st.composite
+def tools(draw: st.DrawFn) -> Any:
+    """An offered tool, with any name and schema; now and then none."""
+    function: dict[str, Any] = {"name": draw(st.sampled_from([*NAMES, "n" * 70])), "description": draw(texts)}
+    if draw(st.booleans()):
+        function["parameters"] = draw(st.sampled_from(SCHEMAS))
+    if draw(st.booleans()):
+        function["strict"] = draw(st.booleans())
+    return draw(st.one_of(*[st.just({"type": "function", "function": function})] * 5, json_values))
+
+
+parameters = st.fixed_dictionaries(
+    {},
+    optional={
+        "temperature": st.one_of(st.floats(-1, 3), st.integers(-1, 3), st.just("0.5"), st.none()),
+        "top_p": st.one_of(st.floats(-1, 2), json_values),
+        "max_tokens": st.one_of(st.integers(-5, 10**6), st.just("100"), json_values),
+        "n": st.integers(0, 3),
+        "stop": st.one_of(words, st.lists(words, max_size=20), json_values),
+        "stream": st.booleans(),
+        "stream_options": st.one_of(st.just({"include_usage": True}), json_values),
+        "tool_choice": st.one_of(
+            st.sampled_from(["auto", "none", "required", "any"]),
+            st.builds(lambda name: {"type": "function", "function": {"name": name}}, st.sampled_from(NAMES)),
+            json_values,
+        ),
+        "response_format": st.one_of(
+            st.sampled_from([{"type": "text"}, {"type": "json_object"}]),
+            st.just({"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}),
+            json_values,
+        ),
+        "parallel_tool_calls": st.booleans(),
+        "seed": st.one_of(st.integers(0, 99), json_values),
+        "user": words,
+        "an_unknown_one": json_values,
+        "tools": st.one_of(st.lists(tools(), max_size=4), json_values),
+    },
+)
+"""Everything beside the messages: known and unknown, right and wrong."""
+
+bodies = st.builds(lambda history, beside: {"messages": history, **beside}, histories, parameters)
+"""Whole requests without a model: a conversation in any disorder, with any parameters, tools and images."""

@@ -148,6 +148,43 @@ def test_prefix_stable(history: list[Any], later: list[Any], profile_name: Profi
     assert long["messages"][: len(kept)] == kept
 
 
+def whole(body: dict[str, Any], profile_name: ProfileName) -> dict[str, Any]:
+    """A generated body with a model that may have its images and tools: what the steps before the rules see to."""
+    model = (
+        VISION_MODELS if '"image_url"' in json_body.serialise(body).decode() and not body.get("tools") else TEXT_MODELS
+    )
+    made: dict[str, Any] = {"model": model[profile_name], **copy.deepcopy(body)}
+    return made
+
+
+@given(strategies.bodies, profile_names)
+def test_a_whole_body_is_sound_and_stays_so(body: dict[str, Any], profile_name: ProfileName) -> None:
+    """Messages, parameters, tools and images together: no rule undoes another's work."""
+    made = whole(body, profile_name)
+    fine = checks.problems(made, profile_name, strict=True) is None
+    before = json_body.serialise(made)
+    changes = fix(made, profile_name)
+    once = json_body.serialise(made)
+    assert checks.problems(made, profile_name, strict=True) is None
+    assert bool(changes) == (once != before)
+    assert not (fine and changes)
+    assert fix(made, profile_name) == []
+    assert json_body.serialise(made) == once
+    again = whole(body, profile_name)
+    assert fix(again, profile_name) == changes
+    assert json_body.serialise(again) == once
+
+
+@given(strategies.bodies, profile_names)
+def test_a_whole_body_keeps_what_was_said(body: dict[str, Any], profile_name: ProfileName) -> None:
+    made = whole(body, profile_name)
+    before = "".join(said(message) for message in body["messages"])
+    fix(made, profile_name)
+    after = strings(made["messages"])
+    for marker in MARKERS:
+        assert after.count(marker) >= before.count(marker)
+
+
 @pytest.mark.parametrize("calls", [0, 1, 2])
 def test_a_growing_history_is_folded_at_fixed_multiples(calls: int) -> None:
     """Over a long agent run the folded message stays the same bytes for about half the limit."""
