@@ -19,7 +19,7 @@ _FIRST_STEP = 512
 
 _MAX_CODINGS = 4
 """Codings on top of each other."""
-_BODY_RATIO, _BODY_FREE = 200, 8 * 2**20
+_BODY_RATIO, _BODY_FREE = 8, 8 * 2**20
 """A body may unpack to so many times its size, and to so many bytes whatever its size. JSON packs to a 50th at best."""
 _STREAM_RATIO, _STREAM_FREE = 1000, 16 * 2**20
 
@@ -39,7 +39,7 @@ def unpack(data: bytes, encoding: str, limit: int, checkpoint: Callable[[], None
 
     What is named gzip, deflate, br or zstd and is plain JSON stays; gzip and zstd that nobody names are known by their
     first bytes. `checkpoint` is called between two pieces; what it raises ends the work.
-    Raises `TooLarge` once more than `limit` bytes have come out, or more than 8 MiB and 200 times what came in,
+    Raises `TooLarge` once more than `limit` bytes have come out, or more than 8 MiB and 8 times what came in,
     whatever is left to unpack, and `CodingError` for damaged data or an unknown coding.
     """
     codings = _codings(encoding)

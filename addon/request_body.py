@@ -63,7 +63,7 @@ def _too_large(limit: int) -> Refusal:
     return errors.refusal(
         413,
         f"The request body is, or unpacks to, more than {limit} bytes (option hunyuan_max_body), or it unpacks to more "
-        "than 8 MiB and 200 times its size.",
+        "than 8 MiB and 8 times its size.",
         type="invalid_request_error",
         code="request_too_large",
         retry=False,

@@ -132,7 +132,7 @@ async def test_question_cannot_leave_its_quotes(setting: Setting) -> None:
             Reply(body=b'{"choices":[{"message":{"content":"a cat","reasoning_content":"hm","tool_calls":[]}}]}'),
             "a cat",
         ),
-        (Reply(body=b'{"choices":[{"message":{"content":"a \\ud800cat"}}]}'), "a \ud800cat"),
+        (Reply(body=b'{"choices":[{"message":{"content":"a \\ud800cat"}}]}'), "a \ufffdcat"),
     ],
 )
 async def test_only_the_text_counts(setting: Setting, reply: Reply, text: str) -> None:

@@ -10,10 +10,17 @@ from addon.rules.context import RuleContext
 from addon.rules.fields import escape
 from addon.wire.errors import Refusal, refusal
 
+MAX_INPUTS = 2048
+"""Texts that one request may bring: OpenAI's own limit (its API reference, "Create embeddings"). They are sent in
+batches, and 500,000 would be 10,000 calls."""
+
 
 def check(body: JsonObject, context: RuleContext) -> Refusal | None:
-    """A clear 400 for what no repair can mend: another vector length, token ids. Runs before `embeddings`."""
-    return _wrong_dimensions(body, context) or _token_ids(body)
+    """A clear 400 for what no repair can mend: another vector length, token ids, too many inputs.
+
+    Runs before `embeddings`.
+    """
+    return _wrong_dimensions(body, context) or _too_many_inputs(body) or _token_ids(body)
 
 
 def embeddings(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -55,6 +62,14 @@ def _wrong_dimensions(body: JsonObject, context: RuleContext) -> Refusal | None:
         return None
     message = f"The model {model} answers with {known} dimensions and no other number: leave `dimensions` out."
     return refusal(400, message, type="invalid_request_error", code="unsupported_dimensions", param="dimensions")
+
+
+def _too_many_inputs(body: JsonObject) -> Refusal | None:
+    inputs = body.get("input")
+    if not isinstance(inputs, list) or len(inputs) <= MAX_INPUTS:
+        return None
+    message = f"The input has {len(inputs)} texts; at most {MAX_INPUTS} are taken in one request, as by OpenAI."
+    return refusal(400, message, type="invalid_request_error", code="too_many_inputs", param="input")
 
 
 def _token_ids(body: JsonObject) -> Refusal | None:

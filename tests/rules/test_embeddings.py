@@ -121,3 +121,11 @@ def test_the_strict_endpoint_accepts_every_batch(texts: list[str], form: str | N
     embeddings(asked, context())
     for part in batches(asked, context()):
         assert checks.embedding_problems(part, "hunyuan") is None
+
+
+def test_more_inputs_than_openai_takes_are_refused() -> None:
+    assert check({"model": "hunyuan-embedding", "input": ["x"] * 2048}, context()) is None
+    refused = check({"model": "hunyuan-embedding", "input": ["x"] * 2049}, context())
+    assert refused is not None
+    assert refused.status == 400
+    assert json.loads(refused.body)["error"]["code"] == "too_many_inputs"
