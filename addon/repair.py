@@ -168,8 +168,8 @@ class Repair:
             context.plan.tools = tool_calls.offered(body)
             exchange["plan"] = context.plan.to_plain()
             exchange["rewritten"] = bool(came.changes or outcome.changes)
-            if exchange["rewritten"] and len(came.data) <= self._settings.keep_original:
-                exchange["original"] = came.data
+            if exchange["rewritten"] and len(came.plain) <= self._settings.keep_original:
+                exchange["original"] = came.plain
             record.note(exchange, outcome.changes)
         return outcome.refusal
 

@@ -21,11 +21,13 @@ _PACKED_COST = 8
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What came. `data` is its plain JSON, which leaves if no rule changes the value; `size` is its size as it came.
+    """What came: `plain`, unpacked and otherwise as it came; `data`, that as strict JSON, which leaves if no rule changes
+    the value.
 
     `flaw` says why it can't be read, if it can't. `cost` is what working on it costs, as `Workers` counts.
     """
 
+    plain: bytes
     data: bytes
     value: Any = None
     changes: list[Change] = field(default_factory=list)
@@ -45,7 +47,7 @@ async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body 
     except TooLarge:
         return _too_large(limit)
     except CodingError as error:
-        return Body(raw, flaw=str(error))
+        return Body(raw, raw, flaw=str(error))
     unpacked = packed and (bool(encoding) or data is not raw)
     changes = [Change(rule_names.CODING, "", "packed bodies leave plain")] if unpacked else []
     cost = len(data) + _VALUE_COST * json_body.structure(data)
@@ -54,9 +56,9 @@ async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body 
     except TooManyValues as error:
         return _too_complex(error)
     except InvalidJson:
-        return Body(data, changes=changes, flaw="its body is not valid JSON")
+        return Body(data, data, changes=changes, flaw="its body is not valid JSON")
     changes += [Change(rule_names.UNICODE, "", why) for why in text.mended]
-    return Body(text.data, text.value, changes, cost)
+    return Body(data, text.data, text.value, changes, cost)
 
 
 def _too_large(limit: int) -> Refusal:

@@ -116,7 +116,10 @@ async def test_an_allowed_page_can_read_what_the_endpoint_answers(proxy: Proxy, 
 async def test_the_endpoints_own_headers_come_through(proxy: Proxy, endpoint: Endpoint, retry: str, status: int):
     proxy.master.options.update(hunyuan_retry=retry, hunyuan_retry_tries="1")
     own = {"access_control_allow_origin": "https://its.own", "access_control_expose_headers": "x-request-id"}
-    endpoint.answer = json_answer({"choices": []} if status == 200 else {"error": {"message": "no"}}, status, **own)
+    choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
+    endpoint.answer = json_answer(
+        {"choices": [choice]} if status == 200 else {"error": {"message": "no"}}, status, **own
+    )
     async with proxy.client(headers={"origin": PAGE}) as client:
         got = await client.post("/chat/completions", json={**CHAT, "n": 1})
     if got.status_code == status:

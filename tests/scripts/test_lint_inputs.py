@@ -136,7 +136,6 @@ UNREADABLE = [
     (b" \n", "empty"),
     (b'{"messages": [\n  {"role" "user"}]}', "Expecting ':' delimiter at line 2, column 11"),
     (b'{"messages": [NaN]}', "NaN"),
-    (b'{"messages": "\xff"}', "byte 14 is not UTF-8"),
     (b"[" * 2000 + b"]" * 2000, "nested too deep"),
     (b"[1, 2]", "a JSON list"),
     (b"null", "a JSON null"),

@@ -29,6 +29,7 @@ BAD = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}],
 RAW = json.dumps(BAD, indent=3).encode() + b"\n"
 GOOD = b'{"model": "hunyuan-lite",  "messages": [{"role": "user", "content": "hi"}]}'
 REMOVED = "the endpoint does not take this parameter: removed"
+MENDED = "halves of characters, or bytes that are no UTF-8, became U+FFFD or the character that was meant"
 IMAGE = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": [image_part(png("a cat"))]}]}
 
 
@@ -81,12 +82,13 @@ def test_mitmproxy_takes_their_signatures():
 async def test_diff(tried: Tried):
     await tried.post(content=RAW)
     assert tried.execute("hunyuan.diff @focus") == (
-        "1 change\n"
+        "2 changes\n"
+        f"unicode     /      {MENDED}\n"
         f"parameters  /user  {REMOVED}\n\n"
         "─── diff ───\n--- as it came\n+++ as it left\n"
         "@@ -5,6 +5,5 @@\n"
         '       "role": "user",\n       "content": "hi"\n     }\n'
-        '-  ],\n-  "user": "é\\ud800"\n+  ]\n }\n'
+        '-  ],\n-  "user": "é\ufffd"\n+  ]\n }\n'
     )
 
 
@@ -173,8 +175,11 @@ async def test_har(tried: Tried, endpoint: Endpoint, tmp_path: Path):
     text = path.read_text(encoding="utf-8")
     assert "s3cret" not in text
     ours = [entry.get("_hunyuan_fix") for entry in json.loads(text)["log"]["entries"]]
-    assert ours[0]["rules"] == ["parameters"]
-    assert ours[0]["changes"] == [{"rule": "parameters", "pointer": "/user", "why": REMOVED}]
+    assert ours[0]["rules"] == ["unicode", "parameters"]
+    assert ours[0]["changes"] == [
+        {"rule": "unicode", "pointer": "", "why": MENDED},
+        {"rule": "parameters", "pointer": "/user", "why": REMOVED},
+    ]
     assert ours[0]["original"].encode() == RAW
     assert ours[1]["changes"] == [
         {"rule": "answer-stream-end", "pointer": "", "why": "the missing [DONE] is added"},
@@ -195,7 +200,7 @@ async def test_they_work_on_a_saved_flow(tried: Tried, tmp_path: Path):
     flow = await tried.post(content=RAW)
     tried.view.clear()
     tried.show(saved_and_read(flow))
-    assert tried.execute("hunyuan.diff @focus").startswith("1 change\n")
+    assert tried.execute("hunyuan.diff @focus").startswith("2 changes\n")
     tried.execute(f"hunyuan.original @focus {tmp_path / 'file'}")
     assert (tmp_path / "file").read_bytes() == RAW
     tried.execute(f"hunyuan.har @all {tmp_path / 'har'}")
