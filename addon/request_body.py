@@ -21,8 +21,8 @@ _PACKED_COST = 8
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What came: `plain`, unpacked and otherwise as it came; `data`, that as strict JSON, which leaves if no rule changes
-    the value.
+    """What came: `plain`, unpacked and otherwise as it came; `data`, that as strict JSON, which leaves if no rule
+    changes the value.
 
     `flaw` says why it can't be read, if it can't. `cost` is what working on it costs, as `Workers` counts.
     """
