@@ -20,7 +20,7 @@ SCHEMA = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"type"
 
 
 def function(name: str) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name, "parameters": {}}}
+    return {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
 
 
 def chat(**fields: Any) -> dict[str, Any]:
