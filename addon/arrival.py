@@ -138,7 +138,7 @@ class Arrivals:
     @staticmethod
     def _refuse(flow: http.HTTPFlow, exchange: Record, who: Caller | Refusal, refusal: Refusal) -> None:
         exchange["client"] = (who.client or "") if isinstance(who, Caller) else ""
-        # Never together with request.stream: mitmproxy can't answer what it streams (mitmproxy.md section 1).
+        # Never together with request.stream: docs/facts/mitmproxy.md#streamed-request.
         respond(flow, exchange, refusal)
 
     def _pass_preflight(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller | Refusal) -> None:

@@ -1,7 +1,7 @@
 """Every option, once: name, type, default, help, and how its value is read.
 
 mitmproxy knows only strings and switches here: a wrong value of another type would keep the addon from
-loading without a word (facts/mitmproxy.md section 0, row 5). What the strings mean is checked in `parse`.
+loading without a word (docs/facts/mitmproxy.md#option-types). What the strings mean is checked in `parse`.
 """
 
 from __future__ import annotations

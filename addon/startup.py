@@ -30,7 +30,7 @@ def settle_given(deferred: MutableMapping[str, object]) -> list[str]:
 
     Called before the options are declared. Without it a switch that is neither true nor false, an option
     without `=value` or one given twice would keep the addon from loading without a word, and a misspelt name
-    would be ignored (facts/mitmproxy.md section 0, row 5). Returns one line for each problem; what is wrong
+    would be ignored (docs/facts/mitmproxy.md#option-types). Returns one line for each problem; what is wrong
     is taken out.
     """
     problems = []

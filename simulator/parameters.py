@@ -1,4 +1,7 @@
-"""The parameter rules, as findings: facts sections 2 and 9, rows B3 to B7, C1 and C2."""
+"""The parameter rules, as findings: docs/facts/hunyuan.md#parameters, docs/facts/tokenhub.md#parameters.
+
+Rows B3 to B7, C1 and C2.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any

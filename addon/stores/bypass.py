@@ -11,7 +11,7 @@ from typing import Literal
 from addon.stores.store import StoreError
 
 BUDGET = 0.2
-"""Seconds that one operation may take (issue 4 point 1)."""
+"""Seconds that one operation may take: more than that costs a request more than the store saves it."""
 FIRST_PAUSE = 5.0
 """Seconds for which a store that failed is let alone; doubled with each try that fails."""
 LONGEST_PAUSE = 60.0
