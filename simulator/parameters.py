@@ -1,6 +1,6 @@
-"""The parameter rules, as findings: docs/facts/hunyuan.md#parameters, docs/facts/tokenhub.md#parameters.
+"""The parameter rules, as findings: rows B3 to B7, C1 and C2.
 
-Rows B3 to B7, C1 and C2.
+docs/facts/hunyuan.md#parameters and docs/facts/tokenhub.md#parameters.
 """
 
 from collections.abc import Callable, Iterator
