@@ -200,6 +200,9 @@ def test_a_broken_citation_is_found(text: str) -> None:
         "(issue 4 point 1)",
         "Issue 12",
         "as in design.md",
+        "as review-2026 says",
+        "/work/shared/captures",
+        "peers.md",
     ],
 )
 def test_what_cannot_be_opened_is_found(text: str) -> None:
