@@ -86,7 +86,7 @@ class Setting:
 
 @pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])
 async def setting(request: pytest.FixtureRequest) -> AsyncIterator[Setting]:
-    """mitmproxy runs with the eager task factory (mitmproxy.md section 0)."""
+    """mitmproxy runs with the eager task factory (docs/facts/mitmproxy.md#eager-tasks)."""
     asyncio.get_running_loop().set_task_factory(request.param)
     async with vision_server() as server:
         made = Setting(server)

@@ -216,7 +216,7 @@ async def test_client_that_leaves_ends_its_calls(setting: Setting) -> None:
 
 @pytest.mark.parametrize("leaver", [0, 1])
 async def test_client_that_leaves_disturbs_no_other(setting: Setting, leaver: int) -> None:
-    """Nor does the cancellation reach the other's hook (mitmproxy.md section 0 row 3)."""
+    """Nor does the cancellation reach the other's hook (docs/facts/mitmproxy.md#hook-cancelled)."""
     gate = Gate(setting.server)
     started = [setting.start(body(IMAGE)), setting.start(body(IMAGE))]
     await gate.asked("a")

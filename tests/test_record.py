@@ -41,7 +41,7 @@ def test_a_rule_is_named_once_in_order():
 
 
 def test_a_flow_with_a_record_can_be_saved():
-    """mitmproxy loses a flow that has an object in its metadata (facts/mitmproxy.md section 3)."""
+    """mitmproxy loses a flow that has an object in its metadata (docs/facts/mitmproxy.md#metadata)."""
     flow = tflow.tflow()
     begun = record.start(flow.metadata, "POST", "/", ROUTE)
     begun["plan"] = AnswerPlan(tool_names={"a": "b"}, stop=["x"]).to_plain()

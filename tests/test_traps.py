@@ -1,4 +1,4 @@
-"""The ten traps that silently break a mitmproxy addon: facts/mitmproxy.md section 0, row by row.
+"""The ten traps that silently break a mitmproxy addon: docs/facts/mitmproxy.md, its first ten headings.
 
 Where a trap lives on the wire it is tested there, over HTTP/1.1 and HTTP/2; where it lives in mitmproxy's
 start, with a real mitmdump.

@@ -58,8 +58,8 @@ class RepairedStream(KeptStream):
     """A callable for mitmproxy's `flow.response.stream` that repairs a chat stream.
 
     It never raises and never returns `b""`: an exception would hang the client, an empty chunk would end the
-    answer on HTTP/1.1 (facts/mitmproxy.md section 0, rows 1 and 2). `encoding` is the stream's content coding,
-    which is taken off. Raises `CodingError` when made for a coding that isn't known.
+    answer on HTTP/1.1 (docs/facts/mitmproxy.md#stream-exception, docs/facts/mitmproxy.md#empty-chunk).
+    `encoding` is the stream's content coding, which is taken off. Raises `CodingError` for an unknown coding.
 
     What comes in a stream's place (a whole answer, an error or a page) becomes a stream, since the headers are out
     already; it passes as it came where the client asked for none.

@@ -396,7 +396,7 @@ def _may_be_stream(response: http.Response, exchange: Record) -> bool:
 
 def came_back() -> Refusal:
     """The answer to a call of the addon's own that is sent to itself."""
-    # Not 508: a real client would send what can't be mended up to 30 times (facts/clients.md section 6).
+    # Not 508: clients send what got a lasting 5xx up to 30 times (docs/facts/clients.md#retries).
     return proxy_errors.refusal(
         400,
         f"A call of this proxy's own ({LOOP_GUARD}) came back to it: hunyuan_upstream or hunyuan_outgoing_proxy "

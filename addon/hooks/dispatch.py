@@ -22,11 +22,11 @@ from . import detour
 
 PATIENCE = 110.0
 """Seconds from a request's arrival in which cascade and queue must be done: a real client drops a silent upstream
-after 120 (clients.md section 6)."""
+after 120 (docs/facts/clients.md#timeouts)."""
 
 
 class Departures:
-    """The exchanges that are with an endpoint. One a process: it outlives a hot reload, as what it holds must."""
+    """The exchanges that are with an endpoint. One per process; a hot reload leaves it alone."""
 
     def __init__(self, gate: Gate, relay: Relay) -> None:
         self._gate = gate

@@ -83,7 +83,7 @@ async def persist[T, R](
 def may_pass(status: int, body: bytes, profile: Profile, model: str) -> bool:
     """Whether trying again may mend an error answer, read as the endpoint means it.
 
-    Its rate limit is a 400 (hunyuan.md section 1.2), and a quota that is used up stays so under any status.
+    Its rate limit is a 400 (docs/facts/hunyuan.md#rate-limit), and a quota that is used up stays so under any status.
     """
     honest = proxy_errors.honest(status, body, None, profile, model)
     return (status if honest is None else honest.status) in _PASSING

@@ -26,7 +26,7 @@ from ..wire.proxy_errors import Refusal
 from .descriptions import Description, Failure, Finding
 
 MAX_TOKENS = 2000
-"""Length of a description (issue 2 section 5): one screen of text, transcribed."""
+"""Length of a description: one screen of text, transcribed."""
 
 RETRY_AFTER = 5.0
 """Seconds that a client is told to wait where the endpoint names none."""
@@ -77,7 +77,8 @@ _BY_STATUS: Mapping[int, _Meaning] = {
     422: _Meaning.IMAGE,
     451: _Meaning.IMAGE,
 }
-_FILTERED = ("content_filter", "sensitive")  # the latter is the legacy endpoint's word (hunyuan.md section 6)
+_FILTERED = ("content_filter", "sensitive")
+"""OpenAI's word and the legacy endpoint's (docs/facts/hunyuan.md#finish-reasons)."""
 
 
 class Vision:
@@ -108,7 +109,7 @@ class Vision:
         A failure that may pass is tried `call.tries` times, as `retries.persist` does it. A wait that would outlast
         `call.until` isn't begun: the client is told of it instead. An empty answer is tried again too, but then it is
         for good: at temperature 0 the same image would bring the same, and an error would make clients send the whole
-        request up to 30 times (clients.md section 6).
+        request up to 30 times (docs/facts/clients.md#retries).
         """
         body = _request_body(call)
         begun = itertools.count()
@@ -199,7 +200,7 @@ def _text(content: Any) -> str:
 
 
 def _meaning(answer: httpx.Response, call: VisionCall) -> _Meaning:
-    """Statuses are read as the endpoint means them: its rate limit is a 400 (hunyuan.md section 1.2)."""
+    """Statuses are read as the endpoint means them: its rate limit is a 400 (docs/facts/hunyuan.md#rate-limit)."""
     status = answer.status_code
     if retry.may_pass(status, answer.content, call.profile, call.model):
         return _Meaning.PASSES
@@ -230,7 +231,7 @@ def _passing_status(status: int, call: VisionCall, wait: float | None) -> Refusa
 
 
 def _final(meaning: _Meaning, status: int, call: VisionCall) -> Refusal:
-    """The error for what trying again can't mend: nothing that clients send again (clients.md section 6)."""
+    """The error for what a retry can't fix: a status that clients don't retry (docs/facts/clients.md#retries)."""
     if meaning is _Meaning.KEY:
         return proxy_errors.refusal(
             401,

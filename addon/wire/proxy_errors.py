@@ -1,7 +1,7 @@
 """Refusals: OpenAI-shaped errors, and the endpoint's errors turned into what they really mean.
 
 Why statuses matter: real clients send what got a 400 once, but what gets a lasting 429 or 5xx up to 30 times
-(docs: clients.md section 6). What trying again can't mend is a 400.
+(docs/facts/clients.md#retries). So an error that a retry can't fix gets status 400.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ _STATUSES = {
     "rate_limit_error": 429,
     "content_filter_error": 451,
 }
-"""Error types as TokenHub and OpenAI name them (hunyuan.md section 6)."""
+"""Error types as TokenHub and OpenAI name them (docs/facts/tokenhub.md#errors)."""
 
 
 def _status_of_code(code: object) -> int | None:
@@ -154,7 +154,7 @@ def _vendor_error(body: bytes) -> JsonObject | None:
         return None
     if not isinstance(answer, dict) or not isinstance(answer.get("error"), dict):
         return None
-    # A sibling product puts the id beside the error object (hunyuan.md section 1.2): it is kept with the rest.
+    # A sibling product puts the id beside the error object (docs/facts/hunyuan.md#errors): it is kept with the rest.
     beside = {key: value for key, value in answer.items() if key != "error"}
     return {**beside, **answer["error"]}
 

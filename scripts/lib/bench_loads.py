@@ -26,7 +26,7 @@ class Load:
     body: bytes
     share: float
     target: float | None = None
-    """What the addon must reach of a bare mitmdump's requests per second (issue 2, section 9)."""
+    """What the addon must reach of a bare mitmdump's requests per second."""
     chunks: int = 0
     """Chunks of the streamed answer; 0 for one that is whole."""
     connect: bool = False

@@ -135,7 +135,7 @@ def port_is_free(port: int, host: str = HOST) -> bool:
 
 
 def client_variables(port: int, confdir: Path) -> dict[str, str]:
-    """What a client's environment needs to use the proxy: one block for all of them (clients.md section 4)."""
+    """The environment variables for every client of the proxy (docs/facts/clients.md#environment)."""
     return {
         "HTTPS_PROXY": f"http://{HOST}:{port}",
         "SSL_CERT_FILE": str(authority.bundle_file(confdir)),

@@ -18,7 +18,7 @@ __all__ = ["new_worker", "redis", "task_factory"]
 
 @pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])
 async def task_factory(request: pytest.FixtureRequest) -> None:
-    """mitmproxy runs with the eager task factory (mitmproxy.md section 0)."""
+    """mitmproxy runs with the eager task factory (docs/facts/mitmproxy.md#eager-tasks)."""
     asyncio.get_running_loop().set_task_factory(request.param)
 
 

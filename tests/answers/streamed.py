@@ -17,7 +17,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 def chunk(delta: object = None, finish: str | None = None, index: int = 0, **fields: object) -> bytes:
-    """One chunk as the legacy endpoint writes it (hunyuan.md section 6)."""
+    """One chunk as the legacy endpoint writes it (docs/facts/hunyuan.md#streams)."""
     choice = {"index": index, "delta": {} if delta is None else delta, "finish_reason": finish}
     value = {**HEAD, "choices": [choice], "note": "以上内容为AI生成", **fields}
     return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

@@ -23,7 +23,7 @@ A13B = [
     usage(),
     DONE,
 ]
-"""Tool frames as captured from hunyuan-a13b (hunyuan.md section 6)."""
+"""Tool frames as captured from hunyuan-a13b (docs/facts/hunyuan.md#tool-call-frames)."""
 
 
 def rules(stream: ChatStream) -> set[str]:

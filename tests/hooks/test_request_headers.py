@@ -330,7 +330,7 @@ async def test_a_request_that_another_proxy_has_sent_on_gets_no_key(
         await client.post("/chat/completions", json=CHAT, headers={"x-forwarded-for": "198.51.100.7"})
         await client.post("/chat/completions", json=CHAT, headers={"x-forwarded-for": "198.51.100.7", **bearer(ALICE)})
     assert [request.headers.get("authorization") for request in endpoint.arrived] == [None, f"Bearer {KEY}"]
-    assert caplog.text.count("POST /v1/chat/completions gets no key: another proxy has sent it on") == 1
+    assert caplog.text.count("POST /v1/chat/completions gets no key: another proxy has forwarded it") == 1
 
 
 async def test_for_models_the_key_is_lent_to_get_alone(proxy: Proxy, endpoint: Endpoint):

@@ -36,7 +36,7 @@ def test_contents_are_joined(first: Any, second: Any, joined: Any) -> None:
 
 
 def test_codex_puts_each_call_into_a_message_of_its_own() -> None:
-    """clients.md section 7, case 1: A(null, a) A(null, b) A("Let me look.")."""
+    """docs/facts/clients.md#histories: A(null, a) A(null, b) A("Let me look.")."""
     body: dict[str, Any] = {
         "messages": [
             {"role": "assistant", "content": None, "tool_calls": [{**call("a"), "index": 0}]},

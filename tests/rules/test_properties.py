@@ -1,4 +1,4 @@
-"""The five properties of design.md, over generated histories, with the simulator's checks as the oracle."""
+"""What a repair must keep (docs/architecture.md), over generated histories, judged by the simulator's checks."""
 
 from __future__ import annotations
 

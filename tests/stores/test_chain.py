@@ -16,7 +16,7 @@ from tests.waiting import until
 
 @pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])
 async def tasks(request: pytest.FixtureRequest) -> None:
-    """mitmproxy runs with the eager task factory (mitmproxy.md section 0)."""
+    """mitmproxy runs with the eager task factory (docs/facts/mitmproxy.md#eager-tasks)."""
     asyncio.get_running_loop().set_task_factory(request.param)
 
 

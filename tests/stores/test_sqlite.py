@@ -197,7 +197,7 @@ async def test_reading_writes_only_once_in_a_while(path: Path, store: Sqlite) ->
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from addon.stores import Sqlite
+from hunyuan_fix.stores import Sqlite
 
 async def main():
     store = Sqlite(Path(sys.argv[1]), 64 << 20)

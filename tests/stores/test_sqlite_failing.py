@@ -248,7 +248,7 @@ async def test_a_full_disk_can_still_be_read(path: Path, monkeypatch: pytest.Mon
 FULL = """
 import asyncio, resource, sys
 from pathlib import Path
-from addon.stores import Sqlite, StoreError
+from hunyuan_fix.stores import Sqlite, StoreError
 
 async def main():
     store = Sqlite(Path(sys.argv[1]), 1 << 30)

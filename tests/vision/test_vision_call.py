@@ -194,7 +194,7 @@ async def test_failure_that_may_pass(setting: Setting, reply: Reply, status: int
 @pytest.mark.parametrize("setting", ["hunyuan"], indirect=True)
 @pytest.mark.parametrize("code", ["2003", "rate_limit_exceeded"])
 async def test_rate_limit_of_the_legacy_endpoint(setting: Setting, code: str) -> None:
-    """HTTP 400 with code "2003" (hunyuan.md section 1.2)."""
+    """HTTP 400 with code "2003" (docs/facts/hunyuan.md#rate-limit)."""
     setting.server.replies(error(400, code, "请求限频，请稍后重试"))
     assert refused(await setting.ask())[:2] == (429, "rate_limit_exceeded")
     assert len(setting.server.received) == 3

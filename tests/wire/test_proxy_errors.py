@@ -12,7 +12,7 @@ LEGACY, TOKENHUB = profiles.load("hunyuan"), profiles.load("tokenhub")
 
 
 def vendor(code: str | int, message: str = "请求限频，请稍后重试", type: str = "runtime_error") -> bytes:
-    """The legacy endpoint's envelope (hunyuan.md section 1.2)."""
+    """The legacy endpoint's envelope (docs/facts/hunyuan.md#errors)."""
     error = {"id": "0" * 32, "message": message, "type": type, "param": None, "code": code}
     return json.dumps({"error": error}).encode()
 
