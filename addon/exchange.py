@@ -26,6 +26,18 @@ class Change:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer made here: an error, a repaired answer, the joined parts of a batch.
+
+    Header names are in lower case, as HTTP/2 wants them.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class Changes(list[Change]):
     """What one rule did to a body.
 

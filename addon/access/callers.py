@@ -9,9 +9,9 @@ from mitmproxy.addons import proxyauth
 from mitmproxy.connection import Client
 from mitmproxy.http import Request
 
+from ..exchange import Response
 from ..hooks.startup import comes_from_outside, is_loopback
 from ..wire import proxy_errors
-from ..wire.proxy_errors import Refusal
 from . import client_tokens
 from .client_tokens import ClientTokens
 
@@ -37,7 +37,7 @@ class Caller:
         return self.known or is_loopback(self.address)
 
 
-def recognised(request: Request, *, address: str, signed_in: bool, tokens: ClientTokens) -> Caller | Refusal:
+def recognised(request: Request, *, address: str, signed_in: bool, tokens: ClientTokens) -> Caller | Response:
     """The sender of `request`. Removes the tokens from it, so that no later code can send, log or store one.
 
     `signed_in`: `proxyauth` has accepted its password. Returns a refusal for a key with a token's prefix that isn't
@@ -56,7 +56,7 @@ def recognised(request: Request, *, address: str, signed_in: bool, tokens: Clien
     return Caller(address, signed_in, next((owner.name for owner in owners if owner), None))
 
 
-def overrules(who: Caller | Refusal, status: int, www_authenticate: str, *, preflight: bool = False) -> bool:
+def overrules(who: Caller | Response, status: int, www_authenticate: str, *, preflight: bool = False) -> bool:
     """Whether a request's token overrules the answer that another addon has already given.
 
     It overrules only `proxyauth`'s 401: on a reverse port `proxyauth` expects its password in `Authorization`, the
@@ -64,7 +64,7 @@ def overrules(who: Caller | Refusal, status: int, www_authenticate: str, *, pref
     send no password with a preflight (Fetch standard, section 3.3.2), so no page could work.
     """
     by_proxyauth = status == 401 and www_authenticate == f'Basic realm="{proxyauth.REALM}"'
-    return by_proxyauth and (preflight or isinstance(who, Refusal) or who.client is not None)
+    return by_proxyauth and (preflight or isinstance(who, Response) or who.client is not None)
 
 
 def drop_password(request: Request) -> None:
@@ -73,7 +73,7 @@ def drop_password(request: Request) -> None:
         del request.headers["authorization"]
 
 
-def refused(caller: Caller, *, known_host: bool, guarded: bool) -> Refusal | None:
+def refused(caller: Caller, *, known_host: bool, guarded: bool) -> Response | None:
     """The refusal of a request, or `None` if it may continue.
 
     `known_host`: its host is one of this addon's. `guarded`: its client is on another machine and came by a listener
@@ -88,12 +88,12 @@ def refused(caller: Caller, *, known_host: bool, guarded: bool) -> Refusal | Non
     return _forbidden()
 
 
-def tunnel_refused(*, signed_in: bool, known_host: bool, guarded: bool) -> Refusal | None:
+def tunnel_refused(*, signed_in: bool, known_host: bool, guarded: bool) -> Response | None:
     """The refusal of a CONNECT, or `None`. Known hosts are allowed: the requests in the tunnel carry the token."""
     return _forbidden() if guarded and not signed_in and not known_host else None
 
 
-def no_key(why: str) -> Refusal:
+def no_key(why: str) -> Response:
     """The refusal of a request with a valid token for which no key is lent: it has no other key to send."""
     return _unauthorised(f"The client token is valid, but the proxy does not lend its key to this request: {why}.")
 
@@ -122,12 +122,12 @@ class Outsiders:
         return client in self._unknown
 
 
-def _unauthorised(message: str) -> Refusal:
+def _unauthorised(message: str) -> Response:
     # OpenAI's type and code: clients don't retry it, and users see that the key is wrong.
     return proxy_errors.refusal(401, message, type="invalid_request_error", code="invalid_api_key", retry=False)
 
 
-def _forbidden() -> Refusal:
+def _forbidden() -> Response:
     return proxy_errors.refusal(
         403,
         "This proxy connects clients on other machines to its own endpoints only.",

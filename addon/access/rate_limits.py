@@ -21,10 +21,10 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
 
+from ..exchange import Response
 from ..stores.bypass import BUDGET, Bypass, Bypassed
 from ..stores.redis import PREFIX
 from ..wire import proxy_errors
-from ..wire.proxy_errors import Refusal
 from .client_tokens import Quota
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class RateLimits:
         self._bypass = Bypass(_NAME, self._clock)
         self._shared = _Windows(_storage(redis)) if redis is not None else None
 
-    async def admit(self, client: str) -> Refusal | dict[str, str]:
+    async def admit(self, client: str) -> Response | dict[str, str]:
         """Count a request of `client`. Returns the `x-ratelimit-…` headers for its answer, or a 429.
 
         Raises nothing but `CancelledError`.
@@ -189,7 +189,7 @@ def _item(limit: int) -> RateLimitItemPerMinute:
     return RateLimitItemPerMinute(limit, namespace="minute")
 
 
-def _refusal(used_up: _Standing, headers: Mapping[str, str]) -> Refusal:
+def _refusal(used_up: _Standing, headers: Mapping[str, str]) -> Response:
     refusal = proxy_errors.refusal(
         429,
         f"This client token has used up its {used_up.limit} {used_up.kind} a minute.",

@@ -12,12 +12,12 @@ from mitmproxy.flow import Error
 
 from .. import admission, profiles, record
 from ..config.options import Settings
+from ..exchange import Response
 from ..record import Record
 from ..relay import Course, Job, Relay
 from ..upstream.circuit_breaker import Verdict
 from ..upstream.gate import Gate, Passage, TurnedAway
 from ..upstream.retry import verdict
-from ..wire.proxy_errors import Refusal
 from . import detour
 
 PATIENCE = 110.0
@@ -38,7 +38,7 @@ class Departures:
 
     async def depart(
         self, flow: http.HTTPFlow, exchange: Record, settings: Settings, *, arrived: float
-    ) -> Refusal | None:
+    ) -> Response | None:
         """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
 
         `arrived`: when, on the monotonic clock, it came in: from then on its client waits, also while images are

@@ -15,14 +15,13 @@ from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..config.options import MODES, Settings
-from ..exchange import Change
+from ..exchange import Change, Response
 from ..observe import log
 from ..record import Record
 from ..route import Address, Route, Routes
 from ..runtime import Services
 from ..upstream.client import LOOP_GUARD, Transport
 from ..wire import host_names, proxy_errors
-from ..wire.proxy_errors import Refusal
 from . import draining, sent_host, startup
 from .bodies import MODE_HEADER, answer_preflight, came_back, respond
 
@@ -81,7 +80,7 @@ class Arrivals:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), who)
             return
         admitted = await self._admitted(flow, who, route)
-        if isinstance(admitted, Refusal):
+        if isinstance(admitted, Response):
             self._refuse(flow, self._begun(flow, route, mode), who, admitted)
         elif route is not None and isinstance(who, Caller):
             exchange = self._begun(flow, route, mode)
@@ -92,7 +91,7 @@ class Arrivals:
         else:
             self._pass_body(flow.request)
 
-    def _caller(self, flow: http.HTTPFlow) -> Caller | Refusal:
+    def _caller(self, flow: http.HTTPFlow) -> Caller | Response:
         signed_in = "proxyauth" in flow.metadata
         address = flow.client_conn.peername[0]
         return callers.recognised(flow.request, address=address, signed_in=signed_in, tokens=self._services.tokens)
@@ -116,14 +115,14 @@ class Arrivals:
         return route
 
     async def _admitted(
-        self, flow: http.HTTPFlow, who: Caller | Refusal, route: Route | None
-    ) -> Refusal | dict[str, str]:
+        self, flow: http.HTTPFlow, who: Caller | Response, route: Route | None
+    ) -> Response | dict[str, str]:
         """The refusal of the request, or the rate limit headers for its answer."""
         if self._services.draining.begun:
             return draining.refusal()
         if LOOP_GUARD in flow.request.headers:
             return came_back()
-        if isinstance(who, Refusal):
+        if isinstance(who, Response):
             return who
         client = flow.client_conn
         if who.known:
@@ -139,12 +138,12 @@ class Arrivals:
         request.stream = RedactedStream(search) if search else True
 
     @staticmethod
-    def _refuse(flow: http.HTTPFlow, exchange: Record, who: Caller | Refusal, refusal: Refusal) -> None:
+    def _refuse(flow: http.HTTPFlow, exchange: Record, who: Caller | Response, refusal: Response) -> None:
         exchange["client"] = (who.client or "") if isinstance(who, Caller) else ""
         # Never together with request.stream: docs/facts/mitmproxy.md#streamed-request.
         respond(flow, exchange, refusal)
 
-    def _pass_preflight(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller | Refusal) -> None:
+    def _pass_preflight(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller | Response) -> None:
         """Forward a browser's preflight without a key and without counting it against any limit.
 
         A page can't read a refused preflight. Where requests of unknown clients are refused, the preflight is answered
@@ -245,7 +244,7 @@ def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
     return {host_names.canonical(name) for name in (client.sockname[0], given, machine, f"{machine}.local") if name}
 
 
-def _not_taken_in() -> Refusal:
+def _not_taken_in() -> Response:
     return proxy_errors.refusal(
         502,
         "The proxy failed at the request's headers and sent nothing to the endpoint. See its log.",

@@ -4,9 +4,9 @@ import json
 
 import pytest
 from hunyuan_fix import profiles
-from hunyuan_fix.exchange import JsonObject
+from hunyuan_fix.exchange import JsonObject, Response
 from hunyuan_fix.profiles import Profile
-from hunyuan_fix.wire.proxy_errors import Refusal, honest, refusal
+from hunyuan_fix.wire.proxy_errors import honest, refusal
 
 LEGACY, TOKENHUB = profiles.load("hunyuan"), profiles.load("tokenhub")
 
@@ -17,7 +17,7 @@ def vendor(code: str | int, message: str = "请求限频，请稍后重试", typ
     return json.dumps({"error": error}).encode()
 
 
-def error_of(refused: Refusal) -> JsonObject:
+def error_of(refused: Response) -> JsonObject:
     error: JsonObject = json.loads(refused.body)["error"]
     return error
 
@@ -28,7 +28,7 @@ def ask(
     retry_after: str | None = None,
     profile: Profile = LEGACY,
     model: str = "hunyuan-turbo",
-) -> Refusal:
+) -> Response:
     refused = honest(status, body, retry_after, profile, model)
     assert refused is not None
     return refused
