@@ -40,6 +40,11 @@ if __name__ != "hunyuan_fix.hunyuan_fix":  # mitmproxy runs it by its path
         del sys.path[0]
     _load_package()
 
+from mitmproxy import ctx, exceptions, http  # noqa: E402 - after sys.path is right
+from mitmproxy.addonmanager import Loader  # noqa: E402
+from mitmproxy.connection import Client  # noqa: E402
+from mitmproxy.utils import asyncio_utils  # noqa: E402
+
 from hunyuan_fix import record, runtime  # noqa: E402
 from hunyuan_fix.access import client_tokens  # noqa: E402
 from hunyuan_fix.config import config_file, options  # noqa: E402
@@ -53,10 +58,6 @@ from hunyuan_fix.route import Routes  # noqa: E402
 from hunyuan_fix.upstream.client import Transport  # noqa: E402
 from hunyuan_fix.views import marks  # noqa: E402
 from hunyuan_fix.views.commands import Commands  # noqa: E402
-from mitmproxy import ctx, exceptions, http  # noqa: E402 - after sys.path is right
-from mitmproxy.addonmanager import Loader  # noqa: E402
-from mitmproxy.connection import Client  # noqa: E402
-from mitmproxy.utils import asyncio_utils  # noqa: E402
 
 logger = logging.getLogger("hunyuan_fix")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import texts
 from hunyuan_fix.cascade import Cascade, CascadeOutcome
 from hunyuan_fix.images import in_body
@@ -17,7 +18,6 @@ from hunyuan_fix.stores import Chain, Memory, Sqlite
 from hunyuan_fix.upstream.calls import Upstream
 from hunyuan_fix.vision.descriptions import Descriptions, Finding
 from hunyuan_fix.workers import LIGHT
-
 from tests.cascading import (
     IMAGE,
     TOKENHUB,

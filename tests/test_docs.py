@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from hunyuan_fix.config.options import OPTIONS, Option
 from hunyuan_fix.rules import CHAT_RULES
 from hunyuan_fix.rules.context import Rule

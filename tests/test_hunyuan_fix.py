@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from hunyuan_fix import record
-from hunyuan_fix.hunyuan_fix import HunyuanFix
 from mitmproxy import exceptions
 from mitmproxy.test import taddons, tflow
 
+from hunyuan_fix import record
+from hunyuan_fix.hunyuan_fix import HunyuanFix
 from tests.proxying import (
     LOCAL,
     Answer,

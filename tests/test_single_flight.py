@@ -4,6 +4,7 @@ import asyncio
 import gc
 
 import pytest
+
 from hunyuan_fix.vision.descriptions import CallGone, SingleFlight
 
 

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from mitmproxy import http
+
 from hunyuan_fix import rules
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.cascade import Cascade
-from mitmproxy import http
-
 from scripts.lib.services import free_port
 from tests.end_to_end.processes import ROOT, Process, clean_environment, process
 from tests.http2_client import Http2Client

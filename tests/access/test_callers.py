@@ -6,18 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hunyuan_fix.access import callers
-from hunyuan_fix.access.callers import Caller, Outsiders
-from hunyuan_fix.access.client_tokens import ClientTokens, digest_of
-from hunyuan_fix.access.token_search import MARK
-from hunyuan_fix.config import options
-from hunyuan_fix.exchange import Response
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.addons.proxyauth import make_auth_required_response
 from mitmproxy.connection import Client
 from mitmproxy.http import Headers, Request
 from mitmproxy.proxy.mode_specs import ProxyMode
+
+from hunyuan_fix.access import callers
+from hunyuan_fix.access.callers import Caller, Outsiders
+from hunyuan_fix.access.client_tokens import ClientTokens, digest_of
+from hunyuan_fix.access.token_search import MARK
+from hunyuan_fix.config import options
+from hunyuan_fix.exchange import Response
 
 ALICE, BOB, DISABLED, NOBODY = (f"hf-{letter * 43}" for letter in "abdn")
 HERE, ELSEWHERE = "127.0.0.1", "192.168.1.7"

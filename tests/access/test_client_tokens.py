@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mitmproxy.http import Headers, Request
+
 from hunyuan_fix.access import client_tokens
 from hunyuan_fix.access.client_tokens import CARRIERS, Client, ClientTokens, Quota, digest_of, parse
 from hunyuan_fix.access.token_search import MARK, TokenSearch
 from hunyuan_fix.config import options
 from hunyuan_fix.config.options import OptionError
 from hunyuan_fix.workers import Workers
-from hypothesis import given
-from hypothesis import strategies as st
-from mitmproxy.http import Headers, Request
 
 ALICE, BOB, NOBODY = (f"hf-{letter * 43}" for letter in "abn")
 URL_SAFE = st.text("ABCXYZabcxyz0189_-", min_size=43, max_size=43)

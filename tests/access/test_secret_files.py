@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from hunyuan_fix.access import secret_files
 from hunyuan_fix.access.secret_files import SecretFile, SecretFileError
 

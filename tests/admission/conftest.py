@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
+
 from hunyuan_fix.admission import Admission
 from hunyuan_fix.admission.leases import Leases
 from hunyuan_fix.stores.redis import redis_client
-from redis.asyncio import Redis
-
 from tests.admission.workers import LONG, Worker
 from tests.redis_server import RedisServer
 

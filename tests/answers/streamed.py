@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from openai.lib.streaming._deltas import accumulate_delta
+
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan
 from hunyuan_fix.wire import sse
-from openai.lib.streaming._deltas import accumulate_delta
 
 HEAD = {"id": "939fbdb8dbb9b4c5944cbbe687c977c2", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 DONE = b"data: [DONE]\n\n"

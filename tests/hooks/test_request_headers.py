@@ -13,12 +13,12 @@ from typing import Any
 
 import httpx
 import pytest
-from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.hooks import startup
 from mitmproxy.connection import Client
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowWriter
 
+from hunyuan_fix.access.client_tokens import digest_of
+from hunyuan_fix.hooks import startup
 from tests.proxying import LOCAL, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 
 ALICE, GONE, UNKNOWN = (f"hf-{letter * 43}" for letter in "agu")

@@ -7,11 +7,11 @@ import hashlib
 from urllib.parse import quote
 
 import pytest
-from hunyuan_fix.images import data as image_data
-from hunyuan_fix.images.data import BadImage
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.images import data as image_data
+from hunyuan_fix.images.data import BadImage
 from tests.vision_server import PNG, png
 
 DATA = png("a")

@@ -7,15 +7,15 @@ import itertools
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix import profiles, texts
 from hunyuan_fix.exchange import Change
 from hunyuan_fix.rules import RuleContext, apply_chat
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.checks import ProfileName
 from hunyuan_fix.wire import json_body
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests import strategies
 
 TEXT_MODELS = {"hunyuan": "hunyuan-2.0-instruct-20251111", "tokenhub": "hy3"}

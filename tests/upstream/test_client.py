@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import trustme
+
 from hunyuan_fix.upstream import client
 from hunyuan_fix.upstream.client import CallFailed, CallTimedOut, Outgoing, Transport
-
 from tests.vision_server import Received, Reply, VisionServer, chat, never, vision_server
 
 

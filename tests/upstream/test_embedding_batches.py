@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import profiles
 from hunyuan_fix.admission import Account, Admission
 from hunyuan_fix.exchange import JsonObject, Response
@@ -17,7 +18,6 @@ from hunyuan_fix.upstream.circuit_breaker import Breaker, Verdict
 from hunyuan_fix.upstream.client import Outgoing
 from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
 from hunyuan_fix.upstream.gate import Gate
-
 from tests.vision_server import Received, Reply, VisionServer, error, never, vision_server
 
 

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix import profiles
 from hunyuan_fix.exchange import Response
 from hunyuan_fix.upstream import retry
@@ -14,8 +17,6 @@ from hunyuan_fix.upstream.circuit_breaker import Verdict
 from hunyuan_fix.upstream.client import CallFailed, CallTimedOut
 from hunyuan_fix.upstream.gate import TurnedAway
 from hunyuan_fix.upstream.retry import BACKOFF_MOST, Setback, persist, retry_after
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
 

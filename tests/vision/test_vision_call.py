@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
+
 from hunyuan_fix import profiles, texts
 from hunyuan_fix.admission import Account, Admission
 from hunyuan_fix.exchange import Response
@@ -16,7 +17,6 @@ from hunyuan_fix.upstream.client import Outgoing
 from hunyuan_fix.upstream.gate import Gate
 from hunyuan_fix.vision.descriptions import Description, Failure
 from hunyuan_fix.vision.vision_call import RETRY_AFTER, Vision, VisionCall
-
 from tests.vision_server import Reply, VisionServer, chat, error, never, png, vision_server
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT

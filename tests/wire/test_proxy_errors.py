@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from hunyuan_fix import profiles
 from hunyuan_fix.exchange import JsonObject, Response
 from hunyuan_fix.profiles import Profile

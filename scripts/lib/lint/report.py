@@ -6,12 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from hunyuan_fix.exchange import Change, JsonObject
+from hunyuan_fix.exchange import Change, JsonObject, Response
 from hunyuan_fix.rules.explained import explanations
 from hunyuan_fix.simulator.checks import Problem
 from hunyuan_fix.wire import json_body
-from hunyuan_fix.exchange import Response
-
 from scripts.lib.columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint, width
 from scripts.lib.lint.reading import Unreadable
 from scripts.lib.lint.verdict import Verdict
