@@ -10,7 +10,7 @@ from .cascade import Cascade, CascadeSettings
 from .config.options import Settings
 from .exchange import Change, Endpoint, JsonObject, Response
 from .rules import embeddings, overlong, successor
-from .rules.context import RuleContext
+from .rules.base import RuleContext
 from .rules.tool_model import tool_model
 from .texts.marks import tracked
 from .upstream.calls import Upstream
@@ -150,7 +150,7 @@ def embed(body: JsonObject, context: RuleContext) -> Outcome:
     refusal = successor.embedding_refusal(body, context) or embeddings.check(body, context)
     if refusal is not None:
         return Outcome(refusal=refusal)
-    outcome = Outcome(rules.apply_embeddings(body, context))
+    outcome = Outcome(list(rules.apply_embeddings(body, context)))
     batches = embeddings.batches(body, context)
     if len(batches) > 1:
         outcome.batches = batches

@@ -23,7 +23,7 @@ from ..pipeline import Outcome
 from ..profiles import Profile
 from ..record import Record
 from ..relay import OWN_HEADER, TRIES_HEADER
-from ..rules.context import RuleContext
+from ..rules.base import RuleContext
 from ..runtime import Services
 from ..upstream.calls import Upstream
 from ..upstream.client import LOOP_GUARD, Outgoing

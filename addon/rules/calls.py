@@ -12,7 +12,7 @@ from ..exchange import Change, Changes, JsonObject
 from ..texts import marks
 from ..wire import json_body
 from . import arguments, content, ids
-from .context import RuleContext
+from .base import Rule, RuleContext
 
 
 def calls(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -27,6 +27,21 @@ def calls(body: JsonObject, context: RuleContext) -> list[Change]:
             _speak(message, message.pop("tool_calls"), context)
             changes.note("calls", index, f"tool calls of a {message['role']} message become text", "/tool_calls")
     return changes
+
+
+RULE = Rule(
+    name="calls",
+    repairs=(
+        "Tool calls are brought into shape: `id`, `type`, `function.name`, and `function.arguments` as the "
+        "JSON text of an object that keeps what was said."
+    ),
+    why=(
+        "Compatibility page 1729/111007, second-turn example; one call that was cut is a 400 for the rest of "
+        "a session (esengine/DeepSeek-Reasonix#3953, itmisx/deepx-code#200)."
+    ),
+    apply=calls,
+    after=("roles",),
+)
 
 
 def _shape(message: JsonObject, index: int, changes: Changes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..exchange import Change, Changes, JsonObject
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
 
 
 def fields(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -27,6 +27,21 @@ def fields(body: JsonObject, context: RuleContext) -> list[Change]:
                 why = speak_name(message, value) or why
             changes.note("fields", index, why, f"/{escape(name)}")
     return changes
+
+
+RULE = Rule(
+    name="fields",
+    repairs=(
+        "Message fields that aren't documented go; a `refusal` becomes content, a speaker's `name` stands "
+        "before the text."
+    ),
+    why="SDK Message.",
+    apply=fields,
+    after=(
+        "roles",
+        "reasoning",
+    ),
+)
 
 
 def speak_name(message: JsonObject, name: str) -> str | None:

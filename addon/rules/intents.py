@@ -10,7 +10,7 @@ from typing import Any
 
 from ..exchange import Change, JsonObject
 from ..wire import json_body
-from .context import RuleContext
+from .base import Rule, RuleContext
 from .tools import allowed_tools, function_of, named_function
 
 _FORMATS = ("text", "json_object", "json_schema")
@@ -25,6 +25,15 @@ def intents(body: JsonObject, context: RuleContext) -> list[Change]:
     if not isinstance(body.get("messages"), list):
         return []
     return [*_tool_choice(body, context), *_response_format(body, context)]
+
+
+RULE = Rule(
+    name="intents",
+    repairs="A `tool_choice` that forces a tool, and `response_format`, become a line of the system text.",
+    why="Compatibility page 1729/111007: `tool_choice` is none or auto, `response_format` isn't documented.",
+    apply=intents,
+    after=("tools",),
+)
 
 
 def _tool_choice(body: JsonObject, context: RuleContext) -> list[Change]:

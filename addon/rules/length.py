@@ -12,8 +12,8 @@ from typing import Any
 from ..exchange import Change, JsonObject
 from ..texts import around, marks
 from . import content
+from .base import Rule, RuleContext
 from .calls import spoken
-from .context import RuleContext
 
 
 def length(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -30,6 +30,19 @@ def length(body: JsonObject, context: RuleContext) -> list[Change]:
     end = _fold_end(turns, max(1, context.max_messages - head))
     body["messages"] = [*messages[:head], _folded(turns[:end], context), *turns[end:]]
     return [Change("length", f"/messages/{head}", f"the oldest {end} messages are folded into one")]
+
+
+RULE = Rule(
+    name="length",
+    repairs="Of more than 40 messages the oldest whole turns become one user text that keeps every word.",
+    why='SDK ChatCompletionsRequest.Messages: "长度最多为 40".',
+    apply=length,
+    after=(
+        "placeholders",
+        "bridge",
+        "edges",
+    ),
+)
 
 
 def _fold_end(turns: list[JsonObject], limit: int) -> int:

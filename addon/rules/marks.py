@@ -15,7 +15,7 @@ from typing import Any
 from ..exchange import Change, Changes, JsonObject
 from ..texts.marks import defused, defused_json, is_tracked, settled, without_signs
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
 
 _WHY = "what reads like a mark of the proxy's own gets other brackets"
 
@@ -36,6 +36,18 @@ def marks(body: JsonObject, context: RuleContext) -> list[Change]:
     if "tools" in body and "tools" not in context.keep_params and _defuse_descriptions(body["tools"]):
         changes.append(Change("marks", "/tools", _WHY))
     return changes
+
+
+RULE = Rule(
+    name="marks",
+    repairs=(
+        "Where the proxy put a mark into the conversation (an image's description, a system message, a tool "
+        "result), text that reads like one gets the brackets 〔 〕."
+    ),
+    why="Text in an image, a tool's result or a message could end a description or speak as the system.",
+    apply=marks,
+    after=("length",),
+)
 
 
 def _texts(given: object) -> Iterator[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..exchange import Change, Changes, JsonObject
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
 from .fields import speak_name
 from .ids import NO_ID
 
@@ -44,6 +44,20 @@ def merge(body: JsonObject, context: RuleContext) -> list[Change]:
             run, taken, role = [message], None, message["role"]
     body["messages"] = merged + _joined(run)
     return changes
+
+
+RULE = Rule(
+    name="merge",
+    repairs=(
+        "Neighbouring user messages, and neighbouring assistant messages, become one, but for calls that repeat an id."
+    ),
+    why='SDK ChatCompletionsRequest.Messages: user (tool) and assistant alternate ("需交替出现"); seen: 400 code 1001.',
+    apply=merge,
+    after=(
+        "calls",
+        "system",
+    ),
+)
 
 
 def _ids(message: JsonObject) -> list[str]:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from ..exchange import Change, Changes, JsonObject
 from ..texts import around, marks
 from . import content, ids
-from .context import RuleContext
+from .base import Rule, RuleContext
 from .ids import NO_ID
 
 
@@ -34,6 +34,18 @@ def pairing(body: JsonObject, context: RuleContext) -> list[Change]:
         return []
     body["messages"], changes = _paired(body["messages"], context)
     return changes
+
+
+RULE = Rule(
+    name="pairing",
+    repairs="Every tool call is answered once, right after its message; a result without a call becomes user text.",
+    why="What OpenAI-compatible endpoints demand; clients lose and misplace answers.",
+    apply=pairing,
+    after=(
+        "calls",
+        "merge",
+    ),
+)
 
 
 def _is_paired(messages: list[JsonObject]) -> bool:

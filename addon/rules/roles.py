@@ -12,7 +12,7 @@ from typing import Any
 from ..exchange import Change, Changes, JsonObject
 from ..wire import json_body
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 
@@ -73,6 +73,19 @@ def roles(body: JsonObject, context: RuleContext) -> list[Change]:
     calls.end_of_answers()
     body["messages"] = messages
     return changes
+
+
+RULE = Rule(
+    name="roles",
+    repairs=(
+        "`developer` becomes system; `ai`, `model`, `bot`, `chatbot` and `gpt` become assistant; `function` "
+        "and `function_call` become tool calls; capitals and white space around a role go; any other role "
+        "becomes user."
+    ),
+    why="SDK Message.Role: system, user, assistant, tool.",
+    apply=roles,
+    after=("tool-names",),
+)
 
 
 def _objects(messages: list[Any], changes: Changes) -> list[JsonObject]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..exchange import Change, JsonObject, Response
 from ..wire.proxy_errors import refusal
-from .context import RuleContext
+from .base import RuleContext
 
 
 def successor(body: JsonObject, context: RuleContext) -> list[Change]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..exchange import Change, Changes, JsonObject
 from ..texts import around
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
 
 
 def system(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -33,6 +33,18 @@ def system(body: JsonObject, context: RuleContext) -> list[Change]:
         leading[0]["content"] = content.join(*(message["content"] for message in leading))
     body["messages"] = [*leading[:1], *rest]
     return changes
+
+
+RULE = Rule(
+    name="system",
+    repairs="Leading system messages become one; a later one becomes marked user text in its place; empty ones go.",
+    why='SDK ChatCompletionsRequest.Messages; seen: 400 "messages 中 system 角色必须位于列表的最开始".',
+    apply=system,
+    after=(
+        "roles",
+        "intents",
+    ),
+)
 
 
 def _marked(given: object, context: RuleContext) -> content.Content:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hunyuan_fix.exchange import Change
-from hunyuan_fix.rules.media import image_parts, media
+from hunyuan_fix.rules.image_parts import image_parts
+from hunyuan_fix.rules.media import media
 from tests.rule_context import context
 from tests.vision_server import PNG
 

@@ -10,7 +10,7 @@ from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.config.options import Settings
 from hunyuan_fix.exchange import Endpoint, JsonObject
 from hunyuan_fix.pipeline import Outcome
-from hunyuan_fix.rules.context import RuleContext
+from hunyuan_fix.rules.base import RuleContext
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.checks import Problem, ProfileName
 from hunyuan_fix.upstream.calls import Upstream
