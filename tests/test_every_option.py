@@ -119,22 +119,22 @@ TURNS = {"model": "hunyuan-lite", "messages": [{"role": role, "content": "x"} fo
 async def of_flow(world: World) -> object:
     await post(world, CHAT | {"stream": True})
     flow = world.flows[0]
-    kept = record.of(flow.metadata)
+    kept = exchanges.of(flow)
     assert kept is not None
     assert flow.response is not None
-    return kept["original"], flow.response.raw_content
+    return kept.original, flow.response.raw_content
 
 
 async def after_the_end(world: World) -> object:
     await post(world, CHAT)
-    while not world.proxy.addon.services.ending.statistics:
+    while not world.proxy.addon.process.finisher.statistics:
         await asyncio.sleep(0)
     return world.flows[0].request.headers["authorization"]
 
 
 async def queueing(world: World) -> object:
     """Whether a second call of one account waits, or what it is told."""
-    admission: Admission = world.proxy.addon.services.admission
+    admission: Admission = world.proxy.addon.runtime.admission
     account = Account("somebody", 1)
     slot = await admission.admit(account, until=time.monotonic() + 60)
     second = asyncio.create_task(admission.admit(account, until=time.monotonic() + 60))
@@ -150,7 +150,7 @@ async def queueing(world: World) -> object:
 async def breaking(world: World) -> object:
     world.endpoint.answer = json_answer({"error": {"message": "down"}}, status=503)
     await post(world, CHAT)
-    breaker = world.proxy.addon.services.breaker
+    breaker = world.proxy.addon.runtime.breaker
     try:
         for upstream in breaker.open():
             breaker.look(upstream)

@@ -480,7 +480,7 @@ async def test_what_another_addon_answered_is_left_alone(alone):
     await fix.requestheaders(flow)
     await fix.request(flow)
     assert not flow.request.stream
-    assert record.of(flow.metadata) is None
+    assert exchanges.of(flow) is None
 
 
 @pytest.mark.parametrize("made", [False, True])

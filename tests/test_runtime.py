@@ -17,7 +17,7 @@ from hunyuan_fix.admission import Account, NotAdmitted, Slot, account
 from hunyuan_fix.config import options
 from hunyuan_fix.config.options import OptionError, Settings
 from hunyuan_fix.profiles import load
-from hunyuan_fix.runtime import Services
+from hunyuan_fix.runtime import Runtime
 from hunyuan_fix.upstream.circuit_breaker import Verdict
 from hunyuan_fix.upstream.client import Transport
 from tests.redis_server import RedisServer

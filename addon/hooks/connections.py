@@ -19,10 +19,11 @@ from ..access import callers
 from ..config.options import Settings
 from ..observe import log
 from ..route import Routes
-from ..runtime import Services
+from ..runtime import Runtime
 from ..wire import host_names
 from . import authority, startup
 from .mitmproxy_options import option
+from .process import Process
 from .starting import LateReader
 
 logger = logging.getLogger("hunyuan_fix")
@@ -37,7 +38,8 @@ class InForce(Protocol):
     routes: Routes
     guarded: bool
     """Clients on other machines must authenticate before anything else."""
-    services: Services
+    runtime: Runtime
+    process: Process
 
 
 class Connections:
@@ -68,15 +70,15 @@ class Connections:
 
     def client_connected(self, client: Client) -> Awaitable[None] | None:
         """Hold connections during startup; reject remote ones until the listener is bound to this machine."""
-        self._in_force.services.outsiders.arrived(client)
+        self._in_force.runtime.outsiders.arrived(client)
         if startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
-        elif not self._in_force.services.starting.over:
+        elif not self._in_force.process.starting.over:
             return self._wait(client)
         return None
 
     async def _wait(self, client: Client) -> None:
-        client.error = await self._in_force.services.starting.wait()
+        client.error = await self._in_force.process.starting.wait()
         proxyserver = ctx.master.addons.get("proxyserver")
         handler = proxyserver.connections.get(client.id) if proxyserver else None
         if handler is not None and client in handler.transports:
@@ -84,15 +86,15 @@ class Connections:
             connection.reader = LateReader(connection.reader)
 
     def socks5_auth(self, data: Socks5AuthData) -> None:
-        """Record a client that proxyauth, which runs before scripts, has accepted."""
+        """Exchange a client that proxyauth, which runs before scripts, has accepted."""
         if data.valid:
-            self._in_force.services.outsiders.known(data.client_conn)
+            self._in_force.runtime.outsiders.known(data.client_conn)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """Refuse tunnels of unknown clients to other hosts: this isn't an open proxy."""
         client, signed_in = flow.client_conn, "proxyauth" in flow.metadata
         if signed_in:
-            self._in_force.services.outsiders.known(client)
+            self._in_force.runtime.outsiders.known(client)
         if flow.response is None:
             refusal = callers.tunnel_refused(
                 signed_in=signed_in, known_host=self._known(flow.request.host), guarded=self._guards(client)
@@ -102,7 +104,7 @@ class Connections:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP."""
-        if self._in_force.guarded and data.client in self._in_force.services.outsiders:
+        if self._in_force.guarded and data.client in self._in_force.runtime.outsiders:
             data.server.error = _NOT_SHOWN
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:

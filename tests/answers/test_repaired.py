@@ -16,7 +16,7 @@ from hunyuan_fix.answers import repaired
 from hunyuan_fix.answers.repaired import RepairedStream
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan
-from hunyuan_fix.record import Record
+from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.route import Address, Route
 from hunyuan_fix.wire.content_coding import CodingError, TooLarge
 from tests.answers.streamed import text
@@ -33,10 +33,10 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def exchange(endpoint: Any = "chat", **plan: Any) -> Record:
+def exchange(endpoint: Any = "chat", **plan: Any) -> Exchange:
     address = Address("https", "h", 443, "/")
     begun = record.start({}, "POST", "/", Route("hunyuan", endpoint, "https://h", address, False, False, False))
-    begun["plan"] = AnswerPlan(**plan).to_plain()
+    begun.plan = AnswerPlan(**plan).to_plain()
     return begun
 
 
@@ -63,14 +63,14 @@ def test_a_good_stream_keeps_its_bytes_wherever_it_is_split(encoding: str, data:
 def test_a_stream_is_repaired_and_its_rules_are_noted():
     begun = exchange(json_fence=True)
     assert b"```" not in streamed(RepairedStream(begun), FENCED)
-    assert begun["rules"] == ["answer-json-fence"]
+    assert begun.rules == ["answer-json-fence"]
 
 
 def test_rules_are_noted_while_the_stream_runs():
     """Some clients close at [DONE], so that the end is never seen."""
     begun = exchange(json_fence=True)
     RepairedStream(begun)(FENCED)
-    assert begun["rules"]
+    assert begun.rules
 
 
 @pytest.mark.parametrize("method", ["feed", "finish"])
@@ -106,20 +106,20 @@ def test_a_stream_that_unpacks_without_end_ends_with_an_error(monkeypatch: pytes
 @given(st.data())
 def test_a_whole_answer_in_a_streams_place_becomes_one_wherever_it_is_split(data: st.DataObject):
     begun = exchange(json_fence=True)
-    begun["streamed"] = True
+    begun.streamed = True
     body = b" \n" + chat("```json\n{}\n```")
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=6)))
     pieces = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
     out = streamed(RepairedStream(begun), *filter(None, pieces))
     assert text(out) == "{}"
     assert out.endswith(b"data: [DONE]\n\n")
-    assert begun["rules"] == ["answer-json-fence", "answer-stream"]
+    assert begun.rules == ["answer-json-fence", "answer-stream"]
 
 
 def test_a_body_in_a_streams_place_has_a_bound(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(repaired, "MAX_WHOLE", 100)
     begun = exchange()
-    begun["streamed"] = True
+    begun.streamed = True
     out = streamed(RepairedStream(begun), b"{" * 60, b" " * 60, b"{" * 60)
     assert out.count(b'"error"') == 1
     assert b"too large" in out
@@ -155,7 +155,7 @@ def test_a_whole_answer_is_repaired(encoding: str):
     body = repaired.repaired(begun, PACKERS[encoding](chat("```json\n{}\n```")), encoding, LIMIT)
     assert isinstance(body, bytes)
     assert json.loads(body)["choices"][0]["message"]["content"] == "{}"
-    assert begun["rules"] == ["answer-json-fence"]
+    assert begun.rules == ["answer-json-fence"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_whole_answer_is_repaired(encoding: str):
 def test_an_answer_that_needs_nothing_or_can_not_be_read_is_left_alone(body: bytes, encoding: str):
     begun = exchange()
     assert repaired.repaired(begun, body, encoding, LIMIT) is None
-    assert begun["rules"] == []
+    assert begun.rules == []
 
 
 def test_embeddings_are_packed_where_they_were_asked_for():

@@ -110,8 +110,8 @@ def test_the_endpoint_got_the_key_all_the_same(saved: Saved) -> None:
 
 def test_the_file_knows_what_was_changed(saved: Saved) -> None:
     flows = read(saved.file)
-    records = [record.saved(flow.metadata) for flow in flows]
-    rewritten = [bool(kept and kept["rewritten"]) for kept in records]
+    records = [Exchange.from_plain(flow.metadata.get(KEY)) for flow in flows]
+    rewritten = [bool(kept and kept.rewritten) for kept in records]
     assert rewritten[:4] == [True, False, True, True]
     assert flows[0].comment.startswith("hunyuan-fix: ")
     assert flows[0].marked == ":wrench:"

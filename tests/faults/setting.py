@@ -124,7 +124,7 @@ class Setting:
     @property
     def slots(self) -> int:
         """Calls that hold a slot of an account, or wait for one."""
-        queues = self.proxy.addon.services.admission.state().queues
+        queues = self.proxy.addon.runtime.admission.state().queues
         return sum(queue.under_way + queue.waiting for queue in queues)
 
     async def begin(self) -> None:
@@ -163,7 +163,7 @@ class Setting:
 
     def _held(self) -> dict[str, object]:
         """What is there only while something is under way, by where it is."""
-        services = self.proxy.addon.services
+        services = self.proxy.addon.runtime
         return {
             "connections of clients": self.proxy.master.addons.get("proxyserver").connections,
             "exchanges": services.ending.under_way,

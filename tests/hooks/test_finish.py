@@ -16,10 +16,10 @@ from mitmproxy.test import tflow, tutils
 from hunyuan_fix import record
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.config import options
-from hunyuan_fix.hooks.finish import Ending
-from hunyuan_fix.record import Record
+from hunyuan_fix.hooks.finish import Finisher
+from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.route import Address, Routes
-from hunyuan_fix.runtime import Services
+from hunyuan_fix.runtime import Runtime
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -77,7 +77,7 @@ def vectors(request: Arrived) -> Answer:
 
 async def used(proxy: Proxy) -> int:
     """Tokens that Alice has used this minute, as the next answer tells her."""
-    headers = await proxy.addon.services.limits.admit("alice")
+    headers = await proxy.addon.runtime.limits.admit("alice")
     assert isinstance(headers, dict)
     return LIMIT - int(headers["x-ratelimit-remaining-tokens"])
 
@@ -117,7 +117,7 @@ async def test_a_client_is_charged_what_the_answer_says(
         async with run_proxy(trust, target, **allowed) as proxy:
             status = (await asked(proxy, path, body)).status_code
             assert status == (400 if not charged else 200)
-            await until(lambda: not proxy.addon.services.ending.under_way)
+            await until(lambda: not proxy.addon.process.finisher.under_way)
             assert await used(proxy) == charged
         assert {request.headers["authorization"] for request in endpoint.arrived} == {f"Bearer {KEY}"}
 
@@ -131,7 +131,7 @@ async def test_an_answer_that_names_no_tokens_is_charged_by_its_size(
         target = f"http://{LOCAL}:{endpoint.port}"
         async with run_proxy(trust, target, hunyuan_client_tokens_file=tokens_file) as proxy:
             assert (await asked(proxy, "/chat/completions", BODY)).status_code == 200
-            await until(lambda: not proxy.addon.services.ending.under_way)
+            await until(lambda: not proxy.addon.process.finisher.under_way)
             assert 500 < await used(proxy) < 5000
 
 
@@ -170,8 +170,8 @@ def begun(ending: Ending, **changed: Any) -> http.HTTPFlow:
     return flow
 
 
-def exchange(flow: http.HTTPFlow) -> Record:
-    found = record.of(flow.metadata)
+def exchange(flow: http.HTTPFlow) -> Exchange:
+    found = exchanges.of(flow)
     assert found is not None
     return found
 
@@ -248,6 +248,6 @@ async def test_draining_waits_for_the_last_answer(trust: Trust, endpoint: Endpoi
         asking = asyncio.create_task(client.post("/chat/completions", json=BODY))
         await until(lambda: endpoint.arrived)
         proxy.master.shutdown()
-        await until(lambda: proxy.addon.services.draining.begun)
+        await until(lambda: proxy.addon.process.draining.begun)
         told.set()
         assert (await asking).json()["choices"][0]["message"]["content"] == "late, but whole"

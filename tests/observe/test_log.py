@@ -20,8 +20,8 @@ def exchange() -> record.Record:
 
 def test_the_line_of_an_exchange():
     done = exchange()
-    done["model"], done["rules"] = "hunyuan-lite", ["merge", "parameters"]
-    done["vision_calls"], done["cached"], done["milliseconds"] = 1, 2, 12.345
+    done.model, done.rules = "hunyuan-lite", ["merge", "parameters"]
+    done.vision_calls, done.cached, done.milliseconds = 1, 2, 12.345
     assert log.exchange(done, "200") == (
         "POST /v1/chat/completions model=hunyuan-lite rules=merge,parameters "
         "vision_calls=1 cached=2 addon_ms=12.3 -> 200"
@@ -30,7 +30,7 @@ def test_the_line_of_an_exchange():
 
 def test_the_line_of_an_observed_exchange_says_would():
     done = exchange()
-    done["mode"], done["rules"], done["vision_calls"] = "observe", ["cascade"], 2
+    done.mode, done.rules, done.vision_calls = "observe", ["cascade"], 2
     assert log.exchange(done, "200") == (
         "POST /v1/chat/completions model=- would_apply=cascade would_call=2 cached=0 addon_ms=0.0 -> 200"
     )
@@ -38,9 +38,9 @@ def test_the_line_of_an_observed_exchange_says_would():
 
 def test_the_line_says_who_sent_it_and_how_long_it_waited():
     done = exchange()
-    done["client"], done["queued"] = "alice", 1234.6
+    done.client, done.queued = "alice", 1234.6
     assert " queue_ms=1235 client=alice -> 200" in log.exchange(done, "200")
-    done["client"], done["queued"] = "", 0.9
+    done.client, done.queued = "", 0.9
     assert log.exchange(done, "200").endswith(" addon_ms=0.0 -> 200"), "a wait that nobody would notice isn't said"
 
 
@@ -49,7 +49,7 @@ def test_the_line_says_who_sent_it_and_how_long_it_waited():
 )
 def test_on_a_terminal_rules_and_outcome_have_colours(outcome: str, code: str):
     done = exchange()
-    done["rules"] = ["merge"]
+    done.rules = ["merge"]
     line = log.exchange(done, outcome, colours=True)
     assert " rules=\x1b[36mmerge\x1b[0m " in line
     assert line.endswith(f" -> \x1b[{code}m{outcome}\x1b[0m")
@@ -80,7 +80,7 @@ def test_colours_are_for_terminals_whose_user_wants_them(
 
 def test_nothing_that_a_client_sends_can_forge_a_line():
     done = exchange()
-    done["model"] = "a\nPOST /v1 rules=\x1b[31m " + "x" * 500
+    done.model = "a\nPOST /v1 rules=\x1b[31m " + "x" * 500
     line = log.exchange(done, "200")
     assert line.isprintable()
     assert len(line) < 250

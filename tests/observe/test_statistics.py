@@ -6,10 +6,10 @@ from typing import Any
 
 from hunyuan_fix import record
 from hunyuan_fix.observe.statistics import Statistics
-from hunyuan_fix.record import Record
+from hunyuan_fix.exchange import Exchange
 
 
-def exchange(mode: str = "repair", **values: Any) -> Record:
+def exchange(mode: str = "repair", **values: Any) -> Exchange:
     begun = record.start({}, "POST", "/", None, mode)
     begun.update(values)  # type: ignore[typeddict-item]
     return begun

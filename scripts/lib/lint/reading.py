@@ -186,7 +186,7 @@ def _flows(data: bytes) -> Iterator[Flow]:
 def _in_flow(flow: HTTPFlow, source: str, endpoint: Endpoint, max_body: int) -> Request | Unreadable:
     """The request of `flow`: as the client sent it, where the addon rewrote it and kept that."""
     request = flow.request
-    kept = _object(flow.metadata.get(record.KEY))
+    kept = _object(flow.metadata.get(KEY))
     if isinstance(original := kept.get("original"), bytes):
         return _parsed(original, f"{source} as it came", endpoint, request.host)
     if kept.get("changes"):

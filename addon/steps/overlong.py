@@ -1,0 +1,50 @@
+"""Input past the model's limit: the client is warned, or refused (`hunyuan_overlong`)."""
+
+from __future__ import annotations
+
+import logging
+
+from ..exchange import Exchange, Response
+from ..observe import log
+from ..rules import overlong
+from ..wire import proxy_errors
+from ..workers import LIGHT
+from .base import Step
+from .rules import context_of
+
+logger = logging.getLogger("hunyuan_fix")
+
+
+class Overlong(Step):
+    """The endpoint cuts what is too long from the front without an error."""
+
+    name = "overlong"
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        """Estimate the input's tokens, which costs nothing where the body is far below the limit."""
+        context = context_of(exchange, self.settings)
+        # Descriptions of images make a body longer than it came.
+        size = None if exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT else exchange.size
+        found = await self.services.workers.run(
+            lambda _: overlong.overlong(exchange.chat, context, size), exchange.cost
+        )
+        if found is None:
+            return None
+        estimated, limit = found
+        exchange.warning = (
+            f"input estimated at {estimated} tokens, limit of {log.plain(context.model.id)} is {limit}: "
+            "the endpoint cuts what is too long from the front"
+        )
+        logger.warning("%s %s: %s", exchange.method, log.plain(exchange.path), exchange.warning)
+        return _too_long(context.model.id, estimated, limit) if self.settings.overlong == "error" else None
+
+
+def _too_long(model: str, estimated: int, limit: int) -> Response:
+    return proxy_errors.refusal(
+        400,
+        f"The input is estimated at {estimated} tokens, past the limit of {limit} of the model {model}, which "
+        "would cut it from the front without a word (hunyuan_overlong=error).",
+        type="invalid_request_error",
+        code="context_length_exceeded",
+        param="messages",
+    )
