@@ -14,7 +14,7 @@ import pytest
 from mitmproxy import exceptions
 from mitmproxy.test import taddons, tflow
 
-from hunyuan_fix import record
+from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hunyuan_fix import HunyuanFix
 from tests.proxying import (
     LOCAL,

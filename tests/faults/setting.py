@@ -163,11 +163,11 @@ class Setting:
 
     def _held(self) -> dict[str, object]:
         """What is there only while something is under way, by where it is."""
-        services = self.proxy.addon.runtime
+        process, services = self.proxy.addon.process, self.proxy.addon.runtime
         return {
             "connections of clients": self.proxy.master.addons.get("proxyserver").connections,
-            "exchanges": services.ending.under_way,
-            "departures": services.departures.under_way,
+            "exchanges": process.finisher.under_way,
+            "departures": process.dispatcher.under_way,
             "slots": self.slots,
             "calls in the relay": services.relay.under_way,
             "jobs of the relay": services.relay._jobs,

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from mitmproxy import http
 
-from hunyuan_fix.hooks import dispatch
 from hunyuan_fix.relay import Job, Relay
+from hunyuan_fix.steps.base import PATIENCE
 from hunyuan_fix.upstream.circuit_breaker import Breaker, Spared
 from hunyuan_fix.upstream.gate import Gate as CallGate
 from scripts.lib.services import free_port
@@ -450,8 +450,8 @@ async def test_cascade_and_queue_end_before_a_client_gives_up(
     trust: Trust, retry: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Clients drop a silent upstream after 120 s: whatever the queue's own patience, a request's ends before."""
-    assert dispatch.PATIENCE == 110
-    monkeypatch.setattr("hunyuan_fix.steps.base.PATIENCE", 0.05)
+    assert PATIENCE == 110
+    monkeypatch.setattr("hunyuan_fix.hooks.dispatch.PATIENCE", 0.05)
     gate = Gate()
     async with one_slot(trust, retry, hunyuan_queue_timeout="600") as (endpoint, proxy):
         endpoint.answer = gate
@@ -485,7 +485,7 @@ async def test_the_time_of_the_cascade_counts_towards_the_patience_of_the_queue(
     async with one_slot(trust, "vision") as (endpoint, proxy):
         endpoint.answer = answer
         assert (await ask(proxy, **with_image)).status_code == 200
-    assert untils[-1] <= asked[0] + dispatch.PATIENCE
+    assert untils[-1] <= asked[0] + PATIENCE
 
 
 async def test_the_breaker_hears_of_an_answer_at_its_headers(trust: Trust):

@@ -15,10 +15,9 @@ from mitmproxy import contentviews, http
 from mitmproxy.contentviews import Metadata
 from mitmproxy.test import taddons, tflow
 
-from hunyuan_fix import record, texts
+from hunyuan_fix import texts
 from hunyuan_fix.answers.repaired import KeptStream
-from hunyuan_fix.exchange import Change
-from hunyuan_fix.exchange import Exchange
+from hunyuan_fix.exchange import KEY, MAX_CHANGES, Change, Exchange
 from hunyuan_fix.route import Address, Route
 from hunyuan_fix.views.contentviews import VIEWS, ChatTranscript, HunyuanChanges
 from tests.kept_flows import saved_and_read
@@ -75,14 +74,14 @@ def master() -> Iterator[None]:
 
 def exchange(*changes: Change, **values: Any) -> tuple[http.HTTPFlow, Exchange]:
     flow = tflow.tflow(resp=True)
-    begun = record.start(flow.metadata, "POST", "/v1/chat/completions", CHAT, values.pop("mode", "repair"))
+    begun = Exchange(profile="hunyuan", dialect="chat", method="POST", path="/v1/chat/completions", **values)
     begun.note(changes)
+    flow.metadata[KEY] = begun.to_plain()
     flow.request.content = AFTER if changes else BEFORE
     flow.request.headers["content-type"] = "application/json"
     assert flow.response
     flow.response.content = ANSWER
     flow.response.headers["content-type"] = "application/json"
-    begun.update(values)  # type: ignore[typeddict-item]
     return flow, begun
 
 
@@ -140,6 +139,7 @@ def test_an_untouched_request_shows_json_and_has_a_transcript_to_choose():
 def test_what_changed_in_the_answer_only_is_no_rewritten_request():
     flow, begun = exchange()
     begun.note([Change("stop", "/choices/0", "cut")])
+    flow.metadata[KEY] = begun.to_plain()
     assert shown(flow.request, flow)[0] == "JSON"
     assert shown(flow.request, flow, "Hunyuan changes")[1].startswith(
         "The request's body left as it came.\n\n1 change\n"
@@ -218,7 +218,7 @@ plain: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=4)),
     max_leaves=8,
 )
-fields = st.sampled_from(sorted(record.start({}, "", "", None)))
+fields = st.sampled_from(sorted(Exchange().to_plain()))
 records = st.one_of(
     plain,
     st.dictionaries(st.one_of(fields, st.text(max_size=3)), plain),
@@ -291,7 +291,7 @@ def test_a_websocket_message_in_a_chat_exchange_is_no_chat_answer():
 
 
 def test_the_views_pages_can_be_shown_though_a_change_names_a_lone_surrogate():
-    flow, begun = exchange(Change("tools", "/tools/\ud800", "why"), rewritten=True, original=b'{"\\ud800": 1}')
+    flow, _ = exchange(Change("tools", "/tools/\ud800", "why"), rewritten=True, original=b'{"\\ud800": 1}')
     assert "/tools/\\ud800" in shown(flow.request, flow)[1]
-    assert begun.changes == [["tools", "/tools/\\ud800", "why"]]
+    assert flow.metadata[KEY]["changes"] == [["tools", "/tools/\\ud800", "why"]]
     assert saved_and_read(flow)

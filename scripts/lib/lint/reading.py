@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from hunyuan_fix import record
 from hunyuan_fix.exchange import Endpoint
 from hunyuan_fix.wire import content_coding, json_body
 from hunyuan_fix.wire.content_coding import CodingError, TooLarge
