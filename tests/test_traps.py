@@ -125,7 +125,7 @@ async def test_4_later_scripts_still_see_a_request_that_could_not_be_repaired(
         await client.post("/chat/completions", json=BAD)
     assert endpoint.arrived[0].json == BAD
     assert endpoint.arrived[0].headers["x-later"] == "seen"
-    assert "could not be repaired and goes on as it came" in caplog.text
+    assert "could not be repaired and leaves unchanged" in caplog.text
     assert "Addon error" not in caplog.text
 
 

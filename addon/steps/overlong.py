@@ -31,6 +31,7 @@ class Overlong(Step):
         if found is None:
             return None
         estimated, limit = found
+        exchange.notes[self.name] = {"estimated": estimated, "limit": limit}
         exchange.warning = (
             f"input estimated at {estimated} tokens, limit of {log.plain(context.model.id)} is {limit}: "
             "the endpoint cuts what is too long from the front"

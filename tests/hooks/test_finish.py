@@ -164,7 +164,8 @@ def finisher() -> Finisher:
 
 def begun(finisher: Finisher, **changed: Any) -> http.HTTPFlow:
     """A live flow to a known host, with an answer."""
-    flow = tflow.tflow(req=tutils.treq(headers=http.Headers(authorization="Bearer sk-secret")), resp=True)
+    request = tutils.treq(method=b"POST", headers=http.Headers(authorization="Bearer sk-secret"))
+    flow = tflow.tflow(req=request, resp=True)
     flow.live = True
     address = Address("https", "api.hunyuan.cloud.tencent.com", 443, "/v1/chat/completions")
     route = Routes(options.parse({})).route("POST", address, None)
