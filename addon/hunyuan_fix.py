@@ -37,6 +37,7 @@ from addon import (  # noqa: E402
 )
 from addon.arrival import Arrivals  # noqa: E402
 from addon.connections import Connections  # noqa: E402
+from addon.hooks.mitmproxy_internals import replacements  # noqa: E402
 from addon.mitmproxy_options import option  # noqa: E402
 from addon.outgoing import Transport  # noqa: E402
 from addon.repair import Repair, broken, respond  # noqa: E402
@@ -111,6 +112,10 @@ class HunyuanFix:
             return
         self.services.starting.begin(ctx.master, self._start_failed)
         self.settings = settings
+        if settings.fast_dispatch:
+            replacements.want(self)
+        else:
+            replacements.release(self)
         self.routes = Routes(settings)
         self.repair = Repair(settings, self.services, self.repair.failures)
         self.guarded = startup.guarded(option, settings)
@@ -159,6 +164,7 @@ class HunyuanFix:
         """End: at a shutdown when what is under way has ended or had its time, at a hot reload without haste."""
         # A coroutine function would stop hot reload (facts/mitmproxy.md section 0, row 7); a task is awaited
         # at shutdown and goes on by itself after a reload.
+        replacements.release(self)
         ending = ctx.master.should_exit.is_set()
         return asyncio_utils.create_task(
             self._shut_down() if ending else self._retire(), name="hunyuan-fix ends", keep_ref=True
