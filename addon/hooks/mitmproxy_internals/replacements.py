@@ -96,20 +96,24 @@ def release(instance: object) -> None:
     """Put mitmproxy's own functions back, unless another instance wants them replaced. May be called at any time."""
     _wanted_by.discard(instance)
     if not _wanted_by:
-        put_back()
+        _put_back()
 
 
-def put_back() -> None:
-    """Put mitmproxy's own functions back. What somebody else has put over a replaced one stays."""
-    for place, original in _replaced.items():
-        owner, name = _owner(place)
-        if getattr(owner, name) in _new(place):
-            setattr(owner, name, original)
+def original(place: str) -> Callable[..., Any]:
+    """The function of mitmproxy's at `place` (`module:class.name`), whether it is replaced at present or not."""
+    owner, name = _owner(place)
+    function: Callable[..., Any] = _replaced.get(place) or getattr(owner, name)
+    return function
+
+
+def _put_back() -> None:
+    """Put mitmproxy's own functions back. What another script has put over a replaced one stays."""
+    for replacement in REPLACEMENTS:
+        for place, new in replacement.by.items():
+            owner, name = _owner(place)
+            if place in _replaced and getattr(owner, name) is new:
+                setattr(owner, name, _replaced[place])
     _replaced.clear()
-
-
-def _new(place: str) -> list[Callable[..., Any]]:
-    return [replacement.by[place] for replacement in REPLACEMENTS if place in replacement.by]
 
 
 def _replace() -> list[str]:
@@ -129,11 +133,11 @@ def _replace() -> list[str]:
 def _unknown(replacement: Replacement) -> str | None:
     """Why `replacement` can't take place; `None` where it can."""
     for place, digests in replacement.known.items():
-        owner, name = _owner(place)
         try:
+            owner, name = _owner(place)
             if digest(getattr(owner, name)) not in digests:
                 return f"the source of {place.partition(':')[2]} is another one"
-        except (AttributeError, OSError, TypeError, SyntaxError):
+        except (AttributeError, ImportError, OSError, TypeError, SyntaxError):
             return f"the source of {place.partition(':')[2]} can't be read"
     return None
 
