@@ -55,6 +55,7 @@ from hunyuan_fix.hooks import authority, exchanges, ports, process, sent_host, s
 from hunyuan_fix.hooks.answers import Answers
 from hunyuan_fix.hooks.bodies import Bodies
 from hunyuan_fix.hooks.connections import Connections
+from hunyuan_fix.hooks.mitmproxy_internals import replacements
 from hunyuan_fix.hooks.mitmproxy_options import option
 from hunyuan_fix.hooks.request_headers import RequestHeaders
 from hunyuan_fix.hooks.respond import broken, respond
@@ -132,6 +133,10 @@ class HunyuanFix:
             return
         self.process.starting.begin(ctx.master, self._start_failed)
         self.settings = settings
+        if settings.fast_dispatch:
+            replacements.want(self)
+        else:
+            replacements.release(self)
         self.routes = Routes(settings)
         self.guarded = startup.guarded(option, settings)
         not_lending = startup.not_lending(option, settings)
@@ -187,6 +192,7 @@ class HunyuanFix:
         """End: at a shutdown when what is under way has ended or had its time, at a hot reload without haste."""
         # A coroutine function would stop hot reload (docs/facts/mitmproxy.md#coroutine-done); a task is awaited
         # at shutdown and goes on by itself after a reload.
+        replacements.release(self)
         ending = ctx.master.should_exit.is_set()
         return asyncio_utils.create_task(
             self._shut_down() if ending else self._retire(), name="hunyuan-fix ends", keep_ref=True

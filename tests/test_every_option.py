@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from mitmproxy.addonmanager import AddonManager
 from mitmproxy.http import HTTPFlow
 
 from hunyuan_fix import stores
@@ -186,6 +187,11 @@ async def ending(world: World) -> object:
     return world.noticed["wait"]
 
 
+async def dispatch(_: World) -> object:
+    """Whether mitmproxy's own event dispatch is in place."""
+    return AddonManager.trigger_event.__module__
+
+
 async def configuration(world: World) -> object:
     for _ in range(300):
         if world.proxy.addon.settings.language == "en":
@@ -247,6 +253,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_tokens_per_minute": ("777", BY_TOKEN, WITH_TOKENS),
     "hunyuan_allowed_origins": (PAGE, BROWSER, {}),
     "hunyuan_drain_timeout": ("0.3", ending, {}),
+    "hunyuan_fast_dispatch": (False, dispatch, {}),
     "hunyuan_config": ("{folder}/hunyuan.yaml", configuration, {}),
 }
 
