@@ -21,7 +21,7 @@ from typing import Any
 
 import trustme
 
-from scripts.lib import services
+from scripts.lib import bench_cpu, services
 from scripts.lib.arguments import count
 from scripts.lib.bench_figures import ADDON, BARE, DIRECT, IDLE, Measured, Round, load_json, table
 from scripts.lib.bench_loads import CHUNKS, Load, loads
@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     where = cores()
     pin(os.getpid(), where.others)
     try:
+        if given.plain:
+            return _plain(given, where)
         report = asyncio.run(_bench(given, where))
     except (services.StartError, TrafficError, TimeoutError, OSError) as error:
         print(f"scripts/bench: {type(error).__name__}: {error}", file=sys.stderr)
@@ -59,6 +61,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _plain(given: argparse.Namespace, where: Cores) -> int:
+    effort = bench_cpu.QUICK if given.quick else bench_cpu.Effort(rounds=given.rounds, chunks=given.chunks)
+    words = [word for word in given.only.split(",") if word.strip()]
+    report = asyncio.run(bench_cpu.measure(effort, words, where))
+    figures = json.dumps(_surroundings(where) | report.as_json(), ensure_ascii=False, indent=1)
+    given.output.write_text(figures + "\n", "utf-8")
+    if given.json:
+        print(figures)
+    else:
+        print(f"{_machine(where)}\n")
+        print("\n".join(report.lines()))
+        print(f"\nwritten: {given.output}")
+    return int(given.check and report.missed)
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "scripts/bench", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -67,8 +84,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=count, default=5, help="each way is measured so many times, in turns (5)")
     parser.add_argument("--chunks", type=count, default=CHUNKS, help=f"in a stream ({CHUNKS})")
     parser.add_argument("--only", metavar="WORD", default="", help="only the loads whose name has WORD in it")
-    parser.add_argument("--plain", action="store_true", help="plain HTTP on both sides: not what users run")
-    parser.add_argument("--quick", action="store_true", help="the same as --requests 100 --rounds 2")
+    parser.add_argument("--plain", action="store_true", help="CPU of a request against bare mitmdump, over plain HTTP")
+    parser.add_argument("--check", action="store_true", help="with --plain: exit status 1 if a target is missed")
+    parser.add_argument("--json", action="store_true", help="with --plain: print JSON, no table")
+    parser.add_argument("--quick", action="store_true", help="few requests: it runs, its figures say nothing")
     parser.add_argument("--soak", type=count, metavar="N", help="instead, send N requests of 1 KB and watch the memory")
     parser.add_argument("--output", type=Path, default=services.ROOT / "bench.json", help="(bench.json)")
     given = parser.parse_args(arguments)
@@ -79,20 +98,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 async def _bench(given: argparse.Namespace, where: Cores) -> dict[str, Any]:
     print(f"{_machine(where)}\n")
-    report: dict[str, Any] = {
-        "python": platform.python_version(),
-        "mitmproxy": version("mitmproxy"),
-        "processors": os.cpu_count(),
-        "proxy_pinned": bool(where.proxy),
-        "connections": CONNECTIONS,
-        "tls": not given.plain,
-        "load_average": os.getloadavg(),
-    }
-    wanted = [load for load in loads(given.chunks) if given.only in load.name and not (given.plain and load.connect)]
+    report = _surroundings(where)
+    wanted = [load for load in loads(given.chunks) if any(word in load.name for word in given.only.split(","))]
     if not wanted:
         raise TrafficError(f"no load has {given.only!r} in its name")
     with tempfile.TemporaryDirectory(prefix="hunyuan-fix-bench-") as name:
-        async with _running(Path(name), where, tls=not given.plain) as (road, ways):
+        async with _running(Path(name), where, tls=True) as (road, ways):
             if given.soak:
                 two = [way for way in ways if way.name in (BARE, ADDON) and way.takes(wanted[0])]
                 return report | {"soak": await _soak(road, two, wanted[0], given.soak)}
@@ -103,6 +114,17 @@ async def _bench(given: argparse.Namespace, where: Cores) -> dict[str, Any]:
                 report["loads"].append(load_json(load, measured))
                 print("\n".join(table(load, measured)), end="\n\n", flush=True)
     return report
+
+
+def _surroundings(where: Cores) -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "mitmproxy": version("mitmproxy"),
+        "processors": os.cpu_count(),
+        "proxy_pinned": bool(where.proxy),
+        "connections": CONNECTIONS,
+        "load_average": os.getloadavg(),
+    }
 
 
 def _machine(where: Cores) -> str:

@@ -39,19 +39,11 @@ def test_a_run_has_every_figure_of_every_way(tmp_path: Path) -> None:
         if sys.platform == "linux":
             assert all(each["ways"][name]["rss_mb"] > 10 for name in (BARE, IDLE, ADDON))
         assert f"\n{each['load']}  (" in printed
-    assert report["tls"]
     assert len(report["load_average"]) == 3
     targets = {each["load"]: each["target"] for each in report["loads"] if each["target"]}
     assert targets["1 KB"] == targets["100 KB"] == 0.8
     assert targets["1 MB"] == 0.6
     assert targets["stream of 20 chunks"] == 0.9
-
-
-def test_plain_http_has_no_connect(tmp_path: Path) -> None:
-    arguments = ["--plain", "--requests", "8", "--rounds", "1", "--only", "1 KB"]
-    report, _ = bench(tmp_path / "bench.json", *arguments)
-    assert [each["load"] for each in report["loads"]] == ["1 KB"]
-    assert not report["tls"]
 
 
 def test_a_soak_watches_the_memory(tmp_path: Path) -> None:
