@@ -13,18 +13,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from addon import descriptions, image_data, images
-from addon.descriptions import CallGone, Description, Descriptions, Failure, Finding, SingleFlight
-from addon.exchange import Change, JsonObject
-from addon.image_data import BadImage
-from addon.images import Image
-from addon.outgoing import Outgoing
-from addon.own_calls import Upstream
-from addon.profiles import Profile
-from addon.texts import Texts, marks
-from addon.vision import RETRY_AFTER, Vision, VisionCall
-from addon.wire.errors import Refusal, refusal
-from addon.workers import Workers
+from .exchange import Change, JsonObject
+from .images import data, in_body
+from .images.data import BadImage
+from .images.in_body import Image
+from .profiles import Profile
+from .texts import Texts, marks
+from .upstream.calls import Upstream
+from .upstream.client import Outgoing
+from .vision import descriptions
+from .vision.descriptions import CallGone, Description, Descriptions, Failure, Finding, SingleFlight
+from .vision.vision_call import RETRY_AFTER, Vision, VisionCall
+from .wire.proxy_errors import Refusal, refusal
+from .workers import Workers
 
 _EACH = 100
 """Bytes that an image counts for beside its data: a hash, a look into memory, a text."""
@@ -104,13 +105,13 @@ class Cascade:
         (rule tool-model); one without tools gets its images as they are.
         """
         mode = self._settings.mode
-        if mode == "never" or not images.suspected(body):
+        if mode == "never" or not in_body.suspected(body):
             return False
         return mode == "always" or not profile.model(body.get("model")).images
 
     async def find(self, body: JsonObject, size: int) -> list[Image]:
         """Every image of `body`, whose JSON has `size` bytes."""
-        return await self._apart(size, lambda: images.find(body))
+        return await self._apart(size, lambda: in_body.find(body))
 
     async def describe(
         self, body: JsonObject, found: Sequence[Image], profile: Profile, upstream: Upstream, texts: Texts
@@ -211,7 +212,7 @@ class Cascade:
         """Ask, and remember what came of it: here, so that it is kept even if nobody waits any more."""
         result = await self._vision.ask(call)
         if not isinstance(result, Refusal):
-            fleeting = isinstance(result, Failure) or image_data.is_remote(call.url)
+            fleeting = isinstance(result, Failure) or data.is_remote(call.url)
             self.known.put(key, result, self._settings.cache_ttl if fleeting else None)
         return result
 
@@ -219,7 +220,7 @@ class Cascade:
 def _keys(found: Sequence[Image], model: str, texts: Texts) -> list[bytes]:
     """What each image's finding depends on, as a digest: model, language, prompt, image data, question."""
     prompt = hashlib.sha256(f"{texts.vision_prompt}\0{texts.vision_no_question}".encode()).hexdigest()
-    digests = (image_data.digest(image.source) for image in found)
+    digests = (data.digest(image.source) for image in found)
     return [
         # the question comes last: it alone may contain the separator
         hashlib.sha256(
@@ -236,7 +237,7 @@ def _sift(
 
     def sendable(source: str) -> str | Failure:
         try:
-            return image_data.sendable_url(source, settings.image_max_bytes)
+            return data.sendable_url(source, settings.image_max_bytes)
         except BadImage as bad:
             return Failure(bad.reason)
 
@@ -269,7 +270,7 @@ def _put(
             written.append(texts.image_failed.format(**place, reason=texts.image_reasons[finding.reason]))
             why = f"image {image.number} of {image.total} replaced by a note: {finding.reason}"
         changes.append(Change("cascade", image.place.pointer, why))
-    images.put(body, found, written)
+    in_body.put(body, found, written)
     return changes
 
 

@@ -10,41 +10,55 @@ import logging
 import sys
 from collections import defaultdict
 from contextlib import suppress
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-_HERE = Path(__file__).resolve().parent
-# mitmproxy puts this file's folder first on sys.path, where `options`, `log` or `keys` would hide modules of
-# those names from everybody in the process. What is wanted is the folder above, which holds the package `addon`.
-_ELSEWHERE = [path for path in sys.path if Path(path).resolve() not in (_HERE, _HERE.parent)]
-sys.path[:] = [str(_HERE.parent), *_ELSEWHERE]
+_FOLDER = Path(__file__).resolve().parent
 
+
+def _load_package() -> None:
+    """Make this folder importable as `hunyuan_fix`, whatever it is called and whether it is installed or not.
+
+    Raises `ImportError` if another copy goes by that name in this process.
+    """
+    if "hunyuan_fix" not in sys.modules:
+        init = _FOLDER / "__init__.py"
+        spec = spec_from_file_location("hunyuan_fix", init, submodule_search_locations=[str(_FOLDER)])
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{init} can't be loaded")
+        sys.modules["hunyuan_fix"] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["hunyuan_fix"])
+    loaded = str(sys.modules["hunyuan_fix"].__file__)
+    if Path(loaded).resolve().parent != _FOLDER:
+        raise ImportError(f"{loaded} is loaded already: one process runs one copy of hunyuan-fix, not {_FOLDER} too")
+
+
+if __name__ != "hunyuan_fix.hunyuan_fix":  # mitmproxy runs it by its path
+    # mitmproxy puts a script's folder first on sys.path and leaves it there, where `config` or `pipeline` would hide
+    # modules of those names from every other script.
+    if sys.path and Path(sys.path[0]).resolve() == _FOLDER:
+        del sys.path[0]
+    _load_package()
+
+from hunyuan_fix import record, runtime  # noqa: E402
+from hunyuan_fix.access import client_tokens  # noqa: E402
+from hunyuan_fix.config import config_file, options  # noqa: E402
+from hunyuan_fix.hooks import authority, ports, sent_host, startup  # noqa: E402
+from hunyuan_fix.hooks.bodies import Repair, broken, respond  # noqa: E402
+from hunyuan_fix.hooks.connections import Connections  # noqa: E402
+from hunyuan_fix.hooks.mitmproxy_options import option  # noqa: E402
+from hunyuan_fix.hooks.request_headers import Arrivals  # noqa: E402
+from hunyuan_fix.observe import log  # noqa: E402
+from hunyuan_fix.route import Routes  # noqa: E402
+from hunyuan_fix.upstream.client import Transport  # noqa: E402
+from hunyuan_fix.views import marks  # noqa: E402
+from hunyuan_fix.views.commands import Commands  # noqa: E402
 from mitmproxy import ctx, exceptions, http  # noqa: E402 - after sys.path is right
 from mitmproxy.addonmanager import Loader  # noqa: E402
 from mitmproxy.connection import Client  # noqa: E402
 from mitmproxy.utils import asyncio_utils  # noqa: E402
 
-from addon import (  # noqa: E402
-    authority,
-    client_tokens,
-    config_file,
-    log,
-    options,
-    ports,
-    record,
-    sent_host,
-    services,
-    startup,
-)
-from addon.arrival import Arrivals  # noqa: E402
-from addon.connections import Connections  # noqa: E402
-from addon.mitmproxy_options import option  # noqa: E402
-from addon.outgoing import Transport  # noqa: E402
-from addon.repair import Repair, broken, respond  # noqa: E402
-from addon.route import Routes  # noqa: E402
-from addon.views import marks  # noqa: E402
-from addon.views.commands import Commands  # noqa: E402
-
-logger = logging.getLogger("addon")
+logger = logging.getLogger("hunyuan_fix")
 
 _ONLY_OURS = f"~meta ^{record.KEY}:"
 """mitmproxy filter: the flows that this addon has a record of."""
@@ -65,7 +79,7 @@ class HunyuanFix:
     def __init__(self) -> None:
         self.settings = options.parse({})
         self.routes = Routes(self.settings)
-        self.services = services.of(getattr(ctx, "master", self), self.settings)
+        self.services = runtime.of(getattr(ctx, "master", self), self.settings)
         self.repair = Repair(self.settings, self.services)
         self.arrivals = Arrivals(self.settings, self.routes, self.services, Transport(), guarded=False, lends=True)
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)

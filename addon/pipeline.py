@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from addon import profiles, rules, texts
-from addon.cascade import Cascade, CascadeSettings
-from addon.exchange import Change, Endpoint, JsonObject
-from addon.options import Settings
-from addon.own_calls import Upstream
-from addon.rules import embeddings, overlong, successor
-from addon.rules.context import RuleContext
-from addon.rules.tool_model import tool_model
-from addon.texts.marks import tracked
-from addon.wire import errors
-from addon.wire.errors import Refusal
-from addon.workers import LIGHT, Checkpoint, Workers
+from . import profiles, rules, texts
+from .cascade import Cascade, CascadeSettings
+from .config.options import Settings
+from .exchange import Change, Endpoint, JsonObject
+from .rules import embeddings, overlong, successor
+from .rules.context import RuleContext
+from .rules.tool_model import tool_model
+from .texts.marks import tracked
+from .upstream.calls import Upstream
+from .wire import proxy_errors
+from .wire.proxy_errors import Refusal
+from .workers import LIGHT, Checkpoint, Workers
 
 
 class CascadeBroken(Exception):
@@ -136,7 +136,7 @@ async def _rules(
 
 
 def _too_long(model: str, estimated: int, limit: int) -> Refusal:
-    return errors.refusal(
+    return proxy_errors.refusal(
         400,
         f"The input is estimated at {estimated} tokens, past the limit of {limit} of the model {model}, which "
         "would cut it from the front without a word (hunyuan_overlong=error).",

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, TypedDict, cast
 
-from addon.exchange import Change, JsonObject
-from addon.route import Route
+from .exchange import Change, JsonObject
+from .route import Route
 
 KEY = "hunyuan_fix"
 """The key in `flow.metadata`."""

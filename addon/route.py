@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from addon import paths, profiles
-from addon.exchange import Endpoint
-from addon.option_values import BaseUrl
-from addon.options import Settings
-from addon.scope import canonical, one_name
+from . import profiles
+from .config.options import Settings
+from .config.values import BaseUrl
+from .exchange import Endpoint
+from .wire import paths
+from .wire.host_names import canonical, one_name
 
 _ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({paths.CHAT: "chat", paths.EMBEDDINGS: "embeddings"})
 

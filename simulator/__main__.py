@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulator.server import serve
-from simulator.settings import Settings
+from .server import serve
+from .settings import Settings
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:

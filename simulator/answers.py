@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from simulator import directives, models, vision
-from simulator.codec import encode
-from simulator.content import image_urls, text_of, thinking_enabled
-from simulator.rows import Json, ProfileName
+from . import directives, models, vision
+from .codec import encode
+from .content import image_urls, text_of, thinking_enabled
+from .rows import Json, ProfileName
 
 type FinishReason = Literal["stop", "length", "tool_calls", "sensitive", "content_filter"]
 

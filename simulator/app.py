@@ -5,17 +5,17 @@ import hashlib
 import time
 from typing import Any
 
-from simulator import answers, checks, completions, directives, faults, models
-from simulator.codec import decode
-from simulator.content import image_urls, text_of
-from simulator.embeddings import embeddings
-from simulator.faults import Fault, Faults
-from simulator.journal import Journal, Request
-from simulator.responses import Headers, Receive, Response, Send
-from simulator.rows import Finding, Json, Problem, problem
-from simulator.settings import Settings
-from simulator.streams import Script, script
-from simulator.vision import UnreadableImage
+from . import answers, checks, completions, directives, faults, models
+from .codec import decode
+from .content import image_urls, text_of
+from .embeddings import embeddings
+from .faults import Fault, Faults
+from .journal import Journal, Request
+from .responses import Headers, Receive, Response, Send
+from .rows import Finding, Json, Problem, problem
+from .settings import Settings
+from .streams import Script, script
+from .vision import UnreadableImage
 
 CONTROL = "/_sim/"
 

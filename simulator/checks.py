@@ -7,10 +7,10 @@ system's place, empty content, alternation, length.
 
 from collections.abc import Iterator
 
-from simulator import messages as rules
-from simulator import models, parameters, shape
-from simulator.content import image_urls, thinking_enabled
-from simulator.rows import Finding, Json, Problem, ProfileName, problem
+from . import messages as rules
+from . import models, parameters, shape
+from .content import image_urls, thinking_enabled
+from .rows import Finding, Json, Problem, ProfileName, problem
 
 __all__ = ["Problem", "ProfileName", "all_problems", "embedding_problems", "problems"]
 

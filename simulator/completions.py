@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from simulator.answers import Answer, ToolCall
-from simulator.rows import Json, ProfileName
+from .answers import Answer, ToolCall
+from .rows import Json, ProfileName
 
 NOTE = "以上内容为AI生成，不代表开发者立场，请勿删除或修改本标记"
 

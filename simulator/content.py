@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from simulator.rows import Json
+from .rows import Json
 
 
 def text_of(message: Json) -> str:

@@ -4,8 +4,8 @@ import hashlib
 import math
 import struct
 
-from simulator import models
-from simulator.rows import Json, ProfileName
+from . import models
+from .rows import Json, ProfileName
 
 _CHARS_PER_TOKEN = 2
 

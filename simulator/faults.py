@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator.codec import decode
-from simulator.content import image_urls
-from simulator.journal import Request
-from simulator.rows import Json
+from .codec import decode
+from .content import image_urls
+from .journal import Request
+from .rows import Json
 
 HEADER = "x-sim-fault"
 

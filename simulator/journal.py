@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.codec import decode, encode
-from simulator.rows import Json, Problem
+from .codec import decode, encode
+from .rows import Json, Problem
 
 KEPT_REQUESTS = 200
 KEPT_BYTES = 64 * 2**20

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Set
 
 import orjson
 
-from simulator.rows import Finding, Json, ProfileName
+from .rows import Finding, Json, ProfileName
 
 type Messages = list[Json]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simulator.rows import ProfileName
+from .rows import ProfileName
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from simulator.messages import NAME
-from simulator.rows import Finding, Json
+from .messages import NAME
+from .rows import Finding, Json
 
 _EXTRAS = {  # Hunyuan's own switches, all booleans
     "citation",

@@ -5,7 +5,7 @@ import gzip
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from simulator.codec import encode
+from .codec import encode
 
 type Message = dict[str, Any]
 type Receive = Callable[[], Awaitable[Message]]

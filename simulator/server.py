@@ -20,8 +20,8 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
 
-from simulator.app import Simulator
-from simulator.settings import Settings
+from .app import Simulator
+from .settings import Settings
 
 _BACKLOG = 1024
 _KEEP_ALIVE = 600.0

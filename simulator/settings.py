@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.rows import ProfileName
+from .rows import ProfileName
 
 
 @dataclass(frozen=True, slots=True)

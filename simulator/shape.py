@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from simulator.rows import Finding
+from .rows import Finding
 
 
 def body_shape(body: object) -> Iterator[Finding]:

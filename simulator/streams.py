@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from simulator.codec import encode
-from simulator.faults import Fault
-from simulator.rows import HUNYUAN, TOKENHUB, Json, ProfileName, error_body
+from .codec import encode
+from .faults import Fault
+from .rows import HUNYUAN, TOKENHUB, Json, ProfileName, error_body
 
 type Ending = Literal["complete", "cut", "cut_in_chunk", "stall"]
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hunyuan_fix import profiles, texts
+from hunyuan_fix.cascade import Cascade, CascadeOutcome, CascadeSettings
+from hunyuan_fix.upstream.calls import Upstream
+from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.vision.vision_call import Vision
 
-from addon import profiles, texts
-from addon.cascade import Cascade, CascadeOutcome, CascadeSettings
-from addon.outgoing import Outgoing
-from addon.own_calls import Upstream
-from addon.vision import Vision
 from tests.vision_server import (
     Received,
     Reply,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from addon import profiles, texts
-from addon.rules.context import RuleContext
+from hunyuan_fix import profiles, texts
+from hunyuan_fix.rules.context import RuleContext
 
 
 def context(profile_name: str = "hunyuan", model: str | None = None, language: str = "zh", **given: Any) -> RuleContext:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hunyuan_fix import texts
+from hunyuan_fix.cascade import Cascade, CascadeOutcome
+from hunyuan_fix.images import in_body
+from hunyuan_fix.stores import Chain, Memory, Sqlite
+from hunyuan_fix.upstream.calls import Upstream
+from hunyuan_fix.vision.descriptions import Descriptions, Finding
+from hunyuan_fix.workers import LIGHT
 
-from addon import images, texts
-from addon.cascade import Cascade, CascadeOutcome
-from addon.descriptions import Descriptions, Finding
-from addon.own_calls import Upstream
-from addon.stores import Chain, Memory, Sqlite
-from addon.workers import LIGHT
 from tests.cascading import (
     IMAGE,
     TOKENHUB,
@@ -114,7 +115,7 @@ async def test_a_store_that_fails_fails_no_request(setting: Setting, tmp_path: P
     first, second = body(IMAGE), body([image_part(png("b"))])
     for chat_body in (first, second, first):
         assert (await setting.describe(chat_body)).refusal is None
-        assert images.find(chat_body) == []
+        assert in_body.find(chat_body) == []
     assert len(setting.server.received) == 2
     await chain.aclose()
 
@@ -150,7 +151,7 @@ async def test_large_images_leave_the_loop(setting: Setting, monkeypatch: pytest
     chat_body = body([image_part(large)])
     await setting.describe(chat_body)
     assert threads == 3  # looked for, hashed, made ready to send
-    assert images.find(chat_body) == []
+    assert in_body.find(chat_body) == []
     assert setting.server.received[-1].image == large
 
 

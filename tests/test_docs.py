@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-
-from addon.options import OPTIONS, Option
-from addon.rules import CHAT_RULES
-from addon.rules.context import Rule
-from addon.rules.explained import explanations
-from addon.views.commands import Commands
+from hunyuan_fix.config.options import OPTIONS, Option
+from hunyuan_fix.rules import CHAT_RULES
+from hunyuan_fix.rules.context import Rule
+from hunyuan_fix.rules.explained import explanations
+from hunyuan_fix.views.commands import Commands
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")

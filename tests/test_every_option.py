@@ -18,17 +18,19 @@ from typing import Any
 
 import httpx
 import pytest
+from hunyuan_fix import record, stores
+from hunyuan_fix.access.client_tokens import digest_of
+from hunyuan_fix.admission import Account, Admission, NotAdmitted
+from hunyuan_fix.config import options
+from hunyuan_fix.config.options import OptionError
+from hunyuan_fix.hooks import startup
+from hunyuan_fix.hooks.draining import Draining
+from hunyuan_fix.relay import Relay
+from hunyuan_fix.upstream.circuit_breaker import Spared
+from hunyuan_fix.vision.descriptions import Descriptions
+from hunyuan_fix.vision.vision_call import Vision
 from mitmproxy.http import HTTPFlow
 
-from addon import options, record, startup, stores
-from addon.admission import Account, Admission, NotAdmitted
-from addon.breaker import Spared
-from addon.client_tokens import digest_of
-from addon.descriptions import Descriptions
-from addon.draining import Draining
-from addon.options import OptionError
-from addon.relay import Relay
-from addon.vision import Vision
 from scripts.lib.services import free_port
 from tests.proxying import (
     LOCAL,

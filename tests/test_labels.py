@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.answers.streamed import DONE, chunk, content, deltas, text, values
 from tests.proxying import LOCAL, Answer, Endpoint, Proxy, Trust, json_answer, run_endpoint, run_proxy
-from tests.wire.streamed import DONE, chunk, content, deltas, text, values
 
 BODY = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "x"}]}
 STREAMED = BODY | {"stream": True}

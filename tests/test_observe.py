@@ -43,7 +43,9 @@ def logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [entry.getMessage() for entry in caplog.records if " -> " in entry.getMessage() and entry.name == "addon"]
+    return [
+        entry.getMessage() for entry in caplog.records if " -> " in entry.getMessage() and entry.name == "hunyuan_fix"
+    ]
 
 
 def observing(trust: Trust, endpoint: Endpoint, *beside: object, **options: Any):
@@ -184,7 +186,7 @@ async def test_a_failure_in_the_cascade_lets_the_request_pass(
     async def fails(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("addon.cascade.Cascade.describe", fails)
+    monkeypatch.setattr("hunyuan_fix.cascade.Cascade.describe", fails)
     async with observing(trust, endpoint) as proxy, proxy.client() as client:
         answer = await client.post("/chat/completions", json=IMAGE)
     assert answer.status_code == 200

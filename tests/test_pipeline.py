@@ -4,15 +4,16 @@ import dataclasses
 from typing import Any
 
 import pytest
+from hunyuan_fix import pipeline, rules, texts
+from hunyuan_fix.cascade import Cascade
+from hunyuan_fix.config import options
+from hunyuan_fix.config.options import Settings
+from hunyuan_fix.pipeline import CascadeBroken, Outcome
+from hunyuan_fix.upstream.calls import Upstream
+from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.wire import json_body
+from hunyuan_fix.workers import Workers
 
-from addon import options, pipeline, rules, texts
-from addon.cascade import Cascade
-from addon.options import Settings
-from addon.outgoing import Outgoing
-from addon.own_calls import Upstream
-from addon.pipeline import CascadeBroken, Outcome
-from addon.wire import json_body
-from addon.workers import Workers
 from tests.texts.forged import marks_in
 from tests.vision_server import chat, error, image_part, png, text_part, vision_server
 

@@ -4,14 +4,14 @@ import io
 from typing import Any
 
 import pytest
+from hunyuan_fix import record
+from hunyuan_fix.exchange import AnswerPlan, Change
+from hunyuan_fix.route import Address, Route
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow
 
-from addon import record
-from addon.exchange import AnswerPlan, Change
-from addon.route import Address, Route
 from tests.kept_flows import saved_and_read
 
 ADDRESS = Address("https", "h", 443, "/v1/chat/completions")

@@ -4,8 +4,7 @@ import asyncio
 import gc
 
 import pytest
-
-from addon.descriptions import CallGone, SingleFlight
+from hunyuan_fix.vision.descriptions import CallGone, SingleFlight
 
 
 @pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])

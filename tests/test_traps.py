@@ -19,11 +19,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hunyuan_fix import rules
+from hunyuan_fix.answers.streams import ChatStream
+from hunyuan_fix.cascade import Cascade
 from mitmproxy import http
 
-from addon import rules
-from addon.cascade import Cascade
-from addon.wire.streams import ChatStream
 from scripts.lib.services import free_port
 from tests.end_to_end.processes import ROOT, Process, clean_environment, process
 from tests.http2_client import Http2Client
@@ -172,9 +172,17 @@ def test_5_a_wrong_option_ends_the_start(trust: Trust, tmp_path: Path, given: st
 
 
 PROBE = """
-import addon, importlib.util, sys
-found = [name for name in ("options", "log", "keys", "images", "scope", "record") if importlib.util.find_spec(name)]
-print("probe:", addon.__file__, found, flush=True)
+import hunyuan_fix, importlib.util, sys
+names = ("config", "pipeline", "hooks", "images", "exchange", "route")
+found = [name for name in names if importlib.util.find_spec(name)]
+twice = [name for name in sys.modules if name.split(".")[0] == "addon"]
+print("probe:", hunyuan_fix.__file__, found, twice, flush=True)
+"""
+
+NEIGHBOUR = """
+import addon
+from addon import config_file, log
+print("neighbour:", addon.__file__, config_file.OWN, log.OWN, flush=True)
 """
 
 
@@ -194,20 +202,39 @@ def mitmdump(
         yield started
 
 
-def test_6_the_script_loads_from_anywhere_and_hides_no_module(trust: Trust, checkout: Path, tmp_path: Path):
+@pytest.mark.parametrize("folder", ["checkout/addon", "elsewhere/hunyuan"])
+def test_6_the_script_loads_from_anywhere_and_hides_no_module(
+    trust: Trust, checkout: Path, tmp_path: Path, folder: str
+):
     probe = tmp_path / "probe.py"
     probe.write_text(PROBE, encoding="utf-8")
-    relative = os.path.relpath(checkout / "addon/hunyuan_fix.py", ROOT)
+    home = tmp_path / folder
+    if not home.exists():
+        shutil.copytree(checkout / "addon", home)
+    relative = os.path.relpath(home / "hunyuan_fix.py", ROOT)
     with mitmdump(trust, relative, "-s", str(probe), "-p", "0") as started:
-        assert started.wait_for(r"probe: (.*)")[1] == f"{checkout}/addon/__init__.py []"
+        assert started.wait_for(r"probe: (.*)")[1] == f"{home}/__init__.py [] []"
         started.wait_for(r"listening at 127\.0\.0\.1:")
 
 
-def test_6_the_entry_file_keeps_to_what_a_script_may_do():
-    source = (ROOT / "addon/hunyuan_fix.py").read_text(encoding="utf-8")
-    assert "import dataclasses" not in source
-    assert "from dataclasses" not in source
-    assert "from ." not in source
+@pytest.mark.parametrize("first", [True, False], ids=["neighbour first", "hunyuan_fix first"])
+def test_6_another_script_has_a_package_addon_of_its_own(trust: Trust, tmp_path: Path, first: bool):
+    theirs = tmp_path / "other/addon"
+    theirs.mkdir(parents=True)
+    for name in ("__init__", "config_file", "log"):
+        (theirs / f"{name}.py").write_text("OWN = True\n", encoding="utf-8")
+    neighbour = tmp_path / "other/neighbour.py"
+    neighbour.write_text(NEIGHBOUR, encoding="utf-8")
+    scripts = [neighbour, ROOT / "addon/hunyuan_fix.py"]
+    one, two = scripts if first else scripts[::-1]
+    with mitmdump(trust, one, "-s", str(two), "-p", "0") as started:
+        assert started.wait_for(r"neighbour: (.*)")[1] == f"{theirs}/__init__.py True True"
+        started.wait_for("hunyuan-fix is ready")
+
+
+def test_6_a_second_copy_in_one_process_is_refused(trust: Trust, checkout: Path):
+    with mitmdump(trust, ROOT / "addon/hunyuan_fix.py", "-s", str(checkout / "addon/hunyuan_fix.py")) as started:
+        started.wait_for(f"{ROOT}/addon/__init__.py is loaded already: one process runs one copy of hunyuan-fix")
 
 
 # 7: hot reload; what is on its way survives it

@@ -5,8 +5,7 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
-
-from addon.workers import HEAVY, LIGHT, THREADS, Abandoned, Checkpoint, Workers
+from hunyuan_fix.workers import HEAVY, LIGHT, THREADS, Abandoned, Checkpoint, Workers
 
 
 @pytest.fixture

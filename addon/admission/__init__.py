@@ -4,10 +4,10 @@ The endpoint allows so many calls at once for one account (facts: hunyuan.md sec
 with an error. Here it waits instead. `Leases` make the limit hold over several workers.
 """
 
-from addon.admission.accounts import Account, account
-from addon.admission.admission import Admission, State
-from addon.admission.leases import Leases, LeasesState
-from addon.admission.queue import QueueState, Slot
-from addon.admission.refusals import NotAdmitted
+from .accounts import Account, account
+from .admission import Admission, State
+from .leases import Leases, LeasesState
+from .queue import QueueState, Slot
+from .refusals import NotAdmitted
 
 __all__ = ["Account", "Admission", "Leases", "LeasesState", "NotAdmitted", "QueueState", "Slot", "State", "account"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from addon.options import Settings
-from addon.profiles import Profile
+from ..config.options import Settings
+from ..profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from addon.admission import refusals
-from addon.admission.accounts import Account
-from addon.admission.leases import Leases, LeasesState
-from addon.admission.queue import Queue, QueueState, Slot
+from . import refusals
+from .accounts import Account
+from .leases import Leases, LeasesState
+from .queue import Queue, QueueState, Slot
 
 
 @dataclass(frozen=True, slots=True)

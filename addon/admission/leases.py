@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-logger = logging.getLogger("addon")
+logger = logging.getLogger("hunyuan_fix")
 
 LASTS = 15.0
 """Seconds after which the leases of a worker that died are free. Renewed every third of it."""

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from addon.admission.accounts import Account
-from addon.admission.leases import Lease, Leases
-from addon.admission.pace import Pace
+from .accounts import Account
+from .leases import Lease, Leases
+from .pace import Pace
 
 
 class Slot:

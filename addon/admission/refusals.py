@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from addon.wire.errors import Refusal, refusal
+from ..wire.proxy_errors import Refusal, refusal
 
 
 class NotAdmitted(Exception):

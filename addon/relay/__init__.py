@@ -6,7 +6,7 @@ its own HTML page whatever the addon does (facts/mitmproxy.md section 1). So mit
 
 from __future__ import annotations
 
-from addon.relay.job import OWN_HEADER, RELAY_HEADER, TRIES_HEADER, Course, Job
-from addon.relay.server import Relay
+from .job import OWN_HEADER, RELAY_HEADER, TRIES_HEADER, Course, Job
+from .server import Relay
 
 __all__ = ["OWN_HEADER", "RELAY_HEADER", "TRIES_HEADER", "Course", "Job", "Relay"]

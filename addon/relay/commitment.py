@@ -6,10 +6,9 @@ streamed one from its first event that is none (issue 4 point 3). Until then the
 
 from __future__ import annotations
 
-from addon import content_coding
-from addon.content_coding import CodingError, TooLarge
-from addon.wire import flaws, json_body, sse
-from addon.wire.flaws import Flaw
+from ..wire import content_coding, flaws, json_body, sse
+from ..wire.content_coding import CodingError, TooLarge
+from ..wire.flaws import Flaw
 
 
 def flaw(body: bytes, encoding: str, limit: int) -> Flaw | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from addon import content_coding
-from addon.exchange import JsonObject
-from addon.relay import commitment
-from addon.wire import flaws, json_body, sse
-from addon.wire.flaws import Flaw
+from ..exchange import JsonObject
+from ..wire import content_coding, flaws, json_body, sse
+from ..wire.flaws import Flaw
+from . import commitment
 
 MAX_HELD = 1 << 20
 """Bytes held back while a stream hasn't begun, and of one event that isn't complete; beyond that they pass."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from addon import content_coding
-from addon.content_coding import CodingError, TooLarge
-from addon.outgoing import NOT_TRUSTED, TLS_FAILED, CallFailed
-from addon.relay.headers import for_client, value
-from addon.relay.job import OWN_HEADER, Headers, Job, Reply
-from addon.retries import may_pass
-from addon.wire import errors, json_body
-from addon.wire.errors import Refusal
-from addon.wire.flaws import TOO_LARGE, Flaw
+from ..upstream.client import NOT_TRUSTED, TLS_FAILED, CallFailed
+from ..upstream.retry import may_pass
+from ..wire import content_coding, json_body, proxy_errors
+from ..wire.content_coding import CodingError, TooLarge
+from ..wire.flaws import TOO_LARGE, Flaw
+from ..wire.proxy_errors import Refusal
+from .headers import for_client, value
+from .job import OWN_HEADER, Headers, Job, Reply
 
 MAX_ERROR = 1 << 20
 """Bytes of an error answer that are read, and that it may unpack to."""
@@ -45,7 +44,7 @@ def refused(status: int, headers: Headers, body: bytes, job: Job) -> Failure:
     passes = may_pass(status, text, job.profile, job.model)
     if _json(text) is not None:
         return Failure(Reply(status, _advised(for_client(headers), passes), body), passes)
-    refusal = errors.refusal(
+    refusal = proxy_errors.refusal(
         status,
         f"The endpoint answered HTTP {status} with something that is no JSON.",
         type=_type(status),
@@ -58,11 +57,11 @@ def refused(status: int, headers: Headers, body: bytes, job: Job) -> Failure:
 def unusable(flaw: Flaw, headers: Headers, job: Job) -> Failure:
     """A success that is no answer. An error in it is read as if it had come with the status that it means."""
     if flaw.error is not None:
-        status = errors.meant_status(flaw.error, job.profile, job.model)
+        status = proxy_errors.meant_status(flaw.error, job.profile, job.model)
         plain = [line for line in for_client(headers) if line[0].lower() not in _OF_THE_BODY]
         return refused(status, [*plain, (b"content-type", b"application/json")], flaw.error, job)
     passes = flaw is not TOO_LARGE
-    return Failure(reply(errors.invalid_answer(flaw.what, retry=None if passes else False), headers), passes)
+    return Failure(reply(proxy_errors.invalid_answer(flaw.what, retry=None if passes else False), headers), passes)
 
 
 _OF_THE_BODY = frozenset([b"content-type", b"content-encoding"])
@@ -83,7 +82,7 @@ def unreached(error: CallFailed) -> Failure:
         message = (
             f"There is no secure connection with the endpoint: {kind} (ssl_verify_upstream_trusted_ca, ssl_insecure)."
         )
-        refusal = errors.refusal(502, message, type="server_error", code="upstream_tls_failed", retry=False)
+        refusal = proxy_errors.refusal(502, message, type="server_error", code="upstream_tls_failed", retry=False)
         return Failure(reply(refusal), may_pass=False)
     if kind == TLS_FAILED:
         return _passing(502, f"There is no secure connection with the endpoint: {kind}.", "upstream_tls_failed")
@@ -92,7 +91,7 @@ def unreached(error: CallFailed) -> Failure:
 
 def broken() -> Refusal:
     """The proxy itself failed."""
-    return errors.refusal(
+    return proxy_errors.refusal(
         502,
         "The proxy failed while it relayed this request. Its log says more.",
         type="server_error",
@@ -116,7 +115,7 @@ def stream_broken(*, timed_out: bool) -> bytes:
 
 
 def _passing(status: int, message: str, code: str) -> Failure:
-    return Failure(reply(errors.refusal(status, message, type="server_error", code=code)), may_pass=True)
+    return Failure(reply(proxy_errors.refusal(status, message, type="server_error", code=code)), may_pass=True)
 
 
 def _advised(headers: Headers, passes: bool) -> Headers:

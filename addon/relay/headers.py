@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from addon.relay.job import RELAY_HEADER, Headers
+from .job import RELAY_HEADER, Headers
 
 _HOP_BY_HOP = frozenset(
     [

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from addon.admission import Account
-from addon.profiles import Profile
+from ..admission import Account
+from ..profiles import Profile
 
 RELAY_HEADER = "x-hunyuan-fix-relay"
 """Request header from mitmproxy to the relay: the job's secret."""

@@ -14,20 +14,21 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 
-from addon import draining, log
-from addon.gate import Gate
-from addon.outgoing import Outgoing
-from addon.relay import failures
-from addon.relay.job import RELAY_HEADER, ClientLeft, Headers, Job, Reply
-from addon.relay.tries import Call, Counts
-from addon.wire import errors
+from ..hooks import draining
+from ..observe import log
+from ..upstream.client import Outgoing
+from ..upstream.gate import Gate
+from ..wire import proxy_errors
+from . import failures
+from .job import RELAY_HEADER, ClientLeft, Headers, Job, Reply
+from .tries import Call, Counts
 
 LOOPBACK = "127.0.0.1"
 
 _MAX_HEADERS = 1 << 20
 """Bytes of a request's headers. mitmproxy has read them already and knows no limit."""
 
-logger = logging.getLogger("addon")
+logger = logging.getLogger("hunyuan_fix")
 
 
 class Relay:
@@ -246,7 +247,7 @@ class _Client:
 
 
 _REFUSED = failures.reply(
-    errors.refusal(
+    proxy_errors.refusal(
         403,
         "This port is for the proxy itself: the request has no valid secret.",
         type="permission_error",

@@ -10,18 +10,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from addon import retries
-from addon.breaker import Verdict, host
-from addon.content_coding import CodingError, TooLarge
-from addon.gate import Gate, Passage, TurnedAway
-from addon.outgoing import Answer, CallFailed, CallTimedOut, Outgoing
-from addon.relay import commitment, failures, headers
-from addon.relay.event_stream import EventStream
-from addon.relay.failures import Failure
-from addon.relay.job import TRIES_HEADER, Client, Headers, Job, Reply
-from addon.retries import Setback, persist
-from addon.wire import flaws
-from addon.wire.flaws import Flaw
+from ..upstream import retry
+from ..upstream.circuit_breaker import Verdict, host
+from ..upstream.client import Answer, CallFailed, CallTimedOut, Outgoing
+from ..upstream.gate import Gate, Passage, TurnedAway
+from ..upstream.retry import Setback, persist
+from ..wire import flaws
+from ..wire.content_coding import CodingError, TooLarge
+from ..wire.flaws import Flaw
+from . import commitment, failures, headers
+from .event_stream import EventStream
+from .failures import Failure
+from .job import TRIES_HEADER, Client, Headers, Job, Reply
 
 MAX_ANSWER = 64 * 2**20
 """Bytes of a whole answer, which is kept until all of it is there."""
@@ -32,7 +32,7 @@ _LARGE = 256 * 1024
 _FOR_NOBODY = Reply(502, (), b"")
 """Ends a killed flow: mitmproxy closes its client's connection when an answer begins, and sends nothing of it on."""
 
-logger = logging.getLogger("addon")
+logger = logging.getLogger("hunyuan_fix")
 
 
 type _Outcome = Reply | Setback[Reply] | None
@@ -136,13 +136,13 @@ class Call:
         try:
             async with self._outgoing.stream("POST", job.url, self._headers, self._body, silence=job.silence) as answer:
                 # At once, not at the end of a long stream: a probe's answer decides for everybody who waits.
-                passage.tell(retries.verdict(answer.status))
+                passage.tell(retry.verdict(answer.status))
                 return await self._received(answer)
         except CallTimedOut as error:
-            passage.tell(retries.failure_verdict(error))
+            passage.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.timed_out())
         except CallFailed as error:
-            passage.tell(retries.failure_verdict(error))
+            passage.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.unreached(error))
 
     async def _received(self, answer: Answer) -> _Outcome:
@@ -240,7 +240,7 @@ class Call:
             return failure.reply
         self._setback = what
         logger.info("call to %s: %s (try %d of %d)", host(self._job.upstream), what, self._tries, self._job.tries)
-        wait = retries.retry_after(headers.value(came, b"retry-after") or None, time.time())
+        wait = retry.retry_after(headers.value(came, b"retry-after") or None, time.time())
         return Setback(what, failure.reply, wait)
 
     def _marked(self, lines: Headers) -> Headers:

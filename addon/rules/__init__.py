@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from addon.exchange import Change, JsonObject
-from addon.rules import (
+from ..exchange import Change, JsonObject
+from ..texts.marks import tracked
+from . import (
     calls,
     embeddings,
     fields,
@@ -32,8 +33,7 @@ from addon.rules import (
     system,
     tools,
 )
-from addon.rules.context import Rule, RuleContext
-from addon.texts.marks import tracked
+from .context import Rule, RuleContext
 
 __all__ = ["CHAT_RULES", "RuleContext", "apply_chat", "apply_embeddings", "embeddings", "repairable"]
 

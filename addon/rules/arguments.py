@@ -10,8 +10,8 @@ import re
 
 import orjson
 
-from addon.rules.content import is_blank_text
-from addon.wire import json_body
+from ..wire import json_body
+from .content import is_blank_text
 
 KEPT_AS = "arguments"
 """The key of the text that is kept where it is no object."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.rules import arguments, content, ids
-from addon.rules.context import RuleContext
-from addon.texts import marks
-from addon.wire import json_body
+from ..exchange import Change, Changes, JsonObject
+from ..texts import marks
+from ..wire import json_body
+from . import arguments, content, ids
+from .context import RuleContext
 
 
 def calls(body: JsonObject, context: RuleContext) -> list[Change]:

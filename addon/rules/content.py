@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from addon.exchange import JsonObject
+from ..exchange import JsonObject
 
 type Content = str | list[Any] | None
 

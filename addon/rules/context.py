@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from addon.exchange import AnswerPlan, Change, JsonObject
-from addon.profiles import Model, Profile
-from addon.texts import Texts
+from ..exchange import AnswerPlan, Change, JsonObject
+from ..profiles import Model, Profile
+from ..texts import Texts
 
 
 @dataclass(slots=True)

@@ -5,10 +5,10 @@ Sources: "目前仅支持 input 和 model 参数 … dimensions 固定为 1024" 
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
-from addon.rules.context import RuleContext
-from addon.rules.fields import escape
-from addon.wire.errors import Refusal, refusal
+from ..exchange import Change, JsonObject
+from ..wire.proxy_errors import Refusal, refusal
+from .context import RuleContext
+from .fields import escape
 
 MAX_INPUTS = 2048
 """Texts that one request may bring: OpenAI's own limit (its API reference, "Create embeddings"). They are sent in

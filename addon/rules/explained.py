@@ -20,5 +20,5 @@ class Explanation:
 @cache
 def explanations() -> Mapping[str, Explanation]:
     """Every name that a change can have -> its explanation, in the order in which rules run."""
-    text = resources.files("addon.rules").joinpath("explained.toml").read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath("explained.toml").read_text(encoding="utf-8")
     return {rule: Explanation(**given) for rule, given in tomllib.loads(text).items()}

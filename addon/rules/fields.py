@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.rules import content
-from addon.rules.context import RuleContext
+from ..exchange import Change, Changes, JsonObject
+from . import content
+from .context import RuleContext
 
 
 def fields(body: JsonObject, context: RuleContext) -> list[Change]:

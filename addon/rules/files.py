@@ -10,7 +10,7 @@ import binascii
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from addon.exchange import JsonObject
+from ..exchange import JsonObject
 
 _HOLDERS = ("resource", "file", "source")
 _DATA = ("blob", "data", "file_data", "fileData", "url")

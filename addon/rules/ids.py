@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from addon.wire import json_body
+from ..wire import json_body
 
 NO_ID = ""
 """An id that is absent, null or empty."""

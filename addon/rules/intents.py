@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from addon.exchange import Change, JsonObject
-from addon.rules.context import RuleContext
-from addon.rules.tools import allowed_tools, function_of, named_function
-from addon.wire import json_body
+from ..exchange import Change, JsonObject
+from ..wire import json_body
+from .context import RuleContext
+from .tools import allowed_tools, function_of, named_function
 
 _FORMATS = ("text", "json_object", "json_schema")
 _REQUIRED = ("required", "any")

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from addon.exchange import Change, JsonObject
-from addon.rules import content
-from addon.rules.calls import spoken
-from addon.rules.context import RuleContext
-from addon.texts import around, marks
+from ..exchange import Change, JsonObject
+from ..texts import around, marks
+from . import content
+from .calls import spoken
+from .context import RuleContext
 
 
 def length(body: JsonObject, context: RuleContext) -> list[Change]:

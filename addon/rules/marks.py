@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.rules import content
-from addon.rules.context import RuleContext
-from addon.texts.marks import defused, defused_json, is_tracked, settled, without_signs
+from ..exchange import Change, Changes, JsonObject
+from ..texts.marks import defused, defused_json, is_tracked, settled, without_signs
+from . import content
+from .context import RuleContext
 
 _WHY = "what reads like a mark of the proxy's own gets other brackets"
 

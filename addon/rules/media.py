@@ -15,12 +15,12 @@ import re
 from itertools import groupby
 from typing import Any
 
-from addon import images
-from addon.exchange import Changes, JsonObject
-from addon.image_data import BadImage, sendable_url
-from addon.images import Image, Place
-from addon.rules import content
-from addon.rules.context import RuleContext
+from ..exchange import Changes, JsonObject
+from ..images import in_body
+from ..images.data import BadImage, sendable_url
+from ..images.in_body import Image, Place
+from . import content
+from .context import RuleContext
 
 _IMAGE_URL = re.compile(r"https?://|data:image/[\w.+-]+;base64,[A-Za-z0-9+/=]", re.IGNORECASE)
 _MAX_BYTES = 1 << 30
@@ -32,10 +32,10 @@ _ODD = frozenset("-_%\\ \n\r\t")
 def image_parts(body: JsonObject, context: RuleContext) -> Changes:
     """Images in whatever shape become `image_url` parts, or notes where the model can't see."""
     changes = Changes()
-    if not images.suspected(body):
+    if not in_body.suspected(body):
         return changes
     spread: dict[int, list[list[Any]]] = {}
-    for place, group in groupby(images.find(body), key=lambda image: image.place):
+    for place, group in groupby(in_body.find(body), key=lambda image: image.place):
         found = list(group)
         whole = body["messages"][place.message]["content"]
         given = whole[place.part] if place.part is not None else whole

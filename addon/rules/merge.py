@@ -5,11 +5,11 @@ Source: SDK ChatCompletionsRequest.Messages ("user（tool） 和 assistant 需�
 
 from __future__ import annotations
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.rules import content
-from addon.rules.context import RuleContext
-from addon.rules.fields import speak_name
-from addon.rules.ids import NO_ID
+from ..exchange import Change, Changes, JsonObject
+from . import content
+from .context import RuleContext
+from .fields import speak_name
+from .ids import NO_ID
 
 _WHY = {role: f"joined to the {role} message before" for role in ("user", "assistant")}
 """By the roles that are merged."""

@@ -6,8 +6,8 @@ Source: SDK ChatCompletionsRequest.Messages ("以 user 提问开始，user（too
 
 from __future__ import annotations
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.rules.context import RuleContext
+from ..exchange import Change, Changes, JsonObject
+from .context import RuleContext
 
 
 def bridge(body: JsonObject, context: RuleContext) -> list[Change]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from addon.exchange import JsonObject
-from addon.profiles import Model
-from addon.rules.context import RuleContext
-from addon.wire import json_body
+from ..exchange import JsonObject
+from ..profiles import Model
+from ..wire import json_body
+from .context import RuleContext
 
 TOKENS_A_WIDE_CHARACTER = 0.6
 TOKENS_A_CHARACTER = 0.25

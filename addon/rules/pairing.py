@@ -21,11 +21,11 @@ import itertools
 from collections import deque
 from dataclasses import dataclass, field
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.rules import content, ids
-from addon.rules.context import RuleContext
-from addon.rules.ids import NO_ID
-from addon.texts import around, marks
+from ..exchange import Change, Changes, JsonObject
+from ..texts import around, marks
+from . import content, ids
+from .context import RuleContext
+from .ids import NO_ID
 
 
 def pairing(body: JsonObject, context: RuleContext) -> list[Change]:

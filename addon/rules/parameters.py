@@ -10,10 +10,10 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.profiles import Parameter, ParameterType
-from addon.rules.context import RuleContext
-from addon.rules.fields import escape
+from ..exchange import Change, Changes, JsonObject
+from ..profiles import Parameter, ParameterType
+from .context import RuleContext
+from .fields import escape
 
 _CONVERSATION = ("model", "messages")
 """What makes a request: a wrong one is the endpoint's to refuse, and `messages` other rules' to mend."""

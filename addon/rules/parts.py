@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 
-from addon.exchange import Changes, JsonObject
-from addon.rules import content, files
-from addon.rules.context import RuleContext
-from addon.texts import marks
-from addon.wire import json_body
+from ..exchange import Changes, JsonObject
+from ..texts import marks
+from ..wire import json_body
+from . import content, files
+from .context import RuleContext
 
 _IMAGE_URL = re.compile(r"https?://|data:image/[\w.+-]+;base64,", re.IGNORECASE)
 _TEXT_PART_FIELDS = frozenset(["type", "text", "refusal", "thinking", "annotations", "cache_control"])

@@ -6,9 +6,9 @@ needs at least one text part (SDK Content.Type).
 
 from __future__ import annotations
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.rules import content
-from addon.rules.context import RuleContext
+from ..exchange import Change, Changes, JsonObject
+from . import content
+from .context import RuleContext
 
 
 def placeholders(body: JsonObject, context: RuleContext) -> list[Change]:

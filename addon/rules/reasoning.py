@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from addon.exchange import Changes, JsonObject
-from addon.rules import content
-from addon.rules.context import RuleContext
+from ..exchange import Changes, JsonObject
+from . import content
+from .context import RuleContext
 
 _NAME = "reasoning_content"
 _FIELDS = (

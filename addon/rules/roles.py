@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.rules import content
-from addon.rules.context import RuleContext
-from addon.wire import json_body
+from ..exchange import Change, Changes, JsonObject
+from ..wire import json_body
+from . import content
+from .context import RuleContext
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 

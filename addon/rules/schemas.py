@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from addon.exchange import JsonObject
-from addon.rules import content
-from addon.wire import json_body
+from ..exchange import JsonObject
+from ..wire import json_body
+from . import content
 
 WRAPPED_AS = "input"
 """The property that holds what a root describes which is no object."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
-from addon.rules.context import RuleContext
-from addon.wire.errors import Refusal, refusal
+from ..exchange import Change, JsonObject
+from ..wire.proxy_errors import Refusal, refusal
+from .context import RuleContext
 
 
 def successor(body: JsonObject, context: RuleContext) -> list[Change]:

@@ -5,10 +5,10 @@ Source: seen as 400 "messages 中 system 角色必须位于列表的最开始" f
 
 from __future__ import annotations
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.rules import content
-from addon.rules.context import RuleContext
-from addon.texts import around
+from ..exchange import Change, Changes, JsonObject
+from ..texts import around
+from . import content
+from .context import RuleContext
 
 
 def system(body: JsonObject, context: RuleContext) -> list[Change]:

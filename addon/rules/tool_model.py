@@ -5,8 +5,8 @@ Source: the old project's README (vision models: images yes, tools no); a strict
 
 from __future__ import annotations
 
-from addon.exchange import Change, JsonObject
-from addon.rules.context import RuleContext
+from ..exchange import Change, JsonObject
+from .context import RuleContext
 
 
 def tool_model(body: JsonObject, context: RuleContext) -> list[Change]:

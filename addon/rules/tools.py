@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
-from addon.exchange import Change, Changes, JsonObject
-from addon.rules import schemas
-from addon.rules.context import RuleContext
-from addon.rules.fields import escape
-from addon.rules.roles import role_of
-from addon.wire import json_body
+from ..exchange import Change, Changes, JsonObject
+from ..wire import json_body
+from . import schemas
+from .context import RuleContext
+from .fields import escape
+from .roles import role_of
 
 _LONGEST_NAME = 64
 _ACCEPTED_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")

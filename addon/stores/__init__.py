@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from addon.option_values import StorePlaces
-from addon.stores.chain import Chain
-from addon.stores.level import LevelCounts
-from addon.stores.memory import Memory
-from addon.stores.redis import Redis
-from addon.stores.sqlite import Sqlite
-from addon.stores.store import Item, Store, StoreError
+from ..config.values import StorePlaces
+from .chain import Chain
+from .level import LevelCounts
+from .memory import Memory
+from .redis import Redis
+from .sqlite import Sqlite
+from .store import Item, Store, StoreError
 
 __all__ = ["Chain", "Item", "LevelCounts", "Memory", "Redis", "Sqlite", "Store", "StoreError", "open_levels"]
 

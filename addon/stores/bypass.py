@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from addon.stores.store import StoreError
+from .store import StoreError
 
 BUDGET = 0.2
 """Seconds that one operation may take (issue 4 point 1)."""
@@ -18,7 +18,7 @@ LONGEST_PAUSE = 60.0
 
 type Kind = Literal["reading", "writing"]
 
-logger = logging.getLogger("addon")
+logger = logging.getLogger("hunyuan_fix")
 
 
 class Bypassed(Exception):

@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
-from addon.stores.level import Level, LevelCounts
-from addon.stores.memory import Memory
-from addon.stores.store import Item, Store
+from .level import Level, LevelCounts
+from .memory import Memory
+from .store import Item, Store
 
 PATIENCE = 5.0
 """Seconds in which `flush` has to be done."""

@@ -9,16 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from addon.stores.backlog import Backlog, Clear, Delete, Put, Write
-from addon.stores.bypass import BUDGET, Bypass, Bypassed, Kind
-from addon.stores.store import Item, Store, StoreError
+from .backlog import Backlog, Clear, Delete, Put, Write
+from .bypass import BUDGET, Bypass, Bypassed, Kind
+from .store import Item, Store, StoreError
 
 PATIENCE = 30.0
 """Seconds for what no request waits for: a list for display, clearing."""
 CLOSING = 1.0
 """Seconds that a store may take to close."""
 
-logger = logging.getLogger("addon")
+logger = logging.getLogger("hunyuan_fix")
 
 
 @dataclass(frozen=True, slots=True)

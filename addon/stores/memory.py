@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import Cache, TLRUCache
 
-from addon.stores.store import Item
+from .store import Item
 
 
 @dataclass(slots=True)

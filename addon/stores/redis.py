@@ -10,8 +10,8 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from addon.options import OptionError
-from addon.stores.store import Item, StoreError
+from ..config.options import OptionError
+from .store import Item, StoreError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis as Client

@@ -11,8 +11,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from addon.stores import sqlite_file
-from addon.stores.store import Item, StoreError
+from . import sqlite_file
+from .store import Item, StoreError
 
 USES_NOTED = 200
 """Reads whose order is written down together, if no write comes first: a read writes nothing by itself."""

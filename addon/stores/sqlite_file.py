@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from addon.stores.store import StoreError
+from .store import StoreError
 
 APPLICATION_ID = 0x68796678
 """`hyfx` in the file's header: this program's own database."""
@@ -36,7 +36,7 @@ LOG_BYTES = 4 << 20
 _FILES = ("", "-wal", "-shm")
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
-logger = logging.getLogger("addon")
+logger = logging.getLogger("hunyuan_fix")
 
 
 type Error = sqlite3.Error | UnicodeDecodeError

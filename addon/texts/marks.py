@@ -27,7 +27,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from addon.texts import Texts
+from . import Texts
 
 TEXTS_WITH_MARKS = (
     "moved_media",
@@ -180,7 +180,7 @@ class _Patterns:
 
 @cache
 def _patterns() -> _Patterns:
-    data = tomllib.loads(resources.files("addon.texts").joinpath("marks.toml").read_text(encoding="utf-8"))
+    data = tomllib.loads(resources.files(__package__).joinpath("marks.toml").read_text(encoding="utf-8"))
     invisible = list(_invisible())
     plain = _plain(invisible)
     marks = [_beginning(mark[1:-1], plain) for mark in data["marks"]]

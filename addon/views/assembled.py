@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from addon.exchange import JsonObject
-from addon.views import shorten
-from addon.wire import json_body, sse
+from ..exchange import JsonObject
+from ..wire import json_body, sse
+from . import shorten
 
 
 @dataclass(slots=True)

@@ -12,13 +12,13 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.utils import asyncio_utils
 
-from addon import record
-from addon.cascade import Cascade
-from addon.record import Record
-from addon.rules.explained import explanations
-from addon.views.contentviews import VIEWS, changes_page
+from .. import record
+from ..cascade import Cascade
+from ..record import Record
+from ..rules.explained import explanations
+from .contentviews import VIEWS, changes_page
 
-logger = logging.getLogger("addon")
+logger = logging.getLogger("hunyuan_fix")
 
 
 class Commands:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata
 
-from addon import content_coding, record, texts
-from addon.exchange import Change
-from addon.record import MAX_CHANGES, Record
-from addon.views import diff, transcript
+from .. import record, texts
+from ..exchange import Change
+from ..record import MAX_CHANGES, Record
+from ..wire import content_coding
+from . import diff, transcript
 
 _ABOVE_JSON = 2.0
 """mitmproxy's own JSON view has priority 1."""

@@ -6,9 +6,9 @@ import difflib
 import json
 from collections.abc import Iterable, Sequence
 
-from addon.exchange import Change
-from addon.views import shorten
-from addon.wire import json_body
+from ..exchange import Change
+from ..wire import json_body
+from . import shorten
 
 _CONTEXT = 3
 _LINE_LIMIT = 20_000

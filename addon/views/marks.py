@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mitmproxy import http
 
-from addon.record import Record
+from ..record import Record
 
 PREFIX = "hunyuan-fix: "
 _MARK = ":wrench:"

@@ -7,7 +7,7 @@ import binascii
 import re
 import struct
 
-from addon.views import shorten
+from . import shorten
 
 _DATA_URL = re.compile(r"data:image/([\w.+-]+);base64,", re.IGNORECASE)
 _HEAD = 64 * 1024  # characters of base64 that are decoded: a JPEG's size may stand behind a long EXIF block

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from addon.wire import json_body
+from ..wire import json_body
 
 TEXT_LIMIT = 2000
 """Characters of a text that are shown whole."""

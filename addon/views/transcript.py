@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from addon.exchange import JsonObject
-from addon.texts import Texts
-from addon.views import assembled, picture, shorten
-from addon.views.diff import printable
-from addon.wire import json_body
+from ..exchange import JsonObject
+from ..texts import Texts
+from ..wire import json_body
+from . import assembled, picture, shorten
+from .diff import printable
 
 _RULE = "─" * 3
 _INDENT = "    "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from addon.exchange import JsonObject
-from addon.wire import json_body
+from ..exchange import JsonObject
+from . import json_body
 
 
 @dataclass(frozen=True, slots=True)

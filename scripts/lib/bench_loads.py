@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-import simulator
-from simulator.vision import data_url, png_with_text
+from hunyuan_fix import simulator
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 
 MODEL = "hunyuan-2.0-instruct-20251111"
 CHUNKS = 2000

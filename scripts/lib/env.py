@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from addon import authority
+from hunyuan_fix.hooks import authority
+
 from scripts.lib import launch
 from scripts.lib.shells import SHELLS, detected
 

@@ -15,12 +15,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import certifi
+from hunyuan_fix.config.options import OPTIONS, PREFIX
+from hunyuan_fix.hooks import authority
 from mitmproxy.options import Options
 from mitmproxy.tools import cmdline
 from mitmproxy.tools import main as mitmproxy_main
-
-from addon import authority
-from addon.options import OPTIONS, PREFIX
 
 HOST = "127.0.0.1"
 """The proxy sees prompts and keys in clear: it is for this machine only, unless asked for more."""

@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 import openai
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 
 from scripts.lib.columns import CYAN, DIM, GREEN, RED, YELLOW, paint, shorten
-from simulator.vision import data_url, png_with_text
 
 MODEL = "hunyuan-2.0-instruct-20251111"
 RULES_HEADER = "x-hunyuan-fix"

@@ -101,7 +101,7 @@ def service(name: str, command: Sequence[str], folder: Path) -> Iterator[Service
 @contextmanager
 def simulator(folder: Path, *arguments: str) -> Iterator[str]:
     """Run the simulator; yields its address without a path."""
-    with service("simulator", [sys.executable, "-m", "simulator", *arguments], folder) as running:
+    with service("simulator", [sys.executable, "-m", "hunyuan_fix.simulator", *arguments], folder) as running:
         yield running.wait_for(r"simulator listening on (\S+)")[1]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.vision import data_url, png_with_text
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 
 CANCELLED_SHARE = 0.1
 MODEL = "hunyuan-lite"

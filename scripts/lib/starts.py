@@ -21,7 +21,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
-from addon import authority
+from hunyuan_fix.hooks import authority
+
 from scripts.lib.arguments import count
 
 ROOT = Path(__file__).resolve().parents[2]

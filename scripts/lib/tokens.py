@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from addon.client_tokens import Client, digest_of, is_name, new_token, parse
-from addon.option_values import data_folder
-from addon.secret_files import SecretFile, SecretFileError
+from hunyuan_fix.access.client_tokens import Client, digest_of, is_name, new_token, parse
+from hunyuan_fix.access.secret_files import SecretFile, SecretFileError
+from hunyuan_fix.config.values import data_folder
 
 USAGE = """\
 Gives and takes away the tokens of clients that may use the key that the proxy lends (HUNYUAN_API_KEY).

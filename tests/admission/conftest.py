@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from hunyuan_fix.admission import Admission
+from hunyuan_fix.admission.leases import Leases
+from hunyuan_fix.stores.redis import redis_client
 from redis.asyncio import Redis
 
-from addon.admission import Admission
-from addon.admission.leases import Leases
-from addon.stores.redis import redis_client
 from tests.admission.workers import LONG, Worker
 from tests.redis_server import RedisServer
 
@@ -27,7 +27,7 @@ async def new_worker(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[..., Worker]]:
     made: list[Worker] = []
-    monkeypatch.setattr("addon.stores.redis.TIMEOUT", 30.0)  # the client's own; budgets are what is tested
+    monkeypatch.setattr("hunyuan_fix.stores.redis.TIMEOUT", 30.0)  # the client's own; budgets are what is tested
 
     def worker(client: Redis | None = None, **arguments: Any) -> Worker:
         # Slow machines are no subject here, but where a test says so.

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from addon import profiles
-from addon.admission import Account, account
-from addon.options import parse
+from hunyuan_fix import profiles
+from hunyuan_fix.admission import Account, account
+from hunyuan_fix.config.options import parse
 
 HUNYUAN, TOKENHUB = profiles.load("hunyuan"), profiles.load("tokenhub")
 KEY = "Bearer sk-abcdefghijklmnop"

@@ -6,8 +6,7 @@ import time
 from collections.abc import Coroutine
 
 import pytest
-
-from addon.admission import Account, Admission, NotAdmitted, Slot
+from hunyuan_fix.admission import Account, Admission, NotAdmitted, Slot
 
 FOREVER = float("inf")
 LONG = 1000.0

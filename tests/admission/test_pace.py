@@ -1,9 +1,8 @@
 from __future__ import annotations
 
+from hunyuan_fix.admission.pace import LONGEST, SHORTEST, UNKNOWN, Pace
 from hypothesis import given
 from hypothesis import strategies as st
-
-from addon.admission.pace import LONGEST, SHORTEST, UNKNOWN, Pace
 
 
 class Clock:

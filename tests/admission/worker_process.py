@@ -9,8 +9,8 @@ import asyncio
 import sys
 import time
 
-from addon.admission import Account, Admission, Leases, NotAdmitted
-from addon.stores import redis
+from hunyuan_fix.admission import Account, Admission, Leases, NotAdmitted
+from hunyuan_fix.stores import redis
 
 
 def say(word: str) -> None:

@@ -228,7 +228,7 @@ def run_simulator(
     certificates: Certificates, *arguments: str, hosts: Sequence[str] = (), profile: str = "hunyuan"
 ) -> Iterator[Simulator]:
     """Run a strict simulator of `profile`; with `hosts` it speaks TLS under these names, else clear HTTP."""
-    command = [sys.executable, "-m", "simulator", "--profile", profile, *arguments]
+    command = [sys.executable, "-m", "hunyuan_fix.simulator", "--profile", profile, *arguments]
     if hosts:
         chain, key = certificates.issue(*hosts, "127.0.0.1")
         command += ["--cert", str(chain), "--key", str(key)]

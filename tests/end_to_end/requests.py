@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.vision import data_url, png_with_text
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 
 MODEL = "hunyuan-2.0-instruct-20251111"
 VISION_MODEL = "hunyuan-vision-1.5-instruct"

@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 
-from simulator.vision import data_url, png_with_text
 from tests.conftest import WITH, WITHOUT
 from tests.end_to_end.processes import KEY, Simulator
 

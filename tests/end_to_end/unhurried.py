@@ -5,8 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from addon.admission.leases import Leases
-from addon.stores import level, redis
+from hunyuan_fix.admission.leases import Leases
+from hunyuan_fix.stores import level, redis
 
 _PATIENT = 30.0
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
+from hunyuan_fix.simulator.app import Simulator
+from hunyuan_fix.simulator.server import serve
+from hunyuan_fix.simulator.settings import Settings
+from hunyuan_fix.simulator.vision import data_url, png_with_text
+from hunyuan_fix.upstream import retry
 
-from addon import retries
-from simulator.app import Simulator
-from simulator.server import serve
-from simulator.settings import Settings
-from simulator.vision import data_url, png_with_text
 from tests.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.proxying import LOCAL, Proxy, Trust, run_proxy
 from tests.waiting import until
@@ -200,7 +200,7 @@ async def run_setting(trust: Trust, *, tls: bool = False, **options: Any) -> Asy
         faults = await stack.enter_async_context(fault_proxy(port_of(served.url)))
         proxy = await stack.enter_async_context(run_proxy(trust, f"{scheme}://{LOCAL}:{faults.port}", **options))
         # How long a backoff lasts is tests/test_retries.py's business.
-        stack.enter_context(pytest.MonkeyPatch.context()).setattr(retries, "BACKOFF_FIRST", 0.001)
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(retry, "BACKOFF_FIRST", 0.001)
         setting = Setting(served.simulator, faults, proxy)
         await setting.begin()
         yield setting

@@ -7,12 +7,11 @@ import zlib
 import brotli
 import pytest
 import zstandard
+from hunyuan_fix.relay import commitment
+from hunyuan_fix.wire import flaws, sse
+from hunyuan_fix.wire.flaws import Flaw
 from hypothesis import given
 from hypothesis import strategies as st
-
-from addon.relay import commitment
-from addon.wire import flaws, sse
-from addon.wire.flaws import Flaw
 
 LIMIT = 1 << 20
 ANSWER = json.dumps({"choices": [{"message": {"role": "assistant", "content": "你好"}}]}).encode()

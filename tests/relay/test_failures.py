@@ -4,13 +4,12 @@ import json
 from typing import Any
 
 import pytest
-
-from addon import profiles
-from addon.admission import Account
-from addon.outgoing import CallFailed
-from addon.relay import Job, failures
-from addon.wire.errors import refusal
-from addon.wire.flaws import Flaw
+from hunyuan_fix import profiles
+from hunyuan_fix.admission import Account
+from hunyuan_fix.relay import Job, failures
+from hunyuan_fix.upstream.client import CallFailed
+from hunyuan_fix.wire.flaws import Flaw
+from hunyuan_fix.wire.proxy_errors import refusal
 
 
 def job(profile: str = "hunyuan") -> Job:

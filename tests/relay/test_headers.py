@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-
-from addon.relay import RELAY_HEADER, headers
+from hunyuan_fix.relay import RELAY_HEADER, headers
 
 CAME = [
     (b"Host", b"127.0.0.1:1"),

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hunyuan_fix import profiles
+from hunyuan_fix.admission import Account
+from hunyuan_fix.relay import TRIES_HEADER, tries
+from hunyuan_fix.upstream.circuit_breaker import Breaker
+from hunyuan_fix.upstream.client import Transport
 
-from addon import profiles
-from addon.admission import Account
-from addon.breaker import Breaker
-from addon.outgoing import Transport
-from addon.relay import TRIES_HEADER, tries
 from scripts.lib.services import free_port
 from tests.fault_proxy import chunked, http_answer, truncated_gzip
 from tests.proxying import LOCAL, Trust, run_endpoint, stream_answer, trust
@@ -488,7 +488,7 @@ async def test_setbacks_are_logged_without_contents(rig: Rig, caplog: pytest.Log
     caplog.set_level("INFO")
     rig.endpoint.plays(answers(LIMITED, status=400), answers())
     await rig.send(None, b'{"messages": "private"}', authorization="Bearer key")
-    lines = [record.getMessage() for record in caplog.records if record.name == "addon"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "hunyuan_fix"]
     assert lines == ["call to 127.0.0.1: HTTP 400 (try 1 of 3)"]
     assert "private" not in caplog.text
     assert "Bearer" not in caplog.text

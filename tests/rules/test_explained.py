@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from addon.rules.explained import explanations
-from addon.wire import rule_names
+from hunyuan_fix.rules.explained import explanations
+from hunyuan_fix.wire import rule_names
 
 ADDON = Path(__file__).parents[2] / "addon"
 

@@ -6,8 +6,7 @@ import base64
 from typing import Any
 
 import pytest
-
-from addon.rules import files
+from hunyuan_fix.rules import files
 
 TEXT = "Grüße: 3 < 4\n"
 BASE64 = base64.b64encode(TEXT.encode()).decode()

@@ -7,15 +7,15 @@ import itertools
 from typing import Any
 
 import pytest
+from hunyuan_fix import profiles, texts
+from hunyuan_fix.exchange import Change
+from hunyuan_fix.rules import RuleContext, apply_chat
+from hunyuan_fix.simulator import checks
+from hunyuan_fix.simulator.checks import ProfileName
+from hunyuan_fix.wire import json_body
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addon import profiles, texts
-from addon.exchange import Change
-from addon.rules import RuleContext, apply_chat
-from addon.wire import json_body
-from simulator import checks
-from simulator.checks import ProfileName
 from tests import strategies
 
 TEXT_MODELS = {"hunyuan": "hunyuan-2.0-instruct-20251111", "tokenhub": "hy3"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from addon.rules.system import system
+from hunyuan_fix.rules.system import system
+
 from tests.rule_context import context
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hunyuan_fix.simulator import checks
 
 from scripts.lib.bench_figures import ADDON, BARE, DIRECT, IDLE, Measured, Round, cpu_ratio, percentile, ratio
 from scripts.lib.bench_loads import KILOBYTE, MEGABYTE, loads
-from simulator import checks
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hunyuan_fix.rules.explained import explanations
+from hunyuan_fix.simulator import checks
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 
-from addon.rules.explained import explanations
 from scripts.lib.lint import __main__ as lint
 from scripts.lib.lint import report
 from scripts.lib.lint.reading import Unreadable
-from simulator import checks
-from simulator.vision import data_url, png_with_text
 from tests.end_to_end.processes import ROOT
 from tests.end_to_end.test_captures import CAPTURES, texts, whole
 from tests.scripts.lint_run import BROKEN, CLEAN, MODEL, SECRET, Done

@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hunyuan_fix.simulator.faults import Fault
 
 from scripts.lib.soak_clients import Outcomes
 from scripts.lib.soak_figures import Figures, leaks
 from scripts.lib.soak_orders import CANCELLED_SHARE, Order, orders
-from simulator.faults import Fault
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = Figures(rss=100.0, descriptors=20, idle_upstream=3, tasks=10, under_way=0, relayed=0, upstream=0, failures=0)

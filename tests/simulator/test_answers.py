@@ -4,13 +4,12 @@ import json
 from typing import Any
 
 import pytest
-
-from simulator import answers, completions, directives
-from simulator.embeddings import embeddings
-from simulator.faults import Fault
-from simulator.rows import Json, ProfileName
-from simulator.streams import script
-from simulator.vision import UnreadableImage, data_url, png_with_text
+from hunyuan_fix.simulator import answers, completions, directives
+from hunyuan_fix.simulator.embeddings import embeddings
+from hunyuan_fix.simulator.faults import Fault
+from hunyuan_fix.simulator.rows import Json, ProfileName
+from hunyuan_fix.simulator.streams import script
+from hunyuan_fix.simulator.vision import UnreadableImage, data_url, png_with_text
 
 TOOLS = [
     {"type": "function", "function": {"name": "read", "parameters": {}}},

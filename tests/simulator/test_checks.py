@@ -4,10 +4,9 @@ import copy
 from typing import Any
 
 import pytest
-
-from simulator.checks import all_problems, embedding_problems, problems
-from simulator.rows import ProfileName
-from simulator.vision import data_url, png_with_text
+from hunyuan_fix.simulator.checks import all_problems, embedding_problems, problems
+from hunyuan_fix.simulator.rows import ProfileName
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 
 type Body = dict[str, Any]
 

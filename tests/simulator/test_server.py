@@ -14,11 +14,10 @@ from typing import Any
 import httpx
 import pytest
 import trustme
-
-from simulator.__main__ import parse
-from simulator.server import Served, serve, serve_in_thread
-from simulator.settings import Settings
-from simulator.vision import data_url, png_with_text
+from hunyuan_fix.simulator.__main__ import parse
+from hunyuan_fix.simulator.server import Served, serve, serve_in_thread
+from hunyuan_fix.simulator.settings import Settings
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 
 ROOT = Path(__file__).parents[2]
 CHAT = "/v1/chat/completions"
@@ -352,7 +351,7 @@ def test_a_thread_serves_synchronous_clients() -> None:
 
 async def run_simulator(*arguments: str) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
-    command = (sys.executable, "-m", "simulator", *arguments)
+    command = (sys.executable, "-m", "hunyuan_fix.simulator", *arguments)
     return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=pipe, stderr=pipe)
 
 

@@ -5,8 +5,7 @@ import struct
 import zlib
 
 import pytest
-
-from simulator.vision import UnreadableImage, data_url, describe, describe_bytes, png_with_text
+from hunyuan_fix.simulator.vision import UnreadableImage, data_url, describe, describe_bytes, png_with_text
 
 
 @pytest.mark.parametrize("text", ["hello", "发票 42 号 🧾", "", "multi\nline"])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from addon.stores import bypass, level, redis
+from hunyuan_fix.stores import bypass, level, redis
 
 _PATIENT = 30.0
 _REDIS = redis.TIMEOUT

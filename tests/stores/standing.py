@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable
 
 import pytest
-
-from addon.stores import Item, Memory
+from hunyuan_fix.stores import Item, Memory
 
 
 class Time:
@@ -80,4 +79,6 @@ class Ailing(Memory):
 
 def lines(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list[str]:
     """What the addon has said at `level` so far."""
-    return [record.getMessage() for record in caplog.records if record.name == "addon" and record.levelno == level]
+    return [
+        record.getMessage() for record in caplog.records if record.name == "hunyuan_fix" and record.levelno == level
+    ]

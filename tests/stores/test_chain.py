@@ -7,9 +7,9 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
+from hunyuan_fix.stores import Chain, Item, LevelCounts, Memory, StoreError
+from hunyuan_fix.stores.backlog import WRITES_MAX
 
-from addon.stores import Chain, Item, LevelCounts, Memory, StoreError
-from addon.stores.backlog import WRITES_MAX
 from tests.stores.standing import Ailing, Time, lines
 from tests.waiting import until
 

@@ -9,9 +9,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from hunyuan_fix.config.values import StorePlaces
+from hunyuan_fix.stores import Chain, Item, LevelCounts, Memory, open_levels
 
-from addon.option_values import StorePlaces
-from addon.stores import Chain, Item, LevelCounts, Memory, open_levels
 from tests.redis_server import RedisServer
 from tests.stores.standing import Time, lines
 from tests.waiting import until
@@ -65,7 +65,7 @@ async def test_paid_once_for_a_restart_and_for_every_worker(tmp_path: Path, redi
 async def test_redis_goes_and_comes_back(
     tmp_path: Path, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "addon")
+    caplog.set_level(logging.INFO, "hunyuan_fix")
     worker = Worker(tmp_path / "store", redis_server)
     assert await worker.get("a") is None
     redis_server.stop()

@@ -15,12 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hunyuan_fix.config.values import StorePlaces
+from hunyuan_fix.stores import Item, Sqlite, StoreError, open_levels, sqlite_file
+from hunyuan_fix.stores.sqlite import USES_NOTED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from addon.option_values import StorePlaces
-from addon.stores import Item, Sqlite, StoreError, open_levels, sqlite_file
-from addon.stores.sqlite import USES_NOTED
 from tests.stores.standing import Time
 from tests.waiting import until
 

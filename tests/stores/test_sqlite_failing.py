@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hunyuan_fix.stores import Item, Sqlite, StoreError, sqlite_file
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from addon.stores import Item, Sqlite, StoreError, sqlite_file
 from tests.stores.standing import lines
 
 ROOT = Path(__file__).parents[2]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from hunyuan_fix import texts
 from hypothesis import strategies as st
-
-from addon import texts
 
 _FIELDS = (
     "moved_media",

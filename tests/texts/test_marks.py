@@ -9,18 +9,18 @@ import tomllib
 from importlib import resources
 
 import pytest
+from hunyuan_fix import texts
+from hunyuan_fix.texts import Texts, marks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addon import texts
-from addon.texts import Texts, marks
 from tests.texts.forged import fragments, hostile, marks_in
 
 LANGUAGES = [texts.load(language) for language in texts.LANGUAGES]
 
 
 def data() -> dict[str, list[str]]:
-    text = resources.files("addon.texts").joinpath("marks.toml").read_text(encoding="utf-8")
+    text = resources.files("hunyuan_fix.texts").joinpath("marks.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hunyuan_fix.cascade import Cascade
+from hunyuan_fix.rules.explained import explanations
+from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.views.commands import Commands
 from mitmproxy import exceptions, io
 from mitmproxy.addons.view import View
 from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 from mitmproxy.test import taddons, tflow
 
-from addon.cascade import Cascade
-from addon.outgoing import Outgoing
-from addon.rules.explained import explanations
-from addon.views.commands import Commands
 from tests.kept_flows import saved_and_read
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 from tests.vision_server import image_part, png
@@ -140,7 +140,7 @@ async def test_the_cache_is_listed_and_cleared(tried: Tried, endpoint: Endpoint)
 async def test_the_stores_below_are_listed_in_the_log_and_cleared(
     tried: Tried, endpoint: Endpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    caplog.set_level(logging.INFO, "addon")
+    caplog.set_level(logging.INFO, "hunyuan_fix")
     tried.proxy.master.options.update(hunyuan_store=f"sqlite:{tmp_path / 'store'}")
     endpoint.answer = chat_answer("a cat")
     await tried.post(json=IMAGE)

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 
 import pytest
+from hunyuan_fix.answers import streams
+from hunyuan_fix.answers.streams import ChatStream
+from hunyuan_fix.exchange import AnswerPlan
+from hunyuan_fix.wire import sse
 
-from addon.exchange import AnswerPlan
-from addon.wire import sse, streams
-from addon.wire.streams import ChatStream
-from tests.wire.streamed import DONE, chunk, content, frame, tool_frames
+from tests.answers.streamed import DONE, chunk, content, frame, tool_frames
 
 PLAIN, FENCE = AnswerPlan(), AnswerPlan(json_fence=True)
 CALL = tool_frames(frame(0, "c", "f", '{"a":"'))

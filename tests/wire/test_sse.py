@@ -3,12 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from hunyuan_fix.wire import sse
+from hunyuan_fix.wire.sse import Event, Parser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addon.wire import sse
-from addon.wire.sse import Event, Parser
-from tests.wire.streamed import cut
+from tests.answers.streamed import cut
 
 LINES = st.sampled_from(
     [

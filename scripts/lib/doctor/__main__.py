@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from addon import options
-from addon.option_values import BaseUrl
+from hunyuan_fix.config import options
+from hunyuan_fix.config.values import BaseUrl
+
 from scripts.lib import launch
 from scripts.lib.doctor import (
     authority,

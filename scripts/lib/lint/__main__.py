@@ -11,12 +11,13 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from addon import options
-from addon.log import failure
-from addon.options import OPTIONS, OptionError, Settings
-from addon.profiles import PROFILE_NAMES
-from addon.texts import LANGUAGES
-from addon.wire import json_body
+from hunyuan_fix.config import options
+from hunyuan_fix.config.options import OPTIONS, OptionError, Settings
+from hunyuan_fix.observe.log import failure
+from hunyuan_fix.profiles import PROFILE_NAMES
+from hunyuan_fix.texts import LANGUAGES
+from hunyuan_fix.wire import json_body
+
 from scripts.lib.columns import wrap
 from scripts.lib.lint import reading, report
 from scripts.lib.lint.reading import Request, Unreadable

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from addon import content_coding, record
-from addon.content_coding import CodingError, TooLarge
-from addon.exchange import Endpoint
-from addon.wire import json_body
-from addon.wire.json_body import InvalidJson
+from hunyuan_fix import record
+from hunyuan_fix.exchange import Endpoint
+from hunyuan_fix.wire import content_coding, json_body
+from hunyuan_fix.wire.content_coding import CodingError, TooLarge
+from hunyuan_fix.wire.json_body import InvalidJson
 
 if TYPE_CHECKING:
     from mitmproxy.flow import Flow
     from mitmproxy.http import HTTPFlow
 
 _ENDPOINTS: dict[str, Endpoint] = {"/chat/completions": "chat", "/embeddings": "embeddings"}
-"""The end of a path -> the API, as in `addon.route`."""
+"""The end of a path -> the API, as in `hunyuan_fix.route`."""
 
 _BOM = b"\xef\xbb\xbf"
 _FLOWS = re.compile(rb"\d+:")

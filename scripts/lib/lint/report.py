@@ -6,14 +6,15 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from addon.exchange import Change, JsonObject
-from addon.rules.explained import explanations
-from addon.wire import json_body
-from addon.wire.errors import Refusal
+from hunyuan_fix.exchange import Change, JsonObject
+from hunyuan_fix.rules.explained import explanations
+from hunyuan_fix.simulator.checks import Problem
+from hunyuan_fix.wire import json_body
+from hunyuan_fix.wire.proxy_errors import Refusal
+
 from scripts.lib.columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint, width
 from scripts.lib.lint.reading import Unreadable
 from scripts.lib.lint.verdict import Verdict
-from simulator.checks import Problem
 
 CLEAN, CHANGED, UNREADABLE = 0, 1, 2
 """Exit statuses."""

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from addon import pipeline, profiles
-from addon.cascade import Cascade
-from addon.exchange import Endpoint, JsonObject
-from addon.options import Settings
-from addon.outgoing import Outgoing
-from addon.own_calls import Upstream
-from addon.pipeline import Outcome
-from addon.rules.context import RuleContext
-from addon.scope import canonical
-from addon.vision import Announcing
-from addon.wire import json_body
-from addon.workers import Workers
+from hunyuan_fix import pipeline, profiles
+from hunyuan_fix.cascade import Cascade
+from hunyuan_fix.config.options import Settings
+from hunyuan_fix.exchange import Endpoint, JsonObject
+from hunyuan_fix.pipeline import Outcome
+from hunyuan_fix.rules.context import RuleContext
+from hunyuan_fix.simulator import checks
+from hunyuan_fix.simulator.checks import Problem, ProfileName
+from hunyuan_fix.upstream.calls import Upstream
+from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.vision.vision_call import Announcing
+from hunyuan_fix.wire import json_body
+from hunyuan_fix.wire.host_names import canonical
+from hunyuan_fix.workers import Workers
+
 from scripts.lib.lint.reading import Request
-from simulator import checks
-from simulator.checks import Problem, ProfileName
 
 
 @dataclass(frozen=True, slots=True)

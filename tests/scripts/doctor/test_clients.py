@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hunyuan_fix.hooks import authority
 
-from addon import authority
 from scripts.lib import launch
 from scripts.lib.doctor import clients, trial
 from scripts.lib.doctor.situation import Finding

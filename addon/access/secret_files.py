@@ -1,0 +1,120 @@
+"""Files that hold secrets: nobody but their owner may have access, and they are read again when they change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+logger = logging.getLogger("hunyuan_fix")
+
+MAX_SIZE = 4 * 2**20
+"""Bytes beyond which a file is not read: some ten thousand client tokens."""
+
+REMINDER = 60.0
+"""Seconds between two warnings that a file is gone."""
+
+type _Version = tuple[int, ...]
+
+
+class SecretFileError(ValueError):
+    """A file that can't be used; the text says which, why and what to do about it, and quotes nothing of it."""
+
+
+class SecretFile[T]:
+    """The content of the file `path`, as `parse` reads it (text -> content; `ValueError` with what is wrong).
+
+    Raises `SecretFileError` where the file can't be used.
+    """
+
+    def __init__(self, path: Path, parse: Callable[[str], T], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path = path
+        self._parse = parse
+        self._clock = clock
+        self._warns_at = -math.inf
+        self._version: _Version | None
+        self.content, self._version = self._load()
+
+    async def refresh(self) -> None:
+        """Read the file again if it changed since the last look, off the event loop.
+
+        What can't be used is logged once, a file that is gone each minute; the content stays as it was. One at a time.
+        """
+        version = _version_at(self.path)
+        if version is None:
+            self._version = None
+            if self._clock() >= self._warns_at:
+                self._warns_at = self._clock() + REMINDER
+                logger.warning("%s is gone. What was read before stays in force until it is there again.", self.path)
+            return
+        self._warns_at = -math.inf
+        if version == self._version:
+            return
+        self._version = version
+        try:
+            self.content, self._version = await asyncio.to_thread(self._load)
+        except SecretFileError as error:
+            logger.error("%s. What was read before stays in force.", error)
+        else:
+            logger.info("%s has changed and was read again", self.path)
+
+    def _load(self) -> tuple[T, _Version]:
+        text, version = _read(self.path)
+        try:
+            return self._parse(text), version
+        except ValueError as error:
+            raise SecretFileError(f"{self.path}: {error}") from None
+
+
+def _read(path: Path) -> tuple[str, _Version]:
+    """The text of the file and which version of it that is."""
+    try:
+        with open(path, "rb", opener=_open) as file:
+            # By the open file, not by its path: that may be another one a moment later.
+            status = os.fstat(file.fileno())
+            _check(path, status)
+            data = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise SecretFileError(f"{path} can't be read: {error.strerror or type(error).__name__}") from None
+    if len(data) > MAX_SIZE:
+        raise SecretFileError(f"{path} has more than {MAX_SIZE} bytes: that can't be the file that is meant")
+    try:
+        return data.decode("utf-8"), _version(status)
+    except UnicodeDecodeError:
+        raise SecretFileError(f"{path} is no text in UTF-8") from None
+
+
+def _open(path: str, flags: int) -> int:
+    """Open it without waiting for somebody to write, where it is a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise SecretFileError(f"{path} is not a regular file")
+    if sys.platform == "win32":
+        return  # access is not in the mode there, nor is the owner known
+    if status.st_uid not in (os.geteuid(), 0):
+        raise SecretFileError(f"{path} belongs to another user, who could change it: chown {os.geteuid()} {path}")
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SecretFileError(
+            f"{path} can be used by other users (its mode is {stat.S_IMODE(status.st_mode):04o}): chmod 600 {path}"
+        )
+
+
+def _version_at(path: Path) -> _Version | None:
+    try:
+        return _version(path.stat())
+    except OSError:
+        return None
+
+
+def _version(status: os.stat_result) -> _Version:
+    # The time of change of the inode too: chmod may be what makes a file usable.
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size

@@ -1,0 +1,150 @@
+"""The repairs of one choice of a streamed chat answer, each with its own state."""
+
+from __future__ import annotations
+
+from ..exchange import AnswerPlan, Change, JsonObject
+from .json_fence import JsonFence
+from .stop_text import StopText
+from .tool_calls import to_function_call_frames
+from .tool_frames import Note, ToolFrames
+from .whole import is_cut, rename_finish_reason
+
+
+class StreamChoice:
+    """One choice, delta by delta. Edits the parsed chunks in place."""
+
+    def __init__(self, plan: AnswerPlan, frames: ToolFrames) -> None:
+        self.text = StreamText(plan)
+        self.spoke = False
+        """There was text for the client."""
+        self.finish_reason: str | None = None
+        """As the client gets it."""
+        self._plan = plan
+        self._frames = frames
+        self._function_called = False
+        self._before: list[JsonObject] = []
+
+    def repair(self, choice: JsonObject, at: str, note: Note) -> bool:
+        """Whether the chunk's part for this choice was changed. `at` is its JSON Pointer."""
+        delta, reason = choice.get("delta"), choice.get("finish_reason")
+        delta = delta if isinstance(delta, dict) else None
+        ends = isinstance(reason, str) and bool(reason)
+        changed = False
+        missing: list[JsonObject] = []
+        if delta is not None:
+            self.spoke = self.spoke or bool(delta.get("content"))
+            self._function_called = self._function_called or "function_call" in delta
+            changed = self._frames.repair(delta, f"{at}/delta", note)
+        if ends:
+            changed = changed or self._frames.blank
+            missing = self._frames.end(delta, cut=is_cut(reason), at=f"{at}/delta", note=note)
+        if self._plan.function_call and delta is not None:
+            changed = to_function_call_frames(delta, f"{at}/delta", note) or changed
+        changed = self.text.repair(choice, at, note) or changed
+        self._before += _content(self.text.released()) + self._deltas(missing)
+        if ends:
+            changed = rename_finish_reason(choice, self._plan, at, note, calls=self._frames.complete) or changed
+            self.finish_reason = choice["finish_reason"]
+        return changed
+
+    def before(self) -> list[JsonObject]:
+        """Deltas that must be sent before the chunk that was just repaired, which has no room for them. Read once."""
+        before, self._before = self._before, []
+        return before
+
+    @property
+    def held(self) -> list[JsonObject]:
+        """What came and wasn't given out yet, as deltas."""
+        return _content(self.text.held) + self._deltas(self._frames.held)
+
+    def end_text(self) -> list[JsonObject]:
+        """The text that was held back, as a delta, where no finish reason came to decide on it."""
+        return _content(self.text.end(None))
+
+    def close(self, note: Note) -> list[JsonObject]:
+        """What the client still lacks where the stream ends without a finish reason: deltas.
+
+        Sets `finish_reason` to what it must have been, if the answer is whole.
+        """
+        missing = self._deltas(self._frames.end(None, cut=False, at="", note=note))
+        if self._frames.complete:
+            self.finish_reason = "function_call" if self._plan.function_call else "tool_calls"
+        elif self.spoke and not self._frames.any and not self._function_called:
+            self.finish_reason = "stop"
+        return missing
+
+    def break_off(self) -> list[JsonObject]:
+        """All that is held, as deltas, where the stream ends before the answer does."""
+        held = self._deltas(self._frames.end(None, cut=True, at="", note=_ignore))
+        return self.end_text() + held
+
+    def _deltas(self, frames: list[JsonObject]) -> list[JsonObject]:
+        if not frames:
+            return []
+        delta: JsonObject = {"tool_calls": frames}
+        if self._plan.function_call:
+            to_function_call_frames(delta, "", _ignore)
+        return [delta] if delta else []
+
+
+class StreamText:
+    """A choice's content on its way through what may have to take a part of it off."""
+
+    def __init__(self, plan: AnswerPlan) -> None:
+        self._filters: list[StopText | JsonFence] = []
+        if plan.stop:
+            self._filters.append(StopText(plan.stop))
+        if plan.json_fence:
+            self._filters.append(JsonFence())
+        self._released = ""
+
+    @property
+    def held(self) -> str:
+        """The text that came and wasn't given out yet."""
+        return "".join(step.held for step in reversed(self._filters))
+
+    def released(self) -> str:
+        """Text that must be sent before the chunk that was just repaired, which has no room for it. Read once."""
+        text, self._released = self._released, ""
+        return text
+
+    def repair(self, choice: JsonObject, at: str, note: Note) -> bool:
+        """Whether the content of the choice's delta was changed."""
+        if not self._filters:
+            return False
+        delta, reason = choice.get("delta"), choice.get("finish_reason")
+        content = delta.get("content") if isinstance(delta, dict) else None
+        given = content if isinstance(content, str) else ""
+        text = self._fed(given)
+        rest = self.end(reason) if isinstance(reason, str) and reason else ""
+        for step in self._filters:
+            if step.changed:
+                note(Change(step.rule, f"{at}/delta/content", step.why))
+        if given:
+            text += rest
+        else:
+            self._released = rest
+        if text == given:
+            return False
+        choice["delta"]["content"] = text
+        return True
+
+    def end(self, finish_reason: str | None) -> str:
+        """The text that was held back, without what has to go. No text is held back any more afterwards."""
+        text = ""
+        for step in self._filters:
+            text = step.feed(text) + step.end(finish_reason)
+        return text
+
+    def _fed(self, text: str) -> str:
+        for step in self._filters:
+            text = step.feed(text)
+        return text
+
+
+def _content(text: str) -> list[JsonObject]:
+    return [{"content": text}] if text else []
+
+
+def _ignore(change: Change) -> None:
+    """For what was told already."""

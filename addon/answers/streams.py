@@ -1,0 +1,312 @@
+"""Repair of a streamed chat answer, sans-I/O: bytes split anywhere in, bytes out."""
+
+from __future__ import annotations
+
+import re
+
+from ..exchange import AnswerPlan, Change, JsonObject
+from ..wire import json_body, rule_names, sse
+from .stream_choice import StreamChoice
+from .tool_frames import ToolFrames
+from .tool_placing import ToolNames, TooMany
+from .whole import origin
+
+_HEAD = ("id", "object", "created", "model")
+"""The fields of the endpoint's chunks that a chunk of our own takes over."""
+
+_TEXT = re.compile(rb'"content"\s*:\s*"[^"]')
+"""Text for the client. Between the quotes of a text it could not stand like this: there they are escaped."""
+
+MAX_CHOICES = 128
+"""Choices of one answer: as many as OpenAI's `n` may ask for."""
+
+_PLAIN_END = b"\n\n"
+"""The end of an event as endpoints write it. Whatever stands before it, no event goes on after it."""
+
+_INCOMPLETE: JsonObject = {
+    "error": {
+        "message": "The endpoint ended its answer without a finish reason: the answer is incomplete.",
+        "type": "upstream_error",
+        "param": None,
+        "code": "stream_incomplete",
+    }
+}
+
+
+class ChatStream:
+    """One `text/event-stream` chat answer on its way to the client.
+
+    `feed` takes what arrives and gives what to send. `finish` is called when the HTTP message ended properly, and
+    only then: a stream that breaks is left broken. Events that need nothing keep their bytes. Both return a
+    list that is empty where there is nothing to send (mitmproxy ends an HTTP/1.1 answer at `b""`), and never
+    raise: after an exception everything passes as it comes, and `failure` is the exception.
+    """
+
+    def __init__(self, plan: AnswerPlan) -> None:
+        self._plan = plan
+        self._holds_text = bool(plan.stop or plan.json_fence)
+        self._parser = sse.Parser()
+        self._names = ToolNames(plan)
+        self._choices: dict[int, StreamChoice] = {}
+        self._head: JsonObject = {}
+        # The last bytes that passed unread, and whether text was in any: an end of our own has to know.
+        self._unread = b""
+        self._spoke = False
+        self._done = False
+        # What is sent in place of an event whose repair fails: its bytes, after what was held back before it. Of each
+        # choice in the event, since others stay as they are.
+        self._unsent = b""
+        self._held: dict[int, list[JsonObject]] = {}
+        self.finish_reason: str | None = None
+        """The last finish reason, as the client gets it."""
+        self.usage: JsonObject | None = None
+        """The last usage seen."""
+        self.first_error: object = None
+        """The first `error` that the endpoint sent inside the stream; it passes as it came."""
+        self.unreadable = 0
+        """How many events, of those that had to be read, were no JSON object; they pass as they came."""
+        self.failure: Exception | None = None
+        """The exception since which everything passes as it comes."""
+        self.changes: list[Change] = []
+        """What was changed: each rule's first change only, since a stream may have any number of frames."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether everything passes as it comes since an exception in here."""
+        return self.failure is not None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take in bytes as they arrive, give out what can be sent on."""
+        if self.broken:
+            return _pieces(data)
+        if data.endswith(_PLAIN_END) and not self._holds_text and self._parser.is_empty and _needs_nothing(data):
+            # Whole events, as most chunks are: 1 µs, where cutting them up first takes 4.
+            self._pass_unread(data)
+            return [data]
+        sent: list[bytes] = []
+        try:
+            for event in self._parser.feed(data):
+                sent.append(self._sent_for(event))
+        except Exception as failure:
+            sent.append(self._given_up(failure))
+        return _pieces(b"".join(sent))
+
+    def finish(self) -> list[bytes]:
+        """Give out the rest after the HTTP message ended, and what its end lacks."""
+        if self.broken:
+            return []
+        last = self._parser.finish()
+        sent = b""
+        try:
+            sent = self._sent_for(last) if last else b""
+            ending = self._ending()
+        except Exception as failure:
+            return _pieces(sent + self._given_up(failure))
+        if last and _is_torn(last):
+            # A torn event must not become a parse error in front of what we have to say.
+            return _pieces(ending or sent)
+        if sent and sse.complete(sent) != sent:
+            # Clients drop an event that has no blank line (WHATWG HTML, section 9.2.6).
+            sent = sse.complete(sent)
+            self._note(Change(rule_names.STREAM_END, "", "the last event gets the blank line that ends it"))
+        return _pieces(sent + ending)
+
+    def _ending(self) -> bytes:
+        if self.finish_reason and not self._done and self.first_error is None:
+            self._note(Change(rule_names.STREAM_END, "", "the missing [DONE] is added"))
+            return self._whole() + sse.event(b"[DONE]")
+        held = self._broken_off()
+        return held if self._done or self.first_error is not None else held + self._incomplete()
+
+    def _incomplete(self) -> bytes:
+        why = "the stream ends without a finish reason: an error event says so"
+        self._note(Change(rule_names.STREAM_END, "", why))
+        return sse.event(json_body.serialise(_INCOMPLETE))
+
+    def _sent_for(self, event: sse.Event) -> bytes:
+        if not self._holds_text and _needs_nothing(event.raw):
+            self._pass_unread(event.raw)
+            return event.raw
+        self._unsent = event.raw
+        sent = self._read(event)
+        self._unsent, self._held = b"", {}
+        return sent
+
+    def _pass_unread(self, data: bytes) -> None:
+        if data.find(b'"id"') >= 0:
+            self._unread = data
+        self._spoke = self._spoke or _TEXT.search(data) is not None
+
+    def _read(self, event: sse.Event) -> bytes:
+        data = event.data
+        if data is None:
+            return event.raw
+        if _is_done(data):
+            return self._closed(event)
+        chunk = _chunk(data)
+        if chunk is None:
+            self.unreadable += 1
+            return event.raw
+        if chunk.get("error"):
+            if self.first_error is None:
+                self.first_error = chunk["error"]
+            return self._broken_off() + event.raw
+        return self._repaired(event, chunk)
+
+    def _closed(self, event: sse.Event) -> bytes:
+        if self._done:
+            self._note(Change(rule_names.STREAM_END, "", "a second [DONE] is left out"))
+            return b""
+        self._done = True
+        if self.first_error is not None:
+            return self._broken_off() + event.raw
+        sent = self._whole()
+        # Clients stop reading at [DONE]: the error goes before it.
+        return sent + (b"" if self.finish_reason else self._incomplete()) + event.raw
+
+    def _whole(self) -> bytes:
+        """What ends the choices without a finish reason where the endpoint says that the answer is over.
+
+        A reason for each whose answer is whole (openclaw/openclaw#98575): its calls are, or it is text alone.
+        """
+        sent = b""
+        if self._spoke:
+            self._choice(0).spoke = True
+        for index in list(self._choices):
+            choice = self._choice(index)
+            if choice.finish_reason is not None:
+                sent += self._events(index, choice.break_off())
+            else:
+                sent += self._events(index, choice.end_text() + choice.close(self._note))
+                if choice.finish_reason is not None:
+                    self._note(Change(rule_names.STREAM_END, "", "the missing finish reason is added"))
+                    sent += self._event(index, {}, choice.finish_reason)
+                    self.finish_reason = choice.finish_reason
+        return sent
+
+    def _repaired(self, event: sse.Event, chunk: JsonObject) -> bytes:
+        choices = chunk.get("choices")
+        self._head = _head_in(chunk) or self._head
+        before = b""
+        if isinstance(chunk.get("usage"), dict):
+            self.usage = chunk["usage"]
+            if not choices:
+                before = b"".join(self._events(index, self._choice(index).end_text()) for index in self._choices)
+        changed = False
+        for place, choice in enumerate(choices if isinstance(choices, list) else ()):
+            if isinstance(choice, dict):
+                index = _index(choice)
+                repair = self._choice(index)
+                changed = repair.repair(choice, f"/choices/{place}", self._note) or changed
+                before += self._events(index, repair.before())
+                # The native API says "" until the end.
+                if isinstance(choice.get("finish_reason"), str):
+                    self.finish_reason = choice["finish_reason"] or self.finish_reason
+        if not changed:
+            return before + event.raw
+        return before + (b"" if _says_nothing(chunk) else event.with_data(json_body.serialise(chunk)))
+
+    def _choice(self, index: int) -> StreamChoice:
+        """The choice `index`, which the event that is being read may change."""
+        choice = self._choices.get(index)
+        if choice is None:
+            if len(self._choices) >= MAX_CHOICES:
+                raise TooMany
+            frames = ToolFrames(self._names, index, origin(self._head))
+            choice = self._choices[index] = StreamChoice(self._plan, frames)
+        if index not in self._held:
+            self._held[index] = choice.held
+        return choice
+
+    def _note(self, change: Change) -> None:
+        if all(change.rule != noted.rule for noted in self.changes):
+            self.changes.append(change)
+
+    def _broken_off(self) -> bytes:
+        """The events for all that was held back, where an error decides on it."""
+        return b"".join(self._events(index, self._choice(index).break_off()) for index in self._choices)
+
+    def _events(self, index: int, deltas: list[JsonObject]) -> bytes:
+        return b"".join(self._event(index, delta, None) for delta in deltas)
+
+    def _event(self, index: int, delta: JsonObject, finish_reason: str | None) -> bytes:
+        if not self._head:
+            self._head = _head_of(self._unread)
+        choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
+        return sse.event(json_body.serialise({**self._head, "choices": [choice]}))
+
+    def _given_up(self, failure: Exception) -> bytes:
+        """Everything that was not sent yet, as it came."""
+        self.failure = failure
+        held = b"".join(
+            self._events(index, self._held.get(index, choice.held)) for index, choice in self._choices.items()
+        )
+        return held + self._unsent + self._parser.rest()
+
+
+def _head_of(data: bytes) -> JsonObject:
+    """The head of the last chunk in a few events."""
+    heads = (_head_in(_chunk(event.data or b"") or {}) for event in reversed(list(sse.Parser().feed(data))))
+    return next(filter(None, heads), {})
+
+
+def _head_in(chunk: JsonObject) -> JsonObject:
+    return {key: chunk[key] for key in _HEAD if key in chunk} if "id" in chunk else {}
+
+
+def _needs_nothing(raw: bytes) -> bool:
+    """Whether an event, or several, needs no repair and tells nothing, by its bytes alone.
+
+    Never wrong in saying yes; a no only means that the event has to be read. Holds where no text is held back.
+    Written out, not looped over, and with `find`, which takes 0.1 µs where `in` takes 0.3 (it first tries whether
+    it was given a number): it runs for every chunk of every stream.
+    """
+    found = raw.find
+    return not (
+        found(b'"tool_calls"') >= 0
+        or found(b'"function_call"') >= 0
+        or found(b'"error"') >= 0
+        or found(b"[DONE]") >= 0
+        or found(b"\\u00") >= 0  # a key may be spelt with escapes
+        or _says_more_than_null(raw, b'"finish_reason"')
+        or _says_more_than_null(raw, b'"usage"')
+    )
+
+
+def _says_more_than_null(raw: bytes, key: bytes) -> bool:
+    count = raw.count(key)
+    return count > 0 and count != raw.count(key + b":null") + raw.count(key + b": null")
+
+
+def _chunk(data: bytes) -> JsonObject | None:
+    try:
+        chunk = json_body.parse(data)
+    except json_body.InvalidJson:
+        return None
+    return chunk if isinstance(chunk, dict) else None
+
+
+def _says_nothing(chunk: JsonObject) -> bool:
+    """Whether all that a chunk said was taken out of it."""
+    return not isinstance(chunk.get("usage"), dict) and all(
+        isinstance(choice, dict) and choice.get("delta") == {} and not choice.get("finish_reason")
+        for choice in chunk["choices"]
+    )
+
+
+def _is_done(data: bytes) -> bool:
+    return data.strip() == b"[DONE]"
+
+
+def _is_torn(event: sse.Event) -> bool:
+    data = event.data
+    return data is not None and not _is_done(data) and _chunk(data) is None
+
+
+def _index(choice: JsonObject) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    return [data] if data else []

@@ -1,0 +1,262 @@
+"""Tool calls as they come, in one answer's choice: what a client still needs of each frame.
+
+A client gets each call under an index of its own (0, 1, 2 …), its id, type and name in its first frame and in no other:
+clients overwrite or lengthen what they have with what is repeated (openai-python joins ids). The first frame waits for
+what it lacks: an id or a name that comes late, the rest of a name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from ..exchange import Change, JsonObject
+from ..wire import rule_names
+from . import arguments
+from .tool_placing import Call, Placing, ToolNames
+
+type Note = Callable[[Change], None]
+"""Where a repair reports what it changed."""
+
+MAX_HELD = 4096
+"""Characters of a name or of arguments for which a call's first frame waits."""
+
+_FRAMES = "each tool call has its own index and id, one name, and text as arguments"
+_NAMES = "the tool has the client's name for it again"
+
+
+class ToolFrames:
+    """The calls of one choice, frame by frame.
+
+    `number` is the choice's, `origin` names the answer: the ids of calls without one are made from them. Methods that
+    take frames raise `TooMany` past `MAX_CALLS` calls.
+    """
+
+    def __init__(self, names: ToolNames, number: int = 0, origin: str = "") -> None:
+        self._names = names
+        self._number = number
+        self._placing = Placing(names)
+        self._calls = self._placing.calls
+        self._incomplete: set[int] = set()
+        self._blank: set[int] = set()
+        self._held: Call | None = None
+        self._origin = origin
+
+    @property
+    def any(self) -> bool:
+        """Whether there are calls."""
+        return bool(self._calls)
+
+    @property
+    def complete(self) -> bool:
+        """Whether there are calls, and all of them can be run."""
+        return bool(self._calls) and not self._incomplete
+
+    @property
+    def blank(self) -> bool:
+        """Whether a call has no arguments so far."""
+        return bool(self._blank)
+
+    @property
+    def held(self) -> list[JsonObject]:
+        """The first frame that is held back, if one is, as it would be sent now."""
+        return [self._head(self._held)] if self._held else []
+
+    def repair(self, delta: JsonObject, at: str, note: Note) -> bool:
+        """Make a delta's frames what a client needs; whether it was changed."""
+        frames = delta.get("tool_calls")
+        if not isinstance(frames, list) or not frames:
+            return False
+        self._placing.delta += 1
+        sent: list[Any] = []
+        changed = False
+        for place, frame in enumerate(frames):
+            if not isinstance(frame, dict):
+                sent.append(frame)
+                continue
+            pointer = f"{at}/tool_calls/{place}"
+            new = self._frames_for(frame, pointer, note)
+            changed = changed or _differ(new, frame)
+            sent += new
+        if changed and sent:
+            delta["tool_calls"] = sent
+        elif changed:
+            del delta["tool_calls"]
+        return changed
+
+    def end(self, delta: JsonObject | None, *, cut: bool, at: str, note: Note) -> list[JsonObject]:
+        """The frames that the client still lacks at the choice's end, to be sent before `delta`, its last.
+
+        A call without arguments gets `{}`, in `delta` if it has a frame there. Not where the answer was `cut`: its
+        arguments would have come.
+        """
+        here = {} if delta is None else {frame["index"]: frame for frame in _dicts(delta.get("tool_calls"))}
+        missing: list[JsonObject] = []
+        for index in () if cut else sorted(self._blank):
+            call = self._calls[index]
+            self._take(call, arguments.NONE)
+            if call.head is not None:
+                call.head["function"]["arguments"] = arguments.NONE
+            elif index in here:
+                function = here[index].get("function")
+                rest = function if isinstance(function, dict) else {}
+                here[index]["function"] = {**rest, "arguments": arguments.NONE}
+            else:
+                missing.append({"index": index, "function": {"arguments": arguments.NONE}})
+            note(Change(rule_names.TOOL_FRAMES, f"{at}/tool_calls", _FRAMES))
+        return missing + self._release(at, note)
+
+    def whole(self, frames: list[Any], at: str, note: Note, *, cut: bool) -> list[Any]:
+        """The calls of a whole answer: each once, with its id, its type and its arguments as text.
+
+        An `index`, which OpenAI's whole answers have not, is put right where there is one.
+        """
+        self._placing.delta += 1
+        calls: list[Any] = []
+        parts: dict[int, list[str]] = {}
+        for place, frame in enumerate(frames):
+            if not isinstance(frame, dict):
+                calls.append(frame)
+                continue
+            known = len(self._calls)
+            call, text, _ = self._placing.place(frame)
+            if call is None or len(self._calls) == known:
+                note(Change(rule_names.TOOL_FRAMES, f"{at}/tool_calls/{place}", _FRAMES))
+            else:
+                calls.append((call, frame, f"{at}/tool_calls/{place}"))
+            if call is not None:
+                self._take(call, text)
+                parts.setdefault(call.index, []).append(text)
+        for number, entry in enumerate(calls):
+            if isinstance(entry, tuple):
+                call, frame, pointer = entry
+                if not cut and not call.text.begun:
+                    self._take(call, arguments.NONE)
+                    parts[call.index] = [arguments.NONE]
+                calls[number] = self._whole(call, frame, "".join(parts[call.index]), pointer, note)
+        return calls
+
+    def _whole(self, call: Call, frame: JsonObject, text: str, at: str, note: Note) -> JsonObject:
+        given = frame.get("function")
+        function = {**(given if isinstance(given, dict) else {}), "arguments": text}
+        if call.name:
+            function["name"] = call.name
+        call.id = self._id(call)
+        new = {**frame, "id": call.id, "type": frame.get("type") or "function", "function": function}
+        if "index" in new:
+            new["index"] = call.index
+        if new != frame or type(frame.get("index", 0)) is not int:
+            note(Change(rule_names.TOOL_FRAMES, at, _FRAMES))
+        if self._names.back(call.name) != call.name:
+            note(Change(rule_names.TOOL_NAMES, f"{at}/function/name", _NAMES))
+            function["name"] = self._names.back(call.name)
+        return new
+
+    def _frames_for(self, frame: JsonObject, at: str, note: Note) -> list[JsonObject]:
+        """What to send for one frame."""
+        known = len(self._calls)
+        call, text, piece = self._placing.place(frame)
+        if call is None:
+            note(Change(rule_names.TOOL_FRAMES, at, _FRAMES))
+            return []
+        # In order: openai-python puts an index that it doesn't know at the end of its list.
+        released = self._release(at, note) if len(self._calls) > known else []
+        self._take(call, text)
+        if call.sent:
+            later = _later(call, frame, text, piece)
+            if _differ(later, frame):
+                note(Change(rule_names.TOOL_FRAMES, at, _FRAMES))
+            return released + later
+        call.first = call.first or frame
+        call.head = _joined(call, frame, text)
+        self._held = call
+        return released + (self._release(at, note) if self._is_ready(call) else [])
+
+    def _is_ready(self, call: Call) -> bool:
+        """Whether a call's first frame lacks nothing that may still come."""
+        if call.head and len(call.name) + len(call.head["function"]["arguments"]) > MAX_HELD:
+            return True
+        whole = self._names.is_name(call.name) or not self._names.may_continue(call.name)
+        return bool(call.name) and (call.text.begun or (bool(call.id) and whole))
+
+    def _release(self, at: str, note: Note) -> list[JsonObject]:
+        call = self._held
+        if call is None:
+            return []
+        head = self._head(call)
+        if self._names.back(call.name) != call.name:
+            note(Change(rule_names.TOOL_NAMES, f"{at}/function/name", _NAMES))
+        if call.first is not None and _differ([head], self._named_back(call.first)):
+            note(Change(rule_names.TOOL_FRAMES, at, _FRAMES))
+        call.id, call.first, call.head, call.sent, self._held = head["id"], None, None, True, None
+        return [head]
+
+    def _named_back(self, frame: JsonObject) -> JsonObject:
+        """`frame` with nothing but the client's name for its tool."""
+        function = frame.get("function")
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            return frame
+        return {**frame, "function": {**function, "name": self._names.back(function["name"])}}
+
+    def _head(self, call: Call) -> JsonObject:
+        """A call's first frame as the client gets it. Keys keep their places."""
+        head = {**(call.head or {}), "index": call.index, "id": self._id(call)}
+        head["type"] = head.get("type") or "function"
+        head["function"] = {**head["function"]}
+        if call.name:
+            head["function"]["name"] = self._names.back(call.name)
+        return head
+
+    def _id(self, call: Call) -> str:
+        """The call's id, or the one that is made for it."""
+        made = hashlib.sha256(f"{self._origin}/{self._number}/{call.index}".encode("utf-8", "replace"))
+        return call.id or f"call_{made.hexdigest()[:24]}"
+
+    def _take(self, call: Call, text: str) -> None:
+        call.text.feed(text)
+        if call.text.begun:
+            self._blank.discard(call.index)
+        else:
+            self._blank.add(call.index)
+        if call.is_complete:
+            self._incomplete.discard(call.index)
+        else:
+            self._incomplete.add(call.index)
+
+
+def _joined(call: Call, frame: JsonObject, text: str) -> JsonObject:
+    """A call's first frame, with what a further frame adds to it while it is held."""
+    function = frame.get("function")
+    new, function = dict(frame), dict(function) if isinstance(function, dict) else {}
+    if call.head is not None:
+        new, function = {**frame, **call.head}, {**function, **call.head["function"]}
+        text = call.head["function"]["arguments"] + text
+    if call.name:
+        function["name"] = call.name
+    return {**new, "function": {**function, "arguments": text}}
+
+
+def _later(call: Call, frame: JsonObject, text: str, piece: str) -> list[JsonObject]:
+    """A frame after a call's first; none where only repetitions were in it."""
+    new = {key: value for key, value in frame.items() if key not in ("id", "type")}
+    new["index"] = call.index
+    function = frame.get("function")
+    if isinstance(function, dict):
+        kept = dict(function)
+        if not piece:
+            kept.pop("name", None)
+        if "arguments" in kept:
+            kept["arguments"] = text
+        new["function"] = kept
+    says_nothing = new.keys() <= {"index", "function"} and new.get("function") in (None, {}, {"arguments": ""})
+    return [] if says_nothing and _differ([new], frame) else [new]
+
+
+def _differ(new: list[JsonObject], frame: JsonObject) -> bool:
+    """Whether a frame became something else. `0.0` and `False` equal 0, but are no index."""
+    return new != [frame] or type(frame.get("index")) is not int
+
+
+def _dicts(value: object) -> list[JsonObject]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

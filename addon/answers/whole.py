@@ -1,0 +1,93 @@
+"""Repair of a whole (not streamed) chat answer."""
+
+from __future__ import annotations
+
+from ..exchange import AnswerPlan, Change, JsonObject
+from ..wire import rule_names
+from . import json_fence, stop_text, tool_calls
+from .tool_frames import Note, ToolFrames
+from .tool_placing import ToolNames
+
+_FINISH_REASONS = {"sensitive": "content_filter"}
+"""The endpoint's word (hunyuan.md section 6) -> OpenAI's."""
+
+_CUT = frozenset(["length", "content_filter", "sensitive", "max_tokens", "max_output_tokens", "model_length"])
+"""Finish reasons of an answer that isn't whole, OpenAI's and others' words."""
+
+
+def repair_answer(answer: JsonObject, plan: AnswerPlan) -> list[Change]:
+    """Make a chat answer what the client expects, in place; what was changed.
+
+    Undoes what `plan` says, and gives finish reasons OpenAI's names. Whatever has another shape is left alone.
+    """
+    changes: list[Change] = []
+    choices = answer.get("choices")
+    names = ToolNames(plan)
+    for place, choice in enumerate(choices if isinstance(choices, list) else ()):
+        if isinstance(choice, dict):
+            at, note = f"/choices/{place}", changes.append
+            frames = ToolFrames(names, place, origin(answer))
+            calls = _repair_message(choice, plan, frames, at, note)
+            rename_finish_reason(choice, plan, at, note, calls=calls)
+    return changes
+
+
+def origin(answer: JsonObject) -> str:
+    """What tells an answer, or a stream's chunks, from others: the ids of tool calls without one are made from it."""
+    return f"{answer.get('id')}/{answer.get('created')}"
+
+
+def is_cut(finish_reason: object) -> bool:
+    """Whether an answer ends before the model had done."""
+    return isinstance(finish_reason, str) and finish_reason.lower() in _CUT
+
+
+def rename_finish_reason(choice: JsonObject, plan: AnswerPlan, at: str, note: Note, *, calls: bool) -> bool:
+    """Give `finish_reason` the name that the client knows; whether it was changed.
+
+    `calls`: the choice has tool calls, all complete. Then it ended because of them, whatever the endpoint says
+    (BerriAI/litellm#12862): agents run no tool after `stop`.
+    """
+    reason = choice.get("finish_reason")
+    meant = _FINISH_REASONS.get(reason, reason) if isinstance(reason, str) else reason
+    if calls and not is_cut(reason):
+        meant = "tool_calls"
+    if plan.function_call and meant == "tool_calls":
+        meant = "function_call"
+    if meant == reason:
+        return False
+    choice["finish_reason"] = meant
+    if meant == "function_call":
+        change = Change(rule_names.FUNCTION_CALL, f"{at}/finish_reason", _FUNCTION_CALL)
+    else:
+        why = f"`{meant}` in OpenAI's words" + (": there are complete tool calls" if meant == "tool_calls" else "")
+        change = Change(rule_names.FINISH_REASON, f"{at}/finish_reason", why)
+    note(change)
+    return True
+
+
+_FUNCTION_CALL = "the client speaks `functions`: the finish reason is `function_call`"
+
+
+def _repair_message(choice: JsonObject, plan: AnswerPlan, frames: ToolFrames, at: str, note: Note) -> bool:
+    """Whether there are tool calls, all complete."""
+    message, reason = choice.get("message"), choice.get("finish_reason")
+    if isinstance(message, dict):
+        if isinstance(message.get("content"), str):
+            _repair_text(message, reason, plan, f"{at}/message/content", note)
+        if isinstance(message.get("tool_calls"), list):
+            calls = frames.whole(message["tool_calls"], f"{at}/message", note, cut=is_cut(reason))
+            message["tool_calls"] = calls
+        if plan.function_call:
+            tool_calls.to_function_call(message, f"{at}/message", note)
+    return frames.complete
+
+
+def _repair_text(message: JsonObject, reason: object, plan: AnswerPlan, at: str, note: Note) -> None:
+    text = stop_text.cut(message["content"], plan.stop) if reason == "stop" else message["content"]
+    if text != message["content"]:
+        note(Change(rule_names.STOP, at, stop_text.StopText.why))
+    bare = json_fence.take_off(text) if plan.json_fence else text
+    if bare != text:
+        note(Change(rule_names.JSON_FENCE, at, json_fence.JsonFence.why))
+    message["content"] = bare

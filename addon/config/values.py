@@ -1,0 +1,221 @@
+"""How the texts of options are read: text -> value, or `ValueError` with what is accepted."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+from urllib.parse import SplitResult, urlsplit
+
+import platformdirs
+
+from ..profiles import PROFILE_NAMES
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+@dataclass(frozen=True, slots=True)
+class BaseUrl:
+    """An API's base URL in parts; `path` without a trailing slash, `""` for none."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    path: str
+
+    def __str__(self) -> str:
+        """As it is written, without a port that is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = {"http": 80, "https": 443}[self.scheme]
+        port = "" if self.port == default else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlaces:
+    """Where is kept what outlives a request, below the memory that is always there."""
+
+    sqlite: Path | None = None
+    redis: str | None = None
+    """A URL, without a password: that stands in the environment (`HUNYUAN_REDIS_PASSWORD`)."""
+
+
+def optional[T](read: Callable[[str], T]) -> Callable[[str], T | None]:
+    """What `read` reads; `None` for nothing."""
+    return lambda text: read(text) if text else None
+
+
+def name(text: str) -> str:
+    """A model id."""
+    if not re.fullmatch(r"[\x21-\x7e]+", text):
+        raise ValueError("accepted is a model id")
+    return text
+
+
+def choice(*choices: str) -> Callable[[str], str]:
+    """One of `choices`."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"accepted are {', '.join(choices)}")
+        return text
+
+    return read
+
+
+def size(text: str) -> int:
+    """Bytes, above 0."""
+    match = re.fullmatch(r"(\d+)([kmg]?)b?", text.lower())
+    if not match or not int(match[1]):
+        raise ValueError("accepted is a size above 0 such as 10m, 512k or 1048576 (k, m, g: powers of 1024)")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def bound(text: str) -> int:
+    """Bytes; 0 is allowed."""
+    return 0 if text == "0" else size(text)
+
+
+def seconds(text: str) -> float:
+    """Seconds, above 0."""
+    try:
+        seconds = float(text.lower().removesuffix("s"))
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError("accepted is a number of seconds above 0 such as 60 or 1.5")
+    return seconds
+
+
+def count(minimum: int) -> Callable[[str], int]:
+    """A whole number from `minimum` up."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"\d+", text) or int(text) < minimum:
+            raise ValueError(f"accepted is a whole number from {minimum} up")
+        return int(text)
+
+    return read
+
+
+def names(text: str) -> frozenset[str]:
+    """A set, comma separated."""
+    return frozenset(items(text))
+
+
+def items(text: str) -> list[str]:
+    """A list, comma separated."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def pairs(text: str) -> dict[str, str]:
+    """old=new, comma separated."""
+    pairs = {}
+    for item in items(text):
+        old, equals, new = (part.strip() for part in item.partition("="))
+        if not (old and equals and new):
+            raise ValueError(f"accepted is old=new, comma separated; {item!r} is not")
+        pairs[old] = new
+    return pairs
+
+
+def hosts(text: str) -> dict[str, str | None]:
+    """Host -> profile name or `None`, comma separated."""
+    hosts: dict[str, str | None] = {}
+    for item in items(text):
+        host, _, profile = (part.strip() for part in item.partition("="))
+        if not re.fullmatch(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?", host):
+            raise ValueError(f"accepted is host or host=profile, comma separated, without a port; {item!r} is not")
+        if profile and profile not in PROFILE_NAMES:
+            raise ValueError(f"profile {profile!r} is unknown; accepted are {', '.join(PROFILE_NAMES)}")
+        hosts[host.lower().strip("[].")] = profile or None
+    return hosts
+
+
+def base_url(text: str) -> BaseUrl:
+    """The base URL of an API."""
+    accepted = "accepted is a base URL such as https://tokenhub.tencentmaas.com/v1"
+    parts, host, port = _located(text, accepted)
+    scheme = parts.scheme.lower()
+    if scheme not in ("http", "https"):
+        raise ValueError(accepted)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError(f"{accepted}, without user name, query or fragment")
+    path = parts.path.rstrip("/")
+    if path.endswith(("/chat/completions", "/embeddings")):
+        raise ValueError(f"{accepted}, without the path of one API")
+    return BaseUrl("https" if scheme == "https" else "http", host, port or (443 if scheme == "https" else 80), path)
+
+
+def proxy(text: str) -> str:
+    """The URL of an HTTP proxy."""
+    accepted = "accepted is a proxy such as http://127.0.0.1:3128"
+    parts, _, _ = _located(text, accepted)
+    if parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query:
+        raise ValueError(accepted)
+    return text
+
+
+def _located(text: str, accepted: str) -> tuple[SplitResult, str, int | None]:
+    """The parts of a URL that says where something is, with its host and port. Raises `ValueError(accepted)`."""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(accepted) from None
+    if not host or port == 0:
+        raise ValueError(accepted)
+    return parts, host, port
+
+
+def path(text: str) -> Path:
+    """A file, `~` for the user's folder."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:  # `~somebody` whom this system doesn't know
+        raise ValueError("accepted is the path of a file") from None
+
+
+def origins(text: str) -> frozenset[str]:
+    """Origins of web pages such as http://localhost:3000, comma separated."""
+    for item in items(text):
+        accepted = f"accepted are origins such as http://localhost:3000, comma separated; {item!r} is none"
+        parts, _, _ = _located(item, accepted)
+        if not parts.scheme or parts.path or parts.query or parts.fragment:
+            raise ValueError(accepted)
+    return frozenset(item.lower() for item in items(text))
+
+
+def store(text: str) -> StorePlaces:
+    """memory, sqlite, sqlite:PATH, redis://HOST; sqlite and redis together, comma separated."""
+    accepted = "accepted are memory, sqlite, sqlite:PATH and redis://HOST:PORT/DB; the last two also together"
+    named, places = items(text), StorePlaces()
+    if not named:
+        raise ValueError(accepted)
+    for item in named:
+        kind, _, place = item.partition(":")
+        if kind == "sqlite" and places.sqlite is None:
+            places = replace(places, sqlite=path(place) if place else data_folder() / "store.sqlite3")
+        elif kind in ("redis", "rediss") and places.redis is None:
+            places = replace(places, redis=_redis_url(item))
+        elif named != ["memory"]:
+            raise ValueError(accepted)
+    return places
+
+
+def _redis_url(text: str) -> str:
+    parts, _, _ = _located(text, "accepted is a URL such as redis://127.0.0.1:6379/0, or rediss:// for TLS")
+    if parts.password is not None:
+        raise ValueError(
+            "a password does not belong here, where process lists and mitmweb show it: set HUNYUAN_REDIS_PASSWORD in "
+            "the environment"
+        )
+    return text
+
+
+def data_folder() -> Path:
+    """The user's folder for data of this program."""
+    return Path(platformdirs.user_data_dir("hunyuan-fix", appauthor=False))

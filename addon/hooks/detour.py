@@ -1,0 +1,49 @@
+"""The detour of a flow by the relay: mitmproxy is sent there, and the flow shows where its request really goes."""
+
+from __future__ import annotations
+
+from mitmproxy import http
+from mitmproxy.connection import Server
+
+from ..relay.job import RELAY_HEADER
+from ..relay.server import LOOPBACK
+
+KEY = "hunyuan_fix_detour"
+"""The key in `flow.metadata`, as plain data: a hot reload between request and answer must not lose it."""
+
+_LENGTH = "content-length"
+
+
+def divert(flow: http.HTTPFlow, port: int, secret: str) -> None:
+    """Let mitmproxy send the request of `flow` to the relay on `port`. To be called in the `request` hook.
+
+    It goes there in every mode: mitmproxy takes an upstream proxy from `server_conn`, which is another one from now on.
+    """
+    request = flow.request
+    unframed = _LENGTH not in request.headers and "transfer-encoding" not in request.headers
+    flow.metadata[KEY] = {
+        "scheme": request.scheme,
+        "host": request.host,
+        "port": request.port,
+        "added": [RELAY_HEADER, _LENGTH] if unframed else [RELAY_HEADER],
+    }
+    # Not request.host and request.port: those would rewrite the host header too.
+    request.scheme, request.data.host, request.data.port = "http", LOOPBACK, port
+    request.headers[RELAY_HEADER] = secret
+    # What HTTP/2 needs not say and may send, mitmproxy doesn't put into HTTP/1.1: there the body would be taken for
+    # the next request, and trailers make it crash.
+    if unframed:
+        request.headers[_LENGTH] = str(len(request.raw_content or b""))
+    request.trailers = None
+    flow.server_conn = Server(address=(LOOPBACK, port))
+
+
+def restore(flow: http.HTTPFlow) -> None:
+    """Let `flow` show the real scheme, host and port again, and no secret. Does nothing where there was no detour."""
+    real = flow.metadata.pop(KEY, None)
+    if real is None:
+        return
+    request = flow.request
+    request.scheme, request.data.host, request.data.port = real["scheme"], real["host"], real["port"]
+    for name in real["added"]:
+        request.headers.pop(name, None)

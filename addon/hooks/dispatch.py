@@ -1,0 +1,121 @@
+"""The last step before a request leaves: it takes a slot of its account, or goes through the relay, which does so.
+
+A slot is kept from here until the exchange ends, by whatever way: every way out leads through `Departures.ended`.
+"""
+
+from __future__ import annotations
+
+import time
+
+from mitmproxy import http
+from mitmproxy.flow import Error
+
+from .. import admission, profiles, record
+from ..config.options import Settings
+from ..record import Record
+from ..relay import Course, Job, Relay
+from ..upstream.circuit_breaker import Verdict
+from ..upstream.gate import Gate, Passage, TurnedAway
+from ..upstream.retry import verdict
+from ..wire.proxy_errors import Refusal
+from . import detour
+
+PATIENCE = 110.0
+"""Seconds from a request's arrival in which cascade and queue must be done: a real client drops a silent upstream
+after 120 (clients.md section 6)."""
+
+
+class Departures:
+    """The exchanges that are with an endpoint. One a process: it outlives a hot reload, as what it holds must."""
+
+    def __init__(self, gate: Gate, relay: Relay) -> None:
+        self._gate = gate
+        self._relay = relay
+        self._passages: dict[str, Passage] = {}
+        """By flow id."""
+        self._jobs: dict[str, tuple[str, Course]] = {}
+        """Secrets of relay jobs, and what becomes of these, by flow id."""
+
+    async def depart(
+        self, flow: http.HTTPFlow, exchange: Record, settings: Settings, *, arrived: float
+    ) -> Refusal | None:
+        """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
+
+        `arrived`: when, on the monotonic clock, it came in: from then on its client waits, also while images are
+        described. Returns the client's answer where it may not go. Cancelling gives the place in the queue up.
+        """
+        request = flow.request
+        profile = profiles.load(exchange["profile"])
+        account = admission.account(profile, request.headers.get("authorization"), settings)
+        ahead = exchange["vision_calls"] > 0
+        until = arrived + PATIENCE
+        if settings.retry == "all":
+            await self._relay.start()
+            # Whoever looks at the flow, or saves it, while it waits for its answer finds the real place, and no secret.
+            course = Course(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
+            job = Job(
+                url=request.url,
+                upstream=exchange["base_url"],
+                account=account,
+                profile=profile,
+                model=exchange["model"],
+                streamed=exchange["streamed"],
+                tries=settings.retry_tries,
+                deadline=max(0.0, arrived + settings.retry_deadline - time.monotonic()),
+                silence=settings.upstream_timeout,
+                until=until,
+                ahead=ahead,
+                max_body=settings.max_body,
+                course=course,
+            )
+            secret = self._relay.take(job)
+            self._jobs[flow.id] = secret, course
+            detour.divert(flow, self._relay.port, secret)
+            return None
+        try:
+            passage = await self._gate.enter(exchange["base_url"], account, until=until, ahead=ahead)
+        except TurnedAway as turned_away:
+            return turned_away.refusal
+        self._passages[flow.id] = passage
+        return None
+
+    def answered(self, flow: http.HTTPFlow) -> None:
+        """The answer of `flow` begins: the breaker hears of it, and a detour by the relay isn't shown any more."""
+        detour.restore(flow)
+        passage = self._passages.get(flow.id)
+        if passage is not None and flow.response is not None:
+            # Now, not at the end of a long stream: a probe's answer decides for everybody who waits.
+            passage.tell(verdict(flow.response.status_code))
+
+    def ended(self, flow: http.HTTPFlow) -> None:
+        """The exchange of `flow` is over: give back its slot, and tell the breaker what came of it."""
+        detour.restore(flow)
+        if job := self._jobs.pop(flow.id, None):
+            secret, course = job
+            self._relay.forget(secret)
+            if (exchange := record.of(flow.metadata)) is not None:
+                exchange["queued"] = course.waited * 1000
+        if passage := self._passages.pop(flow.id, None):
+            passage.leave(_verdict(flow))
+
+    def is_relayed(self, flow: http.HTTPFlow) -> bool:
+        """Whether the call of `flow` is with the relay."""
+        return flow.id in self._jobs
+
+    @property
+    def under_way(self) -> int:
+        """Exchanges that hold a slot or are with the relay."""
+        return len(self._passages) + len(self._jobs)
+
+
+def _verdict(flow: http.HTTPFlow) -> Verdict:
+    """What the end of `flow` says about the endpoint."""
+    if flow.response is not None:
+        return verdict(flow.response.status_code)
+    said = flow.error.msg if flow.error else ""
+    client_left = flow.client_conn.timestamp_end is not None or "client" in said.lower()
+    if client_left or said in ("", Error.KILLED_MESSAGE):
+        return Verdict.UNKNOWN
+    # mitmproxy's own words for a failed connection are as many as systems have errors; what is left here is no
+    # answer though the client still waits for one.
+    return Verdict.DOWN

@@ -1,0 +1,187 @@
+"""Shutdown: exchanges under way end in peace, new ones are sent elsewhere, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mitmproxy import http
+from mitmproxy.proxy.layer import Layer
+from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.utils import asyncio_utils
+
+from ..wire import proxy_errors
+from ..wire.proxy_errors import Refusal
+
+logger = logging.getLogger("hunyuan_fix")
+
+RETRY_AFTER = 2.0
+"""Seconds after which a refused client may ask again: by then another process has taken over, or the port is closed."""
+
+_LAST_WORDS = 2.0
+"""Seconds in which the errors that tell clients of the end are sent. One that doesn't read them isn't waited for."""
+_PAUSE = 0.02
+"""Seconds between two looks at whether an answer's last bytes are out: mitmproxy has no hook for that."""
+_MANY = 64
+"""Answers from which on it is looked which of them are sent: not at each, for each look takes some 20 µs."""
+_LINGER = 0.5
+"""Seconds for which an HTTP/2 connection stays after its last answer: its client still sends window updates for what
+it reads, and if those meet a closed socket it loses the rest."""
+
+
+class Draining:
+    """Waits for what is under way when the process is told to end."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        """From now on new exchanges are refused."""
+        self._ended = asyncio.Event()
+        self._answers: list[_Answer] = []
+        self._many = _MANY
+
+    def begin(self) -> None:
+        """Refuse new exchanges from now on."""
+        self._forget_sent()
+        self.begun = True
+
+    def ended(self, flow: http.HTTPFlow, handler: ConnectionHandler | None) -> None:
+        """Hear that the exchange of `flow` has ended. Called in its last hook, after which its answer is sent.
+
+        `handler` has the client's connection, `None` if that is gone.
+        """
+        if not self.begun and len(self._answers) >= self._many:
+            self._forget_sent()
+            self._many = max(_MANY, 2 * len(self._answers))
+        if handler is not None:
+            self._answers.append(_Answer.to(flow, handler))
+        self._ended.set()
+
+    async def wait(self, live: Callable[[], int], seconds: float, told: asyncio.Event) -> int:
+        """Wait until no exchange is `live()` and the last answer is sent, for at most `seconds`.
+
+        `told` is the event that told the process to end. It is taken back while this waits and set again at its
+        end: being told once more, by a second signal or in any other way, ends the waiting at once. Returns how
+        many exchanges are cut.
+        """
+        if waited_for := live():
+            logger.info(
+                "Ending: requests under way have %g seconds to finish (%d now). A second signal ends them at once.",
+                seconds,
+                waited_for,
+            )
+        await self._wait(live, seconds, told)
+        if cut := live() + self._unsent():
+            logger.warning("Requests cut while under way: %d.", cut)
+        return cut
+
+    async def wait_for_last_words(self, live: Callable[[], int], told: asyncio.Event) -> None:
+        """Wait until those of the exchanges that were cut which can be told of it are, and `live()` is 0.
+
+        For two seconds at most, and until `told` is set again, as in `wait`.
+        """
+        await self._wait(live, _LAST_WORDS, told)
+
+    async def _wait(self, live: Callable[[], int], seconds: float, told: asyncio.Event) -> None:
+        told.clear()
+        waiting = {
+            asyncio_utils.create_task(self._until_done(live), name="last exchanges", keep_ref=True),
+            asyncio_utils.create_task(told.wait(), name="told again", keep_ref=True),
+        }
+        try:
+            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+            told.set()
+
+    async def _until_done(self, live: Callable[[], int]) -> None:
+        while True:
+            self._ended.clear()
+            if live():
+                await self._ended.wait()
+            elif self._unsent():
+                await asyncio.sleep(_PAUSE)
+            else:
+                break
+        if any(answer.http2 for answer in self._answers):
+            await asyncio.sleep(_LINGER)
+
+    def _forget_sent(self) -> None:
+        self._answers = [answer for answer in self._answers if not answer.is_sent]
+
+    def _unsent(self) -> int:
+        return sum(not answer.is_sent for answer in self._answers)
+
+
+def refusal() -> Refusal:
+    """The answer to a request that comes while the process ends."""
+    return _elsewhere("The proxy is shutting down and takes no new requests. Nothing was sent on; try again shortly.")
+
+
+def cut(*, begun: bool = False) -> Refusal:
+    """The answer to a request whose time was over before its answer. `begun`: its body ends a stream, as an event."""
+    if begun:
+        return _elsewhere("The proxy was stopped in the middle of this answer, which is incomplete. Try again shortly.")
+    return _elsewhere("The proxy was stopped before this request had its answer. Try again shortly.")
+
+
+def _elsewhere(message: str) -> Refusal:
+    """An answer that closes its connection, so that the next request opens a new one: at whoever listens then.
+
+    mitmproxy leaves that header out of an HTTP/2 answer, where it is not allowed.
+    """
+    made = proxy_errors.refusal(
+        503,
+        message,
+        type="server_error",
+        code="proxy_shutting_down",
+        retry_after=RETRY_AFTER,
+        retry=True,
+    )
+    made.headers["connection"] = "close"
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer on its last way: from mitmproxy's layers through its buffers to the operating system."""
+
+    http2: bool
+    flow: weakref.ref[http.HTTPFlow]
+    handler: weakref.ref[ConnectionHandler]
+    transport: asyncio.WriteTransport | None
+    """Kept, because mitmproxy forgets a connection that it closes before the last bytes are out."""
+
+    @classmethod
+    def to(cls, flow: http.HTTPFlow, handler: ConnectionHandler) -> _Answer:
+        connection = handler.transports.get(handler.client)
+        writer = connection.writer if connection else None
+        transport = writer.transport if isinstance(writer, asyncio.StreamWriter) else None
+        return cls(flow.request.is_http2, weakref.ref(flow), weakref.ref(handler), transport)
+
+    @property
+    def is_sent(self) -> bool:
+        flow, handler = self.flow(), self.handler()
+        if flow is not None and flow.live:
+            return False
+        if self.http2 and handler is not None and any(map(_holds_back, _layers(handler.layer))):
+            return False
+        return self.transport is None or not self.transport.get_write_buffer_size()
+
+
+def _layers(layer: Layer) -> Iterator[Layer]:
+    """`layer` and those within it."""
+    yield layer
+    for value in vars(layer).values():
+        for part in list(value.values()) if isinstance(value, dict) else [value]:
+            if isinstance(part, Layer):
+                yield from _layers(part)
+
+
+def _holds_back(layer: Layer) -> bool:
+    """Whether an HTTP/2 connection has bytes for which its client has not yet opened the window."""
+    http2 = getattr(layer, "h2_conn", None)
+    return http2 is not None and not http2.config.client_side and any(http2.stream_buffers.values())

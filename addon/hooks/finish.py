@@ -1,0 +1,88 @@
+"""An exchange's end: a line in the log, counts, mark and comment, redaction. Each once, on every way out."""
+
+from __future__ import annotations
+
+import logging
+from weakref import WeakSet
+
+from mitmproxy import http
+from mitmproxy.utils import asyncio_utils
+
+from .. import record
+from ..access.rate_limits import RateLimits, estimated_tokens
+from ..observe import log
+from ..observe.statistics import Statistics
+from ..record import Record
+from ..views import marks
+from .dispatch import Departures
+from .redaction import Redaction
+
+logger = logging.getLogger("hunyuan_fix")
+
+
+class Ending:
+    """Ends the exchanges that have begun; flows that were read from a file did so long ago."""
+
+    def __init__(self, departures: Departures, limits: RateLimits) -> None:
+        self._departures = departures
+        self._limits = limits
+        self.statistics = Statistics()
+        self.colours = False
+        """The log may carry colours."""
+        self._redaction = Redaction()
+        # A flow that was killed isn't live any more when its `error` hook comes.
+        self._begun: WeakSet[http.HTTPFlow] = WeakSet()
+
+    def expect(self, flow: http.HTTPFlow) -> None:
+        """Remember that `flow` has come in."""
+        self._begun.add(flow)
+
+    def end(self, flow: http.HTTPFlow, outcome: str, *, redact: bool) -> None:
+        """End the exchange of `flow`; `outcome` is its status or how else it ended."""
+        self._departures.ended(flow)
+        if not flow.live and flow not in self._begun:
+            return
+        exchange = record.of(flow.metadata)
+        if exchange is not None and not exchange["written"]:
+            keep_stream(flow, exchange)
+            self._charge(flow, exchange)
+            marks.mark(flow, exchange)
+            exchange["written"], exchange["plan"] = True, {}
+            if exchange["profile"] or exchange["answered"]:
+                self.statistics.count(exchange)
+                logger.info("%s", log.exchange(exchange, outcome, colours=self.colours))
+        if redact:
+            self._redaction.redact(flow)
+
+    @property
+    def under_way(self) -> list[http.HTTPFlow]:
+        """The exchanges with known hosts that haven't ended."""
+        exchanges = ((flow, record.of(flow.metadata)) for flow in self._begun if flow.live)
+        return [flow for flow, exchange in exchanges if exchange and exchange["profile"] and not exchange["written"]]
+
+    def _charge(self, flow: http.HTTPFlow, exchange: Record) -> None:
+        """Count the tokens of a client that has a limit of them."""
+        response = flow.response
+        if not exchange["client"] or response is None or response.status_code >= 400:
+            return
+        if exchange["answered"] and not exchange["tokens"]:
+            return  # nobody was asked; the joined answers of an embeddings request name what they have used
+        sent, received = len(flow.request.raw_content or b""), len(response.raw_content or b"")
+        tokens = exchange["tokens"] or estimated_tokens(sent, received, streamed=exchange["streamed"])
+        charging = self._limits.charge(exchange["client"], tokens)
+        asyncio_utils.create_task(charging, name="hunyuan-fix charges tokens", keep_ref=True)
+
+    def end_all(self, *, redact: bool) -> None:
+        """End what is under way: mitmproxy is about to end, and saves that too."""
+        for flow in [flow for flow in self._begun if flow.live]:
+            self.end(flow, "the proxy ended", redact=redact)
+        self._redaction.finish()
+
+
+def keep_stream(flow: http.HTTPFlow, exchange: Record) -> None:
+    """Give a streamed answer the body that was kept of it, for views and files; it went to the client already."""
+    stream = flow.response.stream if flow.response else None
+    kept = getattr(stream, "kept", None)  # not isinstance: after a hot reload the class is another
+    if flow.response is not None and flow.response.raw_content is None and kept is not None:
+        flow.response.raw_content = kept
+        exchange["stream_cut"] = bool(getattr(stream, "cut", False))

@@ -1,0 +1,81 @@
+"""A request's body as it came: its content coding taken off, its JSON read, within bounds and off the event loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..exchange import Change
+from ..wire import content_coding, json_body, proxy_errors, rule_names
+from ..wire.content_coding import CodingError, TooLarge
+from ..wire.json_body import InvalidJson, TooManyValues
+from ..wire.proxy_errors import Refusal
+from ..workers import Checkpoint, Workers
+
+_VALUE_COST = 32
+"""Bytes of text whose repair takes about as long as that of an empty value."""
+_PACKED_COST = 8
+"""Bytes that a packed one is expected to become."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What came: `plain`, unpacked and otherwise as it came; `data`, that as strict JSON, which leaves if no rule
+    changes the value.
+
+    `flaw` says why it can't be read, if it can't. `cost` is what working on it costs, as `Workers` counts.
+    """
+
+    plain: bytes
+    data: bytes
+    value: Any = None
+    changes: list[Change] = field(default_factory=list)
+    cost: int = 0
+    flaw: str = ""
+
+
+async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body | Refusal:
+    """The body `raw` in the content codings `encoding`, or why it is refused: what it costs is out of bounds."""
+
+    def unpack(checkpoint: Checkpoint) -> bytes:
+        return content_coding.unpack(raw, encoding, limit, checkpoint)
+
+    packed = content_coding.is_packed(raw, encoding)
+    try:
+        data = await workers.run(unpack, _PACKED_COST * len(raw) if packed else 0)
+    except TooLarge:
+        return _too_large(limit)
+    except CodingError as error:
+        return Body(raw, raw, flaw=str(error))
+    unpacked = packed and (bool(encoding) or data is not raw)
+    changes = [Change(rule_names.CODING, "", "packed bodies leave plain")] if unpacked else []
+    cost = len(data) + _VALUE_COST * json_body.structure(data)
+    try:
+        text = await workers.run(lambda _: json_body.read(data), cost)
+    except TooManyValues as error:
+        return _too_complex(error)
+    except InvalidJson:
+        return Body(data, data, changes=changes, flaw="its body is not valid JSON")
+    changes += [Change(rule_names.UNICODE, "", why) for why in text.mended]
+    return Body(data, text.data, text.value, changes, cost)
+
+
+def _too_large(limit: int) -> Refusal:
+    return proxy_errors.refusal(
+        413,
+        f"The request body is, or unpacks to, more than {limit} bytes (option hunyuan_max_body), or it unpacks to more "
+        "than 8 MiB and 8 times its size.",
+        type="invalid_request_error",
+        code="request_too_large",
+        retry=False,
+    )
+
+
+def _too_complex(error: TooManyValues) -> Refusal:
+    return proxy_errors.refusal(
+        413,
+        f"The request body has {error}, which is more than this proxy reads.",
+        type="invalid_request_error",
+        code="request_too_complex",
+        retry=False,
+    )

@@ -1,0 +1,83 @@
+"""Which connections are opened up and which pass through as they are."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable, Container, Iterable
+
+from ..hooks.startup import is_loopback
+
+QUIET_LOGGER = "mitmproxy.proxy.server"
+"""The logger on which mitmproxy tells of every connection."""
+
+
+def canonical(host: str) -> str:
+    """A host name as it is compared: lower case, no final dot, no brackets."""
+    return host.lower().rstrip(".").strip("[]")
+
+
+def host_in(authority: str) -> str:
+    """The host in `HOST:PORT`, as it is compared. What is no authority at all equals no host's name."""
+    host, colon, port = authority.rpartition(":")
+    return canonical(host if colon and (port.isdigit() or not port) else authority)
+
+
+def one_name(target: str, sni: str | None, sent: Iterable[str] = ()) -> str | None:
+    """The one host that a request is for, `None` where its client has named two.
+
+    `target`: the host that the client's connection was opened to; `sni`: the name in its TLS handshake; `sent`: what
+    it sent as `Host` and `:authority`. A client that resolves names itself opens its connection to an IP address: then
+    the name is that of its handshake, and the address counts for nothing, for anybody may answer there. A `Host` of
+    another name could lead to another customer of a shared front end, behind a certificate that is the right one.
+    """
+    if sni is None or canonical(sni) == canonical(target):
+        name = canonical(target)
+    elif _is_address(target):
+        name = canonical(sni)
+    else:
+        return None
+    return name if all(_same(host_in(authority), name) for authority in sent) else None
+
+
+def _same(host: str, name: str) -> bool:
+    return host == name or (is_loopback(host) and is_loopback(name))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(canonical(host))
+    except ValueError:
+        return False
+    return True
+
+
+def decrypts(sni: str | None, target: str | None, hosts: Container[str]) -> bool:
+    """Whether a TLS connection is for a known host, by the address it was opened to and by its SNI.
+
+    Without a target it is the handshake with the proxy itself (a client that speaks TLS to its proxy).
+    """
+    return target is None or one_name(target, sni) in hosts
+
+
+class QuietConnections(logging.Filter):
+    """Keeps the hosts of foreign connections out of mitmproxy's own log.
+
+    mitmproxy writes `server connect HOST:PORT (ADDRESS)` and `Streaming request to HOST.` for every
+    connection; with `HTTPS_PROXY` set that is a list of all that a person's tools talk to.
+    """
+
+    _openings = ("server connect ", "server disconnect ", "Streaming request to ", "Streaming response from ")
+
+    def __init__(self, foreign: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._foreign = foreign
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether `record` may be written."""
+        text = record.getMessage()
+        for opening in self._openings:
+            if text.startswith(opening):
+                # "HOST:PORT (ADDRESS)" or "HOST."
+                return not self._foreign(host_in(text.removeprefix(opening).split(" ", 1)[0].rstrip(".")))
+        return True

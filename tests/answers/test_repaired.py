@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import brotli
+import pytest
+import zstandard
+from hunyuan_fix import record
+from hunyuan_fix.answers import repaired
+from hunyuan_fix.answers.repaired import RepairedStream
+from hunyuan_fix.answers.streams import ChatStream
+from hunyuan_fix.exchange import AnswerPlan
+from hunyuan_fix.record import Record
+from hunyuan_fix.route import Address, Route
+from hunyuan_fix.wire.content_coding import CodingError, TooLarge
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.answers.streamed import text
+
+LIMIT = 1 << 20
+EVENT = 'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%s}]}\n\n'
+STREAM = (EVENT % ("你好", "null") + EVENT % ("", '"stop"') + "data: [DONE]\n\n").encode()
+FENCED = (EVENT % ("```json\\n{}\\n```", "null") + EVENT % ("", '"stop"') + "data: [DONE]\n\n").encode()
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": gzip.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.compress,
+}
+
+
+def exchange(endpoint: Any = "chat", **plan: Any) -> Record:
+    address = Address("https", "h", 443, "/")
+    begun = record.start({}, "POST", "/", Route("hunyuan", endpoint, "https://h", address, False, False, False))
+    begun["plan"] = AnswerPlan(**plan).to_plain()
+    return begun
+
+
+def streamed(stream: RepairedStream, *pieces: bytes) -> bytes:
+    """What comes out, as mitmproxy calls it; held to what a stream callable may return."""
+    out = []
+    for piece in (*pieces, b""):
+        chunks = stream(piece)
+        assert isinstance(chunks, list)
+        assert b"" not in chunks
+        out += chunks
+    return b"".join(out)
+
+
+@pytest.mark.parametrize("encoding", PACKERS)
+@given(data=st.data())
+def test_a_good_stream_keeps_its_bytes_wherever_it_is_split(encoding: str, data: st.DataObject):
+    packed = PACKERS[encoding](STREAM)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(packed)), max_size=6)))
+    pieces = [packed[start:end] for start, end in zip([0, *cuts], [*cuts, len(packed)], strict=True)]
+    assert streamed(RepairedStream(exchange(), encoding), *filter(None, pieces)) == STREAM
+
+
+def test_a_stream_is_repaired_and_its_rules_are_noted():
+    begun = exchange(json_fence=True)
+    assert b"```" not in streamed(RepairedStream(begun), FENCED)
+    assert begun["rules"] == ["answer-json-fence"]
+
+
+def test_rules_are_noted_while_the_stream_runs():
+    """Some clients close at [DONE], so that the end is never seen."""
+    begun = exchange(json_fence=True)
+    RepairedStream(begun)(FENCED)
+    assert begun["rules"]
+
+
+@pytest.mark.parametrize("method", ["feed", "finish"])
+def test_a_failure_lets_everything_pass(method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    def fails(*_: object) -> list[bytes]:
+        raise RuntimeError("secret words")
+
+    monkeypatch.setattr(ChatStream, method, fails)
+    assert streamed(RepairedStream(exchange()), STREAM[:50], STREAM[50:]) == STREAM
+    assert caplog.text.count("could not be repaired") == 1
+    assert "secret" not in caplog.text
+
+
+def test_a_stream_whose_compression_is_damaged_ends_with_an_error_that_a_client_can_read():
+    packed = gzip.compress(STREAM * 50)
+    damaged = packed[:60] + b"\xff" * 60
+    out = streamed(RepairedStream(exchange(), "gzip"), damaged, b"more")
+    assert b'"error"' in out
+
+
+def test_a_stream_that_unpacks_without_end_ends_with_an_error(monkeypatch: pytest.MonkeyPatch):
+    def unpacks(data: bytes) -> bytes:
+        if data == b"bomb":
+            raise TooLarge
+        return data
+
+    monkeypatch.setattr(repaired, "unpacker", lambda _: unpacks)
+    out = streamed(RepairedStream(exchange(), "gzip"), STREAM[:60], b"bomb", b"more", b"bomb")
+    assert out.count(b'"error"') == 1
+    assert b"more" not in out
+
+
+@given(st.data())
+def test_a_whole_answer_in_a_streams_place_becomes_one_wherever_it_is_split(data: st.DataObject):
+    begun = exchange(json_fence=True)
+    begun["streamed"] = True
+    body = b" \n" + chat("```json\n{}\n```")
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=6)))
+    pieces = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    out = streamed(RepairedStream(begun), *filter(None, pieces))
+    assert text(out) == "{}"
+    assert out.endswith(b"data: [DONE]\n\n")
+    assert begun["rules"] == ["answer-json-fence", "answer-stream"]
+
+
+def test_a_body_in_a_streams_place_has_a_bound(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(repaired, "MAX_WHOLE", 100)
+    begun = exchange()
+    begun["streamed"] = True
+    out = streamed(RepairedStream(begun), b"{" * 60, b" " * 60, b"{" * 60)
+    assert out.count(b'"error"') == 1
+    assert b"too large" in out
+
+
+def test_blanks_and_a_byte_order_mark_begin_a_stream_too():
+    for before in (b"\xef\xbb\xbf", b"\n", b"\r\n \n"[:2], b"\n" * 2000):
+        for size in (1, 5000):
+            data = before + STREAM
+            pieces = [data[start : start + size] for start in range(0, len(data), size)]
+            assert streamed(RepairedStream(exchange()), *pieces) == data
+
+
+def test_nothing_comes_after_the_end():
+    stream = RepairedStream(exchange())
+    assert streamed(stream, STREAM) == STREAM
+    assert stream(b"late") == []
+
+
+def test_an_unknown_coding():
+    with pytest.raises(CodingError):
+        RepairedStream(exchange(), "compress")
+
+
+def chat(content: str, reason: str = "stop") -> bytes:
+    message = {"role": "assistant", "content": content}
+    return json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": reason}]}).encode()
+
+
+@pytest.mark.parametrize("encoding", PACKERS)
+def test_a_whole_answer_is_repaired(encoding: str):
+    begun = exchange(json_fence=True)
+    body = repaired.repaired(begun, PACKERS[encoding](chat("```json\n{}\n```")), encoding, LIMIT)
+    assert isinstance(body, bytes)
+    assert json.loads(body)["choices"][0]["message"]["content"] == "{}"
+    assert begun["rules"] == ["answer-json-fence"]
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [(chat("fine"), ""), (b"x", "compress"), (b"x", "gzip, compress"), (chat("x" * LIMIT, "sensitive"), "")],
+)
+def test_an_answer_that_needs_nothing_or_can_not_be_read_is_left_alone(body: bytes, encoding: str):
+    begun = exchange()
+    assert repaired.repaired(begun, body, encoding, LIMIT) is None
+    assert begun["rules"] == []
+
+
+def test_embeddings_are_packed_where_they_were_asked_for():
+    body = b'{"data": [{"index": 0, "embedding": [1.0]}]}'
+    assert repaired.repaired(exchange("embeddings"), body, "", LIMIT) is None
+    packed = repaired.repaired(exchange("embeddings", base64_embeddings=True), body, "", LIMIT)
+    assert isinstance(packed, bytes)
+    assert json.loads(packed)["data"][0]["embedding"] == "AACAPw=="
+
+
+@pytest.mark.parametrize("encoding", PACKERS)
+def test_errors_are_made_honest(encoding: str):
+    body = json.dumps({"error": {"message": "请求限频", "type": "runtime_error", "code": "2003"}}).encode()
+    refusal = repaired.honest(exchange(), 400, PACKERS[encoding](body), encoding, "7")
+    assert refusal is not None
+    assert (refusal.status, refusal.headers["retry-after"]) == (429, "7")
+
+
+def test_other_errors_pass():
+    assert repaired.honest(exchange(), 500, b"<h1>", "", None) is None
+    assert repaired.honest(exchange(), 400, b"x", "gzip", None) is None

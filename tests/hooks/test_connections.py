@@ -1,0 +1,51 @@
+"""Who may connect, and what is said. The other hooks are shown with mitmproxy around them: test_hunyuan_fix,
+test_arrival, end_to_end. Who comes while mitmproxy starts: test_starting.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hunyuan_fix.hooks.connections import Connections
+from hunyuan_fix.hunyuan_fix import HunyuanFix
+from mitmproxy.test import taddons, tflow
+
+LEGACY = "reverse:https://api.hunyuan.cloud.tencent.com@4000"
+
+
+def test_nobody_from_elsewhere_is_let_in_before_the_port_is_bound_to_this_machine():
+    fix = HunyuanFix()
+    with taddons.context(fix):
+        client = tflow.tclient_conn()
+        client.sockname = ("192.0.2.1", 8080)
+        assert Connections(fix).client_connected(client) is None
+    assert client.error == "No listen address was given: only this machine may connect."
+
+
+@pytest.mark.parametrize(
+    ("mode", "upstream", "loud"),
+    [
+        (LEGACY, "", True),
+        (LEGACY, "https://tokenhub.tencentmaas.com/v1", False),
+        ("reverse:https://API.hunyuan.cloud.tencent.com@4000", "", True),
+        ("reverse:https://tokenhub.tencentmaas.com@4000", "", False),
+        ("regular@8080", "", False),
+    ],
+)
+def test_a_reverse_port_that_leads_nowhere_is_told_of_in_one_line(
+    caplog: pytest.LogCaptureFixture, mode: str, upstream: str, loud: bool
+):
+    caplog.set_level(logging.WARNING)
+    fix = HunyuanFix()
+    with taddons.context(fix) as context:
+        context.configure(fix, mode=[mode], hunyuan_upstream=upstream)
+        connections = Connections(fix)
+        connections.running()
+        connections.done()
+    said = [line for line in caplog.messages if "SHUT DOWN" in line]
+    assert len(said) == loud
+    for line in said:
+        assert "--set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1" in line
+        assert "2026-09-30" in line
+        assert "\n" not in line

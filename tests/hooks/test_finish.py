@@ -1,0 +1,253 @@
+"""An exchange's end: what it writes, counts and charges, once, on every way out. On the wire: test_departure.py."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hunyuan_fix import record
+from hunyuan_fix.access.client_tokens import digest_of
+from hunyuan_fix.config import options
+from hunyuan_fix.hooks.finish import Ending
+from hunyuan_fix.record import Record
+from hunyuan_fix.route import Address, Routes
+from hunyuan_fix.runtime import Services
+from mitmproxy import http
+from mitmproxy.test import tflow, tutils
+
+from tests.proxying import (
+    LOCAL,
+    Answer,
+    Arrived,
+    Endpoint,
+    Proxy,
+    Trust,
+    chat_answer,
+    json_answer,
+    run_endpoint,
+    run_proxy,
+    stream_answer,
+)
+from tests.waiting import until
+
+ALICE = f"hf-{'a' * 43}"
+KEY = "sk-of-the-proxy"
+LIMIT = 100_000
+BODY = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}]}
+ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}]}
+EVENTS = (
+    b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n',
+    b'data: {"choices":[],"usage":{"prompt_tokens":300,"completion_tokens":45,"total_tokens":345}}\n\n',
+    b"data: [DONE]\n\n",
+)
+
+
+@pytest.fixture(autouse=True)
+def logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [message for message in caplog.messages if message.startswith("POST")]
+
+
+# Charging a client's tokens
+
+
+@pytest.fixture
+def tokens_file(tmp_path: Path) -> str:
+    file = tmp_path / "clients.toml"
+    file.write_text(f'[clients.alice]\nhash = "sha256:{digest_of(ALICE).hex()}"\ntokens_per_minute = {LIMIT}\n')
+    file.chmod(0o600)
+    return str(file)
+
+
+def vectors(request: Arrived) -> Answer:
+    data = [
+        {"index": index, "embedding": [0.5], "object": "embedding"} for index, _ in enumerate(request.json["input"])
+    ]
+    used = len(data)
+    return json_answer({"object": "list", "data": data, "usage": {"prompt_tokens": used, "total_tokens": used}})
+
+
+async def used(proxy: Proxy) -> int:
+    """Tokens that Alice has used this minute, as the next answer tells her."""
+    headers = await proxy.addon.services.limits.admit("alice")
+    assert isinstance(headers, dict)
+    return LIMIT - int(headers["x-ratelimit-remaining-tokens"])
+
+
+async def asked(proxy: Proxy, path: str, body: dict[str, Any]) -> httpx.Response:
+    async with proxy.client(headers={"authorization": f"Bearer {ALICE}"}) as client:
+        return await client.post(path, json=body)
+
+
+@pytest.mark.parametrize("retry", ["vision", "all"])
+@pytest.mark.parametrize(
+    ("path", "body", "answer", "charged"),
+    [
+        ("/chat/completions", BODY, json_answer(ANSWER | {"usage": {"total_tokens": 1234}}), 1234),
+        ("/chat/completions", BODY | {"stream": True}, stream_answer(*EVENTS), 345),
+        ("/chat/completions", BODY, json_answer({"error": {"message": "no"}}, status=400), 0),
+        ("/embeddings", {"model": "hunyuan-embedding", "input": ["a"] * 3}, vectors, 3),
+        ("/embeddings", {"model": "hunyuan-embedding", "input": ["a"] * 120}, vectors, 120),
+    ],
+    ids=["whole", "streamed", "refused", "embeddings", "embeddings in parts"],
+)
+async def test_a_client_is_charged_what_the_answer_says(
+    trust: Trust,
+    tokens_file: str,
+    monkeypatch: pytest.MonkeyPatch,
+    retry: str,
+    path: str,
+    body: dict[str, Any],
+    answer: Any,
+    charged: int,
+):
+    monkeypatch.setenv("HUNYUAN_API_KEY", KEY)
+    async with run_endpoint(trust, tls=False) as endpoint:
+        endpoint.answer = answer
+        target = f"http://{LOCAL}:{endpoint.port}"
+        allowed: dict[str, Any] = {"hunyuan_client_tokens_file": tokens_file, "hunyuan_retry": retry}
+        async with run_proxy(trust, target, **allowed) as proxy:
+            status = (await asked(proxy, path, body)).status_code
+            assert status == (400 if not charged else 200)
+            await until(lambda: not proxy.addon.services.ending.under_way)
+            assert await used(proxy) == charged
+        assert {request.headers["authorization"] for request in endpoint.arrived} == {f"Bearer {KEY}"}
+
+
+async def test_an_answer_that_names_no_tokens_is_charged_by_its_size(
+    trust: Trust, tokens_file: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HUNYUAN_API_KEY", KEY)
+    async with run_endpoint(trust, tls=False) as endpoint:
+        endpoint.answer = chat_answer("word " * 1000)
+        target = f"http://{LOCAL}:{endpoint.port}"
+        async with run_proxy(trust, target, hunyuan_client_tokens_file=tokens_file) as proxy:
+            assert (await asked(proxy, "/chat/completions", BODY)).status_code == 200
+            await until(lambda: not proxy.addon.services.ending.under_way)
+            assert 500 < await used(proxy) < 5000
+
+
+async def test_what_the_proxy_answers_by_itself_costs_nothing(
+    trust: Trust, tokens_file: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HUNYUAN_API_KEY", KEY)
+    async with run_endpoint(trust, tls=False) as endpoint:
+        target = f"http://{LOCAL}:{endpoint.port}"
+        allowed: dict[str, Any] = {"hunyuan_client_tokens_file": tokens_file, "hunyuan_max_body": "1k"}
+        async with run_proxy(trust, target, **allowed) as proxy:
+            refused = await asked(proxy, "/chat/completions", BODY | {"stop": "x" * 2000})
+            assert refused.status_code == 413
+            assert await used(proxy) == 0
+        assert endpoint.arrived == []
+
+
+# Ending
+
+
+@pytest.fixture
+def ending() -> Ending:
+    return Services(options.parse({})).ending
+
+
+def begun(ending: Ending, **changed: Any) -> http.HTTPFlow:
+    """A live flow to a known host, with an answer."""
+    flow = tflow.tflow(req=tutils.treq(headers=http.Headers(authorization="Bearer sk-secret")), resp=True)
+    flow.live = True
+    address = Address("https", "api.hunyuan.cloud.tencent.com", 443, "/v1/chat/completions")
+    route = Routes(options.parse({})).route("POST", address, None)
+    assert route is not None
+    made = record.start(flow.metadata, "POST", address.path, route)
+    made.update(changed)  # type: ignore[typeddict-item]
+    ending.expect(flow)
+    return flow
+
+
+def exchange(flow: http.HTTPFlow) -> Record:
+    found = record.of(flow.metadata)
+    assert found is not None
+    return found
+
+
+async def test_an_exchange_ends_once(ending: Ending, caplog: pytest.LogCaptureFixture):
+    flow = begun(ending, model="hunyuan-lite", rules=["merge"])
+    assert ending.under_way == [flow]
+    for outcome in ("200", "Client disconnected."):
+        ending.end(flow, outcome, redact=True)
+    (line,) = lines(caplog)
+    assert line.endswith("-> 200")
+    assert ending.statistics.exchanges == 1
+    assert ending.under_way == []
+
+
+async def test_a_killed_flow_ends_too(ending: Ending, caplog: pytest.LogCaptureFixture):
+    """It isn't live any more when its `error` hook comes."""
+    flow = begun(ending)
+    flow.kill()
+    ending.end(flow, "Connection killed.", redact=True)
+    assert len(lines(caplog)) == 1
+    assert ending.under_way == []
+
+
+async def test_a_flow_from_a_file_ended_long_ago(ending: Ending, caplog: pytest.LogCaptureFixture):
+    flow = tflow.tflow(resp=True)
+    flow.live = False
+    record.start(flow.metadata, "POST", "/v1/chat/completions", None)
+    before = json.dumps(flow.metadata)
+    ending.end(flow, "200", redact=True)
+    assert lines(caplog) == []
+    assert json.dumps(flow.metadata) == before
+
+
+@pytest.mark.parametrize("redact", [True, False])
+async def test_keys_leave_the_flow_at_its_end_only(ending: Ending, redact: bool):
+    flow = begun(ending)
+    assert flow.request.headers["authorization"] == "Bearer sk-secret"
+    ending.end(flow, "200", redact=redact)
+    await asyncio.sleep(0)
+    ending.end_all(redact=redact)
+    assert ("sk-secret" in flow.request.headers["authorization"]) != redact
+
+
+async def test_when_the_process_ends_all_that_is_under_way_does(ending: Ending, caplog: pytest.LogCaptureFixture):
+    flows = [begun(ending) for _ in range(3)]
+    ending.end(flows[0], "200", redact=True)
+    ending.end_all(redact=True)
+    assert [line.partition("-> ")[2] for line in lines(caplog)] == ["200", "the proxy ended", "the proxy ended"]
+    assert ending.under_way == []
+    assert all(exchange(flow)["written"] for flow in flows)
+    assert not any("sk-secret" in flow.request.headers["authorization"] for flow in flows)
+
+
+async def test_other_hosts_are_not_waited_for(ending: Ending, caplog: pytest.LogCaptureFixture):
+    flow = begun(ending, profile="")
+    assert ending.under_way == []
+    ending.end(flow, "200", redact=True)
+    assert lines(caplog) == []
+    assert ending.statistics.exchanges == 0
+
+
+async def test_draining_waits_for_the_last_answer(trust: Trust, endpoint: Endpoint):
+    """The endpoint answers after mitmproxy was told to end: its client has the whole answer."""
+    told = asyncio.Event()
+
+    async def late(_: Arrived) -> Answer:
+        await told.wait()
+        return chat_answer("late, but whole")
+
+    endpoint.answer = late
+    target = f"https://{LOCAL}:{endpoint.port}"
+    async with run_proxy(trust, target, hunyuan_drain_timeout="20") as proxy, proxy.client() as client:
+        asking = asyncio.create_task(client.post("/chat/completions", json=BODY))
+        await until(lambda: endpoint.arrived)
+        proxy.master.shutdown()
+        await until(lambda: proxy.addon.services.draining.begun)
+        told.set()
+        assert (await asking).json()["choices"][0]["message"]["content"] == "late, but whole"

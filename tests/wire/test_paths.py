@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hunyuan_fix.wire import paths
+from hunyuan_fix.wire.paths import CHAT, EMBEDDINGS, MODELS
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize("api", [CHAT, EMBEDDINGS, MODELS])
+@pytest.mark.parametrize("base", ["", "/v1", "/plan/v3", "/openai/deployments/My-Model/v1", "/api/v3/v1", "/models/v1"])
+def test_what_is_spelt_well_is_read_as_it_stands(base: str, api: str):
+    assert paths.read(base + api) == (base, api)
+
+
+SEPARATORS = st.sampled_from(["/", "//", "///", "/./"])
+
+
+@given(
+    st.data(),
+    st.sampled_from(["/v1", "/plan/v3", ""]),
+    st.sampled_from([CHAT, EMBEDDINGS, MODELS]),
+    st.integers(1, 3),
+    st.sampled_from(["", CHAT, EMBEDDINGS]),
+    st.sampled_from(["", "/", "//"]),
+)
+def test_the_ways_in_which_clients_put_it_together(
+    data: st.DataObject, base: str, api: str, times: int, pasted: str, end: str
+):
+    """Versions and whole paths given twice; slashes, capitals and percent-encoding anywhere."""
+    version = base[-3:]
+    spelt = base + version * (times - 1) + pasted + (version if pasted and data.draw(st.booleans()) else "") + api
+
+    def letter(match: re.Match[str]) -> str:
+        return data.draw(
+            st.sampled_from([match[0], match[0].upper(), f"%{ord(match[0]):02x}", f"%{ord(match[0]):02X}"])
+        )
+
+    head = base.removesuffix(version)  # parts that say nothing to us stay as they were sent
+    written = head + re.sub(r"[a-z0-9]", letter, spelt.removeprefix(head))
+    written = re.sub(r"/", lambda _: data.draw(SEPARATORS), written) + end
+    read_base, read_api = paths.read(written)
+    assert (read_base, read_api) == (base, api)
+    assert paths.read(read_base + api) == (base, api)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "*",
+        "/",
+        "/v1",
+        "/v1/chat",
+        "/v1/completions",
+        "/v1/chatcompletions",
+        "/v1/mychat/completions",
+        "/v1/xmodels",
+    ],
+)
+def test_what_is_no_known_api(path: str):
+    assert paths.read(path) == ("", None)
+
+
+def test_a_base_that_ends_with_models_is_kept():
+    assert paths.read("/models/chat/completions") == ("/models", CHAT)
+
+
+@given(st.text())
+def test_any_text_has_a_reading(path: str):
+    base, api = paths.read(path)
+    assert paths.read(base + (api or "")) == (base, api)
+
+
+def test_reading_takes_time_in_proportion():
+    def seconds(times: int) -> float:
+        path = "/v1/chat/completions" * times
+        begun = time.process_time()
+        assert paths.read(path) == ("/v1", CHAT)
+        return time.process_time() - begun
+
+    assert min(seconds(80_000) for _ in range(3)) < 10 * min(seconds(20_000) for _ in range(3))
