@@ -42,7 +42,7 @@ def made(name: str) -> str:
     command = [sys.executable, "-P", "-m", *COMMANDS[name], "--help"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HUNYUAN_", "XDG_"))}
     # Whoever reads it has another home.
-    environment |= {"HOME": "~", "PYTHONPATH": str(ROOT), "COLUMNS": COLUMNS, "PYTHONIOENCODING": "utf-8"}
+    environment |= {"HOME": "/home/you", "PYTHONPATH": str(ROOT), "COLUMNS": COLUMNS, "PYTHONIOENCODING": "utf-8"}
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8", check=True
     ).stdout
