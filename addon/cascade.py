@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from .exchange import Change, JsonObject
+from .exchange import Change, JsonObject, Response
 from .images import data, in_body
 from .images.data import BadImage
 from .images.in_body import Image
@@ -24,7 +24,7 @@ from .upstream.client import Outgoing
 from .vision import descriptions
 from .vision.descriptions import CallGone, Description, Descriptions, Failure, Finding, SingleFlight
 from .vision.vision_call import RETRY_AFTER, Vision, VisionCall
-from .wire.proxy_errors import Refusal, refusal
+from .wire.proxy_errors import refusal
 from .workers import Workers
 
 _EACH = 100
@@ -65,7 +65,7 @@ class CascadeOutcome:
     changes: list[Change]
     calls: int
     cached: int
-    refusal: Refusal | None
+    refusal: Response | None
 
 
 class Cascade:
@@ -91,7 +91,7 @@ class Cascade:
         self._clock = clock
         self._settings = CascadeSettings()
         self.known = known or descriptions.in_memory(self._settings.cache_entries, self._settings.cache_bytes, clock)
-        self._flights: SingleFlight[tuple[bytes, bytes], Finding | Refusal] = SingleFlight()
+        self._flights: SingleFlight[tuple[bytes, bytes], Finding | Response] = SingleFlight()
 
     def configure(self, settings: CascadeSettings) -> None:
         """Use `settings` from the next request on. What is known stays, as far as the new bounds allow."""
@@ -159,15 +159,15 @@ class Cascade:
         concurrency: int,
         findings: dict[bytes, Finding],
         outcome: CascadeOutcome,
-    ) -> Refusal | None:
+    ) -> Response | None:
         """Make the calls in `needed`, in order, `concurrency` at a time. Fills `findings`, counts in `outcome`.
 
         After a failure that may pass no call is begun any more, but those under way end and are kept, so that the
         client's next try costs less and gets further. One that can't be mended ends the others at once.
         """
         waiting = iter(needed.items())
-        running: dict[asyncio.Task[Finding | Refusal], bytes] = {}
-        failed: Refusal | None = None
+        running: dict[asyncio.Task[Finding | Response], bytes] = {}
+        failed: Response | None = None
         until = math.inf
         try:
             while True:
@@ -183,7 +183,7 @@ class Cascade:
                     return failed or _late()
                 for task in done:
                     key, result = running.pop(task), task.result()
-                    if not isinstance(result, Refusal):
+                    if not isinstance(result, Response):
                         findings[key] = result
                     elif _may_pass(result):
                         failed = failed or result
@@ -193,7 +193,7 @@ class Cascade:
             for task in running:
                 task.cancel()
 
-    async def _finding(self, key: bytes, call: VisionCall, outcome: CascadeOutcome) -> Finding | Refusal:
+    async def _finding(self, key: bytes, call: VisionCall, outcome: CascadeOutcome) -> Finding | Response:
         """What another request has paid for, or pays for just now, else a call of this request's own."""
         if known := self.known.at_hand(key):
             outcome.cached += 1
@@ -208,10 +208,10 @@ class Cascade:
         except CallGone:
             return _late()
 
-    async def _call(self, key: bytes, call: VisionCall) -> Finding | Refusal:
+    async def _call(self, key: bytes, call: VisionCall) -> Finding | Response:
         """Ask, and remember what came of it: here, so that it is kept even if nobody waits any more."""
         result = await self._vision.ask(call)
-        if not isinstance(result, Refusal):
+        if not isinstance(result, Response):
             fleeting = isinstance(result, Failure) or data.is_remote(call.url)
             self.known.put(key, result, self._settings.cache_ttl if fleeting else None)
         return result
@@ -280,11 +280,11 @@ def _account(upstream: Upstream) -> bytes:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).digest()
 
 
-def _may_pass(refusal: Refusal) -> bool:
+def _may_pass(refusal: Response) -> bool:
     return refusal.status == 429 or refusal.status >= 500
 
 
-def _late() -> Refusal:
+def _late() -> Response:
     """The error when time is up. What was described until then is kept."""
     return refusal(
         504,

@@ -26,6 +26,18 @@ class Change:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer made here: an error, a repaired answer, the joined parts of a batch.
+
+    Header names are in lower case, as HTTP/2 wants them.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class Changes(list[Change]):
     """What one rule did to a body.
 
@@ -48,7 +60,7 @@ class Changes(list[Change]):
 class AnswerPlan:
     """What must be undone in the answer, because a rule changed the question. Filled by the rules.
 
-    Plain data only: it travels in `flow.metadata`, which outlives a hot reload and a saved flow file.
+    Plain data only: it travels in `flow.metadata`, and a saved flow file takes nothing else.
     """
 
     tool_names: dict[str, str] = field(default_factory=dict)
@@ -60,7 +72,7 @@ class AnswerPlan:
     json_fence: bool = False
     """A JSON answer was asked for by instruction: take a ```json fence around it off."""
     stop: list[str] = field(default_factory=list)
-    """Stop texts that this endpoint includes in its output (hunyuan.md section 2): cut them off."""
+    """Stop texts that this endpoint includes in its output (docs/facts/hunyuan.md#stop): cut them off."""
     base64_embeddings: bool = False
     """The client asked for `encoding_format: base64`: pack the floats (little-endian float32)."""
 

@@ -40,6 +40,11 @@ if __name__ != "hunyuan_fix.hunyuan_fix":  # mitmproxy runs it by its path
         del sys.path[0]
     _load_package()
 
+from mitmproxy import ctx, exceptions, http  # noqa: E402 - after sys.path is right
+from mitmproxy.addonmanager import Loader  # noqa: E402
+from mitmproxy.connection import Client  # noqa: E402
+from mitmproxy.utils import asyncio_utils  # noqa: E402
+
 from hunyuan_fix import record, runtime  # noqa: E402
 from hunyuan_fix.access import client_tokens  # noqa: E402
 from hunyuan_fix.config import config_file, options  # noqa: E402
@@ -53,10 +58,6 @@ from hunyuan_fix.route import Routes  # noqa: E402
 from hunyuan_fix.upstream.client import Transport  # noqa: E402
 from hunyuan_fix.views import marks  # noqa: E402
 from hunyuan_fix.views.commands import Commands  # noqa: E402
-from mitmproxy import ctx, exceptions, http  # noqa: E402 - after sys.path is right
-from mitmproxy.addonmanager import Loader  # noqa: E402
-from mitmproxy.connection import Client  # noqa: E402
-from mitmproxy.utils import asyncio_utils  # noqa: E402
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -72,7 +73,7 @@ _WATCHED = frozenset(
 
 
 class HunyuanFix:
-    """The addon. One a process; a hot reload makes a new one beside the old, which ends what it has begun."""
+    """The addon. A hot reload replaces it, and nothing else (docs/facts/mitmproxy.md#hot-reload)."""
 
     name = "hunyuan_fix"
 
@@ -171,7 +172,7 @@ class HunyuanFix:
 
     def done(self) -> "asyncio.Task[None]":
         """End: at a shutdown when what is under way has ended or had its time, at a hot reload without haste."""
-        # A coroutine function would stop hot reload (facts/mitmproxy.md section 0, row 7); a task is awaited
+        # A coroutine function would stop hot reload (docs/facts/mitmproxy.md#coroutine-done); a task is awaited
         # at shutdown and goes on by itself after a reload.
         ending = ctx.master.should_exit.is_set()
         return asyncio_utils.create_task(
@@ -179,7 +180,7 @@ class HunyuanFix:
         )
 
     async def _retire(self) -> None:
-        """Leave to the instance that a hot reload has made; what this one has begun it ends."""
+        """After a hot reload: wait for the requests that this instance still repairs. The new one gets all others."""
         if tasks := [task for group in self._tasks.values() for task in group]:
             await asyncio.wait(tasks)
 
@@ -231,7 +232,7 @@ class HunyuanFix:
         self._tasks[client].add(task)
         try:
             # Not `await task`: a cancelled task would raise CancelledError here, and a hook that lets it out
-            # hangs its client for ever (facts/mitmproxy.md section 0, row 3).
+            # hangs its client for ever (docs/facts/mitmproxy.md#hook-cancelled).
             if not task.done():  # tasks start eagerly: without images they are done by now
                 await asyncio.wait({task})
             if task.cancelled():

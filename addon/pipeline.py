@@ -8,14 +8,13 @@ from typing import TypeGuard
 from . import profiles, rules, texts
 from .cascade import Cascade, CascadeSettings
 from .config.options import Settings
-from .exchange import Change, Endpoint, JsonObject
+from .exchange import Change, Endpoint, JsonObject, Response
 from .rules import embeddings, overlong, successor
 from .rules.context import RuleContext
 from .rules.tool_model import tool_model
 from .texts.marks import tracked
 from .upstream.calls import Upstream
 from .wire import proxy_errors
-from .wire.proxy_errors import Refusal
 from .workers import LIGHT, Checkpoint, Workers
 
 
@@ -34,7 +33,7 @@ class Outcome:
     changes: list[Change] = field(default_factory=list)
     vision_calls: int = 0
     cached: int = 0
-    refusal: Refusal | None = None
+    refusal: Response | None = None
     overlong: tuple[int, int] | None = None
     """Estimated tokens of the input, and the model's limit."""
     batches: list[JsonObject] = field(default_factory=list)
@@ -135,7 +134,7 @@ async def _rules(
         outcome.refusal = _too_long(context.model.id, *outcome.overlong)
 
 
-def _too_long(model: str, estimated: int, limit: int) -> Refusal:
+def _too_long(model: str, estimated: int, limit: int) -> Response:
     return proxy_errors.refusal(
         400,
         f"The input is estimated at {estimated} tokens, past the limit of {limit} of the model {model}, which "

@@ -1,7 +1,7 @@
 """What is remembered of one exchange while it is on its way: plain data in `flow.metadata`.
 
-There it outlives a hot reload (the old instance of the addon finishes the request, the new one gets the
-response) and a saved flow file, which takes nothing but plain data (facts/mitmproxy.md section 3).
+Plain data, because a saved flow file takes nothing else (docs/facts/mitmproxy.md#metadata). Not the addon's
+attributes: after a hot reload another instance gets the response (docs/facts/mitmproxy.md#hot-reload).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ _LOOK_EVERY = 1.0
 
 
 class Services:
-    """What the hooks use, under `settings`. It outlives a hot reload: slots stay taken, descriptions known."""
+    """What the hooks use, under `settings`. A hot reload leaves them alone: slots stay taken, descriptions known."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""What the "model" answers: a pure function of the request (facts section E, 1.3 and 6)."""
+"""What the "model" answers: a pure function of the request (docs/facts/hunyuan.md#tool-calls)."""
 
 import hashlib
 import itertools

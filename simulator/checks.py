@@ -1,7 +1,7 @@
 """The oracle: is this body one that the endpoint accepts, and if not, with what is it refused?
 
 Pure, and shared with nobody: the server asks it before it answers, and the property tests of the repair rules ask it
-whether a repaired body is sound. Order of the checks as the facts suggest: fields and types, model, parameters,
+whether a repaired body is sound. Order of the checks (inferred): fields and types, model, parameters,
 system's place, empty content, alternation, length.
 """
 
@@ -114,7 +114,7 @@ def _abilities(body: Json, profile: ProfileName) -> Iterator[Finding]:
 
 
 def embedding_problems(body: object, profile: ProfileName, *, strict: bool = True) -> Problem | None:
-    """The first refusal of a body for /v1/embeddings (facts section 5), None if it is accepted."""
+    """The first refusal of a body for /v1/embeddings (docs/facts/hunyuan.md#embeddings), None if it is accepted."""
     finding = next(_embedding_findings(body, profile, strict=strict), None)
     return None if finding is None else problem(profile, finding)
 

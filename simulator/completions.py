@@ -1,4 +1,4 @@
-"""Writing an answer down: as one completion, or as the chunks of a stream (facts section 6)."""
+"""Writing an answer down: as one completion, or as the chunks of a stream (docs/facts/hunyuan.md#streams)."""
 
 from collections.abc import Iterator
 

@@ -32,6 +32,6 @@ def image_urls(body: object) -> Iterator[str]:
 
 
 def thinking_enabled(body: Json) -> bool:
-    """Whether a TokenHub request asks for thinking; hy3's default is not to (facts section 9)."""
+    """Whether a TokenHub request asks for thinking; hy3's default is not to (docs/facts/tokenhub.md#thinking)."""
     thinking = body.get("thinking")
     return isinstance(thinking, dict) and thinking.get("type") == "enabled"

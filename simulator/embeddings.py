@@ -1,4 +1,4 @@
-"""/v1/embeddings: unit vectors made from a hash of the text, 1024 floats each (facts section 5)."""
+"""/v1/embeddings: unit vectors made from a hash of the text, 1024 floats each (docs/facts/hunyuan.md#embeddings)."""
 
 import hashlib
 import math

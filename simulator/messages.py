@@ -1,4 +1,4 @@
-"""The message rules, as findings: facts section 1 and rows A1 to A3, A7, B1, B2, B8, B9, C4 to C6.
+"""The message rules, as findings: docs/facts/hunyuan.md#messages and its rows A1 to A3, A7, B1, B2, B8, B9, C4 to C6.
 
 Everything here relies on `shape.body_shape` having found nothing.
 """
@@ -205,7 +205,7 @@ def pairing(messages: Messages) -> Iterator[Finding]:
 
 
 def reasoning_kept(messages: Messages) -> Iterator[Finding]:
-    """H1: hy3 with thinking on wants its reasoning back beside its tool calls (facts section 9)."""
+    """H1: hy3 with thinking on wants its reasoning back beside its tool calls (docs/facts/tokenhub.md#thinking)."""
     for index, message in enumerate(messages):
         if message.get("tool_calls") and "reasoning_content" not in message:
             yield Finding("H1", f"/messages/{index}/reasoning_content: missing")

@@ -1,4 +1,4 @@
-"""The model catalogue: who sees images, who thinks, who is retired (facts sections 0, 3.1 and 3.2)."""
+"""The model catalogue: images, thinking, retirement (docs/facts/hunyuan.md#models, docs/facts/tokenhub.md#models)."""
 
 from dataclasses import dataclass
 

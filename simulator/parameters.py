@@ -1,4 +1,7 @@
-"""The parameter rules, as findings: facts sections 2 and 9, rows B3 to B7, C1 and C2."""
+"""The parameter rules, as findings: rows B3 to B7, C1 and C2.
+
+docs/facts/hunyuan.md#parameters and docs/facts/tokenhub.md#parameters.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any

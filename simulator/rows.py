@@ -1,7 +1,7 @@
 """The refusals: what each profile answers for each row, word for word.
 
-Texts, statuses and codes: facts sheet sections 1.2 and 9 and its table of rows A to C. A text that nobody
-has seen live is the sheet's own inference.
+Texts, statuses and codes: docs/facts/hunyuan.md#errors and docs/facts/tokenhub.md#errors; what each row refuses:
+docs/facts/hunyuan.md#simulator-rows. A text that no report shows is inferred.
 """
 
 import hashlib
@@ -131,7 +131,7 @@ def problem(profile: ProfileName, finding: Finding) -> Problem:
 
 
 def error_body(profile: ProfileName, refusal: Refusal, *, subject: str = "", salt: str = "") -> Json:
-    """The JSON envelope: helper E of the facts for "hunyuan", section 9 (1823/131595) for "tokenhub"."""
+    """The JSON envelope: docs/facts/hunyuan.md#errors, or docs/facts/tokenhub.md#errors (1823/131595)."""
     request_id = hashlib.md5(salt.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
     message = refusal.message.format(subject=subject)
     if profile == "hunyuan":

@@ -68,7 +68,7 @@ def _said_oddly(frames: list[bytes], profile: ProfileName, fault: Fault) -> list
 
 
 def error_event(profile: ProfileName) -> bytes:
-    """An error inside a stream: `data: {"error": ...}`, the form that albedo guards against (facts section 6)."""
+    """An error inside a stream: `data: {"error": ...}` (claimed: docs/facts/hunyuan.md#streams)."""
     rows = HUNYUAN if profile == "hunyuan" else TOKENHUB
     return _frame(error_body(profile, rows["A9"], salt="error event"))
 

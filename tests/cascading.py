@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import profiles, texts
 from hunyuan_fix.cascade import Cascade, CascadeOutcome, CascadeSettings
 from hunyuan_fix.upstream.calls import Upstream
 from hunyuan_fix.upstream.client import Outgoing
 from hunyuan_fix.vision.vision_call import Vision
-
 from tests.vision_server import (
     Received,
     Reply,
@@ -86,7 +86,7 @@ class Setting:
 
 @pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])
 async def setting(request: pytest.FixtureRequest) -> AsyncIterator[Setting]:
-    """mitmproxy runs with the eager task factory (mitmproxy.md section 0)."""
+    """mitmproxy runs with the eager task factory (docs/facts/mitmproxy.md#eager-tasks)."""
     asyncio.get_running_loop().set_task_factory(request.param)
     async with vision_server() as server:
         made = Setting(server)

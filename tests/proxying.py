@@ -18,12 +18,12 @@ import hypercorn.asyncio
 import hypercorn.config
 import pytest
 import trustme
-from hunyuan_fix.hooks.connections import Connections
-from hunyuan_fix.hunyuan_fix import HunyuanFix
-from hunyuan_fix.views.commands import Commands
 from mitmproxy.options import Options
 from mitmproxy.tools.dump import DumpMaster
 
+from hunyuan_fix.hooks.connections import Connections
+from hunyuan_fix.hunyuan_fix import HunyuanFix
+from hunyuan_fix.views.commands import Commands
 from scripts.lib.services import free_port
 
 LOCAL = "localhost"

@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import rules, texts
 from hunyuan_fix.cascade import Cascade, CascadeSettings
 from hunyuan_fix.texts.marks import tracked
 from hunyuan_fix.upstream.client import Outgoing
-
 from tests.cascading import (
     HUNYUAN,
     IMAGE,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import texts
 from hunyuan_fix.cascade import Cascade, CascadeOutcome
 from hunyuan_fix.images import in_body
@@ -17,7 +18,6 @@ from hunyuan_fix.stores import Chain, Memory, Sqlite
 from hunyuan_fix.upstream.calls import Upstream
 from hunyuan_fix.vision.descriptions import Descriptions, Finding
 from hunyuan_fix.workers import LIGHT
-
 from tests.cascading import (
     IMAGE,
     TOKENHUB,
@@ -216,7 +216,7 @@ async def test_client_that_leaves_ends_its_calls(setting: Setting) -> None:
 
 @pytest.mark.parametrize("leaver", [0, 1])
 async def test_client_that_leaves_disturbs_no_other(setting: Setting, leaver: int) -> None:
-    """Nor does the cancellation reach the other's hook (mitmproxy.md section 0 row 3)."""
+    """Nor does the cancellation reach the other's hook (docs/facts/mitmproxy.md#hook-cancelled)."""
     gate = Gate(setting.server)
     started = [setting.start(body(IMAGE)), setting.start(body(IMAGE))]
     await gate.asked("a")

@@ -18,11 +18,11 @@ from typing import Any
 
 import httpx
 import pytest
-from hunyuan_fix.simulator import checks
 from openai._streaming import SSEDecoder
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
+from hunyuan_fix.simulator import checks
 from tests import more_cases
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Trust, json_answer, run_endpoint, run_proxy
 

@@ -8,9 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from hunyuan_fix.config.options import OPTIONS
 from hunyuan_fix.rules import CHAT_RULES
-
 from scripts.lib import launch
 from tests import client_guides
 from tests.client_guides import FOLDER, SECTIONS, Guide

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from hunyuan_fix.config.options import OPTIONS, Option
 from hunyuan_fix.rules import CHAT_RULES
 from hunyuan_fix.rules.context import Rule
@@ -20,6 +21,19 @@ MODULES = sorted(
     for path in (ROOT / "addon").rglob("*.py")
     if path.name != "__init__.py" and path.parent.name != "rules"
 )
+TEXTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [
+        *ROOT.glob("*.md"),
+        *(path for room in ("addon", "simulator", "scripts", "tests", "docs") for path in (ROOT / room).rglob("*")),
+    ]
+    if path.is_file()
+    and (path.suffix in {".py", ".md", ".toml", ".sh", ".yaml"} or path.parent == ROOT / "scripts")
+    and not path.is_relative_to(ROOT / "tests/captures")
+    and not path.is_relative_to(ROOT / "tests/cases")
+)
+"""Everything that may cite: code, comments, tests and pages."""
+LINKED = sorted(page for page in TEXTS if page.endswith(".md"))
 SCRIPTS = sorted(f"scripts/{path.name}" for path in (ROOT / "scripts").iterdir() if path.is_file())
 
 
@@ -93,8 +107,128 @@ def test_both_readmes_have_the_same_parts() -> None:
     assert blocks[0] == blocks[1]
 
 
-@pytest.mark.parametrize("page", [*READMES, *PAGES])
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page: a repeated one gets -1, -2 and so on."""
+    seen: dict[str, int] = {}
+    found = set()
+    text = re.sub(r"^(```|~~~).*?^\1", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for heading in re.findall(r"^#{1,6} +(.+?)(?: +#+)? *$", text, re.MULTILINE):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        slug = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        found.add(slug if slug not in seen else f"{slug}-{seen[slug]}")
+        seen[slug] = seen.get(slug, 0) + 1
+    return found
+
+
+def broken(path: Path, anchor: str) -> str:
+    """What is wrong with a link to `anchor` of `path`: empty when it opens."""
+    if not path.exists():
+        return f"{path}: no such file"
+    if anchor and path.suffix == ".md" and anchor not in anchors(path):
+        return f"{path}: no heading #{anchor}"
+    return ""
+
+
+def broken_citations(text: str) -> list[str]:
+    """Citations of pages in docs/ that don't open. NAME, PAGE and * stand for any name."""
+    problems = []
+    for path, anchor in re.findall(r"(?<![\w/.-])(docs/[\w./*-]*\w)(?:#([\w-]+))?", text):
+        pattern = re.sub(r"\b(NAME|PAGE)\b", "*", path)
+        if "*" not in pattern:
+            problems.append(broken(ROOT / path, anchor))
+        elif not any(ROOT.glob(pattern)):
+            problems.append(f"{path}: no such files")
+    return [problem for problem in problems if problem]
+
+
+def broken_links(text: str, folder: Path, page: Path) -> list[str]:
+    """Relative links, and links within `page`, that don't open."""
+    links = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?[^)]*\)", text)
+    return [
+        problem
+        for target, anchor in links
+        if not re.match(r"\w+:", target) and (problem := broken(folder / target if target else page, anchor))
+    ]
+
+
+UNOPENED = {
+    "a page of facts outside docs/": r"(?<!docs/)\bfacts/\w+",
+    "a page of facts without its path": r"(?<![\w/-])(?:mitmproxy|hunyuan|tokenhub|clients|peers|performance)\.md\b",
+    "facts without a page": r"\bfacts(?: sheet)?,? (?:sections?|[A-Z]\b)",
+    "an issue of a tracker that isn't public": r"\b[Ii]ssues? \d",
+    "a paper of the team": r"\bdesign\.md\b|\breview-\d|/work/shared\b",
+}
+"""What a reader of the repository can't open."""
+
+
+def unopened(text: str, page: str = "") -> list[str]:
+    found = {what: re.search(pattern, text) for what, pattern in UNOPENED.items()}
+    if page.startswith("docs/"):  # pages link to their neighbours without the path
+        del found["a page of facts without its path"], found["a page of facts outside docs/"]
+    return [f"{what}: {match[0]}" for what, match in found.items() if match]
+
+
+@pytest.mark.parametrize("page", [text for text in TEXTS if text != "tests/test_docs.py"])
+def test_every_citation_opens(page: str) -> None:
+    assert broken_citations(read(page)) + unopened(read(page), page) == []
+
+
+@pytest.mark.parametrize("page", LINKED)
 def test_local_links_lead_somewhere(page: str) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", read(page)):
-        if not re.match(r"\w+:", target):
-            assert ((ROOT / page).parent / target).exists(), target
+    assert broken_links(read(page), (ROOT / page).parent, ROOT / page) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(docs/facts/mitmproxy.md#no-such-heading)",
+        "(docs/facts/gone.md)",
+        "docs/facts/mitmproxy.md#Hook-Cancelled",
+        "docs/pictures/*.png",
+    ],
+)
+def test_a_broken_citation_is_found(text: str) -> None:
+    assert len(broken_citations(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(facts/mitmproxy.md section 0)",
+        "(hunyuan.md section 1.2)",
+        "(facts section 9)",
+        "(issue 4 point 1)",
+        "Issue 12",
+        "as in design.md",
+        "as review-2026 says",
+        "/work/shared/captures",
+        "peers.md",
+    ],
+)
+def test_what_cannot_be_opened_is_found(text: str) -> None:
+    assert unopened(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docs/facts/mitmproxy.md#hook-cancelled",
+        "BerriAI/litellm#12862",
+        "(docs/facts/hunyuan.md).",
+        "docs/facts/PAGE.md#anchor",
+    ],
+)
+def test_what_opens_is_no_finding(text: str) -> None:
+    assert broken_citations(text) + unopened(text) == []
+
+
+@pytest.mark.parametrize("link", ["[a](mitmproxy.md#gone)", "[a](gone.md)", "[a](#gone)", "[a](../gone)"])
+def test_a_broken_link_is_found(link: str) -> None:
+    page = ROOT / "docs/facts/README.md"
+    assert len(broken_links(link, page.parent, page)) == 1
+
+
+def test_anchors_are_those_of_github(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A b: `c_d` – e\n## A\n## A\n```\n# no heading\n```\n## [Link](x) ##\n", encoding="utf-8")
+    assert anchors(page) == {"a-b-c_d--e", "a", "a-1", "link"}

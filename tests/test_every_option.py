@@ -18,6 +18,8 @@ from typing import Any
 
 import httpx
 import pytest
+from mitmproxy.http import HTTPFlow
+
 from hunyuan_fix import record, stores
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.admission import Account, Admission, NotAdmitted
@@ -29,8 +31,6 @@ from hunyuan_fix.relay import Relay
 from hunyuan_fix.upstream.circuit_breaker import Spared
 from hunyuan_fix.vision.descriptions import Descriptions
 from hunyuan_fix.vision.vision_call import Vision
-from mitmproxy.http import HTTPFlow
-
 from scripts.lib.services import free_port
 from tests.proxying import (
     LOCAL,

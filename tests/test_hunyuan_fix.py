@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from hunyuan_fix import record
-from hunyuan_fix.hunyuan_fix import HunyuanFix
 from mitmproxy import exceptions
 from mitmproxy.test import taddons, tflow
 
+from hunyuan_fix import record
+from hunyuan_fix.hunyuan_fix import HunyuanFix
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -416,7 +416,7 @@ async def test_one_line_for_each_exchange(proxy: Proxy, caplog: pytest.LogCaptur
 async def test_a_client_that_closes_at_done_gets_its_line(
     proxy: Proxy, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ):
-    """Codex and kimi-cli do; mitmproxy then calls `error`, not `response`."""
+    """Codex and kimi-cli do (docs/facts/clients.md#closing-at-done); mitmproxy then calls `error`, not `response`."""
     left = asyncio.Event()
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -473,7 +473,7 @@ def test_a_live_change_takes_effect(alone):
 
 
 async def test_what_another_addon_answered_is_left_alone(alone):
-    """proxyauth's 407 comes by here: it must cost no vision call (facts/mitmproxy.md section 1)."""
+    """proxyauth's 407 must cost no vision call (docs/facts/mitmproxy.md#answer-from-the-request-hook)."""
     fix, _ = alone
     flow = tflow.tflow(resp=True)
     flow.request.method, flow.request.host, flow.request.path = "POST", LOCAL, "/v1/chat/completions"

@@ -13,8 +13,8 @@ import ssl
 from pathlib import Path
 
 import pytest
-from hunyuan_fix.upstream.client import LOOP_GUARD
 
+from hunyuan_fix.upstream.client import LOOP_GUARD
 from tests.proxying import LOCAL, Arrived, Endpoint, Trust, chat_answer, json_answer, run_endpoint, run_proxy
 from tests.tunnels import ADDRESS, EVIL, KNOWN, KNOWS_ADDRESSES_ONLY, WAYS, Request, Setting, run_setting
 from tests.vision_server import image_part, png

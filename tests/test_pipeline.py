@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import pipeline, rules, texts
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.config import options
@@ -13,7 +14,6 @@ from hunyuan_fix.upstream.calls import Upstream
 from hunyuan_fix.upstream.client import Outgoing
 from hunyuan_fix.wire import json_body
 from hunyuan_fix.workers import Workers
-
 from tests.texts.forged import marks_in
 from tests.vision_server import chat, error, image_part, png, text_part, vision_server
 

@@ -4,14 +4,14 @@ import io
 from typing import Any
 
 import pytest
-from hunyuan_fix import record
-from hunyuan_fix.exchange import AnswerPlan, Change
-from hunyuan_fix.route import Address, Route
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow
 
+from hunyuan_fix import record
+from hunyuan_fix.exchange import AnswerPlan, Change
+from hunyuan_fix.route import Address, Route
 from tests.kept_flows import saved_and_read
 
 ADDRESS = Address("https", "h", 443, "/v1/chat/completions")
@@ -41,7 +41,7 @@ def test_a_rule_is_named_once_in_order():
 
 
 def test_a_flow_with_a_record_can_be_saved():
-    """mitmproxy loses a flow that has an object in its metadata (facts/mitmproxy.md section 3)."""
+    """mitmproxy loses a flow that has an object in its metadata (docs/facts/mitmproxy.md#metadata)."""
     flow = tflow.tflow()
     begun = record.start(flow.metadata, "POST", "/", ROUTE)
     begun["plan"] = AnswerPlan(tool_names={"a": "b"}, stop=["x"]).to_plain()

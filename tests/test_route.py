@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from hunyuan_fix.config import options
-from hunyuan_fix.route import Address, Route, Routes
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hunyuan_fix.config import options
+from hunyuan_fix.route import Address, Route, Routes
 
 LEGACY = "api.hunyuan.cloud.tencent.com"
 TOKENHUB = "tokenhub.tencentmaas.com"

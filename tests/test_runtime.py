@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import runtime
 from hunyuan_fix.admission import Account, NotAdmitted, Slot, account
 from hunyuan_fix.config import options
@@ -19,7 +20,6 @@ from hunyuan_fix.profiles import load
 from hunyuan_fix.runtime import Services
 from hunyuan_fix.upstream.circuit_breaker import Verdict
 from hunyuan_fix.upstream.client import Transport
-
 from tests.redis_server import RedisServer
 from tests.waiting import until
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 
 import pytest
+
 from hunyuan_fix.vision.descriptions import CallGone, SingleFlight
 
 
@@ -146,7 +147,7 @@ class TestSingleFlight:
         assert complaints == []
 
     async def test_cancelled_error_of_the_call_does_not_leak(self) -> None:
-        """mitmproxy.md section 0 row 3: in a hook it would hang the client for ever."""
+        """docs/facts/mitmproxy.md#hook-cancelled: in a hook it would hang the client for ever."""
 
         async def cancelled_from_outside() -> str:
             await asyncio.sleep(0)

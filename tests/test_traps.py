@@ -1,4 +1,4 @@
-"""The ten traps that silently break a mitmproxy addon: facts/mitmproxy.md section 0, row by row.
+"""The ten traps that silently break a mitmproxy addon: docs/facts/mitmproxy.md, its first ten headings.
 
 Where a trap lives on the wire it is tested there, over HTTP/1.1 and HTTP/2; where it lives in mitmproxy's
 start, with a real mitmdump.
@@ -19,11 +19,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from mitmproxy import http
+
 from hunyuan_fix import rules
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.cascade import Cascade
-from mitmproxy import http
-
 from scripts.lib.services import free_port
 from tests.end_to_end.processes import ROOT, Process, clean_environment, process
 from tests.http2_client import Http2Client

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
+
 from hunyuan_fix.workers import HEAVY, LIGHT, THREADS, Abandoned, Checkpoint, Workers
 
 

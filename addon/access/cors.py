@@ -1,7 +1,7 @@
-"""CORS: what a web page must find in an answer, so that its browser lets it read that. Pure.
+"""CORS: the headers with which a browser lets a web page read an answer. Pure.
 
-Fetch standard, sections 3.3.2 and 3.3.3 (fetch.spec.whatwg.org). Cookies and passwords never count here
-(`Access-Control-Allow-Credentials` is not sent): a page sees what it could see without its user's browser.
+Fetch standard, sections 3.3.2 and 3.3.3 (fetch.spec.whatwg.org). `Access-Control-Allow-Credentials` is never
+sent: a page can't use its user's cookies or passwords here.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Mapping, MutableMapping
 ALLOW_ORIGIN = "access-control-allow-origin"
 
 _PREFLIGHT_KEPT_FOR = "600"
-"""Seconds for which a browser may remember a preflight's answer."""
+"""Seconds for which a browser may cache a preflight's answer."""
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request is a browser's question if a page may send another one. It carries no key."""
+    """Whether a request is a CORS preflight. A preflight carries no key."""
     return method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
@@ -26,9 +26,9 @@ def is_allowed(headers: Mapping[str, str], origins: frozenset[str]) -> bool:
 
 
 def for_answer(request: Mapping[str, str]) -> dict[str, str]:
-    """The headers with which the page that sent a request with the headers `request` may read its answer.
+    """The CORS headers for the answer to a request with the headers `request`; empty if it has no `Origin`.
 
-    Any page's: for an answer without the endpoint's own words in it, or to an origin that is allowed.
+    They allow any page: use them for answers without content of the endpoint, or for allowed origins.
     """
     if "origin" not in request:
         return {}
@@ -36,7 +36,7 @@ def for_answer(request: Mapping[str, str]) -> dict[str, str]:
 
 
 def for_preflight(request: Mapping[str, str]) -> dict[str, str]:
-    """The headers of an answer to a preflight with the headers `request` that allows what it asks for."""
+    """The headers that allow everything a preflight with the headers `request` asks for."""
     answer = {
         ALLOW_ORIGIN: request["origin"],
         "access-control-allow-methods": request["access-control-request-method"],
@@ -51,12 +51,12 @@ def for_preflight(request: Mapping[str, str]) -> dict[str, str]:
 
 
 def answers_preflight(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether the endpoint's answer to a preflight is one: browsers take a status from 200 to 299 only."""
+    """Whether the endpoint's answer to a preflight is valid: browsers accept a status from 200 to 299 only."""
     return 200 <= status < 300 and ALLOW_ORIGIN in headers
 
 
 def add(answer: MutableMapping[str, str], added: Mapping[str, str]) -> None:
-    """Add the headers `added` to those of an `answer`, which keeps what it says of CORS and of `Vary` itself."""
+    """Add the headers `added` to `answer`. Existing headers stay; `Vary` is extended."""
     for name, value in added.items():
         if name == "vary" and "vary" in answer:
             answer["vary"] = f"{answer['vary']}, {value}"

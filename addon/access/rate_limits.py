@@ -1,12 +1,12 @@
-"""What a client with a token may use in a minute: requests and tokens.
+"""Rate limits for each client token: requests and tokens per minute.
 
-Both are counted in a number or two for each client, whatever the limit: the moving window, which keeps an entry for
-each unit, would be a list of 100,000 entries for as many tokens.
+Each limit keeps one or two numbers per client. A moving window, with an entry for each unit, would hold 100,000 entries
+for a limit of 100,000 tokens.
 
-- Requests: the sliding window counter. Two numbers, this minute's and the last one's, weighted by time: no doubled
-  burst at the turn of a minute. A request is counted before anything is done for it, or refused.
-- Tokens: the fixed window. What a request will have cost is known when it is over, and must be counted even where it
-  goes past the limit, which the other strategies refuse. So the last request of a minute may overdraw it.
+- Requests: sliding window counter. Two numbers, this minute's and the last minute's, weighted by time: no double burst
+  where two minutes meet. A request is counted, or refused, before any work is done for it.
+- Tokens: fixed window. A request's tokens are known at its end and must be counted even past the limit, which the other
+  strategies refuse. So the last request of a minute may exceed the limit.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
 
+from ..exchange import Response
 from ..stores.bypass import BUDGET, Bypass, Bypassed
 from ..stores.redis import PREFIX
 from ..wire import proxy_errors
-from ..wire.proxy_errors import Refusal
 from .client_tokens import Quota
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 WINDOW = 60
-"""Seconds. What the sliding window counter calls the end of the current window is a window later: it still counts."""
+"""Seconds. The sliding window counter gives an end that is one window later: until then the window still counts."""
 
 _NAME = "limits"
 _TOKENS_A_BYTE = 0.25
 """As `rules.overlong` estimates: four characters a token; a Chinese one has three bytes and is 0.6 tokens."""
 _TOKENS_A_STREAMED_BYTE = 0.01
-"""An event of a stream has one or two hundred bytes around a token or two."""
+"""An event of a stream has 100 to 200 bytes for one or two tokens."""
 
 type Kind = Literal["requests", "tokens"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Where a client stands in one of its limits."""
+    """A client's use of one of its limits."""
 
     kind: Kind
     limit: int
     remaining: int
     frees: float
-    """Seconds until more of it is free."""
+    """Seconds until a part of the limit is free again."""
 
     @property
     def headers(self) -> dict[str, str]:
-        """As OpenAI words them (https://platform.openai.com/docs/guides/rate-limits)."""
+        """OpenAI's header names (https://platform.openai.com/docs/guides/rate-limits)."""
         return {
             f"x-ratelimit-limit-{self.kind}": str(self.limit),
             f"x-ratelimit-remaining-{self.kind}": str(self.remaining),
@@ -64,7 +64,7 @@ class _Standing:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What became of a request: where its client stands, and which limit it has used up, if any."""
+    """The result of counting a request: use of each limit, and the limit that is used up, if any."""
 
     standings: tuple[_Standing, ...]
     used_up: _Standing | None = None
@@ -79,7 +79,7 @@ class _Windows:
         self._tokens = FixedWindowRateLimiter(storage)
 
     async def take(self, client: str, quota: Quota) -> _Taken:
-        """Count a request, if its client may have one more; a refused one isn't counted."""
+        """Count a request if its client is within its limits. A refused request isn't counted."""
         standings = [await self._standing_in_tokens(client, quota.tokens)] if quota.tokens else []
         used_up = next((standing for standing in standings if not standing.remaining), None)
         if quota.requests:
@@ -90,11 +90,11 @@ class _Windows:
         return _Taken(tuple(standings), used_up)
 
     async def charge(self, client: str, quota: Quota, tokens: int) -> None:
-        """Count what a request has used."""
+        """Count the tokens of a finished request."""
         await self._tokens.hit(_item(quota.tokens), "tokens", client, cost=tokens)
 
     async def _standing_in_requests(self, client: str, limit: int) -> _Standing:
-        # Not the limiter's own statistics: in the moment in which a window begins they say that it is about to end.
+        # Not the limiter's own statistics: at the start of a window they say that it is about to end.
         item = _item(limit)
         window = await self._storage.get_sliding_window(item.key_for("requests", client), item.get_expiry())
         previous, previous_ends, current, current_ends = window
@@ -113,10 +113,10 @@ class _Windows:
 
 
 class RateLimits:
-    """Counts for each client in Redis, where there is one, else in memory. `quota`: a client's name -> what it may use.
+    """Counts per client, in Redis if there is one, else in memory. `quota`: a client's name -> its limits.
 
-    A Redis that fails or takes longer than `budget` seconds is by-passed for a while: the limits then hold in each
-    process by itself. `clock`: monotonic, in seconds.
+    A Redis that fails or takes longer than `budget` seconds is bypassed for a while: each process then counts
+    alone. `clock`: monotonic, in seconds.
     """
 
     def __init__(
@@ -135,16 +135,16 @@ class RateLimits:
 
     @property
     def bypasses(self) -> int:
-        """Answers that Redis should have given and the memory gave."""
+        """Operations that memory did in place of Redis."""
         return self._bypass.failures + self._bypass.bypassed
 
     def share(self, redis: Redis | None) -> None:
-        """Count in `redis` from now on, together with every process that does; `None`: in this process alone."""
+        """Count in `redis` from now on, together with all processes that use it; `None`: in this process alone."""
         self._bypass = Bypass(_NAME, self._clock)
         self._shared = _Windows(_storage(redis)) if redis is not None else None
 
-    async def admit(self, client: str) -> Refusal | dict[str, str]:
-        """Count a request of `client`: the `x-ratelimit-…` headers for its answer, or the 429 that it gets instead.
+    async def admit(self, client: str) -> Response | dict[str, str]:
+        """Count a request of `client`. Returns the `x-ratelimit-…` headers for its answer, or a 429.
 
         Raises nothing but `CancelledError`.
         """
@@ -181,7 +181,7 @@ def _storage(redis: Redis) -> RedisStorage:
 
 
 def estimated_tokens(sent: int, received: int, *, streamed: bool) -> int:
-    """Tokens of a call whose answer doesn't say, by the bytes of its bodies."""
+    """An estimate of a call's tokens from the bytes of its bodies, for answers without `usage`."""
     return math.ceil(sent * _TOKENS_A_BYTE + received * (_TOKENS_A_STREAMED_BYTE if streamed else _TOKENS_A_BYTE))
 
 
@@ -189,13 +189,13 @@ def _item(limit: int) -> RateLimitItemPerMinute:
     return RateLimitItemPerMinute(limit, namespace="minute")
 
 
-def _refusal(used_up: _Standing, headers: Mapping[str, str]) -> Refusal:
+def _refusal(used_up: _Standing, headers: Mapping[str, str]) -> Response:
     refusal = proxy_errors.refusal(
         429,
         f"This client token has used up its {used_up.limit} {used_up.kind} a minute.",
         type="rate_limit_error",
         code="rate_limit_exceeded",
-        # A second later: who comes in the very moment that a window turns, or by another clock, is refused once more.
+        # One second more: a retry at the exact end of the window, or by another clock, would be refused again.
         retry_after=used_up.frees + 1,
     )
     refusal.headers.update(headers)

@@ -1,4 +1,4 @@
-"""Files that hold secrets: nobody but their owner may have access, and they are read again when they change."""
+"""Files with secrets: accessible to their owner only, and read again when they change."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from pathlib import Path
 logger = logging.getLogger("hunyuan_fix")
 
 MAX_SIZE = 4 * 2**20
-"""Bytes beyond which a file is not read: some ten thousand client tokens."""
+"""Largest file that is read, in bytes: room for about ten thousand client tokens."""
 
 REMINDER = 60.0
-"""Seconds between two warnings that a file is gone."""
+"""Seconds between two warnings about a missing file."""
 
 type _Version = tuple[int, ...]
 
 
 class SecretFileError(ValueError):
-    """A file that can't be used; the text says which, why and what to do about it, and quotes nothing of it."""
+    """A file that can't be used. The text names the file, the reason and the remedy; it quotes no content."""
 
 
 class SecretFile[T]:
-    """The content of the file `path`, as `parse` reads it (text -> content; `ValueError` with what is wrong).
+    """The content of the file `path`, parsed by `parse` (text -> content; `ValueError` says what is wrong).
 
-    Raises `SecretFileError` where the file can't be used.
+    Raises `SecretFileError` if the file can't be used.
     """
 
     def __init__(self, path: Path, parse: Callable[[str], T], *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,14 +44,14 @@ class SecretFile[T]:
     async def refresh(self) -> None:
         """Read the file again if it changed since the last look, off the event loop.
 
-        What can't be used is logged once, a file that is gone each minute; the content stays as it was. One at a time.
+        An invalid file is logged once, a missing one each minute; both leave the content unchanged. Not reentrant.
         """
         version = _version_at(self.path)
         if version is None:
             self._version = None
             if self._clock() >= self._warns_at:
                 self._warns_at = self._clock() + REMINDER
-                logger.warning("%s is gone. What was read before stays in force until it is there again.", self.path)
+                logger.warning("%s is missing. Its previous content stays in force until the file is back.", self.path)
             return
         self._warns_at = -math.inf
         if version == self._version:
@@ -60,7 +60,7 @@ class SecretFile[T]:
         try:
             self.content, self._version = await asyncio.to_thread(self._load)
         except SecretFileError as error:
-            logger.error("%s. What was read before stays in force.", error)
+            logger.error("%s. The previous content stays in force.", error)
         else:
             logger.info("%s has changed and was read again", self.path)
 
@@ -73,25 +73,25 @@ class SecretFile[T]:
 
 
 def _read(path: Path) -> tuple[str, _Version]:
-    """The text of the file and which version of it that is."""
+    """The text of the file, and its version."""
     try:
         with open(path, "rb", opener=_open) as file:
-            # By the open file, not by its path: that may be another one a moment later.
+            # The open file's status, not the path's: the path may name another file by now.
             status = os.fstat(file.fileno())
             _check(path, status)
             data = file.read(MAX_SIZE + 1)
     except OSError as error:
         raise SecretFileError(f"{path} can't be read: {error.strerror or type(error).__name__}") from None
     if len(data) > MAX_SIZE:
-        raise SecretFileError(f"{path} has more than {MAX_SIZE} bytes: that can't be the file that is meant")
+        raise SecretFileError(f"{path} has more than {MAX_SIZE} bytes: it can't be the right file")
     try:
         return data.decode("utf-8"), _version(status)
     except UnicodeDecodeError:
-        raise SecretFileError(f"{path} is no text in UTF-8") from None
+        raise SecretFileError(f"{path} is not text in UTF-8") from None
 
 
 def _open(path: str, flags: int) -> int:
-    """Open it without waiting for somebody to write, where it is a pipe."""
+    """Open it without blocking, also if it is a pipe without a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -99,7 +99,7 @@ def _check(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise SecretFileError(f"{path} is not a regular file")
     if sys.platform == "win32":
-        return  # access is not in the mode there, nor is the owner known
+        return  # neither access rights nor the owner are in the status there
     if status.st_uid not in (os.geteuid(), 0):
         raise SecretFileError(f"{path} belongs to another user, who could change it: chown {os.geteuid()} {path}")
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -116,5 +116,5 @@ def _version_at(path: Path) -> _Version | None:
 
 
 def _version(status: os.stat_result) -> _Version:
-    # The time of change of the inode too: chmod may be what makes a file usable.
+    # With ctime: a chmod may make the file usable.
     return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size

@@ -1,6 +1,6 @@
 """Admission: how many calls are under way for one account, and who is next.
 
-The endpoint allows so many calls at once for one account (facts: hunyuan.md section 1, five) and answers the next one
+The endpoint allows five calls at once for one account (docs/facts/hunyuan.md#concurrency) and answers the next one
 with an error. Here it waits instead. `Leases` make the limit hold over several workers.
 """
 

@@ -23,7 +23,8 @@ def account(profile: Profile, authorization: str | None, settings: Settings) -> 
     """The account that a call with this `Authorization` header is counted for.
 
     The header is the one that goes upstream: a lent key, not what the client sent. `hunyuan_concurrency_scope=profile`
-    counts all keys together, as the endpoint does with those of one account's sub-accounts (hunyuan.md section 1).
+    counts all keys together, as the endpoint does with those of one account's
+    sub-accounts (docs/facts/hunyuan.md#concurrency).
     """
     limit = profile.concurrency if settings.concurrency is None else settings.concurrency
     if settings.concurrency_scope == "profile":

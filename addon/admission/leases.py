@@ -31,7 +31,7 @@ LASTS = 15.0
 """Seconds after which the leases of a worker that died are free. Renewed every third of it."""
 
 BUDGET = 0.2
-"""Seconds that Redis may take for an answer (issue 4)."""
+"""Seconds that Redis may take for an answer; after them the worker's own limit holds alone."""
 
 PROBE_EVERY = 1.0
 """Seconds between probes while Redis doesn't answer."""

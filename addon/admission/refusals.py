@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
-from ..wire.proxy_errors import Refusal, refusal
+from ..exchange import Response
+from ..wire.proxy_errors import refusal
 
 
 class NotAdmitted(Exception):
     """No slot, and no more waiting for one. `refusal` is what the client gets: a 429 with `Retry-After`."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Response) -> None:
         super().__init__("not admitted")
         self.refusal = refusal
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 
 from .. import profiles, record
-from ..exchange import AnswerPlan, Change, JsonObject
+from ..exchange import AnswerPlan, Change, JsonObject, Response
 from ..observe import log as lines
 from ..record import Record
 from ..wire import flaws, json_body, proxy_errors, rule_names, sse
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack, unpacker
 from ..wire.flaws import Flaw
-from ..wire.proxy_errors import Refusal
 from . import as_stream, embeddings, whole
 from .streams import ChatStream
 
@@ -58,8 +57,8 @@ class RepairedStream(KeptStream):
     """A callable for mitmproxy's `flow.response.stream` that repairs a chat stream.
 
     It never raises and never returns `b""`: an exception would hang the client, an empty chunk would end the
-    answer on HTTP/1.1 (facts/mitmproxy.md section 0, rows 1 and 2). `encoding` is the stream's content coding,
-    which is taken off. Raises `CodingError` when made for a coding that isn't known.
+    answer on HTTP/1.1 (docs/facts/mitmproxy.md#stream-exception, docs/facts/mitmproxy.md#empty-chunk).
+    `encoding` is the stream's content coding, which is taken off. Raises `CodingError` for an unknown coding.
 
     What comes in a stream's place (a whole answer, an error or a page) becomes a stream, since the headers are out
     already; it passes as it came where the client asked for none.
@@ -136,10 +135,10 @@ class RepairedStream(KeptStream):
             return b""
 
 
-def repaired(exchange: Record, body: bytes, encoding: str, limit: int) -> Refusal | bytes | None:
+def repaired(exchange: Record, body: bytes, encoding: str, limit: int) -> Response | bytes | None:
     """A whole answer of status 2xx, repaired and without its content coding, or `None` to leave it as it came.
 
-    A `Refusal` is another answer in its place: the error that it should have been (the relay judges by the same
+    A `Response` is another answer in its place: the error that it should have been (the relay judges by the same
     rules), or, for a client that asked for a stream, a stream with what came.
     """
     try:
@@ -152,12 +151,12 @@ def repaired(exchange: Record, body: bytes, encoding: str, limit: int) -> Refusa
     if streamed and _is_stream(text):
         record.note(exchange, [Change(rule_names.STREAM, "", "a stream without its label")])
         stream = RepairedStream(exchange)
-        return Refusal(200, b"".join([*stream(text), *stream(b"")]), {"content-type": EVENT_STREAM})
+        return Response(200, {"content-type": EVENT_STREAM}, b"".join([*stream(text), *stream(b"")]))
     answer = flaws.of_answer(text)
     if isinstance(answer, Flaw):
         return _refused(exchange, answer)
     if streamed:
-        return Refusal(200, _streamed(exchange, answer), {"content-type": EVENT_STREAM})
+        return Response(200, {"content-type": EVENT_STREAM}, _streamed(exchange, answer))
     return json_body.serialise(answer) if _changed(exchange, answer) else None
 
 
@@ -166,7 +165,7 @@ def _is_stream(text: bytes) -> bool:
     return bool(opening.feed(text)) and not opening.whole and b"data:" in text
 
 
-def _refused(exchange: Record, flaw: Flaw) -> Refusal:
+def _refused(exchange: Record, flaw: Flaw) -> Response:
     record.note_name(exchange, ERROR_RULE)
     return proxy_errors.unusable(flaw, profiles.load(exchange["profile"]), exchange["model"])
 
@@ -201,7 +200,7 @@ def tokens_used(usage: object) -> int:
     return total or prompt + completion
 
 
-def honest(exchange: Record, status: int, body: bytes, encoding: str, retry_after: str | None) -> Refusal | None:
+def honest(exchange: Record, status: int, body: bytes, encoding: str, retry_after: str | None) -> Response | None:
     """An error answer with its honest status, or `None` to leave it as it came."""
     try:
         body = unpack(body, encoding, _ERROR_LIMIT)

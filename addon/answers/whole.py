@@ -9,7 +9,7 @@ from .tool_frames import Note, ToolFrames
 from .tool_placing import ToolNames
 
 _FINISH_REASONS = {"sensitive": "content_filter"}
-"""The endpoint's word (hunyuan.md section 6) -> OpenAI's."""
+"""The endpoint's word (docs/facts/hunyuan.md#finish-reasons) -> OpenAI's."""
 
 _CUT = frozenset(["length", "content_filter", "sensitive", "max_tokens", "max_output_tokens", "model_length"])
 """Finish reasons of an answer that isn't whole, OpenAI's and others' words."""

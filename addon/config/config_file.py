@@ -1,4 +1,4 @@
-"""The file that `hunyuan_config` names: options in YAML, read again whenever it changes."""
+"""The file that `hunyuan_config` names: options in YAML, read again when it changes."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ NAME = "hunyuan_config"
 """The option that names the file."""
 
 INTERVAL = 0.5
-"""Seconds between two looks at the file. It is read at the second one that finds it as the first did."""
+"""Seconds between two checks of the file. It is read when two checks in a row find the same new version."""
 
 DEFAULTS: Values = {option.name: option.default for option in OPTIONS}
-"""What options are when nobody says anything."""
+"""The options' defaults."""
 
 _REFUSED = "%s: %s Nothing of it was taken, the settings stay as they are."
 _MAX_BYTES = 1 << 16
@@ -45,17 +45,17 @@ _SECRET = re.compile(r"(key|token|secret|passw\w*)$", re.IGNORECASE)
 
 
 class ConfigError(ValueError):
-    """A file that can't be taken; the text names the line, what is wrong there and what is accepted, no value."""
+    """An invalid file. The text names the line, the error and what is accepted; it quotes no value."""
 
 
-# What the file says
+# Reading the file
 
 
 def read(text: str, known: Values) -> dict[str, Value]:
     """The options in a YAML text. `known`: every option's name and default.
 
-    Names may be without `hunyuan_`; values are text, numbers, switches, or lists of those. They are taken as they are
-    written, as after `--set`; what they mean is checked where the options are set. Raises `ConfigError`.
+    The prefix `hunyuan_` may be left out; values are text, numbers, switches, or lists of these. Values keep their
+    spelling, as after `--set`; mitmproxy's `configure` checks their meaning. Raises `ConfigError`.
     """
     root = _root(text)
     if root is None or root.tag == _NULL:
@@ -75,7 +75,7 @@ def read(text: str, known: Values) -> dict[str, Value]:
 
 
 def _root(text: str) -> Node | None:
-    # Composed, not constructed: values stay as they are written, and no tag can make anything of them.
+    # Composed, not constructed: values keep their spelling, and tags create no objects.
     try:
         root: Node | None = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
@@ -87,7 +87,7 @@ def _root(text: str) -> Node | None:
 
 
 def _without_quotes(problem: str) -> str:
-    """What the parser says, without longer pieces of the file, in which a secret might stand."""
+    """The parser's message without quotes of three or more characters of the file, which may be a secret."""
     return re.sub(r"'[^']{3,}'|\"[^\"]{3,}\"", "…", problem)
 
 
@@ -141,13 +141,13 @@ def read_file(file: Path, known: Values) -> dict[str, Value]:
         raise ConfigError("is not UTF-8") from None
 
 
-# What becomes of it
+# Applying it
 
 
 def given_on_command_line(deferred: Mapping[str, object]) -> frozenset[str]:
-    """The options of this addon that `--set` gave, by mitmproxy's `options.deferred` before it is settled.
+    """The addon's options given by `--set`. `deferred`: mitmproxy's `options.deferred`, before `startup.settle_given`.
 
-    There they are wrapped; those of mitmproxy's config.yaml are plain.
+    Values from `--set` are wrapped there; values from mitmproxy's config.yaml are plain.
     """
     names = (name for name, value in deferred.items() if isinstance(getattr(value, "val", None), list))
     return frozenset(name for name in names if name.startswith(PREFIX))
@@ -155,57 +155,60 @@ def given_on_command_line(deferred: Mapping[str, object]) -> frozenset[str]:
 
 @dataclass(slots=True)
 class Layers:
-    """Who says what an option is: the command line before the file, the file before config.yaml and the defaults."""
+    """The sources of an option's value: the command line, then the file, then config.yaml, then the default."""
 
     given: frozenset[str] = frozenset()
-    """On the command line."""
+    """Names of the options on the command line."""
     beneath: Values = field(default_factory=dict)
-    """In mitmproxy's config.yaml."""
+    """Values in mitmproxy's config.yaml."""
     said: Values = field(default_factory=dict)
-    """What was taken from the file last."""
+    """Values last applied from the file."""
 
     def under(self, said: Values) -> dict[str, Value]:
-        """What is to be set when the file says `said`. What it says no more is as it would be without a file."""
+        """The option values to apply for the file's content `said`.
+
+        Options removed from the file fall back to config.yaml or the default.
+        """
         gone = {name: self.beneath.get(name, DEFAULTS[name]) for name in self.said}
         return {name: value for name, value in {**gone, **said}.items() if name not in self.given}
 
 
 type Seen = tuple[Path | None, tuple[int, ...] | None]
-"""A file and what tells one version of it from another; `None`: no file, no version."""
+"""A file and its version; `None`: no file is named, or it doesn't exist."""
 
 _NOTHING: Seen = (None, None)
 
 
 def look_at(file: Path | None) -> Seen:
-    """The present version of `file`. Symbolic links are followed: Kubernetes changes a mounted file by its link."""
+    """The current version of `file`. Follows symbolic links: Kubernetes updates a mounted file by its link."""
     try:
         stat = os.stat(file) if file else None
     except OSError:
         stat = None
-    # The time of the last change of its status, too: a file that couldn't be read may be readable now.
+    # With ctime: a chmod may have made the file readable.
     version = stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     return file, version
 
 
 class ConfigFile:
-    """Keeps mitmproxy's options as the file says, until the process ends. A hot reload doesn't begin it anew."""
+    """Applies the file to mitmproxy's options until the process ends. A hot reload doesn't restart it."""
 
     def __init__(self) -> None:
         self._options: OptManager | None = None
-        """`None`: it has not begun."""
+        """`None` before `begin`."""
         self._layers = Layers()
         self._file: Path | None = None
         self._seen: Seen = _NOTHING
-        """At the last look."""
+        """Version at the last check."""
         self._dealt_with: Seen | None = _NOTHING
-        """`None`: the next that is seen is to be dealt with."""
+        """Version last read, or refused. `None`: read the next stable version, whichever it is."""
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, options: OptManager, given: frozenset[str]) -> list[str]:
-        """Add what the file says to those of `options` that are deferred, settled, before mitmproxy takes them.
+        """Add the file's values to the deferred ones of `options`, before mitmproxy applies these.
 
-        `given`: those of them that came by `--set`. Returns a line for each problem. Blocks while it reads the file:
-        nobody is served yet. At a hot reload this does nothing.
+        `given`: the options that came by `--set`. Returns a line for each problem. Reads the file synchronously: no
+        client is served yet. Does nothing at a hot reload.
         """
         if self._options is not None:
             return []
@@ -226,16 +229,16 @@ class ConfigFile:
         return []
 
     def follow(self, file: Path | None) -> None:
-        """Heed this file from now on; with `None` none, and what the last one said is taken back."""
+        """Watch `file` from now on. `None`: watch none, and undo the values of the last one."""
         self._file = file
 
     def start(self) -> None:
-        """Begin to look, if that hasn't begun yet. Needs a running event loop."""
+        """Start the watching task, unless it runs. Needs a running event loop."""
         if self._task is None or self._task.done():
             self._task = asyncio_utils.create_task(self._watch(), name="hunyuan-fix watches a file", keep_ref=True)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         if self._task is not None:
             self._task.cancel()
 
@@ -248,9 +251,9 @@ class ConfigFile:
                 logger.error("%s could not be looked at: %s", self._file, log.failure(error))
 
     async def look(self) -> None:
-        """Look at the file once, and take it if it has changed and stood still since the last look."""
+        """Check the file once; read it if it is new and unchanged since the last check."""
         before, self._seen = self._seen, look_at(self._file)
-        # What is not as it was at the last look may be half written.
+        # A version that differs from the last check's may be half written.
         if self._seen == self._dealt_with or self._seen != before:
             return
         self._dealt_with = seen = self._seen

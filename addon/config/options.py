@@ -1,7 +1,7 @@
 """Every option, once: name, type, default, help, and how its value is read.
 
-mitmproxy knows only strings and switches here: a wrong value of another type would keep the addon from
-loading without a word (facts/mitmproxy.md section 0, row 5). What the strings mean is checked in `parse`.
+For mitmproxy each option is a string or a switch: an invalid value of another type would silently keep the addon from
+loading (docs/facts/mitmproxy.md#option-types). `parse` checks what the strings mean.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from . import values as read
 from .values import BaseUrl, StorePlaces
 
 PREFIX = "hunyuan_"
-"""What every option's name starts with."""
+"""The prefix of all option names."""
 
 MODES = ("repair", "observe", "off")
 """What is done to bodies: the values of `hunyuan_mode`."""
 
 
 class OptionError(ValueError):
-    """An option's value that can't be read; the text names the option, the value and what is accepted."""
+    """An invalid option value. The text names the option, the value and what is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All options, read. Sizes in bytes, times in seconds, `None` where the profile decides."""
+    """All options, parsed. Sizes in bytes, times in seconds; `None`: the profile decides."""
 
     hosts: Mapping[str, str | None]
-    """Host -> profile name; `None` where only the host was given."""
+    """Host -> profile name; `None` if only the host was given."""
     profile: str | None
     upstream: BaseUrl | None
     cascade: Literal["auto", "always", "never"]
@@ -78,7 +78,7 @@ class Settings:
     api_key_file: Path | None
     client_tokens_file: Path | None
     requests_per_minute: int
-    """Of a client token whose line names no limit; 0: any number."""
+    """For client tokens without a limit of their own; 0: any number."""
     tokens_per_minute: int
     allowed_origins: frozenset[str]
     drain_timeout: float
@@ -97,7 +97,7 @@ class Option:
 
     @property
     def type(self) -> type[str] | type[bool]:
-        """The type that mitmproxy is told."""
+        """The type declared to mitmproxy."""
         return type(self.default)
 
     @property
@@ -107,9 +107,9 @@ class Option:
 
 
 def parse(values: Mapping[str, object]) -> Settings:
-    """Read the options `values` (name -> text or switch; absent ones have their default).
+    """Parse the options `values` (name -> text or switch; missing ones have their default).
 
-    Raises `OptionError` for the first value that can't be read.
+    Raises `OptionError` for the first invalid value.
     """
     fields: dict[str, Any] = {}
     for option in OPTIONS:
@@ -130,7 +130,7 @@ def _value(option: Option, value: object) -> object:
 
 
 def _shown(text: str) -> str:
-    """A value as an error may show it: without a password in a URL."""
+    """The value for an error message: without a user name and password in a URL."""
     return re.sub(r"//[^/@]*@", "//***@", text)
 
 
@@ -376,4 +376,4 @@ OPTIONS: tuple[Option, ...] = (
         read.optional(read.path),
     ),
 )
-"""The table. No key is in it, ever: mitmweb shows every option to whoever opens it."""
+"""The table. Keys must never be options: mitmweb shows all options to its users."""

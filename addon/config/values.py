@@ -1,4 +1,4 @@
-"""How the texts of options are read: text -> value, or `ValueError` with what is accepted."""
+"""Parsers for option values: text -> value. They raise `ValueError` with what is accepted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BaseUrl:
     path: str
 
     def __str__(self) -> str:
-        """As it is written, without a port that is the scheme's own."""
+        """The URL, without the scheme's default port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = {"http": 80, "https": 443}[self.scheme]
         port = "" if self.port == default else f":{self.port}"
@@ -36,15 +36,15 @@ class BaseUrl:
 
 @dataclass(frozen=True, slots=True)
 class StorePlaces:
-    """Where is kept what outlives a request, below the memory that is always there."""
+    """The stores below memory, which is always there."""
 
     sqlite: Path | None = None
     redis: str | None = None
-    """A URL, without a password: that stands in the environment (`HUNYUAN_REDIS_PASSWORD`)."""
+    """A URL without a password, which is taken from the environment (`HUNYUAN_REDIS_PASSWORD`)."""
 
 
 def optional[T](read: Callable[[str], T]) -> Callable[[str], T | None]:
-    """What `read` reads; `None` for nothing."""
+    """Like `read`; `None` for an empty text."""
     return lambda text: read(text) if text else None
 
 
@@ -160,7 +160,7 @@ def proxy(text: str) -> str:
 
 
 def _located(text: str, accepted: str) -> tuple[SplitResult, str, int | None]:
-    """The parts of a URL that says where something is, with its host and port. Raises `ValueError(accepted)`."""
+    """The parts of a URL, its host and its port. Raises `ValueError(accepted)` if it has no valid host and port."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
@@ -175,7 +175,7 @@ def path(text: str) -> Path:
     """A file, `~` for the user's folder."""
     try:
         return Path(text).expanduser().absolute()
-    except RuntimeError:  # `~somebody` whom this system doesn't know
+    except RuntimeError:  # `~user` of an unknown user
         raise ValueError("accepted is the path of a file") from None
 
 

@@ -1,4 +1,4 @@
-"""The proxy's own CA: its files in mitmproxy's folder, made once, however many processes start at the same time."""
+"""The proxy's own CA: files in mitmproxy's folder, made once even if several processes start at the same time."""
 
 from __future__ import annotations
 
@@ -15,46 +15,45 @@ from mitmproxy.certs import CertStore
 
 NAME = "mitmproxy"
 KEY_SIZE = 2048
-"""Both as mitmproxy's own, `CONF_BASENAME` and the default of its option `key_size`."""
+"""Both are mitmproxy's: `CONF_BASENAME`, and the default of its option `key_size`."""
 
 _LOCK = "hunyuan-fix-ca.lock"
 _NEW = ".hunyuan-fix-new-ca"
-"""Folder in which a new CA is made before its files are moved to their places."""
+"""Temporary folder of a new CA, before its files are moved into place."""
 _PATIENCE = 30.0
-"""Seconds for which another process that makes the CA is waited for. Making it takes less than one."""
+"""Seconds to wait for another process that makes the CA. That takes less than one second."""
 _WRITING = 0.5
-"""Seconds in which a mitmproxy that is just writing its key file has written all of it."""
+"""Seconds to wait for a mitmproxy that is writing its key file."""
 _PAUSE = 0.02
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 _BEGIN = b"-----BEGIN "
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s.*?-----END \1-----", re.DOTALL)
-"""One block of a PEM file, whole."""
+"""One complete block of a PEM file."""
 
 
 def key_file(confdir: Path) -> Path:
-    """The CA's private key and certificate, as mitmproxy keeps them."""
+    """The CA's private key and certificate, in mitmproxy's file."""
     return confdir / f"{NAME}-ca.pem"
 
 
 def ca_file(confdir: Path) -> Path:
-    """The CA's certificate, for programs that add it to the roots they have."""
+    """The CA's certificate, for programs that add it to their own roots."""
     return confdir / f"{NAME}-ca-cert.pem"
 
 
 def bundle_file(confdir: Path) -> Path:
-    """That certificate and every other root, for programs whose roots it replaces. `scripts/env` makes it."""
+    """The CA's certificate and all other roots, for programs whose roots it replaces. `scripts/env` writes it."""
     return confdir / "hunyuan-fix-ca-bundle.pem"
 
 
 def ensure(confdir: Path, key_size: int = KEY_SIZE) -> None:
-    """Make the CA in `confdir`, unless it is there. Raises `OSError`, and `ValueError` for a key file that is none.
+    """Make the CA in `confdir` if there is none. Raises `OSError`, or `ValueError` if the key file isn't PEM.
 
-    mitmproxy itself makes it without a lock: of several that start at once one reads what another has half written and
-    ends, or serves with a CA that isn't the one in the folder. Here one process makes it while the others wait, and the
-    key file, by which mitmproxy knows that there is a CA, appears as the last of its files and whole. One that a killed
-    process has left incomplete is no use to anybody: it is set aside as `mitmproxy-ca.pem.incomplete`. A certificate
-    that lacks beside a good key is written anew.
+    mitmproxy makes it without a lock: if several start at once, one may read a half-written file and end, or use a CA
+    that isn't the one in the folder. Here one process makes it while the others wait. The key file, by which mitmproxy
+    recognises a CA, is moved into place last and complete. An incomplete key file, left by a killed process, is renamed
+    to `mitmproxy-ca.pem.incomplete`. A missing certificate beside a complete key is written again.
     """
     if _whole(confdir):
         return
@@ -78,7 +77,7 @@ def _whole(confdir: Path) -> bool:
 
 
 def _has(file: Path, *kinds: bytes) -> bool:
-    """Whether the PEM file `file` is there and has a block of each of `kinds`. Raises `OSError` if it can't be read."""
+    """Whether the PEM file `file` exists and has a block of each of `kinds`. Raises `OSError` if it can't be read."""
     try:
         blocks = [found[1] for found in _BLOCK.finditer(file.read_bytes())]
     except FileNotFoundError:
@@ -95,7 +94,7 @@ def _becomes_whole(key: Path) -> bool:
 
 def _make(confdir: Path, key_size: int) -> None:
     new = confdir / _NEW
-    shutil.rmtree(new, ignore_errors=True)  # of a process that was killed here
+    shutil.rmtree(new, ignore_errors=True)  # left by a killed process
     new.mkdir(mode=0o700)
     CertStore.create_store(new, NAME, key_size)
     for file in sorted(new.iterdir(), key=lambda file: file.name == key_file(new).name):
@@ -113,7 +112,7 @@ def _write_certificate(confdir: Path) -> None:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Hold the file `lock`, which the system gives back for a process that dies. Waits for another for 30 s at most."""
+    """Hold the lock `lock`, or go on without it after 30 seconds. The system releases it if the process dies."""
     with lock.open("ab") as file:
         until = time.monotonic() + _PATIENCE
         while not _locked(file) and time.monotonic() < until:
@@ -140,5 +139,5 @@ else:
         except BlockingIOError:
             return False
         except OSError:
-            return True  # a file system without locks: as good as it gets there
+            return True  # a file system without locks: continue without
         return True

@@ -17,7 +17,7 @@ from ..access import cors
 from ..answers import embeddings, repaired, tool_calls
 from ..cascade import Cascade
 from ..config.options import Settings
-from ..exchange import Endpoint, JsonObject
+from ..exchange import Endpoint, JsonObject, Response
 from ..observe import log
 from ..pipeline import Outcome
 from ..profiles import Profile
@@ -30,7 +30,6 @@ from ..upstream.client import LOOP_GUARD, Outgoing
 from ..vision.vision_call import Announcing
 from ..wire import json_body, proxy_errors, rule_names
 from ..wire.content_coding import CodingError
-from ..wire.proxy_errors import Refusal
 from ..workers import Abandoned
 from . import draining, request_body
 from .dispatch import PATIENCE
@@ -94,7 +93,7 @@ class Repair:
         if refusal is not None:
             respond(flow, exchange, refusal)
 
-    async def _departed(self, flow: http.HTTPFlow, exchange: Record, arrived: float) -> Refusal | None:
+    async def _departed(self, flow: http.HTTPFlow, exchange: Record, arrived: float) -> Response | None:
         started = time.perf_counter()
         try:
             return await self._departures.depart(flow, exchange, self._settings, arrived=arrived)
@@ -104,7 +103,7 @@ class Repair:
         finally:
             exchange["queued"] = (time.perf_counter() - started) * 1000
 
-    async def _repaired(self, flow: http.HTTPFlow, exchange: Record) -> Refusal | None:
+    async def _repaired(self, flow: http.HTTPFlow, exchange: Record) -> Response | None:
         started = time.perf_counter()
         try:
             return await self._request(flow, exchange)
@@ -117,11 +116,11 @@ class Repair:
         finally:
             exchange["milliseconds"] += (time.perf_counter() - started) * 1000
 
-    async def _request(self, flow: http.HTTPFlow, exchange: Record) -> Refusal | None:
+    async def _request(self, flow: http.HTTPFlow, exchange: Record) -> Response | None:
         request = flow.request
         encoding = request.headers.get("content-encoding", "")
         came = await request_body.read(request.raw_content or b"", encoding, self._settings.max_body, self._workers)
-        if isinstance(came, Refusal):
+        if isinstance(came, Response):
             return came
         if came.flaw:
             logger.info("%s %s passes untouched: %s", exchange["method"], log.plain(exchange["path"]), came.flaw)
@@ -131,7 +130,7 @@ class Repair:
             return None
         return await self._repair(request, exchange, came, endpoint)
 
-    async def _repair(self, request: http.Request, exchange: Record, came: Body, endpoint: Endpoint) -> Refusal | None:
+    async def _repair(self, request: http.Request, exchange: Record, came: Body, endpoint: Endpoint) -> Response | None:
         body: JsonObject = came.value
         exchange["model"] = record.printable(str(body.get("model") or "")[:200])
         exchange["language"] = self._settings.language
@@ -185,7 +184,7 @@ class Repair:
             request.headers.pop("content-encoding", None)
             request.content = data
 
-    async def _batched(self, exchange: Record, context: RuleContext, outcome: Outcome, upstream: Upstream) -> Refusal:
+    async def _batched(self, exchange: Record, context: RuleContext, outcome: Outcome, upstream: Upstream) -> Response:
         """Send a request that is too large for one call as several, and answer it."""
         result = await self._batches.send(
             outcome.batches,
@@ -195,13 +194,13 @@ class Repair:
             tries=pipeline.own_tries(self._settings),
             patience=PATIENCE,
         )
-        if isinstance(result, Refusal):
+        if isinstance(result, Response):
             return result
         changes = [*outcome.changes, *(embeddings.pack(result) if context.plan.base64_embeddings else [])]
         record.note(exchange, changes)
         record.note_name(exchange, BATCH_RULE)
         exchange["tokens"] = repaired.tokens_used(result.get("usage"))
-        return Refusal(200, json_body.serialise(result), {"content-type": "application/json"})
+        return Response(200, {"content-type": "application/json"}, json_body.serialise(result))
 
     def _upstream(self, request: http.Request, exchange: Record, profile: Profile) -> Upstream:
         key = request.headers.get("authorization")
@@ -306,7 +305,7 @@ class Repair:
             elif response.status_code in _WITH_ANSWER:
                 limit = self._settings.max_body
                 body = await self._workers.run(lambda _: repaired.repaired(exchange, raw, encoding, limit), cost)
-                if isinstance(body, Refusal):
+                if isinstance(body, Response):
                     _restate(response, body)
                 elif body is not None:
                     response.headers.pop("content-encoding", None)
@@ -331,7 +330,7 @@ def _observe(exchange: Record, outcome: Outcome) -> None:
             record.note_name(exchange, BATCH_RULE)
 
 
-def respond(flow: http.HTTPFlow, exchange: Record, refusal: Refusal) -> None:
+def respond(flow: http.HTTPFlow, exchange: Record, refusal: Response) -> None:
     """Answer `flow` with `refusal`; nothing is sent on."""
     flow.response = http.Response.make(refusal.status, refusal.body, dict(refusal.headers))
     cors.add(flow.response.headers, cors.for_answer(flow.request.headers))
@@ -362,7 +361,7 @@ def _mark(response: http.Response, exchange: Record) -> None:
         response.headers[WARNING_HEADER] = exchange["warning"]
 
 
-def _restate(response: http.Response, refusal: Refusal) -> None:
+def _restate(response: http.Response, refusal: Response) -> None:
     response.headers.pop("content-encoding", None)
     response.headers.update(refusal.headers)
     response.status_code = refusal.status
@@ -394,9 +393,9 @@ def _may_be_stream(response: http.Response, exchange: Record) -> bool:
     return _is_stream(response) or (exchange["streamed"] and unlabelled)
 
 
-def came_back() -> Refusal:
+def came_back() -> Response:
     """The answer to a call of the addon's own that is sent to itself."""
-    # Not 508: a real client would send what can't be mended up to 30 times (facts/clients.md section 6).
+    # Not 508: clients send what got a lasting 5xx up to 30 times (docs/facts/clients.md#retries).
     return proxy_errors.refusal(
         400,
         f"A call of this proxy's own ({LOOP_GUARD}) came back to it: hunyuan_upstream or hunyuan_outgoing_proxy "
@@ -407,7 +406,7 @@ def came_back() -> Refusal:
     )
 
 
-def broken() -> Refusal:
+def broken() -> Response:
     """The answer to a request whose work in the addon ended without a result."""
     return proxy_errors.refusal(
         502,

@@ -1,4 +1,4 @@
-"""The hooks for connections: who may connect, what is decrypted, what is said when one fails."""
+"""The hooks for connections: admission, which hosts are decrypted, and hints when one fails."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from .starting import LateReader
 
 logger = logging.getLogger("hunyuan_fix")
 
-_NOT_SHOWN = "The client has shown no token."
+_NOT_SHOWN = "The client has sent no token."
 
 
 class InForce(Protocol):
-    """What is in force now, by the options."""
+    """The state that the current options give."""
 
     settings: Settings
     routes: Routes
     guarded: bool
-    """Clients of other machines may do nothing before they have shown who they are."""
+    """Clients on other machines must authenticate before anything else."""
     services: Services
 
 
 class Connections:
-    """Keeps this addon to its own hosts: connections to others pass unopened, and stay out of the log."""
+    """Limits the addon to its own hosts: connections to others stay encrypted and out of the log."""
 
     name = "hunyuan_connections"
 
@@ -50,12 +50,12 @@ class Connections:
         self._quiet = host_names.QuietConnections(self._foreign)
 
     def running(self) -> None:
-        """Keep other hosts out of the log, and say what a reverse port would not repair, or not reach."""
+        """Keep other hosts out of the log; warn about reverse ports whose target isn't repaired or is shut down."""
         logging.getLogger(host_names.QUIET_LOGGER).addFilter(self._quiet)
         for target in self._reverse_targets():
             if not self._known(target):
                 logger.warning(
-                    "%s is no known host: what comes in for it passes untouched. hunyuan_hosts=%s would change that.",
+                    "%s is no known host: requests for it pass unchanged. hunyuan_hosts=%s would repair them.",
                     target,
                     target,
                 )
@@ -63,11 +63,11 @@ class Connections:
                 logger.warning(log.SHUT_DOWN, target, gone.shut_down, gone.moved_to)
 
     def done(self) -> None:
-        """End, or be replaced in a hot reload."""
+        """Undo `running`, at the end or at a hot reload."""
         logging.getLogger(host_names.QUIET_LOGGER).removeFilter(self._quiet)
 
     def client_connected(self, client: Client) -> Awaitable[None] | None:
-        """Let who comes while mitmproxy starts wait; refuse who comes from elsewhere before that is closed to them."""
+        """Hold connections during startup; reject remote ones until the listener is bound to this machine."""
         self._in_force.services.outsiders.arrived(client)
         if startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
@@ -84,12 +84,12 @@ class Connections:
             connection.reader = LateReader(connection.reader)
 
     def socks5_auth(self, data: Socks5AuthData) -> None:
-        """Note who has signed in, after mitmproxy's proxyauth has looked."""
+        """Record a client that proxyauth, which runs before scripts, has accepted."""
         if data.valid:
             self._in_force.services.outsiders.known(data.client_conn)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        """Refuse a stranger's tunnel to other hosts: a proxy for clients with tokens is no way to everywhere."""
+        """Refuse tunnels of unknown clients to other hosts: this isn't an open proxy."""
         client, signed_in = flow.client_conn, "proxyauth" in flow.metadata
         if signed_in:
             self._in_force.services.outsiders.known(client)
@@ -101,12 +101,12 @@ class Connections:
                 flow.response = http.Response.make(refusal.status, refusal.body, refusal.headers)
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Let nothing out for a client that nobody knows: SOCKS, transparent modes, raw TCP."""
+        """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP."""
         if self._in_force.guarded and data.client in self._in_force.services.outsiders:
             data.server.error = _NOT_SHOWN
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
-        """Let TLS to other hosts pass through unopened."""
+        """Pass TLS to other hosts through without decrypting it."""
         if not self._sees_all(data.context):
             address, sni = data.context.server.address, data.client_hello.sni
             target = address[0] if address else None
@@ -115,10 +115,9 @@ class Connections:
                 logger.info("A tunnel to another host names %s in its TLS handshake: it passes untouched.", sni)
 
     def tls_start_server(self, data: tls.TlsData) -> None:
-        """Check the certificate of a known host under the name that is connected to, whatever the client called it.
+        """Verify a known host's certificate for the name that is connected to, whatever SNI the client sent.
 
-        mitmproxy's own choice would be the name in the client's handshake. Its tlsconfig, which comes after scripts,
-        takes what stands here.
+        mitmproxy would use the client's SNI. Its tlsconfig, which runs after scripts, keeps the one set here.
         """
         address = data.conn.address if isinstance(data.conn, Server) else None
         if address and self._in_force.routes.trusts(address[0]):
@@ -129,7 +128,7 @@ class Connections:
         self.tls_start_server(data)
 
     def next_layer(self, data: layer.NextLayer) -> None:
-        """Let what isn't TLS in a tunnel to another host pass through unread: SSH, plain HTTP by CONNECT."""
+        """Pass anything but TLS in a tunnel to another host through unread: SSH, plain HTTP by CONNECT."""
         context = data.context
         address = context.server.address
         if data.layer or self._sees_all(context) or context.client.transport_protocol != "tcp" or not address:
@@ -138,13 +137,13 @@ class Connections:
             data.layer = layers.TCPLayer(context, ignore=True)
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Say what to do when the endpoint can't be reached: the old platform has been shut down."""
+        """Log a hint when the endpoint can't be reached: the old platform has been shut down."""
         host = (data.server.address or ("",))[0]
         if data.server.error != _NOT_SHOWN and self._known(host) and self._in_force.settings.upstream is None:
             logger.warning(log.UNREACHABLE, host)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        """Say what to do when a client doesn't trust the proxy's certificate."""
+        """Log a hint when a client doesn't trust the proxy's certificate."""
         host = data.context.client.sni or (data.context.server.address or ("",))[0]
         if self._known(host) and data.context.server.address:
             confdir = Path(ctx.options.confdir).expanduser().absolute()

@@ -9,7 +9,7 @@ from ..relay.job import RELAY_HEADER
 from ..relay.server import LOOPBACK
 
 KEY = "hunyuan_fix_detour"
-"""The key in `flow.metadata`, as plain data: a hot reload between request and answer must not lose it."""
+"""The key in `flow.metadata`. Plain data, so that the flow can be saved (docs/facts/mitmproxy.md#metadata)."""
 
 _LENGTH = "content-length"
 

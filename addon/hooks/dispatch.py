@@ -12,21 +12,21 @@ from mitmproxy.flow import Error
 
 from .. import admission, profiles, record
 from ..config.options import Settings
+from ..exchange import Response
 from ..record import Record
 from ..relay import Course, Job, Relay
 from ..upstream.circuit_breaker import Verdict
 from ..upstream.gate import Gate, Passage, TurnedAway
 from ..upstream.retry import verdict
-from ..wire.proxy_errors import Refusal
 from . import detour
 
 PATIENCE = 110.0
 """Seconds from a request's arrival in which cascade and queue must be done: a real client drops a silent upstream
-after 120 (clients.md section 6)."""
+after 120 (docs/facts/clients.md#timeouts)."""
 
 
 class Departures:
-    """The exchanges that are with an endpoint. One a process: it outlives a hot reload, as what it holds must."""
+    """The exchanges that are with an endpoint. One per process; a hot reload leaves it alone."""
 
     def __init__(self, gate: Gate, relay: Relay) -> None:
         self._gate = gate
@@ -38,7 +38,7 @@ class Departures:
 
     async def depart(
         self, flow: http.HTTPFlow, exchange: Record, settings: Settings, *, arrived: float
-    ) -> Refusal | None:
+    ) -> Response | None:
         """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
 
         `arrived`: when, on the monotonic clock, it came in: from then on its client waits, also while images are

@@ -13,8 +13,8 @@ from mitmproxy.proxy.layer import Layer
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
+from ..exchange import Response
 from ..wire import proxy_errors
-from ..wire.proxy_errors import Refusal
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -116,19 +116,19 @@ class Draining:
         return sum(not answer.is_sent for answer in self._answers)
 
 
-def refusal() -> Refusal:
+def refusal() -> Response:
     """The answer to a request that comes while the process ends."""
     return _elsewhere("The proxy is shutting down and takes no new requests. Nothing was sent on; try again shortly.")
 
 
-def cut(*, begun: bool = False) -> Refusal:
+def cut(*, begun: bool = False) -> Response:
     """The answer to a request whose time was over before its answer. `begun`: its body ends a stream, as an event."""
     if begun:
         return _elsewhere("The proxy was stopped in the middle of this answer, which is incomplete. Try again shortly.")
     return _elsewhere("The proxy was stopped before this request had its answer. Try again shortly.")
 
 
-def _elsewhere(message: str) -> Refusal:
+def _elsewhere(message: str) -> Response:
     """An answer that closes its connection, so that the next request opens a new one: at whoever listens then.
 
     mitmproxy leaves that header out of an HTTP/2 answer, where it is not allowed.

@@ -82,7 +82,7 @@ class Ending:
 def keep_stream(flow: http.HTTPFlow, exchange: Record) -> None:
     """Give a streamed answer the body that was kept of it, for views and files; it went to the client already."""
     stream = flow.response.stream if flow.response else None
-    kept = getattr(stream, "kept", None)  # not isinstance: after a hot reload the class is another
+    kept = getattr(stream, "kept", None)  # `stream` may be a bool, or another addon's callable
     if flow.response is not None and flow.response.raw_content is None and kept is not None:
         flow.response.raw_content = kept
         exchange["stream_cut"] = bool(getattr(stream, "cut", False))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..exchange import Change
+from ..exchange import Change, Response
 from ..wire import content_coding, json_body, proxy_errors, rule_names
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.json_body import InvalidJson, TooManyValues
-from ..wire.proxy_errors import Refusal
 from ..workers import Checkpoint, Workers
 
 _VALUE_COST = 32
@@ -34,7 +33,7 @@ class Body:
     flaw: str = ""
 
 
-async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body | Refusal:
+async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body | Response:
     """The body `raw` in the content codings `encoding`, or why it is refused: what it costs is out of bounds."""
 
     def unpack(checkpoint: Checkpoint) -> bytes:
@@ -60,7 +59,7 @@ async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body 
     return Body(data, text.data, text.value, changes, cost)
 
 
-def _too_large(limit: int) -> Refusal:
+def _too_large(limit: int) -> Response:
     return proxy_errors.refusal(
         413,
         f"The request body is, or unpacks to, more than {limit} bytes (option hunyuan_max_body), or it unpacks to more "
@@ -71,7 +70,7 @@ def _too_large(limit: int) -> Refusal:
     )
 
 
-def _too_complex(error: TooManyValues) -> Refusal:
+def _too_complex(error: TooManyValues) -> Response:
     return proxy_errors.refusal(
         413,
         f"The request body has {error}, which is more than this proxy reads.",

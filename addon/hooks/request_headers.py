@@ -1,4 +1,4 @@
-"""A request comes in: who sends it, whether it may go on, where it goes, with whose key. Decided at its headers."""
+"""What happens at a request's headers: sender, admission, route, and the key that is lent to it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..config.options import MODES, Settings
-from ..exchange import Change
+from ..exchange import Change, Response
 from ..observe import log
 from ..record import Record
 from ..route import Address, Route, Routes
 from ..runtime import Services
 from ..upstream.client import LOOP_GUARD, Transport
 from ..wire import host_names, proxy_errors
-from ..wire.proxy_errors import Refusal
 from . import draining, sent_host, startup
 from .bodies import MODE_HEADER, answer_preflight, came_back, respond
 
@@ -30,7 +29,7 @@ logger = logging.getLogger("hunyuan_fix")
 
 
 class Arrivals:
-    """Takes requests in, under one set of options. `transport`, `guarded`, `lends`: as `startup` says."""
+    """Handles request headers under one set of options. `transport`, `guarded`, `lends`: see `startup`."""
 
     def __init__(
         self,
@@ -50,9 +49,9 @@ class Arrivals:
         self._lends = lends
 
     async def take_in(self, flow: http.HTTPFlow) -> None:
-        """Decide what becomes of the request of `flow`, at its headers: its route, or an answer. Raises nothing.
+        """Give the request of `flow` a route or an answer. Called at its headers; raises nothing.
 
-        It fails closed: a request of which nobody has found out whether it may go on doesn't.
+        Fails closed: if the decision itself fails, the request gets a 502.
         """
         if flow.error or not flow.live:
             return
@@ -81,7 +80,7 @@ class Arrivals:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), who)
             return
         admitted = await self._admitted(flow, who, route)
-        if isinstance(admitted, Refusal):
+        if isinstance(admitted, Response):
             self._refuse(flow, self._begun(flow, route, mode), who, admitted)
         elif route is not None and isinstance(who, Caller):
             exchange = self._begun(flow, route, mode)
@@ -92,7 +91,7 @@ class Arrivals:
         else:
             self._pass_body(flow.request)
 
-    def _caller(self, flow: http.HTTPFlow) -> Caller | Refusal:
+    def _caller(self, flow: http.HTTPFlow) -> Caller | Response:
         signed_in = "proxyauth" in flow.metadata
         address = flow.client_conn.peername[0]
         return callers.recognised(flow.request, address=address, signed_in=signed_in, tokens=self._services.tokens)
@@ -102,8 +101,8 @@ class Arrivals:
         address = Address(request.scheme, request.host, request.port, request.path)
         if _reverse(flow):
             return self._routes.route(request.method, address)
-        # A server's address says that the client has opened a tunnel to it, or that its connection was led here. Else
-        # the handshake, if there was one, was with the proxy itself.
+        # With a server address the client has opened a tunnel to it, or its connection was redirected here. Without
+        # one, the TLS handshake (if any) was with the proxy itself.
         sni = flow.client_conn.sni if flow.server_conn.address else None
         sent = sent_host.of(request)
         route = self._routes.route(request.method, address, sni, sent)
@@ -116,14 +115,14 @@ class Arrivals:
         return route
 
     async def _admitted(
-        self, flow: http.HTTPFlow, who: Caller | Refusal, route: Route | None
-    ) -> Refusal | dict[str, str]:
-        """Why the request goes no further, or the headers that tell its client of its limits."""
+        self, flow: http.HTTPFlow, who: Caller | Response, route: Route | None
+    ) -> Response | dict[str, str]:
+        """The refusal of the request, or the rate limit headers for its answer."""
         if self._services.draining.begun:
             return draining.refusal()
         if LOOP_GUARD in flow.request.headers:
             return came_back()
-        if isinstance(who, Refusal):
+        if isinstance(who, Response):
             return who
         client = flow.client_conn
         if who.known:
@@ -134,21 +133,21 @@ class Arrivals:
         return await self._services.limits.admit(who.client)
 
     def _pass_body(self, request: http.Request) -> None:
-        """Let the body of `request` pass as it comes, without the client tokens in it."""
+        """Stream the body of `request` unchanged, except that client tokens in it are replaced."""
         search = self._services.tokens.search
         request.stream = RedactedStream(search) if search else True
 
     @staticmethod
-    def _refuse(flow: http.HTTPFlow, exchange: Record, who: Caller | Refusal, refusal: Refusal) -> None:
+    def _refuse(flow: http.HTTPFlow, exchange: Record, who: Caller | Response, refusal: Response) -> None:
         exchange["client"] = (who.client or "") if isinstance(who, Caller) else ""
-        # Never together with request.stream: mitmproxy can't answer what it streams (mitmproxy.md section 1).
+        # Never together with request.stream: docs/facts/mitmproxy.md#streamed-request.
         respond(flow, exchange, refusal)
 
-    def _pass_preflight(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller | Refusal) -> None:
-        """Let a browser's question go to the endpoint, whoever asks: without a key, and past all limits.
+    def _pass_preflight(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller | Response) -> None:
+        """Forward a browser's preflight without a key and without counting it against any limit.
 
-        A refusal would not reach the page, which could not even read why. Where no stranger's request may go on, the
-        question is answered here; the page can read what its own request is answered with then.
+        A page can't read a refused preflight. Where requests of unknown clients are refused, the preflight is answered
+        here, so that the page can read the refusal of its real request.
         """
         known = isinstance(who, Caller) and who.known
         _readdress(flow.request, route, exchange)
@@ -158,7 +157,7 @@ class Arrivals:
             self._pass_body(flow.request)
 
     def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller) -> None:
-        """Send the request where its route says, with the key that it is lent."""
+        """Send the request along its route, with the lent key if it gets one."""
         request = flow.request
         _readdress(request, route, exchange)
         if route.unrepaired:
@@ -221,12 +220,12 @@ def _reverse(flow: http.HTTPFlow) -> bool:
 
 
 def _readdress(request: http.Request, route: Route, exchange: Record) -> None:
-    """Let `request` go to the address of its route; note a path that was spelt in another way."""
+    """Set the address of `request` to its route's; record a change if its path was spelt differently."""
     to = route.address
     if route.rerouted:
         request.scheme, request.host, request.port, request.path = to.scheme, to.host, to.port, to.path
     else:
-        # Not request.host: that would rewrite the Host header, which names the same host by now.
+        # Not request.host: that would rewrite the Host header, which already names this host.
         request.data.host = to.host
         if route.respelt and exchange["mode"] == "repair":
             request.path = to.path
@@ -235,9 +234,9 @@ def _readdress(request: http.Request, route: Route, exchange: Record) -> None:
 
 
 def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
-    """The names and addresses, as they are compared, under which the listener of `flow` is this proxy.
+    """The canonical names and addresses of the listener that `flow` came by.
 
-    The address that the client has reached, the one that was asked for, and this machine's name.
+    The address that the client connected to, the configured listen address, and this machine's name.
     """
     client = flow.client_conn
     given = client.proxy_mode.listen_host(ctx.options.listen_host)
@@ -245,20 +244,20 @@ def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
     return {host_names.canonical(name) for name in (client.sockname[0], given, machine, f"{machine}.local") if name}
 
 
-def _not_taken_in() -> Refusal:
+def _not_taken_in() -> Response:
     return proxy_errors.refusal(
         502,
-        "The proxy failed while it looked at the request's headers; nothing was sent on. Its log says more.",
+        "The proxy failed at the request's headers and sent nothing to the endpoint. See its log.",
         type="server_error",
         code="proxy_failed",
     )
 
 
 def _leads_back(request: http.Request) -> bool:
-    """Whether `request` would go to a port of this very proxy.
+    """Whether `request` would go to a port of this proxy.
 
-    mitmproxy's own check doesn't see the ports of reverse:https, which speak UDP too: such a request would come round
-    again and again, a thousand times a second.
+    mitmproxy's own check misses the ports of reverse:https, which listen on UDP too: such a request would loop a
+    thousand times a second.
     """
     if not startup.is_loopback(request.host):
         return False

@@ -1,7 +1,7 @@
-"""The start of mitmproxy: clients that come before it is ready wait, and one that is refused or fails ends in order.
+"""The start of mitmproxy: early clients wait until it is ready, and a start that fails ends cleanly.
 
-mitmproxy opens its ports before it has certificates, and ends its start at any error that is logged meanwhile. So a
-request in that moment would fail, and with it the start: a proxy whose clients don't stop trying could never start.
+mitmproxy opens its ports before it has certificates, and any error logged during the start ends it. An early request
+would fail, log an error and end the start: a proxy whose clients keep retrying could never start.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
 MOST = 1000
-"""Clients that may wait."""
+"""Clients that may wait at the same time."""
 PATIENCE = 10.0
-"""Seconds that each of them waits."""
+"""Seconds that a client waits."""
 _PAUSE = 0.005
-"""Seconds between two looks at whether mitmproxy has started: it has no hook for that."""
+"""Seconds between two checks whether mitmproxy has started: there is no hook for that."""
 
 NOT_STARTED = "mitmproxy has not started in time."
-TOO_MANY = "mitmproxy is just starting, and too many clients wait for it."
+TOO_MANY = "mitmproxy is starting, and too many clients are waiting already."
 
 
 class LateReader:
-    """The reader of a client that had to wait: as `reader`, but the first read doesn't return in the same moment.
+    """The reader of a client that had to wait: like `reader`, but the first read yields to the event loop once.
 
-    mitmproxy reads in a task that it doesn't know yet when that begins; if its client has left meanwhile, that is known
-    at once, and mitmproxy looks for the task to close the connection ("mitmproxy has crashed!").
+    mitmproxy starts its reading task before it stores it. If the client has already left, the read returns at once, and
+    mitmproxy can't find the task to close the connection ("mitmproxy has crashed!").
     """
 
     def __init__(self, reader: asyncio.StreamReader | mitmproxy_rs.Stream) -> None:
@@ -39,7 +39,7 @@ class LateReader:
         self._first = True
 
     async def read(self, most: int) -> bytes:
-        """As `asyncio.StreamReader.read`."""
+        """Like `asyncio.StreamReader.read`."""
         if self._first:
             self._first = False
             await asyncio.sleep(0)
@@ -47,19 +47,19 @@ class LateReader:
 
 
 class Starting:
-    """What happens until mitmproxy is ready. One a process: a hot reload is no start."""
+    """The time until mitmproxy is ready. One per process: a hot reload isn't a start."""
 
     def __init__(self) -> None:
         self.over = False
-        """mitmproxy is ready: it has its certificates, and no error ends it any more."""
+        """mitmproxy is ready: it has its certificates, and a logged error no longer ends it."""
         self._ready = asyncio.Event()
         self._waiting = 0
         self._watch: asyncio.Task[None] | None = None
 
     def begin(self, master: Master, failed: Callable[[], Awaitable[None]]) -> None:
-        """Watch `master` start, once. `failed` is called if the process ends before it has started.
+        """Watch the start of `master`, once. Calls `failed` if the process ends before mitmproxy has started.
 
-        Where mitmproxy doesn't look for errors, as in a test, the start is over at once.
+        Without mitmproxy's ErrorCheck, as in tests, the start is over at once.
         """
         if self.over or self._watch is not None:
             return
@@ -85,7 +85,7 @@ class Starting:
         self._ready.set()
 
     async def wait(self) -> str | None:
-        """Wait, as a client, until mitmproxy is ready. Returns why it can't be served; `None` if it can."""
+        """Wait until mitmproxy is ready. Returns why the client can't be served, or `None`."""
         if self._waiting >= MOST:
             return TOO_MANY
         self._waiting += 1
@@ -99,20 +99,20 @@ class Starting:
         return None
 
     def refuse(self, master: Master, problems: Sequence[str]) -> None:
-        """End the process with status 1 for `problems`, which are in the log; does nothing once it has started.
+        """End the process with status 1 because of `problems`, which are in the log. Does nothing after the start.
 
-        At once, before mitmproxy opens a port. It would look for logged errors only when all are open, and end without
-        closing them: then a thread of mitmproxy_rs's, which has just opened the one for HTTP/3, may call into a Python
-        that is being taken down. CPython up to 3.13 unwinds such a thread through its Rust frames, and the process
-        crashes (SIGSEGV, python/cpython#87135).
+        It ends before mitmproxy opens a port. mitmproxy itself checks for logged errors after all ports are open, and
+        ends without closing them: a thread of mitmproxy_rs, which has just opened the HTTP/3 port, may then call into
+        an interpreter that is shutting down. CPython up to 3.13 unwinds such a thread through its Rust frames, and the
+        process crashes (SIGSEGV, python/cpython#87135).
         """
         check = _errorcheck(master)
         if self.over or check is None:
             return
-        if check.repeat_errors_on_stderr:  # where a screen of its own hides the log
+        if check.repeat_errors_on_stderr:  # where mitmproxy's console hides the log
             sys.stderr.write("".join(f"{problem}\n" for problem in problems))
         if task := asyncio.current_task():
-            # The exit goes through the task that loads the script, and asyncio would log that nobody looks at it.
+            # SystemExit passes through the task that loads the script; asyncio would log that it was never retrieved.
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         sys.exit(1)
 

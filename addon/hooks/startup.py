@@ -1,4 +1,4 @@
-"""What is checked and put right when mitmproxy starts: option names and values, listen addresses."""
+"""Checks at mitmproxy's start: option names and values, listen addresses. And what follows from these later."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ from ..upstream.client import Transport
 LOOPBACK = "127.0.0.1"
 
 _KNOWN_HOSTS = 256
-"""Hosts and clients of which it is remembered whether they are this machine: asked several times a request."""
+"""Hosts and clients whose `is_loopback` is cached: it is asked several times per request."""
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 
 
 def settle_given(deferred: MutableMapping[str, object]) -> list[str]:
-    """Check the `hunyuan_…` values that wait in mitmproxy's `options.deferred`, and turn them into plain ones.
+    """Check the `hunyuan_…` values in mitmproxy's `options.deferred`, and replace them by plain ones.
 
-    Called before the options are declared. Without it a switch that is neither true nor false, an option
-    without `=value` or one given twice would keep the addon from loading without a word, and a misspelt name
-    would be ignored (facts/mitmproxy.md section 0, row 5). Returns one line for each problem; what is wrong
-    is taken out.
+    Called before the options are declared. Without it a switch that is neither true nor false, an option without
+    `=value` or one given twice would silently keep the addon from loading, and a misspelt name would be ignored
+    (docs/facts/mitmproxy.md#option-types). Removes invalid ones and returns one line for each.
     """
     problems = []
     for name in [name for name in deferred if name.startswith(PREFIX)]:
@@ -48,7 +47,7 @@ def settle_given(deferred: MutableMapping[str, object]) -> list[str]:
 
 
 def _settled(given: object, *, switch: bool) -> str | bool:
-    # From `--set` come lists of strings, wrapped in a class of mitmproxy's; from config.yaml plain values.
+    # `--set` gives lists of strings, wrapped in a class of mitmproxy's; config.yaml gives plain values.
     texts = getattr(given, "val", None)
     value = given
     if isinstance(texts, list):
@@ -68,9 +67,9 @@ def _settled(given: object, *, switch: bool) -> str | bool:
 
 
 def check(option: Callable[[str], object], settings: Settings) -> None:
-    """Hold mitmproxy's own options against what this addon needs. `option`: name -> value, `None` if not there.
+    """Check mitmproxy's own options. `option`: name -> value, `None` if there is no such option.
 
-    Raises `OptionError` for the first that doesn't fit.
+    Raises `OptionError` for the first one that the addon can't work with.
     """
     if option("stream_large_bodies"):
         raise OptionError(
@@ -82,29 +81,29 @@ def check(option: Callable[[str], object], settings: Settings) -> None:
         raise OptionError(
             f"listening on {', '.join(open_to)} would let other machines use this proxy: give its clients tokens "
             "(hunyuan_client_tokens_file, scripts/token), set proxyauth=user:password, or hunyuan_allow_open=true if "
-            "everybody shall use it with a key of their own"
+            "all may use it with their own keys"
         )
 
 
 def not_lending(option: Callable[[str], object], settings: Settings) -> str | None:
-    """Why the key is lent to nobody, not even on this machine; `None` where it is lent.
+    """Why the key is never lent, not even on this machine; `None` if it is lent.
 
-    Worth a warning at the start, if there is a key: whoever shares a proxy without asking who comes has not thought of
-    the key, and one of the clients on this machine may be another's way in.
+    Logged as a warning at the start if there is a key: a proxy that is open to other machines without authentication
+    would share it, since a client on this machine may act for another machine.
     """
     open_to = open_addresses(modes_of(option), listen_host_of(option))
     if not open_to or _asks_who(option, settings):
         return None
     return (
-        f"The API key is lent to nobody: this proxy is open to other machines ({', '.join(open_to)}) and asks nobody "
-        "who they are. Give its clients tokens (hunyuan_client_tokens_file, scripts/token) or set proxyauth."
+        f"The API key is lent to nobody: this proxy is open to other machines ({', '.join(open_to)}) without a "
+        "password or token. Give its clients tokens (hunyuan_client_tokens_file, scripts/token) or set proxyauth."
     )
 
 
 def guarded(option: Callable[[str], object], settings: Settings) -> bool:
-    """Whether clients beyond this machine may do nothing before they have shown a token or signed in.
+    """Whether clients on other machines must send a token or sign in before anything else.
 
-    Where there are no tokens, `proxyauth` is the guard, as ever.
+    Without a token file it is false: then `proxyauth` alone decides.
     """
     open_to = open_addresses(modes_of(option), listen_host_of(option))
     return bool(open_to) and settings.client_tokens_file is not None and not settings.allow_open
@@ -115,7 +114,7 @@ def _asks_who(option: Callable[[str], object], settings: Settings) -> bool:
 
 
 def transport(option: Callable[[str], object], settings: Settings) -> Transport:
-    """How the addon's own calls leave, by mitmproxy's options (`option`: name -> value) and this addon's."""
+    """Proxy and TLS settings for the addon's own calls, from mitmproxy's (`option`: name -> value) and its options."""
     client_certificate = Path(str(option("client_certs") or "")).expanduser()
     upstream = next((mode for mode in modes_of(option) if isinstance(mode, UpstreamMode)), None)
     proxy = settings.outgoing_proxy
@@ -129,7 +128,7 @@ def transport(option: Callable[[str], object], settings: Settings) -> Transport:
         trusted_folder=_text(option("ssl_verify_upstream_trusted_confdir")),
         insecure=bool(option("ssl_insecure")),
         proxy=proxy,
-        # A folder has one for each host, which isn't known here.
+        # `client_certs` may be a folder with one certificate per host; the host isn't known here.
         client_certificate=str(client_certificate) if client_certificate.is_file() else None,
         oldest=_text(option("tls_version_server_min")),
         newest=_text(option("tls_version_server_max")),
@@ -142,45 +141,46 @@ def _text(value: object) -> str | None:
 
 
 def open_addresses(modes: Iterable[ProxyMode], listen_host: str) -> list[str]:
-    """The listen addresses beyond this machine that were asked for, by `listen_host` or a mode's `@host:port`."""
+    """The configured listen addresses that other machines can reach, from `listen_host` or a mode's `@host:port`."""
     asked = (_given_host(mode, listen_host) for mode in modes if _listens(mode))
     return [host for host in dict.fromkeys(asked) if host and not is_loopback(host)]
 
 
 def exposed(mode: ProxyMode, listen_host: str, reached: str) -> bool:
-    """Whether a connection came in by the address `reached`, beyond this machine, though none was asked for.
+    """Whether a connection came in by a non-loopback address (`reached`) though no listen address was configured.
 
-    mitmproxy's default is all interfaces and the addon loads after the listener is up: this closes the moment
-    until `loopback_modes` takes effect.
+    mitmproxy listens on all interfaces by default, and the addon loads after the listener is up
+    (docs/facts/mitmproxy.md#listen-address): this covers the time until `loopback_modes` takes effect.
     """
     return _listens(mode) and not _given_host(mode, listen_host) and not is_loopback(reached)
 
 
 def comes_from_outside(mode: ProxyMode, address: str) -> bool:
-    """Whether a client at `address` comes from beyond this machine, by a port that anybody may speak to."""
+    """Whether a client at `address` is on another machine and came by a port that is open to any client."""
     return _listens(mode) and not is_loopback(address)
 
 
 def quieten_dumper(options: Options, ours: str, *, everything: bool) -> None:
-    """Let mitmdump show no flows but `ours` (a filter), and those only if its user asked: the addon's line says it.
+    """Hide flows from mitmdump's output, because the addon logs its own line for each exchange.
 
-    A filter or a detail of the user's own stays; with `everything` mitmdump shows what it always does.
+    With a `flow_detail` set by the user, flows that match `ours` (a filter) are shown. A filter set by the user stays.
+    `everything`: mitmdump shows all flows as usual.
     """
     if "dumper_filter" not in options or options.dumper_filter not in (None, ours):
         return
     usual = options.default("flow_detail")
     if everything and options.dumper_filter == ours:
         options.dumper_filter, options.flow_detail = None, options.flow_detail or usual
-    elif not everything and options.flow_detail:  # without details there is nothing to filter, or all is done
+    elif not everything and options.flow_detail:  # without details nothing is shown
         options.dumper_filter = ours
         if options.flow_detail == usual:
             options.flow_detail = 0
 
 
 def loopback_modes(servers: Iterable[ServerInstance[ProxyMode]], listen_host: str) -> list[str] | None:
-    """The mode specs of the running `servers`, bound to 127.0.0.1 where no address was given.
+    """The mode specs of the running `servers`, bound to 127.0.0.1 where no address was configured.
 
-    Ports are kept, also the one that port 0 chose. `None` if every listener has a given address.
+    Ports stay, also the one chosen for port 0. `None` if each listener has a configured address.
     """
     specs, changed = [], False
     for server in servers:
@@ -196,7 +196,7 @@ def loopback_modes(servers: Iterable[ServerInstance[ProxyMode]], listen_host: st
 
 
 def modes_of(option: Callable[[str], object]) -> list[ProxyMode]:
-    """mitmproxy's modes, parsed; about one that can't be parsed mitmproxy itself complains."""
+    """mitmproxy's modes, parsed. Invalid ones are left out: mitmproxy reports them itself."""
     specs = option("mode")
     modes = []
     for spec in specs if isinstance(specs, list) else []:
@@ -208,13 +208,13 @@ def modes_of(option: Callable[[str], object]) -> list[ProxyMode]:
 
 
 def listen_host_of(option: Callable[[str], object]) -> str:
-    """mitmproxy's `listen_host`, `""` where none is given."""
+    """mitmproxy's `listen_host`, `""` if none is configured."""
     return str(option("listen_host") or "")
 
 
 @lru_cache(_KNOWN_HOSTS)
 def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address, is this machine and only this machine."""
+    """Whether `host`, a name or an address, is a loopback one."""
     name = host.strip("[]").lower()
     try:
         address = ipaddress.ip_address(name.partition("%")[0])
@@ -225,7 +225,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _listens(mode: ProxyMode) -> bool:
-    """Whether the mode opens a port that anybody may speak to; WireGuard's takes only who has its key."""
+    """Whether the mode opens a port to any client. WireGuard's port accepts only clients with its key."""
     return mode.default_port is not None and not isinstance(mode, WireGuardMode)
 
 

@@ -1,7 +1,7 @@
 """Images in a chat body: where they stand, and what is asked about them. Pure.
 
 An image is a content part of any message role in the shape of any dialect (clients put screenshots into tool results:
-clients.md section 7), or stands in a text (image_texts.py).
+docs/facts/clients.md#histories), or stands in a text (image_texts.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from . import in_text
 from .in_text import Piece
 
 QUESTION_LENGTH = 800
-"""Characters of a message's text that are shown to the vision model (issue 2 section 5)."""
+"""Characters of a message's text that are shown to the vision model: enough for a question."""
 
 _IMAGE_TYPES = frozenset({"image_url", "input_image", "image", "image-data", "image_data", "image-url"})
 _FILE_TYPES = frozenset({"file", "input_file", "file-data", "file_data", "media", "resource", "document", "blob"})

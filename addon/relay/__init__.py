@@ -1,7 +1,7 @@
 """The relay: calls of `hunyuan_retry=all` on their way through a server on loopback, which may try them again.
 
 Why a server: an addon can't stream an answer of its own from a hook, and after mitmproxy's `error` hook mitmproxy sends
-its own HTML page whatever the addon does (facts/mitmproxy.md section 1). So mitmproxy's connection ends here.
+its own HTML page whatever the addon does (docs/facts/mitmproxy.md#own-stream). So mitmproxy's connection ends here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """When an answer may be passed on: the check that stands between a failure and the client. Pure.
 
 A whole answer counts when all of it is there, its content coding unpacks and it has choices or vectors and no error; a
-streamed one from its first event that is none (issue 4 point 3). Until then the call can still be tried again.
+streamed one from its first event that is none. Until then the call can still be tried again.
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..exchange import Response
 from ..upstream.client import NOT_TRUSTED, TLS_FAILED, CallFailed
 from ..upstream.retry import may_pass
 from ..wire import content_coding, json_body, proxy_errors
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import TOO_LARGE, Flaw
-from ..wire.proxy_errors import Refusal
 from .headers import for_client, value
 from .job import OWN_HEADER, Headers, Job, Reply
 
@@ -31,7 +31,7 @@ class Failure:
     may_pass: bool
 
 
-def reply(refusal: Refusal, headers: Headers = ()) -> Reply:
+def reply(refusal: Response, headers: Headers = ()) -> Reply:
     """An error of the proxy's own, with what `headers` say about trying again and the endpoint's request id."""
     kept = [(name, text) for name, text in headers if name.lower() in _KEPT_HEADERS]
     own = [(name.encode(), text.encode()) for name, text in {**refusal.headers, OWN_HEADER: "1"}.items()]
@@ -89,7 +89,7 @@ def unreached(error: CallFailed) -> Failure:
     return _passing(502, f"The endpoint could not be reached: {kind}.", "upstream_unreachable")
 
 
-def broken() -> Refusal:
+def broken() -> Response:
     """The proxy itself failed."""
     return proxy_errors.refusal(
         502,

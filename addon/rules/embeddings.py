@@ -5,8 +5,8 @@ Sources: "目前仅支持 input 和 model 参数 … dimensions 固定为 1024" 
 
 from __future__ import annotations
 
-from ..exchange import Change, JsonObject
-from ..wire.proxy_errors import Refusal, refusal
+from ..exchange import Change, JsonObject, Response
+from ..wire.proxy_errors import refusal
 from .context import RuleContext
 from .fields import escape
 
@@ -15,7 +15,7 @@ MAX_INPUTS = 2048
 batches, and 500,000 would be 10,000 calls."""
 
 
-def check(body: JsonObject, context: RuleContext) -> Refusal | None:
+def check(body: JsonObject, context: RuleContext) -> Response | None:
     """A clear 400 for what no repair can mend: another vector length, token ids, too many inputs.
 
     Runs before `embeddings`.
@@ -53,7 +53,7 @@ def batches(body: JsonObject, context: RuleContext) -> list[JsonObject]:
     return [{**body, "input": inputs[start : start + size]} for start in range(0, len(inputs), size)]
 
 
-def _wrong_dimensions(body: JsonObject, context: RuleContext) -> Refusal | None:
+def _wrong_dimensions(body: JsonObject, context: RuleContext) -> Response | None:
     asked, model = body.get("dimensions"), body.get("model")
     known = context.profile.embeddings.dimensions.get(model) if isinstance(model, str) else None
     if known is None or asked is None or "dimensions" in context.keep_params:
@@ -64,7 +64,7 @@ def _wrong_dimensions(body: JsonObject, context: RuleContext) -> Refusal | None:
     return refusal(400, message, type="invalid_request_error", code="unsupported_dimensions", param="dimensions")
 
 
-def _too_many_inputs(body: JsonObject) -> Refusal | None:
+def _too_many_inputs(body: JsonObject) -> Response | None:
     inputs = body.get("input")
     if not isinstance(inputs, list) or len(inputs) <= MAX_INPUTS:
         return None
@@ -72,7 +72,7 @@ def _too_many_inputs(body: JsonObject) -> Refusal | None:
     return refusal(400, message, type="invalid_request_error", code="too_many_inputs", param="input")
 
 
-def _token_ids(body: JsonObject) -> Refusal | None:
+def _token_ids(body: JsonObject) -> Response | None:
     inputs = body.get("input")
     if not isinstance(inputs, list) or not any(_is_tokens(item) for item in inputs):
         return None

@@ -5,8 +5,8 @@ text becomes an `image_url` part; for one that doesn't, it becomes a note: base6
 thousands of tokens and says nothing (JohnnyZ93/oai-compatible-copilot#175).
 
 The endpoint documents them for user messages; agents that know an endpoint without images in tool results do the
-same by hand (clients.md section 7: Cline and opencode send "tool, then user with the image"). Images that the
-cascade put into words are text by now and stay where they are.
+same by hand (docs/facts/clients.md#histories: Cline and opencode send "tool, then user with the image"). Images
+that the cascade put into words are text by now and stay where they are.
 """
 
 from __future__ import annotations

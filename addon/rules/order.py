@@ -1,7 +1,7 @@
 """The order of messages: `[system]? user (assistant (user | tool+))*`.
 
 Source: SDK ChatCompletionsRequest.Messages ("以 user 提问开始，user（tool）提问结束"); tool -> user follows from it
-(hunyuan.md M8). Runs after merge and pairing, so only neighbours of different roles meet here.
+(docs/facts/hunyuan.md#tool-then-user). Runs after merge and pairing, so only neighbours of different roles meet here.
 """
 
 from __future__ import annotations

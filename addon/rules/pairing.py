@@ -1,7 +1,7 @@
 """Tool pairing: every tool call is answered exactly once, right after its assistant message.
 
 Not documented for Hunyuan, demanded by OpenAI-compatible endpoints; what real clients send instead:
-clients.md section 7 (Codex puts text between calls and answers, agents interrupt tools, histories lose answers).
+docs/facts/clients.md#histories (text between calls and answers, interrupted tools, lost answers).
 Ids are often unique within a turn alone, or missing (vllm-project/vllm#50295, sgl-project/sglang#33343).
 
 How an answer finds its call:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..exchange import Change, JsonObject
-from ..wire.proxy_errors import Refusal, refusal
+from ..exchange import Change, JsonObject, Response
+from ..wire.proxy_errors import refusal
 from .context import RuleContext
 
 
@@ -25,7 +25,7 @@ def successor(body: JsonObject, context: RuleContext) -> list[Change]:
     return [Change("successor", "/model", f"the model is retired or mapped: {chosen} answers")]
 
 
-def embedding_refusal(body: JsonObject, context: RuleContext) -> Refusal | None:
+def embedding_refusal(body: JsonObject, context: RuleContext) -> Response | None:
     """404 `model_not_found` that names the successor of a retired embedding model; `None` for any other.
 
     Only where the request is re-routed: elsewhere the endpoint itself says whether the model lives.

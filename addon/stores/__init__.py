@@ -1,4 +1,4 @@
-"""Where what outlives a request is kept: memory, then SQLite, then Redis, behind one small interface (issue 4)."""
+"""Where what outlives a request is kept: memory, then SQLite, then Redis, behind one small interface."""
 
 from __future__ import annotations
 

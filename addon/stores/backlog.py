@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 WRITES_MAX = 1000
 BYTES_MAX = 8 << 20
-"""Beyond either bound the oldest write is dropped (issue 4 point 1)."""
+"""Beyond either bound the oldest write is dropped: a store that is down must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Literal
 from .store import StoreError
 
 BUDGET = 0.2
-"""Seconds that one operation may take (issue 4 point 1)."""
+"""Seconds that one operation may take: a slow store must not hold up requests."""
 FIRST_PAUSE = 5.0
 """Seconds for which a store that failed is let alone; doubled with each try that fails."""
 LONGEST_PAUSE = 60.0

@@ -17,7 +17,7 @@ from .connection import Line, Tls, Transport
 __all__ = ["LOOP_GUARD", "Answer", "CallFailed", "CallTimedOut", "Outgoing", "Transport"]
 
 LOOP_GUARD = "x-hunyuan-fix-call"
-"""Header on every call of the addon's own: a proxy of this kind that sees it come in refuses (issue 2 section 5)."""
+"""Header on each call that the addon makes itself. hunyuan-fix refuses a request that has it: the call came back."""
 
 MAX_ANSWER = 8 * 2**20
 """Bytes of an answer that `post` reads: a description has a few thousand."""

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import httpx
 
 from ..answers import embeddings
-from ..exchange import JsonObject
+from ..exchange import JsonObject, Response
 from ..profiles import Profile
 from ..wire import json_body, proxy_errors
-from ..wire.proxy_errors import Refusal
 from . import retry
 from .calls import OwnCalls, Upstream
 from .client import CallFailed, CallTimedOut, Outgoing
@@ -40,7 +39,7 @@ _PASSED_HEADERS = ("content-type", "retry-after", "x-request-id")
 class _Refused(Exception):
     """A batch was refused, and with it the whole request."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Response) -> None:
         super().__init__()
         self.refusal = refusal
 
@@ -89,7 +88,7 @@ class EmbeddingBatches:
         *,
         tries: int = TRIES,
         patience: float = PATIENCE,
-    ) -> JsonObject | Refusal:
+    ) -> JsonObject | Response:
         """The joined answer to `bodies` (at least one), in their order; floats, as they came.
 
         A batch whose failure may pass is tried `tries` times, as `retries.persist` does it; within `patience` seconds
@@ -122,7 +121,7 @@ class EmbeddingBatches:
         until = batches.until
         tried = itertools.count()
 
-        async def attempt() -> JsonObject | Refusal | Setback[Refusal]:
+        async def attempt() -> JsonObject | Response | Setback[Response]:
             again = next(tried) > 0
             try:
                 answer = await self._calls.post(
@@ -139,7 +138,7 @@ class EmbeddingBatches:
         def log_setback(setback: Setback[object], number: int) -> None:
             logger.info("embeddings call: %s (try %d of %d)", setback.what, number, batches.tries)
 
-        result: JsonObject | Refusal = await retry.persist(
+        result: JsonObject | Response = await retry.persist(
             attempt,
             tries=batches.tries,
             until=until,
@@ -148,13 +147,13 @@ class EmbeddingBatches:
             jitter=self._jitter,
             clock=self._clock,
         )
-        if isinstance(result, Refusal):
+        if isinstance(result, Response):
             raise _Refused(result)
         return result
 
     def _read(
         self, answer: httpx.Response, body: JsonObject, profile: Profile
-    ) -> JsonObject | Refusal | Setback[Refusal]:
+    ) -> JsonObject | Response | Setback[Response]:
         if answer.status_code < 400:
             return _usable(answer, body)
         model = str(body.get("model", ""))
@@ -165,7 +164,7 @@ class EmbeddingBatches:
         return Setback(f"HTTP {answer.status_code}", refused, wait)
 
 
-def _usable(answer: httpx.Response, body: JsonObject) -> JsonObject | Refusal | Setback[Refusal]:
+def _usable(answer: httpx.Response, body: JsonObject) -> JsonObject | Response | Setback[Response]:
     """The answer to one batch, if it is a list of as many vectors."""
     unusable = _unreached(502, "gave no usable answer", "upstream_invalid_answer")
     if answer.status_code != 200:
@@ -182,16 +181,16 @@ def _usable(answer: httpx.Response, body: JsonObject) -> JsonObject | Refusal | 
     return Setback("no usable answer", unusable)
 
 
-def _refused(answer: httpx.Response, model_id: str, profile: Profile) -> Refusal:
+def _refused(answer: httpx.Response, model_id: str, profile: Profile) -> Response:
     honest = proxy_errors.honest(
         answer.status_code, answer.content, answer.headers.get("retry-after"), profile, model_id
     )
     if honest is not None:
         return honest
     headers = {name: answer.headers[name] for name in _PASSED_HEADERS if name in answer.headers}
-    return Refusal(answer.status_code, answer.content, headers)
+    return Response(answer.status_code, headers, answer.content)
 
 
-def _unreached(status: int, what: str, code: str) -> Refusal:
+def _unreached(status: int, what: str, code: str) -> Response:
     message = f"The endpoint {what} for one part of this embeddings request, which is too large for one call."
     return proxy_errors.refusal(status, message, type="server_error", code=code)

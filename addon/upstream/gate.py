@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from ..admission import Account, Admission, NotAdmitted, Slot
+from ..exchange import Response
 from ..wire import proxy_errors
-from ..wire.proxy_errors import Refusal
 from .circuit_breaker import Breaker, Permit, Spared, Verdict, host
 
 __all__ = ["Gate", "Passage", "TurnedAway", "Verdict"]
@@ -18,7 +18,7 @@ class TurnedAway(Exception):
     `spared`: seconds for which the breaker still spares the endpoint; `None`: the queue is too long.
     """
 
-    def __init__(self, refusal: Refusal, spared: float | None = None) -> None:
+    def __init__(self, refusal: Response, spared: float | None = None) -> None:
         super().__init__()
         self.refusal = refusal
         self.spared = spared
@@ -68,7 +68,7 @@ class Gate:
             raise TurnedAway(_spared(upstream, spared.seconds), spared.seconds) from None
 
 
-def _spared(upstream: str, seconds: float) -> Refusal:
+def _spared(upstream: str, seconds: float) -> Response:
     return proxy_errors.refusal(
         503,
         f"The endpoint {host(upstream)} is down: its last calls failed, so the proxy spares it. It will be tried again "

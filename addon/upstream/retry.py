@@ -13,9 +13,9 @@ from typing import cast
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
+from ..exchange import Response
 from ..profiles import Profile
 from ..wire import proxy_errors
-from ..wire.proxy_errors import Refusal
 from .circuit_breaker import Verdict
 from .client import CallFailed
 from .gate import TurnedAway
@@ -83,7 +83,7 @@ async def persist[T, R](
 def may_pass(status: int, body: bytes, profile: Profile, model: str) -> bool:
     """Whether trying again may mend an error answer, read as the endpoint means it.
 
-    Its rate limit is a 400 (hunyuan.md section 1.2), and a quota that is used up stays so under any status.
+    Its rate limit is a 400 (docs/facts/hunyuan.md#rate-limit), and a quota that is used up stays so under any status.
     """
     honest = proxy_errors.honest(status, body, None, profile, model)
     return (status if honest is None else honest.status) in _PASSING
@@ -99,7 +99,7 @@ def failure_verdict(failure: CallFailed) -> Verdict:
     return Verdict.UNKNOWN if failure.begun else Verdict.DOWN
 
 
-def turned_away(away: TurnedAway, *, again: bool) -> Refusal | Setback[Refusal]:
+def turned_away(away: TurnedAway, *, again: bool) -> Response | Setback[Response]:
     """What the gate's refusal means for a call: its answer at once, as a rule.
 
     A call that is tried `again` waits for the end of the time for which the endpoint is spared, if `persist` lets it:

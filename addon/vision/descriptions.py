@@ -128,7 +128,8 @@ class SingleFlight[K: Hashable, T]:
     """Calls with one key at the same time are one call, whose task belongs to none of those who wait.
 
     One who stops waiting disturbs nobody; when the last one does, the call is cancelled at once. `CancelledError` of
-    the shared task reaches no waiter: inside a mitmproxy hook it would hang the client (mitmproxy.md section 0 row 3).
+    the shared task reaches no waiter: inside a mitmproxy hook it would hang the client
+    (docs/facts/mitmproxy.md#hook-cancelled).
     """
 
     def __init__(self) -> None:

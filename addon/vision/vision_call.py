@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from ..exchange import Response
 from ..profiles import Profile
 from ..texts import Texts, marks
 from ..upstream import retry
@@ -22,11 +23,10 @@ from ..upstream.client import CallFailed, CallTimedOut, Outgoing
 from ..upstream.gate import Gate, TurnedAway
 from ..upstream.retry import Setback
 from ..wire import json_body, proxy_errors
-from ..wire.proxy_errors import Refusal
 from .descriptions import Description, Failure, Finding
 
 MAX_TOKENS = 2000
-"""Length of a description (issue 2 section 5): one screen of text, transcribed."""
+"""Length of a description: one screen of text, transcribed."""
 
 RETRY_AFTER = 5.0
 """Seconds that a client is told to wait where the endpoint names none."""
@@ -77,7 +77,8 @@ _BY_STATUS: Mapping[int, _Meaning] = {
     422: _Meaning.IMAGE,
     451: _Meaning.IMAGE,
 }
-_FILTERED = ("content_filter", "sensitive")  # the latter is the legacy endpoint's word (hunyuan.md section 6)
+_FILTERED = ("content_filter", "sensitive")
+"""OpenAI's word and the legacy endpoint's (docs/facts/hunyuan.md#finish-reasons)."""
 
 
 class Vision:
@@ -102,13 +103,13 @@ class Vision:
         self._clock = clock
         self._now = now
 
-    async def ask(self, call: VisionCall) -> Finding | Refusal:
+    async def ask(self, call: VisionCall) -> Finding | Response:
         """A description, a failure for good, or the one error that the client gets.
 
         A failure that may pass is tried `call.tries` times, as `retries.persist` does it. A wait that would outlast
         `call.until` isn't begun: the client is told of it instead. An empty answer is tried again too, but then it is
         for good: at temperature 0 the same image would bring the same, and an error would make clients send the whole
-        request up to 30 times (clients.md section 6).
+        request up to 30 times (docs/facts/clients.md#retries).
         """
         body = _request_body(call)
         begun = itertools.count()
@@ -128,7 +129,7 @@ class Vision:
 
     async def _attempt(
         self, call: VisionCall, body: bytes, *, again: bool
-    ) -> Finding | Refusal | Setback[Refusal | Failure]:
+    ) -> Finding | Response | Setback[Response | Failure]:
         try:
             answer = await self._calls.post(
                 call.upstream,
@@ -149,7 +150,7 @@ class Vision:
             return _description(answer, call)
         return self._failure(answer, call)
 
-    def _failure(self, answer: httpx.Response, call: VisionCall) -> Finding | Refusal | Setback[Refusal | Failure]:
+    def _failure(self, answer: httpx.Response, call: VisionCall) -> Finding | Response | Setback[Response | Failure]:
         status = answer.status_code
         wait = retry.retry_after(answer.headers.get("retry-after"), self._now())
         match _meaning(answer, call):
@@ -177,7 +178,7 @@ def _request_body(call: VisionCall) -> bytes:
     )
 
 
-def _description(answer: httpx.Response, call: VisionCall) -> Finding | Setback[Refusal | Failure]:
+def _description(answer: httpx.Response, call: VisionCall) -> Finding | Setback[Response | Failure]:
     """What a 200 says. Only the text counts: reasoning and tool calls are no description."""
     try:
         choice = json_body.parse(answer.content)["choices"][0]
@@ -199,7 +200,7 @@ def _text(content: Any) -> str:
 
 
 def _meaning(answer: httpx.Response, call: VisionCall) -> _Meaning:
-    """Statuses are read as the endpoint means them: its rate limit is a 400 (hunyuan.md section 1.2)."""
+    """Statuses are read as the endpoint means them: its rate limit is a 400 (docs/facts/hunyuan.md#rate-limit)."""
     status = answer.status_code
     if retry.may_pass(status, answer.content, call.profile, call.model):
         return _Meaning.PASSES
@@ -211,7 +212,7 @@ def _meaning(answer: httpx.Response, call: VisionCall) -> _Meaning:
     return _BY_STATUS.get(status, _Meaning.OTHER)
 
 
-def _passing(status: int, code: str, what: str, call: VisionCall, wait: float | None = None) -> Refusal:
+def _passing(status: int, code: str, what: str, call: VisionCall, wait: float | None = None) -> Response:
     """The error for a failure that may pass, after the last try."""
     return proxy_errors.refusal(
         status,
@@ -222,15 +223,15 @@ def _passing(status: int, code: str, what: str, call: VisionCall, wait: float | 
     )
 
 
-def _passing_status(status: int, call: VisionCall, wait: float | None) -> Refusal:
+def _passing_status(status: int, call: VisionCall, wait: float | None) -> Response:
     """The same for an HTTP status, which a client must not take for its own request's."""
     if status < 500 and status not in (408, 409, 425):
         return _passing(429, "rate_limit_exceeded", "is rate limited", call, wait)
     return _passing(503, "vision_unavailable", f"answered HTTP {status}", call, wait)
 
 
-def _final(meaning: _Meaning, status: int, call: VisionCall) -> Refusal:
-    """The error for what trying again can't mend: nothing that clients send again (clients.md section 6)."""
+def _final(meaning: _Meaning, status: int, call: VisionCall) -> Response:
+    """The error for what a retry can't fix: a status that clients don't retry (docs/facts/clients.md#retries)."""
     if meaning is _Meaning.KEY:
         return proxy_errors.refusal(
             401,
@@ -274,6 +275,6 @@ ANNOUNCED = "(the description of the image would stand here: no vision model was
 class Announcing(Vision):
     """Asks nobody. Everything before a call is as ever: which images, how many calls, what is too large."""
 
-    async def ask(self, call: VisionCall) -> Finding | Refusal:
+    async def ask(self, call: VisionCall) -> Finding | Response:
         """`ANNOUNCED`, for any image."""
         return Description(ANNOUNCED)

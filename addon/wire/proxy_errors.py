@@ -1,32 +1,22 @@
 """Refusals: OpenAI-shaped errors, and the endpoint's errors turned into what they really mean.
 
 Why statuses matter: real clients send what got a 400 once, but what gets a lasting 429 or 5xx up to 30 times
-(docs: clients.md section 6). What trying again can't mend is a 400.
+(docs/facts/clients.md#retries). So an error that a retry can't fix gets status 400.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from ..exchange import JsonObject
+from ..exchange import JsonObject, Response
 from ..profiles import ErrorKind, ErrorRule, Profile
 from . import json_body
 from .flaws import Flaw
 
 DEFAULT_RETRY_AFTER = 2.0
 """Seconds to wait after a rate limit whose answer names none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An error answer, ready to be sent. Header names are in lower case, as HTTP/2 wants them."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str]
 
 
 def refusal(
@@ -39,7 +29,7 @@ def refusal(
     retry_after: float | None = None,
     retry: bool | None = None,
     extra: Mapping[str, object] | None = None,
-) -> Refusal:
+) -> Response:
     """An error as OpenAI words it: `{"error": {"message", "type", "param", "code"}}`.
 
     `retry_after`: seconds, sent as whole ones, rounded up. `retry`: what `x-should-retry` tells OpenAI's SDKs,
@@ -51,10 +41,10 @@ def refusal(
         headers["retry-after"] = str(math.ceil(retry_after))
     if retry is not None:
         headers["x-should-retry"] = "true" if retry else "false"
-    return Refusal(status, json_body.serialise({"error": error}), headers)
+    return Response(status, headers, json_body.serialise({"error": error}))
 
 
-def honest(status: int, body: bytes, retry_after: str | None, profile: Profile, model_id: str) -> Refusal | None:
+def honest(status: int, body: bytes, retry_after: str | None, profile: Profile, model_id: str) -> Response | None:
     """What the endpoint's error answer really is, by the profile's error rules; None: pass it as it came.
 
     The vendor's whole error object is kept under `error.vendor`, its message as `error.message`. Only JSON
@@ -68,16 +58,16 @@ def honest(status: int, body: bytes, retry_after: str | None, profile: Profile, 
     return None if kind is None else _meant(kind, error, retry_after, profile, model_id)
 
 
-def unusable(flaw: Flaw, profile: Profile, model_id: str) -> Refusal:
+def unusable(flaw: Flaw, profile: Profile, model_id: str) -> Response:
     """What a success that is no answer should have been: the endpoint's error with its honest status, or a 502."""
     if flaw.error is None:
         return invalid_answer(flaw.what)
     status = meant_status(flaw.error, profile, model_id)
-    as_it_came = Refusal(status, flaw.error, {"content-type": "application/json"})
+    as_it_came = Response(status, {"content-type": "application/json"}, flaw.error)
     return honest(status, flaw.error, None, profile, model_id) or as_it_came
 
 
-def invalid_answer(what: str, retry: bool | None = None) -> Refusal:
+def invalid_answer(what: str, retry: bool | None = None) -> Response:
     """The error for an answer that can't be used; `what` says why."""
     return refusal(
         502,
@@ -103,7 +93,7 @@ _STATUSES = {
     "rate_limit_error": 429,
     "content_filter_error": 451,
 }
-"""Error types as TokenHub and OpenAI name them (hunyuan.md section 6)."""
+"""Error types as TokenHub and OpenAI name them (docs/facts/tokenhub.md#errors)."""
 
 
 def _status_of_code(code: object) -> int | None:
@@ -113,7 +103,7 @@ def _status_of_code(code: object) -> int | None:
     return status if 400 <= status <= 599 else None
 
 
-def _meant(kind: ErrorKind, error: JsonObject, retry_after: str | None, profile: Profile, model_id: str) -> Refusal:
+def _meant(kind: ErrorKind, error: JsonObject, retry_after: str | None, profile: Profile, model_id: str) -> Response:
     message = _message(error)
     vendor = {"vendor": error}
     match kind:
@@ -154,7 +144,7 @@ def _vendor_error(body: bytes) -> JsonObject | None:
         return None
     if not isinstance(answer, dict) or not isinstance(answer.get("error"), dict):
         return None
-    # A sibling product puts the id beside the error object (hunyuan.md section 1.2): it is kept with the rest.
+    # A sibling product puts the id beside the error object (docs/facts/hunyuan.md#errors): it is kept with the rest.
     beside = {key: value for key, value in answer.items() if key != "error"}
     return {**beside, **answer["error"]}
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import trustme
 
-from scripts.lib import bench_cpu, services
+from scripts.lib import bench_cpu, bench_peers, services
 from scripts.lib.arguments import count
 from scripts.lib.bench_figures import ADDON, BARE, DIRECT, IDLE, Measured, Round, load_json, table
 from scripts.lib.bench_loads import CHUNKS, Load, loads
@@ -38,20 +38,26 @@ addon that does nothing, and through mitmdump with hunyuan-fix, which rewrites e
 both sides of the proxy, over connections that are kept; it is a reverse proxy where the load doesn't say otherwise.
 Each proxy has one processor, clients and endpoint have the others. Loopback only. Prints a table for each load and
 writes the figures.
+
+With --plain it measures what the addon costs the processor: CPU time of a request through bare mitmdump and through
+mitmdump with hunyuan-fix, by load, over plain HTTP, quiet, all that is on by default being on; the median of the rounds
+beside what the project wants to reach. A busy machine makes it slower and hardly changes its figures.
+
+With --peers it measures the same loads through LiteLLM's proxy, which is installed into .peers for it.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 if anything was not answered as it should. Being slow is no failure."""
-    given = _parse(arguments)
+    given = parse(arguments)
     services.end_with_sigterm()
     where = cores()
     pin(os.getpid(), where.others)
     try:
-        if given.plain:
-            return _plain(given, where)
+        if given.plain or given.peers:
+            return ratios(given, where)
         report = asyncio.run(_bench(given, where))
-    except (services.StartError, TrafficError, TimeoutError, OSError) as error:
+    except (services.StartError, bench_peers.InstallError, TrafficError, TimeoutError, OSError) as error:
         print(f"scripts/bench: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -61,10 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _plain(given: argparse.Namespace, where: Cores) -> int:
+def ratios(given: argparse.Namespace, where: Cores) -> int:
+    """`--plain` and `--peers`: measure and print; the exit status."""
+    if given.peers:
+        bench_peers.install()
     effort = bench_cpu.QUICK if given.quick else bench_cpu.Effort(rounds=given.rounds, chunks=given.chunks)
     words = [word for word in given.only.split(",") if word.strip()]
-    report = asyncio.run(bench_cpu.measure(effort, words, where))
+    report = asyncio.run(bench_cpu.measure(effort, words, where, peers=given.peers))
     figures = json.dumps(_surroundings(where) | report.as_json(), ensure_ascii=False, indent=1)
     given.output.write_text(figures + "\n", "utf-8")
     if given.json:
@@ -76,18 +85,20 @@ def _plain(given: argparse.Namespace, where: Cores) -> int:
     return int(given.check and report.missed)
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         "scripts/bench", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--requests", type=count, default=400, help="of 1 KB, a round; fewer of larger ones (400)")
+    parser.add_argument("--plain", action="store_true", help="CPU time of a request against bare mitmdump")
+    parser.add_argument("--peers", action="store_true", help="CPU time of a request against LiteLLM")
+    parser.add_argument("--only", metavar="WORD,…", default="", help="only the loads whose name has one of these in it")
     parser.add_argument("--rounds", type=count, default=5, help="each way is measured so many times, in turns (5)")
     parser.add_argument("--chunks", type=count, default=CHUNKS, help=f"in a stream ({CHUNKS})")
-    parser.add_argument("--only", metavar="WORD", default="", help="only the loads whose name has WORD in it")
-    parser.add_argument("--plain", action="store_true", help="CPU of a request against bare mitmdump, over plain HTTP")
+    parser.add_argument("--quick", action="store_true", help="few requests: it shows that all works, no more")
     parser.add_argument("--check", action="store_true", help="with --plain: exit status 1 if a target is missed")
-    parser.add_argument("--json", action="store_true", help="with --plain: print JSON, no table")
-    parser.add_argument("--quick", action="store_true", help="few requests: it runs, its figures say nothing")
+    parser.add_argument("--json", action="store_true", help="with --plain or --peers: print JSON in place of the table")
+    parser.add_argument("--requests", type=count, default=400, help="of 1 KB, a round; fewer of larger ones (400)")
     parser.add_argument("--soak", type=count, metavar="N", help="instead, send N requests of 1 KB and watch the memory")
     parser.add_argument("--output", type=Path, default=services.ROOT / "bench.json", help="(bench.json)")
     given = parser.parse_args(arguments)

@@ -34,11 +34,15 @@ class TrafficError(Exception):
     """A request was not answered with 200, or not at all."""
 
 
+_USAGE = {"prompt_tokens": 300, "completion_tokens": 120, "total_tokens": 420}
+
+
 def _message(kind: str, delta: dict[str, Any], reason: str | None) -> bytes:
     name = "delta" if kind.endswith("chunk") else "message"
     choice = {"index": 0, name: {"role": "assistant", **delta}, "finish_reason": reason}
     head = {"id": "c0ffee", "object": kind, "created": 1, "model": "hunyuan", "system_fingerprint": ""}
-    return json.dumps({**head, "choices": [choice], "note": "以上内容为AI生成"}, ensure_ascii=False).encode()
+    usage = {"usage": _USAGE} if reason else {}
+    return json.dumps({**head, "choices": [choice], **usage, "note": "以上内容为AI生成"}, ensure_ascii=False).encode()
 
 
 _ANSWER = _message("chat.completion", {"content": "一段用来测量的回答。" * 20}, "stop")
@@ -55,7 +59,7 @@ _CALL_CHUNKS = 50
 
 
 @cache
-def _burst(deltas: str, chunks: int) -> bytes:
+def burst(deltas: str, chunks: int) -> bytes:
     """A whole streamed answer, framed, of `chunks` chunks and `[DONE]`."""
     if deltas == "text":
         return _HEAD + _CHUNK * (chunks - 1) + _FINISH + _DONE
@@ -108,8 +112,8 @@ class Endpoint(asyncio.Protocol):
             self._head = b""
 
     def _answer(self) -> None:
-        if burst := _BURST_HEADER.search(self._head):
-            self._transport.write(_burst(burst[1].decode(), int(burst[2])))
+        if wanted := _BURST_HEADER.search(self._head):
+            self._transport.write(burst(wanted[1].decode(), int(wanted[2])))
             return
         stream = _STREAM_HEADER.search(self._head)
         if stream is None:

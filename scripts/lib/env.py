@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hunyuan_fix.hooks import authority
-
 from scripts.lib import launch
 from scripts.lib.shells import SHELLS, detected
 

@@ -15,11 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import certifi
-from hunyuan_fix.config.options import OPTIONS, PREFIX
-from hunyuan_fix.hooks import authority
 from mitmproxy.options import Options
 from mitmproxy.tools import cmdline
 from mitmproxy.tools import main as mitmproxy_main
+
+from hunyuan_fix.config.options import OPTIONS, PREFIX
+from hunyuan_fix.hooks import authority
 
 HOST = "127.0.0.1"
 """The proxy sees prompts and keys in clear: it is for this machine only, unless asked for more."""
@@ -135,7 +136,7 @@ def port_is_free(port: int, host: str = HOST) -> bool:
 
 
 def client_variables(port: int, confdir: Path) -> dict[str, str]:
-    """What a client's environment needs to use the proxy: one block for all of them (clients.md section 4)."""
+    """The environment variables for every client of the proxy (docs/facts/clients.md#environment)."""
     return {
         "HTTPS_PROXY": f"http://{HOST}:{port}",
         "SSL_CERT_FILE": str(authority.bundle_file(confdir)),

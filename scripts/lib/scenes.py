@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 import openai
-from hunyuan_fix.simulator.vision import data_url, png_with_text
 
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 from scripts.lib.columns import CYAN, DIM, GREEN, RED, YELLOW, paint, shorten
 
 MODEL = "hunyuan-2.0-instruct-20251111"

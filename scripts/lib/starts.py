@@ -22,7 +22,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hunyuan_fix.hooks import authority
-
 from scripts.lib.arguments import count
 
 ROOT = Path(__file__).resolve().parents[2]

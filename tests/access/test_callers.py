@@ -6,18 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hunyuan_fix.access import callers
-from hunyuan_fix.access.callers import Caller, Outsiders
-from hunyuan_fix.access.client_tokens import ClientTokens, digest_of
-from hunyuan_fix.access.token_search import MARK
-from hunyuan_fix.config import options
-from hunyuan_fix.wire.proxy_errors import Refusal
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.addons.proxyauth import make_auth_required_response
 from mitmproxy.connection import Client
 from mitmproxy.http import Headers, Request
 from mitmproxy.proxy.mode_specs import ProxyMode
+
+from hunyuan_fix.access import callers
+from hunyuan_fix.access.callers import Caller, Outsiders
+from hunyuan_fix.access.client_tokens import ClientTokens, digest_of
+from hunyuan_fix.access.token_search import MARK
+from hunyuan_fix.config import options
+from hunyuan_fix.exchange import Response
 
 ALICE, BOB, DISABLED, NOBODY = (f"hf-{letter * 43}" for letter in "abdn")
 HERE, ELSEWHERE = "127.0.0.1", "192.168.1.7"
@@ -47,13 +48,13 @@ def asked(*fields: tuple[str, str], path: str = "/v1/chat/completions") -> Reque
     return request
 
 
-def recognised(request: Request, tokens: ClientTokens, *, signed_in: bool = False) -> Caller | Refusal:
+def recognised(request: Request, tokens: ClientTokens, *, signed_in: bool = False) -> Caller | Response:
     return callers.recognised(request, address=ELSEWHERE, signed_in=signed_in, tokens=tokens)
 
 
 def assert_unauthorised(answer: object) -> None:
     """As OpenAI's clients understand it, and once is enough."""
-    assert isinstance(answer, Refusal)
+    assert isinstance(answer, Response)
     error = json.loads(answer.body)["error"]
     assert (answer.status, error["type"], error["code"]) == (401, "invalid_request_error", "invalid_api_key")
     assert answer.headers["x-should-retry"] == "false"
@@ -195,7 +196,7 @@ def test_refusals_are_openais_and_not_to_be_repeated():
 
 
 def test_a_token_overrules_what_proxyauth_says_on_a_reverse_port_and_nothing_else():
-    def overrules(who: Caller | Refusal, *, is_proxy: bool = False, realm: str | None = None) -> bool:
+    def overrules(who: Caller | Response, *, is_proxy: bool = False, realm: str | None = None) -> bool:
         response = make_auth_required_response(is_proxy)
         return callers.overrules(who, response.status_code, realm or response.headers.get("www-authenticate", ""))
 

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mitmproxy.http import Headers, Request
+
 from hunyuan_fix.access import client_tokens
 from hunyuan_fix.access.client_tokens import CARRIERS, Client, ClientTokens, Quota, digest_of, parse
 from hunyuan_fix.access.token_search import MARK, TokenSearch
 from hunyuan_fix.config import options
 from hunyuan_fix.config.options import OptionError
 from hunyuan_fix.workers import Workers
-from hypothesis import given
-from hypothesis import strategies as st
-from mitmproxy.http import Headers, Request
 
 ALICE, BOB, NOBODY = (f"hf-{letter * 43}" for letter in "abn")
 URL_SAFE = st.text("ABCXYZabcxyz0189_-", min_size=43, max_size=43)
@@ -271,7 +272,11 @@ async def test_a_token_in_a_body_is_replaced(coding: str):
     assert "content-encoding" not in request.headers
 
 
-@pytest.mark.parametrize("data", [gzip.compress(b"hf-mirror"), b"\x1f\x8b damaged", gzip.compress(b"0" * 2000)])
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(b"hf-mirror"), b"\x1f\x8b damaged", gzip.compress(b"0" * 2000)],
+    ids=["packed", "damaged", "many times as large"],
+)
 async def test_a_packed_body_without_a_token_stays(data: bytes):
     request = Request.make("POST", "http://h/", b"", Headers(content_encoding="gzip"))
     request.raw_content = data

@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from hunyuan_fix.access import cors
-from hunyuan_fix.access.client_tokens import digest_of
 from mitmproxy.http import Headers
 
+from hunyuan_fix.access import cors
+from hunyuan_fix.access.client_tokens import digest_of
 from tests.hooks.test_request_headers import ALICE, CHUNK, open_proxy
 from tests.proxying import LOCAL, Answer, Endpoint, Proxy, Trust, chat_answer, json_answer, run_proxy, stream_answer
 

@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from hunyuan_fix.access.client_tokens import Quota
-from hunyuan_fix.access.rate_limits import RateLimits, estimated_tokens
-from hunyuan_fix.stores import redis as redis_store
-from hunyuan_fix.stores.bypass import FIRST_PAUSE, LONGEST_PAUSE
-from hunyuan_fix.stores.redis import redis_client
-from hunyuan_fix.wire.proxy_errors import Refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from hunyuan_fix.access.client_tokens import Quota
+from hunyuan_fix.access.rate_limits import RateLimits, estimated_tokens
+from hunyuan_fix.exchange import Response
+from hunyuan_fix.stores import redis as redis_store
+from hunyuan_fix.stores.bypass import FIRST_PAUSE, LONGEST_PAUSE
+from hunyuan_fix.stores.redis import redis_client
 from tests.redis_server import RedisServer
 
 BUDGET = 0.1
@@ -50,9 +50,9 @@ async def admitted(limits: RateLimits, client: str = "alice") -> dict[str, str]:
     return answer
 
 
-async def refused(limits: RateLimits, client: str = "alice") -> Refusal:
+async def refused(limits: RateLimits, client: str = "alice") -> Response:
     answer = await limits.admit(client)
-    assert isinstance(answer, Refusal), answer
+    assert isinstance(answer, Response), answer
     return answer
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from hunyuan_fix.access import secret_files
 from hunyuan_fix.access.secret_files import SecretFile, SecretFileError
 
@@ -83,7 +84,7 @@ def test_what_is_wrong_in_it_is_said_with_its_name_and_nothing_of_it(path: Path,
     path.write_bytes(SECRET.encode() + b"\xff")
     with pytest.raises(SecretFileError) as binary:
         SecretFile(path, upper)
-    assert str(binary.value) == f"{path} is no text in UTF-8"
+    assert str(binary.value) == f"{path} is not text in UTF-8"
     monkeypatch.setattr(secret_files, "MAX_SIZE", 10)
     with pytest.raises(SecretFileError, match="more than 10 bytes"):
         SecretFile(path, upper)
@@ -114,11 +115,11 @@ async def test_what_cannot_be_used_is_logged_once_and_the_old_stays(path: Path, 
         return record.getMessage()
 
     replace(path, f"wrong {SECRET}")
-    assert await look_twice() == f"{path}: line 1 is not right. What was read before stays in force."
+    assert await look_twice() == f"{path}: line 1 is not right. The previous content stays in force."
     replace(path, "new", 0o644)
     assert "chmod 600" in await look_twice()
     os.unlink(path)
-    assert "is gone" in await look_twice(logging.WARNING)
+    assert "is missing" in await look_twice(logging.WARNING)
     replace(path, "right")
     await file.refresh()
     assert file.content == "RIGHT"

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.access.token_search import MARK, RedactedStream, TokenSearch
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hunyuan_fix.access.client_tokens import digest_of
+from hunyuan_fix.access.token_search import MARK, RedactedStream, TokenSearch
 
 TOKEN = "hf-" + "Ab_9-" * 8 + "xyz"
 SEARCH = TokenSearch(frozenset([digest_of(TOKEN)]))

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
+
 from hunyuan_fix.admission import Admission
 from hunyuan_fix.admission.leases import Leases
 from hunyuan_fix.stores.redis import redis_client
-from redis.asyncio import Redis
-
 from tests.admission.workers import LONG, Worker
 from tests.redis_server import RedisServer
 
@@ -18,7 +18,7 @@ __all__ = ["new_worker", "redis", "task_factory"]
 
 @pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])
 async def task_factory(request: pytest.FixtureRequest) -> None:
-    """mitmproxy runs with the eager task factory (mitmproxy.md section 0)."""
+    """mitmproxy runs with the eager task factory (docs/facts/mitmproxy.md#eager-tasks)."""
     asyncio.get_running_loop().set_task_factory(request.param)
 
 

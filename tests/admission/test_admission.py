@@ -6,6 +6,7 @@ import time
 from collections.abc import Coroutine
 
 import pytest
+
 from hunyuan_fix.admission import Account, Admission, NotAdmitted, Slot
 
 FOREVER = float("inf")

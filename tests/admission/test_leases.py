@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
+
 from hunyuan_fix.admission import NotAdmitted
 from hunyuan_fix.admission.leases import Leases
 from hunyuan_fix.stores.redis import redis_client
-from redis.asyncio import Redis
-
 from tests.admission.workers import (
     ACCOUNT,
     LONG,

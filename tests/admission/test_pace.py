@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from hunyuan_fix.admission.pace import LONGEST, SHORTEST, UNKNOWN, Pace
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hunyuan_fix.admission.pace import LONGEST, SHORTEST, UNKNOWN, Pace
 
 
 class Clock:

@@ -6,9 +6,9 @@ import asyncio
 import logging
 
 import pytest
-from hunyuan_fix.admission import NotAdmitted
 from redis.asyncio import Redis
 
+from hunyuan_fix.admission import NotAdmitted
 from tests.admission.workers import (
     ACCOUNT,
     LONG,

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-from hunyuan_fix.admission import Account, Admission, NotAdmitted, QueueState, Slot
-from hunyuan_fix.admission.leases import Lease, Leases, LeasesState
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hunyuan_fix.admission import Account, Admission, NotAdmitted, QueueState, Slot
+from hunyuan_fix.admission.leases import Lease, Leases, LeasesState
 
 PATIENCE = 100.0
 FOREVER = float("inf")

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hunyuan_fix.admission import Account, Admission, Slot
-from hunyuan_fix.admission.leases import Leases
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
+from hunyuan_fix.admission import Account, Admission, Slot
+from hunyuan_fix.admission.leases import Leases
 
 FOREVER = float("inf")
 LONG = 1000.0

@@ -7,17 +7,18 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from openai.lib.streaming._deltas import accumulate_delta
+
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan
 from hunyuan_fix.wire import sse
-from openai.lib.streaming._deltas import accumulate_delta
 
 HEAD = {"id": "939fbdb8dbb9b4c5944cbbe687c977c2", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 DONE = b"data: [DONE]\n\n"
 
 
 def chunk(delta: object = None, finish: str | None = None, index: int = 0, **fields: object) -> bytes:
-    """One chunk as the legacy endpoint writes it (hunyuan.md section 6)."""
+    """One chunk as the legacy endpoint writes it (docs/facts/hunyuan.md#streams)."""
     choice = {"index": index, "delta": {} if delta is None else delta, "finish_reason": finish}
     value = {**HEAD, "choices": [choice], "note": "以上内容为AI生成", **fields}
     return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

@@ -6,9 +6,9 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+
 from hunyuan_fix.answers import as_stream
 from hunyuan_fix.exchange import AnswerPlan, JsonObject
-
 from tests.answers.streamed import DONE, by_index, by_openai, run, text, values
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}

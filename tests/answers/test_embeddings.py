@@ -5,11 +5,12 @@ import struct
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix.answers.embeddings import join, pack
 from hunyuan_fix.exchange import JsonObject
 from hunyuan_fix.wire import rule_names
-from hypothesis import given
-from hypothesis import strategies as st
 
 FLOATS = st.lists(st.floats(width=32, allow_nan=False))
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hunyuan_fix.answers.json_fence import JsonFence, take_off
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from hunyuan_fix.answers.json_fence import JsonFence, take_off
 
 MARKS = st.sampled_from(["```", "`", "json", "JSON", "\n", "\r\n", " ", "{}", "x", "\t"])
 TEXT = st.lists(MARKS, max_size=10).map("".join)

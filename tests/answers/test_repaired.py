@@ -8,6 +8,9 @@ from typing import Any
 import brotli
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix import record
 from hunyuan_fix.answers import repaired
 from hunyuan_fix.answers.repaired import RepairedStream
@@ -16,9 +19,6 @@ from hunyuan_fix.exchange import AnswerPlan
 from hunyuan_fix.record import Record
 from hunyuan_fix.route import Address, Route
 from hunyuan_fix.wire.content_coding import CodingError, TooLarge
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.answers.streamed import text
 
 LIMIT = 1 << 20

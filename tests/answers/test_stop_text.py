@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from hunyuan_fix.answers.stop_text import StopText, cut
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hunyuan_fix.answers.stop_text import StopText, cut
 
 TEXT = st.text("ab#", max_size=12)
 STOPS = st.lists(st.text("ab#", max_size=4), max_size=3)

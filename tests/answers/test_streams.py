@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hunyuan_fix.answers import streams
 from hunyuan_fix.answers.stream_choice import StreamText
 from hunyuan_fix.answers.streams import ChatStream
@@ -10,9 +13,6 @@ from hunyuan_fix.answers.tool_frames import Note
 from hunyuan_fix.answers.whole import repair_answer
 from hunyuan_fix.exchange import AnswerPlan, Change, JsonObject
 from hunyuan_fix.wire import rule_names
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.answers.streamed import DONE, HEAD, chunk, content, cut, deltas, run, text, tool_frames, usage, values
 
 CALL = "call_da0n2pk2c3mcmj6ghdb0"
@@ -23,7 +23,7 @@ A13B = [
     usage(),
     DONE,
 ]
-"""Tool frames as captured from hunyuan-a13b (hunyuan.md section 6)."""
+"""Tool frames as captured from hunyuan-a13b (docs/facts/hunyuan.md#tool-call-frames)."""
 
 
 def rules(stream: ChatStream) -> set[str]:

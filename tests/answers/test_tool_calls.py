@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+
 from hunyuan_fix.answers.tool_calls import to_function_call, to_function_call_frames
 from hunyuan_fix.exchange import Change, JsonObject
-
 from tests.answers.streamed import frame
 
 

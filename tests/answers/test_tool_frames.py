@@ -4,15 +4,15 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix.answers import tool_frames, tool_placing
 from hunyuan_fix.answers.tool_frames import ToolFrames
 from hunyuan_fix.answers.tool_placing import ToolNames, TooMany
 from hunyuan_fix.answers.whole import repair_answer
 from hunyuan_fix.exchange import AnswerPlan, Change, JsonObject
 from hunyuan_fix.wire import rule_names
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.answers.streamed import DONE, HEAD, by_index, by_openai, chunk, content, deltas, frame, run, usage, values
 from tests.answers.streamed import tool_frames as frames
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import copy
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix.answers.whole import repair_answer
 from hunyuan_fix.exchange import AnswerPlan, JsonObject
 from hunyuan_fix.wire import rule_names
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def answer(content: str, finish: str | None = "stop", **message: object) -> JsonObject:

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hunyuan_fix.config import config_file, options
-from hunyuan_fix.config.config_file import DEFAULTS, INTERVAL, ConfigError, ConfigFile, given_on_command_line
-from hunyuan_fix.config.options import OPTIONS
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import exceptions
 from mitmproxy.optmanager import OptManager
 from ruamel.yaml import YAML
+
+from hunyuan_fix.config import config_file, options
+from hunyuan_fix.config.config_file import DEFAULTS, INTERVAL, ConfigError, ConfigFile, given_on_command_line
+from hunyuan_fix.config.options import OPTIONS
 
 SECRET = "sk-0123456789abcdef"
 

@@ -4,11 +4,12 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix.config import options
 from hunyuan_fix.config.options import OPTIONS, OptionError, Settings
 from hunyuan_fix.config.values import BaseUrl, StorePlaces, data_folder
-from hypothesis import given
-from hypothesis import strategies as st
 
 BY_NAME = {option.name: option for option in OPTIONS}
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hunyuan_fix.config import values as read
-from hunyuan_fix.config.values import BaseUrl, StorePlaces
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hunyuan_fix.config import values as read
+from hunyuan_fix.config.values import BaseUrl, StorePlaces
 
 URLS: list[Callable[[str], object]] = [read.base_url, read.proxy, read.origins, read.store]
 

@@ -1,7 +1,7 @@
 """A mitmproxy script for tests: connections to the real host names end at local ports instead.
 
 Loaded before the addon. Only the event loop's way to open a connection is changed; mitmproxy, the addon and
-httpx still see the real name, send it as SNI and verify the certificate for it (facts/mitmproxy.md section 5).
+httpx still see the real name, send it as SNI and check the certificate for it (docs/facts/mitmproxy.md#real-host-name).
 REDIRECTS holds {"host:port": local port} as JSON; a host that isn't there can't be reached at all, so that
 no test ever talks to the internet.
 """

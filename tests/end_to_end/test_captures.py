@@ -1,4 +1,4 @@
-"""Requests that real clients sent (facts/clients.md section 7), replayed through the proxy to the strict simulator.
+"""Requests that real clients sent (docs/facts/clients.md#histories), replayed through the proxy to the simulator.
 
 Two things differ from what was recorded. The recorder cut images, and nobody can read half an image: each gets
 a whole one. aider called its model gpt-4o to be allowed to send images: Hunyuan has none of that name.
@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
-from hunyuan_fix.simulator.vision import data_url, png_with_text
 
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 from tests.conftest import WITH, WITHOUT
 from tests.end_to_end.processes import KEY, Simulator
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
-from hunyuan_fix import record
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow
 
+from hunyuan_fix import record
 from tests.end_to_end.processes import (
     KEY,
     LEGACY,

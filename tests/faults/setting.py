@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
+
 from hunyuan_fix.simulator.app import Simulator
 from hunyuan_fix.simulator.server import serve
 from hunyuan_fix.simulator.settings import Settings
 from hunyuan_fix.simulator.vision import data_url, png_with_text
 from hunyuan_fix.upstream import retry
-
 from tests.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.proxying import LOCAL, Proxy, Trust, run_proxy
 from tests.waiting import until

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from hunyuan_fix.hooks import authority
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mitmproxy.certs import CertStore
 
+from hunyuan_fix.hooks import authority
 from tests.end_to_end.processes import ROOT
 
 PUBLIC = ("ca-cert.pem", "ca-cert.cer", "ca-cert.p12")

@@ -6,9 +6,9 @@ import json
 import logging
 
 import pytest
+
 from hunyuan_fix import rules
 from hunyuan_fix.cascade import Cascade
-
 from tests.proxying import (
     LOCAL,
     Answer,

@@ -7,9 +7,10 @@ from __future__ import annotations
 import logging
 
 import pytest
+from mitmproxy.test import taddons, tflow
+
 from hunyuan_fix.hooks.connections import Connections
 from hunyuan_fix.hunyuan_fix import HunyuanFix
-from mitmproxy.test import taddons, tflow
 
 LEGACY = "reverse:https://api.hunyuan.cloud.tencent.com@4000"
 

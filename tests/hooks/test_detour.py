@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 from h2.connection import H2Connection
-from hunyuan_fix.hooks import detour
-from hunyuan_fix.relay import RELAY_HEADER, TRIES_HEADER
 from mitmproxy import ctx, http
 from mitmproxy.options import Options
 from mitmproxy.test import tflow
 from mitmproxy.tools.dump import DumpMaster
 
+from hunyuan_fix.hooks import detour
+from hunyuan_fix.relay import RELAY_HEADER, TRIES_HEADER
 from scripts.lib.services import free_port
 from tests.proxying import Trust, trust
 from tests.relay.rig import END, GOOD, STREAM, Connection, Rig, answers, piece, resets, silent, streams

@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from mitmproxy import http
+
 from hunyuan_fix.hooks import dispatch
 from hunyuan_fix.relay import Job, Relay
 from hunyuan_fix.upstream.circuit_breaker import Breaker, Spared
 from hunyuan_fix.upstream.gate import Gate as CallGate
-from mitmproxy import http
-
 from scripts.lib.services import free_port
 from tests.http2_client import Http2Client
 from tests.proxying import (

@@ -8,9 +8,10 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
-from hunyuan_fix.hooks.draining import Draining, refusal
 from mitmproxy.test import tflow
 from mitmproxy.utils import asyncio_utils
+
+from hunyuan_fix.hooks.draining import Draining, refusal
 
 LONG = 3600.0
 """Seconds; a test that waits this long is ended by pytest."""

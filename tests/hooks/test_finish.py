@@ -10,6 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from mitmproxy import http
+from mitmproxy.test import tflow, tutils
+
 from hunyuan_fix import record
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.config import options
@@ -17,9 +20,6 @@ from hunyuan_fix.hooks.finish import Ending
 from hunyuan_fix.record import Record
 from hunyuan_fix.route import Address, Routes
 from hunyuan_fix.runtime import Services
-from mitmproxy import http
-from mitmproxy.test import tflow, tutils
-
 from tests.proxying import (
     LOCAL,
     Answer,

@@ -6,9 +6,9 @@ import asyncio
 import socket
 
 import pytest
+
 from hunyuan_fix.hooks import ports
 from hunyuan_fix.hooks.ports import ClosingPorts
-
 from tests.proxying import LOCAL, Proxy, Trust, run_proxy
 from tests.waiting import until
 

@@ -9,11 +9,11 @@ import threading
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import rules
 from hunyuan_fix.answers import repaired as answer
 from hunyuan_fix.exchange import Change, JsonObject
 from hunyuan_fix.workers import LIGHT, THREADS, Checkpoint
-
 from tests.proxying import Endpoint, Proxy, chat_answer
 
 GOOD = b'{"model":"hunyuan-lite","messages":[{"role":"user","content":"hi"}]}'

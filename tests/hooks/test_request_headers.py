@@ -13,12 +13,12 @@ from typing import Any
 
 import httpx
 import pytest
-from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.hooks import startup
 from mitmproxy.connection import Client
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowWriter
 
+from hunyuan_fix.access.client_tokens import digest_of
+from hunyuan_fix.hooks import startup
 from tests.proxying import LOCAL, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 
 ALICE, GONE, UNKNOWN = (f"hf-{letter * 43}" for letter in "agu")
@@ -330,7 +330,7 @@ async def test_a_request_that_another_proxy_has_sent_on_gets_no_key(
         await client.post("/chat/completions", json=CHAT, headers={"x-forwarded-for": "198.51.100.7"})
         await client.post("/chat/completions", json=CHAT, headers={"x-forwarded-for": "198.51.100.7", **bearer(ALICE)})
     assert [request.headers.get("authorization") for request in endpoint.arrived] == [None, f"Bearer {KEY}"]
-    assert caplog.text.count("POST /v1/chat/completions gets no key: another proxy has sent it on") == 1
+    assert caplog.text.count("POST /v1/chat/completions gets no key: another proxy has forwarded it") == 1
 
 
 async def test_for_models_the_key_is_lent_to_get_alone(proxy: Proxy, endpoint: Endpoint):

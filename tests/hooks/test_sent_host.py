@@ -10,9 +10,9 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
-from hunyuan_fix.hooks import sent_host
 from mitmproxy import http
 
+from hunyuan_fix.hooks import sent_host
 from tests.proxying import LOCAL, Endpoint, Proxy, Trust, chat_answer, run_proxy
 from tests.waiting import until
 

@@ -7,14 +7,14 @@ import inspect
 from collections.abc import AsyncIterator
 
 import pytest
-from hunyuan_fix.hooks import starting
-from hunyuan_fix.hooks.connections import Connections
-from hunyuan_fix.hooks.starting import Starting
-from hunyuan_fix.hunyuan_fix import HunyuanFix
 from mitmproxy.options import Options
 from mitmproxy.test import taddons, tflow
 from mitmproxy.tools.dump import DumpMaster
 
+from hunyuan_fix.hooks import starting
+from hunyuan_fix.hooks.connections import Connections
+from hunyuan_fix.hooks.starting import Starting
+from hunyuan_fix.hunyuan_fix import HunyuanFix
 from tests.waiting import until
 
 

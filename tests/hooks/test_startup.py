@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from mitmproxy.options import Options
+from mitmproxy.proxy.mode_specs import ProxyMode
+
 from hunyuan_fix.config import options
 from hunyuan_fix.config.options import OptionError
 from hunyuan_fix.hooks import startup
 from hunyuan_fix.upstream.client import Transport
-from mitmproxy.options import Options
-from mitmproxy.proxy.mode_specs import ProxyMode
 
 
 @dataclass

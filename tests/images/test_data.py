@@ -7,11 +7,11 @@ import hashlib
 from urllib.parse import quote
 
 import pytest
-from hunyuan_fix.images import data as image_data
-from hunyuan_fix.images.data import BadImage
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.images import data as image_data
+from hunyuan_fix.images.data import BadImage
 from tests.vision_server import PNG, png
 
 DATA = png("a")
@@ -69,7 +69,7 @@ def test_http_urls_pass_unseen(url: str) -> None:
         "data:image/png;base64",
         "data:image/png;base64,",
         "data:image/svg+xml,%3Csvg%3E",
-        "data:image/png;base64,iVBORw0KGgo \u2026",  # as in /work/shared/captures
+        "data:image/png;base64,iVBORw0KGgo \u2026",  # as recorders shorten it
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg\u2026",
         "data:image/png;base64,\ud800",
         DATA + "=A==",

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from hunyuan_fix.images import data, in_body
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.images import data, in_body
 from tests.vision_server import PNG, image_part, png, text_part
 
 DATA = png("a")

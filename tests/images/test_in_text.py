@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hunyuan_fix.images import data as image_data
-from hunyuan_fix.images import in_text
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.images import data as image_data
+from hunyuan_fix.images import in_text
 from tests.vision_server import PNG
 
 PICTURE = PNG + bytes(range(256))

@@ -5,10 +5,11 @@ import logging
 import re
 
 import pytest
+from mitmproxy.log import LegacyLogEvents
+
 from hunyuan_fix import record
 from hunyuan_fix.observe import log
 from hunyuan_fix.route import Address, Route
-from mitmproxy.log import LegacyLogEvents
 
 
 def exchange() -> record.Record:

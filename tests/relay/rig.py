@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+
 from hunyuan_fix import profiles
 from hunyuan_fix.admission import Account, Admission
 from hunyuan_fix.relay import RELAY_HEADER, Job, Relay
 from hunyuan_fix.upstream.circuit_breaker import Breaker
 from hunyuan_fix.upstream.client import Outgoing, Transport
 from hunyuan_fix.upstream.gate import Gate
-
 from tests.fault_proxy import http_answer
 
 GOOD = b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"\xe4\xbd\xa0"}}]}'

@@ -7,11 +7,12 @@ import zlib
 import brotli
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix.relay import commitment
 from hunyuan_fix.wire import flaws, sse
 from hunyuan_fix.wire.flaws import Flaw
-from hypothesis import given
-from hypothesis import strategies as st
 
 LIMIT = 1 << 20
 ANSWER = json.dumps({"choices": [{"message": {"role": "assistant", "content": "你好"}}]}).encode()

@@ -6,14 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan
 from hunyuan_fix.relay import event_stream
 from hunyuan_fix.relay.event_stream import EventStream
 from hunyuan_fix.wire import flaws, json_body, sse
 from hunyuan_fix.wire.content_coding import CodingError
-from hypothesis import given
-from hypothesis import strategies as st
 
 FAILED = b'{"error":{"message":"broke off","code":"stream_broken"}}'
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import profiles
 from hunyuan_fix.admission import Account
 from hunyuan_fix.relay import Job, failures

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hunyuan_fix.relay import RELAY_HEADER, headers
 
 CAME = [

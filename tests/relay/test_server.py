@@ -6,10 +6,10 @@ import json
 
 import httpx
 import pytest
+
 from hunyuan_fix.admission import Account
 from hunyuan_fix.relay import RELAY_HEADER
 from hunyuan_fix.upstream.client import LOOP_GUARD
-
 from tests.relay.rig import END, GOOD, STREAM, Connection, Rig, answers, piece, resets, silent, streams
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import profiles
 from hunyuan_fix.admission import Account
 from hunyuan_fix.relay import TRIES_HEADER, tries
 from hunyuan_fix.upstream.circuit_breaker import Breaker
 from hunyuan_fix.upstream.client import Transport
-
 from scripts.lib.services import free_port
 from tests.fault_proxy import chunked, http_answer, truncated_gzip
 from tests.proxying import LOCAL, Trust, run_endpoint, stream_answer, trust

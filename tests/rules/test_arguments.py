@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.arguments import KEPT_AS, as_object
-from hunyuan_fix.wire import json_body
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.rules.arguments import KEPT_AS, as_object
+from hunyuan_fix.wire import json_body
 from tests.strategies import json_values
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.calls import calls
 
+from hunyuan_fix.rules.calls import calls
 from tests.rule_context import call, context
 
 

@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.embeddings import batches, check, embeddings
-from hunyuan_fix.simulator import checks
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.rules.embeddings import batches, check, embeddings
+from hunyuan_fix.simulator import checks
 from tests.rule_context import context
 from tests.strategies import json_values
 

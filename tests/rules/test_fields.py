@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.fields import escape, fields
 
+from hunyuan_fix.rules.fields import escape, fields
 from tests.rule_context import context
 
 

@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import pytest
+
 from hunyuan_fix.rules import files
 
 TEXT = "Grüße: 3 < 4\n"

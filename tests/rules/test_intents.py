@@ -6,12 +6,12 @@ import copy
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.intents import intents
-from hunyuan_fix.simulator import checks
-from hunyuan_fix.simulator.checks import ProfileName
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.rules.intents import intents
+from hunyuan_fix.simulator import checks
+from hunyuan_fix.simulator.checks import ProfileName
 from tests.rule_context import context
 from tests.strategies import json_values
 

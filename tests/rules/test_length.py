@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.length import length
 
+from hunyuan_fix.rules.length import length
 from tests.rule_context import answer, call, context
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}

@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules import apply_chat
-from hunyuan_fix.texts import LANGUAGES, marks
-from hunyuan_fix.wire import json_body
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.rules import apply_chat
+from hunyuan_fix.texts import LANGUAGES, marks
+from hunyuan_fix.wire import json_body
 from tests.rule_context import answer, call, context
 from tests.texts.forged import hostile, marks_in
 

@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 import pytest
+
 from hunyuan_fix.exchange import Change
 from hunyuan_fix.rules.media import image_parts, media
-
 from tests.rule_context import context
 from tests.vision_server import PNG
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.merge import merge
 
+from hunyuan_fix.rules.merge import merge
 from tests.rule_context import call, context
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
@@ -36,7 +36,7 @@ def test_contents_are_joined(first: Any, second: Any, joined: Any) -> None:
 
 
 def test_codex_puts_each_call_into_a_message_of_its_own() -> None:
-    """clients.md section 7, case 1: A(null, a) A(null, b) A("Let me look.")."""
+    """docs/facts/clients.md#histories: A(null, a) A(null, b) A("Let me look.")."""
     body: dict[str, Any] = {
         "messages": [
             {"role": "assistant", "content": None, "tool_calls": [{**call("a"), "index": 0}]},

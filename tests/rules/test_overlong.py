@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix.profiles import Model
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.rules.overlong import estimate_tokens, overlong
 from hunyuan_fix.wire import json_body
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.rule_context import context
 from tests.strategies import histories, json_values
 

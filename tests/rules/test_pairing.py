@@ -8,12 +8,12 @@ import re
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules import apply_chat, calls, roles
-from hunyuan_fix.rules import pairing as pairing_module
-from hunyuan_fix.rules.pairing import pairing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.rules import apply_chat, calls, roles
+from hunyuan_fix.rules import pairing as pairing_module
+from hunyuan_fix.rules.pairing import pairing
 from tests.rule_context import answer, call, context
 from tests.strategies import histories
 

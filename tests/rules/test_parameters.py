@@ -6,13 +6,13 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix import profiles
 from hunyuan_fix.rules.parameters import parameters
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.checks import ProfileName
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.rule_context import context
 from tests.strategies import json_values
 

@@ -6,8 +6,8 @@ import copy
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.parts import parts
 
+from hunyuan_fix.rules.parts import parts
 from tests.rule_context import context
 
 TEXT = {"type": "text", "text": "hi"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.placeholders import placeholders
 
+from hunyuan_fix.rules.placeholders import placeholders
 from tests.rule_context import call, context
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}

@@ -1,4 +1,4 @@
-"""The five properties of design.md, over generated histories, with the simulator's checks as the oracle."""
+"""What a repair must keep (docs/architecture.md), over generated histories, judged by the simulator's checks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import itertools
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix import profiles, texts
 from hunyuan_fix.exchange import Change
 from hunyuan_fix.rules import RuleContext, apply_chat
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.checks import ProfileName
 from hunyuan_fix.wire import json_body
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests import strategies
 
 TEXT_MODELS = {"hunyuan": "hunyuan-2.0-instruct-20251111", "tokenhub": "hy3"}

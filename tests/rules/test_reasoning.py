@@ -6,8 +6,8 @@ import copy
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.reasoning import reasoning
 
+from hunyuan_fix.rules.reasoning import reasoning
 from tests.rule_context import call, context
 
 REDACTED = {"type": "redacted_thinking", "data": "QUJD" * 100}

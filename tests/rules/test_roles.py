@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.roles import roles
 
+from hunyuan_fix.rules.roles import roles
 from tests.rule_context import context
 
 

@@ -8,10 +8,10 @@ import time
 from collections import Counter
 
 import pytest
+
 from hunyuan_fix.exchange import Changes
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.wire import json_body
-
 from tests.rule_context import context
 from tests.rules.hostile import BODIES, FIELDS, user
 

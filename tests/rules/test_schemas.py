@@ -6,10 +6,10 @@ import copy
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.schemas import object_schema
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.rules.schemas import object_schema
 from tests.strategies import json_values
 
 EMPTY = {"type": "object", "properties": {}}

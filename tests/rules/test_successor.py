@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.successor import embedding_refusal, successor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.rules.successor import embedding_refusal, successor
 from tests.rule_context import context
 from tests.strategies import json_values
 

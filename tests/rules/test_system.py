@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from hunyuan_fix.rules.system import system
-
 from tests.rule_context import context
 
 

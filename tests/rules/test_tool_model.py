@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.tool_model import tool_model
 
+from hunyuan_fix.rules.tool_model import tool_model
 from tests.rule_context import context
 
 TOOLS = [{"type": "function", "function": {"name": "ls", "parameters": {}}}]

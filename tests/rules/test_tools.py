@@ -8,12 +8,12 @@ import re
 from typing import Any
 
 import pytest
-from hunyuan_fix.rules.tools import tool_names, tools
-from hunyuan_fix.simulator import checks
-from hunyuan_fix.simulator.checks import ProfileName
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.rules.tools import tool_names, tools
+from hunyuan_fix.simulator import checks
+from hunyuan_fix.simulator.checks import ProfileName
 from tests.rule_context import context
 from tests.strategies import json_values
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hunyuan_fix.hooks import authority
 
+from hunyuan_fix.hooks import authority
 from scripts.lib import env, launch
 from tests.end_to_end.processes import KEY, LEGACY, ROOT, Certificates, Proxy, Simulator
 from tests.end_to_end.requests import agent_request

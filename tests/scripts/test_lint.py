@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hunyuan_fix.rules.explained import explanations
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.vision import data_url, png_with_text
-
 from scripts.lib.lint import __main__ as lint
 from scripts.lib.lint import report
 from scripts.lib.lint.reading import Unreadable

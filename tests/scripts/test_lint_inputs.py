@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hunyuan_fix import record
 from mitmproxy.http import Headers
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow, tutils
 
+from hunyuan_fix import record
 from tests.scripts.lint_run import BROKEN, CLEAN, MODEL, SECRET, Done
 
 GZIPPED = Headers(content_encoding="gzip")

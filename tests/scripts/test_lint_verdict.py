@@ -8,13 +8,13 @@ import json
 import unicodedata
 from typing import Any
 
-from hunyuan_fix.config import options
-from hunyuan_fix.wire import json_body
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow, tutils
 
+from hunyuan_fix.config import options
+from hunyuan_fix.wire import json_body
 from scripts.lib.lint import reading, report
 from scripts.lib.lint.reading import Request, Unreadable
 from scripts.lib.lint.verdict import Verdict, judge

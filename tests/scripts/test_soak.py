@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hunyuan_fix.simulator.faults import Fault
 
+from hunyuan_fix.simulator.faults import Fault
 from scripts.lib.soak_clients import Outcomes
 from scripts.lib.soak_figures import Figures, leaks
 from scripts.lib.soak_orders import CANCELLED_SHARE, Order, orders

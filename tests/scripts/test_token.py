@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hunyuan_fix.access.client_tokens import Client, ClientTokens, digest_of, parse
-from hunyuan_fix.config import options
-from hunyuan_fix.config.values import data_folder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hunyuan_fix.access.client_tokens import Client, ClientTokens, digest_of, parse
+from hunyuan_fix.config import options
+from hunyuan_fix.config.values import data_folder
 from scripts.lib import tokens
 from scripts.lib.tokens import Refused
 from tests.scripts.shell_environment import environment, run

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from hunyuan_fix.simulator import answers, completions, directives
 from hunyuan_fix.simulator.embeddings import embeddings
 from hunyuan_fix.simulator.faults import Fault

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import pytest
+
 from hunyuan_fix.simulator.checks import all_problems, embedding_problems, problems
 from hunyuan_fix.simulator.rows import ProfileName
 from hunyuan_fix.simulator.vision import data_url, png_with_text

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import trustme
+
 from hunyuan_fix.simulator.__main__ import parse
 from hunyuan_fix.simulator.server import Served, serve, serve_in_thread
 from hunyuan_fix.simulator.settings import Settings

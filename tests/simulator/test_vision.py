@@ -5,6 +5,7 @@ import struct
 import zlib
 
 import pytest
+
 from hunyuan_fix.simulator.vision import UnreadableImage, data_url, describe, describe_bytes, png_with_text
 
 

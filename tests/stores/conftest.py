@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hunyuan_fix.stores import bypass, level, redis
 
 _PATIENT = 30.0

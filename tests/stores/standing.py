@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 import pytest
+
 from hunyuan_fix.stores import Item, Memory
 
 

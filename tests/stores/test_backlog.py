@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from hunyuan_fix.stores import backlog
-from hunyuan_fix.stores.backlog import Backlog, Clear, Delete, Put, Write
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hunyuan_fix.stores import backlog
+from hunyuan_fix.stores.backlog import Backlog, Clear, Delete, Put, Write
 
 
 def drained(waiting: Backlog) -> list[Write]:

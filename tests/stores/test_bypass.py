@@ -5,9 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import pytest
+
 from hunyuan_fix.stores import StoreError
 from hunyuan_fix.stores.bypass import Bypass, Bypassed
-
 from tests.stores.standing import Time, lines
 from tests.waiting import until
 

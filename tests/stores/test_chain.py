@@ -7,16 +7,16 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
+
 from hunyuan_fix.stores import Chain, Item, LevelCounts, Memory, StoreError
 from hunyuan_fix.stores.backlog import WRITES_MAX
-
 from tests.stores.standing import Ailing, Time, lines
 from tests.waiting import until
 
 
 @pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])
 async def tasks(request: pytest.FixtureRequest) -> None:
-    """mitmproxy runs with the eager task factory (mitmproxy.md section 0)."""
+    """mitmproxy runs with the eager task factory (docs/facts/mitmproxy.md#eager-tasks)."""
     asyncio.get_running_loop().set_task_factory(request.param)
 
 

@@ -9,9 +9,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from hunyuan_fix.config.values import StorePlaces
 from hunyuan_fix.stores import Chain, Item, LevelCounts, Memory, open_levels
-
 from tests.redis_server import RedisServer
 from tests.stores.standing import Time, lines
 from tests.waiting import until

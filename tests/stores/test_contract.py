@@ -8,11 +8,11 @@ from itertools import batched
 from pathlib import Path
 
 import pytest
-from hunyuan_fix.stores import Item, Memory, Sqlite, Store
-from hunyuan_fix.stores.redis import Redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hunyuan_fix.stores import Item, Memory, Sqlite, Store
+from hunyuan_fix.stores.redis import Redis
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("unhurried")

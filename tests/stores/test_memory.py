@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import pytest
-from hunyuan_fix.stores import Item, Memory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.stores import Item, Memory
 from tests.stores.standing import Time
 
 

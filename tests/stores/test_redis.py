@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hunyuan_fix.config.options import OptionError
 from hunyuan_fix.stores import Item, StoreError
 from hunyuan_fix.stores.redis import CONNECTIONS, Redis, redis_client
-
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("unhurried")

@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hunyuan_fix.stores import Item, Sqlite, StoreError, sqlite_file
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from hunyuan_fix.stores import Item, Sqlite, StoreError, sqlite_file
 from tests.stores.standing import lines
 
 ROOT = Path(__file__).parents[2]
@@ -248,7 +248,7 @@ async def test_a_full_disk_can_still_be_read(path: Path, monkeypatch: pytest.Mon
 FULL = """
 import asyncio, resource, sys
 from pathlib import Path
-from addon.stores import Sqlite, StoreError
+from hunyuan_fix.stores import Sqlite, StoreError
 
 async def main():
     store = Sqlite(Path(sys.argv[1]), 1 << 30)

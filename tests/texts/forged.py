@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from hunyuan_fix import texts
 from hypothesis import strategies as st
+
+from hunyuan_fix import texts
 
 _FIELDS = (
     "moved_media",

@@ -9,11 +9,11 @@ import tomllib
 from importlib import resources
 
 import pytest
-from hunyuan_fix import texts
-from hunyuan_fix.texts import Texts, marks
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix import texts
+from hunyuan_fix.texts import Texts, marks
 from tests.texts.forged import fragments, hostile, marks_in
 
 LANGUAGES = [texts.load(language) for language in texts.LANGUAGES]

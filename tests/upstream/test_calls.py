@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+
 from hunyuan_fix.admission import Account, Admission
 from hunyuan_fix.upstream.calls import OwnCalls, Upstream
 from hunyuan_fix.upstream.circuit_breaker import Breaker
 from hunyuan_fix.upstream.client import CallFailed, CallTimedOut, Outgoing
 from hunyuan_fix.upstream.gate import Gate, TurnedAway
-
 from tests.vision_server import Reply, VisionServer, chat, error, never, vision_server
 
 

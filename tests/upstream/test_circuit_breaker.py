@@ -5,10 +5,11 @@ import math
 from dataclasses import dataclass
 
 import pytest
-from hunyuan_fix.upstream import circuit_breaker as breaker_module
-from hunyuan_fix.upstream.circuit_breaker import PROBE_WAIT, Breaker, Permit, Spared, Verdict
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+
+from hunyuan_fix.upstream import circuit_breaker as breaker_module
+from hunyuan_fix.upstream.circuit_breaker import PROBE_WAIT, Breaker, Permit, Spared, Verdict
 
 A, B = "https://a.example/v1", "https://b.example/v1"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import trustme
+
 from hunyuan_fix.upstream import client
 from hunyuan_fix.upstream.client import CallFailed, CallTimedOut, Outgoing, Transport
-
 from tests.vision_server import Received, Reply, VisionServer, chat, never, vision_server
 
 
@@ -55,7 +55,7 @@ async def test_connection_is_kept(calls: Outgoing, server: VisionServer) -> None
 async def test_environment_proxies_are_not_used(
     calls: Outgoing, server: VisionServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """mitmproxy.md section 0 row 10: the addon would call itself."""
+    """docs/facts/mitmproxy.md#own-proxy: the addon would call itself."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     server.replies(chat("x"))

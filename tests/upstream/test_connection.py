@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import trustme
-from hunyuan_fix.upstream import client, connection
-from hunyuan_fix.upstream.client import CallFailed, CallTimedOut, Outgoing, Transport
 from OpenSSL import crypto
 
+from hunyuan_fix.upstream import client, connection
+from hunyuan_fix.upstream.client import CallFailed, CallTimedOut, Outgoing, Transport
 from tests.streaming_server import StreamingServer, streaming_server
 
 

@@ -9,16 +9,15 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+
 from hunyuan_fix import profiles
 from hunyuan_fix.admission import Account, Admission
-from hunyuan_fix.exchange import JsonObject
+from hunyuan_fix.exchange import JsonObject, Response
 from hunyuan_fix.upstream.calls import Upstream
 from hunyuan_fix.upstream.circuit_breaker import Breaker, Verdict
 from hunyuan_fix.upstream.client import Outgoing
 from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
 from hunyuan_fix.upstream.gate import Gate
-from hunyuan_fix.wire.proxy_errors import Refusal
-
 from tests.vision_server import Received, Reply, VisionServer, error, never, vision_server
 
 
@@ -65,7 +64,7 @@ async def send(
     patience: float = 60.0,
     waits: list[float] | None = None,
     gate: Gate | None = None,
-) -> JsonObject | Refusal:
+) -> JsonObject | Response:
     """`waits` notes the waits between tries, which take no time."""
 
     async def sleep(wait: float) -> None:
@@ -78,8 +77,8 @@ async def send(
     return await batches.send(parts, upstream, profile, seconds, concurrency, tries=tries, patience=patience)
 
 
-def refused(result: JsonObject | Refusal) -> tuple[int, Any]:
-    assert isinstance(result, Refusal)
+def refused(result: JsonObject | Response) -> tuple[int, Any]:
+    assert isinstance(result, Response)
     return result.status, json.loads(result.body)["error"]
 
 
@@ -141,7 +140,7 @@ async def test_a_rate_limit_gets_its_honest_status(server: VisionServer, outgoin
     server.replies(error(400, "2003", retry_after="7"))
     result = await send(outgoing, server.url, bodies(2))
     assert refused(result)[0] == 429
-    assert isinstance(result, Refusal)
+    assert isinstance(result, Response)
     assert result.headers["retry-after"] == "7"
 
 
@@ -150,7 +149,7 @@ async def test_another_error_passes_as_it_came(server: VisionServer, outgoing: O
     server.replies(reply)
     result = await send(outgoing, server.url, bodies(2))
     headers = {"content-type": "application/json", "retry-after": "3"}
-    assert result == Refusal(500, reply.body, headers)
+    assert result == Response(500, headers, reply.body)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +209,7 @@ async def test_what_may_pass_is_tried_again(server: VisionServer, outgoing: Outg
 @pytest.mark.parametrize("reply", [error(400, "1001"), error(401), error(400, "3008"), Reply(302, b"{}"), Reply(501)])
 async def test_what_will_not_pass_is_not(server: VisionServer, outgoing: Outgoing, reply: Reply) -> None:
     server.replies(reply)
-    assert isinstance(await send(outgoing, server.url, bodies(2), concurrency=1, tries=3), Refusal)
+    assert isinstance(await send(outgoing, server.url, bodies(2), concurrency=1, tries=3), Response)
     assert len(server.received) == 1
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
+
 from hunyuan_fix.admission import Account, Admission
 from hunyuan_fix.upstream.circuit_breaker import Breaker, Verdict
 from hunyuan_fix.upstream.gate import Gate, Passage, TurnedAway

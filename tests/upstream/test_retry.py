@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix import profiles
+from hunyuan_fix.exchange import Response
 from hunyuan_fix.upstream import retry
 from hunyuan_fix.upstream.circuit_breaker import Verdict
 from hunyuan_fix.upstream.client import CallFailed, CallTimedOut
 from hunyuan_fix.upstream.gate import TurnedAway
 from hunyuan_fix.upstream.retry import BACKOFF_MOST, Setback, persist, retry_after
-from hunyuan_fix.wire.proxy_errors import Refusal
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
 
@@ -204,7 +205,7 @@ def test_what_a_failure_says_about_its_upstream(kind: type[CallFailed]) -> None:
 
 
 def test_who_is_turned_away() -> None:
-    refusal = Refusal(503, b"{}", {})
+    refusal = Response(503, {}, b"{}")
     assert retry.turned_away(TurnedAway(refusal, 12.0), again=False) is refusal
     assert retry.turned_away(TurnedAway(refusal, 12.0), again=True) == Setback("endpoint spared", refusal, 12.0)
     assert retry.turned_away(TurnedAway(refusal), again=True) is refusal

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hunyuan_fix.cascade import Cascade
-from hunyuan_fix.rules.explained import explanations
-from hunyuan_fix.upstream.client import Outgoing
-from hunyuan_fix.views.commands import Commands
 from mitmproxy import exceptions, io
 from mitmproxy.addons.view import View
 from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 from mitmproxy.test import taddons, tflow
 
+from hunyuan_fix.cascade import Cascade
+from hunyuan_fix.rules.explained import explanations
+from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.views.commands import Commands
 from tests.kept_flows import saved_and_read
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 from tests.vision_server import image_part, png

@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hunyuan_fix import record, texts
-from hunyuan_fix.answers.repaired import KeptStream
-from hunyuan_fix.exchange import Change
-from hunyuan_fix.record import Record
-from hunyuan_fix.route import Address, Route
-from hunyuan_fix.views.contentviews import VIEWS, ChatTranscript, HunyuanChanges
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mitmproxy import contentviews, http
 from mitmproxy.contentviews import Metadata
 from mitmproxy.test import taddons, tflow
 
+from hunyuan_fix import record, texts
+from hunyuan_fix.answers.repaired import KeptStream
+from hunyuan_fix.exchange import Change
+from hunyuan_fix.record import Record
+from hunyuan_fix.route import Address, Route
+from hunyuan_fix.views.contentviews import VIEWS, ChatTranscript, HunyuanChanges
 from tests.kept_flows import saved_and_read
 from tests.strategies import json_values
 

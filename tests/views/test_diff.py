@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hunyuan_fix.exchange import Change
-from hunyuan_fix.views import diff
-from hunyuan_fix.wire import json_body
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.exchange import Change
+from hunyuan_fix.views import diff
+from hunyuan_fix.wire import json_body
 from tests.strategies import json_values
 
 BEFORE = json_body.serialise(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hunyuan_fix import record
-from hunyuan_fix.views import marks
 from mitmproxy.http import HTTPFlow
 from mitmproxy.test import tflow
 from mitmproxy.utils import emoji
+
+from hunyuan_fix import record
+from hunyuan_fix.views import marks
 
 
 def marked(flow: HTTPFlow | None = None, **values: Any) -> tuple[str, str]:

@@ -6,10 +6,11 @@ import base64
 import struct
 
 import pytest
-from hunyuan_fix.simulator.vision import png_with_text
-from hunyuan_fix.views import picture
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hunyuan_fix.simulator.vision import png_with_text
+from hunyuan_fix.views import picture
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hunyuan_fix.views import shorten
 from hypothesis import given
 
+from hunyuan_fix.views import shorten
 from tests.strategies import json_values
 
 

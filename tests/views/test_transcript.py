@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix import texts
 from hunyuan_fix.simulator.vision import png_with_text
 from hunyuan_fix.views import picture, transcript
 from hunyuan_fix.wire import json_body, sse
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.rule_context import answer, call
 from tests.strategies import json_values, messages
 

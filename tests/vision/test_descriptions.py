@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hunyuan_fix import texts
-from hunyuan_fix.stores import Chain, Item, Memory, Sqlite
-from hunyuan_fix.vision.descriptions import Description, Descriptions, Failure, Finding, in_memory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix import texts
+from hunyuan_fix.stores import Chain, Item, Memory, Sqlite
+from hunyuan_fix.vision.descriptions import Description, Descriptions, Failure, Finding, in_memory
 from tests.stores.standing import Ailing, Time
 
 

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
+
 from hunyuan_fix import profiles, texts
 from hunyuan_fix.admission import Account, Admission
+from hunyuan_fix.exchange import Response
 from hunyuan_fix.upstream.calls import Upstream
 from hunyuan_fix.upstream.circuit_breaker import Breaker, Verdict
 from hunyuan_fix.upstream.client import Outgoing
 from hunyuan_fix.upstream.gate import Gate
 from hunyuan_fix.vision.descriptions import Description, Failure
 from hunyuan_fix.vision.vision_call import RETRY_AFTER, Vision, VisionCall
-from hunyuan_fix.wire.proxy_errors import Refusal
-
 from tests.vision_server import Reply, VisionServer, chat, error, never, png, vision_server
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
@@ -35,7 +35,7 @@ class Setting:
     gate: Gate | None = None
     on_wait: Callable[[], None] = lambda: None
 
-    async def ask(self, **changes: object) -> Description | Failure | Refusal:
+    async def ask(self, **changes: object) -> Description | Failure | Response:
         async def sleep(seconds: float) -> None:
             self.on_wait()
             self.waits.append(seconds)
@@ -67,8 +67,8 @@ async def setting(request: pytest.FixtureRequest) -> AsyncIterator[Setting]:
         await outgoing.aclose()
 
 
-def refused(result: object) -> tuple[int, str, Refusal]:
-    assert isinstance(result, Refusal)
+def refused(result: object) -> tuple[int, str, Response]:
+    assert isinstance(result, Response)
     return result.status, json.loads(result.body)["error"]["code"], result
 
 
@@ -194,7 +194,7 @@ async def test_failure_that_may_pass(setting: Setting, reply: Reply, status: int
 @pytest.mark.parametrize("setting", ["hunyuan"], indirect=True)
 @pytest.mark.parametrize("code", ["2003", "rate_limit_exceeded"])
 async def test_rate_limit_of_the_legacy_endpoint(setting: Setting, code: str) -> None:
-    """HTTP 400 with code "2003" (hunyuan.md section 1.2)."""
+    """HTTP 400 with code "2003" (docs/facts/hunyuan.md#rate-limit)."""
     setting.server.replies(error(400, code, "请求限频，请稍后重试"))
     assert refused(await setting.ask())[:2] == (429, "rate_limit_exceeded")
     assert len(setting.server.received) == 3
@@ -299,7 +299,7 @@ async def test_no_secret_leaves(setting: Setting, reply: Reply, caplog: pytest.L
     body = reply.body.replace(b"\xe5\x8f\x82", b"sk-secret why? \xe5\x8f\x82")
     setting.server.replies(replace(reply, body=body))
     result = await setting.ask()
-    told = caplog.text + (result.body.decode() if isinstance(result, Refusal) else "")
+    told = caplog.text + (result.body.decode() if isinstance(result, Response) else "")
     for secret in ("sk-secret", "why?", "iVBOR"):
         assert secret not in told
 
@@ -348,7 +348,7 @@ async def test_a_queue_that_is_too_long_is_the_client_s_answer(gated: Gated) -> 
     passage = await gated.gate.enter(gated.upstream.base_url, gated.account, until=10.0)
     result = await gated.setting.ask(until=0.02)
     assert refused(result)[:2] == (429, "proxy_queue_timeout")
-    assert isinstance(result, Refusal)
+    assert isinstance(result, Response)
     assert "retry-after" in result.headers
     assert (gated.setting.waits, gated.setting.server.received) == ([], [])
     passage.leave(Verdict.UP)

@@ -11,9 +11,10 @@ from contextlib import suppress
 import brotli
 import pytest
 import zstandard
-from hunyuan_fix.wire.content_coding import CodingError, TooLarge, is_known, unpack, unpacker
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hunyuan_fix.wire.content_coding import CodingError, TooLarge, is_known, unpack, unpacker
 
 LIMIT = 1 << 20
 

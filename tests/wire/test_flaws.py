@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hunyuan_fix import profiles
 from hunyuan_fix.exchange import JsonObject
 from hunyuan_fix.wire import flaws, proxy_errors
 from hunyuan_fix.wire.flaws import Flaw
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.strategies import json_values
 
 LEGACY = profiles.load("hunyuan")

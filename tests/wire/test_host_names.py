@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+
 from hunyuan_fix.wire import host_names
 
 HOSTS = frozenset({"api.hunyuan.cloud.tencent.com", "127.0.0.1"})

@@ -8,10 +8,11 @@ from contextlib import suppress
 
 import orjson
 import pytest
-from hunyuan_fix.wire import json_body
-from hunyuan_fix.wire.json_body import MAX_HALVES, MAX_VALUES, InvalidJson, Read, TooManyValues, parse, serialise
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hunyuan_fix.wire import json_body
+from hunyuan_fix.wire.json_body import MAX_HALVES, MAX_VALUES, InvalidJson, Read, TooManyValues, parse, serialise
 
 TEXT = st.text()
 HALVES = st.text(st.characters(codec=None) | st.sampled_from('\ud83d\ude00\\"u'))

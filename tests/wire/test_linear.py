@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from hunyuan_fix.answers import streams
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan
 from hunyuan_fix.wire import sse
-
 from tests.answers.streamed import DONE, chunk, content, frame, tool_frames
 
 PLAIN, FENCE = AnswerPlan(), AnswerPlan(json_fence=True)

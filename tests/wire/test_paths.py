@@ -4,10 +4,11 @@ import re
 import time
 
 import pytest
-from hunyuan_fix.wire import paths
-from hunyuan_fix.wire.paths import CHAT, EMBEDDINGS, MODELS
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hunyuan_fix.wire import paths
+from hunyuan_fix.wire.paths import CHAT, EMBEDDINGS, MODELS
 
 
 @pytest.mark.parametrize("api", [CHAT, EMBEDDINGS, MODELS])

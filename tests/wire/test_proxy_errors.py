@@ -3,21 +3,22 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from hunyuan_fix import profiles
-from hunyuan_fix.exchange import JsonObject
+from hunyuan_fix.exchange import JsonObject, Response
 from hunyuan_fix.profiles import Profile
-from hunyuan_fix.wire.proxy_errors import Refusal, honest, refusal
+from hunyuan_fix.wire.proxy_errors import honest, refusal
 
 LEGACY, TOKENHUB = profiles.load("hunyuan"), profiles.load("tokenhub")
 
 
 def vendor(code: str | int, message: str = "请求限频，请稍后重试", type: str = "runtime_error") -> bytes:
-    """The legacy endpoint's envelope (hunyuan.md section 1.2)."""
+    """The legacy endpoint's envelope (docs/facts/hunyuan.md#errors)."""
     error = {"id": "0" * 32, "message": message, "type": type, "param": None, "code": code}
     return json.dumps({"error": error}).encode()
 
 
-def error_of(refused: Refusal) -> JsonObject:
+def error_of(refused: Response) -> JsonObject:
     error: JsonObject = json.loads(refused.body)["error"]
     return error
 
@@ -28,7 +29,7 @@ def ask(
     retry_after: str | None = None,
     profile: Profile = LEGACY,
     model: str = "hunyuan-turbo",
-) -> Refusal:
+) -> Response:
     refused = honest(status, body, retry_after, profile, model)
     assert refused is not None
     return refused

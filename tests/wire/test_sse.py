@@ -3,11 +3,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hunyuan_fix.wire import sse
-from hunyuan_fix.wire.sse import Event, Parser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.wire import sse
+from hunyuan_fix.wire.sse import Event, Parser
 from tests.answers.streamed import cut
 
 LINES = st.sampled_from(

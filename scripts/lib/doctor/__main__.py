@@ -11,7 +11,6 @@ from pathlib import Path
 
 from hunyuan_fix.config import options
 from hunyuan_fix.config.values import BaseUrl
-
 from scripts.lib import launch
 from scripts.lib.doctor import (
     authority,

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from hunyuan_fix.hooks.authority import key_file
 
+from hunyuan_fix.hooks.authority import key_file
 from scripts.lib.doctor.situation import Finding, Situation
 
 SYSTEM_BUNDLES = tuple(

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import certifi
 import httpx
+
 from hunyuan_fix import profiles
 from hunyuan_fix.access import keys
 from hunyuan_fix.upstream.client import LOOP_GUARD
-
 from scripts.lib.doctor.listeners import TIMEOUT, Listener, from_mitmproxy, says_loop
 from scripts.lib.doctor.situation import Finding, Result, Situation
 from scripts.lib.launch import HOST

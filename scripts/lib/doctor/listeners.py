@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum
 
 import httpx
-from hunyuan_fix.upstream.client import LOOP_GUARD
 
+from hunyuan_fix.upstream.client import LOOP_GUARD
 from scripts.lib.launch import HOST, port_is_free
 
 TIMEOUT = 5.0

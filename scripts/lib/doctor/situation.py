@@ -9,7 +9,6 @@ from typing import Literal
 
 from hunyuan_fix.config.values import BaseUrl
 from hunyuan_fix.hooks import authority
-
 from scripts.lib import launch
 from scripts.lib.doctor.listeners import Listener
 from scripts.lib.doctor.proxy_address import ProxyAddress, given_proxies

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from hunyuan_fix.hooks import authority
-from hunyuan_fix.hooks.authority import key_file
 from mitmproxy.certs import CertStore
 
+from hunyuan_fix.hooks import authority
+from hunyuan_fix.hooks.authority import key_file
 from scripts.lib.doctor.proxy_address import EXCEPTION_VARIABLES, PROXY_VARIABLES
 from scripts.lib.launch import HOST
 

@@ -17,7 +17,6 @@ from hunyuan_fix.observe.log import failure
 from hunyuan_fix.profiles import PROFILE_NAMES
 from hunyuan_fix.texts import LANGUAGES
 from hunyuan_fix.wire import json_body
-
 from scripts.lib.columns import wrap
 from scripts.lib.lint import reading, report
 from scripts.lib.lint.reading import Request, Unreadable

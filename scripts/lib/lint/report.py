@@ -6,12 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from hunyuan_fix.exchange import Change, JsonObject
+from hunyuan_fix.exchange import Change, JsonObject, Response
 from hunyuan_fix.rules.explained import explanations
 from hunyuan_fix.simulator.checks import Problem
 from hunyuan_fix.wire import json_body
-from hunyuan_fix.wire.proxy_errors import Refusal
-
 from scripts.lib.columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint, width
 from scripts.lib.lint.reading import Unreadable
 from scripts.lib.lint.verdict import Verdict
@@ -184,7 +182,7 @@ def _plain_change(change: Change) -> JsonObject:
     return {"rule": change.rule, "pointer": change.pointer, "why": change.why}
 
 
-def _answer(refusal: Refusal) -> JsonObject:
+def _answer(refusal: Response) -> JsonObject:
     """The status and the words of an answer of the addon's own."""
     return {"status": refusal.status, "message": json_body.parse(refusal.body)["error"]["message"]}
 

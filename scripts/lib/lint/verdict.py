@@ -19,7 +19,6 @@ from hunyuan_fix.vision.vision_call import Announcing
 from hunyuan_fix.wire import json_body
 from hunyuan_fix.wire.host_names import canonical
 from hunyuan_fix.workers import Workers
-
 from scripts.lib.lint.reading import Request
 
 

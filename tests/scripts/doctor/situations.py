@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import trustme
-from hunyuan_fix.config.values import BaseUrl
 
+from hunyuan_fix.config.values import BaseUrl
 from scripts.lib.doctor.listeners import Listener
 from scripts.lib.doctor.situation import Situation
 from tests.end_to_end.processes import LEGACY, Certificates

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
-from hunyuan_fix.hooks.authority import ca_file, key_file
 
+from hunyuan_fix.hooks.authority import ca_file, key_file
 from scripts.lib import launch
 from scripts.lib.doctor import authority, clients
 from tests.end_to_end.processes import Certificates

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hunyuan_fix.hooks import authority
 
+from hunyuan_fix.hooks import authority
 from scripts.lib import launch
 from scripts.lib.doctor import clients, trial
 from scripts.lib.doctor.situation import Finding
@@ -59,7 +59,7 @@ def test_a_client_that_hangs_or_does_nothing_is_given_up(
     assert trial.visit(lambda _: hang, os.environ, context) is None
 
 
-# A Node of any age, for the machine has but one. It does what the real ones were seen to do (facts/clients.md).
+# A Node of any age, for the machine has but one. It does what real ones do (docs/facts/clients.md#environment).
 NODE = """#!{python}
 import os, ssl, sys, urllib.request
 if "--version" in sys.argv:
