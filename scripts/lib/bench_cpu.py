@@ -113,8 +113,8 @@ async def measure(effort: Effort, words: Sequence[str], where: Cores, *, peers: 
     """
     base = LITELLM if peers else BARE
     offered = peer_pairs(effort.chunks) if peers else pairs(effort.chunks)
-    chosen = [pair for pair in offered if _wanted(pair.row.name, words)]
-    starts = (Starts(None, None) if peers else Starts()) if _wanted("start", words) else None
+    chosen = [pair for pair in offered if wanted(pair.row.name, words)]
+    starts = (Starts(None, None) if peers else Starts()) if wanted("start", words) else None
     if not chosen and not starts:
         raise TrafficError(f"no load has {' or '.join(map(repr, words))} in its name")
     with tempfile.TemporaryDirectory(prefix="hunyuan-fix-bench-") as name:
@@ -134,7 +134,8 @@ async def measure(effort: Effort, words: Sequence[str], where: Cores, *, peers: 
     return Report(base, [pair.row for pair in chosen], starts, memory)
 
 
-def _wanted(name: str, words: Sequence[str]) -> bool:
+def wanted(name: str, words: Sequence[str]) -> bool:
+    """Whether a row of this name is measured: one of `words` is in it, in whatever case, or there are none."""
     return not words or any(word.strip().lower() in name.lower() for word in words)
 
 
