@@ -101,11 +101,11 @@ def test_on_linux_it_needs_no_note() -> None:
 # Measuring, without a proxy: straight at the endpoint
 
 
-async def _straight(name: str, load_name: str) -> Slice:
+async def _straight(name: str, load_name: str, enough: float = 0.01) -> Slice:
     load = next(load for load in cpu_loads(chunks=60) if load_name in load.name)
     async with traffic(None) as road:
         way = Way(name, reverse_port=road.port, pid=os.getpid())
-        return await bench_cpu.measured(road, way, load, enough=0.01, warm_up=0.001)
+        return await bench_cpu.measured(road, way, load, enough=enough, warm_up=0.001)
 
 
 @pytest.mark.parametrize("load", ["1 KB untouched", "growing", "1 MB Chinese", "60 chunks", "60 tool calls"])
@@ -114,6 +114,10 @@ def test_a_slice_has_requests_and_their_time(load: str) -> None:
     assert measured.requests >= 2 * bench_cpu.CONNECTIONS
     assert measured.cpu >= 0.01
     assert measured.seconds > 0
+
+
+def test_a_slice_of_dear_requests_has_some() -> None:
+    assert asyncio.run(_straight(BARE, "1 KB repaired", enough=0.0)).requests == 2 * bench_cpu.CONNECTIONS
 
 
 def test_a_load_that_is_not_rewritten_as_it_says_is_no_figure() -> None:
