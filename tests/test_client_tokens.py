@@ -271,7 +271,11 @@ async def test_a_token_in_a_body_is_replaced(coding: str):
     assert "content-encoding" not in request.headers
 
 
-@pytest.mark.parametrize("data", [gzip.compress(b"hf-mirror"), b"\x1f\x8b damaged", gzip.compress(b"0" * 2000)])
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(b"hf-mirror"), b"\x1f\x8b damaged", gzip.compress(b"0" * 2000)],
+    ids=["no token", "damaged", "unpacks to too much"],  # by value they would hold the time of packing
+)
 async def test_a_packed_body_without_a_token_stays(data: bytes):
     request = Request.make("POST", "http://h/", b"", Headers(content_encoding="gzip"))
     request.raw_content = data

@@ -387,10 +387,10 @@ async def test_what_waits_when_the_process_ends_is_told_so(trust: Trust, retry: 
         assert int(refused.headers["retry-after"]) >= 1
         if retry == "all":
             assert (await first).json()["error"]["code"] == "proxy_shutting_down"
-        else:
-            with pytest.raises(httpx.HTTPError):
-                await first
         gate.opened.set()
+        if retry == "vision":
+            # mitmproxy's own call goes on for as long as its process lives (end_to_end/test_shutdown.py).
+            assert (await first).status_code == 200
 
 
 async def test_finished_cascades_go_ahead_of_new_arrivals(trust: Trust):
