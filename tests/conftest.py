@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,11 +12,46 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading")
 
 # A property that fails must fail for what it says, not because eight workers share two processors.
-settings.register_profile("unhurried", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("day", parent=_UNHURRIED)
+settings.register_profile("night", parent=_UNHURRIED, max_examples=2000)
+
+_TESTS = Path(__file__).parent
+_PROCESS_PLACES = {"clients", "end_to_end", "scripts", "test_traps.py"}
+_PROCESS_FIXTURES = {"redis_server"}
+_SLOW_PLACES = {"faults"}
+"""Folders and files of tests, by what the tests in them need."""
 
 WITHOUT, WITH = "capture_accepted_without_addon", "capture_accepted_with_addon"
 """Properties that a test of a recorded request records, True or False (tests/end_to_end/test_captures.py)."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let pytest take `--nightly`."""
+    parser.addoption(
+        "--nightly", action="store_true", help="every combination of a matrix, and 2,000 examples a property"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples a property gets, where it doesn't say so itself."""
+    settings.load_profile("night" if config.getoption("--nightly") else "day")
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test by its folder and its fixtures; leave out what is for the night."""
+    for item in items:
+        place = item.path.relative_to(_TESTS).parts[0]
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if place in _PROCESS_PLACES or fixtures & _PROCESS_FIXTURES:
+            item.add_marker(pytest.mark.process)
+        if place in _SLOW_PLACES:
+            item.add_marker(pytest.mark.slow)
+    if not config.getoption("--nightly"):
+        at_night = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=at_night)
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
 
 
 @pytest.fixture(scope="session", autouse=True)

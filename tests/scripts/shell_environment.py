@@ -42,12 +42,11 @@ def run(
     It runs as `__main__` in the test's own process: a new one takes up to a second, most of it for imports. What only
     a process shows (signals, terminals, the import path) is tested with `command`.
     """
-    streams = [io.TextIOWrapper(io.BytesIO(data), encoding="utf-8") for data in (stdin, b"", b"")]
-    replaced = dict(zip(("stdin", "stdout", "stderr"), streams, strict=True))
+    read, out, err = (io.TextIOWrapper(io.BytesIO(data), encoding="utf-8") for data in (stdin, b"", b""))
     before, on_pipe = Path.cwd(), signal.getsignal(signal.SIGPIPE)
     with (
         mock.patch.dict(os.environ, {**given, "PYTHONPATH": str(ROOT)}, clear=True),
-        mock.patch.multiple(sys, argv=[module, *arguments], **replaced),
+        mock.patch.multiple(sys, argv=[module, *arguments], stdin=read, stdout=out, stderr=err),
         warnings.catch_warnings(action="ignore", category=RuntimeWarning),  # the module is imported already
     ):
         os.chdir(folder or given["HOME"])
@@ -57,13 +56,12 @@ def run(
         except SystemExit as error:
             ended = error.code
             if isinstance(ended, str):
-                streams[2].write(f"{ended}\n")
+                err.write(f"{ended}\n")
         finally:
             os.chdir(before)
             signal.signal(signal.SIGPIPE, on_pipe)
     status = ended if isinstance(ended, int) else int(ended is not None)
-    out, err = (_text(stream) for stream in streams[1:])
-    return subprocess.CompletedProcess([module, *arguments], status, out, err)
+    return subprocess.CompletedProcess([module, *arguments], status, _text(out), _text(err))
 
 
 def _text(stream: io.TextIOWrapper) -> str:
