@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.end_to_end import processes
 
 pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading")
 
@@ -42,16 +44,31 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test by its folder and its fixtures; leave out what is for the night."""
     for item in items:
-        place = item.path.relative_to(_TESTS).parts[0]
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if place in _PROCESS_PLACES or fixtures & _PROCESS_FIXTURES:
+        places = set(item.path.relative_to(_TESTS).parts)
+        if places & _PROCESS_PLACES or _PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.process)
-        if place in _SLOW_PLACES:
+        if places & _SLOW_PLACES:
             item.add_marker(pytest.mark.slow)
     if not config.getoption("--nightly"):
         at_night = [item for item in items if item.get_closest_marker("nightly")]
         config.hook.pytest_deselected(items=at_night)
         items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+
+
+def pytest_runtest_setup() -> None:
+    """A test that fails shows its own processes, and those that run for several."""
+    processes.forget_ended()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure how its processes were started, what they said, and where its files are."""
+    report = yield
+    if report.failed:
+        report.sections += processes.accounts()
+        if folder := getattr(item, "funcargs", {}).get("tmp_path"):
+            report.sections.append(("files of the test", f"{folder}\n(kept for three runs)"))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
