@@ -74,6 +74,11 @@ class HunyuanFix:
         self._problems: list[str] = []
         """What is wrong with the options that were given; in the log by now."""
 
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The hooks that are under way, of all clients."""
+        return [task for group in self._tasks.values() for task in group]
+
     # Life
 
     def load(self, loader: Loader) -> None:
@@ -166,7 +171,7 @@ class HunyuanFix:
 
     async def _retire(self) -> None:
         """Leave to the instance that a hot reload has made; what this one has begun it ends."""
-        if tasks := [task for group in self._tasks.values() for task in group]:
+        if tasks := self.tasks:
             await asyncio.wait(tasks)
 
     async def _shut_down(self) -> None:
@@ -174,7 +179,7 @@ class HunyuanFix:
         draining.begin()
         closing = ports.ClosingPorts(ctx.options, ctx.master.addons.get("proxyserver"))
         await draining.wait(lambda: len(ending.under_way), self.settings.drain_timeout, ctx.master.should_exit)
-        tasks = [task for group in self._tasks.values() for task in group]
+        tasks = self.tasks
         for task in tasks:
             task.cancel()
         if tasks:

@@ -196,7 +196,7 @@ async def test_after_a_stream_reset_in_the_queue_nothing_is_sent(trust: Trust, r
         assert (await first).status_code == 200
         await until(lambda: not taken(proxy))
         assert len(endpoint.arrived) == 2
-        assert not proxy.addon._tasks
+        assert not proxy.addon.tasks
 
 
 class Killing:

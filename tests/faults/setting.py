@@ -172,7 +172,7 @@ class Setting:
             "departures": services.departures.under_way,
             "slots": self.slots,
             "calls in the relay": services.relay.under_way,
-            "jobs of the relay": services.relay._jobs,
+            "jobs of the relay": services.relay.expected,
             "calls of our own": services.outgoing.busy,
             "connections at the endpoint": max(0, self.faults.open - services.outgoing.idle),
             "requests at the endpoint": self.simulator.journal.active,
