@@ -16,43 +16,53 @@ pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading")
 # A property that fails must fail for what it says, not because eight workers share two processors.
 _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("day", parent=_UNHURRIED)
+settings.register_profile("fast", parent=_UNHURRIED, max_examples=20)
 settings.register_profile("night", parent=_UNHURRIED, max_examples=2000)
 
 _TESTS = Path(__file__).parent
 _PROCESS_PLACES = {"clients", "end_to_end", "scripts", "test_traps.py"}
 _PROCESS_FIXTURES = {"redis_server"}
-_SLOW_PLACES = {"faults"}
-"""Folders and files of tests, by what the tests in them need."""
+_SLOW_PLACES = {"test_linear.py", "test_scaling.py"}
+_SLOW_FIXTURES = {"trust"}
+"""Folders and files of tests, and fixtures, by which tests are marked. `trust` is what mitmproxy and endpoints with TLS
+are made with: a test that asks for it starts a mitmproxy in its own process."""
 
 WITHOUT, WITH = "capture_accepted_without_addon", "capture_accepted_with_addon"
 """Properties that a test of a recorded request records, True or False (tests/end_to_end/test_captures.py)."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let pytest take `--nightly`."""
-    parser.addoption(
-        "--nightly", action="store_true", help="every combination of a matrix, and 2,000 examples a property"
-    )
+    """Let pytest take `--fast` and `--nightly`."""
+    fast = "only tests that are neither `process` nor `slow`, with 20 examples for a property"
+    parser.addoption("--fast", action="store_true", help=fast)
+    nightly = "the `nightly` tests too, which are the other combinations of a matrix, and 2,000 examples for a property"
+    parser.addoption("--nightly", action="store_true", help=nightly)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many examples a property gets, where it doesn't say so itself."""
-    settings.load_profile("night" if config.getoption("--nightly") else "day")
+    night, fast = config.getoption("--nightly"), config.getoption("--fast")
+    settings.load_profile("night" if night else "fast" if fast else "day")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test by its folder and its fixtures; leave out what is for the night."""
+    """Mark each test by its folder and its fixtures; leave out what `--fast` or the day does without."""
     for item in items:
         places = set(item.path.relative_to(_TESTS).parts)
-        if places & _PROCESS_PLACES or _PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if places & _PROCESS_PLACES or fixtures & _PROCESS_FIXTURES:
             item.add_marker(pytest.mark.process)
-        if places & _SLOW_PLACES:
+        if places & _SLOW_PLACES or fixtures & _SLOW_FIXTURES:
             item.add_marker(pytest.mark.slow)
-    if not config.getoption("--nightly"):
-        at_night = [item for item in items if item.get_closest_marker("nightly")]
-        config.hook.pytest_deselected(items=at_night)
-        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+    unwanted = set() if config.getoption("--nightly") else {"nightly"}
+    if config.getoption("--fast"):
+        unwanted |= {"process", "slow"}
+    left_out = [item for item in items if unwanted.intersection(mark.name for mark in item.iter_markers())]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        without = set(left_out)
+        items[:] = [item for item in items if item not in without]
 
 
 def pytest_runtest_setup() -> None:
