@@ -217,7 +217,7 @@ def test_bare_it_says_loudly_that_the_old_platform_is_gone(tmp_path: Path) -> No
 
 
 def test_several_at_once_share_one_ca(tmp_path: Path) -> None:
-    """Each by itself would make one, and read what another has half written. tests/test_authority.py has ten of them."""
+    """Each by itself would make one, and read what another has half written. tests/test_authority.py has ten."""
     with ExitStack() as stack:
         # All ports before the first start: none is to be somebody else's.
         with ExitStack() as chosen:
