@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.end_to_end import processes
 from tests.end_to_end.processes import process
 
@@ -28,3 +30,7 @@ def test_its_account_can_be_pasted_into_a_shell():
         ["bash", "-c", command.removeprefix("$ ")], capture_output=True, text=True, timeout=60, check=True
     )
     assert again.stdout == said == "said two  words\n"
+
+
+def test_tests_in_this_folder_are_left_out_by_fast(request: pytest.FixtureRequest):
+    assert request.node.get_closest_marker("process")
