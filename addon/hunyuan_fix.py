@@ -96,6 +96,11 @@ class HunyuanFix:
         self._problems: list[str] = []
         """What is wrong with the options that were given; in the log by now."""
 
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The hooks that are under way, of all clients."""
+        return [task for group in self._tasks.values() for task in group]
+
     # Life
 
     def load(self, loader: Loader) -> None:
@@ -200,7 +205,7 @@ class HunyuanFix:
 
     async def _retire(self) -> None:
         """After a hot reload: wait for the requests that this instance still repairs. The new one gets all others."""
-        if tasks := [task for group in self._tasks.values() for task in group]:
+        if tasks := self.tasks:
             await asyncio.wait(tasks)
 
     async def _shut_down(self) -> None:
@@ -208,7 +213,7 @@ class HunyuanFix:
         draining.begin()
         closing = ports.ClosingPorts(ctx.options, ctx.master.addons.get("proxyserver"))
         await draining.wait(lambda: len(finisher.under_way), self.settings.drain_timeout, ctx.master.should_exit)
-        tasks = [task for group in self._tasks.values() for task in group]
+        tasks = self.tasks
         for task in tasks:
             task.cancel()
         if tasks:

@@ -69,6 +69,11 @@ class Runtime:
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
 
+    @property
+    def settings(self) -> Settings:
+        """The options of now."""
+        return self._settings
+
     def configure(self, settings: Settings, transport: Transport) -> None:
         """Go on under `settings`. Raises `OptionError`, and nothing is changed then."""
         key, tokens = self.key.configured(settings), self.tokens.configured(settings)

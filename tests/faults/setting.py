@@ -38,7 +38,9 @@ NEVER, ONCE, ALWAYS = 60.0, 0.5, 0.2
 """Seconds of silence after which a call has failed: where nothing is silent however busy the machine, where a good
 answer must still get through afterwards, where every try is met by silence."""
 
-both_versions = pytest.mark.parametrize("http2", [False, True], ids=["http/1.1", "http/2"])
+STREAMED = {"whole": False, "streamed": True}
+RETRIES: dict[str, dict[str, Any]] = {"vision": {}, "all": RELAYED}
+"""Options under which mitmproxy carries chat calls, or the addon makes them."""
 
 _pictures = count()
 
@@ -170,7 +172,7 @@ class Setting:
             "departures": process.dispatcher.under_way,
             "slots": self.slots,
             "calls in the relay": services.relay.under_way,
-            "jobs of the relay": services.relay._jobs,
+            "jobs of the relay": services.relay.expected,
             "calls of our own": services.outgoing.busy,
             "connections at the endpoint": max(0, self.faults.open - services.outgoing.idle),
             "requests at the endpoint": self.simulator.journal.active,

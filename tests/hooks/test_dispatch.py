@@ -196,7 +196,7 @@ async def test_after_a_stream_reset_in_the_queue_nothing_is_sent(trust: Trust, r
         assert (await first).status_code == 200
         await until(lambda: not taken(proxy))
         assert len(endpoint.arrived) == 2
-        assert not proxy.addon._tasks
+        assert not proxy.addon.tasks
 
 
 class Killing:
@@ -387,10 +387,10 @@ async def test_what_waits_when_the_process_ends_is_told_so(trust: Trust, retry: 
         assert int(refused.headers["retry-after"]) >= 1
         if retry == "all":
             assert (await first).json()["error"]["code"] == "proxy_shutting_down"
-        else:
-            with pytest.raises(httpx.HTTPError):
-                await first
         gate.opened.set()
+        if retry == "vision":
+            # mitmproxy's own call goes on for as long as its process lives (end_to_end/test_shutdown.py).
+            assert (await first).status_code == 200
 
 
 async def test_finished_cascades_go_ahead_of_new_arrivals(trust: Trust):
