@@ -48,12 +48,11 @@ from mitmproxy.utils import asyncio_utils  # noqa: E402
 from hunyuan_fix import record, runtime  # noqa: E402
 from hunyuan_fix.access import client_tokens  # noqa: E402
 from hunyuan_fix.config import config_file, options  # noqa: E402
-from hunyuan_fix.hooks import authority, ports, sent_host, startup  # noqa: E402
+from hunyuan_fix.hooks import authority, log_handlers, ports, sent_host, startup  # noqa: E402
 from hunyuan_fix.hooks.bodies import Repair, broken, respond  # noqa: E402
 from hunyuan_fix.hooks.connections import Connections  # noqa: E402
 from hunyuan_fix.hooks.mitmproxy_options import option  # noqa: E402
 from hunyuan_fix.hooks.request_headers import Arrivals  # noqa: E402
-from hunyuan_fix.observe import log  # noqa: E402
 from hunyuan_fix.route import Routes  # noqa: E402
 from hunyuan_fix.upstream.client import Transport  # noqa: E402
 from hunyuan_fix.views import marks  # noqa: E402
@@ -147,9 +146,9 @@ class HunyuanFix:
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.services.start()
-        log.keep_from_legacy_events()
+        log_handlers.keep_from_legacy_events()
         startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
-        self.services.ending.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
+        self.services.ending.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
         if self.guarded and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
             # mitmproxy reads a request's body whole before the addon's refusal is sent, a stranger's too.
             ctx.options.update(body_size_limit=str(self.settings.max_body))

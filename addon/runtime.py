@@ -24,7 +24,6 @@ from .hooks.dispatch import Departures
 from .hooks.draining import Draining
 from .hooks.finish import Ending
 from .hooks.starting import Starting
-from .observe import log
 from .relay import Relay
 from .stores.redis import redis_client
 from .upstream.circuit_breaker import Breaker
@@ -33,6 +32,7 @@ from .upstream.embedding_batches import EmbeddingBatches
 from .upstream.gate import Gate
 from .vision.descriptions import Descriptions
 from .vision.vision_call import Vision
+from .wire import safe_text
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -106,7 +106,9 @@ class Services:
                 await self.key.refresh()
                 await self.tokens.refresh()
             except Exception as error:
-                logger.error("A file of keys or tokens could not be looked at:\n%s", log.failure(error))
+                logger.error(
+                    "A file of keys or tokens could not be looked at:\n%s", safe_text.traceback_without_text(error)
+                )
 
     def counts(self) -> list[str]:
         """What all this has done since the start, in lines: no key, no name of a client."""
@@ -150,7 +152,7 @@ class Services:
             try:
                 await close()
             except Exception as error:  # the others are closed all the same
-                logger.error("Something could not be closed:\n%s", log.failure(error))
+                logger.error("Something could not be closed:\n%s", safe_text.traceback_without_text(error))
 
     def _share(self, redis: str | None) -> None:
         """Let limits hold over all processes that use the Redis server at that URL; `None`: in this one alone."""

@@ -6,9 +6,8 @@ import logging
 
 from .. import profiles, record
 from ..exchange import AnswerPlan, Change, JsonObject, Response
-from ..observe import log as lines
 from ..record import Record
-from ..wire import flaws, json_body, proxy_errors, rule_names, sse
+from ..wire import flaws, json_body, proxy_errors, rule_names, safe_text, sse
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack, unpacker
 from ..wire.flaws import Flaw
 from . import as_stream, embeddings, whole
@@ -107,7 +106,9 @@ class RepairedStream(KeptStream):
             self._passing = True
         if failure is not None and not self._logged:
             self._logged = True
-            logger.error("A stream could not be repaired and passes as it comes:\n%s", lines.failure(failure))
+            logger.error(
+                "A stream could not be repaired and passes as it comes:\n%s", safe_text.traceback_without_text(failure)
+            )
         return chunks
 
     def _in_its_place(self, data: bytes) -> list[bytes]:

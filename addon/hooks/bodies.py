@@ -18,7 +18,6 @@ from ..answers import embeddings, repaired, tool_calls
 from ..cascade import Cascade
 from ..config.options import Settings
 from ..exchange import Endpoint, JsonObject, Response
-from ..observe import log
 from ..pipeline import Outcome
 from ..profiles import Profile
 from ..record import Record
@@ -28,7 +27,7 @@ from ..runtime import Services
 from ..upstream.calls import Upstream
 from ..upstream.client import LOOP_GUARD, Outgoing
 from ..vision.vision_call import Announcing
-from ..wire import json_body, proxy_errors, rule_names
+from ..wire import json_body, proxy_errors, rule_names, safe_text
 from ..wire.content_coding import CodingError
 from ..workers import Abandoned
 from . import draining, request_body
@@ -123,7 +122,7 @@ class Repair:
         if isinstance(came, Response):
             return came
         if came.flaw:
-            logger.info("%s %s passes untouched: %s", exchange["method"], log.plain(exchange["path"]), came.flaw)
+            logger.info("%s %s passes untouched: %s", exchange["method"], safe_text.plain(exchange["path"]), came.flaw)
         endpoint: Endpoint = "chat" if exchange["endpoint"] == "chat" else "embeddings"
         if came.flaw or not pipeline.repairable(came.value, endpoint):
             self._leave(request, exchange, came, came.data)
@@ -210,10 +209,10 @@ class Repair:
     def _warn(self, exchange: Record, context: RuleContext, overlong: tuple[int, int]) -> None:
         estimated, limit = overlong
         exchange["warning"] = (
-            f"input estimated at {estimated} tokens, limit of {log.plain(context.model.id)} is {limit}: "
+            f"input estimated at {estimated} tokens, limit of {safe_text.plain(context.model.id)} is {limit}: "
             "the endpoint cuts what is too long from the front"
         )
-        logger.warning("%s %s: %s", exchange["method"], log.plain(exchange["path"]), exchange["warning"])
+        logger.warning("%s %s: %s", exchange["method"], safe_text.plain(exchange["path"]), exchange["warning"])
 
     def answer_begins(self, flow: http.HTTPFlow, exchange: Record) -> None:
         """Decide at its headers how the answer of `flow` is passed on. Raises nothing."""
@@ -319,7 +318,7 @@ class Repair:
 
     def _failed(self, what: str, error: Exception) -> None:
         self.failures += 1
-        logger.error("%s (failure %d since start):\n%s", what, self.failures, log.failure(error))
+        logger.error("%s (failure %d since start):\n%s", what, self.failures, safe_text.traceback_without_text(error))
 
 
 def _observe(exchange: Record, outcome: Outcome) -> None:

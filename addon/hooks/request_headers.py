@@ -16,12 +16,11 @@ from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..config.options import MODES, Settings
 from ..exchange import Change, Response
-from ..observe import log
 from ..record import Record
 from ..route import Address, Route, Routes
 from ..runtime import Services
 from ..upstream.client import LOOP_GUARD, Transport
-from ..wire import host_names, proxy_errors
+from ..wire import host_names, proxy_errors, safe_text
 from . import draining, sent_host, startup
 from .bodies import MODE_HEADER, answer_preflight, came_back, respond
 
@@ -58,7 +57,7 @@ class Arrivals:
         try:
             await self._take_in(flow)
         except Exception as error:
-            logger.error("A request could not be taken in and is refused:\n%s", log.failure(error))
+            logger.error("A request could not be taken in and is refused:\n%s", safe_text.traceback_without_text(error))
             flow.request.stream = False
             exchange = record.of(flow.metadata) or self._begun(flow, None, self._settings.mode)
             respond(flow, exchange, _not_taken_in())
@@ -110,7 +109,7 @@ class Arrivals:
             logger.info(
                 "%s %s passes untouched: its connection, its TLS handshake and its Host name different hosts",
                 request.method,
-                log.plain(request.path.partition("?")[0]),
+                safe_text.plain(request.path.partition("?")[0]),
             )
         return route
 
@@ -164,7 +163,7 @@ class Arrivals:
             logger.info(
                 "%s %s is not repaired: it passes untouched (repaired are …/chat/completions and …/embeddings)",
                 request.method,
-                log.plain(exchange["path"]),
+                safe_text.plain(exchange["path"]),
             )
         if _leads_back(request):
             respond(flow, exchange, came_back())
@@ -199,7 +198,7 @@ class Arrivals:
         )
         if key and isinstance(lent, Withheld) and lent is not Withheld.OWN:
             logger.warning(
-                "%s %s gets no key: %s", request.method, log.plain(request.path.partition("?")[0]), lent.value
+                "%s %s gets no key: %s", request.method, safe_text.plain(request.path.partition("?")[0]), lent.value
             )
         return lent
 

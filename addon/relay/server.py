@@ -15,10 +15,9 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 
 from ..hooks import draining
-from ..observe import log
 from ..upstream.client import Outgoing
 from ..upstream.gate import Gate
-from ..wire import proxy_errors
+from ..wire import proxy_errors, safe_text
 from . import failures
 from .job import RELAY_HEADER, ClientLeft, Headers, Job, Reply
 from .tries import Call, Counts
@@ -139,7 +138,7 @@ class Relay:
             else:
                 client.send(failures.reply(draining.cut()))
         except Exception as error:
-            logger.error("A call could not be relayed:\n%s", log.failure(error))
+            logger.error("A call could not be relayed:\n%s", safe_text.traceback_without_text(error))
             if client.begun:
                 client.drop()
             else:
