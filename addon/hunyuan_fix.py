@@ -49,7 +49,7 @@ from hunyuan_fix import record, runtime  # noqa: E402
 from hunyuan_fix.access import client_tokens  # noqa: E402
 from hunyuan_fix.config import config_file, options  # noqa: E402
 from hunyuan_fix.hooks import authority, log_handlers, ports, sent_host, startup  # noqa: E402
-from hunyuan_fix.hooks.bodies import Repair, broken, respond  # noqa: E402
+from hunyuan_fix.hooks.bodies import Repair, respond  # noqa: E402
 from hunyuan_fix.hooks.connections import Connections  # noqa: E402
 from hunyuan_fix.hooks.mitmproxy_options import option  # noqa: E402
 from hunyuan_fix.hooks.request_headers import Arrivals  # noqa: E402
@@ -57,6 +57,7 @@ from hunyuan_fix.route import Routes  # noqa: E402
 from hunyuan_fix.upstream.client import Transport  # noqa: E402
 from hunyuan_fix.views import marks  # noqa: E402
 from hunyuan_fix.views.commands import Commands  # noqa: E402
+from hunyuan_fix.wire import proxy_errors  # noqa: E402
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -236,7 +237,7 @@ class HunyuanFix:
                 await asyncio.wait({task})
             if task.cancelled():
                 # The client is gone and gets nothing, or mitmproxy ends: in no case an unfinished body goes on.
-                respond(flow, exchange, broken())
+                respond(flow, exchange, proxy_errors.IMAGE_CASCADE_FAILED().response())
             marks.mark(flow, exchange)
         finally:
             task.cancel()

@@ -135,14 +135,7 @@ async def _rules(
 
 
 def _too_long(model: str, estimated: int, limit: int) -> Response:
-    return proxy_errors.refusal(
-        400,
-        f"The input is estimated at {estimated} tokens, past the limit of {limit} of the model {model}, which "
-        "would cut it from the front without a word (hunyuan_overlong=error).",
-        type="invalid_request_error",
-        code="context_length_exceeded",
-        param="messages",
-    )
+    return proxy_errors.INPUT_TOO_LONG(model=model, estimated=estimated, limit=limit).response()
 
 
 def embed(body: JsonObject, context: RuleContext) -> Outcome:

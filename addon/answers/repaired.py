@@ -7,7 +7,7 @@ import logging
 from .. import profiles, record
 from ..exchange import AnswerPlan, Change, JsonObject, Response
 from ..record import Record
-from ..wire import flaws, json_body, proxy_errors, rule_names, safe_text, sse
+from ..wire import flaws, json_body, rule_names, safe_text, sse, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack, unpacker
 from ..wire.flaws import Flaw
 from . import as_stream, embeddings, whole
@@ -168,7 +168,7 @@ def _is_stream(text: bytes) -> bool:
 
 def _refused(exchange: Record, flaw: Flaw) -> Response:
     record.note_name(exchange, ERROR_RULE)
-    return proxy_errors.unusable(flaw, profiles.load(exchange["profile"]), exchange["model"])
+    return vendor_errors.unusable_answer(flaw, profiles.load(exchange["profile"]), exchange["model"])
 
 
 def _streamed(exchange: Record, answer: Flaw | JsonObject) -> bytes:
@@ -207,7 +207,9 @@ def honest(exchange: Record, status: int, body: bytes, encoding: str, retry_afte
         body = unpack(body, encoding, _ERROR_LIMIT)
     except (CodingError, TooLarge):
         return None
-    return proxy_errors.honest(status, body, retry_after, profiles.load(exchange["profile"]), exchange["model"])
+    return vendor_errors.translate_error(
+        status, body, retry_after, profiles.load(exchange["profile"]), exchange["model"]
+    )
 
 
 _ERROR_LIMIT = 1 << 20

@@ -25,12 +25,12 @@ from ..relay import OWN_HEADER, TRIES_HEADER
 from ..rules.context import RuleContext
 from ..runtime import Services
 from ..upstream.calls import Upstream
-from ..upstream.client import LOOP_GUARD, Outgoing
+from ..upstream.client import Outgoing
 from ..vision.vision_call import Announcing
 from ..wire import json_body, proxy_errors, rule_names, safe_text
 from ..wire.content_coding import CodingError
 from ..workers import Abandoned
-from . import draining, request_body
+from . import request_body
 from .dispatch import PATIENCE
 from .request_body import Body
 
@@ -79,7 +79,8 @@ class Repair:
             await self._on_its_way(flow, exchange)
         except asyncio.CancelledError:
             # The client is gone and gets nothing; or the process ends, and what waits for its turn has done no wrong.
-            respond(flow, exchange, draining.cut() if self._draining.begun else broken())
+            stopped = proxy_errors.STOPPED() if self._draining.begun else proxy_errors.IMAGE_CASCADE_FAILED()
+            respond(flow, exchange, stopped.response())
 
     async def _on_its_way(self, flow: http.HTTPFlow, exchange: Record) -> None:
         arrived = time.monotonic()
@@ -108,7 +109,7 @@ class Repair:
             return await self._request(flow, exchange)
         except pipeline.CascadeBroken as error:
             self._failed("The image cascade failed", error)
-            return broken()
+            return proxy_errors.IMAGE_CASCADE_FAILED().response()
         except Exception as error:
             self._failed("A request could not be repaired and goes on as it came", error)
             return None
@@ -390,26 +391,3 @@ def _may_be_stream(response: http.Response, exchange: Record) -> bool:
     """
     unlabelled = _label(response) in _TELLS_NOTHING and "content-length" not in response.headers
     return _is_stream(response) or (exchange["streamed"] and unlabelled)
-
-
-def came_back() -> Response:
-    """The answer to a call of the addon's own that is sent to itself."""
-    # Not 508: clients send what got a lasting 5xx up to 30 times (docs/facts/clients.md#retries).
-    return proxy_errors.refusal(
-        400,
-        f"A call of this proxy's own ({LOOP_GUARD}) came back to it: hunyuan_upstream or hunyuan_outgoing_proxy "
-        "leads to the proxy itself.",
-        type="invalid_request_error",
-        code="proxy_loop",
-        retry=False,
-    )
-
-
-def broken() -> Response:
-    """The answer to a request whose work in the addon ended without a result."""
-    return proxy_errors.refusal(
-        502,
-        "The proxy failed while it worked on the request's images; nothing was sent on. Its log says more.",
-        type="server_error",
-        code="image_cascade_failed",
-    )

@@ -21,8 +21,8 @@ from ..route import Address, Route, Routes
 from ..runtime import Services
 from ..upstream.client import LOOP_GUARD, Transport
 from ..wire import host_names, proxy_errors, safe_text
-from . import draining, sent_host, startup
-from .bodies import MODE_HEADER, answer_preflight, came_back, respond
+from . import sent_host, startup
+from .bodies import MODE_HEADER, answer_preflight, respond
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -60,7 +60,7 @@ class Arrivals:
             logger.error("A request could not be taken in and is refused:\n%s", safe_text.traceback_without_text(error))
             flow.request.stream = False
             exchange = record.of(flow.metadata) or self._begun(flow, None, self._settings.mode)
-            respond(flow, exchange, _not_taken_in())
+            respond(flow, exchange, proxy_errors.PROXY_FAILED_AT_HEADERS().response())
 
     async def _take_in(self, flow: http.HTTPFlow) -> None:
         who = self._caller(flow)
@@ -118,9 +118,9 @@ class Arrivals:
     ) -> Response | dict[str, str]:
         """The refusal of the request, or the rate limit headers for its answer."""
         if self._services.draining.begun:
-            return draining.refusal()
+            return proxy_errors.SHUTTING_DOWN().response()
         if LOOP_GUARD in flow.request.headers:
-            return came_back()
+            return proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response()
         if isinstance(who, Response):
             return who
         client = flow.client_conn
@@ -166,7 +166,7 @@ class Arrivals:
                 safe_text.plain(exchange["path"]),
             )
         if _leads_back(request):
-            respond(flow, exchange, came_back())
+            respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
             return
         key = self._lent(flow, route, who)
         if isinstance(key, str):
@@ -241,15 +241,6 @@ def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
     given = client.proxy_mode.listen_host(ctx.options.listen_host)
     machine = socket.gethostname()
     return {host_names.canonical(name) for name in (client.sockname[0], given, machine, f"{machine}.local") if name}
-
-
-def _not_taken_in() -> Response:
-    return proxy_errors.refusal(
-        502,
-        "The proxy failed at the request's headers and sent nothing to the endpoint. See its log.",
-        type="server_error",
-        code="proxy_failed",
-    )
 
 
 def _leads_back(request: http.Request) -> bool:
