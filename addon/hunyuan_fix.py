@@ -51,20 +51,20 @@ from mitmproxy.utils import asyncio_utils
 from hunyuan_fix.access import client_tokens
 from hunyuan_fix.config import config_file, options
 from hunyuan_fix.exchange import KEY
-from hunyuan_fix.hooks import authority, exchanges, ports, process, sent_host, startup
+from hunyuan_fix.hooks import authority, exchanges, log_handlers, ports, process, sent_host, startup
 from hunyuan_fix.hooks.answers import Answers
 from hunyuan_fix.hooks.bodies import Bodies
 from hunyuan_fix.hooks.connections import Connections
 from hunyuan_fix.hooks.mitmproxy_internals import replacements
 from hunyuan_fix.hooks.mitmproxy_options import option
 from hunyuan_fix.hooks.request_headers import RequestHeaders
-from hunyuan_fix.hooks.respond import broken, respond
-from hunyuan_fix.observe import log
+from hunyuan_fix.hooks.respond import respond
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
 from hunyuan_fix.upstream.client import Transport
 from hunyuan_fix.views import marks
 from hunyuan_fix.views.commands import Commands
+from hunyuan_fix.wire import proxy_errors
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -170,9 +170,9 @@ class HunyuanFix:
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.runtime.start()
-        log.keep_from_legacy_events()
+        log_handlers.keep_from_legacy_events()
         startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
-        self.process.finisher.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
+        self.process.finisher.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
         if self.guarded and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
             # mitmproxy reads a request's body whole before the addon's refusal is sent, a stranger's too.
             ctx.options.update(body_size_limit=str(self.settings.max_body))
@@ -261,7 +261,7 @@ class HunyuanFix:
                 await asyncio.wait({task})
             if task.cancelled():
                 # The client is gone and gets nothing, or mitmproxy ends: in no case an unfinished body goes on.
-                respond(flow, exchange, broken())
+                respond(flow, exchange, proxy_errors.IMAGE_CASCADE_FAILED().response())
             marks.mark(flow, exchange)
             exchanges.save(flow, exchange)
         finally:

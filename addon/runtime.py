@@ -19,7 +19,6 @@ from .cascade import Cascade
 from .config.config_file import ConfigFile
 from .config.options import Settings
 from .config.values import StorePlaces
-from .observe import log
 from .relay import Relay
 from .steps.describe_images import cascade_settings
 from .stores.redis import redis_client
@@ -29,6 +28,7 @@ from .upstream.embedding_batches import EmbeddingBatches
 from .upstream.gate import Gate
 from .vision.descriptions import Descriptions
 from .vision.vision_call import Vision
+from .wire import safe_text
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Runtime:
     def failed(self, what: str, error: Exception) -> None:
         """Count and log an exception in the addon itself. Its text stays out: it may quote a message."""
         self.failures += 1
-        logger.error("%s (failure %d since start):\n%s", what, self.failures, log.failure(error))
+        logger.error("%s (failure %d since start):\n%s", what, self.failures, safe_text.traceback_without_text(error))
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
@@ -110,7 +110,9 @@ class Runtime:
                 await self.key.refresh()
                 await self.tokens.refresh()
             except Exception as error:
-                logger.error("A file of keys or tokens could not be looked at:\n%s", log.failure(error))
+                logger.error(
+                    "A file of keys or tokens could not be looked at:\n%s", safe_text.traceback_without_text(error)
+                )
 
     def counts(self) -> list[str]:
         """What all this has done since the start, in lines: no key, no name of a client."""
@@ -154,7 +156,7 @@ class Runtime:
             try:
                 await close()
             except Exception as error:  # the others are closed all the same
-                logger.error("Something could not be closed:\n%s", log.failure(error))
+                logger.error("Something could not be closed:\n%s", safe_text.traceback_without_text(error))
 
     def _share(self, redis: str | None) -> None:
         """Let limits hold over all processes that use the Redis server at that URL; `None`: in this one alone."""

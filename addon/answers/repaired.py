@@ -9,8 +9,7 @@ from typing import Protocol
 from .. import dialects, profiles
 from ..dialects.base import UpstreamDialect
 from ..exchange import Change, Exchange, JsonObject, Response, tokens_used
-from ..observe import log as lines
-from ..wire import flaws, json_body, proxy_errors, rule_names, sse
+from ..wire import flaws, json_body, rule_names, safe_text, sse, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack, unpacker
 from ..wire.flaws import Flaw
 from . import as_stream, whole
@@ -135,7 +134,9 @@ class RepairedStream(KeptStream):
             self._passing = True
         if failure is not None and not self._logged:
             self._logged = True
-            logger.error("A stream could not be repaired and passes as it comes:\n%s", lines.failure(failure))
+            logger.error(
+                "A stream could not be repaired and passes as it comes:\n%s", safe_text.traceback_without_text(failure)
+            )
         return chunks
 
     def _in_its_place(self, data: bytes) -> list[bytes]:
@@ -226,7 +227,7 @@ def _is_stream(text: bytes) -> bool:
 
 def _refused(exchange: Exchange, flaw: Flaw) -> Response:
     exchange.note_name(ERROR_RULE)
-    return proxy_errors.unusable(flaw, profiles.load(exchange.profile), exchange.model)
+    return vendor_errors.unusable_answer(flaw, profiles.load(exchange.profile), exchange.model)
 
 
 def _streamed(exchange: Exchange, answer: Flaw | JsonObject) -> bytes:
@@ -259,7 +260,7 @@ def honest(exchange: Exchange, status: int, body: bytes, encoding: str, retry_af
         return None
     upstream = _upstream(exchange)
     body = upstream.error(status, body)
-    meant = proxy_errors.honest(status, body, retry_after, profiles.load(exchange.profile), exchange.model)
+    meant = vendor_errors.translate_error(status, body, retry_after, profiles.load(exchange.profile), exchange.model)
     if meant is None and not (upstream.is_house and dialects.DIALECTS[exchange.dialect].is_house):
         return Response(status, {"content-type": "application/json"}, body)
     return meant

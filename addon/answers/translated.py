@@ -11,14 +11,7 @@ from collections.abc import Callable, Iterable
 
 from ..dialects.base import AnswerWriter, UpstreamDialect
 from ..exchange import JsonObject
-from ..wire import json_body, sse
-
-_TOO_LARGE: JsonObject = {
-    "message": "The endpoint sent an event of more than 1 MiB, which can't be translated.",
-    "type": "upstream_error",
-    "param": None,
-    "code": "stream_event_too_large",
-}
+from ..wire import json_body, proxy_errors, sse
 
 
 class FromUpstream:
@@ -77,7 +70,7 @@ class ToClient:
         if self._over:
             return []
         if event.opaque:
-            return self._failed(_TOO_LARGE)
+            return self._failed(proxy_errors.STREAM_EVENT_TOO_LARGE().fields())
         data = event.data
         if data is None:
             return self._writer.keep_alive() if event.raw[:1] == b":" else []

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from ..observe import log
+from ..wire import safe_text
 from .options import OPTIONS, PREFIX
 from .values import path as read_path
 
@@ -248,7 +248,7 @@ class ConfigFile:
             try:
                 await self.look()
             except Exception as error:
-                logger.error("%s could not be looked at: %s", self._file, log.failure(error))
+                logger.error("%s could not be looked at: %s", self._file, safe_text.traceback_without_text(error))
 
     async def look(self) -> None:
         """Check the file once; read it if it is new and unchanged since the last check."""

@@ -16,16 +16,15 @@ from ..config.options import Settings
 from ..dialects import DIALECTS, UPSTREAM_DIALECTS
 from ..dialects.base import BadRequest
 from ..exchange import Exchange, Response, printable
-from ..observe import log
 from ..pipeline import Pipeline
 from ..route import api_path
 from ..runtime import Runtime
-from ..wire import json_body
-from . import draining, request_body
+from ..wire import json_body, proxy_errors, safe_text
+from . import request_body
 from .dispatch import Dispatcher
 from .draining import Draining
 from .request_body import Body
-from .respond import broken, respond, untranslatable
+from .respond import respond
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -57,7 +56,9 @@ class Bodies:
                 response = await self._dispatched(flow, exchange, arrived)
         except asyncio.CancelledError:
             # The client has left and gets nothing; or the process ends, and the request waited for its turn.
-            response = draining.cut() if self._draining.begun else broken()
+            response = (
+                proxy_errors.STOPPED if self._draining.begun else proxy_errors.IMAGE_CASCADE_FAILED
+            )().response()
         if response is not None:
             respond(flow, exchange, response)
 
@@ -80,12 +81,12 @@ class Bodies:
                 exchange.forget(noted)
             return response
         except BadRequest as error:
-            return untranslatable(error)
+            return proxy_errors.UNTRANSLATABLE(why=error.message, param=error.param).response()
         except Exception as error:
             exchange.forget(noted)
             if exchange.fails_closed:
                 self._runtime.failed("The image cascade failed", error)
-                return broken()
+                return proxy_errors.IMAGE_CASCADE_FAILED().response()
             self._runtime.failed("A request could not be repaired and leaves unchanged", error)
             return None
         finally:
@@ -106,7 +107,7 @@ class Bodies:
         if isinstance(came, Response):
             return came
         if came.flaw:
-            logger.info("%s %s passes untouched: %s", exchange.method, log.plain(exchange.path), came.flaw)
+            logger.info("%s %s passes untouched: %s", exchange.method, safe_text.plain(exchange.path), came.flaw)
         if translated and not isinstance(came.value, dict):
             raise BadRequest(f"{came.flaw or 'The request body is not a JSON object'}: it can't be translated.")
         if came.flaw or not (translated or pipeline.repairable(came.value, dialect.house)):

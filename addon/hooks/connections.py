@@ -17,7 +17,6 @@ from mitmproxy.proxy.layers.modes import Socks5AuthData
 from .. import profiles
 from ..access import callers
 from ..config.options import Settings
-from ..observe import log
 from ..route import Routes
 from ..runtime import Runtime
 from ..wire import host_names
@@ -27,6 +26,24 @@ from .process import Process
 from .starting import LateReader
 
 logger = logging.getLogger("hunyuan_fix")
+
+_UNTRUSTED = (
+    "TLS with a client for %s failed; most likely it doesn't trust the proxy's CA. For that client set "
+    "SSL_CERT_FILE (Python, curl, Rust) to %s and NODE_EXTRA_CA_CERTS (Node) to %s and start it anew; scripts/env "
+    "prints these variables%s."
+)
+"""Values: host, path of the bundle (`SSL_CERT_FILE` replaces a client's roots, so it needs the public ones too), path
+of the CA alone, and `_NO_BUNDLE` or nothing."""
+_NO_BUNDLE = " and makes the first of these files, which isn't there"
+
+_SHUT_DOWN = (
+    "%s WAS SHUT DOWN on %s: requests to it, and to the reverse port before it, get no answer. Add "
+    "--set hunyuan_upstream=%s to send them to its successor, which needs a key of its own."
+)
+"""Values: host, day, and the successor's base URL."""
+
+_UNREACHABLE = "%s can't be reached. hunyuan_upstream=URL would send its requests elsewhere."
+"""Value: a host of the old platform, which has been shut down."""
 
 _NOT_SHOWN = "The client has sent no token."
 
@@ -62,7 +79,7 @@ class Connections:
                     target,
                 )
             elif self._in_force.settings.upstream is None and (gone := profiles.shut_down(target)):
-                logger.warning(log.SHUT_DOWN, target, gone.shut_down, gone.moved_to)
+                logger.warning(_SHUT_DOWN, target, gone.shut_down, gone.moved_to)
 
     def done(self) -> None:
         """Undo `running`, at the end or at a hot reload."""
@@ -142,7 +159,7 @@ class Connections:
         """Log a hint when the endpoint can't be reached: the old platform has been shut down."""
         host = (data.server.address or ("",))[0]
         if data.server.error != _NOT_SHOWN and self._known(host) and self._in_force.settings.upstream is None:
-            logger.warning(log.UNREACHABLE, host)
+            logger.warning(_UNREACHABLE, host)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """Log a hint when a client doesn't trust the proxy's certificate."""
@@ -150,8 +167,8 @@ class Connections:
         if self._known(host) and data.context.server.address:
             confdir = Path(ctx.options.confdir).expanduser().absolute()
             bundle = authority.bundle_file(confdir)
-            missing = "" if bundle.exists() else log.NO_BUNDLE
-            logger.warning(log.UNTRUSTED, host, bundle, authority.ca_file(confdir), missing)
+            missing = "" if bundle.exists() else _NO_BUNDLE
+            logger.warning(_UNTRUSTED, host, bundle, authority.ca_file(confdir), missing)
 
     def _guards(self, client: Client) -> bool:
         return self._in_force.guarded and startup.comes_from_outside(client.proxy_mode, client.peername[0])

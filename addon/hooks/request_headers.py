@@ -15,13 +15,12 @@ from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..config.options import MODES, Settings
 from ..exchange import Change, Exchange, Response
-from ..observe import log
 from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, Transport
-from ..wire import host_names, proxy_errors
-from . import draining, exchanges, sent_host, startup
+from ..wire import host_names, proxy_errors, safe_text
+from . import exchanges, sent_host, startup
 from .process import Process
-from .respond import answer_preflight, came_back, respond
+from .respond import answer_preflight, respond
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -60,10 +59,10 @@ class RequestHeaders:
         try:
             await self._handle(flow)
         except Exception as error:
-            logger.error("A request could not be taken in and is refused:\n%s", log.failure(error))
+            logger.error("A request could not be taken in and is refused:\n%s", safe_text.traceback_without_text(error))
             flow.request.stream = False
             exchange = exchanges.of(flow) or self._begun(flow, None, self._settings.mode)
-            respond(flow, exchange, _not_taken_in())
+            respond(flow, exchange, proxy_errors.PROXY_FAILED_AT_HEADERS().response())
 
     async def _handle(self, flow: http.HTTPFlow) -> None:
         who = self._caller(flow)
@@ -112,7 +111,7 @@ class RequestHeaders:
             logger.info(
                 "%s %s passes untouched: its connection, its TLS handshake and its Host name different hosts",
                 request.method,
-                log.plain(request.path.partition("?")[0]),
+                safe_text.plain(request.path.partition("?")[0]),
             )
         return route
 
@@ -121,9 +120,9 @@ class RequestHeaders:
     ) -> Response | dict[str, str]:
         """The refusal of the request, or the rate limit headers for its answer."""
         if self._process.draining.begun:
-            return draining.refusal()
+            return proxy_errors.SHUTTING_DOWN().response()
         if LOOP_GUARD in flow.request.headers:
-            return came_back()
+            return proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response()
         if isinstance(who, Response):
             return who
         client = flow.client_conn
@@ -166,10 +165,10 @@ class RequestHeaders:
             logger.info(
                 "%s %s is not repaired: it passes untouched (repaired are …/chat/completions and …/embeddings)",
                 request.method,
-                log.plain(exchange.path),
+                safe_text.plain(exchange.path),
             )
         if _leads_back(request):
-            respond(flow, exchange, came_back())
+            respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
             return
         key = self._lent(flow, route, who)
         if isinstance(key, str):
@@ -201,7 +200,7 @@ class RequestHeaders:
         )
         if key and isinstance(lent, Withheld) and lent is not Withheld.OWN:
             logger.warning(
-                "%s %s gets no key: %s", request.method, log.plain(request.path.partition("?")[0]), lent.value
+                "%s %s gets no key: %s", request.method, safe_text.plain(request.path.partition("?")[0]), lent.value
             )
         return lent
 
@@ -244,15 +243,6 @@ def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
     given = client.proxy_mode.listen_host(ctx.options.listen_host)
     machine = socket.gethostname()
     return {host_names.canonical(name) for name in (client.sockname[0], given, machine, f"{machine}.local") if name}
-
-
-def _not_taken_in() -> Response:
-    return proxy_errors.refusal(
-        502,
-        "The proxy failed at the request's headers and sent nothing to the endpoint. See its log.",
-        type="server_error",
-        code="proxy_failed",
-    )
 
 
 def _leads_back(request: http.Request) -> bool:

@@ -6,10 +6,8 @@ from mitmproxy import http
 
 from ..access import cors
 from ..dialects import DIALECTS
-from ..dialects.base import BadRequest
 from ..exchange import Exchange, Response
-from ..upstream.client import LOOP_GUARD
-from ..wire import proxy_errors, rule_names
+from ..wire import rule_names
 
 HEADER = "x-hunyuan-fix"
 """Response header: the names of the rules applied."""
@@ -65,33 +63,3 @@ def mark(response: http.Response, exchange: Exchange) -> None:
         response.headers[header] = ",".join(exchange.rules)
     if exchange.warning:
         response.headers[WARNING_HEADER] = exchange.warning
-
-
-def came_back() -> Response:
-    """The answer to a call of the addon's own that is sent to itself."""
-    # Not 508: clients send what got a lasting 5xx up to 30 times (docs/facts/clients.md#retries).
-    return proxy_errors.refusal(
-        400,
-        f"A call of this proxy's own ({LOOP_GUARD}) came back to it: hunyuan_upstream or hunyuan_outgoing_proxy "
-        "leads to the proxy itself.",
-        type="invalid_request_error",
-        code="proxy_loop",
-        retry=False,
-    )
-
-
-def broken() -> Response:
-    """The answer to a request whose work here ended without a result."""
-    return proxy_errors.refusal(
-        502,
-        "The proxy failed while it worked on the request's images; nothing was sent on. Its log says more.",
-        type="server_error",
-        code="image_cascade_failed",
-    )
-
-
-def untranslatable(error: BadRequest) -> Response:
-    """The answer to a request that has no equal in the house language."""
-    return proxy_errors.refusal(
-        400, error.message, type="invalid_request_error", code="untranslatable", param=error.param
-    )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 
 from ..exchange import Exchange, Response
-from ..observe import log
 from ..rules import overlong
-from ..wire import proxy_errors
+from ..wire import proxy_errors, safe_text
 from ..workers import LIGHT
 from .base import Step
 from .rules import context_of
@@ -33,19 +32,12 @@ class Overlong(Step):
         estimated, limit = found
         exchange.notes[self.name] = {"estimated": estimated, "limit": limit}
         exchange.warning = (
-            f"input estimated at {estimated} tokens, limit of {log.plain(context.model.id)} is {limit}: "
+            f"input estimated at {estimated} tokens, limit of {safe_text.plain(context.model.id)} is {limit}: "
             "the endpoint cuts what is too long from the front"
         )
-        logger.warning("%s %s: %s", exchange.method, log.plain(exchange.path), exchange.warning)
-        return _too_long(context.model.id, estimated, limit) if self.settings.overlong == "error" else None
-
-
-def _too_long(model: str, estimated: int, limit: int) -> Response:
-    return proxy_errors.refusal(
-        400,
-        f"The input is estimated at {estimated} tokens, past the limit of {limit} of the model {model}, which "
-        "would cut it from the front without a word (hunyuan_overlong=error).",
-        type="invalid_request_error",
-        code="context_length_exceeded",
-        param="messages",
-    )
+        logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), exchange.warning)
+        return (
+            proxy_errors.INPUT_TOO_LONG(model=context.model.id, estimated=estimated, limit=limit).response()
+            if self.settings.overlong == "error"
+            else None
+        )

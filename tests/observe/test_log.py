@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import io
-import logging
 import re
 
 import pytest
-from mitmproxy.log import LegacyLogEvents
 
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe import log
@@ -58,73 +55,9 @@ def test_an_untouched_request_has_a_short_line():
     assert log.line(done, "200") == "GET /v1/models untouched -> 200"
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize(("no_color", "shown"), [(None, True), ("", True), ("1", False), ("0", False)])
-def test_colours_are_for_terminals_whose_user_wants_them(
-    monkeypatch: pytest.MonkeyPatch, no_color: str | None, shown: bool
-):
-    """https://no-color.org: set and not empty, whatever its value."""
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    if no_color is not None:
-        monkeypatch.setenv("NO_COLOR", no_color)
-    assert log.shows_colours(Terminal()) == shown
-    assert not log.shows_colours(io.StringIO())
-
-
 def test_nothing_that_a_client_sends_can_forge_a_line():
     done = exchange()
     done.model = "a\nPOST /v1 rules=\x1b[31m " + "x" * 500
     line = log.line(done, "200")
     assert line.isprintable()
     assert len(line) < 250
-
-
-def test_a_failure_shows_types_and_places_and_no_text():
-    def inner() -> None:
-        raise ValueError("the user's words")
-
-    def outer() -> None:
-        try:
-            inner()
-        except ValueError as error:
-            raise RuntimeError("more words") from error
-
-    with pytest.raises(RuntimeError) as caught:
-        outer()
-    text = log.failure(caught.value)
-    assert "words" not in text
-    assert "builtins.RuntimeError" in text
-    assert "builtins.ValueError" in text
-    assert "in inner" in text
-    assert __file__ in text
-
-
-def test_a_hidden_context_is_not_shown():
-    with pytest.raises(RuntimeError) as caught:
-        try:
-            raise ValueError
-        except ValueError:
-            raise RuntimeError from None
-    assert "ValueError" not in log.failure(caught.value)
-
-
-def test_lines_are_no_deprecated_events(monkeypatch: pytest.MonkeyPatch):
-    seen: list[str] = []
-
-    class Events(LegacyLogEvents):
-        def __init__(self) -> None:
-            super(LegacyLogEvents, self).__init__()
-
-        def emit(self, record: logging.LogRecord) -> None:
-            seen.append(record.name)
-
-    monkeypatch.setattr(logging.getLogger(), "handlers", [*logging.getLogger().handlers, Events()])
-    log.keep_from_legacy_events()
-    log.keep_from_legacy_events()
-    logging.getLogger("hunyuan_fix").warning("ours")
-    logging.getLogger("somebody").warning("else")
-    assert seen == ["somebody"]
