@@ -46,9 +46,9 @@ from mitmproxy.connection import Client  # noqa: E402
 from mitmproxy.utils import asyncio_utils  # noqa: E402
 
 from hunyuan_fix import record, runtime  # noqa: E402
-from hunyuan_fix.access import client_tokens  # noqa: E402
-from hunyuan_fix.config import config_file, options  # noqa: E402
-from hunyuan_fix.hooks import authority, ports, sent_host, startup  # noqa: E402
+from hunyuan_fix.access import client_tokens, listeners  # noqa: E402
+from hunyuan_fix.config import checks, config_file, options  # noqa: E402
+from hunyuan_fix.hooks import authority, dumper, ports, proxy_modes, sent_host  # noqa: E402
 from hunyuan_fix.hooks.bodies import Repair, broken, respond  # noqa: E402
 from hunyuan_fix.hooks.connections import Connections  # noqa: E402
 from hunyuan_fix.hooks.mitmproxy_options import option  # noqa: E402
@@ -56,8 +56,10 @@ from hunyuan_fix.hooks.request_headers import Arrivals  # noqa: E402
 from hunyuan_fix.observe import log  # noqa: E402
 from hunyuan_fix.route import Routes  # noqa: E402
 from hunyuan_fix.upstream.client import Transport  # noqa: E402
+from hunyuan_fix.upstream.transport import transport  # noqa: E402
 from hunyuan_fix.views import marks  # noqa: E402
 from hunyuan_fix.views.commands import Commands  # noqa: E402
+from hunyuan_fix.wire.host_names import LOOPBACK  # noqa: E402
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -82,9 +84,11 @@ class HunyuanFix:
         self.routes = Routes(self.settings)
         self.services = runtime.of(getattr(ctx, "master", self), self.settings)
         self.repair = Repair(self.settings, self.services)
-        self.arrivals = Arrivals(self.settings, self.routes, self.services, Transport(), guarded=False, lends=True)
+        self.arrivals = Arrivals(
+            self.settings, self.routes, self.services, Transport(), requires_token=False, lends_key=True
+        )
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
-        self.guarded = False
+        self.requires_token = False
         self.is_running = False
         self._problems: list[str] = []
         """What is wrong with the options that were given; in the log by now."""
@@ -94,7 +98,7 @@ class HunyuanFix:
     def load(self, loader: Loader) -> None:
         """Declare the options. A problem with one ends mitmproxy's start, but in `configure`, which may find more."""
         given = config_file.given_on_command_line(ctx.options.deferred)
-        self._problems = startup.settle_given(ctx.options.deferred)
+        self._problems = checks.settle_given(ctx.options.deferred)
         self._problems += self.services.config.begin(ctx.options, given)
         for problem in self._problems:
             logger.error(problem)
@@ -113,11 +117,13 @@ class HunyuanFix:
             # Those that `load` is just declaring have their defaults.
             declared = [one.name for one in options.OPTIONS if one.name in ctx.options]
             settings = options.parse({name: option(name) for name in declared})
-            startup.check(option, settings)
+            checks.check_mitmproxy(option)
+            open_to, password = listeners.open_addresses(proxy_modes.listen_hosts(option)), bool(option("proxyauth"))
+            listeners.check(open_to, settings, password=password)
             if self._problems:
                 self.services.starting.refuse(ctx.master, self._problems)
-            transport = startup.transport(option, settings)
-            self.services.configure(settings, transport)
+            made = transport(option, settings, proxy_modes.upstream_proxy(option))
+            self.services.configure(settings, made)
         except options.OptionError as error:
             if self.is_running:
                 raise exceptions.OptionsError(str(error)) from error
@@ -128,16 +134,21 @@ class HunyuanFix:
         self.settings = settings
         self.routes = Routes(settings)
         self.repair = Repair(settings, self.services, self.repair.failures)
-        self.guarded = startup.guarded(option, settings)
-        not_lending = startup.not_lending(option, settings)
+        self.requires_token = listeners.requires_token(open_to, settings)
+        why_not = listeners.why_key_is_not_lent(open_to, settings, password=password)
         self.arrivals = Arrivals(
-            settings, self.routes, self.services, transport, guarded=self.guarded, lends=not_lending is None
+            settings,
+            self.routes,
+            self.services,
+            made,
+            requires_token=self.requires_token,
+            lends_key=why_not is None,
         )
-        if not_lending and self.services.key.value:
-            logger.warning("%s", not_lending)
+        if why_not and self.services.key.value:
+            logger.warning("%s", why_not)
         self.services.config.follow(settings.config)
         if self.is_running:
-            startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
+            dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
 
     def running(self) -> None:
         """Bind to this machine where no listen address was given."""
@@ -148,20 +159,20 @@ class HunyuanFix:
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.services.start()
         log.keep_from_legacy_events()
-        startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
+        dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
         self.services.ending.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
-        if self.guarded and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
+        if self.requires_token and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
             # mitmproxy reads a request's body whole before the addon's refusal is sent, a stranger's too.
             ctx.options.update(body_size_limit=str(self.settings.max_body))
         proxyserver = ctx.master.addons.get("proxyserver")
-        specs = startup.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
+        specs = proxy_modes.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
         if specs:
             logger.info(
                 "No listen address was given: listening on %s only. --listen-host opens it to other machines.",
-                startup.LOOPBACK,
+                LOOPBACK,
             )
             ports.accept_all(proxyserver)
-            ctx.options.update(listen_host=startup.LOOPBACK, mode=specs)
+            ctx.options.update(listen_host=LOOPBACK, mode=specs)
         logger.info("hunyuan-fix is ready: requests to %s are repaired.", ", ".join(sorted(self.routes.hosts)))
 
     async def _start_failed(self) -> None:

@@ -10,8 +10,8 @@ from mitmproxy.connection import Client
 from mitmproxy.http import Request
 
 from ..exchange import Response
-from ..hooks.startup import comes_from_outside, is_loopback
 from ..wire import proxy_errors
+from ..wire.host_names import is_loopback
 from . import client_tokens
 from .client_tokens import ClientTokens
 
@@ -73,24 +73,24 @@ def drop_password(request: Request) -> None:
         del request.headers["authorization"]
 
 
-def refused(caller: Caller, *, known_host: bool, guarded: bool) -> Response | None:
+def refused(caller: Caller, *, known_host: bool, requires_token: bool) -> Response | None:
     """The refusal of a request, or `None` if it may continue.
 
-    `known_host`: its host is one of this addon's. `guarded`: its client is on another machine and came by a listener
-    that only clients with tokens may use (`startup.guarded`).
+    `known_host`: its host is one of this addon's. `requires_token`: its client is on another machine and came by a
+    listener that only clients with tokens may use (`listeners.requires_token`).
     """
     if caller.client is not None and not known_host:
         return _unauthorised("A client token is valid for this proxy's endpoints only, and is not sent to other hosts.")
-    if not guarded or caller.known:
+    if not requires_token or caller.known:
         return None
     if known_host:
         return _unauthorised("This proxy is for clients that have a token: send it as the API key.")
     return _forbidden()
 
 
-def tunnel_refused(*, signed_in: bool, known_host: bool, guarded: bool) -> Response | None:
+def tunnel_refused(*, signed_in: bool, known_host: bool, requires_token: bool) -> Response | None:
     """The refusal of a CONNECT, or `None`. Known hosts are allowed: the requests in the tunnel carry the token."""
-    return _forbidden() if guarded and not signed_in and not known_host else None
+    return _forbidden() if requires_token and not signed_in and not known_host else None
 
 
 def no_key(why: str) -> Response:
@@ -109,9 +109,8 @@ class Outsiders:
         self._unknown: WeakSet[Client] = WeakSet()
 
     def arrived(self, client: Client) -> None:
-        """Add a new connection, if its client is on another machine."""
-        if comes_from_outside(client.proxy_mode, client.peername[0]):
-            self._unknown.add(client)
+        """Add a new connection whose client is on another machine."""
+        self._unknown.add(client)
 
     def known(self, client: Client) -> None:
         """Remove a connection: its client has signed in or sent a token."""

@@ -145,7 +145,7 @@ def read_file(file: Path, known: Values) -> dict[str, Value]:
 
 
 def given_on_command_line(deferred: Mapping[str, object]) -> frozenset[str]:
-    """The addon's options given by `--set`. `deferred`: mitmproxy's `options.deferred`, before `startup.settle_given`.
+    """The addon's options given by `--set`. `deferred`: mitmproxy's `options.deferred`, before `checks.settle_given`.
 
     Values from `--set` are wrapped there; values from mitmproxy's config.yaml are plain.
     """

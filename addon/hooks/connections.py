@@ -21,7 +21,7 @@ from ..observe import log
 from ..route import Routes
 from ..runtime import Services
 from ..wire import host_names
-from . import authority, startup
+from . import authority, proxy_modes
 from .mitmproxy_options import option
 from .starting import LateReader
 
@@ -35,7 +35,7 @@ class InForce(Protocol):
 
     settings: Settings
     routes: Routes
-    guarded: bool
+    requires_token: bool
     """Clients on other machines must authenticate before anything else."""
     services: Services
 
@@ -68,8 +68,9 @@ class Connections:
 
     def client_connected(self, client: Client) -> Awaitable[None] | None:
         """Hold connections during startup; reject remote ones until the listener is bound to this machine."""
-        self._in_force.services.outsiders.arrived(client)
-        if startup.exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
+        if proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0]):
+            self._in_force.services.outsiders.arrived(client)
+        if proxy_modes.is_exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
         elif not self._in_force.services.starting.over:
             return self._wait(client)
@@ -95,14 +96,16 @@ class Connections:
             self._in_force.services.outsiders.known(client)
         if flow.response is None:
             refusal = callers.tunnel_refused(
-                signed_in=signed_in, known_host=self._known(flow.request.host), guarded=self._guards(client)
+                signed_in=signed_in,
+                known_host=self._known(flow.request.host),
+                requires_token=self._must_authenticate(client),
             )
             if refusal is not None:
                 flow.response = http.Response.make(refusal.status, refusal.body, refusal.headers)
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP."""
-        if self._in_force.guarded and data.client in self._in_force.services.outsiders:
+        if self._in_force.requires_token and data.client in self._in_force.services.outsiders:
             data.server.error = _NOT_SHOWN
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
@@ -151,8 +154,8 @@ class Connections:
             missing = "" if bundle.exists() else log.NO_BUNDLE
             logger.warning(log.UNTRUSTED, host, bundle, authority.ca_file(confdir), missing)
 
-    def _guards(self, client: Client) -> bool:
-        return self._in_force.guarded and startup.comes_from_outside(client.proxy_mode, client.peername[0])
+    def _must_authenticate(self, client: Client) -> bool:
+        return self._in_force.requires_token and proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0])
 
     def _known(self, host: str) -> bool:
         return self._in_force.routes.known(host)
@@ -167,5 +170,5 @@ class Connections:
 
     @staticmethod
     def _reverse_targets() -> list[str]:
-        modes = startup.modes_of(option)
+        modes = proxy_modes.modes_of(option)
         return [mode.address[0] for mode in modes if isinstance(mode, mode_specs.ReverseMode)]
