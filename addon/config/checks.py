@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, MutableMapping
 
+from .did_you_mean import suggestion
 from .options import OPTIONS, PREFIX, OptionError
 
 
@@ -20,8 +20,7 @@ def settle_given(deferred: MutableMapping[str, object]) -> list[str]:
     for name in [name for name in deferred if name.startswith(PREFIX)]:
         given = deferred.pop(name)
         if name not in options:
-            near = difflib.get_close_matches(name, options, n=1)
-            problems.append(f"{name}: there is no such option" + (f"; {near[0]} is meant?" if near else ""))
+            problems.append(f"{name}: there is no such option{suggestion(name, options)}")
             continue
         try:
             deferred[name] = _settled(given, switch=options[name].type is bool)
