@@ -48,10 +48,10 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.utils import asyncio_utils
 
-from hunyuan_fix.access import client_tokens
-from hunyuan_fix.config import config_file, options
+from hunyuan_fix.access import client_tokens, listeners
+from hunyuan_fix.config import checks, config_file, options
 from hunyuan_fix.exchange import KEY
-from hunyuan_fix.hooks import authority, exchanges, log_handlers, ports, process, sent_host, startup
+from hunyuan_fix.hooks import authority, dumper, exchanges, log_handlers, ports, process, proxy_modes, sent_host
 from hunyuan_fix.hooks.answers import Answers
 from hunyuan_fix.hooks.bodies import Bodies
 from hunyuan_fix.hooks.connections import Connections
@@ -62,9 +62,11 @@ from hunyuan_fix.hooks.respond import respond
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
 from hunyuan_fix.upstream.client import Transport
+from hunyuan_fix.upstream.transport import transport
 from hunyuan_fix.views import marks
 from hunyuan_fix.views.commands import Commands
 from hunyuan_fix.wire import proxy_errors
+from hunyuan_fix.wire.host_names import LOOPBACK
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -87,10 +89,10 @@ class HunyuanFix:
     def __init__(self) -> None:
         self.settings = options.parse({})
         self.routes = Routes(self.settings)
-        self.guarded = False
+        self.requires_token = False
         self.process = process.of(getattr(ctx, "master", self), self.settings)
         self.runtime = self.process.runtime
-        self._use(Transport(), lends=True)
+        self._use(Transport(), lends_key=True)
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
         self.is_running = False
         self._problems: list[str] = []
@@ -106,7 +108,7 @@ class HunyuanFix:
     def load(self, loader: Loader) -> None:
         """Declare the options. A problem with one ends mitmproxy's start, but in `configure`, which may find more."""
         given = config_file.given_on_command_line(ctx.options.deferred)
-        self._problems = startup.settle_given(ctx.options.deferred)
+        self._problems = checks.settle_given(ctx.options.deferred)
         self._problems += self.runtime.config.begin(ctx.options, given)
         for problem in self._problems:
             logger.error(problem)
@@ -125,11 +127,13 @@ class HunyuanFix:
             # Those that `load` is just declaring have their defaults.
             declared = [one.name for one in options.OPTIONS if one.name in ctx.options]
             settings = options.parse({name: option(name) for name in declared})
-            startup.check(option, settings)
+            checks.check_mitmproxy(option)
+            open_to, password = listeners.open_addresses(proxy_modes.listen_hosts(option)), bool(option("proxyauth"))
+            listeners.check(open_to, settings, password=password)
             if self._problems:
                 self.process.starting.refuse(ctx.master, self._problems)
-            transport = startup.transport(option, settings)
-            self.runtime.configure(settings, transport)
+            made = transport(option, settings, proxy_modes.upstream_proxy(option))
+            self.runtime.configure(settings, made)
         except options.OptionError as error:
             if self.is_running:
                 raise exceptions.OptionsError(str(error)) from error
@@ -143,21 +147,21 @@ class HunyuanFix:
         else:
             replacements.release(self)
         self.routes = Routes(settings)
-        self.guarded = startup.guarded(option, settings)
-        not_lending = startup.not_lending(option, settings)
-        self._use(transport, lends=not_lending is None)
-        if not_lending and self.runtime.key.value:
-            logger.warning("%s", not_lending)
+        self.requires_token = listeners.requires_token(open_to, settings)
+        why_not = listeners.why_key_is_not_lent(open_to, settings, password=password)
+        self._use(made, lends_key=why_not is None)
+        if why_not and self.runtime.key.value:
+            logger.warning("%s", why_not)
         self.runtime.config.follow(settings.config)
         if self.is_running:
-            startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
+            dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
 
-    def _use(self, transport: Transport, *, lends: bool) -> None:
+    def _use(self, made: Transport, *, lends_key: bool) -> None:
         """Work under `self.settings` from the next request on."""
         settings, process, runtime = self.settings, self.process, self.runtime
         self.pipeline = Pipeline(settings, runtime)
         self.request_headers = RequestHeaders(
-            settings, self.routes, process, transport, guarded=self.guarded, lends=lends
+            settings, self.routes, process, made, requires_token=self.requires_token, lends_key=lends_key
         )
         self.bodies = Bodies(settings, runtime, process.dispatcher, process.draining, self.pipeline)
         self.answers = Answers(settings, runtime, self.pipeline)
@@ -171,20 +175,20 @@ class HunyuanFix:
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.runtime.start()
         log_handlers.keep_from_legacy_events()
-        startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
+        dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
         self.process.finisher.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
-        if self.guarded and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
+        if self.requires_token and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
             # mitmproxy reads a request's body whole before the addon's refusal is sent, a stranger's too.
             ctx.options.update(body_size_limit=str(self.settings.max_body))
         proxyserver = ctx.master.addons.get("proxyserver")
-        specs = startup.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
+        specs = proxy_modes.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
         if specs:
             logger.info(
                 "No listen address was given: listening on %s only. --listen-host opens it to other machines.",
-                startup.LOOPBACK,
+                LOOPBACK,
             )
             ports.accept_all(proxyserver)
-            ctx.options.update(listen_host=startup.LOOPBACK, mode=specs)
+            ctx.options.update(listen_host=LOOPBACK, mode=specs)
         logger.info("hunyuan-fix is ready: requests to %s are repaired.", ", ".join(sorted(self.routes.hosts)))
 
     async def _start_failed(self) -> None:

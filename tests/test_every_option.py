@@ -22,11 +22,12 @@ from mitmproxy.addonmanager import AddonManager
 from mitmproxy.http import HTTPFlow
 
 from hunyuan_fix import stores
+from hunyuan_fix.access import listeners
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.admission import Account, Admission, NotAdmitted
 from hunyuan_fix.config import options
 from hunyuan_fix.config.options import OptionError
-from hunyuan_fix.hooks import exchanges, startup
+from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hooks.draining import Draining
 from hunyuan_fix.relay import Relay
 from hunyuan_fix.upstream.circuit_breaker import Spared
@@ -170,11 +171,8 @@ async def tunnel(world: World) -> object:
 
 
 async def opened(world: World) -> object:
-    def option(name: str) -> object:
-        return {"mode": ["regular"], "listen_host": "192.0.2.1"}.get(name)
-
     try:
-        startup.check(option, world.proxy.addon.settings)
+        listeners.check(["192.0.2.1"], world.proxy.addon.settings, password=False)
     except OptionError:
         return "refused"
     return "may"

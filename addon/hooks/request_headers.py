@@ -18,7 +18,7 @@ from ..exchange import Change, Exchange, Response
 from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, Transport
 from ..wire import host_names, proxy_errors, safe_text
-from . import exchanges, sent_host, startup
+from . import exchanges, proxy_modes, sent_host
 from .process import Process
 from .respond import answer_preflight, respond
 
@@ -29,7 +29,7 @@ MODE_HEADER = "x-hunyuan-mode"
 
 
 class RequestHeaders:
-    """Handles request headers under one set of options. `transport`, `guarded`, `lends`: see `startup`."""
+    """Handles request headers under one set of options. `requires_token`, `lends_key`: see `listeners`."""
 
     def __init__(
         self,
@@ -38,16 +38,16 @@ class RequestHeaders:
         process: Process,
         transport: Transport,
         *,
-        guarded: bool,
-        lends: bool,
+        requires_token: bool,
+        lends_key: bool,
     ) -> None:
         self._settings = settings
         self._routes = routes
         self._process = process
         self._runtime = process.runtime
         self._transport = transport
-        self._guarded = guarded
-        self._lends = lends
+        self._requires_token = requires_token
+        self._lends_key = lends_key
 
     async def handle(self, flow: http.HTTPFlow) -> None:
         """Give the request of `flow` a route or an answer. Called at its headers; raises nothing.
@@ -128,7 +128,7 @@ class RequestHeaders:
         client = flow.client_conn
         if who.known:
             self._runtime.outsiders.known(client)
-        refusal = callers.refused(who, known_host=route is not None, guarded=self._guards(flow))
+        refusal = callers.refused(who, known_host=route is not None, requires_token=self._must_authenticate(flow))
         if refusal is not None or who.client is None:
             return refusal or {}
         return await self._runtime.limits.admit(who.client)
@@ -152,7 +152,7 @@ class RequestHeaders:
         """
         known = isinstance(who, Caller) and who.known
         _readdress(flow.request, route, exchange)
-        if _leads_back(flow.request) or (self._guards(flow) and not known):
+        if _leads_back(flow.request) or (self._must_authenticate(flow) and not known):
             answer_preflight(flow, exchange)
         else:
             self._pass_body(flow.request)
@@ -184,11 +184,11 @@ class RequestHeaders:
             return Withheld.PATH
         request = flow.request
         to = Destination(
-            on_this_machine=startup.is_loopback(request.host) and self._transport.proxy is None,
+            on_this_machine=host_names.is_loopback(request.host) and self._transport.proxy is None,
             encrypted=request.scheme == "https",
             verified=not self._transport.insecure,
         )
-        key = self._runtime.key.value if self._lends else None
+        key = self._runtime.key.value if self._lends_key else None
         lent = keys.lend(
             key,
             request.headers,
@@ -204,9 +204,9 @@ class RequestHeaders:
             )
         return lent
 
-    def _guards(self, flow: http.HTTPFlow) -> bool:
+    def _must_authenticate(self, flow: http.HTTPFlow) -> bool:
         client = flow.client_conn
-        return self._guarded and startup.comes_from_outside(client.proxy_mode, client.peername[0])
+        return self._requires_token and proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0])
 
     def _sees(self, flow: http.HTTPFlow) -> bool:
         return self._settings.intercept_all or _reverse(flow)
@@ -251,7 +251,7 @@ def _leads_back(request: http.Request) -> bool:
     mitmproxy's own check misses the ports of reverse:https, which listen on UDP too: such a request would loop a
     thousand times a second.
     """
-    if not startup.is_loopback(request.host):
+    if not host_names.is_loopback(request.host):
         return False
     proxyserver = ctx.master.addons.get("proxyserver")
     return proxyserver is not None and any(port == request.port for _, port, *_ in proxyserver.listen_addrs())

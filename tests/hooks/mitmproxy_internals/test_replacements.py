@@ -46,7 +46,7 @@ def test_what_is_replaced_is_among_what_must_be_known():
 
 
 def test_all_is_replaced_while_it_is_wanted_and_put_back_then(instance: Instance):
-    own = AddonManager.trigger_event
+    own = replacements.original("mitmproxy.addonmanager:AddonManager.trigger_event")
     replacements.want(instance)
     assert AddonManager.trigger_event is dispatch.trigger_event
     assert MessageData.__post_init__ is values.check_types
@@ -70,7 +70,7 @@ def test_the_end_of_one_instance_leaves_it_to_the_next(instance: Instance):
 
 
 def test_what_another_script_has_put_over_it_stays(instance: Instance):
-    own = AddonManager.trigger_event
+    own = replacements.original("mitmproxy.addonmanager:AddonManager.trigger_event")
     replacements.want(instance)
     of_another: Any = wraps(AddonManager.trigger_event)(lambda *_: None)
     AddonManager.trigger_event = of_another  # type: ignore[method-assign]
