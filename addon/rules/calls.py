@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from ..texts import marks
 from ..wire import json_body
 from . import arguments, content, ids
 from .base import Rule, RuleContext
 
 
-def calls(body: JsonObject, context: RuleContext) -> list[Change]:
+def calls(body: JsonObject, context: RuleContext) -> Changes:
     """Bring every tool call into shape; what can't be a call stays as text in its message."""
     changes = Changes()
     for index, message in enumerate(body["messages"]):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from . import content
 from .base import Rule, RuleContext
 
 
-def fields(body: JsonObject, context: RuleContext) -> list[Change]:
+def fields(body: JsonObject, context: RuleContext) -> Changes:
     """Remove message fields that the profile doesn't list.
 
     What a person said isn't lost: `refusal` becomes content, a speaker's `name` stands before the text.

@@ -20,7 +20,7 @@ from .base import Rule, RuleContext
 _WHY = "what reads like a mark of the proxy's own gets other brackets"
 
 
-def marks(body: JsonObject, context: RuleContext) -> list[Change]:
+def marks(body: JsonObject, context: RuleContext) -> Changes:
     """Settle the addon's marks; where there are any, defuse what reads like one in every text of the conversation.
 
     In a call's arguments the brackets become JSON escapes: their value is the same. Ids and names of tools stay. In
@@ -28,7 +28,7 @@ def marks(body: JsonObject, context: RuleContext) -> list[Change]:
     """
     messages = body["messages"]
     if not any(is_tracked(text) for message in messages for text in _texts(message.get("content"))):
-        return []
+        return Changes()
     changes = Changes()
     for index, message in enumerate(messages):
         for field in _defuse_message(message):

@@ -5,7 +5,7 @@ Source: SDK ChatCompletionsRequest.Messages ("user（tool） 和 assistant 需�
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from . import content
 from .base import Rule, RuleContext
 from .fields import speak_name
@@ -15,14 +15,14 @@ _WHY = {role: f"joined to the {role} message before" for role in ("user", "assis
 """By the roles that are merged."""
 
 
-def merge(body: JsonObject, context: RuleContext) -> list[Change]:
+def merge(body: JsonObject, context: RuleContext) -> Changes:
     """Join neighbouring user messages and neighbouring assistant messages, parts and calls kept in order.
 
     An assistant message whose calls repeat an id of those before it is a later turn, and is not joined to them: ids may
     be unique within a turn alone, and the answers belong to the later one. The rule `pairing` parts the two.
     """
     if not context.profile.grammar.alternate:
-        return []
+        return Changes()
     changes = Changes()
     merged: list[JsonObject] = []
     run: list[JsonObject] = []  # neighbours that become one message

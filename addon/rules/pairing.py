@@ -21,17 +21,17 @@ import itertools
 from collections import deque
 from dataclasses import dataclass, field
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from ..texts import around, marks
 from . import content, ids
 from .base import Rule, RuleContext
 from .ids import NO_ID
 
 
-def pairing(body: JsonObject, context: RuleContext) -> list[Change]:
+def pairing(body: JsonObject, context: RuleContext) -> Changes:
     """Give every tool call one answer in its place; an answer without a call becomes user text."""
     if _is_paired(body["messages"]):
-        return []
+        return Changes()
     body["messages"], changes = _paired(body["messages"], context)
     return changes
 
@@ -67,7 +67,7 @@ def _is_paired(messages: list[JsonObject]) -> bool:
     return not waiting
 
 
-def _paired(messages: list[JsonObject], context: RuleContext) -> tuple[list[JsonObject], list[Change]]:
+def _paired(messages: list[JsonObject], context: RuleContext) -> tuple[list[JsonObject], Changes]:
     history = _History()
     for index, message in enumerate(messages):
         history.add(message, index)

@@ -6,12 +6,12 @@ needs at least one text part (SDK Content.Type).
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from . import content
 from .base import Rule, RuleContext
 
 
-def placeholders(body: JsonObject, context: RuleContext) -> list[Change]:
+def placeholders(body: JsonObject, context: RuleContext) -> Changes:
     """Fill empty content with a text by role, drop blank text parts, put a text beside lone images."""
     changes = Changes()
     for index, message in enumerate(body["messages"]):

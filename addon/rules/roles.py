@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from ..wire import json_body
 from . import content
 from .base import Rule, RuleContext
@@ -46,7 +46,7 @@ def _written(message: JsonObject) -> str:
     return given.strip().lower() if isinstance(given, str) else ""
 
 
-def roles(body: JsonObject, context: RuleContext) -> list[Change]:
+def roles(body: JsonObject, context: RuleContext) -> Changes:
     """Give every message one of the four roles; what isn't a message at all becomes user text."""
     changes = Changes()
     messages = _objects(body["messages"], changes)

@@ -5,13 +5,13 @@ Source: seen as 400 "messages 中 system 角色必须位于列表的最开始" f
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from ..texts import around
 from . import content
 from .base import Rule, RuleContext
 
 
-def system(body: JsonObject, context: RuleContext) -> list[Change]:
+def system(body: JsonObject, context: RuleContext) -> Changes:
     """Join leading system messages; a later one becomes user text in its place; empty ones go."""
     changes = Changes()
     leading: list[JsonObject] = []
