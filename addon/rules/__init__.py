@@ -18,6 +18,7 @@ from ..exchange import Change, Changes, JsonObject
 from ..texts.marks import tracked
 from . import embeddings
 from .base import Rule, RuleContext, in_order, load
+from .survey import Survey
 
 __all__ = ["CHAT_RULES", "Rule", "RuleContext", "apply_chat", "apply_embeddings", "repairable"]
 
@@ -62,9 +63,12 @@ def apply_chat(body: JsonObject, context: RuleContext, checkpoint: Callable[[], 
     if not repairable(body):
         return changes
     context = replace(context, texts=tracked(context.texts))
+    survey = Survey(body)
     for rule in CHAT_RULES:
         checkpoint()
-        changes += rule.apply(body, context)
+        if rule.needed(survey, context) and (made := rule.apply(body, context)):
+            changes += made
+            survey = Survey(body)
     return changes
 
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from ..exchange import AnswerPlan, Change, JsonObject
 from ..profiles import Model, Profile
 from ..texts import Texts
+from .survey import Survey
 
 
 @dataclass(slots=True)
@@ -35,13 +36,19 @@ class RuleContext:
     plan: AnswerPlan = field(default_factory=AnswerPlan)
 
 
+def always(survey: Survey, context: RuleContext) -> bool:
+    """For a rule that must look for itself whether it has anything to do."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One repair of a chat request. Each rule's file holds one, called `RULE`; `CHAT_RULES` lists them by name.
 
     `name` stands in changes, in the response header and in the docs. `repairs` and `why` are sentences for people:
     `hunyuan.explain`, lint and docs/rules.md show them. `apply` edits the parsed body in place and returns what it
-    changed: no I/O, no clock, no mitmproxy. `after` names the rules that must have run before.
+    changed: no I/O, no clock, no mitmproxy. `after` names the rules that must have run before. `needed` says by the
+    survey whether `apply` may change anything: where it is false, `apply` isn't run.
     """
 
     name: str
@@ -49,6 +56,7 @@ class Rule:
     why: str
     apply: Callable[[JsonObject, RuleContext], Sequence[Change]]
     after: tuple[str, ...] = ()
+    needed: Callable[[Survey, RuleContext], bool] = always
 
     @property
     def file(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..exchange import Changes, JsonObject
 from .base import Rule, RuleContext
+from .survey import Survey
 
 
 def bridge(body: JsonObject, context: RuleContext) -> Changes:
@@ -25,6 +26,10 @@ def bridge(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return context.profile.grammar.bridge and "TU" in survey.order
+
+
 RULE = Rule(
     name="bridge",
     repairs="An assistant message stands between a tool result and a user message.",
@@ -34,4 +39,5 @@ RULE = Rule(
         "merge",
         "pairing",
     ),
+    needed=_needed,
 )

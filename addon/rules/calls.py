@@ -13,6 +13,7 @@ from ..texts import marks
 from ..wire import json_body
 from . import arguments, content, ids
 from .base import Rule, RuleContext
+from .survey import Survey
 
 
 def calls(body: JsonObject, context: RuleContext) -> Changes:
@@ -29,6 +30,10 @@ def calls(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return survey.has_field("tool_calls")
+
+
 RULE = Rule(
     name="calls",
     repairs=(
@@ -41,6 +46,7 @@ RULE = Rule(
     ),
     apply=calls,
     after=("roles",),
+    needed=_needed,
 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..exchange import Changes, JsonObject
 from .base import Rule, RuleContext
+from .survey import Survey
 
 
 def edges(body: JsonObject, context: RuleContext) -> Changes:
@@ -23,6 +24,12 @@ def edges(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    begins_well = survey.order.startswith(("U", "SU"))
+    ends_well = not context.profile.grammar.end_with_user or not survey.order.endswith("A")
+    return not (begins_well and ends_well)
+
+
 RULE = Rule(
     name="edges",
     repairs="The conversation starts with a user message; after a trailing assistant message comes a user message.",
@@ -32,4 +39,5 @@ RULE = Rule(
         "merge",
         "pairing",
     ),
+    needed=_needed,
 )

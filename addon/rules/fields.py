@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..exchange import Changes, JsonObject
 from . import content
 from .base import Rule, RuleContext
+from .survey import Survey
 
 
 def fields(body: JsonObject, context: RuleContext) -> Changes:
@@ -29,6 +30,11 @@ def fields(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    accepted = context.profile.grammar.fields
+    return any(not shape.fields <= accepted[shape.role] for shape in survey.known())
+
+
 RULE = Rule(
     name="fields",
     repairs=(
@@ -41,6 +47,7 @@ RULE = Rule(
         "roles",
         "reasoning",
     ),
+    needed=_needed,
 )
 
 

@@ -14,6 +14,7 @@ from ..texts import around, marks
 from . import content
 from .base import Rule, RuleContext
 from .calls import spoken
+from .survey import Survey
 
 
 def length(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -32,6 +33,10 @@ def length(body: JsonObject, context: RuleContext) -> list[Change]:
     return [Change("length", f"/messages/{head}", f"the oldest {end} messages are folded into one")]
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return context.max_messages is not None and len(survey.body["messages"]) > context.max_messages
+
+
 RULE = Rule(
     name="length",
     repairs="Of more than 40 messages the oldest whole turns become one user text that keeps every word.",
@@ -42,6 +47,7 @@ RULE = Rule(
         "bridge",
         "edges",
     ),
+    needed=_needed,
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ..exchange import Changes, JsonObject
 from . import content
 from .base import Rule, RuleContext
+from .survey import Survey
 
 
 def media(body: JsonObject, context: RuleContext) -> Changes:
@@ -34,10 +35,15 @@ def media(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return any(shape.role != "user" and shape.content not in content.PLAIN for shape in survey.known())
+
+
 RULE = Rule(
     name="media",
     repairs="Images in system, assistant and tool messages, where no cascade ran, move into a user message after them.",
     why="Compatibility page 1729/111007 documents images in user messages.",
     apply=media,
     after=("parts",),
+    needed=_needed,
 )

@@ -10,6 +10,7 @@ from . import content
 from .base import Rule, RuleContext
 from .fields import speak_name
 from .ids import NO_ID
+from .survey import Survey
 
 _WHY = {role: f"joined to the {role} message before" for role in ("user", "assistant")}
 """By the roles that are merged."""
@@ -46,6 +47,10 @@ def merge(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return context.profile.grammar.alternate and ("UU" in survey.order or "AA" in survey.order)
+
+
 RULE = Rule(
     name="merge",
     repairs=(
@@ -57,6 +62,7 @@ RULE = Rule(
         "calls",
         "system",
     ),
+    needed=_needed,
 )
 
 

@@ -26,6 +26,7 @@ from ..texts import around, marks
 from . import content, ids
 from .base import Rule, RuleContext
 from .ids import NO_ID
+from .survey import Survey
 
 
 def pairing(body: JsonObject, context: RuleContext) -> Changes:
@@ -34,6 +35,10 @@ def pairing(body: JsonObject, context: RuleContext) -> Changes:
         return Changes()
     body["messages"], changes = _paired(body["messages"], context)
     return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return "T" in survey.order or survey.has_field("tool_calls")
 
 
 RULE = Rule(
@@ -45,6 +50,7 @@ RULE = Rule(
         "calls",
         "merge",
     ),
+    needed=_needed,
 )
 
 

@@ -12,6 +12,7 @@ from ..texts import marks
 from ..wire import json_body
 from . import content, files
 from .base import Rule, RuleContext
+from .survey import Survey
 
 _IMAGE_URL = re.compile(r"https?://|data:image/[\w.+-]+;base64,", re.IGNORECASE)
 _TEXT_PART_FIELDS = frozenset(["type", "text", "refusal", "thinking", "annotations", "cache_control"])
@@ -41,6 +42,10 @@ def parts(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return any(shape.content not in content.PLAIN for shape in survey.known())
+
+
 RULE = Rule(
     name="parts",
     repairs=(
@@ -54,6 +59,7 @@ RULE = Rule(
         "reasoning",
         "image-parts",
     ),
+    needed=_needed,
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..exchange import Changes, JsonObject
 from . import content
 from .base import Rule, RuleContext
+from .survey import Survey
 
 _NAME = "reasoning_content"
 _FIELDS = (
@@ -76,6 +77,14 @@ def reasoning(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    if context.profile.grammar.reasoning_required and context.model.thinking:
+        return True
+    return survey.has_field(*_FIELDS) or any(
+        shape.role == "assistant" and shape.content not in content.PLAIN for shape in survey.known()
+    )
+
+
 RULE = Rule(
     name="reasoning",
     repairs=(
@@ -89,6 +98,7 @@ RULE = Rule(
         "roles",
         "calls",
     ),
+    needed=_needed,
 )
 
 

@@ -13,6 +13,7 @@ from ..exchange import Changes, JsonObject
 from ..wire import json_body
 from . import content
 from .base import Rule, RuleContext
+from .survey import Survey
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 
@@ -75,6 +76,16 @@ def roles(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    """Where every role is one of the four, answers name their calls, and no call is of the deprecated form: no."""
+    return survey.shapes is None or any(
+        shape.role not in ROLES
+        or "function_call" in shape.fields
+        or (shape.role == "tool" and "tool_call_id" not in shape.fields)
+        for shape in survey.shapes
+    )
+
+
 RULE = Rule(
     name="roles",
     repairs=(
@@ -85,6 +96,7 @@ RULE = Rule(
     why="SDK Message.Role: system, user, assistant, tool.",
     apply=roles,
     after=("tool-names",),
+    needed=_needed,
 )
 
 

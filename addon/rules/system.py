@@ -9,6 +9,7 @@ from ..exchange import Changes, JsonObject
 from ..texts import around
 from . import content
 from .base import Rule, RuleContext
+from .survey import Survey
 
 
 def system(body: JsonObject, context: RuleContext) -> Changes:
@@ -35,6 +36,13 @@ def system(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    """Where no system message but the first is there, and that one says something: no."""
+    if "S" in survey.order[1:]:
+        return True
+    return survey.order[:1] == "S" and content.is_blank(survey.body["messages"][0].get("content"))
+
+
 RULE = Rule(
     name="system",
     repairs="Leading system messages become one; a later one becomes marked user text in its place; empty ones go.",
@@ -44,6 +52,7 @@ RULE = Rule(
         "roles",
         "intents",
     ),
+    needed=_needed,
 )
 
 

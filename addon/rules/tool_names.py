@@ -14,12 +14,14 @@ from typing import Any, TypeGuard
 from ..exchange import Changes, JsonObject
 from .base import Rule, RuleContext
 from .roles import role_of
+from .survey import Survey
 from .tools import allowed_tools, as_list, function_of, named_function
 
 _LONGEST_NAME = 64
 _ACCEPTED_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
 _REFUSED_CHARACTERS = re.compile(r"[^A-Za-z0-9_-]+")
 _HASH_LENGTH = 8
+_NAMING_PARAMETERS = frozenset(["tools", "functions", "function_call", "tool_choice"])
 _NAMING_FIELDS = frozenset(["tool_calls", "function_call", "name"])
 """The fields of a message that name a tool or hold what does."""
 
@@ -61,6 +63,12 @@ def tool_names(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    if not survey.body.keys().isdisjoint(_NAMING_PARAMETERS):
+        return True
+    return survey.shapes is None or survey.has_field(*_NAMING_FIELDS)
+
+
 RULE = Rule(
     name="tool-names",
     repairs=(
@@ -69,6 +77,7 @@ RULE = Rule(
     ),
     why="SDK ToolFunction.Name; a colon was seen to give 400; OpenAI's API allows 64 characters.",
     apply=tool_names,
+    needed=_needed,
 )
 
 

@@ -14,6 +14,10 @@ from ..wire import json_body
 from . import schemas
 from .base import Rule, RuleContext
 from .fields import escape
+from .survey import Survey
+
+_PARAMETERS = frozenset({"tools", "functions", "function_call", "tool_choice"})
+"""What the rule looks at."""
 
 
 def tools(body: JsonObject, context: RuleContext) -> Changes:
@@ -38,6 +42,10 @@ def tools(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return not survey.body.keys().isdisjoint(_PARAMETERS)
+
+
 RULE = Rule(
     name="tools",
     repairs=(
@@ -50,6 +58,7 @@ RULE = Rule(
     ),
     apply=tools,
     after=("tool-names",),
+    needed=_needed,
 )
 
 
