@@ -95,8 +95,8 @@ def prefixed(prefix: str, content: object) -> Content:
     if isinstance(content, list):
         for position, part in enumerate(content):
             if is_text(part) and not is_blank_text(part["text"]):
-                spoken = text_part(prefix + part["text"])
-                return [*content[:position], spoken, *content[position + 1 :]]
+                led = text_part(prefix + part["text"])
+                return [*content[:position], led, *content[position + 1 :]]
         return [text_part(prefix.rstrip()), *content] if content else content
     return None
 

@@ -25,7 +25,7 @@ def fields(body: JsonObject, context: RuleContext) -> Changes:
                 message["content"] = content.join(message.get("content"), value)
                 why = "refusal becomes content"
             elif name == "name" and isinstance(value, str) and value and message["role"] != "tool":
-                why = speak_name(message, value) or why
+                why = prefix_with_speaker(message, value) or why
             changes.note("fields", index, why, f"/{escape(name)}")
     return changes
 
@@ -51,7 +51,7 @@ RULE = Rule(
 )
 
 
-def speak_name(message: JsonObject, name: str) -> str | None:
+def prefix_with_speaker(message: JsonObject, name: str) -> str | None:
     """Put a speaker's name before the text; `None` where there is no text to put it before."""
     if content.is_blank(message.get("content")):
         return None

@@ -195,3 +195,21 @@ def test_nesting_is_bounded_alike_however_it_is_read(leaf: str) -> None:
 def test_nothing_is_written_that_json_has_no_form_for() -> None:
     with pytest.raises(TypeError):
         serialise({"a": object()})
+
+
+@pytest.mark.parametrize("before", [b"", b"[0,", b'["long text",', b'{"a":0,"b":'])
+@pytest.mark.parametrize("digits", range(15, 24))
+def test_a_long_integer_is_found_wherever_it_stands(before: bytes, digits: int) -> None:
+    """Every sixth byte is looked at first: wherever the digits begin, some of them are among these."""
+    closing = {b"[": b"]", b"{": b"}", b"": b""}[before[:1]]
+    for padding in range(7):
+        number = int("9" * digits)
+        data = b" " * padding + before + str(number).encode() + closing
+        found = json_body.parse(data)
+        value = found if not before else found[-1] if isinstance(found, list) else found["b"]
+        assert (value, type(value)) == (number, int)
+
+
+def test_structure_counts_across_steps() -> None:
+    data = b'[{"a":1},' * 200_000
+    assert json_body.structure(data) == sum(data.count(mark) for mark in (b"[", b"{", b",", b":"))
