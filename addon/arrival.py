@@ -9,9 +9,10 @@ from collections.abc import Collection
 from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
 
-from addon import access, cors, draining, keys, log, record, scope, sent_host, startup
+from addon import access, cors, draining, keys, log, record, scope, startup
 from addon.access import Caller
 from addon.exchange import Change
+from addon.hooks.mitmproxy_internals import flows, sent_host
 from addon.keys import Destination, Withheld
 from addon.options import MODES, Settings
 from addon.outgoing import LOOP_GUARD, Transport
@@ -223,8 +224,8 @@ def _readdress(request: http.Request, route: Route, exchange: Record) -> None:
     if route.rerouted:
         request.scheme, request.host, request.port, request.path = to.scheme, to.host, to.port, to.path
     else:
-        # Not request.host: that would rewrite the Host header, which names the same host by now.
-        request.data.host = to.host
+        # The Host header names the same host by now.
+        flows.send_to(request, to.host)
         if route.respelt and exchange["mode"] == "repair":
             request.path = to.path
     if route.respelt and exchange["mode"] != "off":

@@ -27,6 +27,7 @@ from pathlib import Path
 from mitmproxy.http import Headers, Request
 
 from addon import content_coding, token_search
+from addon.hooks.mitmproxy_internals import flows
 from addon.options import OptionError, Settings
 from addon.secret_files import SecretFile, SecretFileError
 from addon.token_search import TokenSearch
@@ -167,8 +168,7 @@ def scrub(request: Request, search: TokenSearch) -> bool:
     """
     if not search:
         return False
-    data = request.data
-    data.method, data.path, data.authority = map(search.redacted, (data.method, data.path, data.authority))
+    flows.rewrite_target(request, search.redacted)
     fields = tuple((search.redacted(name), search.redacted(value)) for name, value in request.headers.fields)
     if fields == request.headers.fields:  # as nearly always
         return False

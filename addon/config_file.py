@@ -19,6 +19,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from addon import log
+from addon.hooks.mitmproxy_internals import options as mitmproxy_options
 from addon.option_values import path as read_path
 from addon.options import OPTIONS, PREFIX
 
@@ -149,7 +150,7 @@ def given_on_command_line(deferred: Mapping[str, object]) -> frozenset[str]:
 
     There they are wrapped; those of mitmproxy's config.yaml are plain.
     """
-    names = (name for name, value in deferred.items() if isinstance(getattr(value, "val", None), list))
+    names = (name for name, value in deferred.items() if mitmproxy_options.given_on_command_line(value) is not None)
     return frozenset(name for name in names if name.startswith(PREFIX))
 
 

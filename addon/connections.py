@@ -15,7 +15,8 @@ from mitmproxy.proxy.layers import quic
 from mitmproxy.proxy.layers.modes import Socks5AuthData
 
 from addon import access, authority, log, profiles, scope, startup
-from addon.mitmproxy_options import option
+from addon.hooks.mitmproxy_internals.connections import replace_reader
+from addon.hooks.mitmproxy_internals.options import option
 from addon.options import Settings
 from addon.route import Routes
 from addon.services import Services
@@ -75,9 +76,8 @@ class Connections:
         client.error = await self._in_force.services.starting.wait()
         proxyserver = ctx.master.addons.get("proxyserver")
         handler = proxyserver.connections.get(client.id) if proxyserver else None
-        if handler is not None and client in handler.transports:
-            connection = handler.transports[client]
-            connection.reader = LateReader(connection.reader)
+        if handler is not None:
+            replace_reader(handler, LateReader)
 
     def socks5_auth(self, data: Socks5AuthData) -> None:
         """Note who has signed in, after mitmproxy's proxyauth has looked."""

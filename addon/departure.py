@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 
 from mitmproxy import http
-from mitmproxy.flow import Error
 
 from addon import admission, profiles, record
 from addon.breaker import Verdict
 from addon.gate import Gate, Passage, TurnedAway
+from addon.hooks.mitmproxy_internals import flows
 from addon.options import Settings
 from addon.record import Record
 from addon.relay import Course, Job, Relay, detour
@@ -111,10 +111,4 @@ def _verdict(flow: http.HTTPFlow) -> Verdict:
     """What the end of `flow` says about the endpoint."""
     if flow.response is not None:
         return verdict(flow.response.status_code)
-    said = flow.error.msg if flow.error else ""
-    client_left = flow.client_conn.timestamp_end is not None or "client" in said.lower()
-    if client_left or said in ("", Error.KILLED_MESSAGE):
-        return Verdict.UNKNOWN
-    # mitmproxy's own words for a failed connection are as many as systems have errors; what is left here is no
-    # answer though the client still waits for one.
-    return Verdict.DOWN
+    return Verdict.DOWN if flows.endpoint_failed(flow) else Verdict.UNKNOWN

@@ -29,16 +29,14 @@ from addon import (  # noqa: E402
     config_file,
     log,
     options,
-    ports,
     record,
-    sent_host,
     services,
     startup,
 )
 from addon.arrival import Arrivals  # noqa: E402
 from addon.connections import Connections  # noqa: E402
-from addon.hooks.mitmproxy_internals import replacements  # noqa: E402
-from addon.mitmproxy_options import option  # noqa: E402
+from addon.hooks.mitmproxy_internals import logs, ports, replacements, sent_host  # noqa: E402
+from addon.hooks.mitmproxy_internals.options import option  # noqa: E402
 from addon.outgoing import Transport  # noqa: E402
 from addon.repair import Repair, broken, respond  # noqa: E402
 from addon.route import Routes  # noqa: E402
@@ -137,7 +135,7 @@ class HunyuanFix:
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.services.start()
-        log.keep_from_legacy_events()
+        logs.keep_from_legacy_events()
         startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
         self.services.ending.colours = "dumper_filter" in ctx.options and log.shows_colours(sys.stdout)
         if self.guarded and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:

@@ -7,7 +7,6 @@ request in that moment would fail, and with it the start: a proxy whose clients 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -15,6 +14,8 @@ import mitmproxy_rs
 from mitmproxy.addons.errorcheck import ErrorCheck
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
+
+from addon.hooks.mitmproxy_internals import start
 
 MOST = 1000
 """Clients that may wait."""
@@ -63,7 +64,7 @@ class Starting:
         """
         if self.over or self._watch is not None:
             return
-        check = _errorcheck(master)
+        check = start.errorcheck(master)
         if check is None:
             self._finish()
         else:
@@ -73,7 +74,7 @@ class Starting:
 
     async def _until_over(self, check: ErrorCheck, failed: Callable[[], Awaitable[None]]) -> None:
         try:
-            while check.logger in logging.getLogger().handlers:  # noqa: ASYNC110 - ErrorCheck.finish takes it out
+            while not start.is_over(check):  # noqa: ASYNC110 - mitmproxy has no hook for it
                 await asyncio.sleep(_PAUSE)
         except asyncio.CancelledError:
             await failed()
@@ -106,17 +107,12 @@ class Starting:
         that is being taken down. CPython up to 3.13 unwinds such a thread through its Rust frames, and the process
         crashes (SIGSEGV, python/cpython#87135).
         """
-        check = _errorcheck(master)
+        check = start.errorcheck(master)
         if self.over or check is None:
             return
-        if check.repeat_errors_on_stderr:  # where a screen of its own hides the log
+        if start.hides_the_log(check):
             sys.stderr.write("".join(f"{problem}\n" for problem in problems))
         if task := asyncio.current_task():
             # The exit goes through the task that loads the script, and asyncio would log that nobody looks at it.
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         sys.exit(1)
-
-
-def _errorcheck(master: Master) -> ErrorCheck | None:
-    check: ErrorCheck | None = master.addons.get("errorcheck")
-    return check

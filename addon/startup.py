@@ -13,6 +13,7 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.mode_servers import ServerInstance
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode, WireGuardMode
 
+from addon.hooks.mitmproxy_internals.options import given_on_command_line
 from addon.option_values import BaseUrl
 from addon.options import OPTIONS, PREFIX, OptionError, Settings
 from addon.outgoing import Transport
@@ -48,10 +49,10 @@ def settle_given(deferred: MutableMapping[str, object]) -> list[str]:
 
 
 def _settled(given: object, *, switch: bool) -> str | bool:
-    # From `--set` come lists of strings, wrapped in a class of mitmproxy's; from config.yaml plain values.
-    texts = getattr(given, "val", None)
+    # From `--set` come lists of strings; from config.yaml plain values.
+    texts = given_on_command_line(given)
     value = given
-    if isinstance(texts, list):
+    if texts is not None:
         if len(texts) > 1:
             raise ValueError("given more than once; several values are separated by commas")
         if not texts and not switch:

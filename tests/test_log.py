@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import io
-import logging
 import re
 
 import pytest
-from mitmproxy.log import LegacyLogEvents
 
 from addon import log, record
 from addon.route import Address, Route
@@ -112,21 +110,3 @@ def test_a_hidden_context_is_not_shown():
         except ValueError:
             raise RuntimeError from None
     assert "ValueError" not in log.failure(caught.value)
-
-
-def test_lines_are_no_deprecated_events(monkeypatch: pytest.MonkeyPatch):
-    seen: list[str] = []
-
-    class Events(LegacyLogEvents):
-        def __init__(self) -> None:
-            super(LegacyLogEvents, self).__init__()
-
-        def emit(self, record: logging.LogRecord) -> None:
-            seen.append(record.name)
-
-    monkeypatch.setattr(logging.getLogger(), "handlers", [*logging.getLogger().handlers, Events()])
-    log.keep_from_legacy_events()
-    log.keep_from_legacy_events()
-    logging.getLogger("addon").warning("ours")
-    logging.getLogger("somebody").warning("else")
-    assert seen == ["somebody"]

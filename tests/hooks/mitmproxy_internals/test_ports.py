@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from addon import ports
-from addon.ports import ClosingPorts
+from addon.hooks.mitmproxy_internals import ports
+from addon.hooks.mitmproxy_internals.ports import ClosingPorts
 from tests.proxying import LOCAL, Proxy, Trust, run_proxy
 from tests.waiting import until
 
