@@ -15,6 +15,7 @@ from mitmproxy.proxy.layers import quic
 from mitmproxy.proxy.layers.modes import Socks5AuthData
 
 from addon import access, authority, log, profiles, scope, startup
+from addon.hooks.mitmproxy_internals import logs
 from addon.hooks.mitmproxy_internals.connections import replace_reader
 from addon.hooks.mitmproxy_internals.options import option
 from addon.options import Settings
@@ -48,7 +49,7 @@ class Connections:
 
     def running(self) -> None:
         """Keep other hosts out of the log, and say what a reverse port would not repair, or not reach."""
-        logging.getLogger(scope.QUIET_LOGGER).addFilter(self._quiet)
+        logging.getLogger(logs.CONNECTIONS).addFilter(self._quiet)
         for target in self._reverse_targets():
             if not self._known(target):
                 logger.warning(
@@ -61,7 +62,7 @@ class Connections:
 
     def done(self) -> None:
         """End, or be replaced in a hot reload."""
-        logging.getLogger(scope.QUIET_LOGGER).removeFilter(self._quiet)
+        logging.getLogger(logs.CONNECTIONS).removeFilter(self._quiet)
 
     def client_connected(self, client: Client) -> Awaitable[None] | None:
         """Let who comes while mitmproxy starts wait; refuse who comes from elsewhere before that is closed to them."""

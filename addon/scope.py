@@ -6,10 +6,8 @@ import ipaddress
 import logging
 from collections.abc import Callable, Container, Iterable
 
+from addon.hooks.mitmproxy_internals import logs
 from addon.startup import is_loopback
-
-QUIET_LOGGER = "mitmproxy.proxy.server"
-"""The logger on which mitmproxy tells of every connection."""
 
 
 def canonical(host: str) -> str:
@@ -67,17 +65,11 @@ class QuietConnections(logging.Filter):
     connection; with `HTTPS_PROXY` set that is a list of all that a person's tools talk to.
     """
 
-    _openings = ("server connect ", "server disconnect ", "Streaming request to ", "Streaming response from ")
-
     def __init__(self, foreign: Callable[[str], bool]) -> None:
         super().__init__()
         self._foreign = foreign
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether `record` may be written."""
-        text = record.getMessage()
-        for opening in self._openings:
-            if text.startswith(opening):
-                # "HOST:PORT (ADDRESS)" or "HOST."
-                return not self._foreign(host_in(text.removeprefix(opening).split(" ", 1)[0].rstrip(".")))
-        return True
+        address = logs.server_named(record.getMessage())
+        return address is None or not self._foreign(host_in(address))

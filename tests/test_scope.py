@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from addon import scope
+from addon.hooks.mitmproxy_internals import logs
 
 HOSTS = frozenset({"api.hunyuan.cloud.tencent.com", "127.0.0.1"})
 LEGACY = "api.hunyuan.cloud.tencent.com"
@@ -51,5 +52,5 @@ def test_which_connections_are_decrypted(sni: str | None, target: str | None, de
 )
 def test_foreign_hosts_stay_out_of_the_log(text: str, written: bool):
     quiet = scope.QuietConnections(lambda host: host not in HOSTS)
-    record = logging.LogRecord(scope.QUIET_LOGGER, logging.INFO, __file__, 1, "%s", (text,), None)
+    record = logging.LogRecord(logs.CONNECTIONS, logging.INFO, __file__, 1, "%s", (text,), None)
     assert quiet.filter(record) is written

@@ -6,6 +6,7 @@ import pytest
 from mitmproxy.log import LegacyLogEvents
 
 from addon.hooks.mitmproxy_internals import logs
+from tests.proxying import LOCAL, Endpoint, Trust, run_proxy
 
 
 def test_lines_are_no_deprecated_events(monkeypatch: pytest.MonkeyPatch):
@@ -24,3 +25,21 @@ def test_lines_are_no_deprecated_events(monkeypatch: pytest.MonkeyPatch):
     logging.getLogger("addon").warning("ours")
     logging.getLogger("somebody").warning("else")
     assert seen == ["somebody"]
+
+
+async def test_mitmproxys_lines_name_the_server(trust: Trust, endpoint: Endpoint, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
+    async with (
+        run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_mode="off") as proxy,
+        proxy.client() as client,
+    ):
+        answer = await client.post("/chat/completions", json={"model": "any", "messages": []})
+        assert answer.status_code == 200
+    lines = [record.getMessage() for record in caplog.records if record.name == logs.CONNECTIONS]
+    named = {line.split(LOCAL)[0]: logs.server_named(line) for line in lines if logs.server_named(line)}
+    assert named == {
+        "server connect ": f"{LOCAL}:{endpoint.port}",
+        "Streaming request to ": LOCAL,
+        "Streaming response from ": LOCAL,
+        "server disconnect ": f"{LOCAL}:{endpoint.port}",
+    }
