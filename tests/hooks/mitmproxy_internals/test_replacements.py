@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from functools import wraps
@@ -17,7 +19,7 @@ from mitmproxy.optmanager import _Option
 from addon.hooks.mitmproxy_internals import dispatch, replacements, values
 from addon.hooks.mitmproxy_internals.replacements import REPLACEMENTS
 from scripts.lib.services import free_port
-from tests.end_to_end.processes import process
+from tests.end_to_end.processes import ROOT, process
 from tests.proxying import LOCAL, Endpoint, Trust, chat_answer, run_endpoint, run_proxy
 
 KNOWN = [(place, digests) for replacement in REPLACEMENTS for place, digests in replacement.known.items()]
@@ -158,3 +160,32 @@ async def test_a_real_mitmdump_says_once_what_it_keeps_and_works(
     lines = [line for line in output.splitlines() if "hunyuan_fast_dispatch" in line]
     assert len(lines) == (1 if said else 0)
     assert said is None or said in lines[0]
+
+
+async def test_after_a_hot_reload_of_a_real_mitmdump_events_are_still_dispatched_fast(trust: Trust, tmp_path: Path):
+    shutil.copytree(ROOT / "addon", tmp_path / "addon", ignore=shutil.ignore_patterns("__pycache__"))
+    script, other = tmp_path / "addon/hunyuan_fix.py", tmp_path / "other.py"
+    other.write_text(
+        "from mitmproxy.addonmanager import AddonManager\n"
+        "def response(flow):\n    print('dispatched by', AddonManager.trigger_event.__module__, flush=True)\n",
+        encoding="utf-8",
+    )
+    port = free_port()
+    async with run_endpoint(trust, tls=False) as endpoint:
+        endpoint.answer = chat_answer("hi")
+        command = [str(Path(sys.executable).with_name("mitmdump")), "-s", str(script), "-s", str(other)]
+        command += ["--mode", f"reverse:http://{LOCAL}:{endpoint.port}@127.0.0.1:{port}"]
+        for one in (f"confdir={trust.confdir}", f"hunyuan_hosts={LOCAL}", "hunyuan_store=memory"):
+            command += ["--set", one]
+        with process("mitmdump", command) as started:
+            await asyncio.to_thread(started.wait_for, "listening at")
+            new = script.with_suffix(".new")
+            new.write_text(script.read_text(encoding="utf-8") + 'print("loaded anew", flush=True)\n', encoding="utf-8")
+            later = script.stat().st_mtime + 10
+            os.utime(new, (later, later))
+            new.replace(script)
+            await asyncio.to_thread(started.wait_for, "loaded anew")
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", trust_env=False, timeout=30) as client:
+                assert (await client.get("/models")).status_code == 200
+            said = await asyncio.to_thread(started.wait_for, r"dispatched by (\S+)")
+    assert said[1].endswith("mitmproxy_internals.dispatch")
