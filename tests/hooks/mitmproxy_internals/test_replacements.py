@@ -101,6 +101,19 @@ def test_a_wrapped_function_is_not_taken_for_the_one_within(
     assert "event dispatch (the source of AddonManager.invoke_addon is another one)" in caplog.text
 
 
+def test_of_an_unknown_mitmproxy_all_stays_and_is_named_once(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    own = (AddonManager.trigger_event, MessageData.__post_init__, _Option.current)
+    monkeypatch.setattr(replacements, "digest", lambda _: "another")
+    replacements.want(instance)
+    replacements.want(instance)  # as at each change of an option
+    assert (AddonManager.trigger_event, MessageData.__post_init__, _Option.current) == own
+    assert len(caplog.messages) == 1
+    assert all(replacement.subject in caplog.text for replacement in REPLACEMENTS)
+
+
 async def test_the_addon_replaces_while_it_runs_and_follows_its_option(trust: Trust, endpoint: Endpoint):
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}") as proxy:
         assert AddonManager.trigger_event is dispatch.trigger_event
