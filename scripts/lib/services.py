@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,7 +144,19 @@ def free_port() -> int:
     """A port on loopback that nothing listens on now, and that the system gives to nobody who doesn't name it."""
     # Not one of the system's own choosing: until it is listened on, the system would give it to somebody else.
     while True:
-        port = random.SystemRandom().choice(_NOT_EPHEMERAL)
+        port = next(_ports())
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+@cache
+def _ports() -> Iterator[int]:
+    """Ports in an order of this process's own, again and again.
+
+    A port that was given out is free until what wanted it listens: none comes twice soon, and workers of pytest-xdist,
+    which start a mitmproxy every 0.1 s, share none.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = _NOT_EPHEMERAL[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    return cycle(random.SystemRandom().sample(own, len(own)))
