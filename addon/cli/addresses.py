@@ -7,6 +7,8 @@ import os
 import socket
 from pathlib import Path
 
+from ..config import operating_system
+
 HOST = "127.0.0.1"
 """The proxy sees prompts and keys in clear: it is for this machine only, unless asked for more."""
 PORT = 8080
@@ -53,7 +55,7 @@ def port_is_free(port: int, host: str = HOST) -> bool:
     """
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        operating_system.bind_as_servers_do(probe)
         try:
             probe.bind((host, port))
             probe.listen()

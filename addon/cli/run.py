@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import shlex
+import os
 import socket
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from ..config import operating_system
 from ..config.options import OPTIONS, PREFIX
 from ..hooks import authority
 from . import mitmproxy_api
 from .addresses import CONFDIR, ENDPOINT, HOST, add_port, add_reverse_port, port_is_free
 from .client_setup import client_variables, write_bundle
 from .path import ADDON
+from .shells import SHELLS, detected
 
 _OWN = ("--web", "--host", "--port", "--reverse-port", "--help")
 """Options of `run` itself."""
@@ -87,11 +89,13 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
 def instructions(launch: Launch, confdir: Path) -> str:
     """What to set in a client, to be copied into a shell."""
     upstream = launch.option("hunyuan_upstream")
+    # Other shells but PowerShell understand these lines of sh, or their users know what to write in place of them.
+    shell = SHELLS[detected(os.environ) or "sh"] if operating_system.is_windows() else SHELLS["sh"]
     variables = client_variables(launch.port, confdir)
     lines = [
         "",
         f"Keep the client's base URL {ENDPOINT}/v1 and start it from a shell with these (restart it if it runs):",
-        *(f"  export {name}={shlex.quote(value)}" for name, value in variables.items()),
+        *(f"  {shell.export(name, value)}" for name, value in variables.items()),
         "",
         "Or, for a client that knows no proxy, no certificate and no variable, only its base URL:",
         f"  http://{HOST}:{launch.reverse_port}/v1",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
+from ..config import operating_system
+
 
 def _fish_quoted(text: str) -> str:
     # https://fishshell.com/docs/current/language.html#quotes: two escapes exist within single quotes
@@ -59,6 +61,10 @@ SHELLS: Mapping[str, Shell] = MappingProxyType(
 
 
 def detected(environment: Mapping[str, str]) -> str | None:
-    """The name of the person's shell by `$SHELL`: `sh` where that isn't set, `None` for a shell not known here."""
-    name = PurePosixPath(environment.get("SHELL") or "sh").name.removesuffix(".exe")
+    """The name of the person's shell by `$SHELL`, `None` for a shell not known here.
+
+    Where that isn't set: `powershell` on Windows, else `sh`.
+    """
+    default = "powershell" if operating_system.is_windows() else "sh"
+    name = PurePosixPath(environment.get("SHELL") or default).name.removesuffix(".exe")
     return name if name in SHELLS else None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..access.client_tokens import Client, digest_of, is_name, new_token, parse
 from ..access.secret_files import SecretFile, SecretFileError
+from ..config import operating_system
 from ..config.values import data_folder
 
 _USAGE = """\
@@ -160,21 +161,13 @@ def _write(path: Path, text: str, *, expected: tuple[Client, ...]) -> None:
                 file.write(text)
                 file.flush()
                 os.fsync(descriptor)
-            _keep_owner(Path(made), real)
+            operating_system.keep_owner(Path(made), real)
             os.replace(made, real)
         except BaseException:
             Path(made).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise Refused(f"{path} can't be written: {error.strerror or type(error).__name__}") from None
-
-
-def _keep_owner(made: Path, before: Path) -> None:
-    """Let root change another user's file without taking it from them."""
-    if before.exists() and sys.platform != "win32":
-        owner = before.stat()
-        if (owner.st_uid, owner.st_gid) != (made.stat().st_uid, made.stat().st_gid):
-            os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def main(arguments: Sequence[str], prefix: str) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 import time
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -87,5 +87,6 @@ def _refused(answer: httpx.Response) -> Refused:
 def _vector(embedding: str | list[float]) -> list[float]:
     """Numbers from base64 of 32-bit floats; an endpoint that knows no base64 sends the numbers themselves."""
     if isinstance(embedding, str):
-        return array("f", base64.b64decode(embedding)).tolist()
+        data = base64.b64decode(embedding)
+        return list(struct.unpack(f"<{len(data) // 4}f", data))
     return embedding

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 import stat
 import subprocess
-import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 
+from ...config import operating_system
 from ...hooks.authority import key_file
 from .situation import Finding, Situation
 
@@ -36,7 +37,7 @@ def usable(situation: Situation) -> Finding:
     try:
         certificate = x509.load_pem_x509_certificate(situation.ca.read_bytes())
         own = x509.load_pem_x509_certificate(key.read_bytes())
-        mode = stat.S_IMODE(key.stat().st_mode)
+        status = key.stat()
     except (OSError, ValueError) as error:
         return _unreadable(situation, error)
     if certificate != own:
@@ -44,7 +45,8 @@ def usable(situation: Situation) -> Finding:
     end = certificate.not_valid_after_utc
     if end < datetime.now(UTC):
         return _problem(f"{situation.ca} expired on {end:%Y-%m-%d}", _NEW_CA.format(confdir=confdir))
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if operating_system.open_to_others(status):
+        mode = stat.S_IMODE(status.st_mode)
         return _problem(f"others can read its key: {key} has mode {mode:04o}", f"chmod 600 {situation.quoted(key)}")
     return Finding("CA", "ok", str(situation.ca))
 
@@ -77,7 +79,10 @@ def in_system_store(situation: Situation) -> Finding | None:
 
 
 def _system_trusts(ca: Path) -> bool:
-    if sys.platform == "darwin":
+    if operating_system.is_windows():
+        der = ssl.PEM_cert_to_DER_cert(ca.read_text("ascii"))
+        return der in operating_system.roots_of_windows()
+    if operating_system.is_macos():
         command = ["security", "verify-cert", "-c", str(ca)]
         return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
     return any_holds(SYSTEM_BUNDLES, ca)
@@ -95,7 +100,9 @@ def holds(bundle: bytes, certificate: bytes) -> bool:
 
 def _how_to_add(situation: Situation) -> str:
     ca = situation.quoted(situation.ca)
-    if sys.platform == "darwin":
+    if operating_system.is_windows():
+        return f"if you need that: certutil -addstore -user Root {ca}"
+    if operating_system.is_macos():
         keychain = "~/Library/Keychains/login.keychain-db"
         return f"if you need that: security add-trusted-cert -r trustRoot -k {keychain} {ca}"
     if Path("/etc/pki/ca-trust/source/anchors").is_dir():

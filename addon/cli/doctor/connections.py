@@ -12,6 +12,7 @@ import httpx
 
 from ... import profiles
 from ...access import keys
+from ...config import operating_system
 from ...upstream.client import LOOP_GUARD
 from ..addresses import HOST
 from .listeners import TIMEOUT, Listener, from_mitmproxy, says_loop
@@ -63,7 +64,8 @@ def reverse_port(situation: Situation) -> Finding:
 def _another_port(flag: str, situation: Situation) -> str:
     port = situation.port if flag == "--port" else situation.reverse_port
     same = f" (and {situation.prefix}env the same)" if flag == "--port" else ""
-    return f"lsof -i :{port} names it: stop it, or take another port: {situation.prefix}run {flag} PORT{same}"
+    look, run = operating_system.who_listens_on(port), f"{situation.prefix}run {flag} PORT{same}"
+    return f"{look} names it: stop it, or take another port: {run}"
 
 
 def decryption(situation: Situation) -> Finding | None:

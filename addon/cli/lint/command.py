@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...config import options
+from ...config import operating_system, options
 from ...config.options import OPTIONS, OptionError, Settings
 from ...observe.log import failure
 from ...profiles import PROFILE_NAMES
@@ -148,7 +147,7 @@ def _write_json(value: object) -> None:
 def main(arguments: Sequence[str], prefix: str) -> int:
     """Run the command."""
     # `lint … | head` is no error.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    operating_system.end_when_output_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # A locale that has no Chinese gets escapes.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
