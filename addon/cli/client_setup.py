@@ -28,7 +28,7 @@ def write_bundle(confdir: Path, extra_roots: Path | None = None, *, key_size: in
 
     `SSL_CERT_FILE` replaces a client's roots instead of adding to them, and other hosts keep their own
     certificates (the addon tunnels them): a client needs both. `extra_roots` are the ones that mitmproxy was
-    told to trust upstream (a company's own), which replace the public ones there.
+    told to trust upstream (a company's own), where they replace the public ones.
     """
     authority.ensure(confdir, key_size)
     parts = [authority.ca_file(confdir), Path(certifi.where())]

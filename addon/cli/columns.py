@@ -13,19 +13,19 @@ BOLD, DIM, RED, GREEN, YELLOW, CYAN = 1, 2, 31, 32, 33, 36
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _RESET = "\x1b[0m"
-# Blanks and a mark: what continues such a line begins below its first word.
+# Blanks and a mark: a continuation line begins below the first word after them.
 _HEAD = re.compile(r"\s*(?:[✓✗] )?")
 # A Latin word with its blanks, or one wide character: where a line may be broken.
 _UNIT = re.compile(r"[^\s\u2e80-\u9fff\uff00-\uffef]+\s*|\s+|.")
 
 
 def colours_wanted() -> bool:
-    """Whether standard output is a terminal that shows colours (https://no-color.org is honoured)."""
+    """Whether standard output is a terminal that shows colours. NO_COLOR turns them off (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, *codes: int) -> str:
-    """`text` in colours, by their ANSI codes; as it is where none are wanted."""
+    """`text` with ANSI colour `codes`; unchanged where colours aren't wanted."""
     if not codes or not colours_wanted():
         return text
     return f"\x1b[{';'.join(map(str, codes))}m{text}{_RESET}"
@@ -43,9 +43,9 @@ def _width(character: str) -> int:
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """The lines of `text` in at most `columns` columns; what continues a line keeps its indentation.
+    """The lines of `text` in at most `columns` columns; continuation lines keep the indentation.
 
-    In a text that is too long, a colour must span the whole: it is given to each line.
+    A colour must span the whole text: it is repeated on each line.
     """
     if width(text) <= columns:
         return [text]

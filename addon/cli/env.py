@@ -1,4 +1,4 @@
-"""Print what a client's environment needs to use the proxy, in the words of a shell: `hunyuan-fix env`."""
+"""Print what a client's environment needs to use the proxy, in the syntax of a shell: `hunyuan-fix env`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .shells import SHELLS, detected
 
 _USAGE = """\
 Prints the variables that send LLM clients started from this shell through the proxy:
-  {eval:68}bash, zsh
-  {fish:68}fish
-  {powershell:68}PowerShell
+  {eval:74}bash, zsh
+  {fish:74}fish
+  {powershell:74}PowerShell
 The proxy's CA and the bundle that SSL_CERT_FILE names are made if they are missing. Clients that run already
 keep the environment they were started with: start them anew."""
 
@@ -30,12 +30,12 @@ _STRONGER: Mapping[str, str] = MappingProxyType(
         "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE",
     }
 )
-"""Variables that some programs heed before ours. Where one is set, it must be set to the same as ours."""
+"""Variables that some programs read before ours -> ours. If such a variable is set, it must get our value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to print: in which shell's words, for which proxy, or how to take it back."""
+    """What to print: the shell, the proxy, and whether to unset the variables instead."""
 
     shell: str
     port: int
@@ -44,7 +44,7 @@ class Wanted:
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str], prefix: str) -> Wanted:
-    """Read the command line. Exits with a usage error, also for a `$SHELL` whose words are not known."""
+    """Read the command line. Exits with a usage error, also for a `$SHELL` whose syntax isn't known here."""
     parser = argparse.ArgumentParser(
         f"{prefix}env",
         description=_USAGE.format(
@@ -62,12 +62,12 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str], prefix: str)
     given = parser.parse_args(arguments)
     shell = given.shell or detected(environment)
     if shell is None:
-        parser.error(f"$SHELL is {environment['SHELL']!r}; say which to write for: --shell {', '.join(SHELLS)}")
+        parser.error(f"$SHELL is {environment['SHELL']!r}; name your shell: --shell {', '.join(SHELLS)}")
     return Wanted(shell, given.port, given.confdir.expanduser().absolute(), given.unset)
 
 
 def lines(wanted: Wanted, environment: Mapping[str, str]) -> list[str]:
-    """The commands for the shell; `environment` is the one that they are to change."""
+    """The commands for the shell; `environment` is the one that they change."""
     variables = client_variables(wanted.port, wanted.confdir)
     stronger = {name: variables[ours] for name, ours in _STRONGER.items() if name in environment}
     shell = SHELLS[wanted.shell]
@@ -78,7 +78,7 @@ def lines(wanted: Wanted, environment: Mapping[str, str]) -> list[str]:
 
 
 def main(arguments: Sequence[str], prefix: str) -> int:
-    """Print the commands and nothing else; what goes wrong is said on standard error."""
+    """Print the commands and nothing else; errors go to standard error."""
     wanted = parse(arguments, os.environ, prefix)
     if not wanted.unset:
         try:

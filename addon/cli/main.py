@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "env": Command("env", "print what to set in a shell so that LLM clients use the proxy"),
         "doctor": Command("doctor.command", "find what is wrong with the set-up, and say how to fix it"),
         "lint": Command("lint.command", "say what the endpoint refuses in a request, and what the addon changes"),
-        "token": Command("token", "give and take away tokens of clients that may use the proxy's key"),
+        "token": Command("token", "add and remove tokens of clients that may use the proxy's key"),
         "demo": Command("demo.command", "show what the addon does, without network or key"),
         "path": Command("path", 'print the addon\'s file: mitmdump -s "$(hunyuan-fix path)"'),
     }
@@ -42,7 +42,7 @@ stands before a command's name in texts: `hunyuan-fix ` or `scripts/`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status. Exits with status 2 and a usage message for a command that isn't one."""
+    """Run a command; returns its exit status. Exits with status 2 and a usage message for an unknown command."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     prefix = "hunyuan-fix "
     if words[:1] == [IN_CLONE]:

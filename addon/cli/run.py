@@ -49,7 +49,7 @@ class Launch:
     """What stands before a command's name in texts."""
 
     def option(self, name: str) -> str | None:
-        """The value that `--set NAME=VALUE` gives among the arguments; the last one wins, as in mitmproxy."""
+        """The value that `--set NAME=VALUE` gives among the arguments. The last counts, as in mitmproxy."""
         value = None
         words = [f"--set={word}" if before == "--set" else word for before, word in pairwise(["", *self.arguments])]
         for word in words:
@@ -59,7 +59,7 @@ class Launch:
         return value
 
     def command(self) -> list[str]:
-        """The arguments for mitmdump or mitmweb. Ours come first, so that the person's own can override."""
+        """The arguments for mitmdump or mitmweb. Ours come first, so that the user's own override them."""
         modes = [f"regular@{self.host}:{self.port}", f"reverse:{ENDPOINT}@{self.host}:{self.reverse_port}"]
         ours = ["-s", str(ADDON)]
         for mode in modes:
@@ -117,9 +117,9 @@ def _for_others(launch: Launch) -> list[str]:
 
 
 def refused(words: Sequence[str], known: Iterable[str]) -> list[str]:
-    """One line for each of `words` from the command line that looks like an option and is none of `known`.
+    """One line for each word that looks like an option and isn't in `known`.
 
-    Abbreviations are none: `--upstream` would be `--upstream-auth`, and whoever writes it means the endpoint.
+    Abbreviations are refused: mitmproxy would read `--upstream` as `--upstream-auth`, and users mean hunyuan_upstream.
     """
     ours = {option.name for option in OPTIONS}
     options = sorted({option for option in known if option.startswith("--")})

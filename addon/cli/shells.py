@@ -1,4 +1,4 @@
-"""How shells write that a variable is set for the programs they start: POSIX shells, fish, PowerShell."""
+"""The syntax that sets an environment variable: POSIX shells, fish, PowerShell."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SHELLS: Mapping[str, Shell] = MappingProxyType(
 
 
 def detected(environment: Mapping[str, str]) -> str | None:
-    """The name of the person's shell by `$SHELL`, `None` for a shell not known here.
+    """The name of the user's shell by `$SHELL`, `None` for a shell not known here.
 
     Where that isn't set: `powershell` on Windows, else `sh`.
     """

@@ -1,4 +1,4 @@
-"""Give and take away the tokens of clients that may use the proxy's key: `hunyuan-fix token`."""
+"""Add and remove the tokens of clients that may use the proxy's key: `hunyuan-fix token`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..config import operating_system
 from ..config.values import data_folder
 
 _USAGE = """\
-Gives and takes away the tokens of clients that may use the key that the proxy lends (HUNYUAN_API_KEY).
+Adds and removes the tokens of clients that may use the key that the proxy lends (HUNYUAN_API_KEY).
 A client sends its token in place of an API key. The file holds only hashes: a token is shown once, here.
 A proxy that runs takes a changed file over by itself.
 
@@ -28,7 +28,7 @@ FILE_NAME = "clients.toml"
 
 
 class Refused(Exception):
-    """What was asked for can't be done; the text says why."""
+    """The tokens file can't be read or changed as asked; the text says why."""
 
 
 class AlreadyThere(Refused):
@@ -60,9 +60,9 @@ def command_line(prefix: str) -> argparse.ArgumentParser:
             type=_limit,
             help=f"{what} a minute, 0 for any number (default: the option hunyuan_{what}_per_minute)",
         )
-    remove = commands.add_parser("remove", parents=[file], help="take a token away", allow_abbrev=False)
+    remove = commands.add_parser("remove", parents=[file], help="remove a token", allow_abbrev=False)
     remove.add_argument("name", metavar="NAME", help="the client")
-    commands.add_parser("list", parents=[file], help="show who has one", allow_abbrev=False)
+    commands.add_parser("list", parents=[file], help="list the clients that have a token", allow_abbrev=False)
     return parser
 
 
@@ -79,7 +79,7 @@ def _limit(text: str) -> int:
 
 
 def add(path: Path, name: str, requests_per_minute: int | None, tokens_per_minute: int | None) -> str:
-    """Put the client into the file, which is made if it is missing. Returns its token. Raises `Refused`."""
+    """Add the client to the file, which is made if it is missing. Returns its token. Raises `Refused`."""
     text, clients = _read(path)
     if name in _names(clients):
         raise AlreadyThere(f"{name} has a token already")
@@ -94,7 +94,7 @@ def add(path: Path, name: str, requests_per_minute: int | None, tokens_per_minut
 
 
 def remove(path: Path, name: str) -> None:
-    """Take the client out of the file; everything else in it stays as it is written. Raises `Refused`."""
+    """Remove the client from the file; the rest of its text stays as written. Raises `Refused`."""
     text, clients = _read(path)
     if name not in _names(clients):
         raise Refused(f"{name} has no token in {path}")
@@ -145,7 +145,7 @@ def _read(path: Path) -> tuple[str, tuple[Client, ...]]:
 
 
 def _write(path: Path, text: str, *, expected: tuple[Client, ...]) -> None:
-    """Replace the file in one step: the proxy never sees half of one. It stays its owner's."""
+    """Replace the file in one step, so that the proxy never reads a part of it; its owner stays the same."""
     try:
         right = parse(text) == expected
     except ValueError:
@@ -171,7 +171,7 @@ def _write(path: Path, text: str, *, expected: tuple[Client, ...]) -> None:
 
 
 def main(arguments: Sequence[str], prefix: str) -> int:
-    """Do what was asked for. The token alone goes to standard output; what to do with it, to standard error."""
+    """Run the subcommand. Only the token goes to standard output; the instructions go to standard error."""
     given = command_line(prefix).parse_args(arguments)
     try:
         match given.command:

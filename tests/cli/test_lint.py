@@ -224,11 +224,11 @@ def test_language() -> None:
     assert english["messages"][0]["content"].isascii()
 
 
-def test_what_the_addon_can_not_mend() -> None:
+def test_what_the_addon_can_not_repair() -> None:
     done = Done(stdin={"model": MODEL, "messages": []})
     assert done.status == 1
     assert "请求格式有误" in done.out
-    assert "can't mend" in done.out
+    assert "can't repair that" in done.out
     assert fixed(stdin={"model": MODEL, "messages": []}) == [{"model": MODEL, "messages": []}]
     unknown = Done(stdin={**BROKEN, "model": "gpt-4o"})
     assert "✗ then the endpoint would still refuse it, 1 reason:" in unknown.out

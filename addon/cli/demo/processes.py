@@ -19,10 +19,10 @@ from .. import mitmproxy_api
 from ..path import ADDON
 
 START_TIMEOUT = 60.0
-"""Seconds until a process must have said that it listens."""
+"""Seconds until a process must be ready."""
 
 _NOT_EPHEMERAL = range(20_000, 32_000)
-"""Ports below those that any system gives out by itself (Linux: from 32768 on)."""
+"""Ports below those that systems assign by themselves (Linux: from 32768 on)."""
 
 _PRIVATE = frozenset(
     [
@@ -37,32 +37,32 @@ _PRIVATE = frozenset(
         "HUNYUAN_REDIS_PASSWORD",
     ]
 )
-"""Variables of the person's own setup: nothing here may leave by their proxy or carry their key."""
+"""Variables of the user's own setup. No process here may use their proxy or their key."""
 
 
 class StartError(Exception):
-    """A process ended, or said nothing in time, before it was ready; the text holds what it said."""
+    """A process ended, or wasn't ready in time; the text holds its output."""
 
 
 def end_with_sigterm() -> None:
-    """Let SIGTERM end this process through its `with` blocks, as Ctrl-C does: no service is left behind."""
+    """Let SIGTERM end this process through its `with` blocks, as Ctrl-C does, so that no service is left running."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running process. What it says goes to a file: nobody has to read along, so that it never blocks."""
+    """A running process. Its output goes to the file `log`, so that it never blocks on a full pipe."""
 
     name: str
     popen: subprocess.Popen[bytes]
     log: Path
 
     def said(self) -> str:
-        """All that it has said so far."""
+        """Its output so far."""
         return self.log.read_text("utf-8", "replace")
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """The first match of `pattern` in what it says; raises `StartError` if there is none in time."""
+        """Wait for `pattern` in its output; returns the match. Raises `StartError` after 60 s, or when it has ended."""
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             ended = self.popen.poll() is not None
@@ -128,13 +128,13 @@ def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = Non
         if reverse:
             running.wait_for(rf"reverse proxy to \S+ listening at 127\.0\.0\.1:{back}")
         if str(ADDON) in arguments:
-            running.wait_for("hunyuan-fix is ready")  # before that it lets nobody in
+            running.wait_for("hunyuan-fix is ready")  # it answers no request before that
         yield Mitmdump(running, port, back, folder / "mitmproxy" / "mitmproxy-ca-cert.pem")
 
 
 def free_port() -> int:
-    """A port on loopback that nothing listens on now, and that the system gives to nobody who doesn't name it."""
-    # Not one of the system's own choosing: until it is listened on, the system would give it to somebody else.
+    """A port on loopback that is free, and that the system never assigns by itself."""
+    # Not a port that the system chose: it would assign that to another program until somebody listens on it.
     while True:
         port = random.SystemRandom().choice(_NOT_EPHEMERAL)
         with socket.socket() as probe, suppress(OSError):

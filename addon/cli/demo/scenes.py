@@ -1,7 +1,7 @@
 """What the demo shows: things that clients do every day.
 
-A scene is played twice, by the same client with the same request: straight at the endpoint, and through the
-proxy with the addon. It says whether it worked and what there was to see.
+A scene is played twice, by the same client with the same request: straight to the endpoint, and through the
+proxy with the addon. Its outcome says whether it worked, and shows the messages, answers and errors.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Endpoint:
         self._http = httpx.Client(base_url=f"{url}/_sim/", trust_env=False, timeout=30)
 
     def reset(self) -> None:
-        """Forget what came so far."""
+        """Forget all requests so far."""
         self._http.post("reset")
 
     def requests(self) -> list[dict[str, Any]]:
-        """What came since, oldest first, and how it was refused (`row`, `detail`)."""
+        """The requests since `reset`, oldest first, and why each was refused (`row`, `detail`)."""
         return list(self._http.get("requests").json())
 
     def vision_calls(self) -> int:
@@ -59,7 +59,7 @@ class Side:
     client: Client
     endpoint: Endpoint
     columns: int
-    """What there is to be seen is shown in so many columns of the terminal."""
+    """Width of the terminal's half for this side."""
     rules: list[str] = field(default_factory=list)
 
 
@@ -189,21 +189,21 @@ def history(side: Side) -> Outcome:
     ]
     messages = [system, *asked, called, *answered]
     request: dict[str, Any] = {"messages": messages, "tools": [READ_FILE], "parallel_tool_calls": True}
-    messages_mended = [{**system, "role": "system"}, *asked, {**called, "content": "I look."}, *answered]
-    mended: list[dict[str, Any]] = [
+    messages_fixed = [{**system, "role": "system"}, *asked, {**called, "content": "I look."}, *answered]
+    attempts: list[dict[str, Any]] = [
         request,
         {"messages": messages, "tools": [PLAIN_READ_FILE]},
-        {"messages": messages_mended, "tools": [PLAIN_READ_FILE]},
+        {"messages": messages_fixed, "tools": [PLAIN_READ_FILE]},
     ]
     refusals: list[str] = []
-    for attempt in mended:
+    for attempt in attempts:
         try:
             text = _text(side.client.chat({"model": MODEL, **attempt}))
         except Refused as error:
             if attempt is request:
                 refusals += _arrived(side)
             else:
-                refusals.append(paint("  that mended by hand:", DIM))
+                refusals.append(paint("  with that fixed by hand:", DIM))
             refusals += _refused(error, side)
         else:
             return Outcome(attempt is request, [*_arrived(side), *refusals, worked(f"HTTP 200: {text}")])
@@ -229,7 +229,7 @@ def screenshot(side: Side) -> Outcome:
     lines = [paint("the picture arrives as", DIM), *_whole(described)]
     lines.append(worked(f"HTTP 200: {first}"))
 
-    messages += [{"role": "assistant", "content": first}, {"role": "user", "content": "And how is it mended?"}]
+    messages += [{"role": "assistant", "content": first}, {"role": "user", "content": "And how do I fix it?"}]
     second = _text(side.client.chat({**request, "messages": messages}))
     more = side.endpoint.vision_calls() - calls
     same = side.endpoint.requests()[-1]["body"]["messages"][0] == described

@@ -1,4 +1,4 @@
-"""The proxy's CA: is it there, is it kept to oneself, does the system trust it?"""
+"""The proxy's CA: its files, who can read its key, and whether the system trusts it."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ def _system_trusts(ca: Path) -> bool:
 
 
 def any_holds(bundles: Iterable[Path], ca: Path) -> bool:
-    """Whether one of the files `bundles` holds the certificate in the file `ca`; those not there are passed over."""
+    """Whether one of the files `bundles` holds the certificate in the file `ca`; missing files count as empty."""
     return any(bundle.is_file() and holds(bundle.read_bytes(), ca.read_bytes()) for bundle in bundles)
 
 
 def holds(bundle: bytes, certificate: bytes) -> bool:
-    """Whether the PEM text `bundle` holds the one in `certificate`, however the lines are broken."""
+    """Whether the PEM text `bundle` holds the one in `certificate`, wherever their lines break."""
     return b"".join(certificate.split()) in b"".join(bundle.split())
 
 

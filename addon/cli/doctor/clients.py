@@ -1,4 +1,4 @@
-"""curl, Python and Node, started with the person's environment: do they use the proxy and trust it?"""
+"""curl, Python and Node, started with the user's environment: whether they use the proxy and trust its CA."""
 
 from __future__ import annotations
 

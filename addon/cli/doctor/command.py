@@ -1,4 +1,4 @@
-"""Look at everything that goes wrong for newcomers, and say how to fix it: `hunyuan-fix doctor`."""
+"""Check everything that goes wrong for newcomers, and say how to fix it: `hunyuan-fix doctor`."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ CHECKS: tuple[Callable[[Situation], Finding | None], ...] = (
     clients.python,
     clients.node,
 )
-"""In the order of the report. Each looks at one thing; `None` where there is nothing to look at."""
+"""In the order of the report. A check returns `None` where its subject isn't there, e.g. a program."""
 
 _USAGE = """\
-Looks at what goes wrong for newcomers and says how to mend it, one line for each thing. Run it in the shell
+Looks at what goes wrong for newcomers and says how to fix it, one line for each thing. Run it in the shell
 that clients are started from: it sees their variables. Sends one request without a key through the proxy.
 
 Exit status: 0 no problem (warnings at most), 1 problems, 2 wrong usage."""

@@ -1,4 +1,4 @@
-"""Who listens on a port: hunyuan-fix, a mitmproxy without it, or something else. Never leaves this machine."""
+"""Which server listens on a port: hunyuan-fix, a mitmproxy without it, or another. Sends nothing to other machines."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Listener(Enum):
 
 
 def at_proxy(url: str, port: int) -> Listener:
-    """Who listens on `port` of this machine as a proxy; `url` may bring user and password."""
-    # mitmproxy itself answers for this name (its onboarding page), so that nothing is sent on.
+    """The server on `port` of this machine, asked as a proxy; `url` may hold user and password."""
+    # mitmproxy itself answers for this name (its onboarding page): nothing is sent on.
     return _answering("http://mitm.it/", port, proxy=url)
 
 
 def at_reverse_proxy(port: int) -> Listener:
-    """Who listens on `port` of this machine as a reverse proxy."""
+    """The server on `port` of this machine, asked as a reverse proxy."""
     return _answering(f"http://{HOST}:{port}/v1/models", port)
 
 

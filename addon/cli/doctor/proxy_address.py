@@ -38,7 +38,7 @@ class ProxyAddress:
 
 
 def given_proxies(environment: Mapping[str, str]) -> dict[str, ProxyAddress | None]:
-    """Each `HTTPS_PROXY` variable that is set -> its address, `None` for one that is none."""
+    """Each `HTTPS_PROXY` variable that is set -> its address, `None` where it isn't a URL."""
     return {name: _address(environment[name]) for name in PROXY_VARIABLES if environment.get(name)}
 
 

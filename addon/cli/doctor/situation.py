@@ -1,4 +1,4 @@
-"""What the checks look at, and what they say."""
+"""The facts that the checks examine, and their result."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What was asked for, what a program started from this shell gets to see, and who listens."""
+    """The command line, the environment of a program started from this shell, and the servers on the two ports."""
 
     port: int
     reverse_port: int
@@ -70,22 +70,22 @@ class Situation:
         return address is not None and address.leads_to(self.port)
 
     def severity(self) -> Result:
-        """How bad it is that a client lacks something."""
+        """The result for a client that lacks a setting: a problem only if clients use the proxy."""
         return "problem" if self.in_use else "warning"
 
     def run_command(self) -> str:
-        """What starts the proxy as it was asked for."""
+        """The command that starts the proxy with these ports and this folder."""
         return " ".join(
             [f"{self.prefix}run", *self._port_flags(), *self._reverse_flags(), *self._confdir("--set confdir=")]
         )
 
     def activation(self) -> str:
-        """What sets all variables in the person's shell."""
+        """The line that sets all variables in the user's shell."""
         flags = [*self._port_flags(), *self._confdir("--confdir ")]
         return self._shell.activation(" ".join([f"{self.prefix}env", *flags]))
 
     def quoted(self, path: Path) -> str:
-        """`path` as the person's shell takes it."""
+        """`path` quoted for the user's shell."""
         return self._shell.quoted(str(path))
 
     @property

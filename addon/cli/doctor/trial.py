@@ -1,8 +1,8 @@
-"""A stand-in for the proxy that sees what a client does with the person's environment; no network, no endpoint.
+"""A stand-in for the proxy that records what a client does with the user's environment. No network, no endpoint.
 
-A client is told that this is its proxy, and asked for a page of this very address. So whatever it does ends
-here: with CONNECT (it uses the proxy) or with TLS at once (it goes past it). The certificate is one that the
-proxy itself would show, so that its trust is seen too, as it is and not as its variables promise.
+The client is given this server's address both as its proxy and as the page to fetch, so every connection comes here:
+with CONNECT if the client uses its proxy, with TLS at once if it doesn't. The certificate is made by the proxy's CA, so
+the handshake shows whether the client trusts it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Visit:
     """What a client did."""
 
     proxied: bool
-    """It used the proxy that it was told."""
+    """It used its proxy."""
     trusted: bool
     """It accepted a certificate of the proxy's CA."""
 
@@ -57,9 +57,9 @@ def server_context(confdir: Path) -> ssl.SSLContext:
 
 
 def visit(command: Callable[[str], list[str]], environment: Mapping[str, str], context: ssl.SSLContext) -> Visit | None:
-    """Run `command(url)`, a client that asks for `url`, and see what it does; `None` if it makes no connection.
+    """Run `command(url)`, a client that asks for `url`, and return what it did; `None` if it made no connection.
 
-    `environment` is its own but for the proxy variables, which lead here. Raises `OSError` if it can't be started.
+    It gets `environment` with the proxy variables replaced by this server. Raises `OSError` if it can't be started.
     """
     visits: list[Visit] = []
 

@@ -1,6 +1,6 @@
-"""`HTTPS_PROXY` and `NO_PROXY`, as a program gets them that is started from the person's shell.
+"""`HTTPS_PROXY` and `NO_PROXY` as programs started from the user's shell get them.
 
-This program is one: what the shell sets but doesn't export is not seen here either.
+This program gets the same: variables that the shell sets but doesn't export are missing here too.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ _USAGE = """\
 Says what the endpoint would refuse in a request, and what the addon would change in it, rule by rule, with
 JSON Pointers. Never goes to the network: images that need a vision model are only announced.
 
-  {request:39}a request body; several, one a line, are fine too
-  {har:39}every chat and embeddings request of a HAR or a saved flow file
-  {pipe:44}standard input in, the repaired body alone out"""
+  {request:42}a request body, or several, one on each line
+  {har:42}every chat and embeddings request of a HAR or a saved flow file
+  {pipe:48}standard input in, the repaired body alone out"""
 
 _EXIT_STATUSES = """\
 Exit status: 0 clean, 1 would be refused or changed, 2 unreadable (or wrong usage)."""
@@ -94,7 +94,7 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
 
 
 def _options(assignments: Iterable[str]) -> Mapping[str, str]:
-    """The addon's options by name. Raises `OptionError` for one that it doesn't have, or that says nothing here."""
+    """The addon's options by name. Raises `OptionError` for one that it doesn't have, or that has no effect here."""
     known = {option.name for option in OPTIONS if option.read} - {"hunyuan_hosts", "hunyuan_upstream"}
     values = {}
     for assignment in assignments:
@@ -123,9 +123,7 @@ def _judged(request: Request, wanted: Wanted) -> Verdict | Unreadable:
         return judge(request, wanted.settings, rerouted=wanted.rerouted)
     except Exception as error:
         # Python's own exit status for it, 1, would pass for "would be changed".
-        fault = (
-            f"a fault in hunyuan-fix, which lets such a request pass as it came. Please report it:\n{failure(error)}"
-        )
+        fault = f"a fault in hunyuan-fix, which sends such a request unchanged. Please report it:\n{failure(error)}"
         return Unreadable(request.source, fault)
 
 

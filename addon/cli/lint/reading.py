@@ -28,7 +28,7 @@ _READ = "Accepted are request bodies (JSON, JSON lines), HAR files and flow file
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request body, with what is known of where it was bound. `host` is empty where nothing is."""
+    """One request body, and the host it was sent to; `host` is empty if that isn't known."""
 
     source: str
     """The file, and the place in it if it holds more than one request."""
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file, or a part of one, that holds no request that can be read."""
+    """A file, or a part of it, from which no request can be read."""
 
     source: str
     message: str
@@ -82,7 +82,7 @@ def _in_lines(data: bytes, source: str) -> list[Request | Unreadable]:
 
 
 def _why(data: bytes, error: InvalidJson, first_line: int = 1) -> str:
-    """What `error`, which `data` gave rise to, is about, and where: as the standard library's reader sees it."""
+    """What is wrong with `data`, and where, in the words of the standard library's parser."""
     try:
         json.loads(data.decode(), parse_constant=_refuse)
     except json.JSONDecodeError as place:
@@ -179,7 +179,7 @@ def _parsed(data: bytes, source: str, endpoint: Endpoint, host: str) -> Request 
 
 
 def _some(found: Iterator[Request | Unreadable], source: str) -> Iterator[Request | Unreadable]:
-    """`found`, or that nothing was: a file without a single request to look at must not pass for a clean one."""
+    """`found`, or `Unreadable` if it is empty: a file without any request must not count as clean."""
     first = next(found, None)
     if first is None:
         yield Unreadable(source, f"no POST to a path that ends in {' or '.join(_ENDPOINTS)} is in it.")

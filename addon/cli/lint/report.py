@@ -1,4 +1,4 @@
-"""Verdicts for a person, and for a program. Message contents are in neither."""
+"""Verdicts as text and as JSON. Neither holds message contents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def status(results: Iterable[Verdict | Unreadable]) -> int:
 
 
 def text(results: Sequence[Verdict | Unreadable]) -> Iterator[str]:
-    """The report's lines; a blank one after each request. Why a rule is there is said once."""
+    """The report's lines, with a blank line after each request. The reason for a rule is given once."""
     told: set[str] = set()
     for result in results:
         if isinstance(result, Unreadable):
@@ -40,7 +40,7 @@ def text(results: Sequence[Verdict | Unreadable]) -> Iterator[str]:
 
 
 def document(results: Sequence[Verdict | Unreadable]) -> JsonObject:
-    """The report as one JSON object; `explanations` has those of the rules that are named in it."""
+    """The report as one JSON object; `explanations` holds the rules named in it."""
     verdicts = [result for result in results if isinstance(result, Verdict)]
     rules = {change.rule for verdict in verdicts for change in verdict.outcome.changes}
     return {
@@ -129,7 +129,7 @@ def _overlong(verdict: Verdict) -> Iterator[str]:
 
 
 def _end(verdict: Verdict) -> Iterator[str]:
-    """What becomes of the request after the changes."""
+    """The end of a verdict: what is sent after the changes, and whether the endpoint takes it."""
     if verdict.outcome.refusal:
         answer = _answer(verdict.outcome.refusal)
         yield f"{paint('✗', RED)} nothing would be sent, the addon answers {answer['status']}: {answer['message']}"
@@ -139,7 +139,7 @@ def _end(verdict: Verdict) -> Iterator[str]:
     if not verdict.still_refused:
         yield f"{paint('✓', GREEN)} then the endpoint would take it"
     elif not verdict.outcome.changes:
-        yield f"{paint('!', YELLOW)} the addon can't mend that: it goes on as it is"
+        yield f"{paint('!', YELLOW)} the addon can't repair that: it is sent unchanged"
     else:
         reasons = _count(len(verdict.still_refused), "reason")
         yield f"{paint('✗', RED)} then the endpoint would still refuse it, {reasons}:"
@@ -213,7 +213,7 @@ def _grouped[T](pairs: Iterable[tuple[str, T]]) -> dict[str, list[T]]:
 
 
 def _plain(text: str) -> str:
-    """A word of the client's, cut, and without what a terminal would obey."""
+    """A client's word, cut to 200 characters, without control characters."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069]", "?", text[:_LONGEST])
 
 

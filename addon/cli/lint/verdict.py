@@ -1,4 +1,4 @@
-"""What the endpoint would say to a request, and what the addon would make of it. No network, no mitmproxy."""
+"""The verdict on one request: why the endpoint would refuse it, what the addon changes. No network, no mitmproxy."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .reading import Request
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What would become of one request."""
+    """The verdict on one request."""
 
     request: Request
     profile: ProfileName
     refused: list[Problem]
-    """Why the endpoint would refuse the body as it came."""
+    """Why the endpoint would refuse the body before the addon's changes."""
     outcome: Outcome
-    """What the addon would do. Its vision calls are only announced."""
+    """What the addon would do. No vision call is made, they are only counted."""
     bodies: list[JsonObject]
     """What would be sent: several for embeddings in batches, none where the addon answers itself. Plain JSON."""
     still_refused: list[Problem]
@@ -39,7 +39,7 @@ class Verdict:
 
     @property
     def model(self) -> str:
-        """The model of the request as it came; empty if it names none."""
+        """The model that the client asked for; empty if it named none."""
         model = self.request.body.get("model") if isinstance(self.request.body, dict) else None
         return model if isinstance(model, str) else ""
 
