@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from mitmproxy.utils import asyncio_utils
 
-from . import pipeline, stores
+from . import stores
 from .access.callers import Outsiders
 from .access.client_tokens import ClientTokens
 from .access.keys import LentKey
@@ -20,12 +19,8 @@ from .cascade import Cascade
 from .config.config_file import ConfigFile
 from .config.options import Settings
 from .config.values import StorePlaces
-from .hooks.dispatch import Departures
-from .hooks.draining import Draining
-from .hooks.finish import Ending
-from .hooks.starting import Starting
-from .observe import log
 from .relay import Relay
+from .steps.describe_images import cascade_settings
 from .stores.redis import redis_client
 from .upstream.circuit_breaker import Breaker
 from .upstream.client import Outgoing, Transport
@@ -33,6 +28,7 @@ from .upstream.embedding_batches import EmbeddingBatches
 from .upstream.gate import Gate
 from .vision.descriptions import Descriptions
 from .vision.vision_call import Vision
+from .wire import safe_text
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -44,7 +40,7 @@ _LOOK_EVERY = 1.0
 """Seconds between two looks at the files of keys and tokens."""
 
 
-class Services:
+class Runtime:
     """What the hooks use, under `settings`. A hot reload leaves them alone: slots stay taken, descriptions known."""
 
     def __init__(self, settings: Settings) -> None:
@@ -60,20 +56,23 @@ class Services:
         )
         self.batches = EmbeddingBatches(self.outgoing, self.gate)
         self.relay = Relay(self.outgoing, self.gate)
-        self.departures = Departures(self.gate, self.relay)
         self.key = LentKey()
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
-        self.starting = Starting()
-        self.draining = Draining()
-        self.ending = Ending(self.departures, self.limits)
         self.outsiders = Outsiders()
         self.config = ConfigFile()
+        self.failures = 0
+        """Exceptions in the addon itself."""
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
         self._watch: asyncio.Task[None] | None = None
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
+
+    @property
+    def settings(self) -> Settings:
+        """The options of now."""
+        return self._settings
 
     def configure(self, settings: Settings, transport: Transport) -> None:
         """Go on under `settings`. Raises `OptionError`, and nothing is changed then."""
@@ -87,11 +86,16 @@ class Services:
                 self._share(settings.store.redis)
             self._places = places
         self.outgoing.configure(transport)
-        self.cascade.configure(pipeline.cascade_settings(settings))
+        self.cascade.configure(cascade_settings(settings))
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )
         self.breaker.configure(failures=settings.breaker_failures, seconds=settings.breaker_seconds)
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Count and log an exception in the addon itself. Its text stays out: it may quote a message."""
+        self.failures += 1
+        logger.error("%s (failure %d since start):\n%s", what, self.failures, safe_text.traceback_without_text(error))
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
@@ -106,7 +110,9 @@ class Services:
                 await self.key.refresh()
                 await self.tokens.refresh()
             except Exception as error:
-                logger.error("A file of keys or tokens could not be looked at:\n%s", log.failure(error))
+                logger.error(
+                    "A file of keys or tokens could not be looked at:\n%s", safe_text.traceback_without_text(error)
+                )
 
     def counts(self) -> list[str]:
         """What all this has done since the start, in lines: no key, no name of a client."""
@@ -150,7 +156,7 @@ class Services:
             try:
                 await close()
             except Exception as error:  # the others are closed all the same
-                logger.error("Something could not be closed:\n%s", log.failure(error))
+                logger.error("Something could not be closed:\n%s", safe_text.traceback_without_text(error))
 
     def _share(self, redis: str | None) -> None:
         """Let limits hold over all processes that use the Redis server at that URL; `None`: in this one alone."""
@@ -159,13 +165,3 @@ class Services:
         self.limits.share(self._counters)
         if old is not None:
             asyncio_utils.create_task(old.aclose(), name="hunyuan-fix closes Redis", keep_ref=True)
-
-
-_services: WeakKeyDictionary[object, Services] = WeakKeyDictionary()
-
-
-def of(master: object, settings: Settings) -> Services:
-    """The services of a mitmproxy `master`: those that are there, where the addon has been loaded anew."""
-    if master not in _services:
-        _services[master] = Services(settings)
-    return _services[master]

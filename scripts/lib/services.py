@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hunyuan_fix.cli.demo.processes import (
+    START_TIMEOUT,
     Mitmdump,
     Service,
     StartError,
@@ -21,6 +22,7 @@ from hunyuan_fix.cli.path import ADDON
 __all__ = [
     "ADDON",
     "ROOT",
+    "START_TIMEOUT",
     "Mitmdump",
     "Service",
     "StartError",

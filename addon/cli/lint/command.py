@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ...config import operating_system, options
 from ...config.options import OPTIONS, OptionError, Settings
-from ...observe.log import failure
 from ...profiles import PROFILE_NAMES
 from ...texts import LANGUAGES
 from ...wire import json_body
+from ...wire.safe_text import traceback_without_text
 from ..columns import wrap
 from . import reading, report
 from .reading import Request, Unreadable
@@ -123,7 +123,10 @@ def _judged(request: Request, wanted: Wanted) -> Verdict | Unreadable:
         return judge(request, wanted.settings, rerouted=wanted.rerouted)
     except Exception as error:
         # Python's own exit status for it, 1, would pass for "would be changed".
-        fault = f"a fault in hunyuan-fix, which sends such a request unchanged. Please report it:\n{failure(error)}"
+        fault = (
+            "a fault in hunyuan-fix, which sends such a request unchanged. Please report it:\n"
+            f"{traceback_without_text(error)}"
+        )
         return Unreadable(request.source, fault)
 
 

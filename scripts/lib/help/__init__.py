@@ -17,6 +17,7 @@ from types import MappingProxyType
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[2]
 COLUMNS = "120"
+_NO_HOME = "/home/nobody"  # a default below the home folder is shown with ~: whoever reads it has another home
 
 _CLI = ("hunyuan_fix.cli.main", "--scripts")
 
@@ -43,11 +44,11 @@ def made(name: str) -> str:
     """What the command itself says to `--help`. Raises `CalledProcessError` where it fails."""
     command = [sys.executable, "-P", "-m", *COMMANDS[name], "--help"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HUNYUAN_", "XDG_"))}
-    # Whoever reads it has another home.
-    environment |= {"HOME": "/home/you", "PYTHONPATH": str(ROOT), "COLUMNS": COLUMNS, "PYTHONIOENCODING": "utf-8"}
-    return subprocess.run(
+    environment |= {"HOME": _NO_HOME, "PYTHONPATH": str(ROOT), "COLUMNS": COLUMNS, "PYTHONIOENCODING": "utf-8"}
+    said = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8", check=True
-    ).stdout
+    )
+    return said.stdout.replace(_NO_HOME, "~")
 
 
 def kept(name: str) -> str:
