@@ -7,10 +7,11 @@ import logging
 import math
 import os
 import stat
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from ..config import operating_system
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -75,7 +76,7 @@ class SecretFile[T]:
 def _read(path: Path) -> tuple[str, _Version]:
     """The text of the file, and its version."""
     try:
-        with open(path, "rb", opener=_open) as file:
+        with open(path, "rb", opener=operating_system.open_without_waiting) as file:
             # The open file's status, not the path's: the path may name another file by now.
             status = os.fstat(file.fileno())
             _check(path, status)
@@ -90,19 +91,12 @@ def _read(path: Path) -> tuple[str, _Version]:
         raise SecretFileError(f"{path} is not text in UTF-8") from None
 
 
-def _open(path: str, flags: int) -> int:
-    """Open it without blocking, also if it is a pipe without a writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def _check(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise SecretFileError(f"{path} is not a regular file")
-    if sys.platform == "win32":
-        return  # neither access rights nor the owner are in the status there
-    if status.st_uid not in (os.geteuid(), 0):
-        raise SecretFileError(f"{path} belongs to another user, who could change it: chown {os.geteuid()} {path}")
-    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if (owner := operating_system.wrong_owner(status)) is not None:
+        raise SecretFileError(f"{path} belongs to another user, who could change it: chown {owner} {path}")
+    if operating_system.open_to_others(status):
         raise SecretFileError(
             f"{path} can be used by other users (its mode is {stat.S_IMODE(status.st_mode):04o}): chmod 600 {path}"
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -13,6 +12,8 @@ from typing import Any
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.options import Options
 from mitmproxy.utils import asyncio_utils
+
+from ..config.operating_system import is_windows
 
 _CLOSING = 2.0
 """Seconds for which the ports are waited for."""
@@ -45,7 +46,7 @@ def accept_all(proxyserver: Proxyserver) -> None:
     """
     for instance in proxyserver.servers:
         for server in getattr(instance, "_servers", ()):
-            if isinstance(server, asyncio.Server) and sys.platform != "win32":
+            if isinstance(server, asyncio.Server) and not is_windows():
                 for listening in server.sockets:
                     with listening.dup() as port:
                         _accept(port, instance.handle_stream)
