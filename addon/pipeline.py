@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from . import profiles, rules, texts
-from .cascade import Cascade, CascadeSettings
-from .config.options import Settings
+from .cascade import Cascade
 from .exchange import Change, Endpoint, JsonObject, Response
+from .options import Settings
 from .rules import embeddings, overlong, successor
 from .rules.context import RuleContext
 from .rules.tool_model import tool_model
@@ -52,28 +52,6 @@ def context_of(body: JsonObject, profile_name: str, settings: Settings, *, rerou
         rerouted=rerouted,
         successors=dict(settings.successors),
     )
-
-
-def cascade_settings(settings: Settings) -> CascadeSettings:
-    """The options of the cascade among `settings`."""
-    return CascadeSettings(
-        mode=settings.cascade,
-        vision_model=settings.vision_model,
-        concurrency=settings.vision_concurrency,
-        timeout=settings.vision_timeout,
-        deadline=settings.cascade_deadline,
-        tries=own_tries(settings),
-        image_max_bytes=settings.image_max_bytes,
-        image_max_count=settings.image_max_count,
-        cache_entries=settings.cache_entries,
-        cache_bytes=settings.cache_bytes,
-        cache_ttl=settings.cache_ttl,
-    )
-
-
-def own_tries(settings: Settings) -> int:
-    """Tries for a call of the addon's own."""
-    return 1 if settings.retry == "off" else settings.vision_tries
 
 
 def repairable(body: object, endpoint: Endpoint) -> TypeGuard[JsonObject]:

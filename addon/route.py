@@ -8,7 +8,8 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from . import profiles
-from .config.options import Settings
+from .config import values as read
+from .config.option import option
 from .config.values import BaseUrl
 from .exchange import Endpoint
 from .wire import paths
@@ -18,6 +19,31 @@ _ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({paths.CHAT: "chat", paths
 
 _KEPT_ROUTES = 256
 """Routes remembered: clients ask for the same few paths over and over."""
+
+
+@dataclass(frozen=True)
+class RouteSettings:
+    """The hosts that are known, and where their requests go."""
+
+    hosts: Mapping[str, str | None] = option(
+        "",
+        "More hosts to repair requests for: host or host=profile, comma separated. Needed in reverse mode in "
+        "front of something local, e.g. 127.0.0.1=hunyuan.",
+        read.hosts,
+    )
+    """Host -> profile name; `None` if only the host was given."""
+    profile: str | None = option(
+        "",
+        "One profile for all hosts: hunyuan (the strict legacy endpoint) or tokenhub (its successor). Default: "
+        "the profile of the host that is called.",
+        read.optional(read.choice(*profiles.PROFILE_NAMES)),
+    )
+    upstream: BaseUrl | None = option(
+        "",
+        "Send what clients address to a known host to this base URL instead, e.g. "
+        "https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped.",
+        read.optional(read.base_url),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +83,7 @@ class Route:
 class Routes:
     """The known hosts and where their requests go, for one set of options."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RouteSettings) -> None:
         given = {host: name or settings.profile or "hunyuan" for host, name in settings.hosts.items()}
         self._profiles = {**profiles.host_profiles(), **given}
         self._profile = settings.profile

@@ -9,22 +9,23 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy.utils import asyncio_utils
 
-from . import pipeline, stores
+from . import stores
 from .access.callers import Outsiders
-from .access.client_tokens import ClientTokens
-from .access.keys import LentKey
+from .access.client_tokens import ClientTokens, TokenSettings
+from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
 from .admission import Admission
 from .admission.leases import Leases
-from .cascade import Cascade
+from .cascade import Cascade, CascadeSettings
 from .config.config_file import ConfigFile
-from .config.options import Settings
+from .config.option import part
 from .config.values import StorePlaces
 from .hooks.dispatch import Departures
 from .hooks.draining import Draining
 from .hooks.finish import Ending
 from .hooks.starting import Starting
 from .observe import log
+from .options import OPTIONS, Settings
 from .relay import Relay
 from .stores.redis import redis_client
 from .upstream.circuit_breaker import Breaker
@@ -68,7 +69,7 @@ class Services:
         self.draining = Draining()
         self.ending = Ending(self.departures, self.limits)
         self.outsiders = Outsiders()
-        self.config = ConfigFile()
+        self.config = ConfigFile(OPTIONS)
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -77,7 +78,8 @@ class Services:
 
     def configure(self, settings: Settings, transport: Transport) -> None:
         """Go on under `settings`. Raises `OptionError`, and nothing is changed then."""
-        key, tokens = self.key.configured(settings), self.tokens.configured(settings)
+        key = self.key.configured(part(settings, KeySettings))
+        tokens = self.tokens.configured(part(settings, TokenSettings))
         places = (settings.store, settings.store_max_bytes)
         levels = stores.open_levels(*places) if places != self._places else None
         self._settings, self.key, self.tokens = settings, key, tokens
@@ -87,7 +89,7 @@ class Services:
                 self._share(settings.store.redis)
             self._places = places
         self.outgoing.configure(transport)
-        self.cascade.configure(pipeline.cascade_settings(settings))
+        self.cascade.configure(part(settings, CascadeSettings))
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )

@@ -20,12 +20,11 @@ import httpx
 import pytest
 from mitmproxy.http import HTTPFlow
 
-from hunyuan_fix import record, stores
+from hunyuan_fix import options, record, stores
 from hunyuan_fix.access import listeners
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.admission import Account, Admission, NotAdmitted
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError
+from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.hooks.draining import Draining
 from hunyuan_fix.relay import Relay
 from hunyuan_fix.upstream.circuit_breaker import Spared

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
 
-from hunyuan_fix import pipeline, rules, texts
+from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.cascade import Cascade
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import Settings
+from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import CascadeBroken, Outcome
 from hunyuan_fix.upstream.calls import Upstream
 from hunyuan_fix.upstream.client import Outgoing
@@ -40,7 +38,7 @@ async def repair(
     given = given or settings()
     outgoing = Outgoing()
     cascade = Cascade(outgoing)
-    cascade.configure(pipeline.cascade_settings(given))
+    cascade.configure(given)
     context = pipeline.context_of(request, profile, given, rerouted=rerouted)
     try:
         return await pipeline.chat(request, context, given, cascade, upstream, workers=Workers(), size=size, cost=size)
@@ -62,14 +60,6 @@ def test_the_options_reach_the_rules():
 def test_the_profile_counts_where_no_option_is_given():
     assert pipeline.context_of(body(), "hunyuan", settings()).max_messages == 40
     assert pipeline.context_of(body(), "tokenhub", settings()).max_messages is None
-
-
-def test_the_options_reach_the_cascade():
-    given = settings(cascade="always", vision_tries="5", cache_bytes="1m", cascade_deadline="7")
-    cascade = pipeline.cascade_settings(given)
-    assert (cascade.mode, cascade.tries, cascade.cache_bytes, cascade.deadline) == ("always", 5, 1 << 20, 7.0)
-    defaults = dataclasses.asdict(pipeline.cascade_settings(settings()))
-    assert defaults == dataclasses.asdict(type(cascade)())
 
 
 @pytest.mark.parametrize("size", [100, 8 * 2**20])

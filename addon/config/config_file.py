@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ..observe import log
 from .did_you_mean import suggestion
-from .options import OPTIONS, PREFIX
+from .option import PREFIX, Option, option
+from .values import optional
 from .values import path as read_path
 
 logger = logging.getLogger("hunyuan_fix")
@@ -34,14 +35,22 @@ NAME = "hunyuan_config"
 INTERVAL = 0.5
 """Seconds between two checks of the file. It is read when two checks in a row find the same new version."""
 
-DEFAULTS: Values = {option.name: option.default for option in OPTIONS}
-"""The options' defaults."""
-
 _REFUSED = "%s: %s Nothing of it was taken, the settings stay as they are."
 _MAX_BYTES = 1 << 16
 _SCALARS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "bool", "int", "float", "null", "timestamp"))
 _NULL = "tag:yaml.org,2002:null"
 _SECRET = re.compile(r"(key|token|secret|passw\w*)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ConfigFileSettings:
+    """The file of options."""
+
+    config: Path | None = option(
+        "",
+        "YAML file with these options, watched while the proxy runs; --set wins over it.",
+        optional(read_path),
+    )
 
 
 class ConfigError(ValueError):
@@ -156,6 +165,7 @@ def given_on_command_line(deferred: Mapping[str, object]) -> frozenset[str]:
 class Layers:
     """The sources of an option's value: the command line, then the file, then config.yaml, then the default."""
 
+    defaults: Values
     given: frozenset[str] = frozenset()
     """Names of the options on the command line."""
     beneath: Values = field(default_factory=dict)
@@ -168,7 +178,7 @@ class Layers:
 
         Options removed from the file fall back to config.yaml or the default.
         """
-        gone = {name: self.beneath.get(name, DEFAULTS[name]) for name in self.said}
+        gone = {name: self.beneath.get(name, self.defaults[name]) for name in self.said}
         return {name: value for name, value in {**gone, **said}.items() if name not in self.given}
 
 
@@ -190,12 +200,16 @@ def look_at(file: Path | None) -> Seen:
 
 
 class ConfigFile:
-    """Applies the file to mitmproxy's options until the process ends. A hot reload doesn't restart it."""
+    """Applies the file to mitmproxy's options until the process ends. A hot reload doesn't restart it.
 
-    def __init__(self) -> None:
+    `options`: those that the file may set.
+    """
+
+    def __init__(self, options: Iterable[Option]) -> None:
+        self._defaults: Values = {option.name: option.default for option in options}
         self._options: OptManager | None = None
         """`None` before `begin`."""
-        self._layers = Layers()
+        self._layers = Layers(self._defaults)
         self._file: Path | None = None
         self._seen: Seen = _NOTHING
         """Version at the last check."""
@@ -213,14 +227,14 @@ class ConfigFile:
             return []
         self._options = options
         waiting = {name: value for name, value in options.deferred.items() if isinstance(value, str | bool)}
-        beneath = {name: value for name, value in waiting.items() if name in DEFAULTS and name not in given}
-        self._layers = Layers(given, beneath)
+        beneath = {name: value for name, value in waiting.items() if name in self._defaults and name not in given}
+        self._layers = Layers(self._defaults, given, beneath)
         if not waiting.get(NAME):
             return []
         self._file = read_path(str(waiting[NAME]))
         self._seen = self._dealt_with = look_at(self._file)
         try:
-            said = read_file(self._file, DEFAULTS)
+            said = read_file(self._file, self._defaults)
         except ConfigError as error:
             return [f"{NAME}: {self._file}: {error}"]
         options.deferred.update(self._layers.under(said))
@@ -266,7 +280,7 @@ class ConfigFile:
 
     async def _read(self, file: Path, seen: Seen) -> None:
         try:
-            said = await asyncio.to_thread(read_file, file, DEFAULTS)
+            said = await asyncio.to_thread(read_file, file, self._defaults)
         except ConfigError as error:
             logger.error(_REFUSED, file, _sentence(error))
             return

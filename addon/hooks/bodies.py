@@ -16,9 +16,9 @@ from .. import admission, pipeline, record
 from ..access import cors
 from ..answers import embeddings, repaired, tool_calls
 from ..cascade import Cascade
-from ..config.options import Settings
 from ..exchange import Endpoint, JsonObject, Response
 from ..observe import log
+from ..options import Settings
 from ..pipeline import Outcome
 from ..profiles import Profile
 from ..record import Record
@@ -67,7 +67,7 @@ class Repair:
         self._draining = services.draining
         self._announcing = Cascade(Outgoing(), Announcing(Outgoing()))
         """For `hunyuan_mode=observe`: finds what would be asked, and asks nobody."""
-        self._announcing.configure(pipeline.cascade_settings(settings))
+        self._announcing.configure(settings)
         self.failures = failures
         """Exceptions in the addon itself, since it was loaded."""
 
@@ -191,7 +191,7 @@ class Repair:
             upstream,
             context.profile,
             BATCH_TIMEOUT,
-            tries=pipeline.own_tries(self._settings),
+            tries=self._settings.own_tries,
             patience=PATIENCE,
         )
         if isinstance(result, Response):

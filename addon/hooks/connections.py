@@ -16,8 +16,8 @@ from mitmproxy.proxy.layers.modes import Socks5AuthData
 
 from .. import profiles
 from ..access import callers
-from ..config.options import Settings
 from ..observe import log
+from ..options import Settings
 from ..route import Routes
 from ..runtime import Services
 from ..wire import host_names

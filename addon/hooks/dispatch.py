@@ -11,8 +11,8 @@ from mitmproxy import http
 from mitmproxy.flow import Error
 
 from .. import admission, profiles, record
-from ..config.options import Settings
 from ..exchange import Response
+from ..options import Settings
 from ..record import Record
 from ..relay import Course, Job, Relay
 from ..upstream.circuit_breaker import Verdict

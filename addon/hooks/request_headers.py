@@ -14,9 +14,10 @@ from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
-from ..config.options import MODES, Settings
+from ..config.hook_options import MODES
 from ..exchange import Change, Response
 from ..observe import log
+from ..options import Settings
 from ..record import Record
 from ..route import Address, Route, Routes
 from ..runtime import Services

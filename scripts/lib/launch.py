@@ -19,8 +19,9 @@ from mitmproxy.options import Options
 from mitmproxy.tools import cmdline
 from mitmproxy.tools import main as mitmproxy_main
 
-from hunyuan_fix.config.options import OPTIONS, PREFIX
+from hunyuan_fix.config.option import PREFIX
 from hunyuan_fix.hooks import authority
+from hunyuan_fix.options import OPTIONS
 
 HOST = "127.0.0.1"
 """The proxy sees prompts and keys in clear: it is for this machine only, unless asked for more."""

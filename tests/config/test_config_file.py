@@ -20,10 +20,13 @@ from mitmproxy import exceptions
 from mitmproxy.optmanager import OptManager
 from ruamel.yaml import YAML
 
-from hunyuan_fix.config import config_file, options
-from hunyuan_fix.config.config_file import DEFAULTS, INTERVAL, ConfigError, ConfigFile, given_on_command_line
-from hunyuan_fix.config.options import OPTIONS
+from hunyuan_fix import options
+from hunyuan_fix.config import config_file
+from hunyuan_fix.config.config_file import INTERVAL, ConfigError, ConfigFile, given_on_command_line
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.options import OPTIONS
 
+DEFAULTS = {option.name: option.default for option in OPTIONS}
 SECRET = "sk-0123456789abcdef"
 
 
@@ -211,7 +214,7 @@ class Running:
             self.options.add_option(option.name, option.type, option.default, option.help)
         self.options.changed.connect(self.hear)
         self.options.changed.connect(self.check)
-        self.config = ConfigFile()
+        self.config = ConfigFile(OPTIONS)
 
     def hear(self, updated: set[str]) -> None:
         self.heard.append((self.options.hunyuan_mode, self.options.hunyuan_retry))
@@ -219,7 +222,7 @@ class Running:
     def check(self, updated: set[str]) -> None:
         try:
             options.parse({name: getattr(self.options, name) for name in DEFAULTS})
-        except options.OptionError as error:
+        except OptionError as error:
             raise exceptions.OptionsError(str(error)) from error
 
     def begin(self, *given: str, **deferred: object) -> list[str]:

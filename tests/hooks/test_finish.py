@@ -13,9 +13,8 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow, tutils
 
-from hunyuan_fix import record
+from hunyuan_fix import options, record
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.config import options
 from hunyuan_fix.hooks.finish import Ending
 from hunyuan_fix.record import Record
 from hunyuan_fix.route import Address, Routes

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from hunyuan_fix import pipeline, profiles
 from hunyuan_fix.cascade import Cascade
-from hunyuan_fix.config.options import Settings
 from hunyuan_fix.exchange import Endpoint, JsonObject
+from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Outcome
 from hunyuan_fix.rules.context import RuleContext
 from hunyuan_fix.simulator import checks
@@ -72,7 +72,7 @@ def _chat(body: JsonObject, context: RuleContext, settings: Settings) -> Outcome
     async def run() -> Outcome:
         outgoing = Outgoing()
         cascade = Cascade(outgoing, Announcing(outgoing))
-        cascade.configure(pipeline.cascade_settings(settings))
+        cascade.configure(settings)
         size = len(json_body.serialise(body))
         return await pipeline.chat(
             body, context, settings, cascade, Upstream("", {}), workers=Workers(), size=size, cost=0
