@@ -49,7 +49,7 @@ from hunyuan_fix import options, record, runtime  # noqa: E402
 from hunyuan_fix.access import client_tokens, listeners  # noqa: E402
 from hunyuan_fix.config import checks, config_file  # noqa: E402
 from hunyuan_fix.config.option import OptionError  # noqa: E402
-from hunyuan_fix.hooks import authority, dumper, ports, proxy_modes, sent_host  # noqa: E402
+from hunyuan_fix.hooks import authority, dumper, mitmproxy_options, ports, proxy_modes, sent_host  # noqa: E402
 from hunyuan_fix.hooks.bodies import Repair, broken, respond  # noqa: E402
 from hunyuan_fix.hooks.connections import Connections  # noqa: E402
 from hunyuan_fix.hooks.mitmproxy_options import option  # noqa: E402
@@ -100,7 +100,9 @@ class HunyuanFix:
         """Declare the options. A problem with one ends mitmproxy's start, but in `configure`, which may find more."""
         given = config_file.given_on_command_line(ctx.options.deferred)
         self._problems = checks.settle_given(ctx.options.deferred, options.OPTIONS)
-        self._problems += self.services.config.begin(ctx.options, given)
+        self._problems += self.services.config.begin(
+            config_file.HostOptions(ctx.options.deferred, option, mitmproxy_options.update), given
+        )
         for problem in self._problems:
             logger.error(problem)
         sent_host.note_from_now_on()

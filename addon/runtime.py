@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -20,6 +19,7 @@ from .cascade import Cascade, CascadeSettings
 from .config.config_file import ConfigFile
 from .config.option import part
 from .config.values import StorePlaces
+from .config.watched_file import Watcher
 from .hooks.dispatch import Departures
 from .hooks.draining import Draining
 from .hooks.finish import Ending
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 logger = logging.getLogger("hunyuan_fix")
-
-_LOOK_EVERY = 1.0
-"""Seconds between two looks at the files of keys and tokens."""
 
 
 class Services:
@@ -70,9 +67,9 @@ class Services:
         self.ending = Ending(self.departures, self.limits)
         self.outsiders = Outsiders()
         self.config = ConfigFile(OPTIONS)
+        self._watcher = Watcher(self.config.look, self._look_at_secrets)
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
-        self._watch: asyncio.Task[None] | None = None
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
 
@@ -97,18 +94,11 @@ class Services:
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
-        if self._watch is None:
-            self.config.start()
-            self._watch = asyncio_utils.create_task(self._refresh(), name="hunyuan-fix watches files", keep_ref=True)
+        self._watcher.start()
 
-    async def _refresh(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            try:
-                await self.key.refresh()
-                await self.tokens.refresh()
-            except Exception as error:
-                logger.error("A file of keys or tokens could not be looked at:\n%s", log.failure(error))
+    async def _look_at_secrets(self) -> None:
+        await self.key.refresh()
+        await self.tokens.refresh()
 
     def counts(self) -> list[str]:
         """What all this has done since the start, in lines: no key, no name of a client."""
@@ -143,10 +133,8 @@ class Services:
 
     async def aclose(self) -> None:
         """Write what waits to be written, and close every connection. For the end of the process."""
-        self.config.stop()
+        self._watcher.stop()
         self.workers.close()
-        if self._watch is not None:
-            self._watch.cancel()
         counters = [self._counters.aclose] if self._counters is not None else []
         for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.outgoing.aclose, *counters):
             try:

@@ -288,9 +288,11 @@ async def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(tmp_path: Pat
     key = LentKey({}).configured(settings(path))
     key_file(tmp_path, "sk-next")
     await key.refresh()
+    await key.refresh()  # a change is taken over at the second look
     assert key.value == "sk-next"
     key_file(tmp_path, "sk-a b")
     await key.refresh()
+    await key.refresh()  # a change is taken over at the second look
     assert key.value == "sk-next"
     assert "needed is one key" in caplog.text
     assert "sk-" not in caplog.text
