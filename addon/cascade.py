@@ -26,8 +26,8 @@ from .upstream.client import Outgoing
 from .upstream.retry import RetrySettings
 from .vision import descriptions
 from .vision.descriptions import CallGone, Description, Descriptions, Failure, Finding, SingleFlight
-from .vision.vision_call import RETRY_AFTER, Vision, VisionCall
-from .wire.proxy_errors import refusal
+from .vision.vision_call import Vision, VisionCall
+from .wire import proxy_errors
 from .workers import Workers
 
 _EACH = 100
@@ -312,11 +312,4 @@ def _may_pass(refusal: Response) -> bool:
 
 def _late() -> Response:
     """The error when time is up. What was described until then is kept."""
-    return refusal(
-        504,
-        "The images of this request were not all described in time. Nothing was forwarded; those that were are kept "
-        "for the next try.",
-        type="server_error",
-        code="vision_timeout",
-        retry_after=RETRY_AFTER,
-    )
+    return proxy_errors.IMAGES_LATE().response()

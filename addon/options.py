@@ -17,7 +17,7 @@ from .admission.accounts import AdmissionSettings
 from .cascade import CascadeSettings
 from .config import option
 from .config.config_file import ConfigFileSettings
-from .config.hook_options import BodySettings, DrainingSettings, FlowSettings, InterceptionSettings
+from .config.hook_options import BodySettings, DispatchSettings, DrainingSettings, FlowSettings, InterceptionSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
 from .stores import StoreSettings
@@ -45,6 +45,7 @@ class Settings(
     TokenSettings,
     OriginSettings,
     DrainingSettings,
+    DispatchSettings,
     ConfigFileSettings,
 ):
     """All options, parsed. Sizes in bytes, times in seconds; `None`: the profile decides."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from mitmproxy.utils import asyncio_utils
 
@@ -20,11 +19,6 @@ from .config.config_file import ConfigFile
 from .config.option import part
 from .config.values import StorePlaces
 from .config.watched_file import Watcher
-from .hooks.dispatch import Departures
-from .hooks.draining import Draining
-from .hooks.finish import Ending
-from .hooks.starting import Starting
-from .observe import log
 from .options import OPTIONS, Settings
 from .relay import Relay
 from .stores.redis import redis_client
@@ -34,6 +28,7 @@ from .upstream.embedding_batches import EmbeddingBatches
 from .upstream.gate import Gate
 from .vision.descriptions import Descriptions
 from .vision.vision_call import Vision
+from .wire import safe_text
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -42,7 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hunyuan_fix")
 
 
-class Services:
+class Runtime:
     """What the hooks use, under `settings`. A hot reload leaves them alone: slots stay taken, descriptions known."""
 
     def __init__(self, settings: Settings) -> None:
@@ -58,20 +53,23 @@ class Services:
         )
         self.batches = EmbeddingBatches(self.outgoing, self.gate)
         self.relay = Relay(self.outgoing, self.gate)
-        self.departures = Departures(self.gate, self.relay)
         self.key = LentKey()
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
-        self.starting = Starting()
-        self.draining = Draining()
-        self.ending = Ending(self.departures, self.limits)
         self.outsiders = Outsiders()
         self.config = ConfigFile(OPTIONS)
         self._watcher = Watcher(self.config.look, self._look_at_secrets)
+        self.failures = 0
+        """Exceptions in the addon itself."""
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
+
+    @property
+    def settings(self) -> Settings:
+        """The options of now."""
+        return self._settings
 
     def configure(self, settings: Settings, transport: Transport) -> None:
         """Go on under `settings`. Raises `OptionError`, and nothing is changed then."""
@@ -91,6 +89,11 @@ class Services:
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )
         self.breaker.configure(failures=settings.breaker_failures, seconds=settings.breaker_seconds)
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Count and log an exception in the addon itself. Its text stays out: it may quote a message."""
+        self.failures += 1
+        logger.error("%s (failure %d since start):\n%s", what, self.failures, safe_text.traceback_without_text(error))
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
@@ -140,7 +143,7 @@ class Services:
             try:
                 await close()
             except Exception as error:  # the others are closed all the same
-                logger.error("Something could not be closed:\n%s", log.failure(error))
+                logger.error("Something could not be closed:\n%s", safe_text.traceback_without_text(error))
 
     def _share(self, redis: str | None) -> None:
         """Let limits hold over all processes that use the Redis server at that URL; `None`: in this one alone."""
@@ -149,13 +152,3 @@ class Services:
         self.limits.share(self._counters)
         if old is not None:
             asyncio_utils.create_task(old.aclose(), name="hunyuan-fix closes Redis", keep_ref=True)
-
-
-_services: WeakKeyDictionary[object, Services] = WeakKeyDictionary()
-
-
-def of(master: object, settings: Settings) -> Services:
-    """The services of a mitmproxy `master`: those that are there, where the addon has been loaded anew."""
-    if master not in _services:
-        _services[master] = Services(settings)
-    return _services[master]

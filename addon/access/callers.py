@@ -47,12 +47,9 @@ def recognised(request: Request, *, address: str, signed_in: bool, tokens: Clien
     taken = client_tokens.take(request.headers)
     owners = [tokens.owner(token) for token in taken]
     if client_tokens.scrub(request, tokens.search):
-        return _unauthorised(
-            "A client token stands in a header for API keys, but not as the key: send it as it is, in Authorization: "
-            "Bearer."
-        )
+        return proxy_errors.TOKEN_MISPLACED().response()
     if None in owners or len(owners) > 1:
-        return _unauthorised("This client token is unknown, disabled, or not the only one in the request.")
+        return proxy_errors.TOKEN_INVALID().response()
     return Caller(address, signed_in, next((owner.name for owner in owners if owner), None))
 
 
@@ -80,22 +77,20 @@ def refused(caller: Caller, *, known_host: bool, requires_token: bool) -> Respon
     listener that only clients with tokens may use (`listeners.requires_token`).
     """
     if caller.client is not None and not known_host:
-        return _unauthorised("A client token is valid for this proxy's endpoints only, and is not sent to other hosts.")
+        return proxy_errors.TOKEN_FOR_OTHER_HOST().response()
     if not requires_token or caller.known:
         return None
-    if known_host:
-        return _unauthorised("This proxy is for clients that have a token: send it as the API key.")
-    return _forbidden()
+    return (proxy_errors.TOKEN_REQUIRED if known_host else proxy_errors.HOST_NOT_ALLOWED)().response()
 
 
 def tunnel_refused(*, signed_in: bool, known_host: bool, requires_token: bool) -> Response | None:
     """The refusal of a CONNECT, or `None`. Known hosts are allowed: the requests in the tunnel carry the token."""
-    return _forbidden() if requires_token and not signed_in and not known_host else None
+    return proxy_errors.HOST_NOT_ALLOWED().response() if requires_token and not signed_in and not known_host else None
 
 
 def no_key(why: str) -> Response:
     """The refusal of a request with a valid token for which no key is lent: it has no other key to send."""
-    return _unauthorised(f"The client token is valid, but the proxy does not lend its key to this request: {why}.")
+    return proxy_errors.KEY_NOT_LENT(why=why).response()
 
 
 class Outsiders:
@@ -119,18 +114,3 @@ class Outsiders:
     def __contains__(self, client: Client) -> bool:
         """Whether the client is on another machine and has not authenticated."""
         return client in self._unknown
-
-
-def _unauthorised(message: str) -> Response:
-    # OpenAI's type and code: clients don't retry it, and users see that the key is wrong.
-    return proxy_errors.refusal(401, message, type="invalid_request_error", code="invalid_api_key", retry=False)
-
-
-def _forbidden() -> Response:
-    return proxy_errors.refusal(
-        403,
-        "This proxy connects clients on other machines to its own endpoints only.",
-        type="invalid_request_error",
-        code="host_not_allowed",
-        retry=False,
-    )

@@ -190,13 +190,8 @@ def _item(limit: int) -> RateLimitItemPerMinute:
 
 
 def _refusal(used_up: _Standing, headers: Mapping[str, str]) -> Response:
-    refusal = proxy_errors.refusal(
-        429,
-        f"This client token has used up its {used_up.limit} {used_up.kind} a minute.",
-        type="rate_limit_error",
-        code="rate_limit_exceeded",
-        # One second more: a retry at the exact end of the window, or by another clock, would be refused again.
-        retry_after=used_up.frees + 1,
-    )
+    # One second more: a retry at the exact end of the window, or by another clock, would be refused again.
+    wait = used_up.frees + 1
+    refusal = proxy_errors.CLIENT_LIMIT_REACHED(limit=used_up.limit, kind=used_up.kind, retry_after=wait).response()
     refusal.headers.update(headers)
     return refusal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..exchange import Response
-from ..wire.proxy_errors import refusal
+from ..wire import proxy_errors
 
 
 class NotAdmitted(Exception):
@@ -18,32 +18,13 @@ class NotAdmitted(Exception):
 
 def queue_full(limit: int, waiting: int, retry_after: float) -> NotAdmitted:
     """Too many wait already: code `proxy_queue_full`. `retry_after`: seconds."""
-    return _refused(
-        f"hunyuan-fix lets {limit} calls at once through to this account (hunyuan_concurrency), {waiting} wait "
-        f"already (hunyuan_queue_max).",
-        "proxy_queue_full",
-        retry_after,
-    )
+    seconds = math.ceil(retry_after)
+    error = proxy_errors.QUEUE_FULL(limit=limit, waiting=waiting, seconds=seconds, retry_after=seconds)
+    return NotAdmitted(error.response())
 
 
 def queue_timeout(limit: int, waited: float, retry_after: float) -> NotAdmitted:
     """It waited too long: code `proxy_queue_timeout`. `waited` and `retry_after`: seconds."""
-    return _refused(
-        f"hunyuan-fix lets {limit} calls at once through to this account (hunyuan_concurrency), and none of them "
-        f"ended within {waited:.0f} s for this one to follow (hunyuan_queue_timeout).",
-        "proxy_queue_timeout",
-        retry_after,
-    )
-
-
-def _refused(message: str, code: str, retry_after: float) -> NotAdmitted:
     seconds = math.ceil(retry_after)
-    return NotAdmitted(
-        refusal(
-            429,
-            f"{message} Try again in {seconds} s.",
-            type="rate_limit_error",
-            code=code,
-            retry_after=seconds,
-        )
-    )
+    error = proxy_errors.QUEUE_TIMEOUT(limit=limit, waited=waited, seconds=seconds, retry_after=seconds)
+    return NotAdmitted(error.response())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import json_body, rule_names, sse
+from ..wire import json_body, proxy_errors, rule_names, sse
 from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
 from .tool_placing import ToolNames, TooMany
@@ -22,15 +22,6 @@ MAX_CHOICES = 128
 
 _PLAIN_END = b"\n\n"
 """The end of an event as endpoints write it. Whatever stands before it, no event goes on after it."""
-
-_INCOMPLETE: JsonObject = {
-    "error": {
-        "message": "The endpoint ended its answer without a finish reason: the answer is incomplete.",
-        "type": "upstream_error",
-        "param": None,
-        "code": "stream_incomplete",
-    }
-}
 
 
 class ChatStream:
@@ -121,7 +112,7 @@ class ChatStream:
     def _incomplete(self) -> bytes:
         why = "the stream ends without a finish reason: an error event says so"
         self._note(Change(rule_names.STREAM_END, "", why))
-        return sse.event(json_body.serialise(_INCOMPLETE))
+        return sse.event(proxy_errors.STREAM_INCOMPLETE().body())
 
     def _sent_for(self, event: sse.Event) -> bytes:
         if not self._holds_text and _needs_nothing(event.raw):

@@ -60,6 +60,16 @@ class FlowSettings:
 
 
 @dataclass(frozen=True)
+class DispatchSettings:
+    """mitmproxy's event dispatch (`hooks.mitmproxy_internals`)."""
+
+    fast_dispatch: bool = option(
+        True,
+        "Replace mitmproxy's event dispatch and some checks by faster ones that do the same, if its version is known.",
+    )
+
+
+@dataclass(frozen=True)
 class DrainingSettings:
     """The end of the process (`hooks.draining`)."""
 

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..observe import log
+from ..wire import safe_text
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -119,4 +119,4 @@ class Watcher:
                 try:
                     await look()
                 except Exception as error:
-                    logger.error("A watched file could not be looked at:\n%s", log.failure(error))
+                    logger.error("A watched file could not be looked at:\n%s", safe_text.traceback_without_text(error))

@@ -16,16 +16,34 @@ from mitmproxy.proxy.layers.modes import Socks5AuthData
 
 from .. import profiles
 from ..access import callers
-from ..observe import log
 from ..options import Settings
 from ..route import Routes
-from ..runtime import Services
+from ..runtime import Runtime
 from ..wire import host_names
 from . import authority, proxy_modes
 from .mitmproxy_options import option
+from .process import Process
 from .starting import LateReader
 
 logger = logging.getLogger("hunyuan_fix")
+
+_UNTRUSTED = (
+    "TLS with a client for %s failed; most likely it doesn't trust the proxy's CA. For that client set "
+    "SSL_CERT_FILE (Python, curl, Rust) to %s and NODE_EXTRA_CA_CERTS (Node) to %s and start it anew; scripts/env "
+    "prints these variables%s."
+)
+"""Values: host, path of the bundle (`SSL_CERT_FILE` replaces a client's roots, so it needs the public ones too), path
+of the CA alone, and `_NO_BUNDLE` or nothing."""
+_NO_BUNDLE = " and makes the first of these files, which isn't there"
+
+_SHUT_DOWN = (
+    "%s WAS SHUT DOWN on %s: requests to it, and to the reverse port before it, get no answer. Add "
+    "--set hunyuan_upstream=%s to send them to its successor, which needs a key of its own."
+)
+"""Values: host, day, and the successor's base URL."""
+
+_UNREACHABLE = "%s can't be reached. hunyuan_upstream=URL would send its requests elsewhere."
+"""Value: a host of the old platform, which has been shut down."""
 
 _NOT_SHOWN = "The client has sent no token."
 
@@ -37,7 +55,8 @@ class InForce(Protocol):
     routes: Routes
     requires_token: bool
     """Clients on other machines must authenticate before anything else."""
-    services: Services
+    runtime: Runtime
+    process: Process
 
 
 class Connections:
@@ -60,7 +79,7 @@ class Connections:
                     target,
                 )
             elif self._in_force.settings.upstream is None and (gone := profiles.shut_down(target)):
-                logger.warning(log.SHUT_DOWN, target, gone.shut_down, gone.moved_to)
+                logger.warning(_SHUT_DOWN, target, gone.shut_down, gone.moved_to)
 
     def done(self) -> None:
         """Undo `running`, at the end or at a hot reload."""
@@ -69,15 +88,15 @@ class Connections:
     def client_connected(self, client: Client) -> Awaitable[None] | None:
         """Hold connections during startup; reject remote ones until the listener is bound to this machine."""
         if proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0]):
-            self._in_force.services.outsiders.arrived(client)
+            self._in_force.runtime.outsiders.arrived(client)
         if proxy_modes.is_exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
-        elif not self._in_force.services.starting.over:
+        elif not self._in_force.process.starting.over:
             return self._wait(client)
         return None
 
     async def _wait(self, client: Client) -> None:
-        client.error = await self._in_force.services.starting.wait()
+        client.error = await self._in_force.process.starting.wait()
         proxyserver = ctx.master.addons.get("proxyserver")
         handler = proxyserver.connections.get(client.id) if proxyserver else None
         if handler is not None and client in handler.transports:
@@ -85,15 +104,15 @@ class Connections:
             connection.reader = LateReader(connection.reader)
 
     def socks5_auth(self, data: Socks5AuthData) -> None:
-        """Record a client that proxyauth, which runs before scripts, has accepted."""
+        """Exchange a client that proxyauth, which runs before scripts, has accepted."""
         if data.valid:
-            self._in_force.services.outsiders.known(data.client_conn)
+            self._in_force.runtime.outsiders.known(data.client_conn)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """Refuse tunnels of unknown clients to other hosts: this isn't an open proxy."""
         client, signed_in = flow.client_conn, "proxyauth" in flow.metadata
         if signed_in:
-            self._in_force.services.outsiders.known(client)
+            self._in_force.runtime.outsiders.known(client)
         if flow.response is None:
             refusal = callers.tunnel_refused(
                 signed_in=signed_in,
@@ -105,7 +124,7 @@ class Connections:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP."""
-        if self._in_force.requires_token and data.client in self._in_force.services.outsiders:
+        if self._in_force.requires_token and data.client in self._in_force.runtime.outsiders:
             data.server.error = _NOT_SHOWN
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
@@ -143,7 +162,7 @@ class Connections:
         """Log a hint when the endpoint can't be reached: the old platform has been shut down."""
         host = (data.server.address or ("",))[0]
         if data.server.error != _NOT_SHOWN and self._known(host) and self._in_force.settings.upstream is None:
-            logger.warning(log.UNREACHABLE, host)
+            logger.warning(_UNREACHABLE, host)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """Log a hint when a client doesn't trust the proxy's certificate."""
@@ -151,8 +170,8 @@ class Connections:
         if self._known(host) and data.context.server.address:
             confdir = Path(ctx.options.confdir).expanduser().absolute()
             bundle = authority.bundle_file(confdir)
-            missing = "" if bundle.exists() else log.NO_BUNDLE
-            logger.warning(log.UNTRUSTED, host, bundle, authority.ca_file(confdir), missing)
+            missing = "" if bundle.exists() else _NO_BUNDLE
+            logger.warning(_UNTRUSTED, host, bundle, authority.ca_file(confdir), missing)
 
     def _must_authenticate(self, client: Client) -> bool:
         return self._in_force.requires_token and proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0])

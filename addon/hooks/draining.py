@@ -13,13 +13,7 @@ from mitmproxy.proxy.layer import Layer
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-from ..exchange import Response
-from ..wire import proxy_errors
-
 logger = logging.getLogger("hunyuan_fix")
-
-RETRY_AFTER = 2.0
-"""Seconds after which a refused client may ask again: by then another process has taken over, or the port is closed."""
 
 _LAST_WORDS = 2.0
 """Seconds in which the errors that tell clients of the end are sent. One that doesn't read them isn't waited for."""
@@ -114,35 +108,6 @@ class Draining:
 
     def _unsent(self) -> int:
         return sum(not answer.is_sent for answer in self._answers)
-
-
-def refusal() -> Response:
-    """The answer to a request that comes while the process ends."""
-    return _elsewhere("The proxy is shutting down and takes no new requests. Nothing was sent on; try again shortly.")
-
-
-def cut(*, begun: bool = False) -> Response:
-    """The answer to a request whose time was over before its answer. `begun`: its body ends a stream, as an event."""
-    if begun:
-        return _elsewhere("The proxy was stopped in the middle of this answer, which is incomplete. Try again shortly.")
-    return _elsewhere("The proxy was stopped before this request had its answer. Try again shortly.")
-
-
-def _elsewhere(message: str) -> Response:
-    """An answer that closes its connection, so that the next request opens a new one: at whoever listens then.
-
-    mitmproxy leaves that header out of an HTTP/2 answer, where it is not allowed.
-    """
-    made = proxy_errors.refusal(
-        503,
-        message,
-        type="server_error",
-        code="proxy_shutting_down",
-        retry_after=RETRY_AFTER,
-        retry=True,
-    )
-    made.headers["connection"] = "close"
-    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body 
     try:
         data = await workers.run(unpack, _PACKED_COST * len(raw) if packed else 0)
     except TooLarge:
-        return _too_large(limit)
+        return proxy_errors.REQUEST_TOO_LARGE(limit=limit).response()
     except CodingError as error:
         return Body(raw, raw, flaw=str(error))
     unpacked = packed and (bool(encoding) or data is not raw)
@@ -52,29 +52,8 @@ async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body 
     try:
         text = await workers.run(lambda _: json_body.read(data), cost)
     except TooManyValues as error:
-        return _too_complex(error)
+        return proxy_errors.REQUEST_TOO_COMPLEX(count=error).response()
     except InvalidJson:
         return Body(data, data, changes=changes, flaw="its body is not valid JSON")
     changes += [Change(rule_names.UNICODE, "", why) for why in text.mended]
     return Body(data, text.data, text.value, changes, cost)
-
-
-def _too_large(limit: int) -> Response:
-    return proxy_errors.refusal(
-        413,
-        f"The request body is, or unpacks to, more than {limit} bytes (option hunyuan_max_body), or it unpacks to more "
-        "than 8 MiB and 8 times its size.",
-        type="invalid_request_error",
-        code="request_too_large",
-        retry=False,
-    )
-
-
-def _too_complex(error: TooManyValues) -> Response:
-    return proxy_errors.refusal(
-        413,
-        f"The request body has {error}, which is more than this proxy reads.",
-        type="invalid_request_error",
-        code="request_too_complex",
-        retry=False,
-    )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..record import Record
+from ..exchange import Exchange
 
 
 @dataclass(slots=True)
@@ -31,21 +31,21 @@ class Statistics:
     would: Counter[str] = field(default_factory=Counter)
     """The same for observed exchanges, in which it would have."""
 
-    def count(self, exchange: Record) -> None:
+    def count(self, exchange: Exchange) -> None:
         """Add an exchange that has ended."""
         self.exchanges += 1
-        observed = exchange["mode"] == "observe"
+        observed = exchange.mode == "observe"
         self.observed += observed
-        self.rewritten += bool(exchange["rules"]) and not observed
-        self.milliseconds += exchange["milliseconds"]
-        self.queued += exchange["queued"]
-        self.tokens += exchange["tokens"]
+        self.rewritten += bool(exchange.rules) and not observed
+        self.milliseconds += exchange.milliseconds
+        self.queued += exchange.queued
+        self.tokens += exchange.tokens
         if observed:
-            self.would.update(exchange["rules"])
+            self.would.update(exchange.rules)
             return
-        self.vision_calls += exchange["vision_calls"]
-        self.cached += exchange["cached"]
-        self.rules.update(exchange["rules"])
+        self.vision_calls += exchange.vision_calls
+        self.cached += exchange.cached
+        self.rules.update(exchange.rules)
 
     def text(self, failures: int, more: Iterable[str] = ()) -> str:
         """The counts as lines; `failures` are exceptions in the addon itself, `more` lines stand before the rules."""

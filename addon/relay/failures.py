@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from ..exchange import Response
 from ..upstream.client import NOT_TRUSTED, TLS_FAILED, CallFailed
 from ..upstream.retry import may_pass
-from ..wire import content_coding, json_body, proxy_errors
+from ..wire import content_coding, json_body, proxy_errors, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import TOO_LARGE, Flaw
+from ..wire.openai_error import ProxyError
 from .headers import for_client, value
 from .job import OWN_HEADER, Headers, Job, Reply
 
@@ -19,7 +20,8 @@ MAX_ERROR = 1 << 20
 _KEPT_HEADERS = frozenset([b"retry-after", b"x-request-id"])
 _NEVER_AGAIN = (b"x-should-retry", b"false")
 
-_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_TYPES = {401: "authentication_error", 403: "permission_error"}
+"""OpenAI's types for statuses of the endpoint; for the others `proxy_errors` has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,16 @@ class Failure:
     may_pass: bool
 
 
-def reply(refusal: Response, headers: Headers = ()) -> Reply:
+def reply(error: ProxyError, headers: Headers = ()) -> Reply:
     """An error of the proxy's own, with what `headers` say about trying again and the endpoint's request id."""
+    return of_response(error.response(), headers)
+
+
+def of_response(made: Response, headers: Headers = ()) -> Reply:
+    """`reply` for an error that is an answer already."""
     kept = [(name, text) for name, text in headers if name.lower() in _KEPT_HEADERS]
-    own = [(name.encode(), text.encode()) for name, text in {**refusal.headers, OWN_HEADER: "1"}.items()]
-    return Reply(refusal.status, [*own, *kept], refusal.body)
+    own = [(name.encode(), text.encode()) for name, text in {**made.headers, OWN_HEADER: "1"}.items()]
+    return Reply(made.status, [*own, *kept], made.body)
 
 
 def refused(status: int, headers: Headers, body: bytes, job: Job) -> Failure:
@@ -44,24 +51,21 @@ def refused(status: int, headers: Headers, body: bytes, job: Job) -> Failure:
     passes = may_pass(status, text, job.profile, job.model)
     if _json(text) is not None:
         return Failure(Reply(status, _advised(for_client(headers), passes), body), passes)
-    refusal = proxy_errors.refusal(
-        status,
-        f"The endpoint answered HTTP {status} with something that is no JSON.",
-        type=_type(status),
-        code="upstream_error",
-        retry=None if passes else False,
+    error = proxy_errors.UPSTREAM_ERROR(
+        number=status, status=status, type=_TYPES.get(status), retry=None if passes else False
     )
-    return Failure(reply(refusal, headers), passes)
+    return Failure(reply(error, headers), passes)
 
 
 def unusable(flaw: Flaw, headers: Headers, job: Job) -> Failure:
     """A success that is no answer. An error in it is read as if it had come with the status that it means."""
     if flaw.error is not None:
-        status = proxy_errors.meant_status(flaw.error, job.profile, job.model)
+        status = vendor_errors.meant_status(flaw.error, job.profile, job.model)
         plain = [line for line in for_client(headers) if line[0].lower() not in _OF_THE_BODY]
         return refused(status, [*plain, (b"content-type", b"application/json")], flaw.error, job)
     passes = flaw is not TOO_LARGE
-    return Failure(reply(proxy_errors.invalid_answer(flaw.what, retry=None if passes else False), headers), passes)
+    error = proxy_errors.INVALID_ANSWER(flaw=flaw.what, retry=None if passes else False)
+    return Failure(reply(error, headers), passes)
 
 
 _OF_THE_BODY = frozenset([b"content-type", b"content-encoding"])
@@ -69,53 +73,27 @@ _OF_THE_BODY = frozenset([b"content-type", b"content-encoding"])
 
 def timed_out() -> Failure:
     """The endpoint was silent for too long."""
-    return _passing(504, "The endpoint did not answer in time.", "upstream_timeout")
+    return Failure(reply(proxy_errors.UPSTREAM_TIMEOUT()), may_pass=True)
 
 
 def unreached(error: CallFailed) -> Failure:
     """No connection, or one that broke before the answer was there. The error's text names the kind, no address."""
     kind = str(error)
     if error.begun:
-        return _passing(502, f"The endpoint broke off its answer ({kind}).", "upstream_invalid_answer")
-    if kind == NOT_TRUSTED:
-        # No number of tries makes a certificate a trusted one; who waits for them learns of it later.
-        message = (
-            f"There is no secure connection with the endpoint: {kind} (ssl_verify_upstream_trusted_ca, ssl_insecure)."
-        )
-        refusal = proxy_errors.refusal(502, message, type="server_error", code="upstream_tls_failed", retry=False)
-        return Failure(reply(refusal), may_pass=False)
-    if kind == TLS_FAILED:
-        return _passing(502, f"There is no secure connection with the endpoint: {kind}.", "upstream_tls_failed")
-    return _passing(502, f"The endpoint could not be reached: {kind}.", "upstream_unreachable")
-
-
-def broken() -> Response:
-    """The proxy itself failed."""
-    return proxy_errors.refusal(
-        502,
-        "The proxy failed while it relayed this request. Its log says more.",
-        type="server_error",
-        code="proxy_failed",
-    )
+        entry = proxy_errors.ANSWER_BROKEN_OFF
+    elif kind == NOT_TRUSTED:
+        # No number of tries makes a certificate a trusted one, and the client would learn of it later.
+        entry = proxy_errors.UPSTREAM_NOT_TRUSTED
+    elif kind == TLS_FAILED:
+        entry = proxy_errors.UPSTREAM_TLS_FAILED
+    else:
+        entry = proxy_errors.UPSTREAM_UNREACHABLE
+    return Failure(reply(entry(kind=kind)), may_pass=entry.retry is not False)
 
 
 def stream_broken(*, timed_out: bool) -> bytes:
     """The error (one line of JSON) that ends a stream after its first event."""
-    what = "fell silent" if timed_out else "broke off"
-    return json_body.serialise(
-        {
-            "error": {
-                "message": f"The endpoint {what} in the middle of its answer: the answer is incomplete.",
-                "type": "upstream_error",
-                "param": None,
-                "code": "upstream_timeout" if timed_out else "stream_broken",
-            }
-        }
-    )
-
-
-def _passing(status: int, message: str, code: str) -> Failure:
-    return Failure(reply(proxy_errors.refusal(status, message, type="server_error", code=code)), may_pass=True)
+    return (proxy_errors.STREAM_TIMEOUT if timed_out else proxy_errors.STREAM_BROKEN)().body()
 
 
 def _advised(headers: Headers, passes: bool) -> Headers:
@@ -123,10 +101,6 @@ def _advised(headers: Headers, passes: bool) -> Headers:
     if passes:
         return headers
     return [*(line for line in headers if line[0].lower() != _NEVER_AGAIN[0]), _NEVER_AGAIN]
-
-
-def _type(status: int) -> str:
-    return _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:

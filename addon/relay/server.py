@@ -14,11 +14,9 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 
-from ..hooks import draining
-from ..observe import log
 from ..upstream.client import Outgoing
 from ..upstream.gate import Gate
-from ..wire import proxy_errors
+from ..wire import proxy_errors, safe_text
 from . import failures
 from .job import RELAY_HEADER, ClientLeft, Headers, Job, Reply
 from .tries import Call, Counts
@@ -66,6 +64,11 @@ class Relay:
     def forget(self, secret: str) -> None:
         """Let a request with `secret` be refused, if none has come yet."""
         self._jobs.pop(secret, None)
+
+    @property
+    def expected(self) -> int:
+        """Jobs whose requests haven't come yet."""
+        return len(self._jobs)
 
     @property
     def under_way(self) -> int:
@@ -135,15 +138,15 @@ class Relay:
             if not (isinstance(ended, asyncio.CancelledError) and self._cutting):
                 client.drop()
             elif client.begun:
-                client.end(call.cut(draining.cut(begun=True).body))
+                client.end(call.cut(proxy_errors.STOPPED_IN_STREAM().body()))
             else:
-                client.send(failures.reply(draining.cut()))
+                client.send(failures.reply(proxy_errors.STOPPED()))
         except Exception as error:
-            logger.error("A call could not be relayed:\n%s", log.failure(error))
+            logger.error("A call could not be relayed:\n%s", safe_text.traceback_without_text(error))
             if client.begun:
                 client.drop()
             else:
-                client.send(failures.reply(failures.broken()))
+                client.send(failures.reply(proxy_errors.PROXY_FAILED_IN_RELAY()))
 
 
 class _Connections(httputil.HTTPServerConnectionDelegate):
@@ -246,15 +249,7 @@ class _Client:
         self._connection.close()
 
 
-_REFUSED = failures.reply(
-    proxy_errors.refusal(
-        403,
-        "This port is for the proxy itself: the request has no valid secret.",
-        type="permission_error",
-        code="relay_secret_unknown",
-        retry=False,
-    )
-)
+_REFUSED = failures.reply(proxy_errors.RELAY_SECRET_UNKNOWN())
 
 
 def _tornado_headers(headers: Headers) -> httputil.HTTPHeaders:

@@ -105,7 +105,7 @@ class Call:
             passage = await self._entered(again=self._tries > 0)
         except TurnedAway as turned_away:
             self._counts.turned_away += 1
-            return failures.reply(turned_away.refusal)
+            return failures.of_response(turned_away.refusal)
         try:
             if not self._job.course.wanted():
                 self._counts.abandoned += 1

@@ -6,7 +6,7 @@ Sources: "目前仅支持 input 和 model 参数 … dimensions 固定为 1024" 
 from __future__ import annotations
 
 from ..exchange import Change, JsonObject, Response
-from ..wire.proxy_errors import refusal
+from ..wire import proxy_errors
 from .context import RuleContext
 from .fields import escape
 
@@ -60,27 +60,21 @@ def _wrong_dimensions(body: JsonObject, context: RuleContext) -> Response | None
         return None
     if not isinstance(asked, bool) and asked in (known, str(known)):
         return None
-    message = f"The model {model} answers with {known} dimensions and no other number: leave `dimensions` out."
-    return refusal(400, message, type="invalid_request_error", code="unsupported_dimensions", param="dimensions")
+    return proxy_errors.UNSUPPORTED_DIMENSIONS(model=model, known=known).response()
 
 
 def _too_many_inputs(body: JsonObject) -> Response | None:
     inputs = body.get("input")
     if not isinstance(inputs, list) or len(inputs) <= MAX_INPUTS:
         return None
-    message = f"The input has {len(inputs)} texts; at most {MAX_INPUTS} are taken in one request, as by OpenAI."
-    return refusal(400, message, type="invalid_request_error", code="too_many_inputs", param="input")
+    return proxy_errors.TOO_MANY_INPUTS(count=len(inputs), limit=MAX_INPUTS).response()
 
 
 def _token_ids(body: JsonObject) -> Response | None:
     inputs = body.get("input")
     if not isinstance(inputs, list) or not any(_is_tokens(item) for item in inputs):
         return None
-    message = (
-        "The input is token ids, but this endpoint takes text only: send strings. "
-        "LangChain does with OpenAIEmbeddings(check_embedding_ctx_length=False)."
-    )
-    return refusal(400, message, type="invalid_request_error", code="unsupported_input", param="input")
+    return proxy_errors.UNSUPPORTED_INPUT().response()
 
 
 def _is_tokens(item: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..exchange import Change, JsonObject, Response
-from ..wire.proxy_errors import refusal
+from ..wire import proxy_errors
 from .context import RuleContext
 
 
@@ -33,12 +33,7 @@ def embedding_refusal(body: JsonObject, context: RuleContext) -> Response | None
     model = context.profile.model(body.get("model"))
     if not (context.rerouted and model.embedding and model.successor):
         return None
-    message = (
-        f"The embedding model {model.id} does not exist here. Its successor is {model.successor}; it is not "
-        "used in its place, because vectors of two models do not fit into one index: ask for it by name and "
-        "embed the documents anew."
-    )
-    return refusal(404, message, type="invalid_request_error", code="model_not_found", param="model")
+    return proxy_errors.EMBEDDING_MODEL_RETIRED(model=model.id, successor=model.successor).response()
 
 
 def _last(given: str, context: RuleContext) -> str:

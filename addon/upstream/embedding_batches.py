@@ -15,7 +15,7 @@ import httpx
 from ..answers import embeddings
 from ..exchange import JsonObject, Response
 from ..profiles import Profile
-from ..wire import json_body, proxy_errors
+from ..wire import json_body, proxy_errors, vendor_errors
 from . import retry
 from .calls import OwnCalls, Upstream
 from .client import CallFailed, CallTimedOut, Outgoing
@@ -130,9 +130,9 @@ class EmbeddingBatches:
             except TurnedAway as away:
                 return retry.turned_away(away, again=again)
             except CallTimedOut:
-                return Setback("timeout", _unreached(504, "did not answer in time", "upstream_timeout"))
+                return Setback("timeout", proxy_errors.BATCH_TIMEOUT().response())
             except CallFailed as error:
-                return Setback(str(error), _unreached(502, "could not be reached", "upstream_unreachable"))
+                return Setback(str(error), proxy_errors.BATCH_UNREACHABLE().response())
             return self._read(answer, body, batches.profile)
 
         def log_setback(setback: Setback[object], number: int) -> None:
@@ -166,7 +166,7 @@ class EmbeddingBatches:
 
 def _usable(answer: httpx.Response, body: JsonObject) -> JsonObject | Response | Setback[Response]:
     """The answer to one batch, if it is a list of as many vectors."""
-    unusable = _unreached(502, "gave no usable answer", "upstream_invalid_answer")
+    unusable = proxy_errors.BATCH_INVALID_ANSWER().response()
     if answer.status_code != 200:
         return unusable
     try:
@@ -182,15 +182,10 @@ def _usable(answer: httpx.Response, body: JsonObject) -> JsonObject | Response |
 
 
 def _refused(answer: httpx.Response, model_id: str, profile: Profile) -> Response:
-    honest = proxy_errors.honest(
+    honest = vendor_errors.translate_error(
         answer.status_code, answer.content, answer.headers.get("retry-after"), profile, model_id
     )
     if honest is not None:
         return honest
     headers = {name: answer.headers[name] for name in _PASSED_HEADERS if name in answer.headers}
     return Response(answer.status_code, headers, answer.content)
-
-
-def _unreached(status: int, what: str, code: str) -> Response:
-    message = f"The endpoint {what} for one part of this embeddings request, which is too large for one call."
-    return proxy_errors.refusal(status, message, type="server_error", code=code)

@@ -69,11 +69,5 @@ class Gate:
 
 
 def _spared(upstream: str, seconds: float) -> Response:
-    return proxy_errors.refusal(
-        503,
-        f"The endpoint {host(upstream)} is down: its last calls failed, so the proxy spares it. It will be tried again "
-        f"in {math.ceil(seconds)} s.",
-        type="server_error",
-        code="upstream_down",
-        retry_after=seconds,
-    )
+    seconds_left = math.ceil(seconds)
+    return proxy_errors.UPSTREAM_DOWN(host=host(upstream), seconds=seconds_left, retry_after=seconds).response()

@@ -17,7 +17,7 @@ from ..config import values as read
 from ..config.option import option
 from ..exchange import Response
 from ..profiles import Profile
-from ..wire import proxy_errors
+from ..wire import vendor_errors
 from .circuit_breaker import Verdict
 from .client import CallFailed
 from .gate import TurnedAway
@@ -110,7 +110,7 @@ def may_pass(status: int, body: bytes, profile: Profile, model: str) -> bool:
 
     Its rate limit is a 400 (docs/facts/hunyuan.md#rate-limit), and a quota that is used up stays so under any status.
     """
-    honest = proxy_errors.honest(status, body, None, profile, model)
+    honest = vendor_errors.translate_error(status, body, None, profile, model)
     return (status if honest is None else honest.status) in _PASSING
 
 

@@ -22,14 +22,11 @@ from ..upstream.calls import OwnCalls, Upstream
 from ..upstream.client import CallFailed, CallTimedOut, Outgoing
 from ..upstream.gate import Gate, TurnedAway
 from ..upstream.retry import Setback
-from ..wire import json_body, proxy_errors
+from ..wire import json_body, proxy_errors, vendor_errors
 from .descriptions import Description, Failure, Finding
 
 MAX_TOKENS = 2000
 """Length of a description: one screen of text, transcribed."""
-
-RETRY_AFTER = 5.0
-"""Seconds that a client is told to wait where the endpoint names none."""
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -143,9 +140,9 @@ class Vision:
         except TurnedAway as away:
             return retry.turned_away(away, again=again)
         except CallTimedOut:
-            return Setback("timeout", _passing(504, "vision_timeout", "did not answer in time", call))
+            return Setback("timeout", proxy_errors.VISION_TIMEOUT(model=call.model).response())
         except CallFailed as error:
-            return Setback(str(error), _passing(502, "vision_unreachable", "could not be reached", call))
+            return Setback(str(error), proxy_errors.VISION_UNREACHABLE(model=call.model).response())
         if answer.status_code == 200:
             return _description(answer, call)
         return self._failure(answer, call)
@@ -185,7 +182,7 @@ def _description(answer: httpx.Response, call: VisionCall) -> Finding | Setback[
         text = _text(choice["message"].get("content"))
         filtered = choice.get("finish_reason") in _FILTERED
     except (json_body.InvalidJson, LookupError, TypeError, AttributeError):
-        return Setback("no chat answer", _passing(502, "vision_bad_answer", "sent something that is no answer", call))
+        return Setback("no chat answer", proxy_errors.VISION_BAD_ANSWER(model=call.model).response())
     if filtered:
         return Failure("refused")
     return Description(text) if text else Setback("empty answer", Failure("empty"))
@@ -204,7 +201,7 @@ def _meaning(answer: httpx.Response, call: VisionCall) -> _Meaning:
     status = answer.status_code
     if retry.may_pass(status, answer.content, call.profile, call.model):
         return _Meaning.PASSES
-    honest = proxy_errors.honest(status, answer.content, None, call.profile, call.model)
+    honest = vendor_errors.translate_error(status, answer.content, None, call.profile, call.model)
     if honest is not None:
         if honest.headers.get("x-should-retry") == "false":
             return _Meaning.QUOTA
@@ -212,60 +209,28 @@ def _meaning(answer: httpx.Response, call: VisionCall) -> _Meaning:
     return _BY_STATUS.get(status, _Meaning.OTHER)
 
 
-def _passing(status: int, code: str, what: str, call: VisionCall, wait: float | None = None) -> Response:
-    """The error for a failure that may pass, after the last try."""
-    return proxy_errors.refusal(
-        status,
-        f"The image of this request was not described: the vision model {call.model} {what}. Nothing was forwarded.",
-        type="rate_limit_error" if status == 429 else "server_error",
-        code=code,
-        retry_after=RETRY_AFTER if wait is None else wait,
-    )
-
-
 def _passing_status(status: int, call: VisionCall, wait: float | None) -> Response:
-    """The same for an HTTP status, which a client must not take for its own request's."""
+    """The error, after the last try, for an HTTP status that may pass. A client must not take it for its own request's.
+
+    `wait`: the seconds that the endpoint asked for.
+    """
     if status < 500 and status not in (408, 409, 425):
-        return _passing(429, "rate_limit_exceeded", "is rate limited", call, wait)
-    return _passing(503, "vision_unavailable", f"answered HTTP {status}", call, wait)
+        return proxy_errors.VISION_RATE_LIMITED(model=call.model, retry_after=wait).response()
+    return proxy_errors.VISION_UNAVAILABLE(model=call.model, number=status, retry_after=wait).response()
 
 
 def _final(meaning: _Meaning, status: int, call: VisionCall) -> Response:
     """The error for what a retry can't fix: a status that clients don't retry (docs/facts/clients.md#retries)."""
-    if meaning is _Meaning.KEY:
-        return proxy_errors.refusal(
-            401,
-            f"The key of this request was refused for the vision model {call.model} (HTTP {status}), which describes "
-            "the images of this request.",
-            type="authentication_error",
-            code="invalid_api_key",
-        )
-    if meaning is _Meaning.MODEL:
-        return proxy_errors.refusal(
-            400,
-            f"The vision model {call.model}, which describes the images of this request, is unknown or retired "
-            f"(HTTP {status}). Set the option hunyuan_vision_model to a model that the endpoint offers.",
-            type="invalid_request_error",
-            code="vision_model_not_found",
-            retry=False,
-        )
-    if meaning is _Meaning.QUOTA:
-        return proxy_errors.refusal(
-            400,
-            f"The quota of the vision model {call.model}, which describes the images of this request, is used up "
-            f"(HTTP {status}).",
-            type="insufficient_quota",
-            code="insufficient_quota",
-            retry=False,
-        )
-    return proxy_errors.refusal(
-        400,
-        f"The call to the vision model {call.model}, which describes the images of this request, failed with "
-        f"HTTP {status}.",
-        type="invalid_request_error",
-        code="vision_call_failed",
-        retry=False,
-    )
+    match meaning:
+        case _Meaning.KEY:
+            entry = proxy_errors.VISION_KEY_REFUSED
+        case _Meaning.MODEL:
+            entry = proxy_errors.VISION_MODEL_NOT_FOUND
+        case _Meaning.QUOTA:
+            entry = proxy_errors.VISION_QUOTA
+        case _:
+            entry = proxy_errors.VISION_CALL_FAILED
+    return entry(model=call.model, number=status).response()
 
 
 ANNOUNCED = "(the description of the image would stand here: no vision model was asked)"

@@ -1,186 +1,541 @@
-"""Refusals: OpenAI-shaped errors, and the endpoint's errors turned into what they really mean.
+"""The catalogue of errors that the proxy answers with. `docs/errors.md` is made from it.
 
-Why statuses matter: real clients send what got a 400 once, but what gets a lasting 429 or 5xx up to 30 times
-(docs/facts/clients.md#retries). So an error that a retry can't fix gets status 400.
+Rules for an entry:
+
+- Its status says whether a retry can help. Clients send what got a 400 once, but what gets a lasting 429 or 5xx up to
+  30 times (docs/facts/clients.md#retries): an error that a retry can't fix has status 400, 401, 403, 404 or 413, or
+  `retry=False`.
+- Its message says what is wrong, where, and what to do, without any message content or key.
+- Code and status are an interface: clients act on them, so they don't change.
+
+Use: `proxy_errors.QUEUE_FULL(limit=4, waiting=9, seconds=3, retry_after=2.4).response()`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
 
-from ..exchange import JsonObject, Response
-from ..profiles import ErrorKind, ErrorRule, Profile
-from . import json_body
-from .flaws import Flaw
+from .openai_error import ProxyError, type_of
 
-DEFAULT_RETRY_AFTER = 2.0
-"""Seconds to wait after a rate limit whose answer names none."""
-
-
-def refusal(
-    status: int,
-    message: str,
-    *,
-    type: str,
-    code: str | None,
-    param: str | None = None,
-    retry_after: float | None = None,
-    retry: bool | None = None,
-    extra: Mapping[str, object] | None = None,
-) -> Response:
-    """An error as OpenAI words it: `{"error": {"message", "type", "param", "code"}}`.
-
-    `retry_after`: seconds, sent as whole ones, rounded up. `retry`: what `x-should-retry` tells OpenAI's SDKs,
-    unset if None. `extra`: further fields of the error object.
-    """
-    error = {"message": message, "type": type, "param": param, "code": code, **(extra or {})}
-    headers = {"content-type": "application/json"}
-    if retry_after is not None:
-        headers["retry-after"] = str(math.ceil(retry_after))
-    if retry is not None:
-        headers["x-should-retry"] = "true" if retry else "false"
-    return Response(status, headers, json_body.serialise({"error": error}))
+IN_STREAM = 200
+"""Status of an entry that is no answer of its own: an event that ends a stream which began with this status."""
+UPSTREAM_STATUS = 0
+"""Status of an entry that has the status of the endpoint's answer."""
 
 
-def honest(status: int, body: bytes, retry_after: str | None, profile: Profile, model_id: str) -> Response | None:
-    """What the endpoint's error answer really is, by the profile's error rules; None: pass it as it came.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One kind of error. `message` is a template for `str.format`; its fields are the values that a call takes."""
 
-    The vendor's whole error object is kept under `error.vendor`, its message as `error.message`. Only JSON
-    answers with an error object and an error status are looked at: an error inside a 200 passes.
-    `retry_after` is the endpoint's own header, if any.
-    """
-    error = _vendor_error(body) if status >= 400 else None
-    if error is None:
-        return None
-    kind = next((rule.kind for rule in profile.errors if _matches(rule, status, error)), None)
-    return None if kind is None else _meant(kind, error, retry_after, profile, model_id)
+    status: int
+    code: str
+    message: str
+    when: str
+    """When a client gets it, for the documentation."""
+    advice: str
+    """What its reader can do, for the documentation."""
+    type: str = ""
+    """Empty: the type that OpenAI uses with this status."""
+    param: str | None = None
+    retry: bool | None = None
+    retry_after: float | None = None
+    closes: bool = False
 
+    def __call__(
+        self,
+        *,
+        status: int | None = None,
+        type: str | None = None,
+        retry: bool | None = None,
+        retry_after: float | None = None,
+        param: str | None = None,
+        vendor: Mapping[str, object] | None = None,
+        **values: object,
+    ) -> ProxyError:
+        """This error with `values` in its message. What is not given is as in the catalogue.
 
-def unusable(flaw: Flaw, profile: Profile, model_id: str) -> Response:
-    """What a success that is no answer should have been: the endpoint's error with its honest status, or a 502."""
-    if flaw.error is None:
-        return invalid_answer(flaw.what)
-    status = meant_status(flaw.error, profile, model_id)
-    as_it_came = Response(status, {"content-type": "application/json"}, flaw.error)
-    return honest(status, flaw.error, None, profile, model_id) or as_it_came
-
-
-def invalid_answer(what: str, retry: bool | None = None) -> Response:
-    """The error for an answer that can't be used; `what` says why."""
-    return refusal(
-        502,
-        f"The endpoint's answer can't be used: {what}.",
-        type="server_error",
-        code="upstream_invalid_answer",
-        retry=retry,
-    )
-
-
-def meant_status(text: bytes, profile: Profile, model_id: str) -> int:
-    """The status that the endpoint should have sent with the error object in the JSON `text`."""
-    if honest(400, text, None, profile, model_id) is not None:
-        return 400  # its rules are about errors that come with this status
-    error = _vendor_error(text) or {}
-    return _status_of_code(error.get("code")) or _STATUSES.get(str(error.get("type")), 502)
-
-
-_STATUSES = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "permission_error": 403,
-    "rate_limit_error": 429,
-    "content_filter_error": 451,
-}
-"""Error types as TokenHub and OpenAI name them (docs/facts/tokenhub.md#errors)."""
+        Raises `KeyError` if the message has a field that isn't among `values`.
+        """
+        status = self.status if status is None else status
+        return ProxyError(
+            status=status,
+            type=type or self.type or type_of(status),
+            code=self.code,
+            message=self.message.format(**values),
+            param=param or self.param,
+            retry=self.retry if retry is None else retry,
+            retry_after=self.retry_after if retry_after is None else retry_after,
+            closes=self.closes,
+            vendor=vendor,
+        )
 
 
-def _status_of_code(code: object) -> int | None:
-    """TokenHub's codes begin with their status: 429001 (document 1823/131595)."""
-    digits = str(code)
-    status = int(digits[:3]) if digits.isascii() and digits.isdigit() and len(digits) in (3, 6) else 0
-    return status if 400 <= status <= 599 else None
+# Who may use the proxy (access/)
 
+TOKEN_MISPLACED = Entry(
+    status=401,
+    code="invalid_api_key",
+    message="A client token stands in a header for API keys, but not as the key: send it as it is, in Authorization: "
+    "Bearer.",
+    when="a client token stands in a key header in a form that no client sends",
+    advice="set the token as the client's API key",
+    retry=False,
+)
+TOKEN_INVALID = Entry(
+    status=401,
+    code="invalid_api_key",
+    message="This client token is unknown, disabled, or not the only one in the request.",
+    when="the client token is not valid",
+    advice="ask for a new token; whoever runs the proxy makes one with `scripts/token`",
+    retry=False,
+)
+TOKEN_FOR_OTHER_HOST = Entry(
+    status=401,
+    code="invalid_api_key",
+    message="A client token is valid for this proxy's endpoints only, and is not sent to other hosts.",
+    when="a request with a client token goes to another host",
+    advice="send the token to the endpoint's base URL only",
+    retry=False,
+)
+TOKEN_REQUIRED = Entry(
+    status=401,
+    code="invalid_api_key",
+    message="This proxy is for clients that have a token: send it as the API key.",
+    when="a client on another machine sends neither a token nor the proxy's password",
+    advice="set a client token as the API key",
+    retry=False,
+)
+KEY_NOT_LENT = Entry(
+    status=401,
+    code="invalid_api_key",
+    message="The client token is valid, but the proxy does not lend its key to this request: {why}.",
+    when="the token is valid, but there is no key to lend for this request",
+    advice="the message names the reason",
+    retry=False,
+)
+HOST_NOT_ALLOWED = Entry(
+    status=403,
+    code="host_not_allowed",
+    message="This proxy connects clients on other machines to its own endpoints only.",
+    when="a client on another machine asks for a host that is not one of the endpoints",
+    advice="use the proxy for the endpoint only (`NO_PROXY`), or sign in with `proxyauth`",
+    retry=False,
+)
+CLIENT_LIMIT_REACHED = Entry(
+    status=429,
+    code="rate_limit_exceeded",
+    message="This client token has used up its {limit} {kind} a minute.",
+    when="a client token has used up its requests or tokens a minute",
+    advice="wait for `Retry-After`; `x-ratelimit-…` headers say what is left",
+)
 
-def _meant(kind: ErrorKind, error: JsonObject, retry_after: str | None, profile: Profile, model_id: str) -> Response:
-    message = _message(error)
-    vendor = {"vendor": error}
-    match kind:
-        case "rate_limit":
-            seconds, date = _wait(retry_after)
-            limited = refusal(
-                429,
-                message,
-                type="rate_limit_error",
-                code="rate_limit_exceeded",
-                retry_after=seconds,
-                extra=vendor,
-            )
-            if date is not None:
-                limited.headers["retry-after"] = date
-            return limited
-        case "quota":
-            return refusal(
-                400, message, type="insufficient_quota", code="insufficient_quota", retry=False, extra=vendor
-            )
-        case "model_not_found":
-            return refusal(
-                404,
-                message + _advice(profile, model_id),
-                type="invalid_request_error",
-                param="model",
-                code="model_not_found",
-                extra=vendor,
-            )
-        case "content_filter":
-            return refusal(400, message, type="invalid_request_error", code="content_filter", extra=vendor)
+# What the proxy can read (hooks/)
 
+REQUEST_TOO_LARGE = Entry(
+    status=413,
+    code="request_too_large",
+    message="The request body is, or unpacks to, more than {limit} bytes (option hunyuan_max_body), or it unpacks to "
+    "more than 8 MiB and 8 times its size.",
+    when="the body is larger than `hunyuan_max_body`, or unpacks to more than 8 MiB and 8 times its size",
+    advice="send less, or without content coding; `hunyuan_max_body`",
+    retry=False,
+)
+REQUEST_TOO_COMPLEX = Entry(
+    status=413,
+    code="request_too_complex",
+    message="The request body has {count}, which is more than this proxy reads.",
+    when="the body's JSON has more values than the proxy reads",
+    advice="send fewer messages or smaller tool schemas",
+    retry=False,
+)
+UNTRANSLATABLE = Entry(
+    status=400,
+    code="untranslatable",
+    message="This request can't be translated for the endpoint: {why}",
+    when="a request in another format than Chat Completions says what that format can't say",
+    advice="the message names the place",
+    retry=False,
+)
+PROXY_LOOP = Entry(
+    status=400,  # not 508, which clients would retry
+    code="proxy_loop",
+    message="A call of this proxy's own ({header}) came back to it: hunyuan_upstream or hunyuan_outgoing_proxy leads "
+    "to the proxy itself.",
+    when="a call of the proxy's own came back to it",
+    advice="set `hunyuan_upstream` or `hunyuan_outgoing_proxy` to another address",
+    retry=False,
+)
+PROXY_FAILED_AT_HEADERS = Entry(
+    status=502,
+    code="proxy_failed",
+    message="The proxy failed at the request's headers and sent nothing to the endpoint. See its log.",
+    when="a fault of the proxy itself, before it knew where the request may go",
+    advice="report it with the log",
+)
+PROXY_FAILED_IN_RELAY = Entry(
+    status=502,
+    code="proxy_failed",
+    message="The proxy failed while it relayed this request. See its log.",
+    when="a fault of the proxy itself while it relayed the call",
+    advice="report it with the log",
+)
+IMAGE_CASCADE_FAILED = Entry(
+    status=502,
+    code="image_cascade_failed",
+    message="The proxy failed while it worked on the request's images and sent nothing to the endpoint. See its log.",
+    when="a fault of the proxy itself in a request with images",
+    advice="report it with the log",
+)
+SHUTTING_DOWN = Entry(
+    status=503,
+    code="proxy_shutting_down",
+    message="The proxy is shutting down and takes no new requests. Nothing was sent to the endpoint; try again "
+    "shortly.",
+    when="the request came while the proxy was ending",
+    advice="try again: another process listens by then, or the port is closed",
+    retry=True,
+    retry_after=2.0,
+    closes=True,
+)
+STOPPED = Entry(
+    status=503,
+    code="proxy_shutting_down",
+    message="The proxy was stopped before this request had its answer. Try again shortly.",
+    when="the proxy ended before the answer had begun",
+    advice="try again; `hunyuan_drain_timeout` gives requests more time at an end",
+    retry=True,
+    retry_after=2.0,
+    closes=True,
+)
+STOPPED_IN_STREAM = Entry(
+    status=IN_STREAM,
+    code="proxy_shutting_down",
+    type="server_error",
+    message="The proxy was stopped in the middle of this answer, which is incomplete. Try again shortly.",
+    when="the proxy ended in the middle of a stream",
+    advice="try again; `hunyuan_drain_timeout` gives requests more time at an end",
+)
+RELAY_SECRET_UNKNOWN = Entry(
+    status=403,
+    code="relay_secret_unknown",
+    type="permission_error",
+    message="This port is for the proxy itself: the request has no valid secret.",
+    when="another program sent a request to the proxy's internal port",
+    advice="use the proxy's own port",
+    retry=False,
+)
 
-def _vendor_error(body: bytes) -> JsonObject | None:
-    try:
-        answer = json_body.parse(body)
-    except json_body.InvalidJson:
-        return None
-    if not isinstance(answer, dict) or not isinstance(answer.get("error"), dict):
-        return None
-    # A sibling product puts the id beside the error object (docs/facts/hunyuan.md#errors): it is kept with the rest.
-    beside = {key: value for key, value in answer.items() if key != "error"}
-    return {**beside, **answer["error"]}
+# What no model takes (rules/, pipeline)
 
+INPUT_TOO_LONG = Entry(
+    status=400,
+    code="context_length_exceeded",
+    message="The input is estimated at {estimated} tokens, past the limit of {limit} of the model {model}. The "
+    "endpoint would drop its beginning and not say so (hunyuan_overlong=error).",
+    when="`hunyuan_overlong=error` and the input is longer than the model's limit",
+    advice="send a shorter history, or take another model",
+    param="messages",
+)
+UNSUPPORTED_DIMENSIONS = Entry(
+    status=400,
+    code="unsupported_dimensions",
+    message="The model {model} answers with {known} dimensions and no other number: leave `dimensions` out.",
+    when="an embeddings request asks for another vector length than the model's",
+    advice="leave `dimensions` out",
+    param="dimensions",
+)
+TOO_MANY_INPUTS = Entry(
+    status=400,
+    code="too_many_inputs",
+    message="The input has {count} texts; at most {limit} are taken in one request, as by OpenAI.",
+    when="an embeddings request has more than 2048 texts",
+    advice="send several requests",
+    param="input",
+)
+UNSUPPORTED_INPUT = Entry(
+    status=400,
+    code="unsupported_input",
+    message="The input is token ids, but this endpoint takes text only: send strings. LangChain does with "
+    "OpenAIEmbeddings(check_embedding_ctx_length=False).",
+    when="an embeddings request has token ids in place of text",
+    advice="send strings; in LangChain: `check_embedding_ctx_length=False`",
+    param="input",
+)
+EMBEDDING_MODEL_RETIRED = Entry(
+    status=404,
+    code="model_not_found",
+    message="The embedding model {model} does not exist here. Its successor is {successor}; it is not used in its "
+    "place, because vectors of two models do not fit into one index: ask for it by name and embed the documents anew.",
+    when="a retired embedding model, on a request that is re-routed",
+    advice="ask for the successor, and embed all documents anew",
+    param="model",
+)
 
-def _matches(rule: ErrorRule, status: int, error: JsonObject) -> bool:
-    return (
-        (rule.status is None or rule.status == status)
-        and (rule.code is None or rule.code == str(error.get("code")))
-        and (rule.message is None or rule.message in _message(error))
-    )
+# The account's queue and the endpoint's circuit breaker (admission/, upstream/)
 
+QUEUE_FULL = Entry(
+    status=429,
+    code="proxy_queue_full",
+    message="hunyuan-fix lets {limit} calls at once through to this account (hunyuan_concurrency), {waiting} wait "
+    "already (hunyuan_queue_max). Try again in {seconds} s.",
+    when="`hunyuan_queue_max` requests wait for the account already",
+    advice="fewer clients, or raise `hunyuan_queue_max`",
+)
+QUEUE_TIMEOUT = Entry(
+    status=429,
+    code="proxy_queue_timeout",
+    message="hunyuan-fix lets {limit} calls at once through to this account (hunyuan_concurrency), and none of them "
+    "ended within {waited:.0f} s for this one to follow (hunyuan_queue_timeout). Try again in {seconds} s.",
+    when="no call of the account ended within `hunyuan_queue_timeout`",
+    advice="fewer clients, or raise `hunyuan_queue_timeout`",
+)
+UPSTREAM_DOWN = Entry(
+    status=503,
+    code="upstream_down",
+    message="The endpoint {host} is down: its last calls failed, so the proxy spares it. It will be tried again in "
+    "{seconds} s.",
+    when="the endpoint failed several times in a row and is left alone for a while",
+    advice="wait for `Retry-After`; `hunyuan_breaker_failures=0` turns this off",
+)
 
-def _message(error: JsonObject) -> str:
-    message = error.get("message")
-    return message if isinstance(message, str) and message else "The endpoint gave no reason."
+# What the endpoint answered, or didn't (relay/, upstream/embedding_batches, answers/)
 
+UPSTREAM_ERROR = Entry(
+    status=UPSTREAM_STATUS,
+    code="upstream_error",
+    message="The endpoint answered HTTP {number} with something that is no JSON.",
+    when="the endpoint's error is a page or empty (`hunyuan_retry=all`)",
+    advice="the status is the endpoint's: 5xx may pass, 4xx may not",
+)
+INVALID_ANSWER = Entry(
+    status=502,
+    code="upstream_invalid_answer",
+    message="The endpoint's answer can't be used: {flaw}.",
+    when="the endpoint sent a page, nothing, or an answer without choices under a status of success",
+    advice="try again; `hunyuan_retry=all` does",
+)
+ANSWER_BROKEN_OFF = Entry(
+    status=502,
+    code="upstream_invalid_answer",
+    message="The endpoint broke off its answer ({kind}).",
+    when="the connection broke after the answer's status had come (`hunyuan_retry=all`)",
+    advice="try again",
+)
+UPSTREAM_TIMEOUT = Entry(
+    status=504,
+    code="upstream_timeout",
+    message="The endpoint did not answer in time.",
+    when="the endpoint was silent for `hunyuan_upstream_timeout` (`hunyuan_retry=all`)",
+    advice="try again, or raise `hunyuan_upstream_timeout`",
+)
+UPSTREAM_UNREACHABLE = Entry(
+    status=502,
+    code="upstream_unreachable",
+    message="The endpoint could not be reached: {kind}.",
+    when="no connection with the endpoint (`hunyuan_retry=all`)",
+    advice="check network and `hunyuan_upstream`",
+)
+UPSTREAM_NOT_TRUSTED = Entry(
+    status=502,
+    code="upstream_tls_failed",
+    message="There is no secure connection with the endpoint: {kind} (ssl_verify_upstream_trusted_ca, ssl_insecure).",
+    when="the endpoint's certificate is not trusted (`hunyuan_retry=all`)",
+    advice="behind a company's proxy: `--set ssl_verify_upstream_trusted_ca=FILE`",
+    retry=False,
+)
+UPSTREAM_TLS_FAILED = Entry(
+    status=502,
+    code="upstream_tls_failed",
+    message="There is no secure connection with the endpoint: {kind}.",
+    when="the TLS handshake with the endpoint failed (`hunyuan_retry=all`)",
+    advice="try again; check what stands between here and the endpoint",
+)
+STREAM_BROKEN = Entry(
+    status=IN_STREAM,
+    code="stream_broken",
+    type="upstream_error",
+    message="The endpoint broke off in the middle of its answer: the answer is incomplete.",
+    when="the endpoint broke off a stream after its first event (`hunyuan_retry=all`)",
+    advice="try again",
+)
+STREAM_TIMEOUT = Entry(
+    status=IN_STREAM,
+    code="upstream_timeout",
+    type="upstream_error",
+    message="The endpoint fell silent in the middle of its answer: the answer is incomplete.",
+    when="the endpoint was silent for `hunyuan_upstream_timeout` in the middle of a stream (`hunyuan_retry=all`)",
+    advice="try again, or raise `hunyuan_upstream_timeout`",
+)
+STREAM_EVENT_TOO_LARGE = Entry(
+    status=IN_STREAM,
+    code="stream_event_too_large",
+    type="upstream_error",
+    message="The endpoint sent an event of more than 1 MiB, which can't be translated.",
+    when="one event of a stream is larger than 1 MiB, for a client that speaks another format than Chat Completions",
+    advice="ask for shorter answers",
+)
+STREAM_INCOMPLETE = Entry(
+    status=IN_STREAM,
+    code="stream_incomplete",
+    type="upstream_error",
+    message="The endpoint ended its answer without a finish reason: the answer is incomplete.",
+    when="a stream ended properly, but without a finish reason",
+    advice="try again",
+)
+BATCH_TIMEOUT = Entry(
+    status=504,
+    code="upstream_timeout",
+    message="The endpoint did not answer in time for one part of this embeddings request, which is too large for one "
+    "call.",
+    when="one part of an embeddings request that is sent in parts had no answer in time",
+    advice="try again, or send fewer texts",
+)
+BATCH_UNREACHABLE = Entry(
+    status=502,
+    code="upstream_unreachable",
+    message="The endpoint could not be reached for one part of this embeddings request, which is too large for one "
+    "call.",
+    when="no connection for one part of an embeddings request that is sent in parts",
+    advice="check network and `hunyuan_upstream`",
+)
+BATCH_INVALID_ANSWER = Entry(
+    status=502,
+    code="upstream_invalid_answer",
+    message="The endpoint gave no usable answer for one part of this embeddings request, which is too large for one "
+    "call.",
+    when="one part of an embeddings request that is sent in parts got an answer that can't be used",
+    advice="try again",
+)
 
-def _advice(profile: Profile, model_id: str) -> str:
-    successor = profile.model(model_id).successor
-    return f' (the model "{model_id}" has a successor: "{successor}")' if successor else ""
+# Calls to the vision model (cascade, vision/)
 
+IMAGES_LATE = Entry(
+    status=504,
+    code="vision_timeout",
+    message="The images of this request were not all described in time. Nothing was sent to the endpoint; finished "
+    "descriptions are kept for the next try.",
+    when="the images were not all described within `hunyuan_cascade_deadline`",
+    advice="try again: finished descriptions are kept",
+    retry_after=5.0,
+)
+VISION_TIMEOUT = Entry(
+    status=504,
+    code="vision_timeout",
+    message="An image of this request was not described: the vision model {model} did not answer in time. Nothing was "
+    "sent to the endpoint.",
+    when="the vision model did not answer within `hunyuan_vision_timeout`, after all tries",
+    advice="try again, or raise `hunyuan_vision_timeout`",
+    retry_after=5.0,
+)
+VISION_UNREACHABLE = Entry(
+    status=502,
+    code="vision_unreachable",
+    message="An image of this request was not described: the vision model {model} could not be reached. Nothing was "
+    "sent to the endpoint.",
+    when="no connection for a vision call, after all tries",
+    advice="check network and `hunyuan_outgoing_proxy`",
+    retry_after=5.0,
+)
+VISION_BAD_ANSWER = Entry(
+    status=502,
+    code="vision_bad_answer",
+    message="An image of this request was not described: the vision model {model} sent something that is no answer. "
+    "Nothing was sent to the endpoint.",
+    when="the vision model's answer can't be used, after all tries",
+    advice="try again",
+    retry_after=5.0,
+)
+VISION_RATE_LIMITED = Entry(
+    status=429,
+    code="rate_limit_exceeded",
+    message="An image of this request was not described: the vision model {model} is rate limited. Nothing was sent to "
+    "the endpoint.",
+    when="the vision model is rate limited, after all tries",
+    advice="wait for `Retry-After`; a lower `hunyuan_vision_concurrency`",
+    retry_after=5.0,
+)
+VISION_UNAVAILABLE = Entry(
+    status=503,
+    code="vision_unavailable",
+    message="An image of this request was not described: the vision model {model} answered HTTP {number}. Nothing was "
+    "sent to the endpoint.",
+    when="the vision model answered with an error that may pass, after all tries",
+    advice="try again",
+    retry_after=5.0,
+)
+VISION_KEY_REFUSED = Entry(
+    status=401,
+    code="invalid_api_key",
+    type="authentication_error",
+    message="The key of this request was refused for the vision model {model} (HTTP {number}), which describes the "
+    "images of this request.",
+    when="the request's key was refused for the vision model",
+    advice="a key that may use that model, or another `hunyuan_vision_model`",
+)
+VISION_MODEL_NOT_FOUND = Entry(
+    status=400,
+    code="vision_model_not_found",
+    message="The vision model {model}, which describes the images of this request, is unknown or retired (HTTP "
+    "{number}). Set the option hunyuan_vision_model to a model that the endpoint offers.",
+    when="the endpoint does not offer the vision model",
+    advice="`hunyuan_vision_model=ID`",
+    retry=False,
+)
+VISION_QUOTA = Entry(
+    status=400,
+    code="insufficient_quota",
+    type="insufficient_quota",
+    message="The quota of the vision model {model}, which describes the images of this request, is used up (HTTP "
+    "{number}).",
+    when="the account's quota for the vision model is used up",
+    advice="the vendor's console",
+    retry=False,
+)
+VISION_CALL_FAILED = Entry(
+    status=400,
+    code="vision_call_failed",
+    message="The call to the vision model {model}, which describes the images of this request, failed with HTTP "
+    "{number}.",
+    when="a vision call failed with a status that a retry can't fix",
+    advice="look the status up at the vendor",
+    retry=False,
+)
 
-def _wait(retry_after: str | None) -> tuple[float, str | None]:
-    """What `Retry-After` asks for: seconds, or a date, which is passed on as it is (RFC 9110 section 10.2.3)."""
-    if retry_after is None:
-        return DEFAULT_RETRY_AFTER, None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        return DEFAULT_RETRY_AFTER, retry_after if _is_date(retry_after) else None
-    return (seconds if 0 <= seconds < math.inf else DEFAULT_RETRY_AFTER), None
+# The endpoint's own errors under the status that they mean (wire/vendor_errors)
 
+RATE_LIMIT_EXCEEDED = Entry(
+    status=429,
+    code="rate_limit_exceeded",
+    message="{message}",
+    when="the endpoint's rate limit, which the old platform sends as 400",
+    advice="wait for `Retry-After`; `hunyuan_retry=all`, or a lower `hunyuan_concurrency`",
+    retry_after=2.0,
+)
+INSUFFICIENT_QUOTA = Entry(
+    status=400,
+    code="insufficient_quota",
+    type="insufficient_quota",
+    message="{message}",
+    when="the account's quota is used up",
+    advice="the vendor's console",
+    retry=False,
+)
+MODEL_NOT_FOUND = Entry(
+    status=404,
+    code="model_not_found",
+    message="{message}",
+    when="the endpoint does not know the model, or has retired it",
+    advice="the message names the successor if there is one; `hunyuan_successors=old=new`",
+    param="model",
+)
+CONTENT_FILTER = Entry(
+    status=400,
+    code="content_filter",
+    message="{message}",
+    when="the endpoint refuses the content",
+    advice="change the content: a retry gets the same answer",
+)
 
-def _is_date(text: str) -> bool:
-    try:
-        parsedate_to_datetime(text)
-    except ValueError:
-        return False
-    return True
+CATALOGUE: Mapping[str, Entry] = {name: entry for name, entry in list(globals().items()) if isinstance(entry, Entry)}
+"""Every error that the proxy can answer with, by its name here, in this order."""

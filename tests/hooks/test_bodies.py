@@ -47,7 +47,7 @@ async def test_after_a_failure_the_original_bytes_go_on(
             answer = await client.post("/chat/completions", content=body)
             assert answer.status_code == 200
             assert "x-hunyuan-fix" not in answer.headers
-            assert proxy.addon.repair.failures == number
+            assert proxy.addon.runtime.failures == number
     assert [arrived.body for arrived in endpoint.arrived] == [body, body]
     assert "failure 2 since start" in caplog.text
     assert "builtins.RuntimeError" in caplog.text
@@ -85,14 +85,14 @@ async def test_a_failure_on_an_answer_lets_it_pass(
     proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setattr("hunyuan_fix.answers.whole.repair_answer", fails)
-    monkeypatch.setattr("hunyuan_fix.wire.proxy_errors.honest", fails)
+    monkeypatch.setattr("hunyuan_fix.wire.vendor_errors.translate_error", fails)
     monkeypatch.setattr("hunyuan_fix.answers.repaired.ChatStream", fails)
     async with proxy.client() as client:
         for given in (chat_answer("hi"), json_answer({"error": {}}, 400), stream_answer(b"data: [DONE]\n\n")):
             endpoint.answer = given
             answer = await client.post("/chat/completions", json=BAD)
             assert (answer.status_code, answer.content) == (given.status, b"".join(given.chunks))  # type: ignore[arg-type]
-    assert proxy.addon.repair.failures == 3
+    assert proxy.addon.runtime.failures == 3
     assert "secret" not in caplog.text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator
 
@@ -11,7 +10,7 @@ import pytest
 from mitmproxy.test import tflow
 from mitmproxy.utils import asyncio_utils
 
-from hunyuan_fix.hooks.draining import Draining, refusal
+from hunyuan_fix.hooks.draining import Draining
 
 LONG = 3600.0
 """Seconds; a test that waits this long is ended by pytest."""
@@ -129,15 +128,3 @@ def test_new_exchanges_are_refused_once_it_has_begun():
     assert not draining.begun
     draining.begin()
     assert draining.begun
-
-
-def test_the_refusal_sends_the_client_elsewhere():
-    made = refusal()
-    error = json.loads(made.body)["error"]
-    assert (made.status, error["type"], error["code"]) == (503, "server_error", "proxy_shutting_down")
-    assert made.headers == {
-        "content-type": "application/json",
-        "retry-after": "2",
-        "x-should-retry": "true",
-        "connection": "close",
-    }

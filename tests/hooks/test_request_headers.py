@@ -295,7 +295,7 @@ async def test_a_wrong_password_beside_a_token_goes_no_further(trust: Trust, end
 @both_versions
 async def test_while_the_proxy_ends_nothing_new_begins(proxy: Proxy, endpoint: Endpoint, http2: bool):
     async with proxy.client(http2=http2) as client:
-        proxy.addon.services.draining.begin()
+        proxy.addon.process.draining.begin()
         answer = await client.post("/chat/completions", json=CHAT, headers=bearer(ALICE))
     assert code(answer) == (503, "proxy_shutting_down")
     assert int(answer.headers["retry-after"]) > 0

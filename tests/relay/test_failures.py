@@ -10,7 +10,7 @@ from hunyuan_fix.admission import Account
 from hunyuan_fix.relay import Job, failures
 from hunyuan_fix.upstream.client import CallFailed
 from hunyuan_fix.wire.flaws import Flaw
-from hunyuan_fix.wire.proxy_errors import refusal
+from hunyuan_fix.wire.openai_error import ProxyError
 
 
 def job(profile: str = "hunyuan") -> Job:
@@ -61,7 +61,8 @@ def test_error_in_a_success_has_the_status_that_it_means(profile: str, error: di
 
 def test_own_error_keeps_what_the_endpoint_says_about_trying_again() -> None:
     made = failures.reply(
-        refusal(503, "x", type="server_error", code=None), [(b"Retry-After", b"3"), (b"Server", b"nginx")]
+        ProxyError(status=503, type="server_error", code=None, message="x"),
+        [(b"Retry-After", b"3"), (b"Server", b"nginx")],
     )
     assert (b"Retry-After", b"3") in made.headers
     assert b"Server" not in dict(made.headers)

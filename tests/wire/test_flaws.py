@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix import profiles
 from hunyuan_fix.exchange import JsonObject
-from hunyuan_fix.wire import flaws, proxy_errors
+from hunyuan_fix.wire import flaws, vendor_errors
 from hunyuan_fix.wire.flaws import Flaw
 from tests.strategies import json_values
 
@@ -64,14 +64,14 @@ def test_no_json(body: bytes) -> None:
 def test_an_error_under_a_status_of_success_has_the_status_that_it_means(
     answer: JsonObject, status: int, code: str, message: str
 ) -> None:
-    refused = proxy_errors.unusable(flaw(answer), LEGACY, "m")
+    refused = vendor_errors.unusable_answer(flaw(answer), LEGACY, "m")
     error = json.loads(refused.body)["error"]
     assert (refused.status, error["code"], error["message"]) == (status, code, message)
     assert refused.headers["content-type"] == "application/json"
 
 
 def test_what_is_no_answer_is_a_502() -> None:
-    refused = proxy_errors.unusable(flaws.NO_CHOICES, LEGACY, "m")
+    refused = vendor_errors.unusable_answer(flaws.NO_CHOICES, LEGACY, "m")
     assert refused.status == 502
     assert json.loads(refused.body)["error"]["code"] == "upstream_invalid_answer"
 
@@ -80,6 +80,6 @@ def test_what_is_no_answer_is_a_502() -> None:
 def test_any_json_is_an_answer_or_becomes_an_error(value: object) -> None:
     found = flaws.of_answer(json.dumps(value).encode())
     if isinstance(found, Flaw):
-        refused = proxy_errors.unusable(found, LEGACY, "m")
+        refused = vendor_errors.unusable_answer(found, LEGACY, "m")
         assert refused.status >= 400
         assert json.loads(refused.body)["error"]

@@ -1,138 +1,257 @@
+"""The catalogue of the proxy's own errors: its interface, its use, and its page in the docs."""
+
 from __future__ import annotations
 
+import ast
 import json
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+from typing import Any
 
 import pytest
 
-from hunyuan_fix import profiles
-from hunyuan_fix.exchange import JsonObject, Response
-from hunyuan_fix.profiles import Profile
-from hunyuan_fix.wire.proxy_errors import honest, refusal
+from hunyuan_fix.wire import proxy_errors
+from hunyuan_fix.wire.openai_error import ProxyError
+from hunyuan_fix.wire.proxy_errors import CATALOGUE, Entry
+from scripts.lib import error_page
 
-LEGACY, TOKENHUB = profiles.load("hunyuan"), profiles.load("tokenhub")
-
-
-def vendor(code: str | int, message: str = "请求限频，请稍后重试", type: str = "runtime_error") -> bytes:
-    """The legacy endpoint's envelope (docs/facts/hunyuan.md#errors)."""
-    error = {"id": "0" * 32, "message": message, "type": type, "param": None, "code": code}
-    return json.dumps({"error": error}).encode()
+ADDON = Path(__file__).parents[2] / "addon"
+SOURCES = sorted(ADDON.rglob("*.py"))
+OPTIONS = {"status", "type", "retry", "param", "retry_after", "vendor"}
+"""Arguments of a call that aren't values for the message."""
 
 
-def error_of(refused: Response) -> JsonObject:
-    error: JsonObject = json.loads(refused.body)["error"]
-    return error
-
-
-def ask(
-    status: int,
-    body: bytes,
-    retry_after: str | None = None,
-    profile: Profile = LEGACY,
-    model: str = "hunyuan-turbo",
-) -> Response:
-    refused = honest(status, body, retry_after, profile, model)
-    assert refused is not None
-    return refused
-
-
-def test_a_refusal_has_openai_s_shape() -> None:
-    refused = refusal(429, "slow down", type="rate_limit_error", code="x", retry_after=0.2, retry=True)
-    assert json.loads(refused.body) == {
-        "error": {"message": "slow down", "type": "rate_limit_error", "param": None, "code": "x"}
+def test_an_error_has_openai_s_shape() -> None:
+    made = ProxyError(status=429, message="slow", type="rate_limit_error", code="x", retry_after=0.2, retry=True)
+    assert json.loads(made.body()) == {
+        "error": {"message": "slow", "type": "rate_limit_error", "param": None, "code": "x"}
     }
-    assert refused.status == 429
-    assert refused.headers == {"content-type": "application/json", "retry-after": "1", "x-should-retry": "true"}
+    assert made.response().status == 429
+    assert made.response().body == made.body()
+    assert made.response().headers == {
+        "content-type": "application/json",
+        "retry-after": "1",
+        "x-should-retry": "true",
+    }
 
 
-def test_a_refusal_says_nothing_on_retries_unless_told() -> None:
-    assert refusal(400, "no", type="t", code=None).headers == {"content-type": "application/json"}
+def test_an_error_says_nothing_on_retries_unless_told() -> None:
+    made = ProxyError(status=400, message="no", type="t", code=None)
+    assert made.response().headers == {"content-type": "application/json"}
 
 
-@pytest.mark.parametrize("code", ["2003", 2003, "rate_limit_exceeded"])
-def test_a_rate_limit_is_a_429_that_keeps_what_the_vendor_said(code: str | int) -> None:
-    refused = ask(400, vendor(code))
-    assert (refused.status, refused.headers["retry-after"]) == (429, "2")
-    error = error_of(refused)
-    assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
-    assert error["message"] == "请求限频，请稍后重试"
-    assert error["vendor"] == json.loads(vendor(code))["error"]
+def test_the_vendor_s_error_stands_beside_our_own() -> None:
+    made = proxy_errors.CONTENT_FILTER(message="{braces} stay", vendor={"code": 451})
+    assert json.loads(made.body())["error"] == {
+        "message": "{braces} stay",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "content_filter",
+        "vendor": {"code": 451},
+    }
+
+
+def test_a_call_overrules_the_catalogue_and_only_where_it_says_so() -> None:
+    assert proxy_errors.VISION_RATE_LIMITED(model="m").retry_after == 5.0
+    assert proxy_errors.VISION_RATE_LIMITED(model="m", retry_after=0.0).retry_after == 0.0
+    assert proxy_errors.INVALID_ANSWER(flaw="x").retry is None
+    assert proxy_errors.INVALID_ANSWER(flaw="x", retry=False).retry is False
+    own = proxy_errors.UPSTREAM_ERROR(number=404, status=404)
+    assert (own.status, own.type) == (404, "invalid_request_error")
+    assert proxy_errors.UPSTREAM_ERROR(number=401, status=401, type="authentication_error").type == (
+        "authentication_error"
+    )
+
+
+def test_a_request_that_comes_at_the_end_is_sent_elsewhere() -> None:
+    for entry in (proxy_errors.SHUTTING_DOWN, proxy_errors.STOPPED):
+        made = entry().response()
+        assert json.loads(made.body)["error"]["type"] == "server_error"
+        assert made.status == 503
+        assert made.headers == {
+            "content-type": "application/json",
+            "retry-after": "2",
+            "x-should-retry": "true",
+            "connection": "close",
+        }
+
+
+def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
+    """Changing a row breaks clients: it needs a line in the changelog."""
+    assert sorted({(entry.code, entry.status, entry(**values(entry)).type) for entry in CATALOGUE.values()}) == [
+        ("content_filter", 400, "invalid_request_error"),
+        ("context_length_exceeded", 400, "invalid_request_error"),
+        ("host_not_allowed", 403, "invalid_request_error"),
+        ("image_cascade_failed", 502, "server_error"),
+        ("insufficient_quota", 400, "insufficient_quota"),
+        ("invalid_api_key", 401, "authentication_error"),
+        ("invalid_api_key", 401, "invalid_request_error"),
+        ("model_not_found", 404, "invalid_request_error"),
+        ("proxy_failed", 502, "server_error"),
+        ("proxy_loop", 400, "invalid_request_error"),
+        ("proxy_queue_full", 429, "rate_limit_error"),
+        ("proxy_queue_timeout", 429, "rate_limit_error"),
+        ("proxy_shutting_down", 200, "server_error"),
+        ("proxy_shutting_down", 503, "server_error"),
+        ("rate_limit_exceeded", 429, "rate_limit_error"),
+        ("relay_secret_unknown", 403, "permission_error"),
+        ("request_too_complex", 413, "invalid_request_error"),
+        ("request_too_large", 413, "invalid_request_error"),
+        ("stream_broken", 200, "upstream_error"),
+        ("stream_event_too_large", 200, "upstream_error"),
+        ("stream_incomplete", 200, "upstream_error"),
+        ("too_many_inputs", 400, "invalid_request_error"),
+        ("unsupported_dimensions", 400, "invalid_request_error"),
+        ("unsupported_input", 400, "invalid_request_error"),
+        ("untranslatable", 400, "invalid_request_error"),
+        ("upstream_down", 503, "server_error"),
+        ("upstream_error", 0, "invalid_request_error"),
+        ("upstream_invalid_answer", 502, "server_error"),
+        ("upstream_timeout", 200, "upstream_error"),
+        ("upstream_timeout", 504, "server_error"),
+        ("upstream_tls_failed", 502, "server_error"),
+        ("upstream_unreachable", 502, "server_error"),
+        ("vision_bad_answer", 502, "server_error"),
+        ("vision_call_failed", 400, "invalid_request_error"),
+        ("vision_model_not_found", 400, "invalid_request_error"),
+        ("vision_timeout", 504, "server_error"),
+        ("vision_unavailable", 503, "server_error"),
+        ("vision_unreachable", 502, "server_error"),
+    ]
+
+
+def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
+    told_not_to = {name for name, entry in CATALOGUE.items() if entry.retry is False}
+    assert told_not_to == {
+        "TOKEN_MISPLACED",
+        "TOKEN_INVALID",
+        "TOKEN_FOR_OTHER_HOST",
+        "TOKEN_REQUIRED",
+        "KEY_NOT_LENT",
+        "HOST_NOT_ALLOWED",
+        "REQUEST_TOO_LARGE",
+        "REQUEST_TOO_COMPLEX",
+        "UNTRANSLATABLE",
+        "PROXY_LOOP",
+        "RELAY_SECRET_UNKNOWN",
+        "UPSTREAM_NOT_TRUSTED",
+        "VISION_MODEL_NOT_FOUND",
+        "VISION_QUOTA",
+        "VISION_CALL_FAILED",
+        "INSUFFICIENT_QUOTA",
+    }
+
+
+def test_an_entry_says_which_field_is_wrong() -> None:
+    assert {entry.code: entry.param for entry in CATALOGUE.values() if entry.param} == {
+        "context_length_exceeded": "messages",
+        "unsupported_dimensions": "dimensions",
+        "too_many_inputs": "input",
+        "unsupported_input": "input",
+        "model_not_found": "model",
+    }
+
+
+def fields(entry: Entry) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(entry.message) if name}
+
+
+def values(entry: Entry) -> dict[str, Any]:
+    return dict.fromkeys(fields(entry), 1.0)
+
+
+def misuses(source: str) -> Iterator[str]:
+    """Calls of entries whose arguments aren't the fields of the message.
+
+    An entry that is chosen first and called later (`entry = proxy_errors.A`, `entry(…)`) is looked for in the same
+    function.
+    """
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+            called = {id(call.func): [call] for call in calls if entry_name(call.func)}
+            later = [call for call in calls if isinstance(call.func, ast.IfExp) or name_of(call.func) == "entry"]
+            for node in ast.walk(function):
+                if name := entry_name(node):
+                    found = called.get(id(node), later)
+                    for call in found:
+                        given = {keyword.arg for keyword in call.keywords} - OPTIONS
+                        if given != fields(CATALOGUE[name]):
+                            yield f"{name} in {function.name}: {given}"
+                    if not found:
+                        yield f"{name} in {function.name} is not called"
+
+
+def entry_name(node: ast.AST) -> str:
+    named = isinstance(node, ast.Attribute) and name_of(node.value) == "proxy_errors" and node.attr in CATALOGUE
+    return node.attr if named and isinstance(node, ast.Attribute) else ""
+
+
+def name_of(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ADDON).as_posix())
+def test_each_call_gives_the_values_that_the_message_names(path: Path) -> None:
+    assert list(misuses(path.read_text(encoding="utf-8"))) == []
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    "call",
     [
-        ("7", "7"),
-        ("0", "0"),
-        ("1.2", "2"),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT"),
-        ("soon", "2"),
-        ("-3", "2"),
-        ("nan", "2"),
-        ("inf", "2"),
-        ("", "2"),
+        "proxy_errors.KEY_NOT_LENT()",
+        "proxy_errors.KEY_NOT_LENT(whi='x')",
+        "proxy_errors.TOKEN_INVALID(why='x')",
+        "(proxy_errors.TOKEN_INVALID if x else proxy_errors.KEY_NOT_LENT)()",
+        "entry = proxy_errors.KEY_NOT_LENT\n    entry(model='x')",
+        "entry = proxy_errors.TOKEN_INVALID",
     ],
 )
-def test_the_endpoint_s_own_retry_after_counts(given: str, sent: str) -> None:
-    assert ask(400, vendor("2003"), retry_after=given).headers["retry-after"] == sent
+def test_a_wrong_call_is_found(call: str) -> None:
+    assert len(list(misuses(f"def f():\n    {call}\n"))) == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "profile"),
-    [
-        (400, vendor("3008", "资源包余量已用尽，请购买资源包或开通后付费"), LEGACY),
-        (402, b'{"error":{"type":"permission_error","code":"401007","message":"endpoint is inactive"}}', TOKENHUB),
-    ],
-)
-def test_a_used_up_quota_is_not_tried_again(status: int, body: bytes, profile: Profile) -> None:
-    refused = ask(status, body, profile=profile)
-    assert refused.status == 400
-    assert refused.headers["x-should-retry"] == "false"
-    assert "retry-after" not in refused.headers
-    assert error_of(refused)["type"] == error_of(refused)["code"] == "insufficient_quota"
+def test_every_entry_is_used() -> None:
+    used = {entry_name(node) for path in SOURCES for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))}
+    assert used - {""} == set(CATALOGUE)
 
 
-@pytest.mark.parametrize("body", [vendor("1006", "模型不存在"), vendor("1001", "模型已下线")])
-def test_an_unknown_or_retired_model_is_a_404_that_names_the_successor(body: bytes) -> None:
-    refused = ask(400, body, model="hunyuan-translation")
-    error = error_of(refused)
-    assert (refused.status, error["code"], error["param"]) == (404, "model_not_found", "model")
-    assert error["message"].startswith(error["vendor"]["message"])
-    assert '"hy-mt2-pro"' in error["message"]
+def strangers(source: str) -> list[str]:
+    """Codes of errors that are written without the catalogue, and errors made apart from it."""
+    known = {entry.code for entry in CATALOGUE.values()}
+    tree = ast.parse(source)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    made = ["ProxyError" for call in calls if name_of(call.func) == "ProxyError"]
+    for node in (node for node in ast.walk(tree) if isinstance(node, ast.Dict)):
+        keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+        if "code" in keys and "message" in keys:
+            value = node.values[keys.index("code")]
+            texts = [text.value for text in ast.walk(value) if isinstance(text, ast.Constant)]
+            made += [str(text) for text in texts if isinstance(text, str) and text not in known]
+    return made
 
 
-def test_a_model_without_a_successor_keeps_the_vendor_s_words_alone() -> None:
-    body = b'{"error":{"message":"The model or service ID xyz does not exist","code":"400002"}}'
-    refused = ask(400, body, profile=TOKENHUB, model="xyz")
-    assert (refused.status, error_of(refused)["message"]) == (404, "The model or service ID xyz does not exist")
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ADDON).as_posix())
+def test_every_error_that_the_proxy_sends_is_in_the_catalogue(path: Path) -> None:
+    made = strangers(path.read_text(encoding="utf-8"))
+    assert made == (["ProxyError"] if path.name == "proxy_errors.py" else [])
 
 
-def test_tokenhub_s_451_is_a_content_filter() -> None:
-    body = b'{"error":{"type":"content_filter_error","code":"451001","message":"m","request_id":"r"}}'
-    refused = ask(451, body, profile=TOKENHUB)
-    assert (refused.status, error_of(refused)["code"]) == (400, "content_filter")
-    assert error_of(refused)["vendor"]["request_id"] == "r"
+@pytest.mark.parametrize("text", ['{"error": {"message": m, "code": "new_code"}}', 'ProxyError(code="x")'])
+def test_an_error_beside_the_catalogue_is_found(text: str) -> None:
+    assert strangers(text)
 
 
-def test_an_id_beside_the_error_is_kept() -> None:
-    refused = ask(400, b'{"id": "535952d3", "error": {"code": "2003"}}')
-    assert error_of(refused)["vendor"] == {"id": "535952d3", "code": "2003"}
-    assert error_of(refused)["message"]
+def test_the_page_is_made_from_the_catalogue() -> None:
+    assert error_page.PAGE.read_text(encoding="utf-8") == error_page.page(), "python -m scripts.lib.error_page"
 
 
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (400, vendor("1001", "messages 中 content 不能为空")),
-        (500, vendor("2003")),
-        (429, vendor("429001")),
-        (200, vendor("3008")),
-        (400, b"<html>2003</html>"),
-        (400, b'["2003"]'),
-        (400, b'{"error": "2003"}'),
-        (400, b'{"error": {"message": 5}}'),
-        (400, b"\xff"),
-        (400, b""),
-    ],
-)
-def test_everything_unknown_passes_as_it_came(status: int, body: bytes) -> None:
-    assert honest(status, body, None, LEGACY, "hunyuan-turbo") is None
+def test_the_page_has_a_row_for_each_entry() -> None:
+    rows = [line for line in error_page.page().splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(CATALOGUE)
+    for row, entry in zip(rows, CATALOGUE.values(), strict=True):
+        cells = row.strip("| ").split(" | ")
+        assert len(cells) == 5
+        assert cells[1] == f"`{entry.code}`"
+    assert [row.rpartition("| ")[2] for row in rows if "`upstream_tls_failed`" in row] == ["no |", "yes |"]

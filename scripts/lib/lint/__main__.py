@@ -13,11 +13,11 @@ from pathlib import Path
 
 from hunyuan_fix import options
 from hunyuan_fix.config.option import OptionError
-from hunyuan_fix.observe.log import failure
 from hunyuan_fix.options import OPTIONS, Settings
 from hunyuan_fix.profiles import PROFILE_NAMES
 from hunyuan_fix.texts import LANGUAGES
 from hunyuan_fix.wire import json_body
+from hunyuan_fix.wire.safe_text import traceback_without_text
 from scripts.lib.columns import wrap
 from scripts.lib.lint import reading, report
 from scripts.lib.lint.reading import Request, Unreadable
@@ -122,8 +122,10 @@ def _judged(request: Request, wanted: Wanted) -> Verdict | Unreadable:
     except Exception as error:
         # Python's own exit status for it, 1, would pass for "would be changed".
         fault = (
-            f"a fault in hunyuan-fix, which lets such a request pass as it came. Please report it:\n{failure(error)}"
+            "a fault in hunyuan-fix, which lets such a request pass as it came. Please report it:\n"
+            f"{traceback_without_text(error)}"
         )
+
         return Unreadable(request.source, fault)
 
 

@@ -1,0 +1,33 @@
+"""Text that may stand in a log, a metric or an answer: no message content, no key, no control characters."""
+
+from __future__ import annotations
+
+import re
+import traceback
+
+MAX_WORD = 80
+"""Characters of a client's text that `plain` keeps."""
+
+_UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
+
+
+def traceback_without_text(error: BaseException) -> str:
+    """Type and stack of an exception and its causes, one line for each frame.
+
+    The exceptions' own text is left out: it may quote a message or a key.
+    """
+    lines = []
+    link: BaseException | None = error
+    while link is not None:
+        kind = type(link)
+        lines.append(f"{kind.__module__}.{kind.__qualname__}")
+        lines += [
+            f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(link.__traceback__)
+        ]
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "\n".join(lines)
+
+
+def plain(text: str) -> str:
+    """`text` from a client as one word of at most `MAX_WORD` printable ASCII characters, others replaced by `?`."""
+    return _UNPRINTABLE.sub("?", text[:MAX_WORD])
