@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -10,17 +9,18 @@ from mitmproxy.utils import asyncio_utils
 
 from . import stores
 from .access.callers import Outsiders
-from .access.client_tokens import ClientTokens
-from .access.keys import LentKey
+from .access.client_tokens import ClientTokens, TokenSettings
+from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
 from .admission import Admission
 from .admission.leases import Leases
-from .cascade import Cascade
+from .cascade import Cascade, CascadeSettings
 from .config.config_file import ConfigFile
-from .config.options import Settings
+from .config.option import part
 from .config.values import StorePlaces
+from .config.watched_file import Watcher
+from .options import OPTIONS, Settings
 from .relay import Relay
-from .steps.describe_images import cascade_settings
 from .stores.redis import redis_client
 from .upstream.circuit_breaker import Breaker
 from .upstream.client import Outgoing, Transport
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 logger = logging.getLogger("hunyuan_fix")
-
-_LOOK_EVERY = 1.0
-"""Seconds between two looks at the files of keys and tokens."""
 
 
 class Runtime:
@@ -60,12 +57,12 @@ class Runtime:
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.outsiders = Outsiders()
-        self.config = ConfigFile()
+        self.config = ConfigFile(OPTIONS)
+        self._watcher = Watcher(self.config.look, self._look_at_secrets)
         self.failures = 0
         """Exceptions in the addon itself."""
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
-        self._watch: asyncio.Task[None] | None = None
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
 
@@ -76,7 +73,8 @@ class Runtime:
 
     def configure(self, settings: Settings, transport: Transport) -> None:
         """Go on under `settings`. Raises `OptionError`, and nothing is changed then."""
-        key, tokens = self.key.configured(settings), self.tokens.configured(settings)
+        key = self.key.configured(part(settings, KeySettings))
+        tokens = self.tokens.configured(part(settings, TokenSettings))
         places = (settings.store, settings.store_max_bytes)
         levels = stores.open_levels(*places) if places != self._places else None
         self._settings, self.key, self.tokens = settings, key, tokens
@@ -86,7 +84,7 @@ class Runtime:
                 self._share(settings.store.redis)
             self._places = places
         self.outgoing.configure(transport)
-        self.cascade.configure(cascade_settings(settings))
+        self.cascade.configure(part(settings, CascadeSettings))
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )
@@ -99,20 +97,11 @@ class Runtime:
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
-        if self._watch is None:
-            self.config.start()
-            self._watch = asyncio_utils.create_task(self._refresh(), name="hunyuan-fix watches files", keep_ref=True)
+        self._watcher.start()
 
-    async def _refresh(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            try:
-                await self.key.refresh()
-                await self.tokens.refresh()
-            except Exception as error:
-                logger.error(
-                    "A file of keys or tokens could not be looked at:\n%s", safe_text.traceback_without_text(error)
-                )
+    async def _look_at_secrets(self) -> None:
+        await self.key.refresh()
+        await self.tokens.refresh()
 
     def counts(self) -> list[str]:
         """What all this has done since the start, in lines: no key, no name of a client."""
@@ -147,10 +136,8 @@ class Runtime:
 
     async def aclose(self) -> None:
         """Write what waits to be written, and close every connection. For the end of the process."""
-        self.config.stop()
+        self._watcher.stop()
         self.workers.close()
-        if self._watch is not None:
-            self._watch.cancel()
         counters = [self._counters.aclose] if self._counters is not None else []
         for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.outgoing.aclose, *counters):
             try:

@@ -16,7 +16,7 @@ from mitmproxy.proxy.layers.modes import Socks5AuthData
 
 from .. import profiles
 from ..access import callers
-from ..config.options import Settings
+from ..options import Settings
 from ..route import Routes
 from ..runtime import Runtime
 from ..wire import host_names

@@ -13,8 +13,9 @@ from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
-from ..config.options import MODES, Settings
+from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
+from ..options import Settings
 from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, Transport
 from ..wire import host_names, proxy_errors, safe_text

@@ -12,11 +12,11 @@ from mitmproxy.addons.proxyauth import make_auth_required_response
 from mitmproxy.connection import Client
 from mitmproxy.http import Headers, Request
 
+from hunyuan_fix import options
 from hunyuan_fix.access import callers
 from hunyuan_fix.access.callers import Caller, Outsiders
 from hunyuan_fix.access.client_tokens import ClientTokens, digest_of
 from hunyuan_fix.access.token_search import MARK
-from hunyuan_fix.config import options
 from hunyuan_fix.exchange import Response
 
 ALICE, BOB, DISABLED, NOBODY = (f"hf-{letter * 43}" for letter in "abdn")

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.http import Headers, Request
 
+from hunyuan_fix import options
 from hunyuan_fix.access import client_tokens
 from hunyuan_fix.access.client_tokens import CARRIERS, Client, ClientTokens, Quota, digest_of, parse
 from hunyuan_fix.access.token_search import MARK, TokenSearch
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError
+from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.workers import Workers
 
 ALICE, BOB, NOBODY = (f"hf-{letter * 43}" for letter in "abn")

@@ -22,7 +22,8 @@ from hunyuan_fix.cli.doctor import authority as doctor_authority
 from hunyuan_fix.cli.doctor import connections
 from hunyuan_fix.cli.doctor.listeners import Listener
 from hunyuan_fix.config import operating_system
-from hunyuan_fix.hooks import authority, ports
+from hunyuan_fix.hooks import authority
+from hunyuan_fix.hooks.mitmproxy_internals import ports
 from hunyuan_fix.stores import sqlite_file
 from tests.cli.doctor.situations import at
 
