@@ -53,6 +53,7 @@ from hunyuan_fix.hooks.bodies import Repair, respond  # noqa: E402
 from hunyuan_fix.hooks.connections import Connections  # noqa: E402
 from hunyuan_fix.hooks.mitmproxy_options import option  # noqa: E402
 from hunyuan_fix.hooks.request_headers import Arrivals  # noqa: E402
+from hunyuan_fix.observe import statistics  # noqa: E402
 from hunyuan_fix.route import Routes  # noqa: E402
 from hunyuan_fix.upstream.client import Transport  # noqa: E402
 from hunyuan_fix.views import marks  # noqa: E402
@@ -127,7 +128,7 @@ class HunyuanFix:
         self.services.starting.begin(ctx.master, self._start_failed)
         self.settings = settings
         self.routes = Routes(settings)
-        self.repair = Repair(settings, self.services, self.repair.failures)
+        self.repair = Repair(settings, self.services)
         self.guarded = startup.guarded(option, settings)
         not_lending = startup.not_lending(option, settings)
         self.arrivals = Arrivals(
@@ -281,8 +282,8 @@ class HunyuanFix:
         self.services.draining.ended(flow, handler)
 
     def stats(self) -> str:
-        """Counts since the start, as text."""
-        return self.services.ending.statistics.text(self.repair.failures, self.services.counts())
+        """All metrics, as text."""
+        return statistics.text(self.services.metrics)
 
 
 addons = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -24,6 +25,8 @@ from .hooks.dispatch import Departures
 from .hooks.draining import Draining
 from .hooks.finish import Ending
 from .hooks.starting import Starting
+from .observe import statistics
+from .observe.metrics import Metrics, Reading
 from .relay import Relay
 from .stores.redis import redis_client
 from .upstream.circuit_breaker import Breaker
@@ -49,6 +52,8 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.metrics = Metrics()
+        self.metrics.read_from(self._readings)
         self.workers = Workers()
         self.outgoing = Outgoing()
         self.admission = Admission()
@@ -66,7 +71,7 @@ class Services:
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.starting = Starting()
         self.draining = Draining()
-        self.ending = Ending(self.departures, self.limits)
+        self.ending = Ending(self.departures, self.limits, self.metrics)
         self.outsiders = Outsiders()
         self.config = ConfigFile()
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
@@ -110,36 +115,37 @@ class Services:
                     "A file of keys or tokens could not be looked at:\n%s", safe_text.traceback_without_text(error)
                 )
 
-    def counts(self) -> list[str]:
-        """What all this has done since the start, in lines: no key, no name of a client."""
+    def _readings(self) -> Iterator[Reading]:
+        """The numbers of those that count by themselves, for `metrics`."""
         admission, relay, breaker = self.admission.state(), self.relay.counts, self.breaker.counts
-        active = sum(queue.under_way for queue in admission.queues)
-        waiting = sum(queue.waiting for queue in admission.queues)
-        again = ", ".join(f"{reason} {count}" for reason, count in relay.retries.most_common()) or "none"
-        return [
-            f"slots: {active} taken, {waiting} waiting; {admission.admitted} admitted, {admission.refused_full} "
-            f"refused by a full queue, {admission.refused_late} after waiting",
-            f"breaker: opened {breaker.opened}, closed {breaker.closed}, spared {breaker.refused} calls; open now: "
-            f"{len(self.breaker.open())}",
-            f"relay: {relay.calls} calls, {relay.tries} tries, {relay.broken} streams broken off, {relay.abandoned} "
-            f"abandoned; tried again for: {again}",
-            *(
-                f"store {level.name}: {level.hits} hits, {level.misses} misses, {level.failures} failures, "
-                f"{level.bypassed} by-passed, {level.dropped} writes lost" + (", failing now" if level.failing else "")
-                for level in self.chain.counts()
-            ),
-            *self._leases_counts(),
-        ]
-
-    def _leases_counts(self) -> list[str]:
-        leases = self.admission.state().leases
-        if leases is None:
-            return []
-        silent = "" if leases.answers else ", Redis doesn't answer now"
-        return [
-            f"leases over Redis: {leases.held} held, {leases.failures} failures{silent}; limits of client tokens "
-            f"counted without it {self.limits.bypasses} times"
-        ]
+        yield statistics.SLOTS_TAKEN, (), sum(queue.under_way for queue in admission.queues)
+        yield statistics.SLOTS_WAITING, (), sum(queue.waiting for queue in admission.queues)
+        yield statistics.ADMISSIONS, (statistics.ADMITTED,), admission.admitted
+        yield statistics.ADMISSIONS, (statistics.QUEUE_FULL,), admission.refused_full
+        yield statistics.ADMISSIONS, (statistics.QUEUE_TIMEOUT,), admission.refused_late
+        yield statistics.BREAKER_OPENED, (), breaker.opened
+        yield statistics.BREAKER_CLOSED, (), breaker.closed
+        yield statistics.BREAKER_SPARED, (), breaker.refused
+        yield statistics.BREAKER_OPEN, (), len(self.breaker.open())
+        yield statistics.RELAY_CALLS, (), relay.calls
+        yield statistics.RELAY_TRIES, (), relay.tries
+        yield statistics.RELAY_TURNED_AWAY, (), relay.turned_away
+        yield statistics.RELAY_BROKEN, (), relay.broken
+        yield statistics.RELAY_ABANDONED, (), relay.abandoned
+        for reason, count in relay.retries.items():
+            yield statistics.RELAY_RETRIES, (reason,), count
+        for level in self.chain.counts():
+            yield statistics.STORE_HITS, (level.name,), level.hits
+            yield statistics.STORE_MISSES, (level.name,), level.misses
+            yield statistics.STORE_FAILURES, (level.name,), level.failures
+            yield statistics.STORE_BYPASSED, (level.name,), level.bypassed
+            yield statistics.STORE_DROPPED, (level.name,), level.dropped
+            yield statistics.STORE_FAILING, (level.name,), level.failing
+        if admission.leases is not None:
+            yield statistics.LEASES_HELD, (), admission.leases.held
+            yield statistics.LEASES_ANSWERED, (), admission.leases.answers
+            yield statistics.LEASES_FAILURES, (), admission.leases.failures
+            yield statistics.LIMITS_BYPASSES, (), self.limits.bypasses
 
     async def aclose(self) -> None:
         """Write what waits to be written, and close every connection. For the end of the process."""

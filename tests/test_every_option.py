@@ -27,6 +27,7 @@ from hunyuan_fix.config import options
 from hunyuan_fix.config.options import OptionError
 from hunyuan_fix.hooks import startup
 from hunyuan_fix.hooks.draining import Draining
+from hunyuan_fix.observe.statistics import EXCHANGES
 from hunyuan_fix.relay import Relay
 from hunyuan_fix.upstream.circuit_breaker import Spared
 from hunyuan_fix.vision.descriptions import Descriptions
@@ -127,7 +128,7 @@ async def of_flow(world: World) -> object:
 
 async def after_the_end(world: World) -> object:
     await post(world, CHAT)
-    while not world.proxy.addon.services.ending.statistics:
+    while not world.proxy.addon.services.metrics.value(EXCHANGES, "repair"):
         await asyncio.sleep(0)
     return world.flows[0].request.headers["authorization"]
 

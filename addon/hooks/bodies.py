@@ -18,6 +18,7 @@ from ..answers import embeddings, repaired, tool_calls
 from ..cascade import Cascade
 from ..config.options import Settings
 from ..exchange import Endpoint, JsonObject, Response
+from ..observe import statistics
 from ..pipeline import Outcome
 from ..profiles import Profile
 from ..record import Record
@@ -57,7 +58,7 @@ logger = logging.getLogger("hunyuan_fix")
 class Repair:
     """Repairs requests and answers under one set of options."""
 
-    def __init__(self, settings: Settings, services: Services, failures: int = 0) -> None:
+    def __init__(self, settings: Settings, services: Services) -> None:
         self._settings = settings
         self._cascade = services.cascade
         self._batches = services.batches
@@ -67,8 +68,7 @@ class Repair:
         self._announcing = Cascade(Outgoing(), Announcing(Outgoing()))
         """For `hunyuan_mode=observe`: finds what would be asked, and asks nobody."""
         self._announcing.configure(pipeline.cascade_settings(settings))
-        self.failures = failures
-        """Exceptions in the addon itself, since it was loaded."""
+        self._metrics = services.metrics
 
     async def request(self, flow: http.HTTPFlow, exchange: Record) -> None:
         """Repair the request of `flow` and let it leave when its account has room, or answer it.
@@ -318,8 +318,9 @@ class Repair:
         exchange["milliseconds"] += (time.perf_counter() - started) * 1000
 
     def _failed(self, what: str, error: Exception) -> None:
-        self.failures += 1
-        logger.error("%s (failure %d since start):\n%s", what, self.failures, safe_text.traceback_without_text(error))
+        self._metrics.add(statistics.FAILURES)
+        number = self._metrics.value(statistics.FAILURES)
+        logger.error("%s (failure %d since start):\n%s", what, number, safe_text.traceback_without_text(error))
 
 
 def _observe(exchange: Record, outcome: Outcome) -> None:

@@ -10,8 +10,8 @@ from mitmproxy.utils import asyncio_utils
 
 from .. import record
 from ..access.rate_limits import RateLimits, estimated_tokens
-from ..observe import log
-from ..observe.statistics import Statistics
+from ..observe import log, statistics
+from ..observe.metrics import Metrics
 from ..record import Record
 from ..views import marks
 from .dispatch import Departures
@@ -23,10 +23,10 @@ logger = logging.getLogger("hunyuan_fix")
 class Ending:
     """Ends the exchanges that have begun; flows that were read from a file did so long ago."""
 
-    def __init__(self, departures: Departures, limits: RateLimits) -> None:
+    def __init__(self, departures: Departures, limits: RateLimits, metrics: Metrics) -> None:
         self._departures = departures
         self._limits = limits
-        self.statistics = Statistics()
+        self._metrics = metrics
         self.colours = False
         """The log may carry colours."""
         self._redaction = Redaction()
@@ -49,7 +49,7 @@ class Ending:
             marks.mark(flow, exchange)
             exchange["written"], exchange["plan"] = True, {}
             if exchange["profile"] or exchange["answered"]:
-                self.statistics.count(exchange)
+                statistics.count(self._metrics, exchange)
                 logger.info("%s", log.exchange(exchange, outcome, colours=self.colours))
         if redact:
             self._redaction.redact(flow)

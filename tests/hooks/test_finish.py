@@ -17,6 +17,7 @@ from hunyuan_fix import record
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.config import options
 from hunyuan_fix.hooks.finish import Ending
+from hunyuan_fix.observe.statistics import EXCHANGES
 from hunyuan_fix.record import Record
 from hunyuan_fix.route import Address, Routes
 from hunyuan_fix.runtime import Services
@@ -153,8 +154,13 @@ async def test_what_the_proxy_answers_by_itself_costs_nothing(
 
 
 @pytest.fixture
-def ending() -> Ending:
-    return Services(options.parse({})).ending
+def services() -> Services:
+    return Services(options.parse({}))
+
+
+@pytest.fixture
+def ending(services: Services) -> Ending:
+    return services.ending
 
 
 def begun(ending: Ending, **changed: Any) -> http.HTTPFlow:
@@ -176,14 +182,14 @@ def exchange(flow: http.HTTPFlow) -> Record:
     return found
 
 
-async def test_an_exchange_ends_once(ending: Ending, caplog: pytest.LogCaptureFixture):
+async def test_an_exchange_ends_once(services: Services, ending: Ending, caplog: pytest.LogCaptureFixture):
     flow = begun(ending, model="hunyuan-lite", rules=["merge"])
     assert ending.under_way == [flow]
     for outcome in ("200", "Client disconnected."):
         ending.end(flow, outcome, redact=True)
     (line,) = lines(caplog)
     assert line.endswith("-> 200")
-    assert ending.statistics.exchanges == 1
+    assert services.metrics.value(EXCHANGES, "repair") == 1
     assert ending.under_way == []
 
 
@@ -226,12 +232,12 @@ async def test_when_the_process_ends_all_that_is_under_way_does(ending: Ending, 
     assert not any("sk-secret" in flow.request.headers["authorization"] for flow in flows)
 
 
-async def test_other_hosts_are_not_waited_for(ending: Ending, caplog: pytest.LogCaptureFixture):
+async def test_other_hosts_are_not_waited_for(services: Services, ending: Ending, caplog: pytest.LogCaptureFixture):
     flow = begun(ending, profile="")
     assert ending.under_way == []
     ending.end(flow, "200", redact=True)
     assert lines(caplog) == []
-    assert ending.statistics.exchanges == 0
+    assert services.metrics.value(EXCHANGES, "repair") == 0
 
 
 async def test_draining_waits_for_the_last_answer(trust: Trust, endpoint: Endpoint):
