@@ -75,7 +75,7 @@ def test_a_definition_comes_once():
 
 def test_names_are_prometheus_s():
     for name in ("calls_total", "hunyuan_calls", "hunyuan_Calls_total", "hunyuan-calls_total"):
-        with pytest.raises(ValueError, match="(?i)calls"):
+        with pytest.raises(ValueError, match=r"(?i)calls"):
             counter(name, "Calls.")
     with pytest.raises(ValueError, match="ending"):
         gauge("hunyuan_calls_total", "Calls.")
