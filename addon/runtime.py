@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from mitmproxy.utils import asyncio_utils
-
 from . import pipeline, stores
 from .access.callers import Outsiders
 from .access.client_tokens import ClientTokens
@@ -77,6 +75,8 @@ class Services:
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        """Kept, because the event loop holds tasks by weak references only."""
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
 
@@ -102,7 +102,7 @@ class Services:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
         if self._watch is None:
             self.config.start()
-            self._watch = asyncio_utils.create_task(self._refresh(), name="hunyuan-fix watches files", keep_ref=True)
+            self._watch = asyncio.create_task(self._refresh(), name="hunyuan-fix watches files")
 
     async def _refresh(self) -> None:
         while True:
@@ -166,7 +166,9 @@ class Services:
         old, self._counters = self._counters, redis_client(redis) if redis else None
         self.limits.share(self._counters)
         if old is not None:
-            asyncio_utils.create_task(old.aclose(), name="hunyuan-fix closes Redis", keep_ref=True)
+            closing = asyncio.create_task(old.aclose(), name="hunyuan-fix closes Redis")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
 
 _services: WeakKeyDictionary[object, Services] = WeakKeyDictionary()

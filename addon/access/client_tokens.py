@@ -24,12 +24,11 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mitmproxy.http import Headers, Request
-
 from ..config.options import OptionError, Settings
 from ..wire import content_coding
 from ..workers import Workers
 from . import token_search
+from .http_message import Headers, Request
 from .secret_files import SecretFile, SecretFileError
 from .token_search import TokenSearch
 
