@@ -1,20 +1,15 @@
-"""Host and path -> profile, endpoint and where the request goes."""
+"""Host and path -> profile, dialect and where the request goes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 
-from . import profiles
+from . import dialects, profiles
 from .config.options import Settings
 from .config.values import BaseUrl
-from .exchange import Endpoint
 from .wire import paths
 from .wire.host_names import canonical, one_name
-
-_ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({paths.CHAT: "chat", paths.EMBEDDINGS: "embeddings"})
 
 _KEPT_ROUTES = 256
 """Routes remembered: clients ask for the same few paths over and over."""
@@ -36,8 +31,8 @@ class Route:
 
     profile: str
     """The name of the profile that its body is held against."""
-    endpoint: Endpoint | None
-    """`None`: the body is not touched."""
+    dialect: str | None
+    """What the client speaks. `None`: the body is not touched."""
     base_url: str
     """The base URL of the addon's own calls for this request (vision, embedding batches)."""
     address: Address
@@ -95,17 +90,17 @@ class Routes:
             path = base.path + (api or _below_version(path))
         addressed = self._profiles[host]
         profile = self._profile or self._profiles.get(base.host, addressed)
-        endpoint = _ENDPOINTS.get(api or "") if method == "POST" else None
+        dialect = dialects.of_path(api) if api and method == "POST" else None
         return Route(
             profile=profile,
-            endpoint=endpoint,
+            dialect=dialect,
             lists_models=api == paths.MODELS and method == "GET",
             base_url=str(base),
             address=Address(base.scheme, base.host, base.port, path + question + query),
             respelt=respelt,
             rerouted=rerouted,
             successors=rerouted and profile != addressed,
-            unrepaired=method == "POST" and endpoint is None,
+            unrepaired=method == "POST" and dialect is None,
         )
 
     @staticmethod
@@ -116,3 +111,9 @@ class Routes:
 def _below_version(path: str) -> str:
     """`path` without the version that a base URL ends with: `/v1/models` -> `/models`."""
     return path.removeprefix("/v1") if path == "/v1" or path.startswith("/v1/") else path
+
+
+def api_path(target: str, base_url: str, api: str) -> str:
+    """The request target for `api` below `base_url`, with the query of `target`."""
+    below = "/" + base_url.partition("://")[2].partition("/")[2]
+    return below.rstrip("/") + api + "".join(target.partition("?")[1:])

@@ -6,9 +6,8 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
-from . import pipeline, stores
+from . import stores
 from .access.callers import Outsiders
 from .access.client_tokens import ClientTokens
 from .access.keys import LentKey
@@ -19,13 +18,10 @@ from .cascade import Cascade
 from .config.config_file import ConfigFile
 from .config.options import Settings
 from .config.values import StorePlaces
-from .hooks.dispatch import Departures
-from .hooks.draining import Draining
-from .hooks.finish import Ending
-from .hooks.starting import Starting
 from .observe import statistics
 from .observe.metrics import Metrics, Reading
 from .relay import Relay
+from .steps.describe_images import cascade_settings
 from .stores.redis import redis_client
 from .upstream.circuit_breaker import Breaker
 from .upstream.client import Outgoing, Transport
@@ -45,7 +41,7 @@ _LOOK_EVERY = 1.0
 """Seconds between two looks at the files of keys and tokens."""
 
 
-class Services:
+class Runtime:
     """What the hooks use, under `settings`. A hot reload leaves them alone: slots stay taken, descriptions known."""
 
     def __init__(self, settings: Settings) -> None:
@@ -63,13 +59,9 @@ class Services:
         )
         self.batches = EmbeddingBatches(self.outgoing, self.gate)
         self.relay = Relay(self.outgoing, self.gate)
-        self.departures = Departures(self.gate, self.relay)
         self.key = LentKey()
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
-        self.starting = Starting()
-        self.draining = Draining()
-        self.ending = Ending(self.departures, self.limits, self.metrics)
         self.outsiders = Outsiders()
         self.config = ConfigFile()
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
@@ -79,6 +71,11 @@ class Services:
         """Kept, because the event loop holds tasks by weak references only."""
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
+
+    @property
+    def settings(self) -> Settings:
+        """The options of now."""
+        return self._settings
 
     def configure(self, settings: Settings, transport: Transport) -> None:
         """Go on under `settings`. Raises `OptionError`, and nothing is changed then."""
@@ -92,11 +89,21 @@ class Services:
                 self._share(settings.store.redis)
             self._places = places
         self.outgoing.configure(transport)
-        self.cascade.configure(pipeline.cascade_settings(settings))
+        self.cascade.configure(cascade_settings(settings))
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )
         self.breaker.configure(failures=settings.breaker_failures, seconds=settings.breaker_seconds)
+
+    @property
+    def failures(self) -> int:
+        """Exceptions in the addon itself, since the start."""
+        return int(self.metrics.value(statistics.FAILURES))
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Count and log an exception in the addon itself. Its text stays out: it may quote a message."""
+        self.metrics.add(statistics.FAILURES)
+        logger.error("%s (failure %d since start):\n%s", what, self.failures, safe_text.traceback_without_text(error))
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
@@ -169,13 +176,3 @@ class Services:
             closing = asyncio.create_task(old.aclose(), name="hunyuan-fix closes Redis")
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
-
-
-_services: WeakKeyDictionary[object, Services] = WeakKeyDictionary()
-
-
-def of(master: object, settings: Settings) -> Services:
-    """The services of a mitmproxy `master`: those that are there, where the addon has been loaded anew."""
-    if master not in _services:
-        _services[master] = Services(settings)
-    return _services[master]

@@ -86,6 +86,8 @@ def cost(name: str) -> str:
     """One line of the table."""
     from hunyuan_fix import pipeline, rules
     from hunyuan_fix.config import options
+    from hunyuan_fix.exchange import Exchange
+    from hunyuan_fix.steps.rules import context_of
     from hunyuan_fix.wire import content_coding, json_body
 
     body, encoding = REQUESTS[name]()
@@ -95,7 +97,7 @@ def cost(name: str) -> str:
     try:
         value = json_body.parse(content_coding.unpack(body, encoding, LIMIT))
         if pipeline.repairable(value, "chat"):
-            context = pipeline.context_of(value, "hunyuan", settings)
+            context = context_of(Exchange(profile="hunyuan", chat=value), settings)
             rules.apply_chat(value, context)
             json_body.serialise(value)
     except (content_coding.TooLarge, ValueError) as error:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakSet
 
 from ..exchange import Response
-from ..hooks.startup import comes_from_outside, is_loopback
 from ..wire import proxy_errors
+from ..wire.host_names import is_loopback
 from . import client_tokens
 from .client_tokens import ClientTokens
 from .http_message import Request
@@ -71,22 +70,22 @@ def drop_password(request: Request) -> None:
         del request.headers["authorization"]
 
 
-def refused(caller: Caller, *, known_host: bool, guarded: bool) -> Response | None:
+def refused(caller: Caller, *, known_host: bool, requires_token: bool) -> Response | None:
     """The refusal of a request, or `None` if it may continue.
 
-    `known_host`: its host is one of this addon's. `guarded`: its client is on another machine and came by a listener
-    that only clients with tokens may use (`startup.guarded`).
+    `known_host`: its host is one of this addon's. `requires_token`: its client is on another machine and came by a
+    listener that only clients with tokens may use (`listeners.requires_token`).
     """
     if caller.client is not None and not known_host:
         return proxy_errors.TOKEN_FOR_OTHER_HOST().response()
-    if not guarded or caller.known:
+    if not requires_token or caller.known:
         return None
     return (proxy_errors.TOKEN_REQUIRED if known_host else proxy_errors.HOST_NOT_ALLOWED)().response()
 
 
-def tunnel_refused(*, signed_in: bool, known_host: bool, guarded: bool) -> Response | None:
+def tunnel_refused(*, signed_in: bool, known_host: bool, requires_token: bool) -> Response | None:
     """The refusal of a CONNECT, or `None`. Known hosts are allowed: the requests in the tunnel carry the token."""
-    return proxy_errors.HOST_NOT_ALLOWED().response() if guarded and not signed_in and not known_host else None
+    return proxy_errors.HOST_NOT_ALLOWED().response() if requires_token and not signed_in and not known_host else None
 
 
 def no_key(why: str) -> Response:
@@ -104,10 +103,9 @@ class Outsiders:
     def __init__(self) -> None:
         self._unknown: WeakSet[object] = WeakSet()
 
-    def arrived(self, client: Any) -> None:
-        """Add a new connection, if its client is on another machine."""
-        if comes_from_outside(client.proxy_mode, client.peername[0]):
-            self._unknown.add(client)
+    def arrived(self, client: object) -> None:
+        """Add a new connection whose client is on another machine."""
+        self._unknown.add(client)
 
     def known(self, client: object) -> None:
         """Remove a connection: its client has signed in or sent a token."""

@@ -15,7 +15,6 @@ would be run for every request.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import hmac
 import re
@@ -24,6 +23,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..config.did_you_mean import suggestion
 from ..config.options import OptionError, Settings
 from ..wire import content_coding
 from ..workers import Workers
@@ -251,8 +251,7 @@ def _client(name: str, entry: object) -> Client:
         raise ValueError(f"{where}: accepted is a table such as [clients.{name}]")
     for key in entry:
         if key not in _FIELDS:
-            near = difflib.get_close_matches(key, _FIELDS, n=1)
-            raise ValueError(f"{where}: there is no field {_shown(key)}" + (f"; {near[0]} is meant?" if near else ""))
+            raise ValueError(f"{where}: there is no field {_shown(key)}{suggestion(key, _FIELDS)}")
     hashed = entry.get("hash")
     if not isinstance(hashed, str) or not _HASH.fullmatch(hashed):
         # Not what stands there: it may be the token itself.

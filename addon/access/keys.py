@@ -10,8 +10,8 @@ from enum import Enum
 from pathlib import Path
 
 from ..config.options import OptionError, Settings
-from ..hooks.startup import is_loopback
 from ..wire import host_names
+from ..wire.host_names import is_loopback
 from . import cors
 from .callers import Caller
 from .client_tokens import CARRIERS
@@ -122,12 +122,12 @@ def lend(
 ) -> str | Withheld:
     """The `Authorization` value for a request, or why it gets none. Call it after `access.recognised`.
 
-    `key`: `None` also if it is never lent (`startup.not_lending`). The key is lent to clients on this machine and to
-    authenticated ones. A client on this machine may act for another: a web server in front of the proxy, or a browser.
-    So an unauthenticated client gets no key for a forwarded request (`FORWARDING`), nor for one that wasn't `addressed`
-    to this proxy or a known host (DNS rebinding: a page's name may resolve to 127.0.0.1). A web page's request
-    (`Origin`, or a cross-site `Sec-Fetch-Site`) gets none unless its origin is in `origins`. The key never leaves this
-    machine unencrypted or to an unverified host.
+    `key`: `None` also if it is never lent (`listeners.why_key_is_not_lent`). The key is lent to clients on this machine
+    and to authenticated ones. A client on this machine may act for another: a web server in front of the proxy, or a
+    browser. So an unauthenticated client gets no key for a forwarded request (`FORWARDING`), nor for one that wasn't
+    `addressed` to this proxy or a known host (DNS rebinding: a page's name may resolve to 127.0.0.1). A web page's
+    request (`Origin`, or a cross-site `Sec-Fetch-Site`) gets none unless its origin is in `origins`. The key never
+    leaves this machine unencrypted or to an unverified host.
     """
     from_allowed_page = cors.is_allowed(headers, origins)
     from_other_page = "origin" in headers or not _own_page(headers)

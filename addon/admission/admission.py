@@ -26,6 +26,8 @@ class State:
     """Seconds that those admitted have waited, all together."""
     leases: LeasesState | None
     """None: the limits hold for this process alone."""
+    queue_max: int
+    """Calls of one account that may wait."""
 
 
 class Admission:
@@ -87,6 +89,7 @@ class Admission:
             self._refused_late,
             self._waited,
             self._leases.state() if self._leases else None,
+            self._queue_max,
         )
 
     async def aclose(self) -> None:

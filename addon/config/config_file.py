@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
 import os
 import re
@@ -19,6 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ..wire import safe_text
+from .did_you_mean import suggestion
 from .options import OPTIONS, PREFIX
 from .values import path as read_path
 
@@ -110,8 +110,7 @@ def _name(key: Node, known: Values) -> str:
             f"{text}: there is no such option, and secrets don't belong here, where mitmweb would show them; a key is "
             "lent from HUNYUAN_API_KEY or from the file that hunyuan_api_key_file names"
         )
-    near = difflib.get_close_matches(name, known, n=1)
-    raise ValueError(f"{text}: there is no such option" + (f"; {near[0]} is meant?" if near else ""))
+    raise ValueError(f"{text}: there is no such option{suggestion(name, known)}")
 
 
 def _value(name: str, node: Node, *, switch: bool) -> Value:
@@ -145,7 +144,7 @@ def read_file(file: Path, known: Values) -> dict[str, Value]:
 
 
 def given_on_command_line(deferred: Mapping[str, object]) -> frozenset[str]:
-    """The addon's options given by `--set`. `deferred`: mitmproxy's `options.deferred`, before `startup.settle_given`.
+    """The addon's options given by `--set`. `deferred`: mitmproxy's `options.deferred`, before `checks.settle_given`.
 
     Values from `--set` are wrapped there; values from mitmproxy's config.yaml are plain.
     """

@@ -82,6 +82,7 @@ class Settings:
     tokens_per_minute: int
     allowed_origins: frozenset[str]
     drain_timeout: float
+    fast_dispatch: bool
     config: Path | None
 
 
@@ -368,6 +369,11 @@ OPTIONS: tuple[Option, ...] = (
         "30",
         "Seconds that exchanges under way may take to end after SIGTERM.",
         read.seconds,
+    ),
+    Option(
+        "hunyuan_fast_dispatch",
+        True,
+        "Replace mitmproxy's event dispatch and some checks by faster ones that do the same, if its version is known.",
     ),
     Option(
         "hunyuan_config",

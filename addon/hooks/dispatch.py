@@ -1,6 +1,6 @@
 """The last step before a request leaves: it takes a slot of its account, or goes through the relay, which does so.
 
-A slot is kept from here until the exchange ends, by whatever way: every way out leads through `Departures.ended`.
+A slot is kept from here until the exchange ends, by whatever way: every way out leads through `Dispatcher.ended`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,18 @@ import time
 from mitmproxy import http
 from mitmproxy.flow import Error
 
-from .. import admission, profiles, record
+from .. import admission, profiles
 from ..config.options import Settings
-from ..exchange import Response
-from ..record import Record
+from ..exchange import Exchange, Response
 from ..relay import Course, Job, Relay
+from ..steps.base import PATIENCE
 from ..upstream.circuit_breaker import Verdict
 from ..upstream.gate import Gate, Passage, TurnedAway
 from ..upstream.retry import verdict
 from . import detour
 
-PATIENCE = 110.0
-"""Seconds from a request's arrival in which cascade and queue must be done: a real client drops a silent upstream
-after 120 (docs/facts/clients.md#timeouts)."""
 
-
-class Departures:
+class Dispatcher:
     """The exchanges that are with an endpoint. One per process; a hot reload leaves it alone."""
 
     def __init__(self, gate: Gate, relay: Relay) -> None:
@@ -36,8 +32,8 @@ class Departures:
         self._jobs: dict[str, tuple[str, Course]] = {}
         """Secrets of relay jobs, and what becomes of these, by flow id."""
 
-    async def depart(
-        self, flow: http.HTTPFlow, exchange: Record, settings: Settings, *, arrived: float
+    async def dispatch(
+        self, flow: http.HTTPFlow, exchange: Exchange, settings: Settings, *, arrived: float
     ) -> Response | None:
         """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
 
@@ -45,9 +41,9 @@ class Departures:
         described. Returns the client's answer where it may not go. Cancelling gives the place in the queue up.
         """
         request = flow.request
-        profile = profiles.load(exchange["profile"])
+        profile = profiles.load(exchange.profile)
         account = admission.account(profile, request.headers.get("authorization"), settings)
-        ahead = exchange["vision_calls"] > 0
+        ahead = exchange.vision_calls > 0
         until = arrived + PATIENCE
         if settings.retry == "all":
             await self._relay.start()
@@ -55,11 +51,11 @@ class Departures:
             course = Course(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
             job = Job(
                 url=request.url,
-                upstream=exchange["base_url"],
+                upstream=exchange.base_url,
                 account=account,
                 profile=profile,
-                model=exchange["model"],
-                streamed=exchange["streamed"],
+                model=exchange.model,
+                streamed=exchange.streamed,
                 tries=settings.retry_tries,
                 deadline=max(0.0, arrived + settings.retry_deadline - time.monotonic()),
                 silence=settings.upstream_timeout,
@@ -73,7 +69,7 @@ class Departures:
             detour.divert(flow, self._relay.port, secret)
             return None
         try:
-            passage = await self._gate.enter(exchange["base_url"], account, until=until, ahead=ahead)
+            passage = await self._gate.enter(exchange.base_url, account, until=until, ahead=ahead)
         except TurnedAway as turned_away:
             return turned_away.refusal
         self._passages[flow.id] = passage
@@ -87,14 +83,14 @@ class Departures:
             # Now, not at the end of a long stream: a probe's answer decides for everybody who waits.
             passage.tell(verdict(flow.response.status_code))
 
-    def ended(self, flow: http.HTTPFlow) -> None:
+    def released(self, flow: http.HTTPFlow, exchange: Exchange | None) -> None:
         """The exchange of `flow` is over: give back its slot, and tell the breaker what came of it."""
         detour.restore(flow)
         if job := self._jobs.pop(flow.id, None):
             secret, course = job
             self._relay.forget(secret)
-            if (exchange := record.of(flow.metadata)) is not None:
-                exchange["queued"] = course.waited * 1000
+            if exchange is not None:
+                exchange.queued = course.waited * 1000
         if passage := self._passages.pop(flow.id, None):
             passage.leave(_verdict(flow))
 

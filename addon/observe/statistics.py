@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..record import Record
+from ..exchange import Exchange
 from .metrics import Metric, Metrics, Series, counter, gauge, line
 
 # Exchanges, counted at their end
@@ -58,19 +58,19 @@ STORE_DROPPED = counter("hunyuan_store_writes_dropped_total", "Writes that were 
 STORE_FAILING = gauge("hunyuan_store_failing", "1: the store is failing now.", "store")
 
 
-def count(metrics: Metrics, exchange: Record) -> None:
+def count(metrics: Metrics, exchange: Exchange) -> None:
     """Count an exchange that has ended. Of an observed one, the rules are counted apart and its images are not."""
-    observed = exchange["mode"] == "observe"
-    metrics.add(EXCHANGES, 1, exchange["mode"])
-    metrics.add(ADDON_SECONDS, exchange["milliseconds"] / 1000)
-    metrics.add(QUEUE_SECONDS, exchange["queued"] / 1000)
-    metrics.add(TOKENS, exchange["tokens"])
-    for rule in exchange["rules"]:
+    observed = exchange.mode == "observe"
+    metrics.add(EXCHANGES, 1, exchange.mode)
+    metrics.add(ADDON_SECONDS, exchange.milliseconds / 1000)
+    metrics.add(QUEUE_SECONDS, exchange.queued / 1000)
+    metrics.add(TOKENS, exchange.tokens)
+    for rule in exchange.rules:
         metrics.add(WOULD if observed else RULES, 1, rule)
     if not observed:
-        metrics.add(REWRITTEN, 1 if exchange["rules"] else 0)
-        metrics.add(VISION_CALLS, exchange["vision_calls"])
-        metrics.add(IMAGES_KNOWN, exchange["cached"])
+        metrics.add(REWRITTEN, 1 if exchange.rules else 0)
+        metrics.add(VISION_CALLS, exchange.vision_calls)
+        metrics.add(IMAGES_KNOWN, exchange.cached)
 
 
 def text(metrics: Metrics) -> str:

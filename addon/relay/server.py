@@ -66,6 +66,11 @@ class Relay:
         self._jobs.pop(secret, None)
 
     @property
+    def expected(self) -> int:
+        """Jobs whose requests haven't come yet."""
+        return len(self._jobs)
+
+    @property
     def under_way(self) -> int:
         """Calls that aren't answered yet."""
         return len(self._calls)

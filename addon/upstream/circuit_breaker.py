@@ -97,6 +97,11 @@ class Breaker:
         if not failures:
             self._circuits.clear()
 
+    @property
+    def bounds(self) -> tuple[int, float]:
+        """Failures in a row that open a circuit, and seconds that it stays open."""
+        return self._failures, self._seconds
+
     def look(self, upstream: str) -> None:
         """Raise `Spared` if no call to `upstream` would get a permit now. Takes none."""
         circuit = self._circuits.get(upstream)

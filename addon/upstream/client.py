@@ -109,6 +109,11 @@ class Outgoing:
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
+    def transport(self) -> Transport:
+        """How calls from now on leave."""
+        return self._transport
+
+    @property
     def busy(self) -> int:
         """Calls under way."""
         return len(self._busy)

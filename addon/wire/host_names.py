@@ -5,8 +5,12 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Callable, Container, Iterable
+from functools import lru_cache
 
-from ..hooks.startup import is_loopback
+LOOPBACK = "127.0.0.1"
+
+_KNOWN_HOSTS = 256
+"""Hosts whose `is_loopback` is cached: it is asked several times per request."""
 
 QUIET_LOGGER = "mitmproxy.proxy.server"
 """The logger on which mitmproxy tells of every connection."""
@@ -21,6 +25,18 @@ def host_in(authority: str) -> str:
     """The host in `HOST:PORT`, as it is compared. What is no authority at all equals no host's name."""
     host, colon, port = authority.rpartition(":")
     return canonical(host if colon and (port.isdigit() or not port) else authority)
+
+
+@lru_cache(_KNOWN_HOSTS)
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is a loopback one."""
+    name = host.strip("[]").lower()
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def one_name(target: str, sni: str | None, sent: Iterable[str] = ()) -> str | None:

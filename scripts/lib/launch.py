@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import certifi
-from mitmproxy.options import Options
-from mitmproxy.tools import cmdline
-from mitmproxy.tools import main as mitmproxy_main
 
 from hunyuan_fix.config.options import OPTIONS, PREFIX
 from hunyuan_fix.hooks import authority
+
+if TYPE_CHECKING:
+    from mitmproxy.options import Options
 
 HOST = "127.0.0.1"
 """The proxy sees prompts and keys in clear: it is for this machine only, unless asked for more."""
@@ -219,6 +220,10 @@ def start(launch: Launch, *, accepted: Callable[[], None]) -> None:
 
     Ends the process with one line for each option that there isn't. mitmproxy itself would take abbreviations.
     """
+    # Imported here: all of mitmproxy takes a second, and scripts/env, which needs this module, starts with a shell.
+    from mitmproxy.tools import cmdline  # noqa: PLC0415
+    from mitmproxy.tools import main as mitmproxy_main  # noqa: PLC0415
+
     tool = "mitmweb" if launch.web else "mitmdump"
     make_parser = getattr(cmdline, tool)
 

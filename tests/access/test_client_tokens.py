@@ -122,7 +122,10 @@ def test_limits_are_the_entrys_own_or_the_options(path: Path):
         (f'[clients.alice]\nhash = "{ALICE}"\n', "^client alice: hash: needed"),
         ('[clients.alice]\nhash = "sha256:abc"\n', "^client alice: hash: needed"),
         ("[clients.alice]\nhash = 1\n", "^client alice: hash: needed"),
-        (table("alice", ALICE, "requests_per_minut = 1"), "no field requests_per_minut; requests_per_minute is meant"),
+        (
+            table("alice", ALICE, "requests_per_minut = 1"),
+            "no field requests_per_minut; did you mean requests_per_minute",
+        ),
         (table("alice", ALICE, "note = 1"), "no field note$"),
         (table("alice", ALICE, "requests_per_minute = -1"), "^client alice: requests_per_minute: .*from 0 up"),
         (table("alice", ALICE, "tokens_per_minute = true"), "^client alice: tokens_per_minute: .*from 0 up"),

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from hunyuan_fix import record
+from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe import statistics
 from hunyuan_fix.observe.metrics import Metrics, counter
-from hunyuan_fix.record import Record
 
 
-def exchange(mode: str = "repair", **values: Any) -> Record:
-    begun = record.start({}, "POST", "/", None, mode)
-    begun.update(values)  # type: ignore[typeddict-item]
-    return begun
+def exchange(mode: str = "repair", **values: Any) -> Exchange:
+    return Exchange(mode=mode, **values)
 
 
 def test_exchanges_rules_and_images_are_counted_and_what_was_only_observed_apart():

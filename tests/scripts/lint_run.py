@@ -1,14 +1,15 @@
-"""Running `scripts/lint` as a process, and bodies for it."""
+"""Running `scripts/lint`, and bodies for it."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.processes import ROOT
-from tests.scripts.shell_environment import command, environment
+from tests.scripts.shell_environment import environment, run
 
 SECRET = "correct-horse-battery"
 """In message contents and in query strings: never to be shown."""
@@ -19,21 +20,27 @@ BROKEN = {"model": MODEL, "seed": 1, "messages": [{"role": "user", "content": SE
 
 
 class Done:
-    """A run of the program that has ended."""
+    """A run of the program that has ended; `program` is a process to run in place of it."""
 
-    def __init__(self, *arguments: str | Path, stdin: object = b"", folder: Path = ROOT, program: Any = None) -> None:
+    def __init__(
+        self, *arguments: str | Path, stdin: object = b"", folder: Path = ROOT, program: Sequence[str] | None = None
+    ) -> None:
         data = stdin if isinstance(stdin, bytes) else json.dumps(stdin).encode()
-        done = subprocess.run(
-            [*(program or command("lint")), *map(str, arguments)],
-            cwd=folder,
-            env={**environment(folder), "PYTHONPATH": str(ROOT)},
-            input=data,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        self.status = done.returncode
-        self.out, self.err = done.stdout.decode(), done.stderr.decode()
+        words = list(map(str, arguments))
+        if program is None:
+            done = run("lint", *words, given=environment(folder), stdin=data, folder=folder)
+        else:
+            done = subprocess.run(
+                [*program, *words],
+                cwd=folder,
+                env={**environment(folder), "PYTHONPATH": str(ROOT)},
+                input=data.decode(),
+                capture_output=True,
+                encoding="utf-8",
+                timeout=60,
+                check=False,
+            )
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
 
     @property
     def report(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from mitmproxy.http import Headers
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow, tutils
 
-from hunyuan_fix import record
+from hunyuan_fix.exchange import KEY
 from tests.scripts.lint_run import BROKEN, CLEAN, MODEL, SECRET, Done
 
 GZIPPED = Headers(content_encoding="gzip")
@@ -99,8 +99,8 @@ def test_a_flow_that_the_addon_rewrote(tmp_path: Path) -> None:
     sent = tutils.treq(method=b"POST", path=b"/v1/chat/completions", content=json.dumps(CLEAN).encode())
     kept, not_kept = tflow.tflow(req=sent), tflow.tflow(req=sent)
     change = ["merge", "/messages/1", "joined to the user message before"]
-    kept.metadata[record.KEY] = {"changes": [change], "original": json.dumps(BROKEN).encode()}
-    not_kept.metadata[record.KEY] = {"changes": [change], "original": None}
+    kept.metadata[KEY] = {"changes": [change], "original": json.dumps(BROKEN).encode()}
+    not_kept.metadata[KEY] = {"changes": [change], "original": None}
     file = tmp_path / "saved.flow"
     with file.open("wb") as output:
         writer = FlowWriter(output)

@@ -69,9 +69,9 @@ def test_a_fixed_body_is_clean(model: str, messages: list[Any]) -> None:
     assert verdict.still_refused == []
     (fixed,) = verdict.bodies
     again = judge(Request("file", "chat", fixed), SETTINGS, rerouted=False)
-    assert again.clean, again.outcome.changes
+    assert again.clean, again.exchange.changes
     assert again.bodies == [fixed]
-    assert verdict.clean == (not verdict.outcome.changes)
+    assert verdict.clean == (not verdict.exchange.changes)
 
 
 @given(
@@ -86,4 +86,4 @@ def test_any_verdict_can_be_told(model: str, messages: Any, parameters: dict[str
     assert not any(unicodedata.category(character) == "Cc" for line in report.text(found) for character in line)
     document = json_body.parse(json_body.serialise(report.document(found)))
     assert document["status"] == 2
-    assert len(document["requests"][0]["changes"]) == len(verdict.outcome.changes)
+    assert len(document["requests"][0]["changes"]) == len(verdict.exchange.changes)

@@ -20,8 +20,6 @@ from scripts.lib import tokens
 from scripts.lib.tokens import Refused
 from tests.scripts.shell_environment import environment, run
 
-ROOT = Path(__file__).parents[2]
-
 
 def script(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return run("tokens", *arguments, given=environment(home, XDG_DATA_HOME=str(home / "data")))
@@ -199,9 +197,3 @@ def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path):
     blocked.write_text("")
     with pytest.raises(Refused, match="can't be written: "):
         tokens.add(blocked / "clients.toml", "alice", None, None)
-
-
-def test_the_script_itself_starts_it():
-    text = (ROOT / "scripts/token").read_text()
-    assert "-m scripts.lib.tokens" in text
-    assert os.access(ROOT / "scripts/token", os.X_OK)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from hunyuan_fix.hooks.startup import is_loopback
+from hunyuan_fix.wire.host_names import is_loopback
 
 PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY")
 """Where both are set, curl, Python and Node take the first."""

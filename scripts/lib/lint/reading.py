@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from hunyuan_fix import record
-from hunyuan_fix.exchange import Endpoint
+from hunyuan_fix.dialects import DIALECTS
+from hunyuan_fix.exchange import KEY
 from hunyuan_fix.wire import content_coding, json_body
 from hunyuan_fix.wire.content_coding import CodingError, TooLarge
 from hunyuan_fix.wire.json_body import InvalidJson
@@ -19,9 +19,6 @@ from hunyuan_fix.wire.json_body import InvalidJson
 if TYPE_CHECKING:
     from mitmproxy.flow import Flow
     from mitmproxy.http import HTTPFlow
-
-_ENDPOINTS: dict[str, Endpoint] = {"/chat/completions": "chat", "/embeddings": "embeddings"}
-"""The end of a path -> the API, as in `hunyuan_fix.route`."""
 
 _BOM = b"\xef\xbb\xbf"
 _FLOWS = re.compile(rb"\d+:")
@@ -36,7 +33,7 @@ class Request:
 
     source: str
     """The file, and the place in it if it holds more than one request."""
-    endpoint: Endpoint
+    dialect: str
     body: object
     host: str = ""
 
@@ -115,19 +112,19 @@ def _in_value(value: Any, source: str) -> Iterator[Request | Unreadable]:
         yield from _some(_in_har(entries, source), source)
     elif isinstance(value.get("body"), dict):
         path = value.get("path")
-        endpoint = _endpoint(path) if isinstance(path, str) else None
-        yield from _in_body(value["body"], source, endpoint)
+        dialect = _dialect(path) if isinstance(path, str) else None
+        yield from _in_body(value["body"], source, dialect)
     else:
         yield from _in_body(value, source, None)
 
 
-def _in_body(body: dict[str, Any], source: str, endpoint: Endpoint | None) -> Iterator[Request | Unreadable]:
-    if endpoint is None:
-        endpoint = "chat" if "messages" in body else "embeddings" if "input" in body else None
-    if endpoint is None:
+def _in_body(body: dict[str, Any], source: str, dialect: str | None) -> Iterator[Request | Unreadable]:
+    if dialect is None:
+        dialect = "chat" if "messages" in body else "embeddings" if "input" in body else None
+    if dialect is None:
         yield Unreadable(source, f"an object with neither messages nor input: no request body. {_READ}.")
     else:
-        yield Request(source, endpoint, body)
+        yield Request(source, dialect, body)
 
 
 def _in_har(entries: list[Any], source: str) -> Iterator[Request | Unreadable]:
@@ -139,13 +136,13 @@ def _in_har(entries: list[Any], source: str) -> Iterator[Request | Unreadable]:
             host = parts.hostname or ""
         except ValueError:
             continue
-        endpoint = _endpoint(parts.path)
-        if endpoint is None or str(request.get("method")).upper() != "POST":
+        dialect = _dialect(parts.path)
+        if dialect is None or str(request.get("method")).upper() != "POST":
             continue
         at = f"{source}, entry {number}"
         text = _object(request.get("postData")).get("text")
         if isinstance(text, str) and text:
-            yield _parsed(text.encode("utf-8", "surrogatepass"), at, endpoint, host)
+            yield _parsed(text.encode("utf-8", "surrogatepass"), at, dialect, host)
         else:
             yield Unreadable(at, "the request has no postData.text: save the HAR with its contents.")
 
@@ -158,9 +155,9 @@ def _in_flows(data: bytes, source: str, max_body: int) -> Iterator[Request | Unr
     try:
         for number, flow in enumerate(_flows(data), 1):
             if isinstance(flow, http.HTTPFlow) and flow.request.method == "POST":
-                endpoint = _endpoint(flow.request.path.partition("?")[0])
-                if endpoint is not None:
-                    yield _in_flow(flow, f"{source}, flow {number}", endpoint, max_body)
+                dialect = _dialect(flow.request.path.partition("?")[0])
+                if dialect is not None:
+                    yield _in_flow(flow, f"{source}, flow {number}", dialect, max_body)
     except _Damaged:
         why = "not a flow of mitmproxy's: the file is cut off or damaged. Save it anew (mitmdump -w FILE)."
         yield Unreadable(f"{source}, flow {number + 1}", why)
@@ -183,12 +180,12 @@ def _flows(data: bytes) -> Iterator[Flow]:
         yield flow
 
 
-def _in_flow(flow: HTTPFlow, source: str, endpoint: Endpoint, max_body: int) -> Request | Unreadable:
+def _in_flow(flow: HTTPFlow, source: str, dialect: str, max_body: int) -> Request | Unreadable:
     """The request of `flow`: as the client sent it, where the addon rewrote it and kept that."""
     request = flow.request
-    kept = _object(flow.metadata.get(record.KEY))
+    kept = _object(flow.metadata.get(KEY))
     if isinstance(original := kept.get("original"), bytes):
-        return _parsed(original, f"{source} as it came", endpoint, request.host)
+        return _parsed(original, f"{source} as it came", dialect, request.host)
     if kept.get("changes"):
         source += " as it left"
     encoding = request.headers.get("content-encoding", "")
@@ -198,12 +195,12 @@ def _in_flow(flow: HTTPFlow, source: str, endpoint: Endpoint, max_body: int) -> 
         return Unreadable(source, f"{error}: the body can't be unpacked.")
     except TooLarge:
         return Unreadable(source, f"the body unpacks to more than {max_body} bytes (--set hunyuan_max_body=…).")
-    return _parsed(data, source, endpoint, request.host)
+    return _parsed(data, source, dialect, request.host)
 
 
-def _parsed(data: bytes, source: str, endpoint: Endpoint, host: str) -> Request | Unreadable:
+def _parsed(data: bytes, source: str, dialect: str, host: str) -> Request | Unreadable:
     try:
-        return Request(source, endpoint, json_body.parse(data), host)
+        return Request(source, dialect, json_body.parse(data), host)
     except InvalidJson as error:
         return Unreadable(source, f"the request's body is {_why(data, error)}; the addon lets it pass untouched.")
 
@@ -212,14 +209,16 @@ def _some(found: Iterator[Request | Unreadable], source: str) -> Iterator[Reques
     """`found`, or that nothing was: a file without a single request to look at must not pass for a clean one."""
     first = next(found, None)
     if first is None:
-        yield Unreadable(source, f"no POST to a path that ends in {' or '.join(_ENDPOINTS)} is in it.")
+        ends = [end for dialect in DIALECTS.values() for end in dialect.paths]
+        yield Unreadable(source, f"no POST to a path that ends in {' or '.join(ends)} is in it.")
         return
     yield first
     yield from found
 
 
-def _endpoint(path: str) -> Endpoint | None:
-    return next((endpoint for end, endpoint in _ENDPOINTS.items() if path.endswith(end)), None)
+def _dialect(path: str) -> str | None:
+    """The name of the dialect whose requests go to a path with that end."""
+    return next((dialect.name for dialect in DIALECTS.values() if path.endswith(dialect.paths)), None)
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def text(results: Sequence[Verdict | Unreadable]) -> Iterator[str]:
 def document(results: Sequence[Verdict | Unreadable]) -> JsonObject:
     """The report as one JSON object; `explanations` has those of the rules that are named in it."""
     verdicts = [result for result in results if isinstance(result, Verdict)]
-    rules = {change.rule for verdict in verdicts for change in verdict.outcome.changes}
+    rules = {change.rule for verdict in verdicts for change in verdict.exchange.changes}
     return {
         "status": status(results),
         "requests": [_plain_verdict(verdict) for verdict in verdicts],
@@ -70,7 +70,7 @@ def _sum(results: Sequence[Verdict | Unreadable]) -> str:
 
 
 def _verdict(verdict: Verdict, told: set[str]) -> Iterator[str]:
-    facts = [verdict.request.endpoint, verdict.model or "no model", f"profile {verdict.profile}"]
+    facts = [verdict.request.dialect, verdict.model or "no model", f"profile {verdict.profile}"]
     about = " · ".join(map(_plain, [*facts, verdict.request.host] if verdict.request.host else facts))
     yield f"{paint(_plain(verdict.request.source), BOLD)}  {paint(about, DIM)}"
     if verdict.clean:
@@ -80,8 +80,8 @@ def _verdict(verdict: Verdict, told: set[str]) -> Iterator[str]:
         yield from _problems(verdict.refused)
     else:
         yield f"{paint('✓', GREEN)} the endpoint would take it"
-    if verdict.outcome.changes:
-        changes = _count(len(verdict.outcome.changes), "change")
+    if verdict.exchange.changes:
+        changes = _count(len(verdict.exchange.changes), "change")
         yield f"{paint('✗', YELLOW)} the addon would make {changes}, each named where its rule found it:"
         yield from _changes(verdict, told)
     yield from _overlong(verdict)
@@ -103,14 +103,14 @@ def _said(problem: Problem) -> str:
 
 
 def _changes(verdict: Verdict, told: set[str]) -> Iterator[str]:
-    for rule, changes in _grouped((change.rule, change) for change in verdict.outcome.changes).items():
+    for rule, changes in _grouped((change.rule, change) for change in verdict.exchange.changes).items():
         explanation = explanations()[rule]
         yield f"    {paint(rule, BOLD, CYAN)}  {explanation.repairs}"
         if rule not in told:
             yield f"      {paint(f'Why: {explanation.why}', DIM)}"
             told.add(rule)
-        if rule == "cascade" and verdict.outcome.vision_calls:
-            yield f"      {_announced(verdict.outcome.vision_calls)}"
+        if rule == "cascade" and verdict.exchange.vision_calls:
+            yield f"      {_announced(verdict.exchange.vision_calls)}"
         yield from _aligned([(change.pointer, change.why) for change in changes])
 
 
@@ -120,8 +120,8 @@ def _announced(vision_calls: int) -> str:
 
 
 def _overlong(verdict: Verdict) -> Iterator[str]:
-    if verdict.outcome.overlong:
-        estimated, limit = verdict.outcome.overlong
+    if verdict.overlong:
+        estimated, limit = verdict.overlong["estimated"], verdict.overlong["limit"]
         yield (
             f"{paint('!', YELLOW)} the input is estimated at {estimated:,} tokens, past the limit of {limit:,} of the "
             "model that answers: the endpoint cuts what is too long from the front, without a word"
@@ -130,15 +130,15 @@ def _overlong(verdict: Verdict) -> Iterator[str]:
 
 def _end(verdict: Verdict) -> Iterator[str]:
     """What becomes of the request after the changes."""
-    if verdict.outcome.refusal:
-        answer = _answer(verdict.outcome.refusal)
+    if verdict.answer:
+        answer = _answer(verdict.answer)
         yield f"{paint('✗', RED)} nothing would be sent, the addon answers {answer['status']}: {answer['message']}"
         return
     if len(verdict.bodies) > 1:
         yield f"{paint('!', YELLOW)} it would be sent as {len(verdict.bodies)} calls, whose answers are joined"
     if not verdict.still_refused:
         yield f"{paint('✓', GREEN)} then the endpoint would take it"
-    elif not verdict.outcome.changes:
+    elif not verdict.exchange.changes:
         yield f"{paint('!', YELLOW)} the addon can't mend that: it goes on as it is"
     else:
         reasons = _count(len(verdict.still_refused), "reason")
@@ -147,19 +147,19 @@ def _end(verdict: Verdict) -> Iterator[str]:
 
 
 def _plain_verdict(verdict: Verdict) -> JsonObject:
-    request, outcome = verdict.request, verdict.outcome
+    request, exchange = verdict.request, verdict.exchange
     return {
         "source": request.source,
-        "endpoint": request.endpoint,
+        "endpoint": request.dialect,
         "host": request.host or None,
         "model": verdict.model or None,
         "profile": verdict.profile,
         "clean": verdict.clean,
         "refused": [_plain_problem(problem) for problem in verdict.refused],
-        "changes": [_plain_change(change) for change in outcome.changes],
-        "vision_calls": outcome.vision_calls,
-        "overlong": dict(zip(("estimated", "limit"), outcome.overlong, strict=True)) if outcome.overlong else None,
-        "answer": _answer(outcome.refusal) if outcome.refusal else None,
+        "changes": [_plain_change(change) for change in exchange.changes],
+        "vision_calls": exchange.vision_calls,
+        "overlong": verdict.overlong,
+        "answer": _answer(verdict.answer) if verdict.answer else None,
         "calls": len(verdict.bodies),
         "still_refused": [_plain_problem(problem) for problem in verdict.still_refused],
     }

@@ -8,18 +8,29 @@ from dataclasses import dataclass
 from hunyuan_fix import pipeline, profiles
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.config.options import Settings
-from hunyuan_fix.exchange import Endpoint, JsonObject
-from hunyuan_fix.pipeline import Outcome
-from hunyuan_fix.rules.context import RuleContext
+from hunyuan_fix.dialects import DIALECTS
+from hunyuan_fix.exchange import Exchange, JsonObject, Response
+from hunyuan_fix.pipeline import Pipeline
+from hunyuan_fix.rules import embeddings
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.checks import Problem, ProfileName
-from hunyuan_fix.upstream.calls import Upstream
+from hunyuan_fix.steps.rules import context_of
 from hunyuan_fix.upstream.client import Outgoing
-from hunyuan_fix.vision.vision_call import Announcing
+from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
 from hunyuan_fix.wire import json_body
 from hunyuan_fix.wire.host_names import canonical
 from hunyuan_fix.workers import Workers
 from scripts.lib.lint.reading import Request
+
+
+class Offline:
+    """What steps may use where nothing is sent. A dry run neither asks a vision model nor sends a batch."""
+
+    def __init__(self) -> None:
+        outgoing = Outgoing()
+        self.workers = Workers()
+        self.cascade = Cascade(outgoing)
+        self.batches = EmbeddingBatches(outgoing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +41,10 @@ class Verdict:
     profile: ProfileName
     refused: list[Problem]
     """Why the endpoint would refuse the body as it came."""
-    outcome: Outcome
-    """What the addon would do. Its vision calls are only announced."""
+    exchange: Exchange
+    """What the addon would do, as a dry run finds it: its vision calls are only counted."""
+    answer: Response | None
+    """What the addon would answer itself."""
     bodies: list[JsonObject]
     """What would be sent: several for embeddings in batches, none where the addon answers itself. Plain JSON."""
     still_refused: list[Problem]
@@ -44,9 +57,14 @@ class Verdict:
         return model if isinstance(model, str) else ""
 
     @property
+    def overlong(self) -> JsonObject | None:
+        """`estimated` tokens and `limit`, where the input is past the model's."""
+        return self.exchange.notes.get("overlong")
+
+    @property
     def clean(self) -> bool:
         """The endpoint takes the body as it is, and the addon leaves it alone."""
-        return not self.refused and not self.outcome.changes and len(self.bodies) == 1
+        return not self.refused and not self.exchange.changes and len(self.bodies) == 1
 
 
 def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
@@ -56,33 +74,24 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     to it (its retired models are mapped then).
     """
     profile = _profile(request.host, settings, rerouted=rerouted)
-    refused = _problems(request.body, request.endpoint, profile)
+    refused = _problems(request.body, request.dialect, profile)
     # A body that goes in is changed in place. Copied as text: `copy.deepcopy` is slow, and recursive.
-    body = json_body.parse(json_body.serialise(request.body))
-    if not pipeline.repairable(body, request.endpoint):
-        return Verdict(request, profile, refused, Outcome(), [body], refused)
-    context = pipeline.context_of(body, profile, settings, rerouted=rerouted)
-    outcome = pipeline.embed(body, context) if request.endpoint == "embeddings" else _chat(body, context, settings)
-    bodies = [] if outcome.refusal else outcome.batches or [body]
-    still_refused = [problem for sent in bodies for problem in _problems(sent, request.endpoint, profile)]
-    return Verdict(request, profile, refused, outcome, bodies, still_refused)
+    data = json_body.serialise(request.body)
+    body = json_body.parse(data)
+    exchange = Exchange(profile=profile, dialect=request.dialect, successors=rerouted, mode="observe", size=len(data))
+    if not pipeline.repairable(body, DIALECTS[request.dialect].house):
+        return Verdict(request, profile, refused, exchange, None, [body], refused)
+    exchange.chat = body
+    answer = asyncio.run(Pipeline(settings, Offline()).request(exchange))
+    bodies = [] if answer else [body]
+    if not answer and DIALECTS[request.dialect].house == "embeddings":
+        bodies = embeddings.batches(body, context_of(exchange, settings))
+    still_refused = [problem for sent in bodies for problem in _problems(sent, request.dialect, profile)]
+    return Verdict(request, profile, refused, exchange, answer, bodies, still_refused)
 
 
-def _chat(body: JsonObject, context: RuleContext, settings: Settings) -> Outcome:
-    async def run() -> Outcome:
-        outgoing = Outgoing()
-        cascade = Cascade(outgoing, Announcing(outgoing))
-        cascade.configure(pipeline.cascade_settings(settings))
-        size = len(json_body.serialise(body))
-        return await pipeline.chat(
-            body, context, settings, cascade, Upstream("", {}), workers=Workers(), size=size, cost=0
-        )
-
-    return asyncio.run(run())
-
-
-def _problems(body: object, endpoint: Endpoint, profile: ProfileName) -> list[Problem]:
-    if endpoint == "chat":
+def _problems(body: object, dialect: str, profile: ProfileName) -> list[Problem]:
+    if dialect == "chat":
         return list(checks.all_problems(body, profile, strict=True))
     problem = checks.embedding_problems(body, profile, strict=True)
     return [] if problem is None else [problem]

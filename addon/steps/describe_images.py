@@ -1,0 +1,58 @@
+"""The cascade as a step: images become text before a model that can't see them."""
+
+from __future__ import annotations
+
+from .. import profiles, texts
+from ..cascade import Cascade, CascadeSettings
+from ..config.options import Settings
+from ..exchange import Exchange, Response
+from ..texts.marks import tracked
+from ..upstream.client import Outgoing
+from ..vision.vision_call import Announcing
+from .base import Services, Step
+from .target import own_tries, target_of
+
+
+class DescribeImages(Step):
+    """Under `hunyuan_mode=observe` it finds what would be asked and makes no vision call."""
+
+    name = "cascade"
+
+    def __init__(self, settings: Settings, services: Services) -> None:
+        super().__init__(settings, services)
+        self._dry_run = Cascade(Outgoing(), Announcing(Outgoing()))
+        self._dry_run.configure(cascade_settings(settings))
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        """Put descriptions in the images' places. From the first image on, the original body must not go on."""
+        running = self._dry_run if exchange.mode == "observe" else self.services.cascade
+        profile = profiles.load(exchange.profile)
+        wanted = await self.services.workers.run(lambda _: running.wanted(exchange.chat, profile), exchange.cost)
+        found = await running.find(exchange.chat, exchange.size) if wanted else []
+        if not found:
+            return None
+        exchange.fails_closed = True
+        target = target_of(exchange, profile, self.settings)
+        described = await running.describe(
+            exchange.chat, found, profile, target, tracked(texts.load(self.settings.language))
+        )
+        exchange.note(described.changes)
+        exchange.vision_calls, exchange.cached = described.calls, described.cached
+        return described.refusal
+
+
+def cascade_settings(settings: Settings) -> CascadeSettings:
+    """The options of the cascade among `settings`."""
+    return CascadeSettings(
+        mode=settings.cascade,
+        vision_model=settings.vision_model,
+        concurrency=settings.vision_concurrency,
+        timeout=settings.vision_timeout,
+        deadline=settings.cascade_deadline,
+        tries=own_tries(settings),
+        image_max_bytes=settings.image_max_bytes,
+        image_max_count=settings.image_max_count,
+        cache_entries=settings.cache_entries,
+        cache_bytes=settings.cache_bytes,
+        cache_ttl=settings.cache_ttl,
+    )
