@@ -62,6 +62,7 @@ from hunyuan_fix.hooks.mitmproxy_internals import options as mitmproxy_options
 from hunyuan_fix.hooks.mitmproxy_internals.options import option
 from hunyuan_fix.hooks.request_headers import RequestHeaders
 from hunyuan_fix.hooks.respond import respond
+from hunyuan_fix.observe import statistics
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
 from hunyuan_fix.upstream.client import Transport
@@ -315,8 +316,8 @@ class HunyuanFix:
         self.process.draining.ended(flow, handler)
 
     def stats(self) -> str:
-        """Counts since the start, as text."""
-        return self.process.finisher.statistics.text(self.runtime.failures, self.runtime.counts())
+        """All metrics, as text."""
+        return statistics.text(self.runtime.metrics)
 
 
 addons = [
