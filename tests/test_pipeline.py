@@ -10,7 +10,7 @@ from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.exchange import Exchange, Response
 from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
-from hunyuan_fix.rules.context import RuleContext
+from hunyuan_fix.rules.base import RuleContext
 from hunyuan_fix.steps.rules import context_of
 from hunyuan_fix.upstream.client import Outgoing
 from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
