@@ -20,7 +20,7 @@ from ..config.options import Settings
 from ..route import Routes
 from ..runtime import Runtime
 from ..wire import host_names
-from . import authority, proxy_modes
+from . import authority, log_handlers, proxy_modes
 from .mitmproxy_options import option
 from .process import Process
 from .starting import LateReader
@@ -66,11 +66,11 @@ class Connections:
 
     def __init__(self, in_force: InForce) -> None:
         self._in_force = in_force
-        self._quiet = host_names.QuietConnections(self._foreign)
+        self._quiet = log_handlers.QuietConnections(self._foreign)
 
     def running(self) -> None:
         """Keep other hosts out of the log; warn about reverse ports whose target isn't repaired or is shut down."""
-        logging.getLogger(host_names.QUIET_LOGGER).addFilter(self._quiet)
+        logging.getLogger(log_handlers.CONNECTIONS_LOGGER).addFilter(self._quiet)
         for target in self._reverse_targets():
             if not self._known(target):
                 logger.warning(
@@ -83,7 +83,7 @@ class Connections:
 
     def done(self) -> None:
         """Undo `running`, at the end or at a hot reload."""
-        logging.getLogger(host_names.QUIET_LOGGER).removeFilter(self._quiet)
+        logging.getLogger(log_handlers.CONNECTIONS_LOGGER).removeFilter(self._quiet)
 
     def client_connected(self, client: Client) -> Awaitable[None] | None:
         """Hold connections during startup; reject remote ones until the listener is bound to this machine."""

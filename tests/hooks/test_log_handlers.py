@@ -8,6 +8,9 @@ from mitmproxy.log import LegacyLogEvents
 
 from hunyuan_fix.hooks import log_handlers
 
+LEGACY = "api.hunyuan.cloud.tencent.com"
+HOSTS = frozenset({LEGACY, "127.0.0.1"})
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
@@ -42,3 +45,23 @@ def test_lines_are_no_deprecated_events(monkeypatch: pytest.MonkeyPatch):
     logging.getLogger("hunyuan_fix").warning("ours")
     logging.getLogger("somebody").warning("else")
     assert seen == ["somebody"]
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("server connect github.com:443 (140.82.121.4:443)", False),
+        ("server disconnect github.com:443 (140.82.121.4:443)", False),
+        ("Streaming request to github.com.", False),
+        ("Streaming response from github.com.", False),
+        ("server connect [2606:50c0::1]:443 ([2606:50c0::1]:443)", False),
+        (f"server connect {LEGACY}:443 (1.2.3.4:443)", True),
+        (f"Streaming response from {LEGACY}.", True),
+        ("client connect", True),
+        ("error establishing server connection: refused", True),
+    ],
+)
+def test_foreign_hosts_stay_out_of_the_log(text: str, written: bool):
+    quiet = log_handlers.QuietConnections(lambda host: host not in HOSTS)
+    record = logging.LogRecord(log_handlers.CONNECTIONS_LOGGER, logging.INFO, __file__, 1, "%s", (text,), None)
+    assert quiet.filter(record) is written

@@ -233,7 +233,7 @@ async def test_a_rule_that_is_none(tried: Tried):
 async def test_a_flow_of_somebody_else(tried: Tried, kind: str, flow: Any, tmp_path: Path):
     tried.show(flow)
     path = tmp_path / "file" if kind == "original" else ""
-    assert "no exchange that hunyuan-fix has handled" in await refused(tried, f"hunyuan.{kind} @focus {path}".strip())
+    assert "hunyuan-fix has not handled this flow" in await refused(tried, f"hunyuan.{kind} @focus {path}".strip())
     assert not (tmp_path / "file").exists()
 
 
