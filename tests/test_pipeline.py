@@ -10,6 +10,7 @@ from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.config import options
 from hunyuan_fix.config.options import Settings
 from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.rules.context import RuleContext
 from hunyuan_fix.steps.describe_images import cascade_settings
@@ -38,6 +39,7 @@ class Services:
     def __init__(self, given: Settings) -> None:
         self.outgoing = Outgoing()
         self.workers = Workers()
+        self.metrics = Metrics()
         self.cascade = Cascade(self.outgoing)
         self.cascade.configure(cascade_settings(given))
         self.batches = EmbeddingBatches(self.outgoing)

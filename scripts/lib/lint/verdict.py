@@ -10,6 +10,7 @@ from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.config.options import Settings
 from hunyuan_fix.dialects import DIALECTS
 from hunyuan_fix.exchange import Exchange, JsonObject, Response
+from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.rules import embeddings
 from hunyuan_fix.simulator import checks
@@ -29,6 +30,7 @@ class Offline:
     def __init__(self) -> None:
         outgoing = Outgoing()
         self.workers = Workers()
+        self.metrics = Metrics()
         self.cascade = Cascade(outgoing)
         self.batches = EmbeddingBatches(outgoing)
 
