@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mitmproxy.utils import asyncio_utils
 
 from . import stores
-from .access.callers import Outsiders
+from .access.callers import UnauthenticatedClients
 from .access.client_tokens import ClientTokens, TokenSettings
 from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
@@ -56,7 +56,7 @@ class Runtime:
         self.key = LentKey()
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
-        self.outsiders = Outsiders()
+        self.unauthenticated = UnauthenticatedClients()
         self.config = ConfigFile(OPTIONS)
         self._watcher = Watcher(self.config.look, self._look_at_secrets)
         self.failures = 0
