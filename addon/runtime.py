@@ -8,20 +8,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from . import stores
-from .access.callers import Outsiders
-from .access.client_tokens import ClientTokens
-from .access.keys import LentKey
+from .access.callers import UnauthenticatedClients
+from .access.client_tokens import ClientTokens, TokenSettings
+from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
 from .admission import Admission
 from .admission.leases import Leases
-from .cascade import Cascade
+from .cascade import Cascade, CascadeSettings
 from .config.config_file import ConfigFile
-from .config.options import Settings
+from .config.option import part
 from .config.values import StorePlaces
+from .config.watched_file import Watcher
 from .observe import statistics
 from .observe.metrics import Metrics, Reading
+from .options import OPTIONS, Settings
 from .relay import Relay
-from .steps.describe_images import cascade_settings
 from .stores.redis import redis_client
 from .upstream.circuit_breaker import Breaker
 from .upstream.client import Outgoing, Transport
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 logger = logging.getLogger("hunyuan_fix")
-
-_LOOK_EVERY = 1.0
-"""Seconds between two looks at the files of keys and tokens."""
 
 
 class Runtime:
@@ -62,11 +60,11 @@ class Runtime:
         self.key = LentKey()
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
-        self.outsiders = Outsiders()
-        self.config = ConfigFile()
+        self.unauthenticated = UnauthenticatedClients()
+        self.config = ConfigFile(OPTIONS)
+        self._watcher = Watcher(self.config.look, self._look_at_secrets)
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
-        self._watch: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         """Kept, because the event loop holds tasks by weak references only."""
         self._counters: Redis | None = None
@@ -79,7 +77,8 @@ class Runtime:
 
     def configure(self, settings: Settings, transport: Transport) -> None:
         """Go on under `settings`. Raises `OptionError`, and nothing is changed then."""
-        key, tokens = self.key.configured(settings), self.tokens.configured(settings)
+        key = self.key.configured(part(settings, KeySettings))
+        tokens = self.tokens.configured(part(settings, TokenSettings))
         places = (settings.store, settings.store_max_bytes)
         levels = stores.open_levels(*places) if places != self._places else None
         self._settings, self.key, self.tokens = settings, key, tokens
@@ -89,7 +88,7 @@ class Runtime:
                 self._share(settings.store.redis)
             self._places = places
         self.outgoing.configure(transport)
-        self.cascade.configure(cascade_settings(settings))
+        self.cascade.configure(part(settings, CascadeSettings))
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )
@@ -107,20 +106,11 @@ class Runtime:
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
-        if self._watch is None:
-            self.config.start()
-            self._watch = asyncio.create_task(self._refresh(), name="hunyuan-fix watches files")
+        self._watcher.start()
 
-    async def _refresh(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            try:
-                await self.key.refresh()
-                await self.tokens.refresh()
-            except Exception as error:
-                logger.error(
-                    "A file of keys or tokens could not be looked at:\n%s", safe_text.traceback_without_text(error)
-                )
+    async def _look_at_secrets(self) -> None:
+        await self.key.refresh()
+        await self.tokens.refresh()
 
     def _readings(self) -> Iterator[Reading]:
         """The numbers of those that count by themselves, for `metrics`."""
@@ -156,10 +146,8 @@ class Runtime:
 
     async def aclose(self) -> None:
         """Write what waits to be written, and close every connection. For the end of the process."""
-        self.config.stop()
+        self._watcher.stop()
         self.workers.close()
-        if self._watch is not None:
-            self._watch.cancel()
         counters = [self._counters.aclose] if self._counters is not None else []
         for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.outgoing.aclose, *counters):
             try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hunyuan_fix.config.options import OPTIONS
+from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules import CHAT_RULES
 from scripts.lib import launch
 from tests import client_guides

@@ -21,12 +21,11 @@ import pytest
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.http import HTTPFlow
 
-from hunyuan_fix import stores
+from hunyuan_fix import options, stores
 from hunyuan_fix.access import listeners
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.admission import Account, Admission, NotAdmitted
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError
+from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hooks.draining import Draining
 from hunyuan_fix.observe.statistics import EXCHANGES

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from hunyuan_fix import options
 from hunyuan_fix.admission import Account, NotAdmitted, Slot, account
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError, Settings
+from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.observe import statistics
+from hunyuan_fix.options import Settings
 from hunyuan_fix.profiles import load
 from hunyuan_fix.runtime import Runtime
 from hunyuan_fix.upstream.circuit_breaker import Verdict

@@ -11,8 +11,8 @@ from mitmproxy import http
 from mitmproxy.flow import Error
 
 from .. import admission, profiles
-from ..config.options import Settings
 from ..exchange import Exchange, Response
+from ..options import Settings
 from ..relay import Course, Job, Relay
 from ..steps.base import PATIENCE
 from ..upstream.circuit_breaker import Verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from ..config.options import Settings
+from ..options import Settings
 from ..runtime import Runtime
 from .dispatch import Dispatcher
 from .draining import Draining

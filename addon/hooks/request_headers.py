@@ -13,8 +13,9 @@ from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
-from ..config.options import MODES, Settings
+from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
+from ..options import Settings
 from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, Transport
 from ..wire import host_names, proxy_errors, safe_text
@@ -127,7 +128,7 @@ class RequestHeaders:
             return who
         client = flow.client_conn
         if who.known:
-            self._runtime.outsiders.known(client)
+            self._runtime.unauthenticated.remove(client)
         refusal = callers.refused(who, known_host=route is not None, requires_token=self._must_authenticate(flow))
         if refusal is not None or who.client is None:
             return refusal or {}

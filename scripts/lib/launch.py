@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import certifi
 
-from hunyuan_fix.config.options import OPTIONS, PREFIX
+from hunyuan_fix.config.option import PREFIX
 from hunyuan_fix.hooks import authority
+from hunyuan_fix.options import OPTIONS
 
 if TYPE_CHECKING:
     from mitmproxy.options import Options

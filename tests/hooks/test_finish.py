@@ -13,8 +13,8 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow, tutils
 
+from hunyuan_fix import options
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.config import options
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hooks.finish import Finisher

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow, tutils
 
-from hunyuan_fix.config import options
+from hunyuan_fix import options
 from hunyuan_fix.wire import json_body
 from scripts.lib.lint import reading, report
 from scripts.lib.lint.reading import Request, Unreadable

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hunyuan_fix import options
 from hunyuan_fix.access.client_tokens import Client, ClientTokens, digest_of, parse
-from hunyuan_fix.config import options
 from hunyuan_fix.config.values import data_folder
 from scripts.lib import tokens
 from scripts.lib.tokens import Refused

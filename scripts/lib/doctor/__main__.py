@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hunyuan_fix.config import options
+from hunyuan_fix import options
+from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.config.values import BaseUrl
 from scripts.lib import launch
 from scripts.lib.doctor import (
@@ -79,7 +80,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _base_url(text: str) -> BaseUrl:
     try:
         url = options.parse({"hunyuan_upstream": text}).upstream
-    except options.OptionError as error:
+    except OptionError as error:
         raise argparse.ArgumentTypeError(str(error).removeprefix("hunyuan_upstream=")) from None
     if url is None:
         raise argparse.ArgumentTypeError("a base URL is needed")

@@ -11,8 +11,9 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OPTIONS, OptionError, Settings
+from hunyuan_fix import options
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.options import OPTIONS, Settings
 from hunyuan_fix.profiles import PROFILE_NAMES
 from hunyuan_fix.texts import LANGUAGES
 from hunyuan_fix.wire import json_body

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from hunyuan_fix import pipeline, profiles
 from hunyuan_fix.cascade import Cascade
-from hunyuan_fix.config.options import Settings
 from hunyuan_fix.dialects import DIALECTS
 from hunyuan_fix.exchange import Exchange, JsonObject, Response
 from hunyuan_fix.observe.metrics import Metrics
+from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.rules import embeddings
 from hunyuan_fix.simulator import checks
