@@ -156,7 +156,7 @@ def start(trust: Trust, folder: Path, *arguments: str, config: str = "") -> subp
         (
             "hunyuan_vision_modle=x",
             "",
-            "hunyuan_vision_modle: there is no such option; did you mean hunyuan_vision",
+            "hunyuan_vision_modle: there is no such option; did you mean hunyuan_vision_model",
         ),
         ("hunyuan_intercept_all=maybe", "", "hunyuan_intercept_all: maybe is not accepted"),
         ("hunyuan_cascade", "", "hunyuan_cascade: needs a value"),
