@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from . import stores
-from .access.callers import Outsiders
+from .access.callers import UnauthenticatedClients
 from .access.client_tokens import ClientTokens, TokenSettings
 from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
@@ -60,7 +60,7 @@ class Runtime:
         self.key = LentKey()
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
-        self.outsiders = Outsiders()
+        self.unauthenticated = UnauthenticatedClients()
         self.config = ConfigFile(OPTIONS)
         self._watcher = Watcher(self.config.look, self._look_at_secrets)
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)

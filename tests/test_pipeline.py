@@ -8,6 +8,7 @@ import pytest
 from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.rules.base import RuleContext
@@ -36,6 +37,7 @@ class Services:
     def __init__(self, given: Settings) -> None:
         self.outgoing = Outgoing()
         self.workers = Workers()
+        self.metrics = Metrics()
         self.cascade = Cascade(self.outgoing)
         self.cascade.configure(given)
         self.batches = EmbeddingBatches(self.outgoing)

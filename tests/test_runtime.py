@@ -195,6 +195,38 @@ async def test_counts_say_how_it_stands_and_name_nobody(redis_server: RedisServe
     await made.aclose()
 
 
+async def test_the_metrics_are_what_each_room_has_counted():
+    made = Runtime(settings())
+    relay, breaker = made.relay.counts, made.breaker.counts
+    relay.calls, relay.tries, relay.turned_away, relay.broken, relay.abandoned = 1, 2, 3, 4, 5
+    relay.retries["timeout"] = 6
+    breaker.opened, breaker.closed, breaker.refused = 7, 8, 9
+    for _ in range(2):
+        await made.chain.get("missing")
+    made.chain.put("there", b"x")
+    assert made.chain.at_hand("there")
+    read = {
+        (metric.name, *labels): value
+        for metric, series in made.metrics.collect().items()
+        for labels, value in series.items()
+        if metric.name.startswith(("hunyuan_relay", "hunyuan_breaker", "hunyuan_store")) and value
+    }
+    assert read == {
+        ("hunyuan_relay_calls_total",): 1,
+        ("hunyuan_relay_tries_total",): 2,
+        ("hunyuan_relay_turned_away_total",): 3,
+        ("hunyuan_relay_streams_broken_total",): 4,
+        ("hunyuan_relay_abandoned_total",): 5,
+        ("hunyuan_relay_retries_total", "timeout"): 6,
+        ("hunyuan_breaker_opened_total",): 7,
+        ("hunyuan_breaker_closed_total",): 8,
+        ("hunyuan_breaker_spared_total",): 9,
+        ("hunyuan_store_hits_total", "memory"): 1,
+        ("hunyuan_store_misses_total", "memory"): 2,
+    }
+    await made.aclose()
+
+
 # The end
 
 

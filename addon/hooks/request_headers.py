@@ -129,7 +129,7 @@ class RequestHeaders:
             return who
         client = flow.client_conn
         if who.known:
-            self._runtime.outsiders.known(client)
+            self._runtime.unauthenticated.remove(client)
         refusal = callers.refused(who, known_host=route is not None, requires_token=self._must_authenticate(flow))
         if refusal is not None or who.client is None:
             return refusal or {}

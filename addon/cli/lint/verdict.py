@@ -9,6 +9,7 @@ from ... import pipeline, profiles
 from ...cascade import Cascade
 from ...dialects import DIALECTS
 from ...exchange import Exchange, JsonObject, Response
+from ...observe.metrics import Metrics
 from ...options import Settings
 from ...pipeline import Pipeline
 from ...rules import embeddings
@@ -29,6 +30,7 @@ class Offline:
     def __init__(self) -> None:
         outgoing = Outgoing()
         self.workers = Workers()
+        self.metrics = Metrics()
         self.cascade = Cascade(outgoing)
         self.batches = EmbeddingBatches(outgoing)
 
