@@ -53,24 +53,16 @@ from hunyuan_fix.access import client_tokens, listeners
 from hunyuan_fix.config import checks, config_file
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.exchange import KEY
-from hunyuan_fix.hooks import (
-    authority,
-    dumper,
-    exchanges,
-    log_handlers,
-    mitmproxy_options,
-    ports,
-    process,
-    proxy_modes,
-    sent_host,
-)
+from hunyuan_fix.hooks import authority, dumper, exchanges, log_handlers, process, proxy_modes
 from hunyuan_fix.hooks.answers import Answers
 from hunyuan_fix.hooks.bodies import Bodies
 from hunyuan_fix.hooks.connections import Connections
-from hunyuan_fix.hooks.mitmproxy_internals import replacements
-from hunyuan_fix.hooks.mitmproxy_options import option
+from hunyuan_fix.hooks.mitmproxy_internals import logs, ports, replacements, sent_host
+from hunyuan_fix.hooks.mitmproxy_internals import options as mitmproxy_options
+from hunyuan_fix.hooks.mitmproxy_internals.options import option
 from hunyuan_fix.hooks.request_headers import RequestHeaders
 from hunyuan_fix.hooks.respond import respond
+from hunyuan_fix.observe import statistics
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
 from hunyuan_fix.upstream.client import Transport
@@ -188,7 +180,7 @@ class HunyuanFix:
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.runtime.start()
-        log_handlers.keep_from_legacy_events()
+        logs.keep_from_legacy_events()
         dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
         self.process.finisher.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
         if self.requires_token and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
@@ -324,8 +316,8 @@ class HunyuanFix:
         self.process.draining.ended(flow, handler)
 
     def stats(self) -> str:
-        """Counts since the start, as text."""
-        return self.process.finisher.statistics.text(self.runtime.failures, self.runtime.counts())
+        """All metrics, as text."""
+        return statistics.text(self.runtime.metrics)
 
 
 addons = [

@@ -15,6 +15,7 @@ from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.admission import Account, NotAdmitted, Slot, account
 from hunyuan_fix.config.config_file import HostOptions
 from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.observe import statistics
 from hunyuan_fix.options import Settings
 from hunyuan_fix.profiles import load
 from hunyuan_fix.runtime import Runtime
@@ -210,7 +211,7 @@ async def test_counts_say_how_it_stands_and_name_nobody(redis_server: RedisServe
     with pytest.raises(NotAdmitted):
         await made.admission.admit(mine, until=asyncio.get_running_loop().time() + 60)
     made.breaker.permit("https://endpoint.test/v1").end(Verdict.DOWN)
-    text = "\n".join(made.counts())
+    text = statistics.text(made.metrics)
     assert "slots: 1 taken, 0 waiting; 1 admitted, 1 refused by a full queue, 0 after waiting" in text
     assert "breaker: opened 1, closed 0, spared 0 calls; open now: 1" in text
     assert "leases over Redis: 1 held, 0 failures" in text

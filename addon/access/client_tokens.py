@@ -23,14 +23,13 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mitmproxy.http import Headers, Request
-
 from ..config import values as read
 from ..config.did_you_mean import suggestion
 from ..config.option import OptionError, option
 from ..wire import content_coding
 from ..workers import Workers
 from . import token_search
+from .http_message import Headers, Request
 from .secret_files import SecretFile, SecretFileError
 from .token_search import TokenSearch
 

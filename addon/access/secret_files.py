@@ -6,11 +6,11 @@ import logging
 import math
 import os
 import stat
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..config import operating_system
 from ..config.watched_file import WatchedFile
 
 logger = logging.getLogger("hunyuan_fix")
@@ -69,7 +69,7 @@ def _parsed[T](path: Path, parse: Callable[[str], T]) -> T:
 
 def _read(path: Path) -> str:
     try:
-        with open(path, "rb", opener=_open) as file:
+        with open(path, "rb", opener=operating_system.open_without_waiting) as file:
             # The open file's status, not the path's: the path may name another file by now.
             _check(path, os.fstat(file.fileno()))
             data = file.read(MAX_SIZE + 1)
@@ -83,19 +83,12 @@ def _read(path: Path) -> str:
         raise SecretFileError(f"{path} is not text in UTF-8") from None
 
 
-def _open(path: str, flags: int) -> int:
-    """Open it without blocking, also if it is a pipe without a writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def _check(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise SecretFileError(f"{path} is not a regular file")
-    if sys.platform == "win32":
-        return  # neither access rights nor the owner are in the status there
-    if status.st_uid not in (os.geteuid(), 0):
-        raise SecretFileError(f"{path} belongs to another user, who could change it: chown {os.geteuid()} {path}")
-    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if (owner := operating_system.wrong_owner(status)) is not None:
+        raise SecretFileError(f"{path} belongs to another user, who could change it: chown {owner} {path}")
+    if operating_system.open_to_others(status):
         raise SecretFileError(
             f"{path} can be used by other users (its mode is {stat.S_IMODE(status.st_mode):04o}): chmod 600 {path}"
         )

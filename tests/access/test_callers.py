@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mitmproxy.addons import proxyauth
 from mitmproxy.addons.proxyauth import make_auth_required_response
 from mitmproxy.connection import Client
 from mitmproxy.http import Headers, Request
@@ -227,3 +228,8 @@ def test_clients_are_unauthenticated_until_they_are_removed():
 
 def test_a_connection_that_was_never_added_is_not_among_them():
     assert connection() not in UnauthenticatedClients()
+
+
+def test_proxyauth_still_calls_itself_so() -> None:
+    """Else its 401 would not be recognised, and no client token would work on a reverse port with a password."""
+    assert proxyauth.REALM == callers.PROXYAUTH_REALM
