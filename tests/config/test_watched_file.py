@@ -106,15 +106,6 @@ async def test_what_cannot_be_read_is_an_error_once(watched: WatchedFile[str], p
     assert str(seen.error) == "can't be read: Is a directory"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-async def test_an_unreadable_file_is_read_when_its_mode_is_put_right(watched: WatchedFile[str], path: Path):
-    path.chmod(0)
-    (seen,) = await found(watched)
-    assert str(seen.error) == "can't be read: Permission denied"
-    path.chmod(0o600)
-    assert await found(watched) == [Found("first")]
-
-
 async def test_a_changed_mode_is_a_new_version(watched: WatchedFile[str], path: Path):
     before = path.stat().st_ctime_ns
     while path.stat().st_ctime_ns == before:
