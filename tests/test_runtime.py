@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from hunyuan_fix import options
+from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.admission import Account, NotAdmitted, Slot, account
+from hunyuan_fix.config.config_file import HostOptions
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.observe import statistics
 from hunyuan_fix.options import Settings
@@ -126,6 +128,32 @@ async def test_the_same_file_of_keys_is_not_read_anew(secret: Path):
     made.configure(parsed(api_key_file=str(secret), queue_max="7"), TRANSPORT)
     assert made.key is key
     await made.aclose()
+
+
+# Watched files
+
+
+async def test_changed_files_of_options_keys_and_tokens_are_taken_over(secret: Path, tmp_path: Path):
+    tokens, file, token = tmp_path / "clients.toml", tmp_path / "hunyuan.yaml", f"hf-{'a' * 43}"
+    tokens.touch(0o600)
+    file.touch()
+    changed: dict[str, str | bool] = {}
+    made = Runtime(settings())
+    made.configure(parsed(api_key_file=str(secret), client_tokens_file=str(tokens)), TRANSPORT)
+    made.config.begin(HostOptions({}, changed.get, changed.update), frozenset())
+    made.config.follow(file)
+    before = asyncio.all_tasks()
+    made.start()
+    made.start()
+    assert len(asyncio.all_tasks() - before) == 1
+    secret.write_text("sk-two\n")
+    tokens.write_text(f'[clients.alice]\nhash = "sha256:{digest_of(token).hex()}"\n')
+    file.write_text("mode: observe")
+    await until(lambda: made.key.value == "sk-two", lambda: made.key.value)
+    await until(lambda: made.tokens.owner(token) is not None, lambda: made.tokens)
+    await until(lambda: changed == {"hunyuan_mode": "observe"}, lambda: changed)
+    await made.aclose()
+    await until(lambda: asyncio.all_tasks() == before, lambda: asyncio.all_tasks() - before)
 
 
 # Redis
