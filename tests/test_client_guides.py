@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hunyuan_fix.cli import addresses, client_setup, run
-from hunyuan_fix.config.options import OPTIONS
+from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules import CHAT_RULES
 from tests import client_guides
 from tests.client_guides import FOLDER, SECTIONS, Guide

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from hunyuan_fix import options
 from hunyuan_fix.admission import Account, NotAdmitted, Slot, account
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError, Settings
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.observe import statistics
+from hunyuan_fix.options import Settings
 from hunyuan_fix.profiles import load
 from hunyuan_fix.runtime import Runtime
 from hunyuan_fix.upstream.circuit_breaker import Verdict
@@ -181,7 +183,7 @@ async def test_counts_say_how_it_stands_and_name_nobody(redis_server: RedisServe
     with pytest.raises(NotAdmitted):
         await made.admission.admit(mine, until=asyncio.get_running_loop().time() + 60)
     made.breaker.permit("https://endpoint.test/v1").end(Verdict.DOWN)
-    text = "\n".join(made.counts())
+    text = statistics.text(made.metrics)
     assert "slots: 1 taken, 0 waiting; 1 admitted, 1 refused by a full queue, 0 after waiting" in text
     assert "breaker: opened 1, closed 0, spared 0 calls; open now: 1" in text
     assert "leases over Redis: 1 held, 0 failures" in text

@@ -23,13 +23,13 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mitmproxy.http import Headers, Request
-
+from ..config import values as read
 from ..config.did_you_mean import suggestion
-from ..config.options import OptionError, Settings
+from ..config.option import OptionError, option
 from ..wire import content_coding
 from ..workers import Workers
 from . import token_search
+from .http_message import Headers, Request
 from .secret_files import SecretFile, SecretFileError
 from .token_search import TokenSearch
 
@@ -46,6 +46,27 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _COST, _PACKED_COST = 4, 200
 """What looking through a byte may cost, in the units of `Workers`: one of hostile text, one that has to be unpacked."""
 _FIELDS = ("hash", "requests_per_minute", "tokens_per_minute", "disabled")
+
+
+@dataclass(frozen=True)
+class TokenSettings:
+    """The file of client tokens, and the limits of those without limits of their own; 0: any number."""
+
+    client_tokens_file: Path | None = option(
+        "",
+        "File with the hashed tokens of clients that may use the lent key (scripts/token writes it).",
+        read.optional(read.path),
+    )
+    requests_per_minute: int = option(
+        "0",
+        "Requests a minute for each client token whose entry names no limit; 0: any number.",
+        read.count(0),
+    )
+    tokens_per_minute: int = option(
+        "0",
+        "Tokens a minute for each client token whose entry names no limit; 0: any number.",
+        read.count(0),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +96,7 @@ class ClientTokens:
         self._searched: tuple[Client, ...] = ()
         self._search = TokenSearch()
 
-    def configured(self, settings: Settings) -> ClientTokens:
+    def configured(self, settings: TokenSettings) -> ClientTokens:
         """Those of the file that `settings` name: these, if it is the same file. Raises `OptionError`."""
         path = settings.client_tokens_file
         if path == self.path:
@@ -115,7 +136,7 @@ class ClientTokens:
             self._searched, self._search = clients, TokenSearch(frozenset(client.digest for client in clients))
         return self._search
 
-    def quota(self, name: str, settings: Settings) -> Quota:
+    def quota(self, name: str, settings: TokenSettings) -> Quota:
         """What the client `name` may use: as its entry says, else as the options do."""
         client = next((client for client in self._clients if client.name == name), None)
         requests, tokens = (client.requests_per_minute, client.tokens_per_minute) if client else (None, None)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from ..config import operating_system
 from ..config.did_you_mean import did_you_mean
-from ..config.options import OPTIONS, PREFIX
+from ..config.option import PREFIX
 from ..hooks import authority
+from ..options import OPTIONS
 from . import mitmproxy_api
 from .addresses import CONFDIR, ENDPOINT, HOST, add_port, add_reverse_port, port_is_free
 from .client_setup import client_variables, write_bundle

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ..cascade import Cascade
-from ..config.options import Settings
 from ..exchange import Exchange, JsonObject, Response
+from ..options import Settings
 from ..upstream.embedding_batches import EmbeddingBatches
 from ..workers import Workers
 

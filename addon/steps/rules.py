@@ -5,8 +5,8 @@ from __future__ import annotations
 from .. import profiles, rules, texts
 from ..answers import embeddings as packing
 from ..answers import tool_calls
-from ..config.options import Settings
 from ..exchange import Change, Exchange, JsonObject, Response
+from ..options import Settings
 from ..rules import embeddings
 from ..rules.context import RuleContext
 from ..workers import Checkpoint

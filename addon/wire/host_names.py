@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 
 LOOPBACK = "127.0.0.1"
 
 _KNOWN_HOSTS = 256
 """Hosts whose `is_loopback` is cached: it is asked several times per request."""
-
-QUIET_LOGGER = "mitmproxy.proxy.server"
-"""The logger on which mitmproxy tells of every connection."""
 
 
 def canonical(host: str) -> str:
@@ -74,26 +70,3 @@ def decrypts(sni: str | None, target: str | None, hosts: Container[str]) -> bool
     Without a target it is the handshake with the proxy itself (a client that speaks TLS to its proxy).
     """
     return target is None or one_name(target, sni) in hosts
-
-
-class QuietConnections(logging.Filter):
-    """Keeps the hosts of foreign connections out of mitmproxy's own log.
-
-    mitmproxy writes `server connect HOST:PORT (ADDRESS)` and `Streaming request to HOST.` for every
-    connection; with `HTTPS_PROXY` set that is a list of all that a person's tools talk to.
-    """
-
-    _openings = ("server connect ", "server disconnect ", "Streaming request to ", "Streaming response from ")
-
-    def __init__(self, foreign: Callable[[str], bool]) -> None:
-        super().__init__()
-        self._foreign = foreign
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether `record` may be written."""
-        text = record.getMessage()
-        for opening in self._openings:
-            if text.startswith(opening):
-                # "HOST:PORT (ADDRESS)" or "HOST."
-                return not self._foreign(host_in(text.removeprefix(opening).split(" ", 1)[0].rstrip(".")))
-        return True

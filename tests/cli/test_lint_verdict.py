@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow, tutils
 
+from hunyuan_fix import options
 from hunyuan_fix.cli.lint import reading, report
 from hunyuan_fix.cli.lint.reading import Request, Unreadable
 from hunyuan_fix.cli.lint.verdict import Verdict, judge
-from hunyuan_fix.config import options
 from hunyuan_fix.wire import json_body
 from tests import strategies
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hunyuan_fix import options
 from hunyuan_fix.access.client_tokens import Client, ClientTokens, digest_of, parse
 from hunyuan_fix.cli import token as tokens
 from hunyuan_fix.cli.token import Refused
-from hunyuan_fix.config import options
 from hunyuan_fix.config.values import data_folder
 from tests.cli.shell_environment import environment, run
 

@@ -22,7 +22,8 @@ from hunyuan_fix.cli.doctor import authority as doctor_authority
 from hunyuan_fix.cli.doctor import connections
 from hunyuan_fix.cli.doctor.listeners import Listener
 from hunyuan_fix.config import operating_system
-from hunyuan_fix.hooks import authority, ports
+from hunyuan_fix.hooks import authority
+from hunyuan_fix.hooks.mitmproxy_internals import ports
 from hunyuan_fix.stores import sqlite_file
 from tests.cli.doctor.situations import at
 
@@ -273,14 +274,19 @@ def test_the_shell_of_a_system(monkeypatch: pytest.MonkeyPatch, platform: str, s
 
 
 @pytest.mark.parametrize(
-    ("platform", "line"),
-    [("linux", "  export NODE_USE_ENV_PROXY=1"), ("win32", "  $env:NODE_USE_ENV_PROXY = '1'")],
+    ("platform", "shell", "line"),
+    [
+        ("linux", "", "  export NODE_USE_ENV_PROXY=1"),
+        ("linux", "/usr/bin/fish", "  export NODE_USE_ENV_PROXY=1"),
+        ("win32", "", "  $env:NODE_USE_ENV_PROXY = '1'"),
+        ("win32", "/usr/bin/bash", "  export NODE_USE_ENV_PROXY=1"),
+    ],
 )
 def test_what_run_prints_can_be_pasted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, line: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, shell: str, line: str
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.delenv("SHELL", raising=False)
+    monkeypatch.setenv("SHELL", shell)
     assert line in run.instructions(run.parse([], "hunyuan-fix "), tmp_path).splitlines()
 
 
@@ -347,7 +353,8 @@ def test_every_module_can_be_imported_on_windows() -> None:
     assert done.returncode == 0, done.stderr
     count, *names = done.stdout.split()
     assert int(count) > 100
-    for name in ("hunyuan_fix", "cli.run", "cli.lint.command", "simulator.server", "stores.sqlite_file", "hooks.ports"):
+    expected = ("hunyuan_fix", "cli.run", "cli.lint.command", "simulator.server", "stores.sqlite_file", "hooks.detour")
+    for name in expected:
         assert f"hunyuan_fix.{name}" in names
 
 

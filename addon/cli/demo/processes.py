@@ -21,7 +21,7 @@ from ..path import ADDON
 START_TIMEOUT = 60.0
 """Seconds until a process must be ready."""
 
-_NOT_EPHEMERAL = range(20_000, 32_000)
+NOT_EPHEMERAL = range(20_000, 32_000)
 """Ports below those that systems assign by themselves (Linux: from 32768 on)."""
 
 _PRIVATE = frozenset(
@@ -136,7 +136,7 @@ def free_port() -> int:
     """A port on loopback that is free, and that the system never assigns by itself."""
     # Not a port that the system chose: it would assign that to another program until somebody listens on it.
     while True:
-        port = random.SystemRandom().choice(_NOT_EPHEMERAL)
+        port = random.SystemRandom().choice(NOT_EPHEMERAL)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ...config import options
+from ... import options
+from ...config.option import OptionError
 from ...config.values import BaseUrl
 from .. import addresses
 from . import (
@@ -75,7 +76,7 @@ def parse(arguments: Sequence[str], prefix: str) -> argparse.Namespace:
 def _base_url(text: str) -> BaseUrl:
     try:
         url = options.parse({"hunyuan_upstream": text}).upstream
-    except options.OptionError as error:
+    except OptionError as error:
         raise argparse.ArgumentTypeError(str(error).removeprefix("hunyuan_upstream=")) from None
     if url is None:
         raise argparse.ArgumentTypeError("a base URL is needed")

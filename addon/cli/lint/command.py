@@ -10,8 +10,10 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...config import operating_system, options
-from ...config.options import OPTIONS, OptionError, Settings
+from ... import options
+from ...config import operating_system
+from ...config.option import OptionError
+from ...options import OPTIONS, Settings
 from ...profiles import PROFILE_NAMES
 from ...texts import LANGUAGES
 from ...wire import json_body

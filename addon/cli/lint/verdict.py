@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ... import pipeline, profiles
 from ...cascade import Cascade
-from ...config.options import Settings
 from ...dialects import DIALECTS
 from ...exchange import Exchange, JsonObject, Response
+from ...options import Settings
 from ...pipeline import Pipeline
 from ...rules import embeddings
 from ...simulator import checks

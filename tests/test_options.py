@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OPTIONS, OptionError, Settings
+from hunyuan_fix import options
+from hunyuan_fix.config.option import Option, OptionError
 from hunyuan_fix.config.values import BaseUrl, StorePlaces, data_folder
+from hunyuan_fix.options import OPTIONS, Settings
 
 BY_NAME = {option.name: option for option in OPTIONS}
 
@@ -33,8 +34,14 @@ def test_the_table_and_the_settings_have_the_same_names():
     assert {option.field for option in OPTIONS} == {field.name for field in dataclasses.fields(Settings)}
 
 
+def test_own_calls_are_tried_once_where_nothing_is_tried_again():
+    assert options.parse({"hunyuan_vision_tries": "5"}).own_tries == 5
+    assert options.parse({"hunyuan_vision_tries": "5", "hunyuan_retry": "all"}).own_tries == 5
+    assert options.parse({"hunyuan_vision_tries": "5", "hunyuan_retry": "off"}).own_tries == 1
+
+
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
-def test_mitmproxy_is_told_of_text_and_switches_only(option: options.Option):
+def test_mitmproxy_is_told_of_text_and_switches_only(option: Option):
     assert option.type in (str, bool)
     assert option.name.startswith("hunyuan_")
     assert option.help.endswith(".")

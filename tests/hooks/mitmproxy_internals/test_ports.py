@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from hunyuan_fix.hooks import ports
-from hunyuan_fix.hooks.ports import ClosingPorts
+from hunyuan_fix.hooks.mitmproxy_internals import ports
+from hunyuan_fix.hooks.mitmproxy_internals.ports import ClosingPorts
 from tests.proxying import LOCAL, Proxy, Trust, run_proxy
 from tests.waiting import until
 

@@ -13,7 +13,7 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.options import Options
 from mitmproxy.utils import asyncio_utils
 
-from ..config.operating_system import is_windows
+from ...config.operating_system import is_windows
 
 _CLOSING = 2.0
 """Seconds for which the ports are waited for."""

@@ -12,7 +12,7 @@ import h2.events
 import pytest
 from mitmproxy import http
 
-from hunyuan_fix.hooks import sent_host
+from hunyuan_fix.hooks.mitmproxy_internals import sent_host
 from tests.proxying import LOCAL, Endpoint, Proxy, Trust, chat_answer, run_proxy
 from tests.waiting import until
 
