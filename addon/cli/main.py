@@ -8,12 +8,13 @@ Only the standard library is imported here, so that `--help` answers at once; ea
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module, metadata
 from types import MappingProxyType
 from typing import NamedTuple
+
+from ..config.did_you_mean import did_you_mean
 
 IN_CLONE = "--scripts"
 """First argument of the doors in `scripts/`: commands are called `scripts/NAME` in every text."""
@@ -72,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _refuse(name: str) -> str:
-    near = difflib.get_close_matches(name, COMMANDS, n=1)
-    hint = f"is {near[0]} meant?" if near else f"commands are {', '.join(COMMANDS)}"
+    near = did_you_mean(name, COMMANDS)
+    hint = f"is {near} meant?" if near else f"commands are {', '.join(COMMANDS)}"
     raise argparse.ArgumentTypeError(f"there is no command {name!r}; {hint}")
 
 

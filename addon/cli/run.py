@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import socket
 import sys
@@ -13,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..config import operating_system
+from ..config.did_you_mean import did_you_mean
 from ..config.option import PREFIX
 from ..hooks import authority
 from ..options import OPTIONS
@@ -132,8 +132,10 @@ def refused(words: Sequence[str], known: Iterable[str]) -> list[str]:
         meant = name.lstrip("-").replace("-", "_")
         settings = [full for full in (meant, f"{PREFIX}{meant}") if full in ours]
         longer = sorted([option for option in options if option.startswith(name)], key=len) if len(name) > 2 else []
-        near = difflib.get_close_matches(name, options, n=1) if not settings and not longer else []
-        proposals = " or ".join([*(f"--set {setting}=…" for setting in settings), *longer[:3], *near])
+        near = None if settings or longer else did_you_mean(name, options)
+        proposals = " or ".join(
+            [*(f"--set {setting}=…" for setting in settings), *longer[:3], *([near] if near else [])]
+        )
         lines.append(f"{name}: there is no such option" + (f"; is {proposals} meant?" if proposals else ""))
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from importlib import import_module, metadata
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hunyuan_fix.cli import main as cli
+from tests.cli.lint_run import CLEAN
 from tests.cli.shell_environment import command, environment
 
 FOLDER = Path(cli.__file__).parent
@@ -82,16 +84,33 @@ def test_the_usage_needs_the_standard_library_alone() -> None:
     assert imported(FOLDER / "main.py") - sys.stdlib_module_names == set()
 
 
+def loaded_by(home: Path, name: str, *arguments: str) -> set[str]:
+    """The modules that a command has imported when it ends."""
+    call = f"main({[name, *arguments]!r})"
+    code = f"import sys; from hunyuan_fix.cli.main import main; {call}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=environment(home),
+        input=json.dumps(CLEAN),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert f"hunyuan_fix.cli.{cli.COMMANDS[name].module}" in loaded
+    return loaded
+
+
 def test_env_imports_none_of_mitmproxys_programs(tmp_path: Path) -> None:
     """A shell that starts with it waits for it."""
-    code = "import sys; from hunyuan_fix.cli.main import main; main(['env']); print(*sys.modules)"
-    given = environment(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], env=given, capture_output=True, text=True, timeout=60, check=True
-    )
-    loaded = done.stdout.splitlines()[-1].split()
-    assert "hunyuan_fix.cli.env" in loaded
-    assert not {"mitmproxy.tools.main", "mitmproxy.addons", "mitmproxy.http", "httpx", "hypercorn"} & set(loaded)
+    slow = {"mitmproxy.tools.main", "mitmproxy.addons", "mitmproxy.http", "httpx", "hypercorn"}
+    assert not slow & loaded_by(tmp_path, "env")
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("lint", []), ("token", ["list"]), ("path", [])])
+def test_no_other_command_imports_them_before_it_starts_one(tmp_path: Path, name: str, arguments: list[str]) -> None:
+    assert not {"mitmproxy.tools.main", "mitmproxy.addons"} & loaded_by(tmp_path, name, *arguments)
 
 
 def test_a_door_and_the_console_script_start_the_same(tmp_path: Path) -> None:

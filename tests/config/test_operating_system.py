@@ -274,14 +274,19 @@ def test_the_shell_of_a_system(monkeypatch: pytest.MonkeyPatch, platform: str, s
 
 
 @pytest.mark.parametrize(
-    ("platform", "line"),
-    [("linux", "  export NODE_USE_ENV_PROXY=1"), ("win32", "  $env:NODE_USE_ENV_PROXY = '1'")],
+    ("platform", "shell", "line"),
+    [
+        ("linux", "", "  export NODE_USE_ENV_PROXY=1"),
+        ("linux", "/usr/bin/fish", "  export NODE_USE_ENV_PROXY=1"),
+        ("win32", "", "  $env:NODE_USE_ENV_PROXY = '1'"),
+        ("win32", "/usr/bin/bash", "  export NODE_USE_ENV_PROXY=1"),
+    ],
 )
 def test_what_run_prints_can_be_pasted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, line: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, shell: str, line: str
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.delenv("SHELL", raising=False)
+    monkeypatch.setenv("SHELL", shell)
     assert line in run.instructions(run.parse([], "hunyuan-fix "), tmp_path).splitlines()
 
 
