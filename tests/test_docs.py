@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hunyuan_fix.config.options import OPTIONS, Option
+from hunyuan_fix.config.option import Option
+from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules import page as rules_page
 from hunyuan_fix.rules.explained import Explanation, explanations
 from hunyuan_fix.views.commands import Commands

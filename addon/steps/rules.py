@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from .. import profiles, rules, texts
 from ..answers import embeddings as packing
 from ..answers import tool_calls
-from ..config.options import Settings
 from ..exchange import Change, Exchange, JsonObject, Response
+from ..options import Settings
 from ..rules import embeddings
 from ..rules.base import RuleContext
 from ..workers import Checkpoint
