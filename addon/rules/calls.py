@@ -15,6 +15,8 @@ from . import arguments, content, ids
 from .base import Rule, RuleContext
 from .survey import Survey
 
+_FIELD = frozenset(["tool_calls"])
+
 
 def calls(body: JsonObject, context: RuleContext) -> Changes:
     """Bring every tool call into shape; what can't be a call stays as text in its message."""
@@ -31,7 +33,7 @@ def calls(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    return survey.has_field("tool_calls")
+    return survey.has_field(_FIELD)
 
 
 RULE = Rule(

@@ -32,7 +32,7 @@ def fields(body: JsonObject, context: RuleContext) -> Changes:
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
     accepted = context.profile.grammar.fields
-    return any(not shape.fields <= accepted[shape.role] for shape in survey.known())
+    return any(not fields <= accepted[role] for role, fields in survey.fields.items())
 
 
 RULE = Rule(

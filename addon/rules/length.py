@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..exchange import Change, JsonObject
-from ..texts import around, marks
+from ..texts import around, cut, marks
 from . import content
 from .base import Rule, RuleContext
 from .calls import call_as_text
@@ -63,17 +63,19 @@ def _fold_end(turns: list[JsonObject], limit: int) -> int:
 def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
     texts = context.texts
     before, after = around(texts.folded, count=len(turns))
+    before_result, after_result = cut(texts.folded_tool)
     pieces: list[Any] = [before.rstrip("\n")]
     for message in turns:
         role = message["role"]
-        said = [
-            marks.quoted_turns(piece) if isinstance(piece, str) else piece
-            for piece in content.pieces(message.get("content"))
-        ]
+        said = content.pieces(message.get("content"))
+        for position, piece in enumerate(said):
+            if isinstance(piece, str):
+                said[position] = marks.quoted_turns(piece)
         if role == "tool":
-            speaker, end = around(texts.folded_tool, id=marks.inline(message["tool_call_id"]))
-            if end:
-                said.append(end)
+            call_id = marks.inline(message["tool_call_id"])
+            speaker = before_result.format(id=call_id)
+            if after_result:
+                said.append(after_result.format(id=call_id))
         else:
             speaker = texts.folded_user if role == "user" else texts.folded_assistant
         pieces += _after(speaker, said)

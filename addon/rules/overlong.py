@@ -7,6 +7,9 @@ ChatCompletionsRequest.Messages: "超过则会截断最前面的内容，只保�
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+
+import orjson
 
 from ..exchange import JsonObject
 from ..profiles import Model
@@ -59,8 +62,16 @@ def _text_tokens(text: str) -> float:
     if text.isascii():
         return length * TOKENS_A_CHARACTER
     # In UTF-8 a Chinese character has three bytes, an ASCII one: arithmetic instead of a loop over characters.
-    wide = min(length, (len(text.encode("utf-8", "surrogatepass")) - length) / 2)
+    wide = min(length, (_size(text) - length) / 2)
     return wide * TOKENS_A_WIDE_CHARACTER + (length - wide) * TOKENS_A_CHARACTER
+
+
+def _size(text: str) -> int:
+    """Bytes of `text` in UTF-8."""
+    with suppress(orjson.JSONEncodeError):  # half a character
+        # Python keeps the UTF-8 that orjson asks for with the text: writing the body encodes nothing a second time.
+        orjson.dumps(text)
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _texts(body: JsonObject) -> Iterator[str]:

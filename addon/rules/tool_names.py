@@ -67,7 +67,7 @@ def tool_names(body: JsonObject, context: RuleContext) -> Changes:
 def _needed(survey: Survey, context: RuleContext) -> bool:
     if not survey.body.keys().isdisjoint(_NAMING_PARAMETERS):
         return True
-    return survey.shapes is None or survey.has_field(*_NAMING_FIELDS)
+    return survey.shapes is None or survey.has_field(_NAMING_FIELDS)
 
 
 RULE = Rule(
