@@ -68,8 +68,8 @@ def _shape(message: JsonObject, index: int, changes: Changes) -> None:
             texts.append(_plain_text(call))
             changes.note("calls", index, "not a tool call: kept as text", f"/tool_calls/{position}")
             continue
-        if _same(function_call, call):
-            shaped.append(call)
+        if function_call == call:
+            shaped.append(call)  # with its keys in their own order
         else:
             shaped.append(function_call)
             changes.note("calls", index, "the tool call is brought into shape", f"/tool_calls/{position}")
@@ -79,11 +79,6 @@ def _shape(message: JsonObject, index: int, changes: Changes) -> None:
         message["tool_calls"] = shaped
     else:
         del message["tool_calls"]
-
-
-def _same(shaped: JsonObject, call: object) -> bool:
-    # `==` alone would let True pass for 1 and 1.0 for 1
-    return shaped == call and isinstance(call, dict) and type(shaped.get("index")) is type(call.get("index"))
 
 
 def _function_call(call: object) -> JsonObject | None:

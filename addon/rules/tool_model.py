@@ -16,7 +16,7 @@ def tool_model(body: JsonObject, context: RuleContext) -> list[Change]:
     """
     offered = bool(body.get("tools") or body.get("functions"))
     model = context.model
-    if not (context.text_model and offered and model.images) or model.images_with_tools:
+    if not (context.text_model and offered and model.images):
         return []
     body["model"] = context.text_model
     context.model = context.profile.model(context.text_model)

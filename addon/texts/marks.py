@@ -127,13 +127,11 @@ def quoted_turns(text: str) -> str:
     """`text` whose lines can't be taken for the beginning of another turn of a folded conversation."""
     patterns = _patterns()
     lines = text.splitlines(keepends=True)
-    may_speak = patterns.speaking_line.match
-    quoted = [number for number, line in enumerate(lines) if may_speak(line) and patterns.begins_turn(line)]
-    if not quoted:
-        return text
-    for number in quoted:
-        lines[number] = QUOTE + lines[number]
-    return "".join(lines)
+    if not any(map(patterns.speaking_line.match, lines)):
+        return text  # as most
+    return "".join(
+        QUOTE + line if patterns.speaking_line.match(line) and patterns.begins_turn(line) else line for line in lines
+    )
 
 
 def unquotable(question: str) -> str:
