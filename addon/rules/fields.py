@@ -11,7 +11,7 @@ from .survey import Survey
 def fields(body: JsonObject, context: RuleContext) -> Changes:
     """Remove message fields that the profile doesn't list.
 
-    What a person said isn't lost: `refusal` becomes content, a speaker's `name` stands before the text.
+    Text is kept: `refusal` becomes content, a speaker's `name` stands before the text.
     """
     changes = Changes()
     for index, message in enumerate(body["messages"]):

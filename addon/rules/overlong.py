@@ -26,11 +26,12 @@ def overlong(body: JsonObject, context: RuleContext, size: int | None = None) ->
     """Estimated tokens and the limit where the estimate passes the model's input limit; else `None`.
 
     Without a known input limit the context length counts, less what `max_tokens` keeps for the answer. `size` is the
-    body's JSON in bytes as it came, where only the rules have changed it since: it spares most bodies the counting.
+    size in bytes of the JSON that the client sent, given where only the rules have changed it since: most bodies are
+    not counted then.
     """
     limit = _limit(context.model, body.get("max_tokens"))
     # No byte counts for more than a quarter of a token, and what the rules add to a body that says anything is a
-    # fraction of it: one that came with fewer bytes than the limit has tokens can't be past it.
+    # fraction of it: a body that had fewer bytes than the limit has tokens can't be past it.
     if limit is None or (size is not None and size <= limit):
         return None
     estimate = estimate_tokens(body)

@@ -77,7 +77,7 @@ def roles(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    """Where every role is one of the four, answers name their calls, and no call is of the deprecated form: no."""
+    """False where every role is one of the four, answers name their calls, and no call has the deprecated form."""
     return survey.shapes is None or any(
         shape.role not in ROLES
         or "function_call" in shape.fields

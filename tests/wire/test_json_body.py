@@ -64,7 +64,7 @@ def test_halves_of_characters_become_what_was_meant(value: dict[str, str], ascii
     read = json_body.read(data)
     assert list(read.value.items()) == list({meant(key): meant(text) for key, text in value.items()}.items())
     assert orjson.loads(read.data) == read.value
-    assert bool(read.mended) == (read.data != data)
+    assert bool(read.fixes) == (read.data != data)
     assert json_body.read(read.data) == Read(read.value, read.data)
 
 
@@ -86,7 +86,7 @@ def test_halves_of_characters_become_what_was_meant(value: dict[str, str], ascii
 def test_what_a_strict_reader_would_refuse_is_mended(data: bytes, value: object) -> None:
     read = json_body.read(data)
     assert read.value == orjson.loads(read.data) == value
-    assert read.mended
+    assert read.fixes
 
 
 @given(VALUES)
