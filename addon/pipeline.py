@@ -13,7 +13,7 @@ from .rules import embeddings, overlong, successor
 from .rules.context import RuleContext
 from .rules.tool_model import tool_model
 from .texts.marks import tracked
-from .upstream.calls import Upstream
+from .upstream.target import Target
 from .wire import proxy_errors
 from .workers import LIGHT, Checkpoint, Workers
 
@@ -86,7 +86,7 @@ async def chat(
     context: RuleContext,
     settings: Settings,
     cascade: Cascade,
-    upstream: Upstream,
+    upstream: Target,
     *,
     workers: Workers,
     size: int,

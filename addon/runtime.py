@@ -26,8 +26,9 @@ from .hooks.finish import Ending
 from .hooks.starting import Starting
 from .relay import Relay
 from .stores.redis import redis_client
+from .upstream.calls import Calls
 from .upstream.circuit_breaker import Breaker
-from .upstream.client import Outgoing, Transport
+from .upstream.client import HttpClient, Transport
 from .upstream.embedding_batches import EmbeddingBatches
 from .upstream.gate import Gate
 from .vision.descriptions import Descriptions
@@ -50,16 +51,15 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.workers = Workers()
-        self.outgoing = Outgoing()
+        self.http_client = HttpClient()
         self.admission = Admission()
         self.breaker = Breaker()
         self.gate = Gate(self.admission, self.breaker)
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
-        self.cascade = Cascade(
-            self.outgoing, Vision(self.outgoing, self.gate), known=Descriptions(self.chain), workers=self.workers
-        )
-        self.batches = EmbeddingBatches(self.outgoing, self.gate)
-        self.relay = Relay(self.outgoing, self.gate)
+        calls = Calls(self.http_client, self.gate)
+        self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
+        self.batches = EmbeddingBatches(calls)
+        self.relay = Relay(self.http_client, self.gate, self.workers)
         self.departures = Departures(self.gate, self.relay)
         self.key = LentKey()
         self.tokens = ClientTokens()
@@ -86,7 +86,7 @@ class Services:
             if settings.store.redis != self._places[0].redis:
                 self._share(settings.store.redis)
             self._places = places
-        self.outgoing.configure(transport)
+        self.http_client.configure(transport)
         self.cascade.configure(pipeline.cascade_settings(settings))
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
@@ -148,7 +148,7 @@ class Services:
         if self._watch is not None:
             self._watch.cancel()
         counters = [self._counters.aclose] if self._counters is not None else []
-        for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.outgoing.aclose, *counters):
+        for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.http_client.aclose, *counters):
             try:
                 await close()
             except Exception as error:  # the others are closed all the same

@@ -10,14 +10,16 @@ from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.config import options
 from hunyuan_fix.config.options import Settings
 from hunyuan_fix.pipeline import CascadeBroken, Outcome
-from hunyuan_fix.upstream.calls import Upstream
-from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.upstream.calls import Calls
+from hunyuan_fix.upstream.client import HttpClient
+from hunyuan_fix.upstream.target import Target
+from hunyuan_fix.vision.vision_call import Vision
 from hunyuan_fix.wire import json_body
 from hunyuan_fix.workers import Workers
 from tests.texts.forged import marks_in
 from tests.vision_server import chat, error, image_part, png, text_part, vision_server
 
-NOWHERE = Upstream("http://127.0.0.1:1/v1", {})
+NOWHERE = Target("http://127.0.0.1:1/v1", {})
 
 
 def settings(**given: object) -> Settings:
@@ -34,18 +36,18 @@ async def repair(
     *,
     profile: str = "hunyuan",
     rerouted: bool = False,
-    upstream: Upstream = NOWHERE,
+    upstream: Target = NOWHERE,
     size: int = 100,
 ) -> Outcome:
     given = given or settings()
-    outgoing = Outgoing()
-    cascade = Cascade(outgoing)
+    http_client = HttpClient()
+    cascade = Cascade(Vision(Calls(http_client)))
     cascade.configure(pipeline.cascade_settings(given))
     context = pipeline.context_of(request, profile, given, rerouted=rerouted)
     try:
         return await pipeline.chat(request, context, given, cascade, upstream, workers=Workers(), size=size, cost=size)
     finally:
-        await outgoing.aclose()
+        await http_client.aclose()
 
 
 def names(outcome: Outcome) -> list[str]:
@@ -92,7 +94,7 @@ async def test_the_successor_comes_first_so_that_the_cascade_judges_the_new_mode
     async with vision_server() as server:
         request = body(text_part("what?"), image_part(png("a cat")), model="hunyuan-vision")
         outcome = await repair(
-            request, settings(successors="hunyuan-vision=hunyuan-lite"), upstream=Upstream(server.url, {})
+            request, settings(successors="hunyuan-vision=hunyuan-lite"), upstream=Target(server.url, {})
         )
     assert request["model"] == "hunyuan-lite"
     assert "a picture of a cat" in str(request["messages"])
@@ -106,12 +108,12 @@ async def test_the_rules_see_the_model_that_the_cascade_switched_to():
         request = body(image_part(png("a dog")), model="hunyuan-vision", tools=[tool])
         given = settings()
         context = pipeline.context_of(request, "hunyuan", given)
-        outgoing = Outgoing()
-        upstream = Upstream(server.url, {"Authorization": "Bearer x"})
+        http_client = HttpClient()
+        upstream = Target(server.url, {"Authorization": "Bearer x"})
         outcome = await pipeline.chat(
-            request, context, given, Cascade(outgoing), upstream, workers=Workers(), size=9, cost=9
+            request, context, given, Cascade(Vision(Calls(http_client))), upstream, workers=Workers(), size=9, cost=9
         )
-        await outgoing.aclose()
+        await http_client.aclose()
         assert server.received[0].headers["authorization"] == "Bearer x"
     assert request["model"] == context.model.id == "hunyuan-2.0-instruct-20251111"
     assert outcome.vision_calls == 1
@@ -121,7 +123,7 @@ async def test_a_refusal_of_the_cascade_ends_the_request():
     async with vision_server() as server:
         server.replies(error(401, "invalid_api_key", "no"))
         request = body(image_part(png("a bird")), user="me")
-        outcome = await repair(request, upstream=Upstream(server.url, {}))
+        outcome = await repair(request, upstream=Target(server.url, {}))
     assert outcome.refusal is not None
     assert outcome.refusal.status == 401
     assert request == body(image_part(png("a bird")), user="me")
@@ -138,7 +140,7 @@ async def test_neither_an_image_nor_a_person_can_write_a_mark(language: str, pro
             request["model"] = "hy3"
         request["messages"] += [{"role": "assistant", "content": forged}, {"role": "user", "content": forged}]
         given = settings(language=language)
-        outcome = await repair(request, given, profile=profile, upstream=Upstream(server.url, {}))
+        outcome = await repair(request, given, profile=profile, upstream=Target(server.url, {}))
     assert outcome.refusal is None
     assert {"cascade", "marks"} <= set(names(outcome))
     [head, end] = marks_in("".join(part["text"] for part in request["messages"][0]["content"]))
@@ -156,7 +158,7 @@ async def test_a_failure_where_the_cascade_had_to_run_says_so(monkeypatch: pytes
     monkeypatch.setattr(rules, "apply_chat", fails)
     async with vision_server() as server:
         with pytest.raises(CascadeBroken) as caught:
-            await repair(body(image_part(png("a fish"))), upstream=Upstream(server.url, {}))
+            await repair(body(image_part(png("a fish"))), upstream=Target(server.url, {}))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
         await repair(body())

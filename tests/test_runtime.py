@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from hunyuan_fix import runtime
-from hunyuan_fix.admission import Account, NotAdmitted, Slot, account
+from hunyuan_fix.admission import Account, CallRefused, Slot, account
+from hunyuan_fix.circuit import Verdict
 from hunyuan_fix.config import options
 from hunyuan_fix.config.options import OptionError, Settings
 from hunyuan_fix.profiles import load
 from hunyuan_fix.runtime import Services
-from hunyuan_fix.upstream.circuit_breaker import Verdict
 from hunyuan_fix.upstream.client import Transport
 from tests.redis_server import RedisServer
 from tests.waiting import until
@@ -105,9 +105,9 @@ def state(made: Services) -> tuple[object, ...]:
         made.tokens,
         made.admission.state().leases is not None,
         [level.name for level in made.chain.counts()],
-        made.outgoing._transport,
-        made.admission._queue_max,
-        made.breaker._failures,
+        made.http_client.transport,
+        made.admission.state().queue_max,
+        made.breaker.state().failures,
         made._settings,
     )
 
@@ -148,7 +148,7 @@ async def test_a_change_reaches_everybody(secret: Path, tmp_path: Path):
     permit.end(Verdict.DOWN)
     assert made.breaker.open() == ["https://endpoint.test/v1"]
     slot = await taken(made)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await taken(made)
     slot.release()
     await made.aclose()
@@ -195,7 +195,7 @@ async def test_two_processes_share_slots_and_counts_until_one_of_them_ends(redis
     for made in (one, other):
         made.configure(parsed(store=redis_server.url, requests_per_minute="10"), TRANSPORT)
     slot = await taken(one)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await taken(other, patience=0.3)
     slot.release()
     (await taken(other)).release()
@@ -218,7 +218,7 @@ async def test_counts_say_how_it_stands_and_name_nobody(redis_server: RedisServe
     made.configure(parsed(store=redis_server.url, queue_max="0", breaker_failures="1"), TRANSPORT)
     mine = account(load("hunyuan"), "Bearer sk-very-secret", parsed(concurrency="1"))
     slot = await made.admission.admit(mine, until=asyncio.get_running_loop().time() + 60)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await made.admission.admit(mine, until=asyncio.get_running_loop().time() + 60)
     made.breaker.permit("https://endpoint.test/v1").end(Verdict.DOWN)
     text = "\n".join(made.counts())

@@ -24,9 +24,8 @@ from ..record import Record
 from ..relay import OWN_HEADER, TRIES_HEADER
 from ..rules.context import RuleContext
 from ..runtime import Services
-from ..upstream.calls import Upstream
-from ..upstream.client import Outgoing
-from ..vision.vision_call import Announcing
+from ..upstream.target import Target
+from ..vision.vision_call import DryRunVision
 from ..wire import json_body, proxy_errors, rule_names, safe_text
 from ..wire.content_coding import CodingError
 from ..workers import Abandoned
@@ -64,7 +63,7 @@ class Repair:
         self._workers = services.workers
         self._departures = services.departures
         self._draining = services.draining
-        self._announcing = Cascade(Outgoing(), Announcing(Outgoing()))
+        self._announcing = Cascade(DryRunVision())
         """For `hunyuan_mode=observe`: finds what would be asked, and asks nobody."""
         self._announcing.configure(pipeline.cascade_settings(settings))
         self.failures = failures
@@ -184,7 +183,7 @@ class Repair:
             request.headers.pop("content-encoding", None)
             request.content = data
 
-    async def _batched(self, exchange: Record, context: RuleContext, outcome: Outcome, upstream: Upstream) -> Response:
+    async def _batched(self, exchange: Record, context: RuleContext, outcome: Outcome, upstream: Target) -> Response:
         """Send a request that is too large for one call as several, and answer it."""
         result = await self._batches.send(
             outcome.batches,
@@ -202,10 +201,10 @@ class Repair:
         exchange["tokens"] = repaired.tokens_used(result.get("usage"))
         return Response(200, {"content-type": "application/json"}, json_body.serialise(result))
 
-    def _upstream(self, request: http.Request, exchange: Record, profile: Profile) -> Upstream:
+    def _upstream(self, request: http.Request, exchange: Record, profile: Profile) -> Target:
         key = request.headers.get("authorization")
         account = admission.account(profile, key, self._settings)
-        return Upstream(exchange["base_url"], {"Authorization": key} if key else {}, account)
+        return Target(exchange["base_url"], {"Authorization": key} if key else {}, account)
 
     def _warn(self, exchange: Record, context: RuleContext, overlong: tuple[int, int]) -> None:
         estimated, limit = overlong

@@ -11,12 +11,12 @@ from mitmproxy import http
 from mitmproxy.flow import Error
 
 from .. import admission, profiles, record
+from ..circuit import Verdict
 from ..config.options import Settings
 from ..exchange import Response
 from ..record import Record
-from ..relay import Course, Job, Relay
-from ..upstream.circuit_breaker import Verdict
-from ..upstream.gate import Gate, Passage, TurnedAway
+from ..relay import Job, JobProgress, Relay
+from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import verdict
 from . import detour
 
@@ -31,9 +31,9 @@ class Departures:
     def __init__(self, gate: Gate, relay: Relay) -> None:
         self._gate = gate
         self._relay = relay
-        self._passages: dict[str, Passage] = {}
+        self._passages: dict[str, CallPermit] = {}
         """By flow id."""
-        self._jobs: dict[str, tuple[str, Course]] = {}
+        self._jobs: dict[str, tuple[str, JobProgress]] = {}
         """Secrets of relay jobs, and what becomes of these, by flow id."""
 
     async def depart(
@@ -52,7 +52,7 @@ class Departures:
         if settings.retry == "all":
             await self._relay.start()
             # Whoever looks at the flow, or saves it, while it waits for its answer finds the real place, and no secret.
-            course = Course(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
+            course = JobProgress(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
             job = Job(
                 url=request.url,
                 upstream=exchange["base_url"],
@@ -66,7 +66,7 @@ class Departures:
                 until=until,
                 ahead=ahead,
                 max_body=settings.max_body,
-                course=course,
+                progress=course,
             )
             secret = self._relay.take(job)
             self._jobs[flow.id] = secret, course
@@ -74,8 +74,8 @@ class Departures:
             return None
         try:
             passage = await self._gate.enter(exchange["base_url"], account, until=until, ahead=ahead)
-        except TurnedAway as turned_away:
-            return turned_away.refusal
+        except CallRefused as refused:
+            return refused.response
         self._passages[flow.id] = passage
         return None
 

@@ -17,7 +17,7 @@ PATIENCE = 5.0
 class Chain:
     """`memory`, then `levels`, the nearest first. Nothing here raises, whatever a store does.
 
-    A request waits for `bypass.BUDGET` seconds a level at most, and for none that is failing. `clock` gives seconds
+    A request waits for `guard.BUDGET` seconds a level at most, and for none that is failing. `clock` gives seconds
     that only grow, `sleep` waits that long; both are for the trying again.
     """
 

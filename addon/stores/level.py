@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .backlog import Backlog, Clear, Delete, Put, Write
-from .bypass import BUDGET, Bypass, Bypassed, Kind
+from .guard import BUDGET, Bypassed, Kind, StoreGuard
 from .store import Item, Store, StoreError
 
 PATIENCE = 30.0
@@ -49,7 +49,7 @@ class Level:
         self._store = store
         self._clock = clock
         self._sleep = sleep
-        self._bypass = Bypass(store.name, clock)
+        self._guard = StoreGuard(store.name, clock)
         self._backlog = Backlog()
         self._writing = asyncio.Lock()
         self._writer: asyncio.Task[None] | None = None
@@ -95,7 +95,7 @@ class Level:
         await self._stop_writer()  # which may be asleep for long
         with suppress(TimeoutError):
             async with asyncio.timeout(patience), self._writing:
-                self._bypass.end_wait("writing")
+                self._guard.end_wait("writing")
                 await self._write_all()
         self._wake_writer()
 
@@ -118,11 +118,11 @@ class Level:
             self.name,
             self._hits,
             self._misses,
-            bypassed=self._bypass.bypassed,
-            failures=self._bypass.failures,
+            bypassed=self._guard.bypassed,
+            failures=self._guard.failures,
             dropped=self._backlog.dropped,
             waiting=len(self._backlog),
-            failing=self._bypass.failing,
+            failing=self._guard.failing,
         )
 
     def _unwritten(self, waiting: Write) -> Item | None:
@@ -137,7 +137,7 @@ class Level:
     async def _ask[T](self, kind: Kind, work: Callable[[], Awaitable[T]], budget: float) -> T:
         if self._closed:
             raise Bypassed
-        return await self._bypass.run(kind, work, budget)
+        return await self._guard.run(kind, work, budget)
 
     def _later(self, write: Write) -> None:
         if self._closed:
@@ -157,7 +157,7 @@ class Level:
 
     async def _write_behind(self) -> None:
         while self._backlog:
-            if pause := self._bypass.wait("writing"):
+            if pause := self._guard.wait("writing"):
                 await self._sleep(pause)
             async with self._writing:
                 await self._write_all()

@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 
 import orjson
 
+from ..exchange import JsonObject
+
 MAX_DEPTH = 1024
 """How deep lists and objects may nest: orjson's own limit, held for the standard library too."""
 
@@ -63,6 +65,15 @@ class Read:
 def parse(data: bytes) -> Any:
     """The value of one JSON text in UTF-8; raises as `read`."""
     return read(data).value
+
+
+def parse_object(data: bytes) -> JsonObject | None:
+    """The object that `data` holds; `None` if it isn't JSON, or something else than an object."""
+    try:
+        value = parse(data)
+    except InvalidJson:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def read(data: bytes) -> Read:

@@ -16,7 +16,7 @@ from hunyuan_fix.access.client_tokens import Quota
 from hunyuan_fix.access.rate_limits import RateLimits, estimated_tokens
 from hunyuan_fix.exchange import Response
 from hunyuan_fix.stores import redis as redis_store
-from hunyuan_fix.stores.bypass import FIRST_PAUSE, LONGEST_PAUSE
+from hunyuan_fix.stores.guard import FIRST_PAUSE, LONGEST_PAUSE
 from hunyuan_fix.stores.redis import redis_client
 from tests.redis_server import RedisServer
 

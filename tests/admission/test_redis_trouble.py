@@ -8,7 +8,7 @@ import logging
 import pytest
 from redis.asyncio import Redis
 
-from hunyuan_fix.admission import NotAdmitted
+from hunyuan_fix.admission import CallRefused
 from tests.admission.workers import (
     ACCOUNT,
     LONG,
@@ -29,7 +29,7 @@ async def test_a_flushed_redis_hears_of_running_calls_again(new_worker: NewWorke
     await redis.script_flush()
     await until_held(redis, 2)
     waiter = other.waiter(2)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await other.admit(2, within=0.2)
     slots[0].release()
     await waiter
@@ -44,7 +44,7 @@ async def test_without_redis_each_worker_s_own_count_holds(
     redis_server.stop()
     during = [await one.admit(2), await other.admit(2), await other.admit(2)]
     for worker in (one, other):
-        with pytest.raises(NotAdmitted):
+        with pytest.raises(CallRefused):
             await worker.admit(2, within=0.05)
         assert not worker.leases.state().answers
         assert worker.leases.state().failures
@@ -62,7 +62,7 @@ async def test_without_redis_each_worker_s_own_count_holds(
         slot.release()
     await until_held(redis, 1)
     await one.admit(2)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await one.admit(2, within=0.2)
     assert sum("answers again" in record.getMessage() for record in caplog.records) == 2
 
@@ -108,7 +108,7 @@ async def test_calls_outlive_a_hanging_redis(new_worker: NewWorker, redis_server
     redis_server.resume()
     await until_answering(one)
     await until_held(redis, 1)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await other.admit(1, within=0.2)
     slot.release()
     await other.admit(1)

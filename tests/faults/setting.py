@@ -170,9 +170,9 @@ class Setting:
             "departures": services.departures.under_way,
             "slots": self.slots,
             "calls in the relay": services.relay.under_way,
-            "jobs of the relay": services.relay._jobs,
-            "calls of our own": services.outgoing.busy,
-            "connections at the endpoint": max(0, self.faults.open - services.outgoing.idle),
+            "jobs of the relay": services.relay.waiting,
+            "calls of our own": services.http_client.busy,
+            "connections at the endpoint": max(0, self.faults.open - services.http_client.idle),
             "requests at the endpoint": self.simulator.journal.active,
         }
 

@@ -309,7 +309,7 @@ async def test_open_breaker_answers_at_once() -> None:
         assert answer.json()["error"]["code"] == "upstream_down"
         assert answer.headers["retry-after"] == "30"
         assert len(rig.endpoint.asked) == 2
-        assert rig.relay.counts.turned_away == 1
+        assert rig.relay.counts.refused == 1
 
 
 async def test_full_queue_answers_at_once(rig: Rig) -> None:

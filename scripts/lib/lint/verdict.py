@@ -13,9 +13,8 @@ from hunyuan_fix.pipeline import Outcome
 from hunyuan_fix.rules.context import RuleContext
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.checks import Problem, ProfileName
-from hunyuan_fix.upstream.calls import Upstream
-from hunyuan_fix.upstream.client import Outgoing
-from hunyuan_fix.vision.vision_call import Announcing
+from hunyuan_fix.upstream.target import Target
+from hunyuan_fix.vision.vision_call import DryRunVision
 from hunyuan_fix.wire import json_body
 from hunyuan_fix.wire.host_names import canonical
 from hunyuan_fix.workers import Workers
@@ -70,12 +69,11 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
 
 def _chat(body: JsonObject, context: RuleContext, settings: Settings) -> Outcome:
     async def run() -> Outcome:
-        outgoing = Outgoing()
-        cascade = Cascade(outgoing, Announcing(outgoing))
+        cascade = Cascade(DryRunVision())
         cascade.configure(pipeline.cascade_settings(settings))
         size = len(json_body.serialise(body))
         return await pipeline.chat(
-            body, context, settings, cascade, Upstream("", {}), workers=Workers(), size=size, cost=0
+            body, context, settings, cascade, Target("", {}), workers=Workers(), size=size, cost=0
         )
 
     return asyncio.run(run())
