@@ -5,8 +5,7 @@ from __future__ import annotations
 from mitmproxy import http
 from mitmproxy.connection import Server
 
-from ..relay.job import RELAY_HEADER
-from ..relay.server import LOOPBACK
+from ..relay.job import LOOPBACK, RELAY_HEADER
 
 KEY = "hunyuan_fix_detour"
 """The key in `flow.metadata`. Plain data, so that the flow can be saved (docs/facts/mitmproxy.md#metadata)."""

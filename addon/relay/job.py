@@ -9,6 +9,8 @@ from typing import Protocol
 from ..admission import Account
 from ..profiles import Profile
 
+LOOPBACK = "127.0.0.1"
+"""Where the relay listens."""
 RELAY_HEADER = "x-hunyuan-fix-relay"
 """Request header from mitmproxy to the relay: the job's secret."""
 TRIES_HEADER = "x-hunyuan-fix-tries"

@@ -13,10 +13,8 @@ from tornado.iostream import StreamClosedError
 
 from ..wire import proxy_errors
 from . import failures
-from .job import RELAY_HEADER, ClientLeft, Headers, Job, RawResponse
+from .job import LOOPBACK, RELAY_HEADER, ClientLeft, Headers, Job, RawResponse
 from .relay import Relay
-
-LOOPBACK = "127.0.0.1"
 
 _MAX_HEADERS = 1 << 20
 """Bytes of a request's headers. mitmproxy has read them already and knows no limit."""
