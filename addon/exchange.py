@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 type JsonObject = dict[str, Any]
 """A parsed JSON object: a request body, a message, an answer."""
-
-Endpoint = Literal["chat", "embeddings"]
-"""Which of the handled APIs a path belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +73,162 @@ class AnswerPlan:
     base64_embeddings: bool = False
     """The client asked for `encoding_format: base64`: pack the floats (little-endian float32)."""
 
+
+KEY = "hunyuan_fix"
+"""The key in mitmproxy's `flow.metadata` under which a saved flow keeps its exchange."""
+
+MAX_CHANGES = 500
+"""Changes that one exchange lists."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One LLM call on its way: what came, what was changed, what left, how it was answered.
+
+    Plain data when saved: mitmproxy loses a flow whose metadata holds an object (docs/facts/mitmproxy.md#metadata).
+    """
+
+    profile: str = ""
+    """`""`: the request is not to a known host and is only watched."""
+    dialect: str = ""
+    """The name of the client's dialect. `""`: the bodies are not touched."""
+    base_url: str = ""
+    successors: bool = False
+    """Retired model ids are replaced."""
+    method: str = ""
+    path: str = ""
+    model: str = ""
+    """As the client sent it."""
+    rules: list[str] = field(default_factory=list)
+    """The names of the rules applied, each once, in order."""
+    changes: list[Change] = field(default_factory=list)
+    """The first `MAX_CHANGES` changes."""
+    vision_calls: int = 0
+    cached: int = 0
+    """Images described without a call."""
+    milliseconds: float = 0.0
+    """Spent by the addon, waiting for vision calls included."""
+    queued: float = 0.0
+    """Milliseconds spent waiting for a slot of the account."""
+    tries: int = 1
+    """Of the call, by the relay; 1 without it."""
+    streamed: bool = False
+    """The client asked for a stream."""
+    client: str = ""
+    """The name of the client whose token the request brought."""
+    limits: dict[str, str] = field(default_factory=dict)
+    """Headers that tell this client how much of its limits is left."""
+    tokens: int = 0
+    """Used by the exchange, as its answer says; 0 where it doesn't."""
+    mode: str = "repair"
+    """`repair`, `observe` or `off`."""
+    language: str = ""
+    """Of the texts that were put into the request."""
+    rewritten: bool = False
+    """The request left with another body than it came with."""
+    original: bytes | None = None
+    """The body that a rewritten request came with, without content coding; `None` if it is too large to keep."""
+    stream_cut: bool = False
+    """Only the beginning of the streamed answer was kept."""
+    warning: str = ""
+    answered: bool = False
+    """The answer was made here."""
+    written: bool = False
+    """The exchange is over and its line is in the log."""
+    notes: dict[str, JsonObject] = field(default_factory=dict)
+    """What a step or a dialect must remember until the answer, by its name. Plain data."""
+
+    # While the exchange is under way; never saved.
+    chat: JsonObject = field(default_factory=dict)
+    """The request in the house language: Chat Completions, or an embeddings request."""
+    size: int = 0
+    """Bytes of the JSON that came."""
+    cost: int = 0
+    """What working on `chat` costs, as `Workers` counts it."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The request's headers."""
+    plan: AnswerPlan = field(default_factory=AnswerPlan)
+    """What must be undone in the answer."""
+    change_count: int = 0
+    """All changes, also those past `MAX_CHANGES`."""
+    fails_closed: bool = False
+    """The body that came must not leave: its model can't see its images, or the upstream doesn't speak its format."""
+
+    def note(self, changes: Iterable[Change]) -> None:
+        """Add `changes` and the names of their rules."""
+        for change in changes:
+            self.change_count += 1
+            self.note_name(change.rule)
+            if len(self.changes) < MAX_CHANGES:
+                self.changes.append(change)
+
+    def noted(self) -> tuple[int, int, int]:
+        """How much is noted by now, for `forget`."""
+        return len(self.rules), len(self.changes), self.change_count
+
+    def forget(self, noted: tuple[int, int, int]) -> None:
+        """Take back what was noted since `noted()`: the request leaves, or is answered, without those changes."""
+        rules, changes, self.change_count = noted
+        del self.rules[rules:], self.changes[changes:]
+
+    def note_name(self, rule: str) -> None:
+        """Add the name of one rule."""
+        if rule not in self.rules:
+            self.rules.append(rule)
+
+    def note_of(self, name: str) -> JsonObject:
+        """The note of the step or the dialect `name`, empty at first."""
+        return self.notes.setdefault(name, {})
+
     def to_plain(self) -> JsonObject:
-        """The plan as plain data for `flow.metadata`."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """The exchange as plain data, without what is needed only while it is under way."""
+        plain = {name: getattr(self, name) for name in _SAVED}
+        plain["changes"] = [[change.rule, printable(change.pointer), printable(change.why)] for change in self.changes]
+        return plain
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> AnswerPlan:
-        """The plan that `to_plain` wrote."""
-        return cls(**plain)
+    def from_plain(cls, plain: object) -> Exchange | None:
+        """The exchange that `to_plain` wrote, in this version or another; `None` if `plain` is none.
+
+        A field that is missing, or of another type than this version writes, has its default.
+        """
+        if not isinstance(plain, Mapping):
+            return None
+        exchange = cls()
+        given = {_RENAMED.get(key, key): value for key, value in plain.items()}
+        for name in _SAVED:
+            if name == "changes":
+                continue
+            wanted = bytes if name == "original" else type(getattr(exchange, name))
+            if type(given.get(name)) is wanted:
+                setattr(exchange, name, given[name])
+        exchange.rules = [rule for rule in exchange.rules if isinstance(rule, str)]
+        changes = given.get("changes")
+        exchange.changes = [
+            Change(*change) for change in (changes if isinstance(changes, list) else ()) if _is_change(change)
+        ]
+        return exchange
+
+
+_UNDER_WAY = ("chat", "size", "cost", "headers", "plan", "change_count", "fails_closed")
+_SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
+_RENAMED = {"endpoint": "dialect"}
+"""Fields of flows that older versions saved."""
+
+
+def _is_change(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(isinstance(text, str) for text in value)
+
+
+def tokens_used(usage: object) -> int:
+    """The sum that an answer's `usage` gives; 0 where it gives none."""
+    if not isinstance(usage, dict):
+        return 0
+    counts = [usage.get(key) for key in ("total_tokens", "prompt_tokens", "completion_tokens")]
+    total, prompt, completion = (count if isinstance(count, int) and count > 0 else 0 for count in counts)
+    return total or prompt + completion
+
+
+def printable(text: str) -> str:
+    """`text` without lone surrogates, which no flow file can hold: they are written as escapes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -1,3 +1,6 @@
+# ruff: noqa: E402 - the package is loaded before anything is imported from it
+# ruff: noqa: E402 - the package is loaded before anything is imported from it
+# ruff: noqa: E402 - the package is loaded before anything is imported from it
 """hunyuan-fix: a mitmproxy addon that repairs LLM requests to Tencent Hunyuan in flight.
 
     mitmdump -s addon/hunyuan_fix.py
@@ -40,34 +43,44 @@ if __name__ != "hunyuan_fix.hunyuan_fix":  # mitmproxy runs it by its path
         del sys.path[0]
     _load_package()
 
-from mitmproxy import ctx, exceptions, http  # noqa: E402 - after sys.path is right
-from mitmproxy.addonmanager import Loader  # noqa: E402
-from mitmproxy.connection import Client  # noqa: E402
-from mitmproxy.utils import asyncio_utils  # noqa: E402
+from mitmproxy import ctx, exceptions, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.connection import Client
+from mitmproxy.utils import asyncio_utils
 
-from hunyuan_fix import record, runtime  # noqa: E402
-from hunyuan_fix.access import client_tokens  # noqa: E402
-from hunyuan_fix.config import config_file, options  # noqa: E402
-from hunyuan_fix.hooks import authority, log_handlers, ports, sent_host, startup  # noqa: E402
-from hunyuan_fix.hooks.bodies import Repair, respond  # noqa: E402
-from hunyuan_fix.hooks.connections import Connections  # noqa: E402
-from hunyuan_fix.hooks.mitmproxy_options import option  # noqa: E402
-from hunyuan_fix.hooks.request_headers import Arrivals  # noqa: E402
-from hunyuan_fix.route import Routes  # noqa: E402
-from hunyuan_fix.upstream.client import Transport  # noqa: E402
-from hunyuan_fix.views import marks  # noqa: E402
-from hunyuan_fix.views.commands import Commands  # noqa: E402
-from hunyuan_fix.wire import proxy_errors  # noqa: E402
+from hunyuan_fix import options
+from hunyuan_fix.access import client_tokens, listeners
+from hunyuan_fix.config import checks, config_file
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.exchange import KEY
+from hunyuan_fix.hooks import authority, dumper, exchanges, log_handlers, process, proxy_modes
+from hunyuan_fix.hooks.answers import Answers
+from hunyuan_fix.hooks.bodies import Bodies
+from hunyuan_fix.hooks.connections import Connections
+from hunyuan_fix.hooks.mitmproxy_internals import logs, ports, replacements, sent_host
+from hunyuan_fix.hooks.mitmproxy_internals import options as mitmproxy_options
+from hunyuan_fix.hooks.mitmproxy_internals.options import option
+from hunyuan_fix.hooks.request_headers import RequestHeaders
+from hunyuan_fix.hooks.respond import respond
+from hunyuan_fix.observe import statistics
+from hunyuan_fix.pipeline import Pipeline
+from hunyuan_fix.route import Routes
+from hunyuan_fix.upstream.client import Transport
+from hunyuan_fix.upstream.transport import transport
+from hunyuan_fix.views import marks
+from hunyuan_fix.views.commands import Commands
+from hunyuan_fix.wire import proxy_errors
+from hunyuan_fix.wire.host_names import LOOPBACK
 
 logger = logging.getLogger("hunyuan_fix")
 
-_ONLY_OURS = f"~meta ^{record.KEY}:"
+_ONLY_OURS = f"~meta ^{KEY}:"
 """mitmproxy filter: the flows that this addon has a record of."""
 _WATCHED = frozenset(
     ["stream_large_bodies", "listen_host", "mode", "proxyauth", "upstream_auth"]
     + ["ssl_insecure", "ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir"]
     + ["client_certs", "tls_version_server_min", "tls_version_server_max", "ciphers_server"]
-    + [one.name for one in options.OPTIONS]
+    + [option.name for option in options.OPTIONS]
 )
 """Options whose change concerns this addon."""
 
@@ -80,27 +93,34 @@ class HunyuanFix:
     def __init__(self) -> None:
         self.settings = options.parse({})
         self.routes = Routes(self.settings)
-        self.services = runtime.of(getattr(ctx, "master", self), self.settings)
-        self.repair = Repair(self.settings, self.services)
-        self.arrivals = Arrivals(self.settings, self.routes, self.services, Transport(), guarded=False, lends=True)
+        self.requires_token = False
+        self.process = process.of(getattr(ctx, "master", self), self.settings)
+        self.runtime = self.process.runtime
+        self._use(Transport(), lends_key=True)
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
-        self.guarded = False
         self.is_running = False
         self._problems: list[str] = []
         """What is wrong with the options that were given; in the log by now."""
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The hooks that are under way, of all clients."""
+        return [task for group in self._tasks.values() for task in group]
 
     # Life
 
     def load(self, loader: Loader) -> None:
         """Declare the options. A problem with one ends mitmproxy's start, but in `configure`, which may find more."""
         given = config_file.given_on_command_line(ctx.options.deferred)
-        self._problems = startup.settle_given(ctx.options.deferred)
-        self._problems += self.services.config.begin(ctx.options, given)
+        self._problems = checks.settle_given(ctx.options.deferred, options.OPTIONS)
+        self._problems += self.runtime.config.begin(
+            config_file.HostOptions(ctx.options.deferred, option, mitmproxy_options.update), given
+        )
         for problem in self._problems:
             logger.error(problem)
         sent_host.note_from_now_on()
-        for one in options.OPTIONS:
-            loader.add_option(one.name, one.type, one.default, one.help)
+        for declared in options.OPTIONS:
+            loader.add_option(declared.name, declared.type, declared.default, declared.help)
         if "connection_strategy" in ctx.options:
             # No upstream connection where the addon answers itself, none idle while images are described.
             ctx.options.connection_strategy = "lazy"
@@ -111,33 +131,46 @@ class HunyuanFix:
             return
         try:
             # Those that `load` is just declaring have their defaults.
-            declared = [one.name for one in options.OPTIONS if one.name in ctx.options]
+            declared = [known.name for known in options.OPTIONS if known.name in ctx.options]
             settings = options.parse({name: option(name) for name in declared})
-            startup.check(option, settings)
+            checks.check_mitmproxy(option)
+            open_to, password = listeners.open_addresses(proxy_modes.listen_hosts(option)), bool(option("proxyauth"))
+            listeners.check(open_to, settings, password=password)
             if self._problems:
-                self.services.starting.refuse(ctx.master, self._problems)
-            transport = startup.transport(option, settings)
-            self.services.configure(settings, transport)
-        except options.OptionError as error:
+                self.process.starting.refuse(ctx.master, self._problems)
+            made = transport(option, settings, proxy_modes.upstream_proxy(option))
+            self.runtime.configure(settings, made)
+        except OptionError as error:
             if self.is_running:
                 raise exceptions.OptionsError(str(error)) from error
             logger.error("%s", error)
-            self.services.starting.refuse(ctx.master, [*self._problems, str(error)])
+            self.process.starting.refuse(ctx.master, [*self._problems, str(error)])
             return
-        self.services.starting.begin(ctx.master, self._start_failed)
+        self.process.starting.begin(ctx.master, self._start_failed)
         self.settings = settings
+        if settings.fast_dispatch:
+            replacements.want(self)
+        else:
+            replacements.release(self)
         self.routes = Routes(settings)
-        self.repair = Repair(settings, self.services, self.repair.failures)
-        self.guarded = startup.guarded(option, settings)
-        not_lending = startup.not_lending(option, settings)
-        self.arrivals = Arrivals(
-            settings, self.routes, self.services, transport, guarded=self.guarded, lends=not_lending is None
-        )
-        if not_lending and self.services.key.value:
-            logger.warning("%s", not_lending)
-        self.services.config.follow(settings.config)
+        self.requires_token = listeners.requires_token(open_to, settings)
+        why_not = listeners.why_key_is_not_lent(open_to, settings, password=password)
+        self._use(made, lends_key=why_not is None)
+        if why_not and self.runtime.key.value:
+            logger.warning("%s", why_not)
+        self.runtime.config.follow(settings.config)
         if self.is_running:
-            startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
+            dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
+
+    def _use(self, made: Transport, *, lends_key: bool) -> None:
+        """Work under `self.settings` from the next request on."""
+        settings, process, runtime = self.settings, self.process, self.runtime
+        self.pipeline = Pipeline(settings, runtime)
+        self.request_headers = RequestHeaders(
+            settings, self.routes, process, made, requires_token=self.requires_token, lends_key=lends_key
+        )
+        self.bodies = Bodies(settings, runtime, process.dispatcher, process.draining, self.pipeline)
+        self.answers = Answers(settings, runtime, self.pipeline)
 
     def running(self) -> None:
         """Bind to this machine where no listen address was given."""
@@ -146,34 +179,35 @@ class HunyuanFix:
         # were scripts: `scripts/run` makes the CA before either.
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
-        self.services.start()
-        log_handlers.keep_from_legacy_events()
-        startup.quieten_dumper(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
-        self.services.ending.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
-        if self.guarded and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
+        self.runtime.start()
+        logs.keep_from_legacy_events()
+        dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
+        self.process.finisher.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
+        if self.requires_token and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
             # mitmproxy reads a request's body whole before the addon's refusal is sent, a stranger's too.
             ctx.options.update(body_size_limit=str(self.settings.max_body))
         proxyserver = ctx.master.addons.get("proxyserver")
-        specs = startup.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
+        specs = proxy_modes.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
         if specs:
             logger.info(
                 "No listen address was given: listening on %s only. --listen-host opens it to other machines.",
-                startup.LOOPBACK,
+                LOOPBACK,
             )
             ports.accept_all(proxyserver)
-            ctx.options.update(listen_host=startup.LOOPBACK, mode=specs)
+            ctx.options.update(listen_host=LOOPBACK, mode=specs)
         logger.info("hunyuan-fix is ready: requests to %s are repaired.", ", ".join(sorted(self.routes.hosts)))
 
     async def _start_failed(self) -> None:
         """Close what is open: mitmproxy ends without that."""
-        if not self.services.draining.begun:
+        if not self.process.draining.begun:
             await ports.close(ctx.master.addons.get("proxyserver"))
-            await self.services.aclose()
+            await self.runtime.aclose()
 
     def done(self) -> "asyncio.Task[None]":
         """End: at a shutdown when what is under way has ended or had its time, at a hot reload without haste."""
         # A coroutine function would stop hot reload (docs/facts/mitmproxy.md#coroutine-done); a task is awaited
         # at shutdown and goes on by itself after a reload.
+        replacements.release(self)
         ending = ctx.master.should_exit.is_set()
         return asyncio_utils.create_task(
             self._shut_down() if ending else self._retire(), name="hunyuan-fix ends", keep_ref=True
@@ -181,30 +215,30 @@ class HunyuanFix:
 
     async def _retire(self) -> None:
         """After a hot reload: wait for the requests that this instance still repairs. The new one gets all others."""
-        if tasks := [task for group in self._tasks.values() for task in group]:
+        if tasks := self.tasks:
             await asyncio.wait(tasks)
 
     async def _shut_down(self) -> None:
-        draining, ending = self.services.draining, self.services.ending
+        draining, finisher = self.process.draining, self.process.finisher
         draining.begin()
         closing = ports.ClosingPorts(ctx.options, ctx.master.addons.get("proxyserver"))
-        await draining.wait(lambda: len(ending.under_way), self.settings.drain_timeout, ctx.master.should_exit)
-        tasks = [task for group in self._tasks.values() for task in group]
+        await draining.wait(lambda: len(finisher.under_way), self.settings.drain_timeout, ctx.master.should_exit)
+        tasks = self.tasks
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        if await self.services.relay.cut() + len(tasks):
+        if await self.runtime.relay.cut() + len(tasks):
             await draining.wait_for_last_words(self._told, ctx.master.should_exit)
-        ending.end_all(redact=self.settings.redact)
-        await self.services.aclose()
+        finisher.finish_all(self.pipeline, redact=self.settings.redact)
+        await self.runtime.aclose()
         await closing.closed()
 
     def _told(self) -> int:
         """Exchanges whose clients are being told that the proxy ends; where mitmproxy has the endpoint, none is."""
-        is_relayed = self.services.departures.is_relayed
-        exchanges = [(flow, record.of(flow.metadata)) for flow in self.services.ending.under_way]
-        return sum(is_relayed(flow) or bool(exchange and exchange["answered"]) for flow, exchange in exchanges)
+        is_relayed = self.process.dispatcher.is_relayed
+        known = [(flow, exchanges.of(flow)) for flow in self.process.finisher.under_way]
+        return sum(is_relayed(flow) or bool(exchange and exchange.answered) for flow, exchange in known)
 
     def client_disconnected(self, client: Client) -> None:
         """End the work for a client that is gone."""
@@ -215,20 +249,20 @@ class HunyuanFix:
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Decide where the request goes, and whether it is this addon's business."""
-        await self.arrivals.take_in(flow)
+        await self.request_headers.handle(flow)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Repair the request's body. Its images are described meanwhile, unless the client leaves."""
-        exchange = record.of(flow.metadata)
+        exchange = exchanges.of(flow)
         if flow.response or flow.error or not flow.live:
             return
         await client_tokens.scrub_body(
-            flow.request, self.services.tokens.search, self.settings.max_body, self.services.workers
+            flow.request, self.runtime.tokens.search, self.settings.max_body, self.runtime.workers
         )
-        if flow.error or not flow.live or exchange is None or not exchange["endpoint"]:
+        if flow.error or not flow.live or exchange is None or not exchange.dialect:
             return
         client = flow.client_conn.id
-        task = asyncio_utils.create_task(self.repair.request(flow, exchange), name="hunyuan-fix", keep_ref=True)
+        task = asyncio_utils.create_task(self.bodies.request(flow, exchange), name="hunyuan-fix", keep_ref=True)
         self._tasks[client].add(task)
         try:
             # Not `await task`: a cancelled task would raise CancelledError here, and a hook that lets it out
@@ -239,6 +273,7 @@ class HunyuanFix:
                 # The client is gone and gets nothing, or mitmproxy ends: in no case an unfinished body goes on.
                 respond(flow, exchange, proxy_errors.IMAGE_CASCADE_FAILED().response())
             marks.mark(flow, exchange)
+            exchanges.save(flow, exchange)
         finally:
             task.cancel()
             self._tasks[client].discard(task)
@@ -249,20 +284,20 @@ class HunyuanFix:
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Let streams through as they come, repaired where that is needed."""
-        exchange = record.of(flow.metadata)
+        exchange = exchanges.of(flow)
         if not flow.live:
             return  # read from a file: over long ago
-        self.services.departures.answered(flow)
+        self.process.dispatcher.answered(flow)
         if exchange is not None:
-            self.repair.answer_begins(flow, exchange)
+            self.answers.begins(flow, exchange)
         elif flow.response and flow.request.stream:
             flow.response.stream = flow.response.status_code != 101
 
     async def response(self, flow: http.HTTPFlow) -> None:
         """Repair a whole answer, make errors honest, end the exchange."""
-        exchange = record.of(flow.metadata)
+        exchange = exchanges.of(flow)
         if exchange is not None and flow.response and flow.live:
-            await self.repair.answer_ends(flow, exchange)
+            await self.answers.ends(flow, exchange)
         outcome = str(flow.response.status_code) if flow.response else "no answer"
         self._end(flow, outcome)
 
@@ -273,20 +308,20 @@ class HunyuanFix:
         self._end(flow, outcome)
 
     def _end(self, flow: http.HTTPFlow, outcome: str) -> None:
-        self.services.ending.end(flow, outcome, redact=self.settings.redact)
-        if record.of(flow.metadata) is None:
+        self.process.finisher.finish(flow, outcome, self.pipeline, redact=self.settings.redact)
+        if exchanges.of(flow) is None:
             return
         proxyserver = ctx.master.addons.get("proxyserver")
         handler = proxyserver.connections.get(flow.client_conn.id) if proxyserver else None
-        self.services.draining.ended(flow, handler)
+        self.process.draining.ended(flow, handler)
 
     def stats(self) -> str:
-        """Counts since the start, as text."""
-        return self.services.ending.statistics.text(self.repair.failures, self.services.counts())
+        """All metrics, as text."""
+        return statistics.text(self.runtime.metrics)
 
 
 addons = [
     hunyuan_fix := HunyuanFix(),
     Connections(hunyuan_fix),
-    Commands(hunyuan_fix.services.cascade, hunyuan_fix.stats),
+    Commands(hunyuan_fix.runtime.cascade, hunyuan_fix.stats),
 ]

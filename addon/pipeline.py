@@ -1,150 +1,108 @@
-"""What happens to one parsed body: successor, cascade, rules. Knows nothing of mitmproxy, bytes or connections."""
+"""The list of steps: what is done to every exchange. Down for the request, up for the answer.
+
+    request   ─▶ Successor ─▶ ToolModel ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ upstream
+    answer    ◀─ …           each in reverse, after `answers` has repaired what the endpoint sent
+
+Knows nothing of mitmproxy, bytes or connections.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeGuard
+from collections.abc import Iterable, Mapping, Sequence
 
-from . import profiles, rules, texts
-from .cascade import Cascade, CascadeSettings
-from .config.options import Settings
-from .exchange import Change, Endpoint, JsonObject, Response
-from .rules import embeddings, overlong, successor
-from .rules.context import RuleContext
-from .rules.tool_model import tool_model
-from .texts.marks import tracked
-from .upstream.target import Target
-from .wire import proxy_errors
-from .workers import LIGHT, Checkpoint, Workers
+from . import dialects, rules
+from .dialects.base import House
+from .exchange import Exchange, JsonObject, Response
+from .options import Settings
+from .steps.base import Outcome, Services, Step
+from .steps.describe_images import DescribeImages
+from .steps.embedding_batches import SendBatches
+from .steps.overlong import Overlong
+from .steps.rules import EmbeddingRules, Rules
+from .steps.successor import EmbeddingSuccessor, Successor
+from .steps.tool_model import ToolModel
+from .wire import json_body
 
+STEPS: tuple[type[Step], ...] = (
+    Successor,
+    ToolModel,
+    DescribeImages,
+    Rules,
+    Overlong,
+)
+"""For every chat request, whatever dialect it came in."""
 
-class CascadeBroken(Exception):
-    """Something failed in a request whose images had to become text: its original body must not go on."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What was done to a body. It was edited in place if there are `changes`.
-
-    With a `refusal` nothing is to be sent on. `batches` are the bodies of an embeddings request that is too
-    large for one call; empty for one call.
-    """
-
-    changes: list[Change] = field(default_factory=list)
-    vision_calls: int = 0
-    cached: int = 0
-    refusal: Response | None = None
-    overlong: tuple[int, int] | None = None
-    """Estimated tokens of the input, and the model's limit."""
-    batches: list[JsonObject] = field(default_factory=list)
+EMBEDDING_STEPS: tuple[type[Step], ...] = (
+    EmbeddingSuccessor,
+    EmbeddingRules,
+    SendBatches,
+)
 
 
-def context_of(body: JsonObject, profile_name: str, settings: Settings, *, rerouted: bool = False) -> RuleContext:
-    """What the rules are given beside `body`."""
-    profile = profiles.load(profile_name)
-    return RuleContext(
-        profile=profile,
-        model=profile.model(body.get("model")),
-        texts=texts.load(settings.language),
-        max_messages=settings.max_messages or profile.grammar.max_messages,
-        text_model=None if settings.cascade == "never" else settings.text_model or profile.text_model,
-        keep_params=settings.keep_params,
-        rerouted=rerouted,
-        successors=dict(settings.successors),
-    )
+class Pipeline:
+    """The steps under one set of options."""
+
+    def __init__(self, settings: Settings, services: Services) -> None:
+        self._steps: Mapping[House, Sequence[Step]] = {
+            "chat": [step(settings, services) for step in STEPS],
+            "embeddings": [step(settings, services) for step in EMBEDDING_STEPS],
+        }
+        self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        """Run the steps over `exchange.chat`; an answer to the client where one of them has it.
+
+        Raises what a step raises: the body is half changed then, and must not leave.
+        """
+        steps = self._of(exchange)
+        for number, step in enumerate(steps):
+            response = await step.request(exchange)
+            if response is not None:
+                return _seen_by(steps[:number], exchange, response)
+        return None
+
+    def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
+        """Run the steps over a whole answer, in reverse; whether one of them changed it."""
+        changed = False
+        for step in reversed(self._of(exchange)):
+            changed = step.answer(exchange, answer) or changed
+        return changed
+
+    @property
+    def changes_chunks(self) -> bool:
+        """Whether any step looks at the chunks of streams."""
+        return bool(self._chunk_steps)
+
+    def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
+        """One chunk of a stream on its way through the steps, in reverse."""
+        chunks: Iterable[JsonObject] = (chunk,)
+        for step in self._chunk_steps:
+            chunks = [changed for given in chunks for changed in step.chunk(exchange, given)]
+        return chunks
+
+    def done(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Tell the steps that the exchange is over, in reverse."""
+        if exchange.dialect:
+            for step in reversed(self._of(exchange)):
+                step.done(exchange, outcome)
+
+    def _of(self, exchange: Exchange) -> Sequence[Step]:
+        return self._steps[dialects.DIALECTS[exchange.dialect].house]
 
 
-def cascade_settings(settings: Settings) -> CascadeSettings:
-    """The options of the cascade among `settings`."""
-    return CascadeSettings(
-        mode=settings.cascade,
-        vision_model=settings.vision_model,
-        concurrency=settings.vision_concurrency,
-        timeout=settings.vision_timeout,
-        deadline=settings.cascade_deadline,
-        tries=own_tries(settings),
-        image_max_bytes=settings.image_max_bytes,
-        image_max_count=settings.image_max_count,
-        cache_entries=settings.cache_entries,
-        cache_bytes=settings.cache_bytes,
-        cache_ttl=settings.cache_ttl,
-    )
+def repairable(body: object, house: House) -> bool:
+    """Whether the steps can do anything with `body`; what can't be repaired passes, for the endpoint's own error."""
+    return isinstance(body, dict) and (house == "embeddings" or rules.repairable(body))
 
 
-def own_tries(settings: Settings) -> int:
-    """Tries for a call of the addon's own."""
-    return 1 if settings.retry == "off" else settings.vision_tries
-
-
-def repairable(body: object, endpoint: Endpoint) -> TypeGuard[JsonObject]:
-    """Whether `body` can be repaired at all; what can't passes untouched, for the endpoint's own error."""
-    return isinstance(body, dict) and (endpoint == "embeddings" or rules.repairable(body))
-
-
-async def chat(
-    body: JsonObject,
-    context: RuleContext,
-    settings: Settings,
-    cascade: Cascade,
-    upstream: Target,
-    *,
-    workers: Workers,
-    size: int,
-    cost: int,
-) -> Outcome:
-    """Repair a chat body, in place. `size`: of its JSON, in bytes; `cost`: as `workers` counts it.
-
-    Raises `CascadeBroken` if anything fails where the cascade had to run.
-    """
-    outcome = Outcome([*successor.successor(body, context), *tool_model(body, context)])
-    wanted = await workers.run(lambda _: cascade.wanted(body, context.profile), cost)
-    found = await cascade.find(body, size) if wanted else []
-    if not found:
-        await _rules(body, context, settings, outcome, workers=workers, cost=cost, size=size)
-        return outcome
-    try:
-        described = await cascade.describe(body, found, context.profile, upstream, tracked(context.texts))
-        outcome.changes += described.changes
-        outcome.vision_calls, outcome.cached = described.calls, described.cached
-        outcome.refusal = described.refusal
-        if outcome.refusal is None:
-            await _rules(body, context, settings, outcome, workers=workers, cost=cost, size=None)
-    except Exception as error:
-        raise CascadeBroken from error
-    return outcome
-
-
-async def _rules(
-    body: JsonObject,
-    context: RuleContext,
-    settings: Settings,
-    outcome: Outcome,
-    *,
-    workers: Workers,
-    cost: int,
-    size: int | None,
-) -> None:
-    def apply(checkpoint: Checkpoint) -> None:
-        outcome.changes += rules.apply_chat(body, context, checkpoint)
-        checkpoint()
-        outcome.overlong = overlong.overlong(body, context, size if cost < LIGHT else None)
-
-    await workers.run(apply, cost)
-    if outcome.overlong and settings.overlong == "error":
-        outcome.refusal = _too_long(context.model.id, *outcome.overlong)
-
-
-def _too_long(model: str, estimated: int, limit: int) -> Response:
-    return proxy_errors.INPUT_TOO_LONG(model=model, estimated=estimated, limit=limit).response()
-
-
-def embed(body: JsonObject, context: RuleContext) -> Outcome:
-    """Repair an embeddings body, in place."""
-    refusal = successor.embedding_refusal(body, context) or embeddings.check(body, context)
-    if refusal is not None:
-        return Outcome(refusal=refusal)
-    outcome = Outcome(rules.apply_embeddings(body, context))
-    batches = embeddings.batches(body, context)
-    if len(batches) > 1:
-        outcome.batches = batches
-    return outcome
+def _seen_by(steps: Sequence[Step], exchange: Exchange, response: Response) -> Response:
+    """A step's response after the steps before it have seen it as the answer. Errors they don't get."""
+    if response.status >= 400 or not steps:
+        return response
+    answer = json_body.parse_object(response.body)
+    if answer is None:
+        return response
+    changed = False
+    for step in reversed(steps):
+        changed = step.answer(exchange, answer) or changed
+    return Response(response.status, response.headers, json_body.serialise(answer)) if changed else response

@@ -1,23 +1,45 @@
-"""Host and path -> profile, endpoint and where the request goes."""
+"""Host and path -> profile, dialect and where the request goes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 
-from . import profiles
-from .config.options import Settings
+from . import dialects, profiles
+from .config import values as read
+from .config.option import option
 from .config.values import BaseUrl
-from .exchange import Endpoint
 from .wire import paths
 from .wire.host_names import canonical, one_name
 
-_ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({paths.CHAT: "chat", paths.EMBEDDINGS: "embeddings"})
-
 _KEPT_ROUTES = 256
 """Routes remembered: clients ask for the same few paths over and over."""
+
+
+@dataclass(frozen=True)
+class RouteSettings:
+    """The hosts that are known, and where their requests go."""
+
+    hosts: Mapping[str, str | None] = option(
+        "",
+        "More hosts to repair requests for: host or host=profile, comma separated. Needed in reverse mode in "
+        "front of something local, e.g. 127.0.0.1=hunyuan.",
+        read.hosts,
+    )
+    """Host -> profile name; `None` if only the host was given."""
+    profile: str | None = option(
+        "",
+        "One profile for all hosts: hunyuan (the strict legacy endpoint) or tokenhub (its successor). Default: "
+        "the profile of the host that is called.",
+        read.optional(read.choice(*profiles.PROFILE_NAMES)),
+    )
+    upstream: BaseUrl | None = option(
+        "",
+        "Send what clients address to a known host to this base URL instead, e.g. "
+        "https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped.",
+        read.optional(read.base_url),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +58,8 @@ class Route:
 
     profile: str
     """The name of the profile that its body is held against."""
-    endpoint: Endpoint | None
-    """`None`: the body is not touched."""
+    dialect: str | None
+    """What the client speaks. `None`: the body is not touched."""
     base_url: str
     """The base URL of the addon's own calls for this request (vision, embedding batches)."""
     address: Address
@@ -57,7 +79,7 @@ class Route:
 class Routes:
     """The known hosts and where their requests go, for one set of options."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RouteSettings) -> None:
         given = {host: name or settings.profile or "hunyuan" for host, name in settings.hosts.items()}
         self._profiles = {**profiles.host_profiles(), **given}
         self._profile = settings.profile
@@ -95,17 +117,17 @@ class Routes:
             path = base.path + (api or _below_version(path))
         addressed = self._profiles[host]
         profile = self._profile or self._profiles.get(base.host, addressed)
-        endpoint = _ENDPOINTS.get(api or "") if method == "POST" else None
+        dialect = dialects.of_path(api) if api and method == "POST" else None
         return Route(
             profile=profile,
-            endpoint=endpoint,
+            dialect=dialect,
             lists_models=api == paths.MODELS and method == "GET",
             base_url=str(base),
             address=Address(base.scheme, base.host, base.port, path + question + query),
             respelt=respelt,
             rerouted=rerouted,
             successors=rerouted and profile != addressed,
-            unrepaired=method == "POST" and endpoint is None,
+            unrepaired=method == "POST" and dialect is None,
         )
 
     @staticmethod
@@ -116,3 +138,9 @@ class Routes:
 def _below_version(path: str) -> str:
     """`path` without the version that a base URL ends with: `/v1/models` -> `/models`."""
     return path.removeprefix("/v1") if path == "/v1" or path.startswith("/v1/") else path
+
+
+def api_path(target: str, base_url: str, api: str) -> str:
+    """The request target for `api` below `base_url`, with the query of `target`."""
+    below = "/" + base_url.partition("://")[2].partition("/")[2]
+    return below.rstrip("/") + api + "".join(target.partition("?")[1:])

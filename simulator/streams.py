@@ -47,7 +47,7 @@ def script(chunks: Iterable[Json], profile: ProfileName, fault: Fault | None = N
     return Script(_said_oddly(frames, profile, fault))
 
 
-def _said_oddly(frames: list[bytes], profile: ProfileName, fault: Fault) -> list[bytes]:  # noqa: PLR0911
+def _said_oddly(frames: list[bytes], profile: ProfileName, fault: Fault) -> list[bytes]:
     middle = len(frames) // 2
     match fault.kind:
         case "no_done":

@@ -3,19 +3,82 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.end_to_end import processes
+
 pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading")
 
 # A property that fails must fail for what it says, not because eight workers share two processors.
-settings.register_profile("unhurried", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("day", parent=_UNHURRIED)
+settings.register_profile("fast", parent=_UNHURRIED, max_examples=20)
+settings.register_profile("night", parent=_UNHURRIED, max_examples=2000)
+
+_TESTS = Path(__file__).parent
+_PROCESS_PLACES = {"clients", "end_to_end", "scripts", "test_traps.py"}
+_PROCESS_FIXTURES = {"redis_server"}
+_SLOW_PLACES = {"test_linear.py", "test_scaling.py"}
+_SLOW_FIXTURES = {"trust"}
+"""Folders and files of tests, and fixtures, by which tests are marked. `trust` is what mitmproxy and endpoints with TLS
+are made with: a test that asks for it starts a mitmproxy in its own process."""
 
 WITHOUT, WITH = "capture_accepted_without_addon", "capture_accepted_with_addon"
 """Properties that a test of a recorded request records, True or False (tests/end_to_end/test_captures.py)."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let pytest take `--fast` and `--nightly`."""
+    fast = "only tests that are neither `process` nor `slow`, with 20 examples for a property"
+    parser.addoption("--fast", action="store_true", help=fast)
+    nightly = "the `nightly` tests too, which are the other combinations of a matrix, and 2,000 examples for a property"
+    parser.addoption("--nightly", action="store_true", help=nightly)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples a property gets, where it doesn't say so itself."""
+    night, fast = config.getoption("--nightly"), config.getoption("--fast")
+    settings.load_profile("night" if night else "fast" if fast else "day")
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test by its folder and its fixtures; leave out what `--fast` or the day does without."""
+    for item in items:
+        places = set(item.path.relative_to(_TESTS).parts)
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if places & _PROCESS_PLACES or fixtures & _PROCESS_FIXTURES:
+            item.add_marker(pytest.mark.process)
+        if places & _SLOW_PLACES or fixtures & _SLOW_FIXTURES:
+            item.add_marker(pytest.mark.slow)
+    unwanted = set() if config.getoption("--nightly") else {"nightly"}
+    if config.getoption("--fast"):
+        unwanted |= {"process", "slow"}
+    left_out = [item for item in items if unwanted.intersection(mark.name for mark in item.iter_markers())]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        without = set(left_out)
+        items[:] = [item for item in items if item not in without]
+
+
+def pytest_runtest_setup() -> None:
+    """A test that fails shows its own processes, and those that run for several."""
+    processes.forget_ended()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure how its processes were started, what they said, and where its files are."""
+    report = yield
+    if report.failed:
+        report.sections += processes.accounts()
+        if folder := getattr(item, "funcargs", {}).get("tmp_path"):
+            report.sections.append(("files of the test", f"{folder}\n(kept for three runs)"))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

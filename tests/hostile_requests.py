@@ -84,8 +84,9 @@ REQUESTS: dict[str, Callable[[], tuple[bytes, str]]] = {
 
 def cost(name: str) -> str:
     """One line of the table."""
-    from hunyuan_fix import pipeline, rules
-    from hunyuan_fix.config import options
+    from hunyuan_fix import options, pipeline, rules
+    from hunyuan_fix.exchange import Exchange
+    from hunyuan_fix.steps.rules import context_of
     from hunyuan_fix.wire import content_coding, json_body
 
     body, encoding = REQUESTS[name]()
@@ -95,7 +96,7 @@ def cost(name: str) -> str:
     try:
         value = json_body.parse(content_coding.unpack(body, encoding, LIMIT))
         if pipeline.repairable(value, "chat"):
-            context = pipeline.context_of(value, "hunyuan", settings)
+            context = context_of(Exchange(profile="hunyuan", chat=value), settings)
             rules.apply_chat(value, context)
             json_body.serialise(value)
     except (content_coding.TooLarge, ValueError) as error:

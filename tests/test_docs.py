@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hunyuan_fix.config.options import OPTIONS, Option
+from hunyuan_fix.config.option import Option
+from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules import CHAT_RULES
 from hunyuan_fix.rules.context import Rule
 from hunyuan_fix.rules.explained import explanations

@@ -18,15 +18,17 @@ from typing import Any
 
 import httpx
 import pytest
+from mitmproxy.addonmanager import AddonManager
 from mitmproxy.http import HTTPFlow
 
-from hunyuan_fix import record, stores
+from hunyuan_fix import options, stores
+from hunyuan_fix.access import listeners
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.admission import Account, Admission, CallRefused
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError
-from hunyuan_fix.hooks import startup
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hooks.draining import Draining
+from hunyuan_fix.observe.statistics import EXCHANGES
 from hunyuan_fix.relay import Relay
 from hunyuan_fix.stores.kept import Kept
 from hunyuan_fix.upstream.circuit_breaker import CircuitOpen
@@ -119,22 +121,22 @@ TURNS = {"model": "hunyuan-lite", "messages": [{"role": role, "content": "x"} fo
 async def of_flow(world: World) -> object:
     await post(world, CHAT | {"stream": True})
     flow = world.flows[0]
-    kept = record.of(flow.metadata)
+    kept = exchanges.of(flow)
     assert kept is not None
     assert flow.response is not None
-    return kept["original"], flow.response.raw_content
+    return kept.original, flow.response.raw_content
 
 
 async def after_the_end(world: World) -> object:
     await post(world, CHAT)
-    while not world.proxy.addon.services.ending.statistics:
+    while not world.proxy.addon.runtime.metrics.value(EXCHANGES, "repair"):
         await asyncio.sleep(0)
     return world.flows[0].request.headers["authorization"]
 
 
 async def queueing(world: World) -> object:
     """Whether a second call of one account waits, or what it is told."""
-    admission: Admission = world.proxy.addon.services.admission
+    admission: Admission = world.proxy.addon.runtime.admission
     account = Account("somebody", 1)
     slot = await admission.admit(account, until=time.monotonic() + 60)
     second = asyncio.create_task(admission.admit(account, until=time.monotonic() + 60))
@@ -150,7 +152,7 @@ async def queueing(world: World) -> object:
 async def breaking(world: World) -> object:
     world.endpoint.answer = json_answer({"error": {"message": "down"}}, status=503)
     await post(world, CHAT)
-    breaker = world.proxy.addon.services.breaker
+    breaker = world.proxy.addon.runtime.breaker
     try:
         for upstream in breaker.open():
             breaker.look(upstream)
@@ -169,11 +171,8 @@ async def tunnel(world: World) -> object:
 
 
 async def opened(world: World) -> object:
-    def option(name: str) -> object:
-        return {"mode": ["regular"], "listen_host": "192.0.2.1"}.get(name)
-
     try:
-        startup.check(option, world.proxy.addon.settings)
+        listeners.check(["192.0.2.1"], world.proxy.addon.settings, password=False)
     except OptionError:
         return "refused"
     return "may"
@@ -184,6 +183,11 @@ async def ending(world: World) -> object:
     while "wait" not in world.noticed:
         await asyncio.sleep(0)
     return world.noticed["wait"]
+
+
+async def dispatch(_: World) -> object:
+    """Whether mitmproxy's own event dispatch is in place."""
+    return AddonManager.trigger_event.__module__
 
 
 async def configuration(world: World) -> object:
@@ -247,6 +251,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_tokens_per_minute": ("777", BY_TOKEN, WITH_TOKENS),
     "hunyuan_allowed_origins": (PAGE, BROWSER, {}),
     "hunyuan_drain_timeout": ("0.3", ending, {}),
+    "hunyuan_fast_dispatch": (False, dispatch, {}),
     "hunyuan_config": ("{folder}/hunyuan.yaml", configuration, {}),
 }
 

@@ -197,9 +197,11 @@ async def test_the_order_of_what_is_programmed(proxy: FaultProxy):
         writer.close()
     assert ends == [b"reset", HTML_502, b"reset", HTML_502, ANSWER]
     proxy.program(reset())
+    proxy.always(reset())
     proxy.reset()
-    assert not proxy._faults
-    assert proxy._always == GOOD
+    reader, writer = await ask(proxy)
+    assert await reader.readexactly(len(ANSWER)) == ANSWER
+    writer.close()
 
 
 async def test_truncated_gzip():

@@ -14,7 +14,7 @@ import pytest
 from mitmproxy import exceptions
 from mitmproxy.test import taddons, tflow
 
-from hunyuan_fix import record
+from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hunyuan_fix import HunyuanFix
 from tests.proxying import (
     LOCAL,
@@ -480,7 +480,7 @@ async def test_what_another_addon_answered_is_left_alone(alone):
     await fix.requestheaders(flow)
     await fix.request(flow)
     assert not flow.request.stream
-    assert record.of(flow.metadata) is None
+    assert exchanges.of(flow) is None
 
 
 @pytest.mark.parametrize("made", [False, True])

@@ -5,21 +5,23 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix import pipeline, rules, texts
+from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.cascade import Cascade
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import Settings
-from hunyuan_fix.pipeline import CascadeBroken, Outcome
+from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.options import Settings
+from hunyuan_fix.pipeline import Pipeline
+from hunyuan_fix.rules.context import RuleContext
+from hunyuan_fix.steps.rules import context_of
 from hunyuan_fix.upstream.calls import Calls
 from hunyuan_fix.upstream.client import HttpClient
-from hunyuan_fix.upstream.target import Target
+from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
 from hunyuan_fix.vision.vision_call import Vision
 from hunyuan_fix.wire import json_body
 from hunyuan_fix.workers import Workers
 from tests.texts.forged import marks_in
 from tests.vision_server import chat, error, image_part, png, text_part, vision_server
 
-NOWHERE = Target("http://127.0.0.1:1/v1", {})
+NOWHERE = "http://127.0.0.1:1/v1"
 
 
 def settings(**given: object) -> Settings:
@@ -30,62 +32,87 @@ def body(*parts: dict[str, Any], model: str = "hunyuan-lite", **more: object) ->
     return {"model": model, "messages": [{"role": "user", "content": list(parts) or "hi"}], **more}
 
 
+class Services:
+    """What steps use, without a gate before the endpoint."""
+
+    def __init__(self, given: Settings) -> None:
+        self.http_client = HttpClient()
+        calls = Calls(self.http_client)
+        self.workers = Workers()
+        self.cascade = Cascade(Vision(calls))
+        self.cascade.configure(given)
+        self.batches = EmbeddingBatches(calls)
+
+
+@dataclasses.dataclass
+class Ran:
+    exchange: Exchange
+    response: Response | None
+
+    @property
+    def rules(self) -> list[str]:
+        return [change.rule for change in self.exchange.changes]
+
+
 async def repair(
     request: dict[str, Any],
     given: Settings | None = None,
     *,
+    dialect: str = "chat",
     profile: str = "hunyuan",
     rerouted: bool = False,
-    upstream: Target = NOWHERE,
+    upstream: str = NOWHERE,
+    key: str = "",
     size: int = 100,
-) -> Outcome:
+    mode: str = "repair",
+) -> Ran:
     given = given or settings()
-    http_client = HttpClient()
-    cascade = Cascade(Vision(Calls(http_client)))
-    cascade.configure(pipeline.cascade_settings(given))
-    context = pipeline.context_of(request, profile, given, rerouted=rerouted)
+    services = Services(given)
+    exchange = Exchange(
+        profile=profile,
+        dialect=dialect,
+        base_url=upstream,
+        successors=rerouted,
+        mode=mode,
+        chat=request,
+        size=size,
+        cost=size,
+        headers={"authorization": key} if key else {},
+    )
     try:
-        return await pipeline.chat(request, context, given, cascade, upstream, workers=Workers(), size=size, cost=size)
+        return Ran(exchange, await Pipeline(given, services).request(exchange))
     finally:
-        await http_client.aclose()
+        await services.http_client.aclose()
 
 
-def names(outcome: Outcome) -> list[str]:
-    return [change.rule for change in outcome.changes]
+def context(profile: str, given: Settings, *, rerouted: bool = False) -> RuleContext:
+    return context_of(Exchange(profile=profile, successors=rerouted, chat=body()), given)
 
 
 def test_the_options_reach_the_rules():
     given = settings(max_messages="30", keep_params="seed", language="en", successors="a=b")
-    context = pipeline.context_of(body(), "hunyuan", given, rerouted=True)
-    assert (context.max_messages, context.keep_params, context.texts.language) == (30, frozenset({"seed"}), "en")
-    assert (context.successors, context.rerouted, context.model.id) == ({"a": "b"}, True, "hunyuan-lite")
+    made = context("hunyuan", given, rerouted=True)
+    assert (made.max_messages, made.keep_params, made.texts.language) == (30, frozenset({"seed"}), "en")
+    assert (made.successors, made.rerouted, made.model.id) == ({"a": "b"}, True, "hunyuan-lite")
 
 
 def test_the_profile_counts_where_no_option_is_given():
-    assert pipeline.context_of(body(), "hunyuan", settings()).max_messages == 40
-    assert pipeline.context_of(body(), "tokenhub", settings()).max_messages is None
-
-
-def test_the_options_reach_the_cascade():
-    given = settings(cascade="always", vision_tries="5", cache_bytes="1m", cascade_deadline="7")
-    cascade = pipeline.cascade_settings(given)
-    assert (cascade.mode, cascade.tries, cascade.cache_bytes, cascade.deadline) == ("always", 5, 1 << 20, 7.0)
-    defaults = dataclasses.asdict(pipeline.cascade_settings(settings()))
-    assert defaults == dataclasses.asdict(type(cascade)())
+    assert context("hunyuan", settings()).max_messages == 40
+    assert context("tokenhub", settings()).max_messages is None
 
 
 @pytest.mark.parametrize("size", [100, 8 * 2**20])
 async def test_rules_run_in_the_loop_or_beside_it(size: int):
     request = body(user="me")
     outcome = await repair(request, size=size)
-    assert names(outcome) == ["parameters"]
+    assert outcome.rules == ["parameters"]
     assert request == body()
-    assert (outcome.refusal, outcome.overlong, outcome.vision_calls) == (None, None, 0)
+    assert (outcome.response, outcome.exchange.notes, outcome.exchange.vision_calls) == (None, {}, 0)
 
 
 async def test_a_good_body_is_not_touched():
     request = body()
-    assert (await repair(request)).changes == []
+    assert (await repair(request)).rules == []
     assert request == body()
 
 
@@ -93,39 +120,30 @@ async def test_the_successor_comes_first_so_that_the_cascade_judges_the_new_mode
     """hunyuan-vision sees, its successor sees too; a text model that a user maps it to does not."""
     async with vision_server() as server:
         request = body(text_part("what?"), image_part(png("a cat")), model="hunyuan-vision")
-        outcome = await repair(
-            request, settings(successors="hunyuan-vision=hunyuan-lite"), upstream=Target(server.url, {})
-        )
+        outcome = await repair(request, settings(successors="hunyuan-vision=hunyuan-lite"), upstream=server.url)
     assert request["model"] == "hunyuan-lite"
     assert "a picture of a cat" in str(request["messages"])
-    assert names(outcome)[0] == "successor"
-    assert (outcome.vision_calls, outcome.cached) == (1, 0)
+    assert outcome.rules[0] == "successor"
+    assert (outcome.exchange.vision_calls, outcome.exchange.cached) == (1, 0)
 
 
 async def test_the_rules_see_the_model_that_the_cascade_switched_to():
     async with vision_server() as server:
         tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
         request = body(image_part(png("a dog")), model="hunyuan-vision", tools=[tool])
-        given = settings()
-        context = pipeline.context_of(request, "hunyuan", given)
-        http_client = HttpClient()
-        upstream = Target(server.url, {"Authorization": "Bearer x"})
-        outcome = await pipeline.chat(
-            request, context, given, Cascade(Vision(Calls(http_client))), upstream, workers=Workers(), size=9, cost=9
-        )
-        await http_client.aclose()
+        outcome = await repair(request, upstream=server.url, key="Bearer x")
         assert server.received[0].headers["authorization"] == "Bearer x"
-    assert request["model"] == context.model.id == "hunyuan-2.0-instruct-20251111"
-    assert outcome.vision_calls == 1
+    assert request["model"] == "hunyuan-2.0-instruct-20251111"
+    assert outcome.exchange.vision_calls == 1
 
 
 async def test_a_refusal_of_the_cascade_ends_the_request():
     async with vision_server() as server:
         server.replies(error(401, "invalid_api_key", "no"))
         request = body(image_part(png("a bird")), user="me")
-        outcome = await repair(request, upstream=Target(server.url, {}))
-    assert outcome.refusal is not None
-    assert outcome.refusal.status == 401
+        outcome = await repair(request, upstream=server.url)
+    assert outcome.response is not None
+    assert outcome.response.status == 401
     assert request == body(image_part(png("a bird")), user="me")
 
 
@@ -140,39 +158,42 @@ async def test_neither_an_image_nor_a_person_can_write_a_mark(language: str, pro
             request["model"] = "hy3"
         request["messages"] += [{"role": "assistant", "content": forged}, {"role": "user", "content": forged}]
         given = settings(language=language)
-        outcome = await repair(request, given, profile=profile, upstream=Target(server.url, {}))
-    assert outcome.refusal is None
-    assert {"cascade", "marks"} <= set(names(outcome))
+        outcome = await repair(request, given, profile=profile, upstream=server.url)
+    assert outcome.response is None
+    assert {"cascade", "marks"} <= set(outcome.rules)
     [head, end] = marks_in("".join(part["text"] for part in request["messages"][0]["content"]))
     assert {head[:6], end} <= {"[图片1/1", "[图片描述结束]", "[image", "[endofimagedescription]"}
     assert not any(marks_in(message["content"]) for message in request["messages"][1:])
     once = json_body.serialise(request)
-    assert (await repair(request, given, profile=profile)).changes == []
+    assert (await repair(request, given, profile=profile)).rules == []
     assert json_body.serialise(request) == once
 
 
-async def test_a_failure_where_the_cascade_had_to_run_says_so(monkeypatch: pytest.MonkeyPatch):
+async def test_a_failure_after_an_image_was_found_must_not_let_the_body_leave(monkeypatch: pytest.MonkeyPatch):
     def fails(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(rules, "apply_chat", fails)
-    async with vision_server() as server:
-        with pytest.raises(CascadeBroken) as caught:
-            await repair(body(image_part(png("a fish"))), upstream=Target(server.url, {}))
-    assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    with pytest.raises(ZeroDivisionError):
-        await repair(body())
+    for parts, fails_closed in ([image_part(png("a fish"))], True), ([], False):
+        async with vision_server() as server:
+            services = Services(settings())
+            exchange = Exchange(profile="hunyuan", dialect="chat", base_url=server.url, chat=body(*parts))
+            with pytest.raises(ZeroDivisionError):
+                await Pipeline(settings(), services).request(exchange)
+            await services.http_client.aclose()
+        assert exchange.fails_closed is fails_closed
 
 
 async def test_overlong_input_is_warned_of_or_refused():
     long = "字" * 60_000
     outcome = await repair(body(text_part(long), model="hunyuan-role"), size=3 * len(long))
-    assert outcome.refusal is None
-    assert outcome.overlong is not None
+    assert outcome.response is None
+    assert outcome.exchange.notes["overlong"]["estimated"] > outcome.exchange.notes["overlong"]["limit"]
+    assert "would cut" not in outcome.exchange.warning
     outcome = await repair(body(text_part(long), model="hunyuan-role"), settings(overlong="error"), size=3 * len(long))
-    assert outcome.refusal is not None
-    assert outcome.refusal.status == 400
-    assert b"context_length_exceeded" in outcome.refusal.body
+    assert outcome.response is not None
+    assert outcome.response.status == 400
+    assert b"context_length_exceeded" in outcome.response.body
 
 
 @pytest.mark.parametrize(
@@ -192,35 +213,34 @@ def test_what_can_be_repaired_at_all(request_body: object, endpoint: Any, expect
     assert pipeline.repairable(request_body, endpoint) is expected
 
 
-def embedding(**fields: object) -> tuple[dict[str, Any], Outcome]:
-    request = {"model": "hunyuan-embedding", **fields}
-    return request, pipeline.embed(request, pipeline.context_of(request, "hunyuan", settings()))
+async def embedding(**fields: object) -> Ran:
+    return await repair({"model": "hunyuan-embedding", **fields}, dialect="embeddings", mode="observe")
 
 
-def test_embeddings_are_repaired():
-    request, outcome = embedding(input="x", encoding_format="base64")
-    assert request == {"model": "hunyuan-embedding", "input": "x"}
-    assert names(outcome) == ["embeddings"]
-    assert outcome.batches == []
+async def test_embeddings_are_repaired():
+    ran = await embedding(input="x", encoding_format="base64")
+    assert ran.exchange.chat == {"model": "hunyuan-embedding", "input": "x"}
+    assert ran.rules == ["embeddings"]
+    assert ran.response is None
 
 
-def test_too_many_inputs_become_batches():
-    _, outcome = embedding(input=[str(number) for number in range(120)], user="me")
-    assert [len(batch["input"]) for batch in outcome.batches] == [50, 50, 20]
-    assert all("user" not in batch for batch in outcome.batches)
+async def test_too_many_inputs_are_named_and_under_observe_not_sent():
+    ran = await embedding(input=[str(number) for number in range(120)])
+    assert ran.exchange.rules == ["embeddings"]
+    assert (ran.rules, ran.response) == ([], None)
 
 
 @pytest.mark.parametrize("fields", [{"input": "x", "dimensions": 256}, {"input": [1, 2, 3]}])
-def test_what_no_repair_can_mend_is_refused(fields: dict[str, object]):
-    _, outcome = embedding(**fields)
-    assert outcome.refusal is not None
-    assert outcome.refusal.status == 400
-    assert outcome.changes == []
+async def test_what_no_repair_can_make_acceptable_is_refused(fields: dict[str, object]):
+    ran = await embedding(**fields)
+    assert ran.response is not None
+    assert ran.response.status == 400
+    assert ran.rules == []
 
 
-def test_a_retired_embedding_model_is_refused_with_its_successors_name():
+async def test_a_retired_embedding_model_is_refused_with_its_successors_name():
     request = {"model": "hunyuan-embedding", "input": "x"}
-    outcome = pipeline.embed(request, pipeline.context_of(request, "tokenhub", settings(), rerouted=True))
-    assert outcome.refusal is not None
-    assert outcome.refusal.status == 404
-    assert b"kinfra-text-embedding" in outcome.refusal.body
+    ran = await repair(request, dialect="embeddings", profile="tokenhub", rerouted=True)
+    assert ran.response is not None
+    assert ran.response.status == 404
+    assert b"kinfra-text-embedding" in ran.response.body

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix.config import options
+from hunyuan_fix import options
 from hunyuan_fix.route import Address, Route, Routes
 
 LEGACY = "api.hunyuan.cloud.tencent.com"
@@ -43,7 +43,7 @@ def at(path: str, host: str = LEGACY) -> Address:
 )
 def test_the_path_says_which_api_it_is(path: str, endpoint: str | None, base: str):
     route = routed(at(path))
-    assert route.endpoint == endpoint
+    assert route.dialect == endpoint
     assert route.address == at(path)
     assert not route.rerouted
     assert not route.respelt
@@ -52,8 +52,8 @@ def test_the_path_says_which_api_it_is(path: str, endpoint: str | None, base: st
 
 
 def test_only_post_is_touched():
-    assert routed(CHAT, "GET").endpoint is None
-    assert routed(CHAT, "PUT").endpoint is None
+    assert routed(CHAT, "GET").dialect is None
+    assert routed(CHAT, "PUT").dialect is None
 
 
 def test_other_hosts_are_nobodys_business():
@@ -158,7 +158,7 @@ def test_a_path_that_is_spelt_in_another_way_is_put_right(path: str, goes_to: st
     assert route.address == at(goes_to, host)
     assert route.base_url == f"https://{host}/v1"
     assert route.respelt
-    assert (route.endpoint is not None) == (method == "POST")
+    assert (route.dialect is not None) == (method == "POST")
     assert route.lists_models == (method == "GET")
 
 
@@ -240,7 +240,7 @@ def test_a_client_that_already_points_at_the_base_is_not_rerouted():
 )
 def test_what_is_not_repaired_is_worth_a_line(path: str):
     assert routed(at(path)).unrepaired
-    assert routed(at(path)).endpoint is None
+    assert routed(at(path)).dialect is None
     assert routed(at(path)).address == at(path)
     assert not routed(at(path), "GET").unrepaired
     assert not routed(CHAT).unrepaired

@@ -95,7 +95,7 @@ async def test_3_a_cancelled_task_gives_an_answer(
     async with proxy.client(http2=http2) as client:
         asking = asyncio.create_task(client.post("/chat/completions", json=WITH_IMAGE))
         await waiting.wait()
-        for task in [task for group in proxy.addon._tasks.values() for task in group]:
+        for task in proxy.addon.tasks:
             task.cancel()
         answer = await asking
     assert answer.status_code == 502
@@ -125,7 +125,7 @@ async def test_4_later_scripts_still_see_a_request_that_could_not_be_repaired(
         await client.post("/chat/completions", json=BAD)
     assert endpoint.arrived[0].json == BAD
     assert endpoint.arrived[0].headers["x-later"] == "seen"
-    assert "could not be repaired and goes on as it came" in caplog.text
+    assert "could not be repaired and leaves unchanged" in caplog.text
     assert "Addon error" not in caplog.text
 
 
@@ -153,7 +153,11 @@ def start(trust: Trust, folder: Path, *arguments: str, config: str = "") -> subp
     ("given", "config", "said"),
     [
         ("hunyuan_vision_timeout=abc", "", "hunyuan_vision_timeout=abc: accepted is a number of seconds"),
-        ("hunyuan_vision_modle=x", "", "hunyuan_vision_modle: there is no such option; hunyuan_vision_model"),
+        (
+            "hunyuan_vision_modle=x",
+            "",
+            "hunyuan_vision_modle: there is no such option; did you mean hunyuan_vision_model",
+        ),
         ("hunyuan_intercept_all=maybe", "", "hunyuan_intercept_all: maybe is not accepted"),
         ("hunyuan_cascade", "", "hunyuan_cascade: needs a value"),
         ("", "hunyuan_vision_concurrency: many", "hunyuan_vision_concurrency=many: accepted is a whole number"),
@@ -334,7 +338,7 @@ async def test_9_a_client_that_leaves_ends_its_vision_calls(trust: Trust, vision
             await asyncio.wait({asking})
         await vision.until(lambda: len(vision.dropped) == 1)
         assert len(vision.received) == 1
-        assert not proxy.addon._tasks
+        assert not proxy.addon.tasks
 
 
 async def test_9_after_a_stream_reset_nothing_is_sent_on(trust: Trust):
@@ -356,8 +360,7 @@ async def test_9_after_a_stream_reset_nothing_is_sent_on(trust: Trust):
             described.set()
             other = await client.post(BAD)
             await client.ended(other)
-            tasks = [task for group in proxy.addon._tasks.values() for task in group]
-            await asyncio.gather(*tasks)
+            await asyncio.gather(*proxy.addon.tasks)
     models = [arrived.json["model"] for arrived in endpoint.arrived]
     assert sorted(models) == ["hunyuan-lite", "hunyuan-vision-1.5-instruct"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from weakref import WeakSet
 
-from mitmproxy.addons import proxyauth
-from mitmproxy.connection import Client
-from mitmproxy.http import Request
-
 from ..exchange import Response
-from ..hooks.startup import comes_from_outside, is_loopback
 from ..wire import proxy_errors
+from ..wire.host_names import is_loopback
 from . import client_tokens
 from .client_tokens import ClientTokens
+from .http_message import Request
+
+PROXYAUTH_REALM = "mitmproxy"
+"""What mitmproxy's `proxyauth` calls itself in its 401 (`mitmproxy.addons.proxyauth.REALM`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def overrules(who: Caller | Response, status: int, www_authenticate: str, *, pre
     token's header. A request without a token keeps the 401, except a browser's `preflight` to a known host: browsers
     send no password with a preflight (Fetch standard, section 3.3.2), so no page could work.
     """
-    by_proxyauth = status == 401 and www_authenticate == f'Basic realm="{proxyauth.REALM}"'
+    by_proxyauth = status == 401 and www_authenticate == f'Basic realm="{PROXYAUTH_REALM}"'
     return by_proxyauth and (preflight or isinstance(who, Response) or who.client is not None)
 
 
@@ -70,22 +70,22 @@ def drop_password(request: Request) -> None:
         del request.headers["authorization"]
 
 
-def refused(caller: Caller, *, known_host: bool, guarded: bool) -> Response | None:
+def refused(caller: Caller, *, known_host: bool, requires_token: bool) -> Response | None:
     """The refusal of a request, or `None` if it may continue.
 
-    `known_host`: its host is one of this addon's. `guarded`: its client is on another machine and came by a listener
-    that only clients with tokens may use (`startup.guarded`).
+    `known_host`: its host is one of this addon's. `requires_token`: its client is on another machine and came by a
+    listener that only clients with tokens may use (`listeners.requires_token`).
     """
     if caller.client is not None and not known_host:
         return proxy_errors.TOKEN_FOR_OTHER_HOST().response()
-    if not guarded or caller.known:
+    if not requires_token or caller.known:
         return None
     return (proxy_errors.TOKEN_REQUIRED if known_host else proxy_errors.HOST_NOT_ALLOWED)().response()
 
 
-def tunnel_refused(*, signed_in: bool, known_host: bool, guarded: bool) -> Response | None:
+def tunnel_refused(*, signed_in: bool, known_host: bool, requires_token: bool) -> Response | None:
     """The refusal of a CONNECT, or `None`. Known hosts are allowed: the requests in the tunnel carry the token."""
-    return proxy_errors.HOST_NOT_ALLOWED().response() if guarded and not signed_in and not known_host else None
+    return proxy_errors.HOST_NOT_ALLOWED().response() if requires_token and not signed_in and not known_host else None
 
 
 def no_key(why: str) -> Response:
@@ -101,17 +101,16 @@ class Outsiders:
     """
 
     def __init__(self) -> None:
-        self._unknown: WeakSet[Client] = WeakSet()
+        self._unknown: WeakSet[object] = WeakSet()
 
-    def arrived(self, client: Client) -> None:
-        """Add a new connection, if its client is on another machine."""
-        if comes_from_outside(client.proxy_mode, client.peername[0]):
-            self._unknown.add(client)
+    def arrived(self, client: object) -> None:
+        """Add a new connection whose client is on another machine."""
+        self._unknown.add(client)
 
-    def known(self, client: Client) -> None:
+    def known(self, client: object) -> None:
         """Remove a connection: its client has signed in or sent a token."""
         self._unknown.discard(client)
 
-    def __contains__(self, client: Client) -> bool:
+    def __contains__(self, client: object) -> bool:
         """Whether the client is on another machine and has not authenticated."""
         return client in self._unknown

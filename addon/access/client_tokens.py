@@ -15,7 +15,6 @@ would be run for every request.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import hmac
 import re
@@ -24,12 +23,13 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mitmproxy.http import Headers, Request
-
-from ..config.options import OptionError, Settings
+from ..config import values as read
+from ..config.did_you_mean import suggestion
+from ..config.option import OptionError, option
 from ..wire import content_coding
 from ..workers import Workers
 from . import token_search
+from .http_message import Headers, Request
 from .secret_files import SecretFile, SecretFileError
 from .token_search import TokenSearch
 
@@ -46,6 +46,27 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _COST, _PACKED_COST = 4, 200
 """What looking through a byte may cost, in the units of `Workers`: one of hostile text, one that has to be unpacked."""
 _FIELDS = ("hash", "requests_per_minute", "tokens_per_minute", "disabled")
+
+
+@dataclass(frozen=True)
+class TokenSettings:
+    """The file of client tokens, and the limits of those without limits of their own; 0: any number."""
+
+    client_tokens_file: Path | None = option(
+        "",
+        "File with the hashed tokens of clients that may use the lent key (scripts/token writes it).",
+        read.optional(read.path),
+    )
+    requests_per_minute: int = option(
+        "0",
+        "Requests a minute for each client token whose entry names no limit; 0: any number.",
+        read.count(0),
+    )
+    tokens_per_minute: int = option(
+        "0",
+        "Tokens a minute for each client token whose entry names no limit; 0: any number.",
+        read.count(0),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +96,7 @@ class ClientTokens:
         self._searched: tuple[Client, ...] = ()
         self._search = TokenSearch()
 
-    def configured(self, settings: Settings) -> ClientTokens:
+    def configured(self, settings: TokenSettings) -> ClientTokens:
         """Those of the file that `settings` name: these, if it is the same file. Raises `OptionError`."""
         path = settings.client_tokens_file
         if path == self.path:
@@ -115,7 +136,7 @@ class ClientTokens:
             self._searched, self._search = clients, TokenSearch(frozenset(client.digest for client in clients))
         return self._search
 
-    def quota(self, name: str, settings: Settings) -> Quota:
+    def quota(self, name: str, settings: TokenSettings) -> Quota:
         """What the client `name` may use: as its entry says, else as the options do."""
         client = next((client for client in self._clients if client.name == name), None)
         requests, tokens = (client.requests_per_minute, client.tokens_per_minute) if client else (None, None)
@@ -252,8 +273,7 @@ def _client(name: str, entry: object) -> Client:
         raise ValueError(f"{where}: accepted is a table such as [clients.{name}]")
     for key in entry:
         if key not in _FIELDS:
-            near = difflib.get_close_matches(key, _FIELDS, n=1)
-            raise ValueError(f"{where}: there is no field {_shown(key)}" + (f"; {near[0]} is meant?" if near else ""))
+            raise ValueError(f"{where}: there is no field {_shown(key)}{suggestion(key, _FIELDS)}")
     hashed = entry.get("hash")
     if not isinstance(hashed, str) or not _HASH.fullmatch(hashed):
         # Not what stands there: it may be the token itself.

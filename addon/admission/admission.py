@@ -25,9 +25,11 @@ class State:
     waited: float
     """Seconds that those admitted have waited, all together."""
     queue_max: int
+    """Calls of one account that may wait."""
     queue_timeout: float
+    """Seconds that they may wait."""
     leases: LeasesState | None
-    """None: the limits hold for this process alone."""
+    """`None`: the limits hold for this process alone."""
 
 
 class Admission:

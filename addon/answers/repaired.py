@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from typing import Protocol
 
-from .. import profiles, record
-from ..exchange import AnswerPlan, Change, JsonObject, Response
-from ..record import Record
+from .. import dialects, profiles
+from ..dialects.base import UpstreamDialect
+from ..exchange import Change, Exchange, JsonObject, Response, tokens_used
 from ..wire import flaws, json_body, rule_names, safe_text, sse, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack, unpacker
 from ..wire.flaws import Flaw
-from . import as_stream, embeddings, whole
+from . import as_stream, whole
 from .streams import ChatStream
+from .translated import FromUpstream, ToClient
 
 ERROR_RULE = "answer-error"
 """The name under which an error that was given its honest status is noted."""
@@ -22,6 +25,20 @@ MAX_WHOLE = 16 * 2**20
 """Bytes of a whole body that came in a stream's place."""
 
 logger = logging.getLogger("hunyuan_fix")
+
+
+class Steps(Protocol):
+    """What is done to an answer after its repair: `pipeline.Pipeline`."""
+
+    @property
+    def changes_chunks(self) -> bool:
+        """Whether `chunks` may give anything but the chunk itself."""
+
+    def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
+        """Change a whole answer in place; whether it was changed."""
+
+    def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
+        """The chunks that take the place of one."""
 
 
 class KeptStream:
@@ -63,10 +80,13 @@ class RepairedStream(KeptStream):
     already; it passes as it came where the client asked for none.
     """
 
-    def __init__(self, exchange: Record, encoding: str = "", keep: int = 0) -> None:
+    def __init__(self, exchange: Exchange, steps: Steps, encoding: str = "", keep: int = 0) -> None:
         super().__init__(keep)
         self._exchange = exchange
-        self._stream = ChatStream(AnswerPlan.from_plain(exchange["plan"]))
+        self._stream = ChatStream(exchange.plan)
+        upstream = _upstream(exchange)
+        self._from_upstream = None if upstream.is_house else FromUpstream(upstream, exchange.note_of(upstream.name))
+        self._to_client = _to_client(exchange, steps)
         self._encoded = bool(encoding)
         self._unpack = unpacker(encoding)
         self._opening = sse.Opening()
@@ -93,13 +113,21 @@ class RepairedStream(KeptStream):
             data = self._opening.feed(data)
             if self._opening.whole:
                 return self._in_its_place(data)
+            if self._from_upstream is not None:
+                data = self._from_upstream.feed(data)
             chunks = self._stream.feed(data) if data else []
             if self._ended:
-                chunks += self._stream.feed(self._opening.finish()) + self._stream.finish()
-                self._exchange["tokens"] = tokens_used(self._stream.usage)
+                rest = self._opening.finish()
+                if self._from_upstream is not None:
+                    rest = self._from_upstream.feed(rest) + self._from_upstream.finish()
+                chunks += self._stream.feed(rest) + self._stream.finish()
+                self._exchange.tokens = tokens_used(self._stream.usage)
             if len(self._stream.changes) > self._noted:
-                record.note(self._exchange, self._stream.changes[self._noted :])
+                self._exchange.note(self._stream.changes[self._noted :])
                 self._noted = len(self._stream.changes)
+            if self._to_client is not None:
+                chunks = [piece for chunk in chunks for piece in self._to_client.feed(chunk)]
+                chunks += self._to_client.finish() if self._ended else []
             failure = self._stream.failure
         except Exception as error:
             chunks, failure = [data] if data else [], error
@@ -113,7 +141,7 @@ class RepairedStream(KeptStream):
 
     def _in_its_place(self, data: bytes) -> list[bytes]:
         """What is sent now of a body that is no stream: nothing until it ends, where it becomes one."""
-        if not self._exchange["streamed"]:
+        if not self._exchange.streamed:
             return [data] if data else []
         self._whole += data
         if len(self._whole) > MAX_WHOLE:
@@ -124,7 +152,8 @@ class RepairedStream(KeptStream):
         else:
             return []
         self._whole.clear()
-        return [_streamed(self._exchange, flaw)]
+        streamed = _streamed(self._exchange, flaw)
+        return self._to_client.feed(streamed) if self._to_client is not None else [streamed]
 
     def _unpacked(self, data: bytes) -> bytes:
         try:
@@ -136,11 +165,11 @@ class RepairedStream(KeptStream):
             return b""
 
 
-def repaired(exchange: Record, body: bytes, encoding: str, limit: int) -> Response | bytes | None:
-    """A whole answer of status 2xx, repaired and without its content coding, or `None` to leave it as it came.
+def repaired(exchange: Exchange, steps: Steps, body: bytes, encoding: str, limit: int) -> Response | bytes | None:
+    """A whole answer of status 2xx, repaired and without its content coding, or `None` to leave it unchanged.
 
-    A `Response` is another answer in its place: the error that it should have been (the relay judges by the same
-    rules), or, for a client that asked for a stream, a stream with what came.
+    A `Response` takes its place: the error that it should have been (the relay judges by the same rules), or, for a
+    client that asked for a stream, a stream of what the answer says.
     """
     try:
         text = unpack(body, encoding, limit)
@@ -148,17 +177,47 @@ def repaired(exchange: Record, body: bytes, encoding: str, limit: int) -> Respon
         return None
     except CodingError:
         return _refused(exchange, flaws.DAMAGED) if is_known(encoding) else None
-    streamed = exchange["streamed"] and exchange["endpoint"] == "chat"
+    streamed = exchange.streamed and dialects.DIALECTS[exchange.dialect].house == "chat"
     if streamed and _is_stream(text):
-        record.note(exchange, [Change(rule_names.STREAM, "", "a stream without its label")])
-        stream = RepairedStream(exchange)
+        exchange.note([Change(rule_names.STREAM, "", "a stream without its label")])
+        stream = RepairedStream(exchange, steps)
         return Response(200, {"content-type": EVENT_STREAM}, b"".join([*stream(text), *stream(b"")]))
-    answer = flaws.of_answer(text)
+    upstream = _upstream(exchange)
+    answer = flaws.of_answer(text) if upstream.is_house else _from_upstream(exchange, text)
     if isinstance(answer, Flaw):
         return _refused(exchange, answer)
     if streamed:
-        return Response(200, {"content-type": EVENT_STREAM}, _streamed(exchange, answer))
-    return json_body.serialise(answer) if _changed(exchange, answer) else None
+        events = _streamed(exchange, answer)
+        to_client = _to_client(exchange, steps)
+        body = events if to_client is None else b"".join([*to_client.feed(events), *to_client.finish()])
+        return Response(200, {"content-type": EVENT_STREAM}, body)
+    changed = _changed(exchange, answer)
+    changed = steps.answer(exchange, answer) or changed
+    dialect = dialects.DIALECTS[exchange.dialect]
+    if dialect.is_house and upstream.is_house:
+        return json_body.serialise(answer) if changed else None
+    return json_body.serialise(dialect.answer(answer, exchange.note_of(dialect.name)))
+
+
+def _from_upstream(exchange: Exchange, text: bytes) -> Flaw | JsonObject:
+    """The answer of an upstream that speaks another format, in the house language."""
+    upstream = _upstream(exchange)
+    body = json_body.parse_object(text)
+    if body is None:
+        return flaws.of_answer(text)
+    return flaws.of_answer(json_body.serialise(upstream.answer(body, exchange.note_of(upstream.name))))
+
+
+def _upstream(exchange: Exchange) -> UpstreamDialect:
+    return dialects.UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
+
+
+def _to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
+    """What chat events pass on their way to the client; `None` where they pass as they are."""
+    dialect = dialects.DIALECTS[exchange.dialect]
+    if dialect.is_house and not steps.changes_chunks:
+        return None
+    return ToClient(dialect.stream(exchange.note_of(dialect.name)), lambda chunk: steps.chunks(exchange, chunk))
 
 
 def _is_stream(text: bytes) -> bool:
@@ -166,50 +225,45 @@ def _is_stream(text: bytes) -> bool:
     return bool(opening.feed(text)) and not opening.whole and b"data:" in text
 
 
-def _refused(exchange: Record, flaw: Flaw) -> Response:
-    record.note_name(exchange, ERROR_RULE)
-    return vendor_errors.unusable_answer(flaw, profiles.load(exchange["profile"]), exchange["model"])
+def _refused(exchange: Exchange, flaw: Flaw) -> Response:
+    exchange.note_name(ERROR_RULE)
+    return vendor_errors.unusable_answer(flaw, profiles.load(exchange.profile), exchange.model)
 
 
-def _streamed(exchange: Record, answer: Flaw | JsonObject) -> bytes:
-    """A whole answer, or what is wrong with it, as the events that were asked for."""
+def _streamed(exchange: Exchange, answer: Flaw | JsonObject) -> bytes:
+    """A whole answer, or what is wrong with it, as chat events."""
     if isinstance(answer, Flaw):
         return as_stream.of_error(_refused(exchange, answer).body)
     _changed(exchange, answer)
-    record.note(exchange, [Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")])
+    exchange.note([Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")])
     return as_stream.of_answer(answer)
 
 
-def _changed(exchange: Record, answer: JsonObject) -> bool:
+def _changed(exchange: Exchange, answer: JsonObject) -> bool:
     """Whether a whole answer needed repair, which is done in place."""
-    plan = AnswerPlan.from_plain(exchange["plan"])
-    exchange["tokens"] = tokens_used(answer.get("usage"))
-    if exchange["endpoint"] == "chat":
-        changes = whole.repair_answer(answer, plan)
-    else:
-        changes = embeddings.pack(answer) if plan.base64_embeddings else []
-    record.note(exchange, changes)
+    exchange.tokens = tokens_used(answer.get("usage"))
+    if dialects.DIALECTS[exchange.dialect].house != "chat":
+        return False
+    changes = whole.repair_answer(answer, exchange.plan)
+    exchange.note(changes)
     return bool(changes)
 
 
-def tokens_used(usage: object) -> int:
-    """What an answer's `usage` says in all; 0 where it says nothing."""
-    if not isinstance(usage, dict):
-        return 0
-    counts = [usage.get(key) for key in ("total_tokens", "prompt_tokens", "completion_tokens")]
-    total, prompt, completion = (count if isinstance(count, int) and count > 0 else 0 for count in counts)
-    return total or prompt + completion
+def honest(exchange: Exchange, status: int, body: bytes, encoding: str, retry_after: str | None) -> Response | None:
+    """An error answer with the status that it means, or `None` to leave it unchanged.
 
-
-def honest(exchange: Record, status: int, body: bytes, encoding: str, retry_after: str | None) -> Response | None:
-    """An error answer with its honest status, or `None` to leave it as it came."""
+    For a client or an upstream of another format the error is always answered anew, in OpenAI's shape.
+    """
     try:
         body = unpack(body, encoding, _ERROR_LIMIT)
     except (CodingError, TooLarge):
         return None
-    return vendor_errors.translate_error(
-        status, body, retry_after, profiles.load(exchange["profile"]), exchange["model"]
-    )
+    upstream = _upstream(exchange)
+    body = upstream.error(status, body)
+    meant = vendor_errors.translate_error(status, body, retry_after, profiles.load(exchange.profile), exchange.model)
+    if meant is None and not (upstream.is_house and dialects.DIALECTS[exchange.dialect].is_house):
+        return Response(status, {"content-type": "application/json"}, body)
+    return meant
 
 
 _ERROR_LIMIT = 1 << 20

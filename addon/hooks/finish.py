@@ -8,25 +8,27 @@ from weakref import WeakSet
 from mitmproxy import http
 from mitmproxy.utils import asyncio_utils
 
-from .. import record
 from ..access.rate_limits import RateLimits, estimated_tokens
-from ..observe import log
-from ..observe.statistics import Statistics
-from ..record import Record
+from ..exchange import AnswerPlan, Exchange
+from ..observe import log, statistics
+from ..observe.metrics import Metrics
+from ..pipeline import Pipeline
+from ..steps.base import Outcome
 from ..views import marks
-from .dispatch import Departures
+from . import exchanges
+from .dispatch import Dispatcher
 from .redaction import Redaction
 
 logger = logging.getLogger("hunyuan_fix")
 
 
-class Ending:
-    """Ends the exchanges that have begun; flows that were read from a file did so long ago."""
+class Finisher:
+    """Ends the exchanges that have begun. Flows that were read from a file have ended already."""
 
-    def __init__(self, departures: Departures, limits: RateLimits) -> None:
-        self._departures = departures
+    def __init__(self, dispatcher: Dispatcher, limits: RateLimits, metrics: Metrics) -> None:
+        self._dispatcher = dispatcher
         self._limits = limits
-        self.statistics = Statistics()
+        self._metrics = metrics
         self.colours = False
         """The log may carry colours."""
         self._redaction = Redaction()
@@ -37,52 +39,63 @@ class Ending:
         """Remember that `flow` has come in."""
         self._begun.add(flow)
 
-    def end(self, flow: http.HTTPFlow, outcome: str, *, redact: bool) -> None:
+    def finish(self, flow: http.HTTPFlow, outcome: str, pipeline: Pipeline, *, redact: bool) -> None:
         """End the exchange of `flow`; `outcome` is its status or how else it ended."""
-        self._departures.ended(flow)
+        exchange = exchanges.of(flow)
+        self._dispatcher.released(flow, exchange)
         if not flow.live and flow not in self._begun:
             return
-        exchange = record.of(flow.metadata)
-        if exchange is not None and not exchange["written"]:
+        if exchange is not None and not exchange.written:
             keep_stream(flow, exchange)
             self._charge(flow, exchange)
             marks.mark(flow, exchange)
-            exchange["written"], exchange["plan"] = True, {}
-            if exchange["profile"] or exchange["answered"]:
-                self.statistics.count(exchange)
-                logger.info("%s", log.exchange(exchange, outcome, colours=self.colours))
+            exchange.written = True
+            pipeline.done(exchange, _outcome(flow, exchange, outcome))
+            if exchange.profile or exchange.answered:
+                statistics.count(self._metrics, exchange)
+                logger.info("%s", log.line(exchange, outcome, colours=self.colours))
+            # What was needed on the way is let go: mitmweb keeps flows for as long as it runs.
+            exchange.chat, exchange.headers, exchange.plan = {}, {}, AnswerPlan()
+            exchanges.save(flow, exchange)
         if redact:
             self._redaction.redact(flow)
 
     @property
     def under_way(self) -> list[http.HTTPFlow]:
         """The exchanges with known hosts that haven't ended."""
-        exchanges = ((flow, record.of(flow.metadata)) for flow in self._begun if flow.live)
-        return [flow for flow, exchange in exchanges if exchange and exchange["profile"] and not exchange["written"]]
+        known = ((flow, exchanges.of(flow)) for flow in self._begun if flow.live)
+        return [flow for flow, exchange in known if exchange and exchange.profile and not exchange.written]
 
-    def _charge(self, flow: http.HTTPFlow, exchange: Record) -> None:
+    def _charge(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Count the tokens of a client that has a limit of them."""
         response = flow.response
-        if not exchange["client"] or response is None or response.status_code >= 400:
+        if not exchange.client or response is None or response.status_code >= 400:
             return
-        if exchange["answered"] and not exchange["tokens"]:
+        if exchange.answered and not exchange.tokens:
             return  # nobody was asked; the joined answers of an embeddings request name what they have used
         sent, received = len(flow.request.raw_content or b""), len(response.raw_content or b"")
-        tokens = exchange["tokens"] or estimated_tokens(sent, received, streamed=exchange["streamed"])
-        charging = self._limits.charge(exchange["client"], tokens)
+        tokens = exchange.tokens or estimated_tokens(sent, received, streamed=exchange.streamed)
+        charging = self._limits.charge(exchange.client, tokens)
         asyncio_utils.create_task(charging, name="hunyuan-fix charges tokens", keep_ref=True)
 
-    def end_all(self, *, redact: bool) -> None:
+    def finish_all(self, pipeline: Pipeline, *, redact: bool) -> None:
         """End what is under way: mitmproxy is about to end, and saves that too."""
         for flow in [flow for flow in self._begun if flow.live]:
-            self.end(flow, "the proxy ended", redact=redact)
+            self.finish(flow, "the proxy ended", pipeline, redact=redact)
         self._redaction.finish()
 
 
-def keep_stream(flow: http.HTTPFlow, exchange: Record) -> None:
+def _outcome(flow: http.HTTPFlow, exchange: Exchange, text: str) -> Outcome:
+    status = flow.response.status_code if flow.response else None
+    if status is None or flow.error:
+        return Outcome("failed", status, text)
+    return Outcome("refused" if exchange.answered and status >= 400 else "answered", status, text)
+
+
+def keep_stream(flow: http.HTTPFlow, exchange: Exchange) -> None:
     """Give a streamed answer the body that was kept of it, for views and files; it went to the client already."""
     stream = flow.response.stream if flow.response else None
     kept = getattr(stream, "kept", None)  # `stream` may be a bool, or another addon's callable
     if flow.response is not None and flow.response.raw_content is None and kept is not None:
         flow.response.raw_content = kept
-        exchange["stream_cut"] = bool(getattr(stream, "cut", False))
+        exchange.stream_cut = bool(getattr(stream, "cut", False))

@@ -9,45 +9,49 @@ from collections.abc import Collection
 from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
 
-from .. import record
 from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
-from ..config.options import MODES, Settings
-from ..exchange import Change, Response
-from ..record import Record
+from ..config.hook_options import MODES
+from ..exchange import Change, Exchange, Response
+from ..options import Settings
 from ..route import Address, Route, Routes
-from ..runtime import Services
 from ..upstream.client import LOOP_GUARD, Transport
 from ..wire import host_names, proxy_errors, safe_text
-from . import sent_host, startup
-from .bodies import MODE_HEADER, answer_preflight, respond
+from . import exchanges, proxy_modes
+from .mitmproxy_internals import flows, sent_host
+from .process import Process
+from .respond import answer_preflight, respond
 
 logger = logging.getLogger("hunyuan_fix")
 
+MODE_HEADER = "x-hunyuan-mode"
+"""Request header: the mode for this request alone. It goes no further."""
 
-class Arrivals:
-    """Handles request headers under one set of options. `transport`, `guarded`, `lends`: see `startup`."""
+
+class RequestHeaders:
+    """Handles request headers under one set of options. `requires_token`, `lends_key`: see `listeners`."""
 
     def __init__(
         self,
         settings: Settings,
         routes: Routes,
-        services: Services,
+        process: Process,
         transport: Transport,
         *,
-        guarded: bool,
-        lends: bool,
+        requires_token: bool,
+        lends_key: bool,
     ) -> None:
         self._settings = settings
         self._routes = routes
-        self._services = services
+        self._process = process
+        self._runtime = process.runtime
         self._transport = transport
-        self._guarded = guarded
-        self._lends = lends
+        self._requires_token = requires_token
+        self._lends_key = lends_key
 
-    async def take_in(self, flow: http.HTTPFlow) -> None:
+    async def handle(self, flow: http.HTTPFlow) -> None:
         """Give the request of `flow` a route or an answer. Called at its headers; raises nothing.
 
         Fails closed: if the decision itself fails, the request gets a 502.
@@ -55,14 +59,14 @@ class Arrivals:
         if flow.error or not flow.live:
             return
         try:
-            await self._take_in(flow)
+            await self._handle(flow)
         except Exception as error:
             logger.error("A request could not be taken in and is refused:\n%s", safe_text.traceback_without_text(error))
             flow.request.stream = False
-            exchange = record.of(flow.metadata) or self._begun(flow, None, self._settings.mode)
+            exchange = exchanges.of(flow) or self._begun(flow, None, self._settings.mode)
             respond(flow, exchange, proxy_errors.PROXY_FAILED_AT_HEADERS().response())
 
-    async def _take_in(self, flow: http.HTTPFlow) -> None:
+    async def _handle(self, flow: http.HTTPFlow) -> None:
         who = self._caller(flow)
         route = self._route(flow)
         preflight = route is not None and cors.is_preflight(flow.request.method, flow.request.headers)
@@ -72,7 +76,7 @@ class Arrivals:
                 return
             flow.response = None
             callers.drop_password(flow.request)
-        self._services.ending.expect(flow)
+        self._process.finisher.expect(flow)
         asked = flow.request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
         mode = asked if asked in MODES else self._settings.mode
         if route is not None and preflight:
@@ -83,17 +87,17 @@ class Arrivals:
             self._refuse(flow, self._begun(flow, route, mode), who, admitted)
         elif route is not None and isinstance(who, Caller):
             exchange = self._begun(flow, route, mode)
-            exchange["client"], exchange["limits"] = who.client or "", admitted
+            exchange.client, exchange.limits = who.client or "", admitted
             self._direct(flow, route, exchange, who)
         elif self._sees(flow):
-            record.start(flow.metadata, flow.request.method, flow.request.path, None)
+            exchanges.begin(flow, None)
         else:
             self._pass_body(flow.request)
 
     def _caller(self, flow: http.HTTPFlow) -> Caller | Response:
         signed_in = "proxyauth" in flow.metadata
         address = flow.client_conn.peername[0]
-        return callers.recognised(flow.request, address=address, signed_in=signed_in, tokens=self._services.tokens)
+        return callers.recognised(flow.request, address=address, signed_in=signed_in, tokens=self._runtime.tokens)
 
     def _route(self, flow: http.HTTPFlow) -> Route | None:
         request = flow.request
@@ -117,7 +121,7 @@ class Arrivals:
         self, flow: http.HTTPFlow, who: Caller | Response, route: Route | None
     ) -> Response | dict[str, str]:
         """The refusal of the request, or the rate limit headers for its answer."""
-        if self._services.draining.begun:
+        if self._process.draining.begun:
             return proxy_errors.SHUTTING_DOWN().response()
         if LOOP_GUARD in flow.request.headers:
             return proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response()
@@ -125,24 +129,24 @@ class Arrivals:
             return who
         client = flow.client_conn
         if who.known:
-            self._services.outsiders.known(client)
-        refusal = callers.refused(who, known_host=route is not None, guarded=self._guards(flow))
+            self._runtime.outsiders.known(client)
+        refusal = callers.refused(who, known_host=route is not None, requires_token=self._must_authenticate(flow))
         if refusal is not None or who.client is None:
             return refusal or {}
-        return await self._services.limits.admit(who.client)
+        return await self._runtime.limits.admit(who.client)
 
     def _pass_body(self, request: http.Request) -> None:
         """Stream the body of `request` unchanged, except that client tokens in it are replaced."""
-        search = self._services.tokens.search
+        search = self._runtime.tokens.search
         request.stream = RedactedStream(search) if search else True
 
     @staticmethod
-    def _refuse(flow: http.HTTPFlow, exchange: Record, who: Caller | Response, refusal: Response) -> None:
-        exchange["client"] = (who.client or "") if isinstance(who, Caller) else ""
+    def _refuse(flow: http.HTTPFlow, exchange: Exchange, who: Caller | Response, refusal: Response) -> None:
+        exchange.client = (who.client or "") if isinstance(who, Caller) else ""
         # Never together with request.stream: docs/facts/mitmproxy.md#streamed-request.
         respond(flow, exchange, refusal)
 
-    def _pass_preflight(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller | Response) -> None:
+    def _pass_preflight(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, who: Caller | Response) -> None:
         """Forward a browser's preflight without a key and without counting it against any limit.
 
         A page can't read a refused preflight. Where requests of unknown clients are refused, the preflight is answered
@@ -150,12 +154,12 @@ class Arrivals:
         """
         known = isinstance(who, Caller) and who.known
         _readdress(flow.request, route, exchange)
-        if _leads_back(flow.request) or (self._guards(flow) and not known):
+        if _leads_back(flow.request) or (self._must_authenticate(flow) and not known):
             answer_preflight(flow, exchange)
         else:
             self._pass_body(flow.request)
 
-    def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Record, who: Caller) -> None:
+    def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, who: Caller) -> None:
         """Send the request along its route, with the lent key if it gets one."""
         request = flow.request
         _readdress(request, route, exchange)
@@ -163,7 +167,7 @@ class Arrivals:
             logger.info(
                 "%s %s is not repaired: it passes untouched (repaired are …/chat/completions and …/embeddings)",
                 request.method,
-                safe_text.plain(exchange["path"]),
+                safe_text.plain(exchange.path),
             )
         if _leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
@@ -174,19 +178,19 @@ class Arrivals:
         elif who.client is not None and not keys.has_key(request.headers):
             respond(flow, exchange, callers.no_key(key.value))
             return
-        if not exchange["endpoint"]:
+        if not exchange.dialect:
             self._pass_body(request)
 
     def _lent(self, flow: http.HTTPFlow, route: Route, who: Caller) -> str | Withheld:
-        if not (route.endpoint or route.lists_models):
+        if not (route.dialect or route.lists_models):
             return Withheld.PATH
         request = flow.request
         to = Destination(
-            on_this_machine=startup.is_loopback(request.host) and self._transport.proxy is None,
+            on_this_machine=host_names.is_loopback(request.host) and self._transport.proxy is None,
             encrypted=request.scheme == "https",
             verified=not self._transport.insecure,
         )
-        key = self._services.key.value if self._lends else None
+        key = self._runtime.key.value if self._lends_key else None
         lent = keys.lend(
             key,
             request.headers,
@@ -202,34 +206,34 @@ class Arrivals:
             )
         return lent
 
-    def _guards(self, flow: http.HTTPFlow) -> bool:
+    def _must_authenticate(self, flow: http.HTTPFlow) -> bool:
         client = flow.client_conn
-        return self._guarded and startup.comes_from_outside(client.proxy_mode, client.peername[0])
+        return self._requires_token and proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0])
 
     def _sees(self, flow: http.HTTPFlow) -> bool:
         return self._settings.intercept_all or _reverse(flow)
 
     @staticmethod
-    def _begun(flow: http.HTTPFlow, route: Route | None, mode: str) -> Record:
-        return record.start(flow.metadata, flow.request.method, flow.request.path, route, mode)
+    def _begun(flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
+        return exchanges.begin(flow, route, mode)
 
 
 def _reverse(flow: http.HTTPFlow) -> bool:
     return isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
 
 
-def _readdress(request: http.Request, route: Route, exchange: Record) -> None:
+def _readdress(request: http.Request, route: Route, exchange: Exchange) -> None:
     """Set the address of `request` to its route's; record a change if its path was spelt differently."""
     to = route.address
     if route.rerouted:
         request.scheme, request.host, request.port, request.path = to.scheme, to.host, to.port, to.path
     else:
-        # Not request.host: that would rewrite the Host header, which already names this host.
-        request.data.host = to.host
-        if route.respelt and exchange["mode"] == "repair":
+        # The Host header names the same host by now.
+        flows.send_to(request, to.host)
+        if route.respelt and exchange.mode == "repair":
             request.path = to.path
-    if route.respelt and exchange["mode"] != "off":
-        record.note(exchange, [Change("path", "", "the path was not spelt as the endpoint knows it")])
+    if route.respelt and exchange.mode != "off":
+        exchange.note([Change("path", "", "the path was not spelt as the endpoint knows it")])
 
 
 def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
@@ -249,7 +253,7 @@ def _leads_back(request: http.Request) -> bool:
     mitmproxy's own check misses the ports of reverse:https, which listen on UDP too: such a request would loop a
     thousand times a second.
     """
-    if not startup.is_loopback(request.host):
+    if not host_names.is_loopback(request.host):
         return False
     proxyserver = ctx.master.addons.get("proxyserver")
     return proxyserver is not None and any(port == request.port for _, port, *_ in proxyserver.listen_addrs())

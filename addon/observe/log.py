@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from ..record import Record
+from ..exchange import Exchange
 from ..wire.safe_text import plain
 
 _SHORTEST_WAIT = 1.0
 """Milliseconds: a shorter wait in the queue isn't logged."""
 
 
-def exchange(record: Record, outcome: str, *, colours: bool = False) -> str:
+def line(exchange: Exchange, outcome: str, *, colours: bool = False) -> str:
     """The line of one exchange. `outcome`: its status, or the way it ended without one."""
-    rules = ",".join(record["rules"]) or "-"
+    rules = ",".join(exchange.rules) or "-"
     if colours:
-        rules = _styled(rules, "cyan") if record["rules"] else rules
+        rules = _styled(rules, "cyan") if exchange.rules else rules
         outcome = _styled(outcome, "green" if outcome.startswith("2") else "red")
-    head = [plain(record["method"]), plain(record["path"])]
-    if not record["endpoint"] and not record["rules"]:
+    head = [plain(exchange.method), plain(exchange.path)]
+    if not exchange.dialect and not exchange.rules:
         return " ".join([*head, "untouched", f"-> {outcome}"])
-    observed = record["mode"] == "observe"
+    observed = exchange.mode == "observe"
     parts = [
         *head,
-        f"model={plain(record['model']) or '-'}",
+        f"model={plain(exchange.model) or '-'}",
         f"{'would_apply' if observed else 'rules'}={rules}",
-        f"{'would_call' if observed else 'vision_calls'}={record['vision_calls']}",
-        f"cached={record['cached']}",
-        f"addon_ms={record['milliseconds']:.1f}",
-        *([f"queue_ms={record['queued']:.0f}"] if record["queued"] >= _SHORTEST_WAIT else []),
-        *([f"tries={record['tries']}"] if record["tries"] > 1 else []),
-        *([f"client={record['client']}"] if record["client"] else []),
+        f"{'would_call' if observed else 'vision_calls'}={exchange.vision_calls}",
+        f"cached={exchange.cached}",
+        f"addon_ms={exchange.milliseconds:.1f}",
+        *([f"queue_ms={exchange.queued:.0f}"] if exchange.queued >= _SHORTEST_WAIT else []),
+        *([f"tries={exchange.tries}"] if exchange.tries > 1 else []),
+        *([f"client={exchange.client}"] if exchange.client else []),
         f"-> {outcome}",
     ]
     return " ".join(parts)

@@ -119,6 +119,8 @@ class Profile:
     models: Mapping[str, Model]
     shut_down: str | None = None
     """The day from which on its hosts answer nobody."""
+    dialect: str = "openai"
+    """What the upstream speaks: a name in `dialects.UPSTREAM_DIALECTS`."""
     moved_to: str | None = None
     """The base URL of what has taken the place of these hosts."""
 
@@ -174,6 +176,7 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
         models={key: Model(id=key, **spec) for key, spec in data["models"].items()},
         shut_down=data.get("shut_down"),
         moved_to=data.get("moved_to"),
+        dialect=data.get("dialect", "openai"),
         **{key: data[key] for key in _PLAIN},
     )
 

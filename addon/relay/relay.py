@@ -44,8 +44,8 @@ class Relay:
         return self._server.port if self._server is not None else 0
 
     @property
-    def waiting(self) -> int:
-        """Jobs whose request hasn't come yet."""
+    def expected(self) -> int:
+        """Jobs whose requests haven't come yet."""
         return len(self._jobs)
 
     @property

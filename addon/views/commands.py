@@ -12,9 +12,8 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.utils import asyncio_utils
 
-from .. import record
 from ..cascade import Cascade
-from ..record import Record
+from ..exchange import KEY, Exchange
 from ..rules.explained import explanations
 from .contentviews import VIEWS, changes_page
 
@@ -45,9 +44,9 @@ class Commands:
     def original(self, flow: flow.Flow, path: types.Path) -> None:
         """Save a request's body as the client sent it."""
         request, exchange = _handled(flow)
-        if exchange["rewritten"] and exchange["original"] is None:
+        if exchange.rewritten and exchange.original is None:
             raise exceptions.CommandError("The request as it came was not kept: hunyuan_keep_original would keep more.")
-        body = exchange["original"] if exchange["rewritten"] else request.get_content(strict=False)
+        body = exchange.original if exchange.rewritten else request.get_content(strict=False)
         if body is None:
             raise exceptions.CommandError("The request has no body here: it was streamed past.")
         _write(path, body)
@@ -97,29 +96,29 @@ class Commands:
         _write(path, json.dumps(har, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace"))
 
 
-def _handled(flow: flow.Flow) -> tuple[http.Request, Record]:
-    exchange = record.saved(flow.metadata)
+def _handled(flow: flow.Flow) -> tuple[http.Request, Exchange]:
+    exchange = Exchange.from_plain(flow.metadata.get(KEY))
     if not isinstance(flow, http.HTTPFlow) or exchange is None:
         raise exceptions.CommandError("This is no exchange that hunyuan-fix has handled.")
     return flow.request, exchange
 
 
-def _rewritten(flow: flow.Flow) -> tuple[http.Request, Record]:
+def _rewritten(flow: flow.Flow) -> tuple[http.Request, Exchange]:
     request, exchange = _handled(flow)
-    if not exchange["changes"]:
+    if not exchange.changes:
         raise exceptions.CommandError("Nothing was changed in this exchange.")
     return request, exchange
 
 
 def _for_har(flow: http.HTTPFlow) -> dict[str, object] | None:
-    exchange = record.saved(flow.metadata)
+    exchange = Exchange.from_plain(flow.metadata.get(KEY))
     if exchange is None:
         return None
     kept = ("profile", "mode", "model", "rules", "vision_calls", "cached", "milliseconds", "warning")
-    changes = [dict(zip(("rule", "pointer", "why"), change, strict=True)) for change in exchange["changes"]]
-    original = exchange["original"]
+    changes = [{"rule": change.rule, "pointer": change.pointer, "why": change.why} for change in exchange.changes]
+    original = exchange.original
     return {
-        **{key: exchange[key] for key in kept},  # type: ignore[literal-required]
+        **{key: getattr(exchange, key) for key in kept},
         "changes": changes,
         "original": None if original is None else original.decode("utf-8", "replace"),
     }

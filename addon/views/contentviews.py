@@ -8,9 +8,9 @@ from __future__ import annotations
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata
 
-from .. import record, texts
-from ..exchange import Change
-from ..record import MAX_CHANGES, Record
+from .. import texts
+from ..dialects import DIALECTS
+from ..exchange import KEY, MAX_CHANGES, Exchange
 from ..wire import content_coding
 from . import diff, transcript
 
@@ -38,8 +38,8 @@ class HunyuanChanges(Contentview):
         exchange = _exchange(metadata)
         if exchange is None or not isinstance(metadata.http_message, http.Request):
             return _NEVER
-        observed = exchange["mode"] == "observe" and exchange["changes"]
-        return _ABOVE_JSON if exchange["rewritten"] or observed else _NEVER
+        observed = exchange.mode == "observe" and exchange.changes
+        return _ABOVE_JSON if exchange.rewritten or observed else _NEVER
 
 
 class ChatTranscript(Contentview):
@@ -55,16 +55,16 @@ class ChatTranscript(Contentview):
         if not isinstance(message, http.Request):
             streamed = (metadata.content_type or "").lower().startswith("text/event-stream")
             return transcript.answer(_plain(data, message), streamed=streamed) + _cut_note(exchange)
-        original = exchange["original"] if exchange else None
+        original = exchange.original if exchange else None
         if exchange is None or original is None:
             return transcript.request(data)
-        language = exchange["language"] if exchange["language"] in texts.LANGUAGES else texts.LANGUAGES[0]
+        language = exchange.language if exchange.language in texts.LANGUAGES else texts.LANGUAGES[0]
         return transcript.request(original, transcript.described(data, texts.load(language)))
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
         """First choice for chat answers; one of several for chat requests."""
         exchange = _exchange(metadata)
-        if exchange is None or exchange["endpoint"] != "chat":
+        if exchange is None or not _is_chat(exchange):
             return _NEVER
         if isinstance(metadata.http_message, http.Request):
             return _BEHIND
@@ -74,12 +74,12 @@ class ChatTranscript(Contentview):
 VIEWS: tuple[Contentview, ...] = (HunyuanChanges(), ChatTranscript())
 
 
-def changes_page(exchange: Record, sent: bytes) -> str:
+def changes_page(exchange: Exchange, sent: bytes) -> str:
     """What was changed in a request, or would have been; `sent` is its body as it left."""
-    changes = [Change(*change) for change in exchange["changes"]]
-    if exchange["rewritten"]:
-        page = diff.page(changes, exchange["original"], sent)
-    elif exchange["mode"] == "observe":
+    changes = exchange.changes
+    if exchange.rewritten:
+        page = diff.page(changes, exchange.original, sent)
+    elif exchange.mode == "observe":
         page = f"Dry run (hunyuan_mode=observe): the request left as it came.\n\n{diff.listing(changes)}\n"
     else:
         page = f"The request's body left as it came.\n\n{diff.listing(changes)}\n"
@@ -88,8 +88,13 @@ def changes_page(exchange: Record, sent: bytes) -> str:
     return diff.printable(page)
 
 
-def _exchange(metadata: Metadata) -> Record | None:
-    return record.saved(metadata.flow.metadata) if metadata.flow else None
+def _exchange(metadata: Metadata) -> Exchange | None:
+    return Exchange.from_plain(metadata.flow.metadata.get(KEY)) if metadata.flow else None
+
+
+def _is_chat(exchange: Exchange) -> bool:
+    dialect = DIALECTS.get(exchange.dialect)
+    return dialect is not None and dialect.house == "chat"
 
 
 def _plain(data: bytes, message: http.Message | None) -> bytes:
@@ -101,7 +106,7 @@ def _plain(data: bytes, message: http.Message | None) -> bytes:
         return data
 
 
-def _cut_note(exchange: Record | None) -> str:
-    if exchange is None or not exchange["stream_cut"]:
+def _cut_note(exchange: Exchange | None) -> str:
+    if exchange is None or not exchange.stream_cut:
         return ""
     return "\n! only the beginning of this stream was kept (hunyuan_keep_streams)\n"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
+from functools import lru_cache
 
-from ..hooks.startup import is_loopback
+LOOPBACK = "127.0.0.1"
 
-QUIET_LOGGER = "mitmproxy.proxy.server"
-"""The logger on which mitmproxy tells of every connection."""
+_KNOWN_HOSTS = 256
+"""Hosts whose `is_loopback` is cached: it is asked several times per request."""
 
 
 def canonical(host: str) -> str:
@@ -21,6 +21,18 @@ def host_in(authority: str) -> str:
     """The host in `HOST:PORT`, as it is compared. What is no authority at all equals no host's name."""
     host, colon, port = authority.rpartition(":")
     return canonical(host if colon and (port.isdigit() or not port) else authority)
+
+
+@lru_cache(_KNOWN_HOSTS)
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is a loopback one."""
+    name = host.strip("[]").lower()
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def one_name(target: str, sni: str | None, sent: Iterable[str] = ()) -> str | None:
@@ -58,26 +70,3 @@ def decrypts(sni: str | None, target: str | None, hosts: Container[str]) -> bool
     Without a target it is the handshake with the proxy itself (a client that speaks TLS to its proxy).
     """
     return target is None or one_name(target, sni) in hosts
-
-
-class QuietConnections(logging.Filter):
-    """Keeps the hosts of foreign connections out of mitmproxy's own log.
-
-    mitmproxy writes `server connect HOST:PORT (ADDRESS)` and `Streaming request to HOST.` for every
-    connection; with `HTTPS_PROXY` set that is a list of all that a person's tools talk to.
-    """
-
-    _openings = ("server connect ", "server disconnect ", "Streaming request to ", "Streaming response from ")
-
-    def __init__(self, foreign: Callable[[str], bool]) -> None:
-        super().__init__()
-        self._foreign = foreign
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether `record` may be written."""
-        text = record.getMessage()
-        for opening in self._openings:
-            if text.startswith(opening):
-                # "HOST:PORT (ADDRESS)" or "HOST."
-                return not self._foreign(host_in(text.removeprefix(opening).split(" ", 1)[0].rstrip(".")))
-        return True

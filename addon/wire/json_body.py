@@ -68,7 +68,7 @@ def parse(data: bytes) -> Any:
 
 
 def parse_object(data: bytes) -> JsonObject | None:
-    """The object that `data` holds; `None` if it isn't JSON, or something else than an object."""
+    """The JSON object in `data`, `None` where it holds anything else."""
     try:
         value = parse(data)
     except InvalidJson:

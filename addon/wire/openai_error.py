@@ -30,11 +30,15 @@ class ProxyError:
     """The endpoint's own error object."""
 
     def body(self) -> bytes:
-        """One line of JSON: `{"error": {"message", "type", "param", "code"}}`, and `vendor` if there is one."""
+        """One line of JSON: `{"error": fields}`."""
+        return json_body.serialise({"error": self.fields()})
+
+    def fields(self) -> JsonObject:
+        """OpenAI's error object: `message`, `type`, `param`, `code`, and `vendor` if there is one."""
         fields: JsonObject = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         if self.vendor is not None:
             fields["vendor"] = self.vendor
-        return json_body.serialise({"error": fields})
+        return fields
 
     def response(self) -> Response:
         """The answer: `body`, and the headers that say whether and when to try again."""

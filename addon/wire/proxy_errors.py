@@ -49,6 +49,7 @@ class Entry:
         type: str | None = None,
         retry: bool | None = None,
         retry_after: float | None = None,
+        param: str | None = None,
         vendor: Mapping[str, object] | None = None,
         **values: object,
     ) -> ProxyError:
@@ -62,7 +63,7 @@ class Entry:
             type=type or self.type or type_of(status),
             code=self.code,
             message=self.message.format(**values),
-            param=self.param,
+            param=param or self.param,
             retry=self.retry if retry is None else retry,
             retry_after=self.retry_after if retry_after is None else retry_after,
             closes=self.closes,
@@ -146,6 +147,14 @@ REQUEST_TOO_COMPLEX = Entry(
     message="The request body has {count}, which is more than this proxy reads.",
     when="the body's JSON has more values than the proxy reads",
     advice="send fewer messages or smaller tool schemas",
+    retry=False,
+)
+UNTRANSLATABLE = Entry(
+    status=400,
+    code="untranslatable",
+    message="This request can't be translated for the endpoint: {why}",
+    when="a request in another format than Chat Completions says what that format can't say",
+    advice="the message names the place",
     retry=False,
 )
 PROXY_LOOP = Entry(
@@ -357,6 +366,14 @@ STREAM_TIMEOUT = Entry(
     message="The endpoint fell silent in the middle of its answer: the answer is incomplete.",
     when="the endpoint was silent for `hunyuan_upstream_timeout` in the middle of a stream (`hunyuan_retry=all`)",
     advice="try again, or raise `hunyuan_upstream_timeout`",
+)
+STREAM_EVENT_TOO_LARGE = Entry(
+    status=IN_STREAM,
+    code="stream_event_too_large",
+    type="upstream_error",
+    message="The endpoint sent an event of more than 1 MiB, which can't be translated.",
+    when="one event of a stream is larger than 1 MiB, for a client that speaks another format than Chat Completions",
+    advice="ask for shorter answers",
 )
 STREAM_INCOMPLETE = Entry(
     status=IN_STREAM,

@@ -76,6 +76,11 @@ class Parser:
         """Whether everything that came was handed out, and the next byte begins a new event."""
         return not self._buffer and not self._oversized
 
+    @property
+    def held(self) -> int:
+        """Bytes that wait for the end of their event."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> Iterator[Event]:
         """Take in bytes; what is complete comes out. What isn't asked for stays for `rest`."""
         self._buffer += data

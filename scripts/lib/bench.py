@@ -21,7 +21,7 @@ from typing import Any
 
 import trustme
 
-from scripts.lib import services
+from scripts.lib import bench_cpu, bench_peers, services
 from scripts.lib.arguments import count
 from scripts.lib.bench_figures import ADDON, BARE, DIRECT, IDLE, Measured, Round, load_json, table
 from scripts.lib.bench_loads import CHUNKS, Load, loads
@@ -38,18 +38,26 @@ addon that does nothing, and through mitmdump with hunyuan-fix, which rewrites e
 both sides of the proxy, over connections that are kept; it is a reverse proxy where the load doesn't say otherwise.
 Each proxy has one processor, clients and endpoint have the others. Loopback only. Prints a table for each load and
 writes the figures.
+
+With --plain it measures what the addon costs the processor: CPU time of a request through bare mitmdump and through
+mitmdump with hunyuan-fix, by load, over plain HTTP, quiet, all that is on by default being on; the median of the rounds
+beside what the project wants to reach. A busy machine makes it slower and hardly changes its figures.
+
+With --peers it measures the same loads through LiteLLM's proxy, which is installed into .peers for it.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 if anything was not answered as it should. Being slow is no failure."""
-    given = _parse(arguments)
+    given = parse(arguments)
     services.end_with_sigterm()
     where = cores()
     pin(os.getpid(), where.others)
     try:
+        if given.plain or given.peers:
+            return ratios(given, where)
         report = asyncio.run(_bench(given, where))
-    except (services.StartError, TrafficError, TimeoutError, OSError) as error:
+    except (services.StartError, bench_peers.InstallError, TrafficError, TimeoutError, OSError) as error:
         print(f"scripts/bench: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -59,16 +67,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def ratios(given: argparse.Namespace, where: Cores) -> int:
+    """`--plain` and `--peers`: measure and print; the exit status."""
+    if given.peers:
+        bench_peers.install()
+    effort = bench_cpu.QUICK if given.quick else bench_cpu.Effort(rounds=given.rounds, chunks=given.chunks)
+    words = [word for word in given.only.split(",") if word.strip()]
+    report = asyncio.run(bench_cpu.measure(effort, words, where, peers=given.peers))
+    figures = json.dumps(_surroundings(where) | report.as_json(), ensure_ascii=False, indent=1)
+    given.output.write_text(figures + "\n", "utf-8")
+    if given.json:
+        print(figures)
+    else:
+        print(f"{_machine(where)}\n")
+        print("\n".join(report.lines()))
+        print(f"\nwritten: {given.output}")
+    return int(given.check and report.missed)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         "scripts/bench", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--requests", type=count, default=400, help="of 1 KB, a round; fewer of larger ones (400)")
+    parser.add_argument("--plain", action="store_true", help="CPU time of a request against bare mitmdump")
+    parser.add_argument("--peers", action="store_true", help="CPU time of a request against LiteLLM")
+    parser.add_argument("--only", metavar="WORD,…", default="", help="only the loads whose name has one of these in it")
     parser.add_argument("--rounds", type=count, default=5, help="each way is measured so many times, in turns (5)")
     parser.add_argument("--chunks", type=count, default=CHUNKS, help=f"in a stream ({CHUNKS})")
-    parser.add_argument("--only", metavar="WORD", default="", help="only the loads whose name has WORD in it")
-    parser.add_argument("--plain", action="store_true", help="plain HTTP on both sides: not what users run")
-    parser.add_argument("--quick", action="store_true", help="the same as --requests 100 --rounds 2")
+    parser.add_argument("--quick", action="store_true", help="few requests: it shows that all works, no more")
+    parser.add_argument("--check", action="store_true", help="with --plain: exit status 1 if a target is missed")
+    parser.add_argument("--json", action="store_true", help="with --plain or --peers: print JSON in place of the table")
+    parser.add_argument("--requests", type=count, default=400, help="of 1 KB, a round; fewer of larger ones (400)")
     parser.add_argument("--soak", type=count, metavar="N", help="instead, send N requests of 1 KB and watch the memory")
     parser.add_argument("--output", type=Path, default=services.ROOT / "bench.json", help="(bench.json)")
     given = parser.parse_args(arguments)
@@ -79,20 +109,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 async def _bench(given: argparse.Namespace, where: Cores) -> dict[str, Any]:
     print(f"{_machine(where)}\n")
-    report: dict[str, Any] = {
-        "python": platform.python_version(),
-        "mitmproxy": version("mitmproxy"),
-        "processors": os.cpu_count(),
-        "proxy_pinned": bool(where.proxy),
-        "connections": CONNECTIONS,
-        "tls": not given.plain,
-        "load_average": os.getloadavg(),
-    }
-    wanted = [load for load in loads(given.chunks) if given.only in load.name and not (given.plain and load.connect)]
+    report = _surroundings(where)
+    wanted = [load for load in loads(given.chunks) if any(word in load.name for word in given.only.split(","))]
     if not wanted:
         raise TrafficError(f"no load has {given.only!r} in its name")
     with tempfile.TemporaryDirectory(prefix="hunyuan-fix-bench-") as name:
-        async with _running(Path(name), where, tls=not given.plain) as (road, ways):
+        async with _running(Path(name), where, tls=True) as (road, ways):
             if given.soak:
                 two = [way for way in ways if way.name in (BARE, ADDON) and way.takes(wanted[0])]
                 return report | {"soak": await _soak(road, two, wanted[0], given.soak)}
@@ -103,6 +125,17 @@ async def _bench(given: argparse.Namespace, where: Cores) -> dict[str, Any]:
                 report["loads"].append(load_json(load, measured))
                 print("\n".join(table(load, measured)), end="\n\n", flush=True)
     return report
+
+
+def _surroundings(where: Cores) -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "mitmproxy": version("mitmproxy"),
+        "processors": os.cpu_count(),
+        "proxy_pinned": bool(where.proxy),
+        "connections": CONNECTIONS,
+        "load_average": os.getloadavg(),
+    }
 
 
 def _machine(where: Cores) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hunyuan_fix import simulator
 from hunyuan_fix.simulator.vision import data_url, png_with_text
@@ -18,19 +19,40 @@ CHUNKS = 2000
 KILOBYTE, MEGABYTE = 2**10, 2**20
 
 
+_NUMBER_PLACE = b"number 00000000"
+_NUMBERS = count(1)
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """One kind of request. `share`: how many are sent for each request of the smallest kind."""
 
     name: str
     body: bytes
-    share: float
+    share: float = 1
     target: float | None = None
-    """What the addon must reach of a bare mitmdump's requests per second."""
+    """What the addon must reach of a bare mitmdump: of its requests per second, or of its requests per CPU second."""
     chunks: int = 0
     """Chunks of the streamed answer; 0 for one that is whole."""
     connect: bool = False
     """Through the proxy's regular mode by CONNECT, as with `HTTPS_PROXY`; else through its reverse mode."""
+    deltas: Literal["text", "tool_calls"] = "text"
+    """What the chunks of a stream hold."""
+    paced: bool = True
+    """The endpoint waits with each chunk until the last one has arrived; else it writes all of them at once."""
+    rewritten: bool = True
+    """The addon changes its body."""
+    turns: Sequence[bytes] = ()
+    """Further bodies of the same conversation, in the order in which its client sends them after `body`."""
+
+    def bodies(self) -> Iterator[bytes]:
+        """What one client sends, without end: whole conversations, each of which has a number that no other has.
+
+        So a cache of whole bodies or of their beginnings gains here what it gains in use, and no more.
+        """
+        for number in _NUMBERS:
+            for body in (self.body, *self.turns):
+                yield body.replace(_NUMBER_PLACE, b"number %08d" % number, 1)
 
 
 def loads(chunks: int = CHUNKS) -> Sequence[Load]:
@@ -54,23 +76,74 @@ def loads(chunks: int = CHUNKS) -> Sequence[Load]:
     )
 
 
-def _agent_request(turns: int) -> dict[str, Any]:
-    """A history of `turns` tool calls with null content, with parameters that have to go: it is rewritten."""
+def cpu_loads(chunks: int = CHUNKS) -> Sequence[Load]:
+    """What `--plain` measures, with the targets for the CPU time of a request; a stream has `chunks` chunks."""
+    small = _encoded(_agent_request(turns=1), KILOBYTE)
+    agent = _agent_request(turns=17, tools=12)
+    first, *later = map(_grown, (turns for turns in _GROWING_TURNS if turns % 3))
+    stream = _encoded(_agent_request(turns=1) | {"stream": True}, KILOBYTE)
+    return (
+        Load("1 KB untouched", _encoded(_agent_request(turns=1, sound=True), KILOBYTE), target=1.25, rewritten=False),
+        Load("1 KB repaired", small, target=1.25),
+        Load("100 KB repaired", _encoded(agent, 100 * KILOBYTE), target=0.92),
+        Load("300 messages folded", _encoded(_agent_request(turns=149, tools=12), 92 * KILOBYTE), target=0.55),
+        Load("growing history folded", first, target=0.55, turns=later),
+        Load("1 MB repaired", _encoded(agent, MEGABYTE), target=0.60),
+        Load("1 MB Chinese repaired", _encoded(agent, MEGABYTE, chinese=True), target=0.65),
+        Load(f"stream of {chunks} chunks", stream, target=0.84, chunks=chunks, paced=False),
+        Load(f"stream of {chunks} tool calls", stream, target=0.70, chunks=chunks, paced=False, deltas="tool_calls"),
+    )
+
+
+_GROWING_TURNS = range(139, 165)
+"""Those of them that 3 doesn't divide are sent: one or two more turns each time, from 281 to 331 messages."""
+
+_GROWING_RESULT = 350
+"""Bytes of each tool result in a growing history."""
+
+
+def _grown(turns: int) -> bytes:
+    """An agent's history whose first turn has two calls; the same `turns` are the same bytes in a longer one."""
+    request = _agent_request(turns, tools=12)
+    assistant, answer = request["messages"][2:4]
+    second = "call_0_beside"
+    assistant["tool_calls"].append({**assistant["tool_calls"][0], "id": second})
+    request["messages"].insert(4, {**answer, "tool_call_id": second})
+    return _filled(request, _GROWING_RESULT)
+
+
+def _agent_request(turns: int, *, tools: int = 1, sound: bool = False) -> dict[str, Any]:
+    """A history of `turns` tool calls.
+
+    Their content is null and there are parameters that have to go, so that it is rewritten; not if it is `sound`.
+    """
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": "You are a coding agent."},
-        {"role": "user", "content": "Why does the checkout crash?"},
+        {"role": "user", "content": f"Why does the checkout crash? It is ticket {_NUMBER_PLACE.decode()}."},
     ]
     for number in range(turns):
         arguments = json.dumps({"path": f"src/part_{number}.ts"})
         call = {"id": f"call_{number}", "type": "function", "function": {"name": "read_file", "arguments": arguments}}
-        messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
+        messages.append({"role": "assistant", "content": "I read it." if sound else None, "tool_calls": [call]})
         messages.append({"role": "tool", "tool_call_id": f"call_{number}", "content": ""})
-    return {"model": MODEL, "messages": messages, "tools": [_tool()], "parallel_tool_calls": True}
+    offered = [_tool(verb, sound=sound) for verb in _VERBS[:tools]]
+    request = {"model": MODEL, "messages": messages, "tools": offered}
+    return request if sound else request | {"parallel_tool_calls": True}
 
 
-def _tool() -> dict[str, Any]:
-    schema = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
-    return {"type": "function", "function": {"name": "read_file", "strict": True, "parameters": schema}}
+_VERBS = ("read", "write", "edit", "move", "copy", "list", "search", "format", "compile", "test", "publish", "delete")
+
+
+def _tool(verb: str = "read", *, sound: bool = False) -> dict[str, Any]:
+    path = {"type": "string", "description": f"The absolute path of the file to {verb}, not a relative path."}
+    rest = {
+        "timeout": {"type": "integer", "description": f"How many seconds {verb} may take.", "minimum": 1},
+        "flags": {"type": "array", "items": {"type": "string", "enum": ["force", "quiet", "recursive"]}},
+    }
+    # The first tool stays small: a body of 1 KB has to hold it.
+    schema = {"type": "object", "properties": {"path": path} if verb == "read" else {"path": path, **rest}}
+    function = {"name": f"{verb}_file", "parameters": {**schema, "required": ["path"]}}
+    return {"type": "function", "function": function if sound else {**function, "strict": True}}
 
 
 def _encoded(request: dict[str, Any], size: int, *, chinese: bool = False) -> bytes:
@@ -78,11 +151,19 @@ def _encoded(request: dict[str, Any], size: int, *, chinese: bool = False) -> by
 
     One Chinese character in a text is enough to make it several times as dear for Python's strings.
     """
-    results = [message for message in request["messages"] if message["role"] == "tool"]
-    each = max(0, size - len(_dump(request))) // len(results)
-    for seed, message in enumerate(results):
-        message["content"] = _code(each, seed, chinese=chinese)
-    return _dump(request)
+    results = sum(message["role"] == "tool" for message in request["messages"])
+    return _filled(request, max(0, size - len(_dump(request))) // results, chinese=chinese)
+
+
+def _filled(request: dict[str, Any], size: int, *, chinese: bool = False) -> bytes:
+    """`request` as JSON, each of its tool results about `size` bytes of source code."""
+    results = (message for message in request["messages"] if message["role"] == "tool")
+    filled = {id(message): _code(size, seed, chinese=chinese) for seed, message in enumerate(results)}
+    messages = [
+        {**message, "content": filled[id(message)]} if id(message) in filled else message
+        for message in request["messages"]
+    ]
+    return _dump({**request, "messages": messages})
 
 
 def _code(size: int, seed: int, *, chinese: bool) -> str:
@@ -97,7 +178,8 @@ def _code(size: int, seed: int, *, chinese: bool) -> str:
 @cache
 def _source() -> str:
     files = sorted(Path(simulator.__file__).parent.glob("*.py"))
-    return "".join(file.read_text("utf-8") for file in files)
+    # Not code about images: it holds words that begin one, and few files of an agent's do.
+    return "".join(text for file in files if "base64" not in (text := file.read_text("utf-8")))
 
 
 def _image_request(size: int) -> bytes:

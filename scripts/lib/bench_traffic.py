@@ -11,9 +11,10 @@ import json
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from scripts.lib.bench_loads import Load
@@ -22,6 +23,7 @@ HOST = "127.0.0.1"
 RULES_HEADER = b"x-hunyuan-fix:"
 
 _STREAM_HEADER = re.compile(rb"\r\nx-bench-stream: (\d+) (\d+)", re.IGNORECASE)
+_BURST_HEADER = re.compile(rb"\r\nx-bench-burst: (text|tool_calls) (\d+)", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _LAST_CHUNK = b"0\r\n\r\n"
 _TIMEOUT = 60.0
@@ -32,11 +34,15 @@ class TrafficError(Exception):
     """A request was not answered with 200, or not at all."""
 
 
+_USAGE = {"prompt_tokens": 300, "completion_tokens": 120, "total_tokens": 420}
+
+
 def _message(kind: str, delta: dict[str, Any], reason: str | None) -> bytes:
     name = "delta" if kind.endswith("chunk") else "message"
     choice = {"index": 0, name: {"role": "assistant", **delta}, "finish_reason": reason}
     head = {"id": "c0ffee", "object": kind, "created": 1, "model": "hunyuan", "system_fingerprint": ""}
-    return json.dumps({**head, "choices": [choice], "note": "以上内容为AI生成"}, ensure_ascii=False).encode()
+    usage = {"usage": _USAGE} if reason else {}
+    return json.dumps({**head, "choices": [choice], **usage, "note": "以上内容为AI生成"}, ensure_ascii=False).encode()
 
 
 _ANSWER = _message("chat.completion", {"content": "一段用来测量的回答。" * 20}, "stop")
@@ -47,6 +53,31 @@ _EVENTS = [
 ]
 _CHUNK, _FINISH = (b"%x\r\n%b\r\n" % (len(event), event) for event in _EVENTS)
 _DONE = b"e\r\ndata: [DONE]\n\n\r\n" + _LAST_CHUNK
+
+_CALL_CHUNKS = 50
+"""Chunks of one streamed tool call."""
+
+
+@cache
+def burst(deltas: str, chunks: int) -> bytes:
+    """A whole streamed answer, framed, of `chunks` chunks and `[DONE]`."""
+    if deltas == "text":
+        return _HEAD + _CHUNK * (chunks - 1) + _FINISH + _DONE
+    events = [_message("chat.completion.chunk", _call_delta(number), None) for number in range(chunks - 1)]
+    events.append(_message("chat.completion.chunk", {}, "tool_calls"))
+    framed = (b"%x\r\ndata: %b\n\n\r\n" % (len(event) + 8, event) for event in events)
+    return _HEAD + b"".join(framed) + _DONE
+
+
+def _call_delta(number: int) -> dict[str, Any]:
+    """One chunk of many calls of `read_file`, whose arguments come in pieces and are JSON together."""
+    index, piece = divmod(number, _CALL_CHUNKS)
+    pieces = {0: '{"path": "src/', _CALL_CHUNKS - 1: '.ts"}'}
+    call: dict[str, Any] = {"index": index, "function": {"arguments": pieces.get(piece, "part")}}
+    if not piece:
+        call |= {"id": f"call_{index}", "type": "function"}
+        call["function"]["name"] = "read_file"
+    return {"content": None, "tool_calls": [call]}
 
 
 class Endpoint(asyncio.Protocol):
@@ -81,6 +112,9 @@ class Endpoint(asyncio.Protocol):
             self._head = b""
 
     def _answer(self) -> None:
+        if wanted := _BURST_HEADER.search(self._head):
+            self._transport.write(burst(wanted[1].decode(), int(wanted[2])))
+            return
         stream = _STREAM_HEADER.search(self._head)
         if stream is None:
             self._transport.write(_WHOLE)
@@ -102,11 +136,12 @@ class Endpoint(asyncio.Protocol):
 class Client(asyncio.Protocol):
     """One connection of a client."""
 
-    def __init__(self, number: int, streams: dict[int, Endpoint]) -> None:
+    def __init__(self, number: int, streams: dict[int, Endpoint], bodies: Iterator[bytes]) -> None:
         self._number = number
+        self._bodies = bodies
         self._streams = streams
         self._answered: asyncio.Future[bytes] | None = None
-        self._chunks = 0
+        self._paced = False
         self._clear()
 
     def _clear(self) -> None:
@@ -139,17 +174,22 @@ class Client(asyncio.Protocol):
 
     async def send(self, load: Load, host_port: int) -> tuple[float, bytes]:
         """Send one request; the seconds until its answer was complete, and the head of that."""
-        self._chunks = load.chunks
+        self._paced = load.paced
+        body = next(self._bodies)
+        data = self._request_head(load, host_port, len(body)) + body
         started = time.perf_counter()
-        head = await self._exchange(self._request_head(load, host_port) + load.body)
+        head = await self._exchange(data)
         return time.perf_counter() - started, head
 
-    def _request_head(self, load: Load, host_port: int) -> bytes:
-        stream = f"x-bench-stream: {self._number} {load.chunks}\r\n" if load.chunks else ""
+    def _request_head(self, load: Load, host_port: int, length: int) -> bytes:
+        stream = ""
+        if load.chunks:
+            paced = f"x-bench-stream: {self._number} {load.chunks}\r\n"
+            stream = paced if load.paced else f"x-bench-burst: {load.deltas} {load.chunks}\r\n"
         return (
             f"POST /v1/chat/completions HTTP/1.1\r\nhost: {HOST}:{host_port}\r\nauthorization: Bearer sk-bench\r\n"
             f"content-type: application/json\r\naccept: application/json\r\naccept-encoding: gzip, deflate\r\n"
-            f"user-agent: bench\r\n{stream}content-length: {len(load.body)}\r\n\r\n"
+            f"user-agent: bench\r\n{stream}content-length: {length}\r\n\r\n"
         ).encode()
 
     async def _exchange(self, data: bytes) -> bytes:
@@ -182,14 +222,15 @@ class Client(asyncio.Protocol):
                 self._finish()
 
     def _read_chunks(self, data: bytes) -> None:
-        """Ask for a chunk of the stream for each that has come: they pass through the proxy one by one.
+        """Ask for a chunk of a paced stream for each that has come: they pass through the proxy one by one.
 
         That is how a model talks, slower than the network; chunks that pile up would be measured as a few.
         """
-        read = self._tail + data
-        for _ in range(read.count(b"\n\n")):
-            self._streams[self._number].go_on()
-        self._tail = read[-1:] if not read.endswith(b"\n\n") else b""
+        if self._paced:
+            read = self._tail + data
+            for _ in range(read.count(b"\n\n")):
+                self._streams[self._number].go_on()
+            self._tail = read[-1:] if not read.endswith(b"\n\n") else b""
         self._buffer = (self._buffer + data)[-len(_LAST_CHUNK) :]
         if self._buffer == _LAST_CHUNK:
             self._finish()
@@ -230,7 +271,7 @@ class Traffic:
         """Open `count` connections."""
         opened = []
         for number in range(count):
-            client = Client(number, self.streams)
+            client = Client(number, self.streams, load.bodies())
             if load.connect:
                 await client.open(self.port, proxy_port=way.proxy_port, trusted=way.trusted)
             else:
@@ -240,13 +281,23 @@ class Traffic:
 
     async def run(self, clients: list[Client], load: Load, count: int) -> tuple[list[float], bytes]:
         """Send `count` requests, each client one after another; the seconds of each, and the last answer's head."""
-        left = iter(range(count))
+        left = count
+
+        def more() -> bool:
+            nonlocal left
+            left -= 1
+            return left >= 0
+
+        return await self.run_while(clients, load, more)
+
+    async def run_while(self, clients: list[Client], load: Load, more: Callable[[], bool]) -> tuple[list[float], bytes]:
+        """Send requests, each client one after another, until `more`, asked before each, says that it was enough."""
         seconds: list[float] = []
         head = b""
 
         async def work(client: Client) -> None:
             nonlocal head
-            for _ in left:
+            while more():
                 taken, head = await client.send(load, self.port)
                 seconds.append(taken)
 

@@ -4,6 +4,9 @@
 # environment first if it is missing or out of date. There is one for everything: a person who runs the proxy
 # also runs the demo and the tests, and two would be two sets of pins to keep in step.
 #
+# Where a script's arguments ask for help, it prints lib/help/NAME.txt and ends before anything is made or looked for;
+# `token add --help` prints token-add.txt. scripts/lib/help/__init__.py says where those texts come from.
+#
 # HUNYUAN_FIX_VENV    where the environment lives (default: .venv in the repository)
 # HUNYUAN_FIX_PYTHON  which Python to make it with (default: the best one found)
 
@@ -12,6 +15,27 @@ set -euo pipefail
 unset VIRTUAL_ENV PYTHONPATH PYTHONHOME CDPATH
 
 ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)"
+
+# There may be no Python yet. A script that isn't ours by name, or a text that is missing, goes on to its own parser.
+print_help() {
+    local script="${BASH_SOURCE[2]##*/}" argument file text
+    for argument in "$@"; do
+        case "$argument" in
+        --) return ;;
+        -h | --help)
+            file="$ROOT/scripts/lib/help/$script-$1.txt"
+            [ -f "$file" ] || file="$ROOT/scripts/lib/help/$script.txt"
+            [ -f "$file" ] || return 0
+            text="$(<"$file")"
+            printf '%s\n' "$text"
+            exit
+            ;;
+        esac
+    done
+}
+
+print_help "$@"
+
 VENV="${HUNYUAN_FIX_VENV:-$ROOT/.venv}"
 case "$VENV" in /*) ;; *) VENV="$PWD/$VENV" ;; esac # the scripts change folder
 PYTHON="$VENV/bin/python"

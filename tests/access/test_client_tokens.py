@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.http import Headers, Request
 
+from hunyuan_fix import options
 from hunyuan_fix.access import client_tokens
 from hunyuan_fix.access.client_tokens import CARRIERS, Client, ClientTokens, Quota, digest_of, parse
 from hunyuan_fix.access.token_search import MARK, TokenSearch
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError
+from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.workers import Workers
 
 ALICE, BOB, NOBODY = (f"hf-{letter * 43}" for letter in "abn")
@@ -122,7 +122,10 @@ def test_limits_are_the_entrys_own_or_the_options(path: Path):
         (f'[clients.alice]\nhash = "{ALICE}"\n', "^client alice: hash: needed"),
         ('[clients.alice]\nhash = "sha256:abc"\n', "^client alice: hash: needed"),
         ("[clients.alice]\nhash = 1\n", "^client alice: hash: needed"),
-        (table("alice", ALICE, "requests_per_minut = 1"), "no field requests_per_minut; requests_per_minute is meant"),
+        (
+            table("alice", ALICE, "requests_per_minut = 1"),
+            "no field requests_per_minut; did you mean requests_per_minute",
+        ),
         (table("alice", ALICE, "note = 1"), "no field note$"),
         (table("alice", ALICE, "requests_per_minute = -1"), "^client alice: requests_per_minute: .*from 0 up"),
         (table("alice", ALICE, "tokens_per_minute = true"), "^client alice: tokens_per_minute: .*from 0 up"),

@@ -81,7 +81,7 @@ async def test_a_page_can_read_an_error_of_the_proxys_own(proxy: Proxy, endpoint
         }
         await client.get("/models", headers=bearer)
         answers[429] = await client.post("/chat/completions", json=CHAT, headers=bearer)
-        proxy.addon.services.draining.begin()
+        proxy.addon.process.draining.begin()
         answers[503] = await client.post("/chat/completions", json=CHAT)
     for status, answer in answers.items():
         assert answer.status_code == status
@@ -197,7 +197,7 @@ async def test_nothing_here_stands_in_a_preflights_way(proxy: Proxy, endpoint: E
     assert (await preflight(proxy, PAGE, more={"x-hunyuan-fix-call": "1"})).status_code == 204
     async with proxy.client(headers={"origin": PAGE}) as client:
         connection = await client.get("/models")
-        proxy.addon.services.draining.begin()
+        proxy.addon.process.draining.begin()
         asked = await client.options("/models", headers=ASKS)
     assert (connection.status_code, asked.status_code) == (204, 204)
     assert ALICE not in str(endpoint.arrived)

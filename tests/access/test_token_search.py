@@ -48,6 +48,7 @@ def in_base64(before: bytes, after: bytes, *, safe: bool, padded: bool) -> bytes
 
 @given(surroundings, plain_spellings, surroundings)
 def test_every_spelling_is_replaced_and_the_rest_stays(before: bytes, token: bytes, after: bytes):
+    before = before.rstrip(b"\\")  # before an escape, it would belong to it
     redacted = SEARCH.redacted(before + token + after)
     assert redacted == before + MARK.ljust(len(token), b"-") + after
     assert SEARCH.redacted(redacted) is redacted
@@ -121,6 +122,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_bodies_cost_in_proportion(name: str):
     def cost(n: int) -> float:

@@ -11,13 +11,13 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix import record
+from hunyuan_fix import options
 from hunyuan_fix.answers import repaired
 from hunyuan_fix.answers.repaired import RepairedStream
 from hunyuan_fix.answers.streams import ChatStream
-from hunyuan_fix.exchange import AnswerPlan
-from hunyuan_fix.record import Record
-from hunyuan_fix.route import Address, Route
+from hunyuan_fix.exchange import AnswerPlan, Exchange
+from hunyuan_fix.pipeline import Pipeline
+from hunyuan_fix.runtime import Runtime
 from hunyuan_fix.wire.content_coding import CodingError, TooLarge
 from tests.answers.streamed import text
 
@@ -33,11 +33,11 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def exchange(endpoint: Any = "chat", **plan: Any) -> Record:
-    address = Address("https", "h", 443, "/")
-    begun = record.start({}, "POST", "/", Route("hunyuan", endpoint, "https://h", address, False, False, False))
-    begun["plan"] = AnswerPlan(**plan).to_plain()
-    return begun
+STEPS = Pipeline(options.parse({}), Runtime(options.parse({})))
+
+
+def exchange(dialect: str = "chat", **plan: Any) -> Exchange:
+    return Exchange(profile="hunyuan", dialect=dialect, base_url="https://h", plan=AnswerPlan(**plan))
 
 
 def streamed(stream: RepairedStream, *pieces: bytes) -> bytes:
@@ -57,20 +57,20 @@ def test_a_good_stream_keeps_its_bytes_wherever_it_is_split(encoding: str, data:
     packed = PACKERS[encoding](STREAM)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(packed)), max_size=6)))
     pieces = [packed[start:end] for start, end in zip([0, *cuts], [*cuts, len(packed)], strict=True)]
-    assert streamed(RepairedStream(exchange(), encoding), *filter(None, pieces)) == STREAM
+    assert streamed(RepairedStream(exchange(), STEPS, encoding), *filter(None, pieces)) == STREAM
 
 
 def test_a_stream_is_repaired_and_its_rules_are_noted():
     begun = exchange(json_fence=True)
-    assert b"```" not in streamed(RepairedStream(begun), FENCED)
-    assert begun["rules"] == ["answer-json-fence"]
+    assert b"```" not in streamed(RepairedStream(begun, STEPS), FENCED)
+    assert begun.rules == ["answer-json-fence"]
 
 
 def test_rules_are_noted_while_the_stream_runs():
     """Some clients close at [DONE], so that the end is never seen."""
     begun = exchange(json_fence=True)
-    RepairedStream(begun)(FENCED)
-    assert begun["rules"]
+    RepairedStream(begun, STEPS)(FENCED)
+    assert begun.rules
 
 
 @pytest.mark.parametrize("method", ["feed", "finish"])
@@ -79,7 +79,7 @@ def test_a_failure_lets_everything_pass(method: str, monkeypatch: pytest.MonkeyP
         raise RuntimeError("secret words")
 
     monkeypatch.setattr(ChatStream, method, fails)
-    assert streamed(RepairedStream(exchange()), STREAM[:50], STREAM[50:]) == STREAM
+    assert streamed(RepairedStream(exchange(), STEPS), STREAM[:50], STREAM[50:]) == STREAM
     assert caplog.text.count("could not be repaired") == 1
     assert "secret" not in caplog.text
 
@@ -87,7 +87,7 @@ def test_a_failure_lets_everything_pass(method: str, monkeypatch: pytest.MonkeyP
 def test_a_stream_whose_compression_is_damaged_ends_with_an_error_that_a_client_can_read():
     packed = gzip.compress(STREAM * 50)
     damaged = packed[:60] + b"\xff" * 60
-    out = streamed(RepairedStream(exchange(), "gzip"), damaged, b"more")
+    out = streamed(RepairedStream(exchange(), STEPS, "gzip"), damaged, b"more")
     assert b'"error"' in out
 
 
@@ -98,7 +98,7 @@ def test_a_stream_that_unpacks_without_end_ends_with_an_error(monkeypatch: pytes
         return data
 
     monkeypatch.setattr(repaired, "unpacker", lambda _: unpacks)
-    out = streamed(RepairedStream(exchange(), "gzip"), STREAM[:60], b"bomb", b"more", b"bomb")
+    out = streamed(RepairedStream(exchange(), STEPS, "gzip"), STREAM[:60], b"bomb", b"more", b"bomb")
     assert out.count(b'"error"') == 1
     assert b"more" not in out
 
@@ -106,21 +106,21 @@ def test_a_stream_that_unpacks_without_end_ends_with_an_error(monkeypatch: pytes
 @given(st.data())
 def test_a_whole_answer_in_a_streams_place_becomes_one_wherever_it_is_split(data: st.DataObject):
     begun = exchange(json_fence=True)
-    begun["streamed"] = True
+    begun.streamed = True
     body = b" \n" + chat("```json\n{}\n```")
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=6)))
     pieces = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
-    out = streamed(RepairedStream(begun), *filter(None, pieces))
+    out = streamed(RepairedStream(begun, STEPS), *filter(None, pieces))
     assert text(out) == "{}"
     assert out.endswith(b"data: [DONE]\n\n")
-    assert begun["rules"] == ["answer-json-fence", "answer-stream"]
+    assert begun.rules == ["answer-json-fence", "answer-stream"]
 
 
 def test_a_body_in_a_streams_place_has_a_bound(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(repaired, "MAX_WHOLE", 100)
     begun = exchange()
-    begun["streamed"] = True
-    out = streamed(RepairedStream(begun), b"{" * 60, b" " * 60, b"{" * 60)
+    begun.streamed = True
+    out = streamed(RepairedStream(begun, STEPS), b"{" * 60, b" " * 60, b"{" * 60)
     assert out.count(b'"error"') == 1
     assert b"too large" in out
 
@@ -130,18 +130,18 @@ def test_blanks_and_a_byte_order_mark_begin_a_stream_too():
         for size in (1, 5000):
             data = before + STREAM
             pieces = [data[start : start + size] for start in range(0, len(data), size)]
-            assert streamed(RepairedStream(exchange()), *pieces) == data
+            assert streamed(RepairedStream(exchange(), STEPS), *pieces) == data
 
 
 def test_nothing_comes_after_the_end():
-    stream = RepairedStream(exchange())
+    stream = RepairedStream(exchange(), STEPS)
     assert streamed(stream, STREAM) == STREAM
     assert stream(b"late") == []
 
 
 def test_an_unknown_coding():
     with pytest.raises(CodingError):
-        RepairedStream(exchange(), "compress")
+        RepairedStream(exchange(), STEPS, "compress")
 
 
 def chat(content: str, reason: str = "stop") -> bytes:
@@ -152,10 +152,10 @@ def chat(content: str, reason: str = "stop") -> bytes:
 @pytest.mark.parametrize("encoding", PACKERS)
 def test_a_whole_answer_is_repaired(encoding: str):
     begun = exchange(json_fence=True)
-    body = repaired.repaired(begun, PACKERS[encoding](chat("```json\n{}\n```")), encoding, LIMIT)
+    body = repaired.repaired(begun, STEPS, PACKERS[encoding](chat("```json\n{}\n```")), encoding, LIMIT)
     assert isinstance(body, bytes)
     assert json.loads(body)["choices"][0]["message"]["content"] == "{}"
-    assert begun["rules"] == ["answer-json-fence"]
+    assert begun.rules == ["answer-json-fence"]
 
 
 @pytest.mark.parametrize(
@@ -164,14 +164,14 @@ def test_a_whole_answer_is_repaired(encoding: str):
 )
 def test_an_answer_that_needs_nothing_or_can_not_be_read_is_left_alone(body: bytes, encoding: str):
     begun = exchange()
-    assert repaired.repaired(begun, body, encoding, LIMIT) is None
-    assert begun["rules"] == []
+    assert repaired.repaired(begun, STEPS, body, encoding, LIMIT) is None
+    assert begun.rules == []
 
 
 def test_embeddings_are_packed_where_they_were_asked_for():
     body = b'{"data": [{"index": 0, "embedding": [1.0]}]}'
-    assert repaired.repaired(exchange("embeddings"), body, "", LIMIT) is None
-    packed = repaired.repaired(exchange("embeddings", base64_embeddings=True), body, "", LIMIT)
+    assert repaired.repaired(exchange("embeddings"), STEPS, body, "", LIMIT) is None
+    packed = repaired.repaired(exchange("embeddings", base64_embeddings=True), STEPS, body, "", LIMIT)
     assert isinstance(packed, bytes)
     assert json.loads(packed)["data"][0]["embedding"] == "AACAPw=="
 

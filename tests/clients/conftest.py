@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.end_to_end import processes
-from tests.end_to_end.conftest import certificates, legacy_simulator, proxy, pytest_runtest_makereport, simulator
+from tests.end_to_end.conftest import certificates, legacy_simulator, proxy, simulator
 from tests.end_to_end.processes import LEGACY, ROOT, Certificates, Proxy, Simulator
 
-__all__ = ["certificates", "legacy_simulator", "proxy", "pytest_runtest_makereport", "simulator"]
+__all__ = ["certificates", "legacy_simulator", "proxy", "simulator"]
 
 collect_ignore_glob = [] if "HUNYUAN_FIX_CLIENTS" in os.environ else ["test_*.py"]
 

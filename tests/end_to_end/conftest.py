@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import httpx
 import openai
@@ -12,16 +12,6 @@ from mitmproxy.certs import CertStore
 
 from tests.end_to_end import processes
 from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Certificates, Proxy, Simulator
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show with a failure what the processes said."""
-    report = yield
-    if report.failed:
-        for process in processes.running:
-            report.sections.append((f"{process.name} (pid {process.pid})", process.output[-8000:]))
-    return report
 
 
 @pytest.fixture(scope="session")

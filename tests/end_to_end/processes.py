@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import ssl
 import subprocess
@@ -31,8 +32,22 @@ KEY = "sk-test"
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 
-running: list[Process] = []
-"""Every process that is alive, so that a failing test can show what they said."""
+_running: list[Process] = []
+_ended: list[Process] = []
+"""Those that the test of now has ended: a test that fails leaves its own `with` before it is reported."""
+
+_SHOWN = 8000
+"""Characters of a process's output, from its end, in a failed test's report."""
+
+
+def forget_ended() -> None:
+    """Begin a new test: only processes that run by now, or later, belong to its report."""
+    _ended.clear()
+
+
+def accounts() -> list[tuple[str, str]]:
+    """For a failed test's report, each process: name, and how it was started with the end of what it said."""
+    return [(f"{process.name} (pid {process.pid})", process.account) for process in (*_ended, *_running)]
 
 
 class Process:
@@ -40,6 +55,8 @@ class Process:
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.name = name
+        given = [f"{key}={shlex.quote(value)}" for key, value in environment.items()]
+        self._started_as = " ".join([*given, *map(shlex.quote, command)])
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
@@ -56,7 +73,7 @@ class Process:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        running.append(self)
+        _running.append(self)
 
     def _read(self) -> None:
         assert self._popen.stdout is not None
@@ -77,6 +94,11 @@ class Process:
         """Everything it has said so far."""
         with self._changed:
             return "".join(self._lines)
+
+    @property
+    def account(self) -> str:
+        """The command that started it, to be pasted into a shell, and the end of what it said."""
+        return f"$ {self._started_as}\n{self.output[-_SHOWN:]}"
 
     def wait_for(self, pattern: str, timeout: float = 60) -> re.Match[str]:
         """The first match of `pattern` in the output; AssertionError if the process ends without one."""
@@ -106,7 +128,8 @@ class Process:
 
     def stop(self) -> None:
         """End it, whatever state it is in."""
-        running.remove(self)
+        _running.remove(self)
+        _ended.append(self)
         self._popen.terminate()
         try:
             self._popen.wait(10)

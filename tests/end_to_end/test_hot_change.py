@@ -96,7 +96,7 @@ async def test_a_request_under_way_is_not_disturbed_by_a_change(trust: Trust, en
     ("text", "why"),
     [
         ("mode: [", "line 1: this is no YAML"),
-        ("mode: off\nretyr: all", "line 2: retyr: there is no such option; hunyuan_retry is meant?"),
+        ("mode: off\nretyr: all", "line 2: retyr: there is no such option; did you mean hunyuan_retry?"),
         ("mode: off\nmode: off", "line 2: hunyuan_mode: given before"),
         ("mode: off\nretry: sometimes", "hunyuan_retry=sometimes: accepted are off, vision, all"),
         ("mode: off\nvision_timeout: -1", "hunyuan_vision_timeout=-1: accepted is a number of seconds"),
@@ -158,7 +158,7 @@ async def test_a_file_that_goes_leaves_the_settings(trust: Trust, endpoint: Endp
     ("text", "why"),
     [
         (None, "can't be read: No such file or directory"),
-        ("retyr: all", "line 1: retyr: there is no such option; hunyuan_retry is meant?"),
+        ("retyr: all", "line 1: retyr: there is no such option; did you mean hunyuan_retry?"),
         ("retry: sometimes", "hunyuan_retry=sometimes: accepted are off, vision, all"),
         ("api_key: sk-test", "HUNYUAN_API_KEY"),
     ],

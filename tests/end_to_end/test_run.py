@@ -18,10 +18,10 @@ import httpx
 import pytest
 
 from scripts.lib.services import free_port
+from tests.cli.shell_environment import command
 from tests.end_to_end.processes import (
     KEY,
     LEGACY,
-    ROOT,
     Certificates,
     Process,
     Simulator,
@@ -31,7 +31,7 @@ from tests.end_to_end.processes import (
 )
 from tests.end_to_end.requests import agent_request
 
-LAUNCH = [sys.executable, str(ROOT / "scripts/lib/launch.py")]
+LAUNCH = command("run")
 
 
 @contextmanager
@@ -216,12 +216,12 @@ def test_bare_it_says_loudly_that_the_old_platform_is_gone(tmp_path: Path) -> No
         assert "SHUT DOWN" not in started.output
 
 
-def test_ten_at_once_share_one_ca(tmp_path: Path) -> None:
-    """Each by itself would make one: one of ten read what another had half written, and ended."""
+def test_several_at_once_share_one_ca(tmp_path: Path) -> None:
+    """Each by itself would make one, and read what another has half written. tests/test_authority.py has ten."""
     with ExitStack() as stack:
         # All ports before the first start: none is to be somebody else's.
         with ExitStack() as chosen:
-            sockets = [chosen.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(20)]
+            sockets = [chosen.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(8)]
             ports = [each.getsockname()[1] for each in sockets]
         waiting = []
         for port, reverse_port in batched(ports, 2):

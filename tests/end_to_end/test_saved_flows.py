@@ -19,7 +19,8 @@ import pytest
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow
 
-from hunyuan_fix import record
+from hunyuan_fix.exchange import KEY as METADATA
+from hunyuan_fix.exchange import Exchange
 from tests.end_to_end.processes import (
     KEY,
     LEGACY,
@@ -110,13 +111,13 @@ def test_the_endpoint_got_the_key_all_the_same(saved: Saved) -> None:
 
 def test_the_file_knows_what_was_changed(saved: Saved) -> None:
     flows = read(saved.file)
-    records = [record.saved(flow.metadata) for flow in flows]
-    rewritten = [bool(kept and kept["rewritten"]) for kept in records]
+    records = [Exchange.from_plain(flow.metadata.get(METADATA)) for flow in flows]
+    rewritten = [bool(kept and kept.rewritten) for kept in records]
     assert rewritten[:4] == [True, False, True, True]
     assert flows[0].comment.startswith("hunyuan-fix: ")
     assert flows[0].marked == ":wrench:"
     assert records[3]
-    assert records[3]["vision_calls"] == 1
+    assert records[3].vision_calls == 1
     assert flows[2].response
     assert "流".encode() in (flows[2].response.content or b"")
 

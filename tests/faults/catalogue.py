@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tests.fault_proxy import (
     HTML_502,
     Fault,
@@ -36,12 +34,9 @@ def event(content: str, reason: str | None = None) -> bytes:
 
 
 ERROR_EVENT = b"data: " + json.dumps(ERROR).encode() + b"\n\n"
+DRIPS = {"byte by byte": 1, "7 bytes": 7}
+STALLS = {"before anything": 0, "in mid stream": STREAM}
 _IN_CHUNKS = stream_head(transfer_encoding="chunked")
-
-
-def group(faults: dict[str, Fault]) -> pytest.MarkDecorator:
-    """A test of each of these faults, by its name."""
-    return pytest.mark.parametrize("fault", faults.values(), ids=[name.replace(" ", "-") for name in faults])
 
 
 BROKEN_ANSWERS = {

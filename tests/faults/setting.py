@@ -38,7 +38,9 @@ NEVER, ONCE, ALWAYS = 60.0, 0.5, 0.2
 """Seconds of silence after which a call has failed: where nothing is silent however busy the machine, where a good
 answer must still get through afterwards, where every try is met by silence."""
 
-both_versions = pytest.mark.parametrize("http2", [False, True], ids=["http/1.1", "http/2"])
+STREAMED = {"whole": False, "streamed": True}
+RETRIES: dict[str, dict[str, Any]] = {"vision": {}, "all": RELAYED}
+"""Options under which mitmproxy carries chat calls, or the addon makes them."""
 
 _pictures = count()
 
@@ -124,7 +126,7 @@ class Setting:
     @property
     def slots(self) -> int:
         """Calls that hold a slot of an account, or wait for one."""
-        queues = self.proxy.addon.services.admission.state().queues
+        queues = self.proxy.addon.runtime.admission.state().queues
         return sum(queue.under_way + queue.waiting for queue in queues)
 
     async def begin(self) -> None:
@@ -163,14 +165,14 @@ class Setting:
 
     def _held(self) -> dict[str, object]:
         """What is there only while something is under way, by where it is."""
-        services = self.proxy.addon.services
+        process, services = self.proxy.addon.process, self.proxy.addon.runtime
         return {
             "connections of clients": self.proxy.master.addons.get("proxyserver").connections,
-            "exchanges": services.ending.under_way,
-            "departures": services.departures.under_way,
+            "exchanges": process.finisher.under_way,
+            "departures": process.dispatcher.under_way,
             "slots": self.slots,
             "calls in the relay": services.relay.under_way,
-            "jobs of the relay": services.relay.waiting,
+            "jobs of the relay": services.relay.expected,
             "calls of our own": services.http_client.busy,
             "connections at the endpoint": max(0, self.faults.open - services.http_client.idle),
             "requests at the endpoint": self.simulator.journal.active,

@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tests.fault_proxy import DEAF, HTML_502, Fault, drip, http_answer, says, stall
 from tests.faults.catalogue import (
     BROKEN_ANSWERS,
+    DRIPS,
     ERROR,
     ERROR_ANSWERS,
     STALLED_ANSWERS,
     UNREADABLE_ANSWERS,
-    group,
 )
-from tests.faults.setting import TRIES, Setting, both_versions, chat, is_good, leave, one_error
+from tests.faults.setting import TRIES, Setting, chat, is_good, leave, one_error
+from tests.matrix import VERSIONS, each
 from tests.waiting import until
 
 # By default
 
 
-@both_versions
-@group(BROKEN_ANSWERS)
+@each("fault", BROKEN_ANSWERS, http2=VERSIONS)
 async def test_a_broken_answer_becomes_the_page_of_mitmproxy(setting: Setting, fault: Fault, http2: bool):
     await setting.program(fault)
     answer = await setting.ask(chat(), http2=http2)
@@ -37,8 +35,7 @@ async def test_a_broken_answer_becomes_the_page_of_mitmproxy(setting: Setting, f
     assert setting.tries == 1
 
 
-@both_versions
-@group(STALLED_ANSWERS)
+@each("fault", STALLED_ANSWERS, http2=VERSIONS)
 async def test_a_client_that_gives_up_on_a_stall_frees_everything(setting: Setting, fault: Fault, http2: bool):
     await setting.program(fault)
     async with leave(setting, chat(), http2=http2):
@@ -53,7 +50,7 @@ SUCCESSES = {
 }
 
 
-@group({name: fault for name, fault in (UNREADABLE_ANSWERS | ERROR_ANSWERS).items() if name not in SUCCESSES})
+@each("fault", {name: fault for name, fault in (UNREADABLE_ANSWERS | ERROR_ANSWERS).items() if name not in SUCCESSES})
 async def test_an_error_passes_as_it_came(setting: Setting, fault: Fault):
     """The endpoint's own error, odd as it is, says more than anything in its place."""
     await setting.program(fault)
@@ -66,8 +63,7 @@ async def test_an_error_passes_as_it_came(setting: Setting, fault: Fault):
     assert setting.tries == 1
 
 
-@both_versions
-@group(SUCCESSES)
+@each("fault", SUCCESSES, http2=VERSIONS)
 async def test_a_success_that_is_no_answer_becomes_an_error(setting: Setting, fault: Fault, http2: bool):
     await setting.program(fault)
     answer = await setting.ask(chat(), http2=http2)
@@ -76,8 +72,7 @@ async def test_a_success_that_is_no_answer_becomes_an_error(setting: Setting, fa
     assert setting.tries == 1
 
 
-@both_versions
-@pytest.mark.parametrize("piece", [1, 7])
+@each("piece", DRIPS, http2=VERSIONS)
 async def test_a_slow_drip_is_a_whole_answer(setting: Setting, piece: int, http2: bool):
     await setting.program(drip(piece))
     assert is_good(await setting.ask(chat(), http2=http2))
@@ -108,8 +103,7 @@ async def test_embeddings_are_no_different(setting: Setting):
 ALL = BROKEN_ANSWERS | STALLED_ANSWERS | UNREADABLE_ANSWERS | ERROR_ANSWERS
 
 
-@both_versions
-@group(ALL)
+@each("fault", ALL, http2=VERSIONS)
 async def test_a_fault_that_passes_leaves_one_good_answer(relayed: Setting, fault: Fault, http2: bool):
     await relayed.program(fault)
     answer = await relayed.ask(chat(), http2=http2)
@@ -118,8 +112,7 @@ async def test_a_fault_that_passes_leaves_one_good_answer(relayed: Setting, faul
     assert answer.headers["x-hunyuan-fix-tries"] == "2"
 
 
-@both_versions
-@group(ALL)
+@each("fault", ALL, start=1, http2=VERSIONS)
 async def test_a_fault_that_lasts_leaves_one_error(relayed: Setting, fault: Fault, http2: bool):
     await relayed.program(always=fault)
     answer = await relayed.ask(chat(), http2=http2)
@@ -137,8 +130,7 @@ async def test_what_trying_again_can_not_mend_is_not_tried_again(relayed: Settin
     assert relayed.tries == 1
 
 
-@both_versions
-@pytest.mark.parametrize("piece", [1, 7])
+@each("piece", DRIPS, http2=VERSIONS)
 async def test_a_slow_drip_is_a_whole_answer_by_the_relay_too(relayed: Setting, piece: int, http2: bool):
     await relayed.program(drip(piece))
     assert is_good(await relayed.ask(chat(), http2=http2))
@@ -154,8 +146,7 @@ async def test_an_endpoint_that_stops_reading_is_tried_again(relayed: Setting):
     relayed.faults.listen_again()
 
 
-@both_versions
-@group(STALLED_ANSWERS)
+@each("fault", STALLED_ANSWERS, http2=VERSIONS)
 async def test_a_client_that_gives_up_frees_the_relay(relayed: Setting, fault: Fault, http2: bool):
     await relayed.program(always=fault, noticed=False)
     async with leave(relayed, chat(), http2=http2):

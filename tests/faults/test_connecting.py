@@ -13,7 +13,8 @@ import trustme
 
 from scripts.lib.services import free_port
 from tests.fault_proxy import fault_proxy, reset
-from tests.faults.setting import KEY, RELAYED, Setting, both_versions, chat, one_error, run_setting, with_image
+from tests.faults.setting import KEY, RELAYED, STREAMED, Setting, chat, one_error, run_setting, with_image
+from tests.matrix import VERSIONS, each
 from tests.proxying import LOCAL, Trust
 
 UNKNOWN = "nobody.invalid"
@@ -62,9 +63,14 @@ def _server(authority: trustme.CA, name: str) -> ssl.SSLContext:
     return context
 
 
-nowhere = pytest.mark.parametrize(
-    "place", [unknown_name, closed_port, another_name, self_signed, no_tls, reset_handshake]
-)
+NOWHERE = {
+    "unknown name": unknown_name,
+    "closed port": closed_port,
+    "another name": another_name,
+    "self-signed": self_signed,
+    "no TLS": no_tls,
+    "reset handshake": reset_handshake,
+}
 
 
 async def ask(setting: Setting, url: str, body: dict[str, Any], *, http2: bool = False) -> httpx.Response:
@@ -86,9 +92,7 @@ async def relayed(trust: Trust) -> AsyncIterator[Setting]:
         yield running
 
 
-@nowhere
-@both_versions
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@each("place", NOWHERE, http2=VERSIONS, stream=STREAMED)
 async def test_it_is_the_page_of_mitmproxy(setting: Setting, place: Any, http2: bool, stream: bool):
     async with place(setting) as url:
         answer = await ask(setting, url, chat(stream=stream), http2=http2)
@@ -97,9 +101,7 @@ async def test_it_is_the_page_of_mitmproxy(setting: Setting, place: Any, http2: 
     assert "502 Bad Gateway" in answer.text
 
 
-@nowhere
-@both_versions
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@each("place", NOWHERE, start=2, http2=VERSIONS, stream=STREAMED)
 async def test_it_is_one_error_under_all(relayed: Setting, place: Any, http2: bool, stream: bool):
     async with place(relayed) as url:
         answer = await ask(relayed, url, chat(stream=stream), http2=http2)
@@ -110,7 +112,7 @@ async def test_it_is_one_error_under_all(relayed: Setting, place: Any, http2: bo
     assert LOCAL not in answer.text
 
 
-@nowhere
+@each("place", NOWHERE)
 async def test_a_vision_call_that_reaches_nobody_is_an_error_of_our_own(trust: Trust, place: Any):
     """Nothing is forwarded: there would be a hole where the image was."""
     async with (

@@ -61,7 +61,7 @@ async def test_a_stream_that_is_reset_gives_its_slot_to_the_next(trust: Trust, o
         second = await http2.post(chat())
         assert text(await http2.ended(second)) == TEXT
         assert setting.arrived == 2
-        await until(lambda: setting.proxy.addon.services.departures.under_way == 0)
+        await until(lambda: setting.proxy.addon.process.dispatcher.under_way == 0)
 
 
 @both_ways
@@ -84,7 +84,7 @@ async def test_a_stream_that_is_reset_in_the_queue_is_never_sent(trust: Trust, o
 
 
 async def queues(setting: Setting, *, waiting: int) -> Any:
-    admission = setting.proxy.addon.services.admission
+    admission = setting.proxy.addon.runtime.admission
     await until(lambda: [queue.waiting for queue in admission.state().queues] == [waiting], admission.state)
     return admission.state().queues
 

@@ -78,7 +78,7 @@ async def test_a_leak_is_found(setting: Setting, leak: Any, monkeypatch: pytest.
 
 
 async def test_a_slot_that_is_never_given_back_is_found(setting: Setting, monkeypatch: pytest.MonkeyPatch):
-    passage = await setting.proxy.addon.services.gate.enter("http://a/v1", Account("hunyuan:1", 5), until=math.inf)
+    passage = await setting.proxy.addon.runtime.gate.enter("http://a/v1", Account("hunyuan:1", 5), until=math.inf)
     assert setting.slots == 1
     monkeypatch.setattr(waiting, "PATIENCE", 0.1)
     with pytest.raises(AssertionError):

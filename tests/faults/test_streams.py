@@ -15,17 +15,17 @@ from tests.faults.catalogue import (
     BROKEN_BEFORE_THE_FIRST_EVENT,
     BROKEN_BEFORE_THE_STREAM,
     BROKEN_IN_MID_STREAM,
+    DRIPS,
     ENDED_IN_MID_STREAM,
     ERROR,
     ERROR_EVENT,
+    STALLS,
     STREAM,
     event,
-    group,
 )
 from tests.faults.setting import (
     TRIES,
     Setting,
-    both_versions,
     chat,
     errors,
     is_good_stream,
@@ -33,13 +33,13 @@ from tests.faults.setting import (
     one_error,
     said,
 )
+from tests.matrix import VERSIONS, each
 from tests.waiting import until
 
 # By default
 
 
-@both_versions
-@group(BROKEN_BEFORE_THE_STREAM)
+@each("fault", BROKEN_BEFORE_THE_STREAM, http2=VERSIONS)
 async def test_before_its_head_a_stream_fails_with_the_page_of_mitmproxy(setting: Setting, fault: Fault, http2: bool):
     await setting.program(fault)
     answer = await setting.ask(chat(stream=True), http2=http2)
@@ -48,8 +48,7 @@ async def test_before_its_head_a_stream_fails_with_the_page_of_mitmproxy(setting
     assert setting.tries == 1
 
 
-@both_versions
-@group(BROKEN_BEFORE_THE_FIRST_EVENT | BROKEN_IN_MID_STREAM)
+@each("fault", BROKEN_BEFORE_THE_FIRST_EVENT | BROKEN_IN_MID_STREAM, http2=VERSIONS)
 async def test_after_its_head_a_stream_that_breaks_is_left_broken(setting: Setting, fault: Fault, http2: bool):
     """A client can tell it from a whole one."""
     await setting.program(fault)
@@ -58,8 +57,7 @@ async def test_after_its_head_a_stream_that_breaks_is_left_broken(setting: Setti
     assert setting.tries == 1
 
 
-@both_versions
-@group(ENDED_IN_MID_STREAM)
+@each("fault", ENDED_IN_MID_STREAM, http2=VERSIONS)
 async def test_a_stream_that_ends_too_early_says_so(setting: Setting, fault: Fault, http2: bool):
     await setting.program(fault)
     answer = await setting.ask(chat(stream=True), http2=http2)
@@ -91,15 +89,13 @@ async def test_an_error_in_place_of_a_stream_passes(setting: Setting):
     assert (answer.status_code, answer.content) == (502, HTML_502.partition(b"\r\n\r\n")[2])
 
 
-@both_versions
-@pytest.mark.parametrize("piece", [1, 7])
+@each("piece", DRIPS, http2=VERSIONS)
 async def test_a_slow_drip_is_a_whole_stream(setting: Setting, piece: int, http2: bool):
     await setting.program(drip(piece))
     assert is_good_stream(await setting.ask(chat(stream=True), http2=http2))
 
 
-@both_versions
-@pytest.mark.parametrize("after", [0, STREAM])
+@each("after", STALLS, http2=VERSIONS)
 async def test_a_client_that_gives_up_on_a_stall_frees_everything(setting: Setting, after: int, http2: bool):
     await setting.program(stall(after))
     async with leave(setting, chat(stream=True), http2=http2) as received:
@@ -124,8 +120,7 @@ BEFORE = (
 )
 
 
-@both_versions
-@group(BEFORE)
+@each("fault", BEFORE, http2=VERSIONS)
 async def test_before_its_first_event_a_stream_is_tried_again(relayed: Setting, fault: Fault, http2: bool):
     await relayed.program(fault)
     answer = await relayed.ask(chat(stream=True), http2=http2)
@@ -133,8 +128,7 @@ async def test_before_its_first_event_a_stream_is_tried_again(relayed: Setting, 
     assert relayed.tries == 2
 
 
-@both_versions
-@group(BEFORE)
+@each("fault", BEFORE, start=1, http2=VERSIONS)
 async def test_a_stream_that_never_begins_is_one_error(relayed: Setting, fault: Fault, http2: bool):
     await relayed.program(always=fault)
     answer = await relayed.ask(chat(stream=True), http2=http2)
@@ -143,8 +137,7 @@ async def test_a_stream_that_never_begins_is_one_error(relayed: Setting, fault: 
     assert relayed.tries == TRIES
 
 
-@both_versions
-@group(BROKEN_IN_MID_STREAM | {"stall": stall(STREAM)})
+@each("fault", BROKEN_IN_MID_STREAM | {"stall": stall(STREAM)}, http2=VERSIONS)
 async def test_after_its_first_event_a_stream_ends_with_an_error(relayed: Setting, fault: Fault, http2: bool):
     """The answer's HTTP is in order, and nothing is tried again: the client has seen a part of the answer."""
     await relayed.program(always=fault)
@@ -156,8 +149,7 @@ async def test_after_its_first_event_a_stream_ends_with_an_error(relayed: Settin
     assert relayed.tries == 1
 
 
-@both_versions
-@group(ENDED_IN_MID_STREAM)
+@each("fault", ENDED_IN_MID_STREAM, http2=VERSIONS)
 async def test_a_stream_that_ends_too_early_says_so_by_the_relay_too(relayed: Setting, fault: Fault, http2: bool):
     await relayed.program(always=fault)
     answer = await relayed.ask(chat(stream=True), http2=http2)
@@ -174,16 +166,14 @@ async def test_an_error_event_in_mid_stream_passes_by_the_relay_too(relayed: Set
     assert relayed.tries == 1
 
 
-@both_versions
-@pytest.mark.parametrize("piece", [1, 7])
+@each("piece", DRIPS, start=1, http2=VERSIONS)
 async def test_a_slow_drip_is_a_whole_stream_by_the_relay_too(relayed: Setting, piece: int, http2: bool):
     await relayed.program(drip(piece))
     assert is_good_stream(await relayed.ask(chat(stream=True), http2=http2))
     assert relayed.tries == 1
 
 
-@both_versions
-@pytest.mark.parametrize("after", [0, STREAM])
+@each("after", STALLS, start=1, http2=VERSIONS)
 async def test_a_client_that_gives_up_frees_the_relay(relayed: Setting, after: int, http2: bool):
     await relayed.program(always=stall(after), noticed=False)
     async with leave(relayed, chat(stream=True), http2=http2) as received:

@@ -17,13 +17,12 @@ from tests.faults.catalogue import (
     ERROR_ANSWERS,
     STALLED_ANSWERS,
     UNREADABLE_ANSWERS,
-    group,
 )
 from tests.faults.setting import (
-    RELAYED,
+    RETRIES,
+    STREAMED,
     TRIES,
     Setting,
-    both_versions,
     is_good,
     is_good_stream,
     leave,
@@ -31,16 +30,17 @@ from tests.faults.setting import (
     run_setting,
     with_image,
 )
+from tests.matrix import VERSIONS, each
 from tests.proxying import Trust
 from tests.waiting import until
 
 FAULTS = BROKEN_ANSWERS | STALLED_ANSWERS | UNREADABLE_ANSWERS | ERROR_ANSWERS
 
 
-@pytest.fixture(params=["vision", "all"])
-async def setting(trust: Trust, request: pytest.FixtureRequest) -> AsyncIterator[Setting]:
-    options = {"hunyuan_vision_tries": str(TRIES)}
-    async with run_setting(trust, **options | (RELAYED if request.param == "all" else {})) as running:
+@pytest.fixture
+async def setting(trust: Trust, retry: dict[str, Any]) -> AsyncIterator[Setting]:
+    """`retry` is a parameter of each test: one of `RETRIES`."""
+    async with run_setting(trust, hunyuan_vision_tries=str(TRIES), **retry) as running:
         yield running
 
 
@@ -51,8 +51,7 @@ def chat_requests(setting: Setting) -> list[Any]:
     return [body for body in bodies if "tools" in body]
 
 
-@group(FAULTS)
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@each("fault", FAULTS, stream=STREAMED, retry=RETRIES)
 async def test_a_vision_call_that_fails_once_is_made_again(setting: Setting, fault: Fault, stream: bool):
     await setting.program(fault)
     answer = await setting.ask(with_image(stream=stream))
@@ -62,8 +61,7 @@ async def test_a_vision_call_that_fails_once_is_made_again(setting: Setting, fau
     assert "picture" in json.dumps(forwarded)
 
 
-@both_versions
-@group(FAULTS)
+@each("fault", FAULTS, start=1, http2=VERSIONS, retry=RETRIES)
 async def test_a_vision_call_that_always_fails_is_one_error(setting: Setting, fault: Fault, http2: bool):
     await setting.program(always=fault)
     answer = await setting.ask(with_image(stream=True), http2=http2)
@@ -74,12 +72,13 @@ async def test_a_vision_call_that_always_fails_is_one_error(setting: Setting, fa
     assert not chat_requests(setting)
 
 
+@each("retry", RETRIES)
 async def test_a_slow_drip_is_a_description(setting: Setting):
     await setting.program(drip())
     assert is_good(await setting.ask(with_image()))
 
 
-@both_versions
+@each("http2", VERSIONS)
 async def test_a_client_that_leaves_ends_its_vision_call(trust: Trust, http2: bool):
     async with run_setting(trust) as setting:
         await setting.program(always=stall(), noticed=False)

@@ -152,6 +152,7 @@ print(hash_of(authority.key_file(confdir)), hash_of(authority.ca_file(confdir)))
 """.replace("hash_of(", "__import__('hashlib').sha256(").replace("(confdir))", "(confdir).read_bytes()).hexdigest()")
 
 
+@pytest.mark.process
 def test_of_ten_at_once_one_makes_it(tmp_path: Path):
     for turn in range(2):
         confdir, go = tmp_path / str(turn), tmp_path / f"go {turn}"
@@ -176,6 +177,7 @@ with authority._alone(Path(sys.argv[1])):
 """
 
 
+@pytest.mark.process
 def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     command = [sys.executable, "-c", HOLD, str(tmp_path / "hunyuan-fix-ca.lock")]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:

@@ -47,7 +47,7 @@ async def test_after_a_failure_the_original_bytes_go_on(
             answer = await client.post("/chat/completions", content=body)
             assert answer.status_code == 200
             assert "x-hunyuan-fix" not in answer.headers
-            assert proxy.addon.repair.failures == number
+            assert proxy.addon.runtime.failures == number
     assert [arrived.body for arrived in endpoint.arrived] == [body, body]
     assert "failure 2 since start" in caplog.text
     assert "builtins.RuntimeError" in caplog.text
@@ -92,7 +92,7 @@ async def test_a_failure_on_an_answer_lets_it_pass(
             endpoint.answer = given
             answer = await client.post("/chat/completions", json=BAD)
             assert (answer.status_code, answer.content) == (given.status, b"".join(given.chunks))  # type: ignore[arg-type]
-    assert proxy.addon.repair.failures == 3
+    assert proxy.addon.runtime.failures == 3
     assert "secret" not in caplog.text
 
 

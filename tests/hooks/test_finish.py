@@ -13,13 +13,16 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow, tutils
 
-from hunyuan_fix import record
+from hunyuan_fix import options
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.config import options
-from hunyuan_fix.hooks.finish import Ending
-from hunyuan_fix.record import Record
+from hunyuan_fix.exchange import Exchange
+from hunyuan_fix.hooks import exchanges
+from hunyuan_fix.hooks.finish import Finisher
+from hunyuan_fix.hooks.process import Process
+from hunyuan_fix.observe.statistics import EXCHANGES
+from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Address, Routes
-from hunyuan_fix.runtime import Services
+from hunyuan_fix.runtime import Runtime
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -77,7 +80,7 @@ def vectors(request: Arrived) -> Answer:
 
 async def used(proxy: Proxy) -> int:
     """Tokens that Alice has used this minute, as the next answer tells her."""
-    headers = await proxy.addon.services.limits.admit("alice")
+    headers = await proxy.addon.runtime.limits.admit("alice")
     assert isinstance(headers, dict)
     return LIMIT - int(headers["x-ratelimit-remaining-tokens"])
 
@@ -117,7 +120,7 @@ async def test_a_client_is_charged_what_the_answer_says(
         async with run_proxy(trust, target, **allowed) as proxy:
             status = (await asked(proxy, path, body)).status_code
             assert status == (400 if not charged else 200)
-            await until(lambda: not proxy.addon.services.ending.under_way)
+            await until(lambda: not proxy.addon.process.finisher.under_way)
             assert await used(proxy) == charged
         assert {request.headers["authorization"] for request in endpoint.arrived} == {f"Bearer {KEY}"}
 
@@ -131,7 +134,7 @@ async def test_an_answer_that_names_no_tokens_is_charged_by_its_size(
         target = f"http://{LOCAL}:{endpoint.port}"
         async with run_proxy(trust, target, hunyuan_client_tokens_file=tokens_file) as proxy:
             assert (await asked(proxy, "/chat/completions", BODY)).status_code == 200
-            await until(lambda: not proxy.addon.services.ending.under_way)
+            await until(lambda: not proxy.addon.process.finisher.under_way)
             assert 500 < await used(proxy) < 5000
 
 
@@ -149,89 +152,99 @@ async def test_what_the_proxy_answers_by_itself_costs_nothing(
         assert endpoint.arrived == []
 
 
-# Ending
+# Finisher
+
+
+PIPELINE = Pipeline(options.parse({}), Runtime(options.parse({})))
 
 
 @pytest.fixture
-def ending() -> Ending:
-    return Services(options.parse({})).ending
+def process() -> Process:
+    return Process(options.parse({}))
 
 
-def begun(ending: Ending, **changed: Any) -> http.HTTPFlow:
+@pytest.fixture
+def finisher(process: Process) -> Finisher:
+    return process.finisher
+
+
+def begun(finisher: Finisher, **changed: Any) -> http.HTTPFlow:
     """A live flow to a known host, with an answer."""
-    flow = tflow.tflow(req=tutils.treq(headers=http.Headers(authorization="Bearer sk-secret")), resp=True)
+    request = tutils.treq(method=b"POST", headers=http.Headers(authorization="Bearer sk-secret"))
+    flow = tflow.tflow(req=request, resp=True)
     flow.live = True
     address = Address("https", "api.hunyuan.cloud.tencent.com", 443, "/v1/chat/completions")
     route = Routes(options.parse({})).route("POST", address, None)
     assert route is not None
-    made = record.start(flow.metadata, "POST", address.path, route)
-    made.update(changed)  # type: ignore[typeddict-item]
-    ending.expect(flow)
+    made = exchanges.begin(flow, route)
+    for name, value in changed.items():
+        setattr(made, name, value)
+    finisher.expect(flow)
     return flow
 
 
-def exchange(flow: http.HTTPFlow) -> Record:
-    found = record.of(flow.metadata)
+def exchange(flow: http.HTTPFlow) -> Exchange:
+    found = exchanges.of(flow)
     assert found is not None
     return found
 
 
-async def test_an_exchange_ends_once(ending: Ending, caplog: pytest.LogCaptureFixture):
-    flow = begun(ending, model="hunyuan-lite", rules=["merge"])
-    assert ending.under_way == [flow]
+async def test_an_exchange_ends_once(process: Process, finisher: Finisher, caplog: pytest.LogCaptureFixture):
+    flow = begun(finisher, model="hunyuan-lite", rules=["merge"])
+    assert finisher.under_way == [flow]
     for outcome in ("200", "Client disconnected."):
-        ending.end(flow, outcome, redact=True)
+        finisher.finish(flow, outcome, PIPELINE, redact=True)
     (line,) = lines(caplog)
     assert line.endswith("-> 200")
-    assert ending.statistics.exchanges == 1
-    assert ending.under_way == []
+    assert process.runtime.metrics.value(EXCHANGES, "repair") == 1
+    assert finisher.under_way == []
 
 
-async def test_a_killed_flow_ends_too(ending: Ending, caplog: pytest.LogCaptureFixture):
+async def test_a_killed_flow_ends_too(finisher: Finisher, caplog: pytest.LogCaptureFixture):
     """It isn't live any more when its `error` hook comes."""
-    flow = begun(ending)
+    flow = begun(finisher)
     flow.kill()
-    ending.end(flow, "Connection killed.", redact=True)
+    finisher.finish(flow, "Connection killed.", PIPELINE, redact=True)
     assert len(lines(caplog)) == 1
-    assert ending.under_way == []
+    assert finisher.under_way == []
 
 
-async def test_a_flow_from_a_file_ended_long_ago(ending: Ending, caplog: pytest.LogCaptureFixture):
+async def test_a_flow_from_a_file_ended_long_ago(finisher: Finisher, caplog: pytest.LogCaptureFixture):
     flow = tflow.tflow(resp=True)
     flow.live = False
-    record.start(flow.metadata, "POST", "/v1/chat/completions", None)
+    flow.metadata[KEY] = Exchange().to_plain()
     before = json.dumps(flow.metadata)
-    ending.end(flow, "200", redact=True)
+    finisher.finish(flow, "200", PIPELINE, redact=True)
     assert lines(caplog) == []
     assert json.dumps(flow.metadata) == before
 
 
 @pytest.mark.parametrize("redact", [True, False])
-async def test_keys_leave_the_flow_at_its_end_only(ending: Ending, redact: bool):
-    flow = begun(ending)
+async def test_keys_leave_the_flow_at_its_end_only(finisher: Finisher, redact: bool):
+    flow = begun(finisher)
     assert flow.request.headers["authorization"] == "Bearer sk-secret"
-    ending.end(flow, "200", redact=redact)
+    finisher.finish(flow, "200", PIPELINE, redact=redact)
     await asyncio.sleep(0)
-    ending.end_all(redact=redact)
+    finisher.finish_all(PIPELINE, redact=redact)
     assert ("sk-secret" in flow.request.headers["authorization"]) != redact
 
 
-async def test_when_the_process_ends_all_that_is_under_way_does(ending: Ending, caplog: pytest.LogCaptureFixture):
-    flows = [begun(ending) for _ in range(3)]
-    ending.end(flows[0], "200", redact=True)
-    ending.end_all(redact=True)
+async def test_when_the_process_ends_all_that_is_under_way_does(finisher: Finisher, caplog: pytest.LogCaptureFixture):
+    flows = [begun(finisher) for _ in range(3)]
+    finisher.finish(flows[0], "200", PIPELINE, redact=True)
+    finisher.finish_all(PIPELINE, redact=True)
     assert [line.partition("-> ")[2] for line in lines(caplog)] == ["200", "the proxy ended", "the proxy ended"]
-    assert ending.under_way == []
-    assert all(exchange(flow)["written"] for flow in flows)
+    assert finisher.under_way == []
+    assert all(exchange(flow).written for flow in flows)
     assert not any("sk-secret" in flow.request.headers["authorization"] for flow in flows)
 
 
-async def test_other_hosts_are_not_waited_for(ending: Ending, caplog: pytest.LogCaptureFixture):
-    flow = begun(ending, profile="")
-    assert ending.under_way == []
-    ending.end(flow, "200", redact=True)
+async def test_other_hosts_are_not_waited_for(process: Process, finisher: Finisher, caplog: pytest.LogCaptureFixture):
+    flow = begun(finisher, profile="")
+    assert finisher.under_way == []
+    finisher.finish(flow, "200", PIPELINE, redact=True)
     assert lines(caplog) == []
-    assert ending.statistics.exchanges == 0
+    assert process.runtime.metrics.value(EXCHANGES, "repair") == 0
 
 
 async def test_draining_waits_for_the_last_answer(trust: Trust, endpoint: Endpoint):
@@ -248,6 +261,6 @@ async def test_draining_waits_for_the_last_answer(trust: Trust, endpoint: Endpoi
         asking = asyncio.create_task(client.post("/chat/completions", json=BODY))
         await until(lambda: endpoint.arrived)
         proxy.master.shutdown()
-        await until(lambda: proxy.addon.services.draining.begun)
+        await until(lambda: proxy.addon.process.draining.begun)
         told.set()
         assert (await asking).json()["choices"][0]["message"]["content"] == "late, but whole"

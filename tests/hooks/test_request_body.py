@@ -78,7 +78,7 @@ async def test_small_requests_are_served_while_costly_ones_are_worked_on(
             assert (await client.post("/chat/completions", content=body)).status_code == 200
         served.set()
         assert [(await answer).status_code for answer in waiting] == [200] * len(waiting)
-    assert proxy.addon.repair.failures == 0
+    assert proxy.addon.runtime.failures == 0
 
 
 async def test_a_large_answer_is_read_in_a_thread(

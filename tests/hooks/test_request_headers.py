@@ -17,8 +17,8 @@ from mitmproxy.connection import Client
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowWriter
 
+from hunyuan_fix.access import listeners
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.hooks import startup
 from tests.proxying import LOCAL, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 
 ALICE, GONE, UNKNOWN = (f"hf-{letter * 43}" for letter in "agu")
@@ -88,7 +88,7 @@ async def proxy(trust: Trust, endpoint: Endpoint, tokens: str) -> AsyncIterator[
 async def open_proxy(trust: Trust, endpoint: Endpoint, **options: Any) -> AsyncIterator[Proxy]:
     """A proxy that seems to listen for other machines, and whose clients all seem to be such."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(startup, "open_addresses", lambda _modes, _host: ["192.0.2.1"])
+        patch.setattr(listeners, "open_addresses", lambda _hosts: ["192.0.2.1"])
         async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as running:
             running.master.addons.chain.insert(0, Elsewhere())
             yield running
@@ -295,7 +295,7 @@ async def test_a_wrong_password_beside_a_token_goes_no_further(trust: Trust, end
 @both_versions
 async def test_while_the_proxy_ends_nothing_new_begins(proxy: Proxy, endpoint: Endpoint, http2: bool):
     async with proxy.client(http2=http2) as client:
-        proxy.addon.services.draining.begin()
+        proxy.addon.process.draining.begin()
         answer = await client.post("/chat/completions", json=CHAT, headers=bearer(ALICE))
     assert code(answer) == (503, "proxy_shutting_down")
     assert int(answer.headers["retry-after"]) > 0

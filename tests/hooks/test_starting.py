@@ -118,14 +118,14 @@ async def test_a_refusal_ends_the_process_and_only_during_the_start(
 async def test_the_hook_costs_nothing_once_mitmproxy_runs(caplog: pytest.LogCaptureFixture):
     fix = HunyuanFix()
     with taddons.context(fix):
-        fix.services.starting.over = False
+        fix.process.starting.over = False
         client = tflow.tclient_conn()
         client.sockname = ("127.0.0.1", 8080)
         hook = Connections(fix).client_connected
         waiting = hook(client)
         assert inspect.iscoroutine(waiting)
         waiting.close()
-        fix.services.starting.over = True
+        fix.process.starting.over = True
         assert hook(client) is None
         assert client.error is None
 
@@ -134,7 +134,7 @@ async def test_a_client_that_may_not_wait_is_refused(master: DumpMaster, monkeyp
     monkeypatch.setattr(starting, "MOST", 0)
     fix = HunyuanFix()
     with taddons.context(fix):
-        fix.services.starting.over = False
+        fix.process.starting.over = False
         client = tflow.tclient_conn()
         client.sockname = ("127.0.0.1", 8080)
         waiting = Connections(fix).client_connected(client)

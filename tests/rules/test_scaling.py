@@ -6,6 +6,7 @@ import gc
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -24,6 +25,15 @@ PROFILES = dict.fromkeys(
     ["assistants with reasoning", "speakers", "parts of reasoning", "reasoning in lists of lists"], "tokenhub"
 )
 """Where it isn't `hunyuan`, which demands more: bodies whose fields it would only remove."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def modules_are_no_garbage() -> Iterator[None]:
+    """Every measurement collects garbage before: 0.2 s each if all that was imported is looked through."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def seconds(name: str, n: int, times: int) -> float:
@@ -49,7 +59,9 @@ def test_four_times_as_much_costs_four_times_as_much(name: str) -> None:
     n = 1000
     while seconds(name, n, 1) < ENOUGH and n < MOST:
         n *= 2
-    assert seconds(name, 4 * n, 3) < LIMIT * seconds(name, n, 3)
+    most = LIMIT * seconds(name, n, 3)
+    # What disturbs a measurement only adds to it: the larger body is measured again where it seems too slow.
+    assert seconds(name, 4 * n, 1) < most or seconds(name, 4 * n, 3) < most
 
 
 TIMES = {"merge": 2}

@@ -356,6 +356,7 @@ async def run_simulator(*arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=pipe, stderr=pipe)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_the_command_says_where_it_listens_and_ends_cleanly(number: signal.Signals) -> None:
     process = await run_simulator("--port", "0")
@@ -369,6 +370,7 @@ async def test_the_command_says_where_it_listens_and_ends_cleanly(number: signal
     assert (out, err, process.returncode) == (b"", b"", 0)
 
 
+@pytest.mark.process
 async def test_a_port_that_is_taken_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = await run_simulator("--port", str(taken.getsockname()[1]))

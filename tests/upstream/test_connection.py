@@ -338,7 +338,7 @@ async def test_tunnel_through_a_proxy(streaming: StreamingServer, trusting: Http
     listener = await asyncio.start_server(tunnel, "127.0.0.1", 0)
     async with listener:
         port = listener.sockets[0].getsockname()[1]
-        authority = trusting._transport.trusted_ca
+        authority = trusting.transport.trusted_ca
         calls = HttpClient(Transport(trusted_ca=authority, proxy=f"http://user:word@127.0.0.1:{port}"))
         for _ in range(2):
             assert await read(calls, f"{streaming.url}/once") == b"hello"

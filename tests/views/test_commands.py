@@ -17,6 +17,7 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.test import taddons, tflow
 
 from hunyuan_fix.cascade import Cascade
+from hunyuan_fix.observe.metrics import counter
 from hunyuan_fix.rules.explained import explanations
 from hunyuan_fix.views.commands import Commands
 from hunyuan_fix.vision.vision_call import DryRunVision
@@ -144,7 +145,7 @@ async def test_the_stores_below_are_listed_in_the_log_and_cleared(
     tried.proxy.master.options.update(hunyuan_store=f"sqlite:{tmp_path / 'store'}")
     endpoint.answer = chat_answer("a cat")
     await tried.post(json=IMAGE)
-    await tried.proxy.addon.services.chain.flush()
+    await tried.proxy.addon.runtime.chain.flush()
     tried.execute("hunyuan.cache.list")
     await until(lambda: "Store sqlite, descriptions listed: 1" in caplog.text)
     said = next(message for message in caplog.messages if "listed" in message)
@@ -162,6 +163,12 @@ async def test_stats(tried: Tried):
     lines = tried.execute("hunyuan.stats").splitlines()
     assert lines[0] == "exchanges 2, rewritten 1, observed 0"
     assert lines[-1] == "  parameters 1"
+
+
+async def test_a_new_metric_shows_up_by_its_definition_alone(tried: Tried):
+    toys = counter("hunyuan_toys_total", "Toys.", "colour")
+    tried.proxy.addon.runtime.metrics.add(toys, 2, "red")
+    assert tried.execute("hunyuan.stats").splitlines()[-1] == 'hunyuan_toys_total{colour="red"} 2'
 
 
 async def test_har(tried: Tried, endpoint: Endpoint, tmp_path: Path):

@@ -15,10 +15,9 @@ from mitmproxy import contentviews, http
 from mitmproxy.contentviews import Metadata
 from mitmproxy.test import taddons, tflow
 
-from hunyuan_fix import record, texts
+from hunyuan_fix import texts
 from hunyuan_fix.answers.repaired import KeptStream
-from hunyuan_fix.exchange import Change
-from hunyuan_fix.record import Record
+from hunyuan_fix.exchange import KEY, MAX_CHANGES, Change, Exchange
 from hunyuan_fix.route import Address, Route
 from hunyuan_fix.views.contentviews import VIEWS, ChatTranscript, HunyuanChanges
 from tests.kept_flows import saved_and_read
@@ -73,16 +72,16 @@ def master() -> Iterator[None]:
         yield
 
 
-def exchange(*changes: Change, **values: Any) -> tuple[http.HTTPFlow, Record]:
+def exchange(*changes: Change, **values: Any) -> tuple[http.HTTPFlow, Exchange]:
     flow = tflow.tflow(resp=True)
-    begun = record.start(flow.metadata, "POST", "/v1/chat/completions", CHAT, values.pop("mode", "repair"))
-    record.note(begun, changes)
+    begun = Exchange(profile="hunyuan", dialect="chat", method="POST", path="/v1/chat/completions", **values)
+    begun.note(changes)
+    flow.metadata[KEY] = begun.to_plain()
     flow.request.content = AFTER if changes else BEFORE
     flow.request.headers["content-type"] = "application/json"
     assert flow.response
     flow.response.content = ANSWER
     flow.response.headers["content-type"] = "application/json"
-    begun.update(values)  # type: ignore[typeddict-item]
     return flow, begun
 
 
@@ -139,7 +138,8 @@ def test_an_untouched_request_shows_json_and_has_a_transcript_to_choose():
 
 def test_what_changed_in_the_answer_only_is_no_rewritten_request():
     flow, begun = exchange()
-    record.note(begun, [Change("stop", "/choices/0", "cut")])
+    begun.note([Change("stop", "/choices/0", "cut")])
+    flow.metadata[KEY] = begun.to_plain()
     assert shown(flow.request, flow)[0] == "JSON"
     assert shown(flow.request, flow, "Hunyuan changes")[1].startswith(
         "The request's body left as it came.\n\n1 change\n"
@@ -161,7 +161,7 @@ def test_a_request_that_was_too_large_to_keep_says_so():
 
 
 def test_of_very_many_changes_the_page_says_that_there_are_more():
-    flow, _ = exchange(*[REMOVED] * (record.MAX_CHANGES + 5), rewritten=True, original=BEFORE)
+    flow, _ = exchange(*[REMOVED] * (MAX_CHANGES + 5), rewritten=True, original=BEFORE)
     assert shown(flow.request, flow)[1].startswith("The first 500 of\n500 changes\n")
 
 
@@ -218,7 +218,7 @@ plain: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=4)),
     max_leaves=8,
 )
-fields = st.sampled_from(sorted(record.start({}, "", "", None)))
+fields = st.sampled_from(sorted(Exchange().to_plain()))
 records = st.one_of(
     plain,
     st.dictionaries(st.one_of(fields, st.text(max_size=3)), plain),
@@ -266,7 +266,7 @@ ARBITRARY = tflow.tflow(resp=True)
 @example({"endpoint": "chat", "rewritten": True, "original": b"[" * 1020 + b"]" * 1020}, deep, "", None)
 def test_no_record_and_no_body_makes_a_view_raise(kept: Any, body: bytes, coding: str, content_type: str | None):
     flow = ARBITRARY
-    flow.metadata[record.KEY] = kept
+    flow.metadata[KEY] = kept
     assert flow.response
     flow.request.raw_content = flow.response.raw_content = body
     flow.response.headers["content-encoding"] = coding
@@ -291,7 +291,7 @@ def test_a_websocket_message_in_a_chat_exchange_is_no_chat_answer():
 
 
 def test_the_views_pages_can_be_shown_though_a_change_names_a_lone_surrogate():
-    flow, begun = exchange(Change("tools", "/tools/\ud800", "why"), rewritten=True, original=b'{"\\ud800": 1}')
+    flow, _ = exchange(Change("tools", "/tools/\ud800", "why"), rewritten=True, original=b'{"\\ud800": 1}')
     assert "/tools/\\ud800" in shown(flow.request, flow)[1]
-    assert begun["changes"] == [["tools", "/tools/\\ud800", "why"]]
+    assert flow.metadata[KEY]["changes"] == [["tools", "/tools/\\ud800", "why"]]
     assert saved_and_read(flow)

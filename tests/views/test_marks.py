@@ -9,15 +9,13 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.test import tflow
 from mitmproxy.utils import emoji
 
-from hunyuan_fix import record
+from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.views import marks
 
 
 def marked(flow: HTTPFlow | None = None, **values: Any) -> tuple[str, str]:
     flow = flow or tflow.tflow()
-    exchange = record.start(flow.metadata, "POST", "/", None, values.pop("mode", "repair"))
-    exchange.update(values)  # type: ignore[typeddict-item]
-    marks.mark(flow, exchange)
+    marks.mark(flow, Exchange(**values))
     return flow.marked, flow.comment
 
 

@@ -18,7 +18,7 @@ from scripts.lib import error_page
 
 ADDON = Path(__file__).parents[2] / "addon"
 SOURCES = sorted(ADDON.rglob("*.py"))
-OPTIONS = {"status", "type", "retry", "retry_after", "vendor"}
+OPTIONS = {"status", "type", "retry", "param", "retry_after", "vendor"}
 """Arguments of a call that aren't values for the message."""
 
 
@@ -99,10 +99,12 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("request_too_complex", 413, "invalid_request_error"),
         ("request_too_large", 413, "invalid_request_error"),
         ("stream_broken", 200, "upstream_error"),
+        ("stream_event_too_large", 200, "upstream_error"),
         ("stream_incomplete", 200, "upstream_error"),
         ("too_many_inputs", 400, "invalid_request_error"),
         ("unsupported_dimensions", 400, "invalid_request_error"),
         ("unsupported_input", 400, "invalid_request_error"),
+        ("untranslatable", 400, "invalid_request_error"),
         ("upstream_down", 503, "server_error"),
         ("upstream_error", 0, "invalid_request_error"),
         ("upstream_invalid_answer", 502, "server_error"),
@@ -130,6 +132,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "HOST_NOT_ALLOWED",
         "REQUEST_TOO_LARGE",
         "REQUEST_TOO_COMPLEX",
+        "UNTRANSLATABLE",
         "PROXY_LOOP",
         "RELAY_SECRET_UNKNOWN",
         "UPSTREAM_NOT_TRUSTED",

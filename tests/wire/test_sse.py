@@ -115,7 +115,7 @@ def test_an_oversized_event_passes_unread_in_bounded_memory(end: bytes, size: in
     found: list[Event] = []
     for chunk in cut(stream, cuts):
         found += parser.feed(chunk)
-        assert len(parser._buffer) <= 16 + len(chunk)
+        assert parser.held <= 16 + len(chunk)
     found += filter(None, [parser.finish()])
     assert b"".join(event.raw for event in found) == stream
     assert [event.data for event in found if event.data is not None][-1:] == [b"after"]

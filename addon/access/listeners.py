@@ -1,0 +1,68 @@
+"""Which of the proxy's listeners other machines can reach, and what clients and the lent key need then.
+
+A listener is given here by its configured address, `""` where none was configured (`hooks.proxy_modes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..config.option import OptionError, option
+from ..wire.host_names import is_loopback
+from .client_tokens import TokenSettings
+
+
+@dataclass(frozen=True)
+class ListenerSettings(TokenSettings):
+    """Whether other machines may use this proxy without authentication."""
+
+    allow_open: bool = option(
+        False,
+        "Allow a listen address beyond this machine without client tokens or proxyauth. The key is then lent to "
+        "nobody.",
+    )
+
+
+def open_addresses(hosts: Iterable[str]) -> list[str]:
+    """The configured listen addresses that other machines can reach. `hosts`: of each listener for any client."""
+    return [host for host in dict.fromkeys(hosts) if host and not is_loopback(host)]
+
+
+def check(open_to: Sequence[str], settings: ListenerSettings, *, password: bool) -> None:
+    """Refuse to be an open proxy by accident.
+
+    `open_to`: `open_addresses`; `password`: mitmproxy's `proxyauth` is set. Raises `OptionError`.
+    """
+    if open_to and not _authenticates(settings, password) and not settings.allow_open:
+        raise OptionError(
+            f"listening on {', '.join(open_to)} would let other machines use this proxy: give its clients tokens "
+            "(hunyuan_client_tokens_file, scripts/token), set proxyauth=user:password, or hunyuan_allow_open=true if "
+            "all may use it with their own keys"
+        )
+
+
+def why_key_is_not_lent(open_to: Sequence[str], settings: ListenerSettings, *, password: bool) -> str | None:
+    """Why the key is never lent, not even on this machine; `None` if it is lent.
+
+    Logged as a warning at the start if there is a key: a proxy that is open to other machines without authentication
+    would share it, since a client on this machine may act for another machine.
+    """
+    if not open_to or _authenticates(settings, password):
+        return None
+    return (
+        f"The API key is lent to nobody: this proxy is open to other machines ({', '.join(open_to)}) without a "
+        "password or token. Give its clients tokens (hunyuan_client_tokens_file, scripts/token) or set proxyauth."
+    )
+
+
+def requires_token(open_to: Sequence[str], settings: ListenerSettings) -> bool:
+    """Whether clients on other machines must send a token or sign in before anything else.
+
+    Without a token file it is false: then `proxyauth` alone decides.
+    """
+    return bool(open_to) and settings.client_tokens_file is not None and not settings.allow_open
+
+
+def _authenticates(settings: ListenerSettings, password: bool) -> bool:
+    return password or settings.client_tokens_file is not None

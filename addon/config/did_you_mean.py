@@ -1,0 +1,17 @@
+"""The known name that a misspelt one most resembles."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """The name among `known` that is most like `name`; `None` if none is close."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of a message about the unknown `name`: `; did you mean NAME?`, or nothing."""
+    near = did_you_mean(name, known)
+    return f"; did you mean {near}?" if near else ""

@@ -1,0 +1,14 @@
+"""OpenAI's embeddings API: a house language of its own."""
+
+from __future__ import annotations
+
+from .base import House
+from .chat import Chat
+
+
+class Embeddings(Chat):
+    """Embeddings, which are never streamed."""
+
+    name = "embeddings"
+    paths = ("/embeddings",)
+    house: House = "embeddings"

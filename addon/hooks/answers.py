@@ -1,0 +1,173 @@
+"""An answer on its way back: a stream repaired as it comes, a body repaired whole, errors with the status they mean."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from mitmproxy import http
+
+from ..access import cors
+from ..answers import repaired
+from ..dialects import DIALECTS
+from ..exchange import Exchange, Response
+from ..options import Settings
+from ..pipeline import Pipeline
+from ..relay import OWN_HEADER, TRIES_HEADER
+from ..runtime import Runtime
+from ..wire import rule_names
+from ..wire.content_coding import CodingError
+from ..workers import Abandoned
+from .respond import answer_preflight, in_clients_words, mark, restate
+
+logger = logging.getLogger("hunyuan_fix")
+
+_PACKED_COST = 100
+"""What a byte of a packed answer costs, in the units of `Workers`: a packed answer may be a hundred times as large."""
+
+
+class Answers:
+    """Takes answers back to their clients, under one set of options."""
+
+    def __init__(self, settings: Settings, runtime: Runtime, steps: Pipeline) -> None:
+        self._settings = settings
+        self._runtime = runtime
+        self._pipeline = steps
+
+    def begins(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """Decide at its headers how the answer of `flow` is passed on. Raises nothing."""
+        response = flow.response
+        if response is None or exchange.answered:
+            return
+        try:
+            self._let_page_read(flow.request, response, exchange)
+            mark(response, exchange)
+            exchange.tries = _tries(response)
+            if self._needs_preflight(flow.request, response, exchange):
+                return  # it is answered when the endpoint's own answer is here as a whole
+            if not exchange.dialect:
+                # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
+                known = bool(exchange.profile)
+                response.stream = response.status_code != 101 and (known or _is_stream(response))
+            elif self._is_chat(exchange) and response.status_code < 400 and _may_be_stream(response, exchange):
+                self._stream(response, exchange)
+        except Exception as error:
+            self._runtime.failed("An answer can't be repaired and passes as it comes", error)
+            response.stream = True
+
+    def _stream(self, response: http.Response, exchange: Exchange) -> None:
+        if response.raw_content is not None:
+            return  # another addon's answer, which mitmproxy sends whole
+        if exchange.mode == "observe":
+            response.stream = repaired.KeptStream(self._settings.keep_streams)
+            return
+        encoding = response.headers.get("content-encoding", "")
+        try:
+            stream = repaired.RepairedStream(exchange, self._pipeline, encoding, self._settings.keep_streams)
+        except CodingError:
+            logger.warning("The stream's content coding %s is not understood: it passes as it comes", encoding)
+            response.stream = True
+            return
+        response.headers.pop("content-encoding", None)
+        response.headers.pop("content-length", None)
+        if not _is_stream(response):
+            response.headers["content-type"] = repaired.EVENT_STREAM
+        response.stream = stream
+
+    def _let_page_read(self, request: http.Request, response: http.Response, exchange: Exchange) -> None:
+        """Let the web page that asked read an answer of the relay's own, and any answer if its origin is allowed."""
+        own = response.headers.pop(OWN_HEADER, None) is not None
+        if not exchange.profile or cors.is_preflight(request.method, request.headers):
+            return
+        if own or (
+            cors.ALLOW_ORIGIN not in response.headers
+            and cors.is_allowed(request.headers, self._settings.allowed_origins)
+        ):
+            cors.add(response.headers, cors.for_answer(request.headers))
+            if not own and exchange.mode != "observe":
+                exchange.note_name(rule_names.CORS)
+
+    def _needs_preflight(self, request: http.Request, response: http.Response, exchange: Exchange) -> bool:
+        """Whether `request` is the preflight of an allowed page and the endpoint has no answer to such a question."""
+        return (
+            bool(exchange.profile)
+            and cors.is_preflight(request.method, request.headers)
+            and cors.is_allowed(request.headers, self._settings.allowed_origins)
+            and not cors.answers_preflight(response.status_code, response.headers)
+        )
+
+    async def ends(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """Repair the whole answer of `flow`, unless it was streamed. Raises nothing."""
+        response = flow.response
+        started = time.perf_counter()
+        if response is None or exchange.answered:
+            return
+        if self._needs_preflight(flow.request, response, exchange):
+            answer_preflight(flow, exchange)
+            return
+        if not exchange.dialect or response.raw_content is None:
+            return
+        if exchange.mode == "observe":
+            return
+        raw, encoding = response.raw_content, response.headers.get("content-encoding", "")
+        cost = len(raw) * (_PACKED_COST if encoding else 1)
+        try:
+            if response.status_code >= 400:
+                retry_after = response.headers.get("retry-after")
+                status = response.status_code
+                refusal = await self._runtime.workers.run(
+                    lambda _: repaired.honest(exchange, status, raw, encoding, retry_after), cost
+                )
+                if refusal is not None:
+                    restate(response, in_clients_words(exchange, refusal))
+                    exchange.note_name(repaired.ERROR_RULE)
+            elif response.status_code in _WITH_ANSWER:
+                limit = self._settings.max_body
+                body = await self._runtime.workers.run(
+                    lambda _: repaired.repaired(exchange, self._pipeline, raw, encoding, limit), cost
+                )
+                if isinstance(body, Response):
+                    restate(response, in_clients_words(exchange, body) if body.status >= 400 else body)
+                elif body is not None:
+                    response.headers.pop("content-encoding", None)
+                    response.content = body
+            mark(response, exchange)
+        except (Abandoned, asyncio.CancelledError):
+            pass  # the process ends: the answer passes as it came
+        except Exception as error:
+            self._runtime.failed("An answer could not be repaired and passes as it came", error)
+        exchange.milliseconds += (time.perf_counter() - started) * 1000
+
+    @staticmethod
+    def _is_chat(exchange: Exchange) -> bool:
+        return DIALECTS[exchange.dialect].house == "chat"
+
+
+def _tries(response: http.Response) -> int:
+    tries = response.headers.get(TRIES_HEADER, "")
+    return int(tries) if tries.isdecimal() and tries.isascii() else 1
+
+
+_WITH_ANSWER = (200, 201, 203)
+"""Statuses of an answer that has a body (RFC 9110 section 15.3)."""
+
+_TELLS_NOTHING = ("", "text/plain", "application/octet-stream")
+"""Labels under which streams come, too."""
+
+
+def _label(response: http.Response) -> str:
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def _is_stream(response: http.Response) -> bool:
+    return _label(response) == repaired.EVENT_STREAM
+
+
+def _may_be_stream(response: http.Response, exchange: Exchange) -> bool:
+    """Whether an answer has to be sent on as it comes.
+
+    A whole body, known by its length or its label, is looked at first: then an error still has its status.
+    """
+    unlabelled = _label(response) in _TELLS_NOTHING and "content-length" not in response.headers
+    return _is_stream(response) or (exchange.streamed and unlabelled)

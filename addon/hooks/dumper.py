@@ -1,0 +1,22 @@
+"""mitmdump's own output of flows."""
+
+from __future__ import annotations
+
+from mitmproxy.options import Options
+
+
+def quieten(options: Options, ours: str, *, everything: bool) -> None:
+    """Hide flows from mitmdump's output, because the addon logs its own line for each exchange.
+
+    With a `flow_detail` set by the user, flows that match `ours` (a filter) are shown. A filter set by the user stays.
+    `everything`: mitmdump shows all flows as usual.
+    """
+    if "dumper_filter" not in options or options.dumper_filter not in (None, ours):
+        return
+    usual = options.default("flow_detail")
+    if everything and options.dumper_filter == ours:
+        options.dumper_filter, options.flow_detail = None, options.flow_detail or usual
+    elif not everything and options.flow_detail:  # without details nothing is shown
+        options.dumper_filter = ours
+        if options.flow_detail == usual:
+            options.flow_detail = 0

@@ -1,0 +1,39 @@
+"""The exchange of each mitmproxy flow that is under way, and its plain copy in the flow's metadata."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+from mitmproxy import http
+
+from ..exchange import KEY, Exchange, printable
+from ..route import Route
+
+_under_way: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
+
+
+def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair") -> Exchange:
+    """The exchange of a request whose headers came. `route` is `None` for one that is only watched."""
+    exchange = Exchange(
+        profile=route.profile if route else "",
+        dialect=(route.dialect or "") if route and mode != "off" else "",
+        base_url=printable(route.base_url) if route else "",
+        successors=bool(route and route.successors),
+        method=printable(flow.request.method),
+        path=printable(flow.request.path.partition("?")[0]),
+        mode=mode,
+        headers=flow.request.headers,
+    )
+    _under_way[flow] = exchange
+    save(flow, exchange)
+    return exchange
+
+
+def of(flow: http.HTTPFlow) -> Exchange | None:
+    """The exchange of `flow`; `None` if it isn't this addon's business, or was read from a file."""
+    return _under_way.get(flow)
+
+
+def save(flow: http.HTTPFlow, exchange: Exchange) -> None:
+    """Put `exchange` where views find it and files keep it."""
+    flow.metadata[KEY] = exchange.to_plain()

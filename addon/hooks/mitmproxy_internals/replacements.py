@@ -1,0 +1,157 @@
+"""Functions of mitmproxy that are replaced by faster ones, where mitmproxy's source is the one they were written for.
+
+They are replaced for the whole process while an instance of the addon wants it, and put back with the last of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+from weakref import WeakSet
+
+from mitmproxy import version
+
+from . import dispatch, values
+
+logger = logging.getLogger("hunyuan_fix")
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """Functions of mitmproxy's that are replaced together."""
+
+    subject: str
+    """What they do, for the log."""
+    known: Mapping[str, frozenset[str]]
+    """`module:name` of each function whose work is done otherwise -> `digest` of its source, of one or more versions.
+
+    A function that is called by a replaced one no more is among them.
+    """
+    by: Mapping[str, Callable[..., Any]]
+    """`module:class.name` -> the function that takes its place."""
+
+
+_DISPATCH = Replacement(
+    "event dispatch",
+    {
+        "mitmproxy.addonmanager:AddonManager.trigger_event": frozenset(["b763c59bc4992e33"]),
+        "mitmproxy.addonmanager:AddonManager.trigger": frozenset(["b19e37ceb2096421"]),
+        "mitmproxy.addonmanager:AddonManager.handle_lifecycle": frozenset(["38c97e792d1db5b7"]),
+        "mitmproxy.addonmanager:AddonManager.invoke_addon": frozenset(["13180532440359de"]),
+        "mitmproxy.addonmanager:AddonManager.invoke_addon_sync": frozenset(["212818268a95797b"]),
+        "mitmproxy.addonmanager:AddonManager._iter_hooks": frozenset(["350b419ab7284091"]),
+        "mitmproxy.addonmanager:traverse": frozenset(["bad3d9f88bdf9269"]),
+        "mitmproxy.addonmanager:safecall.__wrapped__": frozenset(["f2052c18340e99b0"]),
+        "mitmproxy.addonmanager:cut_traceback": frozenset(["760a58f630c0fa44"]),
+        "mitmproxy.hooks:Hook.args": frozenset(["5bab95f7aa358e18"]),
+    },
+    {
+        "mitmproxy.addonmanager:AddonManager.trigger_event": dispatch.trigger_event,
+        "mitmproxy.addonmanager:AddonManager.trigger": dispatch.trigger,
+        "mitmproxy.addonmanager:AddonManager.handle_lifecycle": dispatch.handle_lifecycle,
+        "mitmproxy.hooks:Hook.args": dispatch.args,
+    },
+)
+_TYPES = Replacement(
+    "type check of messages",
+    {
+        "mitmproxy.http:MessageData.__post_init__": frozenset(["f65088e210cd9cc1"]),
+        "mitmproxy.utils.typecheck:check_option_type": frozenset(["b60e47c7091fa795"]),
+    },
+    {"mitmproxy.http:MessageData.__post_init__": values.check_types},
+)
+_OPTIONS = Replacement(
+    "reading of options",
+    {
+        "mitmproxy.optmanager:_Option.current": frozenset(["6859c2d9c826806e"]),
+        "mitmproxy.optmanager:_Option.default.fget": frozenset(["cfc9882b8960757d"]),
+    },
+    {"mitmproxy.optmanager:_Option.current": values.current},
+)
+REPLACEMENTS = (_DISPATCH, _TYPES, _OPTIONS) if __debug__ else (_DISPATCH, _OPTIONS)
+"""All of them, each independent of the others. Under `python -O` mitmproxy doesn't check types."""
+
+_wanted_by: WeakSet[object] = WeakSet()
+_replaced: dict[str, Callable[..., Any]] = {}
+"""`module:class.name` -> mitmproxy's own function, of those that are replaced at present."""
+
+
+def want(instance: object) -> None:
+    """Replace what can be replaced, until `instance` says `release`. One line in the log says what can't, and why."""
+    if instance in _wanted_by:
+        return
+    if not _replaced and (reasons := _replace()):
+        logger.info("hunyuan_fast_dispatch: mitmproxy %s keeps its own %s.", version.VERSION, "; ".join(reasons))
+    _wanted_by.add(instance)
+
+
+def release(instance: object) -> None:
+    """Put mitmproxy's own functions back, unless another instance wants them replaced. May be called at any time."""
+    _wanted_by.discard(instance)
+    if not _wanted_by:
+        _put_back()
+
+
+def original(place: str) -> Callable[..., Any]:
+    """The function of mitmproxy's at `place` (`module:class.name`), whether it is replaced at present or not."""
+    owner, name = _owner(place)
+    function: Callable[..., Any] = _replaced.get(place) or getattr(owner, name)
+    return function
+
+
+def _put_back() -> None:
+    """Put mitmproxy's own functions back. What another script has put over a replaced one stays."""
+    for replacement in REPLACEMENTS:
+        for place, new in replacement.by.items():
+            owner, name = _owner(place)
+            if place in _replaced and getattr(owner, name) is new:
+                setattr(owner, name, _replaced[place])
+    _replaced.clear()
+
+
+def _replace() -> list[str]:
+    """Replace what can be. Returns what can't, each with its reason."""
+    reasons = []
+    for replacement in REPLACEMENTS:
+        if unknown := _unknown(replacement):
+            reasons.append(f"{replacement.subject} ({unknown})")
+            continue
+        for place, new in replacement.by.items():
+            owner, name = _owner(place)
+            _replaced[place] = getattr(owner, name)
+            setattr(owner, name, new)
+    return reasons
+
+
+def _unknown(replacement: Replacement) -> str | None:
+    """Why `replacement` can't take place; `None` where it can."""
+    for place, digests in replacement.known.items():
+        try:
+            owner, name = _owner(place)
+            if digest(getattr(owner, name)) not in digests:
+                return f"the source of {place.partition(':')[2]} is another one"
+        except (AttributeError, ImportError, OSError, TypeError, SyntaxError):
+            return f"the source of {place.partition(':')[2]} can't be read"
+    return None
+
+
+def digest(function: Callable[..., Any]) -> str:
+    """SHA-256 of a function's source, shortened. Raises `OSError` where the source isn't there."""
+    # The code object, not the function: `getsource` would look through a wrapper that somebody has put around it.
+    code: CodeType = function.__code__
+    return hashlib.sha256(inspect.getsource(code).encode()).hexdigest()[:16]
+
+
+def _owner(place: str) -> tuple[Any, str]:
+    module, _, path = place.partition(":")
+    *owners, name = path.split(".")
+    owner: Any = importlib.import_module(module)
+    for one in owners:
+        owner = getattr(owner, one)
+    return owner, name

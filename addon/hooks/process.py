@@ -1,0 +1,33 @@
+"""What the hooks hold, one per mitmproxy process: it outlives the addon's instance, which a hot reload replaces."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+from ..options import Settings
+from ..runtime import Runtime
+from .dispatch import Dispatcher
+from .draining import Draining
+from .finish import Finisher
+from .starting import Starting
+
+
+class Process:
+    """The runtime, and what keeps track of flows in it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.runtime = Runtime(settings)
+        self.dispatcher = Dispatcher(self.runtime.gate, self.runtime.relay)
+        self.finisher = Finisher(self.dispatcher, self.runtime.limits, self.runtime.metrics)
+        self.starting = Starting()
+        self.draining = Draining()
+
+
+_processes: WeakKeyDictionary[object, Process] = WeakKeyDictionary()
+
+
+def of(master: object, settings: Settings) -> Process:
+    """The process of a mitmproxy `master`; made under `settings` where it is new."""
+    if master not in _processes:
+        _processes[master] = Process(settings)
+    return _processes[master]

@@ -1,0 +1,65 @@
+"""Answers made here, and what every answer to a client of a known host carries: the headers that name the changes."""
+
+from __future__ import annotations
+
+from mitmproxy import http
+
+from ..access import cors
+from ..dialects import DIALECTS
+from ..exchange import Exchange, Response
+from ..wire import rule_names
+
+HEADER = "x-hunyuan-fix"
+"""Response header: the names of the rules applied."""
+OBSERVED_HEADER = "x-hunyuan-fix-observed"
+"""Response header under `hunyuan_mode=observe`: the names of the rules that would have been applied."""
+WARNING_HEADER = "x-hunyuan-fix-warning"
+
+
+def respond(flow: http.HTTPFlow, exchange: Exchange, response: Response) -> None:
+    """Answer `flow` with `response`, an error or an answer in the client's format; nothing is sent on.
+
+    An error is in OpenAI's shape and is put into the client's here.
+    """
+    if response.status >= 400:
+        response = in_clients_words(exchange, response)
+    flow.response = http.Response.make(response.status, response.body, dict(response.headers))
+    cors.add(flow.response.headers, cors.for_answer(flow.request.headers))
+    exchange.answered = True
+    mark(flow.response, exchange)
+
+
+def in_clients_words(exchange: Exchange, response: Response) -> Response:
+    """An error in OpenAI's shape, in the format of the exchange's client."""
+    dialect = DIALECTS.get(exchange.dialect)
+    if dialect is None or dialect.is_house:
+        return response
+    return dialect.error(response, exchange.note_of(dialect.name))
+
+
+def answer_preflight(flow: http.HTTPFlow, exchange: Exchange) -> None:
+    """Answer `flow`, a browser's preflight, in the endpoint's place: what the page asks for may be sent."""
+    flow.response = http.Response.make(204, b"", cors.for_preflight(flow.request.headers))
+    del flow.response.headers["content-length"]  # RFC 9110 section 8.6
+    exchange.answered = True
+    exchange.note_name(rule_names.CORS)
+    mark(flow.response, exchange)
+
+
+def restate(response: http.Response, other: Response) -> None:
+    """Turn the endpoint's `response` into `other`."""
+    response.headers.pop("content-encoding", None)
+    response.headers.update(other.headers)
+    response.status_code = other.status
+    response.reason = http.Response.make(other.status).reason if response.is_http11 else ""
+    response.content = other.body
+
+
+def mark(response: http.Response, exchange: Exchange) -> None:
+    """Say in the headers of `response` what was changed, and what is left of the client's limits."""
+    response.headers.update(exchange.limits)
+    if exchange.rules:
+        header = OBSERVED_HEADER if exchange.mode == "observe" else HEADER
+        response.headers[header] = ",".join(exchange.rules)
+    if exchange.warning:
+        response.headers[WARNING_HEADER] = exchange.warning

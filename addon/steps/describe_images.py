@@ -1,0 +1,41 @@
+"""The cascade as a step: images become text before a model that can't see them."""
+
+from __future__ import annotations
+
+from .. import profiles, texts
+from ..cascade import Cascade, CascadeSettings
+from ..config.option import part
+from ..exchange import Exchange, Response
+from ..options import Settings
+from ..texts.marks import tracked
+from ..vision.vision_call import DryRunVision
+from .base import Services, Step
+from .target import target_of
+
+
+class DescribeImages(Step):
+    """Under `hunyuan_mode=observe` it finds what would be asked and makes no vision call."""
+
+    name = "cascade"
+
+    def __init__(self, settings: Settings, services: Services) -> None:
+        super().__init__(settings, services)
+        self._dry_run = Cascade(DryRunVision())
+        self._dry_run.configure(part(settings, CascadeSettings))
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        """Put descriptions in the images' places. From the first image on, the original body must not go on."""
+        running = self._dry_run if exchange.mode == "observe" else self.services.cascade
+        profile = profiles.load(exchange.profile)
+        wanted = await self.services.workers.run(lambda _: running.wanted(exchange.chat, profile), exchange.cost)
+        found = await running.find(exchange.chat, exchange.size) if wanted else []
+        if not found:
+            return None
+        exchange.fails_closed = True
+        target = target_of(exchange, profile, self.settings)
+        described = await running.describe(
+            exchange.chat, found, profile, target, tracked(texts.load(self.settings.language))
+        )
+        exchange.note(described.changes)
+        exchange.vision_calls, exchange.cached = described.calls, described.cached
+        return described.refusal

@@ -1,0 +1,42 @@
+"""An embeddings request with more inputs than the endpoint takes is sent as several calls."""
+
+from __future__ import annotations
+
+from .. import profiles
+from ..exchange import Exchange, Response, tokens_used
+from ..rules import embeddings
+from ..wire import json_body
+from .base import PATIENCE, Step
+from .rules import context_of
+from .target import target_of
+
+TIMEOUT = 60.0
+"""Seconds for each call."""
+
+
+class SendBatches(Step):
+    """The answers to the calls are joined into one. Under `hunyuan_mode=observe` nothing is sent."""
+
+    name = "embeddings"
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        """Send the batches, if there is more than one."""
+        batches = embeddings.batches(exchange.chat, context_of(exchange, self.settings))
+        if len(batches) == 1:
+            return None
+        exchange.note_name(self.name)
+        if exchange.mode == "observe":
+            return None
+        profile = profiles.load(exchange.profile)
+        result = await self.services.batches.send(
+            batches,
+            target_of(exchange, profile, self.settings),
+            profile,
+            TIMEOUT,
+            tries=self.settings.own_tries,
+            patience=PATIENCE,
+        )
+        if isinstance(result, Response):
+            return result
+        exchange.tokens = tokens_used(result.get("usage"))
+        return Response(200, {"content-type": "application/json"}, json_body.serialise(result))

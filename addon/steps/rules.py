@@ -1,0 +1,71 @@
+"""The rules: a chat or an embeddings request becomes one that the profile accepts."""
+
+from __future__ import annotations
+
+from .. import profiles, rules, texts
+from ..answers import embeddings as packing
+from ..answers import tool_calls
+from ..exchange import Change, Exchange, JsonObject, Response
+from ..options import Settings
+from ..rules import embeddings
+from ..rules.context import RuleContext
+from ..workers import Checkpoint
+from .base import Step
+
+
+def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
+    """What the rules are given beside the body. Its plan is the exchange's."""
+    profile = profiles.load(exchange.profile)
+    return RuleContext(
+        profile=profile,
+        model=profile.model(exchange.chat.get("model")),
+        texts=texts.load(settings.language),
+        max_messages=settings.max_messages or profile.grammar.max_messages,
+        text_model=None if settings.cascade == "never" else settings.text_model or profile.text_model,
+        keep_params=settings.keep_params,
+        rerouted=exchange.successors,
+        successors=dict(settings.successors),
+        plan=exchange.plan,
+    )
+
+
+class Rules(Step):
+    """Every chat rule, in its order. What they undo in the answer is in the exchange's plan."""
+
+    name = "rules"
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        """Repair the chat body; in a thread where it is large."""
+        context = context_of(exchange, self.settings)
+
+        def apply(checkpoint: Checkpoint) -> list[Change]:
+            return rules.apply_chat(exchange.chat, context, checkpoint)
+
+        exchange.note(await self.services.workers.run(apply, exchange.cost))
+        exchange.plan.tools = tool_calls.offered(exchange.chat)
+        return None
+
+
+class EmbeddingRules(Step):
+    """What the endpoint doesn't take leaves an embeddings body; vectors are packed as they were asked for."""
+
+    name = "embeddings"
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        """Repair the body, or refuse what no repair can make acceptable."""
+        context = context_of(exchange, self.settings)
+
+        def apply(_: Checkpoint) -> Response | list[Change]:
+            return embeddings.check(exchange.chat, context) or rules.apply_embeddings(exchange.chat, context)
+
+        result = await self.services.workers.run(apply, exchange.cost)
+        if isinstance(result, Response):
+            return result
+        exchange.note(result)
+        return None
+
+    def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
+        """Pack the vectors in base64 where the client asked for that."""
+        changes = packing.pack(answer) if exchange.plan.base64_embeddings else []
+        exchange.note(changes)
+        return bool(changes)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mitmproxy.http import Headers, MessageData, RequestData, ResponseData
+from mitmproxy.optmanager import _Option
+
+from hunyuan_fix.hooks.mitmproxy_internals import replacements, values
+
+
+class Named(str):
+    __slots__ = ()
+
+
+class OwnHeaders(Headers):
+    pass
+
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(max_size=3),
+    st.binary(max_size=3),
+    st.sampled_from([Headers(), OwnHeaders(), Named("x"), [], (), object()]),
+)
+GOOD: dict[type[MessageData], dict[str, Any]] = {}
+GOOD[RequestData] = {
+    "http_version": b"HTTP/1.1",
+    "headers": Headers(),
+    "content": b"",
+    "trailers": None,
+    "timestamp_start": 1.5,
+    "timestamp_end": None,
+    "host": "localhost",
+    "port": 1,
+    "method": b"GET",
+    "scheme": b"http",
+    "authority": b"",
+    "path": b"/",
+}
+GOOD[ResponseData] = {name: GOOD[RequestData][name] for name in list(GOOD[RequestData])[:6]} | {
+    "status_code": 200,
+    "reason": b"OK",
+}
+
+
+def verdict(check: Any, data: MessageData) -> str | None:
+    try:
+        check(data)
+    except TypeError as error:
+        return str(error)
+    return None
+
+
+@given(st.data(), st.sampled_from(list(GOOD)))
+def test_what_is_wrong_in_a_message_is_refused_in_the_same_words(data: st.DataObject, kind: type[MessageData]):
+    message = kind.__new__(kind)
+    own = replacements.original("mitmproxy.http:MessageData.__post_init__")
+    vars(message).update(GOOD[kind])
+    assert verdict(own, message) is verdict(values.check_types, message) is None
+    wrong = data.draw(st.dictionaries(st.sampled_from(list(GOOD[kind])), ANYTHING, max_size=2))
+    vars(message).update(wrong)
+    assert verdict(values.check_types, message) == verdict(own, message)
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_right_message_costs_no_call_of_mitmproxys_check(kind: type[MessageData], monkeypatch: pytest.MonkeyPatch):
+    def check(_: MessageData) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(values, "_check_all", check)
+    message = kind.__new__(kind)
+    vars(message).update(GOOD[kind])
+    values.check_types(message)
+    vars(message).update(timestamp_start=1, timestamp_end=2, content=None, trailers=Headers())
+    values.check_types(message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "given"),
+    [(bool, True, False), (int, 1, 2), (str, "a", Named("b")), (str | None, "a", None), (Sequence[str], ["a"], ["b"])],
+)
+def test_an_option_has_the_value_that_mitmproxy_reads(kind: Any, default: object, given: object):
+    option = _Option("any", kind, default, "help", None)
+    own = replacements.original("mitmproxy.optmanager:_Option.current")
+    assert values.current(option) == own(option) == default
+    option.set(given)
+    assert values.current(option) == own(option) == given
+    assert type(values.current(option)) is type(own(option))
+
+
+def test_a_list_that_was_read_can_be_changed_without_changing_the_option():
+    option = _Option("any", Sequence[str], ["a"], "help", None)
+    values.current(option).append("b")
+    assert values.current(option) == ["a"]
+    option.set(["c"])
+    values.current(option).append("d")
+    assert values.current(option) == ["c"]
