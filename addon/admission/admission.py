@@ -60,7 +60,7 @@ class Admission:
             self._replace(leases)
 
     async def admit(self, account: Account, *, until: float, ahead: bool = False) -> Slot:
-        """A slot for one call of `account`, which must be released whatever becomes of the call.
+        """A slot for one call of `account`, which must be released on every way out of the call.
 
         Waits its turn, first come first served, until `until` (on `clock`) or for `hunyuan_queue_timeout`, whichever
         is shorter. `ahead`: before new calls, for calls whose request was let in before (finished cascades, further

@@ -27,7 +27,6 @@ KEPT_FOR = 30.0
 type Origin = tuple[str, str, int | None]
 """Scheme, host and port; `None`: the scheme's own."""
 
-
 _VERSIONS = {
     "SSL3": ssl.TLSVersion.SSLv3,
     "TLS1": ssl.TLSVersion.TLSv1,
@@ -35,7 +34,7 @@ _VERSIONS = {
     "TLS1_2": ssl.TLSVersion.TLSv1_2,
     "TLS1_3": ssl.TLSVersion.TLSv1_3,
 }
-"""mitmproxy's names; its `UNBOUNDED` is whatever the system can do."""
+"""mitmproxy's names; its `UNBOUNDED` sets no bound."""
 
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "host name not found"),
@@ -56,7 +55,7 @@ def request(
 
 @contextmanager
 def failures(*, begun: bool) -> Iterator[None]:
-    """Raise `CallTimedOut` or `CallFailed` for whatever keeps a call from its answer."""
+    """Raise `CallTimedOut` or `CallFailed` for any failure of a call."""
     try:
         yield
     except httpx.TimeoutException:

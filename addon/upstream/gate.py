@@ -39,7 +39,7 @@ class Gate:
         """Leave for one call to the base URL `upstream`, once a slot of `account` is free. Raises `CallRefused`.
 
         `until`: when, on the admission's clock, the wait ends; `ahead`: before calls that came in the meantime. The
-        permit is taken last and without a wait after it, so a caller who leaves the queue holds up no probe.
+        permit is taken last and without a wait after it, so a call that leaves the queue holds up no probe.
         """
         self._breaker.look(upstream)
         slot = await self._admission.admit(account, until=until, ahead=ahead)

@@ -1,4 +1,4 @@
-"""Time and chance, as whatever waits and tries again uses them. Tests give their own."""
+"""Time and chance, for code that waits and tries again. Tests give their own."""
 
 from __future__ import annotations
 
