@@ -39,7 +39,8 @@ class RateLimits:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._quota = quota
-        self._budget = budget
+        self.budget = budget
+        """Seconds. May be changed at any time."""
         self._clock = clock
         self._memory: Windows | None = None
         self._redis: Redis | None = None
@@ -79,7 +80,7 @@ class RateLimits:
 
         if (redis := self._redis) is not None:
             try:
-                return await self._guard.run("writing", lambda: question(self._in_redis(redis)), self._budget)
+                return await self._guard.run("writing", lambda: question(self._in_redis(redis)), self.budget)
             except Bypassed:
                 pass
         self._memory = self._memory or Windows()

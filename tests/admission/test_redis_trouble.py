@@ -81,6 +81,17 @@ async def test_leases_granted_while_a_probe_is_on_its_way(
     await until_held(redis, 2)
 
 
+async def test_a_probe_does_not_wait_for_the_next_renewal(new_worker: NewWorker, redis_server: RedisServer) -> None:
+    worker = new_worker(lasts=LONG)
+    await worker.admit(3)
+    await asyncio.sleep(0.01)  # the keeper is waiting for the renewal by now
+    redis_server.stop()
+    await worker.admit(3)
+    assert not worker.leases.state().answers
+    redis_server.start()
+    await until_answering(worker)
+
+
 async def test_a_redis_that_was_never_there(new_worker: NewWorker, redis_server: RedisServer) -> None:
     redis_server.stop()
     worker = new_worker()

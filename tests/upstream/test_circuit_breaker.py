@@ -179,6 +179,21 @@ def test_memory_is_bounded(breaker: Breaker, monkeypatch: pytest.MonkeyPatch) ->
     assert breaker.open() == [f"http://a.example:{port}" for port in range(20, 30)]
 
 
+def test_upstreams_that_answer_push_out_none_that_is_down(breaker: Breaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker_module, "MOST_CIRCUITS", 10)
+    call(breaker, *[Verdict.DOWN] * 3)
+    for port in range(30):
+        call(breaker, Verdict.UP, upstream=f"http://a.example:{port}")
+    assert breaker.open() == [A]
+
+
+def test_calls_at_once_share_a_circuit(breaker: Breaker) -> None:
+    permits = [breaker.permit(A) for _ in range(3)]
+    for permit in permits:
+        permit.end(Verdict.DOWN)
+    assert breaker.open() == [A]
+
+
 @dataclass
 class Model:
     """The circuit in the plainest words, with every call written down."""
