@@ -14,6 +14,7 @@ from tests.admission.workers import (
     LONG,
     LatePipelines,
     NewWorker,
+    held,
     until_answering,
     until_held,
 )
@@ -141,3 +142,17 @@ async def test_closing_does_not_wait_for_redis(new_worker: NewWorker, redis_serv
         await worker.admission.aclose()
         await worker.leases.aclose()
     redis_server.resume()
+
+
+async def test_closing_gives_back_even_in_a_pause(
+    new_worker: NewWorker, redis_server: RedisServer, redis: Redis
+) -> None:
+    worker = new_worker(lasts=LONG, probe_every=LONG, budget=0.2)
+    await worker.admit(3)
+    redis_server.pause()
+    await worker.admit(3)
+    assert not worker.leases.state().answers
+    redis_server.resume()
+    await until_held(redis, 2)  # the question that was given up arrives late
+    await worker.leases.aclose()
+    assert await held(redis) == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -9,12 +10,14 @@ import pytest
 
 from hunyuan_fix.admission import Account, Admission
 from hunyuan_fix.exchange import Response
-from hunyuan_fix.upstream.calls import Calls
+from hunyuan_fix.upstream.calls import Calls, RetriedCall
 from hunyuan_fix.upstream.circuit_breaker import Breaker
 from hunyuan_fix.upstream.client import CallFailed, CallTimedOut, HttpClient
 from hunyuan_fix.upstream.gate import CallRefused, Gate
+from hunyuan_fix.upstream.retry import Retryable
 from hunyuan_fix.upstream.target import Target
-from tests.vision_server import Reply, VisionServer, chat, error, never, vision_server
+from hunyuan_fix.upstream.timing import Timing
+from tests.vision_server import Received, Reply, VisionServer, chat, error, never, vision_server
 
 
 @dataclass
@@ -28,7 +31,8 @@ class Setting:
 
     def __post_init__(self) -> None:
         self.admission.configure(queue_max=10, queue_timeout=60.0, leases=None)
-        self.calls = Calls(self.http_client, Gate(self.admission, self.breaker))
+        self.gate = Gate(self.admission, self.breaker)
+        self.calls = Calls(self.http_client, self.gate)
         self.target = Target(self.server.url, {"authorization": "Bearer k"}, Account("hunyuan:1", 1))
 
     async def post(self, seconds: float = 10.0, patience: float = 60.0, ends: float = math.inf) -> Response:
@@ -148,3 +152,49 @@ async def test_without_an_account_there_is_no_gate(setting: Setting) -> None:
     setting.target = Target(setting.server.url, {})
     await asyncio.gather(*(setting.post() for _ in range(3)))
     assert setting.admission.state().admitted == 0
+
+
+async def test_a_further_try_goes_ahead_of_new_calls(setting: Setting) -> None:
+    order: list[str] = []
+    hold = asyncio.Event()
+    others: list[asyncio.Task[Response]] = []
+
+    async def handle(received: Received) -> Reply:
+        name = received.body["name"]
+        order.append(name)
+        if name == "other":
+            await hold.wait()
+        return error(429) if order == ["retried"] else chat("x")
+
+    def start(name: str) -> None:
+        body = json.dumps({"name": name}).encode()
+        call = setting.calls.send(setting.target, "/x", body, timeout=10.0, until=math.inf)
+        others.append(asyncio.create_task(call))
+
+    async def sleep(_: float) -> None:
+        start("other")
+        await setting.server.until(lambda: setting.server.running == 1)
+        start("later")
+        await setting.waiting(1)
+
+    async def release() -> None:
+        await setting.waiting(2)
+        hold.set()
+
+    setting.server.handler = handle
+    retried: RetriedCall[Response] = RetriedCall(
+        name="test",
+        target=setting.target,
+        path="/x",
+        body=b'{"name": "retried"}',
+        read=lambda answer: answer if answer.status == 200 else Retryable("limited", answer),
+        failed=lambda _: Response(502, {}, b""),
+        tries=2,
+        timeout=10.0,
+        until=math.inf,
+    )
+    releasing = asyncio.create_task(release())
+    calls = Calls(setting.http_client, setting.gate, Timing(sleep=sleep))
+    assert (await retried.send(calls)).status == 200
+    await asyncio.gather(releasing, *others)
+    assert order == ["retried", "other", "retried", "later"]

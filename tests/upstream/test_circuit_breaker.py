@@ -146,6 +146,7 @@ def test_switched_off_it_forgets(breaker: Breaker, clock: Clock) -> None:
     breaker.configure(failures=0, seconds=30.0)
     probe.end(Verdict.DOWN)
     assert blocked(breaker) is None
+    assert breaker.counts.opened == 1
     breaker.configure(failures=1, seconds=30.0)
     assert blocked(breaker) is None
 
