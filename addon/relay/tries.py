@@ -187,7 +187,7 @@ class Call:
 
     async def _stream(self, answer: Answer, events: EventStream) -> _Outcome:
         """Hold a stream until it has begun, then pass it on."""
-        came = bytearray()
+        received = bytearray()
         self._events = events
         held = _Held(self._client, answer.status, self._marked(headers.for_stream(answer.headers)))
         # Clients wait 120 s for the first byte, and from the deadline on nothing would be tried again.
@@ -196,18 +196,18 @@ class Call:
             async with aclosing(answer.chunks()) as chunks:
                 async for chunk in chunks:
                     if not events.begun:
-                        came += chunk
+                        received += chunk
                     data = events.feed(chunk)
                     if events.whole and not self._client.begun:
                         giving_up.cancel()  # a whole body is sent when it is complete
-                        if len(came) > MAX_ANSWER:
+                        if len(received) > MAX_ANSWER:
                             return self._unusable(flaws.TOO_LARGE, answer)
                         continue
                     await held.pass_on(data, begun=events.begun)
                     if events.flaw and not self._client.begun:
                         return self._unusable(events.flaw, answer)
             if events.whole and not self._client.begun:
-                return await self._judged(bytes(came), answer, headers.as_json(answer.headers))
+                return await self._judged(bytes(received), answer, headers.as_json(answer.headers))
             await held.pass_on(events.finish(), begun=events.begun)
             if events.flaw and not self._client.begun:
                 return self._unusable(events.flaw, answer)
