@@ -195,3 +195,12 @@ def test_nesting_is_bounded_alike_however_it_is_read(leaf: str) -> None:
 def test_nothing_is_written_that_json_has_no_form_for() -> None:
     with pytest.raises(TypeError):
         serialise({"a": object()})
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'"{}"', b"null", b"NaN", b"[" * 5000])
+def test_only_an_object_is_parsed_as_one(data: bytes) -> None:
+    assert json_body.parse_object(data) is None
+
+
+def test_an_object_is_parsed() -> None:
+    assert json_body.parse_object(b'\xef\xbb\xbf{"a": [1]}') == {"a": [1]}
