@@ -94,8 +94,12 @@ class Image:
 
 
 def suspected(body: JsonObject) -> bool:
-    """Whether any message of `body` may hold an image. Quick: no part is searched closely."""
-    return any(map(_suspicious, (message.get("content") for message in _messages(body))))
+    """Whether any message of `body` may hold an image: a look at each part, a few searches in each text."""
+    for message in _messages(body):
+        content = message.get("content")
+        if content is not None and _suspicious(content):
+            return True
+    return False
 
 
 def find(body: JsonObject) -> list[Image]:
