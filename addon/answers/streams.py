@@ -6,9 +6,10 @@ import re
 
 from ..exchange import AnswerPlan, Change, JsonObject
 from ..wire import json_body, proxy_errors, rule_names, sse
+from .event_shape import Shape
 from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
-from .tool_placing import ToolNames, TooMany
+from .tool_placing import Call, ToolNames, TooMany
 from .whole import origin
 
 _HEAD = ("id", "object", "created", "model")
@@ -39,6 +40,9 @@ class ChatStream:
         self._parser = sse.Parser()
         self._names = ToolNames(plan)
         self._choices: dict[int, StreamChoice] = {}
+        # What the event before was like, and the call that it went on with, if it did with one.
+        self._shape: Shape | None = None
+        self._going_on: tuple[ToolFrames, Call] | None = None
         self._head: JsonObject = {}
         # The last bytes that passed unread, and whether text was in any: an end of our own has to know.
         self._unread = b""
@@ -70,16 +74,19 @@ class ChatStream:
         """Take in bytes as they arrive, give out what can be sent on."""
         if self.broken:
             return _pieces(data)
-        if data.endswith(_PLAIN_END) and not self._holds_text and self._parser.is_empty and _needs_nothing(data):
-            # Whole events, as most chunks are: 1 µs, where cutting them up first takes 4.
-            self._pass_unread(data)
-            return [data]
         sent: list[bytes] = []
+        uncut = data
         try:
+            # Whole events, as most chunks are, pass without being cut up first.
+            if data.endswith(_PLAIN_END) and self._parser.is_empty and len(data) <= sse.MAX_EVENT:
+                at_once = self._sent_unread(data)
+                if at_once is not None:
+                    return [at_once]
+            uncut = b""
             for event in self._parser.feed(data):
                 sent.append(self._sent_for(event))
         except Exception as failure:
-            sent.append(self._given_up(failure))
+            sent.append(self._given_up(failure) + uncut)
         return _pieces(b"".join(sent))
 
     def finish(self) -> list[bytes]:
@@ -115,13 +122,34 @@ class ChatStream:
         return sse.event(proxy_errors.STREAM_INCOMPLETE().body())
 
     def _sent_for(self, event: sse.Event) -> bytes:
-        if not self._holds_text and _needs_nothing(event.raw):
-            self._pass_unread(event.raw)
+        if event.opaque:
             return event.raw
         self._unsent = event.raw
-        sent = self._read(event)
+        sent = self._sent_unread(event.raw)
+        if sent is None:
+            self._shape = self._going_on = None
+            sent = self._read(event)
         self._unsent, self._held = b"", {}
         return sent
+
+    def _sent_unread(self, data: bytes) -> bytes | None:
+        """What to send for one or more whole events, if their bytes tell; `None` where they have to be read."""
+        shape = self._shape
+        if shape is not None:
+            text = shape.text_in(data)
+            if text is not None:
+                if self._going_on is None:
+                    self._pass_unread(data)
+                    return data
+                frames, call = self._going_on
+                if frames.add(call, text):
+                    return shape.sent_for(data, text)
+        if self._holds_text or not _needs_nothing(data):
+            return None
+        self._pass_unread(data)
+        end = data.rfind(_PLAIN_END, 0, -len(_PLAIN_END))
+        self._shape, self._going_on = Shape.of_text(data if end < 0 else data[end + len(_PLAIN_END) :]), None
+        return data
 
     def _pass_unread(self, data: bytes) -> None:
         if data.find(b'"id"') >= 0:
@@ -177,12 +205,15 @@ class ChatStream:
 
     def _repaired(self, event: sse.Event, chunk: JsonObject) -> bytes:
         choices = chunk.get("choices")
-        self._head = _head_in(chunk) or self._head
+        head = _head_in(chunk)
+        if head:
+            self._head, self._unread = head, b""
         before = b""
         if isinstance(chunk.get("usage"), dict):
             self.usage = chunk["usage"]
             if not choices:
                 before = b"".join(self._events(index, self._choice(index).end_text()) for index in self._choices)
+        frame = _only_frame(choices)
         changed = False
         for place, choice in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(choice, dict):
@@ -193,9 +224,15 @@ class ChatStream:
                 # The native API says "" until the end.
                 if isinstance(choice.get("finish_reason"), str):
                     self.finish_reason = choice["finish_reason"] or self.finish_reason
-        if not changed:
-            return before + event.raw
-        return before + (b"" if _says_nothing(chunk) else event.with_data(json_body.serialise(chunk)))
+        sent = event.raw
+        if changed:
+            sent = b"" if _says_nothing(chunk) else event.with_data(json_body.serialise(chunk))
+        if frame is not None and sent and not self._holds_text:
+            frames = self._choice(_index(choices[0])).frames
+            call = frames.goes_on(frame)
+            if call is not None:
+                self._shape, self._going_on = Shape.of_arguments(event.raw, sent), (frames, call)
+        return before + sent
 
     def _choice(self, index: int) -> StreamChoice:
         """The choice `index`, which the event that is being read may change."""
@@ -221,8 +258,8 @@ class ChatStream:
         return b"".join(self._event(index, delta, None) for delta in deltas)
 
     def _event(self, index: int, delta: JsonObject, finish_reason: str | None) -> bytes:
-        if not self._head:
-            self._head = _head_of(self._unread)
+        if self._unread:
+            self._head, self._unread = _head_of(self._unread) or self._head, b""
         choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
         return sse.event(json_body.serialise({**self._head, "choices": [choice]}))
 
@@ -245,6 +282,15 @@ def _head_in(chunk: JsonObject) -> JsonObject:
     return {key: chunk[key] for key in _HEAD if key in chunk} if "id" in chunk else {}
 
 
+def _only_frame(choices: object) -> JsonObject | None:
+    """The frame of a tool call, if a chunk's choices are one that goes on, and its frames are one."""
+    choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
+    delta = choice.get("delta") if isinstance(choice, dict) and not choice.get("finish_reason") else None
+    frames = delta.get("tool_calls") if isinstance(delta, dict) else None
+    frame = frames[0] if isinstance(frames, list) and len(frames) == 1 else None
+    return frame if isinstance(frame, dict) else None
+
+
 def _needs_nothing(raw: bytes) -> bool:
     """Whether an event, or several, needs no repair and tells nothing, by its bytes alone.
 
@@ -254,8 +300,7 @@ def _needs_nothing(raw: bytes) -> bool:
     """
     found = raw.find
     return not (
-        found(b'"tool_calls"') >= 0
-        or found(b'"function_call"') >= 0
+        found(b"_call") >= 0  # tool_calls, function_call
         or found(b'"error"') >= 0
         or found(b"[DONE]") >= 0
         or found(b"\\u00") >= 0  # a key may be spelt with escapes
@@ -265,8 +310,13 @@ def _needs_nothing(raw: bytes) -> bool:
 
 
 def _says_more_than_null(raw: bytes, key: bytes) -> bool:
-    count = raw.count(key)
-    return count > 0 and count != raw.count(key + b":null") + raw.count(key + b": null")
+    place = raw.find(key)
+    while place >= 0:
+        place += len(key)
+        if raw[place : place + 5] != b":null" and raw[place : place + 6] != b": null":
+            return True
+        place = raw.find(key, place)
+    return False
 
 
 def _chunk(data: bytes) -> JsonObject | None:

@@ -41,6 +41,7 @@ class ToolFrames:
         self._incomplete: set[int] = set()
         self._blank: set[int] = set()
         self._held: Call | None = None
+        self._went_on: Call | None = None
         self._origin = origin
 
     @property
@@ -84,6 +85,20 @@ class ToolFrames:
         elif changed:
             del delta["tool_calls"]
         return changed
+
+    def goes_on(self, frame: JsonObject) -> Call | None:
+        """The call that frames like `frame`, the last one repaired, go on with: `add` then does for `repair`.
+
+        Frames like it differ in the text of their arguments alone.
+        """
+        return self._went_on if self._went_on is self._placing.goes_on(frame) else None
+
+    def add(self, call: Call, text: str) -> bool:
+        """Take the next piece of a call's arguments; false where it takes `repair` to tell what it is."""
+        if call.text.complete or not text or text.isspace():
+            return False
+        self._take(call, text)
+        return True
 
     def end(self, delta: JsonObject | None, *, cut: bool, at: str, note: Note) -> list[JsonObject]:
         """The frames that the client still lacks at the choice's end, to be sent before `delta`, its last.
@@ -155,6 +170,7 @@ class ToolFrames:
 
     def _frames_for(self, frame: JsonObject, at: str, note: Note) -> list[JsonObject]:
         """What to send for one frame."""
+        self._went_on = None
         known = len(self._calls)
         call, text, piece = self._placing.place(frame)
         if call is None:
@@ -164,6 +180,8 @@ class ToolFrames:
         released = self._release(at, note) if len(self._calls) > known else []
         self._take(call, text)
         if call.sent:
+            # A frame with a part of the name is sent with it, another one like it isn't.
+            self._went_on = None if piece else call
             later = _later(call, frame, text, piece)
             if _differ(later, frame):
                 note(Change(rule_names.TOOL_FRAMES, at, _FRAMES))

@@ -35,6 +35,9 @@ class Event:
         """The `data` lines, joined by newlines; None where there are none, or where the piece is opaque."""
         if self.opaque:
             return None
+        raw = self.raw
+        if raw.startswith(b"data: ") and raw.endswith(b"\n\n") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
+            return raw[6:-2]
         lines = [_value(line) for line in self._lines() if _field(line) == b"data"]
         return b"\n".join(lines) if lines else None
 
@@ -54,8 +57,7 @@ class Event:
         return complete(b"".join(lines))
 
     def _lines(self) -> list[bytes]:
-        # bytes.splitlines knows exactly the three line ends of the format
-        return self.raw.splitlines()
+        return self.raw.splitlines()  # of bytes it knows exactly the format's three line ends
 
 
 class Parser:
