@@ -240,7 +240,7 @@ class ChatStream:
         if choice is None:
             if len(self._choices) >= MAX_CHOICES:
                 raise TooMany
-            frames = ToolFrames(self._names, index, origin(self._head))
+            frames = ToolFrames(self._names, index, lambda: origin(self._last_head()))
             choice = self._choices[index] = StreamChoice(self._plan, frames)
         if index not in self._held:
             self._held[index] = choice.held
@@ -258,10 +258,13 @@ class ChatStream:
         return b"".join(self._event(index, delta, None) for delta in deltas)
 
     def _event(self, index: int, delta: JsonObject, finish_reason: str | None) -> bytes:
+        choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
+        return sse.event(json_body.serialise({**self._last_head(), "choices": [choice]}))
+
+    def _last_head(self) -> JsonObject:
         if self._unread:
             self._head, self._unread = _head_of(self._unread) or self._head, b""
-        choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
-        return sse.event(json_body.serialise({**self._head, "choices": [choice]}))
+        return self._head
 
     def _given_up(self, failure: Exception) -> bytes:
         """Everything that was not sent yet, as it came."""

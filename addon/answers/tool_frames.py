@@ -29,11 +29,11 @@ _NAMES = "the tool has the client's name for it again"
 class ToolFrames:
     """The calls of one choice, frame by frame.
 
-    `number` is the choice's, `origin` names the answer: the ids of calls without one are made from them. Methods that
+    `number` is the choice's, `origin()` names the answer: the ids of calls without one are made from them. Methods that
     take frames raise `TooMany` past `MAX_CALLS` calls.
     """
 
-    def __init__(self, names: ToolNames, number: int = 0, origin: str = "") -> None:
+    def __init__(self, names: ToolNames, number: int = 0, origin: Callable[[], str] = str) -> None:
         self._names = names
         self._number = number
         self._placing = Placing(names)
@@ -228,8 +228,10 @@ class ToolFrames:
 
     def _id(self, call: Call) -> str:
         """The call's id, or the one that is made for it."""
-        made = hashlib.sha256(f"{self._origin}/{self._number}/{call.index}".encode("utf-8", "replace"))
-        return call.id or f"call_{made.hexdigest()[:24]}"
+        if call.id:
+            return call.id
+        made = hashlib.sha256(f"{self._origin()}/{self._number}/{call.index}".encode("utf-8", "replace"))
+        return f"call_{made.hexdigest()[:24]}"
 
     def _take(self, call: Call, text: str) -> None:
         call.text.feed(text)

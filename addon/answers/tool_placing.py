@@ -133,10 +133,7 @@ class Placing:
         if not isinstance(function.get("arguments"), str):
             return None
         identity, key, name = _identity(frame.get("id")), _key(frame.get("index")), function.get("name")
-        if identity:
-            known = self._by_id.get(identity) is call
-        else:
-            known = key is None or self._by_index.get(key) is call
+        known = self._by_id.get(identity) is call if identity else key is None or self._by_index.get(key) is call
         return call if known and (not isinstance(name, str) or name in ("", call.name)) else None
 
     def _begun(self, identity: str) -> Call:

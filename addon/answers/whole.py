@@ -26,7 +26,7 @@ def repair_answer(answer: JsonObject, plan: AnswerPlan) -> list[Change]:
     for place, choice in enumerate(choices if isinstance(choices, list) else ()):
         if isinstance(choice, dict):
             at, note = f"/choices/{place}", changes.append
-            frames = ToolFrames(names, place, origin(answer))
+            frames = ToolFrames(names, place, lambda: origin(answer))
             calls = _repair_message(choice, plan, frames, at, note)
             rename_finish_reason(choice, plan, at, note, calls=calls)
     return changes
