@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import json_body, proxy_errors, rule_names, sse
+from ..wire import chat_events, json_body, proxy_errors, rule_names, sse
 from .event_shape import Shape
 from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
@@ -160,9 +160,9 @@ class ChatStream:
         data = event.data
         if data is None:
             return event.raw
-        if _is_done(data):
+        if sse.is_done(data):
             return self._closed(event)
-        chunk = _chunk(data)
+        chunk = json_body.parse_object(data)
         if chunk is None:
             self.unreadable += 1
             return event.raw
@@ -213,12 +213,13 @@ class ChatStream:
             self.usage = chunk["usage"]
             if not choices:
                 before = b"".join(self._events(index, self._choice(index).end_text()) for index in self._choices)
-        frame = _only_frame(choices)
+        frame, frames = _only_frame(choices), None
         changed = False
         for place, choice in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(choice, dict):
                 index = _index(choice)
                 repair = self._choice(index)
+                frames = repair.frames
                 changed = repair.repair(choice, f"/choices/{place}", self._note) or changed
                 before += self._events(index, repair.before())
                 # The native API says "" until the end.
@@ -227,8 +228,7 @@ class ChatStream:
         sent = event.raw
         if changed:
             sent = b"" if _says_nothing(chunk) else event.with_data(json_body.serialise(chunk))
-        if frame is not None and sent and not self._holds_text:
-            frames = self._choice(_index(choices[0])).frames
+        if frame is not None and frames is not None and sent and not self._holds_text:
             call = frames.goes_on(frame)
             if call is not None:
                 self._shape, self._going_on = Shape.of_arguments(event.raw, sent), (frames, call)
@@ -277,7 +277,9 @@ class ChatStream:
 
 def _head_of(data: bytes) -> JsonObject:
     """The head of the last chunk in a few events."""
-    heads = (_head_in(_chunk(event.data or b"") or {}) for event in reversed(list(sse.Parser().feed(data))))
+    heads = (
+        _head_in(json_body.parse_object(event.data or b"") or {}) for event in reversed(list(sse.Parser().feed(data)))
+    )
     return next(filter(None, heads), {})
 
 
@@ -295,39 +297,12 @@ def _only_frame(choices: object) -> JsonObject | None:
 
 
 def _needs_nothing(raw: bytes) -> bool:
-    """Whether an event, or several, needs no repair and tells nothing, by its bytes alone.
-
-    Never wrong in saying yes; a no only means that the event has to be read. Holds where no text is held back.
-    Written out, not looped over, and with `find`, which takes 0.1 µs where `in` takes 0.3 (it first tries whether
-    it was given a number): it runs for every chunk of every stream.
-    """
-    found = raw.find
-    return not (
-        found(b"_call") >= 0  # tool_calls, function_call
-        or found(b'"error"') >= 0
-        or found(b"[DONE]") >= 0
-        or found(b"\\u00") >= 0  # a key may be spelt with escapes
-        or _says_more_than_null(raw, b'"finish_reason"')
-        or _says_more_than_null(raw, b'"usage"')
+    """Whether whole events need no repair and tell nothing, by their bytes alone. Holds where no text is held back."""
+    return (
+        raw.find(b"_call") < 0  # tool_calls, function_call
+        and not chat_events.says_more_than_null(raw, b'"usage"')
+        and chat_events.go_on(raw)
     )
-
-
-def _says_more_than_null(raw: bytes, key: bytes) -> bool:
-    place = raw.find(key)
-    while place >= 0:
-        place += len(key)
-        if raw[place : place + 5] != b":null" and raw[place : place + 6] != b": null":
-            return True
-        place = raw.find(key, place)
-    return False
-
-
-def _chunk(data: bytes) -> JsonObject | None:
-    try:
-        chunk = json_body.parse(data)
-    except json_body.InvalidJson:
-        return None
-    return chunk if isinstance(chunk, dict) else None
 
 
 def _says_nothing(chunk: JsonObject) -> bool:
@@ -338,13 +313,9 @@ def _says_nothing(chunk: JsonObject) -> bool:
     )
 
 
-def _is_done(data: bytes) -> bool:
-    return data.strip() == b"[DONE]"
-
-
 def _is_torn(event: sse.Event) -> bool:
     data = event.data
-    return data is not None and not _is_done(data) and _chunk(data) is None
+    return data is not None and not sse.is_done(data) and json_body.parse_object(data) is None
 
 
 def _index(choice: JsonObject) -> int:

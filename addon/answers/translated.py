@@ -1,6 +1,6 @@
-"""A streamed chat answer on its way into another format, or out of one. Sans-I/O: bytes split anywhere in, bytes out.
+"""A chat answer on its way into another format, or out of one. Sans-I/O: bytes split anywhere in, bytes out.
 
-The house language between the two is the stream of server-sent events that `answers.streams` repairs:
+Between the two stands the house language, whose stream of server-sent events `answers.streams` repairs:
 
     upstream's events ─▶ FromUpstream ─▶ ChatStream ─▶ ToClient ─▶ client's events
 """
@@ -8,10 +8,55 @@ The house language between the two is the stream of server-sent events that `ans
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
+from .. import dialects, profiles
 from ..dialects.base import AnswerWriter, UpstreamDialect
-from ..exchange import JsonObject
-from ..wire import json_body, proxy_errors, sse
+from ..exchange import Exchange, JsonObject
+from ..wire import flaws, json_body, proxy_errors, sse
+from ..wire.flaws import Flaw
+
+
+class Steps(Protocol):
+    """What is done to an answer after its repair: `pipeline.Pipeline`."""
+
+    @property
+    def changes_chunks(self) -> bool:
+        """Whether `chunks` may give anything but the chunk itself."""
+
+    def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
+        """Change a whole answer in place; whether it was changed."""
+
+    def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
+        """The chunks that take the place of one."""
+
+
+def upstream_of(exchange: Exchange) -> UpstreamDialect:
+    """The format that the upstream of an exchange speaks."""
+    return dialects.UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
+
+
+def answer_in(exchange: Exchange, text: bytes) -> Flaw | JsonObject:
+    """The answer in the upstream's body `text`, in the house language, or its flaw."""
+    upstream = upstream_of(exchange)
+    body = None if upstream.is_house else json_body.parse_object(text)
+    if body is None:
+        return flaws.of_answer(text)
+    return flaws.of_answer(json_body.serialise(upstream.answer(body, exchange.note_of(upstream.name))))
+
+
+def from_upstream(exchange: Exchange) -> FromUpstream | None:
+    """What the upstream's events pass first; `None` where they are chat events."""
+    upstream = upstream_of(exchange)
+    return None if upstream.is_house else FromUpstream(upstream, exchange.note_of(upstream.name))
+
+
+def to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
+    """What chat events pass on their way to the client; `None` where they pass unchanged."""
+    dialect = dialects.DIALECTS[exchange.dialect]
+    if dialect.is_house and not steps.changes_chunks:
+        return None
+    return ToClient(dialect.stream(exchange.note_of(dialect.name)), lambda chunk: steps.chunks(exchange, chunk))
 
 
 class FromUpstream:
@@ -74,7 +119,7 @@ class ToClient:
         data = event.data
         if data is None:
             return self._writer.keep_alive() if event.raw[:1] == b":" else []
-        if data.strip() == b"[DONE]":
+        if sse.is_done(data):
             self._over = True
             return self._writer.finish()
         chunk = json_body.parse_object(data)

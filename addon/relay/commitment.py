@@ -37,17 +37,9 @@ def opens(event: sse.Event) -> bool | Flaw:
         return True
     if data is None or not data.strip():
         return False
-    if is_done(data):
+    if sse.is_done(data):
         return True
-    try:
-        chunk = json_body.parse(data)
-    except json_body.InvalidJson:
-        return flaws.UNREADABLE_EVENT
-    if not isinstance(chunk, dict):
+    chunk = json_body.parse_object(data)
+    if chunk is None:
         return flaws.UNREADABLE_EVENT
     return flaws.of_error(chunk, data, flaws.ERROR_EVENT) or True
-
-
-def is_done(data: bytes) -> bool:
-    """Whether the data of an event is OpenAI's mark of a stream's end."""
-    return data.strip() == b"[DONE]"

@@ -177,6 +177,11 @@ def event(data: bytes) -> bytes:
     return b"data: " + data + b"\n\n"
 
 
+def is_done(data: bytes) -> bool:
+    """Whether the data of an event is OpenAI's mark of a stream's end."""
+    return data.strip() == b"[DONE]"
+
+
 def complete(raw: bytes) -> bytes:
     """`raw` with the line ends that it lacks to be a whole event."""
     lines = raw.splitlines(keepends=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hunyuan_fix.answers.event_shape import Shape
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan, JsonObject
+from hunyuan_fix.wire.sse import Event
 from tests.answers.streamed import DONE, HEAD, chunk, content, cut, frame, run, tool_frames, usage
 
 
@@ -144,9 +145,14 @@ def test_what_is_recognised_comes_out_as_if_it_was_read(
 
 
 def test_most_chunks_of_a_stream_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    reads: list[object] = []
+    reads: list[Event] = []
     read = ChatStream._read
-    monkeypatch.setattr(ChatStream, "_read", lambda stream, event: reads.append(event) or read(stream, event))
+
+    def counted(stream: ChatStream, event: Event) -> bytes:
+        reads.append(event)
+        return read(stream, event)
+
+    monkeypatch.setattr(ChatStream, "_read", counted)
     argued = [tool_frames(frame(0, "a", "", "word")) for _ in range(50)]
     sent, _ = run(AnswerPlan(), [*[content("x")] * 50, tool_frames(frame(0, "a", "f", "{")), *argued])
     assert len(reads) <= 3
