@@ -32,7 +32,7 @@ class KeptStream:
     def __call__(self, data: bytes) -> list[bytes]:
         """A piece of the stream, `b""` at its end -> the bytes to send now, perhaps none."""
         self._keep(data)
-        return [data] if data else []
+        return _pieces(data)
 
     def _keep(self, data: bytes) -> None:
         if self.cut:
@@ -88,29 +88,12 @@ class RepairedStream(KeptStream):
         if self._encoded:
             data = self._unpacked(data)
         if self._passing:
-            return [data] if data else []
+            return _pieces(data)
         try:
-            data = self._opening.feed(data)
-            if self._opening.whole:
-                return self._in_its_place(data)
-            if self._from_upstream is not None:
-                data = self._from_upstream.feed(data)
-            chunks = self._stream.feed(data) if data else []
-            if self._ended:
-                rest = self._opening.finish()
-                if self._from_upstream is not None:
-                    rest = self._from_upstream.feed(rest) + self._from_upstream.finish()
-                chunks += self._stream.feed(rest) + self._stream.finish()
-                self._exchange.tokens = tokens_used(self._stream.usage)
-            if len(self._stream.changes) > self._noted:
-                self._exchange.note(self._stream.changes[self._noted :])
-                self._noted = len(self._stream.changes)
-            if self._to_client is not None:
-                chunks = [piece for chunk in chunks for piece in self._to_client.feed(chunk)]
-                chunks += self._to_client.finish() if self._ended else []
-            failure = self._stream.failure
+            chunks = self._sent_for(data)
+            failure = self._failure
         except Exception as error:
-            chunks, failure = [data] if data else [], error
+            chunks, failure = _pieces(bytes(self._whole) or data), error
             self._passing = True
         if failure is not None and not self._logged:
             self._logged = True
@@ -119,10 +102,40 @@ class RepairedStream(KeptStream):
             )
         return chunks
 
+    def _sent_for(self, data: bytes) -> list[bytes]:
+        data = self._opening.feed(data)
+        if self._opening.whole:
+            return self._in_its_place(data)
+        if self._from_upstream is not None:
+            data = self._from_upstream.feed(data)
+        chunks = self._stream.feed(data) if data else []
+        if self._ended:
+            rest = self._opening.finish()
+            if self._from_upstream is not None:
+                rest = self._from_upstream.feed(rest) + self._from_upstream.finish()
+            chunks += self._stream.feed(rest) + self._stream.finish()
+            self._exchange.tokens = tokens_used(self._stream.usage)
+        if len(self._stream.changes) > self._noted:
+            self._exchange.note(self._stream.changes[self._noted :])
+            self._noted = len(self._stream.changes)
+        if self._to_client is not None:
+            chunks = [piece for chunk in chunks for piece in self._to_client.feed(chunk)]
+            chunks += self._to_client.finish() if self._ended else []
+        return chunks
+
+    @property
+    def _failure(self) -> Exception | None:
+        """The first exception on the stream's way, which is dealt with already."""
+        if self._from_upstream is not None and self._from_upstream.failure is not None:
+            return self._from_upstream.failure
+        if self._stream.failure is not None or self._to_client is None:
+            return self._stream.failure
+        return self._to_client.failure
+
     def _in_its_place(self, data: bytes) -> list[bytes]:
         """What is sent now of a body that is no stream: nothing until its end, where it becomes one."""
         if not self._exchange.streamed:
-            return [data] if data else []
+            return _pieces(data)
         self._whole += data
         if len(self._whole) > MAX_WHOLE:
             self._ended = True
@@ -131,8 +144,8 @@ class RepairedStream(KeptStream):
             answer = translated.answer_in(self._exchange, bytes(self._whole))
         else:
             return []
-        self._whole.clear()
         events = as_stream.repaired_events(self._exchange, answer)
+        self._whole.clear()
         return [events] if self._to_client is None else self._to_client.feed(events)
 
     def _unpacked(self, data: bytes) -> bytes:
@@ -143,3 +156,7 @@ class RepairedStream(KeptStream):
             logger.warning("A stream can't be unpacked and ends here: %s", why)
             self._ended = True
             return b""
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    return [data] if data else []

@@ -41,6 +41,11 @@ class Event:
         lines = [_value(line) for line in self._lines() if _field(line) == b"data"]
         return b"\n".join(lines) if lines else None
 
+    @property
+    def comments(self) -> list[bytes]:
+        """Its comment lines, without line ends; none where the piece is opaque."""
+        return [] if self.opaque else [line for line in self._lines() if line.startswith(b":")]
+
     def with_data(self, data: bytes) -> bytes:
         """The event with other `data` (one line: JSON), complete; other fields and the line ends stay."""
         written = False
@@ -106,7 +111,8 @@ class Parser:
         while self._buffer:
             end = self._end()
             if end is not None:
-                opaque, self._oversized = self._oversized, False
+                # In pieces it would have been given up one byte past the bound, before its last one came.
+                opaque, self._oversized = self._oversized or end > self._max_event + 1, False
                 yield Event(self._take(end), opaque)
             elif self._oversized or len(self._buffer) > self._max_event:
                 self._oversized = True
