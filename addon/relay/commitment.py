@@ -37,14 +37,9 @@ def opens(event: sse.Event) -> bool | Flaw:
         return True
     if data is None or not data.strip():
         return False
-    if is_done(data):
+    if sse.is_done(data):
         return True
     chunk = json_body.parse_object(data)
     if chunk is None:
         return flaws.UNREADABLE_EVENT
     return flaws.of_error(chunk, data, flaws.ERROR_EVENT) or True
-
-
-def is_done(data: bytes) -> bool:
-    """Whether the data of an event is `[DONE]`, with which OpenAI's streams end."""
-    return data.strip() == b"[DONE]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..wire import content_coding, flaws, json_body, sse
+from ..wire import chat_events, content_coding, flaws, json_body, sse
 from ..wire.flaws import Flaw
 from . import commitment
 
@@ -60,7 +60,7 @@ class EventStream:
         if torn.opaque:
             return torn.raw + b"\n\n"  # its beginning was passed on
         data = torn.data
-        if data is None or not (commitment.is_done(data) or json_body.parse_object(data) is not None):
+        if data is None or not (sse.is_done(data) or json_body.parse_object(data) is not None):
             return b""
         return sse.complete(self._passed_on(torn))
 
@@ -77,16 +77,13 @@ class EventStream:
 
 
 def _settles(event: sse.Event) -> bool:
-    """Whether `event` says how the answer ended. Its bytes are searched first: this runs for every event."""
-    found = event.raw.find
-    if found(b"[DONE]") < 0 and found(b"finish_reason") < 0 and found(b'"error"') < 0:
-        return False
-    data = event.data
+    """Whether the answer's end is told by `event`."""
+    data = None if chat_events.go_on(event.raw) else event.data
     if data is None:
         return False
     chunk = json_body.parse_object(data)
     if chunk is None:
-        return commitment.is_done(data)
+        return sse.is_done(data)
     choices = chunk.get("choices")
     finished = isinstance(choices, list) and any(isinstance(c, dict) and c.get("finish_reason") for c in choices)
     return finished or bool(chunk.get("error"))
