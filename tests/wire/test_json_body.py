@@ -197,6 +197,15 @@ def test_nothing_is_written_that_json_has_no_form_for() -> None:
         serialise({"a": object()})
 
 
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'"{}"', b"null", b"NaN", b"[" * 5000])
+def test_only_an_object_is_parsed_as_one(data: bytes) -> None:
+    assert json_body.parse_object(data) is None
+
+
+def test_an_object_is_parsed() -> None:
+    assert json_body.parse_object(b'\xef\xbb\xbf{"a": [1]}') == {"a": [1]}
+
+
 @pytest.mark.parametrize("before", [b"", b"[0,", b'["long text",', b'{"a":0,"b":'])
 @pytest.mark.parametrize("digits", range(15, 24))
 def test_a_long_integer_is_found_wherever_it_stands(before: bytes, digits: int) -> None:
