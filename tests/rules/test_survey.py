@@ -85,3 +85,25 @@ def test_a_good_history_needs_no_rule_but_those_about_calls(rule: Rule) -> None:
     about_calls = rule.name in ("tool-names", "calls", "pairing")
     assert rule.needed(Survey({"messages": messages}), context()) == about_calls
     assert not rule.needed(Survey({"messages": messages[:2]}), context())
+
+
+CALL = {"id": "a", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
+SAID = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ok", "tool_calls": [CALL]}]
+
+
+@pytest.mark.parametrize("profile_name", profiles.PROFILE_NAMES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [*SAID, {"role": "tool", "call_id": "a", "content": "done"}]},
+        {
+            "messages": [*SAID, {"role": "tool", "tool_call_id": "a", "content": "done"}],
+            "thinking": {"type": "enabled"},
+        },
+        {"messages": [{"role": "system", "content": " "}, *SAID]},
+        {"messages": [*SAID, {"role": "assistant", "content": "more"}]},
+    ],
+    ids=["another name of the id", "thinking", "an empty system text", "neighbours"],
+)
+def test_what_few_histories_need_is_done(body: dict[str, Any], profile_name: str) -> None:
+    told_apart(body, profile_name)
