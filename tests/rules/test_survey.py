@@ -107,3 +107,11 @@ SAID = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ok"
 )
 def test_what_few_histories_need_is_done(body: dict[str, Any], profile_name: str) -> None:
     told_apart(body, profile_name)
+
+
+def test_what_a_rule_has_changed_is_looked_at_anew() -> None:
+    """A later system message becomes user text: its neighbours are of one role only then."""
+    roles = ("user", "system", "user")
+    body: dict[str, Any] = {"model": "hunyuan-lite", "messages": [{"role": role, "content": role} for role in roles]}
+    assert rules.apply_chat(body, context()).rules() == ["system", "merge"]
+    assert len(body["messages"]) == 1
