@@ -16,9 +16,13 @@ from .base import Step
 
 
 def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
-    """What the rules are given beside the body. Its plan is the exchange's."""
+    """What the rules are given beside the body, the same for all steps of an exchange. Its plan is the exchange's."""
     profile = profiles.load(exchange.profile)
-    return RuleContext(
+    known = exchange.demands
+    if isinstance(known, RuleContext):
+        known.model = profile.model(exchange.chat.get("model"))  # a step may have changed it
+        return known
+    context = exchange.demands = RuleContext(
         profile=profile,
         model=profile.model(exchange.chat.get("model")),
         texts=texts.load(settings.language),
@@ -29,6 +33,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         successors=dict(settings.successors),
         plan=exchange.plan,
     )
+    return context
 
 
 class Rules(Step):
