@@ -145,6 +145,8 @@ class Exchange:
     """Bytes of the JSON that came."""
     cost: int = 0
     """What working on `chat` costs, as `Workers` counts it."""
+    may_hold_images: bool = True
+    """`False` where a search has found no image in `chat`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The request's headers."""
     plan: AnswerPlan = field(default_factory=AnswerPlan)
@@ -210,7 +212,7 @@ class Exchange:
         return exchange
 
 
-_UNDER_WAY = ("chat", "size", "cost", "headers", "plan", "change_count", "fails_closed")
+_UNDER_WAY = ("chat", "size", "cost", "may_hold_images", "headers", "plan", "change_count", "fails_closed")
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
 _RENAMED = {"endpoint": "dialect"}
 """Fields of flows that older versions saved."""

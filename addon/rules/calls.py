@@ -22,14 +22,14 @@ def calls(body: JsonObject, context: RuleContext) -> list[Change]:
         if "tool_calls" not in message:
             continue
         if message["role"] == "assistant":
-            _shape(message, index, changes)
+            _shape(message, index, changes, context)
         else:
             _speak(message, message.pop("tool_calls"), context)
             changes.note("calls", index, f"tool calls of a {message['role']} message become text", "/tool_calls")
     return changes
 
 
-def _shape(message: JsonObject, index: int, changes: Changes) -> None:
+def _shape(message: JsonObject, index: int, changes: Changes, context: RuleContext) -> None:
     given = message["tool_calls"]
     if isinstance(given, dict):
         given = [given]
@@ -51,6 +51,7 @@ def _shape(message: JsonObject, index: int, changes: Changes) -> None:
             shaped.append(function_call)
             changes.note("calls", index, "the tool call is brought into shape", f"/tool_calls/{position}")
     if spoken_calls:
+        context.may_hold_images = True
         message["content"] = content.join(message.get("content"), *spoken_calls)
     if shaped:
         message["tool_calls"] = shaped
@@ -104,6 +105,7 @@ def _speak(message: JsonObject, given: Any, context: RuleContext) -> None:
         elif call is not None:
             lines.append(_plain_text(call))
     if lines:
+        context.may_hold_images = True
         message["content"] = content.join(message.get("content"), *lines)
 
 

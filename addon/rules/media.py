@@ -32,7 +32,7 @@ _ODD = frozenset("-_%\\ \n\r\t")
 def image_parts(body: JsonObject, context: RuleContext) -> Changes:
     """Images in whatever shape become `image_url` parts, or notes where the model can't see."""
     changes = Changes()
-    if not in_body.suspected(body):
+    if not context.may_hold_images:
         return changes
     spread: dict[int, list[list[Any]]] = {}
     for place, group in groupby(in_body.find(body), key=lambda image: image.place):

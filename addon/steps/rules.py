@@ -26,6 +26,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         rerouted=exchange.successors,
         successors=dict(settings.successors),
         plan=exchange.plan,
+        may_hold_images=exchange.may_hold_images,
     )
 
 
