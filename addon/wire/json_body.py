@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -32,8 +32,9 @@ _STEP = 1 << 20
 """Bytes looked at in one call: between two calls other threads run."""
 
 _COUNTED = b"[{,:"
+_SIGNS = bytes.maketrans(b"123456789[{:", b"000000000,,,")
+"""For `bytes.translate`: every digit is 0, and all that `structure` counts is a comma."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _LONG_INTEGER = b"0" * 19
 """From 19 digits on (2**63 has 19) orjson may read an integer as a float."""
 
@@ -60,10 +61,20 @@ class Read:
     value: Any
     data: bytes
     mended: tuple[str, ...] = ()
+    structure: int = field(default=0, compare=False)
+    """Brackets that open, commas and colons in the text, those in its strings too: at least the number of its values.
+    A few may be counted twice."""
 
 
 def parse(data: bytes) -> Any:
     """The value of one JSON text in UTF-8; raises as `read`."""
+    if len(data) <= MAX_VALUES:  # so it can't hold more values
+        try:
+            value = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return read(data).value
+        if _LONG_INTEGER not in data.translate(_SIGNS):
+            return value
     return read(data).value
 
 
@@ -88,10 +99,11 @@ def read(data: bytes) -> Read:
     if data.startswith(BOM):
         data = data[len(BOM) :]
         mended.append("the byte order mark went")
-    if structure(data) > MAX_VALUES:
+    structure, has_long_number = _glance(data)
+    if structure > MAX_VALUES:
         _check_values(data)
     try:
-        return Read(_value(data), data, tuple(mended))
+        return Read(_value(data, has_long_number), data, tuple(mended), structure)
     except TooManyValues:
         raise
     except InvalidJson:
@@ -99,12 +111,7 @@ def read(data: bytes) -> Read:
         if whole == data:
             raise
     mended.append("halves of characters, or bytes that are no UTF-8, became U+FFFD or the character that was meant")
-    return Read(_value(whole), whole, tuple(mended))
-
-
-def structure(data: bytes) -> int:
-    """Brackets that open, commas and colons in `data`, those in its strings too: at least the number of its values."""
-    return sum(data.count(mark) for mark in _COUNTED)
+    return Read(_value(whole, has_long_number), whole, tuple(mended), structure)
 
 
 def serialise(value: object) -> bytes:
@@ -129,15 +136,25 @@ def _dump(value: object, *, ascii_only: bool) -> str:
     return json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":"))
 
 
-def _value(data: bytes) -> Any:
+def _glance(data: bytes) -> tuple[int, bool]:
+    """`Read.structure`, and whether so many digits stand together that they may be an integer past 64 bits."""
+    structure, has_long_number = 0, False
+    for start in range(0, len(data), _STEP):
+        piece = data[max(0, start - len(_LONG_INTEGER)) : start + _STEP].translate(_SIGNS)
+        structure += piece.count(b",")
+        has_long_number = has_long_number or _LONG_INTEGER in piece
+    return structure, has_long_number
+
+
+def _value(data: bytes, has_long_number: bool) -> Any:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         # The decoder's error holds the whole text: it must not travel on as the cause.
-        if not _has_long_integer(data):
+        if not (has_long_number and _has_long_integer(data)):
             raise InvalidJson("nested too deep" if _too_deep(data) else "not JSON") from None
     else:
-        if not _has_long_integer(data):
+        if not (has_long_number and _has_long_integer(data)):
             return value
         del value
     return _exact_value(data)
@@ -169,19 +186,13 @@ _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 
 def _has_long_integer(data: bytes) -> bool:
-    """Whether so many digits stand together, outside of strings, that they may be an integer past 64 bits."""
-    overlap = len(_LONG_INTEGER) - 1
-    if not any(
-        _LONG_INTEGER in data[max(0, start - overlap) : start + _STEP].translate(_ZEROS)
-        for start in range(0, len(data), _STEP)
-    ):
-        return False
+    """Whether an integer that may be past 64 bits stands outside of strings."""
     before = b""
     for piece in _outside_strings(data):
-        digits = before + piece.translate(_ZEROS)
+        digits = before + piece.translate(_SIGNS)
         if _LONG_INTEGER in digits:
             return True
-        before = digits[-overlap:]
+        before = digits[1 - len(_LONG_INTEGER) :]
     return False
 
 
@@ -201,7 +212,7 @@ def _outside_strings(data: bytes) -> Iterator[bytes]:
 def _check_values(data: bytes) -> None:
     values = 0
     for piece in _outside_strings(data):
-        values += structure(piece)
+        values += sum(piece.count(mark) for mark in _COUNTED)
         if values > MAX_VALUES:
             raise TooManyValues(f"more than {MAX_VALUES} brackets, commas and colons outside of its strings")
 
