@@ -101,7 +101,7 @@ def _speak(message: JsonObject, given: Any, context: RuleContext) -> None:
     for call in given if isinstance(given, list) else [given]:
         shaped = _function_call(call)
         if shaped is not None:
-            lines.append(spoken(shaped, context))
+            lines.append(spoken(shaped, marks.quoted_turns(shaped["function"]["arguments"]), context))
         elif call is not None:
             lines.append(_plain_text(call))
     if lines:
@@ -109,9 +109,8 @@ def _speak(message: JsonObject, given: Any, context: RuleContext) -> None:
         message["content"] = content.join(message.get("content"), *lines)
 
 
-def spoken(call: JsonObject, context: RuleContext) -> str:
-    """A shaped tool call as one line of text that keeps its id, name and arguments."""
-    function = call["function"]
+def spoken(call: JsonObject, arguments: str, context: RuleContext) -> str:
+    """A shaped tool call as one line of text that keeps its id, name and `arguments`, which are quoted already."""
     return context.texts.folded_call.format(
-        name=function["name"], id=marks.inline(call.get("id", "")), arguments=marks.quoted_turns(function["arguments"])
+        name=call["function"]["name"], id=marks.inline(call.get("id", "")), arguments=arguments
     )

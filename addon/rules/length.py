@@ -42,26 +42,25 @@ def _fold_end(turns: list[JsonObject], limit: int) -> int:
 
 
 def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
-    before, after = around(context.texts.folded, count=len(turns))
-    pieces: list[Any] = [before.rstrip("\n")]
-    for message in turns:
-        pieces += _spoken(message, context)
-    pieces.append(after.lstrip("\n"))
-    return {"role": "user", "content": content.assemble(pieces)}
-
-
-def _spoken(message: JsonObject, context: RuleContext) -> list[Any]:
     texts = context.texts
-    pieces = [
-        marks.quoted_turns(piece) if isinstance(piece, str) else piece
-        for piece in content.pieces(message.get("content"))
-    ]
-    if message["role"] == "tool":
-        before, after = around(texts.folded_tool, id=marks.inline(message["tool_call_id"]))
-        return _led(before, [*pieces, after] if after else pieces)
-    speaker = texts.folded_user if message["role"] == "user" else texts.folded_assistant
-    calls = [spoken(call, context) for call in message.get("tool_calls", ())]
-    return _led(speaker, pieces) + calls
+    said = [content.pieces(message.get("content")) for message in turns]
+    arguments = [call["function"]["arguments"] for message in turns for call in message.get("tool_calls", ())]
+    if marks.any_turn([piece for pieces in said for piece in pieces if isinstance(piece, str)] + arguments):
+        said = [[marks.quoted_turns(piece) if isinstance(piece, str) else piece for piece in pieces] for pieces in said]
+        arguments = list(map(marks.quoted_turns, arguments))
+    quoted = iter(arguments)
+    result, _, after_result = texts.folded_tool.partition("{text}")
+    before, after = around(texts.folded, count=len(turns))
+    folded: list[Any] = [before.rstrip("\n")]
+    for message, pieces in zip(turns, said, strict=True):
+        if message["role"] == "tool":
+            lead = result.format(id=marks.inline(message["tool_call_id"]))
+            folded += _led(lead, [*pieces, after_result] if after_result else pieces)
+            continue
+        folded += _led(texts.folded_user if message["role"] == "user" else texts.folded_assistant, pieces)
+        folded += [spoken(call, next(quoted), context) for call in message.get("tool_calls", ())]
+    folded.append(after.lstrip("\n"))
+    return {"role": "user", "content": content.assemble(folded)}
 
 
 def _led(lead: str, pieces: list[Any]) -> list[Any]:
