@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 type JsonObject = dict[str, Any]
 """A parsed JSON object: a request body, a message, an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One thing a rule did to a body.
 
     `rule` is the rule's name (a key of `docs/rules.md`), `pointer` the JSON Pointer of the place in the body
@@ -45,7 +44,8 @@ class Changes(list[Change]):
 
     def note(self, rule: str, message: int, why: str, field: str = "") -> None:
         """Add a change in message number `message`; `field` is the rest of its pointer, with a slash before it."""
-        self.note_at(rule, f"/messages/{message}{field}", why)
+        if len(self) < self.MAX_LISTED:
+            self.append(Change(rule, f"/messages/{message}{field}", why))
 
     def note_at(self, rule: str, pointer: str, why: str) -> None:
         """Add a change at a place anywhere in the body."""
@@ -158,11 +158,11 @@ class Exchange:
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
-        for change in changes:
-            self.change_count += 1
-            self.note_name(change.rule)
-            if len(self.changes) < MAX_CHANGES:
-                self.changes.append(change)
+        noted = list(changes)
+        self.change_count += len(noted)
+        for rule in dict.fromkeys(change.rule for change in noted):
+            self.note_name(rule)
+        self.changes += noted[: max(0, MAX_CHANGES - len(self.changes))]
 
     def noted(self) -> tuple[int, int, int]:
         """How much is noted by now, for `forget`."""
