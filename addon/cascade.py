@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from .config import values as read
+from .config.option import option
 from .exchange import Change, JsonObject, Response
 from .images import data, in_body
 from .images.data import BadImage
@@ -21,6 +23,7 @@ from .profiles import Profile
 from .texts import Texts, marks
 from .upstream.calls import Upstream
 from .upstream.client import Outgoing
+from .upstream.retry import RetrySettings
 from .vision import descriptions
 from .vision.descriptions import CallGone, Description, Descriptions, Failure, Finding, SingleFlight
 from .vision.vision_call import Vision, VisionCall
@@ -32,26 +35,49 @@ _EACH = 100
 
 
 @dataclass(frozen=True)
-class CascadeSettings:
+class CascadeSettings(RetrySettings):
     """The user's options for the cascade. Seconds and bytes; no model named means the profile's."""
 
-    mode: Literal["auto", "always", "never"] = "auto"
-    vision_model: str | None = None
-    concurrency: int = 3
-    """Vision calls at a time, per request."""
-    timeout: float = 60.0
-    """For one try of a vision call."""
-    deadline: float = 90.0
-    """For the whole cascade of a request."""
-    tries: int = 3
-    image_max_bytes: int = 10 * 2**20
+    cascade: Literal["auto", "always", "never"] = option(
+        "auto",
+        "Images to text with a vision model: auto (the model can't see, or tools are asked for), always, never.",
+        read.choice("auto", "always", "never"),
+    )
+    vision_model: str | None = option(
+        "", "The model that describes images. Default: the profile's.", read.optional(read.name)
+    )
+    text_model: str | None = option(
+        "", "The model that a vision model with tools is switched to. Default: the profile's.", read.optional(read.name)
+    )
+    vision_concurrency: int = option("3", "Images of one request described at once.", read.count(1))
+    vision_timeout: float = option("60", "Seconds that one vision call may take.", read.seconds)
+    """For one try."""
+    vision_tries: int = option("3", "Tries for a vision call whose failure may pass.", read.count(1))
+    cascade_deadline: float = option(
+        "90",
+        "Seconds in which all vision calls of one request must end; clients drop a silent upstream after 120.",
+        read.seconds,
+    )
+    image_max_bytes: int = option("10m", "Size of an image beyond which it is not described.", read.size)
     """Decoded size of one image."""
-    image_max_count: int = 20
-    """Images of one request that need a vision call."""
-    cache_entries: int = 1000
-    cache_bytes: int = 16 * 2**20
-    cache_ttl: float = 3600.0
-    """For images named by an http(s) URL, which may come to show something else, and for failures for good."""
+    image_max_count: int = option(
+        "20",
+        "Images of one request that may need a vision call, newest first; the rest get a note.",
+        read.count(1),
+    )
+    cache_entries: int = option("1000", "Image descriptions kept in memory.", read.count(1))
+    cache_bytes: int = option("16m", "Memory for image descriptions.", read.size)
+    cache_ttl: float = option(
+        "3600",
+        "Seconds that the description of an image given by http URL, or a failure for good, is kept.",
+        read.seconds,
+    )
+    """An image named by a URL may come to show something else."""
+
+    @property
+    def own_tries(self) -> int:
+        """Tries for a call of the addon's own."""
+        return 1 if self.retry == "off" else self.vision_tries
 
 
 @dataclass
@@ -104,7 +130,7 @@ class Cascade:
         Under `auto`: its model can't see. A vision model that is offered tools has handed over to a text model by now
         (rule tool-model); one without tools gets its images as they are.
         """
-        mode = self._settings.mode
+        mode = self._settings.cascade
         if mode == "never":
             return False
         return mode == "always" or not profile.model(body.get("model")).images
@@ -118,7 +144,7 @@ class Cascade:
     ) -> CascadeOutcome:
         """Put a description, or a note that says why there is none, in the place of every image `found` in `body`.
 
-        Ends within `CascadeSettings.deadline`; descriptions that came in until then are kept, so that the client's next
+        Ends within `cascade_deadline`; descriptions that came in until then are kept, so that the client's next
         try goes on from there. Cancelling this coroutine ends the calls that no other request waits for.
         """
         settings = self._settings
@@ -129,9 +155,9 @@ class Cascade:
             profile=profile,
             texts=texts,
             upstream=upstream,
-            timeout=settings.timeout,
-            tries=settings.tries,
-            until=self._clock() + settings.deadline,
+            timeout=settings.vision_timeout,
+            tries=settings.own_tries,
+            until=self._clock() + settings.cascade_deadline,
         )
         size = sum(len(image.source) + _EACH for image in found)
         keys = await self._apart(size, lambda: _keys(found, template.model, texts))
@@ -141,7 +167,7 @@ class Cascade:
         missing = {key: image for key, image in newest_first if key not in findings}
         needed, hopeless = await self._apart(size, lambda: _sift(missing, template, settings))
         findings.update(hopeless)
-        outcome.refusal = await self._ask(needed, settings.concurrency, findings, outcome)
+        outcome.refusal = await self._ask(needed, settings.vision_concurrency, findings, outcome)
         if outcome.refusal is None:
             described = [findings[key] for key in keys]
             outcome.changes = await self._apart(

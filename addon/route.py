@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from . import dialects, profiles
-from .config.options import Settings
+from .config import values as read
+from .config.option import option
 from .config.values import BaseUrl
 from .wire import paths
 from .wire.host_names import canonical, one_name
 
 _KEPT_ROUTES = 256
 """Routes remembered: clients ask for the same few paths over and over."""
+
+
+@dataclass(frozen=True)
+class RouteSettings:
+    """The hosts that are known, and where their requests go."""
+
+    hosts: Mapping[str, str | None] = option(
+        "",
+        "More hosts to repair requests for: host or host=profile, comma separated. Needed in reverse mode in "
+        "front of something local, e.g. 127.0.0.1=hunyuan.",
+        read.hosts,
+    )
+    """Host -> profile name; `None` if only the host was given."""
+    profile: str | None = option(
+        "",
+        "One profile for all hosts: hunyuan (the strict legacy endpoint) or tokenhub (its successor). Default: "
+        "the profile of the host that is called.",
+        read.optional(read.choice(*profiles.PROFILE_NAMES)),
+    )
+    upstream: BaseUrl | None = option(
+        "",
+        "Send what clients address to a known host to this base URL instead, e.g. "
+        "https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped.",
+        read.optional(read.base_url),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +79,7 @@ class Route:
 class Routes:
     """The known hosts and where their requests go, for one set of options."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RouteSettings) -> None:
         given = {host: name or settings.profile or "hunyuan" for host, name in settings.hosts.items()}
         self._profiles = {**profiles.host_profiles(), **given}
         self._profile = settings.profile

@@ -47,7 +47,7 @@ from tests.vision_server import PNG, VisionServer, chat, error, image_part, png,
 )
 def test_wanted(mode: Any, model: str, parameters: dict[str, Any], wanted: bool) -> None:
     asked = Cascade(Outgoing())
-    asked.configure(CascadeSettings(mode=mode))
+    asked.configure(CascadeSettings(cascade=mode))
     assert asked.wanted(body(IMAGE, model=model, **parameters), HUNYUAN) is wanted
 
 
@@ -137,7 +137,7 @@ async def test_models_are_the_profiles_or_the_users(setting: Setting) -> None:
 
 @pytest.mark.parametrize("model", [TEXT_MODEL, "hunyuan-a13b", VISION_MODEL, None])
 async def test_the_model_is_not_the_cascades_business(setting: Setting, model: Any) -> None:
-    setting.configure(mode="always")
+    setting.configure(cascade="always")
     chat_body = body(IMAGE, model=model)
     await setting.describe(chat_body)
     assert chat_body["model"] == model
@@ -187,7 +187,7 @@ async def test_refused_image_gets_a_note_and_is_not_asked_about_again_for_an_hou
 
 
 async def test_newest_images_first_up_to_the_limit(setting: Setting) -> None:
-    setting.configure(image_max_count=2, concurrency=1)
+    setting.configure(image_max_count=2, vision_concurrency=1)
     await setting.describe(body([image_part(png("known"))]))
     setting.server.received.clear()
     contents = [[image_part(png(name))] for name in ("known", "1", "2", "3", "3")]
@@ -269,7 +269,7 @@ async def test_mark_in_json_stays_the_addons_own(setting: Setting) -> None:
 async def test_without_a_cascade_no_base64_is_left_for_a_blind_model(content: Any) -> None:
     chat_body = body(content)
     asked = Cascade(Outgoing())
-    asked.configure(CascadeSettings(mode="never"))
+    asked.configure(CascadeSettings(cascade="never"))
     assert not asked.wanted(chat_body, HUNYUAN)
     rules.apply_chat(chat_body, context(model=TEXT_MODEL))
     assert STANDARD not in json.dumps(chat_body)

@@ -159,7 +159,7 @@ async def test_large_images_leave_the_loop(setting: Setting, monkeypatch: pytest
 
 
 async def test_images_of_a_request_are_asked_about_in_parallel_up_to_the_limit(setting: Setting) -> None:
-    setting.configure(concurrency=2)
+    setting.configure(vision_concurrency=2)
     gate = Gate(setting.server)
     task = setting.start(body([image_part(png(name)) for name in "abcd"]))
     await gate.asked("d", "c")
@@ -275,7 +275,7 @@ async def test_what_cannot_be_mended_ends_the_other_calls(setting: Setting) -> N
 
 
 async def test_after_a_passing_failure_calls_under_way_end_and_none_begins(setting: Setting) -> None:
-    setting.configure(tries=1)
+    setting.configure(vision_tries=1)
     gate = Gate(setting.server)
     chat_body = body([image_part(png(name)) for name in "abcd"])
     task = setting.start(chat_body)
@@ -293,7 +293,7 @@ async def test_after_a_passing_failure_calls_under_way_end_and_none_begins(setti
 
 async def test_a_rate_limit_ends_no_other_call(setting: Setting) -> None:
     """What is under way is paid for: it is waited for and kept."""
-    setting.configure(tries=1)
+    setting.configure(vision_tries=1)
     gate = Gate(setting.server)
     chat_body = body([image_part(png(name)) for name in "abc"])
     task = setting.start(chat_body)
@@ -330,7 +330,7 @@ async def test_deadline_keeps_what_is_done(setting: Setting) -> None:
     before = copy.deepcopy(chat_body)
     waiting = setting.start(chat_body)
     await gate.asked("a", "b")
-    setting.clock.time += setting.settings.deadline  # time is up when the next answer comes
+    setting.clock.time += setting.settings.cascade_deadline  # time is up when the next answer comes
     gate.open("b")
     outcome = await waiting
     assert only_refusal(outcome) == (504, "vision_timeout")
@@ -347,7 +347,7 @@ async def test_deadline_of_one_does_not_end_the_call_of_another(setting: Setting
     gate = Gate(setting.server)
     patient = setting.start(body(IMAGE))
     await gate.asked("a")
-    setting.configure(deadline=0.05)
+    setting.configure(cascade_deadline=0.05)
     assert only_refusal(await setting.describe(body(IMAGE))) == (504, "vision_timeout")
     gate.open("a")
     assert (await patient).refusal is None
@@ -364,7 +364,7 @@ async def test_settings_apply_to_the_next_request(setting: Setting) -> None:
     gate = Gate(setting.server)
     first = setting.start(body(IMAGE))
     await gate.asked("a")
-    setting.configure(vision_model="other-vision", mode="never")
+    setting.configure(vision_model="other-vision", cascade="never")
     gate.open("a")
     await first
     assert setting.server.received[0].body["model"] == VISION_MODEL

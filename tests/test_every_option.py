@@ -21,14 +21,14 @@ import pytest
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.http import HTTPFlow
 
-from hunyuan_fix import stores
+from hunyuan_fix import options, stores
 from hunyuan_fix.access import listeners
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.admission import Account, Admission, NotAdmitted
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError
+from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hooks.draining import Draining
+from hunyuan_fix.observe.statistics import EXCHANGES
 from hunyuan_fix.relay import Relay
 from hunyuan_fix.upstream.circuit_breaker import Spared
 from hunyuan_fix.vision.descriptions import Descriptions
@@ -129,7 +129,7 @@ async def of_flow(world: World) -> object:
 
 async def after_the_end(world: World) -> object:
     await post(world, CHAT)
-    while not world.proxy.addon.process.finisher.statistics:
+    while not world.proxy.addon.runtime.metrics.value(EXCHANGES, "repair"):
         await asyncio.sleep(0)
     return world.flows[0].request.headers["authorization"]
 

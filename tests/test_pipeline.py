@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix import pipeline, rules, texts
+from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.cascade import Cascade
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import Settings
 from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.observe.metrics import Metrics
+from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
-from hunyuan_fix.rules.context import RuleContext
-from hunyuan_fix.steps.describe_images import cascade_settings
+from hunyuan_fix.rules.base import RuleContext
 from hunyuan_fix.steps.rules import context_of
 from hunyuan_fix.upstream.client import Outgoing
 from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
@@ -38,8 +37,9 @@ class Services:
     def __init__(self, given: Settings) -> None:
         self.outgoing = Outgoing()
         self.workers = Workers()
+        self.metrics = Metrics()
         self.cascade = Cascade(self.outgoing)
-        self.cascade.configure(cascade_settings(given))
+        self.cascade.configure(given)
         self.batches = EmbeddingBatches(self.outgoing)
 
 
@@ -98,14 +98,6 @@ def test_the_options_reach_the_rules():
 def test_the_profile_counts_where_no_option_is_given():
     assert context("hunyuan", settings()).max_messages == 40
     assert context("tokenhub", settings()).max_messages is None
-
-
-def test_the_options_reach_the_cascade():
-    given = settings(cascade="always", vision_tries="5", cache_bytes="1m", cascade_deadline="7")
-    cascade = cascade_settings(given)
-    assert (cascade.mode, cascade.tries, cascade.cache_bytes, cascade.deadline) == ("always", 5, 1 << 20, 7.0)
-    defaults = dataclasses.asdict(cascade_settings(settings()))
-    assert defaults == dataclasses.asdict(type(cascade)())
 
 
 @pytest.mark.parametrize("size", [100, 8 * 2**20])

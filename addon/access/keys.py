@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from ..config.options import OptionError, Settings
+from ..config import values as read
+from ..config.option import OptionError, option
 from ..wire import host_names
 from ..wire.host_names import is_loopback
 from . import cors
@@ -25,6 +26,17 @@ FILE_VARIABLE = "HUNYUAN_API_KEY_FILE"
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 
+@dataclass(frozen=True)
+class KeySettings:
+    """The file with the key to lend."""
+
+    api_key_file: Path | None = option(
+        "",
+        "File with the key to lend, in place of HUNYUAN_API_KEY; readable by its owner only.",
+        read.optional(read.path),
+    )
+
+
 class LentKey:
     """The key to lend: from the option's file, else `HUNYUAN_API_KEY`, else the file of `HUNYUAN_API_KEY_FILE`."""
 
@@ -32,7 +44,7 @@ class LentKey:
         self._environment = environment
         self._file = file
 
-    def configured(self, settings: Settings) -> LentKey:
+    def configured(self, settings: KeySettings) -> LentKey:
         """The key for `settings` and the environment; this object if the file is the same. Raises `OptionError`."""
         source, path = self._source(settings)
         try:
@@ -47,7 +59,7 @@ class LentKey:
         except SecretFileError as error:
             raise OptionError(f"{source}: {error}") from None
 
-    def _source(self, settings: Settings) -> tuple[str, Path | None]:
+    def _source(self, settings: KeySettings) -> tuple[str, Path | None]:
         """The option or variable that names the file, and the file; `None` if the key isn't in a file."""
         if settings.api_key_file:
             # Before the environment: changing the option while the proxy runs must change the key.

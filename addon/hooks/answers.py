@@ -10,9 +10,9 @@ from mitmproxy import http
 
 from ..access import cors
 from ..answers import repaired
-from ..config.options import Settings
 from ..dialects import DIALECTS
 from ..exchange import Exchange, Response
+from ..options import Settings
 from ..pipeline import Pipeline
 from ..relay import OWN_HEADER, TRIES_HEADER
 from ..runtime import Runtime

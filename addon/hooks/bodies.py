@@ -12,10 +12,10 @@ import time
 from mitmproxy import http
 
 from .. import pipeline, profiles
-from ..config.options import Settings
 from ..dialects import DIALECTS, UPSTREAM_DIALECTS
 from ..dialects.base import BadRequest
 from ..exchange import Exchange, Response, printable
+from ..options import Settings
 from ..pipeline import Pipeline
 from ..route import api_path
 from ..runtime import Runtime

@@ -8,17 +8,17 @@ from __future__ import annotations
 import time
 
 from mitmproxy import http
-from mitmproxy.flow import Error
 
 from .. import admission, profiles
-from ..config.options import Settings
 from ..exchange import Exchange, Response
+from ..options import Settings
 from ..relay import Course, Job, Relay
 from ..steps.base import PATIENCE
 from ..upstream.circuit_breaker import Verdict
 from ..upstream.gate import Gate, Passage, TurnedAway
 from ..upstream.retry import verdict
 from . import detour
+from .mitmproxy_internals import flows
 
 
 class Dispatcher:
@@ -108,10 +108,4 @@ def _verdict(flow: http.HTTPFlow) -> Verdict:
     """What the end of `flow` says about the endpoint."""
     if flow.response is not None:
         return verdict(flow.response.status_code)
-    said = flow.error.msg if flow.error else ""
-    client_left = flow.client_conn.timestamp_end is not None or "client" in said.lower()
-    if client_left or said in ("", Error.KILLED_MESSAGE):
-        return Verdict.UNKNOWN
-    # mitmproxy's own words for a failed connection are as many as systems have errors; what is left here is no
-    # answer though the client still waits for one.
-    return Verdict.DOWN
+    return Verdict.DOWN if flows.endpoint_failed(flow) else Verdict.UNKNOWN

@@ -13,12 +13,14 @@ from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
-from ..config.options import MODES, Settings
+from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
+from ..options import Settings
 from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, Transport
 from ..wire import host_names, proxy_errors, safe_text
-from . import exchanges, proxy_modes, sent_host
+from . import exchanges, proxy_modes
+from .mitmproxy_internals import flows, sent_host
 from .process import Process
 from .respond import answer_preflight, respond
 
@@ -127,7 +129,7 @@ class RequestHeaders:
             return who
         client = flow.client_conn
         if who.known:
-            self._runtime.outsiders.known(client)
+            self._runtime.unauthenticated.remove(client)
         refusal = callers.refused(who, known_host=route is not None, requires_token=self._must_authenticate(flow))
         if refusal is not None or who.client is None:
             return refusal or {}
@@ -226,8 +228,8 @@ def _readdress(request: http.Request, route: Route, exchange: Exchange) -> None:
     if route.rerouted:
         request.scheme, request.host, request.port, request.path = to.scheme, to.host, to.port, to.path
     else:
-        # Not request.host: that would rewrite the Host header, which already names this host.
-        request.data.host = to.host
+        # The Host header names the same host by now.
+        flows.send_to(request, to.host)
         if route.respelt and exchange.mode == "repair":
             request.path = to.path
     if route.respelt and exchange.mode != "off":

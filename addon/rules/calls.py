@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from ..texts import marks
 from ..wire import json_body
 from . import arguments, content, ids
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .survey import Survey
 
 
-def calls(body: JsonObject, context: RuleContext) -> list[Change]:
+def calls(body: JsonObject, context: RuleContext) -> Changes:
     """Bring every tool call into shape; what can't be a call stays as text in its message."""
     changes = Changes()
     for index, message in enumerate(body["messages"]):
@@ -27,6 +28,26 @@ def calls(body: JsonObject, context: RuleContext) -> list[Change]:
             _speak(message, message.pop("tool_calls"), context)
             changes.note("calls", index, f"tool calls of a {message['role']} message become text", "/tool_calls")
     return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return survey.has_field("tool_calls")
+
+
+RULE = Rule(
+    name="calls",
+    repairs=(
+        "Tool calls are brought into shape: `id`, `type`, `function.name`, and `function.arguments` as the "
+        "JSON text of an object that keeps what was said."
+    ),
+    why=(
+        "Compatibility page 1729/111007, second-turn example; one call that was cut is a 400 for the rest of "
+        "a session (esengine/DeepSeek-Reasonix#3953, itmisx/deepx-code#200)."
+    ),
+    apply=calls,
+    after=("roles",),
+    needed=_needed,
+)
 
 
 def _shape(message: JsonObject, index: int, changes: Changes, context: RuleContext) -> None:

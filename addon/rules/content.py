@@ -9,6 +9,9 @@ from ..exchange import JsonObject
 
 type Content = str | list[Any] | None
 
+PLAIN = (str, type(None))
+"""Types of content that holds no parts."""
+
 BLANK_LINE = "\n\n"
 """What stands between two texts that become one."""
 

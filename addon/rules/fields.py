@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .survey import Survey
 
 
-def fields(body: JsonObject, context: RuleContext) -> list[Change]:
+def fields(body: JsonObject, context: RuleContext) -> Changes:
     """Remove message fields that the profile doesn't list.
 
     What a person said isn't lost: `refusal` becomes content, a speaker's `name` stands before the text.
@@ -29,6 +30,27 @@ def fields(body: JsonObject, context: RuleContext) -> list[Change]:
                 context.may_hold_images = True
             changes.note("fields", index, why, f"/{escape(name)}")
     return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    accepted = context.profile.grammar.fields
+    return any(not shape.fields <= accepted[shape.role] for shape in survey.known())
+
+
+RULE = Rule(
+    name="fields",
+    repairs=(
+        "Message fields that aren't documented go; a `refusal` becomes content, a speaker's `name` stands "
+        "before the text."
+    ),
+    why="SDK Message.",
+    apply=fields,
+    after=(
+        "roles",
+        "reasoning",
+    ),
+    needed=_needed,
+)
 
 
 def speak_name(message: JsonObject, name: str) -> str | None:

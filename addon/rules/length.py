@@ -12,8 +12,9 @@ from typing import Any
 from ..exchange import Change, JsonObject
 from ..texts import around, marks
 from . import content
+from .base import Rule, RuleContext
 from .calls import spoken
-from .context import RuleContext
+from .survey import Survey
 
 
 def length(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -30,6 +31,24 @@ def length(body: JsonObject, context: RuleContext) -> list[Change]:
     end = _fold_end(turns, max(1, context.max_messages - head))
     body["messages"] = [*messages[:head], _folded(turns[:end], context), *turns[end:]]
     return [Change("length", f"/messages/{head}", f"the oldest {end} messages are folded into one")]
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return context.max_messages is not None and len(survey.body["messages"]) > context.max_messages
+
+
+RULE = Rule(
+    name="length",
+    repairs="Of more than 40 messages the oldest whole turns become one user text that keeps every word.",
+    why='SDK ChatCompletionsRequest.Messages: "长度最多为 40".',
+    apply=length,
+    after=(
+        "placeholders",
+        "bridge",
+        "edges",
+    ),
+    needed=_needed,
+)
 
 
 def _fold_end(turns: list[JsonObject], limit: int) -> int:

@@ -5,24 +5,25 @@ Source: SDK ChatCompletionsRequest.Messages ("user（tool） 和 assistant 需�
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
 from .fields import speak_name
 from .ids import NO_ID
+from .survey import Survey
 
 _WHY = {role: f"joined to the {role} message before" for role in ("user", "assistant")}
 """By the roles that are merged."""
 
 
-def merge(body: JsonObject, context: RuleContext) -> list[Change]:
+def merge(body: JsonObject, context: RuleContext) -> Changes:
     """Join neighbouring user messages and neighbouring assistant messages, parts and calls kept in order.
 
     An assistant message whose calls repeat an id of those before it is a later turn, and is not joined to them: ids may
     be unique within a turn alone, and the answers belong to the later one. The rule `pairing` parts the two.
     """
     if not context.profile.grammar.alternate:
-        return []
+        return Changes()
     changes = Changes()
     merged: list[JsonObject] = []
     run: list[JsonObject] = []  # neighbours that become one message
@@ -44,6 +45,25 @@ def merge(body: JsonObject, context: RuleContext) -> list[Change]:
             run, taken, role = [message], None, message["role"]
     body["messages"] = merged + _joined(run)
     return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return context.profile.grammar.alternate and ("UU" in survey.order or "AA" in survey.order)
+
+
+RULE = Rule(
+    name="merge",
+    repairs=(
+        "Neighbouring user messages, and neighbouring assistant messages, become one, but for calls that repeat an id."
+    ),
+    why='SDK ChatCompletionsRequest.Messages: user (tool) and assistant alternate ("需交替出现"); seen: 400 code 1001.',
+    apply=merge,
+    after=(
+        "calls",
+        "system",
+    ),
+    needed=_needed,
+)
 
 
 def _ids(message: JsonObject) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ..exchange import JsonObject
 from ..profiles import Model
 from ..wire import json_body
-from .context import RuleContext
+from .base import RuleContext
 
 TOKENS_A_WIDE_CHARACTER = 0.6
 TOKENS_A_CHARACTER = 0.25

@@ -6,12 +6,12 @@ needs at least one text part (SDK Content.Type).
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
 
 
-def placeholders(body: JsonObject, context: RuleContext) -> list[Change]:
+def placeholders(body: JsonObject, context: RuleContext) -> Changes:
     """Fill empty content with a text by role, drop blank text parts, put a text beside lone images."""
     changes = Changes()
     for index, message in enumerate(body["messages"]):
@@ -27,6 +27,15 @@ def placeholders(body: JsonObject, context: RuleContext) -> list[Change]:
         elif isinstance(given, list):
             _fill_list(message, index, context, changes)
     return changes
+
+
+RULE = Rule(
+    name="placeholders",
+    repairs="Empty content gets a text by role, blank text parts go, an image alone gets a text part.",
+    why='SDK ChatCompletionsRequest.Messages: "且 Content 不能为空"; seen: 400 "messages 中 content 不能为空".',
+    apply=placeholders,
+    after=("merge",),
+)
 
 
 def _placeholder(message: JsonObject, context: RuleContext) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from ..wire import json_body
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .survey import Survey
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 
@@ -46,7 +47,7 @@ def _written(message: JsonObject) -> str:
     return given.strip().lower() if isinstance(given, str) else ""
 
 
-def roles(body: JsonObject, context: RuleContext) -> list[Change]:
+def roles(body: JsonObject, context: RuleContext) -> Changes:
     """Give every message one of the four roles; what isn't a message at all becomes user text."""
     changes = Changes()
     messages = _objects(body["messages"], changes)
@@ -75,6 +76,30 @@ def roles(body: JsonObject, context: RuleContext) -> list[Change]:
     calls.end_of_answers()
     body["messages"] = messages
     return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    """Where every role is one of the four, answers name their calls, and no call is of the deprecated form: no."""
+    return survey.shapes is None or any(
+        shape.role not in ROLES
+        or "function_call" in shape.fields
+        or (shape.role == "tool" and "tool_call_id" not in shape.fields)
+        for shape in survey.shapes
+    )
+
+
+RULE = Rule(
+    name="roles",
+    repairs=(
+        "`developer` becomes system; `ai`, `model`, `bot`, `chatbot` and `gpt` become assistant; `function` "
+        "and `function_call` become tool calls; capitals and white space around a role go; any other role "
+        "becomes user."
+    ),
+    why="SDK Message.Role: system, user, assistant, tool.",
+    apply=roles,
+    after=("tool-names",),
+    needed=_needed,
+)
 
 
 def _objects(messages: list[Any], changes: Changes) -> list[JsonObject]:

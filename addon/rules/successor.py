@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..exchange import Change, JsonObject, Response
 from ..wire import proxy_errors
-from .context import RuleContext
+from .base import RuleContext
 
 
 def successor(body: JsonObject, context: RuleContext) -> list[Change]:

@@ -6,7 +6,7 @@ Source: the old project's README (vision models: images yes, tools no); a strict
 from __future__ import annotations
 
 from ..exchange import Change, JsonObject
-from .context import RuleContext
+from .base import RuleContext
 
 
 def tool_model(body: JsonObject, context: RuleContext) -> list[Change]:

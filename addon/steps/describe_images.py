@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from .. import profiles, texts
 from ..cascade import Cascade, CascadeSettings
-from ..config.options import Settings
+from ..config.option import part
 from ..exchange import Exchange, Response
 from ..images import in_body
+from ..options import Settings
 from ..texts.marks import tracked
 from ..upstream.client import Outgoing
 from ..vision.vision_call import Announcing
 from .base import Services, Step
-from .target import own_tries, target_of
+from .target import target_of
 
 _BYTES_PASSED = 4
 """Bytes of text that are searched in the time that the work on one takes."""
@@ -25,7 +26,7 @@ class DescribeImages(Step):
     def __init__(self, settings: Settings, services: Services) -> None:
         super().__init__(settings, services)
         self._dry_run = Cascade(Outgoing(), Announcing(Outgoing()))
-        self._dry_run.configure(cascade_settings(settings))
+        self._dry_run.configure(part(settings, CascadeSettings))
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Put descriptions in the images' places. From the first image on, the original body must not go on."""
@@ -46,20 +47,3 @@ class DescribeImages(Step):
         exchange.note(described.changes)
         exchange.vision_calls, exchange.cached = described.calls, described.cached
         return described.refusal
-
-
-def cascade_settings(settings: Settings) -> CascadeSettings:
-    """The options of the cascade among `settings`."""
-    return CascadeSettings(
-        mode=settings.cascade,
-        vision_model=settings.vision_model,
-        concurrency=settings.vision_concurrency,
-        timeout=settings.vision_timeout,
-        deadline=settings.cascade_deadline,
-        tries=own_tries(settings),
-        image_max_bytes=settings.image_max_bytes,
-        image_max_count=settings.image_max_count,
-        cache_entries=settings.cache_entries,
-        cache_bytes=settings.cache_bytes,
-        cache_ttl=settings.cache_ttl,
-    )

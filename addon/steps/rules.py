@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import profiles, rules, texts
 from ..answers import embeddings as packing
 from ..answers import tool_calls
-from ..config.options import Settings
 from ..exchange import Change, Exchange, JsonObject, Response
+from ..options import Settings
 from ..rules import embeddings
-from ..rules.context import RuleContext
+from ..rules.base import RuleContext
 from ..workers import Checkpoint
 from .base import Step
 
@@ -39,7 +41,7 @@ class Rules(Step):
         """Repair the chat body; in a thread where it is large."""
         context = context_of(exchange, self.settings)
 
-        def apply(checkpoint: Checkpoint) -> list[Change]:
+        def apply(checkpoint: Checkpoint) -> Sequence[Change]:
             return rules.apply_chat(exchange.chat, context, checkpoint)
 
         exchange.note(await self.services.workers.run(apply, exchange.cost))
@@ -56,7 +58,7 @@ class EmbeddingRules(Step):
         """Repair the body, or refuse what no repair can make acceptable."""
         context = context_of(exchange, self.settings)
 
-        def apply(_: Checkpoint) -> Response | list[Change]:
+        def apply(_: Checkpoint) -> Response | Sequence[Change]:
             return embeddings.check(exchange.chat, context) or rules.apply_embeddings(exchange.chat, context)
 
         result = await self.services.workers.run(apply, exchange.cost)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from ..config import values as read
+from ..config.option import option
 from ..config.values import StorePlaces
 from .chain import Chain
 from .level import LevelCounts
@@ -10,7 +14,32 @@ from .redis import Redis
 from .sqlite import Sqlite
 from .store import Item, Store, StoreError
 
-__all__ = ["Chain", "Item", "LevelCounts", "Memory", "Redis", "Sqlite", "Store", "StoreError", "open_levels"]
+__all__ = [
+    "Chain",
+    "Item",
+    "LevelCounts",
+    "Memory",
+    "Redis",
+    "Sqlite",
+    "Store",
+    "StoreError",
+    "StoreSettings",
+    "open_levels",
+]
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Where image descriptions are kept, and how many bytes of them on disk."""
+
+    store: StorePlaces = option(
+        "sqlite",
+        "Where image descriptions are kept below the memory: memory (nowhere), sqlite (the user's data folder), "
+        "sqlite:PATH, redis://HOST:PORT/DB (also for the limits of several workers); sqlite and redis together, comma "
+        "separated.",
+        read.store,
+    )
+    store_max_bytes: int = option("256m", "Size of the SQLite store; the least recently used goes first.", read.size)
 
 
 def open_levels(places: StorePlaces, max_bytes: int) -> list[Store]:

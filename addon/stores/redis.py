@@ -10,7 +10,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ..config.options import OptionError
+from ..config.option import OptionError
 from .store import Item, StoreError
 
 if TYPE_CHECKING:

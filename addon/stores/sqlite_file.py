@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from ..config import operating_system
 from .store import StoreError
 
 APPLICATION_ID = 0x68796678
@@ -171,27 +171,16 @@ def _set_aside(path: Path, error: Error) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes of this program from opening a store in `folder`, or setting one aside, at the same time."""
-    if sys.platform == "win32":
+    if operating_system.is_windows():
         yield  # there a file that somebody has open can't be renamed anyway
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         deadline = time.monotonic() + LOCK_WAIT
-        while not _locked(handle):
+        while not operating_system.lock(handle):
             if time.monotonic() > deadline:
                 raise StoreError(f"another process has been opening a store in {folder} for too long")
             time.sleep(0.005)
         yield
     finally:
         os.close(handle)
-
-
-def _locked(handle: int) -> bool:
-    if sys.platform != "win32":
-        import fcntl  # noqa: PLC0415 - not on Windows
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True

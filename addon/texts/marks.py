@@ -60,6 +60,7 @@ _ROUND = {**dict.fromkeys(map(ord, _OPENING + "〔"), "("), **dict.fromkeys(map(
 _ANGLES = str.maketrans("<>＜＞", "‹›‹›")
 
 _LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+"""Where `str.splitlines` ends a line."""
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"})
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"  # shown as nothing, though Unicode counts them as letters and symbols
 _MARK = re.compile(r"\[[^\[\]]*\]")
@@ -132,7 +133,7 @@ def quoted_turns(text: str) -> str:
 
 def any_turn(texts: Iterable[str]) -> bool:
     """Whether `quoted_turns` would change any of `texts`. One search over all is cheaper than one over each."""
-    return any(_turns("\n".join(texts)))
+    return next(_turns("\n".join(texts)), None) is not None
 
 
 def unquotable(question: str) -> str:
@@ -165,6 +166,9 @@ def _turns(text: str) -> Iterator[int]:
 
 
 def _with_brackets(text: str, mark: re.Pattern[str], brackets: dict[int, str]) -> str:
+    # As most texts: no bracket opens. The search for one letter is many times faster than the pattern's.
+    if "[" not in text and (text.isascii() or not any(bracket in text for bracket in _OPENING)):
+        return text
     patterns = _patterns()
     looked = text  # with one kind of opening brackets, for which a search is fast; as long as before
     for bracket in _OPENING[1:]:

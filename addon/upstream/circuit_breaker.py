@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import urlsplit
 
+from ..config import values as read
+from ..config.option import option
+
 MOST_CIRCUITS = 1000
 """Upstreams that are remembered: a client can name ports and paths, and each that fails would be one more."""
 
@@ -20,6 +23,18 @@ PROBE_WAIT = 1.0
 """Seconds that a client is told to wait while a probe is under way."""
 
 logger = logging.getLogger("hunyuan_fix")
+
+
+@dataclass(frozen=True)
+class BreakerSettings:
+    """When an endpoint is spared, and for how many seconds. 0 failures: no circuit breaker."""
+
+    breaker_failures: int = option(
+        "5",
+        'Failures in a row of the kind that says "down" after which an endpoint is spared; 0: never.',
+        read.count(0),
+    )
+    breaker_seconds: float = option("30", "Seconds for which it is spared before one call probes it.", read.seconds)
 
 
 class Verdict(Enum):

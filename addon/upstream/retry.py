@@ -9,10 +9,12 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
+from ..config import values as read
+from ..config.option import option
 from ..exchange import Response
 from ..profiles import Profile
 from ..wire import vendor_errors
@@ -26,6 +28,29 @@ BACKOFF_MOST = 8.0
 
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _DOWN = frozenset({502, 503, 504})
+
+
+@dataclass(frozen=True)
+class RetrySettings:
+    """What is tried again, and for how long. Seconds."""
+
+    retry: Literal["off", "vision", "all"] = option(
+        "vision",
+        "What is tried again after a failure that may pass: off, vision (the addon's own calls), all (chat and "
+        "embeddings calls too, through a relay inside the process).",
+        read.choice("off", "vision", "all"),
+    )
+    retry_tries: int = option("5", "Tries for one call of a client's under hunyuan_retry=all.", read.count(1))
+    retry_deadline: float = option(
+        "100",
+        "Seconds after which no further try is begun under hunyuan_retry=all.",
+        read.seconds,
+    )
+    upstream_timeout: float = option(
+        "300",
+        "Seconds of silence from the endpoint after which a call counts as failed under hunyuan_retry=all.",
+        read.seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.http import Headers
 
+from hunyuan_fix import options
 from hunyuan_fix.access import keys
 from hunyuan_fix.access.callers import Caller
 from hunyuan_fix.access.keys import Destination, LentKey, Withheld
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError, Settings
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.options import Settings
 
 HOST = "api.hunyuan.cloud.tencent.com"
 HERE, ELSEWHERE = "127.0.0.1", "192.168.1.7"
@@ -287,9 +288,11 @@ async def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(tmp_path: Pat
     key = LentKey({}).configured(settings(path))
     key_file(tmp_path, "sk-next")
     await key.refresh()
+    await key.refresh()  # a change is taken over at the second look
     assert key.value == "sk-next"
     key_file(tmp_path, "sk-a b")
     await key.refresh()
+    await key.refresh()  # a change is taken over at the second look
     assert key.value == "sk-next"
     assert "needed is one key" in caplog.text
     assert "sk-" not in caplog.text

@@ -278,8 +278,9 @@ async def test_backoff_doubles_with_full_jitter(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("value", ["7", "Fri, 15 Jan 2027 08:00:07 GMT"])
-async def test_retry_after_is_honoured_and_passed_on(setting: Setting, value: str) -> None:
-    setting.server.replies(error(429, retry_after=value))
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_is_honoured_and_passed_on(setting: Setting, value: str, status: int) -> None:
+    setting.server.replies(error(status, retry_after=value))
     assert refused(await setting.ask())[2].headers["retry-after"] == "7"
     assert setting.waits == [7.0, 7.0]
 

@@ -37,46 +37,45 @@ class Replacement:
     """`module:class.name` -> the function that takes its place."""
 
 
-REPLACEMENTS = (
-    Replacement(
-        "event dispatch",
-        {
-            "mitmproxy.addonmanager:AddonManager.trigger_event": frozenset(["b763c59bc4992e33"]),
-            "mitmproxy.addonmanager:AddonManager.trigger": frozenset(["b19e37ceb2096421"]),
-            "mitmproxy.addonmanager:AddonManager.handle_lifecycle": frozenset(["38c97e792d1db5b7"]),
-            "mitmproxy.addonmanager:AddonManager.invoke_addon": frozenset(["13180532440359de"]),
-            "mitmproxy.addonmanager:AddonManager.invoke_addon_sync": frozenset(["212818268a95797b"]),
-            "mitmproxy.addonmanager:AddonManager._iter_hooks": frozenset(["350b419ab7284091"]),
-            "mitmproxy.addonmanager:traverse": frozenset(["bad3d9f88bdf9269"]),
-            "mitmproxy.addonmanager:safecall.__wrapped__": frozenset(["f2052c18340e99b0"]),
-            "mitmproxy.addonmanager:cut_traceback": frozenset(["760a58f630c0fa44"]),
-            "mitmproxy.hooks:Hook.args": frozenset(["5bab95f7aa358e18"]),
-        },
-        {
-            "mitmproxy.addonmanager:AddonManager.trigger_event": dispatch.trigger_event,
-            "mitmproxy.addonmanager:AddonManager.trigger": dispatch.trigger,
-            "mitmproxy.addonmanager:AddonManager.handle_lifecycle": dispatch.handle_lifecycle,
-            "mitmproxy.hooks:Hook.args": dispatch.args,
-        },
-    ),
-    Replacement(
-        "type check of messages",
-        {
-            "mitmproxy.http:MessageData.__post_init__": frozenset(["f65088e210cd9cc1"]),
-            "mitmproxy.utils.typecheck:check_option_type": frozenset(["b60e47c7091fa795"]),
-        },
-        {"mitmproxy.http:MessageData.__post_init__": values.check_types},
-    ),
-    Replacement(
-        "reading of options",
-        {
-            "mitmproxy.optmanager:_Option.current": frozenset(["6859c2d9c826806e"]),
-            "mitmproxy.optmanager:_Option.default.fget": frozenset(["cfc9882b8960757d"]),
-        },
-        {"mitmproxy.optmanager:_Option.current": values.current},
-    ),
+_DISPATCH = Replacement(
+    "event dispatch",
+    {
+        "mitmproxy.addonmanager:AddonManager.trigger_event": frozenset(["b763c59bc4992e33"]),
+        "mitmproxy.addonmanager:AddonManager.trigger": frozenset(["b19e37ceb2096421"]),
+        "mitmproxy.addonmanager:AddonManager.handle_lifecycle": frozenset(["38c97e792d1db5b7"]),
+        "mitmproxy.addonmanager:AddonManager.invoke_addon": frozenset(["13180532440359de"]),
+        "mitmproxy.addonmanager:AddonManager.invoke_addon_sync": frozenset(["212818268a95797b"]),
+        "mitmproxy.addonmanager:AddonManager._iter_hooks": frozenset(["350b419ab7284091"]),
+        "mitmproxy.addonmanager:traverse": frozenset(["bad3d9f88bdf9269"]),
+        "mitmproxy.addonmanager:safecall.__wrapped__": frozenset(["f2052c18340e99b0"]),
+        "mitmproxy.addonmanager:cut_traceback": frozenset(["760a58f630c0fa44"]),
+        "mitmproxy.hooks:Hook.args": frozenset(["5bab95f7aa358e18"]),
+    },
+    {
+        "mitmproxy.addonmanager:AddonManager.trigger_event": dispatch.trigger_event,
+        "mitmproxy.addonmanager:AddonManager.trigger": dispatch.trigger,
+        "mitmproxy.addonmanager:AddonManager.handle_lifecycle": dispatch.handle_lifecycle,
+        "mitmproxy.hooks:Hook.args": dispatch.args,
+    },
 )
-"""All of them, each independent of the others."""
+_TYPES = Replacement(
+    "type check of messages",
+    {
+        "mitmproxy.http:MessageData.__post_init__": frozenset(["f65088e210cd9cc1"]),
+        "mitmproxy.utils.typecheck:check_option_type": frozenset(["b60e47c7091fa795"]),
+    },
+    {"mitmproxy.http:MessageData.__post_init__": values.check_types},
+)
+_OPTIONS = Replacement(
+    "reading of options",
+    {
+        "mitmproxy.optmanager:_Option.current": frozenset(["6859c2d9c826806e"]),
+        "mitmproxy.optmanager:_Option.default.fget": frozenset(["cfc9882b8960757d"]),
+    },
+    {"mitmproxy.optmanager:_Option.current": values.current},
+)
+REPLACEMENTS = (_DISPATCH, _TYPES, _OPTIONS) if __debug__ else (_DISPATCH, _OPTIONS)
+"""All of them, each independent of the others. Under `python -O` mitmproxy doesn't check types."""
 
 _wanted_by: WeakSet[object] = WeakSet()
 _replaced: dict[str, Callable[..., Any]] = {}
