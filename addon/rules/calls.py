@@ -61,6 +61,9 @@ def _shape(message: JsonObject, index: int, changes: Changes, context: RuleConte
     shaped: list[JsonObject] = []
     spoken_calls: list[str] = []
     for position, call in enumerate(given):
+        if _is_shaped(call):
+            shaped.append(call)
+            continue
         function_call = _function_call(call)
         if function_call is None:
             spoken_calls.append(_plain_text(call))
@@ -78,6 +81,22 @@ def _shape(message: JsonObject, index: int, changes: Changes, context: RuleConte
         message["tool_calls"] = shaped
     else:
         del message["tool_calls"]
+
+
+def _is_shaped(call: object) -> bool:
+    """Whether `call` is as most are: with an id, a function's name and arguments, each in shape, and no other field."""
+    if not isinstance(call, dict) or len(call) != 3 or call.get("type") != "function":
+        return False
+    function = call.get("function")
+    return (
+        isinstance(call.get("id"), str)
+        and isinstance(function, dict)
+        and len(function) == 2
+        and isinstance(function.get("name"), str)
+        and bool(function["name"])
+        and isinstance(function.get("arguments"), str)
+        and arguments.is_object(function["arguments"])
+    )
 
 
 def _same(shaped: JsonObject, call: object) -> bool:

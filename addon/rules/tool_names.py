@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, TypeGuard
 
 from ..exchange import Changes, JsonObject
@@ -43,7 +43,7 @@ def tool_names(body: JsonObject, context: RuleContext) -> Changes:
         return changes
     owners: dict[str, str] = {}
     refused: list[_Place] = []
-    for place in _places(body):
+    for place in _places(body, owners):
         name = place[0].get("name")
         if _is_accepted(name):
             owners[name] = name
@@ -104,7 +104,8 @@ def _new_name(old: str, owners: dict[str, str]) -> str:
     return next((name for name in candidates if owners.setdefault(name, old) == old), digest)
 
 
-def _places(body: JsonObject) -> Iterator[_Place]:
+def _places(body: JsonObject, accepted: Container[str]) -> Iterator[_Place]:
+    """Every place of a name, but for most of those in a history whose names are `accepted` by then."""
     for index, tool in enumerate(as_list(body.get("tools"))):
         function = function_of(tool)
         if function is not None:
@@ -117,7 +118,17 @@ def _places(body: JsonObject) -> Iterator[_Place]:
     yield from _chosen_places(body.get("tool_choice"))
     for index, message in enumerate(as_list(body.get("messages"))):
         if isinstance(message, dict) and not _NAMING_FIELDS.isdisjoint(message):
+            if "name" not in message and "function_call" not in message and _are_in(accepted, message["tool_calls"]):
+                continue
             yield from _message_places(message, index)
+
+
+def _are_in(accepted: Container[str], calls: Any) -> bool:
+    """Whether `calls` are in OpenAI's shape and all their names `accepted`, as in most messages."""
+    try:
+        return all([call["function"]["name"] in accepted for call in calls])
+    except (TypeError, KeyError):
+        return False
 
 
 def _chosen_places(choice: object) -> Iterator[_Place]:

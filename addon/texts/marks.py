@@ -262,14 +262,15 @@ def _spelt(words: Iterable[str], between: str) -> str:
         if not word[:1].isalnum():
             return ""  # the word ends here: it stands for every longer one
         by_first.setdefault(word[0], []).append(word[1:])
-    return (
-        "(?:" + "|".join(f"{_cases(first)}{between}{_spelt(rest, between)}" for first, rest in by_first.items()) + ")"
-    )
+    letters = [f"{_cases(first)}{between}{_spelt(rest, between)}" for first, rest in by_first.items()]
+    if len(letters) == 1:
+        return letters[0]
+    return f"(?={_cases(*by_first)})(?:{'|'.join(letters)})"  # one look where none of them follows
 
 
-def _cases(character: str) -> str:
-    """A class of the characters that are `character` in plain text."""
-    cases = {character, character.upper()}
+def _cases(*characters: str) -> str:
+    """A class of what is one of `characters` in plain text."""
+    cases = {case for character in characters for case in (character, character.upper())}
     return _class(cases | {chr(ord(case) + 0xFEE0) for case in cases if case.isascii()})
 
 
@@ -282,4 +283,8 @@ def _class(characters: Iterable[str]) -> str:
             ranges[-1][1] = code
         else:
             ranges.append([code, code])
-    return "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges) + "]"
+    return (
+        "["
+        + "".join(f"\\U{first:08x}-\\U{last:08x}" if first < last else f"\\U{first:08x}" for first, last in ranges)
+        + "]"
+    )
