@@ -73,6 +73,20 @@ class Changes(Sequence[Change]):
         """The names of the rules, each once, in order."""
         return list(dict.fromkeys(noted.rule if isinstance(noted, Change) else noted[0] for noted in self._noted))
 
+    def to_plain(self) -> list[list[str]]:
+        """Rule, pointer and reason of each, printable."""
+        plain = []
+        for noted in self._noted:
+            rule, pointer, why = (
+                (noted.rule, noted.pointer, noted.why)
+                if isinstance(noted, Change)
+                else (noted[0], f"/messages/{noted[1]}{noted[3]}", noted[2])
+            )
+            if not (pointer.isascii() and why.isascii()):
+                pointer, why = printable(pointer), printable(why)
+            plain.append([rule, pointer, why])
+        return plain
+
     def __len__(self) -> int:
         """How many there are."""
         return len(self._noted)
@@ -250,7 +264,7 @@ class Exchange:
     def to_plain(self) -> JsonObject:
         """The exchange as plain data, without what is needed only while it is under way."""
         plain = {name: getattr(self, name) for name in _SAVED}
-        plain["changes"] = [[change.rule, printable(change.pointer), printable(change.why)] for change in self.changes]
+        plain["changes"] = self.changes.to_plain()
         return plain
 
     @classmethod

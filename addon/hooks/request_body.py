@@ -14,7 +14,8 @@ from ..workers import Checkpoint, Workers
 _VALUE_COST = 32
 """Bytes of text whose repair takes about as long as that of an empty value."""
 _BYTES_READ = 2
-"""Bytes that are read, or written, in the time that the repair of one takes."""
+_BYTES_REPAIRED = 8
+"""Bytes that are read in the time that `Workers` counts for two, and repaired in the time that it counts for eight."""
 _PACKED_COST = 8
 """Bytes that a packed one is expected to become."""
 
@@ -57,5 +58,5 @@ async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body 
     except InvalidJson:
         return Body(data, data, changes=changes, flaw="its body is not valid JSON")
     changes += [Change(rule_names.UNICODE, "", why) for why in text.mended]
-    cost = len(data) + _VALUE_COST * text.structure
+    cost = len(data) // _BYTES_REPAIRED + _VALUE_COST * text.structure
     return Body(data, text.data, text.value, changes, cost)

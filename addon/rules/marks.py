@@ -17,6 +17,7 @@ from ..texts.marks import defused, defused_json, is_tracked, settled, without_si
 from . import content
 from .base import Rule, RuleContext
 
+_CONTAINERS = (dict, list)
 _WHY = "what reads like a mark of the proxy's own gets other brackets"
 
 
@@ -99,15 +100,15 @@ def _settle_parts(parts: list[Any]) -> bool:
 
 def _defuse_descriptions(tools: object) -> bool:
     changed = False
-    waiting = [tools]
+    waiting: list[Any] = [tools] if isinstance(tools, _CONTAINERS) else []
     while waiting:
         value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            waiting += value.values()
+        inside = value
+        if isinstance(value, dict):
             described = value.get("description")
             if isinstance(described, str) and (safe := defused(described)) != described:
                 value["description"] = safe
                 changed = True
+            inside = value.values()
+        waiting += [inner for inner in inside if isinstance(inner, _CONTAINERS)]
     return changed

@@ -126,7 +126,7 @@ def _places(body: JsonObject, accepted: Container[str]) -> Iterator[_Place]:
 def _are_in(accepted: Container[str], calls: Any) -> bool:
     """Whether `calls` are in OpenAI's shape and all their names `accepted`, as in most messages."""
     try:
-        return all([call["function"]["name"] in accepted for call in calls])
+        return all(call["function"]["name"] in accepted for call in calls)
     except (TypeError, KeyError):
         return False
 

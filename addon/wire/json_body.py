@@ -1,6 +1,6 @@
 """JSON in and out: fast where orjson can, by the standard library where orjson would lose or refuse something.
 
-Nothing here walks over values: what a text may cost is known from its bytes, by calls that run in C.
+What a text may cost is known from its bytes, by calls that run in C; only few values in a long text are counted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import orjson
 
@@ -35,6 +35,13 @@ _COUNTED = b"[{,:"
 _SIGNS = bytes.maketrans(b"123456789[{:", b"000000000,,,")
 """For `bytes.translate`: every digit is 0, and all that `structure` counts is a comma."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_UNREAD: Final = object()
+_AT_ONCE = 3 * MAX_VALUES
+"""Bytes that are read before their values are counted: all of them brackets, they take twice what `MAX_VALUES` take."""
+_BYTES_A_VALUE = 128
+"""From so many bytes for each value on, it takes less time to count the values than to look over the bytes."""
+_LARGE = 2.0**63
+"""From here on a float may be an integer that orjson couldn't keep."""
 _LONG_INTEGER = b"0" * 19
 """From 19 digits on (2**63 has 19) orjson may read an integer as a float."""
 
@@ -62,8 +69,8 @@ class Read:
     data: bytes
     mended: tuple[str, ...] = ()
     structure: int = field(default=0, compare=False)
-    """Brackets that open, commas and colons in the text, those in its strings too: at least the number of its values.
-    A few may be counted twice."""
+    """At least the number of its values: twice that, or its brackets that open, commas and colons, those in its strings
+    too."""
 
 
 def parse(data: bytes) -> Any:
@@ -99,11 +106,26 @@ def read(data: bytes) -> Read:
     if data.startswith(BOM):
         data = data[len(BOM) :]
         mended.append("the byte order mark went")
-    structure, has_long_number = _glance(data)
-    if structure > MAX_VALUES:
+    # 1. No more values than may be read at once.
+    glance = _glance(data) if len(data) > _AT_ONCE else None
+    if glance and glance[0] > MAX_VALUES:
+        _check_values(data)
+    # 2. Few values in a long text, as in most bodies: looking at them takes less time than looking over the bytes.
+    parsed: Any = _UNREAD
+    try:
+        parsed = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass  # its error holds the whole text
+    else:
+        values = _counted(parsed, len(data) // _BYTES_A_VALUE)
+        if values is not None:
+            return Read(parsed, data, tuple(mended), 2 * values)
+    # 3. Anything else.
+    structure, has_long_number = glance or _glance(data)
+    if not glance and structure > MAX_VALUES:
         _check_values(data)
     try:
-        return Read(_value(data, has_long_number), data, tuple(mended), structure)
+        return Read(_value(data, has_long_number, parsed), data, tuple(mended), structure)
     except TooManyValues:
         raise
     except InvalidJson:
@@ -146,9 +168,29 @@ def _glance(data: bytes) -> tuple[int, bool]:
     return structure, has_long_number
 
 
-def _value(data: bytes, has_long_number: bool) -> Any:
+def _counted(value: Any, most: int) -> int | None:
+    """The number of values in `value`; `None` past `most` of them, or for a number that may have been too large."""
+    count = 1
+    waiting = [[value]]
+    while waiting:
+        inside: Any = waiting.pop()
+        if isinstance(inside, dict):
+            inside = inside.values()
+        count += len(inside)
+        if count > most:
+            return None
+        for item in inside:
+            kind = type(item)
+            if kind is dict or kind is list:
+                waiting.append(item)
+            elif kind is float and abs(item) >= _LARGE:
+                return None
+    return count
+
+
+def _value(data: bytes, has_long_number: bool, parsed: Any = _UNREAD) -> Any:
     try:
-        value = orjson.loads(data)
+        value = orjson.loads(data) if parsed is _UNREAD else parsed
     except orjson.JSONDecodeError:
         # The decoder's error holds the whole text: it must not travel on as the cause.
         if not (has_long_number and _has_long_integer(data)):
