@@ -27,6 +27,8 @@ _CARRIERS = ("image_url", "url", "image", "source", "resource", "file", "inline_
 """Fields of a part that hold its image, or an object that does."""
 _DATA = ("data", "blob", "file_data", "fileData", "base64", "bytes")
 _MIME = ("media_type", "mimeType", "mediaType", "mime_type")
+_SHORT = 4096
+"""Characters of a text that takes less time to copy than a search of its own takes to begin."""
 _DEPTH = 16
 """How deep a part is looked into as an object; what is deeper is looked at as JSON text."""
 
@@ -95,7 +97,14 @@ class Image:
 
 def suspected(body: JsonObject) -> bool:
     """Whether any message of `body` may hold an image: a look at each part, a few searches in each text."""
-    return any(map(_suspicious, (message.get("content") for message in _messages(body))))
+    short: list[str] = []
+    for message in _messages(body):
+        content = message.get("content")
+        if isinstance(content, str) and len(content) < _SHORT:
+            short.append(content)
+        elif content is not None and _suspicious(content):
+            return True
+    return in_text.suspected("\n".join(short))
 
 
 def find(body: JsonObject) -> list[Image]:

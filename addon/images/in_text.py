@@ -29,7 +29,7 @@ _DEPTH = 8
 _HINTS = (
     ("6", ("64,", "64%2")),
     ("G", ("iVBORw0KGg", "R0lGOD", "UklGR")),
-    ("j", ("9j",)),
+    ("9", ("9j",)),
     ("Q", ("Qk",)),
 )
 """The words of which any image's text holds one, by a letter in them that is rare in prose and code.

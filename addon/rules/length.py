@@ -62,27 +62,31 @@ def _fold_end(turns: list[JsonObject], limit: int) -> int:
 
 def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
     texts = context.texts
+    # 1. What the turns say. Lines are quoted only where any of them needs it: one look at all is cheaper.
     said = [content.pieces(message.get("content")) for message in turns]
-    arguments = [call["function"]["arguments"] for message in turns for call in message.get("tool_calls", ())]
-    if marks.any_turn([piece for pieces in said for piece in pieces if isinstance(piece, str)] + arguments):
+    calls = [message.get("tool_calls", ()) for message in turns]
+    arguments = [call["function"]["arguments"] for of_message in calls for call in of_message]
+    if marks.any_turn([*(piece for pieces in said for piece in pieces if isinstance(piece, str)), *arguments]):
         said = [[marks.quoted_turns(piece) if isinstance(piece, str) else piece for piece in pieces] for pieces in said]
         arguments = list(map(marks.quoted_turns, arguments))
+    # 2. Each led by its speaker.
     quoted = iter(arguments)
     result, _, after_result = texts.folded_tool.partition("{text}")
     before, after = around(texts.folded, count=len(turns))
     folded: list[Any] = [before.rstrip("\n")]
-    for message, pieces in zip(turns, said, strict=True):
-        if message["role"] == "tool":
+    for message, pieces, of_message in zip(turns, said, calls, strict=True):
+        role = message["role"]
+        lead = texts.folded_user if role == "user" else texts.folded_assistant
+        if role == "tool":
             lead = result.format(id=marks.inline(message["tool_call_id"]))
-            folded += _led(lead, [*pieces, after_result] if after_result else pieces)
-            continue
-        folded += _led(texts.folded_user if message["role"] == "user" else texts.folded_assistant, pieces)
-        folded += [spoken(call, next(quoted), context) for call in message.get("tool_calls", ())]
+            if after_result:
+                pieces.append(after_result)
+        if pieces and isinstance(pieces[0], str):
+            pieces[0] = lead + pieces[0]
+        else:
+            folded.append(lead.rstrip())
+        folded += pieces
+        for call in of_message:
+            folded.append(spoken(call, next(quoted), context))
     folded.append(after.lstrip("\n"))
     return {"role": "user", "content": content.assemble(folded)}
-
-
-def _led(lead: str, pieces: list[Any]) -> list[Any]:
-    if pieces and isinstance(pieces[0], str):
-        return [lead + pieces[0], *pieces[1:]]
-    return [lead.rstrip(), *pieces]

@@ -28,7 +28,10 @@ def marks(body: JsonObject, context: RuleContext) -> Changes:
     `tools` descriptions alone are defused: all else there is for the model to give back as it is.
     """
     messages = body["messages"]
-    if not any(is_tracked(text) for message in messages for text in _texts(message.get("content"))):
+    contents = [message.get("content") for message in messages]
+    if not any(
+        is_tracked(given) if isinstance(given, str) else any(map(is_tracked, _texts(given))) for given in contents
+    ):
         return Changes()
     changes = Changes()
     for index, message in enumerate(messages):

@@ -38,8 +38,9 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _UNREAD: Final = object()
 _AT_ONCE = 3 * MAX_VALUES
 """Bytes that are read before their values are counted: all of them brackets, they take twice what `MAX_VALUES` take."""
+_LONG_TEXT = 16 * 1024
 _BYTES_A_VALUE = 128
-"""From so many bytes for each value on, it takes less time to count the values than to look over the bytes."""
+"""From so many bytes, and so many for each value on, counting values takes less time than looking over the bytes."""
 _LARGE = 2.0**63
 """From here on a float may be an integer that orjson couldn't keep."""
 _LONG_INTEGER = b"0" * 19
@@ -117,7 +118,7 @@ def read(data: bytes) -> Read:
     except orjson.JSONDecodeError:
         pass  # its error holds the whole text
     else:
-        values = _counted(parsed, len(data) // _BYTES_A_VALUE)
+        values = _counted(parsed, len(data) // _BYTES_A_VALUE) if len(data) >= _LONG_TEXT else None
         if values is not None:
             return Read(parsed, data, tuple(mended), 2 * values)
     # 3. Anything else.

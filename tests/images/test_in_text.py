@@ -223,7 +223,7 @@ def test_no_text_with_a_word_of_an_image_is_passed_over(text: str) -> None:
 
 
 @pytest.mark.parametrize("hint", HINTS)
-@pytest.mark.parametrize("letter", ["6", "G", "j", "Q", "中", ""])
+@pytest.mark.parametrize("letter", ["6", "G", "9", "Q", "中", ""])
 @pytest.mark.parametrize("around", [0, 1, 7, 3000])
 def test_a_word_of_an_image_is_seen_among_any_letters(hint: str, letter: str, around: int) -> None:
     for text in (letter * around + hint, hint + letter * around, letter * around + hint + letter * around):
