@@ -65,8 +65,9 @@ def _defuse_message(message: JsonObject) -> Iterator[str]:
     """The fields of `message` in which something read like a mark, and does no more."""
     given = message.get("content")
     if isinstance(given, str):
-        [message["content"]] = settled([given])
-        if message["content"] != without_signs(given):
+        own = is_tracked(given)
+        message["content"] = settled([given])[0] if own else defused(given)
+        if message["content"] != (without_signs(given) if own else given):
             yield "content"
     elif isinstance(given, list) and _settle_parts(given):
         yield "content"

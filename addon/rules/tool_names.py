@@ -117,18 +117,22 @@ def _places(body: JsonObject, accepted: Container[str]) -> Iterator[_Place]:
         yield body["function_call"], ("function_call",), False
     yield from _chosen_places(body.get("tool_choice"))
     for index, message in enumerate(as_list(body.get("messages"))):
-        if isinstance(message, dict) and not _NAMING_FIELDS.isdisjoint(message):
-            if "name" not in message and "function_call" not in message and _are_in(accepted, message["tool_calls"]):
-                continue
+        if not isinstance(message, dict):
+            continue
+        others = "name" in message or "function_call" in message
+        if others or ("tool_calls" in message and not _are_in(accepted, message["tool_calls"])):
             yield from _message_places(message, index)
 
 
 def _are_in(accepted: Container[str], calls: Any) -> bool:
     """Whether `calls` are in OpenAI's shape and all their names `accepted`, as in most messages."""
     try:
-        return all(call["function"]["name"] in accepted for call in calls)
+        for call in calls:
+            if call["function"]["name"] not in accepted:
+                return False
     except (TypeError, KeyError):
         return False
+    return True
 
 
 def _chosen_places(choice: object) -> Iterator[_Place]:
