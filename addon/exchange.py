@@ -228,6 +228,8 @@ class Exchange:
     """The request's headers."""
     plan: AnswerPlan = field(default_factory=AnswerPlan)
     """What must be undone in the answer."""
+    demands: Any = None
+    """What the rules hold the body against (`rules.base.RuleContext`), once a step has asked for it."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
     fails_closed: bool = False
@@ -291,7 +293,17 @@ class Exchange:
         return exchange
 
 
-_UNDER_WAY = ("chat", "size", "cost", "may_hold_images", "headers", "plan", "change_count", "fails_closed")
+_UNDER_WAY = (
+    "chat",
+    "size",
+    "cost",
+    "may_hold_images",
+    "headers",
+    "plan",
+    "demands",
+    "change_count",
+    "fails_closed",
+)
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
 _RENAMED = {"endpoint": "dialect"}
 """Fields of flows that older versions saved."""

@@ -12,14 +12,14 @@ import pytest
 
 from hunyuan_fix import options
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.admission import Account, NotAdmitted, Slot, account
+from hunyuan_fix.admission import Account, CallRefused, Slot, account
+from hunyuan_fix.circuit import Verdict
 from hunyuan_fix.config.config_file import HostOptions
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.observe import statistics
 from hunyuan_fix.options import Settings
 from hunyuan_fix.profiles import load
 from hunyuan_fix.runtime import Runtime
-from hunyuan_fix.upstream.circuit_breaker import Verdict
 from hunyuan_fix.upstream.client import Transport
 from tests.redis_server import RedisServer
 from tests.waiting import until
@@ -71,9 +71,9 @@ def state(made: Runtime) -> tuple[object, ...]:
         made.key,
         made.tokens,
         [level.name for level in made.chain.counts()],
-        made.outgoing.transport,
+        made.http_client.transport,
         made.admission.state(),
-        made.breaker.bounds,
+        made.breaker.state(),
         made.settings,
     )
 
@@ -114,7 +114,7 @@ async def test_a_change_reaches_everybody(secret: Path, tmp_path: Path):
     permit.end(Verdict.DOWN)
     assert made.breaker.open() == ["https://endpoint.test/v1"]
     slot = await taken(made)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await taken(made)
     slot.release()
     await made.aclose()
@@ -185,7 +185,7 @@ async def test_two_processes_share_slots_and_counts_until_one_of_them_ends(redis
     for made in (one, other):
         made.configure(parsed(store=redis_server.url, requests_per_minute="10"), TRANSPORT)
     slot = await taken(one)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await taken(other, patience=0.3)
     slot.release()
     (await taken(other)).release()
@@ -208,7 +208,7 @@ async def test_counts_say_how_it_stands_and_name_nobody(redis_server: RedisServe
     made.configure(parsed(store=redis_server.url, queue_max="0", breaker_failures="1"), TRANSPORT)
     mine = account(load("hunyuan"), "Bearer sk-very-secret", parsed(concurrency="1"))
     slot = await made.admission.admit(mine, until=asyncio.get_running_loop().time() + 60)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await made.admission.admit(mine, until=asyncio.get_running_loop().time() + 60)
     made.breaker.permit("https://endpoint.test/v1").end(Verdict.DOWN)
     text = statistics.text(made.metrics)
@@ -226,7 +226,7 @@ async def test_counts_say_how_it_stands_and_name_nobody(redis_server: RedisServe
 async def test_the_metrics_are_what_each_room_has_counted():
     made = Runtime(settings())
     relay, breaker = made.relay.counts, made.breaker.counts
-    relay.calls, relay.tries, relay.turned_away, relay.broken, relay.abandoned = 1, 2, 3, 4, 5
+    relay.calls, relay.tries, relay.refused, relay.broken, relay.abandoned = 1, 2, 3, 4, 5
     relay.retries["timeout"] = 6
     breaker.opened, breaker.closed, breaker.refused = 7, 8, 9
     for _ in range(2):

@@ -57,6 +57,6 @@ async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body 
         return proxy_errors.REQUEST_TOO_COMPLEX(count=error).response()
     except InvalidJson:
         return Body(data, data, changes=changes, flaw="its body is not valid JSON")
-    changes += [Change(rule_names.UNICODE, "", why) for why in text.mended]
+    changes += [Change(rule_names.UNICODE, "", why) for why in text.fixes]
     cost = len(data) // _BYTES_REPAIRED + _VALUE_COST * text.structure
     return Body(data, text.data, text.value, changes, cost)

@@ -196,8 +196,10 @@ class RequestHeaders:
             request.headers,
             who,
             to,
-            addressed=not _reverse(flow)
-            or keys.is_addressed(sent_host.of(request), _listener_names(flow), self._routes.known),
+            addressed=lambda: (
+                not _reverse(flow)
+                or keys.is_addressed(sent_host.of(request), _listener_names(flow), self._routes.known)
+            ),
             origins=self._settings.allowed_origins,
         )
         if key and isinstance(lent, Withheld) and lent is not Withheld.OWN:

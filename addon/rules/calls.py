@@ -15,6 +15,8 @@ from . import arguments, content, ids
 from .base import Rule, RuleContext
 from .survey import Survey
 
+_FIELD = frozenset(["tool_calls"])
+
 
 def calls(body: JsonObject, context: RuleContext) -> Changes:
     """Bring every tool call into shape; what can't be a call stays as text in its message."""
@@ -25,13 +27,13 @@ def calls(body: JsonObject, context: RuleContext) -> Changes:
         if message["role"] == "assistant":
             _shape(message, index, changes, context)
         else:
-            _speak(message, message.pop("tool_calls"), context)
+            _keep_as_text(message, message.pop("tool_calls"), context)
             changes.note("calls", index, f"tool calls of a {message['role']} message become text", "/tool_calls")
     return changes
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    return survey.has_field("tool_calls")
+    return survey.has_field(_FIELD)
 
 
 RULE = Rule(
@@ -59,24 +61,24 @@ def _shape(message: JsonObject, index: int, changes: Changes, context: RuleConte
         changes.note("calls", index, "an empty list of tool calls is removed", "/tool_calls")
         return
     shaped: list[JsonObject] = []
-    spoken_calls: list[str] = []
+    texts: list[str] = []
     for position, call in enumerate(given):
         if _is_shaped(call):
             shaped.append(call)
             continue
         function_call = _function_call(call)
         if function_call is None:
-            spoken_calls.append(_plain_text(call))
+            texts.append(_plain_text(call))
             changes.note("calls", index, "not a tool call: kept as text", f"/tool_calls/{position}")
             continue
-        if _same(function_call, call):
-            shaped.append(call)
+        if function_call == call:
+            shaped.append(call)  # with its keys in their own order
         else:
             shaped.append(function_call)
             changes.note("calls", index, "the tool call is brought into shape", f"/tool_calls/{position}")
-    if spoken_calls:
+    if texts:
         context.may_hold_images = True
-        message["content"] = content.join(message.get("content"), *spoken_calls)
+        message["content"] = content.join(message.get("content"), *texts)
     if shaped:
         message["tool_calls"] = shaped
     else:
@@ -97,11 +99,6 @@ def _is_shaped(call: object) -> bool:
         and isinstance(function.get("arguments"), str)
         and arguments.is_object(function["arguments"])
     )
-
-
-def _same(shaped: JsonObject, call: object) -> bool:
-    # `==` alone would let True pass for 1 and 1.0 for 1
-    return shaped == call and isinstance(call, dict) and type(shaped.get("index")) is type(call.get("index"))
 
 
 def _function_call(call: object) -> JsonObject | None:
@@ -135,13 +132,13 @@ def _plain_text(value: object) -> str:
     return value if isinstance(value, str) else json_body.serialise(value).decode()
 
 
-def _speak(message: JsonObject, given: Any, context: RuleContext) -> None:
+def _keep_as_text(message: JsonObject, given: Any, context: RuleContext) -> None:
     """Keep tool calls of a message that can't have any as text."""
     lines: list[str] = []
     for call in given if isinstance(given, list) else [given]:
         shaped = _function_call(call)
         if shaped is not None:
-            lines.append(spoken(shaped, marks.quoted_turns(shaped["function"]["arguments"]), context))
+            lines.append(call_as_text(shaped, marks.quoted_turns(shaped["function"]["arguments"]), context))
         elif call is not None:
             lines.append(_plain_text(call))
     if lines:
@@ -149,7 +146,7 @@ def _speak(message: JsonObject, given: Any, context: RuleContext) -> None:
         message["content"] = content.join(message.get("content"), *lines)
 
 
-def spoken(call: JsonObject, arguments: str, context: RuleContext) -> str:
+def call_as_text(call: JsonObject, arguments: str, context: RuleContext) -> str:
     """A shaped tool call as one line of text that keeps its id, name and `arguments`, which are quoted already."""
     return context.texts.folded_call.format(
         name=call["function"]["name"], id=marks.inline(call.get("id", "")), arguments=arguments

@@ -16,7 +16,7 @@ batches, and 500,000 would be 10,000 calls."""
 
 
 def check(body: JsonObject, context: RuleContext) -> Response | None:
-    """A clear 400 for what no repair can mend: another vector length, token ids, too many inputs.
+    """A clear 400 for what no repair can change: another vector length, token ids, too many inputs.
 
     Runs before `embeddings`.
     """

@@ -11,7 +11,7 @@ from .survey import Survey
 def fields(body: JsonObject, context: RuleContext) -> Changes:
     """Remove message fields that the profile doesn't list.
 
-    What a person said isn't lost: `refusal` becomes content, a speaker's `name` stands before the text.
+    Text is kept: `refusal` becomes content, a speaker's `name` stands before the text.
     """
     changes = Changes()
     for index, message in enumerate(body["messages"]):
@@ -26,7 +26,7 @@ def fields(body: JsonObject, context: RuleContext) -> Changes:
                 why = "refusal becomes content"
                 context.may_hold_images = True
             elif name == "name" and isinstance(value, str) and value and message["role"] != "tool":
-                why = speak_name(message, value) or why
+                why = prefix_with_speaker(message, value) or why
                 context.may_hold_images = True
             changes.note("fields", index, why, f"/{escape(name)}")
     return changes
@@ -34,7 +34,7 @@ def fields(body: JsonObject, context: RuleContext) -> Changes:
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
     accepted = context.profile.grammar.fields
-    return any(not shape.fields <= accepted[shape.role] for shape in survey.known())
+    return any(not fields <= accepted[role] for role, fields in survey.fields.items())
 
 
 RULE = Rule(
@@ -53,7 +53,7 @@ RULE = Rule(
 )
 
 
-def speak_name(message: JsonObject, name: str) -> str | None:
+def prefix_with_speaker(message: JsonObject, name: str) -> str | None:
     """Put a speaker's name before the text; `None` where there is no text to put it before."""
     if content.is_blank(message.get("content")):
         return None

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..exchange import Change, JsonObject
-from ..texts import around, marks
+from ..texts import around, cut, marks
 from . import content
 from .base import Rule, RuleContext
-from .calls import spoken
+from .calls import call_as_text
 from .survey import Survey
 
 
@@ -71,22 +71,23 @@ def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
         arguments = list(map(marks.quoted_turns, arguments))
     # 2. Each led by its speaker.
     quoted = iter(arguments)
-    result, _, after_result = texts.folded_tool.partition("{text}")
+    before_result, after_result = cut(texts.folded_tool)
     before, after = around(texts.folded, count=len(turns))
     folded: list[Any] = [before.rstrip("\n")]
     for message, pieces, of_message in zip(turns, said, calls, strict=True):
         role = message["role"]
         lead = texts.folded_user if role == "user" else texts.folded_assistant
         if role == "tool":
-            lead = result.format(id=marks.inline(message["tool_call_id"]))
+            call_id = marks.inline(message["tool_call_id"])
+            lead = before_result.format(id=call_id)
             if after_result:
-                pieces.append(after_result)
+                pieces.append(after_result.format(id=call_id))
         if pieces and isinstance(pieces[0], str):
             pieces[0] = lead + pieces[0]
         else:
             folded.append(lead.rstrip())
         folded += pieces
         for call in of_message:
-            folded.append(spoken(call, next(quoted), context))
+            folded.append(call_as_text(call, next(quoted), context))
     folded.append(after.lstrip("\n"))
     return {"role": "user", "content": content.assemble(folded)}

@@ -1,10 +1,10 @@
-"""Marks: where a request leaves with a mark of the addon's, nothing else in it reads like one.
+"""Marks: in a request that carries a mark of the addon, no other text reads like a mark.
 
 An image, a tool's result or a person may hold `[图片描述结束]` and what follows it, and would end a description or
 speak as the system. `addon/texts/marks.py` says what reads like a mark and what becomes of it.
 
-A request that got no mark is left alone, whatever its texts hold: so a body that has been through here before, marks
-and all, leaves byte for byte.
+A request that got no mark is left alone, whatever its texts hold: so a body that was repaired before leaves byte for
+byte with its marks.
 """
 
 from __future__ import annotations

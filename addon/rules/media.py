@@ -36,7 +36,7 @@ def media(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    return any(shape.role != "user" and shape.content not in content.PLAIN for shape in survey.known())
+    return not survey.with_parts <= {"user"}
 
 
 RULE = Rule(

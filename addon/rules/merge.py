@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..exchange import Changes, JsonObject
 from . import content
 from .base import Rule, RuleContext
-from .fields import speak_name
+from .fields import prefix_with_speaker
 from .ids import NO_ID
 from .survey import Survey
 
@@ -79,7 +79,7 @@ def _joined(run: list[JsonObject]) -> list[JsonObject]:
         for message in run:
             name = message.pop("name", None)
             if isinstance(name, str) and name:
-                speak_name(message, name)
+                prefix_with_speaker(message, name)
     result = {**first, "content": content.join(*(message.get("content") for message in run))}
     calls = [call for message in run for call in message.get("tool_calls", ())]
     if calls:

@@ -38,7 +38,7 @@ def pairing(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    return "T" in survey.order or survey.has_field("tool_calls")
+    return "T" in survey.order or "tool_calls" in survey.fields.get("assistant", ())
 
 
 RULE = Rule(

@@ -16,7 +16,7 @@ from .base import Rule, RuleContext
 from .fields import escape
 
 _CONVERSATION = ("model", "messages")
-"""What makes a request: a wrong one is the endpoint's to refuse, and `messages` other rules' to mend."""
+"""What makes a request: the endpoint refuses a wrong `model` itself, and other rules repair `messages`."""
 
 _THINKING_TYPES = ("enabled", "disabled", "adaptive")  # TokenHub 1823/135872
 _STREAM_OPTIONS = ("include_usage",)

@@ -43,7 +43,7 @@ def parts(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    return any(shape.content not in content.PLAIN for shape in survey.known())
+    return bool(survey.with_parts)
 
 
 RULE = Rule(

@@ -7,28 +7,27 @@ needs at least one text part (SDK Content.Type).
 from __future__ import annotations
 
 from ..exchange import Changes, JsonObject
-from ..texts import Texts
 from . import content
 from .base import Rule, RuleContext
+
+_WHY = {role: f"empty {role} content gets a placeholder" for role in ("system", "user", "assistant", "tool")}
 
 
 def placeholders(body: JsonObject, context: RuleContext) -> Changes:
     """Fill empty content with a text by role, drop blank text parts, put a text beside lone images."""
     changes = Changes()
-    filled = _Placeholders(context.texts)
     for index, message in enumerate(body["messages"]):
         given = message.get("content")
         if isinstance(given, str) and given and not given.isspace():
-            continue  # as most are
+            continue  # as in most messages
         if content.is_blank(given):
             if message.get("tool_calls") and not context.profile.grammar.content_with_tool_calls:
                 if given is not None and given != "":
                     message["content"] = None
                     changes.note("placeholders", index, "blank content beside tool calls becomes null", "/content")
                 continue
-            names = tuple([call["function"]["name"] for call in message.get("tool_calls") or ()])
-            message["content"], why = filled[message["role"], names]
-            changes.note("placeholders", index, why, "/content")
+            message["content"] = _placeholder(message, context)
+            changes.note("placeholders", index, _WHY[message["role"]], "/content")
         elif isinstance(given, list):
             _fill_list(message, index, context, changes)
     return changes
@@ -43,21 +42,20 @@ RULE = Rule(
 )
 
 
-class _Placeholders(dict[tuple[str, tuple[str, ...]], tuple[str, str]]):
-    """Role and names of the called tools -> the placeholder and the reason. A history has few of them."""
-
-    def __init__(self, texts: Texts) -> None:
-        super().__init__()
-        self._texts = texts
-        self._by_role = {"system": texts.empty_system, "assistant": texts.empty_assistant, "tool": texts.empty_tool}
-
-    def __missing__(self, key: tuple[str, tuple[str, ...]]) -> tuple[str, str]:
-        role, names = key
-        text = self._by_role.get(role, self._texts.empty_user)
-        if role == "assistant" and names:
-            text = self._texts.empty_assistant_calls.format(names=", ".join(names))
-        self[key] = text, f"empty {role} content gets a placeholder"
-        return self[key]
+def _placeholder(message: JsonObject, context: RuleContext) -> str:
+    texts = context.texts
+    match message["role"]:
+        case "assistant" if message.get("tool_calls"):
+            names = ", ".join([call["function"]["name"] for call in message["tool_calls"]])
+            return texts.empty_assistant_calls.format(names=names)
+        case "assistant":
+            return texts.empty_assistant
+        case "system":
+            return texts.empty_system
+        case "tool":
+            return texts.empty_tool
+        case _:
+            return texts.empty_user
 
 
 def _fill_list(message: JsonObject, index: int, context: RuleContext, changes: Changes) -> None:

@@ -24,6 +24,7 @@ _FIELDS = (
     "reasoning_details",  # OpenRouter
 )
 """Message fields that hold reasoning; several of them in one message hold the same."""
+_ANY_FIELD = frozenset(_FIELDS)
 _PARTS = frozenset(
     [
         "thinking",
@@ -80,9 +81,7 @@ def reasoning(body: JsonObject, context: RuleContext) -> Changes:
 def _needed(survey: Survey, context: RuleContext) -> bool:
     if context.profile.grammar.reasoning_required and context.model.thinking:
         return True
-    return survey.has_field(*_FIELDS) or any(
-        shape.role == "assistant" and shape.content not in content.PLAIN for shape in survey.known()
-    )
+    return survey.has_field(_ANY_FIELD) or "assistant" in survey.with_parts
 
 
 RULE = Rule(

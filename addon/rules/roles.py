@@ -79,7 +79,7 @@ def roles(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    """Where every role is one of the four, answers name their calls, and no call is of the deprecated form: no."""
+    """False where every role is one of the four, answers name their calls, and no call has the deprecated form."""
     return survey.shapes is None or any(
         shape.role not in ROLES
         or "function_call" in shape.fields
@@ -108,17 +108,17 @@ def _objects(messages: list[Any], changes: Changes) -> list[JsonObject]:
     texts: list[str] = []
     for index, message in enumerate(messages):
         if isinstance(message, dict):
-            objects += _spoken(texts)
+            objects += _as_user_text(texts)
             texts = []
             objects.append(message)
             continue
         changes.note("roles", index, "not a message: kept as user text")
         if message is not None:
             texts.append(message if isinstance(message, str) else json_body.serialise(message).decode())
-    return objects + _spoken(texts)
+    return objects + _as_user_text(texts)
 
 
-def _spoken(texts: list[str]) -> list[JsonObject]:
+def _as_user_text(texts: list[str]) -> list[JsonObject]:
     return [{"role": "user", "content": content.join(*texts) or ""}] if texts else []
 
 

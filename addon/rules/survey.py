@@ -9,12 +9,12 @@ Both are made when they are first asked for. A survey holds until a rule changes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..exchange import JsonObject
 
+_WITHOUT_PARTS = (str, type(None))
 _LETTERS = {"system": "S", "user": "U", "assistant": "A", "tool": "T"}
 
 
@@ -49,10 +49,19 @@ class Survey:
         """A letter for each message: S, U, A, T by its role. Only after the rule `roles`."""
         return "".join([_LETTERS[message["role"]] for message in self.body["messages"]])
 
-    def known(self) -> Iterator[Shape]:
-        """The shapes that occur. Only after the rule `roles`."""
-        return iter(self.shapes or ())
+    @cached_property
+    def fields(self) -> dict[str, frozenset[str]]:
+        """Role -> the fields that messages of it have. Only after the rule `roles`."""
+        fields: dict[str, frozenset[str]] = {}
+        for shape in self.shapes or ():
+            fields[shape.role] = fields.get(shape.role, frozenset()) | shape.fields
+        return fields
 
-    def has_field(self, *names: str) -> bool:
+    @cached_property
+    def with_parts(self) -> frozenset[str]:
+        """The roles whose messages have a content that is neither text nor absent. Only after the rule `roles`."""
+        return frozenset(shape.role for shape in self.shapes or () if shape.content not in _WITHOUT_PARTS)
+
+    def has_field(self, names: frozenset[str]) -> bool:
         """Whether any message has one of the fields `names`. Only after the rule `roles`."""
-        return any(not shape.fields.isdisjoint(names) for shape in self.known())
+        return not all(map(names.isdisjoint, self.fields.values()))

@@ -37,7 +37,7 @@ def system(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    """Where no system message but the first is there, and that one says something: no."""
+    """False where only the first message may be a system message, and it has content."""
     if "S" in survey.order[1:]:
         return True
     return survey.order[:1] == "S" and content.is_blank(survey.body["messages"][0].get("content"))

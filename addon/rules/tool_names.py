@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from ..exchange import Changes, JsonObject
@@ -43,7 +44,7 @@ def tool_names(body: JsonObject, context: RuleContext) -> Changes:
         return changes
     owners: dict[str, str] = {}
     refused: list[_Place] = []
-    for place in _places(body, owners):
+    for place in _places(body):
         name = place[0].get("name")
         if _is_accepted(name):
             owners[name] = name
@@ -66,7 +67,7 @@ def tool_names(body: JsonObject, context: RuleContext) -> Changes:
 def _needed(survey: Survey, context: RuleContext) -> bool:
     if not survey.body.keys().isdisjoint(_NAMING_PARAMETERS):
         return True
-    return survey.shapes is None or survey.has_field(*_NAMING_FIELDS)
+    return survey.shapes is None or survey.has_field(_NAMING_FIELDS)
 
 
 RULE = Rule(
@@ -82,7 +83,13 @@ RULE = Rule(
 
 
 def _is_accepted(name: object) -> TypeGuard[str]:
-    return isinstance(name, str) and _ACCEPTED_NAME.fullmatch(name) is not None
+    return isinstance(name, str) and len(name) <= _LONGEST_NAME and _is_accepted_text(name)
+
+
+@lru_cache(1024)
+def _is_accepted_text(name: str) -> bool:
+    """Kept: a history names the same few tools again and again."""
+    return _ACCEPTED_NAME.fullmatch(name) is not None
 
 
 def _why_refused(name: str) -> str:
@@ -104,35 +111,30 @@ def _new_name(old: str, owners: dict[str, str]) -> str:
     return next((name for name in candidates if owners.setdefault(name, old) == old), digest)
 
 
-def _places(body: JsonObject, accepted: Container[str]) -> Iterator[_Place]:
-    """Every place of a name, but for most of those in a history whose names are `accepted` by then."""
+def _places(body: JsonObject) -> list[_Place]:
+    places: list[_Place] = []
     for index, tool in enumerate(as_list(body.get("tools"))):
         function = function_of(tool)
         if function is not None:
-            yield function, ("tools", index) if function is tool else ("tools", index, "function"), True
+            places.append((function, ("tools", index) if function is tool else ("tools", index, "function"), True))
     for index, function in enumerate(as_list(body.get("functions"))):
         if isinstance(function, dict):
-            yield function, ("functions", index), True
+            places.append((function, ("functions", index), True))
     if isinstance(body.get("function_call"), dict):
-        yield body["function_call"], ("function_call",), False
-    yield from _chosen_places(body.get("tool_choice"))
+        places.append((body["function_call"], ("function_call",), False))
+    places += _chosen_places(body.get("tool_choice"))
     for index, message in enumerate(as_list(body.get("messages"))):
         if not isinstance(message, dict):
             continue
-        others = "name" in message or "function_call" in message
-        if others or ("tool_calls" in message and not _are_in(accepted, message["tool_calls"])):
-            yield from _message_places(message, index)
-
-
-def _are_in(accepted: Container[str], calls: Any) -> bool:
-    """Whether `calls` are in OpenAI's shape and all their names `accepted`, as in most messages."""
-    try:
-        for call in calls:
-            if call["function"]["name"] not in accepted:
-                return False
-    except (TypeError, KeyError):
-        return False
-    return True
+        if "tool_calls" in message:
+            for position, call in enumerate(as_list(message["tool_calls"])):
+                if isinstance(call, dict):
+                    _add_call(places, call, ("messages", index, "tool_calls", position))
+        if "function_call" in message and isinstance(message["function_call"], dict):
+            places.append((message["function_call"], ("messages", index, "function_call"), True))
+        if "name" in message and role_of(message) == "tool":
+            places.append((message, ("messages", index), False))
+    return places
 
 
 def _chosen_places(choice: object) -> Iterator[_Place]:
@@ -149,21 +151,10 @@ def _chosen_places(choice: object) -> Iterator[_Place]:
             yield holder, path if holder is item else (*path, "function"), False
 
 
-def _message_places(message: JsonObject, index: int) -> Iterator[_Place]:
-    if "tool_calls" in message:
-        for position, call in enumerate(as_list(message["tool_calls"])):
-            if isinstance(call, dict):
-                yield from _call_places(call, ("messages", index, "tool_calls", position))
-    if isinstance(message.get("function_call"), dict):
-        yield message["function_call"], ("messages", index, "function_call"), True
-    if "name" in message and role_of(message) == "tool":
-        yield message, ("messages", index), False
-
-
-def _call_places(call: JsonObject, path: _Path) -> Iterator[_Place]:
+def _add_call(places: list[_Place], call: JsonObject, path: _Path) -> None:
     for kind in ("function", "custom"):
         if isinstance(call.get(kind), dict):
-            yield call[kind], (*path, kind), True
+            places.append((call[kind], (*path, kind), True))
             return
     if "name" in call or "arguments" in call:
-        yield call, path, True
+        places.append((call, path, True))

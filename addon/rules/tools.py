@@ -90,7 +90,7 @@ def allowed_tools(choice: JsonObject) -> JsonObject | None:
 
 
 def as_list(value: object) -> list[Any]:
-    """A list; an object alone is taken for a list of one."""
+    """`value` as a list: an object becomes a list with it alone, anything else an empty list."""
     if isinstance(value, dict):
         return [value]
     return value if isinstance(value, list) else []

@@ -16,9 +16,14 @@ from .base import Step
 
 
 def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
-    """What the rules are given beside the body. Its plan is the exchange's."""
+    """What the rules are given beside the body, the same for all steps of an exchange. Its plan is the exchange's."""
     profile = profiles.load(exchange.profile)
-    return RuleContext(
+    known = exchange.demands
+    if isinstance(known, RuleContext):
+        known.model = profile.model(exchange.chat.get("model"))  # a step may have changed it
+        known.may_hold_images = exchange.may_hold_images
+        return known
+    context = exchange.demands = RuleContext(
         profile=profile,
         model=profile.model(exchange.chat.get("model")),
         texts=texts.load(settings.language),
@@ -30,6 +35,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         plan=exchange.plan,
         may_hold_images=exchange.may_hold_images,
     )
+    return context
 
 
 class Rules(Step):

@@ -65,6 +65,8 @@ _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"})
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"  # shown as nothing, though Unicode counts them as letters and symbols
 _MARK = re.compile(r"\[[^\[\]]*\]")
 _HOLE = re.compile(r"\{(\w+)\}")
+_HEAD = 40
+"""Characters of a line that are looked at first."""
 _NUMBERS = frozenset({"number", "total", "count"})
 
 
@@ -161,7 +163,7 @@ def _turns(text: str) -> Iterator[int]:
         if end in looked:
             looked = looked.replace(end, "\n")
     for found in patterns.line.finditer(looked):
-        if patterns.speaker.match(found[0].translate(patterns.plain)):
+        if patterns.begins_turn(found[0]):
             yield found.start()
 
 
@@ -201,8 +203,16 @@ class _Patterns:
     """A line break and the line after it, if that begins with the first letters of a turn."""
     speaker: re.Pattern[str]
     """Beginnings of turns in plain text."""
+    longest_speaker: int
     line_end: re.Pattern[str]
     quotes: re.Pattern[str]
+
+    def begins_turn(self, line: str) -> bool:
+        """Whether `line` would pass for the beginning of a turn. Of a long line its first visible characters say so."""
+        plain = line[:_HEAD].translate(self.plain)
+        if len(plain) < self.longest_speaker and len(line) > _HEAD:
+            plain = line.translate(self.plain)
+        return self.speaker.match(plain) is not None
 
 
 @cache
@@ -226,6 +236,7 @@ def _patterns() -> _Patterns:
         first_words=re.compile("|".join(map(re.escape, first_words))),
         line=re.compile(rf"\n{unseen_in_line}*+{_spelt(speakers, between.format(r'\n'))}[^\n]*+"),
         speaker=re.compile("|".join(map(re.escape, speakers))),
+        longest_speaker=max(map(len, speakers)),
         line_end=re.compile(f"[{_LINE_ENDS}]+"),
         quotes=re.compile(f"[<＜](?:{unseen}*+[<＜]){{2,}}|[>＞](?:{unseen}*+[>＞]){{2,}}"),
     )

@@ -57,7 +57,7 @@ def from_stream(data: bytes) -> Answer:
         payload = event.data
         if payload is None or not payload.strip():
             continue
-        if payload.strip() == b"[DONE]":
+        if sse.is_done(payload):
             done = True
             continue
         try:

@@ -37,7 +37,8 @@ _SIGNS = bytes.maketrans(b"123456789[{:", b"000000000,,,")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _UNREAD: Final = object()
 _AT_ONCE = 3 * MAX_VALUES
-"""Bytes that are read before their values are counted: all of them brackets, they take twice what `MAX_VALUES` take."""
+"""Bytes that are read before their values are counted: with a value every third byte, they take twice what `MAX_VALUES`
+take."""
 _LONG_TEXT = 16 * 1024
 _BYTES_A_VALUE = 128
 """From so many bytes, and so many for each value on, counting values takes less time than looking over the bytes."""
@@ -45,6 +46,7 @@ _LARGE = 2.0**63
 """From here on a float may be an integer that orjson couldn't keep."""
 _LONG_INTEGER = b"0" * 19
 """From 19 digits on (2**63 has 19) orjson may read an integer as a float."""
+
 
 _LEADING = rb"\\u[dD][89abAB][0-9a-fA-F]{2}|\xed[\xa0-\xaf][\x80-\xbf]"
 _TRAILING = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}|\xed[\xb0-\xbf][\x80-\xbf]"
@@ -64,11 +66,11 @@ class TooManyValues(InvalidJson):
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A JSON text that was read. `data` is the text as a strict reader takes it; `mended` says what differs from it."""
+    """A JSON text that was read. `data` is the text as a strict reader takes it; `fixes` says what was changed."""
 
     value: Any
     data: bytes
-    mended: tuple[str, ...] = ()
+    fixes: tuple[str, ...] = ()
     structure: int = field(default=0, compare=False)
     """At least the number of its values: twice that, or its brackets that open, commas and colons, those in its strings
     too."""
@@ -96,17 +98,17 @@ def parse_object(data: bytes) -> JsonObject | None:
 
 
 def read(data: bytes) -> Read:
-    """Read one JSON text in UTF-8, and mend its characters where a strict reader would refuse them.
+    """Read one JSON text in UTF-8, and fix its characters where a strict reader would refuse them.
 
     A byte order mark goes. Halves of a character (`"\\ud83d"`) become the character where both are there, else
     U+FFFD, in keys too; so do bytes that are no UTF-8. Integers past 64 bits are kept.
     Raises `TooManyValues` past `MAX_VALUES` or `MAX_HALVES`, and `InvalidJson` for anything else that isn't JSON: also
     for NaN, Infinity, numbers past a float's range and nesting beyond `MAX_DEPTH`.
     """
-    mended = []
+    fixes = []
     if data.startswith(BOM):
         data = data[len(BOM) :]
-        mended.append("the byte order mark went")
+        fixes.append("the byte order mark went")
     # 1. No more values than may be read at once.
     glance = _glance(data) if len(data) > _AT_ONCE else None
     if glance and glance[0] > MAX_VALUES:
@@ -120,21 +122,21 @@ def read(data: bytes) -> Read:
     else:
         values = _counted(parsed, len(data) // _BYTES_A_VALUE) if len(data) >= _LONG_TEXT else None
         if values is not None:
-            return Read(parsed, data, tuple(mended), 2 * values)
+            return Read(parsed, data, tuple(fixes), 2 * values)
     # 3. Anything else.
     structure, has_long_number = glance or _glance(data)
     if not glance and structure > MAX_VALUES:
         _check_values(data)
     try:
-        return Read(_value(data, has_long_number, parsed), data, tuple(mended), structure)
+        return Read(_value(data, has_long_number, parsed), data, tuple(fixes), structure)
     except TooManyValues:
         raise
     except InvalidJson:
-        whole = _mended(data)
+        whole = _with_whole_characters(data)
         if whole == data:
             raise
-    mended.append("halves of characters, or bytes that are no UTF-8, became U+FFFD or the character that was meant")
-    return Read(_value(whole, has_long_number), whole, tuple(mended), structure)
+    fixes.append("halves of characters, or bytes that are no UTF-8, became U+FFFD or the character that was meant")
+    return Read(_value(whole, has_long_number), whole, tuple(fixes), structure)
 
 
 def serialise(value: object) -> bytes:
@@ -269,9 +271,9 @@ def _too_deep(data: bytes) -> bool:
     return max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0) > MAX_DEPTH
 
 
-def _mended(data: bytes) -> bytes:
+def _with_whole_characters(data: bytes) -> bytes:
     if 0 in data:
-        return data  # no JSON whatever is mended: UTF-16 and the like
+        return data  # UTF-16 and the like: no JSON with other characters either
     # Escaped backslashes out of the way: what is left of backslashes begins an escape.
     text = data.replace(b"\\\\", b"\0")
     text, halves = _HALVES.subn(_character, text, count=MAX_HALVES + 1)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hunyuan_fix import rules
-from hunyuan_fix.answers import repaired as answer
+from hunyuan_fix.answers import whole_body
 from hunyuan_fix.exchange import Changes, JsonObject
 from hunyuan_fix.workers import LIGHT, THREADS, Checkpoint
 from tests.proxying import Endpoint, Proxy, chat_answer
@@ -85,13 +85,13 @@ async def test_a_large_answer_is_read_in_a_thread(
     proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where: list[bool] = []
-    repaired = answer.repaired
+    repair = whole_body.repair_answer
 
     def noted(*given: Any) -> Any:
         where.append(threading.current_thread() is threading.main_thread())
-        return repaired(*given)
+        return repair(*given)
 
-    monkeypatch.setattr(answer, "repaired", noted)
+    monkeypatch.setattr(whole_body, "repair_answer", noted)
     for size in (10, LIGHT):
         endpoint.answer = chat_answer("x" * size)
         async with proxy.client() as client:

@@ -86,3 +86,33 @@ def test_a_good_history_needs_no_rule_but_those_about_calls(rule: Rule) -> None:
     searched = context(may_hold_images=False)
     assert rule.needed(Survey({"messages": messages}), searched) == about_calls
     assert not rule.needed(Survey({"messages": messages[:2]}), searched)
+
+
+CALL = {"id": "a", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
+SAID = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ok", "tool_calls": [CALL]}]
+
+
+@pytest.mark.parametrize("profile_name", profiles.PROFILE_NAMES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [*SAID, {"role": "tool", "call_id": "a", "content": "done"}]},
+        {
+            "messages": [*SAID, {"role": "tool", "tool_call_id": "a", "content": "done"}],
+            "thinking": {"type": "enabled"},
+        },
+        {"messages": [{"role": "system", "content": " "}, *SAID]},
+        {"messages": [*SAID, {"role": "assistant", "content": "more"}]},
+    ],
+    ids=["another name of the id", "thinking", "an empty system text", "neighbours"],
+)
+def test_what_few_histories_need_is_done(body: dict[str, Any], profile_name: str) -> None:
+    told_apart(body, profile_name)
+
+
+def test_what_a_rule_has_changed_is_looked_at_anew() -> None:
+    """A later system message becomes user text: its neighbours are of one role only then."""
+    roles = ("user", "system", "user")
+    body: dict[str, Any] = {"model": "hunyuan-lite", "messages": [{"role": role, "content": role} for role in roles]}
+    assert rules.apply_chat(body, context()).rules() == ["system", "merge"]
+    assert len(body["messages"]) == 1

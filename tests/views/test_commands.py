@@ -22,8 +22,8 @@ from hunyuan_fix.exchange import Exchange, Response
 from hunyuan_fix.observe.metrics import counter
 from hunyuan_fix.rules.explained import explanations
 from hunyuan_fix.steps.base import Step
-from hunyuan_fix.upstream.client import Outgoing
 from hunyuan_fix.views.commands import Commands
+from hunyuan_fix.vision.vision_call import DryRunVision
 from tests.kept_flows import saved_and_read
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 from tests.vision_server import image_part, png
@@ -69,7 +69,7 @@ async def tried(trust: Trust, endpoint: Endpoint) -> AsyncIterator[Tried]:
 
 
 def test_mitmproxy_takes_their_signatures():
-    with taddons.context(Commands(Cascade(Outgoing()), str)) as context:
+    with taddons.context(Commands(Cascade(DryRunVision()), str)) as context:
         ours = {name: found for name, found in context.master.commands.commands.items() if name.startswith("hunyuan.")}
     assert {name: found.signature_help() for name, found in ours.items()} == {
         "hunyuan.diff": "hunyuan.diff flow -> str",

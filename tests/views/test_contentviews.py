@@ -16,7 +16,7 @@ from mitmproxy.contentviews import Metadata
 from mitmproxy.test import taddons, tflow
 
 from hunyuan_fix import texts
-from hunyuan_fix.answers.repaired import KeptStream
+from hunyuan_fix.answers.streamed import KeptStream
 from hunyuan_fix.exchange import KEY, MAX_CHANGES, Change, Exchange
 from hunyuan_fix.route import Address, Route
 from hunyuan_fix.views.contentviews import VIEWS, ChatTranscript, HunyuanChanges
