@@ -7,8 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
-LIGHT = 256 * 1024
-"""From this cost on work leaves the event loop: some milliseconds. Costs are in bytes of JSON, or what is like them."""
+LIGHT = 512 * 1024
+"""From this cost on work leaves the event loop: some milliseconds, 20 at most. Costs are in bytes of JSON, or
+what is like them."""
 HEAVY = 4 * 2**20
 """From this cost on work runs in the lane of the costly, behind others of its kind."""
 THREADS = 2

@@ -138,7 +138,7 @@ class Bodies:
             body = exchange.chat
             if not upstream.is_house:
                 body = upstream.request(body, exchange.note_of(upstream.name))
-            sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), came.cost)
+            sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), came.cost // 4)
         if translated:
             request.path = api_path(request.path, exchange.base_url, upstream.path(dialect.house))
         if exchange.streamed:
