@@ -44,11 +44,13 @@ class Changes(Sequence[Change]):
 
     MAX_LISTED = 1000
 
-    __slots__ = ("_noted",)
+    __slots__ = ("_noted", "_plain")
 
     def __init__(self, changes: Iterable[Change] = ()) -> None:
         self._noted: list[Change | tuple[str, int, str, str]] = []
         """A change, or its rule, number of the message, reason and the rest of its pointer."""
+        self._plain: list[list[str]] = []
+        """What `to_plain` gave last."""
         self.extend(changes)
 
     def note(self, rule: str, message: int, why: str, field: str = "") -> None:
@@ -67,7 +69,8 @@ class Changes(Sequence[Change]):
 
     def extend(self, changes: Iterable[Change]) -> None:
         """Add the changes that another rule made."""
-        self._noted += changes._noted if isinstance(changes, Changes) else changes
+        # Not isinstance: a Sequence answers that through Python's abc, as slowly as all the rest here takes.
+        self._noted += changes._noted if type(changes) is Changes else changes
 
     def rules(self) -> list[str]:
         """The names of the rules, each once, in order."""
@@ -75,8 +78,10 @@ class Changes(Sequence[Change]):
 
     def to_plain(self) -> list[list[str]]:
         """Rule, pointer and reason of each, printable."""
-        plain = []
-        for noted in self._noted:
+        if len(self._plain) == len(self._noted):
+            return self._plain
+        plain = self._plain[: len(self._noted)]
+        for noted in self._noted[len(plain) :]:
             rule, pointer, why = (
                 (noted.rule, noted.pointer, noted.why)
                 if isinstance(noted, Change)
@@ -85,6 +90,7 @@ class Changes(Sequence[Change]):
             if not (pointer.isascii() and why.isascii()):
                 pointer, why = printable(pointer), printable(why)
             plain.append([rule, pointer, why])
+        self._plain = plain
         return plain
 
     def __len__(self) -> int:
@@ -237,7 +243,7 @@ class Exchange:
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
-        noted = changes if isinstance(changes, Changes) else Changes(changes)
+        noted = changes if type(changes) is Changes else Changes(changes)
         self.change_count += len(noted)
         for rule in noted.rules():
             self.note_name(rule)
