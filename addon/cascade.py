@@ -21,12 +21,12 @@ from .images.data import BadImage
 from .images.in_body import Image
 from .profiles import Profile
 from .texts import Texts, marks
-from .upstream.calls import Upstream
-from .upstream.client import Outgoing
 from .upstream.retry import RetrySettings
+from .upstream.target import Target
 from .vision import descriptions
-from .vision.descriptions import CallGone, Description, Descriptions, Failure, Finding, SingleFlight
-from .vision.vision_call import Vision, VisionCall
+from .vision.descriptions import Description, Descriptions, ImageFailure, ImageResult
+from .vision.single_flight import CallGone, SingleFlight
+from .vision.vision_call import VisionCall, VisionModel
 from .wire import proxy_errors
 from .workers import Workers
 
@@ -95,32 +95,31 @@ class CascadeOutcome:
 
 
 class Cascade:
-    """Describes the images of requests. One for the whole proxy: it holds the calls under way.
+    """Describes the images of requests with `vision`. One for the whole proxy: it holds the calls under way.
 
-    `known` is what is known of images already; by default this cascade's own, in memory, of the size of its settings.
+    `known`: the image results that there are already; by default in memory, of the size that the settings say.
 
-    A description is served to every client that sends the same image with the same text, whoever paid for it: it says
-    nothing that those bytes don't. Calls under way are shared only between requests with the same base URL and key, so
-    that one client's bad key fails nobody else's request.
+    A description is served to every client that sends the same image with the same text, whichever client paid for it:
+    it says nothing that those bytes don't. Calls under way are shared only between requests with the same base URL and
+    key, so that one client's bad key fails no other client's request.
     """
 
     def __init__(
         self,
-        outgoing: Outgoing,
-        vision: Vision | None = None,
+        vision: VisionModel,
         clock: Callable[[], float] = time.monotonic,
         known: Descriptions | None = None,
         workers: Workers | None = None,
     ) -> None:
         self._workers = workers or Workers()
-        self._vision = vision or Vision(outgoing)
+        self._vision = vision
         self._clock = clock
         self._settings = CascadeSettings()
         self.known = known or descriptions.in_memory(self._settings.cache_entries, self._settings.cache_bytes, clock)
-        self._flights: SingleFlight[tuple[bytes, bytes], Finding | Response] = SingleFlight()
+        self._flights: SingleFlight[tuple[bytes, bytes], ImageResult | Response] = SingleFlight()
 
     def configure(self, settings: CascadeSettings) -> None:
-        """Use `settings` from the next request on. What is known stays, as far as the new bounds allow."""
+        """Use `settings` from the next request on. Kept results stay, as far as the new bounds allow."""
         self._settings = settings
         self.known.resize(settings.cache_entries, settings.cache_bytes)
 
@@ -140,7 +139,7 @@ class Cascade:
         return await self._apart(size, lambda: in_body.find(body))
 
     async def describe(
-        self, body: JsonObject, found: Sequence[Image], profile: Profile, upstream: Upstream, texts: Texts
+        self, body: JsonObject, found: Sequence[Image], profile: Profile, target: Target, texts: Texts
     ) -> CascadeOutcome:
         """Put a description, or a note that says why there is none, in the place of every image `found` in `body`.
 
@@ -154,24 +153,27 @@ class Cascade:
             question="",
             profile=profile,
             texts=texts,
-            upstream=upstream,
+            target=target,
             timeout=settings.vision_timeout,
             tries=settings.own_tries,
             until=self._clock() + settings.cascade_deadline,
         )
+        # 1. Look every image up.
         size = sum(len(image.source) + _EACH for image in found)
         keys = await self._apart(size, lambda: _keys(found, template.model, texts))
-        findings = await self.known.find(keys)
-        outcome = CascadeOutcome([], calls=0, cached=len(findings), refusal=None)
+        results = await self.known.kept.get_many(keys)
+        outcome = CascadeOutcome([], calls=0, cached=len(results), refusal=None)
+        # 2. Describe those that are missing, the newest first: the question is most likely about them.
         newest_first = zip(reversed(keys), reversed(found), strict=True)
-        missing = {key: image for key, image in newest_first if key not in findings}
-        needed, hopeless = await self._apart(size, lambda: _sift(missing, template, settings))
-        findings.update(hopeless)
-        outcome.refusal = await self._ask(needed, settings.vision_concurrency, findings, outcome)
+        missing = {key: image for key, image in newest_first if key not in results}
+        needed, undescribable = await self._apart(size, lambda: _split_by_need(missing, template, settings))
+        results.update(undescribable)
+        outcome.refusal = await self._ask(needed, settings.vision_concurrency, results, outcome)
+        # 3. Replace all of them, or none.
         if outcome.refusal is None:
-            described = [findings[key] for key in keys]
+            in_order = [results[key] for key in keys]
             outcome.changes = await self._apart(
-                _EACH * len(found), lambda: _put(body, found, described, template.model, texts)
+                _EACH * len(found), lambda: _replace_images(body, found, in_order, template.model, texts)
             )
         return outcome
 
@@ -183,16 +185,16 @@ class Cascade:
         self,
         needed: Mapping[bytes, VisionCall],
         concurrency: int,
-        findings: dict[bytes, Finding],
+        results: dict[bytes, ImageResult],
         outcome: CascadeOutcome,
     ) -> Response | None:
-        """Make the calls in `needed`, in order, `concurrency` at a time. Fills `findings`, counts in `outcome`.
+        """Make the calls in `needed`, in order, `concurrency` at a time. Fills `results`, counts in `outcome`.
 
-        After a failure that may pass no call is begun any more, but those under way end and are kept, so that the
-        client's next try costs less and gets further. One that can't be mended ends the others at once.
+        After a failure that may pass no further call is begun, but those under way end and are kept, so that the
+        client's next try costs less and gets further. A final failure ends the others at once.
         """
         waiting = iter(needed.items())
-        running: dict[asyncio.Task[Finding | Response], bytes] = {}
+        running: dict[asyncio.Task[ImageResult | Response], bytes] = {}
         failed: Response | None = None
         until = math.inf
         try:
@@ -200,7 +202,7 @@ class Cascade:
                 while failed is None and len(running) < concurrency and (item := next(waiting, None)):
                     key, call = item
                     until = call.until
-                    running[asyncio.create_task(self._finding(key, call, outcome))] = key
+                    running[asyncio.create_task(self._result(key, call, outcome))] = key
                 if not running:
                     return failed
                 left = until - self._clock()
@@ -210,7 +212,7 @@ class Cascade:
                 for task in done:
                     key, result = running.pop(task), task.result()
                     if not isinstance(result, Response):
-                        findings[key] = result
+                        results[key] = result
                     elif _may_pass(result):
                         failed = failed or result
                     else:
@@ -219,12 +221,12 @@ class Cascade:
             for task in running:
                 task.cancel()
 
-    async def _finding(self, key: bytes, call: VisionCall, outcome: CascadeOutcome) -> Finding | Response:
-        """What another request has paid for, or pays for just now, else a call of this request's own."""
-        if known := self.known.at_hand(key):
+    async def _result(self, key: bytes, call: VisionCall, outcome: CascadeOutcome) -> ImageResult | Response:
+        """The result of another request's call, finished or under way, else of a call of this request's own."""
+        if known := self.known.kept.at_hand(key):
             outcome.cached += 1
             return known
-        shared = (key, _account(call.upstream))
+        shared = (key, _payer(call.target))
         if self._flights.flying(shared):
             outcome.cached += 1
         else:
@@ -234,17 +236,17 @@ class Cascade:
         except CallGone:
             return _late()
 
-    async def _call(self, key: bytes, call: VisionCall) -> Finding | Response:
-        """Ask, and remember what came of it: here, so that it is kept even if nobody waits any more."""
+    async def _call(self, key: bytes, call: VisionCall) -> ImageResult | Response:
+        """Ask, and keep the result: here, so that it is kept even if no request waits for it any more."""
         result = await self._vision.ask(call)
         if not isinstance(result, Response):
-            fleeting = isinstance(result, Failure) or data.is_remote(call.url)
-            self.known.put(key, result, self._settings.cache_ttl if fleeting else None)
+            may_change = isinstance(result, ImageFailure) or data.is_remote(call.url)
+            self.known.kept.put(key, result, self._settings.cache_ttl if may_change else None)
         return result
 
 
 def _keys(found: Sequence[Image], model: str, texts: Texts) -> list[bytes]:
-    """What each image's finding depends on, as a digest: model, language, prompt, image data, question."""
+    """What each image's result depends on, as a digest: model, language, prompt, image data, question."""
     prompt = hashlib.sha256(f"{texts.vision_prompt}\0{texts.vision_no_question}".encode()).hexdigest()
     digests = (data.digest(image.source) for image in found)
     return [
@@ -256,58 +258,58 @@ def _keys(found: Sequence[Image], model: str, texts: Texts) -> list[bytes]:
     ]
 
 
-def _sift(
+def _split_by_need(
     missing: Mapping[bytes, Image], template: VisionCall, settings: CascadeSettings
-) -> tuple[dict[bytes, VisionCall], dict[bytes, Failure]]:
+) -> tuple[dict[bytes, VisionCall], dict[bytes, ImageFailure]]:
     """The calls to make, and the failures that are certain without one. Neither kind of failure is worth caching."""
 
-    def sendable(source: str) -> str | Failure:
+    def sendable(source: str) -> str | ImageFailure:
         try:
             return data.sendable_url(source, settings.image_max_bytes)
         except BadImage as bad:
-            return Failure(bad.reason)
+            return ImageFailure(bad.reason)
 
     needed: dict[bytes, VisionCall] = {}
-    hopeless: dict[bytes, Failure] = {}
+    undescribable: dict[bytes, ImageFailure] = {}
     for key, image in missing.items():
         url = sendable(image.source)
-        if isinstance(url, Failure):
-            hopeless[key] = url
+        if isinstance(url, ImageFailure):
+            undescribable[key] = url
         elif len(needed) < settings.image_max_count:
             needed[key] = replace(template, url=url, question=image.question)
         else:
-            hopeless[key] = Failure("too_many")
-    return needed, hopeless
+            undescribable[key] = ImageFailure("too_many")
+    return needed, undescribable
 
 
-def _put(
-    body: JsonObject, found: Sequence[Image], findings: Sequence[Finding], model: str, texts: Texts
+def _replace_images(
+    body: JsonObject, found: Sequence[Image], results: Sequence[ImageResult], model: str, texts: Texts
 ) -> list[Change]:
     """Replace each image by its description or by a note, and say so."""
     changes: list[Change] = []
     written: list[str] = []
-    for image, finding in zip(found, findings, strict=True):
+    for image, result in zip(found, results, strict=True):
         place = {"number": image.number, "total": image.total}
-        if isinstance(finding, Description):
-            description = marks.defused(finding.text)
+        if isinstance(result, Description):
+            description = marks.defused(result.text)
             written.append(texts.image_description.format(**place, model=model, description=description))
             why = f"image {image.number} of {image.total} replaced by a description from {model}"
         else:
-            written.append(texts.image_failed.format(**place, reason=texts.image_reasons[finding.reason]))
-            why = f"image {image.number} of {image.total} replaced by a note: {finding.reason}"
+            written.append(texts.image_failed.format(**place, reason=texts.image_reasons[result.reason]))
+            why = f"image {image.number} of {image.total} replaced by a note: {result.reason}"
         changes.append(Change("cascade", image.place.pointer, why))
     in_body.put(body, found, written)
     return changes
 
 
-def _account(upstream: Upstream) -> bytes:
-    """Who pays: base URL and headers, as a digest, so that no key lies about."""
-    lines = [upstream.base_url, *(f"{name}: {value}" for name, value in sorted(upstream.headers.items()))]
+def _payer(target: Target) -> bytes:
+    """SHA-256 of base URL and headers: identifies the paying account without keeping the key."""
+    lines = [target.base_url, *(f"{name}: {value}" for name, value in sorted(target.headers.items()))]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).digest()
 
 
-def _may_pass(refusal: Response) -> bool:
-    return refusal.status == 429 or refusal.status >= 500
+def _may_pass(error: Response) -> bool:
+    return error.status == 429 or error.status >= 500
 
 
 def _late() -> Response:

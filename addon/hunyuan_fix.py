@@ -203,20 +203,16 @@ class HunyuanFix:
             await ports.close(ctx.master.addons.get("proxyserver"))
             await self.runtime.aclose()
 
-    def done(self) -> "asyncio.Task[None]":
-        """End: at a shutdown when what is under way has ended or had its time, at a hot reload without haste."""
-        # A coroutine function would stop hot reload (docs/facts/mitmproxy.md#coroutine-done); a task is awaited
-        # at shutdown and goes on by itself after a reload.
-        replacements.release(self)
-        ending = ctx.master.should_exit.is_set()
-        return asyncio_utils.create_task(
-            self._shut_down() if ending else self._retire(), name="hunyuan-fix ends", keep_ref=True
-        )
+    def done(self) -> "asyncio.Task[None] | None":
+        """End, at a shutdown: when what is under way has ended or had its time.
 
-    async def _retire(self) -> None:
-        """After a hot reload: wait for the requests that this instance still repairs. The new one gets all others."""
-        if tasks := self.tasks:
-            await asyncio.wait(tasks)
+        At a hot reload there is nothing to do: what this instance has begun ends by itself.
+        """
+        replacements.release(self)
+        if not ctx.master.should_exit.is_set():
+            return None
+        # A task, since a coroutine function would stop hot reload (docs/facts/mitmproxy.md#coroutine-done).
+        return asyncio_utils.create_task(self._shut_down(), name="hunyuan-fix ends", keep_ref=True)
 
     async def _shut_down(self) -> None:
         draining, finisher = self.process.draining, self.process.finisher

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from . import stores
-from .access.callers import Outsiders
+from .access.callers import UnauthenticatedClients
 from .access.client_tokens import ClientTokens, TokenSettings
 from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
@@ -24,8 +24,9 @@ from .observe.metrics import Metrics, Reading
 from .options import OPTIONS, Settings
 from .relay import Relay
 from .stores.redis import redis_client
+from .upstream.calls import Calls
 from .upstream.circuit_breaker import Breaker
-from .upstream.client import Outgoing, Transport
+from .upstream.client import HttpClient, Transport
 from .upstream.embedding_batches import EmbeddingBatches
 from .upstream.gate import Gate
 from .vision.descriptions import Descriptions
@@ -47,20 +48,19 @@ class Runtime:
         self.metrics = Metrics()
         self.metrics.read_from(self._readings)
         self.workers = Workers()
-        self.outgoing = Outgoing()
+        self.http_client = HttpClient()
         self.admission = Admission()
         self.breaker = Breaker()
         self.gate = Gate(self.admission, self.breaker)
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
-        self.cascade = Cascade(
-            self.outgoing, Vision(self.outgoing, self.gate), known=Descriptions(self.chain), workers=self.workers
-        )
-        self.batches = EmbeddingBatches(self.outgoing, self.gate)
-        self.relay = Relay(self.outgoing, self.gate)
+        calls = Calls(self.http_client, self.gate)
+        self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
+        self.batches = EmbeddingBatches(calls)
+        self.relay = Relay(self.http_client, self.gate, self.workers)
         self.key = LentKey()
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
-        self.outsiders = Outsiders()
+        self.unauthenticated = UnauthenticatedClients()
         self.config = ConfigFile(OPTIONS)
         self._watcher = Watcher(self.config.look, self._look_at_secrets)
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
@@ -87,7 +87,7 @@ class Runtime:
             if settings.store.redis != self._places[0].redis:
                 self._share(settings.store.redis)
             self._places = places
-        self.outgoing.configure(transport)
+        self.http_client.configure(transport)
         self.cascade.configure(part(settings, CascadeSettings))
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
@@ -126,7 +126,7 @@ class Runtime:
         yield statistics.BREAKER_OPEN, (), len(self.breaker.open())
         yield statistics.RELAY_CALLS, (), relay.calls
         yield statistics.RELAY_TRIES, (), relay.tries
-        yield statistics.RELAY_TURNED_AWAY, (), relay.turned_away
+        yield statistics.RELAY_TURNED_AWAY, (), relay.refused
         yield statistics.RELAY_BROKEN, (), relay.broken
         yield statistics.RELAY_ABANDONED, (), relay.abandoned
         for reason, count in relay.retries.items():
@@ -149,7 +149,7 @@ class Runtime:
         self._watcher.stop()
         self.workers.close()
         counters = [self._counters.aclose] if self._counters is not None else []
-        for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.outgoing.aclose, *counters):
+        for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.http_client.aclose, *counters):
             try:
                 await close()
             except Exception as error:  # the others are closed all the same

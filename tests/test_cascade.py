@@ -9,7 +9,7 @@ import pytest
 from hunyuan_fix import rules, texts
 from hunyuan_fix.cascade import Cascade, CascadeSettings
 from hunyuan_fix.texts.marks import tracked
-from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.vision.vision_call import DryRunVision
 from tests.cascading import (
     HUNYUAN,
     IMAGE,
@@ -45,7 +45,7 @@ from tests.vision_server import PNG, VisionServer, chat, error, image_part, png,
     ],
 )
 def test_wanted(mode: Any, model: str, parameters: dict[str, Any], wanted: bool) -> None:
-    asked = Cascade(Outgoing())
+    asked = Cascade(DryRunVision())
     asked.configure(CascadeSettings(cascade=mode))
     assert asked.wanted(body(IMAGE, model=model, **parameters), HUNYUAN) is wanted
     assert asked.wanted(body("no image", [text_part("none")], model=model, **parameters), HUNYUAN) is False
@@ -55,11 +55,11 @@ def test_wanted(mode: Any, model: str, parameters: dict[str, Any], wanted: bool)
 @pytest.mark.parametrize("content", [IMAGE, png("a")])
 def test_wanted_for_any_role_and_for_strings(role: str, content: Any) -> None:
     chat_body = {"model": TEXT_MODEL, "messages": [{"role": role, "content": content}]}
-    assert Cascade(Outgoing()).wanted(chat_body, HUNYUAN)
+    assert Cascade(DryRunVision()).wanted(chat_body, HUNYUAN)
 
 
 def test_wanted_without_a_model() -> None:
-    assert Cascade(Outgoing()).wanted({"messages": [{"role": "user", "content": IMAGE}]}, HUNYUAN)
+    assert Cascade(DryRunVision()).wanted({"messages": [{"role": "user", "content": IMAGE}]}, HUNYUAN)
 
 
 # What stands in the image's place
@@ -268,7 +268,7 @@ async def test_mark_in_json_stays_the_addons_own(setting: Setting) -> None:
 @pytest.mark.parametrize("content", [STANDARD, [{"type": "image", "data": STANDARD}], json.dumps({"a": STANDARD})])
 async def test_without_a_cascade_no_base64_is_left_for_a_blind_model(content: Any) -> None:
     chat_body = body(content)
-    asked = Cascade(Outgoing())
+    asked = Cascade(DryRunVision())
     asked.configure(CascadeSettings(cascade="never"))
     assert not asked.wanted(chat_body, HUNYUAN)
     rules.apply_chat(chat_body, context(model=TEXT_MODEL))

@@ -131,7 +131,7 @@ def test_every_way_in_is_one_that_the_product_offers(guide: Guide) -> None:
 
 
 def test_the_repairs_that_proofs_print_exist() -> None:
-    rules = {rule.__name__ for rule in CHAT_RULES}
+    rules = {rule.name for rule in CHAT_RULES}
     printed = [client_guides.read(name).printed for name in ("curl", "roo-code", "cline")]
     for line in printed:
         assert set(line.removeprefix("x-hunyuan-fix: ").split(",")) <= rules

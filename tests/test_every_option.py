@@ -24,14 +24,14 @@ from mitmproxy.http import HTTPFlow
 from hunyuan_fix import options, stores
 from hunyuan_fix.access import listeners
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.admission import Account, Admission, NotAdmitted
+from hunyuan_fix.admission import Account, Admission, CallRefused
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hooks.draining import Draining
 from hunyuan_fix.observe.statistics import EXCHANGES
 from hunyuan_fix.relay import Relay
-from hunyuan_fix.upstream.circuit_breaker import Spared
-from hunyuan_fix.vision.descriptions import Descriptions
+from hunyuan_fix.stores.kept import Kept
+from hunyuan_fix.upstream.circuit_breaker import CircuitOpen
 from hunyuan_fix.vision.vision_call import Vision
 from scripts.lib.services import free_port
 from tests.proxying import (
@@ -144,8 +144,8 @@ async def queueing(world: World) -> object:
     slot.release()
     try:
         (await second).release()
-    except NotAdmitted as refused:
-        return json.loads(refused.refusal.body)["error"]["code"]
+    except CallRefused as refused:
+        return json.loads(refused.response.body)["error"]["code"]
     return "waits"
 
 
@@ -156,7 +156,7 @@ async def breaking(world: World) -> object:
     try:
         for upstream in breaker.open():
             breaker.look(upstream)
-    except Spared as spared:
+    except CircuitOpen as spared:
         return round(spared.seconds, 1) > 1
     return None
 
@@ -293,7 +293,7 @@ async def world(trust: Trust, folder: Path, given: dict[str, Any]) -> AsyncItera
 
         asked = Vision.ask
         patch.setattr(Vision, "ask", ask)
-        noticing(Descriptions, "put", lambda _self, _key, _finding, lasts=None: lasts)
+        noticing(Kept, "put", lambda _self, _key, _value, lasts=None: lasts)
         noticing(Admission, "admit", lambda _self, account, **_: account)
         noticing(Relay, "take", lambda _self, job: (job.tries, job.deadline < 50, job.silence))
         noticing(Draining, "wait", lambda _self, _live, seconds, _told: seconds)

@@ -26,7 +26,7 @@ FLOORS = (
     {"cascade", "relay"},
     {"vision", "answers", "upstream", "access", "observe"},
     {"rules", "dialects", "route", "admission", "stores"},
-    {"config", "images", "wire", "workers"},
+    {"circuit", "config", "images", "wire", "workers"},
     {"profiles", "texts", "exchange"},
 )
 """From the top down. A room imports from its own floor and from those below."""

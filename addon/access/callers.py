@@ -93,7 +93,7 @@ def no_key(why: str) -> Response:
     return proxy_errors.KEY_NOT_LENT(why=why).response()
 
 
-class Outsiders:
+class UnauthenticatedClients:
     """The connections from other machines whose client has not authenticated yet.
 
     Covers traffic without HTTP requests: SOCKS, transparent mode, raw TCP. Such a connection gets no upstream
@@ -103,11 +103,11 @@ class Outsiders:
     def __init__(self) -> None:
         self._unknown: WeakSet[object] = WeakSet()
 
-    def arrived(self, client: object) -> None:
+    def add(self, client: object) -> None:
         """Add a new connection whose client is on another machine."""
         self._unknown.add(client)
 
-    def known(self, client: object) -> None:
+    def remove(self, client: object) -> None:
         """Remove a connection: its client has signed in or sent a token."""
         self._unknown.discard(client)
 

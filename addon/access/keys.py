@@ -130,7 +130,7 @@ def lend(
     caller: Caller,
     to: Destination,
     *,
-    addressed: bool,
+    addressed: Callable[[], bool],
     origins: frozenset[str],
 ) -> str | Withheld:
     """The `Authorization` value for a request, or why it gets none. Call it after `access.recognised`.
@@ -142,19 +142,21 @@ def lend(
     request (`Origin`, or a cross-site `Sec-Fetch-Site`) gets none unless its origin is in `origins`. The key never
     leaves this machine unencrypted or to an unverified host.
     """
-    from_allowed_page = cors.is_allowed(headers, origins)
-    from_other_page = "origin" in headers or not _own_page(headers)
-    reasons = (
-        (Withheld.OWN, has_key(headers)),
-        (Withheld.STRANGER, not caller.trusted),
-        (Withheld.FORWARDED, not caller.known and any(FORWARDING.fullmatch(name) for name in headers)),
-        (Withheld.ORIGIN, from_other_page and not from_allowed_page),
-        (Withheld.HOST, not (caller.known or addressed)),
-        (Withheld.IN_CLEAR, not (to.encrypted or to.on_this_machine)),
-        (Withheld.UNVERIFIED, not (to.verified or to.on_this_machine)),
-        (Withheld.NONE, not key),
-    )
-    return next((reason for reason, holds in reasons if holds), f"Bearer {key}")
+    if has_key(headers):
+        return Withheld.OWN
+    if not caller.trusted:
+        return Withheld.STRANGER
+    if not caller.known and any(FORWARDING.fullmatch(name) for name in headers):
+        return Withheld.FORWARDED
+    if ("origin" in headers or not _own_page(headers)) and not cors.is_allowed(headers, origins):
+        return Withheld.ORIGIN
+    if not (caller.known or addressed()):
+        return Withheld.HOST
+    if not (to.encrypted or to.on_this_machine):
+        return Withheld.IN_CLEAR
+    if not (to.verified or to.on_this_machine):
+        return Withheld.UNVERIFIED
+    return f"Bearer {key}" if key else Withheld.NONE
 
 
 FORWARDING = re.compile(

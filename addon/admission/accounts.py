@@ -1,4 +1,4 @@
-"""Whom the endpoint counts calls for."""
+"""Accounts: the endpoint limits the calls of each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AdmissionSettings:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whom the endpoint counts calls for."""
+    """The account that the endpoint counts a call for."""
 
     name: str
     """`profile:digest` or `profile`: safe to log and as part of a Redis key, never a key itself."""
@@ -53,5 +53,6 @@ def account(profile: Profile, authorization: str | None, settings: AdmissionSett
     limit = profile.concurrency if settings.concurrency is None else settings.concurrency
     if settings.concurrency_scope == "profile":
         return Account(profile.name, limit)
+    # Computed for each call (under 2 us) and not cached: a cache would keep keys in memory after their request.
     digest = sha256((authorization or "").encode(errors="surrogateescape")).hexdigest()
     return Account(f"{profile.name}:{digest[:16]}", limit)

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from ..exchange import JsonObject
-from ..wire import json_body, sse
+from ..exchange import Change, Exchange, JsonObject
+from ..wire import json_body, rule_names, sse
+from ..wire.flaws import Flaw
+from . import whole
+
+
+def repaired_events(exchange: Exchange, answer: Flaw | JsonObject) -> bytes:
+    """A whole answer, repaired, or the error for what is wrong with it, as chat events."""
+    if isinstance(answer, Flaw):
+        return of_error(whole.error_for(exchange, answer).body)
+    whole.repair(exchange, answer)
+    exchange.note([Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")])
+    return of_answer(answer)
 
 
 def of_answer(answer: JsonObject) -> bytes:

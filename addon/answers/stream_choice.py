@@ -19,8 +19,8 @@ class StreamChoice:
         """There was text for the client."""
         self.finish_reason: str | None = None
         """As the client gets it."""
+        self.frames = frames
         self._plan = plan
-        self._frames = frames
         self._function_called = False
         self._before: list[JsonObject] = []
 
@@ -34,16 +34,16 @@ class StreamChoice:
         if delta is not None:
             self.spoke = self.spoke or bool(delta.get("content"))
             self._function_called = self._function_called or "function_call" in delta
-            changed = self._frames.repair(delta, f"{at}/delta", note)
+            changed = self.frames.repair(delta, f"{at}/delta", note)
         if ends:
-            changed = changed or self._frames.blank
-            missing = self._frames.end(delta, cut=is_cut(reason), at=f"{at}/delta", note=note)
+            changed = changed or self.frames.blank
+            missing = self.frames.end(delta, cut=is_cut(reason), at=f"{at}/delta", note=note)
         if self._plan.function_call and delta is not None:
             changed = to_function_call_frames(delta, f"{at}/delta", note) or changed
         changed = self.text.repair(choice, at, note) or changed
         self._before += _content(self.text.released()) + self._deltas(missing)
         if ends:
-            changed = rename_finish_reason(choice, self._plan, at, note, calls=self._frames.complete) or changed
+            changed = rename_finish_reason(choice, self._plan, at, note, calls=self.frames.complete) or changed
             self.finish_reason = choice["finish_reason"]
         return changed
 
@@ -55,7 +55,7 @@ class StreamChoice:
     @property
     def held(self) -> list[JsonObject]:
         """What came and wasn't given out yet, as deltas."""
-        return _content(self.text.held) + self._deltas(self._frames.held)
+        return _content(self.text.held) + self._deltas(self.frames.held)
 
     def end_text(self) -> list[JsonObject]:
         """The text that was held back, as a delta, where no finish reason came to decide on it."""
@@ -66,16 +66,16 @@ class StreamChoice:
 
         Sets `finish_reason` to what it must have been, if the answer is whole.
         """
-        missing = self._deltas(self._frames.end(None, cut=False, at="", note=note))
-        if self._frames.complete:
+        missing = self._deltas(self.frames.end(None, cut=False, at="", note=note))
+        if self.frames.complete:
             self.finish_reason = "function_call" if self._plan.function_call else "tool_calls"
-        elif self.spoke and not self._frames.any and not self._function_called:
+        elif self.spoke and not self.frames.any and not self._function_called:
             self.finish_reason = "stop"
         return missing
 
     def break_off(self) -> list[JsonObject]:
         """All that is held, as deltas, where the stream ends before the answer does."""
-        held = self._deltas(self._frames.end(None, cut=True, at="", note=_ignore))
+        held = self._deltas(self.frames.end(None, cut=True, at="", note=_ignore))
         return self.end_text() + held
 
     def _deltas(self, frames: list[JsonObject]) -> list[JsonObject]:

@@ -29,11 +29,11 @@ _NAMES = "the tool has the client's name for it again"
 class ToolFrames:
     """The calls of one choice, frame by frame.
 
-    `number` is the choice's, `origin` names the answer: the ids of calls without one are made from them. Methods that
+    `number` is the choice's, `origin()` names the answer: the ids of calls without one are made from them. Methods that
     take frames raise `TooMany` past `MAX_CALLS` calls.
     """
 
-    def __init__(self, names: ToolNames, number: int = 0, origin: str = "") -> None:
+    def __init__(self, names: ToolNames, number: int = 0, origin: Callable[[], str] = str) -> None:
         self._names = names
         self._number = number
         self._placing = Placing(names)
@@ -41,6 +41,7 @@ class ToolFrames:
         self._incomplete: set[int] = set()
         self._blank: set[int] = set()
         self._held: Call | None = None
+        self._went_on: Call | None = None
         self._origin = origin
 
     @property
@@ -84,6 +85,20 @@ class ToolFrames:
         elif changed:
             del delta["tool_calls"]
         return changed
+
+    def goes_on(self, frame: JsonObject) -> Call | None:
+        """The call that frames like `frame`, the last one repaired, go on with: `add` then does for `repair`.
+
+        Frames like it differ in the text of their arguments alone.
+        """
+        return self._went_on if self._went_on is self._placing.goes_on(frame) else None
+
+    def add(self, call: Call, text: str) -> bool:
+        """Take the next piece of a call's arguments; false where it takes `repair` to tell what it is."""
+        if call.text.complete or not text or text.isspace():
+            return False
+        self._take(call, text)
+        return True
 
     def end(self, delta: JsonObject | None, *, cut: bool, at: str, note: Note) -> list[JsonObject]:
         """The frames that the client still lacks at the choice's end, to be sent before `delta`, its last.
@@ -155,6 +170,7 @@ class ToolFrames:
 
     def _frames_for(self, frame: JsonObject, at: str, note: Note) -> list[JsonObject]:
         """What to send for one frame."""
+        self._went_on = None
         known = len(self._calls)
         call, text, piece = self._placing.place(frame)
         if call is None:
@@ -164,6 +180,8 @@ class ToolFrames:
         released = self._release(at, note) if len(self._calls) > known else []
         self._take(call, text)
         if call.sent:
+            # A frame with a part of the name is sent with it, another one like it isn't.
+            self._went_on = None if piece else call
             later = _later(call, frame, text, piece)
             if _differ(later, frame):
                 note(Change(rule_names.TOOL_FRAMES, at, _FRAMES))
@@ -210,8 +228,10 @@ class ToolFrames:
 
     def _id(self, call: Call) -> str:
         """The call's id, or the one that is made for it."""
-        made = hashlib.sha256(f"{self._origin}/{self._number}/{call.index}".encode("utf-8", "replace"))
-        return call.id or f"call_{made.hexdigest()[:24]}"
+        if call.id:
+            return call.id
+        made = hashlib.sha256(f"{self._origin()}/{self._number}/{call.index}".encode("utf-8", "replace"))
+        return f"call_{made.hexdigest()[:24]}"
 
     def _take(self, call: Call, text: str) -> None:
         call.text.feed(text)

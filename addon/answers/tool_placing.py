@@ -122,6 +122,20 @@ class Placing:
         self._last = call
         return call, text, piece
 
+    def goes_on(self, frame: JsonObject) -> Call | None:
+        """The call that a frame like `frame` goes on with, which was placed last, if all that it brings is more text.
+
+        `None` where that may depend on the text, or on what a further frame like it changes here.
+        """
+        call, function = self._last, frame.get("function")
+        if call is None or not call.text.begun or not isinstance(function, dict):
+            return None
+        if not isinstance(function.get("arguments"), str):
+            return None
+        identity, key, name = _identity(frame.get("id")), _key(frame.get("index")), function.get("name")
+        known = self._by_id.get(identity) is call if identity else key is None or self._by_index.get(key) is call
+        return call if known and (not isinstance(name, str) or name in ("", call.name)) else None
+
     def _begun(self, identity: str) -> Call:
         if len(self.calls) >= MAX_CALLS:
             raise TooMany

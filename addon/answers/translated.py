@@ -1,6 +1,6 @@
-"""A streamed chat answer on its way into another format, or out of one. Sans-I/O: bytes split anywhere in, bytes out.
+"""A chat answer on its way into another format, or out of one. Sans-I/O: bytes split anywhere in, bytes out.
 
-The house language between the two is the stream of server-sent events that `answers.streams` repairs:
+Between the two stands the house language, whose stream of server-sent events `answers.streams` repairs:
 
     upstream's events ─▶ FromUpstream ─▶ ChatStream ─▶ ToClient ─▶ client's events
 """
@@ -8,19 +8,70 @@ The house language between the two is the stream of server-sent events that `ans
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
+from .. import dialects, profiles
 from ..dialects.base import AnswerWriter, UpstreamDialect
-from ..exchange import JsonObject
-from ..wire import json_body, proxy_errors, sse
+from ..exchange import Exchange, JsonObject
+from ..wire import flaws, json_body, proxy_errors, sse
+from ..wire.flaws import Flaw
+from ..wire.openai_error import ProxyError
+
+
+class Steps(Protocol):
+    """What is done to an answer after its repair: `pipeline.Pipeline`."""
+
+    @property
+    def changes_chunks(self) -> bool:
+        """Whether `chunks` may give anything but the chunk itself."""
+
+    def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
+        """Change a whole answer in place; whether it was changed."""
+
+    def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
+        """The chunks that take the place of one."""
+
+
+def upstream_of(exchange: Exchange) -> UpstreamDialect:
+    """The format that the upstream of an exchange speaks."""
+    return dialects.UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
+
+
+def answer_in(exchange: Exchange, text: bytes) -> Flaw | JsonObject:
+    """The answer in the upstream's body `text`, in the house language, or its flaw."""
+    upstream = upstream_of(exchange)
+    body = None if upstream.is_house else json_body.parse_object(text)
+    if body is None:
+        return flaws.of_answer(text)
+    return flaws.of_answer(json_body.serialise(upstream.answer(body, exchange.note_of(upstream.name))))
+
+
+def from_upstream(exchange: Exchange) -> FromUpstream | None:
+    """What the upstream's events pass first; `None` where they are chat events."""
+    upstream = upstream_of(exchange)
+    return None if upstream.is_house else FromUpstream(upstream, exchange.note_of(upstream.name))
+
+
+def to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
+    """What repaired chat events pass on their way to the client; `None` where they pass unchanged."""
+    dialect = dialects.DIALECTS[exchange.dialect]
+    changed = ChangedChunks(lambda chunk: steps.chunks(exchange, chunk)) if steps.changes_chunks else None
+    written = None if dialect.is_house else WrittenEvents(dialect.stream(exchange.note_of(dialect.name)))
+    return ToClient(changed, written) if changed or written else None
 
 
 class FromUpstream:
-    """The events of an upstream that speaks another format, as chat events."""
+    """The events of an upstream that speaks another format, as chat events.
+
+    An error ends them: an event that is too large to be translated, or a `failure`, an exception in the dialect.
+    """
 
     def __init__(self, dialect: UpstreamDialect, note: JsonObject) -> None:
         self._dialect = dialect
         self._note = note
         self._parser = sse.Parser()
+        self._over = False
+        self.failure: Exception | None = None
 
     def feed(self, data: bytes) -> bytes:
         """Bytes from the upstream -> chat events."""
@@ -32,59 +83,144 @@ class FromUpstream:
         return self._translated(last) if last else b""
 
     def _translated(self, event: sse.Event) -> bytes:
+        if self._over:
+            return b""
+        if event.opaque:
+            return self._failed(proxy_errors.STREAM_EVENT_TOO_LARGE())
         data = event.data
         if data is None:
-            return event.raw if event.raw[:1] == b":" else b""
+            return b"".join(comment + b"\n\n" for comment in event.comments)
         value = json_body.parse_object(data)
         if value is None:
-            return event.raw
-        chunks = self._dialect.events(value, self._note)
-        return b"".join(sse.event(json_body.serialise(chunk)) for chunk in chunks)
+            return event.raw  # `[DONE]`, or what no client can read
+        try:
+            chunks = self._dialect.events(value, self._note)
+            return b"".join(sse.event(json_body.serialise(chunk)) for chunk in chunks)
+        except Exception as error:
+            self.failure = error
+            return self._failed(proxy_errors.STREAM_INCOMPLETE())
+
+    def _failed(self, error: ProxyError) -> bytes:
+        self._over = True
+        return sse.event(error.body())
 
 
-class ToClient:
-    """Chat events, through the steps that change chunks, in the client's format.
+class ChangedChunks:
+    """Chat events through `steps`, which takes a chunk and gives those that take its place.
 
-    `steps` takes a chunk and gives those that take its place.
+    Events that no step changes keep their bytes. After an exception, the `failure`, all of them do.
     """
 
-    def __init__(self, writer: AnswerWriter, steps: Callable[[JsonObject], Iterable[JsonObject]]) -> None:
-        self._writer = writer
+    def __init__(self, steps: Callable[[JsonObject], Iterable[JsonObject]]) -> None:
         self._steps = steps
         self._parser = sse.Parser()
+        self.failure: Exception | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Chat events -> chat events."""
+        return b"".join(self._changed(event) for event in self._parser.feed(data))
+
+    def finish(self) -> bytes:
+        """The chat events for an event that the end of the stream cut off."""
+        last = self._parser.finish()
+        return self._changed(last) if last else b""
+
+    def _changed(self, event: sse.Event) -> bytes:
+        data = event.data
+        chunk = None if data is None or self.failure is not None else json_body.parse_object(data)
+        if data is None or chunk is None or chunk.get("error"):
+            return event.raw
+        try:
+            chunks = list(self._steps(chunk))
+            if chunks == [json_body.parse_object(data)]:
+                return event.raw
+            return b"".join(event.with_data(json_body.serialise(changed)) for changed in chunks)
+        except Exception as error:
+            self.failure = error
+            return event.raw
+
+
+class WrittenEvents:
+    """Chat events in another format, by its `writer`.
+
+    An error ends them: the endpoint's, an event that is too large to be translated, a missing end of the answer, or a
+    `failure`, an exception in the writer.
+    """
+
+    def __init__(self, writer: AnswerWriter) -> None:
+        self._writer = writer
+        self._parser = sse.Parser()
         self._over = False
+        self.failure: Exception | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
         """Chat events -> the bytes for the client."""
-        sent: list[bytes] = []
-        for event in self._parser.feed(data):
-            sent += self._written(event)
-        return [piece for piece in sent if piece]
+        return [piece for event in self._parser.feed(data) for piece in self._written(event)]
 
     def finish(self) -> list[bytes]:
-        """The bytes for an event that the end of the stream cut off."""
+        """The bytes for what the end of the stream cut off, and for an end that is missing."""
         last = self._parser.finish()
-        return [piece for piece in self._written(last) if piece] if last else []
+        sent = self._written(last) if last else []
+        return sent if self._over else [*sent, *self._failed(proxy_errors.STREAM_INCOMPLETE().fields())]
 
     def _written(self, event: sse.Event) -> list[bytes]:
         if self._over:
             return []
+        try:
+            return [piece for piece in self._pieces(event) if piece]
+        except Exception as error:
+            self.failure = error
+            return self._failed(proxy_errors.STREAM_INCOMPLETE().fields())
+
+    def _pieces(self, event: sse.Event) -> Iterable[bytes]:
         if event.opaque:
             return self._failed(proxy_errors.STREAM_EVENT_TOO_LARGE().fields())
         data = event.data
         if data is None:
-            return self._writer.keep_alive() if event.raw[:1] == b":" else []
-        if data.strip() == b"[DONE]":
+            return [piece for _ in event.comments for piece in self._writer.keep_alive()]
+        if sse.is_done(data):
             self._over = True
             return self._writer.finish()
         chunk = json_body.parse_object(data)
         if chunk is None:
             return []  # no client of another format could read it
-        if chunk.get("error"):
-            error = chunk["error"]
+        error = chunk.get("error")
+        if error:
             return self._failed(error if isinstance(error, dict) else {"message": str(error), "type": "upstream_error"})
-        return [piece for changed in self._steps(chunk) for piece in self._writer.feed(changed)]
+        return self._writer.feed(chunk)
 
     def _failed(self, error: JsonObject) -> list[bytes]:
         self._over = True
-        return self._writer.fail(error)
+        try:
+            return [piece for piece in self._writer.fail(error) if piece]
+        except Exception as failure:
+            self.failure = failure
+            return []
+
+
+class ToClient:
+    """Repaired chat events on their way to the client: through the steps, then into its format."""
+
+    def __init__(self, changed: ChangedChunks | None, written: WrittenEvents | None) -> None:
+        self._changed = changed
+        self._written = written
+
+    @property
+    def failure(self) -> Exception | None:
+        """An exception on the way, after which no more was changed, or the answer ended."""
+        return next((stage.failure for stage in (self._changed, self._written) if stage and stage.failure), None)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Chat events -> the bytes for the client."""
+        if self._changed is not None:
+            data = self._changed.feed(data)
+        if self._written is not None:
+            return self._written.feed(data)
+        return [data] if data else []
+
+    def finish(self) -> list[bytes]:
+        """What is left to send when the stream has ended."""
+        rest = self._changed.finish() if self._changed is not None else b""
+        if self._written is not None:
+            return [*self._written.feed(rest), *self._written.finish()]
+        return [rest] if rest else []

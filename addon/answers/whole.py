@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import rule_names
+from .. import dialects, profiles
+from ..exchange import AnswerPlan, Change, Exchange, JsonObject, Response, tokens_used
+from ..wire import rule_names, vendor_errors
+from ..wire.flaws import Flaw
 from . import json_fence, stop_text, tool_calls
 from .tool_frames import Note, ToolFrames
 from .tool_placing import ToolNames
@@ -13,6 +15,26 @@ _FINISH_REASONS = {"sensitive": "content_filter"}
 
 _CUT = frozenset(["length", "content_filter", "sensitive", "max_tokens", "max_output_tokens", "model_length"])
 """Finish reasons of an answer that isn't whole, OpenAI's and others' words."""
+
+
+ERROR_RULE = "answer-error"
+"""The name under which an error that got the status that it means is noted."""
+
+
+def repair(exchange: Exchange, answer: JsonObject) -> bool:
+    """Repair a whole answer in place, chat or embeddings, note its tokens and the changes; whether it was changed."""
+    exchange.tokens = tokens_used(answer.get("usage"))
+    if dialects.DIALECTS[exchange.dialect].house != "chat":
+        return False
+    changes = repair_answer(answer, exchange.plan)
+    exchange.note(changes)
+    return bool(changes)
+
+
+def error_for(exchange: Exchange, flaw: Flaw) -> Response:
+    """The error that takes the place of an answer with a `flaw`; noted."""
+    exchange.note_name(ERROR_RULE)
+    return vendor_errors.unusable_answer(flaw, profiles.load(exchange.profile), exchange.model)
 
 
 def repair_answer(answer: JsonObject, plan: AnswerPlan) -> list[Change]:
@@ -26,7 +48,7 @@ def repair_answer(answer: JsonObject, plan: AnswerPlan) -> list[Change]:
     for place, choice in enumerate(choices if isinstance(choices, list) else ()):
         if isinstance(choice, dict):
             at, note = f"/choices/{place}", changes.append
-            frames = ToolFrames(names, place, origin(answer))
+            frames = ToolFrames(names, place, lambda: origin(answer))
             calls = _repair_message(choice, plan, frames, at, note)
             rename_finish_reason(choice, plan, at, note, calls=calls)
     return changes

@@ -9,7 +9,7 @@ import time
 from mitmproxy import http
 
 from ..access import cors
-from ..answers import repaired
+from ..answers import streamed, whole, whole_body
 from ..dialects import DIALECTS
 from ..exchange import Exchange, Response
 from ..options import Settings
@@ -60,11 +60,11 @@ class Answers:
         if response.raw_content is not None:
             return  # another addon's answer, which mitmproxy sends whole
         if exchange.mode == "observe":
-            response.stream = repaired.KeptStream(self._settings.keep_streams)
+            response.stream = streamed.KeptStream(self._settings.keep_streams)
             return
         encoding = response.headers.get("content-encoding", "")
         try:
-            stream = repaired.RepairedStream(exchange, self._pipeline, encoding, self._settings.keep_streams)
+            stream = streamed.RepairedStream(exchange, self._pipeline, encoding, self._settings.keep_streams)
         except CodingError:
             logger.warning("The stream's content coding %s is not understood: it passes as it comes", encoding)
             response.stream = True
@@ -72,7 +72,7 @@ class Answers:
         response.headers.pop("content-encoding", None)
         response.headers.pop("content-length", None)
         if not _is_stream(response):
-            response.headers["content-type"] = repaired.EVENT_STREAM
+            response.headers["content-type"] = streamed.EVENT_STREAM
         response.stream = stream
 
     def _let_page_read(self, request: http.Request, response: http.Response, exchange: Exchange) -> None:
@@ -117,15 +117,15 @@ class Answers:
                 retry_after = response.headers.get("retry-after")
                 status = response.status_code
                 refusal = await self._runtime.workers.run(
-                    lambda _: repaired.honest(exchange, status, raw, encoding, retry_after), cost
+                    lambda _: whole_body.repair_error(exchange, status, raw, encoding, retry_after), cost
                 )
                 if refusal is not None:
                     restate(response, in_clients_words(exchange, refusal))
-                    exchange.note_name(repaired.ERROR_RULE)
+                    exchange.note_name(whole.ERROR_RULE)
             elif response.status_code in _WITH_ANSWER:
                 limit = self._settings.max_body
                 body = await self._runtime.workers.run(
-                    lambda _: repaired.repaired(exchange, self._pipeline, raw, encoding, limit), cost
+                    lambda _: whole_body.repair_answer(exchange, self._pipeline, raw, encoding, limit), cost
                 )
                 if isinstance(body, Response):
                     restate(response, in_clients_words(exchange, body) if body.status >= 400 else body)
@@ -161,7 +161,7 @@ def _label(response: http.Response) -> str:
 
 
 def _is_stream(response: http.Response) -> bool:
-    return _label(response) == repaired.EVENT_STREAM
+    return _label(response) == streamed.EVENT_STREAM
 
 
 def _may_be_stream(response: http.Response, exchange: Exchange) -> bool:

@@ -92,7 +92,7 @@ class Connections:
     def client_connected(self, client: Client) -> Awaitable[None] | None:
         """Hold connections during startup; reject remote ones until the listener is bound to this machine."""
         if proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0]):
-            self._in_force.runtime.outsiders.arrived(client)
+            self._in_force.runtime.unauthenticated.add(client)
         if proxy_modes.is_exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
         elif not self._in_force.process.starting.over:
@@ -109,13 +109,13 @@ class Connections:
     def socks5_auth(self, data: Socks5AuthData) -> None:
         """Exchange a client that proxyauth, which runs before scripts, has accepted."""
         if data.valid:
-            self._in_force.runtime.outsiders.known(data.client_conn)
+            self._in_force.runtime.unauthenticated.remove(data.client_conn)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """Refuse tunnels of unknown clients to other hosts: this isn't an open proxy."""
         client, signed_in = flow.client_conn, "proxyauth" in flow.metadata
         if signed_in:
-            self._in_force.runtime.outsiders.known(client)
+            self._in_force.runtime.unauthenticated.remove(client)
         if flow.response is None:
             refusal = callers.tunnel_refused(
                 signed_in=signed_in,
@@ -127,7 +127,7 @@ class Connections:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP."""
-        if self._in_force.requires_token and data.client in self._in_force.runtime.outsiders:
+        if self._in_force.requires_token and data.client in self._in_force.runtime.unauthenticated:
             data.server.error = _NOT_SHOWN
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:

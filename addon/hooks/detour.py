@@ -5,8 +5,7 @@ from __future__ import annotations
 from mitmproxy import http
 from mitmproxy.connection import Server
 
-from ..relay.job import RELAY_HEADER
-from ..relay.server import LOOPBACK
+from ..relay.job import LOOPBACK, RELAY_HEADER
 from .mitmproxy_internals import flows
 
 KEY = "hunyuan_fix_detour"

@@ -55,7 +55,7 @@ class Finisher:
                 statistics.count(self._metrics, exchange)
                 logger.info("%s", log.line(exchange, outcome, colours=self.colours))
             # What was needed on the way is let go: mitmweb keeps flows for as long as it runs.
-            exchange.chat, exchange.headers, exchange.plan = {}, {}, AnswerPlan()
+            exchange.chat, exchange.headers, exchange.plan, exchange.demands = {}, {}, AnswerPlan(), None
             exchanges.save(flow, exchange)
         if redact:
             self._redaction.redact(flow)

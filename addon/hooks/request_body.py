@@ -55,5 +55,5 @@ async def read(raw: bytes, encoding: str, limit: int, workers: Workers) -> Body 
         return proxy_errors.REQUEST_TOO_COMPLEX(count=error).response()
     except InvalidJson:
         return Body(data, data, changes=changes, flaw="its body is not valid JSON")
-    changes += [Change(rule_names.UNICODE, "", why) for why in text.mended]
+    changes += [Change(rule_names.UNICODE, "", why) for why in text.fixes]
     return Body(data, text.data, text.value, changes, cost)

@@ -129,7 +129,7 @@ class RequestHeaders:
             return who
         client = flow.client_conn
         if who.known:
-            self._runtime.outsiders.known(client)
+            self._runtime.unauthenticated.remove(client)
         refusal = callers.refused(who, known_host=route is not None, requires_token=self._must_authenticate(flow))
         if refusal is not None or who.client is None:
             return refusal or {}
@@ -196,8 +196,10 @@ class RequestHeaders:
             request.headers,
             who,
             to,
-            addressed=not _reverse(flow)
-            or keys.is_addressed(sent_host.of(request), _listener_names(flow), self._routes.known),
+            addressed=lambda: (
+                not _reverse(flow)
+                or keys.is_addressed(sent_host.of(request), _listener_names(flow), self._routes.known)
+            ),
             origins=self._settings.allowed_origins,
         )
         if key and isinstance(lent, Withheld) and lent is not Withheld.OWN:

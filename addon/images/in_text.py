@@ -27,6 +27,7 @@ _DEPTH = 8
 """How many times JSON may stand in a string of JSON. Each time costs a reading of what is left."""
 
 _HINTS = ("64,", "64%2", "iVBORw0KGg", "R0lGOD", "UklGR", "9j", "Qk")
+"""`suspected` looks for each of them."""
 _BEGINNING = re.compile(
     r"64(?:,|%2[cC])|iVBORw0KGg[opqr]|R0lGOD[dl]h|UklGR|/9j\\*+[/_]|_9j\\*+[/_]|Qk[0-3][A-Za-z0-9+/_-]{5}AAAA"
 )
@@ -64,8 +65,17 @@ type Piece = str | Hole | Quoted
 
 
 def suspected(text: str) -> bool:
-    """Whether `text` may hold an image: a few searches for fixed words."""
-    return any(hint in text for hint in _HINTS)
+    """Whether `text` may hold an image: a few searches for fixed words.
+
+    A letter is found ten times as fast as a word, so one of each word's rarer letters is looked for first.
+    """
+    return bool(
+        ("6" in text and ("64," in text or "64%2" in text))
+        or ("V" in text and "iVBORw0KGg" in text)
+        or ("G" in text and ("R0lGOD" in text or "UklGR" in text))
+        or ("9" in text and "j" in text and "9j" in text)
+        or ("Q" in text and "k" in text and "Qk" in text)
+    )
 
 
 def apart(text: str, depth: int = _DEPTH) -> list[Piece] | None:

@@ -25,7 +25,6 @@ class Model:
     input: int | None = None
     output: int | None = None
     images: bool = False
-    images_with_tools: bool = False
     thinking: bool = False
     embedding: bool = False
     successor: str | None = None

@@ -1,7 +1,7 @@
-"""Arguments of past tool calls: the JSON text of an object, whatever a cut or careless turn left of them.
+"""Arguments of past tool calls become the JSON text of an object.
 
-One call that `max_tokens` cut poisons a session, since every later request repeats it: endpoints answer 400 to
-arguments that are no JSON object (esengine/DeepSeek-Reasonix#3953; hy3: itmisx/deepx-code#200).
+A call that `max_tokens` cut makes every later request of its session fail, since each repeats it: endpoints answer 400
+to arguments that are no JSON object (esengine/DeepSeek-Reasonix#3953; hy3: itmisx/deepx-code#200).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Marks: where a request leaves with a mark of the addon's, nothing else in it reads like one.
+"""Marks: in a request that carries a mark of the addon, no other text reads like a mark.
 
 An image, a tool's result or a person may hold `[图片描述结束]` and what follows it, and would end a description or
 speak as the system. `addon/texts/marks.py` says what reads like a mark and what becomes of it.
 
-A request that got no mark is left alone, whatever its texts hold: so a body that has been through here before, marks
-and all, leaves byte for byte.
+A request that got no mark is left alone, whatever its texts hold: so a body that was repaired before leaves byte for
+byte with its marks.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 from ..exchange import Change, Changes, JsonObject
 from ..texts.marks import defused, defused_json, is_tracked, settled, without_signs
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
 
 _WHY = "what reads like a mark of the proxy's own gets other brackets"
 
 
-def marks(body: JsonObject, context: RuleContext) -> list[Change]:
+def marks(body: JsonObject, context: RuleContext) -> Changes:
     """Settle the addon's marks; where there are any, defuse what reads like one in every text of the conversation.
 
     In a call's arguments the brackets become JSON escapes: their value is the same. Ids and names of tools stay. In
@@ -28,7 +28,7 @@ def marks(body: JsonObject, context: RuleContext) -> list[Change]:
     """
     messages = body["messages"]
     if not any(is_tracked(text) for message in messages for text in _texts(message.get("content"))):
-        return []
+        return Changes()
     changes = Changes()
     for index, message in enumerate(messages):
         for field in _defuse_message(message):
@@ -36,6 +36,18 @@ def marks(body: JsonObject, context: RuleContext) -> list[Change]:
     if "tools" in body and "tools" not in context.keep_params and _defuse_descriptions(body["tools"]):
         changes.append(Change("marks", "/tools", _WHY))
     return changes
+
+
+RULE = Rule(
+    name="marks",
+    repairs=(
+        "Where the proxy put a mark into the conversation (an image's description, a system message, a tool "
+        "result), text that reads like one gets the brackets 〔 〕."
+    ),
+    why="Text in an image, a tool's result or a message could end a description or speak as the system.",
+    apply=marks,
+    after=("length",),
+)
 
 
 def _texts(given: object) -> Iterator[str]:

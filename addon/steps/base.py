@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from ..cascade import Cascade
 from ..exchange import Exchange, JsonObject, Response
+from ..observe.metrics import Metrics
 from ..options import Settings
 from ..upstream.embedding_batches import EmbeddingBatches
 from ..workers import Workers
@@ -27,6 +28,10 @@ class Services(Protocol):
     @property
     def cascade(self) -> Cascade:
         """Images to text."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Where to count: `self.services.metrics.add(COUNTER, 1, …)` (`observe.metrics`)."""
 
     @property
     def batches(self) -> EmbeddingBatches:

@@ -8,8 +8,7 @@ from ..config.option import part
 from ..exchange import Exchange, Response
 from ..options import Settings
 from ..texts.marks import tracked
-from ..upstream.client import Outgoing
-from ..vision.vision_call import Announcing
+from ..vision.vision_call import DryRunVision
 from .base import Services, Step
 from .target import target_of
 
@@ -21,7 +20,7 @@ class DescribeImages(Step):
 
     def __init__(self, settings: Settings, services: Services) -> None:
         super().__init__(settings, services)
-        self._dry_run = Cascade(Outgoing(), Announcing(Outgoing()))
+        self._dry_run = Cascade(DryRunVision())
         self._dry_run.configure(part(settings, CascadeSettings))
 
     async def request(self, exchange: Exchange) -> Response | None:

@@ -6,11 +6,11 @@ from .. import admission
 from ..exchange import Exchange
 from ..options import Settings
 from ..profiles import Profile
-from ..upstream.calls import Upstream
+from ..upstream.target import Target
 
 
-def target_of(exchange: Exchange, profile: Profile, settings: Settings) -> Upstream:
+def target_of(exchange: Exchange, profile: Profile, settings: Settings) -> Target:
     """The exchange's own upstream, with its key, counted for the account of that key."""
     key = exchange.headers.get("authorization")
     account = admission.account(profile, key, settings)
-    return Upstream(exchange.base_url, {"Authorization": key} if key else {}, account)
+    return Target(exchange.base_url, {"Authorization": key} if key else {}, account)

@@ -23,15 +23,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX item_by_expiry ON item (expires) WHERE expires IS NOT NULL",
     ),
 )
-"""What leads from each schema version to the next; the first from an empty file. Their number is the version.
+"""The statements from each schema version to the next; the first from an empty file. Their number is the version.
 
-`expires`: seconds since 1970, NULL for good. `used`: grows with every use of whatever item, and is each item's own.
+`expires`: Unix time, NULL for good. `used`: the number of the item's last use; every use of any item has the next one.
 """
 
 LOCK_WAIT = 0.1
 """Seconds to wait for another process that is writing. Half of what one operation may take."""
 LOG_BYTES = 4 << 20
-"""To what size the write-ahead log is cut when it is begun anew."""
+"""The size to which the write-ahead log is truncated when it starts over."""
 
 _FILES = ("", "-wal", "-shm")
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -83,7 +83,7 @@ def reason(error: Error) -> str:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file `path` is now, whatever it is called; `None` if there is none."""
+    """Device and inode of the file at `path` now; `None` if there is none."""
     with suppress(FileNotFoundError):
         status = path.stat()
         return status.st_dev, status.st_ino
@@ -172,7 +172,7 @@ def _set_aside(path: Path, error: Error) -> None:
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes of this program from opening a store in `folder`, or setting one aside, at the same time."""
     if operating_system.is_windows():
-        yield  # there a file that somebody has open can't be renamed anyway
+        yield  # there an open file can't be renamed anyway
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

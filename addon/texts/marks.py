@@ -60,10 +60,13 @@ _ROUND = {**dict.fromkeys(map(ord, _OPENING + "〔"), "("), **dict.fromkeys(map(
 _ANGLES = str.maketrans("<>＜＞", "‹›‹›")
 
 _LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+"""Where `str.splitlines` ends a line."""
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"})
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"  # shown as nothing, though Unicode counts them as letters and symbols
 _MARK = re.compile(r"\[[^\[\]]*\]")
 _HOLE = re.compile(r"\{(\w+)\}")
+_HEAD = 40
+"""Characters of a line that are looked at first."""
 _NUMBERS = frozenset({"number", "total", "count"})
 
 
@@ -115,7 +118,7 @@ def defused_json(text: str) -> str:
 
 def inline(value: str) -> str:
     """`value` as it may stand inside a mark or a turn's heading: on one line, with round brackets for square ones."""
-    if value.isascii() and value.isalnum():
+    if value.isascii() and value.isprintable() and "[" not in value and "]" not in value:
         return value
     return _patterns().line_end.sub(" ", value).translate(_ROUND)
 
@@ -123,12 +126,12 @@ def inline(value: str) -> str:
 def quoted_turns(text: str) -> str:
     """`text` whose lines can't be taken for the beginning of another turn of a folded conversation."""
     patterns = _patterns()
-
-    def quote(line: re.Match[str]) -> str:
-        looks_like_a_turn = patterns.speaker.match(line[0].translate(patterns.plain))
-        return QUOTE + line[0] if looks_like_a_turn else line[0]
-
-    return patterns.speaking_line.sub(quote, text)
+    lines = text.splitlines(keepends=True)
+    if not any(map(patterns.speaking_line.match, lines)):
+        return text  # as most
+    return "".join(
+        QUOTE + line if patterns.speaking_line.match(line) and patterns.begins_turn(line) else line for line in lines
+    )
 
 
 def unquotable(question: str) -> str:
@@ -149,6 +152,9 @@ def _signed(mark: re.Match[str]) -> str:
 
 
 def _with_brackets(text: str, mark: re.Pattern[str], brackets: dict[int, str]) -> str:
+    # As most texts: no bracket opens. The search for one letter is many times faster than the pattern's.
+    if "[" not in text and (text.isascii() or not any(bracket in text for bracket in _OPENING)):
+        return text
     patterns = _patterns()
 
     def replaced(found: re.Match[str]) -> str:
@@ -172,10 +178,19 @@ class _Patterns:
     first_words: re.Pattern[str]
     """The same, as far as the first hole."""
     speaking_line: re.Pattern[str]
+    """The beginning of a line that may be the beginning of a turn: its first three letters."""
     speaker: re.Pattern[str]
     """Beginnings of turns in plain text."""
+    longest_speaker: int
     line_end: re.Pattern[str]
     quotes: re.Pattern[str]
+
+    def begins_turn(self, line: str) -> bool:
+        """Whether `line` would pass for the beginning of a turn. Of a long line its first visible characters say so."""
+        plain = line[:_HEAD].translate(self.plain)
+        if len(plain) < self.longest_speaker and len(line) > _HEAD:
+            plain = line.translate(self.plain)
+        return self.speaker.match(plain) is not None
 
 
 @cache
@@ -197,10 +212,9 @@ def _patterns() -> _Patterns:
         first_words=re.compile(
             "|".join(re.escape(_HOLE.split(mark[1:-1])[0].translate(plain)) for mark in data["marks"])
         ),
-        speaking_line=re.compile(
-            rf"(?:\A|(?<=[{_LINE_ENDS}])){unseen_in_line}*+{_initials(speakers)}[^{_LINE_ENDS}]*+"
-        ),
+        speaking_line=re.compile("|".join(_first_letters(speaker, unseen_in_line) for speaker in speakers)),
         speaker=re.compile("|".join(speakers)),
+        longest_speaker=max(map(len, speakers)),
         line_end=re.compile(f"[{_LINE_ENDS}]+"),
         quotes=re.compile(f"[<＜](?:{unseen}*+[<＜]){{2,}}|[>＞](?:{unseen}*+[>＞]){{2,}}"),
     )
@@ -235,6 +249,11 @@ def _initials(patterns: Iterable[str]) -> str:
     first = {pattern[0] for pattern in patterns}
     cases = first | {character.upper() for character in first}
     return _class(cases | {chr(ord(character) + 0xFEE0) for character in cases if character.isascii()})
+
+
+def _first_letters(speaker: str, unseen: str) -> str:
+    """A pattern for the first three letters of `speaker`, with `unseen` characters before each."""
+    return "".join(f"{unseen}*+{_initials([letter])}" for letter in re.findall(r"\\?(.)", speaker)[:3])
 
 
 def _class(characters: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Which connections are opened up and which pass through as they are."""
+"""Host names compared: which are the same host, which are this machine, which host a request is for."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _KNOWN_HOSTS = 256
 
 
 def canonical(host: str) -> str:
-    """A host name as it is compared: lower case, no final dot, no brackets."""
+    """`host` in the form for comparisons: lower case, no final dot, no brackets."""
     return host.lower().rstrip(".").strip("[]")
 
 
 def host_in(authority: str) -> str:
-    """The host in `HOST:PORT`, as it is compared. What is no authority at all equals no host's name."""
+    """The host in `HOST:PORT`, `canonical`. Text that is no authority gives no host's name."""
     host, colon, port = authority.rpartition(":")
     return canonical(host if colon and (port.isdigit() or not port) else authority)
 
@@ -36,12 +36,12 @@ def is_loopback(host: str) -> bool:
 
 
 def one_name(target: str, sni: str | None, sent: Iterable[str] = ()) -> str | None:
-    """The one host that a request is for, `None` where its client has named two.
+    """The host that a request is for, `canonical`; `None` where the client has named two.
 
-    `target`: the host that the client's connection was opened to; `sni`: the name in its TLS handshake; `sent`: what
-    it sent as `Host` and `:authority`. A client that resolves names itself opens its connection to an IP address: then
-    the name is that of its handshake, and the address counts for nothing, for anybody may answer there. A `Host` of
-    another name could lead to another customer of a shared front end, behind a certificate that is the right one.
+    `target`: the host that the client opened its connection to; `sni`: the name in its TLS handshake; `sent`: its
+    `Host` and `:authority`. A client that resolves names itself connects to an IP address: the name is then that of the
+    handshake, because any server may answer at the address. A `Host` with another name could lead to another customer
+    of a shared front end, behind a certificate that is the right one.
     """
     if sni is None or canonical(sni) == canonical(target):
         name = canonical(target)
@@ -65,8 +65,8 @@ def _is_address(host: str) -> bool:
 
 
 def decrypts(sni: str | None, target: str | None, hosts: Container[str]) -> bool:
-    """Whether a TLS connection is for a known host, by the address it was opened to and by its SNI.
+    """Whether to decrypt a TLS connection: its target and its SNI name one of `hosts`.
 
-    Without a target it is the handshake with the proxy itself (a client that speaks TLS to its proxy).
+    `target`: the host that it was opened to; `None` for a handshake with the proxy itself, which is always decrypted.
     """
     return target is None or one_name(target, sni) in hosts

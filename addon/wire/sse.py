@@ -35,8 +35,16 @@ class Event:
         """The `data` lines, joined by newlines; None where there are none, or where the piece is opaque."""
         if self.opaque:
             return None
+        raw = self.raw
+        if raw.startswith(b"data: ") and raw.endswith(b"\n\n") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
+            return raw[6:-2]
         lines = [_value(line) for line in self._lines() if _field(line) == b"data"]
         return b"\n".join(lines) if lines else None
+
+    @property
+    def comments(self) -> list[bytes]:
+        """Its comment lines, without line ends; none where the piece is opaque."""
+        return [] if self.opaque else [line for line in self._lines() if line.startswith(b":")]
 
     def with_data(self, data: bytes) -> bytes:
         """The event with other `data` (one line: JSON), complete; other fields and the line ends stay."""
@@ -54,8 +62,7 @@ class Event:
         return complete(b"".join(lines))
 
     def _lines(self) -> list[bytes]:
-        # bytes.splitlines knows exactly the three line ends of the format
-        return self.raw.splitlines()
+        return self.raw.splitlines()  # of bytes it knows exactly the format's three line ends
 
 
 class Parser:
@@ -104,7 +111,8 @@ class Parser:
         while self._buffer:
             end = self._end()
             if end is not None:
-                opaque, self._oversized = self._oversized, False
+                # In pieces it would have been given up one byte past the bound, before its last one came.
+                opaque, self._oversized = self._oversized or end > self._max_event + 1, False
                 yield Event(self._take(end), opaque)
             elif self._oversized or len(self._buffer) > self._max_event:
                 self._oversized = True
@@ -173,6 +181,11 @@ class Opening:
 def event(data: bytes) -> bytes:
     """A new event with `data` (one line)."""
     return b"data: " + data + b"\n\n"
+
+
+def is_done(data: bytes) -> bool:
+    """Whether the data of an event is OpenAI's mark of a stream's end."""
+    return data.strip() == b"[DONE]"
 
 
 def complete(raw: bytes) -> bytes:

@@ -15,7 +15,7 @@ from mitmproxy.http import Headers, Request
 
 from hunyuan_fix import options
 from hunyuan_fix.access import callers
-from hunyuan_fix.access.callers import Caller, Outsiders
+from hunyuan_fix.access.callers import Caller, UnauthenticatedClients
 from hunyuan_fix.access.client_tokens import ClientTokens, digest_of
 from hunyuan_fix.access.token_search import MARK
 from hunyuan_fix.exchange import Response
@@ -217,17 +217,17 @@ def connection() -> Client:
     return Client(peername=(ELSEWHERE, 1), sockname=("0.0.0.0", 8080))
 
 
-def test_outsiders_are_outside_until_they_are_known():
-    outsiders, first, second = Outsiders(), connection(), connection()
-    outsiders.arrived(first)
-    outsiders.arrived(second)
-    outsiders.known(first)
-    assert first not in outsiders
-    assert second in outsiders
+def test_clients_are_unauthenticated_until_they_are_removed():
+    unknown, first, second = UnauthenticatedClients(), connection(), connection()
+    unknown.add(first)
+    unknown.add(second)
+    unknown.remove(first)
+    assert first not in unknown
+    assert second in unknown
 
 
-def test_a_connection_that_never_arrived_is_no_outsider():
-    assert connection() not in Outsiders()
+def test_a_connection_that_was_never_added_is_not_among_them():
+    assert connection() not in UnauthenticatedClients()
 
 
 def test_proxyauth_still_calls_itself_so() -> None:

@@ -36,7 +36,7 @@ def lend(
     given = Headers([(name.encode(), value.encode()) for name, value in (headers or {}).items()])
     who = Caller(caller) if isinstance(caller, str) else caller
     to = Destination(on_this_machine, encrypted, verified)
-    return keys.lend(key, given, who, to, addressed=addressed, origins=origins)
+    return keys.lend(key, given, who, to, addressed=lambda: addressed, origins=origins)
 
 
 def test_lent_to_a_client_on_this_machine_that_has_none():
@@ -83,7 +83,7 @@ def test_lent_to_a_web_page_that_is_allowed():
 def test_two_origins_are_none_that_is_allowed():
     given = Headers([(b"origin", PAGE.encode()), (b"origin", PAGE.encode())])
     to = Destination(on_this_machine=False, encrypted=True, verified=True)
-    answer = keys.lend("sk", given, Caller(HERE), to, addressed=True, origins=frozenset([PAGE]))
+    answer = keys.lend("sk", given, Caller(HERE), to, addressed=lambda: True, origins=frozenset([PAGE]))
     assert answer is Withheld.ORIGIN
 
 

@@ -185,6 +185,16 @@ async def test_a_file_that_is_gone_is_missed_each_minute(path: Path, caplog: pyt
     assert len(caplog.messages) == 1
 
 
+async def test_a_file_that_is_removed_and_written_again_is_not_missed(path: Path, caplog: pytest.LogCaptureFixture):
+    file = SecretFile(path, upper)
+    os.unlink(path)
+    await file.refresh()
+    replace(path, "another")
+    await looks(file)
+    assert file.content == "ANOTHER"
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
 async def test_a_folder_or_a_pipe_in_its_place_is_one_line(path: Path, kind: str, caplog: pytest.LogCaptureFixture):
     file = SecretFile(path, upper)

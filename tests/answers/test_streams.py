@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hunyuan_fix.answers import streams
 from hunyuan_fix.answers.stream_choice import StreamText
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.answers.tool_frames import Note
@@ -382,7 +381,7 @@ def test_every_single_cut_of_a_real_stream_changes_nothing(plan: AnswerPlan, end
 def test_bytes_alone_tell_rightly_that_an_event_needs_nothing(data: bytes, plan: AnswerPlan) -> None:
     fast, quick = run(plan, [data])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "_needs_nothing", lambda raw: False)
+        patch.setattr(ChatStream, "_sent_unread", lambda stream, data: None)
         slow, thorough = run(plan, [data])
     assert fast == slow
     assert outcome(quick) == outcome(thorough)

@@ -288,7 +288,7 @@ async def test_a_change_is_taken_whole_and_said_in_one_line(running: Running, ca
     running.write("mode: observe")
     assert running.begin(hunyuan_config=str(running.file)) == []
     assert running.values("mode", "retry") == ("observe", "vision")
-    await running.says("mode: off\nretry: all\nredact: false")
+    await running.says("mode: off\nretry: all\nredact: false\nlanguage: zh")
     assert running.values("mode", "retry", "redact") == ("off", "all", False)
     assert running.heard[-1] == ("off", "all")
     assert len(running.heard) == 2

@@ -11,8 +11,8 @@ from hunyuan_fix.config.option import Option, OptionError, option
 
 @dataclass(frozen=True)
 class Lamp:
-    bright: float = option("1.5", "How bright.", read.seconds)
     on: bool = option(True, "Whether it is on.")
+    bright: float = option("1.5", "How bright.", read.seconds)
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,27 @@ def test_a_default_stands_once_as_text():
 
 
 def test_options_stand_in_the_order_of_the_bases_and_each_once():
-    assert [option.field for option in options.options_of(House)] == ["seats", "open_to", "bright", "on"]
-    assert [option.field for option in options.options_of(Room)] == ["seats", "bright", "on"]
+    assert [option.field for option in options.options_of(House)] == ["seats", "open_to", "on", "bright"]
+    assert [option.field for option in options.options_of(Room)] == ["seats", "on", "bright"]
+
+
+def test_an_option_that_is_declared_again_is_the_nearest_one():
+    @dataclass(frozen=True)
+    class DimLamp(Lamp):
+        bright: float = option("0.5", "How dim.", read.seconds)
+
+    assert [(option.field, option.default) for option in options.options_of(DimLamp)] == [
+        ("bright", "0.5"),
+        ("on", True),
+    ]
 
 
 def test_a_field_is_an_option():
     assert options.options_of(Lamp) == (
-        Option("hunyuan_bright", "1.5", "How bright.", read.seconds),
         Option("hunyuan_on", True, "Whether it is on."),
+        Option("hunyuan_bright", "1.5", "How bright.", read.seconds),
     )
-    assert [option.type for option in options.options_of(Lamp)] == [str, bool]
+    assert [option.type for option in options.options_of(Lamp)] == [bool, str]
 
 
 def test_values_are_parsed_and_the_first_invalid_one_is_refused():

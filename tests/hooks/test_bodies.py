@@ -86,7 +86,7 @@ async def test_a_failure_on_an_answer_lets_it_pass(
 ):
     monkeypatch.setattr("hunyuan_fix.answers.whole.repair_answer", fails)
     monkeypatch.setattr("hunyuan_fix.wire.vendor_errors.translate_error", fails)
-    monkeypatch.setattr("hunyuan_fix.answers.repaired.ChatStream", fails)
+    monkeypatch.setattr("hunyuan_fix.answers.streamed.ChatStream", fails)
     async with proxy.client() as client:
         for given in (chat_answer("hi"), json_answer({"error": {}}, 400), stream_answer(b"data: [DONE]\n\n")):
             endpoint.answer = given

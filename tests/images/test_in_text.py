@@ -231,3 +231,16 @@ def test_time_is_linear(hostile: Callable[[int], str]) -> None:
 
     once, four_times = seconds(hostile(20_000)), seconds(hostile(80_000))
     assert four_times < 8 * max(once, 1e-4)
+
+
+@pytest.mark.parametrize("hint", in_text._HINTS)
+def test_a_text_with_any_of_the_words_is_suspected(hint: str) -> None:
+    assert in_text.suspected(f"a {hint} b")
+    for length in range(len(hint)):
+        rest = hint[:length]
+        assert in_text.suspected(rest) == any(word in rest for word in in_text._HINTS)
+
+
+@given(st.lists(st.sampled_from([*in_text._HINTS, "6", "V", "G", "9", "j", "Q", "k", " "])).map("".join))
+def test_no_other_text_is_suspected(text: str) -> None:
+    assert in_text.suspected(text) == any(hint in text for hint in in_text._HINTS)

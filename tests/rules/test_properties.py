@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix import profiles, texts
-from hunyuan_fix.exchange import Change
+from hunyuan_fix.exchange import Changes
 from hunyuan_fix.rules import RuleContext, apply_chat
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.checks import ProfileName
@@ -25,7 +25,7 @@ MARKERS = [word for word in strategies.WORDS if word not in ("a\nb", "%s", "null
 profile_names = st.sampled_from(profiles.PROFILE_NAMES)
 
 
-def fix(body: dict[str, Any], profile_name: ProfileName, language: str = "zh") -> list[Change]:
+def fix(body: dict[str, Any], profile_name: ProfileName, language: str = "zh") -> Changes:
     profile = profiles.load(profile_name)
     context = RuleContext(
         profile=profile,

@@ -164,6 +164,23 @@ def test_other_lines_are_not_quoted(text: str) -> None:
     assert marks.quoted_turns(text) == text
 
 
+def test_lines_end_where_python_ends_them() -> None:
+    """Every line end of the marks, and no other character, splits a text."""
+    ends = [chr(code) for code in range(0x110000) if len(f"a{chr(code)}b".splitlines()) == 2]
+    for end in ends:
+        assert marks.quoted_turns(f"a{end}user: b") == f"a{end}> user: b"
+        assert marks.inline(f"a{end}b") == "a b"
+    assert marks.quoted_turns("a\r\nuser: b") == "a\r\n> user: b"
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u3000", "\u0301"])
+@pytest.mark.parametrize("count", [0, 1, 36, 37, 38, 39, 40, 41, 100])
+def test_a_beginning_of_a_turn_is_known_behind_any_number_of_invisible_characters(hidden: str, count: int) -> None:
+    for beginning in (f"{hidden * count}user: b", f"us{hidden * count}er: b", f"user{hidden * count}: b"):
+        assert marks.quoted_turns(beginning) == f"> {beginning}"
+    assert marks.quoted_turns(f"use{hidden * count}: b") == f"use{hidden * count}: b"
+
+
 @given(st.lists(st.sampled_from(["<", ">", "＜", "＞", "\u200b", " ", "\n", "a"]), max_size=12).map("".join))
 def test_a_question_cannot_close_its_quotes(question: str) -> None:
     safe = marks.unquotable(question)

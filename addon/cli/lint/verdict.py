@@ -9,14 +9,17 @@ from ... import pipeline, profiles
 from ...cascade import Cascade
 from ...dialects import DIALECTS
 from ...exchange import Exchange, JsonObject, Response
+from ...observe.metrics import Metrics
 from ...options import Settings
 from ...pipeline import Pipeline
 from ...rules import embeddings
 from ...simulator import checks
 from ...simulator.checks import Problem, ProfileName
 from ...steps.rules import context_of
-from ...upstream.client import Outgoing
+from ...upstream.calls import Calls
+from ...upstream.client import HttpClient
 from ...upstream.embedding_batches import EmbeddingBatches
+from ...vision.vision_call import DryRunVision
 from ...wire import json_body
 from ...wire.host_names import canonical
 from ...workers import Workers
@@ -27,10 +30,10 @@ class Offline:
     """What steps may use where nothing is sent. A dry run neither asks a vision model nor sends a batch."""
 
     def __init__(self) -> None:
-        outgoing = Outgoing()
         self.workers = Workers()
-        self.cascade = Cascade(outgoing)
-        self.batches = EmbeddingBatches(outgoing)
+        self.metrics = Metrics()
+        self.cascade = Cascade(DryRunVision())
+        self.batches = EmbeddingBatches(Calls(HttpClient()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,27 @@ _OPTIONS = Replacement(
     },
     {"mitmproxy.optmanager:_Option.current": values.current},
 )
-REPLACEMENTS = (_DISPATCH, _TYPES, _OPTIONS) if __debug__ else (_DISPATCH, _OPTIONS)
+_HEADERS = Replacement(
+    "look-up of headers",
+    {
+        "mitmproxy.http:Headers.__getitem__": frozenset(["482e7414c932e3e8"]),
+        "mitmproxy.http:Headers.get": frozenset(["collections.abc.Mapping.get"]),
+        "mitmproxy.http:Headers.__contains__": frozenset(["collections.abc.Mapping.__contains__"]),
+        "mitmproxy.http:Headers.get_all": frozenset(["367b3317bc2ba45c"]),
+        "mitmproxy.http:Headers._kconv": frozenset(["dd59639eb7c46701"]),
+        "mitmproxy.http:Headers._reduce_values": frozenset(["d808a4075a1f266d"]),
+        "mitmproxy.http:_native": frozenset(["0ba4541fc6fa15ce"]),
+        "mitmproxy.http:_always_bytes": frozenset(["1f256dc3d66394a0"]),
+        "mitmproxy.coretypes.multidict:_MultiDict.get_all": frozenset(["5bff03c1afa25bb7"]),
+        "mitmproxy.utils.strutils:always_bytes": frozenset(["97a1c07fd4d60b7d"]),
+    },
+    {
+        "mitmproxy.http:Headers.__getitem__": values.header,
+        "mitmproxy.http:Headers.get": values.header_or,
+        "mitmproxy.http:Headers.__contains__": values.has_header,
+    },
+)
+REPLACEMENTS = (_DISPATCH, *([_TYPES] if __debug__ else []), _OPTIONS, _HEADERS)
 """All of them, each independent of the others. Under `python -O` mitmproxy doesn't check types."""
 
 _wanted_by: WeakSet[object] = WeakSet()
@@ -142,7 +162,12 @@ def _unknown(replacement: Replacement) -> str | None:
 
 
 def digest(function: Callable[..., Any]) -> str:
-    """SHA-256 of a function's source, shortened. Raises `OSError` where the source isn't there."""
+    """SHA-256 of a function's source, shortened. Raises `OSError` where the source isn't there.
+
+    Of a function that a class has from `collections.abc`, whose behaviour is Python's, the name.
+    """
+    if function.__module__ == "collections.abc":
+        return f"{function.__module__}.{function.__qualname__}"
     # The code object, not the function: `getsource` would look through a wrapper that somebody has put around it.
     code: CodeType = function.__code__
     return hashlib.sha256(inspect.getsource(code).encode()).hexdigest()[:16]

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from hunyuan_fix.vision.descriptions import CallGone, SingleFlight
+from hunyuan_fix.vision.single_flight import CallGone, SingleFlight
 
 
 @pytest.fixture(params=[None, asyncio.eager_task_factory], ids=["lazy", "eager"])

@@ -1,4 +1,4 @@
-"""How fast a queue moves: what `Retry-After` is estimated from."""
+"""What `Retry-After` says to a call that finds no slot: an estimate from how fast calls have ended lately."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ SHORTEST, LONGEST = 1.0, 60.0
 """Bounds of an estimate, in seconds. OpenAI's SDKs obey up to 60 and use a short backoff of their own beyond."""
 
 UNKNOWN = 5.0
-"""The estimate while too few calls have ended to tell."""
+"""The estimate while too few calls have ended."""
 
 _REMEMBERED = 20
 
 
-class Pace:
-    """When calls of one account ended lately. `clock` gives seconds that only grow."""
+class RetryAfterEstimate:
+    """When calls of one account ended lately. `clock`: monotonic, in seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._ends: deque[float] = deque(maxlen=_REMEMBERED)
 
-    def ended(self) -> None:
-        """A call has ended just now."""
+    def call_ended(self) -> None:
+        """A call has ended now."""
         self._ends.append(self._clock())
 
-    def seconds(self, calls: int) -> float:
-        """About how long it takes until `calls` more have ended, within bounds.
+    def for_calls(self, calls: int) -> float:
+        """About how many seconds it takes until `calls` more have ended, within the bounds.
 
         The time since the last end counts too: a queue that has come to a standstill must not look fast.
         """

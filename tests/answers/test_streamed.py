@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix import options
-from hunyuan_fix.answers import repaired
-from hunyuan_fix.answers.repaired import RepairedStream
+from hunyuan_fix.answers import streamed as module
+from hunyuan_fix.answers.streamed import RepairedStream
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan, Exchange
 from hunyuan_fix.pipeline import Pipeline
@@ -97,7 +97,7 @@ def test_a_stream_that_unpacks_without_end_ends_with_an_error(monkeypatch: pytes
             raise TooLarge
         return data
 
-    monkeypatch.setattr(repaired, "unpacker", lambda _: unpacks)
+    monkeypatch.setattr(module, "unpacker", lambda _: unpacks)
     out = streamed(RepairedStream(exchange(), STEPS, "gzip"), STREAM[:60], b"bomb", b"more", b"bomb")
     assert out.count(b'"error"') == 1
     assert b"more" not in out
@@ -117,7 +117,7 @@ def test_a_whole_answer_in_a_streams_place_becomes_one_wherever_it_is_split(data
 
 
 def test_a_body_in_a_streams_place_has_a_bound(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(repaired, "MAX_WHOLE", 100)
+    monkeypatch.setattr(module, "MAX_WHOLE", 100)
     begun = exchange()
     begun.streamed = True
     out = streamed(RepairedStream(begun, STEPS), b"{" * 60, b" " * 60, b"{" * 60)
@@ -147,43 +147,3 @@ def test_an_unknown_coding():
 def chat(content: str, reason: str = "stop") -> bytes:
     message = {"role": "assistant", "content": content}
     return json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": reason}]}).encode()
-
-
-@pytest.mark.parametrize("encoding", PACKERS)
-def test_a_whole_answer_is_repaired(encoding: str):
-    begun = exchange(json_fence=True)
-    body = repaired.repaired(begun, STEPS, PACKERS[encoding](chat("```json\n{}\n```")), encoding, LIMIT)
-    assert isinstance(body, bytes)
-    assert json.loads(body)["choices"][0]["message"]["content"] == "{}"
-    assert begun.rules == ["answer-json-fence"]
-
-
-@pytest.mark.parametrize(
-    ("body", "encoding"),
-    [(chat("fine"), ""), (b"x", "compress"), (b"x", "gzip, compress"), (chat("x" * LIMIT, "sensitive"), "")],
-)
-def test_an_answer_that_needs_nothing_or_can_not_be_read_is_left_alone(body: bytes, encoding: str):
-    begun = exchange()
-    assert repaired.repaired(begun, STEPS, body, encoding, LIMIT) is None
-    assert begun.rules == []
-
-
-def test_embeddings_are_packed_where_they_were_asked_for():
-    body = b'{"data": [{"index": 0, "embedding": [1.0]}]}'
-    assert repaired.repaired(exchange("embeddings"), STEPS, body, "", LIMIT) is None
-    packed = repaired.repaired(exchange("embeddings", base64_embeddings=True), STEPS, body, "", LIMIT)
-    assert isinstance(packed, bytes)
-    assert json.loads(packed)["data"][0]["embedding"] == "AACAPw=="
-
-
-@pytest.mark.parametrize("encoding", PACKERS)
-def test_errors_are_made_honest(encoding: str):
-    body = json.dumps({"error": {"message": "请求限频", "type": "runtime_error", "code": "2003"}}).encode()
-    refusal = repaired.honest(exchange(), 400, PACKERS[encoding](body), encoding, "7")
-    assert refusal is not None
-    assert (refusal.status, refusal.headers["retry-after"]) == (429, "7")
-
-
-def test_other_errors_pass():
-    assert repaired.honest(exchange(), 500, b"<h1>", "", None) is None
-    assert repaired.honest(exchange(), 400, b"x", "gzip", None) is None

@@ -1,0 +1,72 @@
+"""Bodies that are there as a whole: answers are repaired, errors get the status that they mean."""
+
+from __future__ import annotations
+
+from .. import dialects, profiles
+from ..exchange import Change, Exchange, Response
+from ..wire import flaws, json_body, rule_names, sse, vendor_errors
+from ..wire.content_coding import CodingError, TooLarge, is_known, unpack
+from ..wire.flaws import Flaw
+from . import as_stream, translated, whole
+from .streamed import EVENT_STREAM, RepairedStream
+from .translated import Steps
+
+_ERROR_LIMIT = 1 << 20
+"""Bytes of an error body that are looked at."""
+
+
+def repair_answer(exchange: Exchange, steps: Steps, body: bytes, encoding: str, limit: int) -> Response | bytes | None:
+    """An answer of status 2xx, repaired and without its content coding, or `None` to leave it unchanged.
+
+    A `Response` takes its place: the error that it should have been (the relay judges by the same rules), or, for a
+    client that asked for a stream, a stream with the answer.
+    """
+    try:
+        text = unpack(body, encoding, limit)
+    except TooLarge:
+        return None
+    except CodingError:
+        return whole.error_for(exchange, flaws.DAMAGED) if is_known(encoding) else None
+    dialect = dialects.DIALECTS[exchange.dialect]
+    streamed = exchange.streamed and dialect.house == "chat"
+    if streamed and _is_stream(text):
+        exchange.note([Change(rule_names.STREAM, "", "a stream without its label")])
+        stream = RepairedStream(exchange, steps)
+        return Response(200, {"content-type": EVENT_STREAM}, b"".join([*stream(text), *stream(b"")]))
+    answer = translated.answer_in(exchange, text)
+    if isinstance(answer, Flaw):
+        return whole.error_for(exchange, answer)
+    if streamed:
+        events = as_stream.repaired_events(exchange, answer)
+        to_client = translated.to_client(exchange, steps)
+        sent = events if to_client is None else b"".join([*to_client.feed(events), *to_client.finish()])
+        return Response(200, {"content-type": EVENT_STREAM}, sent)
+    changed = whole.repair(exchange, answer)
+    changed = steps.answer(exchange, answer) or changed
+    if dialect.is_house and translated.upstream_of(exchange).is_house:
+        return json_body.serialise(answer) if changed else None
+    return json_body.serialise(dialect.answer(answer, exchange.note_of(dialect.name)))
+
+
+def repair_error(
+    exchange: Exchange, status: int, body: bytes, encoding: str, retry_after: str | None
+) -> Response | None:
+    """An error answer with the status that it means, or `None` to leave it unchanged.
+
+    For a client or an upstream of another format the error is always answered anew, in OpenAI's shape.
+    """
+    try:
+        body = unpack(body, encoding, _ERROR_LIMIT)
+    except (CodingError, TooLarge):
+        return None
+    upstream = translated.upstream_of(exchange)
+    body = upstream.error(status, body)
+    meant = vendor_errors.translate_error(status, body, retry_after, profiles.load(exchange.profile), exchange.model)
+    if meant is None and not (upstream.is_house and dialects.DIALECTS[exchange.dialect].is_house):
+        return Response(status, {"content-type": "application/json"}, body)
+    return meant
+
+
+def _is_stream(text: bytes) -> bool:
+    opening = sse.Opening()
+    return bool(opening.feed(text)) and not opening.whole and b"data:" in text

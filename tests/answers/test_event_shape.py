@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hunyuan_fix.answers.event_shape import Shape
+from hunyuan_fix.answers.streams import ChatStream
+from hunyuan_fix.exchange import AnswerPlan, JsonObject
+from hunyuan_fix.wire.sse import Event
+from tests.answers.streamed import DONE, HEAD, chunk, content, cut, frame, run, tool_frames, usage
+
+
+def test_another_text_has_the_shape_and_nothing_else_has() -> None:
+    shape = Shape.of_text(content("字"))
+    assert shape is not None
+    for text in ("字词", "x", '"', "\\", "\n", "\u0000", "😀", '","x":"y', ""):
+        assert shape.text_in(content(text)) == text
+    whole = content("字")
+    for other in (
+        whole.replace("字".encode(), b'a","x":"b'),
+        whole.replace("字".encode(), b"a\nb"),
+        whole.replace("字".encode(), b"a\\"),
+        whole.replace("字".encode(), b"\xff"),
+        whole.replace('"字"'.encode(), b' "a"'),
+        whole.replace('"字"'.encode(), b'\n"a"'),
+        whole.replace('"字"'.encode(), b'"'),
+        whole.replace('"字"'.encode(), b"1"),
+        whole.replace(b'"m"', b'"n"'),
+        whole + whole,
+        whole[:-1],
+        b"",
+        DONE,
+    ):
+        assert shape.text_in(other) is None
+
+
+@pytest.mark.parametrize("raw", [b": ping\n\n", DONE, chunk({"role": "assistant"}), content(""), content("x")[:-2]])
+def test_what_has_no_text_or_no_end_has_no_shape(raw: bytes) -> None:
+    assert Shape.of_text(raw) is None
+
+
+def test_what_is_sent_differs_as_the_event_that_was_read_did() -> None:
+    raw, sent = tool_frames(frame(0, "c", "", "{")), tool_frames(frame(0, arguments="{"))
+    shape = Shape.of_arguments(raw, sent)
+    assert shape is not None
+    event = tool_frames(frame(0, "c", "", '"字\n'))
+    text = shape.text_in(event)
+    assert text == '"字\n'
+    assert shape.sent_for(event, text) == tool_frames(frame(0, arguments='"字\n'))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        tool_frames(frame(0, arguments="{"), frame(1, arguments="{")),
+        tool_frames(frame(0, arguments="\u00e9")).replace("\u00e9".encode(), b"\\u00e9"),
+        tool_frames(frame(0, arguments={})),
+        b': "arguments":"x"\n' + tool_frames(frame(0, arguments="{")),
+        tool_frames(frame(0, arguments="{")).replace(b'"arguments":', b'"arguments":\n'),
+    ],
+)
+def test_a_string_that_is_not_told_from_others_makes_no_shape(raw: bytes) -> None:
+    assert Shape.of_arguments(raw, raw) is None
+
+
+# -- against reading every event
+
+TEXTS = st.sampled_from(["{", "}", '"', "{}", '{"a":', "1", " ", "", "\n", "字", "\\", "\\u00e9", '"]', '{"a":1}', "E"])
+NAMES = st.sampled_from([None, "", "f_1", "f", "_1", "g"])
+FRAMES = st.builds(
+    frame, st.sampled_from([0, 0, 0, 1, None, "0", 0.0, False, 7]), st.sampled_from([None, "a", "b", ""]), NAMES, TEXTS
+)
+
+
+def spelt(data: bytes, how: int) -> bytes:
+    """The same chunk, spelt in one of several ways."""
+    body = data.removeprefix(b"data: ").removesuffix(b"\n\n")
+    value = json.loads(body)
+    return (
+        data,
+        b"data: " + json.dumps(value).encode() + b"\n\n",
+        b"id: 1\r\ndata:" + body + b"\r\n\r\n",
+        b"data: " + json.dumps(value, indent=1).encode().replace(b"\n", b"\ndata: ") + b"\n\n",
+        data.replace(b'"choices"', b'"choices":[{"delta":{"tool_calls":[{"index":0}]}}],"choices"', 1),
+        data.replace(b'"choices"', b'"ch\\u006fices"', 1),
+        data.replace(b'"arguments"', b'"arg\\u0075ments"', 1),
+        b': "arguments":"x"\n\n' + data,
+        b'event: "arguments":"x"\n' + data,
+    )[how]
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[bytes]:
+    """Frames that differ in the text of their arguments alone, sometimes with another chunk between them."""
+    first, how = draw(FRAMES), draw(st.integers(0, 8))
+    fields: JsonObject = draw(st.sampled_from([{}, {"usage": {"total_tokens": 1}}, {"usage": None}, {"id": "other"}]))
+    delta: JsonObject = draw(st.sampled_from([{}, {"content": None}, {"content": "x"}, {"content": ""}]))
+    events = []
+    for text in draw(st.lists(TEXTS, min_size=1, max_size=5)):
+        function: Any = {**first["function"], "arguments": text}
+        events.append(spelt(chunk({**delta, "tool_calls": [{**first, "function": function}]}, **fields), how))
+    between = draw(st.sampled_from([b"", b"", b": ping\n\n", content("x"), usage(), b"data: no\n\n", DONE]))
+    return [*events, between]
+
+
+SPOKEN = st.lists(st.tuples(TEXTS, st.integers(0, 8)), max_size=4).map(
+    lambda texts: [spelt(content(text), how) for text, how in texts]
+)
+STREAMS = st.lists(st.one_of(alike(), alike(), SPOKEN), min_size=1, max_size=5).map(
+    lambda parts: b"".join(event for part in parts for event in part)
+)
+ENDS = st.sampled_from([b"", DONE, chunk(finish="tool_calls") + DONE, chunk(finish="length"), content("", "stop")])
+PLANS = st.builds(
+    AnswerPlan,
+    tools=st.sampled_from([[], ["f_1"]]),
+    tool_names=st.sampled_from([{}, {"f_1": "f.1"}]),
+    function_call=st.booleans(),
+    stop=st.sampled_from([[], [], ["END"]]),
+)
+
+
+@given(STREAMS, ENDS, PLANS, st.lists(st.integers(0, 4000), max_size=4))
+def test_what_is_recognised_comes_out_as_if_it_was_read(
+    events: bytes, end: bytes, plan: AnswerPlan, cuts: list[int]
+) -> None:
+    data = events + end
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ChatStream, "_sent_unread", lambda stream, data: None)
+        every, read = run(plan, [data])
+    for pieces in (cut(data, cuts), re.findall(rb".+?\n\n|.+\Z", data, re.DOTALL)):
+        sent, stream = run(plan, pieces)
+        assert sent == every
+        assert (stream.finish_reason, stream.usage, stream.first_error) == (
+            read.finish_reason,
+            read.usage,
+            read.first_error,
+        )
+        assert stream.changes == read.changes
+        assert not stream.broken
+
+
+def test_most_chunks_of_a_stream_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Event] = []
+    read = ChatStream._read
+
+    def counted(stream: ChatStream, event: Event) -> bytes:
+        reads.append(event)
+        return read(stream, event)
+
+    monkeypatch.setattr(ChatStream, "_read", counted)
+    argued = [tool_frames(frame(0, "a", "", "word")) for _ in range(50)]
+    sent, _ = run(AnswerPlan(), [*[content("x")] * 50, tool_frames(frame(0, "a", "f", "{")), *argued])
+    assert len(reads) <= 3
+    assert sent.count(HEAD["id"].encode() if isinstance(HEAD["id"], str) else b"") == 101
