@@ -73,6 +73,20 @@ class Changes(Sequence[Change]):
         """The names of the rules, each once, in order."""
         return list(dict.fromkeys(noted.rule if isinstance(noted, Change) else noted[0] for noted in self._noted))
 
+    def to_plain(self) -> list[list[str]]:
+        """Rule, pointer and reason of each, printable."""
+        plain = []
+        for noted in self._noted:
+            rule, pointer, why = (
+                (noted.rule, noted.pointer, noted.why)
+                if isinstance(noted, Change)
+                else (noted[0], f"/messages/{noted[1]}{noted[3]}", noted[2])
+            )
+            if not (pointer.isascii() and why.isascii()):
+                pointer, why = printable(pointer), printable(why)
+            plain.append([rule, pointer, why])
+        return plain
+
     def __len__(self) -> int:
         """How many there are."""
         return len(self._noted)
@@ -208,6 +222,8 @@ class Exchange:
     """Bytes of the JSON that came."""
     cost: int = 0
     """What working on `chat` costs, as `Workers` counts it."""
+    may_hold_images: bool = True
+    """`False` where a search has found no image in `chat`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The request's headers."""
     plan: AnswerPlan = field(default_factory=AnswerPlan)
@@ -250,7 +266,7 @@ class Exchange:
     def to_plain(self) -> JsonObject:
         """The exchange as plain data, without what is needed only while it is under way."""
         plain = {name: getattr(self, name) for name in _SAVED}
-        plain["changes"] = [[change.rule, printable(change.pointer), printable(change.why)] for change in self.changes]
+        plain["changes"] = self.changes.to_plain()
         return plain
 
     @classmethod
@@ -277,7 +293,17 @@ class Exchange:
         return exchange
 
 
-_UNDER_WAY = ("chat", "size", "cost", "headers", "plan", "demands", "change_count", "fails_closed")
+_UNDER_WAY = (
+    "chat",
+    "size",
+    "cost",
+    "may_hold_images",
+    "headers",
+    "plan",
+    "demands",
+    "change_count",
+    "fails_closed",
+)
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
 _RENAMED = {"endpoint": "dialect"}
 """Fields of flows that older versions saved."""
