@@ -16,11 +16,11 @@ THREADS = 2
 """Threads of each lane. They share the GIL, so more would finish nothing earlier."""
 
 type Checkpoint = Callable[[], None]
-"""To be called between two bounded pieces of work; raises `Abandoned` when nobody waits for the rest."""
+"""To be called between two bounded pieces of work; raises `Abandoned` when the result isn't needed any more."""
 
 
 class Abandoned(Exception):
-    """Nobody waits for this work any more."""
+    """The result of this work isn't needed any more."""
 
 
 class Workers:
@@ -59,4 +59,4 @@ class Workers:
 
 
 def _go_on() -> None:
-    """The checkpoint of work on the event loop, which nobody can abandon."""
+    """The checkpoint of work on the event loop, which can't be abandoned."""

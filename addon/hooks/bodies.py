@@ -1,6 +1,6 @@
 """A request's body on its way through: read, translated, repaired, written, dispatched.
 
-A flow is changed only when everything that can fail is done: a request leaves repaired, or byte for byte as it came.
+A flow is changed only when everything that can fail is done: a request leaves repaired, or byte for byte unchanged.
 """
 
 from __future__ import annotations

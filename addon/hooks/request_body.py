@@ -1,4 +1,4 @@
-"""A request's body as it came: its content coding taken off, its JSON read, within bounds and off the event loop."""
+"""Reads a request's body: content coding undone, JSON parsed, within bounds and off the event loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PACKED_COST = 8
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What came: `plain`, unpacked and otherwise as it came; `data`, that as strict JSON, which leaves if no rule
+    """A body: `plain`, unpacked and otherwise unchanged; `data`, the same as strict JSON, which leaves if no rule
     changes the value.
 
     `flaw` says why it can't be read, if it can't. `cost` is what working on it costs, as `Workers` counts.

@@ -3,8 +3,8 @@
 Text from outside (a person, a tool, an image) may hold what reads like a mark, and would then end an image's
 description or speak as the system. So:
 
-1. `tracked` texts carry an invisible sign around each part of a mark. It is random for each process: nobody outside
-   can write it.
+1. `tracked` texts carry an invisible sign around each part of a mark. It is random for each process, so
+   no text from outside holds it.
 2. `settled` takes the signs out of texts that are ready to leave. What stood between two signs is the addon's; what
    reads like a mark elsewhere gets the brackets 〔 〕, which no mark has.
 
