@@ -82,10 +82,10 @@ def parse(data: bytes) -> Any:
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
-            return read(data).value
+            return read(data, MAX_VALUES).value
         if _LONG_INTEGER not in data.translate(_SIGNS):
             return value
-    return read(data).value
+    return read(data, MAX_VALUES).value
 
 
 def parse_object(data: bytes) -> JsonObject | None:
@@ -97,11 +97,12 @@ def parse_object(data: bytes) -> JsonObject | None:
     return value if isinstance(value, dict) else None
 
 
-def read(data: bytes) -> Read:
+def read(data: bytes, at_once: int = _AT_ONCE) -> Read:
     """Read one JSON text in UTF-8, and fix its characters where a strict reader would refuse them.
 
     A byte order mark goes. Halves of a character (`"\\ud83d"`) become the character where both are there, else
     U+FFFD, in keys too; so do bytes that are no UTF-8. Integers past 64 bits are kept.
+    Up to `at_once` bytes are read before their values are counted.
     Raises `TooManyValues` past `MAX_VALUES` or `MAX_HALVES`, and `InvalidJson` for anything else that isn't JSON: also
     for NaN, Infinity, numbers past a float's range and nesting beyond `MAX_DEPTH`.
     """
@@ -110,7 +111,7 @@ def read(data: bytes) -> Read:
         data = data[len(BOM) :]
         fixes.append("the byte order mark went")
     # 1. No more values than may be read at once.
-    glance = _glance(data) if len(data) > _AT_ONCE else None
+    glance = _glance(data) if len(data) > at_once else None
     if glance and glance[0] > MAX_VALUES:
         _check_values(data)
     # 2. Few values in a long text, as in most bodies: looking at them takes less time than looking over the bytes.
