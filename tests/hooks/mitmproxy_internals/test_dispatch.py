@@ -29,7 +29,7 @@ from hunyuan_fix.hooks.mitmproxy_internals import dispatch, replacements
 from hunyuan_fix.hunyuan_fix import HunyuanFix
 from hunyuan_fix.views.commands import Commands
 
-REPLACED = ("trigger_event", "trigger", "handle_lifecycle")
+REPLACED = ("trigger_event", "trigger", "handle_lifecycle", "register", "remove", "clear")
 DISPATCHERS = ("mitmproxy's", "faster")
 
 
