@@ -13,17 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from .config import values as read
+from .config.option import option
 from .exchange import Change, JsonObject, Response
 from .images import data, in_body
 from .images.data import BadImage
 from .images.in_body import Image
 from .profiles import Profile
 from .texts import Texts, marks
-from .upstream.calls import Upstream
-from .upstream.client import Outgoing
+from .upstream.retry import RetrySettings
+from .upstream.target import Target
 from .vision import descriptions
-from .vision.descriptions import CallGone, Description, Descriptions, Failure, Finding, SingleFlight
-from .vision.vision_call import Vision, VisionCall
+from .vision.descriptions import Description, Descriptions, ImageFailure, ImageResult
+from .vision.single_flight import CallGone, SingleFlight
+from .vision.vision_call import VisionCall, VisionModel
 from .wire import proxy_errors
 from .workers import Workers
 
@@ -32,26 +35,49 @@ _EACH = 100
 
 
 @dataclass(frozen=True)
-class CascadeSettings:
+class CascadeSettings(RetrySettings):
     """The user's options for the cascade. Seconds and bytes; no model named means the profile's."""
 
-    mode: Literal["auto", "always", "never"] = "auto"
-    vision_model: str | None = None
-    concurrency: int = 3
-    """Vision calls at a time, per request."""
-    timeout: float = 60.0
-    """For one try of a vision call."""
-    deadline: float = 90.0
-    """For the whole cascade of a request."""
-    tries: int = 3
-    image_max_bytes: int = 10 * 2**20
+    cascade: Literal["auto", "always", "never"] = option(
+        "auto",
+        "Images to text with a vision model: auto (the model can't see, or tools are asked for), always, never.",
+        read.choice("auto", "always", "never"),
+    )
+    vision_model: str | None = option(
+        "", "The model that describes images. Default: the profile's.", read.optional(read.name)
+    )
+    text_model: str | None = option(
+        "", "The model that a vision model with tools is switched to. Default: the profile's.", read.optional(read.name)
+    )
+    vision_concurrency: int = option("3", "Images of one request described at once.", read.count(1))
+    vision_timeout: float = option("60", "Seconds that one vision call may take.", read.seconds)
+    """For one try."""
+    vision_tries: int = option("3", "Tries for a vision call whose failure may pass.", read.count(1))
+    cascade_deadline: float = option(
+        "90",
+        "Seconds in which all vision calls of one request must end; clients drop a silent upstream after 120.",
+        read.seconds,
+    )
+    image_max_bytes: int = option("10m", "Size of an image beyond which it is not described.", read.size)
     """Decoded size of one image."""
-    image_max_count: int = 20
-    """Images of one request that need a vision call."""
-    cache_entries: int = 1000
-    cache_bytes: int = 16 * 2**20
-    cache_ttl: float = 3600.0
-    """For images named by an http(s) URL, which may come to show something else, and for failures for good."""
+    image_max_count: int = option(
+        "20",
+        "Images of one request that may need a vision call, newest first; the rest get a note.",
+        read.count(1),
+    )
+    cache_entries: int = option("1000", "Image descriptions kept in memory.", read.count(1))
+    cache_bytes: int = option("16m", "Memory for image descriptions.", read.size)
+    cache_ttl: float = option(
+        "3600",
+        "Seconds that the description of an image given by http URL, or a failure for good, is kept.",
+        read.seconds,
+    )
+    """An image named by a URL may come to show something else."""
+
+    @property
+    def own_tries(self) -> int:
+        """Tries for a call of the addon's own."""
+        return 1 if self.retry == "off" else self.vision_tries
 
 
 @dataclass
@@ -69,43 +95,42 @@ class CascadeOutcome:
 
 
 class Cascade:
-    """Describes the images of requests. One for the whole proxy: it holds the calls under way.
+    """Describes the images of requests with `vision`. One for the whole proxy: it holds the calls under way.
 
-    `known` is what is known of images already; by default this cascade's own, in memory, of the size of its settings.
+    `known`: the image results that there are already; by default in memory, of the size that the settings say.
 
-    A description is served to every client that sends the same image with the same text, whoever paid for it: it says
-    nothing that those bytes don't. Calls under way are shared only between requests with the same base URL and key, so
-    that one client's bad key fails nobody else's request.
+    A description is served to every client that sends the same image with the same text, whichever client paid for it:
+    it says nothing that those bytes don't. Calls under way are shared only between requests with the same base URL and
+    key, so that one client's bad key fails no other client's request.
     """
 
     def __init__(
         self,
-        outgoing: Outgoing,
-        vision: Vision | None = None,
+        vision: VisionModel,
         clock: Callable[[], float] = time.monotonic,
         known: Descriptions | None = None,
         workers: Workers | None = None,
     ) -> None:
         self._workers = workers or Workers()
-        self._vision = vision or Vision(outgoing)
+        self._vision = vision
         self._clock = clock
         self._settings = CascadeSettings()
         self.known = known or descriptions.in_memory(self._settings.cache_entries, self._settings.cache_bytes, clock)
-        self._flights: SingleFlight[tuple[bytes, bytes], Finding | Response] = SingleFlight()
+        self._flights: SingleFlight[tuple[bytes, bytes], ImageResult | Response] = SingleFlight()
 
     def configure(self, settings: CascadeSettings) -> None:
-        """Use `settings` from the next request on. What is known stays, as far as the new bounds allow."""
+        """Use `settings` from the next request on. Kept results stay, as far as the new bounds allow."""
         self._settings = settings
         self.known.resize(settings.cache_entries, settings.cache_bytes)
 
     def wanted(self, body: JsonObject, profile: Profile) -> bool:
-        """Whether images that `body` may hold must become text. A quick look: `find` looks closely.
+        """Whether images in `body` must become text, if it holds any (`in_body.suspected`).
 
         Under `auto`: its model can't see. A vision model that is offered tools has handed over to a text model by now
         (rule tool-model); one without tools gets its images as they are.
         """
-        mode = self._settings.mode
-        if mode == "never" or not in_body.suspected(body):
+        mode = self._settings.cascade
+        if mode == "never":
             return False
         return mode == "always" or not profile.model(body.get("model")).images
 
@@ -114,11 +139,11 @@ class Cascade:
         return await self._apart(size, lambda: in_body.find(body))
 
     async def describe(
-        self, body: JsonObject, found: Sequence[Image], profile: Profile, upstream: Upstream, texts: Texts
+        self, body: JsonObject, found: Sequence[Image], profile: Profile, target: Target, texts: Texts
     ) -> CascadeOutcome:
         """Put a description, or a note that says why there is none, in the place of every image `found` in `body`.
 
-        Ends within `CascadeSettings.deadline`; descriptions that came in until then are kept, so that the client's next
+        Ends within `cascade_deadline`; descriptions that came in until then are kept, so that the client's next
         try goes on from there. Cancelling this coroutine ends the calls that no other request waits for.
         """
         settings = self._settings
@@ -128,24 +153,27 @@ class Cascade:
             question="",
             profile=profile,
             texts=texts,
-            upstream=upstream,
-            timeout=settings.timeout,
-            tries=settings.tries,
-            until=self._clock() + settings.deadline,
+            target=target,
+            timeout=settings.vision_timeout,
+            tries=settings.own_tries,
+            until=self._clock() + settings.cascade_deadline,
         )
+        # 1. Look every image up.
         size = sum(len(image.source) + _EACH for image in found)
         keys = await self._apart(size, lambda: _keys(found, template.model, texts))
-        findings = await self.known.find(keys)
-        outcome = CascadeOutcome([], calls=0, cached=len(findings), refusal=None)
+        results = await self.known.kept.get_many(keys)
+        outcome = CascadeOutcome([], calls=0, cached=len(results), refusal=None)
+        # 2. Describe those that are missing, the newest first: the question is most likely about them.
         newest_first = zip(reversed(keys), reversed(found), strict=True)
-        missing = {key: image for key, image in newest_first if key not in findings}
-        needed, hopeless = await self._apart(size, lambda: _sift(missing, template, settings))
-        findings.update(hopeless)
-        outcome.refusal = await self._ask(needed, settings.concurrency, findings, outcome)
+        missing = {key: image for key, image in newest_first if key not in results}
+        needed, undescribable = await self._apart(size, lambda: _split_by_need(missing, template, settings))
+        results.update(undescribable)
+        outcome.refusal = await self._ask(needed, settings.vision_concurrency, results, outcome)
+        # 3. Replace all of them, or none.
         if outcome.refusal is None:
-            described = [findings[key] for key in keys]
+            in_order = [results[key] for key in keys]
             outcome.changes = await self._apart(
-                _EACH * len(found), lambda: _put(body, found, described, template.model, texts)
+                _EACH * len(found), lambda: _replace_images(body, found, in_order, template.model, texts)
             )
         return outcome
 
@@ -157,16 +185,16 @@ class Cascade:
         self,
         needed: Mapping[bytes, VisionCall],
         concurrency: int,
-        findings: dict[bytes, Finding],
+        results: dict[bytes, ImageResult],
         outcome: CascadeOutcome,
     ) -> Response | None:
-        """Make the calls in `needed`, in order, `concurrency` at a time. Fills `findings`, counts in `outcome`.
+        """Make the calls in `needed`, in order, `concurrency` at a time. Fills `results`, counts in `outcome`.
 
-        After a failure that may pass no call is begun any more, but those under way end and are kept, so that the
-        client's next try costs less and gets further. One that can't be mended ends the others at once.
+        After a failure that may pass no further call is begun, but those under way end and are kept, so that the
+        client's next try costs less and gets further. A final failure ends the others at once.
         """
         waiting = iter(needed.items())
-        running: dict[asyncio.Task[Finding | Response], bytes] = {}
+        running: dict[asyncio.Task[ImageResult | Response], bytes] = {}
         failed: Response | None = None
         until = math.inf
         try:
@@ -174,7 +202,7 @@ class Cascade:
                 while failed is None and len(running) < concurrency and (item := next(waiting, None)):
                     key, call = item
                     until = call.until
-                    running[asyncio.create_task(self._finding(key, call, outcome))] = key
+                    running[asyncio.create_task(self._result(key, call, outcome))] = key
                 if not running:
                     return failed
                 left = until - self._clock()
@@ -184,7 +212,7 @@ class Cascade:
                 for task in done:
                     key, result = running.pop(task), task.result()
                     if not isinstance(result, Response):
-                        findings[key] = result
+                        results[key] = result
                     elif _may_pass(result):
                         failed = failed or result
                     else:
@@ -193,12 +221,12 @@ class Cascade:
             for task in running:
                 task.cancel()
 
-    async def _finding(self, key: bytes, call: VisionCall, outcome: CascadeOutcome) -> Finding | Response:
-        """What another request has paid for, or pays for just now, else a call of this request's own."""
-        if known := self.known.at_hand(key):
+    async def _result(self, key: bytes, call: VisionCall, outcome: CascadeOutcome) -> ImageResult | Response:
+        """The result of another request's call, finished or under way, else of a call of this request's own."""
+        if known := self.known.kept.at_hand(key):
             outcome.cached += 1
             return known
-        shared = (key, _account(call.upstream))
+        shared = (key, _payer(call.target))
         if self._flights.flying(shared):
             outcome.cached += 1
         else:
@@ -208,17 +236,17 @@ class Cascade:
         except CallGone:
             return _late()
 
-    async def _call(self, key: bytes, call: VisionCall) -> Finding | Response:
-        """Ask, and remember what came of it: here, so that it is kept even if nobody waits any more."""
+    async def _call(self, key: bytes, call: VisionCall) -> ImageResult | Response:
+        """Ask, and keep the result: here, so that it is kept even if no request waits for it any more."""
         result = await self._vision.ask(call)
         if not isinstance(result, Response):
-            fleeting = isinstance(result, Failure) or data.is_remote(call.url)
-            self.known.put(key, result, self._settings.cache_ttl if fleeting else None)
+            may_change = isinstance(result, ImageFailure) or data.is_remote(call.url)
+            self.known.kept.put(key, result, self._settings.cache_ttl if may_change else None)
         return result
 
 
 def _keys(found: Sequence[Image], model: str, texts: Texts) -> list[bytes]:
-    """What each image's finding depends on, as a digest: model, language, prompt, image data, question."""
+    """What each image's result depends on, as a digest: model, language, prompt, image data, question."""
     prompt = hashlib.sha256(f"{texts.vision_prompt}\0{texts.vision_no_question}".encode()).hexdigest()
     digests = (data.digest(image.source) for image in found)
     return [
@@ -230,58 +258,58 @@ def _keys(found: Sequence[Image], model: str, texts: Texts) -> list[bytes]:
     ]
 
 
-def _sift(
+def _split_by_need(
     missing: Mapping[bytes, Image], template: VisionCall, settings: CascadeSettings
-) -> tuple[dict[bytes, VisionCall], dict[bytes, Failure]]:
+) -> tuple[dict[bytes, VisionCall], dict[bytes, ImageFailure]]:
     """The calls to make, and the failures that are certain without one. Neither kind of failure is worth caching."""
 
-    def sendable(source: str) -> str | Failure:
+    def sendable(source: str) -> str | ImageFailure:
         try:
             return data.sendable_url(source, settings.image_max_bytes)
         except BadImage as bad:
-            return Failure(bad.reason)
+            return ImageFailure(bad.reason)
 
     needed: dict[bytes, VisionCall] = {}
-    hopeless: dict[bytes, Failure] = {}
+    undescribable: dict[bytes, ImageFailure] = {}
     for key, image in missing.items():
         url = sendable(image.source)
-        if isinstance(url, Failure):
-            hopeless[key] = url
+        if isinstance(url, ImageFailure):
+            undescribable[key] = url
         elif len(needed) < settings.image_max_count:
             needed[key] = replace(template, url=url, question=image.question)
         else:
-            hopeless[key] = Failure("too_many")
-    return needed, hopeless
+            undescribable[key] = ImageFailure("too_many")
+    return needed, undescribable
 
 
-def _put(
-    body: JsonObject, found: Sequence[Image], findings: Sequence[Finding], model: str, texts: Texts
+def _replace_images(
+    body: JsonObject, found: Sequence[Image], results: Sequence[ImageResult], model: str, texts: Texts
 ) -> list[Change]:
     """Replace each image by its description or by a note, and say so."""
     changes: list[Change] = []
     written: list[str] = []
-    for image, finding in zip(found, findings, strict=True):
+    for image, result in zip(found, results, strict=True):
         place = {"number": image.number, "total": image.total}
-        if isinstance(finding, Description):
-            description = marks.defused(finding.text)
+        if isinstance(result, Description):
+            description = marks.defused(result.text)
             written.append(texts.image_description.format(**place, model=model, description=description))
             why = f"image {image.number} of {image.total} replaced by a description from {model}"
         else:
-            written.append(texts.image_failed.format(**place, reason=texts.image_reasons[finding.reason]))
-            why = f"image {image.number} of {image.total} replaced by a note: {finding.reason}"
+            written.append(texts.image_failed.format(**place, reason=texts.image_reasons[result.reason]))
+            why = f"image {image.number} of {image.total} replaced by a note: {result.reason}"
         changes.append(Change("cascade", image.place.pointer, why))
     in_body.put(body, found, written)
     return changes
 
 
-def _account(upstream: Upstream) -> bytes:
-    """Who pays: base URL and headers, as a digest, so that no key lies about."""
-    lines = [upstream.base_url, *(f"{name}: {value}" for name, value in sorted(upstream.headers.items()))]
+def _payer(target: Target) -> bytes:
+    """SHA-256 of base URL and headers: identifies the paying account without keeping the key."""
+    lines = [target.base_url, *(f"{name}: {value}" for name, value in sorted(target.headers.items()))]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).digest()
 
 
-def _may_pass(refusal: Response) -> bool:
-    return refusal.status == 429 or refusal.status >= 500
+def _may_pass(error: Response) -> bool:
+    return error.status == 429 or error.status >= 500
 
 
 def _late() -> Response:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self, overload
 
 type JsonObject = dict[str, Any]
 """A parsed JSON object: a request body, a message, an answer."""
@@ -35,22 +35,99 @@ class Response:
     body: bytes
 
 
-class Changes(list[Change]):
-    """What one rule did to a body.
+class Changes(Sequence[Change]):
+    """Changes in their order. A `Change` is made when it is looked at: most are only counted, and named by their rule.
 
-    Past `MAX_LISTED` changes no more are listed: a record shows fewer, and a small body can hold a million messages.
+    Past `MAX_LISTED` changes `note` and `note_at` list no more: a record shows fewer, and a small body can hold a
+    million messages. Equal to any sequence of the same changes.
     """
 
     MAX_LISTED = 1000
 
+    __slots__ = ("_noted",)
+
+    def __init__(self, changes: Iterable[Change] = ()) -> None:
+        self._noted: list[Change | tuple[str, int, str, str]] = []
+        """A change, or its rule, number of the message, reason and the rest of its pointer."""
+        self.extend(changes)
+
     def note(self, rule: str, message: int, why: str, field: str = "") -> None:
         """Add a change in message number `message`; `field` is the rest of its pointer, with a slash before it."""
-        self.note_at(rule, f"/messages/{message}{field}", why)
+        if len(self._noted) < self.MAX_LISTED:
+            self._noted.append((rule, message, why, field))
 
     def note_at(self, rule: str, pointer: str, why: str) -> None:
         """Add a change at a place anywhere in the body."""
-        if len(self) < self.MAX_LISTED:
-            self.append(Change(rule, pointer, why))
+        if len(self._noted) < self.MAX_LISTED:
+            self._noted.append(Change(rule, pointer, why))
+
+    def append(self, change: Change) -> None:
+        """Add one change."""
+        self._noted.append(change)
+
+    def extend(self, changes: Iterable[Change]) -> None:
+        """Add the changes that another rule made."""
+        self._noted += changes._noted if isinstance(changes, Changes) else changes
+
+    def rules(self) -> list[str]:
+        """The names of the rules, each once, in order."""
+        return list(dict.fromkeys(noted.rule if isinstance(noted, Change) else noted[0] for noted in self._noted))
+
+    def to_plain(self) -> list[list[str]]:
+        """Rule, pointer and reason of each, printable."""
+        plain = []
+        for noted in self._noted:
+            rule, pointer, why = (
+                (noted.rule, noted.pointer, noted.why)
+                if isinstance(noted, Change)
+                else (noted[0], f"/messages/{noted[1]}{noted[3]}", noted[2])
+            )
+            if not (pointer.isascii() and why.isascii()):
+                pointer, why = printable(pointer), printable(why)
+            plain.append([rule, pointer, why])
+        return plain
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._noted)
+
+    def __iter__(self) -> Iterator[Change]:
+        """Each of them."""
+        return map(_spelt_out, self._noted)
+
+    @overload
+    def __getitem__(self, index: int) -> Change: ...
+    @overload
+    def __getitem__(self, index: slice) -> Changes: ...
+    def __getitem__(self, index: int | slice) -> Change | Changes:
+        """One change, or some of them."""
+        if isinstance(index, int):
+            return _spelt_out(self._noted[index])
+        some = Changes()
+        some._noted = self._noted[index]
+        return some
+
+    def __iadd__(self, changes: Iterable[Change]) -> Self:
+        """As `extend`."""
+        self.extend(changes)
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        """Whether `other` has the same changes."""
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """For tests that fail."""
+        return f"Changes({list(self)!r})"
+
+
+def _spelt_out(noted: Change | tuple[str, int, str, str]) -> Change:
+    if isinstance(noted, Change):
+        return noted
+    rule, message, why, field = noted
+    return Change(rule, f"/messages/{message}{field}", why)
 
 
 @dataclass(slots=True)
@@ -101,7 +178,7 @@ class Exchange:
     """As the client sent it."""
     rules: list[str] = field(default_factory=list)
     """The names of the rules applied, each once, in order."""
-    changes: list[Change] = field(default_factory=list)
+    changes: Changes = field(default_factory=Changes)
     """The first `MAX_CHANGES` changes."""
     vision_calls: int = 0
     cached: int = 0
@@ -145,10 +222,14 @@ class Exchange:
     """Bytes of the JSON that came."""
     cost: int = 0
     """What working on `chat` costs, as `Workers` counts it."""
+    may_hold_images: bool = True
+    """`False` where a search has found no image in `chat`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The request's headers."""
     plan: AnswerPlan = field(default_factory=AnswerPlan)
     """What must be undone in the answer."""
+    demands: Any = None
+    """What the rules hold the body against (`rules.base.RuleContext`), once a step has asked for it."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
     fails_closed: bool = False
@@ -156,11 +237,12 @@ class Exchange:
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
-        for change in changes:
-            self.change_count += 1
-            self.note_name(change.rule)
-            if len(self.changes) < MAX_CHANGES:
-                self.changes.append(change)
+        noted = changes if isinstance(changes, Changes) else Changes(changes)
+        self.change_count += len(noted)
+        for rule in noted.rules():
+            self.note_name(rule)
+        if len(self.changes) < MAX_CHANGES:
+            self.changes += noted[: MAX_CHANGES - len(self.changes)]
 
     def noted(self) -> tuple[int, int, int]:
         """How much is noted by now, for `forget`."""
@@ -169,7 +251,8 @@ class Exchange:
     def forget(self, noted: tuple[int, int, int]) -> None:
         """Take back what was noted since `noted()`: the request leaves, or is answered, without those changes."""
         rules, changes, self.change_count = noted
-        del self.rules[rules:], self.changes[changes:]
+        del self.rules[rules:]
+        self.changes = self.changes[:changes]
 
     def note_name(self, rule: str) -> None:
         """Add the name of one rule."""
@@ -183,7 +266,7 @@ class Exchange:
     def to_plain(self) -> JsonObject:
         """The exchange as plain data, without what is needed only while it is under way."""
         plain = {name: getattr(self, name) for name in _SAVED}
-        plain["changes"] = [[change.rule, printable(change.pointer), printable(change.why)] for change in self.changes]
+        plain["changes"] = self.changes.to_plain()
         return plain
 
     @classmethod
@@ -204,13 +287,23 @@ class Exchange:
                 setattr(exchange, name, given[name])
         exchange.rules = [rule for rule in exchange.rules if isinstance(rule, str)]
         changes = given.get("changes")
-        exchange.changes = [
+        exchange.changes = Changes(
             Change(*change) for change in (changes if isinstance(changes, list) else ()) if _is_change(change)
-        ]
+        )
         return exchange
 
 
-_UNDER_WAY = ("chat", "size", "cost", "headers", "plan", "change_count", "fails_closed")
+_UNDER_WAY = (
+    "chat",
+    "size",
+    "cost",
+    "may_hold_images",
+    "headers",
+    "plan",
+    "demands",
+    "change_count",
+    "fails_closed",
+)
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
 _RENAMED = {"endpoint": "dialect"}
 """Fields of flows that older versions saved."""

@@ -48,17 +48,21 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.utils import asyncio_utils
 
+from hunyuan_fix import options
 from hunyuan_fix.access import client_tokens, listeners
-from hunyuan_fix.config import checks, config_file, options
+from hunyuan_fix.config import checks, config_file
+from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.exchange import KEY
-from hunyuan_fix.hooks import authority, dumper, exchanges, log_handlers, ports, process, proxy_modes, sent_host
+from hunyuan_fix.hooks import authority, dumper, exchanges, log_handlers, process, proxy_modes
 from hunyuan_fix.hooks.answers import Answers
 from hunyuan_fix.hooks.bodies import Bodies
 from hunyuan_fix.hooks.connections import Connections
-from hunyuan_fix.hooks.mitmproxy_internals import replacements
-from hunyuan_fix.hooks.mitmproxy_options import option
+from hunyuan_fix.hooks.mitmproxy_internals import logs, ports, replacements, sent_host
+from hunyuan_fix.hooks.mitmproxy_internals import options as mitmproxy_options
+from hunyuan_fix.hooks.mitmproxy_internals.options import option
 from hunyuan_fix.hooks.request_headers import RequestHeaders
 from hunyuan_fix.hooks.respond import respond
+from hunyuan_fix.observe import statistics
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
 from hunyuan_fix.upstream.client import Transport
@@ -76,7 +80,7 @@ _WATCHED = frozenset(
     ["stream_large_bodies", "listen_host", "mode", "proxyauth", "upstream_auth"]
     + ["ssl_insecure", "ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir"]
     + ["client_certs", "tls_version_server_min", "tls_version_server_max", "ciphers_server"]
-    + [one.name for one in options.OPTIONS]
+    + [option.name for option in options.OPTIONS]
 )
 """Options whose change concerns this addon."""
 
@@ -108,13 +112,15 @@ class HunyuanFix:
     def load(self, loader: Loader) -> None:
         """Declare the options. A problem with one ends mitmproxy's start, but in `configure`, which may find more."""
         given = config_file.given_on_command_line(ctx.options.deferred)
-        self._problems = checks.settle_given(ctx.options.deferred)
-        self._problems += self.runtime.config.begin(ctx.options, given)
+        self._problems = checks.settle_given(ctx.options.deferred, options.OPTIONS)
+        self._problems += self.runtime.config.begin(
+            config_file.HostOptions(ctx.options.deferred, option, mitmproxy_options.update), given
+        )
         for problem in self._problems:
             logger.error(problem)
         sent_host.note_from_now_on()
-        for one in options.OPTIONS:
-            loader.add_option(one.name, one.type, one.default, one.help)
+        for declared in options.OPTIONS:
+            loader.add_option(declared.name, declared.type, declared.default, declared.help)
         if "connection_strategy" in ctx.options:
             # No upstream connection where the addon answers itself, none idle while images are described.
             ctx.options.connection_strategy = "lazy"
@@ -125,7 +131,7 @@ class HunyuanFix:
             return
         try:
             # Those that `load` is just declaring have their defaults.
-            declared = [one.name for one in options.OPTIONS if one.name in ctx.options]
+            declared = [known.name for known in options.OPTIONS if known.name in ctx.options]
             settings = options.parse({name: option(name) for name in declared})
             checks.check_mitmproxy(option)
             open_to, password = listeners.open_addresses(proxy_modes.listen_hosts(option)), bool(option("proxyauth"))
@@ -134,7 +140,7 @@ class HunyuanFix:
                 self.process.starting.refuse(ctx.master, self._problems)
             made = transport(option, settings, proxy_modes.upstream_proxy(option))
             self.runtime.configure(settings, made)
-        except options.OptionError as error:
+        except OptionError as error:
             if self.is_running:
                 raise exceptions.OptionsError(str(error)) from error
             logger.error("%s", error)
@@ -174,7 +180,7 @@ class HunyuanFix:
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.runtime.start()
-        log_handlers.keep_from_legacy_events()
+        logs.keep_from_legacy_events()
         dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
         self.process.finisher.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
         if self.requires_token and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
@@ -197,20 +203,16 @@ class HunyuanFix:
             await ports.close(ctx.master.addons.get("proxyserver"))
             await self.runtime.aclose()
 
-    def done(self) -> "asyncio.Task[None]":
-        """End: at a shutdown when what is under way has ended or had its time, at a hot reload without haste."""
-        # A coroutine function would stop hot reload (docs/facts/mitmproxy.md#coroutine-done); a task is awaited
-        # at shutdown and goes on by itself after a reload.
-        replacements.release(self)
-        ending = ctx.master.should_exit.is_set()
-        return asyncio_utils.create_task(
-            self._shut_down() if ending else self._retire(), name="hunyuan-fix ends", keep_ref=True
-        )
+    def done(self) -> "asyncio.Task[None] | None":
+        """End, at a shutdown: when what is under way has ended or had its time.
 
-    async def _retire(self) -> None:
-        """After a hot reload: wait for the requests that this instance still repairs. The new one gets all others."""
-        if tasks := self.tasks:
-            await asyncio.wait(tasks)
+        At a hot reload there is nothing to do: what this instance has begun ends by itself.
+        """
+        replacements.release(self)
+        if not ctx.master.should_exit.is_set():
+            return None
+        # A task, since a coroutine function would stop hot reload (docs/facts/mitmproxy.md#coroutine-done).
+        return asyncio_utils.create_task(self._shut_down(), name="hunyuan-fix ends", keep_ref=True)
 
     async def _shut_down(self) -> None:
         draining, finisher = self.process.draining, self.process.finisher
@@ -310,8 +312,8 @@ class HunyuanFix:
         self.process.draining.ended(flow, handler)
 
     def stats(self) -> str:
-        """Counts since the start, as text."""
-        return self.process.finisher.statistics.text(self.runtime.failures, self.runtime.counts())
+        """All metrics, as text."""
+        return statistics.text(self.runtime.metrics)
 
 
 addons = [

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from . import dialects, rules
-from .config.options import Settings
 from .dialects.base import House
 from .exchange import Exchange, JsonObject, Response
+from .options import Settings
 from .steps.base import Outcome, Services, Step
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches

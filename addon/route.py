@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from . import dialects, profiles
-from .config.options import Settings
+from .config import values as read
+from .config.option import option
 from .config.values import BaseUrl
 from .wire import paths
 from .wire.host_names import canonical, one_name
 
 _KEPT_ROUTES = 256
 """Routes remembered: clients ask for the same few paths over and over."""
+
+
+@dataclass(frozen=True)
+class RouteSettings:
+    """The hosts that are known, and where their requests go."""
+
+    hosts: Mapping[str, str | None] = option(
+        "",
+        "More hosts to repair requests for: host or host=profile, comma separated. Needed in reverse mode in "
+        "front of something local, e.g. 127.0.0.1=hunyuan.",
+        read.hosts,
+    )
+    """Host -> profile name; `None` if only the host was given."""
+    profile: str | None = option(
+        "",
+        "One profile for all hosts: hunyuan (the strict legacy endpoint) or tokenhub (its successor). Default: "
+        "the profile of the host that is called.",
+        read.optional(read.choice(*profiles.PROFILE_NAMES)),
+    )
+    upstream: BaseUrl | None = option(
+        "",
+        "Send what clients address to a known host to this base URL instead, e.g. "
+        "https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped.",
+        read.optional(read.base_url),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +69,7 @@ class Route:
     successors: bool
     """It leaves for another profile than the client addressed: model ids that are retired there are mapped."""
     unrepaired: bool
-    """A call of an API that isn't repaired, or a path that nobody can make out: worth a line in the log."""
+    """A call of an API that isn't repaired, or an unknown path: worth a line in the log."""
     lists_models: bool = False
     """It asks for the list of models."""
     respelt: bool = False
@@ -52,7 +79,7 @@ class Route:
 class Routes:
     """The known hosts and where their requests go, for one set of options."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RouteSettings) -> None:
         given = {host: name or settings.profile or "hunyuan" for host, name in settings.hosts.items()}
         self._profiles = {**profiles.host_profiles(), **given}
         self._profile = settings.profile
@@ -73,7 +100,7 @@ class Routes:
         """The route of a request to `address`, `None` for one that is none of this addon's business.
 
         `sni` is the name that the client gave in its TLS handshake, `sent` what it sent as `Host` and `:authority`:
-        a request whose client has named two hosts is nobody's business, for one of them would get the key that the
+        a request whose client has named two hosts has no route, since one of them would get the key that the
         other is trusted with.
         """
         host = one_name(address.host, sni, sent)

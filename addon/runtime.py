@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mitmproxy.utils import asyncio_utils
-
 from . import stores
-from .access.callers import Outsiders
-from .access.client_tokens import ClientTokens
-from .access.keys import LentKey
+from .access.callers import UnauthenticatedClients
+from .access.client_tokens import ClientTokens, TokenSettings
+from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
 from .admission import Admission
 from .admission.leases import Leases
-from .cascade import Cascade
+from .cascade import Cascade, CascadeSettings
 from .config.config_file import ConfigFile
-from .config.options import Settings
+from .config.option import part
 from .config.values import StorePlaces
+from .config.watched_file import Watcher
+from .observe import statistics
+from .observe.metrics import Metrics, Reading
+from .options import OPTIONS, Settings
 from .relay import Relay
-from .steps.describe_images import cascade_settings
 from .stores.redis import redis_client
+from .upstream.calls import Calls
 from .upstream.circuit_breaker import Breaker
-from .upstream.client import Outgoing, Transport
+from .upstream.client import HttpClient, Transport
 from .upstream.embedding_batches import EmbeddingBatches
 from .upstream.gate import Gate
 from .vision.descriptions import Descriptions
@@ -36,36 +39,34 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hunyuan_fix")
 
-_LOOK_EVERY = 1.0
-"""Seconds between two looks at the files of keys and tokens."""
-
 
 class Runtime:
     """What the hooks use, under `settings`. A hot reload leaves them alone: slots stay taken, descriptions known."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.metrics = Metrics()
+        self.metrics.read_from(self._readings)
         self.workers = Workers()
-        self.outgoing = Outgoing()
+        self.http_client = HttpClient()
         self.admission = Admission()
         self.breaker = Breaker()
         self.gate = Gate(self.admission, self.breaker)
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
-        self.cascade = Cascade(
-            self.outgoing, Vision(self.outgoing, self.gate), known=Descriptions(self.chain), workers=self.workers
-        )
-        self.batches = EmbeddingBatches(self.outgoing, self.gate)
-        self.relay = Relay(self.outgoing, self.gate)
+        calls = Calls(self.http_client, self.gate)
+        self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
+        self.batches = EmbeddingBatches(calls)
+        self.relay = Relay(self.http_client, self.gate, self.workers)
         self.key = LentKey()
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
-        self.outsiders = Outsiders()
-        self.config = ConfigFile()
-        self.failures = 0
-        """Exceptions in the addon itself."""
+        self.unauthenticated = UnauthenticatedClients()
+        self.config = ConfigFile(OPTIONS)
+        self._watcher = Watcher(self.config.look, self._look_at_secrets)
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        """Kept, because the event loop holds tasks by weak references only."""
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
 
@@ -76,7 +77,8 @@ class Runtime:
 
     def configure(self, settings: Settings, transport: Transport) -> None:
         """Go on under `settings`. Raises `OptionError`, and nothing is changed then."""
-        key, tokens = self.key.configured(settings), self.tokens.configured(settings)
+        key = self.key.configured(part(settings, KeySettings))
+        tokens = self.tokens.configured(part(settings, TokenSettings))
         places = (settings.store, settings.store_max_bytes)
         levels = stores.open_levels(*places) if places != self._places else None
         self._settings, self.key, self.tokens = settings, key, tokens
@@ -85,74 +87,69 @@ class Runtime:
             if settings.store.redis != self._places[0].redis:
                 self._share(settings.store.redis)
             self._places = places
-        self.outgoing.configure(transport)
-        self.cascade.configure(cascade_settings(settings))
+        self.http_client.configure(transport)
+        self.cascade.configure(part(settings, CascadeSettings))
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )
         self.breaker.configure(failures=settings.breaker_failures, seconds=settings.breaker_seconds)
 
+    @property
+    def failures(self) -> int:
+        """Exceptions in the addon itself, since the start."""
+        return int(self.metrics.value(statistics.FAILURES))
+
     def failed(self, what: str, error: Exception) -> None:
         """Count and log an exception in the addon itself. Its text stays out: it may quote a message."""
-        self.failures += 1
+        self.metrics.add(statistics.FAILURES)
         logger.error("%s (failure %d since start):\n%s", what, self.failures, safe_text.traceback_without_text(error))
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
-        if self._watch is None:
-            self.config.start()
-            self._watch = asyncio_utils.create_task(self._refresh(), name="hunyuan-fix watches files", keep_ref=True)
+        self._watcher.start()
 
-    async def _refresh(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            try:
-                await self.key.refresh()
-                await self.tokens.refresh()
-            except Exception as error:
-                logger.error(
-                    "A file of keys or tokens could not be looked at:\n%s", safe_text.traceback_without_text(error)
-                )
+    async def _look_at_secrets(self) -> None:
+        await self.key.refresh()
+        await self.tokens.refresh()
 
-    def counts(self) -> list[str]:
-        """What all this has done since the start, in lines: no key, no name of a client."""
+    def _readings(self) -> Iterator[Reading]:
+        """The numbers of those that count by themselves, for `metrics`."""
         admission, relay, breaker = self.admission.state(), self.relay.counts, self.breaker.counts
-        active = sum(queue.under_way for queue in admission.queues)
-        waiting = sum(queue.waiting for queue in admission.queues)
-        again = ", ".join(f"{reason} {count}" for reason, count in relay.retries.most_common()) or "none"
-        return [
-            f"slots: {active} taken, {waiting} waiting; {admission.admitted} admitted, {admission.refused_full} "
-            f"refused by a full queue, {admission.refused_late} after waiting",
-            f"breaker: opened {breaker.opened}, closed {breaker.closed}, spared {breaker.refused} calls; open now: "
-            f"{len(self.breaker.open())}",
-            f"relay: {relay.calls} calls, {relay.tries} tries, {relay.broken} streams broken off, {relay.abandoned} "
-            f"abandoned; tried again for: {again}",
-            *(
-                f"store {level.name}: {level.hits} hits, {level.misses} misses, {level.failures} failures, "
-                f"{level.bypassed} by-passed, {level.dropped} writes lost" + (", failing now" if level.failing else "")
-                for level in self.chain.counts()
-            ),
-            *self._leases_counts(),
-        ]
-
-    def _leases_counts(self) -> list[str]:
-        leases = self.admission.state().leases
-        if leases is None:
-            return []
-        silent = "" if leases.answers else ", Redis doesn't answer now"
-        return [
-            f"leases over Redis: {leases.held} held, {leases.failures} failures{silent}; limits of client tokens "
-            f"counted without it {self.limits.bypasses} times"
-        ]
+        yield statistics.SLOTS_TAKEN, (), sum(queue.under_way for queue in admission.queues)
+        yield statistics.SLOTS_WAITING, (), sum(queue.waiting for queue in admission.queues)
+        yield statistics.ADMISSIONS, (statistics.ADMITTED,), admission.admitted
+        yield statistics.ADMISSIONS, (statistics.QUEUE_FULL,), admission.refused_full
+        yield statistics.ADMISSIONS, (statistics.QUEUE_TIMEOUT,), admission.refused_late
+        yield statistics.BREAKER_OPENED, (), breaker.opened
+        yield statistics.BREAKER_CLOSED, (), breaker.closed
+        yield statistics.BREAKER_SPARED, (), breaker.refused
+        yield statistics.BREAKER_OPEN, (), len(self.breaker.open())
+        yield statistics.RELAY_CALLS, (), relay.calls
+        yield statistics.RELAY_TRIES, (), relay.tries
+        yield statistics.RELAY_TURNED_AWAY, (), relay.refused
+        yield statistics.RELAY_BROKEN, (), relay.broken
+        yield statistics.RELAY_ABANDONED, (), relay.abandoned
+        for reason, count in relay.retries.items():
+            yield statistics.RELAY_RETRIES, (reason,), count
+        for level in self.chain.counts():
+            yield statistics.STORE_HITS, (level.name,), level.hits
+            yield statistics.STORE_MISSES, (level.name,), level.misses
+            yield statistics.STORE_FAILURES, (level.name,), level.failures
+            yield statistics.STORE_BYPASSED, (level.name,), level.bypassed
+            yield statistics.STORE_DROPPED, (level.name,), level.dropped
+            yield statistics.STORE_FAILING, (level.name,), level.failing
+        if admission.leases is not None:
+            yield statistics.LEASES_HELD, (), admission.leases.held
+            yield statistics.LEASES_ANSWERED, (), admission.leases.answers
+            yield statistics.LEASES_FAILURES, (), admission.leases.failures
+            yield statistics.LIMITS_BYPASSES, (), self.limits.bypasses
 
     async def aclose(self) -> None:
         """Write what waits to be written, and close every connection. For the end of the process."""
-        self.config.stop()
+        self._watcher.stop()
         self.workers.close()
-        if self._watch is not None:
-            self._watch.cancel()
         counters = [self._counters.aclose] if self._counters is not None else []
-        for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.outgoing.aclose, *counters):
+        for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.http_client.aclose, *counters):
             try:
                 await close()
             except Exception as error:  # the others are closed all the same
@@ -164,4 +161,6 @@ class Runtime:
         old, self._counters = self._counters, redis_client(redis) if redis else None
         self.limits.share(self._counters)
         if old is not None:
-            asyncio_utils.create_task(old.aclose(), name="hunyuan-fix closes Redis", keep_ref=True)
+            closing = asyncio.create_task(old.aclose(), name="hunyuan-fix closes Redis")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)

@@ -52,7 +52,8 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        # Not loop.add_signal_handler, which Windows doesn't have.
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
     async with serve(settings) as served:
         print(f"simulator listening on {served.url}", flush=True)
         await stop.wait()

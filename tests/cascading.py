@@ -13,8 +13,10 @@ import pytest
 
 from hunyuan_fix import profiles, texts
 from hunyuan_fix.cascade import Cascade, CascadeOutcome, CascadeSettings
-from hunyuan_fix.upstream.calls import Upstream
-from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.upstream.calls import Calls
+from hunyuan_fix.upstream.client import HttpClient
+from hunyuan_fix.upstream.target import Target
+from hunyuan_fix.upstream.timing import Timing
 from hunyuan_fix.vision.vision_call import Vision
 from tests.vision_server import (
     Received,
@@ -64,19 +66,19 @@ class Setting:
             await asyncio.sleep(0)
 
         self.server = server
-        self.outgoing = Outgoing()
+        self.http_client = HttpClient()
         self.clock = Clock()
         self.settings = CascadeSettings()
-        self.vision = Vision(self.outgoing, sleep=no_wait, clock=self.clock)
-        self.cascade = Cascade(self.outgoing, self.vision, clock=self.clock)
-        self.upstream = Upstream(server.url, {"authorization": "Bearer a"})
+        self.vision = Vision(Calls(self.http_client, timing=Timing(sleep=no_wait, clock=self.clock)))
+        self.cascade = Cascade(self.vision, clock=self.clock)
+        self.target = Target(server.url, {"authorization": "Bearer a"})
 
     def configure(self, **options: Any) -> None:
         self.settings = replace(self.settings, **options)
         self.cascade.configure(self.settings)
 
     async def describe(self, chat_body: dict[str, Any], **changes: Any) -> CascadeOutcome:
-        arguments: dict[str, Any] = {"profile": HUNYUAN, "upstream": self.upstream, "texts": ZH, **changes}
+        arguments: dict[str, Any] = {"profile": HUNYUAN, "target": self.target, "texts": ZH, **changes}
         found = await self.cascade.find(chat_body, len(json.dumps(chat_body)))
         return await self.cascade.describe(chat_body, found, **arguments)
 
@@ -91,7 +93,7 @@ async def setting(request: pytest.FixtureRequest) -> AsyncIterator[Setting]:
     async with vision_server() as server:
         made = Setting(server)
         yield made
-        await made.outgoing.aclose()
+        await made.http_client.aclose()
 
 
 class Gate:

@@ -84,8 +84,7 @@ REQUESTS: dict[str, Callable[[], tuple[bytes, str]]] = {
 
 def cost(name: str) -> str:
     """One line of the table."""
-    from hunyuan_fix import pipeline, rules
-    from hunyuan_fix.config import options
+    from hunyuan_fix import options, pipeline, rules
     from hunyuan_fix.exchange import Exchange
     from hunyuan_fix.steps.rules import context_of
     from hunyuan_fix.wire import content_coding, json_body

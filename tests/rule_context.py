@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hunyuan_fix import profiles, texts
-from hunyuan_fix.rules.context import RuleContext
+from hunyuan_fix.rules.base import RuleContext
 
 
 def context(profile_name: str = "hunyuan", model: str | None = None, language: str = "zh", **given: Any) -> RuleContext:

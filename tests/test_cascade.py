@@ -8,8 +8,9 @@ import pytest
 
 from hunyuan_fix import rules, texts
 from hunyuan_fix.cascade import Cascade, CascadeSettings
+from hunyuan_fix.images import in_body
 from hunyuan_fix.texts.marks import tracked
-from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.vision.vision_call import DryRunVision
 from tests.cascading import (
     HUNYUAN,
     IMAGE,
@@ -45,21 +46,20 @@ from tests.vision_server import PNG, VisionServer, chat, error, image_part, png,
     ],
 )
 def test_wanted(mode: Any, model: str, parameters: dict[str, Any], wanted: bool) -> None:
-    asked = Cascade(Outgoing())
-    asked.configure(CascadeSettings(mode=mode))
+    asked = Cascade(DryRunVision())
+    asked.configure(CascadeSettings(cascade=mode))
     assert asked.wanted(body(IMAGE, model=model, **parameters), HUNYUAN) is wanted
-    assert asked.wanted(body("no image", [text_part("none")], model=model, **parameters), HUNYUAN) is False
 
 
 @pytest.mark.parametrize("role", ["user", "tool", "assistant", "system"])
 @pytest.mark.parametrize("content", [IMAGE, png("a")])
-def test_wanted_for_any_role_and_for_strings(role: str, content: Any) -> None:
+def test_suspected_for_any_role_and_for_strings(role: str, content: Any) -> None:
     chat_body = {"model": TEXT_MODEL, "messages": [{"role": role, "content": content}]}
-    assert Cascade(Outgoing()).wanted(chat_body, HUNYUAN)
+    assert in_body.suspected(chat_body)
 
 
 def test_wanted_without_a_model() -> None:
-    assert Cascade(Outgoing()).wanted({"messages": [{"role": "user", "content": IMAGE}]}, HUNYUAN)
+    assert Cascade(DryRunVision()).wanted({"messages": [{"role": "user", "content": IMAGE}]}, HUNYUAN)
 
 
 # What stands in the image's place
@@ -137,7 +137,7 @@ async def test_models_are_the_profiles_or_the_users(setting: Setting) -> None:
 
 @pytest.mark.parametrize("model", [TEXT_MODEL, "hunyuan-a13b", VISION_MODEL, None])
 async def test_the_model_is_not_the_cascades_business(setting: Setting, model: Any) -> None:
-    setting.configure(mode="always")
+    setting.configure(cascade="always")
     chat_body = body(IMAGE, model=model)
     await setting.describe(chat_body)
     assert chat_body["model"] == model
@@ -187,7 +187,7 @@ async def test_refused_image_gets_a_note_and_is_not_asked_about_again_for_an_hou
 
 
 async def test_newest_images_first_up_to_the_limit(setting: Setting) -> None:
-    setting.configure(image_max_count=2, concurrency=1)
+    setting.configure(image_max_count=2, vision_concurrency=1)
     await setting.describe(body([image_part(png("known"))]))
     setting.server.received.clear()
     contents = [[image_part(png(name))] for name in ("known", "1", "2", "3", "3")]
@@ -268,8 +268,8 @@ async def test_mark_in_json_stays_the_addons_own(setting: Setting) -> None:
 @pytest.mark.parametrize("content", [STANDARD, [{"type": "image", "data": STANDARD}], json.dumps({"a": STANDARD})])
 async def test_without_a_cascade_no_base64_is_left_for_a_blind_model(content: Any) -> None:
     chat_body = body(content)
-    asked = Cascade(Outgoing())
-    asked.configure(CascadeSettings(mode="never"))
+    asked = Cascade(DryRunVision())
+    asked.configure(CascadeSettings(cascade="never"))
     assert not asked.wanted(chat_body, HUNYUAN)
     rules.apply_chat(chat_body, context(model=TEXT_MODEL))
     assert STANDARD not in json.dumps(chat_body)

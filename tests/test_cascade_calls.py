@@ -14,9 +14,10 @@ import pytest
 from hunyuan_fix import texts
 from hunyuan_fix.cascade import Cascade, CascadeOutcome
 from hunyuan_fix.images import in_body
-from hunyuan_fix.stores import Chain, Memory, Sqlite
-from hunyuan_fix.upstream.calls import Upstream
-from hunyuan_fix.vision.descriptions import Descriptions, Finding
+from hunyuan_fix.stores import Chain, Memory
+from hunyuan_fix.stores.sqlite import Sqlite
+from hunyuan_fix.upstream.target import Target
+from hunyuan_fix.vision.descriptions import Descriptions, ImageResult
 from hunyuan_fix.workers import LIGHT
 from tests.cascading import (
     IMAGE,
@@ -100,7 +101,7 @@ async def test_what_a_store_below_knows_counts_as_cached(setting: Setting, tmp_p
     """As after a restart."""
     for calls, cached in [(2, 0), (0, 2), (0, 2)]:
         chain = Chain(Memory(100, 1 << 20), [Sqlite(tmp_path / "store", 1 << 20)])
-        setting.cascade = Cascade(setting.outgoing, setting.vision, setting.clock, Descriptions(chain))
+        setting.cascade = Cascade(setting.vision, setting.clock, Descriptions(chain))
         chat_body = body(IMAGE, [image_part(png("b"))])
         outcome = await setting.describe(chat_body)
         assert (outcome.calls, outcome.cached, outcome.refusal) == (calls, cached, None)
@@ -111,7 +112,7 @@ async def test_what_a_store_below_knows_counts_as_cached(setting: Setting, tmp_p
 
 async def test_a_store_that_fails_fails_no_request(setting: Setting, tmp_path: Path) -> None:
     chain = Chain(Memory(0, 1), [Sqlite(tmp_path, 1 << 20)])
-    setting.cascade = Cascade(setting.outgoing, setting.vision, setting.clock, Descriptions(chain))
+    setting.cascade = Cascade(setting.vision, setting.clock, Descriptions(chain))
     first, second = body(IMAGE), body([image_part(png("b"))])
     for chat_body in (first, second, first):
         assert (await setting.describe(chat_body)).refusal is None
@@ -159,7 +160,7 @@ async def test_large_images_leave_the_loop(setting: Setting, monkeypatch: pytest
 
 
 async def test_images_of_a_request_are_asked_about_in_parallel_up_to_the_limit(setting: Setting) -> None:
-    setting.configure(concurrency=2)
+    setting.configure(vision_concurrency=2)
     gate = Gate(setting.server)
     task = setting.start(body([image_part(png(name)) for name in "abcd"]))
     await gate.asked("d", "c")
@@ -193,7 +194,7 @@ async def test_calls_of_different_keys_are_apart(setting: Setting) -> None:
     both = asyncio.Event()
     setting.server.handler = by_key
     good = setting.start(body(IMAGE))
-    bad = setting.start(body(IMAGE), upstream=Upstream(setting.server.url, {"authorization": "Bearer b"}))
+    bad = setting.start(body(IMAGE), target=Target(setting.server.url, {"authorization": "Bearer b"}))
     await setting.server.until(lambda: setting.server.running == 2)
     both.set()
     assert (await good).refusal is None
@@ -275,7 +276,7 @@ async def test_what_cannot_be_mended_ends_the_other_calls(setting: Setting) -> N
 
 
 async def test_after_a_passing_failure_calls_under_way_end_and_none_begins(setting: Setting) -> None:
-    setting.configure(tries=1)
+    setting.configure(vision_tries=1)
     gate = Gate(setting.server)
     chat_body = body([image_part(png(name)) for name in "abcd"])
     task = setting.start(chat_body)
@@ -293,7 +294,7 @@ async def test_after_a_passing_failure_calls_under_way_end_and_none_begins(setti
 
 async def test_a_rate_limit_ends_no_other_call(setting: Setting) -> None:
     """What is under way is paid for: it is waited for and kept."""
-    setting.configure(tries=1)
+    setting.configure(vision_tries=1)
     gate = Gate(setting.server)
     chat_body = body([image_part(png(name)) for name in "abc"])
     task = setting.start(chat_body)
@@ -314,11 +315,11 @@ async def test_a_rate_limit_ends_no_other_call(setting: Setting) -> None:
 async def test_what_another_request_has_paid_for_meanwhile_is_not_asked_again(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing(_: object) -> dict[bytes, Finding]:
+    async def nothing(_: object) -> dict[bytes, ImageResult]:
         return {}
 
     await setting.describe(body(IMAGE))
-    monkeypatch.setattr(setting.cascade.known, "find", nothing)  # looked before the other was done
+    monkeypatch.setattr(setting.cascade.known.kept, "get_many", nothing)  # looked before the other was done
     outcome = await setting.describe(body(IMAGE))
     assert (outcome.calls, outcome.cached) == (0, 1)
     assert len(setting.server.received) == 1
@@ -330,7 +331,7 @@ async def test_deadline_keeps_what_is_done(setting: Setting) -> None:
     before = copy.deepcopy(chat_body)
     waiting = setting.start(chat_body)
     await gate.asked("a", "b")
-    setting.clock.time += setting.settings.deadline  # time is up when the next answer comes
+    setting.clock.time += setting.settings.cascade_deadline  # time is up when the next answer comes
     gate.open("b")
     outcome = await waiting
     assert only_refusal(outcome) == (504, "vision_timeout")
@@ -347,7 +348,7 @@ async def test_deadline_of_one_does_not_end_the_call_of_another(setting: Setting
     gate = Gate(setting.server)
     patient = setting.start(body(IMAGE))
     await gate.asked("a")
-    setting.configure(deadline=0.05)
+    setting.configure(cascade_deadline=0.05)
     assert only_refusal(await setting.describe(body(IMAGE))) == (504, "vision_timeout")
     gate.open("a")
     assert (await patient).refusal is None
@@ -364,7 +365,7 @@ async def test_settings_apply_to_the_next_request(setting: Setting) -> None:
     gate = Gate(setting.server)
     first = setting.start(body(IMAGE))
     await gate.asked("a")
-    setting.configure(vision_model="other-vision", mode="never")
+    setting.configure(vision_model="other-vision", cascade="never")
     gate.open("a")
     await first
     assert setting.server.received[0].body["model"] == VISION_MODEL

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hunyuan_fix.config.options import OPTIONS
+from hunyuan_fix.cli import addresses, client_setup, run
+from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules import CHAT_RULES
-from scripts.lib import launch
 from tests import client_guides
 from tests.client_guides import FOLDER, SECTIONS, Guide
 
@@ -48,7 +48,7 @@ PACKAGES = {
 IN_NODE = ("cline-cli", "codex", "continue-cli", "openai-node", "opencode", "qwen-code", "vercel-ai-sdk")
 
 PAGES = sorted(FOLDER.glob("*.md"))
-VARIABLES = launch.client_variables(launch.parse([]).port, Path(launch.CONFDIR))
+VARIABLES = client_setup.client_variables(addresses.PORT, Path(addresses.CONFDIR))
 
 
 @pytest.fixture(params=NAMES)
@@ -113,7 +113,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert set(re.findall(r"\bhunyuan_\w+", text)) <= {option.name for option in OPTIONS}
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (FOLDER / link).exists(), link
-    ours = launch.parse([])
+    ours = run.parse([], "scripts/")
     assert set(re.findall(r"127\.0\.0\.1:(\d+)", text)) <= {str(ours.port), str(ours.reverse_port)}
     for path in re.findall(r"~/\.mitmproxy/[\w.-]+\w", text):
         assert path in VARIABLES.values()
@@ -126,12 +126,12 @@ def test_the_index_names_the_variables_that_scripts_env_sets() -> None:
 
 def test_every_way_in_is_one_that_the_product_offers(guide: Guide) -> None:
     environment = 'eval "$(scripts/env)"' in guide.sections["Set"]
-    reverse = f"http://127.0.0.1:{launch.parse([]).reverse_port}/v1" in guide.sections["Set"]
+    reverse = f"http://127.0.0.1:{addresses.REVERSE_PORT}/v1" in guide.sections["Set"]
     assert environment or reverse
 
 
 def test_the_repairs_that_proofs_print_exist() -> None:
-    rules = {rule.__name__ for rule in CHAT_RULES}
+    rules = {rule.name for rule in CHAT_RULES}
     printed = [client_guides.read(name).printed for name in ("curl", "roo-code", "cline")]
     for line in printed:
         assert set(line.removeprefix("x-hunyuan-fix: ").split(",")) <= rules

@@ -21,17 +21,17 @@ import pytest
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.http import HTTPFlow
 
-from hunyuan_fix import stores
+from hunyuan_fix import options, stores
 from hunyuan_fix.access import listeners
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.admission import Account, Admission, NotAdmitted
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError
+from hunyuan_fix.admission import Account, Admission, CallRefused
+from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hooks.draining import Draining
+from hunyuan_fix.observe.statistics import EXCHANGES
 from hunyuan_fix.relay import Relay
-from hunyuan_fix.upstream.circuit_breaker import Spared
-from hunyuan_fix.vision.descriptions import Descriptions
+from hunyuan_fix.stores.kept import Kept
+from hunyuan_fix.upstream.circuit_breaker import CircuitOpen
 from hunyuan_fix.vision.vision_call import Vision
 from scripts.lib.services import free_port
 from tests.proxying import (
@@ -129,7 +129,7 @@ async def of_flow(world: World) -> object:
 
 async def after_the_end(world: World) -> object:
     await post(world, CHAT)
-    while not world.proxy.addon.process.finisher.statistics:
+    while not world.proxy.addon.runtime.metrics.value(EXCHANGES, "repair"):
         await asyncio.sleep(0)
     return world.flows[0].request.headers["authorization"]
 
@@ -144,8 +144,8 @@ async def queueing(world: World) -> object:
     slot.release()
     try:
         (await second).release()
-    except NotAdmitted as refused:
-        return json.loads(refused.refusal.body)["error"]["code"]
+    except CallRefused as refused:
+        return json.loads(refused.response.body)["error"]["code"]
     return "waits"
 
 
@@ -156,7 +156,7 @@ async def breaking(world: World) -> object:
     try:
         for upstream in breaker.open():
             breaker.look(upstream)
-    except Spared as spared:
+    except CircuitOpen as spared:
         return round(spared.seconds, 1) > 1
     return None
 
@@ -293,7 +293,7 @@ async def world(trust: Trust, folder: Path, given: dict[str, Any]) -> AsyncItera
 
         asked = Vision.ask
         patch.setattr(Vision, "ask", ask)
-        noticing(Descriptions, "put", lambda _self, _key, _finding, lasts=None: lasts)
+        noticing(Kept, "put", lambda _self, _key, _value, lasts=None: lasts)
         noticing(Admission, "admit", lambda _self, account, **_: account)
         noticing(Relay, "take", lambda _self, job: (job.tries, job.deadline < 50, job.silence))
         noticing(Draining, "wait", lambda _self, _live, seconds, _told: seconds)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.test import tflow
 
-from hunyuan_fix.exchange import KEY, MAX_CHANGES, AnswerPlan, Change, Exchange
+from hunyuan_fix.exchange import KEY, MAX_CHANGES, AnswerPlan, Change, Changes, Exchange
 from tests.kept_flows import saved_and_read
 
 
@@ -24,7 +24,7 @@ def test_what_was_noted_can_be_taken_back():
     before = exchange.noted()
     exchange.note([Change("merge", "", ""), Change("path", "", "")])
     exchange.forget(before)
-    assert (exchange.rules, exchange.changes) == (["path"], [Change("path", "", "")])
+    assert (exchange.rules, exchange.changes) == (["path"], Changes([Change("path", "", "")]))
     assert exchange.change_count == 1
 
 
@@ -58,7 +58,7 @@ def test_an_exchange_of_another_version_is_read_as_far_as_it_is_understood():
         "plan": {},
         "unheard-of": {},
     }
-    understood = Exchange(dialect="chat", rules=["merge"], changes=[Change("merge", "/a", "why")])
+    understood = Exchange(dialect="chat", rules=["merge"], changes=Changes([Change("merge", "/a", "why")]))
     assert Exchange.from_plain(old) == understood
 
 
@@ -88,3 +88,26 @@ def test_of_very_many_changes_the_first_are_kept():
     assert len(exchange.changes) == MAX_CHANGES
     assert exchange.changes[0] == Change("merge", "/messages/0", "")
     assert exchange.change_count == 10_000
+
+
+def test_changes_are_spelt_out_when_they_are_looked_at():
+    changes = Changes()
+    changes.note("merge", 3, "joined", "/content")
+    changes.note_at("tools", "/tools", "removed")
+    changes += [Change("merge", "", "")]
+    listed = [Change("merge", "/messages/3/content", "joined"), Change("tools", "/tools", "removed")]
+    assert list(changes) == [*listed, Change("merge", "", "")]
+    assert changes[:2] == listed
+    assert changes[0] == listed[0]
+    assert changes != listed
+    assert changes.rules() == ["merge", "tools"]
+
+
+def test_of_very_many_changes_the_first_are_noted():
+    changes = Changes()
+    for number in range(Changes.MAX_LISTED + 1):
+        changes.note("merge", number, "joined")
+        changes.note_at("tools", "", "removed")
+    assert len(changes) == Changes.MAX_LISTED
+    changes += Changes([Change("fields", "", "")])
+    assert changes.rules() == ["merge", "tools", "fields"]

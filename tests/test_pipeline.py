@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix import pipeline, rules, texts
+from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.cascade import Cascade
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import Settings
 from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.observe.metrics import Metrics
+from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
-from hunyuan_fix.rules.context import RuleContext
-from hunyuan_fix.steps.describe_images import cascade_settings
+from hunyuan_fix.rules.base import RuleContext
 from hunyuan_fix.steps.rules import context_of
-from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.upstream.calls import Calls
+from hunyuan_fix.upstream.client import HttpClient
 from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
+from hunyuan_fix.vision.vision_call import Vision
 from hunyuan_fix.wire import json_body
 from hunyuan_fix.workers import Workers
 from tests.texts.forged import marks_in
@@ -36,11 +37,13 @@ class Services:
     """What steps use, without a gate before the endpoint."""
 
     def __init__(self, given: Settings) -> None:
-        self.outgoing = Outgoing()
+        self.http_client = HttpClient()
+        calls = Calls(self.http_client)
         self.workers = Workers()
-        self.cascade = Cascade(self.outgoing)
-        self.cascade.configure(cascade_settings(given))
-        self.batches = EmbeddingBatches(self.outgoing)
+        self.metrics = Metrics()
+        self.cascade = Cascade(Vision(calls))
+        self.cascade.configure(given)
+        self.batches = EmbeddingBatches(calls)
 
 
 @dataclasses.dataclass
@@ -81,7 +84,7 @@ async def repair(
     try:
         return Ran(exchange, await Pipeline(given, services).request(exchange))
     finally:
-        await services.outgoing.aclose()
+        await services.http_client.aclose()
 
 
 def context(profile: str, given: Settings, *, rerouted: bool = False) -> RuleContext:
@@ -98,14 +101,6 @@ def test_the_options_reach_the_rules():
 def test_the_profile_counts_where_no_option_is_given():
     assert context("hunyuan", settings()).max_messages == 40
     assert context("tokenhub", settings()).max_messages is None
-
-
-def test_the_options_reach_the_cascade():
-    given = settings(cascade="always", vision_tries="5", cache_bytes="1m", cascade_deadline="7")
-    cascade = cascade_settings(given)
-    assert (cascade.mode, cascade.tries, cascade.cache_bytes, cascade.deadline) == ("always", 5, 1 << 20, 7.0)
-    defaults = dataclasses.asdict(cascade_settings(settings()))
-    assert defaults == dataclasses.asdict(type(cascade)())
 
 
 @pytest.mark.parametrize("size", [100, 8 * 2**20])
@@ -187,7 +182,7 @@ async def test_a_failure_after_an_image_was_found_must_not_let_the_body_leave(mo
             exchange = Exchange(profile="hunyuan", dialect="chat", base_url=server.url, chat=body(*parts))
             with pytest.raises(ZeroDivisionError):
                 await Pipeline(settings(), services).request(exchange)
-            await services.outgoing.aclose()
+            await services.http_client.aclose()
         assert exchange.fails_closed is fails_closed
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix.config import options
+from hunyuan_fix import options
 from hunyuan_fix.route import Address, Route, Routes
 
 LEGACY = "api.hunyuan.cloud.tencent.com"

@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.admission import Account, NotAdmitted, Slot, account
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError, Settings
+from hunyuan_fix import options
+from hunyuan_fix.access.client_tokens import digest_of
+from hunyuan_fix.admission import Account, CallRefused, Slot, account
+from hunyuan_fix.circuit import Verdict
+from hunyuan_fix.config.config_file import HostOptions
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.observe import statistics
+from hunyuan_fix.options import Settings
 from hunyuan_fix.profiles import load
 from hunyuan_fix.runtime import Runtime
-from hunyuan_fix.upstream.circuit_breaker import Verdict
 from hunyuan_fix.upstream.client import Transport
 from tests.redis_server import RedisServer
 from tests.waiting import until
@@ -67,9 +71,9 @@ def state(made: Runtime) -> tuple[object, ...]:
         made.key,
         made.tokens,
         [level.name for level in made.chain.counts()],
-        made.outgoing.transport,
+        made.http_client.transport,
         made.admission.state(),
-        made.breaker.bounds,
+        made.breaker.state(),
         made.settings,
     )
 
@@ -110,7 +114,7 @@ async def test_a_change_reaches_everybody(secret: Path, tmp_path: Path):
     permit.end(Verdict.DOWN)
     assert made.breaker.open() == ["https://endpoint.test/v1"]
     slot = await taken(made)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await taken(made)
     slot.release()
     await made.aclose()
@@ -124,6 +128,32 @@ async def test_the_same_file_of_keys_is_not_read_anew(secret: Path):
     made.configure(parsed(api_key_file=str(secret), queue_max="7"), TRANSPORT)
     assert made.key is key
     await made.aclose()
+
+
+# Watched files
+
+
+async def test_changed_files_of_options_keys_and_tokens_are_taken_over(secret: Path, tmp_path: Path):
+    tokens, file, token = tmp_path / "clients.toml", tmp_path / "hunyuan.yaml", f"hf-{'a' * 43}"
+    tokens.touch(0o600)
+    file.touch()
+    changed: dict[str, str | bool] = {}
+    made = Runtime(settings())
+    made.configure(parsed(api_key_file=str(secret), client_tokens_file=str(tokens)), TRANSPORT)
+    made.config.begin(HostOptions({}, changed.get, changed.update), frozenset())
+    made.config.follow(file)
+    before = asyncio.all_tasks()
+    made.start()
+    made.start()
+    assert len(asyncio.all_tasks() - before) == 1
+    secret.write_text("sk-two\n")
+    tokens.write_text(f'[clients.alice]\nhash = "sha256:{digest_of(token).hex()}"\n')
+    file.write_text("mode: observe")
+    await until(lambda: made.key.value == "sk-two", lambda: made.key.value)
+    await until(lambda: made.tokens.owner(token) is not None, lambda: made.tokens)
+    await until(lambda: changed == {"hunyuan_mode": "observe"}, lambda: changed)
+    await made.aclose()
+    await until(lambda: asyncio.all_tasks() == before, lambda: asyncio.all_tasks() - before)
 
 
 # Redis
@@ -155,7 +185,7 @@ async def test_two_processes_share_slots_and_counts_until_one_of_them_ends(redis
     for made in (one, other):
         made.configure(parsed(store=redis_server.url, requests_per_minute="10"), TRANSPORT)
     slot = await taken(one)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await taken(other, patience=0.3)
     slot.release()
     (await taken(other)).release()
@@ -178,10 +208,10 @@ async def test_counts_say_how_it_stands_and_name_nobody(redis_server: RedisServe
     made.configure(parsed(store=redis_server.url, queue_max="0", breaker_failures="1"), TRANSPORT)
     mine = account(load("hunyuan"), "Bearer sk-very-secret", parsed(concurrency="1"))
     slot = await made.admission.admit(mine, until=asyncio.get_running_loop().time() + 60)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await made.admission.admit(mine, until=asyncio.get_running_loop().time() + 60)
     made.breaker.permit("https://endpoint.test/v1").end(Verdict.DOWN)
-    text = "\n".join(made.counts())
+    text = statistics.text(made.metrics)
     assert "slots: 1 taken, 0 waiting; 1 admitted, 1 refused by a full queue, 0 after waiting" in text
     assert "breaker: opened 1, closed 0, spared 0 calls; open now: 1" in text
     assert "leases over Redis: 1 held, 0 failures" in text
@@ -190,6 +220,38 @@ async def test_counts_say_how_it_stands_and_name_nobody(redis_server: RedisServe
     for secret in ("sk-very-secret", mine.name.partition(":")[2], str(redis_server.port)):
         assert secret not in text
     slot.release()
+    await made.aclose()
+
+
+async def test_the_metrics_are_what_each_room_has_counted():
+    made = Runtime(settings())
+    relay, breaker = made.relay.counts, made.breaker.counts
+    relay.calls, relay.tries, relay.refused, relay.broken, relay.abandoned = 1, 2, 3, 4, 5
+    relay.retries["timeout"] = 6
+    breaker.opened, breaker.closed, breaker.refused = 7, 8, 9
+    for _ in range(2):
+        await made.chain.get("missing")
+    made.chain.put("there", b"x")
+    assert made.chain.at_hand("there")
+    read = {
+        (metric.name, *labels): value
+        for metric, series in made.metrics.collect().items()
+        for labels, value in series.items()
+        if metric.name.startswith(("hunyuan_relay", "hunyuan_breaker", "hunyuan_store")) and value
+    }
+    assert read == {
+        ("hunyuan_relay_calls_total",): 1,
+        ("hunyuan_relay_tries_total",): 2,
+        ("hunyuan_relay_turned_away_total",): 3,
+        ("hunyuan_relay_streams_broken_total",): 4,
+        ("hunyuan_relay_abandoned_total",): 5,
+        ("hunyuan_relay_retries_total", "timeout"): 6,
+        ("hunyuan_breaker_opened_total",): 7,
+        ("hunyuan_breaker_closed_total",): 8,
+        ("hunyuan_breaker_spared_total",): 9,
+        ("hunyuan_store_hits_total", "memory"): 1,
+        ("hunyuan_store_misses_total", "memory"): 2,
+    }
     await made.aclose()
 
 

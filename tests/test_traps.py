@@ -153,7 +153,11 @@ def start(trust: Trust, folder: Path, *arguments: str, config: str = "") -> subp
     ("given", "config", "said"),
     [
         ("hunyuan_vision_timeout=abc", "", "hunyuan_vision_timeout=abc: accepted is a number of seconds"),
-        ("hunyuan_vision_modle=x", "", "hunyuan_vision_modle: there is no such option; hunyuan_vision_model"),
+        (
+            "hunyuan_vision_modle=x",
+            "",
+            "hunyuan_vision_modle: there is no such option; did you mean hunyuan_vision_model",
+        ),
         ("hunyuan_intercept_all=maybe", "", "hunyuan_intercept_all: maybe is not accepted"),
         ("hunyuan_cascade", "", "hunyuan_cascade: needs a value"),
         ("", "hunyuan_vision_concurrency: many", "hunyuan_vision_concurrency=many: accepted is a whole number"),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from weakref import WeakSet
 
-from mitmproxy.addons import proxyauth
-from mitmproxy.connection import Client
-from mitmproxy.http import Request
-
 from ..exchange import Response
 from ..wire import proxy_errors
 from ..wire.host_names import is_loopback
 from . import client_tokens
 from .client_tokens import ClientTokens
+from .http_message import Request
+
+PROXYAUTH_REALM = "mitmproxy"
+"""What mitmproxy's `proxyauth` calls itself in its 401 (`mitmproxy.addons.proxyauth.REALM`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,15 @@ def recognised(request: Request, *, address: str, signed_in: bool, tokens: Clien
     return Caller(address, signed_in, next((owner.name for owner in owners if owner), None))
 
 
-def overrules(who: Caller | Response, status: int, www_authenticate: str, *, preflight: bool = False) -> bool:
+def overrules(caller: Caller | Response, status: int, www_authenticate: str, *, preflight: bool = False) -> bool:
     """Whether a request's token overrules the answer that another addon has already given.
 
     It overrules only `proxyauth`'s 401: on a reverse port `proxyauth` expects its password in `Authorization`, the
     token's header. A request without a token keeps the 401, except a browser's `preflight` to a known host: browsers
     send no password with a preflight (Fetch standard, section 3.3.2), so no page could work.
     """
-    by_proxyauth = status == 401 and www_authenticate == f'Basic realm="{proxyauth.REALM}"'
-    return by_proxyauth and (preflight or isinstance(who, Response) or who.client is not None)
+    by_proxyauth = status == 401 and www_authenticate == f'Basic realm="{PROXYAUTH_REALM}"'
+    return by_proxyauth and (preflight or isinstance(caller, Response) or caller.client is not None)
 
 
 def drop_password(request: Request) -> None:
@@ -93,7 +93,7 @@ def no_key(why: str) -> Response:
     return proxy_errors.KEY_NOT_LENT(why=why).response()
 
 
-class Outsiders:
+class UnauthenticatedClients:
     """The connections from other machines whose client has not authenticated yet.
 
     Covers traffic without HTTP requests: SOCKS, transparent mode, raw TCP. Such a connection gets no upstream
@@ -101,16 +101,16 @@ class Outsiders:
     """
 
     def __init__(self) -> None:
-        self._unknown: WeakSet[Client] = WeakSet()
+        self._unknown: WeakSet[object] = WeakSet()
 
-    def arrived(self, client: Client) -> None:
+    def add(self, client: object) -> None:
         """Add a new connection whose client is on another machine."""
         self._unknown.add(client)
 
-    def known(self, client: Client) -> None:
+    def remove(self, client: object) -> None:
         """Remove a connection: its client has signed in or sent a token."""
         self._unknown.discard(client)
 
-    def __contains__(self, client: Client) -> bool:
+    def __contains__(self, client: object) -> bool:
         """Whether the client is on another machine and has not authenticated."""
         return client in self._unknown

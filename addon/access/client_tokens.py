@@ -1,6 +1,6 @@
 """Client tokens: how others show that they may use the lent key. A token is its owner's API key for this proxy.
 
-The file has one table a client (`scripts/token` writes it):
+The file has one table for each client (`scripts/token` writes it):
 
     [clients.alice]
     hash = "sha256:…"
@@ -8,9 +8,9 @@ The file has one table a client (`scripts/token` writes it):
     tokens_per_minute = 100000
     disabled = true
 
-A plain SHA-256 is enough, without salt or a slow function such as bcrypt: those protect what people choose, which can
-be guessed. A token is 256 random bits, which nobody will have tried before the sun burns out; and a slow function
-would be run for every request.
+A plain SHA-256 is enough, without salt or a slow function such as bcrypt: those protect passwords that people choose,
+which can be guessed. A token is 256 random bits, infeasible to brute-force, and a slow function would be run for every
+request.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mitmproxy.http import Headers, Request
-
+from ..config import values as read
 from ..config.did_you_mean import suggestion
-from ..config.options import OptionError, Settings
+from ..config.option import OptionError, option
 from ..wire import content_coding
 from ..workers import Workers
 from . import token_search
+from .http_message import Headers, Request
 from .secret_files import SecretFile, SecretFileError
 from .token_search import TokenSearch
 
@@ -44,13 +44,34 @@ _PLACE = re.compile(r"\((at [^()]*)\)$")
 _LONGEST_SHOWN = 80
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _COST, _PACKED_COST = 4, 200
-"""What looking through a byte may cost, in the units of `Workers`: one of hostile text, one that has to be unpacked."""
+"""The cost of searching one byte, in the units of `Workers`: of hostile text, and of a body that is unpacked first."""
 _FIELDS = ("hash", "requests_per_minute", "tokens_per_minute", "disabled")
+
+
+@dataclass(frozen=True)
+class TokenSettings:
+    """The file of client tokens, and the limits of those without limits of their own; 0: any number."""
+
+    client_tokens_file: Path | None = option(
+        "",
+        "File with the hashed tokens of clients that may use the lent key (scripts/token writes it).",
+        read.optional(read.path),
+    )
+    requests_per_minute: int = option(
+        "0",
+        "Requests a minute for each client token whose entry names no limit; 0: any number.",
+        read.count(0),
+    )
+    tokens_per_minute: int = option(
+        "0",
+        "Tokens a minute for each client token whose entry names no limit; 0: any number.",
+        read.count(0),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a client may use in a minute; 0: any number."""
+    """The limits of a client per minute; 0: any number."""
 
     requests: int = 0
     tokens: int = 0
@@ -58,7 +79,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A table of the file; `None` where it names no limit."""
+    """A table of the file. A limit is `None` where the table has none."""
 
     name: str
     digest: bytes = field(repr=False)
@@ -68,15 +89,15 @@ class Client:
 
 
 class ClientTokens:
-    """The clients that have tokens. Without a file there are none."""
+    """The clients in the tokens file; none without a file."""
 
     def __init__(self, file: SecretFile[tuple[Client, ...]] | None = None) -> None:
         self._file = file
         self._searched: tuple[Client, ...] = ()
         self._search = TokenSearch()
 
-    def configured(self, settings: Settings) -> ClientTokens:
-        """Those of the file that `settings` name: these, if it is the same file. Raises `OptionError`."""
+    def configured(self, settings: TokenSettings) -> ClientTokens:
+        """The clients of the file in `settings`; this object if the file is the same. Raises `OptionError`."""
         path = settings.client_tokens_file
         if path == self.path:
             return self
@@ -91,14 +112,14 @@ class ClientTokens:
         return self._file.path if self._file else None
 
     async def refresh(self) -> None:
-        """Take over a changed file; one that is wrong is logged, and what was there before stays in force."""
+        """Take over a changed file. An invalid one is logged, and the previous content stays in force."""
         if self._file:
             await self._file.refresh()
 
     def owner(self, token: str) -> Client | None:
-        """Whose token it is; `None` for one that is unknown or disabled.
+        """The owner of `token`; `None` for an unknown or disabled token.
 
-        Every entry is compared, each in constant time: how long it takes says nothing of what is in the file.
+        Every entry is compared, each in constant time, so that the time taken tells nothing about the file.
         """
         digest = digest_of(token)
         found = None
@@ -109,14 +130,14 @@ class ClientTokens:
 
     @property
     def search(self) -> TokenSearch:
-        """Finds the tokens of the file, disabled ones too: they are secrets as well."""
+        """The search for the file's tokens, disabled ones included: they are secrets as well."""
         clients = self._clients
         if self._searched is not clients:
             self._searched, self._search = clients, TokenSearch(frozenset(client.digest for client in clients))
         return self._search
 
-    def quota(self, name: str, settings: Settings) -> Quota:
-        """What the client `name` may use: as its entry says, else as the options do."""
+    def quota(self, name: str, settings: TokenSettings) -> Quota:
+        """The limits of the client `name`: from its entry, else from the options."""
         client = next((client for client in self._clients if client.name == name), None)
         requests, tokens = (client.requests_per_minute, client.tokens_per_minute) if client else (None, None)
         return Quota(
@@ -130,17 +151,17 @@ class ClientTokens:
 
 
 def new_token() -> str:
-    """A token that nobody has."""
+    """A new random token."""
     return f"hf-{secrets.token_urlsafe(32)}"
 
 
 def digest_of(token: str) -> bytes:
-    """What is kept of a token."""
+    """The digest of a token: all of it that is stored."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def is_token(text: str) -> bool:
-    """Whether `text` has the form of a token, and is nothing more."""
+    """Whether `text` is a token by its form, as a whole."""
     return _TOKEN.fullmatch(text) is not None
 
 
@@ -150,7 +171,7 @@ def is_name(text: str) -> bool:
 
 
 def take(headers: Headers) -> set[str]:
-    """What travels in `headers` as an API key and begins like a token; it is taken out. Other keys stay."""
+    """Remove from `headers` the API keys that begin like a token, and return them. Other keys stay."""
     taken: set[str] = set()
     for name in CARRIERS:
         values = headers.get_all(name)
@@ -162,9 +183,9 @@ def take(headers: Headers) -> set[str]:
 
 
 def scrub(request: Request, search: TokenSearch) -> bool:
-    """Put the mark in place of each token in the method, the path, the host names and the headers of `request`.
+    """Replace each token in the method, the path, the host names and the headers of `request` by the mark.
 
-    Whether one stood in a header for keys (`CARRIERS`), in another spelling than `take` knows.
+    Returns whether a token stood in a header for keys (`CARRIERS`), in a spelling that `take` doesn't know.
     """
     if not search:
         return False
@@ -179,9 +200,9 @@ def scrub(request: Request, search: TokenSearch) -> bool:
 
 
 async def scrub_body(request: Request, search: TokenSearch, limit: int, workers: Workers) -> None:
-    """Put the mark in place of each token in the body and the trailers of `request`, which has been read whole.
+    """Replace each token in the body and the trailers of `request`, which has been read whole, by the mark.
 
-    A body under a content coding is looked at unpacked, up to `limit` bytes, and leaves so if a token was in it.
+    A body with a content coding is searched unpacked, up to `limit` bytes, and stays unpacked if a token was in it.
     """
     if not search:
         return
@@ -200,11 +221,11 @@ async def scrub_body(request: Request, search: TokenSearch, limit: int, workers:
 
 
 def _scrubbed(body: bytes, coding: str, search: TokenSearch, limit: int) -> bytes | None:
-    """`body`, unpacked and without tokens; `None` where there is none in it, or where it can't be read."""
+    """`body`, unpacked and without tokens; `None` if it has no token or can't be unpacked."""
     try:
         plain = content_coding.unpack(body, coding, limit) if coding else body
     except (content_coding.CodingError, content_coding.TooLarge):
-        return None  # whoever reads the body says what is wrong with it
+        return None  # the reader of the body reports what is wrong with it
     written = search.redacted(plain)
     return None if written is plain else written
 
@@ -220,7 +241,7 @@ def parse(text: str) -> tuple[Client, ...]:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        # The place alone: the parser's words may quote what stands there.
+        # The place alone: the parser's message may quote the file.
         place = _PLACE.search(str(error))
         raise ValueError(f"not valid TOML{f' ({place[1]})' if place else ''}") from None
     except (RecursionError, ValueError):
@@ -255,7 +276,7 @@ def _client(name: str, entry: object) -> Client:
             raise ValueError(f"{where}: there is no field {_shown(key)}{suggestion(key, _FIELDS)}")
     hashed = entry.get("hash")
     if not isinstance(hashed, str) or not _HASH.fullmatch(hashed):
-        # Not what stands there: it may be the token itself.
+        # The value isn't quoted: it may be the token itself.
         raise ValueError(f'{where}: hash: needed is "sha256:" and 64 hexadecimal digits, as scripts/token writes it')
     disabled = entry.get("disabled", False)
     if not isinstance(disabled, bool):

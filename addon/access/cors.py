@@ -7,11 +7,26 @@ sent: a page can't use its user's cookies or passwords here.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+
+from ..config import values as read
+from ..config.option import option
 
 ALLOW_ORIGIN = "access-control-allow-origin"
 
 _PREFLIGHT_KEPT_FOR = "600"
 """Seconds for which a browser may cache a preflight's answer."""
+
+
+@dataclass(frozen=True)
+class OriginSettings:
+    """Web pages that may use the lent key."""
+
+    allowed_origins: frozenset[str] = option(
+        "",
+        "Web pages whose requests may use the lent key: origins such as http://localhost:3000, comma separated.",
+        read.origins,
+    )
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:

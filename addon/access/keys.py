@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from ..config.options import OptionError, Settings
+from ..config import values as read
+from ..config.option import OptionError, option
 from ..wire import host_names
 from ..wire.host_names import is_loopback
 from . import cors
@@ -25,6 +26,17 @@ FILE_VARIABLE = "HUNYUAN_API_KEY_FILE"
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 
+@dataclass(frozen=True)
+class KeySettings:
+    """The file with the key to lend."""
+
+    api_key_file: Path | None = option(
+        "",
+        "File with the key to lend, in place of HUNYUAN_API_KEY; readable by its owner only.",
+        read.optional(read.path),
+    )
+
+
 class LentKey:
     """The key to lend: from the option's file, else `HUNYUAN_API_KEY`, else the file of `HUNYUAN_API_KEY_FILE`."""
 
@@ -32,7 +44,7 @@ class LentKey:
         self._environment = environment
         self._file = file
 
-    def configured(self, settings: Settings) -> LentKey:
+    def configured(self, settings: KeySettings) -> LentKey:
         """The key for `settings` and the environment; this object if the file is the same. Raises `OptionError`."""
         source, path = self._source(settings)
         try:
@@ -47,7 +59,7 @@ class LentKey:
         except SecretFileError as error:
             raise OptionError(f"{source}: {error}") from None
 
-    def _source(self, settings: Settings) -> tuple[str, Path | None]:
+    def _source(self, settings: KeySettings) -> tuple[str, Path | None]:
         """The option or variable that names the file, and the file; `None` if the key isn't in a file."""
         if settings.api_key_file:
             # Before the environment: changing the option while the proxy runs must change the key.
@@ -117,7 +129,7 @@ def lend(
     caller: Caller,
     to: Destination,
     *,
-    addressed: bool,
+    addressed: Callable[[], bool],
     origins: frozenset[str],
 ) -> str | Withheld:
     """The `Authorization` value for a request, or why it gets none. Call it after `access.recognised`.
@@ -129,19 +141,21 @@ def lend(
     request (`Origin`, or a cross-site `Sec-Fetch-Site`) gets none unless its origin is in `origins`. The key never
     leaves this machine unencrypted or to an unverified host.
     """
-    from_allowed_page = cors.is_allowed(headers, origins)
-    from_other_page = "origin" in headers or not _own_page(headers)
-    reasons = (
-        (Withheld.OWN, has_key(headers)),
-        (Withheld.STRANGER, not caller.trusted),
-        (Withheld.FORWARDED, not caller.known and any(FORWARDING.fullmatch(name) for name in headers)),
-        (Withheld.ORIGIN, from_other_page and not from_allowed_page),
-        (Withheld.HOST, not (caller.known or addressed)),
-        (Withheld.IN_CLEAR, not (to.encrypted or to.on_this_machine)),
-        (Withheld.UNVERIFIED, not (to.verified or to.on_this_machine)),
-        (Withheld.NONE, not key),
-    )
-    return next((reason for reason, holds in reasons if holds), f"Bearer {key}")
+    if has_key(headers):
+        return Withheld.OWN
+    if not caller.trusted:
+        return Withheld.STRANGER
+    if not caller.known and any(FORWARDING.fullmatch(name) for name in headers):
+        return Withheld.FORWARDED
+    if ("origin" in headers or not _own_page(headers)) and not cors.is_allowed(headers, origins):
+        return Withheld.ORIGIN
+    if not (caller.known or addressed()):
+        return Withheld.HOST
+    if not (to.encrypted or to.on_this_machine):
+        return Withheld.IN_CLEAR
+    if not (to.verified or to.on_this_machine):
+        return Withheld.UNVERIFIED
+    return f"Bearer {key}" if key else Withheld.NONE
 
 
 FORWARDING = re.compile(

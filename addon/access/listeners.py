@@ -6,9 +6,22 @@ A listener is given here by its configured address, `""` where none was configur
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from ..config.options import OptionError, Settings
+from ..config.option import OptionError, option
 from ..wire.host_names import is_loopback
+from .client_tokens import TokenSettings
+
+
+@dataclass(frozen=True)
+class ListenerSettings(TokenSettings):
+    """Whether other machines may use this proxy without authentication."""
+
+    allow_open: bool = option(
+        False,
+        "Allow a listen address beyond this machine without client tokens or proxyauth. The key is then lent to "
+        "nobody.",
+    )
 
 
 def open_addresses(hosts: Iterable[str]) -> list[str]:
@@ -16,7 +29,7 @@ def open_addresses(hosts: Iterable[str]) -> list[str]:
     return [host for host in dict.fromkeys(hosts) if host and not is_loopback(host)]
 
 
-def check(open_to: Sequence[str], settings: Settings, *, password: bool) -> None:
+def check(open_to: Sequence[str], settings: ListenerSettings, *, password: bool) -> None:
     """Refuse to be an open proxy by accident.
 
     `open_to`: `open_addresses`; `password`: mitmproxy's `proxyauth` is set. Raises `OptionError`.
@@ -29,7 +42,7 @@ def check(open_to: Sequence[str], settings: Settings, *, password: bool) -> None
         )
 
 
-def why_key_is_not_lent(open_to: Sequence[str], settings: Settings, *, password: bool) -> str | None:
+def why_key_is_not_lent(open_to: Sequence[str], settings: ListenerSettings, *, password: bool) -> str | None:
     """Why the key is never lent, not even on this machine; `None` if it is lent.
 
     Logged as a warning at the start if there is a key: a proxy that is open to other machines without authentication
@@ -43,7 +56,7 @@ def why_key_is_not_lent(open_to: Sequence[str], settings: Settings, *, password:
     )
 
 
-def requires_token(open_to: Sequence[str], settings: Settings) -> bool:
+def requires_token(open_to: Sequence[str], settings: ListenerSettings) -> bool:
     """Whether clients on other machines must send a token or sign in before anything else.
 
     Without a token file it is false: then `proxyauth` alone decides.
@@ -51,5 +64,5 @@ def requires_token(open_to: Sequence[str], settings: Settings) -> bool:
     return bool(open_to) and settings.client_tokens_file is not None and not settings.allow_open
 
 
-def _authenticates(settings: Settings, password: bool) -> bool:
+def _authenticates(settings: ListenerSettings, password: bool) -> bool:
     return password or settings.client_tokens_file is not None

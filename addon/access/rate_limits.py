@@ -1,115 +1,27 @@
-"""Rate limits for each client token: requests and tokens per minute.
-
-Each limit keeps one or two numbers per client. A moving window, with an entry for each unit, would hold 100,000 entries
-for a limit of 100,000 tokens.
-
-- Requests: sliding window counter. Two numbers, this minute's and the last minute's, weighted by time: no double burst
-  where two minutes meet. A request is counted, or refused, before any work is done for it.
-- Tokens: fixed window. A request's tokens are known at its end and must be counted even past the limit, which the other
-  strategies refuse. So the last request of a minute may exceed the limit.
-"""
+"""Rate limits for each client token: requests and tokens per minute."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
+from typing import TYPE_CHECKING
 
 from ..exchange import Response
-from ..stores.bypass import BUDGET, Bypass, Bypassed
-from ..stores.redis import PREFIX
+from ..stores.guard import BUDGET, Bypassed, StoreGuard
 from ..wire import proxy_errors
 from .client_tokens import Quota
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-WINDOW = 60
-"""Seconds. The sliding window counter gives an end that is one window later: until then the window still counts."""
+    from .windows import Standing, Windows
 
 _NAME = "limits"
 _TOKENS_A_BYTE = 0.25
 """As `rules.overlong` estimates: four characters a token; a Chinese one has three bytes and is 0.6 tokens."""
 _TOKENS_A_STREAMED_BYTE = 0.01
 """An event of a stream has 100 to 200 bytes for one or two tokens."""
-
-type Kind = Literal["requests", "tokens"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """A client's use of one of its limits."""
-
-    kind: Kind
-    limit: int
-    remaining: int
-    frees: float
-    """Seconds until a part of the limit is free again."""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """OpenAI's header names (https://platform.openai.com/docs/guides/rate-limits)."""
-        return {
-            f"x-ratelimit-limit-{self.kind}": str(self.limit),
-            f"x-ratelimit-remaining-{self.kind}": str(self.remaining),
-            f"x-ratelimit-reset-{self.kind}": f"{math.ceil(self.frees)}s",
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """The result of counting a request: use of each limit, and the limit that is used up, if any."""
-
-    standings: tuple[_Standing, ...]
-    used_up: _Standing | None = None
-
-
-class _Windows:
-    """The counters of all clients in one place."""
-
-    def __init__(self, storage: MemoryStorage | RedisStorage) -> None:
-        self._storage = storage
-        self._requests = SlidingWindowCounterRateLimiter(storage)
-        self._tokens = FixedWindowRateLimiter(storage)
-
-    async def take(self, client: str, quota: Quota) -> _Taken:
-        """Count a request if its client is within its limits. A refused request isn't counted."""
-        standings = [await self._standing_in_tokens(client, quota.tokens)] if quota.tokens else []
-        used_up = next((standing for standing in standings if not standing.remaining), None)
-        if quota.requests:
-            counted = used_up is None and await self._requests.hit(_item(quota.requests), "requests", client)
-            requests = await self._standing_in_requests(client, quota.requests)
-            standings.append(requests)
-            used_up = used_up or (None if counted else requests)
-        return _Taken(tuple(standings), used_up)
-
-    async def charge(self, client: str, quota: Quota, tokens: int) -> None:
-        """Count the tokens of a finished request."""
-        await self._tokens.hit(_item(quota.tokens), "tokens", client, cost=tokens)
-
-    async def _standing_in_requests(self, client: str, limit: int) -> _Standing:
-        # Not the limiter's own statistics: at the start of a window they say that it is about to end.
-        item = _item(limit)
-        window = await self._storage.get_sliding_window(item.key_for("requests", client), item.get_expiry())
-        previous, previous_ends, current, current_ends = window
-        weight = math.floor(previous * previous_ends / WINDOW)
-        if weight:
-            frees = previous_ends - WINDOW * weight / previous
-        elif current:
-            frees = current_ends - WINDOW
-        else:
-            frees = 0.0
-        return _Standing("requests", limit, limit - weight - current, frees)
-
-    async def _standing_in_tokens(self, client: str, limit: int) -> _Standing:
-        stats = await self._tokens.get_window_stats(_item(limit), "tokens", client)
-        return _Standing("tokens", limit, stats.remaining, max(0.0, stats.reset_time - time.time()))
 
 
 class RateLimits:
@@ -127,21 +39,23 @@ class RateLimits:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._quota = quota
-        self._budget = budget
+        self.budget = budget
+        """Seconds. May be changed at any time."""
         self._clock = clock
-        self._memory = _Windows(MemoryStorage())
-        self._shared: _Windows | None = None
-        self._bypass = Bypass(_NAME, clock)
+        self._memory: Windows | None = None
+        self._redis: Redis | None = None
+        self._shared: Windows | None = None
+        self._guard = StoreGuard(_NAME, clock)
 
     @property
     def bypasses(self) -> int:
         """Operations that memory did in place of Redis."""
-        return self._bypass.failures + self._bypass.bypassed
+        return self._guard.failures + self._guard.bypassed
 
     def share(self, redis: Redis | None) -> None:
         """Count in `redis` from now on, together with all processes that use it; `None`: in this process alone."""
-        self._bypass = Bypass(_NAME, self._clock)
-        self._shared = _Windows(_storage(redis)) if redis is not None else None
+        self._guard = StoreGuard(_NAME, self._clock)
+        self._redis, self._shared = redis, None
 
     async def admit(self, client: str) -> Response | dict[str, str]:
         """Count a request of `client`. Returns the `x-ratelimit-…` headers for its answer, or a 429.
@@ -161,23 +75,22 @@ class RateLimits:
         if quota.tokens and tokens > 0:
             await self._ask(lambda windows: windows.charge(client, quota, tokens))
 
-    async def _ask[T](self, question: Callable[[_Windows], Awaitable[T]]) -> T:
-        shared = self._shared
-        if shared is not None:
+    async def _ask[T](self, question: Callable[[Windows], Awaitable[T]]) -> T:
+        from .windows import Windows  # noqa: PLC0415 - `limits` is loaded only where a client has a limit
+
+        if (redis := self._redis) is not None:
             try:
-                return await self._bypass.run("writing", lambda: question(shared), self._budget)
+                return await self._guard.run("writing", lambda: question(self._in_redis(redis)), self.budget)
             except Bypassed:
                 pass
+        self._memory = self._memory or Windows()
         return await question(self._memory)
 
+    def _in_redis(self, redis: Redis) -> Windows:
+        from .windows import Windows  # noqa: PLC0415 - as above
 
-def _storage(redis: Redis) -> RedisStorage:
-    return RedisStorage(
-        "async+redis://",
-        implementation="redispy",
-        key_prefix=f"{PREFIX}limits",
-        connection_pool=redis.connection_pool,  # type: ignore[arg-type]  # documented, but not in its types
-    )
+        self._shared = self._shared or Windows(redis)
+        return self._shared
 
 
 def estimated_tokens(sent: int, received: int, *, streamed: bool) -> int:
@@ -185,11 +98,7 @@ def estimated_tokens(sent: int, received: int, *, streamed: bool) -> int:
     return math.ceil(sent * _TOKENS_A_BYTE + received * (_TOKENS_A_STREAMED_BYTE if streamed else _TOKENS_A_BYTE))
 
 
-def _item(limit: int) -> RateLimitItemPerMinute:
-    return RateLimitItemPerMinute(limit, namespace="minute")
-
-
-def _refusal(used_up: _Standing, headers: Mapping[str, str]) -> Response:
+def _refusal(used_up: Standing, headers: Mapping[str, str]) -> Response:
     # One second more: a retry at the exact end of the window, or by another clock, would be refused again.
     wait = used_up.frees + 1
     refusal = proxy_errors.CLIENT_LIMIT_REACHED(limit=used_up.limit, kind=used_up.kind, retry_after=wait).response()

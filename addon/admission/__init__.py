@@ -1,4 +1,4 @@
-"""Admission: how many calls are under way for one account, and who is next.
+"""Admission: how many calls of one account are under way, and which one is next.
 
 The endpoint allows five calls at once for one account (docs/facts/hunyuan.md#concurrency) and answers the next one
 with an error. Here it waits instead. `Leases` make the limit hold over several workers.
@@ -8,6 +8,18 @@ from .accounts import Account, account
 from .admission import Admission, State
 from .leases import Leases, LeasesState
 from .queue import QueueState, Slot
-from .refusals import NotAdmitted
+from .refusals import CallRefused, QueueFull, QueueTimeout
 
-__all__ = ["Account", "Admission", "Leases", "LeasesState", "NotAdmitted", "QueueState", "Slot", "State", "account"]
+__all__ = [
+    "Account",
+    "Admission",
+    "CallRefused",
+    "Leases",
+    "LeasesState",
+    "QueueFull",
+    "QueueState",
+    "QueueTimeout",
+    "Slot",
+    "State",
+    "account",
+]

@@ -1,17 +1,41 @@
-"""Whom the endpoint counts calls for."""
+"""Accounts: the endpoint limits the calls of each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
-from ..config.options import Settings
+from ..config import values as read
+from ..config.option import option
 from ..profiles import Profile
+
+
+@dataclass(frozen=True)
+class AdmissionSettings:
+    """How many calls of one account are under way, and how many wait. Seconds; `None`: the profile decides."""
+
+    concurrency: int | None = option(
+        "",
+        "Calls under way at once for one account; more wait in a queue. 0: any number. Default: the profile's.",
+        read.optional(read.count(0)),
+    )
+    concurrency_scope: Literal["key", "profile"] = option(
+        "key",
+        "What counts as one account: key (each API key) or profile (all keys together).",
+        read.choice("key", "profile"),
+    )
+    queue_max: int = option("100", "Requests that may wait for one account; one more gets a 429.", read.count(0))
+    queue_timeout: float = option(
+        "60",
+        "Seconds that a request may wait in the queue before it gets a 429.",
+        read.seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whom the endpoint counts calls for."""
+    """The account that the endpoint counts a call for."""
 
     name: str
     """`profile:digest` or `profile`: safe to log and as part of a Redis key, never a key itself."""
@@ -19,7 +43,7 @@ class Account:
     """Calls under way at once; 0: any number."""
 
 
-def account(profile: Profile, authorization: str | None, settings: Settings) -> Account:
+def account(profile: Profile, authorization: str | None, settings: AdmissionSettings) -> Account:
     """The account that a call with this `Authorization` header is counted for.
 
     The header is the one that goes upstream: a lent key, not what the client sent. `hunyuan_concurrency_scope=profile`
@@ -29,5 +53,6 @@ def account(profile: Profile, authorization: str | None, settings: Settings) -> 
     limit = profile.concurrency if settings.concurrency is None else settings.concurrency
     if settings.concurrency_scope == "profile":
         return Account(profile.name, limit)
+    # Computed for each call (under 2 us) and not cached: a cache would keep keys in memory after their request.
     digest = sha256((authorization or "").encode(errors="surrogateescape")).hexdigest()
     return Account(f"{profile.name}:{digest[:16]}", limit)

@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import refusals
 from .accounts import Account
 from .leases import Leases, LeasesState
 from .queue import Queue, QueueState, Slot
+from .refusals import QueueFull, QueueTimeout
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How admission stands, and its counts since the start."""
+    """The accounts' queues now, the bounds, and counts since the start."""
 
     queues: tuple[QueueState, ...]
     """The accounts that have calls under way or waiting."""
@@ -24,14 +24,16 @@ class State:
     refused_late: int
     waited: float
     """Seconds that those admitted have waited, all together."""
-    leases: LeasesState | None
-    """None: the limits hold for this process alone."""
     queue_max: int
     """Calls of one account that may wait."""
+    queue_timeout: float
+    """Seconds that they may wait."""
+    leases: LeasesState | None
+    """`None`: the limits hold for this process alone."""
 
 
 class Admission:
-    """Lets calls in, as many at once as each account's limit allows. `clock` gives seconds that only grow.
+    """Lets calls in, as many at once as each account's limit allows. `clock`: monotonic, in seconds.
 
     An account is known only while calls of it are under way or waiting.
     """
@@ -47,7 +49,7 @@ class Admission:
         self._waited = 0.0
 
     def configure(self, *, queue_max: int, queue_timeout: float, leases: Leases | None) -> None:
-        """Take new options, also while calls wait. Whoever waits already keeps the patience it came with.
+        """Take new options, also while calls wait. A call that waits already keeps the timeout it began with.
 
         `queue_timeout`: seconds. `leases`: the limits hold over all workers that share their Redis; None: for this
         process alone. Leases that are replaced are closed; pass the same ones again where their Redis is the same.
@@ -58,24 +60,26 @@ class Admission:
             self._replace(leases)
 
     async def admit(self, account: Account, *, until: float, ahead: bool = False) -> Slot:
-        """A slot for one call of `account`, which must be released whatever becomes of the call.
+        """A slot for one call of `account`, which must be released on every way out of the call.
 
         Waits its turn, first come first served, until `until` (on `clock`) or for `hunyuan_queue_timeout`, whichever
-        is shorter. `ahead`: before new arrivals, for calls whose request was let in before (finished cascades, further
-        tries); those find room in the queue always. `account.limit` holds from now on for the whole account.
+        is shorter. `ahead`: before new calls, for calls whose request was let in before (finished cascades, further
+        tries); the queue always has room for those. `account.limit` holds from now on for the whole account.
 
-        Raises `NotAdmitted`: the queue is full, or the wait was too long. May be cancelled at any moment.
+        Raises `QueueFull`, `QueueTimeout`. May be cancelled at any moment.
         """
         queue = self._queue(account)
         if not ahead and queue.is_full(self._queue_max):
             self._refused_full += 1
-            raise refusals.queue_full(queue.limit, queue.waiting, queue.pace.seconds(queue.waiting + 1))
-        arrived = self._clock()
-        slot = await queue.slot(min(self._queue_timeout, until - arrived), ahead=ahead)
+            raise QueueFull(queue.limit, queue.waiting, queue.retry_after.for_calls(queue.waiting + 1))
+        slot = queue.slot_now()
         if slot is None:
-            self._refused_late += 1
-            waited = self._clock() - arrived
-            raise refusals.queue_timeout(queue.limit, waited, queue.pace.seconds(queue.waiting + 1))
+            began = self._clock()
+            slot = await queue.slot(min(self._queue_timeout, until - began), ahead=ahead)
+            if slot is None:
+                self._refused_late += 1
+                waited = self._clock() - began
+                raise QueueTimeout(queue.limit, waited, queue.retry_after.for_calls(queue.waiting + 1))
         self._admitted += 1
         self._waited += slot.waited
         return slot
@@ -88,8 +92,9 @@ class Admission:
             self._refused_full,
             self._refused_late,
             self._waited,
-            self._leases.state() if self._leases else None,
             self._queue_max,
+            self._queue_timeout,
+            self._leases.state() if self._leases else None,
         )
 
     async def aclose(self) -> None:

@@ -1,12 +1,12 @@
 """Leases: one account's limit, kept in Redis for all workers.
 
 Every call under way holds a lease, a member of a sorted set scored with its expiry. Workers renew theirs; those of a
-worker that died expire. Whoever has to wait stands in a line of its own, one ticket a worker and account, first come
-first served: workers take turns, and a busy one can't starve another. All times are Redis' own.
+worker that died expire. Calls that wait are in a second sorted set, one ticket per worker and account, first come first
+served: workers take turns, and a busy one can't starve another. All times are Redis' own.
 
-Redis is never in a call's way: what it doesn't answer within the budget it isn't asked again until it answers a probe,
-and until then each worker's own count alone holds. Calls under way never lose their slot; whatever Redis has forgotten
-(flushed, restarted, paused) is written down again with the next renewal, even if the sum is past the limit then.
+A call never waits for a Redis that fails: once it hasn't answered within the budget, each worker's own count alone
+holds until a probe is answered. Calls under way keep their slot; what Redis has forgotten (flushed, restarted, paused)
+is written again with the next renewal, even if the sum is past the limit then.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..circuit import Circuit, CircuitPolicy, Transition, Verdict
+
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
@@ -31,18 +33,19 @@ LASTS = 15.0
 """Seconds after which the leases of a worker that died are free. Renewed every third of it."""
 
 BUDGET = 0.2
-"""Seconds that Redis may take for an answer; after them the worker's own limit holds alone."""
+"""Seconds that Redis may take for an answer; after that the worker's own limit holds alone."""
 
 PROBE_EVERY = 1.0
 """Seconds between probes while Redis doesn't answer."""
 
 TICKET_LASTS = 1.0
-"""Seconds after which a worker that no longer asks loses its place in the line."""
+"""Seconds after which a worker that no longer asks loses its place among those that wait."""
 
 ASK_FIRST, ASK_MOST = 0.05, 0.25
-"""Seconds between two questions of the first in the line, and of those far behind."""
+"""Seconds between two questions of the first ticket, and of those far behind."""
 
-# KEYS: the slots, the line, when each of the line was last seen (as an expiry).
+# KEYS: the slots, the tickets in order (called line: workers of the version before may share them), and until when
+# each ticket holds.
 # ARGV: limit, milliseconds that a lease and a ticket last, the id; then ids that were given back.
 # Returns -1: granted, else how many are before it. A question that was sent twice gets the same answer.
 _ASK = """
@@ -86,7 +89,7 @@ if tonumber(ARGV[2]) > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A place among the calls under way of one account, or a ticket for one. `id` is random."""
+    """The right to one of the calls under way of one account, or a ticket for it. `id` is random."""
 
     account: str
     id: str
@@ -94,7 +97,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeasesState:
-    """`answers`: whether Redis does; `held`: leases of this process; `failures`: questions without an answer."""
+    """`answers`: whether Redis answers; `held`: leases of this process; `failures`: questions without an answer."""
 
     answers: bool
     held: int
@@ -104,8 +107,7 @@ class LeasesState:
 class Leases:
     """This process's leases. Closes `client` when it is closed.
 
-    `lasts`, `budget`, `probe_every`: seconds, as the constants above. `clock` gives seconds that only grow, `jitter`
-    0..1.
+    `lasts`, `budget`, `probe_every`: seconds, as the constants above. `clock`: monotonic; `jitter`: from 0 to 1.
     """
 
     def __init__(
@@ -122,14 +124,15 @@ class Leases:
         self._script = client.register_script(_ASK)
         self._lasts = lasts
         self._budget = budget
-        self._probe_every = probe_every
         self._clock = clock
+        self._circuit = Circuit(CircuitPolicy(1, probe_every), clock, self._note_end)
         self._jitter = jitter
         self._waiting: set[Lease] = set()
         self._held: set[Lease] = set()
         self._returned: dict[Lease, float] = {}  # until when Redis may still know it
-        self._answers = True
         self._failures = 0
+        self._failure = ""
+        """The kind of the last failure, for the log."""
         self._renewal = clock()
         self._keeper: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
@@ -139,8 +142,8 @@ class Leases:
         self._closed = False
 
     def state(self) -> LeasesState:
-        """How it stands now."""
-        return LeasesState(self._answers, len(self._held), self._failures)
+        """The leases now."""
+        return LeasesState(not self._circuit.is_open, len(self._held), self._failures)
 
     def new(self, account: str) -> Lease:
         """A ticket for one slot of `account`, to be asked with. Must be given back, granted or not."""
@@ -151,7 +154,7 @@ class Leases:
 
         While Redis doesn't answer, every lease is granted: the caller's own count holds then.
         """
-        if self._answers and not self._closed:
+        if not self._circuit.is_open and not self._closed:
             self._waiting.add(lease)
             before = await self._ask(lease, limit)
             if before is not None and before >= 0:
@@ -166,7 +169,7 @@ class Leases:
         self._waiting.discard(lease)
         self._held.discard(lease)
         self._returned[lease] = self._clock() + self._lasts
-        if self._answers:
+        if not self._circuit.is_open:
             self._woken.set()
         self._keep_running()
 
@@ -181,6 +184,7 @@ class Leases:
         await self._quiet.wait()
         for lease in self._waiting | self._held:
             self.give_back(lease)
+        self._circuit.end_pause()
         await self._settle()
         with suppress(Exception):
             async with asyncio.timeout(self._budget):
@@ -193,7 +197,7 @@ class Leases:
         self._questions += 1
         self._quiet.clear()
         try:
-            before: int | None = await self._answer(self._script(_keys(lease.account), arguments))
+            before: int | None = await self._answer(lambda: self._script(_keys(lease.account), arguments))
         finally:
             self._questions -= 1
             if not self._questions:
@@ -202,30 +206,46 @@ class Leases:
             self._forget(returned)
         return before
 
-    async def _answer[T](self, question: Awaitable[T]) -> T | None:
-        """What Redis says within the budget, or None."""
+    async def _answer[T](self, question: Callable[[], Awaitable[T]]) -> T | None:
+        """What Redis says within the budget. `None`: it doesn't answer, or isn't asked after it didn't."""
+        permit = self._circuit.permit()
+        if permit is None:
+            return None
+        verdict = Verdict.UNKNOWN
         try:
             async with asyncio.timeout(self._budget):
-                return await question
+                answer = await question()
+            verdict = Verdict.UP
+            return answer
         except Exception as error:
             self._failures += 1
-            if self._answers:
-                # Only the type: a text may quote the URL.
-                logger.warning(
-                    "Redis doesn't answer (%s): hunyuan_concurrency holds for this process alone until it does",
-                    type(error).__name__,
-                )
-            self._answers = False
+            self._failure = type(error).__name__  # only the type: a text may quote the URL
+            verdict = Verdict.DOWN
             return None
+        finally:
+            permit.end(verdict)
 
-    # The keeper: one task that renews, gives back and probes, for as long as there is something to do.
+    def _note_end(self, _: Circuit, transition: Transition | None) -> None:
+        if transition is Transition.OPENED:
+            logger.warning(
+                "Redis doesn't answer (%s): hunyuan_concurrency holds for this process alone until it does",
+                self._failure,
+            )
+            self._woken.set()  # so that the keeper probes when the pause is over, not at the next renewal
+        elif transition is Transition.CLOSED:
+            # Leases may have been granted while the probe was on its way: it didn't tell of them.
+            self._renewal = self._clock()
+            self._woken.set()
+            logger.warning("Redis answers again: hunyuan_concurrency holds for all workers")
+
+    # The keeper: one task that renews, gives back and probes while there is something to do.
 
     def _keep_running(self) -> None:
         if not self._closed and (self._keeper is None or self._keeper.done()):
             self._keeper = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
-        while not self._closed and (self._held or self._returned or not self._answers):
+        while not self._closed and (self._held or self._returned or self._circuit.is_open):
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
                     await self._woken.wait()
@@ -233,21 +253,20 @@ class Leases:
             await self._settle()
 
     def _pause(self) -> float:
-        return max(0.0, self._renewal - self._clock()) if self._answers else self._probe_every
+        return self._circuit.pause_left() if self._circuit.is_open else max(0.0, self._renewal - self._clock())
 
     async def _settle(self) -> None:
         """Tell Redis what is held, when it is time to, and what was given back."""
         now = self._clock()
         self._returned = {lease: until for lease, until in self._returned.items() if until > now}
-        renewing = self._held.copy() if now >= self._renewal or not self._answers else set()
+        renewing = self._held.copy() if now >= self._renewal or self._circuit.is_open else set()
         returned = list(self._returned)
         if now >= self._renewal:
             self._renewal = now + self._lasts / 3
-        if not (renewing or returned) and self._answers:
+        if not (renewing or returned or self._circuit.is_open):
             return
-        if await self._answer(self._tell(renewing, returned)) is not None:
+        if await self._answer(lambda: self._tell(renewing, returned)) is not None:
             self._forget(returned)
-            self._back()
         # Given back while they were being renewed: that may have brought them to life again.
         for lease in renewing - self._held:
             self.give_back(lease)
@@ -269,14 +288,6 @@ class Leases:
     def _forget(self, returned: Iterable[Lease]) -> None:
         for lease in returned:
             self._returned.pop(lease, None)
-
-    def _back(self) -> None:
-        if not self._answers:
-            self._answers = True
-            # Leases may have been granted while the probe was on its way: it didn't tell of them.
-            self._renewal = self._clock()
-            self._woken.set()
-            logger.warning("Redis answers again: hunyuan_concurrency holds for all workers")
 
 
 def _keys(account: str) -> tuple[str, str, str]:

@@ -1,8 +1,8 @@
-"""The fair queue of one account: who is let in, and who is next.
+"""The fair queue of one account: first come, first served.
 
-A slot that comes back goes straight to the first waiter: it is never free for a moment in which a newcomer could
-take it. Every change (a slot comes back, the limit is raised, a waiter leaves) calls `advance`, which lets in whoever
-may come in by then.
+A slot that comes back goes straight to the first waiter: it is never free for a moment in which a new call could take
+it. Every change (a slot comes back, the limit is raised, a waiter leaves) calls `advance`, which lets in the waiters
+for which there is room by then.
 """
 
 from __future__ import annotations
@@ -14,28 +14,29 @@ from dataclasses import dataclass
 
 from .accounts import Account
 from .leases import Lease, Leases
-from .pace import Pace
+from .retry_after import RetryAfterEstimate
 
 
 class Slot:
     """The right to have one call under way. `waited`: the seconds it took to get it."""
 
-    __slots__ = ("_give_back", "waited")
+    __slots__ = ("_held", "_queue", "waited")
 
-    def __init__(self, give_back: Callable[[], None], waited: float) -> None:
-        self._give_back: Callable[[], None] | None = give_back
+    def __init__(self, queue: Queue, held: tuple[Leases, Lease] | None, waited: float) -> None:
+        self._queue: Queue | None = queue
+        self._held = held
         self.waited = waited
 
     def release(self) -> None:
         """Give it back: the first waiter has it at once. Idempotent, never raises, needs no await."""
-        give_back, self._give_back = self._give_back, None
-        if give_back is not None:
-            give_back()
+        queue, self._queue = self._queue, None
+        if queue is not None:
+            queue.take_back(self._held)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """How one account stands: calls under way, their limit (0: any number), calls waiting."""
+    """One account now: calls under way, their limit (0: any number), calls waiting."""
 
     account: str
     limit: int
@@ -46,15 +47,19 @@ class QueueState:
 @dataclass(slots=True, eq=False)
 class _Waiter:
     answer: asyncio.Future[Slot | None]
-    """None: it has waited long enough."""
+    """`None`: it has waited long enough."""
     since: float
+
+
+type _WaitingList = dict[_Waiter, None]
+"""In order. A dict, so that a waiter leaves from the middle without a search."""
 
 
 class Queue:
     """The calls of one account, under way and waiting.
 
-    `forget` is called when there are none of either. `clock` gives seconds that only grow. `leases`, if any, make the
-    limit hold over several workers, in addition to this process's own count.
+    `forget` is called when there are none of either. `clock`: monotonic, in seconds. `leases`, if any, make the limit
+    hold over several workers, in addition to this process's own count.
     """
 
     def __init__(
@@ -68,125 +73,132 @@ class Queue:
         self.name = account.name
         self.limit = account.limit
         self.leases = leases
-        self.pace = Pace(clock)
+        self.retry_after = RetryAfterEstimate(clock)
         self._forget = forget
         self._clock = clock
         self._under_way = 0
-        # Dicts for their order: who leaves from the middle costs no search.
-        self._ahead: dict[_Waiter, None] = {}
-        self._arrivals: dict[_Waiter, None] = {}
+        self._ahead: _WaitingList = {}
+        self._new: _WaitingList = {}
         self._drawing: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
     def state(self) -> QueueState:
-        """How it stands now."""
+        """The account now."""
         return QueueState(self.name, self.limit, self._under_way, self.waiting)
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
-        return len(self._ahead) + len(self._arrivals)
+        """Calls that wait."""
+        return len(self._ahead) + len(self._new)
 
     def is_full(self, most: int) -> bool:
-        """Whether one more arrival would have to wait behind `most` others.
+        """Whether one more new call would have to wait behind `most` others.
 
-        With leases, arrivals for which this process has room only wait for Redis: they don't count. Nor do those that
+        With leases, new calls for which this process has room only wait for Redis: they don't count. Nor do those that
         go ahead: they belong to requests that were let in already, and what was paid for these would be lost.
         """
-        return self.limit > 0 and len(self._arrivals) >= most + max(0, self.limit - self._under_way)
+        return self.limit > 0 and len(self._new) >= most + max(0, self.limit - self._under_way)
+
+    def slot_now(self) -> Slot | None:
+        """A slot, if there is room, no call waits and no lease is needed: without a future, a timer or an await."""
+        if not self._has_room or self._ahead or self._new or (self.leases is not None and self.limit):
+            return None
+        self._under_way += 1
+        return Slot(self, None, 0.0)
 
     async def slot(self, patience: float, *, ahead: bool) -> Slot | None:
-        """A slot, as soon as it is this call's turn; None after `patience` seconds. Cancelled, it leaves nothing."""
+        """A slot, as soon as it is this call's turn; `None` after `patience` seconds. Cancelled, it leaves nothing."""
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop.create_future(), self._clock())
-        line = self._ahead if ahead else self._arrivals
-        line[waiter] = None
+        waiting_list = self._ahead if ahead else self._new
+        waiting_list[waiter] = None
         self.advance()
-        alarm = loop.call_later(max(patience, 0.0), self._give_up, waiter, line)
+        timer = loop.call_later(max(patience, 0.0), self._give_up, waiter, waiting_list)
         try:
             return await waiter.answer
         except asyncio.CancelledError:
-            self._leave(waiter, line)
+            self._leave(waiter, waiting_list)
             raise
         finally:
-            alarm.cancel()
+            timer.cancel()
 
     def advance(self) -> None:
-        """Let in whoever may come in."""
+        """Let in the waiters for which there is room."""
         self._changed.set()
         if self.leases is None or not self.limit:
-            while self._has_room and self._hand_over(None, None):
+            while self._has_room and self._hand_over(None):
                 pass
         elif self._lender() is not None and (self._drawing is None or self._drawing.done()):
             self._drawing = asyncio.create_task(self._draw())
-            self._drawing.add_done_callback(lambda _: self._rest())
+            self._drawing.add_done_callback(lambda _: self._forget_if_idle())
+
+    def take_back(self, held: tuple[Leases, Lease] | None) -> None:
+        """A slot comes back; `Slot.release` calls this, once."""
+        self._under_way -= 1
+        self.retry_after.call_ended()
+        if held is not None:
+            leases, lease = held
+            leases.give_back(lease)
+        self.advance()
+        self._forget_if_idle()
 
     @property
     def _has_room(self) -> bool:
         return not self.limit or self._under_way < self.limit
 
-    def _hand_over(self, leases: Leases | None, lease: Lease | None) -> bool:
-        """Give a slot to the first waiter; False: there is none."""
-        for line, waiter in self._in_order():
-            del line[waiter]
-            if waiter.answer.done():  # cancelled in this very moment: its own task has yet to hear of it
+    def _hand_over(self, held: tuple[Leases, Lease] | None) -> bool:
+        """Give a slot to the first waiter; `False`: there is none."""
+        for waiting_list, waiter in self._in_order():
+            del waiting_list[waiter]
+            if waiter.answer.done():  # cancelled, but its own task has yet to run
                 continue
             self._under_way += 1
-            slot = Slot(lambda: self._take_back(leases, lease), self._clock() - waiter.since)
-            waiter.answer.set_result(slot)
+            waiter.answer.set_result(Slot(self, held, self._clock() - waiter.since))
             return True
         return False
 
-    def _in_order(self) -> Iterator[tuple[dict[_Waiter, None], _Waiter]]:
-        for line in (self._ahead, self._arrivals):
-            while line:
-                yield line, next(iter(line))
+    def _in_order(self) -> Iterator[tuple[_WaitingList, _Waiter]]:
+        for waiting_list in (self._ahead, self._new):
+            while waiting_list:
+                yield waiting_list, next(iter(waiting_list))
 
-    def _take_back(self, leases: Leases | None, lease: Lease | None) -> None:
-        self._under_way -= 1
-        self.pace.ended()
-        if leases is not None and lease is not None:
-            leases.give_back(lease)
-        self.advance()
-        self._rest()
-
-    def _give_up(self, waiter: _Waiter, line: dict[_Waiter, None]) -> None:
+    def _give_up(self, waiter: _Waiter, waiting_list: _WaitingList) -> None:
         """The waiter's time is over. Slot or none: one future, so that only one of the two can have happened."""
-        line.pop(waiter, None)
+        waiting_list.pop(waiter, None)
         if not waiter.answer.done():
             waiter.answer.set_result(None)
         self._changed.set()
-        self._rest()
+        self._forget_if_idle()
 
-    def _leave(self, waiter: _Waiter, line: dict[_Waiter, None]) -> None:
-        """The waiter was cancelled; a slot handed to it in the same moment goes on to the next one."""
-        line.pop(waiter, None)
+    def _leave(self, waiter: _Waiter, waiting_list: _WaitingList) -> None:
+        """The waiter was cancelled; a slot that it was given in the same moment goes to the next one."""
+        waiting_list.pop(waiter, None)
         answer = waiter.answer
         slot = answer.result() if answer.done() and not answer.cancelled() else None
         if slot is not None:
             slot.release()
         self._changed.set()
-        self._rest()
+        self._forget_if_idle()
 
-    def _rest(self) -> None:
+    def _forget_if_idle(self) -> None:
         drawing = self._drawing is not None and not self._drawing.done()
         if not self._under_way and not self.waiting and not drawing:
             self._forget(self)
 
-    # Leases: one task an account draws them for the whole line, so that a waiter that leaves never holds one.
+    # Leases: one task per account draws them for all its waiters, so that a waiter that leaves never holds one.
 
     def _lender(self) -> Leases | None:
-        """Where to draw a lease; None while nobody waits or this process is full by its own count."""
+        """Where to draw a lease; `None` while no call waits or this process is full by its own count."""
         return self.leases if self.limit and self.waiting and self._has_room else None
 
     async def _draw(self) -> None:
         while (leases := self._lender()) is not None:
             lease = leases.new(self.name)
-            if not (await self._won(leases, lease) and self._has_room and self._hand_over(leases, lease)):
+            if not (await self._granted(leases, lease) and self._has_room and self._hand_over((leases, lease))):
                 leases.give_back(lease)
 
-    async def _won(self, leases: Leases, lease: Lease) -> bool:
-        """Ask until the lease is granted; False: it isn't wanted any more."""
+    async def _granted(self, leases: Leases, lease: Lease) -> bool:
+        """Ask until the lease is granted; `False`: it isn't wanted any more."""
         while self._lender() is leases:
             self._changed.clear()
             pause = await leases.ask(lease, self.limit)

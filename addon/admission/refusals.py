@@ -1,4 +1,4 @@
-"""What a call gets that isn't let in: a 429 that says when to come back, and which option to change."""
+"""Calls that may not go: why, and the client's answer, a 429 that says when to come back and which option to change."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from ..exchange import Response
 from ..wire import proxy_errors
 
 
-class NotAdmitted(Exception):
-    """No slot, and no more waiting for one. `refusal` is what the client gets: a 429 with `Retry-After`."""
+class CallRefused(Exception):
+    """A call may not go now. `response`: the client's answer, with `Retry-After`."""
 
-    def __init__(self, refusal: Response) -> None:
-        super().__init__("not admitted")
-        self.refusal = refusal
-
-
-def queue_full(limit: int, waiting: int, retry_after: float) -> NotAdmitted:
-    """Too many wait already: code `proxy_queue_full`. `retry_after`: seconds."""
-    seconds = math.ceil(retry_after)
-    error = proxy_errors.QUEUE_FULL(limit=limit, waiting=waiting, seconds=seconds, retry_after=seconds)
-    return NotAdmitted(error.response())
+    def __init__(self, response: Response) -> None:
+        super().__init__("call refused")
+        self.response = response
 
 
-def queue_timeout(limit: int, waited: float, retry_after: float) -> NotAdmitted:
-    """It waited too long: code `proxy_queue_timeout`. `waited` and `retry_after`: seconds."""
-    seconds = math.ceil(retry_after)
-    error = proxy_errors.QUEUE_TIMEOUT(limit=limit, waited=waited, seconds=seconds, retry_after=seconds)
-    return NotAdmitted(error.response())
+class QueueFull(CallRefused):
+    """`waiting` calls wait already. `retry_after`: seconds."""
+
+    def __init__(self, limit: int, waiting: int, retry_after: float) -> None:
+        seconds = math.ceil(retry_after)
+        error = proxy_errors.QUEUE_FULL(limit=limit, waiting=waiting, seconds=seconds, retry_after=seconds)
+        super().__init__(error.response())
+
+
+class QueueTimeout(CallRefused):
+    """The call waited too long. `waited` and `retry_after`: seconds."""
+
+    def __init__(self, limit: int, waited: float, retry_after: float) -> None:
+        seconds = math.ceil(retry_after)
+        error = proxy_errors.QUEUE_TIMEOUT(limit=limit, waited=waited, seconds=seconds, retry_after=seconds)
+        super().__init__(error.response())

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 
 from .did_you_mean import suggestion
-from .options import OPTIONS, PREFIX, OptionError
+from .option import PREFIX, Option, OptionError
 
 
-def settle_given(deferred: MutableMapping[str, object]) -> list[str]:
+def settle_given(deferred: MutableMapping[str, object], options: Iterable[Option]) -> list[str]:
     """Check the `hunyuan_…` values in mitmproxy's `options.deferred`, and replace them by plain ones.
 
     Called before the options are declared. Without it a switch that is neither true nor false, an option without
     `=value` or one given twice would silently keep the addon from loading, and a misspelt name would be ignored
     (docs/facts/mitmproxy.md#option-types). Removes invalid ones and returns one line for each.
     """
-    options = {option.name: option for option in OPTIONS}
+    known = {option.name: option for option in options}
     problems = []
     for name in [name for name in deferred if name.startswith(PREFIX)]:
         given = deferred.pop(name)
-        if name not in options:
-            problems.append(f"{name}: there is no such option{suggestion(name, options)}")
+        if name not in known:
+            problems.append(f"{name}: there is no such option{suggestion(name, known)}")
             continue
         try:
-            deferred[name] = _settled(given, switch=options[name].type is bool)
+            deferred[name] = _settled(given, switch=known[name].type is bool)
         except ValueError as error:
             problems.append(f"{name}: {error}")
     return problems

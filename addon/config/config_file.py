@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mitmproxy import exceptions
-from mitmproxy.optmanager import OptManager
-from mitmproxy.utils import asyncio_utils
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from ..wire import safe_text
+from . import values as read_value
 from .did_you_mean import suggestion
-from .options import OPTIONS, PREFIX
-from .values import path as read_path
+from .option import PREFIX, Option, OptionError, option
+from .watched_file import WatchedFile
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -31,17 +26,22 @@ type Values = Mapping[str, Value]
 NAME = "hunyuan_config"
 """The option that names the file."""
 
-INTERVAL = 0.5
-"""Seconds between two checks of the file. It is read when two checks in a row find the same new version."""
-
-DEFAULTS: Values = {option.name: option.default for option in OPTIONS}
-"""The options' defaults."""
-
 _REFUSED = "%s: %s Nothing of it was taken, the settings stay as they are."
 _MAX_BYTES = 1 << 16
 _SCALARS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "bool", "int", "float", "null", "timestamp"))
 _NULL = "tag:yaml.org,2002:null"
 _SECRET = re.compile(r"(key|token|secret|passw\w*)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ConfigFileSettings:
+    """The file of options."""
+
+    config: Path | None = option(
+        "",
+        "YAML file with these options, watched while the proxy runs; --set wins over it.",
+        read_value.optional(read_value.path),
+    )
 
 
 class ConfigError(ValueError):
@@ -156,140 +156,106 @@ def given_on_command_line(deferred: Mapping[str, object]) -> frozenset[str]:
 class Layers:
     """The sources of an option's value: the command line, then the file, then config.yaml, then the default."""
 
-    given: frozenset[str] = frozenset()
-    """Names of the options on the command line."""
-    beneath: Values = field(default_factory=dict)
+    defaults: Values
+    command_line: frozenset[str] = frozenset()
+    """Names of the options given by `--set`."""
+    mitmproxy_config: Values = field(default_factory=dict)
     """Values in mitmproxy's config.yaml."""
-    said: Values = field(default_factory=dict)
+    file: Values = field(default_factory=dict)
     """Values last applied from the file."""
 
-    def under(self, said: Values) -> dict[str, Value]:
-        """The option values to apply for the file's content `said`.
+    def effective(self, file: Values) -> dict[str, Value]:
+        """The option values to apply for this content of the file.
 
         Options removed from the file fall back to config.yaml or the default.
         """
-        gone = {name: self.beneath.get(name, DEFAULTS[name]) for name in self.said}
-        return {name: value for name, value in {**gone, **said}.items() if name not in self.given}
+        removed = {name: self.mitmproxy_config.get(name, self.defaults[name]) for name in self.file}
+        return {name: value for name, value in {**removed, **file}.items() if name not in self.command_line}
 
 
-type Seen = tuple[Path | None, tuple[int, ...] | None]
-"""A file and its version; `None`: no file is named, or it doesn't exist."""
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """mitmproxy's options, as the file needs them."""
 
-_NOTHING: Seen = (None, None)
-
-
-def look_at(file: Path | None) -> Seen:
-    """The current version of `file`. Follows symbolic links: Kubernetes updates a mounted file by its link."""
-    try:
-        stat = os.stat(file) if file else None
-    except OSError:
-        stat = None
-    # With ctime: a chmod may have made the file readable.
-    version = stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-    return file, version
+    deferred: MutableMapping[str, object]
+    """Values for options that aren't declared yet."""
+    get: Callable[[str], object]
+    """The value of an option."""
+    update: Callable[[Values], None]
+    """Change options together. Raises `OptionError` where a value is refused: none has changed then."""
 
 
 class ConfigFile:
-    """Applies the file to mitmproxy's options until the process ends. A hot reload doesn't restart it."""
+    """Applies the file to mitmproxy's options until the process ends. A hot reload doesn't restart it.
 
-    def __init__(self) -> None:
-        self._options: OptManager | None = None
+    `options`: those that the file may set.
+    """
+
+    def __init__(self, options: Iterable[Option]) -> None:
+        self._defaults: Values = {option.name: option.default for option in options}
+        self._host: HostOptions | None = None
         """`None` before `begin`."""
-        self._layers = Layers()
-        self._file: Path | None = None
-        self._seen: Seen = _NOTHING
-        """Version at the last check."""
-        self._dealt_with: Seen | None = _NOTHING
-        """Version last read, or refused. `None`: read the next stable version, whichever it is."""
-        self._task: asyncio.Task[None] | None = None
+        self._layers = Layers(self._defaults)
+        self._file = WatchedFile(None, lambda file: read_file(file, self._defaults))
 
-    def begin(self, options: OptManager, given: frozenset[str]) -> list[str]:
-        """Add the file's values to the deferred ones of `options`, before mitmproxy applies these.
+    def begin(self, host: HostOptions, command_line: frozenset[str]) -> list[str]:
+        """Add the file's values to the deferred ones of `host`, before mitmproxy applies these.
 
-        `given`: the options that came by `--set`. Returns a line for each problem. Reads the file synchronously: no
+        `command_line`: the options given by `--set`. Returns a line for each problem. Reads the file synchronously: no
         client is served yet. Does nothing at a hot reload.
         """
-        if self._options is not None:
+        if self._host is not None:
             return []
-        self._options = options
-        waiting = {name: value for name, value in options.deferred.items() if isinstance(value, str | bool)}
-        beneath = {name: value for name, value in waiting.items() if name in DEFAULTS and name not in given}
-        self._layers = Layers(given, beneath)
+        self._host = host
+        waiting = {name: value for name, value in host.deferred.items() if isinstance(value, str | bool)}
+        mitmproxy_config = {
+            name: value for name, value in waiting.items() if name in self._defaults and name not in command_line
+        }
+        self._layers = Layers(self._defaults, command_line, mitmproxy_config)
         if not waiting.get(NAME):
             return []
-        self._file = read_path(str(waiting[NAME]))
-        self._seen = self._dealt_with = look_at(self._file)
+        path = read_value.path(str(waiting[NAME]))
         try:
-            said = read_file(self._file, DEFAULTS)
+            values = self._file.load(path)
         except ConfigError as error:
-            return [f"{NAME}: {self._file}: {error}"]
-        options.deferred.update(self._layers.under(said))
-        self._layers.said = said
+            return [f"{NAME}: {path}: {error}"]
+        host.deferred.update(self._layers.effective(values))
+        self._layers.file = values
         return []
 
     def follow(self, file: Path | None) -> None:
         """Watch `file` from now on. `None`: watch none, and undo the values of the last one."""
-        self._file = file
-
-    def start(self) -> None:
-        """Start the watching task, unless it runs. Needs a running event loop."""
-        if self._task is None or self._task.done():
-            self._task = asyncio_utils.create_task(self._watch(), name="hunyuan-fix watches a file", keep_ref=True)
-
-    def stop(self) -> None:
-        """Stop watching."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(INTERVAL)
-            try:
-                await self.look()
-            except Exception as error:
-                logger.error("%s could not be looked at: %s", self._file, safe_text.traceback_without_text(error))
+        self._file.path = file
 
     async def look(self) -> None:
-        """Check the file once; read it if it is new and unchanged since the last check."""
-        before, self._seen = self._seen, look_at(self._file)
-        # A version that differs from the last check's may be half written.
-        if self._seen == self._dealt_with or self._seen != before:
+        """Look at the file once, and apply it if it has changed."""
+        if (found := await self._file.look()) is None:
             return
-        self._dealt_with = seen = self._seen
-        file, version = seen
-        if file is None:
-            self._take({}, f"no {NAME}")
-        elif version is None:
-            logger.warning("%s is not there: the settings stay as they are.", file)
+        path = self._file.path
+        if found.content is not None:
+            self._apply(found.content, str(path))
+        elif found.error is not None:
+            logger.error(_REFUSED, path, _sentence(found.error))
+        elif path is None:
+            self._apply({}, f"no {NAME}")
         else:
-            await self._read(file, seen)
+            logger.warning("%s is not there: the settings stay as they are.", path)
 
-    async def _read(self, file: Path, seen: Seen) -> None:
+    def _apply(self, values: Values, file: str) -> None:
+        if self._host is None:
+            return
+        host, effective = self._host, self._layers.effective(values)
+        changes = {name: value for name, value in effective.items() if host.get(name) != value}
         try:
-            said = await asyncio.to_thread(read_file, file, DEFAULTS)
-        except ConfigError as error:
+            host.update(changes)
+        except OptionError as error:
             logger.error(_REFUSED, file, _sentence(error))
             return
-        if look_at(self._file) == seen:
-            self._take(said, str(file))
-        else:
-            self._dealt_with = None
-
-    def _take(self, said: Values, file: str) -> None:
-        if self._options is None:
-            return
-        wanted = self._layers.under(said)
-        changes = {name: value for name, value in wanted.items() if getattr(self._options, name) != value}
-        try:
-            self._options.update(**changes)
-        except exceptions.OptionsError as error:
-            logger.error(_REFUSED, file, _sentence(error))
-            return
-        self._layers.said = said
-        outdone = sorted(self._layers.given & said.keys())
+        self._layers.file = values
+        overridden = sorted(self._layers.command_line & values.keys())
         logger.info(
             "%s: changed %s%s.",
             file,
             ", ".join(sorted(changes)) or "nothing",
-            f"; --set wins for {', '.join(outdone)}" if outdone else "",
+            f"; --set wins for {', '.join(overridden)}" if overridden else "",
         )

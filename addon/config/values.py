@@ -55,13 +55,14 @@ def name(text: str) -> str:
     return text
 
 
-def choice(*choices: str) -> Callable[[str], str]:
+def choice[C: str](*choices: C) -> Callable[[str], C]:
     """One of `choices`."""
 
-    def read(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"accepted are {', '.join(choices)}")
-        return text
+    def read(text: str) -> C:
+        for accepted in choices:
+            if text == accepted:
+                return accepted
+        raise ValueError(f"accepted are {', '.join(choices)}")
 
     return read
 

@@ -10,9 +10,9 @@ from mitmproxy import http
 
 from ..access import cors
 from ..answers import streamed, whole, whole_body
-from ..config.options import Settings
 from ..dialects import DIALECTS
 from ..exchange import Exchange, Response
+from ..options import Settings
 from ..pipeline import Pipeline
 from ..relay import OWN_HEADER, TRIES_HEADER
 from ..runtime import Runtime
@@ -134,9 +134,9 @@ class Answers:
                     response.content = body
             mark(response, exchange)
         except (Abandoned, asyncio.CancelledError):
-            pass  # the process ends: the answer passes as it came
+            pass  # the process ends: the answer passes unchanged
         except Exception as error:
-            self._runtime.failed("An answer could not be repaired and passes as it came", error)
+            self._runtime.failed("An answer could not be repaired and passes unchanged", error)
         exchange.milliseconds += (time.perf_counter() - started) * 1000
 
     @staticmethod

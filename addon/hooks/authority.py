@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mitmproxy.certs import CertStore
+
+from ..config import operating_system
 
 NAME = "mitmproxy"
 KEY_SIZE = 2048
@@ -120,24 +121,8 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _locked(file: BinaryIO) -> bool:
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _locked(file: BinaryIO) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True  # a file system without locks: continue without
-        return True
+def _locked(file: BinaryIO) -> bool:
+    try:
+        return operating_system.lock(file.fileno())
+    except OSError:
+        return True  # a file system without locks: continue without

@@ -16,12 +16,15 @@ from mitmproxy.proxy.layers.modes import Socks5AuthData
 
 from .. import profiles
 from ..access import callers
-from ..config.options import Settings
+from ..options import Settings
 from ..route import Routes
 from ..runtime import Runtime
 from ..wire import host_names
 from . import authority, proxy_modes
-from .mitmproxy_options import option
+from .log_handlers import QuietConnections
+from .mitmproxy_internals import logs
+from .mitmproxy_internals.connections import replace_reader
+from .mitmproxy_internals.options import option
 from .process import Process
 from .starting import LateReader
 
@@ -66,11 +69,11 @@ class Connections:
 
     def __init__(self, in_force: InForce) -> None:
         self._in_force = in_force
-        self._quiet = host_names.QuietConnections(self._foreign)
+        self._quiet = QuietConnections(self._foreign)
 
     def running(self) -> None:
         """Keep other hosts out of the log; warn about reverse ports whose target isn't repaired or is shut down."""
-        logging.getLogger(host_names.QUIET_LOGGER).addFilter(self._quiet)
+        logging.getLogger(logs.CONNECTIONS).addFilter(self._quiet)
         for target in self._reverse_targets():
             if not self._known(target):
                 logger.warning(
@@ -83,12 +86,12 @@ class Connections:
 
     def done(self) -> None:
         """Undo `running`, at the end or at a hot reload."""
-        logging.getLogger(host_names.QUIET_LOGGER).removeFilter(self._quiet)
+        logging.getLogger(logs.CONNECTIONS).removeFilter(self._quiet)
 
     def client_connected(self, client: Client) -> Awaitable[None] | None:
         """Hold connections during startup; reject remote ones until the listener is bound to this machine."""
         if proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0]):
-            self._in_force.runtime.outsiders.arrived(client)
+            self._in_force.runtime.unauthenticated.add(client)
         if proxy_modes.is_exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
         elif not self._in_force.process.starting.over:
@@ -99,20 +102,19 @@ class Connections:
         client.error = await self._in_force.process.starting.wait()
         proxyserver = ctx.master.addons.get("proxyserver")
         handler = proxyserver.connections.get(client.id) if proxyserver else None
-        if handler is not None and client in handler.transports:
-            connection = handler.transports[client]
-            connection.reader = LateReader(connection.reader)
+        if handler is not None:
+            replace_reader(handler, LateReader)
 
     def socks5_auth(self, data: Socks5AuthData) -> None:
         """Exchange a client that proxyauth, which runs before scripts, has accepted."""
         if data.valid:
-            self._in_force.runtime.outsiders.known(data.client_conn)
+            self._in_force.runtime.unauthenticated.remove(data.client_conn)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """Refuse tunnels of unknown clients to other hosts: this isn't an open proxy."""
         client, signed_in = flow.client_conn, "proxyauth" in flow.metadata
         if signed_in:
-            self._in_force.runtime.outsiders.known(client)
+            self._in_force.runtime.unauthenticated.remove(client)
         if flow.response is None:
             refusal = callers.tunnel_refused(
                 signed_in=signed_in,
@@ -124,7 +126,7 @@ class Connections:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP."""
-        if self._in_force.requires_token and data.client in self._in_force.runtime.outsiders:
+        if self._in_force.requires_token and data.client in self._in_force.runtime.unauthenticated:
             data.server.error = _NOT_SHOWN
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mitmproxy import http
 from mitmproxy.connection import Server
 
-from ..relay.job import RELAY_HEADER
-from ..relay.server import LOOPBACK
+from ..relay.job import LOOPBACK, RELAY_HEADER
+from .mitmproxy_internals import flows
 
 KEY = "hunyuan_fix_detour"
 """The key in `flow.metadata`. Plain data, so that the flow can be saved (docs/facts/mitmproxy.md#metadata)."""
@@ -27,8 +27,8 @@ def divert(flow: http.HTTPFlow, port: int, secret: str) -> None:
         "port": request.port,
         "added": [RELAY_HEADER, _LENGTH] if unframed else [RELAY_HEADER],
     }
-    # Not request.host and request.port: those would rewrite the host header too.
-    request.scheme, request.data.host, request.data.port = "http", LOOPBACK, port
+    request.scheme = "http"
+    flows.send_to(request, LOOPBACK, port)
     request.headers[RELAY_HEADER] = secret
     # What HTTP/2 needs not say and may send, mitmproxy doesn't put into HTTP/1.1: there the body would be taken for
     # the next request, and trailers make it crash.
@@ -44,6 +44,7 @@ def restore(flow: http.HTTPFlow) -> None:
     if real is None:
         return
     request = flow.request
-    request.scheme, request.data.host, request.data.port = real["scheme"], real["host"], real["port"]
+    request.scheme = real["scheme"]
+    flows.send_to(request, real["host"], real["port"])
     for name in real["added"]:
         request.headers.pop(name, None)

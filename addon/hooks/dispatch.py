@@ -8,17 +8,17 @@ from __future__ import annotations
 import time
 
 from mitmproxy import http
-from mitmproxy.flow import Error
 
 from .. import admission, profiles
-from ..config.options import Settings
+from ..circuit import Verdict
 from ..exchange import Exchange, Response
-from ..relay import Course, Job, Relay
+from ..options import Settings
+from ..relay import Job, JobProgress, Relay
 from ..steps.base import PATIENCE
-from ..upstream.circuit_breaker import Verdict
-from ..upstream.gate import Gate, Passage, TurnedAway
+from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import verdict
 from . import detour
+from .mitmproxy_internals import flows
 
 
 class Dispatcher:
@@ -27,9 +27,9 @@ class Dispatcher:
     def __init__(self, gate: Gate, relay: Relay) -> None:
         self._gate = gate
         self._relay = relay
-        self._passages: dict[str, Passage] = {}
+        self._permits: dict[str, CallPermit] = {}
         """By flow id."""
-        self._jobs: dict[str, tuple[str, Course]] = {}
+        self._jobs: dict[str, tuple[str, JobProgress]] = {}
         """Secrets of relay jobs, and what becomes of these, by flow id."""
 
     async def dispatch(
@@ -48,7 +48,7 @@ class Dispatcher:
         if settings.retry == "all":
             await self._relay.start()
             # Whoever looks at the flow, or saves it, while it waits for its answer finds the real place, and no secret.
-            course = Course(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
+            progress = JobProgress(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
             job = Job(
                 url=request.url,
                 upstream=exchange.base_url,
@@ -62,37 +62,37 @@ class Dispatcher:
                 until=until,
                 ahead=ahead,
                 max_body=settings.max_body,
-                course=course,
+                progress=progress,
             )
             secret = self._relay.take(job)
-            self._jobs[flow.id] = secret, course
+            self._jobs[flow.id] = secret, progress
             detour.divert(flow, self._relay.port, secret)
             return None
         try:
-            passage = await self._gate.enter(exchange.base_url, account, until=until, ahead=ahead)
-        except TurnedAway as turned_away:
-            return turned_away.refusal
-        self._passages[flow.id] = passage
+            permit = await self._gate.enter(exchange.base_url, account, until=until, ahead=ahead)
+        except CallRefused as refused:
+            return refused.response
+        self._permits[flow.id] = permit
         return None
 
     def answered(self, flow: http.HTTPFlow) -> None:
         """The answer of `flow` begins: the breaker hears of it, and a detour by the relay isn't shown any more."""
         detour.restore(flow)
-        passage = self._passages.get(flow.id)
-        if passage is not None and flow.response is not None:
-            # Now, not at the end of a long stream: a probe's answer decides for everybody who waits.
-            passage.tell(verdict(flow.response.status_code))
+        permit = self._permits.get(flow.id)
+        if permit is not None and flow.response is not None:
+            # Now, not at the end of a long stream: a probe's answer decides for all calls that wait.
+            permit.tell(verdict(flow.response.status_code))
 
     def released(self, flow: http.HTTPFlow, exchange: Exchange | None) -> None:
         """The exchange of `flow` is over: give back its slot, and tell the breaker what came of it."""
         detour.restore(flow)
         if job := self._jobs.pop(flow.id, None):
-            secret, course = job
+            secret, progress = job
             self._relay.forget(secret)
             if exchange is not None:
-                exchange.queued = course.waited * 1000
-        if passage := self._passages.pop(flow.id, None):
-            passage.leave(_verdict(flow))
+                exchange.queued = progress.waited * 1000
+        if permit := self._permits.pop(flow.id, None):
+            permit.leave(_verdict(flow))
 
     def is_relayed(self, flow: http.HTTPFlow) -> bool:
         """Whether the call of `flow` is with the relay."""
@@ -101,17 +101,11 @@ class Dispatcher:
     @property
     def under_way(self) -> int:
         """Exchanges that hold a slot or are with the relay."""
-        return len(self._passages) + len(self._jobs)
+        return len(self._permits) + len(self._jobs)
 
 
 def _verdict(flow: http.HTTPFlow) -> Verdict:
     """What the end of `flow` says about the endpoint."""
     if flow.response is not None:
         return verdict(flow.response.status_code)
-    said = flow.error.msg if flow.error else ""
-    client_left = flow.client_conn.timestamp_end is not None or "client" in said.lower()
-    if client_left or said in ("", Error.KILLED_MESSAGE):
-        return Verdict.UNKNOWN
-    # mitmproxy's own words for a failed connection are as many as systems have errors; what is left here is no
-    # answer though the client still waits for one.
-    return Verdict.DOWN
+    return Verdict.DOWN if flows.endpoint_failed(flow) else Verdict.UNKNOWN

@@ -1,17 +1,18 @@
-"""Shutdown: exchanges under way end in peace, new ones are sent elsewhere, and nobody waits for ever."""
+"""Graceful shutdown: finish active exchanges, refuse new ones with 503, stop after `hunyuan_drain_timeout`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mitmproxy import http
-from mitmproxy.proxy.layer import Layer
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
+
+from .mitmproxy_internals import connections
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -122,31 +123,13 @@ class _Answer:
 
     @classmethod
     def to(cls, flow: http.HTTPFlow, handler: ConnectionHandler) -> _Answer:
-        connection = handler.transports.get(handler.client)
-        writer = connection.writer if connection else None
-        transport = writer.transport if isinstance(writer, asyncio.StreamWriter) else None
-        return cls(flow.request.is_http2, weakref.ref(flow), weakref.ref(handler), transport)
+        return cls(flow.request.is_http2, weakref.ref(flow), weakref.ref(handler), connections.transport(handler))
 
     @property
     def is_sent(self) -> bool:
         flow, handler = self.flow(), self.handler()
         if flow is not None and flow.live:
             return False
-        if self.http2 and handler is not None and any(map(_holds_back, _layers(handler.layer))):
+        if self.http2 and handler is not None and connections.holds_back(handler):
             return False
         return self.transport is None or not self.transport.get_write_buffer_size()
-
-
-def _layers(layer: Layer) -> Iterator[Layer]:
-    """`layer` and those within it."""
-    yield layer
-    for value in vars(layer).values():
-        for part in list(value.values()) if isinstance(value, dict) else [value]:
-            if isinstance(part, Layer):
-                yield from _layers(part)
-
-
-def _holds_back(layer: Layer) -> bool:
-    """Whether an HTTP/2 connection has bytes for which its client has not yet opened the window."""
-    http2 = getattr(layer, "h2_conn", None)
-    return http2 is not None and not http2.config.client_side and any(http2.stream_buffers.values())

@@ -9,6 +9,7 @@ from mitmproxy import http
 from ..exchange import KEY, Exchange, printable
 from ..route import Route
 
+_AT_FIRST = ("profile", "dialect", "base_url", "successors", "method", "path", "mode")
 _under_way: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
 
 
@@ -25,7 +26,8 @@ def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair") -> Exc
         headers=flow.request.headers,
     )
     _under_way[flow] = exchange
-    save(flow, exchange)
+    # What differs from the default by now: the rest is read as if it stood there.
+    flow.metadata[KEY] = {name: getattr(exchange, name) for name in _AT_FIRST}
     return exchange
 
 

@@ -10,8 +10,8 @@ from mitmproxy.utils import asyncio_utils
 
 from ..access.rate_limits import RateLimits, estimated_tokens
 from ..exchange import AnswerPlan, Exchange
-from ..observe import log
-from ..observe.statistics import Statistics
+from ..observe import log, statistics
+from ..observe.metrics import Metrics
 from ..pipeline import Pipeline
 from ..steps.base import Outcome
 from ..views import marks
@@ -25,10 +25,10 @@ logger = logging.getLogger("hunyuan_fix")
 class Finisher:
     """Ends the exchanges that have begun. Flows that were read from a file have ended already."""
 
-    def __init__(self, dispatcher: Dispatcher, limits: RateLimits) -> None:
+    def __init__(self, dispatcher: Dispatcher, limits: RateLimits, metrics: Metrics) -> None:
         self._dispatcher = dispatcher
         self._limits = limits
-        self.statistics = Statistics()
+        self._metrics = metrics
         self.colours = False
         """The log may carry colours."""
         self._redaction = Redaction()
@@ -52,10 +52,10 @@ class Finisher:
             exchange.written = True
             pipeline.done(exchange, _outcome(flow, exchange, outcome))
             if exchange.profile or exchange.answered:
-                self.statistics.count(exchange)
+                statistics.count(self._metrics, exchange)
                 logger.info("%s", log.line(exchange, outcome, colours=self.colours))
             # What was needed on the way is let go: mitmweb keeps flows for as long as it runs.
-            exchange.chat, exchange.headers, exchange.plan = {}, {}, AnswerPlan()
+            exchange.chat, exchange.headers, exchange.plan, exchange.demands = {}, {}, AnswerPlan(), None
             exchanges.save(flow, exchange)
         if redact:
             self._redaction.redact(flow)
@@ -72,7 +72,7 @@ class Finisher:
         if not exchange.client or response is None or response.status_code >= 400:
             return
         if exchange.answered and not exchange.tokens:
-            return  # nobody was asked; the joined answers of an embeddings request name what they have used
+            return  # no endpoint was called; the joined answers of an embeddings request have their usage
         sent, received = len(flow.request.raw_content or b""), len(response.raw_content or b"")
         tokens = exchange.tokens or estimated_tokens(sent, received, streamed=exchange.streamed)
         charging = self._limits.charge(exchange.client, tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from ..config.options import Settings
+from ..options import Settings
 from ..runtime import Runtime
 from .dispatch import Dispatcher
 from .draining import Draining
@@ -18,7 +18,7 @@ class Process:
     def __init__(self, settings: Settings) -> None:
         self.runtime = Runtime(settings)
         self.dispatcher = Dispatcher(self.runtime.gate, self.runtime.relay)
-        self.finisher = Finisher(self.dispatcher, self.runtime.limits)
+        self.finisher = Finisher(self.dispatcher, self.runtime.limits, self.runtime.metrics)
         self.starting = Starting()
         self.draining = Draining()
 

@@ -6,9 +6,12 @@ import asyncio
 import re
 from collections.abc import Iterable, MutableMapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from mitmproxy import http
+
+from .mitmproxy_internals import flows
+from .mitmproxy_internals.flows import Fields
 
 REDACTED = "[redacted]"
 
@@ -23,8 +26,6 @@ _KNOWN_NAMES = 512
 """Header names that are remembered: every exchange has the same few."""
 _PAUSE = 0.2
 """Seconds between two looks at whether an answer has been sent: mitmproxy has no hook for that."""
-
-type Fields = tuple[tuple[bytes, bytes], ...]
 
 
 class Redaction:
@@ -47,7 +48,8 @@ class Redaction:
         if redacted(fields) == fields:
             return
         if flow.live:
-            response.headers = _Unsent(fields)
+            # They are still to be sent, whole.
+            response.headers = flows.UnsavedHeaders(fields, redacted)
             self._unsent.add(flow)
             self._look_later(flow)
         else:
@@ -68,15 +70,8 @@ class Redaction:
             self._look_later(flow)
         else:
             self._unsent.discard(flow)
-            _redact_all_but_answer(flow)  # who held the answer back may have edited it, which made a backup
+            _redact_all_but_answer(flow)  # a person may have held the answer back and edited it, which made a backup
             _redact_answer(flow)
-
-
-class _Unsent(http.Headers):
-    """Headers that are still to be sent: whole in themselves, redacted in a copy, a backup and a file."""
-
-    def get_state(self) -> Fields:
-        return redacted(self.fields)
 
 
 def redacted(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
@@ -107,11 +102,9 @@ def _path(target: bytes) -> bytes:
 def _redact_all_but_answer(flow: http.HTTPFlow) -> None:
     request = flow.request
     request.headers = http.Headers(redacted(request.headers.fields))
-    request.data.path = _path(request.data.path)
+    flows.rewrite_path(request, _path)
     _redact_metadata(flow.metadata)
-    # There is no public way to the backup. Its type says flow, but what it holds is a flow's state.
-    backup = cast(MutableMapping[str, Any] | None, flow._backup)
-    if backup:
+    if backup := flows.backup(flow):
         for message in filter(None, (backup.get("request"), backup.get("response"))):
             message["headers"] = redacted(message["headers"])
         backup["request"]["path"] = _path(backup["request"]["path"])

@@ -7,7 +7,6 @@ would fail, log an error and end the start: a proxy whose clients keep retrying 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -15,6 +14,8 @@ import mitmproxy_rs
 from mitmproxy.addons.errorcheck import ErrorCheck
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
+
+from .mitmproxy_internals import start
 
 MOST = 1000
 """Clients that may wait at the same time."""
@@ -63,7 +64,7 @@ class Starting:
         """
         if self.over or self._watch is not None:
             return
-        check = _errorcheck(master)
+        check = start.errorcheck(master)
         if check is None:
             self._finish()
         else:
@@ -73,7 +74,7 @@ class Starting:
 
     async def _until_over(self, check: ErrorCheck, failed: Callable[[], Awaitable[None]]) -> None:
         try:
-            while check.logger in logging.getLogger().handlers:  # noqa: ASYNC110 - ErrorCheck.finish takes it out
+            while not start.is_over(check):  # noqa: ASYNC110 - mitmproxy has no hook for it
                 await asyncio.sleep(_PAUSE)
         except asyncio.CancelledError:
             await failed()
@@ -106,17 +107,12 @@ class Starting:
         an interpreter that is shutting down. CPython up to 3.13 unwinds such a thread through its Rust frames, and the
         process crashes (SIGSEGV, python/cpython#87135).
         """
-        check = _errorcheck(master)
+        check = start.errorcheck(master)
         if self.over or check is None:
             return
-        if check.repeat_errors_on_stderr:  # where mitmproxy's console hides the log
+        if start.hides_the_log(check):  # where mitmproxy's console hides the log
             sys.stderr.write("".join(f"{problem}\n" for problem in problems))
         if task := asyncio.current_task():
             # SystemExit passes through the task that loads the script; asyncio would log that it was never retrieved.
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         sys.exit(1)
-
-
-def _errorcheck(master: Master) -> ErrorCheck | None:
-    check: ErrorCheck | None = master.addons.get("errorcheck")
-    return check

@@ -1,6 +1,6 @@
 """The data of one image, in any spelling that clients send: base64 or percent-encoded, bare or in a data URL.
 
-An image is known by its first bytes; what its label says is often wrong (BerriAI/litellm#8594). Pure.
+An image is recognised by its first bytes: its declared type is often wrong (BerriAI/litellm#8594). Pure.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SIGNATURES = (
     (re.compile(rb"GIF8[79]a"), "image/gif"),
 )
 _HEAD_LENGTH = 16  # base64 characters, a multiple of 4: the 12 bytes that the longest signature needs
-_SPELT_HEAD = 128  # characters that hold those 16, whatever stands between them
+_SPELT_HEAD = 128  # characters that hold those 16, with what may stand between them
 _DECODE_STEP = 1 << 18
 """Base64 characters decoded at once: `binascii` keeps the interpreter lock, so one step is what a thread may cost
 the event loop (well under 1 ms)."""
@@ -33,7 +33,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 class BadImage(ValueError):
-    """An image that can't be sent. `reason` is a key of `Texts.image_reasons`."""
+    """An image that can't be sent. `reason`: a key of `Texts.image_reasons`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -41,24 +41,24 @@ class BadImage(ValueError):
 
 
 def is_remote(source: str) -> bool:
-    """The image is named by an http(s) URL: what it shows may change."""
+    """Whether the image is named by an http(s) URL, whose content may change."""
     return _HTTP_URL.match(source) is not None
 
 
 def is_data_url(source: str) -> bool:
-    """Whether `source` begins as a data URL does, percent-encoded or not."""
+    """Whether `source` begins like a data URL, percent-encoded or not."""
     return _DATA_URL.match(source) is not None
 
 
 def is_labelled(source: str) -> bool:
-    """Whether `source` is a data URL that says that it holds an image."""
+    """Whether `source` is a data URL with the MIME type of an image."""
     return is_data_url(source) and "image/" in _plain(source[:64]).lower()
 
 
 def kind(payload: str) -> str | None:
-    """The MIME type of the image whose base64 `payload` begins with; `None` if it is none. Looks at no more than that.
+    """The MIME type of the image in the base64 `payload`, by its first bytes alone; `None`: it is no image.
 
-    White space, URL-safe letters, percent signs and JSON escapes are read as what they stand for.
+    White space, URL-safe letters, percent signs and JSON escapes are decoded.
     """
     try:
         return _signed(binascii.a2b_base64(_canonical(payload[:_SPELT_HEAD])[:_HEAD_LENGTH], strict_mode=True))
@@ -77,7 +77,7 @@ def source_kind(source: str) -> str | None:
 
 
 def from_numbers(numbers: Sequence[object]) -> str | None:
-    """A data URL of the image whose bytes are listed as `numbers`, as JSON shows a buffer; `None` if it is none."""
+    """A data URL of the image whose bytes are the list `numbers`, as JSON shows a buffer; `None`: it is no image."""
     try:
         if _signed(bytes(numbers[:_HEAD_LENGTH])) is None:  # type: ignore[arg-type]
             return None
@@ -87,18 +87,18 @@ def from_numbers(numbers: Sequence[object]) -> str | None:
 
 
 def digest(source: str) -> bytes:
-    """SHA-256 of the image: of its standard base64, however it is spelt; of any other source as sent."""
+    """SHA-256 of the image's standard base64, whatever its spelling; of any other source, of the source itself."""
     payload = None if is_remote(source) else _payload(source)
     return hashlib.sha256((source if payload is None else payload).encode("utf-8", "surrogatepass")).digest()
 
 
 def sendable_url(source: str, max_bytes: int) -> str:
-    """The URL to give to the vision model: `source` itself, or a data URL mended so that it can be read.
+    """The URL for the vision model: `source` itself, or a data URL in its standard form.
 
-    Mended is every spelling, and a MIME type that isn't what the data's first bytes say. Raises `BadImage`: `too_large`
+    The spelling is normalised, and the MIME type is the one that the first bytes say. Raises `BadImage`: `too_large`
     (more than `max_bytes` when decoded), `unreadable` (not base64, no image that the endpoint may know, neither data
-    nor `http(s):`). An http URL is passed on unseen: fetching it here would let a client reach what only the proxy's
-    machine can reach.
+    nor `http(s):`). An http URL is passed on without a look at it: fetching it here would let a client reach what only
+    the proxy's machine can reach.
     """
     if is_remote(source):
         return source
@@ -107,12 +107,12 @@ def sendable_url(source: str, max_bytes: int) -> str:
         raise BadImage("unreadable")
     if len(payload) // 4 * 3 - payload[-2:].count("=") > max_bytes:
         raise BadImage("too_large")
-    mended = f"data:{_mime_type(payload)};base64,{payload}"
-    return source if source == mended else mended
+    standard = f"data:{_mime_type(payload)};base64,{payload}"
+    return source if source == standard else standard
 
 
 def _payload(source: str) -> str | None:
-    """The standard base64 of `source`; `None` if it is no data URL and doesn't begin as an image's base64."""
+    """The standard base64 of `source`; `None` if it is neither a data URL nor the base64 of an image."""
     if not is_data_url(source):
         return _canonical(source) if kind(source.lstrip()) else None
     header, comma, payload = _plain(source).partition(",")
@@ -122,7 +122,7 @@ def _payload(source: str) -> str | None:
 
 
 def _plain(url: str) -> str:
-    """A data URL whose own comma and colon are no percent codes."""
+    """A data URL with its colon and comma decoded, if they were percent-encoded."""
     return url if "," in url[:256] else unquote(url)
 
 
@@ -131,7 +131,7 @@ def _says_base64(header: str) -> bool:
 
 
 def _canonical(payload: str) -> str:
-    """Base64 in its standard spelling: letters, padding, nothing between them."""
+    """Base64 in its standard form: the standard alphabet, padded, without white space."""
     if "%" in payload:
         payload = unquote(payload)
     if "\\" in payload:
@@ -151,7 +151,7 @@ def _signed(head: bytes) -> str | None:
 
 
 def _mime_type(payload: str) -> str:
-    """What the first bytes say that the image is. Raises `BadImage` if it is none or `payload` isn't base64."""
+    """The MIME type by the first bytes. Raises `BadImage` if it is no image or `payload` isn't base64."""
     mime = kind(payload)
     if mime is None or "=" in payload[:-2]:
         raise BadImage("unreadable")

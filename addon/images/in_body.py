@@ -1,7 +1,7 @@
-"""Images in a chat body: where they stand, and what is asked about them. Pure.
+"""Images in a chat body: their places, and the question about each. Pure.
 
 An image is a content part of any message role in the shape of any dialect (clients put screenshots into tool results:
-docs/facts/clients.md#histories), or stands in a text (image_texts.py).
+docs/facts/clients.md#histories), or is inside a text (in_text.py).
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ _CARRIERS = ("image_url", "url", "image", "source", "resource", "file", "inline_
 """Fields of a part that hold its image, or an object that does."""
 _DATA = ("data", "blob", "file_data", "fileData", "base64", "bytes")
 _MIME = ("media_type", "mimeType", "mediaType", "mime_type")
+_SHORT = 4096
+"""Characters of a text that takes less time to copy than a search of its own takes to begin."""
 _DEPTH = 16
-"""How deep a part is looked into as an object; what is deeper is looked at as JSON text."""
+"""How deep a part is searched as an object; deeper parts are searched as JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,14 @@ class Image:
 
 def suspected(body: JsonObject) -> bool:
     """Whether any message of `body` may hold an image: a look at each part, a few searches in each text."""
-    return any(map(_suspicious, (message.get("content") for message in _messages(body))))
+    short: list[str] = []
+    for message in _messages(body):
+        content = message.get("content")
+        if isinstance(content, str) and len(content) < _SHORT:
+            short.append(content)
+        elif content is not None and _suspicious(content):
+            return True
+    return in_text.suspected("\n".join(short))
 
 
 def find(body: JsonObject) -> list[Image]:
@@ -120,7 +129,7 @@ def find(body: JsonObject) -> list[Image]:
 
 
 def put(body: JsonObject, found: Sequence[Image], texts: Sequence[str]) -> None:
-    """Put `texts` where the images `found` (all that `find` found in this very `body`) stand. In place."""
+    """Put `texts` in the places of the images `found` (all of them, as `find` returned them for this `body`)."""
     written = iter(texts)
     for place, _ in groupby(found, key=lambda image: image.place):
         message = body["messages"][place.message]
@@ -140,7 +149,7 @@ def _noting(sources: list[str]) -> Callable[[str], str]:
 
 
 def _messages(body: JsonObject) -> Iterator[JsonObject]:
-    """The messages; one that is no object stands as an empty one, so that indices hold."""
+    """The messages; a message that is no object is yielded as an empty one, so that indices stay right."""
     messages = body.get("messages")
     if isinstance(messages, list):
         yield from (message if isinstance(message, dict) else {} for message in messages)

@@ -6,7 +6,7 @@ its own HTML page whatever the addon does (docs/facts/mitmproxy.md#own-stream). 
 
 from __future__ import annotations
 
-from .job import OWN_HEADER, RELAY_HEADER, TRIES_HEADER, Course, Job
-from .server import Relay
+from .job import OWN_HEADER, RELAY_HEADER, TRIES_HEADER, Job, JobProgress
+from .relay import Relay
 
-__all__ = ["OWN_HEADER", "RELAY_HEADER", "TRIES_HEADER", "Course", "Job", "Relay"]
+__all__ = ["OWN_HEADER", "RELAY_HEADER", "TRIES_HEADER", "Job", "JobProgress", "Relay"]

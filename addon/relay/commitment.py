@@ -1,7 +1,7 @@
 """When an answer may be passed on: the check that stands between a failure and the client. Pure.
 
-A whole answer counts when all of it is there, its content coding unpacks and it has choices or vectors and no error; a
-streamed one from its first event that is none. Until then the call can still be tried again.
+A whole answer counts when it is complete, its content coding unpacks and it has choices or vectors and no error; a
+streamed one from its first event that is no error. Until then the call can still be tried again.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from ..wire.flaws import Flaw
 
 
 def flaw(body: bytes, encoding: str, limit: int) -> Flaw | None:
-    """What is wrong with the whole `body` of an answer, which may be in the content coding `encoding`.
+    """The flaw of the whole `body` of an answer, in the content coding `encoding` (`""`: none); `None`: it is good.
 
-    What can't be looked at has no flaw: a coding that isn't known, or more than `limit` bytes once unpacked.
+    A body that can't be checked has no flaw: an unknown coding, or more than `limit` bytes once unpacked.
     """
     try:
         content_coding.unpacker(encoding)
@@ -31,7 +31,7 @@ def flaw(body: bytes, encoding: str, limit: int) -> Flaw | None:
 
 
 def opens(event: sse.Event) -> bool | Flaw:
-    """Whether `event` is the one with which a stream has begun: not so comments, keep-alives and empty events."""
+    """Whether the stream begins with `event`, or the event's flaw. Comments, keep-alives, empty events don't count."""
     data = event.data
     if event.opaque:
         return True

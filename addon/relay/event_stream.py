@@ -11,11 +11,11 @@ MAX_HELD = 1 << 20
 
 
 class EventStream:
-    """One stream. Events keep their bytes; only a content coding is taken off, since an error may have to be added.
+    """One stream. Events keep their bytes; only a content coding is removed, since an error may have to be added.
 
     An event is passed on when it is complete: clients do nothing with a part of one, and a part can't be taken back
     when the stream breaks in the middle of it. `encoding` is the stream's content coding. Raises `CodingError` when
-    made for one that isn't known, and from `feed` for damaged data.
+    made for an unknown one, and from `feed` for damaged data.
     """
 
     def __init__(self, encoding: str = "") -> None:
@@ -24,11 +24,11 @@ class EventStream:
         self._opening = sse.Opening()
         self._passed = 0
         self.begun = False
-        """The first event that counts was there, or more was held than may be."""
+        """The first event that counts has come, or more than `MAX_HELD` was held back."""
         self.flaw: Flaw | None = None
         """Why this is no answer; only before it has begun."""
         self.whole = False
-        """What comes are no events, but one body: JSON or a page. Nothing of it is given out."""
+        """Not events, but one body: JSON or a page. Nothing of it is given out."""
         self.settled = False
         """The client knows how the answer ended: by a finish reason, `[DONE]` or the endpoint's own error."""
 
@@ -39,7 +39,7 @@ class EventStream:
         return data if self.whole else b"".join(self._passed_on(event) for event in self._parser.feed(data))
 
     def finish(self) -> bytes:
-        """The rest, as it came, after the HTTP message ended properly. What hasn't begun by now has a flaw."""
+        """The rest, unchanged, after the HTTP message ended properly. A stream that hasn't begun by now has a flaw."""
         rest = b"".join(self._passed_on(event) for event in self._parser.feed(self._opening.finish()))
         last = self._parser.finish()
         rest += self._passed_on(last) if last else b""
@@ -48,7 +48,7 @@ class EventStream:
         return rest
 
     def broken(self, error: bytes) -> bytes:
-        """What to send when the endpoint breaks off: what can be read of the last event, then one event with `error`.
+        """The last bytes after the endpoint broke off: what can be read of the last event, then an event with `error`.
 
         The error (one line of JSON) is left out where the client knows already how the answer ended.
         """
@@ -56,7 +56,7 @@ class EventStream:
         return (self._closed(last) if last else b"") + (b"" if self.settled else sse.event(error))
 
     def _closed(self, torn: sse.Event) -> bytes:
-        """An event that lacks at least its blank line; what clients couldn't read of it is dropped."""
+        """An event that lacks at least its blank line, completed; empty if clients couldn't read it."""
         if torn.opaque:
             return torn.raw + b"\n\n"  # its beginning was passed on
         data = torn.data

@@ -1,4 +1,4 @@
-"""What the client gets where no try brought an answer: the endpoint's own error, or one of ours."""
+"""The client's answer where no try brought one: the endpoint's own error, or one of ours."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import TOO_LARGE, Flaw
 from ..wire.openai_error import ProxyError
 from .headers import for_client, value
-from .job import OWN_HEADER, Headers, Job, Reply
+from .job import OWN_HEADER, Headers, Job, RawResponse
 
 MAX_ERROR = 1 << 20
 """Bytes of an error answer that are read, and that it may unpack to."""
 
 _KEPT_HEADERS = frozenset([b"retry-after", b"x-request-id"])
+_OF_THE_BODY = frozenset([b"content-type", b"content-encoding"])
 _NEVER_AGAIN = (b"x-should-retry", b"false")
 
 _TYPES = {401: "authentication_error", 403: "permission_error"}
@@ -25,58 +26,55 @@ _TYPES = {401: "authentication_error", 403: "permission_error"}
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedTry:
     """A try that brought no answer."""
 
-    reply: Reply
+    response: RawResponse
     """What the client gets if there is no other try."""
     may_pass: bool
 
 
-def reply(error: ProxyError, headers: Headers = ()) -> Reply:
+def own(error: ProxyError, headers: Headers = ()) -> RawResponse:
     """An error of the proxy's own, with what `headers` say about trying again and the endpoint's request id."""
-    return of_response(error.response(), headers)
+    return raw(error.response(), headers)
 
 
-def of_response(made: Response, headers: Headers = ()) -> Reply:
-    """`reply` for an error that is an answer already."""
+def raw(made: Response, headers: Headers = ()) -> RawResponse:
+    """`own` for an error that is an answer already."""
     kept = [(name, text) for name, text in headers if name.lower() in _KEPT_HEADERS]
     own = [(name.encode(), text.encode()) for name, text in {**made.headers, OWN_HEADER: "1"}.items()]
-    return Reply(made.status, [*own, *kept], made.body)
+    return RawResponse(made.status, [*own, *kept], made.body)
 
 
-def refused(status: int, headers: Headers, body: bytes, job: Job) -> Failure:
-    """An answer with an error status: JSON passes as it came, anything else becomes an error of the proxy's own."""
+def refused(status: int, headers: Headers, body: bytes, job: Job) -> FailedTry:
+    """An answer with an error status: JSON passes unchanged, anything else becomes an error of the proxy's own."""
     text = _unpacked(body, value(headers, b"content-encoding"))
     passes = may_pass(status, text, job.profile, job.model)
-    if _json(text) is not None:
-        return Failure(Reply(status, _advised(for_client(headers), passes), body), passes)
+    if _is_json(text):
+        return FailedTry(RawResponse(status, _advised(for_client(headers), passes), body), passes)
     error = proxy_errors.UPSTREAM_ERROR(
         number=status, status=status, type=_TYPES.get(status), retry=None if passes else False
     )
-    return Failure(reply(error, headers), passes)
+    return FailedTry(own(error, headers), passes)
 
 
-def unusable(flaw: Flaw, headers: Headers, job: Job) -> Failure:
-    """A success that is no answer. An error in it is read as if it had come with the status that it means."""
+def unusable(flaw: Flaw, headers: Headers, job: Job) -> FailedTry:
+    """An answer with a status of success and a `flaw`. An error in it is treated as if it had its own status."""
     if flaw.error is not None:
         status = vendor_errors.meant_status(flaw.error, job.profile, job.model)
-        plain = [line for line in for_client(headers) if line[0].lower() not in _OF_THE_BODY]
+        plain = [pair for pair in for_client(headers) if pair[0].lower() not in _OF_THE_BODY]
         return refused(status, [*plain, (b"content-type", b"application/json")], flaw.error, job)
     passes = flaw is not TOO_LARGE
     error = proxy_errors.INVALID_ANSWER(flaw=flaw.what, retry=None if passes else False)
-    return Failure(reply(error, headers), passes)
+    return FailedTry(own(error, headers), passes)
 
 
-_OF_THE_BODY = frozenset([b"content-type", b"content-encoding"])
-
-
-def timed_out() -> Failure:
+def timed_out() -> FailedTry:
     """The endpoint was silent for too long."""
-    return Failure(reply(proxy_errors.UPSTREAM_TIMEOUT()), may_pass=True)
+    return FailedTry(own(proxy_errors.UPSTREAM_TIMEOUT()), may_pass=True)
 
 
-def unreached(error: CallFailed) -> Failure:
+def unreached(error: CallFailed) -> FailedTry:
     """No connection, or one that broke before the answer was there. The error's text names the kind, no address."""
     kind = str(error)
     if error.begun:
@@ -88,7 +86,7 @@ def unreached(error: CallFailed) -> Failure:
         entry = proxy_errors.UPSTREAM_TLS_FAILED
     else:
         entry = proxy_errors.UPSTREAM_UNREACHABLE
-    return Failure(reply(entry(kind=kind)), may_pass=entry.retry is not False)
+    return FailedTry(own(entry(kind=kind)), may_pass=entry.retry is not False)
 
 
 def stream_broken(*, timed_out: bool) -> bytes:
@@ -100,7 +98,7 @@ def _advised(headers: Headers, passes: bool) -> Headers:
     """`headers`, which tell OpenAI's SDKs not to try again where that is pointless."""
     if passes:
         return headers
-    return [*(line for line in headers if line[0].lower() != _NEVER_AGAIN[0]), _NEVER_AGAIN]
+    return [*(pair for pair in headers if pair[0].lower() != _NEVER_AGAIN[0]), _NEVER_AGAIN]
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:
@@ -110,10 +108,9 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
         return b""
 
 
-def _json(text: bytes) -> object:
-    """The JSON object or list in `text`; `None` if it is none."""
+def _is_json(text: bytes) -> bool:
+    """Whether `text` is a JSON object or list."""
     try:
-        parsed = json_body.parse(text)
+        return isinstance(json_body.parse(text), dict | list)
     except json_body.InvalidJson:
-        return None
-    return parsed if isinstance(parsed, dict | list) else None
+        return False

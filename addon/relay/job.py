@@ -1,4 +1,4 @@
-"""What the relay is told of a call, beside what comes over the wire, and what answers it."""
+"""A job for the relay: what it must know of a call beside the request itself; and the two sides of its answer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Protocol
 from ..admission import Account
 from ..profiles import Profile
 
+LOOPBACK = "127.0.0.1"
+"""Where the relay listens."""
 RELAY_HEADER = "x-hunyuan-fix-relay"
 """Request header from mitmproxy to the relay: the job's secret."""
 TRIES_HEADER = "x-hunyuan-fix-tries"
@@ -17,17 +19,17 @@ OWN_HEADER = "x-hunyuan-fix-own"
 """Response header from the relay to mitmproxy: the answer is the proxy's own. It goes no further."""
 
 type Headers = Sequence[tuple[bytes, bytes]]
-"""Header lines in their order, names as they came."""
+"""Header pairs, in their order and spelling."""
 
 
 @dataclass(slots=True, eq=False)
-class Course:
-    """What becomes of a job, between the relay and whoever gave it."""
+class JobProgress:
+    """What the relay tells the hook that gave it a job, and asks of it."""
 
     on_claim: Callable[[], None] = lambda: None
-    """Called when the request has come: mitmproxy has sent what it shows of it."""
+    """Called when the request has come: by then mitmproxy has sent what it shows of it."""
     wanted: Callable[[], bool] = lambda: True
-    """Whether anybody still waits for the answer. Asked before each try: a flow that was killed is still under way."""
+    """Whether a client still waits for the answer. Asked before each try: a killed flow is still under way."""
     waited: float = 0.0
     """Seconds that its tries have waited for slots so far."""
 
@@ -47,21 +49,25 @@ class Job:
     """The client asked for a stream."""
     tries: int
     deadline: float
-    """Seconds from the relay's begin after which no further try is begun."""
+    """Seconds from the start of the relaying after which no further try is begun."""
     silence: float
     """Seconds without a byte after which a try has failed."""
     until: float
-    """When, on the monotonic clock, the first try has waited long enough for a slot."""
+    """When, on the monotonic clock, the first try's wait for a slot ends."""
     ahead: bool
-    """The first try goes ahead of new arrivals."""
+    """The first try goes ahead of new calls."""
     max_body: int
     """Bytes to which an answer is unpacked to be looked at."""
-    course: Course = field(default_factory=Course)
+    progress: JobProgress = field(default_factory=JobProgress)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer that is here as a whole."""
+class RawResponse:
+    """A whole answer, with its headers as they are on the wire.
+
+    Not `exchange.Response`, whose headers are a dict: an endpoint's answer may repeat a header (`Set-Cookie`), and its
+    order and spelling are kept. `failures.raw` turns one into the other.
+    """
 
     status: int
     headers: Headers
@@ -80,7 +86,16 @@ class Client(Protocol):
         """Whether headers went out: from then on nothing can be tried again."""
 
     def begin(self, status: int, headers: Headers, data: bytes) -> None:
-        """Send the headers of an answer whose length isn't known, and its first bytes, if there are any."""
+        """Send the headers of an answer of unknown length, and its first bytes, if there are any."""
 
     async def write(self, data: bytes) -> None:
         """Send bytes of its body; returns when there is room for more. Raises `ClientLeft`."""
+
+    def end(self, last: bytes = b"") -> None:
+        """The answer is complete with the bytes `last`, which aren't waited for."""
+
+    def send(self, response: RawResponse) -> None:
+        """Send a whole answer."""
+
+    def drop(self) -> None:
+        """Close the connection, so that the answer doesn't look complete."""

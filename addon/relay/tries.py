@@ -1,51 +1,49 @@
-"""One call through the relay: tried until an answer may be passed on, then passed on as it comes."""
+"""One call through the relay: tried until an answer may be passed on, then passed on."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from ..circuit import Verdict
 from ..upstream import retry
-from ..upstream.circuit_breaker import Verdict, host
-from ..upstream.client import Answer, CallFailed, CallTimedOut, Outgoing
-from ..upstream.gate import Gate, Passage, TurnedAway
-from ..upstream.retry import Setback, persist
-from ..wire import flaws
+from ..upstream.circuit_breaker import host
+from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
+from ..upstream.gate import CallPermit, CallRefused, Gate
+from ..upstream.retry import Retryable, persist
+from ..upstream.timing import Timing
+from ..wire import flaws, retry_after
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import Flaw
+from ..workers import Workers
 from . import commitment, failures, headers
 from .event_stream import EventStream
-from .failures import Failure
-from .job import TRIES_HEADER, Client, Headers, Job, Reply
+from .failures import FailedTry
+from .job import TRIES_HEADER, Client, Headers, Job, RawResponse
 
 MAX_ANSWER = 64 * 2**20
-"""Bytes of a whole answer, which is kept until all of it is there."""
+"""Bytes of a whole answer, which is held until it is complete."""
 
-_LARGE = 256 * 1024
-"""Bytes from which an answer is looked at in a thread: unpacking it takes milliseconds."""
-
-_FOR_NOBODY = Reply(502, (), b"")
+_FOR_KILLED = RawResponse(502, (), b"")
 """Ends a killed flow: mitmproxy closes its client's connection when an answer begins, and sends nothing of it on."""
 
 logger = logging.getLogger("hunyuan_fix")
 
 
-type _Outcome = Reply | Setback[Reply] | None
+type _Outcome = RawResponse | Retryable[RawResponse] | None
 """Of one try: an answer to send, a failure that may pass, or `None`: the answer was streamed."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """What the relay did since the start."""
+    """What the relay has done since the start."""
 
     calls: int = 0
     tries: int = 0
-    turned_away: int = 0
+    refused: int = 0
     """Calls that the queue or the circuit breaker ended."""
     broken: int = 0
     """Streams that the endpoint broke off after their first event."""
@@ -56,42 +54,44 @@ class Counts:
 
 
 class Call:
-    """One call. `arrived` are the header lines that came with it, `body` is its body as it is to be sent.
-
-    `sleep` waits between two tries; tests give another.
-    """
+    """One call. `request_headers` came with it; `body` is sent unchanged."""
 
     def __init__(
         self,
         job: Job,
-        arrived: Headers,
+        request_headers: Headers,
         body: bytes,
         *,
         client: Client,
-        outgoing: Outgoing,
+        http_client: HttpClient,
         gate: Gate,
         counts: Counts,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        workers: Workers,
+        timing: Timing,
     ) -> None:
         self._job = job
-        self._headers = headers.for_endpoint(arrived, streamed=job.streamed)
+        self._headers = headers.for_endpoint(request_headers, streamed=job.streamed)
         self._body = body
         self._client = client
-        self._outgoing = outgoing
+        self._http_client = http_client
         self._gate = gate
         self._counts = counts
-        self._sleep = sleep
-        self._until = time.monotonic() + job.deadline
+        self._workers = workers
+        self._timing = timing
+        self._until = timing.clock() + job.deadline
         self._tries = 0
-        self._setback = ""
+        self._last_failure = ""
+        """Of the last try, for the counts."""
         self._events: EventStream | None = None
         """The stream that the client gets."""
 
-    async def run(self) -> Reply | None:
+    async def run(self) -> RawResponse | None:
         """The answer to send; `None` where it was streamed to the client by now. Raises `ClientLeft`."""
         self._counts.calls += 1
-        reply: Reply | None = await persist(self._try, tries=self._job.tries, until=self._until, sleep=self._sleep)
-        return Reply(reply.status, self._marked(reply.headers), reply.body) if reply else None
+        response: RawResponse | None = await persist(
+            self._try, tries=self._job.tries, until=self._until, timing=self._timing
+        )
+        return RawResponse(response.status, self._marked(response.headers), response.body) if response else None
 
     def cut(self, error: bytes) -> bytes:
         """What to send last to a client whose stream has begun and is cut: an event with `error`, unless it has ended.
@@ -100,27 +100,27 @@ class Call:
         """
         return self._events.broken(error) if self._events else b""
 
-    async def _try(self) -> _Outcome:
+    async def _try(self, number: int) -> _Outcome:
         try:
-            passage = await self._entered(again=self._tries > 0)
-        except TurnedAway as turned_away:
-            self._counts.turned_away += 1
-            return failures.of_response(turned_away.refusal)
+            permit = await self._entered(again=number > 1)
+        except CallRefused as refused:
+            self._counts.refused += 1
+            return failures.raw(refused.response)
         try:
-            if not self._job.course.wanted():
+            if not self._job.progress.wanted():
                 self._counts.abandoned += 1
-                return _FOR_NOBODY
+                return _FOR_KILLED
             if self._tries:
-                self._counts.retries[self._setback] += 1
+                self._counts.retries[self._last_failure] += 1
             self._tries += 1
             self._counts.tries += 1
-            return await self._sent(passage)
+            return await self._sent(permit)
         finally:
-            passage.leave(Verdict.UNKNOWN)  # where nothing was told: the client left before an answer came
+            permit.leave(Verdict.UNKNOWN)  # counts only if nothing was told: the client left first
 
-    async def _entered(self, *, again: bool) -> Passage:
-        """Leave for one try. Raises `TurnedAway`."""
-        begun = time.monotonic()
+    async def _entered(self, *, again: bool) -> CallPermit:
+        """A permit for one try. Raises `CallRefused`."""
+        begun = self._timing.clock()
         try:
             return await self._gate.enter(
                 self._job.upstream,
@@ -129,20 +129,22 @@ class Call:
                 ahead=self._job.ahead or again,
             )
         finally:
-            self._job.course.waited += time.monotonic() - begun
+            self._job.progress.waited += self._timing.clock() - begun
 
-    async def _sent(self, passage: Passage) -> _Outcome:
+    async def _sent(self, permit: CallPermit) -> _Outcome:
         job = self._job
         try:
-            async with self._outgoing.stream("POST", job.url, self._headers, self._body, silence=job.silence) as answer:
-                # At once, not at the end of a long stream: a probe's answer decides for everybody who waits.
-                passage.tell(retry.verdict(answer.status))
+            async with self._http_client.stream(
+                "POST", job.url, self._headers, self._body, silence=job.silence
+            ) as answer:
+                # Now, not at the end of a long stream: other calls wait for a probe's verdict.
+                permit.tell(retry.verdict(answer.status))
                 return await self._received(answer)
         except CallTimedOut as error:
-            passage.tell(retry.failure_verdict(error))
+            permit.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.timed_out())
         except CallFailed as error:
-            passage.tell(retry.failure_verdict(error))
+            permit.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.unreached(error))
 
     async def _received(self, answer: Answer) -> _Outcome:
@@ -150,43 +152,42 @@ class Call:
             return await self._refused(answer)
         if answer.status >= 300:
             body = await _read(answer, MAX_ANSWER)
-            return Reply(answer.status, headers.for_client(answer.headers), body)
+            return RawResponse(answer.status, headers.for_client(answer.headers), body)
         try:
             events = EventStream(headers.value(answer.headers, b"content-encoding"))
         except CodingError:
             events = None
         if headers.value(answer.headers, b"content-type").lower().startswith("text/event-stream"):
             return await self._stream(answer, events) if events else self._unusable(flaws.DAMAGED, answer)
-        # Some streams come without their label: what came is known by its first bytes.
+        # Some streams lack their content type: they are known by their first bytes.
         return await (self._stream(answer, events) if self._job.streamed and events else self._whole(answer))
 
-    async def _refused(self, answer: Answer) -> Reply | Setback[Reply]:
+    async def _refused(self, answer: Answer) -> RawResponse | Retryable[RawResponse]:
         try:
             body = await _read(answer, failures.MAX_ERROR)
         except CallFailed:
-            body = b""  # the status is known: what may not be tried again, isn't
+            body = b""  # the status is enough to decide
         failure = failures.refused(answer.status, answer.headers, body, self._job)
         return self._failed(f"HTTP {answer.status}", failure, answer.headers)
 
-    async def _whole(self, answer: Answer) -> Reply | Setback[Reply]:
+    async def _whole(self, answer: Answer) -> RawResponse | Retryable[RawResponse]:
         return await self._judged(await _read(answer, MAX_ANSWER), answer, answer.headers)
 
-    async def _judged(self, body: bytes, answer: Answer, lines: Headers) -> Reply | Setback[Reply]:
-        """A whole body that came with `lines` as headers: passed on if it is an answer."""
-        encoding = headers.value(lines, b"content-encoding")
+    async def _judged(self, body: bytes, answer: Answer, given: Headers) -> RawResponse | Retryable[RawResponse]:
+        """A whole body with the headers `given`: passed on if it is an answer."""
+        encoding = headers.value(given, b"content-encoding")
+        limit = self._job.max_body
         if len(body) > MAX_ANSWER:
             flaw: Flaw | None = flaws.TOO_LARGE
-        elif len(body) > _LARGE:
-            flaw = await asyncio.to_thread(commitment.flaw, body, encoding, self._job.max_body)
         else:
-            flaw = commitment.flaw(body, encoding, self._job.max_body)
+            flaw = await self._workers.run(lambda _: commitment.flaw(body, encoding, limit), len(body))
         if flaw is not None:
             return self._unusable(flaw, answer)
-        return Reply(answer.status, headers.for_client(lines), body)
+        return RawResponse(answer.status, headers.for_client(given), body)
 
     async def _stream(self, answer: Answer, events: EventStream) -> _Outcome:
         """Hold a stream until it has begun, then pass it on."""
-        came = bytearray()
+        received = bytearray()
         self._events = events
         held = _Held(self._client, answer.status, self._marked(headers.for_stream(answer.headers)))
         # Clients wait 120 s for the first byte, and from the deadline on nothing would be tried again.
@@ -195,18 +196,18 @@ class Call:
             async with aclosing(answer.chunks()) as chunks:
                 async for chunk in chunks:
                     if not events.begun:
-                        came += chunk
+                        received += chunk
                     data = events.feed(chunk)
                     if events.whole and not self._client.begun:
-                        giving_up.cancel()  # a whole body is sent when all of it is there
-                        if len(came) > MAX_ANSWER:
+                        giving_up.cancel()  # a whole body is sent when it is complete
+                        if len(received) > MAX_ANSWER:
                             return self._unusable(flaws.TOO_LARGE, answer)
                         continue
                     await held.pass_on(data, begun=events.begun)
                     if events.flaw and not self._client.begun:
                         return self._unusable(events.flaw, answer)
             if events.whole and not self._client.begun:
-                return await self._judged(bytes(came), answer, headers.as_json(answer.headers))
+                return await self._judged(bytes(received), answer, headers.as_json(answer.headers))
             await held.pass_on(events.finish(), begun=events.begun)
             if events.flaw and not self._client.begun:
                 return self._unusable(events.flaw, answer)
@@ -232,32 +233,32 @@ class Call:
         if rest:
             await self._client.write(rest)
 
-    def _unusable(self, flaw: Flaw, answer: Answer) -> Reply | Setback[Reply]:
+    def _unusable(self, flaw: Flaw, answer: Answer) -> RawResponse | Retryable[RawResponse]:
         return self._failed(flaw.what, failures.unusable(flaw, answer.headers, self._job), answer.headers)
 
-    def _failed(self, what: str, failure: Failure, came: Headers = ()) -> Reply | Setback[Reply]:
+    def _failed(self, what: str, failure: FailedTry, given: Headers = ()) -> RawResponse | Retryable[RawResponse]:
         if not failure.may_pass:
-            return failure.reply
-        self._setback = what
+            return failure.response
+        self._last_failure = what
         logger.info("call to %s: %s (try %d of %d)", host(self._job.upstream), what, self._tries, self._job.tries)
-        wait = retry.retry_after(headers.value(came, b"retry-after") or None, time.time())
-        return Setback(what, failure.reply, wait)
+        wait = retry_after.seconds(headers.value(given, b"retry-after") or None, self._timing.now())
+        return Retryable(what, failure.response, wait)
 
-    def _marked(self, lines: Headers) -> Headers:
-        return [*lines, (TRIES_HEADER.encode(), str(self._tries).encode())] if self._tries > 1 else lines
+    def _marked(self, given: Headers) -> Headers:
+        return [*given, (TRIES_HEADER.encode(), str(self._tries).encode())] if self._tries > 1 else given
 
 
 class _Held:
-    """The bytes of a stream that wait for its beginning."""
+    """The bytes of a stream that are held until it has begun."""
 
-    def __init__(self, client: Client, status: int, lines: Headers) -> None:
+    def __init__(self, client: Client, status: int, given: Headers) -> None:
         self._client = client
         self._status = status
-        self._headers = lines
+        self._headers = given
         self._bytes = bytearray()
 
     async def pass_on(self, data: bytes, *, begun: bool) -> None:
-        """Send `data` or hold it; `begun`: the stream has."""
+        """Send `data`, or hold it until the stream has `begun`."""
         if self._client.begun:
             if data:
                 await self._client.write(data)

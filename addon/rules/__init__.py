@@ -1,6 +1,8 @@
-"""The rules, in their order. Pure: a parsed body in, the changes made in it out.
+"""The rules: a parsed body in, the repaired body and its changes out. Pure.
 
-`docs/rules.md` says what each repairs and why. The order matters: names before everything that repeats them,
+To add a rule: write its file with a `RULE` in it, and its name into `CHAT_RULES`. docs/rules.md is generated.
+
+The order matters, and `after` in each file says what it depends on: names before everything that repeats them,
 instructions before the system rule that joins them, pairing between two merges (answers that move up leave
 neighbours of one role behind), placeholders after merges (an empty message that can be joined needs none),
 length after them (it counts what they added), marks last of the message rules (it knows the addon's texts from all
@@ -9,55 +11,40 @@ others only at the end), parameters at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..exchange import Change, JsonObject
+from ..exchange import Change, Changes, JsonObject
 from ..texts.marks import tracked
-from . import (
-    calls,
-    embeddings,
-    fields,
-    intents,
-    length,
-    marks,
-    media,
-    merge,
-    order,
-    pairing,
-    parameters,
-    parts,
-    placeholders,
-    reasoning,
-    roles,
-    system,
-    tools,
-)
-from .context import Rule, RuleContext
+from . import embeddings
+from .base import Rule, RuleContext, in_order, load
+from .survey import Survey
 
-__all__ = ["CHAT_RULES", "RuleContext", "apply_chat", "apply_embeddings", "embeddings", "repairable"]
+__all__ = ["CHAT_RULES", "Rule", "RuleContext", "apply_chat", "apply_embeddings", "repairable"]
 
-CHAT_RULES: tuple[Rule, ...] = (
-    tools.tool_names,
-    roles.roles,
-    calls.calls,
-    reasoning.reasoning,
-    fields.fields,
-    media.image_parts,
-    parts.parts,
-    media.media,
-    tools.tools,
-    intents.intents,
-    system.system,
-    merge.merge,
-    pairing.pairing,
-    merge.merge,
-    placeholders.placeholders,
-    order.bridge,
-    order.edges,
-    length.length,
-    marks.marks,
-    parameters.parameters,
+CHAT_RULES = in_order(
+    [
+        load("tool-names"),
+        load("roles"),
+        load("calls"),
+        load("reasoning"),
+        load("fields"),
+        load("image-parts"),
+        load("parts"),
+        load("media"),
+        load("tools"),
+        load("intents"),
+        load("system"),
+        load("merge"),
+        load("pairing"),
+        load("merge"),
+        load("placeholders"),
+        load("bridge"),
+        load("edges"),
+        load("length"),
+        load("marks"),
+        load("parameters"),
+    ]
 )
 
 
@@ -67,21 +54,24 @@ def repairable(body: JsonObject) -> bool:
     return isinstance(messages, list) and bool(messages)
 
 
-def apply_chat(body: JsonObject, context: RuleContext, checkpoint: Callable[[], None] = lambda: None) -> list[Change]:
+def apply_chat(body: JsonObject, context: RuleContext, checkpoint: Callable[[], None] = lambda: None) -> Changes:
     """Run every chat rule over `body`, in place; an unrepairable body is left alone. Changes in order.
 
     `checkpoint` is called before each rule; what it raises ends the work, and `body` is half changed then.
     """
+    changes = Changes()
     if not repairable(body):
-        return []
+        return changes
     context = replace(context, texts=tracked(context.texts))
-    changes: list[Change] = []
+    survey = Survey(body)
     for rule in CHAT_RULES:
         checkpoint()
-        changes += rule(body, context)
+        if rule.needed(survey, context) and (made := rule.apply(body, context)):
+            changes += made
+            survey = Survey(body)
     return changes
 
 
-def apply_embeddings(body: JsonObject, context: RuleContext) -> list[Change]:
+def apply_embeddings(body: JsonObject, context: RuleContext) -> Sequence[Change]:
     """Run the embeddings rule over `body`, in place."""
-    return embeddings.embeddings(body, context)
+    return embeddings.RULE.apply(body, context)

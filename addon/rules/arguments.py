@@ -1,7 +1,7 @@
-"""Arguments of past tool calls: the JSON text of an object, whatever a cut or careless turn left of them.
+"""Arguments of past tool calls become the JSON text of an object.
 
-One call that `max_tokens` cut poisons a session, since every later request repeats it: endpoints answer 400 to
-arguments that are no JSON object (esengine/DeepSeek-Reasonix#3953; hy3: itmisx/deepx-code#200).
+A call that `max_tokens` cut makes every later request of its session fail, since each repeats it: endpoints answer 400
+to arguments that are no JSON object (esengine/DeepSeek-Reasonix#3953; hy3: itmisx/deepx-code#200).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def as_object(given: object) -> str:
     if given is None:
         return _NONE
     text = given if isinstance(given, str) else json_body.serialise(given).decode()
-    if _is_object(text):
+    if is_object(text):
         return text
     text = _whole_characters(text)
     inner: object = text
@@ -59,7 +59,8 @@ class _NotJson:
     """What was read of a text that is no JSON."""
 
 
-def _is_object(text: str) -> bool:
+def is_object(text: str) -> bool:
+    """Whether `text` is the JSON text of an object."""
     return isinstance(_read(text), dict)
 
 

@@ -8,28 +8,51 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from ..texts import marks
 from ..wire import json_body
 from . import arguments, content, ids
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .survey import Survey
+
+_FIELD = frozenset(["tool_calls"])
 
 
-def calls(body: JsonObject, context: RuleContext) -> list[Change]:
+def calls(body: JsonObject, context: RuleContext) -> Changes:
     """Bring every tool call into shape; what can't be a call stays as text in its message."""
     changes = Changes()
     for index, message in enumerate(body["messages"]):
         if "tool_calls" not in message:
             continue
         if message["role"] == "assistant":
-            _shape(message, index, changes)
+            _shape(message, index, changes, context)
         else:
-            _speak(message, message.pop("tool_calls"), context)
+            _keep_as_text(message, message.pop("tool_calls"), context)
             changes.note("calls", index, f"tool calls of a {message['role']} message become text", "/tool_calls")
     return changes
 
 
-def _shape(message: JsonObject, index: int, changes: Changes) -> None:
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return survey.has_field(_FIELD)
+
+
+RULE = Rule(
+    name="calls",
+    repairs=(
+        "Tool calls are brought into shape: `id`, `type`, `function.name`, and `function.arguments` as the "
+        "JSON text of an object that keeps what was said."
+    ),
+    why=(
+        "Compatibility page 1729/111007, second-turn example; one call that was cut is a 400 for the rest of "
+        "a session (esengine/DeepSeek-Reasonix#3953, itmisx/deepx-code#200)."
+    ),
+    apply=calls,
+    after=("roles",),
+    needed=_needed,
+)
+
+
+def _shape(message: JsonObject, index: int, changes: Changes, context: RuleContext) -> None:
     given = message["tool_calls"]
     if isinstance(given, dict):
         given = [given]
@@ -38,29 +61,44 @@ def _shape(message: JsonObject, index: int, changes: Changes) -> None:
         changes.note("calls", index, "an empty list of tool calls is removed", "/tool_calls")
         return
     shaped: list[JsonObject] = []
-    spoken_calls: list[str] = []
+    texts: list[str] = []
     for position, call in enumerate(given):
+        if _is_shaped(call):
+            shaped.append(call)
+            continue
         function_call = _function_call(call)
         if function_call is None:
-            spoken_calls.append(_plain_text(call))
+            texts.append(_plain_text(call))
             changes.note("calls", index, "not a tool call: kept as text", f"/tool_calls/{position}")
             continue
-        if _same(function_call, call):
-            shaped.append(call)
+        if function_call == call:
+            shaped.append(call)  # with its keys in their own order
         else:
             shaped.append(function_call)
             changes.note("calls", index, "the tool call is brought into shape", f"/tool_calls/{position}")
-    if spoken_calls:
-        message["content"] = content.join(message.get("content"), *spoken_calls)
+    if texts:
+        context.may_hold_images = True
+        message["content"] = content.join(message.get("content"), *texts)
     if shaped:
         message["tool_calls"] = shaped
     else:
         del message["tool_calls"]
 
 
-def _same(shaped: JsonObject, call: object) -> bool:
-    # `==` alone would let True pass for 1 and 1.0 for 1
-    return shaped == call and isinstance(call, dict) and type(shaped.get("index")) is type(call.get("index"))
+def _is_shaped(call: object) -> bool:
+    """Whether `call` is as most are: with an id, a function's name and arguments, each in shape, and no other field."""
+    if not isinstance(call, dict) or len(call) != 3 or call.get("type") != "function":
+        return False
+    function = call.get("function")
+    return (
+        isinstance(call.get("id"), str)
+        and isinstance(function, dict)
+        and len(function) == 2
+        and isinstance(function.get("name"), str)
+        and bool(function["name"])
+        and isinstance(function.get("arguments"), str)
+        and arguments.is_object(function["arguments"])
+    )
 
 
 def _function_call(call: object) -> JsonObject | None:
@@ -94,22 +132,22 @@ def _plain_text(value: object) -> str:
     return value if isinstance(value, str) else json_body.serialise(value).decode()
 
 
-def _speak(message: JsonObject, given: Any, context: RuleContext) -> None:
+def _keep_as_text(message: JsonObject, given: Any, context: RuleContext) -> None:
     """Keep tool calls of a message that can't have any as text."""
     lines: list[str] = []
     for call in given if isinstance(given, list) else [given]:
         shaped = _function_call(call)
         if shaped is not None:
-            lines.append(spoken(shaped, context))
+            lines.append(call_as_text(shaped, marks.quoted_turns(shaped["function"]["arguments"]), context))
         elif call is not None:
             lines.append(_plain_text(call))
     if lines:
+        context.may_hold_images = True
         message["content"] = content.join(message.get("content"), *lines)
 
 
-def spoken(call: JsonObject, context: RuleContext) -> str:
-    """A shaped tool call as one line of text that keeps its id, name and arguments."""
-    function = call["function"]
+def call_as_text(call: JsonObject, arguments: str, context: RuleContext) -> str:
+    """A shaped tool call as one line of text that keeps its id, name and `arguments`, which are quoted already."""
     return context.texts.folded_call.format(
-        name=function["name"], id=marks.inline(call.get("id", "")), arguments=marks.quoted_turns(function["arguments"])
+        name=call["function"]["name"], id=marks.inline(call.get("id", "")), arguments=arguments
     )

@@ -24,7 +24,7 @@ def is_blank_text(text: str) -> bool:
 
 
 def is_blank(content: object) -> bool:
-    """Whether content says nothing: absent, null, white space, or a list of nothing but blank text parts.
+    """Whether content is empty: absent, null, white space, or a list that holds blank text parts only.
 
     White space alone counts as empty: whether the endpoint takes it is contested, so it isn't sent.
     """
@@ -71,18 +71,19 @@ def pieces(content: object) -> list[Any]:
 
 def assemble(items: Iterable[Any]) -> str | list[Any]:
     """Pieces as content: one string, joined by blank lines; a list only where a piece isn't text."""
-    runs = list(_joined(items))
-    if all(isinstance(run, str) for run in runs):
+    runs = list(items)
+    if all(isinstance(run, str) for run in runs):  # as most are
         return BLANK_LINE.join(runs)
+    runs = list(_joined(runs))
     return [text_part(run) if isinstance(run, str) else run for run in runs]
 
 
 def join(*contents: object) -> Content:
-    """Contents as one, in order. Blank ones leave no trace; blank ones alone are nothing."""
-    telling = [given for given in contents if not is_blank(given)]
-    if len(telling) > 1:
-        return assemble([piece for given in telling for piece in pieces(given)])
-    return _content(telling[0]) if telling else None
+    """Contents as one, in order. Blank contents are left out; `None` where all are blank."""
+    filled = [given for given in contents if not is_blank(given)]
+    if len(filled) > 1:
+        return assemble([piece for given in filled for piece in pieces(given)])
+    return _content(filled[0]) if filled else None
 
 
 def prefixed(prefix: str, content: object) -> Content:
@@ -92,8 +93,8 @@ def prefixed(prefix: str, content: object) -> Content:
     if isinstance(content, list):
         for position, part in enumerate(content):
             if is_text(part) and not is_blank_text(part["text"]):
-                spoken = text_part(prefix + part["text"])
-                return [*content[:position], spoken, *content[position + 1 :]]
+                led = text_part(prefix + part["text"])
+                return [*content[:position], led, *content[position + 1 :]]
         return [text_part(prefix.rstrip()), *content] if content else content
     return None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..exchange import Change, JsonObject, Response
 from ..wire import proxy_errors
-from .context import RuleContext
+from .base import Rule, RuleContext
 from .fields import escape
 
 MAX_INPUTS = 2048
@@ -16,7 +16,7 @@ batches, and 500,000 would be 10,000 calls."""
 
 
 def check(body: JsonObject, context: RuleContext) -> Response | None:
-    """A clear 400 for what no repair can mend: another vector length, token ids, too many inputs.
+    """A clear 400 for what no repair can change: another vector length, token ids, too many inputs.
 
     Runs before `embeddings`.
     """
@@ -42,6 +42,17 @@ def embeddings(body: JsonObject, context: RuleContext) -> list[Change]:
             why = "the model has one vector length only: removed"
         changes.append(Change("embeddings", f"/{escape(key)}", why))
     return changes
+
+
+RULE = Rule(
+    name="embeddings",
+    repairs=(
+        "Only `model` and `input` leave; `encoding_format: base64` is answered in base64 all the same; more "
+        "inputs than one call takes are sent in batches and joined."
+    ),
+    why='Compatibility page 1729/111007: "目前仅支持 input 和 model 参数"; SDK InputList: at most 50.',
+    apply=embeddings,
+)
 
 
 def batches(body: JsonObject, context: RuleContext) -> list[JsonObject]:

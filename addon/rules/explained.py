@@ -1,24 +1,144 @@
-"""What each rule is for, in words: for people who ask (`hunyuan.explain`, `scripts/lint`). Data beside this file."""
+"""What each change is for, in words: `hunyuan.explain`, lint and docs/rules.md show them.
+
+A rule carries its own words (`Rule.repairs`, `Rule.why`). Here are those of the changes that are made outside of the
+rules: to the path, to the bytes, to the model, by the cascade, and to answers.
+"""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+
+from .. import rules
+from . import embeddings
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a rule repairs, and why: the document, or what was seen."""
+    """What a kind of change repairs, and why: the document, or what was seen. `file` is a path below addon/."""
 
     repairs: str
     why: str
+    file: str = ""
 
 
-@cache
+PATHS = {
+    "path": Explanation(
+        "A path with doubled slashes, a trailing one, capitals, percent-encoded letters, or a version or an API given "
+        "twice (`/v1/chat/completions/chat/completions`) goes to the endpoint's own path.",
+        "Base URLs are put together in many ways, and the endpoint answers 404 (rohitg00/agentmemory#628, "
+        "FerroxLabs/wayland#1178).",
+        "wire/paths.py",
+    )
+}
+
+BYTES = {
+    "coding": Explanation(
+        "A packed body leaves plain: `Content-Encoding` gzip, deflate, br, zstd, up to four on top of each other, gzip "
+        "and zstd without a name; plain JSON in a coding's name is taken as it is.",
+        "The endpoint's documents name no content coding; RFC 9110 section 8.4 lets a server refuse one (415).",
+        "wire/content_coding.py",
+    ),
+    "unicode": Explanation(
+        "A byte order mark goes; half a character (`\\ud83d`, raw or as an escape, in keys too) becomes U+FFFD, or the "
+        "character where the other half is there, and so do bytes that are no UTF-8.",
+        "Strict readers refuse the body in every later turn (JohnnyZ93/oai-compatible-copilot#206, "
+        "anomalyco/opencode#17758).",
+        "wire/json_body.py",
+    ),
+}
+
+BEFORE_THE_RULES = {
+    "successor": Explanation(
+        "A retired model id becomes its successor, where the request leaves for another platform than the client "
+        "addressed, or where `hunyuan_successors` names one.",
+        "Notice 1729/131925: the old platform was shut down; migration guide 1823/131382.",
+        "rules/successor.py",
+    ),
+    "tool-model": Explanation(
+        "A vision model that is offered tools hands over to the text model (`hunyuan_text_model`).",
+        "Vision models take images, not tools.",
+        "rules/tool_model.py",
+    ),
+    "cascade": Explanation(
+        "An image becomes a description by the vision model (`hunyuan_vision_model`), or a note that says why there is "
+        "none: parts in the shape of any dialect, data URLs and bare base64 inside texts and inside the strings of "
+        "JSON. An image is known by its first bytes (PNG, JPEG, GIF, WebP, BMP) or by its label; other base64 stays "
+        "byte for byte, and so does what stands around an image.",
+        "Text models see no images, and images together with tools are refused.",
+        "cascade.py",
+    ),
+}
+
+ANSWERS = {
+    "answer-error": Explanation(
+        "An error answer gets its honest status; the vendor's own error stays under `error.vendor`.",
+        "Seen: a rate limit comes as HTTP 400 with code 2003, which no client tries again.",
+    ),
+    "answer-cors": Explanation(
+        "For a web page of `hunyuan_allowed_origins`: an answer without CORS headers gets them, a preflight without an "
+        "answer is answered.",
+        "Without them a browser keeps the answer from the page, or never sends the request (Fetch standard, section "
+        "3.3).",
+    ),
+    "answer-embeddings": Explanation(
+        "Vectors are packed in base64, as the client asked.",
+        "The endpoint answers floats only; openai-python asks for base64.",
+    ),
+    "answer-finish-reason": Explanation(
+        "The finish reason `sensitive` becomes `content_filter`; beside complete tool calls anything but `length` and "
+        "`content_filter` becomes `tool_calls`.",
+        "Moderation's word here is not one of OpenAI's; agents run no tool after `stop` (BerriAI/litellm#12862).",
+    ),
+    "answer-function-call": Explanation(
+        "The answer's first tool call goes back as `function_call`, with that finish reason.",
+        "The client asked with the deprecated `functions`, where there is room for one.",
+    ),
+    "answer-json-fence": Explanation(
+        "The Markdown fence around a JSON answer is taken off.",
+        "JSON was asked for by instruction (rule `intents`), and models like to fence it.",
+    ),
+    "answer-stop": Explanation(
+        "The stop text at the end of the answer is cut off.",
+        "Compatibility page 1729/111007: the endpoint stops after the match and leaves it in, OpenAI stops before it.",
+    ),
+    "answer-stream": Explanation(
+        "Where a stream was asked for, one without its label gets it, and a whole answer, an error or a page "
+        "becomes one.",
+        "Clients read events and nothing else: they would see an empty answer.",
+    ),
+    "answer-stream-end": Explanation(
+        "A stream that ends without a finish reason gets an error event `stream_incomplete`, or the reason where "
+        "`[DONE]` says that all is there; one without `[DONE]` gets it; a second `[DONE]` goes.",
+        "Silence would pass for a whole answer.",
+    ),
+    "answer-tool-frames": Explanation(
+        "Each tool call comes once, under an index of its own (0, 1, 2 …), with an id, its type and its whole name in "
+        "the first frame and in no other; `arguments` is text, `{}` where there are none; the same in whole answers.",
+        "Seen with hunyuan-a13b: the name is an empty string in every later frame; others send two calls under one "
+        "index (agno-agi/agno#8880) or arguments as an object (ggml-org/llama.cpp#20198).",
+    ),
+    "answer-tool-names": Explanation(
+        "Tools that the request had renamed get their own names back.",
+        "It undoes the rule `tool-names`.",
+    ),
+}
+
+
+def chat() -> dict[str, Explanation]:
+    """The changes to a chat request, in the order in which they happen. A rule that runs twice is named once."""
+    return BEFORE_THE_RULES | {rule.name: _of(rule) for rule in rules.CHAT_RULES}
+
+
+def embeddings_requests() -> dict[str, Explanation]:
+    """The changes to an embeddings request."""
+    return {embeddings.RULE.name: _of(embeddings.RULE)}
+
+
 def explanations() -> Mapping[str, Explanation]:
-    """Every name that a change can have -> its explanation, in the order in which rules run."""
-    text = resources.files(__package__).joinpath("explained.toml").read_text(encoding="utf-8")
-    return {rule: Explanation(**given) for rule, given in tomllib.loads(text).items()}
+    """Every name that a change can have -> its explanation, in the order in which changes happen."""
+    return PATHS | BYTES | chat() | embeddings_requests() | ANSWERS
+
+
+def _of(rule: rules.Rule) -> Explanation:
+    return Explanation(rule.repairs, rule.why, rule.file)

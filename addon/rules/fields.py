@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .survey import Survey
 
 
-def fields(body: JsonObject, context: RuleContext) -> list[Change]:
+def fields(body: JsonObject, context: RuleContext) -> Changes:
     """Remove message fields that the profile doesn't list.
 
-    What a person said isn't lost: `refusal` becomes content, a speaker's `name` stands before the text.
+    Text is kept: `refusal` becomes content, a speaker's `name` stands before the text.
     """
     changes = Changes()
     for index, message in enumerate(body["messages"]):
@@ -23,13 +24,36 @@ def fields(body: JsonObject, context: RuleContext) -> list[Change]:
             if name == "refusal" and isinstance(value, str) and not content.is_blank_text(value):
                 message["content"] = content.join(message.get("content"), value)
                 why = "refusal becomes content"
+                context.may_hold_images = True
             elif name == "name" and isinstance(value, str) and value and message["role"] != "tool":
-                why = speak_name(message, value) or why
+                why = prefix_with_speaker(message, value) or why
+                context.may_hold_images = True
             changes.note("fields", index, why, f"/{escape(name)}")
     return changes
 
 
-def speak_name(message: JsonObject, name: str) -> str | None:
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    accepted = context.profile.grammar.fields
+    return any(not fields <= accepted[role] for role, fields in survey.fields.items())
+
+
+RULE = Rule(
+    name="fields",
+    repairs=(
+        "Message fields that aren't documented go; a `refusal` becomes content, a speaker's `name` stands "
+        "before the text."
+    ),
+    why="SDK Message.",
+    apply=fields,
+    after=(
+        "roles",
+        "reasoning",
+    ),
+    needed=_needed,
+)
+
+
+def prefix_with_speaker(message: JsonObject, name: str) -> str | None:
     """Put a speaker's name before the text; `None` where there is no text to put it before."""
     if content.is_blank(message.get("content")):
         return None

@@ -1,4 +1,4 @@
-"""Ids of tool calls: texts, whatever JSON value a client wrote them as."""
+"""Ids of tool calls as texts. Clients write them as any JSON value."""
 
 from __future__ import annotations
 

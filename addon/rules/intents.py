@@ -10,11 +10,14 @@ from typing import Any
 
 from ..exchange import Change, JsonObject
 from ..wire import json_body
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .survey import Survey
 from .tools import allowed_tools, function_of, named_function
 
 _FORMATS = ("text", "json_object", "json_schema")
 _REQUIRED = ("required", "any")
+_PARAMETERS = frozenset({"tool_choice", "response_format"})
+"""What the rule looks at."""
 
 
 def intents(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -25,6 +28,20 @@ def intents(body: JsonObject, context: RuleContext) -> list[Change]:
     if not isinstance(body.get("messages"), list):
         return []
     return [*_tool_choice(body, context), *_response_format(body, context)]
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return not survey.body.keys().isdisjoint(_PARAMETERS)
+
+
+RULE = Rule(
+    name="intents",
+    repairs="A `tool_choice` that forces a tool, and `response_format`, become a line of the system text.",
+    why="Compatibility page 1729/111007: `tool_choice` is none or auto, `response_format` isn't documented.",
+    apply=intents,
+    after=("tools",),
+    needed=_needed,
+)
 
 
 def _tool_choice(body: JsonObject, context: RuleContext) -> list[Change]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..exchange import Change, JsonObject
-from ..texts import around, marks
+from ..texts import around, cut, marks
 from . import content
-from .calls import spoken
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .calls import call_as_text
+from .survey import Survey
 
 
 def length(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -32,6 +33,24 @@ def length(body: JsonObject, context: RuleContext) -> list[Change]:
     return [Change("length", f"/messages/{head}", f"the oldest {end} messages are folded into one")]
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return context.max_messages is not None and len(survey.body["messages"]) > context.max_messages
+
+
+RULE = Rule(
+    name="length",
+    repairs="Of more than 40 messages the oldest whole turns become one user text that keeps every word.",
+    why='SDK ChatCompletionsRequest.Messages: "长度最多为 40".',
+    apply=length,
+    after=(
+        "placeholders",
+        "bridge",
+        "edges",
+    ),
+    needed=_needed,
+)
+
+
 def _fold_end(turns: list[JsonObject], limit: int) -> int:
     """How many of `turns` to fold, so that the rest and the folded one are at most `limit`."""
     step = max(1, limit // 2)
@@ -42,29 +61,33 @@ def _fold_end(turns: list[JsonObject], limit: int) -> int:
 
 
 def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
-    before, after = around(context.texts.folded, count=len(turns))
-    pieces: list[Any] = [before.rstrip("\n")]
-    for message in turns:
-        pieces += _spoken(message, context)
-    pieces.append(after.lstrip("\n"))
-    return {"role": "user", "content": content.assemble(pieces)}
-
-
-def _spoken(message: JsonObject, context: RuleContext) -> list[Any]:
     texts = context.texts
-    pieces = [
-        marks.quoted_turns(piece) if isinstance(piece, str) else piece
-        for piece in content.pieces(message.get("content"))
-    ]
-    if message["role"] == "tool":
-        before, after = around(texts.folded_tool, id=marks.inline(message["tool_call_id"]))
-        return _led(before, [*pieces, after] if after else pieces)
-    speaker = texts.folded_user if message["role"] == "user" else texts.folded_assistant
-    calls = [spoken(call, context) for call in message.get("tool_calls", ())]
-    return _led(speaker, pieces) + calls
-
-
-def _led(lead: str, pieces: list[Any]) -> list[Any]:
-    if pieces and isinstance(pieces[0], str):
-        return [lead + pieces[0], *pieces[1:]]
-    return [lead.rstrip(), *pieces]
+    # 1. What the turns say. Lines are quoted only where any of them needs it: one look at all is cheaper.
+    said = [content.pieces(message.get("content")) for message in turns]
+    calls = [message.get("tool_calls", ()) for message in turns]
+    arguments = [call["function"]["arguments"] for of_message in calls for call in of_message]
+    if marks.any_turn([*(piece for pieces in said for piece in pieces if isinstance(piece, str)), *arguments]):
+        said = [[marks.quoted_turns(piece) if isinstance(piece, str) else piece for piece in pieces] for pieces in said]
+        arguments = list(map(marks.quoted_turns, arguments))
+    # 2. Each led by its speaker.
+    quoted = iter(arguments)
+    before_result, after_result = cut(texts.folded_tool)
+    before, after = around(texts.folded, count=len(turns))
+    folded: list[Any] = [before.rstrip("\n")]
+    for message, pieces, of_message in zip(turns, said, calls, strict=True):
+        role = message["role"]
+        lead = texts.folded_user if role == "user" else texts.folded_assistant
+        if role == "tool":
+            call_id = marks.inline(message["tool_call_id"])
+            lead = before_result.format(id=call_id)
+            if after_result:
+                pieces.append(after_result.format(id=call_id))
+        if pieces and isinstance(pieces[0], str):
+            pieces[0] = lead + pieces[0]
+        else:
+            folded.append(lead.rstrip())
+        folded += pieces
+        for call in of_message:
+            folded.append(call_as_text(call, next(quoted), context))
+    folded.append(after.lstrip("\n"))
+    return {"role": "user", "content": content.assemble(folded)}

@@ -1,10 +1,10 @@
-"""Marks: where a request leaves with a mark of the addon's, nothing else in it reads like one.
+"""Marks: in a request that carries a mark of the addon, no other text reads like a mark.
 
 An image, a tool's result or a person may hold `[图片描述结束]` and what follows it, and would end a description or
 speak as the system. `addon/texts/marks.py` says what reads like a mark and what becomes of it.
 
-A request that got no mark is left alone, whatever its texts hold: so a body that has been through here before, marks
-and all, leaves byte for byte.
+A request that got no mark is left alone, whatever its texts hold: so a body that was repaired before leaves byte for
+byte with its marks.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ from typing import Any
 from ..exchange import Change, Changes, JsonObject
 from ..texts.marks import defused, defused_json, is_tracked, settled, without_signs
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
 
+_CONTAINERS = (dict, list)
 _WHY = "what reads like a mark of the proxy's own gets other brackets"
 
 
-def marks(body: JsonObject, context: RuleContext) -> list[Change]:
+def marks(body: JsonObject, context: RuleContext) -> Changes:
     """Settle the addon's marks; where there are any, defuse what reads like one in every text of the conversation.
 
     In a call's arguments the brackets become JSON escapes: their value is the same. Ids and names of tools stay. In
     `tools` descriptions alone are defused: all else there is for the model to give back as it is.
     """
     messages = body["messages"]
-    if not any(is_tracked(text) for message in messages for text in _texts(message.get("content"))):
-        return []
+    contents = [message.get("content") for message in messages]
+    if not any(
+        is_tracked(given) if isinstance(given, str) else any(map(is_tracked, _texts(given))) for given in contents
+    ):
+        return Changes()
     changes = Changes()
     for index, message in enumerate(messages):
         for field in _defuse_message(message):
@@ -36,6 +40,18 @@ def marks(body: JsonObject, context: RuleContext) -> list[Change]:
     if "tools" in body and "tools" not in context.keep_params and _defuse_descriptions(body["tools"]):
         changes.append(Change("marks", "/tools", _WHY))
     return changes
+
+
+RULE = Rule(
+    name="marks",
+    repairs=(
+        "Where the proxy put a mark into the conversation (an image's description, a system message, a tool "
+        "result), text that reads like one gets the brackets 〔 〕."
+    ),
+    why="Text in an image, a tool's result or a message could end a description or speak as the system.",
+    apply=marks,
+    after=("length",),
+)
 
 
 def _texts(given: object) -> Iterator[str]:
@@ -49,8 +65,9 @@ def _defuse_message(message: JsonObject) -> Iterator[str]:
     """The fields of `message` in which something read like a mark, and does no more."""
     given = message.get("content")
     if isinstance(given, str):
-        [message["content"]] = settled([given])
-        if message["content"] != without_signs(given):
+        own = is_tracked(given)
+        message["content"] = settled([given])[0] if own else defused(given)
+        if message["content"] != (without_signs(given) if own else given):
             yield "content"
     elif isinstance(given, list) and _settle_parts(given):
         yield "content"
@@ -87,15 +104,15 @@ def _settle_parts(parts: list[Any]) -> bool:
 
 def _defuse_descriptions(tools: object) -> bool:
     changed = False
-    waiting = [tools]
+    waiting: list[Any] = [tools] if isinstance(tools, _CONTAINERS) else []
     while waiting:
         value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            waiting += value.values()
+        inside = value
+        if isinstance(value, dict):
             described = value.get("description")
             if isinstance(described, str) and (safe := defused(described)) != described:
                 value["description"] = safe
                 changed = True
+            inside = value.values()
+        waiting += [inner for inner in inside if isinstance(inner, _CONTAINERS)]
     return changed

@@ -5,24 +5,25 @@ Source: SDK ChatCompletionsRequest.Messages ("user（tool） 和 assistant 需�
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from . import content
-from .context import RuleContext
-from .fields import speak_name
+from .base import Rule, RuleContext
+from .fields import prefix_with_speaker
 from .ids import NO_ID
+from .survey import Survey
 
 _WHY = {role: f"joined to the {role} message before" for role in ("user", "assistant")}
 """By the roles that are merged."""
 
 
-def merge(body: JsonObject, context: RuleContext) -> list[Change]:
+def merge(body: JsonObject, context: RuleContext) -> Changes:
     """Join neighbouring user messages and neighbouring assistant messages, parts and calls kept in order.
 
     An assistant message whose calls repeat an id of those before it is a later turn, and is not joined to them: ids may
     be unique within a turn alone, and the answers belong to the later one. The rule `pairing` parts the two.
     """
     if not context.profile.grammar.alternate:
-        return []
+        return Changes()
     changes = Changes()
     merged: list[JsonObject] = []
     run: list[JsonObject] = []  # neighbours that become one message
@@ -46,6 +47,25 @@ def merge(body: JsonObject, context: RuleContext) -> list[Change]:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return context.profile.grammar.alternate and ("UU" in survey.order or "AA" in survey.order)
+
+
+RULE = Rule(
+    name="merge",
+    repairs=(
+        "Neighbouring user messages, and neighbouring assistant messages, become one, but for calls that repeat an id."
+    ),
+    why='SDK ChatCompletionsRequest.Messages: user (tool) and assistant alternate ("需交替出现"); seen: 400 code 1001.',
+    apply=merge,
+    after=(
+        "calls",
+        "system",
+    ),
+    needed=_needed,
+)
+
+
 def _ids(message: JsonObject) -> list[str]:
     return [call.get("id") or NO_ID for call in message["tool_calls"]]
 
@@ -59,7 +79,7 @@ def _joined(run: list[JsonObject]) -> list[JsonObject]:
         for message in run:
             name = message.pop("name", None)
             if isinstance(name, str) and name:
-                speak_name(message, name)
+                prefix_with_speaker(message, name)
     result = {**first, "content": content.join(*(message.get("content") for message in run))}
     calls = [call for message in run for call in message.get("tool_calls", ())]
     if calls:

@@ -7,11 +7,14 @@ ChatCompletionsRequest.Messages: "超过则会截断最前面的内容，只保�
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+
+import orjson
 
 from ..exchange import JsonObject
 from ..profiles import Model
 from ..wire import json_body
-from .context import RuleContext
+from .base import RuleContext
 
 TOKENS_A_WIDE_CHARACTER = 0.6
 TOKENS_A_CHARACTER = 0.25
@@ -23,11 +26,12 @@ def overlong(body: JsonObject, context: RuleContext, size: int | None = None) ->
     """Estimated tokens and the limit where the estimate passes the model's input limit; else `None`.
 
     Without a known input limit the context length counts, less what `max_tokens` keeps for the answer. `size` is the
-    body's JSON in bytes as it came, where only the rules have changed it since: it spares most bodies the counting.
+    size in bytes of the JSON that the client sent, given where only the rules have changed it since: most bodies are
+    not counted then.
     """
     limit = _limit(context.model, body.get("max_tokens"))
     # No byte counts for more than a quarter of a token, and what the rules add to a body that says anything is a
-    # fraction of it: one that came with fewer bytes than the limit has tokens can't be past it.
+    # fraction of it: a body that had fewer bytes than the limit has tokens can't be past it.
     if limit is None or (size is not None and size <= limit):
         return None
     estimate = estimate_tokens(body)
@@ -59,8 +63,16 @@ def _text_tokens(text: str) -> float:
     if text.isascii():
         return length * TOKENS_A_CHARACTER
     # In UTF-8 a Chinese character has three bytes, an ASCII one: arithmetic instead of a loop over characters.
-    wide = min(length, (len(text.encode("utf-8", "surrogatepass")) - length) / 2)
+    wide = min(length, (_size(text) - length) / 2)
     return wide * TOKENS_A_WIDE_CHARACTER + (length - wide) * TOKENS_A_CHARACTER
+
+
+def _size(text: str) -> int:
+    """Bytes of `text` in UTF-8."""
+    with suppress(orjson.JSONEncodeError):  # half a character
+        # Python keeps the UTF-8 that orjson asks for with the text: writing the body encodes nothing a second time.
+        orjson.dumps(text)
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _texts(body: JsonObject) -> Iterator[str]:

@@ -21,19 +21,37 @@ import itertools
 from collections import deque
 from dataclasses import dataclass, field
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from ..texts import around, marks
 from . import content, ids
-from .context import RuleContext
+from .base import Rule, RuleContext
 from .ids import NO_ID
+from .survey import Survey
 
 
-def pairing(body: JsonObject, context: RuleContext) -> list[Change]:
+def pairing(body: JsonObject, context: RuleContext) -> Changes:
     """Give every tool call one answer in its place; an answer without a call becomes user text."""
     if _is_paired(body["messages"]):
-        return []
+        return Changes()
     body["messages"], changes = _paired(body["messages"], context)
     return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return "T" in survey.order or "tool_calls" in survey.fields.get("assistant", ())
+
+
+RULE = Rule(
+    name="pairing",
+    repairs="Every tool call is answered once, right after its message; a result without a call becomes user text.",
+    why="What OpenAI-compatible endpoints demand; clients lose and misplace answers.",
+    apply=pairing,
+    after=(
+        "calls",
+        "merge",
+    ),
+    needed=_needed,
+)
 
 
 def _is_paired(messages: list[JsonObject]) -> bool:
@@ -55,7 +73,7 @@ def _is_paired(messages: list[JsonObject]) -> bool:
     return not waiting
 
 
-def _paired(messages: list[JsonObject], context: RuleContext) -> tuple[list[JsonObject], list[Change]]:
+def _paired(messages: list[JsonObject], context: RuleContext) -> tuple[list[JsonObject], Changes]:
     history = _History()
     for index, message in enumerate(messages):
         history.add(message, index)

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from ..exchange import Change, Changes, JsonObject
 from ..profiles import Parameter, ParameterType
-from .context import RuleContext
+from .base import Rule, RuleContext
 from .fields import escape
 
 _CONVERSATION = ("model", "messages")
-"""What makes a request: a wrong one is the endpoint's to refuse, and `messages` other rules' to mend."""
+"""What makes a request: the endpoint refuses a wrong `model` itself, and other rules repair `messages`."""
 
 _THINKING_TYPES = ("enabled", "disabled", "adaptive")  # TokenHub 1823/135872
 _STREAM_OPTIONS = ("include_usage",)
@@ -42,6 +42,21 @@ def parameters(body: JsonObject, context: RuleContext) -> Changes:
         fitted = _fitted_texts(_stop_texts(body.get("stop")), context.profile.parameters["stop"])
         context.plan.stop = [] if fitted is _UNUSABLE else fitted
     return changes
+
+
+RULE = Rule(
+    name="parameters",
+    repairs=(
+        "Parameters that aren't documented go; values are converted where nothing is lost, brought into "
+        "range, or removed."
+    ),
+    why="Compatibility page 1729/111007, the complete list; TokenHub: 1823/135872.",
+    apply=parameters,
+    after=(
+        "tools",
+        "intents",
+    ),
+)
 
 
 def _max_completion_tokens(body: JsonObject, context: RuleContext) -> list[Change]:

@@ -11,7 +11,8 @@ from ..exchange import Changes, JsonObject
 from ..texts import marks
 from ..wire import json_body
 from . import content, files
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .survey import Survey
 
 _IMAGE_URL = re.compile(r"https?://|data:image/[\w.+-]+;base64,", re.IGNORECASE)
 _TEXT_PART_FIELDS = frozenset(["type", "text", "refusal", "thinking", "annotations", "cache_control"])
@@ -39,6 +40,27 @@ def parts(body: JsonObject, context: RuleContext) -> Changes:
             message["content"] = content.assemble(content.pieces(shaped)) or None
             changes.note("parts", index, "a list of texts becomes a string", "/content")
     return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return bool(survey.with_parts)
+
+
+RULE = Rule(
+    name="parts",
+    repairs=(
+        "Content parts that the endpoint doesn't take become text or a visible note without their data; text "
+        "files in base64 and objects without a type become text; lists inside the list are opened; extra "
+        "fields of a part go; a list of texts becomes a string outside user messages."
+    ),
+    why="SDK Content.Type.",
+    apply=parts,
+    after=(
+        "reasoning",
+        "image-parts",
+    ),
+    needed=_needed,
+)
 
 
 def _alone(value: object, context: RuleContext) -> object:

@@ -6,16 +6,20 @@ needs at least one text part (SDK Content.Type).
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
+
+_WHY = {role: f"empty {role} content gets a placeholder" for role in ("system", "user", "assistant", "tool")}
 
 
-def placeholders(body: JsonObject, context: RuleContext) -> list[Change]:
+def placeholders(body: JsonObject, context: RuleContext) -> Changes:
     """Fill empty content with a text by role, drop blank text parts, put a text beside lone images."""
     changes = Changes()
     for index, message in enumerate(body["messages"]):
         given = message.get("content")
+        if isinstance(given, str) and given and not given.isspace():
+            continue  # as in most messages
         if content.is_blank(given):
             if message.get("tool_calls") and not context.profile.grammar.content_with_tool_calls:
                 if given is not None and given != "":
@@ -23,23 +27,35 @@ def placeholders(body: JsonObject, context: RuleContext) -> list[Change]:
                     changes.note("placeholders", index, "blank content beside tool calls becomes null", "/content")
                 continue
             message["content"] = _placeholder(message, context)
-            changes.note("placeholders", index, f"empty {message['role']} content gets a placeholder", "/content")
+            changes.note("placeholders", index, _WHY[message["role"]], "/content")
         elif isinstance(given, list):
             _fill_list(message, index, context, changes)
     return changes
 
 
+RULE = Rule(
+    name="placeholders",
+    repairs="Empty content gets a text by role, blank text parts go, an image alone gets a text part.",
+    why='SDK ChatCompletionsRequest.Messages: "且 Content 不能为空"; seen: 400 "messages 中 content 不能为空".',
+    apply=placeholders,
+    after=("merge",),
+)
+
+
 def _placeholder(message: JsonObject, context: RuleContext) -> str:
     texts = context.texts
-    if message["role"] == "assistant" and message.get("tool_calls"):
-        names = ", ".join(call["function"]["name"] for call in message["tool_calls"])
-        return texts.empty_assistant_calls.format(names=names)
-    by_role = {
-        "system": texts.empty_system,
-        "assistant": texts.empty_assistant,
-        "tool": texts.empty_tool,
-    }
-    return by_role.get(message["role"], texts.empty_user)
+    match message["role"]:
+        case "assistant" if message.get("tool_calls"):
+            names = ", ".join([call["function"]["name"] for call in message["tool_calls"]])
+            return texts.empty_assistant_calls.format(names=names)
+        case "assistant":
+            return texts.empty_assistant
+        case "system":
+            return texts.empty_system
+        case "tool":
+            return texts.empty_tool
+        case _:
+            return texts.empty_user
 
 
 def _fill_list(message: JsonObject, index: int, context: RuleContext, changes: Changes) -> None:

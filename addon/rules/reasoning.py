@@ -10,7 +10,8 @@ from typing import Any
 
 from ..exchange import Changes, JsonObject
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .survey import Survey
 
 _NAME = "reasoning_content"
 _FIELDS = (
@@ -23,6 +24,7 @@ _FIELDS = (
     "reasoning_details",  # OpenRouter
 )
 """Message fields that hold reasoning; several of them in one message hold the same."""
+_ANY_FIELD = frozenset(_FIELDS)
 _PARTS = frozenset(
     [
         "thinking",
@@ -74,6 +76,29 @@ def reasoning(body: JsonObject, context: RuleContext) -> Changes:
     if grammar.reasoning_required and context.model.thinking and _thinks(body):
         _complete(body["messages"], changes)
     return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    if context.profile.grammar.reasoning_required and context.model.thinking:
+        return True
+    return survey.has_field(_ANY_FIELD) or "assistant" in survey.with_parts
+
+
+RULE = Rule(
+    name="reasoning",
+    repairs=(
+        "Reasoning in fields and parts of any spelling goes from assistant messages; TokenHub gets it as "
+        "`reasoning_content`, and a thinking model's turn with tool calls and without reasoning gets an "
+        "empty one."
+    ),
+    why='SDK Message.ReasoningContent: "接口将报错"; hy3 on TokenHub wants it back (NousResearch/hermes-agent#32380).',
+    apply=reasoning,
+    after=(
+        "roles",
+        "calls",
+    ),
+    needed=_needed,
+)
 
 
 def _taken_parts(message: JsonObject, index: int, changes: Changes) -> list[Any]:

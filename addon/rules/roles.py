@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from ..wire import json_body
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .survey import Survey
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 
@@ -46,10 +47,12 @@ def _written(message: JsonObject) -> str:
     return given.strip().lower() if isinstance(given, str) else ""
 
 
-def roles(body: JsonObject, context: RuleContext) -> list[Change]:
+def roles(body: JsonObject, context: RuleContext) -> Changes:
     """Give every message one of the four roles; what isn't a message at all becomes user text."""
     changes = Changes()
     messages = _objects(body["messages"], changes)
+    if changes:
+        context.may_hold_images = True
     calls = _FunctionCalls()
     for index, message in enumerate(messages):
         written = message.get("role")
@@ -75,23 +78,47 @@ def roles(body: JsonObject, context: RuleContext) -> list[Change]:
     return changes
 
 
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    """False where every role is one of the four, answers name their calls, and no call has the deprecated form."""
+    return survey.shapes is None or any(
+        shape.role not in ROLES
+        or "function_call" in shape.fields
+        or (shape.role == "tool" and "tool_call_id" not in shape.fields)
+        for shape in survey.shapes
+    )
+
+
+RULE = Rule(
+    name="roles",
+    repairs=(
+        "`developer` becomes system; `ai`, `model`, `bot`, `chatbot` and `gpt` become assistant; `function` "
+        "and `function_call` become tool calls; capitals and white space around a role go; any other role "
+        "becomes user."
+    ),
+    why="SDK Message.Role: system, user, assistant, tool.",
+    apply=roles,
+    after=("tool-names",),
+    needed=_needed,
+)
+
+
 def _objects(messages: list[Any], changes: Changes) -> list[JsonObject]:
     """The messages that are objects; other values are kept as user text, neighbours as one, nulls go."""
     objects: list[JsonObject] = []
     texts: list[str] = []
     for index, message in enumerate(messages):
         if isinstance(message, dict):
-            objects += _spoken(texts)
+            objects += _as_user_text(texts)
             texts = []
             objects.append(message)
             continue
         changes.note("roles", index, "not a message: kept as user text")
         if message is not None:
             texts.append(message if isinstance(message, str) else json_body.serialise(message).decode())
-    return objects + _spoken(texts)
+    return objects + _as_user_text(texts)
 
 
-def _spoken(texts: list[str]) -> list[JsonObject]:
+def _as_user_text(texts: list[str]) -> list[JsonObject]:
     return [{"role": "user", "content": content.join(*texts) or ""}] if texts else []
 
 

@@ -42,6 +42,7 @@ _SCHEMAS = frozenset(
     ]
 )
 """Keywords whose value is a schema or a list of schemas. What other keywords hold (`enum`, `default`) is data."""
+_FIXED = _SCHEMAS | {*_SCHEMAS_BY_NAME, "required"}
 _STAY_AT_THE_ROOT = ("$schema", "$id", "$defs", "definitions")
 """What references inside a schema resolve by."""
 
@@ -54,8 +55,8 @@ def object_schema(given: object) -> tuple[JsonObject, str]:
     """
     schema, read = _as_schema(given)
     root, why = _rooted(schema)
-    mended = _mend(root)
-    return root, "; ".join(filter(None, [read, why, mended]))
+    fixed = _fix_keywords_everywhere(root)
+    return root, "; ".join(filter(None, [read, why, fixed]))
 
 
 def _as_schema(given: object) -> tuple[JsonObject, str]:
@@ -108,7 +109,7 @@ def _type_may_be_object(schema: object) -> bool:
     if not isinstance(schema, dict):
         return True
     kind = schema.get("type")
-    kinds = {one.lower() for one in (kind if isinstance(kind, list) else [kind]) if isinstance(one, str)}
+    kinds = {name.lower() for name in (kind if isinstance(kind, list) else [kind]) if isinstance(name, str)}
     if _OBJECT in kinds:
         return True
     if not kinds.isdisjoint(_OTHER_TYPES):
@@ -139,11 +140,11 @@ def _named(given: object) -> JsonObject | None:
     if not isinstance(given, list):
         return None
     named: JsonObject = {}
-    for one in given:
-        if isinstance(one, str):
-            named[one] = {}
-        elif isinstance(one, dict) and isinstance(one.get("name"), str):
-            named[one["name"]] = {key: value for key, value in one.items() if key != "name"}
+    for entry in given:
+        if isinstance(entry, str):
+            named[entry] = {}
+        elif isinstance(entry, dict) and isinstance(entry.get("name"), str):
+            named[entry["name"]] = {key: value for key, value in entry.items() if key != "name"}
         else:
             return None
     return named
@@ -156,25 +157,25 @@ def _words(value: object) -> str:
     return json_body.serialise(value).decode() if isinstance(value, list | dict) and value else ""
 
 
-def _mend(root: JsonObject) -> str:
+def _fix_keywords_everywhere(root: JsonObject) -> str:
     """Mend lists and nulls in place of objects, in `root` and all schemas in it. Why, or "" where nothing was."""
-    mended = False
+    fixed = False
     waiting: list[Any] = [root]
     while waiting:
         schema = waiting.pop()
         if isinstance(schema, list):
             waiting.extend(schema)
-        elif isinstance(schema, dict):
-            mended |= _mend_keywords(schema)
+        elif isinstance(schema, dict) and not _FIXED.isdisjoint(schema):  # most hold no schema and need no look
+            fixed |= _fix_keywords(schema)
             for key, value in schema.items():
                 if key in _SCHEMAS:
                     waiting.append(value)
                 elif key in _SCHEMAS_BY_NAME and isinstance(value, dict):
                     waiting.extend(value.values())
-    return "keywords that are no objects or lists of names are mended" if mended else ""
+    return "keywords that are no objects or lists of names are fixed" if fixed else ""
 
 
-def _mend_keywords(schema: JsonObject) -> bool:
+def _fix_keywords(schema: JsonObject) -> bool:
     wrong = [key for key in _SCHEMAS_BY_NAME if key in schema and not isinstance(schema[key], dict)]
     for key in wrong:
         schema[key] = _properties(schema, schema[key]) if key == "properties" else _named(schema[key]) or {}

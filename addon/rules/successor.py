@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..exchange import Change, JsonObject, Response
 from ..wire import proxy_errors
-from .context import RuleContext
+from .base import RuleContext
 
 
 def successor(body: JsonObject, context: RuleContext) -> list[Change]:
@@ -12,7 +12,7 @@ def successor(body: JsonObject, context: RuleContext) -> list[Change]:
 
     The user's own mappings always count, the profile's only where the request is re-routed. A model that is
     mapped to itself stays, which lets a user undo one of the profile's. Embedding models are never mapped: a
-    vector index made with one is worthless with another. `context.model` follows the body.
+    vector index made with one is worthless with another. Sets `context.model`.
     """
     given = body.get("model")
     if not isinstance(given, str) or context.profile.model(given).embedding:

@@ -5,13 +5,14 @@ Source: seen as 400 "messages 中 system 角色必须位于列表的最开始" f
 
 from __future__ import annotations
 
-from ..exchange import Change, Changes, JsonObject
+from ..exchange import Changes, JsonObject
 from ..texts import around
 from . import content
-from .context import RuleContext
+from .base import Rule, RuleContext
+from .survey import Survey
 
 
-def system(body: JsonObject, context: RuleContext) -> list[Change]:
+def system(body: JsonObject, context: RuleContext) -> Changes:
     """Join leading system messages; a later one becomes user text in its place; empty ones go."""
     changes = Changes()
     leading: list[JsonObject] = []
@@ -33,6 +34,26 @@ def system(body: JsonObject, context: RuleContext) -> list[Change]:
         leading[0]["content"] = content.join(*(message["content"] for message in leading))
     body["messages"] = [*leading[:1], *rest]
     return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    """False where only the first message may be a system message, and it has content."""
+    if "S" in survey.order[1:]:
+        return True
+    return survey.order[:1] == "S" and content.is_blank(survey.body["messages"][0].get("content"))
+
+
+RULE = Rule(
+    name="system",
+    repairs="Leading system messages become one; a later one becomes marked user text in its place; empty ones go.",
+    why='SDK ChatCompletionsRequest.Messages; seen: 400 "messages 中 system 角色必须位于列表的最开始".',
+    apply=system,
+    after=(
+        "roles",
+        "intents",
+    ),
+    needed=_needed,
+)
 
 
 def _marked(given: object, context: RuleContext) -> content.Content:

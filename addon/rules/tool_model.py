@@ -1,22 +1,23 @@
-"""The model that answers where a vision model is offered tools: a text model, which the cascade reads images to.
+"""A text model answers where a vision model is offered tools. The cascade describes the images to it.
 
-Source: the old project's README (vision models: images yes, tools no); a strict endpoint refuses tools to them.
+Vision models take images and no tools; a strict endpoint refuses tools to them.
 """
 
 from __future__ import annotations
 
 from ..exchange import Change, JsonObject
-from .context import RuleContext
+from .base import RuleContext
 
 
 def tool_model(body: JsonObject, context: RuleContext) -> list[Change]:
     """Replace a vision model that can't take tools by `context.text_model`, if tools are offered.
 
-    Also where no image is there yet: an agent that attaches one later keeps its model. `context.model` follows.
+    Also where the request has no image yet, so that an agent that attaches an image later keeps its model.
+    Sets `context.model` to the new model.
     """
     offered = bool(body.get("tools") or body.get("functions"))
     model = context.model
-    if not (context.text_model and offered and model.images) or model.images_with_tools:
+    if not (context.text_model and offered and model.images):
         return []
     body["model"] = context.text_model
     context.model = context.profile.model(context.text_model)

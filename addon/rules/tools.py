@@ -1,67 +1,23 @@
-"""Tools: names that the endpoint takes, the deprecated `functions`, and the shape of what is offered.
+"""Tools: the deprecated `functions` become tools, and each tool has the documented shape.
 
-Sources: SDK ToolFunction.Name (a-z A-Z 0-9 _ -; anything else is a 400), OpenAI's API reference (a name has at most 64
-characters), SDK Tool.Type (only "function"), compat page 1729/111007 (`function.parameters` is an object; `schemas.py`
-sees to that). `strict` is undocumented and was seen refused.
+Sources: SDK Tool.Type (only "function"), compat page 1729/111007 (`function.parameters` is an object; `schemas.py`
+makes it one). `strict` is undocumented and was seen refused.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator
-from typing import Any, TypeGuard
+from typing import Any
 
 from ..exchange import Change, Changes, JsonObject
 from ..wire import json_body
 from . import schemas
-from .context import RuleContext
+from .base import Rule, RuleContext
 from .fields import escape
-from .roles import role_of
+from .survey import Survey
 
-_LONGEST_NAME = 64
-_ACCEPTED_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
-_REFUSED_CHARACTERS = re.compile(r"[^A-Za-z0-9_-]+")
-_HASH_LENGTH = 8
-_NAMING_FIELDS = frozenset(["tool_calls", "function_call", "name"])
-"""The fields of a message that name a tool or hold what does."""
-
-type _Path = tuple[str | int, ...]
-"""Where an object is in the body, as the steps of a JSON Pointer: few places are ever written of."""
-type _Place = tuple[JsonObject, _Path, bool]
-"""An object with a `name`, where it is, and whether it must have one."""
-
-
-def tool_names(body: JsonObject, context: RuleContext) -> Changes:
-    """Rename tools whose name the endpoint refuses, everywhere in the body alike; runs before every other rule.
-
-    A new name is made of the old one alone (what is readable of it and a hash), so that a history keeps its
-    bytes whatever else is offered; only a collision lengthens the hash. `context.plan.tool_names` says how the
-    answer is named back.
-    """
-    changes = Changes()
-    if not context.keep_params.isdisjoint({"tools", "functions"}):
-        return changes
-    owners: dict[str, str] = {}
-    refused: list[_Place] = []
-    for place in _places(body):
-        name = place[0].get("name")
-        if _is_accepted(name):
-            owners[name] = name
-        else:
-            refused.append(place)
-    for holder, path, required in refused:
-        given = holder.get("name")
-        if not (required or (isinstance(given, str) and given)):
-            continue
-        old = given if isinstance(given, str) else ""
-        new = _new_name(old, owners)
-        holder["name"] = new
-        if isinstance(given, str):
-            context.plan.tool_names[new] = old
-        pointer = "".join(f"/{step}" for step in (*path, "name"))
-        changes.note_at("tool-names", pointer, f"{_why_refused(old)}: {new} until the answer")
-    return changes
+_PARAMETERS = frozenset({"tools", "functions", "function_call", "tool_choice"})
+"""What the rule looks at."""
 
 
 def tools(body: JsonObject, context: RuleContext) -> Changes:
@@ -84,6 +40,26 @@ def tools(body: JsonObject, context: RuleContext) -> Changes:
         del body["tool_choice"]
         changes.note_at("tools", "/tool_choice", "there is no tool to choose: removed")
     return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    return not survey.body.keys().isdisjoint(_PARAMETERS)
+
+
+RULE = Rule(
+    name="tools",
+    repairs=(
+        "`functions` become `tools`; `strict` and unknown keys go; `parameters` become the schema of an "
+        "object; an empty list goes with its `tool_choice`."
+    ),
+    why=(
+        "Compatibility page 1729/111007, SDK Tool; `strict` was seen refused, and so were a root without a "
+        "type and PHP's empty list of properties (14790897/MiqroForge-Desktop#1165, openai-php/client#262)."
+    ),
+    apply=tools,
+    after=("tool-names",),
+    needed=_needed,
+)
 
 
 def function_of(tool: object) -> JsonObject | None:
@@ -113,81 +89,8 @@ def allowed_tools(choice: JsonObject) -> JsonObject | None:
     return nested if isinstance(nested, dict) else choice
 
 
-def _is_accepted(name: object) -> TypeGuard[str]:
-    return isinstance(name, str) and _ACCEPTED_NAME.fullmatch(name) is not None
-
-
-def _why_refused(name: str) -> str:
-    if not name:
-        return "a tool needs a name"
-    if _REFUSED_CHARACTERS.search(name):
-        return "the name has characters that the endpoint refuses"
-    return f"the name has more than {_LONGEST_NAME} characters"
-
-
-def _new_name(old: str, owners: dict[str, str]) -> str:
-    """A name that belongs to `old` and to no other; `owners` (new name -> old name) is filled in."""
-    readable = _REFUSED_CHARACTERS.sub("_", old).strip("_") or "tool"
-    digest = hashlib.sha256(old.encode("utf-8", "surrogatepass")).hexdigest()
-    candidates = (
-        f"{readable[: _LONGEST_NAME - 1 - length]}_{digest[:length]}"
-        for length in range(_HASH_LENGTH, _LONGEST_NAME - 1)
-    )
-    return next((name for name in candidates if owners.setdefault(name, old) == old), digest)
-
-
-def _places(body: JsonObject) -> Iterator[_Place]:
-    for index, tool in enumerate(_list(body.get("tools"))):
-        function = function_of(tool)
-        if function is not None:
-            yield function, ("tools", index) if function is tool else ("tools", index, "function"), True
-    for index, function in enumerate(_list(body.get("functions"))):
-        if isinstance(function, dict):
-            yield function, ("functions", index), True
-    if isinstance(body.get("function_call"), dict):
-        yield body["function_call"], ("function_call",), False
-    yield from _chosen_places(body.get("tool_choice"))
-    for index, message in enumerate(_list(body.get("messages"))):
-        if isinstance(message, dict) and not _NAMING_FIELDS.isdisjoint(message):
-            yield from _message_places(message, index)
-
-
-def _chosen_places(choice: object) -> Iterator[_Place]:
-    if not isinstance(choice, dict):
-        return
-    chosen: list[tuple[Any, _Path]] = [(choice, ("tool_choice",))]
-    allowed = allowed_tools(choice)
-    if allowed is not None:
-        under = ("tool_choice",) if allowed is choice else ("tool_choice", "allowed_tools")
-        chosen = [(item, (*under, "tools", i)) for i, item in enumerate(_list(allowed.get("tools")))]
-    for item, path in chosen:
-        holder = named_function(item)
-        if holder is not None:
-            yield holder, path if holder is item else (*path, "function"), False
-
-
-def _message_places(message: JsonObject, index: int) -> Iterator[_Place]:
-    if "tool_calls" in message:
-        for position, call in enumerate(_list(message["tool_calls"])):
-            if isinstance(call, dict):
-                yield from _call_places(call, ("messages", index, "tool_calls", position))
-    if isinstance(message.get("function_call"), dict):
-        yield message["function_call"], ("messages", index, "function_call"), True
-    if "name" in message and role_of(message) == "tool":
-        yield message, ("messages", index), False
-
-
-def _call_places(call: JsonObject, path: _Path) -> Iterator[_Place]:
-    for kind in ("function", "custom"):
-        if isinstance(call.get(kind), dict):
-            yield call[kind], (*path, kind), True
-            return
-    if "name" in call or "arguments" in call:
-        yield call, path, True
-
-
-def _list(value: object) -> list[Any]:
-    """A list; an object alone is taken for a list of one."""
+def as_list(value: object) -> list[Any]:
+    """`value` as a list: an object becomes a list with it alone, anything else an empty list."""
     if isinstance(value, dict):
         return [value]
     return value if isinstance(value, list) else []
@@ -228,7 +131,7 @@ def _from_function_call(body: JsonObject, context: RuleContext) -> list[Change]:
 
 def _shaped_tools(given: object, context: RuleContext, changes: Changes) -> Iterator[JsonObject]:
     seen: dict[str, JsonObject] = {}
-    for index, tool in enumerate(_list(given)):
+    for index, tool in enumerate(as_list(given)):
         pointer = f"/tools/{index}"
         function = function_of(tool)
         name = function.get("name") if function is not None else None

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ..cascade import Cascade
-from ..config.options import Settings
 from ..exchange import Exchange, JsonObject, Response
+from ..observe.metrics import Metrics
+from ..options import Settings
 from ..upstream.embedding_batches import EmbeddingBatches
 from ..workers import Workers
 
@@ -27,6 +28,10 @@ class Services(Protocol):
     @property
     def cascade(self) -> Cascade:
         """Images to text."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Where to count: `self.services.metrics.add(COUNTER, 1, …)` (`observe.metrics`)."""
 
     @property
     def batches(self) -> EmbeddingBatches:
@@ -50,7 +55,7 @@ class Outcome:
 class Step:
     """One thing done to every exchange. Nothing is compulsory: a step overrides what it needs.
 
-    Made anew for each set of options. What a step raises in `request` lets the request go on as it came, or refuses it
+    Made anew for each set of options. What a step raises in `request` lets the request leave unchanged, or refuses it
     where `exchange.fails_closed`; elsewhere it is logged and the answer passes.
     """
 

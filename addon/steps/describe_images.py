@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from .. import profiles, texts
 from ..cascade import Cascade, CascadeSettings
-from ..config.options import Settings
+from ..config.option import part
 from ..exchange import Exchange, Response
+from ..images import in_body
+from ..options import Settings
 from ..texts.marks import tracked
-from ..upstream.client import Outgoing
-from ..vision.vision_call import Announcing
+from ..vision.vision_call import DryRunVision
 from .base import Services, Step
-from .target import own_tries, target_of
+from .target import target_of
+
+_BYTES_PASSED = 4
+"""Bytes of text that are searched in the time that the work on one takes."""
 
 
 class DescribeImages(Step):
@@ -20,14 +24,17 @@ class DescribeImages(Step):
 
     def __init__(self, settings: Settings, services: Services) -> None:
         super().__init__(settings, services)
-        self._dry_run = Cascade(Outgoing(), Announcing(Outgoing()))
-        self._dry_run.configure(cascade_settings(settings))
+        self._dry_run = Cascade(DryRunVision())
+        self._dry_run.configure(part(settings, CascadeSettings))
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Put descriptions in the images' places. From the first image on, the original body must not go on."""
         running = self._dry_run if exchange.mode == "observe" else self.services.cascade
         profile = profiles.load(exchange.profile)
-        wanted = await self.services.workers.run(lambda _: running.wanted(exchange.chat, profile), exchange.cost)
+        exchange.may_hold_images = await self.services.workers.run(
+            lambda _: in_body.suspected(exchange.chat), exchange.size // _BYTES_PASSED
+        )
+        wanted = exchange.may_hold_images and running.wanted(exchange.chat, profile)
         found = await running.find(exchange.chat, exchange.size) if wanted else []
         if not found:
             return None
@@ -39,20 +46,3 @@ class DescribeImages(Step):
         exchange.note(described.changes)
         exchange.vision_calls, exchange.cached = described.calls, described.cached
         return described.refusal
-
-
-def cascade_settings(settings: Settings) -> CascadeSettings:
-    """The options of the cascade among `settings`."""
-    return CascadeSettings(
-        mode=settings.cascade,
-        vision_model=settings.vision_model,
-        concurrency=settings.vision_concurrency,
-        timeout=settings.vision_timeout,
-        deadline=settings.cascade_deadline,
-        tries=own_tries(settings),
-        image_max_bytes=settings.image_max_bytes,
-        image_max_count=settings.image_max_count,
-        cache_entries=settings.cache_entries,
-        cache_bytes=settings.cache_bytes,
-        cache_ttl=settings.cache_ttl,
-    )

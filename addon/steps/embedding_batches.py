@@ -8,7 +8,7 @@ from ..rules import embeddings
 from ..wire import json_body
 from .base import PATIENCE, Step
 from .rules import context_of
-from .target import own_tries, target_of
+from .target import target_of
 
 TIMEOUT = 60.0
 """Seconds for each call."""
@@ -33,7 +33,7 @@ class SendBatches(Step):
             target_of(exchange, profile, self.settings),
             profile,
             TIMEOUT,
-            tries=own_tries(self.settings),
+            tries=self.settings.own_tries,
             patience=PATIENCE,
         )
         if isinstance(result, Response):

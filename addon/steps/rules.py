@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import profiles, rules, texts
 from ..answers import embeddings as packing
 from ..answers import tool_calls
-from ..config.options import Settings
 from ..exchange import Change, Exchange, JsonObject, Response
+from ..options import Settings
 from ..rules import embeddings
-from ..rules.context import RuleContext
+from ..rules.base import RuleContext
 from ..workers import Checkpoint
 from .base import Step
 
 
 def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
-    """What the rules are given beside the body. Its plan is the exchange's."""
+    """What the rules are given beside the body, the same for all steps of an exchange. Its plan is the exchange's."""
     profile = profiles.load(exchange.profile)
-    return RuleContext(
+    known = exchange.demands
+    if isinstance(known, RuleContext):
+        known.model = profile.model(exchange.chat.get("model"))  # a step may have changed it
+        known.may_hold_images = exchange.may_hold_images
+        return known
+    context = exchange.demands = RuleContext(
         profile=profile,
         model=profile.model(exchange.chat.get("model")),
         texts=texts.load(settings.language),
@@ -26,7 +33,9 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         rerouted=exchange.successors,
         successors=dict(settings.successors),
         plan=exchange.plan,
+        may_hold_images=exchange.may_hold_images,
     )
+    return context
 
 
 class Rules(Step):
@@ -38,7 +47,7 @@ class Rules(Step):
         """Repair the chat body; in a thread where it is large."""
         context = context_of(exchange, self.settings)
 
-        def apply(checkpoint: Checkpoint) -> list[Change]:
+        def apply(checkpoint: Checkpoint) -> Sequence[Change]:
             return rules.apply_chat(exchange.chat, context, checkpoint)
 
         exchange.note(await self.services.workers.run(apply, exchange.cost))
@@ -55,7 +64,7 @@ class EmbeddingRules(Step):
         """Repair the body, or refuse what no repair can make acceptable."""
         context = context_of(exchange, self.settings)
 
-        def apply(_: Checkpoint) -> Response | list[Change]:
+        def apply(_: Checkpoint) -> Response | Sequence[Change]:
             return embeddings.check(exchange.chat, context) or rules.apply_embeddings(exchange.chat, context)
 
         result = await self.services.workers.run(apply, exchange.cost)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from .. import admission
-from ..config.options import Settings
 from ..exchange import Exchange
+from ..options import Settings
 from ..profiles import Profile
-from ..upstream.calls import Upstream
+from ..upstream.target import Target
 
 
-def target_of(exchange: Exchange, profile: Profile, settings: Settings) -> Upstream:
+def target_of(exchange: Exchange, profile: Profile, settings: Settings) -> Target:
     """The exchange's own upstream, with its key, counted for the account of that key."""
     key = exchange.headers.get("authorization")
     account = admission.account(profile, key, settings)
-    return Upstream(exchange.base_url, {"Authorization": key} if key else {}, account)
-
-
-def own_tries(settings: Settings) -> int:
-    """Tries for a call of the addon's own."""
-    return 1 if settings.retry == "off" else settings.vision_tries
+    return Target(exchange.base_url, {"Authorization": key} if key else {}, account)

@@ -1,26 +1,55 @@
-"""Where what outlives a request is kept: memory, then SQLite, then Redis, behind one small interface."""
+"""Values that outlive a request: in memory, then SQLite, then Redis, behind one small interface."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from ..config import values as read
+from ..config.option import option
 from ..config.values import StorePlaces
 from .chain import Chain
 from .level import LevelCounts
 from .memory import Memory
-from .redis import Redis
-from .sqlite import Sqlite
 from .store import Item, Store, StoreError
 
-__all__ = ["Chain", "Item", "LevelCounts", "Memory", "Redis", "Sqlite", "Store", "StoreError", "open_levels"]
+__all__ = [
+    "Chain",
+    "Item",
+    "LevelCounts",
+    "Memory",
+    "Store",
+    "StoreError",
+    "StoreSettings",
+    "open_levels",
+]
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Where image descriptions are kept, and how many bytes of them on disk."""
+
+    store: StorePlaces = option(
+        "sqlite",
+        "Where image descriptions are kept below the memory: memory (nowhere), sqlite (the user's data folder), "
+        "sqlite:PATH, redis://HOST:PORT/DB (also for the limits of several workers); sqlite and redis together, comma "
+        "separated.",
+        read.store,
+    )
+    store_max_bytes: int = option("256m", "Size of the SQLite store; the least recently used goes first.", read.size)
 
 
 def open_levels(places: StorePlaces, max_bytes: int) -> list[Store]:
-    """The stores below the memory, the nearest first. Neither disk nor network is touched before one is used.
+    """The stores below the memory, the nearest first. Neither disk nor network is used before a store is.
 
     `max_bytes` is the size of the SQLite file. Raises `OptionError` if Redis is asked for and its package is missing.
     """
     levels: list[Store] = []
     if places.sqlite is not None:
+        from .sqlite import Sqlite  # noqa: PLC0415 - loaded only where it is asked for
+
         levels.append(Sqlite(places.sqlite, max_bytes))
     if places.redis is not None:
+        from .redis import Redis  # noqa: PLC0415 - loaded only where it is asked for
+
         levels.append(Redis(places.redis))
     return levels

@@ -1,4 +1,4 @@
-"""What is still to be written into a store: in order, bounded, the last word on a key replacing what came before."""
+"""Writes that a store has yet to make: in order, bounded; a later write to a key replaces an earlier one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 WRITES_MAX = 1000
 BYTES_MAX = 8 << 20
-"""Beyond either bound the oldest write is dropped: a store that is down must not fill the memory."""
+"""Beyond either bound the oldest write is dropped: a store that fails must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Put:
-    """A value to be kept; `expires` on the clock of whoever asked, `None`: for good."""
+    """A value to be kept; `expires` on the caller's clock, `None`: for good."""
 
     key: str
     value: bytes
@@ -27,7 +27,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clear:
-    """All keys with this beginning are to be forgotten."""
+    """All keys that start with `prefix` are to be forgotten."""
 
     prefix: str
 
@@ -36,7 +36,7 @@ type Write = Put | Delete | Clear
 
 
 class Backlog:
-    """Writes that wait. Clearing comes first; what it concerns and came before it is no longer waited for."""
+    """Writes that wait. A `Clear` is made first, and replaces the earlier writes to keys that it forgets."""
 
     def __init__(self) -> None:
         self._clears: dict[str, Clear] = {}
@@ -50,7 +50,7 @@ class Backlog:
         return len(self._clears) + len(self._keyed)
 
     def add(self, write: Write) -> None:
-        """Let `write` wait, the newest."""
+        """Add `write` as the newest."""
         if isinstance(write, Clear):
             for key in [key for key in self._keyed if key.startswith(write.prefix)]:
                 self._take(key)
@@ -77,11 +77,11 @@ class Backlog:
             self._take(write.key)
 
     def concerning(self, key: str) -> Write | None:
-        """What the store does not know of `key` yet."""
+        """The waiting write that decides about `key`; `None`: the store does."""
         return self._keyed.get(key) or next((it for it in self._clears.values() if key.startswith(it.prefix)), None)
 
     def abandon(self) -> int:
-        """Drop all that waits. Returns how many that were."""
+        """Drop all waiting writes. Returns their number."""
         count = len(self)
         self._clears.clear()
         self._keyed.clear()

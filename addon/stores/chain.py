@@ -1,4 +1,4 @@
-"""Memory, and the stores below it: what is found far down is nearer the next time."""
+"""Memory, and the stores below it. A value that is found in a lower store is copied into those above it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PATIENCE = 5.0
 
 
 class Chain:
-    """`memory`, then `levels`, the nearest first. Nothing here raises, whatever a store does.
+    """`memory`, then `levels`, the nearest first. No failure of a store raises anything here.
 
-    A request waits for `bypass.BUDGET` seconds a level at most, and for none that is failing. `clock` gives seconds
-    that only grow, `sleep` waits that long; both are for the trying again.
+    A request waits at most `guard.BUDGET` seconds per level, and not for one that is failing. `clock` (monotonic, in
+    seconds) and `sleep` time the next try of a store that failed.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class Chain:
         self._levels = self._opened(levels)
         self._retiring: set[asyncio.Task[None]] = set()
         self._forgotten = 0
-        """Grows when something is forgotten: what is on its way up from below then must not bring it back."""
+        """Grows with each deletion: a value that is just being read from below must not bring a deleted one back."""
         self._hits = self._misses = 0
 
     def at_hand(self, key: str) -> Item | None:
-        """The value of `key` if the memory has it. Where it hasn't, `get` is to be asked, which counts that."""
+        """The value of `key` if the memory has it. Only hits are counted: `get` follows a miss, and counts it."""
         item = self.memory.find(key)
         if item is not None:
             self._hits += 1
@@ -92,24 +92,24 @@ class Chain:
             task.add_done_callback(self._retiring.discard)
 
     async def flush(self) -> None:
-        """Write what waits, for `PATIENCE` seconds at most; a level that fails is not waited for."""
+        """Make the waiting writes, within `PATIENCE` seconds; a level that fails ends its part."""
         await asyncio.gather(*(level.flush(PATIENCE) for level in self._levels))
 
     async def aclose(self) -> None:
-        """Flush and close all levels, and wait for those that `replace` has sent away."""
+        """Flush and close all levels, and wait for those that `replace` is still closing."""
         self.replace(())
         if self._retiring:
             await asyncio.wait(self._retiring)
 
     def counts(self) -> list[LevelCounts]:
-        """What each level was asked and did: the memory since the start, those below since they were opened."""
+        """The counts of each level: of the memory since the start, of those below since they were opened."""
         return [LevelCounts("memory", self._hits, self._misses), *(level.counts() for level in self._levels)]
 
     def _opened(self, stores: Iterable[Store]) -> list[Level]:
         return [Level(store, self._clock, self._sleep) for store in stores]
 
     def _lift(self, key: str, item: Item, above: Iterable[Level]) -> None:
-        if self.memory.find(key) is None:  # else a newer one was put there meanwhile
+        if self.memory.find(key) is None:  # else a newer value was put there meanwhile
             self.memory.keep(key, item.value, item.lasts)
             for level in above:
                 level.put(key, item.value, item.lasts)

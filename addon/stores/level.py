@@ -1,4 +1,4 @@
-"""One store below the memory: by-passed when it fails, read within the budget, written behind."""
+"""One store below the memory: bypassed when it fails, read within the budget, written in the background."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from .backlog import Backlog, Clear, Delete, Put, Write
-from .bypass import BUDGET, Bypass, Bypassed, Kind
+from .guard import BUDGET, Bypassed, Kind, StoreGuard
 from .store import Item, Store, StoreError
 
 PATIENCE = 30.0
-"""Seconds for what no request waits for: a list for display, clearing."""
+"""Seconds for operations that no request waits for: a list for display, clearing."""
 CLOSING = 1.0
 """Seconds that a store may take to close."""
 
@@ -23,13 +23,13 @@ logger = logging.getLogger("hunyuan_fix")
 
 @dataclass(frozen=True, slots=True)
 class LevelCounts:
-    """What one store was asked and did, since it was opened."""
+    """Counts of one store, since it was opened."""
 
     name: str
     hits: int
     misses: int
     bypassed: int = 0
-    """Operations that were not even tried, because the store was failing."""
+    """Operations that were not tried, because the store was failing."""
     failures: int = 0
     dropped: int = 0
     """Writes given up."""
@@ -39,9 +39,9 @@ class LevelCounts:
 
 
 class Level:
-    """`store`, asked so that no request fails or waits longer than `BUDGET` because of it.
+    """`store`, used so that no request fails or waits longer than `BUDGET` because of it.
 
-    Writing returns at once; a task does it, in order. `clock` gives seconds that only grow, `sleep` waits that long.
+    Writing returns at once; a task does it, in order. `clock`: monotonic, in seconds.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
@@ -49,7 +49,7 @@ class Level:
         self._store = store
         self._clock = clock
         self._sleep = sleep
-        self._bypass = Bypass(store.name, clock)
+        self._guard = StoreGuard(store.name, clock)
         self._backlog = Backlog()
         self._writing = asyncio.Lock()
         self._writer: asyncio.Task[None] | None = None
@@ -57,7 +57,7 @@ class Level:
         self._hits = self._misses = 0
 
     async def get(self, key: str) -> Item | None:
-        """What the store, or what is still to be written into it, says; `None` if it can't be asked either."""
+        """The value of `key` in the waiting writes, else in the store; `None` also where the store can't be asked."""
         waiting = self._backlog.concerning(key)
         if waiting is not None:
             item = self._unwritten(waiting)
@@ -73,7 +73,7 @@ class Level:
         return item
 
     async def scan(self, prefix: str, limit: int) -> list[tuple[str, Item]]:
-        """As `Store.scan`; nothing if the store can't be asked. What is still to be written is not in it."""
+        """As `Store.scan`; empty if the store can't be asked. Waiting writes are not in it."""
         with suppress(Bypassed):
             return await self._ask("reading", partial(self._store.scan, prefix, limit), PATIENCE)
         return []
@@ -91,16 +91,16 @@ class Level:
         self._later(Clear(prefix))
 
     async def flush(self, patience: float) -> None:
-        """Write what waits, even if the store is just being let alone. Ends when it fails, or after `patience` s."""
-        await self._stop_writer()  # which may be asleep for long
+        """Make the waiting writes, also in a pause after a failure. Ends when the store fails or after `patience` s."""
+        await self._stop_writer()  # it may be asleep for long
         with suppress(TimeoutError):
             async with asyncio.timeout(patience), self._writing:
-                self._bypass.end_wait("writing")
+                self._guard.end_wait("writing")
                 await self._write_all()
         self._wake_writer()
 
     async def aclose(self) -> None:
-        """Close the store. What still waits is lost, counted, and said."""
+        """Close the store. Writes that still wait are lost, counted and logged."""
         self._closed = True
         await self._stop_writer()
         if lost := self._backlog.abandon():
@@ -118,11 +118,11 @@ class Level:
             self.name,
             self._hits,
             self._misses,
-            bypassed=self._bypass.bypassed,
-            failures=self._bypass.failures,
+            bypassed=self._guard.bypassed,
+            failures=self._guard.failures,
             dropped=self._backlog.dropped,
             waiting=len(self._backlog),
-            failing=self._bypass.failing,
+            failing=self._guard.failing,
         )
 
     def _unwritten(self, waiting: Write) -> Item | None:
@@ -137,7 +137,7 @@ class Level:
     async def _ask[T](self, kind: Kind, work: Callable[[], Awaitable[T]], budget: float) -> T:
         if self._closed:
             raise Bypassed
-        return await self._bypass.run(kind, work, budget)
+        return await self._guard.run(kind, work, budget)
 
     def _later(self, write: Write) -> None:
         if self._closed:
@@ -150,20 +150,20 @@ class Level:
             self._writer = asyncio.create_task(self._write_behind(), name=f"hunyuan-fix writes to {self.name}")
 
     async def _stop_writer(self) -> None:
-        """What it was just writing waits again."""
+        """The write that it was making waits again."""
         if self._writer is not None and not self._writer.done():
             self._writer.cancel()
             await asyncio.wait({self._writer})
 
     async def _write_behind(self) -> None:
         while self._backlog:
-            if pause := self._bypass.wait("writing"):
+            if pause := self._guard.wait("writing"):
                 await self._sleep(pause)
             async with self._writing:
                 await self._write_all()
 
     async def _write_all(self) -> None:
-        """Until nothing waits, or the store fails."""
+        """Write until nothing waits or the store fails."""
         with suppress(Bypassed):
             while write := self._backlog.first():
                 budget = PATIENCE if isinstance(write, Clear) else BUDGET

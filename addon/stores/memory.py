@@ -1,4 +1,4 @@
-"""The store in this process's memory: bounded in entries and in bytes, the least recently used goes first."""
+"""The store in this process's memory: bounded in entries and bytes, the least recently used goes first."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class _Entry:
     value: bytes
     expires: float
     used: int
-    """Grows with every use, of whatever entry."""
+    """The number of the last use; every use of any entry has the next number."""
 
 
 class Memory:
-    """At most `entries` values of together `size` bytes, their keys counted too. One larger than that is not kept.
+    """At most `entries` values of `size` bytes in all, keys included. A larger value is not kept.
 
-    `clock` gives seconds that only grow. Nothing here waits, so each method of `Store` has a twin that isn't a
-    coroutine: `find`, `keep`, `drop`, `held`, `forget`.
+    `clock`: monotonic, in seconds. Nothing here waits, so each method of `Store` has a twin that is no coroutine:
+    `find`, `keep`, `drop`, `held`, `forget`.
     """
 
     name = "memory"

@@ -1,4 +1,4 @@
-"""The store in a Redis server: one for all workers, and on whatever machine."""
+"""The store in a Redis server: shared by all workers, on any machine."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ..config.options import OptionError
+from ..config.option import OptionError
 from .store import Item, StoreError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis as Client
 
 PREFIX = "hunyuan-fix:"
-"""What every key of this program's starts with: the server may serve others, too."""
+"""The beginning of every key of this program: the server may serve others too."""
 TIMEOUT = 0.2
 """Seconds for connecting and for each answer."""
 CONNECTIONS = 8
-"""To the server at once; who needs another one waits."""
+"""Connections to the server at once; an operation that needs another one waits."""
 TLS_PARAMETERS = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 """What the query of a `rediss://` URL may name: files, for a server with a certificate of its own."""
 BATCH = 500
-"""Keys asked for at once when many are looked through."""
+"""Keys per round trip of a scan."""
 
 
 def redis_client(url: str) -> Client:
@@ -57,7 +57,7 @@ def redis_client(url: str) -> Client:
 
 
 def _check(url: str) -> None:
-    """Refuse what redis-py would heed or pass over without a word: a password or timeouts in the query, a wrong DB."""
+    """Refuse what redis-py would accept or ignore silently: a password or timeouts in the query, a wrong DB."""
     parts = urlsplit(url)
     strange = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if name not in TLS_PARAMETERS]
     if strange or parts.fragment or not re.fullmatch(r"/?[0-9]*", parts.path):
@@ -68,7 +68,7 @@ def _check(url: str) -> None:
 
 
 class Redis:
-    """Values in the Redis server at `url`, under `PREFIX`. What they may take, and what goes first, the server decides.
+    """Values in the Redis server at `url`, under `PREFIX`. Size and eviction are configured in the server.
 
     Raises `OptionError` as `redis_client` does.
     """

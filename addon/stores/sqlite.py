@@ -15,11 +15,11 @@ from . import sqlite_file
 from .store import Item, StoreError
 
 USES_NOTED = 200
-"""Reads whose order is written down together, if no write comes first: a read writes nothing by itself."""
+"""Reads whose order is written together, unless a write comes first: a read alone writes nothing."""
 LARGEST_SHARE = 4
-"""A value of more than this part of the whole file is not kept: it would push out too many."""
+"""A value larger than the file's size divided by this is not kept: it would evict too many others."""
 AT_ONCE = 500
-"""Rows, or pages, that one step deletes or gives back, so that no step takes long."""
+"""Rows that one step deletes, or pages that it frees, so that no step takes long."""
 
 _NEXT_USE = "(SELECT coalesce(max(used), 0) + 1 FROM item)"
 
@@ -28,7 +28,7 @@ class Sqlite:
     """Values in the file `path` of at most `max_bytes`, the least recently used first out.
 
     Beside it are `-wal`, of some 4 MB while it is busy, and `-shm`. All work is done by one thread of the store's own,
-    which opens the file at the first. `clock` gives seconds since 1970, as they must mean the same after a restart.
+    which opens the file when it is first used. `clock`: Unix time, which means the same after a restart.
     """
 
     name = "sqlite"
@@ -38,7 +38,7 @@ class Sqlite:
         self._max_bytes = max_bytes
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "hunyuan-fix-sqlite")
-        # From here on only that thread's.
+        # Below: used by that thread only.
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._uses: dict[str, None] = {}
@@ -65,7 +65,7 @@ class Sqlite:
         """See `Store`. What is forgotten is gone from the file, too."""
         count = 0
         while gone := await self._do(partial(_clear_some, prefix)):
-            count += gone  # in steps: who reads meanwhile comes in between
+            count += gone  # in steps: reads come in between
         await self._do(_empty_log)
         return count
 
@@ -146,7 +146,7 @@ class Sqlite:
         self._uses.clear()
 
     def _shrink(self, connection: sqlite3.Connection) -> None:
-        """Bring the file under its bound; after the bound was lowered by much, the next writes go on with that."""
+        """Bring the file under its bound, in part where that takes more than `AT_ONCE` rows: the next writes go on."""
         page = _pragma(connection, "page_size")
         for _ in range(AT_ONCE):
             if page * (_pragma(connection, "page_count") - _pragma(connection, "freelist_count")) <= self._max_bytes:
@@ -160,7 +160,7 @@ class Sqlite:
         connection.executemany(update, [(key,) for key in self._uses])
 
     def _write_uses_alone(self, connection: sqlite3.Connection) -> None:
-        # Where it can't be written, the order of use is lost, not the answer of whoever reads.
+        # A failure to write loses the order of use, and must not fail the read.
         with suppress(sqlite3.Error):
             connection.execute("BEGIN IMMEDIATE")
             self._write_uses(connection)
@@ -176,7 +176,7 @@ class Sqlite:
         return [(str(key), item) for key, value, expires in rows if (item := self._item(value, expires))]
 
     def _item(self, value: object, expires: object) -> Item | None:
-        """A row's item; `None` if it has expired, or isn't what was written: a broken file may hold anything."""
+        """A row's item; `None` if it has expired or is not of the right types: a broken file may hold anything."""
         lasts = expires - self._clock() if isinstance(expires, float) else None
         if not isinstance(value, bytes) or (lasts is not None and not lasts > 0):
             return None

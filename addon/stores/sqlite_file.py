@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from ..config import operating_system
 from .store import StoreError
 
 APPLICATION_ID = 0x68796678
@@ -23,15 +23,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX item_by_expiry ON item (expires) WHERE expires IS NOT NULL",
     ),
 )
-"""What leads from each schema version to the next; the first from an empty file. Their number is the version.
+"""The statements from each schema version to the next; the first from an empty file. Their number is the version.
 
-`expires`: seconds since 1970, NULL for good. `used`: grows with every use of whatever item, and is each item's own.
+`expires`: Unix time, NULL for good. `used`: the number of the item's last use; every use of any item has the next one.
 """
 
 LOCK_WAIT = 0.1
 """Seconds to wait for another process that is writing. Half of what one operation may take."""
 LOG_BYTES = 4 << 20
-"""To what size the write-ahead log is cut when it is begun anew."""
+"""The size to which the write-ahead log is truncated when it starts over."""
 
 _FILES = ("", "-wal", "-shm")
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -83,7 +83,7 @@ def reason(error: Error) -> str:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file `path` is now, whatever it is called; `None` if there is none."""
+    """Device and inode of the file at `path` now; `None` if there is none."""
     with suppress(FileNotFoundError):
         status = path.stat()
         return status.st_dev, status.st_ino
@@ -171,27 +171,16 @@ def _set_aside(path: Path, error: Error) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes of this program from opening a store in `folder`, or setting one aside, at the same time."""
-    if sys.platform == "win32":
-        yield  # there a file that somebody has open can't be renamed anyway
+    if operating_system.is_windows():
+        yield  # there an open file can't be renamed anyway
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         deadline = time.monotonic() + LOCK_WAIT
-        while not _locked(handle):
+        while not operating_system.lock(handle):
             if time.monotonic() > deadline:
                 raise StoreError(f"another process has been opening a store in {folder} for too long")
             time.sleep(0.005)
         yield
     finally:
         os.close(handle)
-
-
-def _locked(handle: int) -> bool:
-    if sys.platform != "win32":
-        import fcntl  # noqa: PLC0415 - not on Windows
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True

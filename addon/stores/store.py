@@ -1,4 +1,4 @@
-"""What a store is: values by key, each with the time it lasts."""
+"""The interface of a store: values by key, each with the time that it lasts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A value and how long it still holds."""
+    """A value and the time that it still lasts."""
 
     value: bytes
     lasts: float | None = None
@@ -16,7 +16,7 @@ class Item:
 
 
 class StoreError(Exception):
-    """A store can't do what it was asked. The text says why, and holds neither a value nor a secret."""
+    """An operation of a store failed. The text says why, and holds neither a value nor a secret."""
 
 
 class Store(Protocol):
@@ -26,10 +26,11 @@ class Store(Protocol):
     """For the log and for counts: `memory`, `sqlite`, `redis`."""
 
     async def get(self, key: str) -> Item | None:
-        """The value of `key`, which thereby becomes the most recently used; `None`: there is none, or no longer."""
+        """The value of `key`, which becomes the most recently used; `None`: there is none, or it has expired."""
 
     async def put(self, key: str, value: bytes, lasts: float | None = None) -> None:
-        """Keep `value` for `lasts` seconds, above 0, in place of what `key` had. A bounded store may let it go."""
+        """Keep `value` for `lasts` seconds (above 0; `None`: for good), replacing what `key` had. A bounded store may
+        drop it."""
 
     async def delete(self, key: str) -> None:
         """Forget `key`, if there is one."""
@@ -38,7 +39,7 @@ class Store(Protocol):
         """Up to `limit` keys that start with `prefix`, for display: the latest used first where that is known."""
 
     async def clear(self, prefix: str) -> int:
-        """Forget all keys that start with `prefix`. Returns how many there were; what has expired may count."""
+        """Forget all keys that start with `prefix`. Returns their number, in which expired ones may be counted."""
 
     async def aclose(self) -> None:
-        """Give back files and connections. Nothing else may be called after it."""
+        """Close files and connections. Nothing else may be called after it."""

@@ -76,8 +76,14 @@ def around(template: str, **filled: object) -> tuple[str, str]:
 
     The template is cut, not the text made of it: nothing that is filled in can be taken for the place.
     """
-    before, _, after = template.partition("{text}")
+    before, after = cut(template)
     return before.format(**filled), after.format(**filled)
+
+
+def cut(template: str) -> tuple[str, str]:
+    """`template` before and after its `{text}`, the other names in braces still to be filled in."""
+    before, _, after = template.partition("{text}")
+    return before, after
 
 
 @cache

@@ -1,80 +1,119 @@
-"""One try of a call on the addon's own account: through the gate, sent, and what it says about the endpoint told."""
+"""Calls that the addon makes itself: one try through the gate (`Calls.send`), and a call with its further tries."""
 
 from __future__ import annotations
 
+import logging
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import httpx
-
-from ..admission import Account
+from ..circuit import Verdict
+from ..exchange import Response
 from . import retry
-from .circuit_breaker import Verdict
-from .client import CallFailed, CallTimedOut, Outgoing
-from .gate import Gate, Passage
+from .client import CallFailed, CallTimedOut, HttpClient
+from .gate import CallPermit, CallRefused, Gate
+from .retry import Retryable
+from .target import Target
+from .timing import Timing
+
+logger = logging.getLogger("hunyuan_fix")
 
 
-@dataclass(frozen=True)
-class Upstream:
-    """Where calls go: the base URL of the client's request (with `/v1`), and the headers to send there."""
+class Calls:
+    """POSTs JSON through `gate` (`None`: there is none)."""
 
-    base_url: str
-    headers: Mapping[str, str]
-    account: Account | None = None
-    """Whom they are counted for; `None`: they pass no gate."""
-
-
-class OwnCalls:
-    """Posts JSON through `gate` (`None`: none is there). `clock` (monotonic) is admission's."""
-
-    def __init__(
-        self, outgoing: Outgoing, gate: Gate | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._outgoing = outgoing
+    def __init__(self, http_client: HttpClient, gate: Gate | None = None, timing: Timing | None = None) -> None:
+        self._http_client = http_client
         self._gate = gate
-        self._clock = clock
+        self.timing = timing or Timing()
 
-    async def post(
+    async def send(
         self,
-        upstream: Upstream,
+        target: Target,
         path: str,
         body: bytes,
         *,
-        timeout: float,  # noqa: ASYNC109 - as everywhere with Outgoing
+        timeout: float,  # noqa: ASYNC109 - of the call alone, without the wait for a slot
         until: float,
         ends: float = math.inf,
         ahead: bool = False,
-    ) -> httpx.Response:
+    ) -> Response:
         """POST `body` to `path` below the base URL. Holds a slot for this call only, and none while it waits for one.
 
-        `timeout`: seconds, from the moment that the slot is there. `until`: when, on the clock, the wait for the slot
-        ends; `ends`: when nobody wants the answer any more. `ahead`: a further try of what was let in before. Raises
-        `TurnedAway`, `CallTimedOut`, `CallFailed`.
+        `timeout`: seconds, from the moment that the call has its slot. `until`: when, on the clock, the wait for the
+        slot ends; `ends`: when the answer is of no use any more. `ahead`: a further try of what was let in before.
+        Raises `CallRefused`, `CallTimedOut`, `CallFailed`.
         """
-        passage = await self._enter(upstream, until, ahead)
+        permit = await self._enter(target, until, ahead)
         verdict = Verdict.UNKNOWN
         try:
-            left = max(0.0, ends - self._clock())
+            left = max(0.0, ends - self.timing.clock())
             try:
-                answer = await self._outgoing.post(_url(upstream, path), body, upstream.headers, min(timeout, left))
+                answer = await self._http_client.post(target.url(path), body, target.headers, min(timeout, left))
             except CallFailed as error:
                 # A try that was cut short says nothing about the endpoint.
                 if not (isinstance(error, CallTimedOut) and left < timeout):
                     verdict = retry.failure_verdict(error)
                 raise
-            verdict = retry.verdict(answer.status_code)
+            verdict = retry.verdict(answer.status)
             return answer
         finally:
-            if passage is not None:
-                passage.leave(verdict)
+            if permit is not None:
+                permit.leave(verdict)
 
-    async def _enter(self, upstream: Upstream, until: float, ahead: bool) -> Passage | None:
-        if self._gate is None or upstream.account is None:
+    async def _enter(self, target: Target, until: float, ahead: bool) -> CallPermit | None:
+        if self._gate is None or target.account is None:
             return None
-        return await self._gate.enter(upstream.base_url, upstream.account, until=until, ahead=ahead)
+        return await self._gate.enter(target.base_url, target.account, until=until, ahead=ahead)
 
 
-def _url(upstream: Upstream, path: str) -> str:
-    return f"{upstream.base_url.rstrip('/')}{path}"
+@dataclass(frozen=True, slots=True)
+class RetriedCall[T]:
+    """One call that is tried again while its failure may pass."""
+
+    name: str
+    """For the log."""
+    target: Target
+    path: str
+    body: bytes
+    read: Callable[[Response], T | Response | Retryable[T | Response]]
+    """What an answer, of any status, means."""
+    failed: Callable[[CallFailed], Response]
+    """The client's answer where the last try brought none."""
+    tries: int
+    timeout: float
+    """Seconds that one try may take."""
+    until: float
+    """When, on the clock, no further try is begun and the wait for a slot ends."""
+    ends: float = math.inf
+    """When, on the clock, the answer is of no use any more."""
+    ahead: bool = False
+    """The first try goes ahead of new calls too."""
+
+    async def send(self, calls: Calls) -> T | Response:
+        """What `read` makes of the first answer that isn't retryable, else of the last; or why there was no answer."""
+
+        async def attempt(number: int) -> T | Response | Retryable[T | Response]:
+            again = number > 1
+            try:
+                answer = await calls.send(
+                    self.target,
+                    self.path,
+                    self.body,
+                    timeout=self.timeout,
+                    until=self.until,
+                    ends=self.ends,
+                    ahead=self.ahead or again,
+                )
+            except CallRefused as refusal:
+                return retry.refused(refusal, again=again)
+            except CallTimedOut as error:
+                return Retryable("timeout", self.failed(error))
+            except CallFailed as error:
+                return Retryable(str(error), self.failed(error))
+            return self.read(answer)
+
+        def log(retryable: Retryable[T | Response], number: int) -> None:
+            logger.info("%s: %s (try %d of %d)", self.name, retryable.what, number, self.tries)
+
+        return await retry.persist(attempt, tries=self.tries, until=self.until, timing=calls.timing, on_retryable=log)

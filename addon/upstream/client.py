@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
 
-import httpx
+from ..exchange import Response
+from ..wire.hop_by_hop import end_to_end
+from .failure import NOT_TRUSTED, TLS_FAILED, CallFailed, CallTimedOut
+from .transport import Transport
 
-from .connection import Line, Tls, Transport
+if TYPE_CHECKING:
+    import httpx
 
-__all__ = ["LOOP_GUARD", "Answer", "CallFailed", "CallTimedOut", "Outgoing", "Transport"]
+    from .connection import Connection, Tls
+
+__all__ = [
+    "LOOP_GUARD",
+    "NOT_TRUSTED",
+    "TLS_FAILED",
+    "Answer",
+    "CallFailed",
+    "CallTimedOut",
+    "HttpClient",
+    "Transport",
+]
 
 LOOP_GUARD = "x-hunyuan-fix-call"
 """Header on each call that the addon makes itself. hunyuan-fix refuses a request that has it: the call came back."""
@@ -26,53 +40,22 @@ MOST_IDLE = 20
 """Connections that are kept for later calls."""
 
 _CONNECT_TIMEOUT = 10.0
-_KEPT_HEADERS = ("content-type", "retry-after", "x-request-id")
-_OURS = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
-    | {b"host", b"content-length", LOOP_GUARD.encode()}
-)
-"""Request headers that are about one connection (RFC 9110 section 7.6.1), or are set here."""
-
-NOT_TRUSTED, TLS_FAILED = "certificate not trusted", "TLS failed"
-"""What failures of TLS are called."""
-
-_KINDS: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "host name not found"),
-    (ssl.SSLCertVerificationError, NOT_TRUSTED),
-    (ssl.SSLError, TLS_FAILED),
-    (ConnectionRefusedError, "connection refused"),
-)
-"""Failures that a person wants told apart; the others go by the name of httpx's exception."""
+_KEPT_HEADERS = frozenset({b"content-type", b"retry-after", b"x-request-id"})
+_SET_HERE = frozenset({b"host", b"content-length", LOOP_GUARD.encode()})
 
 # httpx logs each URL, httpcore (at debug level) what it sends.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-class CallFailed(Exception):
-    """A call that brought no whole answer: not connected, cut off, or an answer larger than `MAX_ANSWER`.
-
-    The text names the kind of failure only, never an address, a header or a body. `begun`: the answer's status had
-    come.
-    """
-
-    def __init__(self, kind: str, *, begun: bool = False) -> None:
-        super().__init__(kind)
-        self.begun = begun
-
-
-class CallTimedOut(CallFailed):
-    """A call that took longer than it may."""
-
-
 class Answer:
-    """An answer that is still coming in; valid inside `Outgoing.stream` only."""
+    """An answer that is still coming in; valid inside `HttpClient.stream` only."""
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
         self.status = response.status_code
         self.headers: list[tuple[bytes, bytes]] = response.headers.raw
-        """As they came."""
+        """In their order and spelling."""
         self.http_version = response.http_version
         self.whole = False
         """Whether all of it was read."""
@@ -82,9 +65,11 @@ class Answer:
 
         Raises `CallTimedOut`, `CallFailed`.
         """
+        from .connection import failures  # noqa: PLC0415 - loaded by now
+
         coming = self._response.aiter_bytes() if decoded else self._response.aiter_raw()
         while True:
-            with _failures(begun=True):
+            with failures(begun=True):
                 chunk = await anext(coming, None)
             if chunk is None:
                 break
@@ -92,11 +77,12 @@ class Answer:
         self.whole = True
 
 
-class Outgoing:
+class HttpClient:
     """Posts JSON, and carries calls whose answers are streamed, over HTTP/2 where it is offered.
 
-    A connection carries one call at a time, over HTTP/2 too (`Line` says why), and is closed after a call that didn't
-    end well. Their number has no limit here: that's for admission to say. `clock` gives seconds that only grow.
+    A connection carries one call at a time, over HTTP/2 too (`Connection` says why), and is closed after a call that
+    didn't end well. Their number has no limit here: admission has one. `clock`: monotonic, in seconds. httpx is loaded
+    at the first call.
     """
 
     def __init__(self, transport: Transport | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -104,13 +90,13 @@ class Outgoing:
         self._clock = clock
         self._tls: Tls | None = None
         self._reading = asyncio.Lock()
-        self._busy: set[Line] = set()
-        self._idle: list[Line] = []
+        self._busy: set[Connection] = set()
+        self._idle: list[Connection] = []
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def transport(self) -> Transport:
-        """How calls from now on leave."""
+        """How calls leave from now on."""
         return self._transport
 
     @property
@@ -127,9 +113,10 @@ class Outgoing:
         """Let calls from now on leave by `transport`. Those under way end as they began."""
         self._transport = transport
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> httpx.Response:  # noqa: ASYNC109
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Response:  # noqa: ASYNC109
         """POST the JSON `body` to `url`; the whole call ends within `timeout` seconds.
 
+        The answer's body is decoded; of its headers those that say what it is and when to try again are kept.
         Environment proxies aren't used and redirects aren't followed, so that neither the addon is called by itself nor
         a key goes to another host. Raises `CallTimedOut`, `CallFailed`.
         """
@@ -154,117 +141,100 @@ class Outgoing:
     async def stream(
         self, method: str, url: str, headers: Sequence[tuple[bytes, bytes]], body: bytes, *, silence: float
     ) -> AsyncIterator[Answer]:
-        """Send a request and hold its answer, as it came and however it says, while the context lasts.
+        """Send a request; inside the context the raw answer (any status, undecoded) can be read.
 
-        `headers` go as they are, without those that are about one connection, and with the loop guard. `silence`:
-        seconds without a byte after which the call fails, here or in `Answer.chunks`. As with `post`, environment
-        proxies and redirects count for nothing. Raises `CallTimedOut`, `CallFailed`. A connection whose answer wasn't
-        read to its end is closed at the end of the context, and nobody waits for that.
+        `headers` are sent unchanged, without those that belong to one connection, and with the loop guard. `silence`:
+        seconds without a byte after which the call fails, here or in `Answer.chunks`. Environment proxies and redirects
+        aren't used, as in `post`. Raises `CallTimedOut`, `CallFailed`. A connection whose answer wasn't read to its end
+        is closed after the context, in the background.
         """
-        limits = httpx.Timeout(silence, connect=min(silence, _CONNECT_TIMEOUT))
-        extensions = {"timeout": limits.as_dict()}
-        with _failures(begun=False):
-            request = httpx.Request(method, url, headers=_sendable(headers), content=body, extensions=extensions)
-            line = await self._take(request.url)
+        tls = await self._current_tls()
+        from .connection import failures, request  # noqa: PLC0415 - httpx; loaded in a thread by now
+
+        sent = [*end_to_end(headers, _SET_HERE), (LOOP_GUARD.encode(), b"1")]
+        with failures(begun=False):
+            made = request(method, url, sent, body, silence=silence, connect=min(silence, _CONNECT_TIMEOUT))
+            connection = self._take(made.url, tls)
         answer: Answer | None = None
         try:
-            with _failures(begun=False):
-                response = await line.send(request)
+            with failures(begun=False):
+                response = await connection.send(made)
             answer = Answer(response)
             yield answer
         finally:
-            self._give_back(line, whole=answer is not None and answer.whole)
+            self._give_back(connection, whole=answer is not None and answer.whole)
 
     async def aclose(self) -> None:
         """Close every connection, those of calls under way too: these fail."""
-        lines, self._idle = [*self._busy, *self._idle], []
-        for line in lines:
-            self._close(line)
+        connections, self._idle = [*self._busy, *self._idle], []
+        for connection in connections:
+            self._close(connection)
         while self._closing:
             await asyncio.wait(self._closing)
 
-    async def _take(self, url: httpx.URL) -> Line:
-        """A line to `url`: one that is idle, else a new one."""
-        tls = await self._current()
+    def _take(self, url: httpx.URL, tls: Tls) -> Connection:
+        """A connection to `url`: one that is idle, else a new one."""
+        from .connection import Connection  # noqa: PLC0415 - loaded by now
+
         self._tidy(tls)
         origin = (url.scheme, url.host, url.port)
-        line = next((line for line in reversed(self._idle) if line.origin == origin), None)
-        if line is None:
-            line = Line(origin, tls)
+        connection = next((idle for idle in reversed(self._idle) if idle.origin == origin), None)
+        if connection is None:
+            connection = Connection(origin, tls)
         else:
-            self._idle.remove(line)
-        self._busy.add(line)
-        return line
+            self._idle.remove(connection)
+        self._busy.add(connection)
+        return connection
 
-    def _give_back(self, line: Line, *, whole: bool) -> None:
-        self._busy.discard(line)
-        line.used = self._clock()
-        if whole and line.tls is self._tls:
-            self._idle.append(line)
+    def _give_back(self, connection: Connection, *, whole: bool) -> None:
+        self._busy.discard(connection)
+        connection.used = self._clock()
+        if whole and connection.tls is self._tls:
+            self._idle.append(connection)
         else:
-            self._close(line)
+            self._close(connection)
         if self._tls is not None:
             self._tidy(self._tls)
 
     def _tidy(self, tls: Tls) -> None:
-        """Close the idle lines that won't be used again."""
+        """Close the idle connections that can't be used again."""
         now = self._clock()
-        usable = [line for line in self._idle if line.usable(tls, now)][-MOST_IDLE:]
-        for line in set(self._idle).difference(usable):
-            self._close(line)
+        usable = [connection for connection in self._idle if connection.usable(tls, now)][-MOST_IDLE:]
+        for connection in set(self._idle).difference(usable):
+            self._close(connection)
         self._idle = usable
 
-    def _close(self, line: Line) -> None:
-        closing = line.close()
+    def _close(self, connection: Connection) -> None:
+        closing = connection.close()
         if not closing.done():
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
-    async def _current(self) -> Tls:
+    async def _current_tls(self) -> Tls:
+        """The certificates for `transport`. Raises `CallFailed`."""
         async with self._reading:
             if self._tls is None or self._tls.transport != self._transport:
-                self._tls = await asyncio.to_thread(Tls.read, self._transport)
+                self._tls = await asyncio.to_thread(_read_tls, self._transport)
             return self._tls
 
 
-async def _read(answer: Answer) -> httpx.Response:
+def _read_tls(transport: Transport) -> Tls:
+    from .connection import Tls, failures  # noqa: PLC0415 - httpx takes 0.1 s and more to load
+
+    with failures(begun=False):
+        return Tls.read(transport)
+
+
+async def _read(answer: Answer) -> Response:
     content = bytearray()
     async with aclosing(answer.chunks(decoded=True)) as chunks:
         async for chunk in chunks:
             content += chunk
             if len(content) > MAX_ANSWER:
                 raise CallFailed("answer too large", begun=True)
-    headers = httpx.Headers(answer.headers)
-    kept = {name: value for name, value in headers.items() if name in _KEPT_HEADERS}
-    return httpx.Response(answer.status, headers=kept, content=bytes(content))
-
-
-def _sendable(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    named = {
-        name.strip().lower() for given, value in headers if given.lower() == b"connection" for name in value.split(b",")
+    kept = {
+        name.lower().decode(): value.decode("latin-1")
+        for name, value in reversed(answer.headers)
+        if name.lower() in _KEPT_HEADERS
     }
-    kept = [(name, value) for name, value in headers if name.lower() not in _OURS | named]
-    return [*kept, (LOOP_GUARD.encode(), b"1")]
-
-
-@contextmanager
-def _failures(*, begun: bool) -> Iterator[None]:
-    """Whatever keeps a call from its answer, as `CallFailed`."""
-    try:
-        yield
-    except httpx.TimeoutException:
-        raise CallTimedOut("no answer in time", begun=begun) from None
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
-        raise CallFailed(_kind(error), begun=begun) from None
-
-
-def _kind(error: BaseException) -> str:
-    """What kind of failure it is, by its deepest cause that says more than its name."""
-    causes: list[BaseException] = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
-        causes.append(cause)
-    for cause in reversed(causes):
-        for type_, kind in _KINDS:
-            if isinstance(cause, type_):
-                return kind
-    return type(error).__name__
+    return Response(answer.status, kept, bytes(content))

@@ -1,11 +1,15 @@
-"""A line: one connection of the addon's own to an endpoint, HTTP/1.1 or HTTP/2, that carries one call at a time."""
+"""One connection of the addon's own to an endpoint, HTTP/1.1 or HTTP/2, that carries one call at a time.
+
+All that knows httpx is here, and loaded at the first call.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -14,34 +18,14 @@ import certifi
 import httpcore
 import httpx
 
+from .failure import NOT_TRUSTED, TLS_FAILED, CallFailed, CallTimedOut
+from .transport import Transport
+
 KEPT_FOR = 30.0
-"""Seconds for which an idle line is kept: less than gateways on the way keep theirs (60 and more)."""
+"""Seconds for which an idle connection is kept: less than gateways on the way keep theirs (60 and more)."""
 
 type Origin = tuple[str, str, int | None]
 """Scheme, host and port; `None`: the scheme's own."""
-
-
-@dataclass(frozen=True)
-class Transport:
-    """How calls leave: as mitmproxy's own options say for the proxy's connections.
-
-    `trusted_ca`: PEM file, `trusted_folder`: folder of hashed CAs; they replace the public CAs
-    (`ssl_verify_upstream_trusted_ca`, `ssl_verify_upstream_trusted_confdir`). `insecure`: certificates aren't verified
-    (`ssl_insecure`); `proxy`: URL of an http(s) proxy in front (upstream mode, `hunyuan_outgoing_proxy`). SOCKS isn't
-    spoken. `client_certificate`: PEM file with certificate and key (`client_certs`, where that is a file); `oldest`,
-    `newest`: versions of TLS as mitmproxy calls them (`tls_version_server_min`, `…_max`); `ciphers`: in OpenSSL's words
-    (`ciphers_server`).
-    """
-
-    trusted_ca: str | None = None
-    insecure: bool = False
-    proxy: str | None = None
-    trusted_folder: str | None = None
-    client_certificate: str | None = None
-    oldest: str | None = None
-    newest: str | None = None
-    ciphers: str | None = None
-
 
 _VERSIONS = {
     "SSL3": ssl.TLSVersion.SSLv3,
@@ -50,7 +34,34 @@ _VERSIONS = {
     "TLS1_2": ssl.TLSVersion.TLSv1_2,
     "TLS1_3": ssl.TLSVersion.TLSv1_3,
 }
-"""mitmproxy's names; its `UNBOUNDED` is whatever the system can do."""
+"""mitmproxy's names; its `UNBOUNDED` sets no bound."""
+
+_KINDS: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "host name not found"),
+    (ssl.SSLCertVerificationError, NOT_TRUSTED),
+    (ssl.SSLError, TLS_FAILED),
+    (ConnectionRefusedError, "connection refused"),
+)
+"""Failures that are told apart; the others go by the name of httpx's exception."""
+
+
+def request(
+    method: str, url: str, headers: Sequence[tuple[bytes, bytes]], body: bytes, *, silence: float, connect: float
+) -> httpx.Request:
+    """A request. `silence`, `connect`: seconds that it may take to read or write something, and to connect."""
+    extensions = {"timeout": httpx.Timeout(silence, connect=connect).as_dict()}
+    return httpx.Request(method, url, headers=list(headers), content=body, extensions=extensions)
+
+
+@contextmanager
+def failures(*, begun: bool) -> Iterator[None]:
+    """Raise `CallTimedOut` or `CallFailed` for any failure of a call."""
+    try:
+        yield
+    except httpx.TimeoutException:
+        raise CallTimedOut("no answer in time", begun=begun) from None
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
+        raise CallFailed(_kind(error), begun=begun) from None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +77,8 @@ class Tls:
         return cls(transport, _context(transport))
 
 
-class Line:
-    """A client of httpx's with one connection. Making one takes a fraction of a millisecond.
+class Connection:
+    """An httpx client with one connection. Making one takes a fraction of a millisecond.
 
     httpx's own pool isn't used, for what httpcore 1.0.9 does on a connection that several calls share over HTTP/2: the
     stream of a cancelled call isn't reset, so its answer keeps coming in; frames that were being written then are lost;
@@ -90,7 +101,7 @@ class Line:
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send `request`; the response's body is still to be read. Raises what httpx raises.
 
-        May be cancelled at any moment; the line must be closed then.
+        May be cancelled at any moment; the connection must be closed then.
         """
         request.extensions["trace"] = self._trace
         self._sending = sending = asyncio.create_task(self._client.send(request, stream=True))
@@ -101,9 +112,9 @@ class Line:
         return self._response
 
     def usable(self, tls: Tls, now: float) -> bool:
-        """Whether this line, idle, may carry another call.
+        """Whether this connection, idle, may carry another call.
 
-        What comes in between two calls announces a connection's end, or nothing that would be missed.
+        An idle connection that becomes readable is closing, or the endpoint sent HTTP/2 housekeeping: it isn't reused.
         """
         if self.tls is not tls or now - self.used > KEPT_FOR or self._response is None:
             return False
@@ -130,10 +141,11 @@ class Line:
                     await end.aclose()
 
     async def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """httpcore's account of what it does: a connection is known here before anything can be lost of it.
+        """httpcore's account of what it does: the socket is known here as soon as there is one.
 
-        Being cancelled between the operating system's "connected" and httpcore's, it would lose the connection: so
-        that step is let go to its end, which takes no longer than the timeout for connecting.
+        Cancelled between the operating system's "connected" and httpcore's, httpcore loses the socket: so that step is
+        left to end, which takes no longer than the timeout for connecting. That `CancelledError` from here ends the
+        call is how httpcore 1.0.9 works, and documented nowhere (tests/upstream/test_connection.py).
         """
         if event == "connection.connect_tcp.started":
             self._connecting = True
@@ -183,3 +195,15 @@ def _trusting(transport: Transport) -> ssl.SSLContext:
     # Python 3.13 refuses company CAs without key usage or key ids, which the proxy's own connections accept.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
+
+
+def _kind(error: BaseException) -> str:
+    """The kind of failure, by its deepest cause that says more than its name."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+        causes.append(cause)
+    for cause in reversed(causes):
+        for type_, kind in _KINDS:
+            if isinstance(cause, type_):
+                return kind
+    return type(error).__name__

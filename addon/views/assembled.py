@@ -12,7 +12,7 @@ from . import shorten
 
 @dataclass(slots=True)
 class Choice:
-    """One choice of an answer. `calls` are tool calls in OpenAI's shape, arguments as far as they came."""
+    """One choice of an answer. `calls`: tool calls in OpenAI's shape, with the arguments received so far."""
 
     index: int
     reasoning: str = ""
@@ -30,7 +30,7 @@ class Answer:
     problems: list[str] = field(default_factory=list)
 
     def choice(self, index: object) -> Choice:
-        """The choice with `index`, made where it is new."""
+        """The choice with `index`, added if it is new."""
         number = index if isinstance(index, int) else 0
         for choice in self.choices:
             if choice.index == number:
@@ -47,7 +47,7 @@ def from_body(body: JsonObject) -> Answer:
 
 
 def from_stream(data: bytes) -> Answer:
-    """The answer in the bytes of a stream, cut or broken ones as far as they go."""
+    """The answer in the bytes of a stream. Of a cut or broken stream: the part that is there."""
     answer = Answer()
     parser = sse.Parser()
     events = list(parser.feed(data))

@@ -21,7 +21,7 @@ logger = logging.getLogger("hunyuan_fix")
 
 
 class Commands:
-    """The addon's commands and views. `stats` makes the text of `hunyuan.stats`."""
+    """The addon's commands and views. `stats` returns the text of `hunyuan.stats`."""
 
     name = "hunyuan_commands"
 
@@ -30,7 +30,7 @@ class Commands:
         self._stats = stats
 
     def load(self, loader: Loader) -> None:
-        """Give mitmproxy the views; it finds the commands by itself."""
+        """Register the views. mitmproxy finds the commands by itself."""
         for view in VIEWS:
             contentviews.add(view)
 
@@ -45,10 +45,10 @@ class Commands:
         """Save a request's body as the client sent it."""
         request, exchange = _handled(flow)
         if exchange.rewritten and exchange.original is None:
-            raise exceptions.CommandError("The request as it came was not kept: hunyuan_keep_original would keep more.")
+            raise exceptions.CommandError("The client's body was not kept: it is larger than hunyuan_keep_original.")
         body = exchange.original if exchange.rewritten else request.get_content(strict=False)
         if body is None:
-            raise exceptions.CommandError("The request has no body here: it was streamed past.")
+            raise exceptions.CommandError("The request's body is not here: it was streamed past.")
         _write(path, body)
 
     @command.command("hunyuan.explain")
@@ -61,35 +61,35 @@ class Commands:
 
     @command.command("hunyuan.cache.list")
     def cache_list(self) -> Sequence[str]:
-        """The image descriptions in memory, the latest used first. What SQLite and Redis hold follows in the log."""
+        """The image descriptions in memory, the latest used first. Those in SQLite and Redis follow in the log."""
         asyncio_utils.create_task(self._list_below(), name="hunyuan.cache.list", keep_ref=True)
         return self._cascade.known.listing()
 
     async def _list_below(self) -> None:
-        # A command can't wait. The log gets no texts: they may say what was in a client's image.
+        # A command can't wait. Texts stay out of the log: they may say what was in a client's image.
         for store, lines in (await self._cascade.known.listing_below()).items():
             logger.info("Store %s, descriptions listed: %d\n%s", store, len(lines), "\n".join(lines))
 
     @command.command("hunyuan.cache.clear")
     def cache_clear(self) -> str:
-        """Forget all image descriptions, in SQLite and Redis too; images are asked about anew."""
+        """Forget all image descriptions, in SQLite and Redis too: each image is described anew."""
         count = self._cascade.known.clear()
         return f"{count} description{'' if count == 1 else 's'} forgotten"
 
     @command.command("hunyuan.stats")
     def stats(self) -> str:
-        """Counts since the start: exchanges, rules, vision calls."""
+        """All counts since the start: exchanges, rules, vision calls, queue, circuit breaker, relay, stores."""
         return self._stats()
 
     @command.command("hunyuan.har")
     def har(self, flows: Sequence[flow.Flow], path: types.Path) -> None:
         """Save flows as HAR with what was changed in them: `_hunyuan_fix` beside each entry."""
-        exchanges = [one for one in flows if isinstance(one, http.HTTPFlow)]
+        exchanges = [each for each in flows if isinstance(each, http.HTTPFlow)]
         har = SaveHar().make_har(exchanges)
         for entry, exchange in zip(har["log"]["entries"], map(_for_har, exchanges), strict=True):
             if exchange is not None:
                 entry["_hunyuan_fix"] = exchange
-            # mitmproxy writes null for a body that was streamed past, which its own reader refuses.
+            # mitmproxy writes null for the body of a streamed request, and its own reader refuses that.
             posted = entry["request"].get("postData", {})
             if "text" in posted:
                 posted["text"] = posted["text"] or ""
@@ -99,7 +99,7 @@ class Commands:
 def _handled(flow: flow.Flow) -> tuple[http.Request, Exchange]:
     exchange = Exchange.from_plain(flow.metadata.get(KEY))
     if not isinstance(flow, http.HTTPFlow) or exchange is None:
-        raise exceptions.CommandError("This is no exchange that hunyuan-fix has handled.")
+        raise exceptions.CommandError("hunyuan-fix has not handled this flow: it is no exchange with a known endpoint.")
     return flow.request, exchange
 
 

@@ -1,6 +1,6 @@
 """mitmproxy's windows on an exchange: what was changed, and the conversation as a person reads it.
 
-A view shows what there is, broken or not, and never raises: mitmproxy would fall back to raw bytes without a word.
+A view shows complete and broken bodies alike and never raises: mitmproxy would show raw bytes and not say why.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class HunyuanChanges(Contentview):
         """The page for the request that `metadata` names."""
         exchange = _exchange(metadata)
         if exchange is None or not isinstance(metadata.http_message, http.Request):
-            return "This is no request that hunyuan-fix has handled.\n"
+            return "hunyuan-fix has not handled this request.\n"
         return changes_page(exchange, data)
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
@@ -75,14 +75,14 @@ VIEWS: tuple[Contentview, ...] = (HunyuanChanges(), ChatTranscript())
 
 
 def changes_page(exchange: Exchange, sent: bytes) -> str:
-    """What was changed in a request, or would have been; `sent` is its body as it left."""
+    """The changes of a request, made or only observed, with a diff if its body was rewritten. `sent`: the body sent."""
     changes = exchange.changes
     if exchange.rewritten:
         page = diff.page(changes, exchange.original, sent)
     elif exchange.mode == "observe":
-        page = f"Dry run (hunyuan_mode=observe): the request left as it came.\n\n{diff.listing(changes)}\n"
+        page = f"Dry run (hunyuan_mode=observe): the request was not changed.\n\n{diff.listing(changes)}\n"
     else:
-        page = f"The request's body left as it came.\n\n{diff.listing(changes)}\n"
+        page = f"The request's body was not changed.\n\n{diff.listing(changes)}\n"
     if len(changes) == MAX_CHANGES:
         page = f"The first {MAX_CHANGES} of\n{page}"
     return diff.printable(page)
@@ -98,7 +98,7 @@ def _is_chat(exchange: Exchange) -> bool:
 
 
 def _plain(data: bytes, message: http.Message | None) -> bytes:
-    """`data` without content coding: mitmproxy can't unpack a stream of which only the beginning was kept."""
+    """`data` without its content coding: mitmproxy can't unpack a stream that was kept in part."""
     coding = message.headers.get("content-encoding", "") if message and message.raw_content == data else ""
     try:
         return content_coding.unpacker(coding)(data)

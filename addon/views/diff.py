@@ -12,16 +12,16 @@ from . import shorten
 
 _CONTEXT = 3
 _LINE_LIMIT = 20_000
-"""Lines of pretty-printed JSON on one side from which on no diff is made: comparing would take seconds."""
+"""Lines of pretty-printed JSON. With more on either side no diff is made: it would take seconds."""
 _SEPARATOR = "─── diff ───"
-"""Between the changes and the diff: in mitmweb an empty line has no height."""
+"""Stands between the changes and the diff: in mitmweb an empty line has no height."""
 
 
 def page(changes: Sequence[Change], before: bytes | None, after: bytes) -> str:
-    """The changes, then the diff. `before` is `None` where the request as it came was too large to keep."""
+    """The changes, then the diff. `before`: the client's body; `None`: it was too large to keep."""
     sections = [listing(changes)]
     if before is None:
-        sections.append("The request as it came was not kept (hunyuan_keep_original).")
+        sections.append("The client's body was not kept (hunyuan_keep_original).")
     else:
         sections.append(unified(before, after) or "The bodies are the same.")
     return f"\n\n{_SEPARATOR}\n".join(sections) + "\n"
@@ -33,7 +33,7 @@ def listing(changes: Sequence[Change]) -> str:
         return "Nothing was changed."
     widths = [max(len(getattr(change, column)) for change in changes) for column in ("rule", "pointer")]
     widths = [min(width, 40) for width in widths]
-    rows = (f"{one.rule:<{widths[0]}}  {one.pointer or '/':<{widths[1]}}  {one.why}" for one in changes)
+    rows = (f"{change.rule:<{widths[0]}}  {change.pointer or '/':<{widths[1]}}  {change.why}" for change in changes)
     count = f"{len(changes)} change{'' if len(changes) == 1 else 's'}"
     return "\n".join([count, *rows])
 
@@ -59,5 +59,5 @@ def _lines(body: bytes) -> list[str]:
 
 
 def printable(value: str) -> str:
-    """A string that any terminal and page can take: lone surrogates are written as escapes."""
+    """`value` with lone surrogates written as escapes: terminals and pages can't show them."""
     return value.encode("utf-8", "backslashreplace").decode()

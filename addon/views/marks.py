@@ -1,4 +1,4 @@
-"""What mitmproxy's lists show of an exchange: a mark for rewritten ones, a comment that names the rules."""
+"""What mitmproxy's lists show of an exchange: a mark if it was rewritten, and a comment that names the rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OBSERVED_MARK = ":eyes:"
 
 
 def mark(flow: http.HTTPFlow, exchange: Exchange) -> None:
-    """Mark `flow` and comment it in one line. A person's own mark and comment stay."""
+    """Set the mark and a one-line comment of `flow`. A mark or comment that the user has set stays."""
     comment = _comment(exchange)
     if not comment:
         return

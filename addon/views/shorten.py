@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..exchange import JsonObject
 from ..wire import json_body
 
 TEXT_LIMIT = 2000
 """Characters of a text that are shown whole."""
 
 DEPTH = 100
-"""Levels of nested JSON that are shown: deeper ones would be more than Python's stack takes."""
+"""Levels of nested JSON that are shown. Deeper ones could exceed Python's recursion limit."""
 
 _KEPT = 400
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*,", re.IGNORECASE)
@@ -19,8 +20,14 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{200,}")
 
 
 def parse(data: bytes) -> Any:
-    """A JSON value to be shown: as it is, down to `DEPTH` levels. Raises `json_body.InvalidJson`."""
+    """The JSON value in `data`, levels below `DEPTH` replaced by "…". Raises `json_body.InvalidJson`."""
     return _shallow(json_body.parse(data), DEPTH)
+
+
+def parse_object(data: bytes) -> JsonObject | None:
+    """`parse` for a JSON object; `None` where `data` holds anything else."""
+    value = json_body.parse_object(data)
+    return None if value is None else _shallow(value, DEPTH)
 
 
 def _shallow(value: Any, levels: int) -> Any:

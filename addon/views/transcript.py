@@ -19,7 +19,7 @@ _INDENT = "    "
 
 def request(body: bytes, descriptions: list[str] | None = None) -> str:
     """The transcript of a chat request. `descriptions` of its images, in order, stand below them."""
-    parsed = _object(body)
+    parsed = shorten.parse_object(body)
     if parsed is None:
         return f"Not a JSON object.\n\n{shorten.text(body.decode('utf-8', 'replace'))}"
     remaining = iter(descriptions or ())
@@ -37,7 +37,7 @@ def answer(body: bytes, *, streamed: bool) -> str:
     if streamed:
         whole = assembled.from_stream(body)
     else:
-        parsed = _object(body)
+        parsed = shorten.parse_object(body)
         if parsed is None:
             return f"Not a JSON object.\n\n{shorten.text(body.decode('utf-8', 'replace'))}"
         whole = assembled.from_body(parsed)
@@ -57,7 +57,7 @@ def described(sent: bytes, texts: Texts) -> list[str]:
     for name in ("number", "total", "model"):
         pattern = pattern.replace(re.escape("{" + name + "}"), r"[^\n]*?")
     pattern = pattern.replace(re.escape("{description}"), "(.*?)")
-    parsed = _object(sent) or {}
+    parsed = shorten.parse_object(sent) or {}
     return [found for text in _strings(parsed.get("messages")) for found in re.findall(pattern, text, re.DOTALL)]
 
 
@@ -167,11 +167,3 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _strings(item)
-
-
-def _object(body: bytes) -> JsonObject | None:
-    try:
-        parsed = shorten.parse(body)
-    except json_body.InvalidJson:
-        return None
-    return parsed if isinstance(parsed, dict) else None

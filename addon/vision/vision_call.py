@@ -1,34 +1,25 @@
-"""One call to the vision model: the request, what its answer means, and how often it is tried."""
+"""One call to the vision model: the request, and what its answer means."""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import logging
-import random
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
-
-import httpx
+from typing import Any, Protocol
 
 from ..exchange import Response
 from ..profiles import Profile
 from ..texts import Texts, marks
 from ..upstream import retry
-from ..upstream.calls import OwnCalls, Upstream
-from ..upstream.client import CallFailed, CallTimedOut, Outgoing
-from ..upstream.gate import Gate, TurnedAway
-from ..upstream.retry import Setback
-from ..wire import json_body, proxy_errors, vendor_errors
-from .descriptions import Description, Failure, Finding
+from ..upstream.calls import Calls, RetriedCall
+from ..upstream.client import CallFailed, CallTimedOut
+from ..upstream.retry import Retryable
+from ..upstream.target import Target
+from ..wire import json_body, proxy_errors, retry_after, vendor_errors
+from .descriptions import Description, ImageFailure, ImageResult
 
 MAX_TOKENS = 2000
 """Length of a description: one screen of text, transcribed."""
-
-logger = logging.getLogger("hunyuan_fix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +32,26 @@ class VisionCall:
     question: str
     profile: Profile
     texts: Texts
-    upstream: Upstream
+    target: Target
     timeout: float
     """Seconds that one try may take."""
     tries: int
     until: float
-    """When, on `Vision`'s clock, nobody waits for an answer any more."""
+    """When, on the clock, an answer is of no use any more."""
 
 
 class _Meaning(Enum):
     """What an answer that isn't a description means."""
 
     PASSES = auto()
-    """Trying again may mend it."""
+    """Another try may succeed."""
     IMAGE = auto()
     """The endpoint won't describe this image."""
     KEY = auto()
     MODEL = auto()
     QUOTA = auto()
     OTHER = auto()
-    """Nothing known, and nothing that trying again would mend."""
+    """Not known, and another try wouldn't help."""
 
 
 _BY_STATUS: Mapping[int, _Meaning] = {
@@ -78,85 +69,52 @@ _FILTERED = ("content_filter", "sensitive")
 """OpenAI's word and the legacy endpoint's (docs/facts/hunyuan.md#finish-reasons)."""
 
 
+class VisionModel(Protocol):
+    """What describes images."""
+
+    async def ask(self, call: VisionCall) -> ImageResult | Response:
+        """A description, a final failure, or the one error that the client gets."""
+
+
 class Vision:
-    """Asks the vision model, each try through `gate` (`None`: there is none).
+    """The endpoint's vision model, asked through `calls`."""
 
-    `sleep`, `jitter` (0..1), `clock` (monotonic, admission's) and `now` (Unix time) are for tests.
-    """
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
-    def __init__(
-        self,
-        outgoing: Outgoing,
-        gate: Gate | None = None,
-        *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        jitter: Callable[[], float] = random.random,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self._calls = OwnCalls(outgoing, gate, clock)
-        self._sleep = sleep
-        self._jitter = jitter
-        self._clock = clock
-        self._now = now
+    async def ask(self, call: VisionCall) -> ImageResult | Response:
+        """A description, a final failure, or the one error that the client gets.
 
-    async def ask(self, call: VisionCall) -> Finding | Response:
-        """A description, a failure for good, or the one error that the client gets.
-
-        A failure that may pass is tried `call.tries` times, as `retries.persist` does it. A wait that would outlast
-        `call.until` isn't begun: the client is told of it instead. An empty answer is tried again too, but then it is
-        for good: at temperature 0 the same image would bring the same, and an error would make clients send the whole
-        request up to 30 times (docs/facts/clients.md#retries).
+        A failure that may pass is tried `call.tries` times. A wait that would outlast `call.until` isn't begun: the
+        client gets the error instead. An empty answer is tried again too, but is a final failure after the last try: at
+        temperature 0 the same image would bring the same, and an error would make clients send the whole request up to
+        30 times (docs/facts/clients.md#retries).
         """
-        body = _request_body(call)
-        begun = itertools.count()
-
-        def log_setback(setback: Setback[object], number: int) -> None:
-            logger.info("vision call to %s: %s (try %d of %d)", call.model, setback.what, number, call.tries)
-
-        return await retry.persist(
-            lambda: self._attempt(call, body, again=next(begun) > 0),
+        retried: RetriedCall[ImageResult] = RetriedCall(
+            name=f"vision call to {call.model}",
+            target=call.target,
+            path="/chat/completions",
+            body=_request_body(call),
+            read=lambda answer: self._read(answer, call),
+            failed=lambda error: _unanswered(error, call),
             tries=call.tries,
+            timeout=call.timeout,
             until=call.until,
-            on_setback=log_setback,
-            sleep=self._sleep,
-            jitter=self._jitter,
-            clock=self._clock,
+            ends=call.until,
         )
+        return await retried.send(self._calls)
 
-    async def _attempt(
-        self, call: VisionCall, body: bytes, *, again: bool
-    ) -> Finding | Response | Setback[Response | Failure]:
-        try:
-            answer = await self._calls.post(
-                call.upstream,
-                "/chat/completions",
-                body,
-                timeout=call.timeout,
-                until=call.until,
-                ends=call.until,
-                ahead=again,
-            )
-        except TurnedAway as away:
-            return retry.turned_away(away, again=again)
-        except CallTimedOut:
-            return Setback("timeout", proxy_errors.VISION_TIMEOUT(model=call.model).response())
-        except CallFailed as error:
-            return Setback(str(error), proxy_errors.VISION_UNREACHABLE(model=call.model).response())
-        if answer.status_code == 200:
+    def _read(self, answer: Response, call: VisionCall) -> ImageResult | Response | Retryable[ImageResult | Response]:
+        if answer.status == 200:
             return _description(answer, call)
-        return self._failure(answer, call)
-
-    def _failure(self, answer: httpx.Response, call: VisionCall) -> Finding | Response | Setback[Response | Failure]:
-        status = answer.status_code
-        wait = retry.retry_after(answer.headers.get("retry-after"), self._now())
+        wait = retry_after.seconds(answer.headers.get("retry-after"), self._calls.timing.now())
         match _meaning(answer, call):
             case _Meaning.PASSES:
-                return Setback(f"HTTP {status}", _passing_status(status, call, wait), wait)
+                return Retryable(f"HTTP {answer.status}", _passing_status(answer.status, call, wait), wait)
             case _Meaning.IMAGE:
-                return Failure("refused")
+                return ImageFailure("refused")
             case meaning:
-                return _final(meaning, status, call)
+                return _final(meaning, answer.status, call)
 
 
 def _request_body(call: VisionCall) -> bytes:
@@ -175,17 +133,22 @@ def _request_body(call: VisionCall) -> bytes:
     )
 
 
-def _description(answer: httpx.Response, call: VisionCall) -> Finding | Setback[Response | Failure]:
+def _unanswered(error: CallFailed, call: VisionCall) -> Response:
+    entry = proxy_errors.VISION_TIMEOUT if isinstance(error, CallTimedOut) else proxy_errors.VISION_UNREACHABLE
+    return entry(model=call.model).response()
+
+
+def _description(answer: Response, call: VisionCall) -> ImageResult | Retryable[ImageResult | Response]:
     """What a 200 says. Only the text counts: reasoning and tool calls are no description."""
     try:
-        choice = json_body.parse(answer.content)["choices"][0]
+        choice = json_body.parse(answer.body)["choices"][0]
         text = _text(choice["message"].get("content"))
         filtered = choice.get("finish_reason") in _FILTERED
     except (json_body.InvalidJson, LookupError, TypeError, AttributeError):
-        return Setback("no chat answer", proxy_errors.VISION_BAD_ANSWER(model=call.model).response())
+        return Retryable("no chat answer", proxy_errors.VISION_BAD_ANSWER(model=call.model).response())
     if filtered:
-        return Failure("refused")
-    return Description(text) if text else Setback("empty answer", Failure("empty"))
+        return ImageFailure("refused")
+    return Description(text) if text else Retryable("empty answer", ImageFailure("empty"))
 
 
 def _text(content: Any) -> str:
@@ -196,16 +159,16 @@ def _text(content: Any) -> str:
     return content.strip() if isinstance(content, str) else ""
 
 
-def _meaning(answer: httpx.Response, call: VisionCall) -> _Meaning:
+def _meaning(answer: Response, call: VisionCall) -> _Meaning:
     """Statuses are read as the endpoint means them: its rate limit is a 400 (docs/facts/hunyuan.md#rate-limit)."""
-    status = answer.status_code
-    if retry.may_pass(status, answer.content, call.profile, call.model):
+    status = answer.status
+    if retry.may_pass(status, answer.body, call.profile, call.model):
         return _Meaning.PASSES
-    honest = vendor_errors.translate_error(status, answer.content, None, call.profile, call.model)
-    if honest is not None:
-        if honest.headers.get("x-should-retry") == "false":
+    translated = vendor_errors.translate_error(status, answer.body, None, call.profile, call.model)
+    if translated is not None:
+        if translated.headers.get("x-should-retry") == "false":
             return _Meaning.QUOTA
-        status = honest.status
+        status = translated.status
     return _BY_STATUS.get(status, _Meaning.OTHER)
 
 
@@ -237,9 +200,9 @@ ANNOUNCED = "(the description of the image would stand here: no vision model was
 """What stands for a description where none is made, so that the rules after the cascade see what they would see."""
 
 
-class Announcing(Vision):
-    """Asks nobody. Everything before a call is as ever: which images, how many calls, what is too large."""
+class DryRunVision:
+    """Dry run: images are selected and counted as usual, but no call is made."""
 
-    async def ask(self, call: VisionCall) -> Finding | Response:
+    async def ask(self, call: VisionCall) -> ImageResult | Response:
         """`ANNOUNCED`, for any image."""
         return Description(ANNOUNCED)

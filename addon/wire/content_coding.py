@@ -1,4 +1,4 @@
-"""Content codings taken off, several on top of each other too, in pieces whose size and number are bounded."""
+"""Content codings undone, nested ones too, in pieces of bounded size and number."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ import brotli
 import zstandard
 
 _STEP = 64 * 1024
-"""How much is unpacked at a time, in bytes: what a body can exceed the limit by before it is noticed."""
+"""Bytes that are unpacked at a time, so a body exceeds the limit by at most this many."""
 _ZSTD_STEP = 128
-"""Bytes of zstd fed at a time. zstandard doesn't bound what comes out: a block of 4 bytes can hold 128 KiB."""
+"""Bytes of zstd fed at a time. zstandard doesn't bound its output: a block of 4 bytes can hold 128 KiB."""
 _FIRST_STEP = 512
-"""Bytes fed to a new gzip member: zlib copies what is left over, which for many small members adds up."""
+"""Bytes fed first to a new gzip member. zlib copies the rest each time, which adds up for many small members."""
 
 _MAX_CODINGS = 4
-"""Codings on top of each other."""
+"""Nested codings of one body."""
 _BODY_RATIO, _BODY_FREE = 8, 8 * 2**20
-"""A body may unpack to so many times its size, and to so many bytes whatever its size. JSON packs to a 50th at best."""
+"""A body may unpack to this multiple of its size, and to this many bytes whatever its size. JSON rarely packs better
+than 1 : 50."""
 _STREAM_RATIO, _STREAM_FREE = 1000, 16 * 2**20
 
 _GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
 
 
 class CodingError(ValueError):
-    """Data that can't be unpacked: damaged, or in a coding that isn't known. It passes as it came."""
+    """Data that can't be unpacked: damaged, or in an unknown coding. It passes unchanged."""
 
 
 class TooLarge(Exception):
@@ -37,10 +38,10 @@ class TooLarge(Exception):
 def unpack(data: bytes, encoding: str, limit: int, checkpoint: Callable[[], None] = lambda: None) -> bytes:
     """`data` without its content codings (gzip, deflate, br, zstd; the last one named was put on last).
 
-    What is named gzip, deflate, br or zstd and is plain JSON stays; gzip and zstd that nobody names are known by their
-    first bytes. `checkpoint` is called between two pieces; what it raises ends the work.
-    Raises `TooLarge` once more than `limit` bytes have come out, or more than 8 MiB and 8 times what came in,
-    whatever is left to unpack, and `CodingError` for damaged data or an unknown coding.
+    Plain JSON under the name of a coding stays unchanged. gzip and zstd without a name are recognised by their first
+    bytes. `checkpoint` is called between two pieces; an exception of it ends the work.
+    Raises `TooLarge` as soon as the output is larger than `limit`, or than 8 MiB and 8 times the input, and
+    `CodingError` for damaged data or an unknown coding.
     """
     codings = _codings(encoding)
     if len(data) > limit:
@@ -57,7 +58,7 @@ def unpack(data: bytes, encoding: str, limit: int, checkpoint: Callable[[], None
 
 
 def is_known(encoding: str) -> bool:
-    """Whether data in this content coding, or in these, can be unpacked at all."""
+    """Whether each content coding that `encoding` names can be unpacked."""
     try:
         _codings(encoding)
     except CodingError:
@@ -66,15 +67,15 @@ def is_known(encoding: str) -> bool:
 
 
 def is_packed(data: bytes, encoding: str) -> bool:
-    """Whether `data` is said to be in a content coding, or begins as gzip or zstd does."""
+    """Whether `encoding` names a content coding, or `data` begins like gzip or zstd."""
     return encoding.strip().lower() not in ("", "identity", "none") or bool(_undeclared(data))
 
 
 def unpacker(encoding: str) -> Callable[[bytes], bytes]:
-    """Takes the codings off a stream, piece by piece.
+    """A function that undoes the codings of a stream, piece by piece. Raises `CodingError` for an unknown coding.
 
-    What it returns raises `CodingError` for damaged data, and `TooLarge` when more than 16 MiB and a thousand times
-    what came in have come out. Raises `CodingError` for a coding that isn't known.
+    The function raises `CodingError` for damaged data, and `TooLarge` when the output is larger than 16 MiB and a
+    thousand times the input.
     """
     layers = [_UNPACKERS[coding]() for coding in reversed(_codings(encoding))]
     came, given = 0, 0
@@ -97,7 +98,7 @@ def unpacker(encoding: str) -> Callable[[bytes], bytes]:
 
 
 def _codings(encoding: str) -> list[str]:
-    """Raises `CodingError` for one that isn't known, or for more than may be."""
+    """The codings that `encoding` names. Raises `CodingError` for an unknown one, or more than `_MAX_CODINGS`."""
     names = [name.strip().lower() for name in encoding.split(",")]
     codings = [name for name in names if name not in ("", "identity", "none")]
     if len(codings) > _MAX_CODINGS or not all(coding in _UNPACKERS for coding in codings):
@@ -137,17 +138,17 @@ def _through(pieces: Iterator[bytes], layer: _Layer) -> Iterator[bytes]:
 
 
 class _Layer(Protocol):
-    """One coding of one body or stream. All its methods raise one of `_DAMAGED`."""
+    """The decoder of one coding for one body or stream. Its methods raise only exceptions of `_DAMAGED`."""
 
     def feed(self, data: bytes) -> Iterable[bytes]:
-        """What comes out of the next bytes, in small pieces."""
+        """The output for the next bytes, in small pieces."""
 
     def finish(self) -> None:
-        """There is no more. Raises if that is too early."""
+        """Declare the end of the input. Raises if the data is incomplete."""
 
 
 class _Zlib:
-    """gzip, zlib, or whichever of them it is. A gzip file may have several members; what isn't one is ignored."""
+    """gzip, zlib, or either of them. A gzip file may have several members; bytes after them are ignored."""
 
     def __init__(self, wbits: int = 32 + zlib.MAX_WBITS) -> None:
         self._wbits = wbits
@@ -175,7 +176,7 @@ class _Zlib:
 
 
 class _Deflate:
-    """HTTP says zlib (RFC 9110 section 8.4.1.2), but some send the bare deflate stream."""
+    """zlib (RFC 9110 section 8.4.1.2), or the bare deflate stream that some servers send."""
 
     def __init__(self) -> None:
         self._head = b""
@@ -218,18 +219,25 @@ class _Brotli:
 
 
 class _Zstd:
+    """zstd. The data may have several frames."""
+
     def __init__(self) -> None:
         # The window bounds the memory that a frame's header can ask for: 8 MiB is what RFC 9659 allows on the web.
-        unpacker = zstandard.ZstdDecompressor(max_window_size=8 << 20)
-        self._unpacker = unpacker.decompressobj(read_across_frames=True)
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=8 << 20)
+        self._frame = self._decompressor.decompressobj()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        return (
-            self._unpacker.decompress(data[start : start + _ZSTD_STEP]) for start in range(0, len(data), _ZSTD_STEP)
-        )
+        for start in range(0, len(data), _ZSTD_STEP):
+            piece = data[start : start + _ZSTD_STEP]
+            while piece:
+                if self._frame.eof:
+                    self._frame = self._decompressor.decompressobj()
+                yield self._frame.decompress(piece)
+                piece = self._frame.unused_data if self._frame.eof else b""
 
     def finish(self) -> None:
-        pass  # zstandard doesn't say whether a frame is complete; JSON that is cut is none
+        if not self._frame.eof:
+            raise zstandard.ZstdError("the data ends early")
 
 
 _UNPACKERS: dict[str, Callable[[], _Layer]] = {

@@ -1,4 +1,4 @@
-"""What is wrong with an answer that came with a status of success. The relay and the default way judge by the same."""
+"""Flaws of an answer that has a status of success: the same check for answers with and without the relay."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from . import json_body
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why something that came with a status of success is no answer."""
+    """Why a body with a status of success is no answer."""
 
     what: str
-    """For log, counts and the client: one of a few fixed texts."""
+    """A fixed text, for log, metrics and the client."""
     error: bytes | None = None
-    """The endpoint's error as JSON text with an object under `error`, where that is what came."""
+    """If the body is an error: its JSON text, with an object under `error`."""
 
 
 NO_JSON = Flaw("no JSON")
@@ -50,7 +50,7 @@ def of_answer(text: bytes) -> Flaw | JsonObject:
 
 
 def of_error(answer: JsonObject, text: bytes, what: str) -> Flaw | None:
-    """The flaw of a parsed body or event (`text` before it was parsed) that has something under `error`."""
+    """The flaw of a body or event with a value under `error`, `None` without one. `text`: it before parsing."""
     error = answer.get("error")
     if not error:
         return None

@@ -1,10 +1,9 @@
-"""Which connections are opened up and which pass through as they are."""
+"""Host names compared: which are the same host, which are this machine, which host a request is for."""
 
 from __future__ import annotations
 
 import ipaddress
-import logging
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 
 LOOPBACK = "127.0.0.1"
@@ -12,17 +11,14 @@ LOOPBACK = "127.0.0.1"
 _KNOWN_HOSTS = 256
 """Hosts whose `is_loopback` is cached: it is asked several times per request."""
 
-QUIET_LOGGER = "mitmproxy.proxy.server"
-"""The logger on which mitmproxy tells of every connection."""
-
 
 def canonical(host: str) -> str:
-    """A host name as it is compared: lower case, no final dot, no brackets."""
+    """`host` in the form for comparisons: lower case, no final dot, no brackets."""
     return host.lower().rstrip(".").strip("[]")
 
 
 def host_in(authority: str) -> str:
-    """The host in `HOST:PORT`, as it is compared. What is no authority at all equals no host's name."""
+    """The host in `HOST:PORT`, `canonical`. Text that is no authority gives no host's name."""
     host, colon, port = authority.rpartition(":")
     return canonical(host if colon and (port.isdigit() or not port) else authority)
 
@@ -40,12 +36,12 @@ def is_loopback(host: str) -> bool:
 
 
 def one_name(target: str, sni: str | None, sent: Iterable[str] = ()) -> str | None:
-    """The one host that a request is for, `None` where its client has named two.
+    """The host that a request is for, `canonical`; `None` where the client has named two.
 
-    `target`: the host that the client's connection was opened to; `sni`: the name in its TLS handshake; `sent`: what
-    it sent as `Host` and `:authority`. A client that resolves names itself opens its connection to an IP address: then
-    the name is that of its handshake, and the address counts for nothing, for anybody may answer there. A `Host` of
-    another name could lead to another customer of a shared front end, behind a certificate that is the right one.
+    `target`: the host that the client opened its connection to; `sni`: the name in its TLS handshake; `sent`: its
+    `Host` and `:authority`. A client that resolves names itself connects to an IP address: the name is then that of the
+    handshake, because any server may answer at the address. A `Host` with another name could lead to another customer
+    of a shared front end, behind a certificate that is the right one.
     """
     if sni is None or canonical(sni) == canonical(target):
         name = canonical(target)
@@ -69,31 +65,8 @@ def _is_address(host: str) -> bool:
 
 
 def decrypts(sni: str | None, target: str | None, hosts: Container[str]) -> bool:
-    """Whether a TLS connection is for a known host, by the address it was opened to and by its SNI.
+    """Whether to decrypt a TLS connection: its target and its SNI name one of `hosts`.
 
-    Without a target it is the handshake with the proxy itself (a client that speaks TLS to its proxy).
+    `target`: the host that it was opened to; `None` for a handshake with the proxy itself, which is always decrypted.
     """
     return target is None or one_name(target, sni) in hosts
-
-
-class QuietConnections(logging.Filter):
-    """Keeps the hosts of foreign connections out of mitmproxy's own log.
-
-    mitmproxy writes `server connect HOST:PORT (ADDRESS)` and `Streaming request to HOST.` for every
-    connection; with `HTTPS_PROXY` set that is a list of all that a person's tools talk to.
-    """
-
-    _openings = ("server connect ", "server disconnect ", "Streaming request to ", "Streaming response from ")
-
-    def __init__(self, foreign: Callable[[str], bool]) -> None:
-        super().__init__()
-        self._foreign = foreign
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether `record` may be written."""
-        text = record.getMessage()
-        for opening in self._openings:
-            if text.startswith(opening):
-                # "HOST:PORT (ADDRESS)" or "HOST."
-                return not self._foreign(host_in(text.removeprefix(opening).split(" ", 1)[0].rstrip(".")))
-        return True

@@ -5,12 +5,12 @@ Which errors mean what is data: `errors` in each profile. Why it matters: `proxy
 
 from __future__ import annotations
 
-import math
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from ..exchange import JsonObject, Response
 from ..profiles import ErrorKind, ErrorRule, Profile
 from . import json_body, proxy_errors
+from . import retry_after as retry_after_header
 from .flaws import Flaw
 
 
@@ -87,11 +87,8 @@ def _translated(
 
 
 def _vendor_error(body: bytes) -> JsonObject | None:
-    try:
-        answer = json_body.parse(body)
-    except json_body.InvalidJson:
-        return None
-    if not isinstance(answer, dict) or not isinstance(answer.get("error"), dict):
+    answer = json_body.parse_object(body)
+    if answer is None or not isinstance(answer.get("error"), dict):
         return None
     # A sibling product puts the id beside the error object (docs/facts/hunyuan.md#errors): it is kept with the rest.
     beside = {key: value for key, value in answer.items() if key != "error"}
@@ -121,18 +118,8 @@ def _wait(retry_after: str | None) -> tuple[float | None, str | None]:
 
     `None` for both: it asks for neither.
     """
-    if retry_after is None:
-        return None, None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        return None, retry_after if _is_date(retry_after) else None
-    return (seconds if 0 <= seconds < math.inf else None), None
-
-
-def _is_date(text: str) -> bool:
-    try:
-        parsedate_to_datetime(text)
-    except ValueError:
-        return False
-    return True
+    match retry_after_header.parse(retry_after):
+        case datetime():
+            return None, retry_after
+        case seconds:
+            return seconds, None

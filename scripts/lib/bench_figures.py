@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from hunyuan_fix.cli.columns import BOLD, DIM, GREEN, RED, paint
 from scripts.lib.bench_loads import Load
-from scripts.lib.columns import BOLD, DIM, GREEN, RED, paint
 
 DIRECT, BARE, IDLE, ADDON = "direct", "bare mitmdump", "idle addon", "hunyuan-fix"
 

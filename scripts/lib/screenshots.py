@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
+from hunyuan_fix.cli.demo.scenes import MODEL, READ_FILE
 from scripts.lib import services
 from scripts.lib.browser import BrowserError, Page, chromium
 from scripts.lib.mitmweb import mitmweb
-from scripts.lib.scenes import MODEL, READ_FILE
 
 FOLDER = services.ROOT / "docs" / "images"
 SIZE = (1120, 1180)

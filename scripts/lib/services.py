@@ -1,101 +1,44 @@
-"""The processes that the demo and the bench need, each ended with its `with` block."""
+"""The processes that the bench and the soak need, each ended with its `with` block."""
 
 from __future__ import annotations
 
 import os
 import random
-import re
-import signal
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-ADDON = ROOT / "addon" / "hunyuan_fix.py"
-START_TIMEOUT = 60.0
-"""Seconds until a process must have said that it listens."""
-
-_NOT_EPHEMERAL = range(20_000, 32_000)
-"""Ports below those that any system gives out by itself (Linux: from 32768 on)."""
-
-_PRIVATE = frozenset(
-    [
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "NO_PROXY",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "HUNYUAN_API_KEY",
-        "HUNYUAN_API_KEY_FILE",
-        "HUNYUAN_REDIS_PASSWORD",
-    ]
+from hunyuan_fix.cli.demo.processes import (
+    NOT_EPHEMERAL,
+    START_TIMEOUT,
+    Mitmdump,
+    Service,
+    StartError,
+    end_with_sigterm,
+    mitmdump,
+    service,
 )
-"""Variables of the person's own setup: nothing here may leave by their proxy or carry their key."""
+from hunyuan_fix.cli.path import ADDON
 
+__all__ = [
+    "ADDON",
+    "ROOT",
+    "START_TIMEOUT",
+    "Mitmdump",
+    "Service",
+    "StartError",
+    "end_with_sigterm",
+    "free_port",
+    "mitmdump",
+    "service",
+    "simulator",
+]
 
-class StartError(Exception):
-    """A process ended, or said nothing in time, before it was ready; the text holds what it said."""
-
-
-def end_with_sigterm() -> None:
-    """Let SIGTERM end this process through its `with` blocks, as Ctrl-C does: no service is left behind."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A running process. What it says goes to a file: nobody has to read along, so that it never blocks."""
-
-    name: str
-    popen: subprocess.Popen[bytes]
-    log: Path
-
-    def said(self) -> str:
-        """All that it has said so far."""
-        return self.log.read_text("utf-8", "replace")
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """The first match of `pattern` in what it says; raises `StartError` if there is none in time."""
-        deadline = time.monotonic() + START_TIMEOUT
-        while True:
-            ended = self.popen.poll() is not None
-            said = self.said()
-            if match := re.search(pattern, said):
-                return match
-            if ended or time.monotonic() > deadline:
-                raise StartError(f"{self.name} did not start:\n{said}")
-            time.sleep(0.02)
-
-
-@contextmanager
-def service(name: str, command: Sequence[str], folder: Path) -> Iterator[Service]:
-    """Run `command`; its output goes to `folder/name.log`."""
-    log = folder / f"{name.replace(' ', '-')}.log"
-    environment = {key: value for key, value in os.environ.items() if key.upper() not in _PRIVATE}
-    with log.open("wb") as file:
-        popen = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield Service(name, popen, log)
-    finally:
-        popen.terminate()
-        try:
-            popen.wait(10)
-        except subprocess.TimeoutExpired:
-            popen.kill()
-            popen.wait()
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
@@ -105,44 +48,23 @@ def simulator(folder: Path, *arguments: str) -> Iterator[str]:
         yield running.wait_for(r"simulator listening on (\S+)")[1]
 
 
-@dataclass(frozen=True, slots=True)
-class Mitmdump:
-    """A running mitmdump: `port` as a proxy, `reverse_port` as a reverse proxy (0: there is none)."""
-
-    service: Service
-    port: int
-    reverse_port: int
-    ca: Path
-    """Its own CA, which a client must trust."""
-
-    @property
-    def url(self) -> str:
-        """For `HTTPS_PROXY`."""
-        return f"http://127.0.0.1:{self.port}"
-
-
-@contextmanager
-def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = None) -> Iterator[Mitmdump]:
-    """Run mitmdump on free ports of 127.0.0.1, with a confdir in `folder`, as reverse proxy to `reverse` too."""
-    back = free_port() if reverse else 0  # mitmproxy takes port 0 for one mode only
-    modes = ["regular@127.0.0.1:0", *([f"reverse:{reverse}@127.0.0.1:{back}"] if reverse else [])]
-    command = [str(Path(sys.executable).with_name("mitmdump")), "--set", f"confdir={folder / 'mitmproxy'}"]
-    for mode in modes:
-        command += ["--mode", mode]
-    with service(name, [*command, *arguments], folder) as running:
-        port = int(running.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
-        if reverse:
-            running.wait_for(rf"reverse proxy to \S+ listening at 127\.0\.0\.1:{back}")
-        if str(ADDON) in arguments:
-            running.wait_for("hunyuan-fix is ready")  # before that it lets nobody in
-        yield Mitmdump(running, port, back, folder / "mitmproxy" / "mitmproxy-ca-cert.pem")
-
-
 def free_port() -> int:
-    """A port on loopback that nothing listens on now, and that the system gives to nobody who doesn't name it."""
-    # Not one of the system's own choosing: until it is listened on, the system would give it to somebody else.
+    """A port on loopback that nothing listens on now, and that the system never assigns by itself."""
+    # Not a port that the system chose: it would assign that to another program until somebody listens on it.
     while True:
-        port = random.SystemRandom().choice(_NOT_EPHEMERAL)
+        port = next(_ports())
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+@cache
+def _ports() -> Iterator[int]:
+    """Ports in an order of this process's own, again and again.
+
+    A port that was given out is free until what wanted it listens: none comes twice soon, and workers of pytest-xdist,
+    which start a mitmproxy every 0.1 s, share none.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = NOT_EPHEMERAL[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    return cycle(random.SystemRandom().sample(own, len(own)))

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import trustme
 
+from hunyuan_fix.cli.columns import BOLD, DIM, GREEN, RED, paint
 from scripts.lib import services, soak_probe
 from scripts.lib.arguments import count
-from scripts.lib.columns import BOLD, DIM, GREEN, RED, paint
 from scripts.lib.soak_clients import Crowd, Outcomes
 from scripts.lib.soak_figures import Figures, Place, leaks
 from scripts.lib.soak_orders import orders

@@ -26,10 +26,10 @@ def _figures() -> dict[str, int]:
     tasks = [task for task in asyncio.all_tasks() if not task.get_name().startswith("hunyuan-fix writes to ")]
     return {
         "tasks": len(tasks),
-        "idle_upstream": fix.services.outgoing.idle,
-        "under_way": fix.services.departures.under_way,
-        "relayed": fix.services.relay.under_way,
-        "failures": fix.repair.failures,
+        "idle_upstream": fix.runtime.http_client.idle,
+        "under_way": fix.process.dispatcher.under_way,
+        "relayed": fix.runtime.relay.under_way,
+        "failures": fix.runtime.failures,
     }
 
 

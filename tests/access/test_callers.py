@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mitmproxy.addons import proxyauth
 from mitmproxy.addons.proxyauth import make_auth_required_response
 from mitmproxy.connection import Client
 from mitmproxy.http import Headers, Request
 
+from hunyuan_fix import options
 from hunyuan_fix.access import callers
-from hunyuan_fix.access.callers import Caller, Outsiders
+from hunyuan_fix.access.callers import Caller, UnauthenticatedClients
 from hunyuan_fix.access.client_tokens import ClientTokens, digest_of
 from hunyuan_fix.access.token_search import MARK
-from hunyuan_fix.config import options
 from hunyuan_fix.exchange import Response
 
 ALICE, BOB, DISABLED, NOBODY = (f"hf-{letter * 43}" for letter in "abdn")
@@ -216,14 +217,19 @@ def connection() -> Client:
     return Client(peername=(ELSEWHERE, 1), sockname=("0.0.0.0", 8080))
 
 
-def test_outsiders_are_outside_until_they_are_known():
-    outsiders, first, second = Outsiders(), connection(), connection()
-    outsiders.arrived(first)
-    outsiders.arrived(second)
-    outsiders.known(first)
-    assert first not in outsiders
-    assert second in outsiders
+def test_clients_are_unauthenticated_until_they_are_removed():
+    unknown, first, second = UnauthenticatedClients(), connection(), connection()
+    unknown.add(first)
+    unknown.add(second)
+    unknown.remove(first)
+    assert first not in unknown
+    assert second in unknown
 
 
-def test_a_connection_that_never_arrived_is_no_outsider():
-    assert connection() not in Outsiders()
+def test_a_connection_that_was_never_added_is_not_among_them():
+    assert connection() not in UnauthenticatedClients()
+
+
+def test_proxyauth_still_calls_itself_so() -> None:
+    """Else its 401 would not be recognised, and no client token would work on a reverse port with a password."""
+    assert proxyauth.REALM == callers.PROXYAUTH_REALM

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.http import Headers
 
+from hunyuan_fix import options
 from hunyuan_fix.access import keys
 from hunyuan_fix.access.callers import Caller
 from hunyuan_fix.access.keys import Destination, LentKey, Withheld
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError, Settings
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.options import Settings
 
 HOST = "api.hunyuan.cloud.tencent.com"
 HERE, ELSEWHERE = "127.0.0.1", "192.168.1.7"
@@ -35,7 +36,7 @@ def lend(
     given = Headers([(name.encode(), value.encode()) for name, value in (headers or {}).items()])
     who = Caller(caller) if isinstance(caller, str) else caller
     to = Destination(on_this_machine, encrypted, verified)
-    return keys.lend(key, given, who, to, addressed=addressed, origins=origins)
+    return keys.lend(key, given, who, to, addressed=lambda: addressed, origins=origins)
 
 
 def test_lent_to_a_client_on_this_machine_that_has_none():
@@ -82,7 +83,7 @@ def test_lent_to_a_web_page_that_is_allowed():
 def test_two_origins_are_none_that_is_allowed():
     given = Headers([(b"origin", PAGE.encode()), (b"origin", PAGE.encode())])
     to = Destination(on_this_machine=False, encrypted=True, verified=True)
-    answer = keys.lend("sk", given, Caller(HERE), to, addressed=True, origins=frozenset([PAGE]))
+    answer = keys.lend("sk", given, Caller(HERE), to, addressed=lambda: True, origins=frozenset([PAGE]))
     assert answer is Withheld.ORIGIN
 
 
@@ -287,9 +288,11 @@ async def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(tmp_path: Pat
     key = LentKey({}).configured(settings(path))
     key_file(tmp_path, "sk-next")
     await key.refresh()
+    await key.refresh()  # a change is taken over at the second look
     assert key.value == "sk-next"
     key_file(tmp_path, "sk-a b")
     await key.refresh()
+    await key.refresh()  # a change is taken over at the second look
     assert key.value == "sk-next"
     assert "needed is one key" in caplog.text
     assert "sk-" not in caplog.text

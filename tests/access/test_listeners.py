@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from hunyuan_fix import options
 from hunyuan_fix.access import listeners
-from hunyuan_fix.config import options
-from hunyuan_fix.config.options import OptionError
+from hunyuan_fix.config.option import OptionError
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hunyuan_fix.access.client_tokens import Quota
 from hunyuan_fix.access.rate_limits import RateLimits, estimated_tokens
 from hunyuan_fix.exchange import Response
 from hunyuan_fix.stores import redis as redis_store
-from hunyuan_fix.stores.bypass import FIRST_PAUSE, LONGEST_PAUSE
+from hunyuan_fix.stores.guard import FIRST_PAUSE, LONGEST_PAUSE
 from hunyuan_fix.stores.redis import redis_client
 from tests.redis_server import RedisServer
 
@@ -275,7 +275,7 @@ async def test_a_redis_that_fails_is_by_passed_and_taken_back(
         redis_server.start() if fault == "stop" else redis_server.resume()
         await refused(limits)  # not asked yet
         assert limits.bypasses == 7
-        limits._budget = 30.0
+        limits.budget = 30.0
         spared.now += LONGEST_PAUSE
         assert isinstance(await limits.admit("alice"), dict)  # nothing was counted there, or one that came too late
         assert limits.bypasses == 7
@@ -287,7 +287,7 @@ async def test_while_one_request_tries_a_redis_that_hangs_the_others_don_t(redis
         redis_server.pause()
         await limits.admit("alice")
         spared.now += FIRST_PAUSE
-        limits._budget = 30.0
+        limits.budget = 30.0
         trying = asyncio.create_task(limits.admit("alice"))
         await asyncio.sleep(0)
         for _ in range(10):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hunyuan_fix import profiles
 from hunyuan_fix.admission import Account, account
-from hunyuan_fix.config.options import parse
+from hunyuan_fix.options import parse
 
 HUNYUAN, TOKENHUB = profiles.load("hunyuan"), profiles.load("tokenhub")
 KEY = "Bearer sk-abcdefghijklmnop"

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 
 import pytest
 
-from hunyuan_fix.admission import Account, Admission, NotAdmitted, Slot
+from hunyuan_fix.admission import Account, Admission, CallRefused, Slot
 
 FOREVER = float("inf")
 LONG = 1000.0
@@ -155,9 +155,9 @@ async def test_a_full_queue_refuses(admission: Admission) -> None:
     first = await admission.admit(account, until=FOREVER)
     waiters = [start(admission.admit(account, until=FOREVER)) for _ in range(2)]
     await turns()
-    with pytest.raises(NotAdmitted) as refused:
+    with pytest.raises(CallRefused) as refused:
         await admission.admit(account, until=FOREVER)
-    refusal = refused.value.refusal
+    refusal = refused.value.response
     error = json.loads(refusal.body)["error"]
     assert (refusal.status, refusal.headers["retry-after"]) == (429, "5")
     assert (error["type"], error["code"]) == ("rate_limit_error", "proxy_queue_full")
@@ -177,7 +177,7 @@ async def test_a_full_queue_refuses(admission: Admission) -> None:
 async def test_a_queue_of_none_still_lets_in_where_there_is_room(admission: Admission) -> None:
     admission.configure(queue_max=0, queue_timeout=LONG, leases=None)
     slot = await admission.admit(Account("a", 1), until=FOREVER)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await admission.admit(Account("a", 1), until=FOREVER)
     slot.release()
     await admission.admit(Account("a", 1), until=FOREVER)
@@ -188,9 +188,9 @@ async def test_a_wait_that_is_too_long_is_refused(admission: Admission, queue_ti
     account = Account("a", 1)
     admission.configure(queue_max=2, queue_timeout=queue_timeout, leases=None)
     slot = await admission.admit(account, until=FOREVER)
-    with pytest.raises(NotAdmitted) as refused:
+    with pytest.raises(CallRefused) as refused:
         await admission.admit(account, until=time.monotonic() + until)
-    refusal = refused.value.refusal
+    refusal = refused.value.response
     error = json.loads(refusal.body)["error"]
     assert (refusal.status, error["type"], error["code"]) == (429, "rate_limit_error", "proxy_queue_timeout")
     assert int(refusal.headers["retry-after"]) >= 1
@@ -214,9 +214,9 @@ async def test_retry_after_is_estimated_from_what_has_ended(admission: Admission
         slot = await successor
     others = [start(admission.admit(account, until=FOREVER)) for _ in range(3)]
     await turns()
-    with pytest.raises(NotAdmitted) as refused:
+    with pytest.raises(CallRefused) as refused:
         await admission.admit(account, until=FOREVER)
-    assert refused.value.refusal.headers["retry-after"] == "16"
+    assert refused.value.response.headers["retry-after"] == "16"
     for waiter in others:
         waiter.cancel()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from hunyuan_fix.admission import NotAdmitted
+from hunyuan_fix.admission import CallRefused
 from hunyuan_fix.admission.leases import Leases
 from hunyuan_fix.stores.redis import redis_client
 from tests.admission.workers import (
@@ -34,7 +34,7 @@ async def test_the_limit_holds_over_two_workers(new_worker: NewWorker, redis: Re
     slots = [await one.admit(3), await one.admit(3), await other.admit(3)]
     assert await held(redis) == 3
     for worker in (one, other):
-        with pytest.raises(NotAdmitted):
+        with pytest.raises(CallRefused):
             await worker.admit(3, within=0.3)
     waiter = other.waiter(3)
     slots[0].release()
@@ -130,7 +130,7 @@ async def test_accounts_are_apart(new_worker: NewWorker, redis: Redis) -> None:
 async def test_a_lease_is_renewed_while_the_call_runs(new_worker: NewWorker, redis: Redis) -> None:
     one, other = new_worker(lasts=0.8), new_worker(lasts=0.8)
     await one.admit(1)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await other.admit(1, within=2)
     assert await held(redis) == 1
 

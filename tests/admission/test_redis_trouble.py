@@ -8,12 +8,13 @@ import logging
 import pytest
 from redis.asyncio import Redis
 
-from hunyuan_fix.admission import NotAdmitted
+from hunyuan_fix.admission import CallRefused
 from tests.admission.workers import (
     ACCOUNT,
     LONG,
     LatePipelines,
     NewWorker,
+    held,
     until_answering,
     until_held,
 )
@@ -29,7 +30,7 @@ async def test_a_flushed_redis_hears_of_running_calls_again(new_worker: NewWorke
     await redis.script_flush()
     await until_held(redis, 2)
     waiter = other.waiter(2)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await other.admit(2, within=0.2)
     slots[0].release()
     await waiter
@@ -44,7 +45,7 @@ async def test_without_redis_each_worker_s_own_count_holds(
     redis_server.stop()
     during = [await one.admit(2), await other.admit(2), await other.admit(2)]
     for worker in (one, other):
-        with pytest.raises(NotAdmitted):
+        with pytest.raises(CallRefused):
             await worker.admit(2, within=0.05)
         assert not worker.leases.state().answers
         assert worker.leases.state().failures
@@ -62,7 +63,7 @@ async def test_without_redis_each_worker_s_own_count_holds(
         slot.release()
     await until_held(redis, 1)
     await one.admit(2)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await one.admit(2, within=0.2)
     assert sum("answers again" in record.getMessage() for record in caplog.records) == 2
 
@@ -79,6 +80,17 @@ async def test_leases_granted_while_a_probe_is_on_its_way(
     await worker.admit(2)
     client.go_on.set()
     await until_held(redis, 2)
+
+
+async def test_a_probe_does_not_wait_for_the_next_renewal(new_worker: NewWorker, redis_server: RedisServer) -> None:
+    worker = new_worker(lasts=LONG)
+    await worker.admit(3)
+    await asyncio.sleep(0.01)  # the keeper is waiting for the renewal by now
+    redis_server.stop()
+    await worker.admit(3)
+    assert not worker.leases.state().answers
+    redis_server.start()
+    await until_answering(worker)
 
 
 async def test_a_redis_that_was_never_there(new_worker: NewWorker, redis_server: RedisServer) -> None:
@@ -108,7 +120,7 @@ async def test_calls_outlive_a_hanging_redis(new_worker: NewWorker, redis_server
     redis_server.resume()
     await until_answering(one)
     await until_held(redis, 1)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(CallRefused):
         await other.admit(1, within=0.2)
     slot.release()
     await other.admit(1)
@@ -130,3 +142,17 @@ async def test_closing_does_not_wait_for_redis(new_worker: NewWorker, redis_serv
         await worker.admission.aclose()
         await worker.leases.aclose()
     redis_server.resume()
+
+
+async def test_closing_gives_back_even_in_a_pause(
+    new_worker: NewWorker, redis_server: RedisServer, redis: Redis
+) -> None:
+    worker = new_worker(lasts=LONG, probe_every=LONG, budget=0.2)
+    await worker.admit(3)
+    redis_server.pause()
+    await worker.admit(3)
+    assert not worker.leases.state().answers
+    redis_server.resume()
+    await until_held(redis, 2)  # the question that was given up arrives late
+    await worker.leases.aclose()
+    assert await held(redis) == 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hunyuan_fix.admission import Account, Admission, NotAdmitted, QueueState, Slot
+from hunyuan_fix.admission import Account, Admission, CallRefused, QueueState, Slot
 from hunyuan_fix.admission.leases import Lease, Leases, LeasesState
 
 PATIENCE = 100.0
@@ -179,7 +179,7 @@ class Run:
         call.arrived = self.loop.now
         try:
             slot = await self.admission.admit(Account("a", self.limit), until=FOREVER, ahead=call.ahead)
-        except NotAdmitted:
+        except CallRefused:
             return
         call.slot, call.handed = slot, call.arrived + slot.waited
 

@@ -9,7 +9,7 @@ import asyncio
 import sys
 import time
 
-from hunyuan_fix.admission import Account, Admission, Leases, NotAdmitted
+from hunyuan_fix.admission import Account, Admission, CallRefused, Leases
 from hunyuan_fix.stores import redis
 
 
@@ -24,7 +24,7 @@ async def work(url: str, limit: int, lasts: float) -> None:
     account = Account("profile:digest", limit)
     try:
         slots = [await admission.admit(account, until=time.monotonic() + 2 * lasts)]
-    except NotAdmitted:
+    except CallRefused:
         say("refused")
         slots = [await admission.admit(account, until=time.monotonic() + 60)]
     slots += [await admission.admit(account, until=time.monotonic() + 60) for _ in range(limit - 1)]

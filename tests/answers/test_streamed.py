@@ -11,10 +11,10 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix import options
 from hunyuan_fix.answers import streamed as module
 from hunyuan_fix.answers.streamed import RepairedStream
 from hunyuan_fix.answers.streams import ChatStream
-from hunyuan_fix.config import options
 from hunyuan_fix.exchange import AnswerPlan, Exchange
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.runtime import Runtime

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hunyuan_fix import dialects, pipeline, profiles
+from hunyuan_fix import dialects, options, pipeline, profiles
 from hunyuan_fix.answers import whole_body
 from hunyuan_fix.answers.streamed import RepairedStream
-from hunyuan_fix.config import options
 from hunyuan_fix.dialects.base import House
 from hunyuan_fix.dialects.chat import Chat
 from hunyuan_fix.exchange import Exchange, JsonObject

@@ -9,8 +9,8 @@ import brotli
 import pytest
 import zstandard
 
+from hunyuan_fix import options
 from hunyuan_fix.answers import whole_body
-from hunyuan_fix.config import options
 from hunyuan_fix.exchange import AnswerPlan, Exchange
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.runtime import Runtime

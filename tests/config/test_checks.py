@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from hunyuan_fix.config import checks
-from hunyuan_fix.config.options import OptionError
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.options import OPTIONS
 
 
 @dataclass
@@ -25,7 +26,7 @@ def test_given_values_are_made_plain():
         "hunyuan_profile": None,
         "other_option": FromCommandLine(["a", "b"]),
     }
-    assert checks.settle_given(deferred) == []
+    assert checks.settle_given(deferred, OPTIONS) == []
     assert deferred == {
         "hunyuan_cascade": "never",
         "hunyuan_intercept_all": True,
@@ -50,7 +51,7 @@ def test_given_values_are_made_plain():
 )
 def test_problems_that_would_pass_in_silence(name: str, given: object, said: str):
     deferred = {name: given}
-    (problem,) = checks.settle_given(deferred)
+    (problem,) = checks.settle_given(deferred, OPTIONS)
     assert problem.startswith(name)
     assert said in problem
     assert deferred == {}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,13 @@ from mitmproxy import exceptions
 from mitmproxy.optmanager import OptManager
 from ruamel.yaml import YAML
 
-from hunyuan_fix.config import config_file, options
-from hunyuan_fix.config.config_file import DEFAULTS, INTERVAL, ConfigError, ConfigFile, given_on_command_line
-from hunyuan_fix.config.options import OPTIONS
+from hunyuan_fix import options
+from hunyuan_fix.config import config_file
+from hunyuan_fix.config.config_file import ConfigError, ConfigFile, HostOptions, given_on_command_line
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.options import OPTIONS
 
+DEFAULTS = {option.name: option.default for option in OPTIONS}
 SECRET = "sk-0123456789abcdef"
 
 
@@ -211,7 +213,7 @@ class Running:
             self.options.add_option(option.name, option.type, option.default, option.help)
         self.options.changed.connect(self.hear)
         self.options.changed.connect(self.check)
-        self.config = ConfigFile()
+        self.config = ConfigFile(OPTIONS)
 
     def hear(self, updated: set[str]) -> None:
         self.heard.append((self.options.hunyuan_mode, self.options.hunyuan_retry))
@@ -219,13 +221,20 @@ class Running:
     def check(self, updated: set[str]) -> None:
         try:
             options.parse({name: getattr(self.options, name) for name in DEFAULTS})
-        except options.OptionError as error:
+        except OptionError as error:
             raise exceptions.OptionsError(str(error)) from error
+
+    def update(self, values: Mapping[str, str | bool]) -> None:
+        try:
+            self.options.update(**values)
+        except exceptions.OptionsError as error:
+            raise OptionError(str(error)) from error
 
     def begin(self, *given: str, **deferred: object) -> list[str]:
         """Start mitmproxy with these options: `given` of them on the command line, the others in its config.yaml."""
         self.options.deferred.update(deferred)
-        problems = self.config.begin(self.options, frozenset(given))
+        host = HostOptions(self.options.deferred, lambda name: getattr(self.options, name), self.update)
+        problems = self.config.begin(host, frozenset(given))
         self.options.process_deferred()
         return problems
 
@@ -279,7 +288,7 @@ async def test_a_change_is_taken_whole_and_said_in_one_line(running: Running, ca
     running.write("mode: observe")
     assert running.begin(hunyuan_config=str(running.file)) == []
     assert running.values("mode", "retry") == ("observe", "vision")
-    await running.says("mode: off\nretry: all\nredact: false")
+    await running.says("mode: off\nretry: all\nredact: false\nlanguage: zh")
     assert running.values("mode", "retry", "redact") == ("off", "all", False)
     assert running.heard[-1] == ("off", "all")
     assert len(running.heard) == 2
@@ -442,53 +451,3 @@ async def test_a_hot_reload_begins_nothing_anew(running: Running, caplog: pytest
     assert caplog.messages == []
     await running.says("retry: all")
     assert running.values("mode", "retry") == ("observe", "all")
-
-
-async def test_it_looks_by_itself_until_it_is_stopped(running: Running, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(config_file, "INTERVAL", INTERVAL / 1000)
-    running.write("mode: off")
-    running.begin(hunyuan_config=str(running.file))
-    changed = asyncio.Event()
-
-    def tell(updated: set[str]) -> None:
-        changed.set()
-
-    running.options.changed.connect(tell)
-    running.config.start()
-    running.write("mode: observe")
-    await changed.wait()
-    assert running.values("mode") == ("observe",)
-    running.config.stop()
-
-
-async def test_only_one_looks_also_after_a_hot_reload(running: Running):
-    before = asyncio.all_tasks()
-    running.begin()
-    running.config.start()
-    running.config.start()
-    (watching,) = asyncio.all_tasks() - before
-    running.config.stop()
-    await asyncio.wait({watching})
-    running.config.start()
-    assert len(asyncio.all_tasks() - before) == 1
-    running.config.stop()
-
-
-async def test_a_failure_does_not_end_the_looking(
-    running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
-    monkeypatch.setattr(config_file, "INTERVAL", INTERVAL / 1000)
-    running.begin()
-    looked = asyncio.Event()
-
-    async def fails() -> None:
-        if caplog.records:
-            looked.set()
-        raise RuntimeError(SECRET)
-
-    monkeypatch.setattr(running.config, "look", fails)
-    running.config.start()
-    await looked.wait()
-    running.config.stop()
-    assert "RuntimeError" in caplog.text
-    assert SECRET not in caplog.text

@@ -77,7 +77,7 @@ def copy(tmp_path: Path) -> Copy:
 
 
 def test_the_first_run_installs_pinned_and_the_second_does_nothing(copy: Copy) -> None:
-    launch = f"{copy.root}/scripts/lib/launch.py --web"
+    launch = "-P -m hunyuan_fix.cli.main --scripts run --web"
     assert copy.run("scripts/run", "--web")[0] == 0
     made, *installs, launched = copy.calls()
     assert made == f"-m venv --clear {copy.root}/.venv"
@@ -99,7 +99,7 @@ def test_changed_pins_are_installed(copy: Copy, changed: str) -> None:
 
 def test_an_installation_that_failed_is_begun_again(copy: Copy) -> None:
     assert copy.run("scripts/run", failing="--editable")[0] != 0
-    assert not any("launch.py" in call for call in copy.calls())
+    assert not any("hunyuan_fix.cli.main" in call for call in copy.calls())
     assert copy.run("scripts/run")[0] == 0
     assert copy.calls()[0].startswith("-m venv")
 
@@ -112,7 +112,7 @@ def test_two_first_runs_at_once_install_once(copy: Copy) -> None:
     assert [process.returncode for process in both] == [0, 0]
     calls = copy.calls()
     assert len([call for call in calls if call.startswith("-m venv")]) == 1
-    assert len([call for call in calls if "launch.py" in call]) == 2
+    assert len([call for call in calls if "hunyuan_fix.cli.main" in call]) == 2
 
 
 def test_an_active_environment_is_not_used(copy: Copy) -> None:

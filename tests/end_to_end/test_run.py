@@ -18,10 +18,10 @@ import httpx
 import pytest
 
 from scripts.lib.services import free_port
+from tests.cli.shell_environment import command
 from tests.end_to_end.processes import (
     KEY,
     LEGACY,
-    ROOT,
     Certificates,
     Process,
     Simulator,
@@ -31,7 +31,7 @@ from tests.end_to_end.processes import (
 )
 from tests.end_to_end.requests import agent_request
 
-LAUNCH = [sys.executable, str(ROOT / "scripts/lib/launch.py")]
+LAUNCH = command("run")
 
 
 @contextmanager

@@ -173,8 +173,8 @@ class Setting:
             "slots": self.slots,
             "calls in the relay": services.relay.under_way,
             "jobs of the relay": services.relay.expected,
-            "calls of our own": services.outgoing.busy,
-            "connections at the endpoint": max(0, self.faults.open - services.outgoing.idle),
+            "calls of our own": services.http_client.busy,
+            "connections at the endpoint": max(0, self.faults.open - services.http_client.idle),
             "requests at the endpoint": self.simulator.journal.active,
         }
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from hunyuan_fix.admission import Account
-from hunyuan_fix.upstream.circuit_breaker import Verdict
+from hunyuan_fix.circuit import Verdict
 from tests import waiting
 from tests.faults.catalogue import BODY, ERROR, ERROR_EVENT, HEAD, STREAM, event
 from tests.faults.setting import KEY, MODEL, Setting, chat, errors, events, with_image

@@ -7,6 +7,8 @@ from __future__ import annotations
 import logging
 
 import pytest
+from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import taddons, tflow
 
 from hunyuan_fix.hooks.connections import Connections
@@ -22,6 +24,36 @@ def test_nobody_from_elsewhere_is_let_in_before_the_port_is_bound_to_this_machin
         client.sockname = ("192.0.2.1", 8080)
         assert Connections(fix).client_connected(client) is None
     assert client.error == "No listen address was given: only this machine may connect."
+
+
+@pytest.mark.parametrize(
+    ("mode", "address", "refused"),
+    [
+        ("socks5", "192.0.2.7", True),
+        ("regular", "192.0.2.7", True),
+        ("reverse:http://h", "192.0.2.7", True),
+        ("transparent", "192.0.2.7", True),
+        ("socks5", "127.0.0.1", False),
+        ("wireguard", "10.0.0.2", False),
+        ("local", "192.0.2.7", False),
+    ],
+)
+def test_a_client_on_another_machine_gets_no_upstream_before_it_has_authenticated(
+    mode: str, address: str, refused: bool
+):
+    fix = HunyuanFix()
+    connections = Connections(fix)
+    with taddons.context(fix):
+        client = tflow.tclient_conn()
+        client.proxy_mode, client.peername, client.sockname = ProxyMode.parse(mode), (address, 1), ("127.0.0.1", 8080)
+        waiting = connections.client_connected(client)
+        if waiting is not None:
+            waiting.close()  # type: ignore[attr-defined]  # mitmproxy has not started
+        for requires_token in (True, False):
+            fix.requires_token = requires_token
+            to = ServerConnectionHookData(tflow.tserver_conn(), client)
+            connections.server_connect(to)
+            assert (to.server.error == "The client has sent no token.") == (refused and requires_token)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ async def test_failed_connection_is_one_error(proxy: Proxy, rig: Rig) -> None:
 
 async def gone(rig: Rig) -> None:
     await rig.endpoint.until(lambda: rig.endpoint.connections == 0)
-    while rig.relay.under_way or rig.outgoing.busy:
+    while rig.relay.under_way or rig.http_client.busy:
         await asyncio.sleep(0)
 
 

@@ -16,7 +16,7 @@ from mitmproxy import http
 
 from hunyuan_fix.relay import Job, Relay
 from hunyuan_fix.steps.base import PATIENCE
-from hunyuan_fix.upstream.circuit_breaker import Breaker, Spared
+from hunyuan_fix.upstream.circuit_breaker import Breaker, CircuitOpen
 from hunyuan_fix.upstream.gate import Gate as CallGate
 from scripts.lib.services import free_port
 from tests.http2_client import Http2Client
@@ -519,6 +519,6 @@ def spared(breaker: Breaker) -> bool:
     try:
         for upstream in breaker.open():
             breaker.look(upstream)
-    except Spared:
+    except CircuitOpen:
         return True
     return False

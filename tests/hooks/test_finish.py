@@ -13,12 +13,13 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow, tutils
 
+from hunyuan_fix import options
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.config import options
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hooks.finish import Finisher
 from hunyuan_fix.hooks.process import Process
+from hunyuan_fix.observe.statistics import EXCHANGES
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Address, Routes
 from hunyuan_fix.runtime import Runtime
@@ -158,8 +159,13 @@ PIPELINE = Pipeline(options.parse({}), Runtime(options.parse({})))
 
 
 @pytest.fixture
-def finisher() -> Finisher:
-    return Process(options.parse({})).finisher
+def process() -> Process:
+    return Process(options.parse({}))
+
+
+@pytest.fixture
+def finisher(process: Process) -> Finisher:
+    return process.finisher
 
 
 def begun(finisher: Finisher, **changed: Any) -> http.HTTPFlow:
@@ -183,14 +189,14 @@ def exchange(flow: http.HTTPFlow) -> Exchange:
     return found
 
 
-async def test_an_exchange_ends_once(finisher: Finisher, caplog: pytest.LogCaptureFixture):
+async def test_an_exchange_ends_once(process: Process, finisher: Finisher, caplog: pytest.LogCaptureFixture):
     flow = begun(finisher, model="hunyuan-lite", rules=["merge"])
     assert finisher.under_way == [flow]
     for outcome in ("200", "Client disconnected."):
         finisher.finish(flow, outcome, PIPELINE, redact=True)
     (line,) = lines(caplog)
     assert line.endswith("-> 200")
-    assert finisher.statistics.exchanges == 1
+    assert process.runtime.metrics.value(EXCHANGES, "repair") == 1
     assert finisher.under_way == []
 
 
@@ -233,12 +239,12 @@ async def test_when_the_process_ends_all_that_is_under_way_does(finisher: Finish
     assert not any("sk-secret" in flow.request.headers["authorization"] for flow in flows)
 
 
-async def test_other_hosts_are_not_waited_for(finisher: Finisher, caplog: pytest.LogCaptureFixture):
+async def test_other_hosts_are_not_waited_for(process: Process, finisher: Finisher, caplog: pytest.LogCaptureFixture):
     flow = begun(finisher, profile="")
     assert finisher.under_way == []
     finisher.finish(flow, "200", PIPELINE, redact=True)
     assert lines(caplog) == []
-    assert finisher.statistics.exchanges == 0
+    assert process.runtime.metrics.value(EXCHANGES, "repair") == 0
 
 
 async def test_draining_waits_for_the_last_answer(trust: Trust, endpoint: Endpoint):

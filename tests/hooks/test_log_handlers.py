@@ -4,9 +4,12 @@ import io
 import logging
 
 import pytest
-from mitmproxy.log import LegacyLogEvents
 
 from hunyuan_fix.hooks import log_handlers
+from hunyuan_fix.hooks.mitmproxy_internals import logs
+
+LEGACY = "api.hunyuan.cloud.tencent.com"
+HOSTS = frozenset([LEGACY])
 
 
 class Terminal(io.StringIO):
@@ -26,19 +29,21 @@ def test_colours_are_for_terminals_whose_user_wants_them(
     assert not log_handlers.shows_colours(io.StringIO())
 
 
-def test_lines_are_no_deprecated_events(monkeypatch: pytest.MonkeyPatch):
-    seen: list[str] = []
-
-    class Events(LegacyLogEvents):
-        def __init__(self) -> None:
-            super(LegacyLogEvents, self).__init__()
-
-        def emit(self, record: logging.LogRecord) -> None:
-            seen.append(record.name)
-
-    monkeypatch.setattr(logging.getLogger(), "handlers", [*logging.getLogger().handlers, Events()])
-    log_handlers.keep_from_legacy_events()
-    log_handlers.keep_from_legacy_events()
-    logging.getLogger("hunyuan_fix").warning("ours")
-    logging.getLogger("somebody").warning("else")
-    assert seen == ["somebody"]
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("server connect github.com:443 (140.82.121.4:443)", False),
+        ("server disconnect github.com:443 (140.82.121.4:443)", False),
+        ("Streaming request to github.com.", False),
+        ("Streaming response from github.com.", False),
+        ("server connect [2606:50c0::1]:443 ([2606:50c0::1]:443)", False),
+        (f"server connect {LEGACY}:443 (1.2.3.4:443)", True),
+        (f"Streaming response from {LEGACY}.", True),
+        ("client connect", True),
+        ("error establishing server connection: refused", True),
+    ],
+)
+def test_foreign_hosts_stay_out_of_the_log(text: str, written: bool):
+    quiet = log_handlers.QuietConnections(lambda host: host not in HOSTS)
+    record = logging.LogRecord(logs.CONNECTIONS, logging.INFO, __file__, 1, "%s", (text,), None)
+    assert quiet.filter(record) is written

@@ -12,7 +12,7 @@ import pytest
 
 from hunyuan_fix import rules
 from hunyuan_fix.answers import whole_body
-from hunyuan_fix.exchange import Change, JsonObject
+from hunyuan_fix.exchange import Changes, JsonObject
 from hunyuan_fix.workers import LIGHT, THREADS, Checkpoint
 from tests.proxying import Endpoint, Proxy, chat_answer
 
@@ -61,7 +61,7 @@ async def test_small_requests_are_served_while_costly_ones_are_worked_on(
     served, all_taken, apply_chat = threading.Event(), threading.Event(), rules.apply_chat
     begun = threading.Barrier(THREADS, action=all_taken.set)
 
-    def slow(body: JsonObject, context: rules.RuleContext, checkpoint: Checkpoint) -> list[Change]:
+    def slow(body: JsonObject, context: rules.RuleContext, checkpoint: Checkpoint) -> Changes:
         if len(body["messages"]) > 1:
             begun.wait(10)
             assert served.wait(10)

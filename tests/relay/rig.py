@@ -18,8 +18,9 @@ from hunyuan_fix import profiles
 from hunyuan_fix.admission import Account, Admission
 from hunyuan_fix.relay import RELAY_HEADER, Job, Relay
 from hunyuan_fix.upstream.circuit_breaker import Breaker
-from hunyuan_fix.upstream.client import Outgoing, Transport
+from hunyuan_fix.upstream.client import HttpClient, Transport
 from hunyuan_fix.upstream.gate import Gate
+from hunyuan_fix.upstream.timing import Timing
 from tests.fault_proxy import http_answer
 
 GOOD = b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"\xe4\xbd\xa0"}}]}'
@@ -147,7 +148,7 @@ class Rig:
     relay: Relay
     admission: Admission
     breaker: Breaker
-    outgoing: Outgoing
+    http_client: HttpClient
     client: httpx.AsyncClient
     waits: list[float]
     """Seconds that the relay wanted to wait between two tries."""
@@ -207,14 +208,14 @@ async def rigged(transport: Transport | None = None, breaker: Breaker | None = N
         waits.append(seconds)
         await hold.wait()
 
-    admission, breaker, outgoing = Admission(), breaker or Breaker(), Outgoing(transport)
+    admission, breaker, http_client = Admission(), breaker or Breaker(), HttpClient(transport)
     admission.configure(queue_max=100, queue_timeout=60, leases=None)
-    relay = Relay(outgoing, Gate(admission, breaker), sleep=sleep)
+    relay = Relay(http_client, Gate(admission, breaker), timing=Timing(sleep=sleep))
     await relay.start()
     async with listener, httpx.AsyncClient(trust_env=False, timeout=30) as client:
         try:
-            yield Rig(endpoint, relay, admission, breaker, outgoing, client, waits, hold)
+            yield Rig(endpoint, relay, admission, breaker, http_client, client, waits, hold)
         finally:
             await relay.aclose()
-            await outgoing.aclose()
+            await http_client.aclose()
             await admission.aclose()

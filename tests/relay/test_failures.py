@@ -53,14 +53,14 @@ def test_error_in_a_success_has_the_status_that_it_means(profile: str, error: di
     failure = failures.unusable(
         Flaw("x", text), [(b"content-encoding", b"gzip"), (b"x-request-id", b"r")], job(profile)
     )
-    assert failure.reply.status == status
-    assert failure.reply.body == text
-    assert (b"x-request-id", b"r") in failure.reply.headers
-    assert b"content-encoding" not in dict(failure.reply.headers)
+    assert failure.response.status == status
+    assert failure.response.body == text
+    assert (b"x-request-id", b"r") in failure.response.headers
+    assert b"content-encoding" not in dict(failure.response.headers)
 
 
 def test_own_error_keeps_what_the_endpoint_says_about_trying_again() -> None:
-    made = failures.reply(
+    made = failures.own(
         ProxyError(status=503, type="server_error", code=None, message="x"),
         [(b"Retry-After", b"3"), (b"Server", b"nginx")],
     )
@@ -80,16 +80,16 @@ def test_own_error_keeps_what_the_endpoint_says_about_trying_again() -> None:
 def test_failed_calls_are_told_apart(error: CallFailed, code: str) -> None:
     failure = failures.unreached(error)
     assert failure.may_pass
-    assert failure.reply.status == 502
-    assert json.loads(failure.reply.body)["error"]["code"] == code
+    assert failure.response.status == 502
+    assert json.loads(failure.response.body)["error"]["code"] == code
 
 
 def test_a_certificate_that_is_not_trusted_is_told_at_once() -> None:
     failure = failures.unreached(CallFailed("certificate not trusted"))
     assert not failure.may_pass
-    assert failure.reply.status == 502
-    assert (b"x-should-retry", b"false") in failure.reply.headers
-    error = json.loads(failure.reply.body)["error"]
+    assert failure.response.status == 502
+    assert (b"x-should-retry", b"false") in failure.response.headers
+    error = json.loads(failure.response.body)["error"]
     assert error["code"] == "upstream_tls_failed"
     assert "ssl_verify_upstream_trusted_ca" in error["message"]
 

@@ -158,7 +158,7 @@ async def test_slow_client_holds_the_endpoint_back(rig: Rig) -> None:
 async def quiet(rig: Rig) -> None:
     """Slots, connections and tasks are back where they were."""
     await rig.endpoint.until(lambda: rig.endpoint.connections == 0)
-    while rig.relay.under_way or rig.outgoing.busy:
+    while rig.relay.under_way or rig.http_client.busy:
         await asyncio.sleep(0)
     assert all(queue.under_way == 0 for queue in rig.admission.state().queues)
 
@@ -282,7 +282,7 @@ async def test_failure_of_the_relay_itself_is_an_answer(
     def stream(*_given: object, **_named: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(rig.outgoing, "stream", stream)
+    monkeypatch.setattr(rig.http_client, "stream", stream)
     answer = await rig.send()
     assert answer.status_code == 502
     assert answer.json()["error"]["code"] == "proxy_failed"

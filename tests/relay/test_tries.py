@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 
 from hunyuan_fix import profiles
 from hunyuan_fix.admission import Account
-from hunyuan_fix.relay import TRIES_HEADER, tries
+from hunyuan_fix.relay import TRIES_HEADER, commitment, tries
 from hunyuan_fix.upstream.circuit_breaker import Breaker
 from hunyuan_fix.upstream.client import Transport
+from hunyuan_fix.wire.flaws import Flaw
+from hunyuan_fix.workers import LIGHT
 from scripts.lib.services import free_port
 from tests.fault_proxy import chunked, http_answer, truncated_gzip
 from tests.proxying import LOCAL, Trust, run_endpoint, stream_answer, trust
@@ -221,6 +224,23 @@ async def test_packed_error_is_read_and_passes_as_it_came(rig: Rig) -> None:
         assert b"".join([chunk async for chunk in answer.aiter_raw()]) == packed
 
 
+async def test_only_a_large_answer_is_checked_in_a_thread(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    flaw = commitment.flaw
+
+    def noting(body: bytes, encoding: str, limit: int) -> Flaw | None:
+        threads.append(threading.current_thread().name)
+        return flaw(body, encoding, limit)
+
+    monkeypatch.setattr(commitment, "flaw", noting)
+    for padding in (0, LIGHT):
+        answer = GOOD + b" " * padding
+        rig.endpoint.plays(answers(answer))
+        assert (await rig.send()).content == answer
+    assert threads[0] == threading.main_thread().name
+    assert threads[1].startswith("hunyuan-fix-light")
+
+
 async def test_answer_that_is_too_large_is_not_asked_for_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tries, "MAX_ANSWER", 10)
     rig.endpoint.plays(answers())
@@ -309,7 +329,7 @@ async def test_open_breaker_answers_at_once() -> None:
         assert answer.json()["error"]["code"] == "upstream_down"
         assert answer.headers["retry-after"] == "30"
         assert len(rig.endpoint.asked) == 2
-        assert rig.relay.counts.turned_away == 1
+        assert rig.relay.counts.refused == 1
 
 
 async def test_full_queue_answers_at_once(rig: Rig) -> None:

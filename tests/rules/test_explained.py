@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from hunyuan_fix import rules
 from hunyuan_fix.rules.explained import explanations
 from hunyuan_fix.wire import rule_names
 
@@ -16,6 +17,11 @@ def test_every_rule_is_explained_and_nothing_else() -> None:
     named = set(re.findall(r'(?:Change|\.note(?:_at)?)\(\s*"([\w-]+)"', sources)) | set(rule_names.ALL)
     named |= set(re.findall(r'^ERROR_RULE = "([\w-]+)"', sources, re.MULTILINE))
     assert named == set(explanations())
+
+
+def test_the_rules_are_explained_in_the_order_in_which_they_run() -> None:
+    order = list(dict.fromkeys(rule.name for rule in rules.CHAT_RULES))
+    assert [name for name in explanations() if name in order] == order
 
 
 def test_an_explanation_is_two_sentences() -> None:

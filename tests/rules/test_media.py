@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.exchange import Change
-from hunyuan_fix.rules.media import image_parts, media
+from hunyuan_fix.exchange import Changes
+from hunyuan_fix.rules.image_parts import image_parts
+from hunyuan_fix.rules.media import media
 from tests.rule_context import context
 from tests.vision_server import PNG
 
@@ -44,7 +45,7 @@ PROPER = {"type": "image_url", "image_url": {"url": URL}}
 SEES, BLIND = "hunyuan-vision", "hunyuan-turbos-latest"
 
 
-def shaped(content: Any, model: str) -> tuple[Any, list[Change]]:
+def shaped(content: Any, model: str) -> tuple[Any, Changes]:
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": content}]}
     changes = image_parts(body, context(model=model))
     again = copy.deepcopy(body)
@@ -94,7 +95,7 @@ def test_image_in_a_text_follows_it() -> None:
     ],
 )
 def test_good_parts_stay(part: Any, model: str) -> None:
-    assert shaped([part], model) == ([part], [])
+    assert shaped([part], model) == ([part], Changes())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.rules.order import bridge, edges
+from hunyuan_fix.rules.bridge import bridge
+from hunyuan_fix.rules.edges import edges
 from tests.rule_context import context
 
 

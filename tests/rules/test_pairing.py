@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.exchange import Changes
 from hunyuan_fix.rules import apply_chat, calls, roles
 from hunyuan_fix.rules import pairing as pairing_module
 from hunyuan_fix.rules.pairing import pairing
@@ -120,7 +121,7 @@ def test_what_counts_as_paired_would_not_be_changed(history: list[Any]) -> None:
         earlier(body, context())
     if pairing_module._is_paired(body["messages"]):
         before = copy.deepcopy(body["messages"])
-        assert pairing_module._paired(body["messages"], context()) == (before, [])
+        assert pairing_module._paired(body["messages"], context()) == (before, Changes())
 
 
 DONE = {"role": "assistant", "content": "Done."}

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix.rules.tools import tool_names, tools
+from hunyuan_fix.rules.tool_names import tool_names
+from hunyuan_fix.rules.tools import tools
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.checks import ProfileName
 from tests.rule_context import context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hunyuan_fix.stores import bypass, level, redis
+from hunyuan_fix.stores import guard, level, redis
 
 _PATIENT = 30.0
 _REDIS = redis.TIMEOUT
@@ -20,5 +20,5 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def hurried(unhurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real budgets, for what hangs."""
-    monkeypatch.setattr(level, "BUDGET", bypass.BUDGET)
+    monkeypatch.setattr(level, "BUDGET", guard.BUDGET)
     monkeypatch.setattr(redis, "TIMEOUT", _REDIS)

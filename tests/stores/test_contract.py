@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hunyuan_fix.stores import Item, Memory, Sqlite, Store
+from hunyuan_fix.stores import Item, Memory, Store
 from hunyuan_fix.stores.redis import Redis
+from hunyuan_fix.stores.sqlite import Sqlite
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("unhurried")

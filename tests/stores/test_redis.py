@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.config.options import OptionError
+from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.stores import Item, StoreError
 from hunyuan_fix.stores.redis import CONNECTIONS, Redis, redis_client
 from tests.redis_server import RedisServer

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hunyuan_fix.config.values import StorePlaces
-from hunyuan_fix.stores import Item, Sqlite, StoreError, open_levels, sqlite_file
-from hunyuan_fix.stores.sqlite import USES_NOTED
+from hunyuan_fix.stores import Item, StoreError, open_levels, sqlite_file
+from hunyuan_fix.stores.sqlite import USES_NOTED, Sqlite
 from tests.stores.standing import Time
 from tests.waiting import until
 
@@ -197,7 +197,7 @@ async def test_reading_writes_only_once_in_a_while(path: Path, store: Sqlite) ->
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from hunyuan_fix.stores import Sqlite
+from hunyuan_fix.stores.sqlite import Sqlite
 
 async def main():
     store = Sqlite(Path(sys.argv[1]), 64 << 20)

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hunyuan_fix.stores import Item, Sqlite, StoreError, sqlite_file
+from hunyuan_fix.stores import Item, StoreError, sqlite_file
+from hunyuan_fix.stores.sqlite import Sqlite
 from tests.stores.standing import lines
 
 ROOT = Path(__file__).parents[2]
@@ -248,7 +249,8 @@ async def test_a_full_disk_can_still_be_read(path: Path, monkeypatch: pytest.Mon
 FULL = """
 import asyncio, resource, sys
 from pathlib import Path
-from hunyuan_fix.stores import Sqlite, StoreError
+from hunyuan_fix.stores import StoreError
+from hunyuan_fix.stores.sqlite import Sqlite
 
 async def main():
     store = Sqlite(Path(sys.argv[1]), 1 << 30)

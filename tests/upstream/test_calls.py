@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-import httpx
 import pytest
 
 from hunyuan_fix.admission import Account, Admission
-from hunyuan_fix.upstream.calls import OwnCalls, Upstream
+from hunyuan_fix.exchange import Response
+from hunyuan_fix.upstream.calls import Calls, RetriedCall
 from hunyuan_fix.upstream.circuit_breaker import Breaker
-from hunyuan_fix.upstream.client import CallFailed, CallTimedOut, Outgoing
-from hunyuan_fix.upstream.gate import Gate, TurnedAway
-from tests.vision_server import Reply, VisionServer, chat, error, never, vision_server
+from hunyuan_fix.upstream.client import CallFailed, CallTimedOut, HttpClient
+from hunyuan_fix.upstream.gate import CallRefused, Gate
+from hunyuan_fix.upstream.retry import Retryable
+from hunyuan_fix.upstream.target import Target
+from hunyuan_fix.upstream.timing import Timing
+from tests.vision_server import Received, Reply, VisionServer, chat, error, never, vision_server
 
 
 @dataclass
@@ -21,19 +25,20 @@ class Setting:
     """Calls through a real gate to a real server; one failure opens the breaker, the account has one slot."""
 
     server: VisionServer
-    outgoing: Outgoing = field(default_factory=Outgoing)
+    http_client: HttpClient = field(default_factory=HttpClient)
     admission: Admission = field(default_factory=Admission)
     breaker: Breaker = field(default_factory=lambda: Breaker(failures=1, seconds=30.0))
 
     def __post_init__(self) -> None:
         self.admission.configure(queue_max=10, queue_timeout=60.0, leases=None)
-        self.calls = OwnCalls(self.outgoing, Gate(self.admission, self.breaker))
-        self.upstream = Upstream(self.server.url, {"authorization": "Bearer k"}, Account("hunyuan:1", 1))
+        self.gate = Gate(self.admission, self.breaker)
+        self.calls = Calls(self.http_client, self.gate)
+        self.target = Target(self.server.url, {"authorization": "Bearer k"}, Account("hunyuan:1", 1))
 
-    async def post(self, seconds: float = 10.0, patience: float = 60.0, ends: float = math.inf) -> httpx.Response:
+    async def post(self, seconds: float = 10.0, patience: float = 60.0, ends: float = math.inf) -> Response:
         now = asyncio.get_running_loop().time()
-        return await self.calls.post(
-            self.upstream, "/chat/completions", b"{}", timeout=seconds, until=now + patience, ends=now + ends
+        return await self.calls.send(
+            self.target, "/chat/completions", b"{}", timeout=seconds, until=now + patience, ends=now + ends
         )
 
     @property
@@ -55,13 +60,13 @@ async def setting() -> AsyncIterator[Setting]:
         made = Setting(server)
         yield made
         assert made.load == (0, 0)
-        await made.outgoing.aclose()
+        await made.http_client.aclose()
         await made.admission.aclose()
 
 
 async def test_a_call_holds_a_slot_and_gives_it_back(setting: Setting) -> None:
     calls = [asyncio.create_task(setting.post()) for _ in range(4)]
-    assert [call.status_code for call in await asyncio.gather(*calls)] == [200] * 4
+    assert [call.status for call in await asyncio.gather(*calls)] == [200] * 4
     assert setting.server.most_running == 1
     assert setting.server.received[0].target == "/v1/chat/completions"
 
@@ -80,16 +85,16 @@ async def test_its_time_begins_with_the_slot(setting: Setting) -> None:
     await setting.waiting(1)
     await asyncio.sleep(1.6)  # longer than the second may take
     hold.set()
-    assert [(await call).status_code for call in (first, second)] == [200, 200]
+    assert [(await call).status for call in (first, second)] == [200, 200]
 
 
 async def test_the_wait_for_the_slot_is_bounded(setting: Setting) -> None:
     setting.server.handler = never
     first = asyncio.create_task(setting.post())
     await setting.server.until(lambda: setting.server.running == 1)
-    with pytest.raises(TurnedAway) as caught:
+    with pytest.raises(CallRefused) as caught:
         await setting.post(patience=0.01)
-    assert caught.value.refusal.status == 429
+    assert caught.value.response.status == 429
     first.cancel()
     await asyncio.wait({first})
 
@@ -124,7 +129,7 @@ async def test_no_answer_in_time_opens_the_breaker(setting: Setting) -> None:
     with pytest.raises(CallTimedOut):
         await setting.post(seconds=0.02)
     assert setting.breaker.open() == [setting.server.url]
-    with pytest.raises(TurnedAway):
+    with pytest.raises(CallRefused):
         await setting.post()
 
 
@@ -137,13 +142,59 @@ async def test_a_call_that_was_cut_short_says_nothing(setting: Setting) -> None:
 
 async def test_nobody_there_opens_the_breaker(setting: Setting) -> None:
     async with vision_server() as gone:
-        setting.upstream = Upstream(gone.url, {}, Account("hunyuan:1", 1))
+        setting.target = Target(gone.url, {}, Account("hunyuan:1", 1))
     with pytest.raises(CallFailed):
         await setting.post()
     assert setting.breaker.open() == [gone.url]
 
 
 async def test_without_an_account_there_is_no_gate(setting: Setting) -> None:
-    setting.upstream = Upstream(setting.server.url, {})
+    setting.target = Target(setting.server.url, {})
     await asyncio.gather(*(setting.post() for _ in range(3)))
     assert setting.admission.state().admitted == 0
+
+
+async def test_a_further_try_goes_ahead_of_new_calls(setting: Setting) -> None:
+    order: list[str] = []
+    hold = asyncio.Event()
+    others: list[asyncio.Task[Response]] = []
+
+    async def handle(received: Received) -> Reply:
+        name = received.body["name"]
+        order.append(name)
+        if name == "other":
+            await hold.wait()
+        return error(429) if order == ["retried"] else chat("x")
+
+    def start(name: str) -> None:
+        body = json.dumps({"name": name}).encode()
+        call = setting.calls.send(setting.target, "/x", body, timeout=10.0, until=math.inf)
+        others.append(asyncio.create_task(call))
+
+    async def sleep(_: float) -> None:
+        start("other")
+        await setting.server.until(lambda: setting.server.running == 1)
+        start("later")
+        await setting.waiting(1)
+
+    async def release() -> None:
+        await setting.waiting(2)
+        hold.set()
+
+    setting.server.handler = handle
+    retried: RetriedCall[Response] = RetriedCall(
+        name="test",
+        target=setting.target,
+        path="/x",
+        body=b'{"name": "retried"}',
+        read=lambda answer: answer if answer.status == 200 else Retryable("limited", answer),
+        failed=lambda _: Response(502, {}, b""),
+        tries=2,
+        timeout=10.0,
+        until=math.inf,
+    )
+    releasing = asyncio.create_task(release())
+    calls = Calls(setting.http_client, setting.gate, Timing(sleep=sleep))
+    assert (await retried.send(calls)).status == 200
+    await asyncio.gather(releasing, *others)
+    assert order == ["retried", "other", "retried", "later"]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
+from hunyuan_fix.circuit import PROBE_WAIT, Permit, Verdict
 from hunyuan_fix.upstream import circuit_breaker as breaker_module
-from hunyuan_fix.upstream.circuit_breaker import PROBE_WAIT, Breaker, Permit, Spared, Verdict
+from hunyuan_fix.upstream.circuit_breaker import Breaker, CircuitOpen
 
 A, B = "https://a.example/v1", "https://b.example/v1"
 
@@ -37,21 +38,21 @@ def call(breaker: Breaker, *verdicts: Verdict, upstream: str = A) -> None:
         breaker.permit(upstream).end(verdict)
 
 
-def spared(breaker: Breaker, upstream: str = A) -> float | None:
+def blocked(breaker: Breaker, upstream: str = A) -> float | None:
     try:
         breaker.look(upstream)
-    except Spared as error:
+    except CircuitOpen as error:
         return error.seconds
     return None
 
 
 def test_opens_after_failures_in_a_row(breaker: Breaker, clock: Clock) -> None:
     call(breaker, Verdict.DOWN, Verdict.DOWN, Verdict.UP, Verdict.DOWN, Verdict.UNKNOWN, Verdict.DOWN)
-    assert spared(breaker) is None
+    assert blocked(breaker) is None
     call(breaker, Verdict.DOWN)
     clock.now = 12.0
-    assert spared(breaker) == 18.0
-    with pytest.raises(Spared):
+    assert blocked(breaker) == 18.0
+    with pytest.raises(CircuitOpen):
         breaker.permit(A)
 
 
@@ -62,23 +63,23 @@ def test_a_probe_from_before_says_nothing_any_more(breaker: Breaker, clock: Cloc
     breaker.configure(failures=0, seconds=30.0)  # turned off, and on again
     breaker.configure(failures=1, seconds=30.0)
     probe.end(Verdict.DOWN)
-    assert spared(breaker) is None
+    assert blocked(breaker) is None
 
 
 def test_each_upstream_has_its_own_circuit(breaker: Breaker) -> None:
     call(breaker, *[Verdict.DOWN] * 3)
-    assert spared(breaker, B) is None
+    assert blocked(breaker, B) is None
     assert breaker.open() == [A]
 
 
 def test_one_probe_at_a_time(breaker: Breaker, clock: Clock) -> None:
     call(breaker, *[Verdict.DOWN] * 3)
     clock.now = 30.0
-    assert spared(breaker) is None
+    assert blocked(breaker) is None
     probe = breaker.permit(A)
-    assert spared(breaker) == PROBE_WAIT
+    assert blocked(breaker) == PROBE_WAIT
     probe.end(Verdict.UP)
-    assert spared(breaker) is None
+    assert blocked(breaker) is None
     breaker.permit(A)
     breaker.permit(A)
 
@@ -87,7 +88,7 @@ def test_a_failed_probe_opens_again(breaker: Breaker, clock: Clock) -> None:
     call(breaker, *[Verdict.DOWN] * 3)
     clock.now = 31.0
     call(breaker, Verdict.DOWN)
-    assert spared(breaker) == 30.0
+    assert blocked(breaker) == 30.0
     assert (breaker.counts.opened, breaker.counts.closed) == (2, 0)
 
 
@@ -106,11 +107,11 @@ def test_calls_from_before_say_nothing_about_an_open_circuit(breaker: Breaker, c
     call(breaker, *[Verdict.DOWN] * 3)
     clock.now = 20.0
     early[0].end(late)
-    assert spared(breaker) == 10.0
+    assert blocked(breaker) == 10.0
     clock.now = 30.0
     probe = breaker.permit(A)
     early[1].end(late)
-    assert spared(breaker) == PROBE_WAIT
+    assert blocked(breaker) == PROBE_WAIT
     probe.end(Verdict.UP)
     assert breaker.open() == []
 
@@ -119,23 +120,23 @@ def test_the_first_word_counts(breaker: Breaker) -> None:
     permit = breaker.permit(A)
     for _ in range(5):
         permit.end(Verdict.DOWN)
-    assert spared(breaker) is None
+    assert blocked(breaker) is None
 
 
 def test_without_failures_it_is_off(clock: Clock) -> None:
     breaker = Breaker(failures=0, seconds=30.0, clock=clock)
     call(breaker, *[Verdict.DOWN] * 20)
-    assert spared(breaker) is None
+    assert blocked(breaker) is None
 
 
 def test_bounds_change_while_it_runs(breaker: Breaker, clock: Clock) -> None:
     call(breaker, Verdict.DOWN, Verdict.DOWN)
     breaker.configure(failures=2, seconds=60.0)
     call(breaker, Verdict.DOWN)
-    assert spared(breaker) == 60.0
+    assert blocked(breaker) == 60.0
     breaker.configure(failures=2, seconds=5.0)
     clock.now = 4.0
-    assert spared(breaker) == 1.0
+    assert blocked(breaker) == 1.0
 
 
 def test_switched_off_it_forgets(breaker: Breaker, clock: Clock) -> None:
@@ -144,9 +145,10 @@ def test_switched_off_it_forgets(breaker: Breaker, clock: Clock) -> None:
     probe = breaker.permit(A)
     breaker.configure(failures=0, seconds=30.0)
     probe.end(Verdict.DOWN)
-    assert spared(breaker) is None
+    assert blocked(breaker) is None
+    assert breaker.counts.opened == 1
     breaker.configure(failures=1, seconds=30.0)
-    assert spared(breaker) is None
+    assert blocked(breaker) is None
 
 
 def test_opening_and_closing_are_logged_and_counted(
@@ -155,11 +157,11 @@ def test_opening_and_closing_are_logged_and_counted(
     caplog.set_level(logging.INFO)
     upstream = "https://user:secret@a.example/path/v1"
     call(breaker, *[Verdict.DOWN] * 3, upstream=upstream)
-    assert spared(breaker, upstream)
+    assert blocked(breaker, upstream)
     clock.now = 30.0
     call(breaker, Verdict.UP, upstream=upstream)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "circuit breaker: a.example is down and spared for 30 s"),
+        ("WARNING", "circuit breaker: a.example is down and not called for 30 s"),
         ("INFO", "circuit breaker: a.example answers again"),
     ]
     assert (breaker.counts.opened, breaker.counts.closed, breaker.counts.refused) == (1, 1, 1)
@@ -178,9 +180,24 @@ def test_memory_is_bounded(breaker: Breaker, monkeypatch: pytest.MonkeyPatch) ->
     assert breaker.open() == [f"http://a.example:{port}" for port in range(20, 30)]
 
 
+def test_upstreams_that_answer_push_out_none_that_is_down(breaker: Breaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker_module, "MOST_CIRCUITS", 10)
+    call(breaker, *[Verdict.DOWN] * 3)
+    for port in range(30):
+        call(breaker, Verdict.UP, upstream=f"http://a.example:{port}")
+    assert breaker.open() == [A]
+
+
+def test_calls_at_once_share_a_circuit(breaker: Breaker) -> None:
+    permits = [breaker.permit(A) for _ in range(3)]
+    for permit in permits:
+        permit.end(Verdict.DOWN)
+    assert breaker.open() == [A]
+
+
 @dataclass
 class Model:
-    """The circuit as the issue words it, with every call written down."""
+    """The circuit in the plainest words, with every call written down."""
 
     failures: int = 0
     open_until: float = -math.inf
@@ -210,7 +227,7 @@ class BreakerMachine(RuleBasedStateMachine):
         model = self.model
         try:
             permit = self.breaker.permit(A)
-        except Spared as error:
+        except CircuitOpen as error:
             assert model.is_open
             assert self.clock.now < model.open_until or model.probe is not None
             assert error.seconds > 0

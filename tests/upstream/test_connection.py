@@ -16,13 +16,13 @@ import trustme
 from OpenSSL import crypto
 
 from hunyuan_fix.upstream import client, connection
-from hunyuan_fix.upstream.client import CallFailed, CallTimedOut, Outgoing, Transport
+from hunyuan_fix.upstream.client import CallFailed, CallTimedOut, HttpClient, Transport
 from tests.streaming_server import StreamingServer, streaming_server
 
 
 @pytest.fixture
-async def calls() -> AsyncIterator[Outgoing]:
-    made = Outgoing()
+async def calls() -> AsyncIterator[HttpClient]:
+    made = HttpClient()
     yield made
     await made.aclose()
 
@@ -41,11 +41,11 @@ async def streaming(
 
 
 @pytest.fixture
-async def trusting(authority: trustme.CA, tmp_path: Path, streaming: StreamingServer) -> AsyncIterator[Outgoing]:
+async def trusting(authority: trustme.CA, tmp_path: Path, streaming: StreamingServer) -> AsyncIterator[HttpClient]:
     """Closed before the server is, which waits for its clients' farewells."""
     assert streaming.url
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    made = Outgoing(Transport(trusted_ca=str(tmp_path / "ca.pem")))
+    made = HttpClient(Transport(trusted_ca=str(tmp_path / "ca.pem")))
     yield made
     await made.aclose()
 
@@ -61,12 +61,12 @@ async def descriptors_fall_to(count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def read(calls: Outgoing, url: str, silence: float = 10.0) -> bytes:
+async def read(calls: HttpClient, url: str, silence: float = 10.0) -> bytes:
     async with calls.stream("POST", url, [], b"{}", silence=silence) as answer:
         return b"".join([chunk async for chunk in answer.chunks()])
 
 
-async def test_streamed_request(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_streamed_request(trusting: HttpClient, streaming: StreamingServer) -> None:
     sent = [
         (b"Authorization", b"Bearer \xff"),
         (b"X-Twice", b"1"),
@@ -95,7 +95,7 @@ async def test_streamed_request(trusting: Outgoing, streaming: StreamingServer) 
     )
 
 
-async def test_streamed_answer_is_as_it_came(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_streamed_answer_is_as_it_came(trusting: HttpClient, streaming: StreamingServer) -> None:
     streaming.body = gzip.compress(b"hello")
     streaming.headers = [(b"content-encoding", b"gzip"), (b"x-twice", b"1"), (b"x-twice", b"2")]
     async with trusting.stream("POST", f"{streaming.url}/once", [], b"{}", silence=10) as answer:
@@ -104,29 +104,29 @@ async def test_streamed_answer_is_as_it_came(trusting: Outgoing, streaming: Stre
         assert (b"content-encoding", b"gzip") in headers
         assert b"".join([chunk async for chunk in answer.chunks()]) == streaming.body
     posted = await trusting.post(f"{streaming.url}/once", b"{}", {}, 10)
-    assert posted.content == b"hello"
+    assert posted.body == b"hello"
 
 
-async def test_http2_where_it_is_offered(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_http2_where_it_is_offered(trusting: HttpClient, streaming: StreamingServer) -> None:
     async with trusting.stream("POST", f"{streaming.url}/once", [], b"{}", silence=10) as answer:
         assert answer.http_version == ("HTTP/2" if streaming.requests[0].http_version == "2" else "HTTP/1.1")
 
 
-async def test_chunks_come_as_they_are_sent(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_chunks_come_as_they_are_sent(trusting: HttpClient, streaming: StreamingServer) -> None:
     async with trusting.stream("POST", f"{streaming.url}/drip", [], b"{}", silence=10) as answer:
         assert streaming.under_way == 1
         assert await anext(answer.chunks())
     await streaming.until(lambda: streaming.under_way == 0)
 
 
-async def test_streamed_calls_share_connections(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_streamed_calls_share_connections(trusting: HttpClient, streaming: StreamingServer) -> None:
     for _ in range(5):
         assert await read(trusting, f"{streaming.url}/once") == b"hello"
     assert len({request.connection for request in streaming.requests}) == 1
     assert (trusting.busy, trusting.idle) == (0, 1)
 
 
-async def test_one_call_at_a_time_on_a_connection(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_one_call_at_a_time_on_a_connection(trusting: HttpClient, streaming: StreamingServer) -> None:
     """A call that is silent for too long ends no other, as it would on a shared HTTP/2 connection."""
     held = asyncio.create_task(read(trusting, f"{streaming.url}/silent"))
     await streaming.until(lambda: streaming.under_way == 1)
@@ -138,7 +138,7 @@ async def test_one_call_at_a_time_on_a_connection(trusting: Outgoing, streaming:
     await streaming.until(lambda: streaming.under_way == 0)
 
 
-async def test_number_of_calls_is_not_limited(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_number_of_calls_is_not_limited(trusting: HttpClient, streaming: StreamingServer) -> None:
     calls = [asyncio.create_task(read(trusting, f"{streaming.url}/silent")) for _ in range(120)]
     await streaming.until(lambda: streaming.under_way == 120)
     for call in calls:
@@ -148,14 +148,14 @@ async def test_number_of_calls_is_not_limited(trusting: Outgoing, streaming: Str
 
 
 async def test_no_more_connections_are_kept_than_allowed(
-    trusting: Outgoing, streaming: StreamingServer, monkeypatch: pytest.MonkeyPatch
+    trusting: HttpClient, streaming: StreamingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "MOST_IDLE", 3)
     await asyncio.gather(*(read(trusting, f"{streaming.url}/once") for _ in range(10)))
     assert (trusting.busy, trusting.idle) == (0, 3)
 
 
-async def test_nothing_is_left_of_calls_that_did_not_end_well(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_nothing_is_left_of_calls_that_did_not_end_well(trusting: HttpClient, streaming: StreamingServer) -> None:
     """200 calls: cancelled before the answer, in it, left in it by their caller, and silent for too long."""
 
     async def leave() -> None:
@@ -187,7 +187,7 @@ async def test_nothing_is_left_of_calls_that_did_not_end_well(trusting: Outgoing
     assert await read(trusting, f"{streaming.url}/once") == b"hello"
 
 
-async def test_cancelling_at_any_moment_leaves_nothing(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_cancelling_at_any_moment_leaves_nothing(trusting: HttpClient, streaming: StreamingServer) -> None:
     """The call is cancelled after each number of the event loop's turns that it could take."""
     url = f"{streaming.url}/once"
     await read(trusting, url)
@@ -204,7 +204,7 @@ async def test_cancelling_at_any_moment_leaves_nothing(trusting: Outgoing, strea
     await descriptors_fall_to(before)
 
 
-async def test_broken_answers_leave_nothing(calls: Outgoing) -> None:
+async def test_broken_answers_leave_nothing(calls: HttpClient) -> None:
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc")
@@ -221,7 +221,7 @@ async def test_broken_answers_leave_nothing(calls: Outgoing) -> None:
         assert (calls.busy, calls.idle) == (0, 0)
 
 
-async def test_connection_that_the_server_closed_is_not_used_again(calls: Outgoing) -> None:
+async def test_connection_that_the_server_closed_is_not_used_again(calls: HttpClient) -> None:
     """Else the next call would fail, and a call that fails says that the endpoint is down."""
     may_close, closed = asyncio.Event(), asyncio.Event()
 
@@ -249,7 +249,7 @@ async def test_idle_connections_are_kept_for_a_while(
 ) -> None:
     time = 0.0
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    calls = Outgoing(Transport(trusted_ca=str(tmp_path / "ca.pem")), clock=lambda: time)
+    calls = HttpClient(Transport(trusted_ca=str(tmp_path / "ca.pem")), clock=lambda: time)
     await read(calls, f"{streaming.url}/once")
     time += connection.KEPT_FOR
     await read(calls, f"{streaming.url}/once")
@@ -260,7 +260,7 @@ async def test_idle_connections_are_kept_for_a_while(
     await calls.aclose()
 
 
-async def test_silence(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_silence(trusting: HttpClient, streaming: StreamingServer) -> None:
     """It counts from byte to byte, not for the whole answer."""
     ends = asyncio.get_running_loop().time() + 0.7
     async with trusting.stream("POST", f"{streaming.url}/drip", [], b"{}", silence=0.5) as answer:
@@ -272,14 +272,14 @@ async def test_silence(trusting: Outgoing, streaming: StreamingServer) -> None:
     assert not caught.value.begun
 
 
-async def test_the_caller_s_own_errors_stay_its_own(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_the_caller_s_own_errors_stay_its_own(trusting: HttpClient, streaming: StreamingServer) -> None:
     with pytest.raises(ConnectionResetError):
         async with trusting.stream("POST", f"{streaming.url}/once", [], b"{}", silence=10):
             raise ConnectionResetError
     assert trusting.busy == 0
 
 
-async def test_cookies_are_not_kept(trusting: Outgoing, streaming: StreamingServer) -> None:
+async def test_cookies_are_not_kept(trusting: HttpClient, streaming: StreamingServer) -> None:
     streaming.headers = [(b"set-cookie", b"a=b")]
     await read(trusting, f"{streaming.url}/once")
     await trusting.post(f"{streaming.url}/once", b"{}", {}, 10)
@@ -287,7 +287,7 @@ async def test_cookies_are_not_kept(trusting: Outgoing, streaming: StreamingServ
     assert not [name for request in streaming.requests for name, _ in request.headers if name == b"cookie"]
 
 
-async def test_failures_are_told_apart(calls: Outgoing, streaming: StreamingServer) -> None:
+async def test_failures_are_told_apart(calls: HttpClient, streaming: StreamingServer) -> None:
     with pytest.raises(CallFailed, match="certificate not trusted"):
         await read(calls, f"{streaming.url}/once")
 
@@ -315,12 +315,12 @@ async def test_trusted_folder(streaming: StreamingServer, authority: trustme.CA,
     folder.mkdir()
     certificate = crypto.load_certificate(crypto.FILETYPE_PEM, authority.cert_pem.bytes())
     authority.cert_pem.write_to_path(str(folder / f"{certificate.subject_name_hash():08x}.0"))
-    calls = Outgoing(Transport(trusted_folder=str(folder)))
+    calls = HttpClient(Transport(trusted_folder=str(folder)))
     assert await read(calls, f"{streaming.url}/once") == b"hello"
     await calls.aclose()
 
 
-async def test_tunnel_through_a_proxy(streaming: StreamingServer, trusting: Outgoing) -> None:
+async def test_tunnel_through_a_proxy(streaming: StreamingServer, trusting: HttpClient) -> None:
     asked: list[bytes] = []
 
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -339,7 +339,7 @@ async def test_tunnel_through_a_proxy(streaming: StreamingServer, trusting: Outg
     async with listener:
         port = listener.sockets[0].getsockname()[1]
         authority = trusting.transport.trusted_ca
-        calls = Outgoing(Transport(trusted_ca=authority, proxy=f"http://user:word@127.0.0.1:{port}"))
+        calls = HttpClient(Transport(trusted_ca=authority, proxy=f"http://user:word@127.0.0.1:{port}"))
         for _ in range(2):
             assert await read(calls, f"{streaming.url}/once") == b"hello"
         await calls.aclose()
@@ -372,17 +372,17 @@ async def test_a_client_certificate_and_versions_of_tls(authority: trustme.CA, t
     url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     async with listener:
         for newest, version in (("TLS1_2", "TLSv1.2"), ("UNBOUNDED", "TLSv1.3")):
-            calls = Outgoing(replace(transport, oldest="TLS1_2", newest=newest, ciphers="ECDHE+AESGCM"))
+            calls = HttpClient(replace(transport, oldest="TLS1_2", newest=newest, ciphers="ECDHE+AESGCM"))
             assert await read(calls, url) == b"hello"
             await calls.aclose()
             shown, spoken = seen.pop()
             assert "a.client" in str(shown)
             assert spoken == version
-        calls = Outgoing(replace(transport, client_certificate=None))
+        calls = HttpClient(replace(transport, client_certificate=None))
         with pytest.raises(CallFailed):
             await read(calls, url)
         await calls.aclose()
-        calls = Outgoing(replace(transport, ciphers="no such cipher"))
+        calls = HttpClient(replace(transport, ciphers="no such cipher"))
         with pytest.raises(CallFailed):
             await read(calls, url)
         await calls.aclose()

@@ -12,12 +12,15 @@ import pytest
 
 from hunyuan_fix import profiles
 from hunyuan_fix.admission import Account, Admission
+from hunyuan_fix.circuit import Verdict
 from hunyuan_fix.exchange import JsonObject, Response
-from hunyuan_fix.upstream.calls import Upstream
-from hunyuan_fix.upstream.circuit_breaker import Breaker, Verdict
-from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.upstream.calls import Calls
+from hunyuan_fix.upstream.circuit_breaker import Breaker
+from hunyuan_fix.upstream.client import HttpClient
 from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
 from hunyuan_fix.upstream.gate import Gate
+from hunyuan_fix.upstream.target import Target
+from hunyuan_fix.upstream.timing import Timing
 from tests.vision_server import Received, Reply, VisionServer, error, never, vision_server
 
 
@@ -48,14 +51,14 @@ async def server() -> AsyncIterator[VisionServer]:
 
 
 @pytest.fixture
-async def outgoing() -> AsyncIterator[Outgoing]:
-    calls = Outgoing()
+async def http_client() -> AsyncIterator[HttpClient]:
+    calls = HttpClient()
     yield calls
     await calls.aclose()
 
 
 async def send(
-    outgoing: Outgoing,
+    http_client: HttpClient,
     url: str,
     parts: Sequence[JsonObject],
     seconds: float = 10,
@@ -71,8 +74,8 @@ async def send(
         if waits is not None:
             waits.append(wait)
 
-    upstream = Upstream(url, {"Authorization": "Bearer sk-test"}, Account("hunyuan:1", 2))
-    batches = EmbeddingBatches(outgoing, gate, sleep=sleep, jitter=lambda: 1.0)
+    upstream = Target(url, {"Authorization": "Bearer sk-test"}, Account("hunyuan:1", 2))
+    batches = EmbeddingBatches(Calls(http_client, gate, Timing(sleep=sleep, jitter=lambda: 1.0)))
     profile = profiles.load("hunyuan")
     return await batches.send(parts, upstream, profile, seconds, concurrency, tries=tries, patience=patience)
 
@@ -82,7 +85,7 @@ def refused(result: JsonObject | Response) -> tuple[int, Any]:
     return result.status, json.loads(result.body)["error"]
 
 
-async def test_the_answers_are_joined_in_order(server: VisionServer, outgoing: Outgoing) -> None:
+async def test_the_answers_are_joined_in_order(server: VisionServer, http_client: HttpClient) -> None:
     later = asyncio.Event()
 
     async def first_comes_last(received: Received) -> Reply:
@@ -93,20 +96,20 @@ async def test_the_answers_are_joined_in_order(server: VisionServer, outgoing: O
         return vectors(received)
 
     server.handler = first_comes_last
-    result = await send(outgoing, server.url, bodies(5))
+    result = await send(http_client, server.url, bodies(5))
     assert isinstance(result, dict)
     assert [item["embedding"] for item in result["data"]] == [[float(i)] for i in range(10)]
     assert [item["index"] for item in result["data"]] == list(range(10))
     assert result["usage"] == {"prompt_tokens": 10, "total_tokens": 10}
 
 
-async def test_calls_go_to_the_same_base_url_with_the_same_key(server: VisionServer, outgoing: Outgoing) -> None:
-    await send(outgoing, server.url + "/", bodies(2))
+async def test_calls_go_to_the_same_base_url_with_the_same_key(server: VisionServer, http_client: HttpClient) -> None:
+    await send(http_client, server.url + "/", bodies(2))
     assert {received.target for received in server.received} == {"/v1/embeddings"}
     assert {received.headers["authorization"] for received in server.received} == {"Bearer sk-test"}
 
 
-async def test_no_more_calls_at_a_time_than_allowed(server: VisionServer, outgoing: Outgoing) -> None:
+async def test_no_more_calls_at_a_time_than_allowed(server: VisionServer, http_client: HttpClient) -> None:
     release = asyncio.Event()
 
     async def held(received: Received) -> Reply:
@@ -114,7 +117,7 @@ async def test_no_more_calls_at_a_time_than_allowed(server: VisionServer, outgoi
         return vectors(received)
 
     server.handler = held
-    sending = asyncio.create_task(send(outgoing, server.url, bodies(6), concurrency=2))
+    sending = asyncio.create_task(send(http_client, server.url, bodies(6), concurrency=2))
     await server.until(lambda: server.running == 2)
     release.set()
     await sending
@@ -122,7 +125,7 @@ async def test_no_more_calls_at_a_time_than_allowed(server: VisionServer, outgoi
     assert len(server.received) == 6
 
 
-async def test_an_error_of_one_is_the_answer_to_all(server: VisionServer, outgoing: Outgoing) -> None:
+async def test_an_error_of_one_is_the_answer_to_all(server: VisionServer, http_client: HttpClient) -> None:
     async def one_fails(received: Received) -> Reply:
         if received.body["input"][0] == "0":
             await server.until(lambda: server.running == 2)
@@ -130,24 +133,24 @@ async def test_an_error_of_one_is_the_answer_to_all(server: VisionServer, outgoi
         return await never(received)
 
     server.handler = one_fails
-    status, wrong = refused(await send(outgoing, server.url, bodies(9), concurrency=2))
+    status, wrong = refused(await send(http_client, server.url, bodies(9), concurrency=2))
     assert (status, wrong["code"]) == (400, "1001")
     await server.until(lambda: len(server.dropped) == 1)
     assert len(server.received) == 2
 
 
-async def test_a_rate_limit_gets_its_honest_status(server: VisionServer, outgoing: Outgoing) -> None:
+async def test_a_rate_limit_gets_its_honest_status(server: VisionServer, http_client: HttpClient) -> None:
     server.replies(error(400, "2003", retry_after="7"))
-    result = await send(outgoing, server.url, bodies(2))
+    result = await send(http_client, server.url, bodies(2))
     assert refused(result)[0] == 429
     assert isinstance(result, Response)
     assert result.headers["retry-after"] == "7"
 
 
-async def test_another_error_passes_as_it_came(server: VisionServer, outgoing: Outgoing) -> None:
+async def test_another_error_passes_as_it_came(server: VisionServer, http_client: HttpClient) -> None:
     reply = error(500, "2000", retry_after="3")
     server.replies(reply)
-    result = await send(outgoing, server.url, bodies(2))
+    result = await send(http_client, server.url, bodies(2))
     headers = {"content-type": "application/json", "retry-after": "3"}
     assert result == Response(500, headers, reply.body)
 
@@ -162,26 +165,26 @@ async def test_another_error_passes_as_it_came(server: VisionServer, outgoing: O
         Reply(status=302, body=b"{}"),
     ],
 )
-async def test_an_answer_that_is_none(server: VisionServer, outgoing: Outgoing, reply: Reply) -> None:
+async def test_an_answer_that_is_none(server: VisionServer, http_client: HttpClient, reply: Reply) -> None:
     server.replies(reply)
-    assert refused(await send(outgoing, server.url, bodies(2)))[0] == 502
+    assert refused(await send(http_client, server.url, bodies(2)))[0] == 502
 
 
-async def test_nobody_there(outgoing: Outgoing) -> None:
+async def test_nobody_there(http_client: HttpClient) -> None:
     async with vision_server() as gone:
         url = gone.url
-    status, wrong = refused(await send(outgoing, url, bodies(2)))
+    status, wrong = refused(await send(http_client, url, bodies(2)))
     assert (status, wrong["type"]) == (502, "server_error")
 
 
-async def test_no_answer_in_time(server: VisionServer, outgoing: Outgoing) -> None:
+async def test_no_answer_in_time(server: VisionServer, http_client: HttpClient) -> None:
     server.handler = never
-    assert refused(await send(outgoing, server.url, bodies(2), seconds=0.05))[0] == 504
+    assert refused(await send(http_client, server.url, bodies(2), seconds=0.05))[0] == 504
 
 
-async def test_cancelling_ends_the_calls(server: VisionServer, outgoing: Outgoing) -> None:
+async def test_cancelling_ends_the_calls(server: VisionServer, http_client: HttpClient) -> None:
     server.handler = never
-    sending = asyncio.create_task(send(outgoing, server.url, bodies(4), concurrency=2))
+    sending = asyncio.create_task(send(http_client, server.url, bodies(4), concurrency=2))
     await server.until(lambda: server.running == 2)
     sending.cancel()
     await server.until(lambda: len(server.dropped) == 2)
@@ -194,49 +197,49 @@ async def test_cancelling_ends_the_calls(server: VisionServer, outgoing: Outgoin
     "reply",
     [error(400, "2003"), error(429), error(500), Reply(502), Reply(503), Reply(504), error(408), Reply(body=b"[]")],
 )
-async def test_what_may_pass_is_tried_again(server: VisionServer, outgoing: Outgoing, reply: Reply) -> None:
+async def test_what_may_pass_is_tried_again(server: VisionServer, http_client: HttpClient, reply: Reply) -> None:
     async def first_fails(received: Received) -> Reply:
         return reply if len(server.received) == 1 else vectors(received)
 
     server.handler = first_fails
     waits: list[float] = []
-    result = await send(outgoing, server.url, bodies(3), concurrency=1, tries=2, waits=waits)
+    result = await send(http_client, server.url, bodies(3), concurrency=1, tries=2, waits=waits)
     assert isinstance(result, dict)
     assert [item["embedding"] for item in result["data"]] == [[float(i)] for i in range(6)]
     assert (len(server.received), waits) == (4, [1.0])
 
 
 @pytest.mark.parametrize("reply", [error(400, "1001"), error(401), error(400, "3008"), Reply(302, b"{}"), Reply(501)])
-async def test_what_will_not_pass_is_not(server: VisionServer, outgoing: Outgoing, reply: Reply) -> None:
+async def test_what_will_not_pass_is_not(server: VisionServer, http_client: HttpClient, reply: Reply) -> None:
     server.replies(reply)
-    assert isinstance(await send(outgoing, server.url, bodies(2), concurrency=1, tries=3), Response)
+    assert isinstance(await send(http_client, server.url, bodies(2), concurrency=1, tries=3), Response)
     assert len(server.received) == 1
 
 
 async def test_a_further_try_is_logged(
-    server: VisionServer, outgoing: Outgoing, caplog: pytest.LogCaptureFixture
+    server: VisionServer, http_client: HttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "hunyuan_fix")
     server.replies(error(429), error(429))
-    await send(outgoing, server.url, bodies(1), tries=2)
+    await send(http_client, server.url, bodies(1), tries=2)
     assert [record.getMessage() for record in caplog.records if record.name == "hunyuan_fix"] == [
         "embeddings call: HTTP 429 (try 1 of 2)",
         "embeddings call: HTTP 429 (try 2 of 2)",
     ]
 
 
-async def test_the_last_error_is_the_answer(server: VisionServer, outgoing: Outgoing) -> None:
+async def test_the_last_error_is_the_answer(server: VisionServer, http_client: HttpClient) -> None:
     server.replies(error(500), error(400, "2003", retry_after="7"))
     waits: list[float] = []
-    result = await send(outgoing, server.url, bodies(1), tries=3, waits=waits)
+    result = await send(http_client, server.url, bodies(1), tries=3, waits=waits)
     assert refused(result)[0] == 429
     assert waits == [1.0, 7.0]
 
 
-async def test_a_wait_that_is_too_long_is_left_to_the_client(server: VisionServer, outgoing: Outgoing) -> None:
+async def test_a_wait_that_is_too_long_is_left_to_the_client(server: VisionServer, http_client: HttpClient) -> None:
     server.replies(error(429, retry_after="90"))
     waits: list[float] = []
-    assert refused(await send(outgoing, server.url, bodies(1), tries=3, waits=waits))[0] == 429
+    assert refused(await send(http_client, server.url, bodies(1), tries=3, waits=waits))[0] == 429
     assert waits == []
 
 
@@ -248,33 +251,33 @@ def admission() -> Admission:
 
 
 async def test_batches_take_slots_of_their_account(
-    server: VisionServer, outgoing: Outgoing, admission: Admission
+    server: VisionServer, http_client: HttpClient, admission: Admission
 ) -> None:
     gate = Gate(admission, Breaker())
-    results = await asyncio.gather(*(send(outgoing, server.url, bodies(5), gate=gate) for _ in range(4)))
+    results = await asyncio.gather(*(send(http_client, server.url, bodies(5), gate=gate) for _ in range(4)))
     assert all(isinstance(result, dict) for result in results)
     assert (admission.state().admitted, admission.state().queues) == (20, ())
     assert server.most_running == 2
 
 
-async def test_a_queue_that_is_too_long(server: VisionServer, outgoing: Outgoing, admission: Admission) -> None:
+async def test_a_queue_that_is_too_long(server: VisionServer, http_client: HttpClient, admission: Admission) -> None:
     gate = Gate(admission, Breaker())
     until = asyncio.get_running_loop().time() + 60
     passages = [await gate.enter(server.url, Account("hunyuan:1", 2), until=until) for _ in range(2)]
-    result = await send(outgoing, server.url, bodies(2), gate=gate, tries=3, patience=0.02)
+    result = await send(http_client, server.url, bodies(2), gate=gate, tries=3, patience=0.02)
     assert refused(result)[0] == 429
     assert server.received == []
     for passage in passages:
         passage.leave(Verdict.UP)
 
 
-async def test_an_endpoint_that_is_down(server: VisionServer, outgoing: Outgoing, admission: Admission) -> None:
+async def test_an_endpoint_that_is_down(server: VisionServer, http_client: HttpClient, admission: Admission) -> None:
     server.replies(Reply(503))
     gate = Gate(admission, Breaker(failures=1, seconds=30.0))
     waits: list[float] = []
-    status, wrong = refused(await send(outgoing, server.url, bodies(1), gate=gate, tries=2, waits=waits))
+    status, wrong = refused(await send(http_client, server.url, bodies(1), gate=gate, tries=2, waits=waits))
     assert (status, wrong["code"]) == (503, "upstream_down")
-    status, wrong = refused(await send(outgoing, server.url, bodies(1), gate=gate, tries=3))
+    status, wrong = refused(await send(http_client, server.url, bodies(1), gate=gate, tries=3))
     assert (status, wrong["code"]) == (503, "upstream_down")
     assert len(server.received) == 1
     assert admission.state().queues == ()

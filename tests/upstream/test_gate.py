@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hunyuan_fix.admission import Account, Admission
-from hunyuan_fix.upstream.circuit_breaker import Breaker, Verdict
-from hunyuan_fix.upstream.gate import Gate, Passage, TurnedAway
+from hunyuan_fix.admission import Account, Admission, QueueTimeout
+from hunyuan_fix.circuit import Verdict
+from hunyuan_fix.upstream.circuit_breaker import Breaker, CircuitOpen
+from hunyuan_fix.upstream.gate import CallPermit, CallRefused, Gate
 
 UPSTREAM = "https://api.example/v1"
 ACCOUNT = Account("hunyuan:1", 2)
@@ -36,7 +37,7 @@ class Setting:
         self.breaker = Breaker(failures=2, seconds=30.0, clock=self.clock)
         self.gate = Gate(self.admission, self.breaker)
 
-    async def enter(self, account: Account = ACCOUNT, patience: float = 60.0) -> Passage:
+    async def enter(self, account: Account = ACCOUNT, patience: float = 60.0) -> CallPermit:
         return await self.gate.enter(UPSTREAM, account, until=self.clock() + patience)
 
     @property
@@ -64,84 +65,85 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_passage_holds_a_slot(setting: Setting) -> None:
-    passages = [await setting.enter(), await setting.enter()]
+async def test_a_permit_holds_a_slot(setting: Setting) -> None:
+    permits = [await setting.enter(), await setting.enter()]
     third = asyncio.create_task(setting.enter())
     await settle()
     assert setting.load == (2, 1)
-    passages.pop().leave(Verdict.UP)
-    passages.append(await third)
-    for passage in passages:
-        passage.leave(Verdict.UP)
+    permits.pop().leave(Verdict.UP)
+    permits.append(await third)
+    for permit in permits:
+        permit.leave(Verdict.UP)
 
 
 async def test_leaving_twice_is_leaving_once(setting: Setting) -> None:
-    passages = [await setting.enter(), await setting.enter()]
+    permits = [await setting.enter(), await setting.enter()]
     for _ in range(3):
-        passages[0].leave(Verdict.DOWN)
+        permits[0].leave(Verdict.DOWN)
     assert setting.load == (1, 0)
     assert setting.breaker.open() == []
-    passages[1].leave(Verdict.UP)
+    permits[1].leave(Verdict.UP)
 
 
 async def test_the_queue_s_refusal_passes(setting: Setting) -> None:
-    passages = [await setting.enter(), await setting.enter()]
-    with pytest.raises(TurnedAway) as caught:
+    permits = [await setting.enter(), await setting.enter()]
+    with pytest.raises(CallRefused) as caught:
         await setting.enter(patience=0.0)
-    assert caught.value.refusal.status == 429
-    assert "retry-after" in caught.value.refusal.headers
-    assert caught.value.spared is None
-    for passage in passages:
-        passage.leave(Verdict.UP)
+    assert caught.value.response.status == 429
+    assert "retry-after" in caught.value.response.headers
+    assert isinstance(caught.value, QueueTimeout)
+    for permit in permits:
+        permit.leave(Verdict.UP)
 
 
 async def test_an_endpoint_that_is_down_is_spared(setting: Setting) -> None:
     await setting.fail()
     setting.clock.now += 10.0
-    with pytest.raises(TurnedAway) as caught:
+    with pytest.raises(CallRefused) as caught:
         await setting.enter()
-    refusal = caught.value.refusal
+    refusal = caught.value.response
     error = json.loads(refusal.body)["error"]
     assert (refusal.status, refusal.headers["retry-after"]) == (503, "20")
     assert (error["type"], error["code"]) == ("server_error", "upstream_down")
     assert "api.example" in error["message"]
     assert "spares" in error["message"]
-    assert caught.value.spared == 20.0
+    assert isinstance(caught.value, CircuitOpen)
+    assert caught.value.seconds == 20.0
 
 
 async def test_nobody_queues_for_an_endpoint_that_is_down(setting: Setting) -> None:
-    passages = [await setting.enter(), await setting.enter()]
-    for passage in passages:
-        passage.leave(Verdict.DOWN)
+    permits = [await setting.enter(), await setting.enter()]
+    for permit in permits:
+        permit.leave(Verdict.DOWN)
     full = Account("hunyuan:1", 1)
-    with pytest.raises(TurnedAway):
+    with pytest.raises(CallRefused):
         await setting.enter(full)
     assert setting.admission.state().admitted == 2
 
 
-async def test_who_waited_meanwhile_is_turned_away(setting: Setting) -> None:
-    passages = [await setting.enter(), await setting.enter()]
+async def test_calls_that_waited_meanwhile_are_refused(setting: Setting) -> None:
+    permits = [await setting.enter(), await setting.enter()]
     waiting = [asyncio.create_task(setting.enter()) for _ in range(3)]
     await settle()
-    for passage in passages:
-        passage.leave(Verdict.DOWN)
+    for permit in permits:
+        permit.leave(Verdict.DOWN)
     results = await asyncio.gather(*waiting, return_exceptions=True)
     # the first of them got the slot of the first failure, before the second one
-    entered = [result for result in results if isinstance(result, Passage)]
-    turned_away = [result for result in results if isinstance(result, TurnedAway)]
-    assert len(entered) + len(turned_away) == 3
-    assert len(turned_away) >= 2
-    for passage in entered:
-        passage.leave(Verdict.UNKNOWN)
+    entered = [result for result in results if isinstance(result, CallPermit)]
+    refused = [result for result in results if isinstance(result, CallRefused)]
+    assert len(entered) + len(refused) == 3
+    assert len(refused) >= 2
+    for permit in entered:
+        permit.leave(Verdict.UNKNOWN)
 
 
 async def test_one_call_probes(setting: Setting) -> None:
     await setting.fail()
     setting.clock.now += 31.0
     probe = await setting.enter()
-    with pytest.raises(TurnedAway) as caught:
+    with pytest.raises(CallRefused) as caught:
         await setting.enter()
-    assert caught.value.refusal.headers["retry-after"] == "1"
+    assert caught.value.response.headers["retry-after"] == "1"
     probe.leave(Verdict.UP)
     (await setting.enter()).leave(Verdict.UP)
 
@@ -163,20 +165,20 @@ async def test_a_probe_that_waits_for_a_slot_holds_nobody_up(setting: Setting) -
     other = "https://other.example/v1"
     await setting.fail()
     setting.clock.now += 31.0
-    passages = [await setting.gate.enter(other, ACCOUNT, until=setting.clock() + 60) for _ in range(2)]
+    permits = [await setting.gate.enter(other, ACCOUNT, until=setting.clock() + 60) for _ in range(2)]
     cancelled = asyncio.create_task(setting.enter())
     await settle()
     cancelled.cancel()
     with pytest.raises(asyncio.CancelledError):
         await cancelled
-    with pytest.raises(TurnedAway) as caught:
+    with pytest.raises(CallRefused) as caught:
         await setting.enter(patience=0.0)
-    assert caught.value.refusal.status == 429
-    passages.pop().leave(Verdict.UP)
+    assert caught.value.response.status == 429
+    permits.pop().leave(Verdict.UP)
     probe = await setting.enter()
     probe.leave(Verdict.UP)
     assert setting.breaker.open() == []
-    passages.pop().leave(Verdict.UP)
+    permits.pop().leave(Verdict.UP)
 
 
 async def test_a_cancelled_probe_leaves_it_to_the_next_call(setting: Setting) -> None:

@@ -11,21 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix import profiles
-from hunyuan_fix.exchange import Response
+from hunyuan_fix.admission import QueueTimeout
+from hunyuan_fix.circuit import Verdict
 from hunyuan_fix.upstream import retry
-from hunyuan_fix.upstream.circuit_breaker import Verdict
+from hunyuan_fix.upstream.circuit_breaker import CircuitOpen
 from hunyuan_fix.upstream.client import CallFailed, CallTimedOut
-from hunyuan_fix.upstream.gate import TurnedAway
-from hunyuan_fix.upstream.retry import BACKOFF_MOST, Setback, persist, retry_after
-
-NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
+from hunyuan_fix.upstream.retry import BACKOFF_MOST, Retryable, persist
+from hunyuan_fix.upstream.timing import Timing
 
 
 @dataclass
 class Trial:
     """`persist` over results that are given beforehand, on a clock of its own; its waits are noted."""
 
-    results: list[Setback[str] | str]
+    results: list[Retryable[str] | str]
     jitter: Callable[[], float] = lambda: 1.0
     takes: float = 0.0
     """Seconds that one try takes."""
@@ -35,7 +34,7 @@ class Trial:
     noted: list[tuple[str, int]] = field(default_factory=list)
 
     async def run(self, tries: int = 10, until: float = math.inf) -> str:
-        async def attempt() -> str | Setback[str]:
+        async def attempt(_number: int) -> str | Retryable[str]:
             self.began.append(self.time)
             self.time += self.takes
             return self.results[min(len(self.began), len(self.results)) - 1]
@@ -48,77 +47,75 @@ class Trial:
             attempt,
             tries=tries,
             until=until,
-            on_setback=lambda setback, number: self.noted.append((setback.what, number)),
-            sleep=sleep,
-            jitter=self.jitter,
-            clock=lambda: self.time,
+            on_retryable=lambda setback, number: self.noted.append((setback.what, number)),
+            timing=Timing(sleep=sleep, jitter=self.jitter, clock=lambda: self.time),
         )
 
 
 async def test_the_first_success_is_the_result() -> None:
-    trial = Trial([Setback("a", "no"), Setback("b", "no"), "yes", "never"])
+    trial = Trial([Retryable("a", "no"), Retryable("b", "no"), "yes", "never"])
     assert await trial.run() == "yes"
     assert len(trial.began) == 3
     assert trial.noted == [("a", 1), ("b", 2)]
 
 
 async def test_the_last_outcome_counts_when_no_try_is_left() -> None:
-    trial = Trial([Setback("a", "first"), Setback("b", "second"), "too late"])
+    trial = Trial([Retryable("a", "first"), Retryable("b", "second"), "too late"])
     assert await trial.run(tries=2) == "second"
     assert len(trial.waits) == 1
 
 
 @pytest.mark.parametrize("tries", [1, 0])
 async def test_one_try_is_made_always(tries: int) -> None:
-    trial = Trial([Setback("a", "no"), "yes"])
+    trial = Trial([Retryable("a", "no"), "yes"])
     assert await trial.run(tries=tries) == "no"
     assert (len(trial.began), trial.waits) == (1, [])
 
 
 async def test_backoff_doubles_up_to_its_most() -> None:
-    trial = Trial([Setback("a", "no")])
+    trial = Trial([Retryable("a", "no")])
     await trial.run(tries=7)
     assert trial.waits == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
 
 
 async def test_jitter_is_full() -> None:
     jitter = iter([0.0, 0.25, 0.5, 1.0])
-    trial = Trial([Setback("a", "no")], jitter=lambda: next(jitter))
+    trial = Trial([Retryable("a", "no")], jitter=lambda: next(jitter))
     await trial.run(tries=4)
     assert trial.waits == [0.0, 0.5, 2.0]
 
 
 async def test_what_the_endpoint_asks_for_is_waited() -> None:
-    trial = Trial([Setback("a", "no", 20.0), Setback("b", "no", 0.0), Setback("c", "no"), "yes"])
+    trial = Trial([Retryable("a", "no", 20.0), Retryable("b", "no", 0.0), Retryable("c", "no"), "yes"])
     assert await trial.run() == "yes"
     assert trial.waits == [20.0, 0.0, 4.0]
 
 
 async def test_a_wait_that_would_outlast_the_deadline_is_not_begun() -> None:
-    trial = Trial([Setback("a", "no", 30.0)], takes=5.0)
+    trial = Trial([Retryable("a", "no", 30.0)], takes=5.0)
     assert await trial.run(until=70.0) == "no"
     assert trial.began == [0.0, 35.0]
     assert trial.waits == [30.0]
 
 
 async def test_what_a_try_raises_is_raised() -> None:
-    async def broken() -> str:
+    async def broken(_: int) -> str:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await persist(broken, tries=3, until=math.inf)
+        await persist(broken, tries=3, until=math.inf, timing=Timing())
 
 
 async def test_cancelling_ends_a_try() -> None:
     begun = 0
 
-    async def endless() -> str:
+    async def endless(_: int) -> str:
         nonlocal begun
         begun += 1
         await asyncio.Event().wait()
         raise AssertionError
 
-    persisting = asyncio.create_task(persist(endless, tries=3, until=math.inf))
+    persisting = asyncio.create_task(persist(endless, tries=3, until=math.inf, timing=Timing()))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     persisting.cancel()
@@ -134,10 +131,10 @@ async def test_cancelling_ends_a_wait() -> None:
         waiting.set()
         await asyncio.Event().wait()
 
-    async def failing() -> str | Setback[str]:
-        return Setback("a", "no")
+    async def failing(_: int) -> str | Retryable[str]:
+        return Retryable("a", "no")
 
-    persisting = asyncio.create_task(persist(failing, tries=3, until=math.inf, sleep=sleep))
+    persisting = asyncio.create_task(persist(failing, tries=3, until=math.inf, timing=Timing(sleep=sleep)))
     await waiting.wait()
     persisting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -154,7 +151,7 @@ async def test_cancelling_ends_a_wait() -> None:
 def test_bounds_hold(setbacks: list[float | None], jitter: list[float], tries: int, until: float, takes: float) -> None:
     """Whatever comes back: so many tries at most, none begun too late, no wait shorter than was asked for."""
     drawn = iter(jitter)
-    trial = Trial([*(Setback("a", "no", wait) for wait in setbacks), "yes"], jitter=lambda: next(drawn), takes=takes)
+    trial = Trial([*(Retryable("a", "no", wait) for wait in setbacks), "yes"], jitter=lambda: next(drawn), takes=takes)
     result = asyncio.run(trial.run(tries, until))
     assert 1 <= len(trial.began) <= tries
     assert all(time < until for time in trial.began[1:])
@@ -204,36 +201,9 @@ def test_what_a_failure_says_about_its_upstream(kind: type[CallFailed]) -> None:
     assert retry.failure_verdict(kind("x", begun=True)) is Verdict.UNKNOWN
 
 
-def test_who_is_turned_away() -> None:
-    refusal = Response(503, {}, b"{}")
-    assert retry.turned_away(TurnedAway(refusal, 12.0), again=False) is refusal
-    assert retry.turned_away(TurnedAway(refusal, 12.0), again=True) == Setback("endpoint spared", refusal, 12.0)
-    assert retry.turned_away(TurnedAway(refusal), again=True) is refusal
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("", None),
-        ("soon", None),
-        ("nan", None),
-        ("inf", None),
-        ("-5", 0.0),
-        ("1.5", 1.5),
-        ("Fri, 15 Jan 2027 07:00:00 GMT", 0.0),
-        ("Fri, 15 Jan 2027 08:01:00 GMT", 60.0),
-        ("Fri, 99 Jan 2027 08:01:00 GMT", None),
-        ("Mon, 01 Jan 0001 00:00:00 -0000", 0.0),
-    ],
-)
-def test_retry_after(value: str | None, seconds: float | None) -> None:
-    assert retry_after(value, NOW) == seconds
-
-
-@given(
-    st.one_of(st.text(), st.from_regex(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{1,5} \d\d:\d\d:\d\d [-+A-Z0-9]{1,5}"))
-)
-def test_retry_after_never_raises(value: str) -> None:
-    seconds = retry_after(value, NOW)
-    assert seconds is None or 0 <= seconds < math.inf
+def test_which_refusals_are_waited_for() -> None:
+    is_open = CircuitOpen("https://a.example/v1", 12.0)
+    assert retry.refused(is_open, again=False) is is_open.response
+    assert retry.refused(is_open, again=True) == Retryable("circuit open", is_open.response, 12.0)
+    late = QueueTimeout(1, 60.0, 5.0)
+    assert retry.refused(late, again=True) is late.response

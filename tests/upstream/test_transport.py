@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hunyuan_fix.config import options
+from hunyuan_fix import options
 from hunyuan_fix.config.values import BaseUrl
 from hunyuan_fix.upstream.client import Transport
 from hunyuan_fix.upstream.transport import transport as build

@@ -16,10 +16,14 @@ from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 from mitmproxy.test import taddons, tflow
 
+from hunyuan_fix import pipeline
 from hunyuan_fix.cascade import Cascade
+from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.observe.metrics import counter
 from hunyuan_fix.rules.explained import explanations
-from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.steps.base import Step
 from hunyuan_fix.views.commands import Commands
+from hunyuan_fix.vision.vision_call import DryRunVision
 from tests.kept_flows import saved_and_read
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 from tests.vision_server import image_part, png
@@ -65,7 +69,7 @@ async def tried(trust: Trust, endpoint: Endpoint) -> AsyncIterator[Tried]:
 
 
 def test_mitmproxy_takes_their_signatures():
-    with taddons.context(Commands(Cascade(Outgoing()), str)) as context:
+    with taddons.context(Commands(Cascade(DryRunVision()), str)) as context:
         ours = {name: found for name, found in context.master.commands.commands.items() if name.startswith("hunyuan.")}
     assert {name: found.signature_help() for name, found in ours.items()} == {
         "hunyuan.diff": "hunyuan.diff flow -> str",
@@ -164,6 +168,27 @@ async def test_stats(tried: Tried):
     assert lines[-1] == "  parameters 1"
 
 
+class Toy(Step):
+    """A new count: its definition, and the place where it is counted."""
+
+    COUNTER = counter("hunyuan_toys_total", "Toys.", "colour")
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        self.services.metrics.add(self.COUNTER, 2, "red")
+        return None
+
+
+async def test_a_new_metric_of_a_step_is_shown_by_its_definition_alone(
+    trust: Trust, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pipeline, "STEPS", (*pipeline.STEPS, Toy))
+    endpoint.answer = chat_answer("hello")
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}") as proxy:
+        async with proxy.client() as client:
+            await client.post("/chat/completions", content=GOOD)
+        assert proxy.addon.stats().splitlines()[-1] == 'hunyuan_toys_total{colour="red"} 2'
+
+
 async def test_har(tried: Tried, endpoint: Endpoint, tmp_path: Path):
     await tried.post(content=RAW, headers={"authorization": "s3cret"})
     endpoint.answer = stream_answer(b'data: {"choices":[{"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\n')
@@ -226,7 +251,7 @@ async def test_a_rule_that_is_none(tried: Tried):
 async def test_a_flow_of_somebody_else(tried: Tried, kind: str, flow: Any, tmp_path: Path):
     tried.show(flow)
     path = tmp_path / "file" if kind == "original" else ""
-    assert "no exchange that hunyuan-fix has handled" in await refused(tried, f"hunyuan.{kind} @focus {path}".strip())
+    assert "hunyuan-fix has not handled this flow" in await refused(tried, f"hunyuan.{kind} @focus {path}".strip())
     assert not (tmp_path / "file").exists()
 
 

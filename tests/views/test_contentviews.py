@@ -133,7 +133,7 @@ def test_an_untouched_request_shows_json_and_has_a_transcript_to_choose():
     _, text = shown(flow.request, flow, "Chat transcript")
     assert text == 'model: hunyuan-lite · user: "me"\n\n─── user ───\nhi\n'
     _, text = shown(flow.request, flow, "Hunyuan changes")
-    assert text == "The request's body left as it came.\n\nNothing was changed.\n"
+    assert text == "The request's body was not changed.\n\nNothing was changed.\n"
 
 
 def test_what_changed_in_the_answer_only_is_no_rewritten_request():
@@ -142,7 +142,7 @@ def test_what_changed_in_the_answer_only_is_no_rewritten_request():
     flow.metadata[KEY] = begun.to_plain()
     assert shown(flow.request, flow)[0] == "JSON"
     assert shown(flow.request, flow, "Hunyuan changes")[1].startswith(
-        "The request's body left as it came.\n\n1 change\n"
+        "The request's body was not changed.\n\n1 change\n"
     )
 
 
@@ -150,7 +150,7 @@ def test_an_observed_request_shows_what_would_have_been_changed():
     flow, _ = exchange(REMOVED, mode="observe")
     assert shown(flow.request, flow) == (
         "Hunyuan changes",
-        "Dry run (hunyuan_mode=observe): the request left as it came.\n\n"
+        "Dry run (hunyuan_mode=observe): the request was not changed.\n\n"
         "1 change\nparameters  /user  user is not accepted: removed\n",
     )
 
@@ -281,7 +281,7 @@ def test_no_record_and_no_body_makes_a_view_raise(kept: Any, body: bytes, coding
 def test_other_flows_are_left_to_other_views(flow: Any):
     metadata = Metadata(flow=flow)
     assert [view.render_priority(b"{}", metadata) for view in VIEWS] == [-1, -1]
-    assert HunyuanChanges().prettify(b"{}", metadata) == "This is no request that hunyuan-fix has handled.\n"
+    assert HunyuanChanges().prettify(b"{}", metadata) == "hunyuan-fix has not handled this request.\n"
     assert ChatTranscript().prettify(b'{"choices": []}', metadata) == "\n"
 
 

@@ -10,12 +10,15 @@ import pytest
 
 from hunyuan_fix import profiles, texts
 from hunyuan_fix.admission import Account, Admission
+from hunyuan_fix.circuit import Verdict
 from hunyuan_fix.exchange import Response
-from hunyuan_fix.upstream.calls import Upstream
-from hunyuan_fix.upstream.circuit_breaker import Breaker, Verdict
-from hunyuan_fix.upstream.client import Outgoing
+from hunyuan_fix.upstream.calls import Calls
+from hunyuan_fix.upstream.circuit_breaker import Breaker
+from hunyuan_fix.upstream.client import HttpClient
 from hunyuan_fix.upstream.gate import Gate
-from hunyuan_fix.vision.descriptions import Description, Failure
+from hunyuan_fix.upstream.target import Target
+from hunyuan_fix.upstream.timing import Timing
+from hunyuan_fix.vision.descriptions import Description, ImageFailure
 from hunyuan_fix.vision.vision_call import Vision, VisionCall
 from tests.vision_server import Reply, VisionServer, chat, error, never, png, vision_server
 
@@ -27,7 +30,7 @@ class Setting:
     """A vision call against a real server; its waits are noted instead of waited for."""
 
     server: VisionServer
-    outgoing: Outgoing
+    http_client: HttpClient
     call: VisionCall
     waits: list[float] = field(default_factory=list)
     time: float = 0.0
@@ -35,22 +38,21 @@ class Setting:
     gate: Gate | None = None
     on_wait: Callable[[], None] = lambda: None
 
-    async def ask(self, **changes: object) -> Description | Failure | Response:
+    async def ask(self, **changes: object) -> Description | ImageFailure | Response:
         async def sleep(seconds: float) -> None:
             self.on_wait()
             self.waits.append(seconds)
             self.time += seconds
 
-        vision = Vision(
-            self.outgoing, self.gate, sleep=sleep, jitter=lambda: self.jitter, clock=lambda: self.time, now=lambda: NOW
-        )
+        timing = Timing(clock=lambda: self.time, now=lambda: NOW, sleep=sleep, jitter=lambda: self.jitter)
+        vision = Vision(Calls(self.http_client, self.gate, timing))
         return await vision.ask(replace(self.call, **changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["hunyuan", "tokenhub"])
 async def setting(request: pytest.FixtureRequest) -> AsyncIterator[Setting]:
     profile = profiles.load(request.param)
-    outgoing = Outgoing()
+    http_client = HttpClient()
     async with vision_server() as server:
         call = VisionCall(
             model=profile.vision_model,
@@ -58,13 +60,13 @@ async def setting(request: pytest.FixtureRequest) -> AsyncIterator[Setting]:
             question="why?",
             profile=profile,
             texts=texts.load("zh"),
-            upstream=Upstream(server.url, {"authorization": "Bearer sk-secret"}),
+            target=Target(server.url, {"authorization": "Bearer sk-secret"}),
             timeout=10.0,
             tries=3,
             until=100.0,
         )
-        yield Setting(server, outgoing, call)
-        await outgoing.aclose()
+        yield Setting(server, http_client, call)
+        await http_client.aclose()
 
 
 def refused(result: object) -> tuple[int, str, Response]:
@@ -74,8 +76,8 @@ def refused(result: object) -> tuple[int, str, Response]:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 async def test_request(setting: Setting, slash: str) -> None:
-    upstream = Upstream(setting.server.url + slash, {"authorization": "Bearer sk-secret"})
-    assert await setting.ask(upstream=upstream) == Description("a picture of a")
+    upstream = Target(setting.server.url + slash, {"authorization": "Bearer sk-secret"})
+    assert await setting.ask(target=upstream) == Description("a picture of a")
     (received,) = setting.server.received
     assert received.target == "/v1/chat/completions"
     assert received.headers["authorization"] == "Bearer sk-secret"
@@ -143,21 +145,21 @@ async def test_only_the_text_counts(setting: Setting, reply: Reply, text: str) -
 @pytest.mark.parametrize("reason", ["sensitive", "content_filter"])
 async def test_filtered_answer_is_a_refusal_of_the_image(setting: Setting, reason: str) -> None:
     setting.server.replies(chat("half of", finish_reason=reason))
-    assert await setting.ask() == Failure("refused")
+    assert await setting.ask() == ImageFailure("refused")
     assert len(setting.server.received) == 1
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422, 451])
 async def test_refused_image_is_not_tried_again(setting: Setting, status: int) -> None:
     setting.server.replies(error(status, message="图片处理失败错误"))
-    assert await setting.ask() == Failure("refused")
+    assert await setting.ask() == ImageFailure("refused")
     assert len(setting.server.received) == 1
 
 
 @pytest.mark.parametrize("content", ["", " \n", None, [], 7, [{"type": "image"}]])
 async def test_empty_answer_is_tried_again_then_for_good(setting: Setting, content: object) -> None:
     setting.server.replies(chat(content))
-    assert await setting.ask() == Failure("empty")
+    assert await setting.ask() == ImageFailure("empty")
     assert len(setting.server.received) == 3
 
 
@@ -204,7 +206,7 @@ async def test_not_connected(setting: Setting) -> None:
     listener = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     listener.close()
-    status, code, refusal = refused(await setting.ask(upstream=Upstream(f"http://127.0.0.1:{port}/v1", {})))
+    status, code, refusal = refused(await setting.ask(target=Target(f"http://127.0.0.1:{port}/v1", {})))
     assert (status, code) == (502, "vision_unreachable")
     assert refusal.headers["retry-after"] == "5"
     assert len(setting.waits) == 2
@@ -278,8 +280,9 @@ async def test_backoff_doubles_with_full_jitter(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("value", ["7", "Fri, 15 Jan 2027 08:00:07 GMT"])
-async def test_retry_after_is_honoured_and_passed_on(setting: Setting, value: str) -> None:
-    setting.server.replies(error(429, retry_after=value))
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_is_honoured_and_passed_on(setting: Setting, value: str, status: int) -> None:
+    setting.server.replies(error(status, retry_after=value))
     assert refused(await setting.ask())[2].headers["retry-after"] == "7"
     assert setting.waits == [7.0, 7.0]
 
@@ -321,8 +324,8 @@ class Gated:
         self.breaker = Breaker(2, 30.0, clock)
         self.gate = self.setting.gate = Gate(self.admission, self.breaker)
         self.account = Account("hunyuan:1", 1)
-        self.upstream = replace(self.setting.call.upstream, account=self.account)
-        self.setting.call = replace(self.setting.call, upstream=self.upstream)
+        self.upstream = replace(self.setting.call.target, account=self.account)
+        self.setting.call = replace(self.setting.call, target=self.upstream)
 
     def under_way(self) -> int:
         return sum(queue.under_way for queue in self.admission.state().queues)

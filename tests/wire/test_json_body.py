@@ -64,7 +64,7 @@ def test_halves_of_characters_become_what_was_meant(value: dict[str, str], ascii
     read = json_body.read(data)
     assert list(read.value.items()) == list({meant(key): meant(text) for key, text in value.items()}.items())
     assert orjson.loads(read.data) == read.value
-    assert bool(read.mended) == (read.data != data)
+    assert bool(read.fixes) == (read.data != data)
     assert json_body.read(read.data) == Read(read.value, read.data)
 
 
@@ -86,7 +86,7 @@ def test_halves_of_characters_become_what_was_meant(value: dict[str, str], ascii
 def test_what_a_strict_reader_would_refuse_is_mended(data: bytes, value: object) -> None:
     read = json_body.read(data)
     assert read.value == orjson.loads(read.data) == value
-    assert read.mended
+    assert read.fixes
 
 
 @given(VALUES)
@@ -195,3 +195,48 @@ def test_nesting_is_bounded_alike_however_it_is_read(leaf: str) -> None:
 def test_nothing_is_written_that_json_has_no_form_for() -> None:
     with pytest.raises(TypeError):
         serialise({"a": object()})
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'"{}"', b"null", b"NaN", b"[" * 5000])
+def test_only_an_object_is_parsed_as_one(data: bytes) -> None:
+    assert json_body.parse_object(data) is None
+
+
+def test_an_object_is_parsed() -> None:
+    assert json_body.parse_object(b'\xef\xbb\xbf{"a": [1]}') == {"a": [1]}
+
+
+@pytest.mark.parametrize("before", [b"", b"[0,", b'["long text",', b'{"a":0,"b":'])
+@pytest.mark.parametrize("digits", range(15, 24))
+def test_a_long_integer_is_found_wherever_it_stands(before: bytes, digits: int) -> None:
+    """Every sixth byte is looked at first: wherever the digits begin, some of them are among these."""
+    closing = {b"[": b"]", b"{": b"}", b"": b""}[before[:1]]
+    for padding in range(7):
+        number = int("9" * digits)
+        data = b" " * padding + before + str(number).encode() + closing
+        found = json_body.parse(data)
+        value = found if not before else found[-1] if isinstance(found, list) else found["b"]
+        assert (value, type(value)) == (number, int)
+
+
+def test_structure_counts_across_steps() -> None:
+    data = b"[" + b'{"a":1},' * 140_000 + b"0]"
+    assert len(data) > json_body._STEP
+    counted = sum(data.count(mark) for mark in (b"[", b"{", b",", b":"))
+    assert counted <= json_body.read(data).structure < counted + 20
+
+
+@pytest.mark.parametrize("values", [1, 100, 1000, 100_000])
+@pytest.mark.parametrize("text", [0, 100_000, 2_000_000])
+def test_structure_is_at_least_the_number_of_values(values: int, text: int) -> None:
+    """However it is known: by looking at the values, or at the bytes."""
+    data = json.dumps([{"a": "x" * text}, *[{"b": [None, 1.5]}] * (values // 4)]).encode()
+    assert values <= json_body.read(data).structure <= 3 * values + 10
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**64), 10**30])
+def test_a_long_integer_among_few_values_is_exact(number: int) -> None:
+    data = json.dumps({"text": "x" * 50_000, "numbers": [1, {"n": number}, 1e300, -1.5e19]}).encode()
+    found = parse(data)["numbers"]
+    assert found == [1, {"n": number}, 1e300, -1.5e19]
+    assert [type(value) for value in (found[1]["n"], *found[2:])] == [int, float, float]

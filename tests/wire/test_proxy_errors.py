@@ -17,7 +17,7 @@ from hunyuan_fix.wire.proxy_errors import CATALOGUE, Entry
 from scripts.lib import error_page
 
 ADDON = Path(__file__).parents[2] / "addon"
-SOURCES = sorted(ADDON.rglob("*.py"))
+SOURCES = sorted(path for path in ADDON.rglob("*.py") if "cli" not in path.relative_to(ADDON).parts)
 OPTIONS = {"status", "type", "retry", "param", "retry_after", "vendor"}
 """Arguments of a call that aren't values for the message."""
 

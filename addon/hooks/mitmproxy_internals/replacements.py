@@ -37,46 +37,65 @@ class Replacement:
     """`module:class.name` -> the function that takes its place."""
 
 
-REPLACEMENTS = (
-    Replacement(
-        "event dispatch",
-        {
-            "mitmproxy.addonmanager:AddonManager.trigger_event": frozenset(["b763c59bc4992e33"]),
-            "mitmproxy.addonmanager:AddonManager.trigger": frozenset(["b19e37ceb2096421"]),
-            "mitmproxy.addonmanager:AddonManager.handle_lifecycle": frozenset(["38c97e792d1db5b7"]),
-            "mitmproxy.addonmanager:AddonManager.invoke_addon": frozenset(["13180532440359de"]),
-            "mitmproxy.addonmanager:AddonManager.invoke_addon_sync": frozenset(["212818268a95797b"]),
-            "mitmproxy.addonmanager:AddonManager._iter_hooks": frozenset(["350b419ab7284091"]),
-            "mitmproxy.addonmanager:traverse": frozenset(["bad3d9f88bdf9269"]),
-            "mitmproxy.addonmanager:safecall.__wrapped__": frozenset(["f2052c18340e99b0"]),
-            "mitmproxy.addonmanager:cut_traceback": frozenset(["760a58f630c0fa44"]),
-            "mitmproxy.hooks:Hook.args": frozenset(["5bab95f7aa358e18"]),
-        },
-        {
-            "mitmproxy.addonmanager:AddonManager.trigger_event": dispatch.trigger_event,
-            "mitmproxy.addonmanager:AddonManager.trigger": dispatch.trigger,
-            "mitmproxy.addonmanager:AddonManager.handle_lifecycle": dispatch.handle_lifecycle,
-            "mitmproxy.hooks:Hook.args": dispatch.args,
-        },
-    ),
-    Replacement(
-        "type check of messages",
-        {
-            "mitmproxy.http:MessageData.__post_init__": frozenset(["f65088e210cd9cc1"]),
-            "mitmproxy.utils.typecheck:check_option_type": frozenset(["b60e47c7091fa795"]),
-        },
-        {"mitmproxy.http:MessageData.__post_init__": values.check_types},
-    ),
-    Replacement(
-        "reading of options",
-        {
-            "mitmproxy.optmanager:_Option.current": frozenset(["6859c2d9c826806e"]),
-            "mitmproxy.optmanager:_Option.default.fget": frozenset(["cfc9882b8960757d"]),
-        },
-        {"mitmproxy.optmanager:_Option.current": values.current},
-    ),
+_DISPATCH = Replacement(
+    "event dispatch",
+    {
+        "mitmproxy.addonmanager:AddonManager.trigger_event": frozenset(["b763c59bc4992e33"]),
+        "mitmproxy.addonmanager:AddonManager.trigger": frozenset(["b19e37ceb2096421"]),
+        "mitmproxy.addonmanager:AddonManager.handle_lifecycle": frozenset(["38c97e792d1db5b7"]),
+        "mitmproxy.addonmanager:AddonManager.invoke_addon": frozenset(["13180532440359de"]),
+        "mitmproxy.addonmanager:AddonManager.invoke_addon_sync": frozenset(["212818268a95797b"]),
+        "mitmproxy.addonmanager:AddonManager._iter_hooks": frozenset(["350b419ab7284091"]),
+        "mitmproxy.addonmanager:traverse": frozenset(["bad3d9f88bdf9269"]),
+        "mitmproxy.addonmanager:safecall.__wrapped__": frozenset(["f2052c18340e99b0"]),
+        "mitmproxy.addonmanager:cut_traceback": frozenset(["760a58f630c0fa44"]),
+        "mitmproxy.hooks:Hook.args": frozenset(["5bab95f7aa358e18"]),
+    },
+    {
+        "mitmproxy.addonmanager:AddonManager.trigger_event": dispatch.trigger_event,
+        "mitmproxy.addonmanager:AddonManager.trigger": dispatch.trigger,
+        "mitmproxy.addonmanager:AddonManager.handle_lifecycle": dispatch.handle_lifecycle,
+        "mitmproxy.hooks:Hook.args": dispatch.args,
+    },
 )
-"""All of them, each independent of the others."""
+_TYPES = Replacement(
+    "type check of messages",
+    {
+        "mitmproxy.http:MessageData.__post_init__": frozenset(["f65088e210cd9cc1"]),
+        "mitmproxy.utils.typecheck:check_option_type": frozenset(["b60e47c7091fa795"]),
+    },
+    {"mitmproxy.http:MessageData.__post_init__": values.check_types},
+)
+_OPTIONS = Replacement(
+    "reading of options",
+    {
+        "mitmproxy.optmanager:_Option.current": frozenset(["6859c2d9c826806e"]),
+        "mitmproxy.optmanager:_Option.default.fget": frozenset(["cfc9882b8960757d"]),
+    },
+    {"mitmproxy.optmanager:_Option.current": values.current},
+)
+_HEADERS = Replacement(
+    "look-up of headers",
+    {
+        "mitmproxy.http:Headers.__getitem__": frozenset(["482e7414c932e3e8"]),
+        "mitmproxy.http:Headers.get": frozenset(["collections.abc.Mapping.get"]),
+        "mitmproxy.http:Headers.__contains__": frozenset(["collections.abc.Mapping.__contains__"]),
+        "mitmproxy.http:Headers.get_all": frozenset(["367b3317bc2ba45c"]),
+        "mitmproxy.http:Headers._kconv": frozenset(["dd59639eb7c46701"]),
+        "mitmproxy.http:Headers._reduce_values": frozenset(["d808a4075a1f266d"]),
+        "mitmproxy.http:_native": frozenset(["0ba4541fc6fa15ce"]),
+        "mitmproxy.http:_always_bytes": frozenset(["1f256dc3d66394a0"]),
+        "mitmproxy.coretypes.multidict:_MultiDict.get_all": frozenset(["5bff03c1afa25bb7"]),
+        "mitmproxy.utils.strutils:always_bytes": frozenset(["97a1c07fd4d60b7d"]),
+    },
+    {
+        "mitmproxy.http:Headers.__getitem__": values.header,
+        "mitmproxy.http:Headers.get": values.header_or,
+        "mitmproxy.http:Headers.__contains__": values.has_header,
+    },
+)
+REPLACEMENTS = (_DISPATCH, *([_TYPES] if __debug__ else []), _OPTIONS, _HEADERS)
+"""All of them, each independent of the others. Under `python -O` mitmproxy doesn't check types."""
 
 _wanted_by: WeakSet[object] = WeakSet()
 _replaced: dict[str, Callable[..., Any]] = {}
@@ -143,7 +162,12 @@ def _unknown(replacement: Replacement) -> str | None:
 
 
 def digest(function: Callable[..., Any]) -> str:
-    """SHA-256 of a function's source, shortened. Raises `OSError` where the source isn't there."""
+    """SHA-256 of a function's source, shortened. Raises `OSError` where the source isn't there.
+
+    Of a function that a class has from `collections.abc`, whose behaviour is Python's, the name.
+    """
+    if function.__module__ == "collections.abc":
+        return f"{function.__module__}.{function.__qualname__}"
     # The code object, not the function: `getsource` would look through a wrapper that somebody has put around it.
     code: CodeType = function.__code__
     return hashlib.sha256(inspect.getsource(code).encode()).hexdigest()[:16]

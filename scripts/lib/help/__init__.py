@@ -19,20 +19,22 @@ ROOT = FOLDER.parents[2]
 COLUMNS = "120"
 _NO_HOME = "/home/nobody"  # a default below the home folder is shown with ~: whoever reads it has another home
 
+_CLI = ("hunyuan_fix.cli.main", "--scripts")
+
 COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "bench": ["scripts.lib.bench"],
-        "demo": ["scripts.lib.demo"],
-        "doctor": ["scripts.lib.doctor"],
-        "env": ["scripts.lib.env"],
-        "lint": ["scripts.lib.lint"],
-        "run": ["scripts.lib.launch"],
+        "demo": [*_CLI, "demo"],
+        "doctor": [*_CLI, "doctor"],
+        "env": [*_CLI, "env"],
+        "lint": [*_CLI, "lint"],
+        "run": [*_CLI, "run"],
         "screenshots": ["scripts.lib.screenshots"],
         "soak": ["scripts.lib.soak"],
-        "token": ["scripts.lib.tokens"],
-        "token-add": ["scripts.lib.tokens", "add"],
-        "token-list": ["scripts.lib.tokens", "list"],
-        "token-remove": ["scripts.lib.tokens", "remove"],
+        "token": [*_CLI, "token"],
+        "token-add": [*_CLI, "token", "add"],
+        "token-list": [*_CLI, "token", "list"],
+        "token-remove": [*_CLI, "token", "remove"],
     }
 )
 """By the name of the file: the module, and the words before `--help`. `test` is no module; its file is the source."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from functools import wraps
@@ -17,7 +19,7 @@ from mitmproxy.optmanager import _Option
 from hunyuan_fix.hooks.mitmproxy_internals import dispatch, replacements, values
 from hunyuan_fix.hooks.mitmproxy_internals.replacements import REPLACEMENTS
 from scripts.lib.services import free_port
-from tests.end_to_end.processes import process
+from tests.end_to_end.processes import ROOT, process
 from tests.proxying import LOCAL, Endpoint, Trust, chat_answer, run_endpoint, run_proxy
 
 KNOWN = [(place, digests) for replacement in REPLACEMENTS for place, digests in replacement.known.items()]
@@ -99,6 +101,19 @@ def test_a_wrapped_function_is_not_taken_for_the_one_within(
     assert "event dispatch (the source of AddonManager.invoke_addon is another one)" in caplog.text
 
 
+def test_of_an_unknown_mitmproxy_all_stays_and_is_named_once(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    own = (AddonManager.trigger_event, MessageData.__post_init__, _Option.current)
+    monkeypatch.setattr(replacements, "digest", lambda _: "another")
+    replacements.want(instance)
+    replacements.want(instance)  # as at each change of an option
+    assert (AddonManager.trigger_event, MessageData.__post_init__, _Option.current) == own
+    assert len(caplog.messages) == 1
+    assert all(replacement.subject in caplog.text for replacement in REPLACEMENTS)
+
+
 async def test_the_addon_replaces_while_it_runs_and_follows_its_option(trust: Trust, endpoint: Endpoint):
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}") as proxy:
         assert AddonManager.trigger_event is dispatch.trigger_event
@@ -158,3 +173,32 @@ async def test_a_real_mitmdump_says_once_what_it_keeps_and_works(
     lines = [line for line in output.splitlines() if "hunyuan_fast_dispatch" in line]
     assert len(lines) == (1 if said else 0)
     assert said is None or said in lines[0]
+
+
+async def test_after_a_hot_reload_of_a_real_mitmdump_events_are_still_dispatched_fast(trust: Trust, tmp_path: Path):
+    shutil.copytree(ROOT / "addon", tmp_path / "addon", ignore=shutil.ignore_patterns("__pycache__"))
+    script, other = tmp_path / "addon/hunyuan_fix.py", tmp_path / "other.py"
+    other.write_text(
+        "from mitmproxy.addonmanager import AddonManager\n"
+        "def response(flow):\n    print('dispatched by', AddonManager.trigger_event.__module__, flush=True)\n",
+        encoding="utf-8",
+    )
+    port = free_port()
+    async with run_endpoint(trust, tls=False) as endpoint:
+        endpoint.answer = chat_answer("hi")
+        command = [str(Path(sys.executable).with_name("mitmdump")), "-s", str(script), "-s", str(other)]
+        command += ["--mode", f"reverse:http://{LOCAL}:{endpoint.port}@127.0.0.1:{port}"]
+        for one in (f"confdir={trust.confdir}", f"hunyuan_hosts={LOCAL}", "hunyuan_store=memory"):
+            command += ["--set", one]
+        with process("mitmdump", command) as started:
+            await asyncio.to_thread(started.wait_for, "listening at")
+            new = script.with_suffix(".new")
+            new.write_text(script.read_text(encoding="utf-8") + 'print("loaded anew", flush=True)\n', encoding="utf-8")
+            later = script.stat().st_mtime + 10
+            os.utime(new, (later, later))
+            new.replace(script)
+            await asyncio.to_thread(started.wait_for, "loaded anew")
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", trust_env=False, timeout=30) as client:
+                assert (await client.get("/models")).status_code == 200
+            said = await asyncio.to_thread(started.wait_for, r"dispatched by (\S+)")
+    assert said[1].endswith("mitmproxy_internals.dispatch")

@@ -102,3 +102,43 @@ def test_a_list_that_was_read_can_be_changed_without_changing_the_option():
     option.set(["c"])
     values.current(option).append("d")
     assert values.current(option) == ["c"]
+
+
+# Headers
+
+
+NAMES = st.sampled_from([b"Host", b"host", b"HOST", b"Hosts", b"x-\xff", b"", b"A"])
+ASKED = st.one_of(NAMES, st.sampled_from(["host", "Host", "x-\udcff", "", "a", "Hos", None, 5, ("a",)]))
+
+
+class Folded(Headers):
+    """A subclass that looks names up in its own way."""
+
+    def get_all(self, name: str | bytes) -> list[str]:
+        return ["own", *super().get_all(name)]
+
+
+def outcome(call: Any, *given: Any) -> tuple[str, Any]:
+    try:
+        return "gives", call(*given)
+    except Exception as error:
+        return "raises", (type(error), error.args)
+
+
+@given(
+    st.sampled_from([Headers, Folded]),
+    st.lists(st.tuples(NAMES, st.sampled_from([b"", b"a", b"b, c", b"\xe4", "é".encode()])), max_size=5),
+    ASKED,
+    st.sampled_from([None, "", "other"]),
+)
+def test_headers_are_found_as_by_mitmproxy(kind: Any, fields: Any, name: Any, default: Any):
+    headers = kind(fields)
+    places = {
+        "mitmproxy.http:Headers.__getitem__": (values.header, (name,)),
+        "mitmproxy.http:Headers.get": (values.header_or, (name, default)),
+        "mitmproxy.http:Headers.__contains__": (values.has_header, (name,)),
+    }
+    for place, (faster, given_) in places.items():
+        own = replacements.original(place)
+        assert outcome(faster, headers, *given_) == outcome(own, headers, *given_)
+    assert headers.fields == kind(fields).fields

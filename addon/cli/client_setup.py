@@ -1,0 +1,52 @@
+"""What a client of the proxy needs: four environment variables, and the CA bundle that one of them names."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import certifi
+
+from ..hooks import authority
+from .addresses import HOST
+
+
+def client_variables(port: int, confdir: Path) -> dict[str, str]:
+    """The environment variables for every client of the proxy (docs/facts/clients.md#environment)."""
+    return {
+        "HTTPS_PROXY": f"http://{HOST}:{port}",
+        "SSL_CERT_FILE": str(authority.bundle_file(confdir)),
+        "NODE_EXTRA_CA_CERTS": str(authority.ca_file(confdir)),
+        "NODE_USE_ENV_PROXY": "1",
+    }
+
+
+def write_bundle(confdir: Path, extra_roots: Path | None = None, *, key_size: int = authority.KEY_SIZE) -> None:
+    """Write the CA bundle for `SSL_CERT_FILE` into `confdir`; makes the proxy's CA if needed.
+
+    Raises `OSError`, and `ValueError` for a CA that can't be read.
+
+    `SSL_CERT_FILE` replaces a client's roots instead of adding to them, and other hosts keep their own
+    certificates (the addon tunnels them): a client needs both. `extra_roots` are the ones that mitmproxy was
+    told to trust upstream (a company's own), where they replace the public ones.
+    """
+    authority.ensure(confdir, key_size)
+    parts = [authority.ca_file(confdir), Path(certifi.where())]
+    if extra_roots is not None:
+        parts.append(extra_roots)
+    with tempfile.NamedTemporaryFile(dir=confdir, delete=False) as file:
+        for part in parts:
+            file.write(part.read_bytes().rstrip() + b"\n")
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(authority.bundle_file(confdir))
+
+
+def ensure_files(confdir: Path) -> None:
+    """Make the CA, and the bundle where it is missing or holds another CA.
+
+    A bundle that fits is kept: `run` may have put a company's own roots into it. Raises `OSError`, and `ValueError`
+    for a CA that can't be read.
+    """
+    ca, bundle = authority.ca_file(confdir), authority.bundle_file(confdir)
+    if not (ca.exists() and bundle.exists() and bundle.read_bytes().startswith(ca.read_bytes().rstrip())):
+        write_bundle(confdir)

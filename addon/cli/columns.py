@@ -1,0 +1,105 @@
+"""Text in two columns on a terminal, where a Chinese character is as wide as two Latin ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+
+BOLD, DIM, RED, GREEN, YELLOW, CYAN = 1, 2, 31, 32, 33, 36
+
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+_RESET = "\x1b[0m"
+# Blanks and a mark: a continuation line begins below the first word after them.
+_HEAD = re.compile(r"\s*(?:[✓✗] )?")
+# A Latin word with its blanks, or one wide character: where a line may be broken.
+_UNIT = re.compile(r"[^\s\u2e80-\u9fff\uff00-\uffef]+\s*|\s+|.")
+
+
+def colours_wanted() -> bool:
+    """Whether standard output is a terminal that shows colours. NO_COLOR turns them off (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, *codes: int) -> str:
+    """`text` with ANSI colour `codes`; unchanged where colours aren't wanted."""
+    if not codes or not colours_wanted():
+        return text
+    return f"\x1b[{';'.join(map(str, codes))}m{text}{_RESET}"
+
+
+def width(text: str) -> int:
+    """Columns that `text` takes on a terminal, colour codes aside."""
+    return sum(_width(character) for character in _ESCAPE.sub("", text))
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """The lines of `text` in at most `columns` columns; continuation lines keep the indentation.
+
+    A colour must span the whole text: it is repeated on each line.
+    """
+    if width(text) <= columns:
+        return [text]
+    opening = "".join(_ESCAPE.findall(text.partition(_RESET)[0])) if _RESET in text else ""
+    plain = _ESCAPE.sub("", text)
+    head = _HEAD.match(plain)
+    indent = " " * min(head.end() if head else 0, columns // 2)
+    lines, line = [], ""
+    for unit in _units(plain, columns - len(indent)):
+        if line.strip() and width(line) + width(unit.rstrip()) > columns:
+            lines.append(line.rstrip())
+            line = indent + unit.lstrip()
+        else:
+            line += unit
+    lines.append(line.rstrip())
+    return [f"{opening}{line}{_RESET}" if opening else line for line in lines]
+
+
+def _units(text: str, columns: int) -> Iterator[str]:
+    for unit in _UNIT.findall(text):
+        yield from _pieces(unit, columns) if unit.strip() and width(unit) > columns else (unit,)
+
+
+def _pieces(word: str, columns: int) -> Iterator[str]:
+    piece = ""
+    for character in word:
+        if width(piece) + _width(character) > columns:
+            yield piece
+            piece = ""
+        piece += character
+    yield piece
+
+
+def shorten(text: str, columns: int) -> str:
+    """`text` on one line, with an ellipsis where it is longer than `columns`."""
+    text = " ".join(text.split())
+    if width(text) <= columns:
+        return text
+    while width(text) > columns - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def beside(left: Sequence[str], right: Sequence[str], columns: int) -> Iterator[str]:
+    """The lines of two texts side by side, `columns` wide in all."""
+    each = half(columns)
+    for one, other in zip_longest(_wrapped(left, each), _wrapped(right, each), fillvalue=""):
+        yield f"{one}{' ' * (each - width(one))} {paint('│', DIM)} {other}".rstrip()
+
+
+def half(columns: int) -> int:
+    """What `beside` gives to each of its texts, out of `columns` in all."""
+    return (columns - 3) // 2
+
+
+def _wrapped(lines: Iterable[str], columns: int) -> list[str]:
+    return [piece for line in lines for piece in wrap(line, columns)]

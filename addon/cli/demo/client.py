@@ -1,0 +1,92 @@
+"""A client of an OpenAI-compatible endpoint, as small as the scenes allow: what the SDKs do with an answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+_RETRIED = frozenset([408, 409, 429])
+"""Statuses that OpenAI's SDKs try again, beside those from 500 on."""
+_LONGEST_WAIT = 5.0
+"""Seconds to wait before a retry, whatever Retry-After says."""
+
+type Json = dict[str, Any]
+
+
+class ApiError(Exception):
+    """The endpoint refused a request, or no answer came; the text is for a person."""
+
+
+class Refused(ApiError):
+    """An answer with an error status."""
+
+    def __init__(self, status: int, code: object, message: str) -> None:
+        super().__init__(f"HTTP {status}, code {code}: {message}")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Calls over `http`, whose base URL is the endpoint's. Every method raises `ApiError`."""
+
+    http: httpx.Client
+
+    def chat(self, body: Json, retries: int = 0) -> Json:
+        """The answer to a chat request."""
+        return self._post("/chat/completions", body, retries)
+
+    def chat_stream(self, body: Json) -> Iterator[Json]:
+        """The chunks of a streamed answer."""
+        try:
+            with self.http.stream("POST", "/chat/completions", json={**body, "stream": True}) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise _refused(answer)
+                for line in answer.iter_lines():
+                    data = line.removeprefix("data:").strip()
+                    if line.startswith("data:") and data != "[DONE]":
+                        yield json.loads(data)
+        except httpx.HTTPError as error:
+            raise ApiError(f"{type(error).__name__}: {error}") from error
+
+    def embeddings(self, body: Json) -> list[tuple[int, list[float]]]:
+        """Index and vector of each text, asked for as base64: the default of OpenAI's SDK for Python."""
+        data = self._post("/embeddings", {**body, "encoding_format": "base64"})["data"]
+        return [(item["index"], _vector(item["embedding"])) for item in data]
+
+    def _post(self, path: str, body: Json, retries: int = 0) -> Json:
+        while True:
+            try:
+                answer = self.http.post(path, json=body)
+            except httpx.HTTPError as error:
+                raise ApiError(f"{type(error).__name__}: {error}") from error
+            if answer.is_success:
+                answered: Json = answer.json()
+                return answered
+            if not retries or not (answer.status_code in _RETRIED or answer.is_server_error):
+                raise _refused(answer)
+            retries -= 1
+            time.sleep(min(float(answer.headers.get("retry-after", 0)), _LONGEST_WAIT))
+
+
+def _refused(answer: httpx.Response) -> Refused:
+    try:
+        error = answer.json()["error"]
+        return Refused(answer.status_code, error.get("code"), str(error.get("message")))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return Refused(answer.status_code, None, answer.text)
+
+
+def _vector(embedding: str | list[float]) -> list[float]:
+    """Numbers from base64 of 32-bit floats; an endpoint that knows no base64 sends the numbers themselves."""
+    if isinstance(embedding, str):
+        data = base64.b64decode(embedding)
+        return list(struct.unpack(f"<{len(data) // 4}f", data))
+    return embedding

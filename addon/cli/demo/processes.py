@@ -1,0 +1,142 @@
+"""Processes that live as long as a `with` block, free ports for them, and what they said."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import mitmproxy_api
+from ..path import ADDON
+
+START_TIMEOUT = 60.0
+"""Seconds until a process must be ready."""
+
+NOT_EPHEMERAL = range(20_000, 32_000)
+"""Ports below those that systems assign by themselves (Linux: from 32768 on)."""
+
+_PRIVATE = frozenset(
+    [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "HUNYUAN_API_KEY",
+        "HUNYUAN_API_KEY_FILE",
+        "HUNYUAN_REDIS_PASSWORD",
+    ]
+)
+"""Variables of the user's own setup. No process here may use their proxy or their key."""
+
+
+class StartError(Exception):
+    """A process ended, or wasn't ready in time; the text holds its output."""
+
+
+def end_with_sigterm() -> None:
+    """Let SIGTERM end this process through its `with` blocks, as Ctrl-C does, so that no service is left running."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running process. Its output goes to the file `log`, so that it never blocks on a full pipe."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        """Its output so far."""
+        return self.log.read_text("utf-8", "replace")
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait for `pattern` in its output; returns the match. Raises `StartError` after 60 s, or when it has ended."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            ended = self.popen.poll() is not None
+            said = self.said()
+            if match := re.search(pattern, said):
+                return match
+            if ended or time.monotonic() > deadline:
+                raise StartError(f"{self.name} did not start:\n{said}")
+            time.sleep(0.02)
+
+
+@contextmanager
+def service(name: str, command: Sequence[str], folder: Path) -> Iterator[Service]:
+    """Run `command`; its output goes to `folder/name.log`."""
+    log = folder / f"{name.replace(' ', '-')}.log"
+    environment = {key: value for key, value in os.environ.items() if key.upper() not in _PRIVATE}
+    with log.open("wb") as file:
+        popen = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Service(name, popen, log)
+    finally:
+        popen.terminate()
+        try:
+            popen.wait(10)
+        except subprocess.TimeoutExpired:
+            popen.kill()
+            popen.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Mitmdump:
+    """A running mitmdump: `port` as a proxy, `reverse_port` as a reverse proxy (0: there is none)."""
+
+    service: Service
+    port: int
+    reverse_port: int
+    ca: Path
+    """Its own CA, which a client must trust."""
+
+    @property
+    def url(self) -> str:
+        """For `HTTPS_PROXY`."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = None) -> Iterator[Mitmdump]:
+    """Run mitmdump on free ports of 127.0.0.1, with a confdir in `folder`, as reverse proxy to `reverse` too."""
+    back = free_port() if reverse else 0  # mitmproxy takes port 0 for one mode only
+    modes = ["regular@127.0.0.1:0", *([f"reverse:{reverse}@127.0.0.1:{back}"] if reverse else [])]
+    command = [*mitmproxy_api.command("mitmdump"), "--set", f"confdir={folder / 'mitmproxy'}"]
+    for mode in modes:
+        command += ["--mode", mode]
+    with service(name, [*command, *arguments], folder) as running:
+        port = int(running.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
+        if reverse:
+            running.wait_for(rf"reverse proxy to \S+ listening at 127\.0\.0\.1:{back}")
+        if str(ADDON) in arguments:
+            running.wait_for("hunyuan-fix is ready")  # it answers no request before that
+        yield Mitmdump(running, port, back, folder / "mitmproxy" / "mitmproxy-ca-cert.pem")
+
+
+def free_port() -> int:
+    """A port on loopback that is free, and that the system never assigns by itself."""
+    # Not a port that the system chose: it would assign that to another program until somebody listens on it.
+    while True:
+        port = random.SystemRandom().choice(NOT_EPHEMERAL)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

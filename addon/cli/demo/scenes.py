@@ -1,0 +1,336 @@
+"""What the demo shows: things that clients do every day.
+
+A scene is played twice, by the same client with the same request: straight to the endpoint, and through the
+proxy with the addon. Its outcome says whether it worked, and shows the messages, answers and errors.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from ...simulator.vision import data_url, png_with_text
+from ..columns import CYAN, DIM, GREEN, RED, YELLOW, paint, shorten
+from .client import ApiError, Client, Refused
+
+MODEL = "hunyuan-2.0-instruct-20251111"
+RULES_HEADER = "x-hunyuan-fix"
+
+_COLLEAGUES = 12
+_ROLE = 10
+"""Columns for a message's role."""
+_DIRECTIVE = re.compile(r"\s*\[\[sim:[a-z-]+ ?(.*?)]]", re.DOTALL)
+
+
+class Endpoint:
+    """The simulator, as its control pages show it; `url` is its address without a path."""
+
+    def __init__(self, url: str) -> None:
+        self.base_url = f"{url}/v1"
+        self._http = httpx.Client(base_url=f"{url}/_sim/", trust_env=False, timeout=30)
+
+    def reset(self) -> None:
+        """Forget all requests so far."""
+        self._http.post("reset")
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The requests since `reset`, oldest first, and why each was refused (`row`, `detail`)."""
+        return list(self._http.get("requests").json())
+
+    def vision_calls(self) -> int:
+        """How many of these a vision model answered."""
+        return int(self._http.get("stats").json()["vision_calls"])
+
+    def disturb(self, **fault: object) -> None:
+        """Give the next request a fault."""
+        self._http.post("faults", json=[fault])
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One way to the endpoint: a client, and what the addon said it changed, answer by answer."""
+
+    client: Client
+    endpoint: Endpoint
+    columns: int
+    """Width of the terminal's half for this side."""
+    rules: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a scene went on one side."""
+
+    worked: bool
+    lines: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """`play` raises `ApiError` where the endpoint refuses."""
+
+    title: str
+    about: str
+    play: Callable[[Side], Outcome]
+
+
+def perform(scene: Scene, side: Side) -> Outcome:
+    """Play `scene` on one side; an error that the client raises is an outcome too."""
+    side.endpoint.reset()
+    side.rules.clear()
+    try:
+        outcome = scene.play(side)
+    except Refused as error:
+        outcome = Outcome(False, [*_arrived(side), *_refused(error, side)])
+    except ApiError as error:
+        outcome = Outcome(False, [failed(str(error))])
+    if not side.rules:
+        return outcome
+    rules = dict.fromkeys(rule for header in side.rules for rule in header.split(","))
+    return Outcome(outcome.worked, [*outcome.lines, paint(f"  {RULES_HEADER}: {', '.join(rules)}", CYAN)])
+
+
+def worked(text: str) -> str:
+    """A line for what went well."""
+    return paint(f"✓ {text}", GREEN)
+
+
+def failed(text: str) -> str:
+    """A line for what did not."""
+    return paint(f"✗ {text}", RED)
+
+
+def _refused(error: Refused, side: Side) -> Iterator[str]:
+    yield failed(str(error))
+    detail = side.endpoint.requests()[-1]["detail"]
+    if detail.startswith("/"):
+        yield paint(f"  at {detail}", DIM)
+
+
+def _arrived(side: Side) -> list[str]:
+    """The messages of the last chat request as they arrived at the endpoint, one line each."""
+    body = side.endpoint.requests()[-1]["body"]
+    lines = []
+    for message in body.get("messages", []):
+        words = shorten(_words(message), side.columns - _ROLE)
+        lines.append(paint(f"{message['role']:{_ROLE}}", YELLOW) + words)
+    settings = [name for name in body if name not in ("model", "messages", "input", "stream")]
+    return [*lines, paint(f"with {', '.join(settings)}", DIM)] if settings else lines
+
+
+def _text(answer: dict[str, Any]) -> str:
+    return answer["choices"][0]["message"]["content"] or ""
+
+
+def _words(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    calls = [call["function"] for call in message.get("tool_calls") or []]
+    parts = [f"→ {call['name']}({call['arguments']})" for call in calls]
+    if content is None:
+        parts.insert(0, "null")
+    elif isinstance(content, str):
+        parts.insert(0, said(content) if content else '""')
+    else:
+        texts = (f"“{said(part['text'])}”" if part["type"] == "text" else f"<{part['type']}>" for part in content)
+        parts.insert(0, " ".join(texts))
+    return " ".join(parts)
+
+
+def said(text: str) -> str:
+    """`text` without its directives to the simulator; where nothing else would be left, the words to be said."""
+    return _DIRECTIVE.sub("", text) or revealed(text)
+
+
+def revealed(text: str) -> str:
+    """`text` with the words of its directives in their places, as a person would see it in a picture."""
+    return _DIRECTIVE.sub(lambda directive: directive[1], text)
+
+
+# The scenes
+
+READ_FILE: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "read_file",
+        "description": "Reads a file of the project.",
+        "strict": True,
+        "parameters": {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]},
+    },
+}
+PLAIN_READ_FILE: dict[str, Any] = {
+    "type": "function",
+    "function": {key: value for key, value in READ_FILE["function"].items() if key != "strict"},
+}
+SCREENSHOT_TEXT = "TypeError: cart.items is undefined (checkout.ts:42)"
+
+
+def history(side: Side) -> Outcome:
+    """An agent's second turn: what OpenAI's endpoint takes and this one doesn't, refusal after refusal."""
+    call = {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "read_file", "arguments": '{"path":"checkout.ts"}'},
+    }
+    system = {"role": "developer", "content": "You are a coding agent."}
+    asked = [
+        {"role": "user", "content": "Open files: checkout.ts"},
+        {"role": "user", "content": "Why does the checkout crash?"},
+    ]
+    called = {"role": "assistant", "content": None, "tool_calls": [call]}
+    answered = [
+        {"role": "tool", "tool_call_id": "call_1", "content": "42: cart.items.map(price)"},
+        {"role": "user", "content": "Go on, and fix it. [[sim:say Line 42 now checks cart.items.]]"},
+    ]
+    messages = [system, *asked, called, *answered]
+    request: dict[str, Any] = {"messages": messages, "tools": [READ_FILE], "parallel_tool_calls": True}
+    messages_fixed = [{**system, "role": "system"}, *asked, {**called, "content": "I look."}, *answered]
+    attempts: list[dict[str, Any]] = [
+        request,
+        {"messages": messages, "tools": [PLAIN_READ_FILE]},
+        {"messages": messages_fixed, "tools": [PLAIN_READ_FILE]},
+    ]
+    refusals: list[str] = []
+    for attempt in attempts:
+        try:
+            text = _text(side.client.chat({"model": MODEL, **attempt}))
+        except Refused as error:
+            if attempt is request:
+                refusals += _arrived(side)
+            else:
+                refusals.append(paint("  with that fixed by hand:", DIM))
+            refusals += _refused(error, side)
+        else:
+            return Outcome(attempt is request, [*_arrived(side), *refusals, worked(f"HTTP 200: {text}")])
+    return Outcome(False, refusals)
+
+
+def screenshot(side: Side) -> Outcome:
+    """A screenshot beside tools, asked about twice: agents send the whole history every turn."""
+    picture = data_url(png_with_text(f"[[sim:say {SCREENSHOT_TEXT}]]"))
+    messages: list[Any] = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What does the screenshot say?"},
+                {"type": "image_url", "image_url": {"url": picture}},
+            ],
+        }
+    ]
+    request: dict[str, Any] = {"model": MODEL, "tools": [PLAIN_READ_FILE]}
+    first = _text(side.client.chat({**request, "messages": messages}))
+    described = side.endpoint.requests()[-1]["body"]["messages"][0]
+    calls = side.endpoint.vision_calls()
+    lines = [paint("the picture arrives as", DIM), *_whole(described)]
+    lines.append(worked(f"HTTP 200: {first}"))
+
+    messages += [{"role": "assistant", "content": first}, {"role": "user", "content": "And how do I fix it?"}]
+    second = _text(side.client.chat({**request, "messages": messages}))
+    more = side.endpoint.vision_calls() - calls
+    same = side.endpoint.requests()[-1]["body"]["messages"][0] == described
+    lines.append(worked(f"next turn: {second}"))
+    bytes_ = "the same bytes" if same else "other bytes"
+    lines.append(paint(f"  vision calls: {calls}, then {more}; {bytes_} sent for the picture", DIM))
+    return Outcome(SCREENSHOT_TEXT in first and calls == 1 and more == 0 and same, lines)
+
+
+def _whole(message: dict[str, Any]) -> list[str]:
+    content = message["content"]
+    texts = [content] if isinstance(content, str) else [part.get("text", "") for part in content]
+    return [f"  {revealed(line)}" for text in texts for line in text.splitlines() if line.strip()]
+
+
+def streamed_call(side: Side) -> Outcome:
+    """A tool call in a stream, put together as most clients do it: a name that comes is the name."""
+    text = 'Look into checkout.ts. [[sim:tool read_file {"path": "src/checkout.ts"}]]'
+    messages = [{"role": "user", "content": text}]
+    names: list[str | None] = []
+    arguments = ""
+    for chunk in side.client.chat_stream({"model": MODEL, "messages": messages, "tools": [PLAIN_READ_FILE]}):
+        for choice in chunk.get("choices") or ():
+            for call in choice["delta"].get("tool_calls") or ():
+                names.append(call["function"].get("name"))
+                arguments += call["function"].get("arguments") or ""
+    name = next((name for name in reversed(names) if name is not None), None)
+    frames = ", ".join("–" if name is None else f'"{name}"' for name in names)
+    lines = [f"name in each frame: {frames}", f'the call: name "{name}", arguments {arguments}']
+    right = name == "read_file"
+    lines.append(worked("the client calls read_file") if right else failed(f'the client has no tool "{name}"'))
+    if right:
+        lines.append(paint("  (the answer's headers are gone by then: what was repaired stands in the log)", DIM))
+    return Outcome(right, lines)
+
+
+def structured(side: Side) -> Outcome:
+    """An answer that is to be JSON of a given shape."""
+    schema = {"type": "object", "properties": {"file": {"type": "string"}, "line": {"type": "integer"}}}
+    text = 'Where is the error? [[sim:say {"file": "checkout.ts", "line": 42}]] [[sim:fence]]'
+    request: dict[str, Any] = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": text}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}},
+    }
+    content = _text(side.client.chat(request))
+    try:
+        parsed = json.loads(content)
+    except ValueError:
+        return Outcome(False, [failed(f"no JSON: {content}")])
+    return Outcome(parsed["line"] == 42, [worked(f"json.loads: {parsed}")])
+
+
+def embeddings(side: Side) -> Outcome:
+    """More texts than the endpoint takes at once, as base64, which OpenAI's Python SDK asks for by default."""
+    texts = [f"text {number}" for number in range(60)]
+    vectors = side.client.embeddings({"model": "hunyuan-embedding", "input": texts})
+    sizes = sorted((len(request["body"]["input"]) for request in side.endpoint.requests()), reverse=True)
+    ordered = [index for index, _ in vectors] == list(range(60))
+    text = f"{len(vectors)} vectors of {len(vectors[0][1])} numbers"
+    return Outcome(ordered, [worked(text), paint(f"  from calls with {' and '.join(map(str, sizes))} texts", DIM)])
+
+
+def busy(side: Side) -> Outcome:
+    """The rate limit comes as a 400, which no client tries again."""
+    side.endpoint.disturb(fault="rate_limit", retry_after="0")
+    side.client.chat({"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}, retries=1)
+    tries = len(side.endpoint.requests())
+    return Outcome(tries == 2, [worked(f"HTTP 429, which the client waits out by itself; try {tries} succeeds")])
+
+
+def team(side: Side) -> Outcome:
+    """Twelve colleagues with one key, all in the same second; the account may have five calls under way."""
+    side.endpoint.disturb(fault="slow:0.2", times=_COLLEAGUES)
+
+    def ask(number: int) -> bool:
+        try:
+            side.client.chat({"model": MODEL, "messages": [{"role": "user", "content": f"Hello from {number}"}]})
+        except Refused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(_COLLEAGUES) as colleagues:
+        answered = sum(colleagues.map(ask, range(_COLLEAGUES)))
+    lines = [worked(f"{answered} of {_COLLEAGUES} answered")]
+    if answered < _COLLEAGUES:
+        lines = [failed(f"{_COLLEAGUES - answered} of {_COLLEAGUES}: HTTP 400, code 2003")]
+    return Outcome(answered == _COLLEAGUES, lines)
+
+
+SCENES = (
+    Scene(
+        "A history as agents send it",
+        "developer role, two users in a row, a tool call with null content, tool then user, strict tools, "
+        "parallel_tool_calls",
+        history,
+    ),
+    Scene("A screenshot, with tools", "a text model; agents send the picture again with every turn", screenshot),
+    Scene("A tool call in a stream", 'the endpoint says name:"" in every frame after the first', streamed_call),
+    Scene("An answer in JSON", "response_format with a schema; the model puts a fence around its answer", structured),
+    Scene("Embeddings", "60 texts at once, base64 as OpenAI's Python SDK asks for by default", embeddings),
+    Scene("A busy endpoint", "its rate limit is a 400 with code 2003", busy),
+    Scene("A team at work", "twelve requests at once with one key; the endpoint allows an account five", team),
+)

@@ -1,0 +1,73 @@
+"""Which server listens on a port: hunyuan-fix, a mitmproxy without it, or another. Sends nothing to other machines."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import httpx
+
+from ...upstream.client import LOOP_GUARD
+from ..addresses import HOST, port_is_free
+
+TIMEOUT = 5.0
+"""Seconds for each step of a question to something on this machine."""
+
+_LOOP_CODE = b"proxy_loop"
+_REALM = 'realm="mitmproxy"'
+_ENOUGH = 65536
+"""Bytes of an answer that tell whose it is."""
+
+
+class Listener(Enum):
+    """What was found on a port."""
+
+    NOTHING = "nothing"
+    HUNYUAN_FIX = "hunyuan-fix"
+    MITMPROXY = "a mitmproxy without hunyuan-fix"
+    LOCKED = "a proxy that asks for a password"
+    OTHER = "something else"
+
+
+def at_proxy(url: str, port: int) -> Listener:
+    """The server on `port` of this machine, asked as a proxy; `url` may hold user and password."""
+    # mitmproxy itself answers for this name (its onboarding page): nothing is sent on.
+    return _answering("http://mitm.it/", port, proxy=url)
+
+
+def at_reverse_proxy(port: int) -> Listener:
+    """The server on `port` of this machine, asked as a reverse proxy."""
+    return _answering(f"http://{HOST}:{port}/v1/models", port)
+
+
+def _answering(url: str, port: int, proxy: str | None = None) -> Listener:
+    if port_is_free(port):
+        return Listener.NOTHING
+    try:
+        with (
+            httpx.Client(proxy=proxy, trust_env=False, timeout=TIMEOUT) as client,
+            client.stream("GET", url, headers={LOOP_GUARD: "1"}) as answer,
+        ):
+            return _author(answer, next(answer.iter_bytes(_ENOUGH), b""))
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return Listener.OTHER
+
+
+def _author(answer: httpx.Response, content: bytes) -> Listener:
+    if says_loop(answer.status_code, content):
+        return Listener.HUNYUAN_FIX
+    asked = answer.headers.get("proxy-authenticate") or answer.headers.get("www-authenticate", "")
+    if answer.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED or _REALM in asked:
+        return Listener.LOCKED
+    if b"mitmproxy" in content or from_mitmproxy(answer):
+        return Listener.MITMPROXY
+    return Listener.OTHER
+
+
+def says_loop(status: int, content: bytes) -> bool:
+    """Whether this answer to a request with `LOOP_GUARD` is the addon's: it takes it for one of its own calls."""
+    return status == httpx.codes.BAD_REQUEST and _LOOP_CODE in content
+
+
+def from_mitmproxy(answer: httpx.Response) -> bool:
+    """Whether mitmproxy itself made this answer: the endpoint was not reached."""
+    return str(answer.headers.get("server", "")).startswith("mitmproxy")

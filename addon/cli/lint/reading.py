@@ -1,0 +1,200 @@
+"""Files in, request bodies out: plain JSON, JSON lines, captures, HAR files, saved mitmproxy flows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...dialects import DIALECTS
+from ...exchange import KEY
+from ...wire import content_coding, json_body
+from ...wire.content_coding import CodingError, TooLarge
+from ...wire.json_body import InvalidJson
+from ..mitmproxy_api import DamagedFlow, SavedRequest, saved_requests
+
+_BOM = b"\xef\xbb\xbf"
+_FLOWS = re.compile(rb"\d+:")
+"""The beginning of a flow file (a tnetstring: a length and a colon) and of no JSON text."""
+
+_READ = "Accepted are request bodies (JSON, JSON lines), HAR files and flow files that mitmproxy saved"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request body, and the host it was sent to; `host` is empty if that isn't known."""
+
+    source: str
+    """The file, and the place in it if it holds more than one request."""
+    dialect: str
+    body: object
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file, or a part of it, from which no request can be read."""
+
+    source: str
+    message: str
+    """What is wrong, where, and what to do. Never quotes the data."""
+
+
+def requests(data: bytes, source: str, max_body: int) -> Iterator[Request | Unreadable]:
+    """Every request in `data`, which came from the file `source`. `max_body`: bytes of an unpacked body in a flow."""
+    data = data.removeprefix(_BOM)
+    if not data.strip():
+        yield Unreadable(source, f"empty. {_READ}.")
+    elif _FLOWS.match(data):
+        yield from _some(_in_flows(data, source, max_body), source)
+    else:
+        yield from _in_text(data, source)
+
+
+def _in_text(data: bytes, source: str) -> Iterator[Request | Unreadable]:
+    try:
+        value = json_body.parse(data)
+    except InvalidJson as error:
+        yield from _in_lines(data, source) or [Unreadable(source, f"{_why(data, error)}. {_READ}.")]
+    else:
+        yield from _in_value(value, source)
+
+
+def _in_lines(data: bytes, source: str) -> list[Request | Unreadable]:
+    """The requests of JSON lines, as `--fix` writes them; none if not even the first line is JSON."""
+    lines = [(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+    found: list[Request | Unreadable] = []
+    for number, line in lines:
+        at = f"{source}, line {number}"
+        try:
+            found += _in_value(json_body.parse(line), at)
+        except InvalidJson as error:
+            if not found:
+                return []
+            found.append(Unreadable(at, f"{_why(line, error, number)}. Mend this line or take it out."))
+    return found
+
+
+def _why(data: bytes, error: InvalidJson, first_line: int = 1) -> str:
+    """What is wrong with `data`, and where, in the words of the standard library's parser."""
+    try:
+        json.loads(data.decode(), parse_constant=_refuse)
+    except json.JSONDecodeError as place:
+        return f"not JSON: {place.msg} at line {first_line + place.lineno - 1}, column {place.colno}"
+    except UnicodeDecodeError as place:
+        return f"not JSON: byte {place.start} is not UTF-8"
+    except ValueError as refused:
+        return str(refused)
+    except RecursionError:
+        pass
+    return str(error)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"not JSON: it holds {name}, which is no number there")
+
+
+def _in_value(value: Any, source: str) -> Iterator[Request | Unreadable]:
+    if not isinstance(value, dict):
+        yield Unreadable(source, f"a JSON {_kind(value)}, where a request body is an object. {_READ}.")
+    elif isinstance(entries := _object(value.get("log")).get("entries"), list):
+        yield from _some(_in_har(entries, source), source)
+    elif isinstance(value.get("body"), dict):
+        path = value.get("path")
+        dialect = _dialect(path) if isinstance(path, str) else None
+        yield from _in_body(value["body"], source, dialect)
+    else:
+        yield from _in_body(value, source, None)
+
+
+def _in_body(body: dict[str, Any], source: str, dialect: str | None) -> Iterator[Request | Unreadable]:
+    if dialect is None:
+        dialect = "chat" if "messages" in body else "embeddings" if "input" in body else None
+    if dialect is None:
+        yield Unreadable(source, f"an object with neither messages nor input: no request body. {_READ}.")
+    else:
+        yield Request(source, dialect, body)
+
+
+def _in_har(entries: list[Any], source: str) -> Iterator[Request | Unreadable]:
+    for number, entry in enumerate(entries, 1):
+        request = _object(_object(entry).get("request"))
+        url = request.get("url")
+        try:
+            parts = urlsplit(url if isinstance(url, str) else "")
+            host = parts.hostname or ""
+        except ValueError:
+            continue
+        dialect = _dialect(parts.path)
+        if dialect is None or str(request.get("method")).upper() != "POST":
+            continue
+        at = f"{source}, entry {number}"
+        text = _object(request.get("postData")).get("text")
+        if isinstance(text, str) and text:
+            yield _parsed(text.encode("utf-8", "surrogatepass"), at, dialect, host)
+        else:
+            yield Unreadable(at, "the request has no postData.text: save the HAR with its contents.")
+
+
+def _in_flows(data: bytes, source: str, max_body: int) -> Iterator[Request | Unreadable]:
+    number = 0
+    try:
+        for number, request in enumerate(saved_requests(data), 1):
+            if request is not None and request.method == "POST":
+                dialect = _dialect(request.path.partition("?")[0])
+                if dialect is not None:
+                    yield _in_flow(request, f"{source}, flow {number}", dialect, max_body)
+    except DamagedFlow:
+        why = "not a flow of mitmproxy's: the file is cut off or damaged. Save it anew (mitmdump -w FILE)."
+        yield Unreadable(f"{source}, flow {number + 1}", why)
+
+
+def _in_flow(saved: SavedRequest, source: str, dialect: str, max_body: int) -> Request | Unreadable:
+    """The request of a flow: as the client sent it, where the addon rewrote it and kept that."""
+    kept = _object(saved.metadata.get(KEY))
+    if isinstance(original := kept.get("original"), bytes):
+        return _parsed(original, f"{source} as it came", dialect, saved.host)
+    if kept.get("changes"):
+        source += " as it left"
+    try:
+        data = content_coding.unpack(saved.body, saved.content_encoding, max_body)
+    except CodingError as error:
+        return Unreadable(source, f"{error}: the body can't be unpacked.")
+    except TooLarge:
+        return Unreadable(source, f"the body unpacks to more than {max_body} bytes (--set hunyuan_max_body=…).")
+    return _parsed(data, source, dialect, saved.host)
+
+
+def _parsed(data: bytes, source: str, dialect: str, host: str) -> Request | Unreadable:
+    try:
+        return Request(source, dialect, json_body.parse(data), host)
+    except InvalidJson as error:
+        return Unreadable(source, f"the request's body is {_why(data, error)}; the addon lets it pass untouched.")
+
+
+def _some(found: Iterator[Request | Unreadable], source: str) -> Iterator[Request | Unreadable]:
+    """`found`, or `Unreadable` if it is empty: a file without any request must not count as clean."""
+    first = next(found, None)
+    if first is None:
+        ends = [end for dialect in DIALECTS.values() for end in dialect.paths]
+        yield Unreadable(source, f"no POST to a path that ends in {' or '.join(ends)} is in it.")
+        return
+    yield first
+    yield from found
+
+
+def _dialect(path: str) -> str | None:
+    """The name of the dialect whose requests go to a path with that end."""
+    return next((dialect.name for dialect in DIALECTS.values() if path.endswith(dialect.paths)), None)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _kind(value: object) -> str:
+    names = {list: "list", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")

@@ -1,0 +1,221 @@
+"""Verdicts as text and as JSON. Neither holds message contents."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from ...exchange import Change, JsonObject, Response
+from ...rules.explained import explanations
+from ...simulator.checks import Problem
+from ...wire import json_body
+from ..columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint, width
+from .reading import Unreadable
+from .verdict import Verdict
+
+CLEAN, CHANGED, UNREADABLE = 0, 1, 2
+"""Exit statuses."""
+
+_LONGEST = 200
+"""Characters that are shown of a word of the client's: a model, a role, a path."""
+
+
+def status(results: Iterable[Verdict | Unreadable]) -> int:
+    """The exit status: that of the worst."""
+    return max((UNREADABLE if isinstance(result, Unreadable) else _status(result) for result in results), default=CLEAN)
+
+
+def text(results: Sequence[Verdict | Unreadable]) -> Iterator[str]:
+    """The report's lines, with a blank line after each request. The reason for a rule is given once."""
+    told: set[str] = set()
+    for result in results:
+        if isinstance(result, Unreadable):
+            yield f"{paint('✗', RED)} {paint(_plain(result.source), BOLD)}: {result.message}"
+        else:
+            yield from _verdict(result, told)
+        yield ""
+    if len(results) > 1:
+        yield _sum(results)
+
+
+def document(results: Sequence[Verdict | Unreadable]) -> JsonObject:
+    """The report as one JSON object; `explanations` holds the rules named in it."""
+    verdicts = [result for result in results if isinstance(result, Verdict)]
+    rules = {change.rule for verdict in verdicts for change in verdict.exchange.changes}
+    return {
+        "status": status(results),
+        "requests": [_plain_verdict(verdict) for verdict in verdicts],
+        "unreadable": [
+            {"source": result.source, "message": result.message} for result in results if isinstance(result, Unreadable)
+        ],
+        "explanations": {
+            rule: {"repairs": explanation.repairs, "why": explanation.why}
+            for rule, explanation in explanations().items()
+            if rule in rules
+        },
+    }
+
+
+def _status(verdict: Verdict) -> int:
+    return CLEAN if verdict.clean else CHANGED
+
+
+def _sum(results: Sequence[Verdict | Unreadable]) -> str:
+    verdicts = [result for result in results if isinstance(result, Verdict)]
+    clean = sum(verdict.clean for verdict in verdicts)
+    unreadable = len(results) - len(verdicts)
+    words = f"{_count(len(verdicts), 'request')}: {clean} clean, {len(verdicts) - clean} not"
+    return f"{words}; {unreadable} unreadable" if unreadable else words
+
+
+def _verdict(verdict: Verdict, told: set[str]) -> Iterator[str]:
+    facts = [verdict.request.dialect, verdict.model or "no model", f"profile {verdict.profile}"]
+    about = " · ".join(map(_plain, [*facts, verdict.request.host] if verdict.request.host else facts))
+    yield f"{paint(_plain(verdict.request.source), BOLD)}  {paint(about, DIM)}"
+    if verdict.clean:
+        yield f"{paint('✓', GREEN)} clean: the endpoint would take it, the addon would leave it as it is"
+    elif verdict.refused:
+        yield f"{paint('✗', RED)} the endpoint would refuse it, {_count(len(verdict.refused), 'reason')}:"
+        yield from _problems(verdict.refused)
+    else:
+        yield f"{paint('✓', GREEN)} the endpoint would take it"
+    if verdict.exchange.changes:
+        changes = _count(len(verdict.exchange.changes), "change")
+        yield f"{paint('✗', YELLOW)} the addon would make {changes}, each named where its rule found it:"
+        yield from _changes(verdict, told)
+    yield from _overlong(verdict)
+    if not verdict.clean:
+        yield from _end(verdict)
+
+
+def _problems(problems: Sequence[Problem]) -> Iterator[str]:
+    for said, group in _grouped((_said(problem), problem) for problem in problems).items():
+        yield f"    {paint(said, BOLD)}"
+        yield from _aligned([_split(problem.detail) for problem in group])
+
+
+def _said(problem: Problem) -> str:
+    """The endpoint's words, and how sure it is that they come."""
+    code, message = problem.body["error"]["code"], problem.body["error"]["message"]
+    said = _plain(f"{problem.status} {code} {message}")
+    return said if _proven(problem) else f"{said} (claimed, not proven)"
+
+
+def _changes(verdict: Verdict, told: set[str]) -> Iterator[str]:
+    for rule, changes in _grouped((change.rule, change) for change in verdict.exchange.changes).items():
+        explanation = explanations()[rule]
+        yield f"    {paint(rule, BOLD, CYAN)}  {explanation.repairs}"
+        if rule not in told:
+            yield f"      {paint(f'Why: {explanation.why}', DIM)}"
+            told.add(rule)
+        if rule == "cascade" and verdict.exchange.vision_calls:
+            yield f"      {_announced(verdict.exchange.vision_calls)}"
+        yield from _aligned([(change.pointer, change.why) for change in changes])
+
+
+def _announced(vision_calls: int) -> str:
+    calls = _count(vision_calls, "vision call")
+    return f"Only announced, {calls} would be made: the rest is for a placeholder in place of each description."
+
+
+def _overlong(verdict: Verdict) -> Iterator[str]:
+    if verdict.overlong:
+        estimated, limit = verdict.overlong["estimated"], verdict.overlong["limit"]
+        yield (
+            f"{paint('!', YELLOW)} the input is estimated at {estimated:,} tokens, past the limit of {limit:,} of the "
+            "model that answers: the endpoint cuts what is too long from the front, without a word"
+        )
+
+
+def _end(verdict: Verdict) -> Iterator[str]:
+    """The end of a verdict: what is sent after the changes, and whether the endpoint takes it."""
+    if verdict.answer:
+        answer = _answer(verdict.answer)
+        yield f"{paint('✗', RED)} nothing would be sent, the addon answers {answer['status']}: {answer['message']}"
+        return
+    if len(verdict.bodies) > 1:
+        yield f"{paint('!', YELLOW)} it would be sent as {len(verdict.bodies)} calls, whose answers are joined"
+    if not verdict.still_refused:
+        yield f"{paint('✓', GREEN)} then the endpoint would take it"
+    elif not verdict.exchange.changes:
+        yield f"{paint('!', YELLOW)} the addon can't repair that: it is sent unchanged"
+    else:
+        reasons = _count(len(verdict.still_refused), "reason")
+        yield f"{paint('✗', RED)} then the endpoint would still refuse it, {reasons}:"
+        yield from _problems(verdict.still_refused)
+
+
+def _plain_verdict(verdict: Verdict) -> JsonObject:
+    request, exchange = verdict.request, verdict.exchange
+    return {
+        "source": request.source,
+        "endpoint": request.dialect,
+        "host": request.host or None,
+        "model": verdict.model or None,
+        "profile": verdict.profile,
+        "clean": verdict.clean,
+        "refused": [_plain_problem(problem) for problem in verdict.refused],
+        "changes": [_plain_change(change) for change in exchange.changes],
+        "vision_calls": exchange.vision_calls,
+        "overlong": verdict.overlong,
+        "answer": _answer(verdict.answer) if verdict.answer else None,
+        "calls": len(verdict.bodies),
+        "still_refused": [_plain_problem(problem) for problem in verdict.still_refused],
+    }
+
+
+def _plain_problem(problem: Problem) -> JsonObject:
+    pointer, reason = _split(problem.detail)
+    error = problem.body["error"]
+    return {
+        "pointer": pointer,
+        "reason": reason,
+        "status": problem.status,
+        "code": error["code"],
+        "message": error["message"],
+        "proven": _proven(problem),
+    }
+
+
+def _plain_change(change: Change) -> JsonObject:
+    return {"rule": change.rule, "pointer": change.pointer, "why": change.why}
+
+
+def _answer(refusal: Response) -> JsonObject:
+    """The status and the words of an answer of the addon's own."""
+    return {"status": refusal.status, "message": json_body.parse(refusal.body)["error"]["message"]}
+
+
+def _proven(problem: Problem) -> bool:
+    """Whether the refusal was seen or documented: the simulator's rows C are what others claim (its `--lenient`)."""
+    return not problem.row.startswith("C")
+
+
+def _split(detail: str) -> tuple[str, str]:
+    """A problem's JSON Pointer and its reason, which may be empty."""
+    pointer, _, reason = detail.partition(": ")
+    return pointer, reason
+
+
+def _aligned(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    shown = [(_plain(pointer) or "(the body)", _plain(reason)) for pointer, reason in rows]
+    column = max(width(pointer) for pointer, _ in shown)
+    for pointer, reason in shown:
+        yield f"      {pointer}{' ' * (column - width(pointer))}  {reason}".rstrip()
+
+
+def _grouped[T](pairs: Iterable[tuple[str, T]]) -> dict[str, list[T]]:
+    groups: dict[str, list[T]] = defaultdict(list)
+    for name, item in pairs:
+        groups[name].append(item)
+    return groups
+
+
+def _plain(text: str) -> str:
+    """A client's word, cut to 200 characters, without control characters."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069]", "?", text[:_LONGEST])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

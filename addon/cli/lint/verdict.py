@@ -1,0 +1,105 @@
+"""The verdict on one request: why the endpoint would refuse it, what the addon changes. No network, no mitmproxy."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from ... import pipeline, profiles
+from ...cascade import Cascade
+from ...dialects import DIALECTS
+from ...exchange import Exchange, JsonObject, Response
+from ...observe.metrics import Metrics
+from ...options import Settings
+from ...pipeline import Pipeline
+from ...rules import embeddings
+from ...simulator import checks
+from ...simulator.checks import Problem, ProfileName
+from ...steps.rules import context_of
+from ...upstream.calls import Calls
+from ...upstream.client import HttpClient
+from ...upstream.embedding_batches import EmbeddingBatches
+from ...vision.vision_call import DryRunVision
+from ...wire import json_body
+from ...wire.host_names import canonical
+from ...workers import Workers
+from .reading import Request
+
+
+class Offline:
+    """What steps may use where nothing is sent. A dry run neither asks a vision model nor sends a batch."""
+
+    def __init__(self) -> None:
+        self.workers = Workers()
+        self.metrics = Metrics()
+        self.cascade = Cascade(DryRunVision())
+        self.batches = EmbeddingBatches(Calls(HttpClient()))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict on one request."""
+
+    request: Request
+    profile: ProfileName
+    refused: list[Problem]
+    """Why the endpoint would refuse the body before the addon's changes."""
+    exchange: Exchange
+    """What the addon would do, as a dry run finds it: its vision calls are only counted."""
+    answer: Response | None
+    """What the addon would answer itself."""
+    bodies: list[JsonObject]
+    """What would be sent: several for embeddings in batches, none where the addon answers itself. Plain JSON."""
+    still_refused: list[Problem]
+    """Why the endpoint would refuse what is sent."""
+
+    @property
+    def model(self) -> str:
+        """The model that the client asked for; empty if it named none."""
+        model = self.request.body.get("model") if isinstance(self.request.body, dict) else None
+        return model if isinstance(model, str) else ""
+
+    @property
+    def overlong(self) -> JsonObject | None:
+        """`estimated` tokens and `limit`, where the input is past the model's."""
+        return self.exchange.notes.get("overlong")
+
+    @property
+    def clean(self) -> bool:
+        """The endpoint takes the body as it is, and the addon leaves it alone."""
+        return not self.refused and not self.exchange.changes and len(self.bodies) == 1
+
+
+def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
+    """The verdict on `request`, whose body is left as it is.
+
+    Where `settings` name no profile it is that of the request's host, and TokenHub's if the request is `rerouted`
+    to it (its retired models are mapped then).
+    """
+    profile = _profile(request.host, settings, rerouted=rerouted)
+    refused = _problems(request.body, request.dialect, profile)
+    # A body that goes in is changed in place. Copied as text: `copy.deepcopy` is slow, and recursive.
+    data = json_body.serialise(request.body)
+    body = json_body.parse(data)
+    exchange = Exchange(profile=profile, dialect=request.dialect, successors=rerouted, mode="observe", size=len(data))
+    if not pipeline.repairable(body, DIALECTS[request.dialect].house):
+        return Verdict(request, profile, refused, exchange, None, [body], refused)
+    exchange.chat = body
+    answer = asyncio.run(Pipeline(settings, Offline()).request(exchange))
+    bodies = [] if answer else [body]
+    if not answer and DIALECTS[request.dialect].house == "embeddings":
+        bodies = embeddings.batches(body, context_of(exchange, settings))
+    still_refused = [problem for sent in bodies for problem in _problems(sent, request.dialect, profile)]
+    return Verdict(request, profile, refused, exchange, answer, bodies, still_refused)
+
+
+def _problems(body: object, dialect: str, profile: ProfileName) -> list[Problem]:
+    if dialect == "chat":
+        return list(checks.all_problems(body, profile, strict=True))
+    problem = checks.embedding_problems(body, profile, strict=True)
+    return [] if problem is None else [problem]
+
+
+def _profile(host: str, settings: Settings, *, rerouted: bool) -> ProfileName:
+    name = settings.profile or ("tokenhub" if rerouted else profiles.host_profiles().get(canonical(host)))
+    return "tokenhub" if name == "tokenhub" else "hunyuan"

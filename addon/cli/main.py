@@ -1,0 +1,82 @@
+"""`hunyuan-fix COMMAND`: the console script, and what the doors in `scripts/` hand over to.
+
+    hunyuan-fix run --set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1
+
+Only the standard library is imported here, so that `--help` answers at once; each command is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module, metadata
+from types import MappingProxyType
+from typing import NamedTuple
+
+from ..config.did_you_mean import did_you_mean
+
+IN_CLONE = "--scripts"
+"""First argument of the doors in `scripts/`: commands are called `scripts/NAME` in every text."""
+
+
+class Command(NamedTuple):
+    """A command: the module in this folder with its `main`, and one line of help."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "run": Command("run", "run the proxy with the addon, on loopback"),
+        "env": Command("env", "print what to set in a shell so that LLM clients use the proxy"),
+        "doctor": Command("doctor.command", "find what is wrong with the set-up, and say how to fix it"),
+        "lint": Command("lint.command", "say what the endpoint refuses in a request, and what the addon changes"),
+        "token": Command("token", "add and remove tokens of clients that may use the proxy's key"),
+        "demo": Command("demo.command", "show what the addon does, without network or key"),
+        "path": Command("path", 'print the addon\'s file: mitmdump -s "$(hunyuan-fix path)"'),
+    }
+)
+"""By name, in the order of the help. `main(arguments, prefix)` of a module returns the exit status; `prefix` is what
+stands before a command's name in texts: `hunyuan-fix ` or `scripts/`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status. Exits with status 2 and a usage message for an unknown command."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    prefix = "hunyuan-fix "
+    if words[:1] == [IN_CLONE]:
+        prefix, words = "scripts/", words[1:]
+    if words and (command := COMMANDS.get(words[0])):
+        run = import_module(f".{command.module}", __package__).main
+        status: int = run(words[1:], prefix)
+        return status
+    _parser().parse_args(words)
+    return 2  # not reached: without a known command, argparse exits
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS)) + 2
+    parser = argparse.ArgumentParser(
+        "hunyuan-fix",
+        usage="hunyuan-fix COMMAND [ARGUMENTS]",
+        description="Repairs LLM requests to Tencent Hunyuan and TokenHub in flight, as a mitmproxy addon.\n\n"
+        + "\n".join(f"  {name:{width}}{command.summary}" for name, command in COMMANDS.items())
+        + "\n\n`hunyuan-fix COMMAND --help` says more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"hunyuan-fix {metadata.version('hunyuan-fix')}")
+    parser.add_argument("command", metavar="COMMAND", type=_refuse, help=argparse.SUPPRESS)
+    return parser
+
+
+def _refuse(name: str) -> str:
+    near = did_you_mean(name, COMMANDS)
+    hint = f"is {near} meant?" if near else f"commands are {', '.join(COMMANDS)}"
+    raise argparse.ArgumentTypeError(f"there is no command {name!r}; {hint}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Start mitmdump (or mitmweb) with the addon on loopback, and say what to set in a client: `hunyuan-fix run`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from ..config import operating_system
+from ..config.did_you_mean import did_you_mean
+from ..config.option import PREFIX
+from ..hooks import authority
+from ..options import OPTIONS
+from . import mitmproxy_api
+from .addresses import CONFDIR, ENDPOINT, HOST, add_port, add_reverse_port, port_is_free
+from .client_setup import client_variables, write_bundle
+from .path import ADDON
+from .shells import SHELLS, detected
+
+_OWN = ("--web", "--host", "--port", "--reverse-port", "--help")
+"""Options of `run` itself."""
+
+_USAGE = f"""\
+Runs the addon in mitmdump, as a proxy and as a reverse proxy at once, and prints what to set in a client.
+
+Everything that is not listed below goes on to mitmdump (or mitmweb), for example:
+  {{prefix}}run --set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1
+  {{prefix}}run --set hunyuan_language=en -v
+  {{prefix}}run --web --set web_port=8082
+
+Both listen on {HOST} only, unless --host says otherwise: then clients need tokens ({{prefix}}token).
+docs/options.md lists every hunyuan_ option."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to start: the address and the two ports, which program, and the arguments that go on to it."""
+
+    host: str
+    port: int
+    reverse_port: int
+    web: bool
+    arguments: tuple[str, ...]
+    prefix: str = "hunyuan-fix "
+    """What stands before a command's name in texts."""
+
+    def option(self, name: str) -> str | None:
+        """The value that `--set NAME=VALUE` gives among the arguments. The last counts, as in mitmproxy."""
+        value = None
+        words = [f"--set={word}" if before == "--set" else word for before, word in pairwise(["", *self.arguments])]
+        for word in words:
+            key, separator, given = word.removeprefix("--set=").partition("=")
+            if word.startswith("--set=") and separator and key == name:
+                value = given
+        return value
+
+    def command(self) -> list[str]:
+        """The arguments for mitmdump or mitmweb. Ours come first, so that the user's own override them."""
+        modes = [f"regular@{self.host}:{self.port}", f"reverse:{ENDPOINT}@{self.host}:{self.reverse_port}"]
+        ours = ["-s", str(ADDON)]
+        for mode in modes:
+            ours += ["--mode", mode]
+        return [*ours, *self.arguments]
+
+
+def parse(arguments: Sequence[str], prefix: str) -> Launch:
+    """Read the command line. Exits with a usage error for a port that is none."""
+    parser = argparse.ArgumentParser(
+        f"{prefix}run",
+        usage=f"{prefix}run [--web] [--host ADDRESS] [--port PORT] [--reverse-port PORT] [MITMDUMP ARGUMENTS]",
+        description=_USAGE.format(prefix=prefix),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--web", action="store_true", help="start mitmweb, with its page in a browser")
+    parser.add_argument("--host", default=HOST, help=f"address to listen on (default {HOST}; 0.0.0.0: all there are)")
+    add_port(parser)
+    add_reverse_port(parser)
+    known, rest = parser.parse_known_args(arguments)
+    if known.port == known.reverse_port:
+        parser.error(f"the proxy and the reverse proxy can't share port {known.port}")
+    return Launch(known.host, known.port, known.reverse_port, known.web, tuple(rest), prefix)
+
+
+def instructions(launch: Launch, confdir: Path) -> str:
+    """What to set in a client, to be copied into a shell."""
+    upstream = launch.option("hunyuan_upstream")
+    # Other shells but PowerShell understand these lines of sh, or their users know what to write in place of them.
+    shell = SHELLS[detected(os.environ) or "sh"] if operating_system.is_windows() else SHELLS["sh"]
+    variables = client_variables(launch.port, confdir)
+    lines = [
+        "",
+        f"Keep the client's base URL {ENDPOINT}/v1 and start it from a shell with these (restart it if it runs):",
+        *(f"  {shell.export(name, value)}" for name, value in variables.items()),
+        "",
+        "Or, for a client that knows no proxy, no certificate and no variable, only its base URL:",
+        f"  http://{HOST}:{launch.reverse_port}/v1",
+        "",
+        f"The proxy's own CA is {authority.ca_file(confdir)} (VS Code and others: add it to the system's store).",
+        *([f"Calls go on to {upstream} (hunyuan_upstream)."] if upstream else []),
+        *([] if launch.host == HOST else _for_others(launch)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _for_others(launch: Launch) -> list[str]:
+    return [
+        "",
+        f"For other machines (it listens on {launch.host}): base URL http://ADDRESS-OF-THIS-MACHINE:{launch.reverse_port}/v1,",
+        f"with a client token as the API key ({launch.prefix}token add NAME).",
+    ]
+
+
+def refused(words: Sequence[str], known: Iterable[str]) -> list[str]:
+    """One line for each word that looks like an option and isn't in `known`.
+
+    Abbreviations are refused: mitmproxy would read `--upstream` as `--upstream-auth`, and users mean hunyuan_upstream.
+    """
+    ours = {option.name for option in OPTIONS}
+    options = sorted({option for option in known if option.startswith("--")})
+    lines = []
+    for word in words:
+        name = word.partition("=")[0]
+        if not name.startswith("-"):
+            continue
+        meant = name.lstrip("-").replace("-", "_")
+        settings = [full for full in (meant, f"{PREFIX}{meant}") if full in ours]
+        longer = sorted([option for option in options if option.startswith(name)], key=len) if len(name) > 2 else []
+        near = None if settings or longer else did_you_mean(name, options)
+        proposals = " or ".join(
+            [*(f"--set {setting}=…" for setting in settings), *longer[:3], *([near] if near else [])]
+        )
+        lines.append(f"{name}: there is no such option" + (f"; is {proposals} meant?" if proposals else ""))
+    return lines
+
+
+def main(arguments: Sequence[str], prefix: str) -> int:
+    """Check the ports and the options, make the CA and its bundle, print the instructions and become mitmproxy."""
+    launch = parse(arguments, prefix)
+    for flag, port in (("--port", launch.port), ("--reverse-port", launch.reverse_port)):
+        try:
+            free = port_is_free(port, launch.host)
+        except socket.gaierror:
+            sys.exit(f"{launch.host} is no address to listen on.")
+        if not free:
+            sys.exit(f"Port {port} on {launch.host} is taken. Stop what listens there, or give another: {flag} PORT")
+    confdir = Path(launch.option("confdir") or CONFDIR).expanduser().absolute()
+    roots = launch.option("ssl_verify_upstream_trusted_ca")
+    key_size = launch.option("key_size") or ""
+
+    def prepare(parser: argparse.ArgumentParser) -> None:
+        # 1. One line for each option that there isn't. mitmproxy itself would take abbreviations.
+        parser.prog, parser.allow_abbrev = f"{prefix}run", False
+        _, unknown = parser.parse_known_args(launch.command())
+        if problems := refused(unknown, [*_OWN, *parser._option_string_actions]):
+            print("\n".join(f"{prefix}run: {problem}" for problem in problems), file=sys.stderr)
+            sys.exit(2)
+        # 2. The command line is good: the CA and its bundle.
+        try:
+            write_bundle(
+                confdir,
+                Path(roots).expanduser() if roots else None,
+                key_size=int(key_size) if key_size.isdecimal() else authority.KEY_SIZE,
+            )
+        except (OSError, ValueError) as error:
+            sys.exit(f"{prefix}run: the proxy's CA can't be made or read in {confdir}: {error}")
+        # 3. What to set in a client.
+        print(instructions(launch, confdir), flush=True)
+
+    mitmproxy_api.run_tool("mitmweb" if launch.web else "mitmdump", launch.command(), prepare)
+    return 0

@@ -1,0 +1,121 @@
+"""What differs between operating systems, each thing once: locks, owners and modes of files, ports, signals.
+
+Everything else in this package works on Linux, macOS and Windows alike. The system is asked at each call, so that a
+test can put another in its place.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import stat
+import sys
+from pathlib import Path
+
+
+def is_windows() -> bool:
+    """Whether this is Windows."""
+    return sys.platform == "win32"
+
+
+def is_macos() -> bool:
+    """Whether this is macOS."""
+    return sys.platform == "darwin"
+
+
+# Files
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file for this process, without waiting; whether it was free. It is released when the file is closed.
+
+    On Windows the file must not be a folder. Raises `OSError` for a file system that has no locks.
+    """
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415 - only on Windows
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def open_without_waiting(path: str, flags: int) -> int:
+    """For `opener` of `open`: a pipe without a writer, which POSIX systems would wait for, opens at once."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def wrong_owner(status: os.stat_result) -> int | None:
+    """The user ID that a private file should have, if another user but root owns it; else `None`.
+
+    On Windows the status of a file has no owner: `None`.
+    """
+    if is_windows() or status.st_uid in (os.geteuid(), 0):
+        return None
+    return os.geteuid()
+
+
+def open_to_others(status: os.stat_result) -> bool:
+    """Whether other users may read, change or run the file by its mode.
+
+    On Windows access control lists say so, and the mode is made up: `False`.
+    """
+    return not is_windows() and bool(status.st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def roots_of_windows() -> list[bytes]:
+    """The root certificates (DER) that the user of this Windows trusts; none on other systems."""
+    if sys.platform == "win32":
+        return [certificate for certificate, _, _ in ssl.enum_certificates("ROOT")]
+    return []
+
+
+def keep_owner(made: Path, before: Path) -> None:
+    """Give the new file `made` the owner and group of the file `before`, which it is to replace, if there is one.
+
+    So root changes another user's file without taking it away. On Windows a new file has the owner of its folder.
+    Raises `OSError`.
+    """
+    if is_windows() or not before.exists():
+        return
+    owner, own = before.stat(), made.stat()
+    if (owner.st_uid, owner.st_gid) != (own.st_uid, own.st_gid):
+        os.chown(made, owner.st_uid, owner.st_gid)
+
+
+# Ports and processes
+
+
+def bind_as_servers_do(probe: socket.socket) -> None:
+    """Let `probe` bind a port under the same conditions as asyncio's servers.
+
+    On Windows SO_REUSEADDR would let it take a port that another program listens on
+    (https://learn.microsoft.com/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse).
+    """
+    if is_windows():
+        # -5 is ~SO_REUSEADDR, which the header of Windows defines it as; other systems have no such name.
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", -5)
+        probe.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+    else:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def who_listens_on(port: int) -> str:
+    """The command that names the program which listens on `port`."""
+    return f"netstat -ano | findstr :{port}" if is_windows() else f"lsof -i :{port}"
+
+
+def end_when_output_is_closed() -> None:
+    """Let `COMMAND | head` end this process without a message, as other programs do. Windows has no such signal."""
+    if not is_windows():
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -1,0 +1,106 @@
+"""An option, and the settings class of a feature in which its options are declared.
+
+A feature declares its options once, beside its code, as the fields of a frozen dataclass:
+
+    @dataclass(frozen=True)
+    class BreakerSettings:
+        breaker_failures: int = option("5", "Failures in a row after which …", values.count(0))
+
+The field is the parsed value, the option is called `hunyuan_breaker_failures`, and its default stands as the text that
+a person would write. `BreakerSettings()` has the defaults. `addon/options.py` lists the settings classes.
+
+For mitmproxy each option is a string or a switch: an invalid value of another type would silently keep the addon from
+loading (docs/facts/mitmproxy.md#option-types). `parse` checks what the strings mean.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from inspect import get_annotations
+from typing import Any, cast, overload
+
+PREFIX = "hunyuan_"
+"""The prefix of all option names."""
+
+_METADATA = "option"
+
+
+class OptionError(ValueError):
+    """An invalid option value. The text names the option, the value and what is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: a row of the table in the README, of mitmweb's options page and of `--options`."""
+
+    name: str
+    default: str | bool
+    help: str
+    read: Callable[[str], object] | None = None
+    """Text -> value; raises `ValueError` with what is accepted. `None` for switches."""
+
+    @property
+    def type(self) -> type[str] | type[bool]:
+        """The type declared to mitmproxy."""
+        return type(self.default)
+
+    @property
+    def field(self) -> str:
+        """The field of the settings class."""
+        return self.name.removeprefix(PREFIX)
+
+    def parse(self, value: object) -> object:
+        """The parsed `value`, which is text or a switch. Raises `OptionError`."""
+        if self.read is None:
+            if not isinstance(value, bool):
+                raise OptionError(f"{self.name}={value}: accepted are true and false")
+            return value
+        text = str(value).strip()
+        try:
+            return self.read(text)
+        except ValueError as error:
+            raise OptionError(f"{self.name}={_without_password(text)}: {error}") from None
+
+
+def _without_password(text: str) -> str:
+    """The value for an error message: without a user name and password in a URL."""
+    return re.sub(r"//[^/@]*@", "//***@", text)
+
+
+@overload
+def option(default: bool, help: str) -> bool: ...
+@overload
+def option[T](default: str, help: str, read: Callable[[str], T]) -> T: ...
+def option(default: str | bool, help: str, read: Callable[[str], object] | None = None) -> Any:
+    """A field of a settings class, declared as an option. `read`: text -> value; none for a switch.
+
+    `read` raises `ValueError` with what is accepted.
+    """
+    return dataclasses.field(
+        default_factory=lambda: default if read is None else read(cast(str, default)),
+        metadata={_METADATA: (default, help, read)},
+    )
+
+
+def options_of(settings: type[Any]) -> tuple[Option, ...]:
+    """The options that the settings class `settings` and its bases declare, in the order of the bases."""
+    fields = {field.name: field for field in dataclasses.fields(settings)}
+    names = (name for owner in settings.__mro__ for name in get_annotations(owner) if name in fields)
+    return tuple(Option(PREFIX + name, *fields[name].metadata[_METADATA]) for name in dict.fromkeys(names))
+
+
+def parse[S](settings: type[S], values: Mapping[str, object]) -> S:
+    """A `settings` from `values` (option name -> text or switch; missing ones have their default).
+
+    Raises `OptionError` for the first invalid value.
+    """
+    parsed = {option.field: option.parse(values.get(option.name, option.default)) for option in options_of(settings)}
+    return settings(**parsed)
+
+
+def part[S](settings: S, kind: type[S]) -> S:
+    """The part of `settings` that `kind`, one of the bases of its class, declares."""
+    return kind(**{option.field: getattr(settings, option.field) for option in options_of(kind)})

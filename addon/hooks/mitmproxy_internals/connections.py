@@ -1,0 +1,51 @@
+"""What of an answer is still inside mitmproxy, and the reader of a connection that is open already."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mitmproxy.proxy.layer import Layer
+from mitmproxy.proxy.server import ConnectionHandler
+
+
+def transport(handler: ConnectionHandler) -> asyncio.WriteTransport | None:
+    """Where the bytes for the client of `handler` are written; `None` where it is gone, or speaks UDP.
+
+    Relies on `handler.transports`, which forgets a connection before its last bytes are out: keep what is returned.
+    """
+    connection = handler.transports.get(handler.client)
+    writer = connection.writer if connection else None
+    return writer.transport if isinstance(writer, asyncio.StreamWriter) else None
+
+
+def replace_reader(handler: ConnectionHandler, made: Callable[[Any], Any]) -> None:
+    """Let mitmproxy read from the client of `handler` by what `made` makes of its reader, if it is still there.
+
+    Relies on `handler.transports` being filled before the hook `client_connected`, and read after it.
+    """
+    if connection := handler.transports.get(handler.client):
+        connection.reader = made(connection.reader)
+
+
+def holds_back(handler: ConnectionHandler) -> bool:
+    """Whether HTTP/2 has bytes for the client of `handler` for which the client has not yet opened its window.
+
+    Relies on layers keeping those within them in attributes, and on `Http2Connection.h2_conn.stream_buffers`.
+    """
+    return any(map(_holds_back, _layers(handler.layer)))
+
+
+def _layers(layer: Layer) -> Iterator[Layer]:
+    """`layer` and those within it."""
+    yield layer
+    for value in vars(layer).values():
+        for part in list(value.values()) if isinstance(value, dict) else [value]:
+            if isinstance(part, Layer):
+                yield from _layers(part)
+
+
+def _holds_back(layer: Layer) -> bool:
+    http2 = getattr(layer, "h2_conn", None)
+    return http2 is not None and not http2.config.client_side and any(http2.stream_buffers.values())

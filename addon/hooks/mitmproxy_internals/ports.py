@@ -1,0 +1,92 @@
+"""The proxy's own ports: waiting connections survive a rebinding, and ports are closed before the process ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.options import Options
+from mitmproxy.utils import asyncio_utils
+
+from ...config.operating_system import is_windows
+
+_CLOSING = 2.0
+"""Seconds for which the ports are waited for."""
+_THREAD = 0.1
+"""Seconds that the thread is given to come to its end after it has said so."""
+
+
+class ClosingPorts:
+    """The ports of `proxyserver` (`None`: there is none), closed from now on.
+
+    A port for HTTP/3, which each reverse mode before an https endpoint has, is closed by a thread of mitmproxy_rs's.
+    mitmproxy doesn't wait for it, and a process that ends meanwhile crashes (SIGSEGV, four times in ten).
+    """
+
+    def __init__(self, options: Options, proxyserver: Proxyserver | None) -> None:
+        # mitmproxy forgets them as it closes them.
+        self._waits = _waits(proxyserver) if proxyserver else []
+        if "server" in options:
+            options.update(server=False)
+
+    async def closed(self) -> None:
+        """Wait until they are. Raises nothing."""
+        await _all(self._waits)
+
+
+def accept_all(proxyserver: Proxyserver) -> None:
+    """Accept the connections that wait: the ports are about to be rebound, and the system would reset them.
+
+    Not on Windows, where asyncio itself has begun to accept already.
+    """
+    for instance in proxyserver.servers:
+        for server in getattr(instance, "_servers", ()):
+            if isinstance(server, asyncio.Server) and not is_windows():
+                for listening in server.sockets:
+                    with listening.dup() as port:
+                        _accept(port, instance.handle_stream)
+
+
+def _accept(port: socket.socket, handle: Callable[..., Awaitable[None]]) -> None:
+    loop = asyncio.get_running_loop()
+    port.setblocking(False)
+    while True:
+        try:
+            connection, _ = port.accept()
+        except OSError:  # no connection waits any more
+            return
+        connection.setblocking(False)
+        protocol = partial(asyncio.StreamReaderProtocol, asyncio.StreamReader(loop=loop), handle, loop=loop)
+        taking = loop.connect_accepted_socket(protocol, connection)
+        asyncio_utils.create_task(taking, name="hunyuan-fix accepts", keep_ref=True)
+
+
+async def close(proxyserver: Proxyserver | None) -> None:
+    """Close the ports of a mitmproxy whose start has failed, and wait until they are. Raises nothing."""
+    servers = _servers(proxyserver) if proxyserver else []
+    for server in servers:
+        server.close()
+    await _all(_waits(proxyserver) if proxyserver else [])
+
+
+async def _all(waits: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSING):
+            for wait in waits:
+                await wait()
+    if waits:
+        await asyncio.sleep(_THREAD)
+
+
+def _servers(proxyserver: Proxyserver) -> list[Any]:
+    return [server for instance in proxyserver.servers for server in getattr(instance, "_servers", ())]
+
+
+def _waits(proxyserver: Proxyserver) -> list[Callable[[], Awaitable[None]]]:
+    # asyncio's would wait for their connections too, and need it not.
+    return [server.wait_closed for server in _servers(proxyserver) if not isinstance(server, asyncio.Server)]

@@ -1,0 +1,63 @@
+"""All options: one settings class a feature, a line each, and in their order the order of the options.
+
+A feature declares its options beside its code (`config.option`) and takes its own settings class; `Settings` has them
+all. This file is above every feature that it lists, and below `runtime`, `pipeline` and the hooks, which read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .access.client_tokens import TokenSettings
+from .access.cors import OriginSettings
+from .access.keys import KeySettings
+from .access.listeners import ListenerSettings
+from .admission.accounts import AdmissionSettings
+from .cascade import CascadeSettings
+from .config import option
+from .config.config_file import ConfigFileSettings
+from .config.hook_options import BodySettings, DispatchSettings, DrainingSettings, FlowSettings, InterceptionSettings
+from .route import RouteSettings
+from .rules.settings import FoldSettings, RuleSettings
+from .stores import StoreSettings
+from .upstream.circuit_breaker import BreakerSettings
+from .upstream.retry import RetrySettings
+from .upstream.transport import TransportSettings
+
+
+@dataclass(frozen=True)
+class Settings(
+    RouteSettings,
+    CascadeSettings,
+    BodySettings,
+    FoldSettings,
+    TransportSettings,
+    RuleSettings,
+    InterceptionSettings,
+    ListenerSettings,
+    FlowSettings,
+    StoreSettings,
+    AdmissionSettings,
+    RetrySettings,
+    BreakerSettings,
+    KeySettings,
+    TokenSettings,
+    OriginSettings,
+    DrainingSettings,
+    DispatchSettings,
+    ConfigFileSettings,
+):
+    """All options, parsed. Sizes in bytes, times in seconds; `None`: the profile decides."""
+
+
+OPTIONS = option.options_of(Settings)
+"""The table. Keys must never be options: mitmweb shows all options to its users."""
+
+
+def parse(values: Mapping[str, object]) -> Settings:
+    """Parse the options `values` (name -> text or switch; missing ones have their default).
+
+    Raises `OptionError` for the first invalid value.
+    """
+    return option.parse(Settings, values)

@@ -1,0 +1,144 @@
+"""The relay: takes jobs, and answers each request that comes in with the secret of one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+from ..upstream.client import HttpClient
+from ..upstream.gate import Gate
+from ..upstream.timing import Timing
+from ..wire import proxy_errors, safe_text
+from ..workers import Workers
+from . import failures
+from .job import Client, ClientLeft, Headers, Job
+from .tries import Call, Counts
+
+if TYPE_CHECKING:
+    from .server import Server
+
+logger = logging.getLogger("hunyuan_fix")
+
+
+class Relay:
+    """Calls through `http_client` and `gate`. Large answers are checked by `workers`."""
+
+    def __init__(
+        self, http_client: HttpClient, gate: Gate, workers: Workers | None = None, timing: Timing | None = None
+    ) -> None:
+        self._http_client = http_client
+        self._gate = gate
+        self._workers = workers or Workers()
+        self._timing = timing or Timing()
+        self._server: Server | None = None
+        self._jobs: dict[str, Job] = {}
+        self._calls: set[asyncio.Task[None]] = set()
+        self._cutting = False
+        self.counts = Counts()
+
+    @property
+    def port(self) -> int:
+        """The port on loopback; 0 before `start`."""
+        return self._server.port if self._server is not None else 0
+
+    @property
+    def expected(self) -> int:
+        """Jobs whose requests haven't come yet."""
+        return len(self._jobs)
+
+    @property
+    def under_way(self) -> int:
+        """Calls that aren't answered yet."""
+        return len(self._calls)
+
+    async def start(self) -> None:
+        """Listen on loopback, on a free port; nothing if it does already."""
+        if self._server is None:
+            from .server import Server  # noqa: PLC0415 - tornado is loaded for hunyuan_retry=all only
+
+            self._server = Server(self)
+
+    def take(self, job: Job) -> str:
+        """Keep `job` for one request. Returns the secret that this request has to bring along."""
+        secret = secrets.token_hex(32)
+        self._jobs[secret] = job
+        return secret
+
+    def forget(self, secret: str) -> None:
+        """Refuse a request with `secret` from now on, if none has come yet."""
+        self._jobs.pop(secret, None)
+
+    async def cut(self) -> int:
+        """End every call, because the process ends: a call without an answer yet gets one that says why, a stream that
+        has begun gets an event that does, and a proper end. Returns how many calls there were.
+
+        Their last bytes are written by then, but not necessarily sent.
+        """
+        self._cutting = True
+        self._jobs.clear()
+        calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+        if calls:
+            await asyncio.wait(calls)
+        self._cutting = False
+        return len(calls)
+
+    async def aclose(self) -> None:
+        """Stop listening and end every call as `cut` does."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.stop()
+        await self.cut()
+        await server.close_connections()
+
+    def claim(self, secret: str) -> Job | None:
+        """The job that belongs to `secret`, once; `None`: there is none."""
+        # The lookup doesn't take constant time, but 256 random bits that hold for one request can't be guessed.
+        job = self._jobs.pop(secret, None)
+        if job is not None:
+            job.progress.on_claim()
+        return job
+
+    def answer(self, job: Job, headers: Headers, body: bytes, client: Client) -> asyncio.Task[None]:
+        """Begin to answer `client`. Cancelling the task ends the call."""
+        task = asyncio.create_task(self._answer(job, headers, body, client), name="hunyuan-fix relays")
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        return task
+
+    async def _answer(self, job: Job, headers: Headers, body: bytes, client: Client) -> None:
+        call = Call(
+            job,
+            headers,
+            body,
+            client=client,
+            http_client=self._http_client,
+            gate=self._gate,
+            counts=self.counts,
+            workers=self._workers,
+            timing=self._timing,
+        )
+        try:
+            response = await call.run()
+            if response is not None:
+                client.send(response)
+            else:
+                client.end()
+        except (ClientLeft, asyncio.CancelledError) as ended:
+            self.counts.abandoned += 1
+            if not (isinstance(ended, asyncio.CancelledError) and self._cutting):
+                client.drop()
+            elif client.begun:
+                client.end(call.cut(proxy_errors.STOPPED_IN_STREAM().body()))
+            else:
+                client.send(failures.own(proxy_errors.STOPPED()))
+        except Exception as error:
+            logger.error("A call could not be relayed:\n%s", safe_text.traceback_without_text(error))
+            if client.begun:
+                client.drop()
+            else:
+                client.send(failures.own(proxy_errors.PROXY_FAILED_IN_RELAY()))

@@ -1,0 +1,43 @@
+"""Edges: a conversation starts with a user message, and ends with a user or a tool message where that is demanded.
+
+Source: SDK ChatCompletionsRequest.Messages ("以 user 提问开始，user（tool）提问结束").
+"""
+
+from __future__ import annotations
+
+from ..exchange import Changes, JsonObject
+from .base import Rule, RuleContext
+from .survey import Survey
+
+
+def edges(body: JsonObject, context: RuleContext) -> Changes:
+    """Start with a user message; where the profile demands it, end with a user or a tool message."""
+    changes = Changes()
+    messages = body["messages"]
+    start = 1 if messages and messages[0]["role"] == "system" else 0
+    if len(messages) == start or messages[start]["role"] != "user":
+        messages.insert(start, {"role": "user", "content": context.texts.start})
+        changes.note("edges", start, "the conversation starts with a user message")
+    if context.profile.grammar.end_with_user and messages[-1]["role"] == "assistant":
+        messages.append({"role": "user", "content": context.texts.continue_})
+        changes.note("edges", len(messages) - 1, "a user message after the last assistant")
+    return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    begins_well = survey.order.startswith(("U", "SU"))
+    ends_well = not context.profile.grammar.end_with_user or not survey.order.endswith("A")
+    return not (begins_well and ends_well)
+
+
+RULE = Rule(
+    name="edges",
+    repairs="The conversation starts with a user message; after a trailing assistant message comes a user message.",
+    why='SDK ChatCompletionsRequest.Messages: "以 user 提问开始，user（tool）提问结束".',
+    apply=edges,
+    after=(
+        "merge",
+        "pairing",
+    ),
+    needed=_needed,
+)

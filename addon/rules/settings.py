@@ -1,0 +1,49 @@
+"""The options of the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..config import values as read
+from ..config.option import option
+from ..texts import LANGUAGES
+
+
+@dataclass(frozen=True)
+class FoldSettings:
+    """How long a history may be (rule `length`)."""
+
+    max_messages: int | None = option(
+        "",
+        "Messages in one request beyond which the oldest turns are folded into one. Default: the profile's.",
+        read.optional(read.count(4)),
+    )
+
+
+@dataclass(frozen=True)
+class RuleSettings:
+    """What the rules leave alone, what they write, and what they map."""
+
+    keep_params: frozenset[str] = option(
+        "",
+        "Parameters that are left alone, comma separated.",
+        read.names,
+    )
+    language: str = option(
+        "zh",
+        "Language of the texts that are put into a conversation: zh or en.",
+        read.choice(*LANGUAGES),
+    )
+    successors: Mapping[str, str] = option(
+        "",
+        "Model ids to map when re-routed, before those that are built in: old=new, comma separated.",
+        read.pairs,
+    )
+    overlong: Literal["warn", "error"] = option(
+        "warn",
+        "Input estimated past the model's limit, which the endpoint would cut without a word: warn (log and "
+        "response header) or error (400).",
+        read.choice("warn", "error"),
+    )

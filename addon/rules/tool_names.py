@@ -1,0 +1,160 @@
+"""Tool names: those that the endpoint refuses are replaced, and restored in the answer.
+
+Sources: SDK ToolFunction.Name (a-z A-Z 0-9 _ -; anything else is a 400), OpenAI's API reference (a name has at most 64
+characters).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, TypeGuard
+
+from ..exchange import Changes, JsonObject
+from .base import Rule, RuleContext
+from .roles import role_of
+from .survey import Survey
+from .tools import allowed_tools, as_list, function_of, named_function
+
+_LONGEST_NAME = 64
+_ACCEPTED_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
+_REFUSED_CHARACTERS = re.compile(r"[^A-Za-z0-9_-]+")
+_HASH_LENGTH = 8
+_NAMING_PARAMETERS = frozenset(["tools", "functions", "function_call", "tool_choice"])
+_NAMING_FIELDS = frozenset(["tool_calls", "function_call", "name"])
+"""The fields of a message that name a tool or hold what does."""
+
+type _Path = tuple[str | int, ...]
+"""Where an object is in the body, as the steps of a JSON Pointer: few places are ever written of."""
+type _Place = tuple[JsonObject, _Path, bool]
+"""An object with a `name`, where it is, and whether it must have one."""
+
+
+def tool_names(body: JsonObject, context: RuleContext) -> Changes:
+    """Rename tools whose name the endpoint refuses, everywhere in the body alike; runs before every other rule.
+
+    A new name is made of the old one alone (what is readable of it and a hash), so that a history keeps its
+    bytes whatever else is offered; only a collision lengthens the hash. `context.plan.tool_names` says how the
+    answer is named back.
+    """
+    changes = Changes()
+    if not context.keep_params.isdisjoint({"tools", "functions"}):
+        return changes
+    owners: dict[str, str] = {}
+    refused: list[_Place] = []
+    for place in _places(body):
+        name = place[0].get("name")
+        if _is_accepted(name):
+            owners[name] = name
+        else:
+            refused.append(place)
+    for holder, path, required in refused:
+        given = holder.get("name")
+        if not (required or (isinstance(given, str) and given)):
+            continue
+        old = given if isinstance(given, str) else ""
+        new = _new_name(old, owners)
+        holder["name"] = new
+        if isinstance(given, str):
+            context.plan.tool_names[new] = old
+        pointer = "".join(f"/{step}" for step in (*path, "name"))
+        changes.note_at("tool-names", pointer, f"{_why_refused(old)}: {new} until the answer")
+    return changes
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    if not survey.body.keys().isdisjoint(_NAMING_PARAMETERS):
+        return True
+    return survey.shapes is None or survey.has_field(_NAMING_FIELDS)
+
+
+RULE = Rule(
+    name="tool-names",
+    repairs=(
+        "A tool name with characters outside A-Z a-z 0-9 _ -, or with more than 64, is renamed, and named "
+        "back in the answer."
+    ),
+    why="SDK ToolFunction.Name; a colon was seen to give 400; OpenAI's API allows 64 characters.",
+    apply=tool_names,
+    needed=_needed,
+)
+
+
+def _is_accepted(name: object) -> TypeGuard[str]:
+    return isinstance(name, str) and len(name) <= _LONGEST_NAME and _is_accepted_text(name)
+
+
+@lru_cache(1024)
+def _is_accepted_text(name: str) -> bool:
+    """Kept: a history names the same few tools again and again."""
+    return _ACCEPTED_NAME.fullmatch(name) is not None
+
+
+def _why_refused(name: str) -> str:
+    if not name:
+        return "a tool needs a name"
+    if _REFUSED_CHARACTERS.search(name):
+        return "the name has characters that the endpoint refuses"
+    return f"the name has more than {_LONGEST_NAME} characters"
+
+
+def _new_name(old: str, owners: dict[str, str]) -> str:
+    """A name that belongs to `old` and to no other; `owners` (new name -> old name) is filled in."""
+    readable = _REFUSED_CHARACTERS.sub("_", old).strip("_") or "tool"
+    digest = hashlib.sha256(old.encode("utf-8", "surrogatepass")).hexdigest()
+    candidates = (
+        f"{readable[: _LONGEST_NAME - 1 - length]}_{digest[:length]}"
+        for length in range(_HASH_LENGTH, _LONGEST_NAME - 1)
+    )
+    return next((name for name in candidates if owners.setdefault(name, old) == old), digest)
+
+
+def _places(body: JsonObject) -> list[_Place]:
+    places: list[_Place] = []
+    for index, tool in enumerate(as_list(body.get("tools"))):
+        function = function_of(tool)
+        if function is not None:
+            places.append((function, ("tools", index) if function is tool else ("tools", index, "function"), True))
+    for index, function in enumerate(as_list(body.get("functions"))):
+        if isinstance(function, dict):
+            places.append((function, ("functions", index), True))
+    if isinstance(body.get("function_call"), dict):
+        places.append((body["function_call"], ("function_call",), False))
+    places += _chosen_places(body.get("tool_choice"))
+    for index, message in enumerate(as_list(body.get("messages"))):
+        if not isinstance(message, dict):
+            continue
+        if "tool_calls" in message:
+            for position, call in enumerate(as_list(message["tool_calls"])):
+                if isinstance(call, dict):
+                    _add_call(places, call, ("messages", index, "tool_calls", position))
+        if "function_call" in message and isinstance(message["function_call"], dict):
+            places.append((message["function_call"], ("messages", index, "function_call"), True))
+        if "name" in message and role_of(message) == "tool":
+            places.append((message, ("messages", index), False))
+    return places
+
+
+def _chosen_places(choice: object) -> Iterator[_Place]:
+    if not isinstance(choice, dict):
+        return
+    chosen: list[tuple[Any, _Path]] = [(choice, ("tool_choice",))]
+    allowed = allowed_tools(choice)
+    if allowed is not None:
+        under = ("tool_choice",) if allowed is choice else ("tool_choice", "allowed_tools")
+        chosen = [(item, (*under, "tools", i)) for i, item in enumerate(as_list(allowed.get("tools")))]
+    for item, path in chosen:
+        holder = named_function(item)
+        if holder is not None:
+            yield holder, path if holder is item else (*path, "function"), False
+
+
+def _add_call(places: list[_Place], call: JsonObject, path: _Path) -> None:
+    for kind in ("function", "custom"):
+        if isinstance(call.get(kind), dict):
+            places.append((call[kind], (*path, kind), True))
+            return
+    if "name" in call or "arguments" in call:
+        places.append((call, path, True))

@@ -1,0 +1,22 @@
+"""Where the addon's own calls go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..admission import Account
+
+
+@dataclass(frozen=True)
+class Target:
+    """The base URL of the client's request (with `/v1`), and the headers to send there."""
+
+    base_url: str
+    headers: Mapping[str, str]
+    account: Account | None = None
+    """The account that the calls are counted for; `None`: they pass no gate."""
+
+    def url(self, path: str) -> str:
+        """The URL of `path` below the base URL."""
+        return f"{self.base_url.rstrip('/')}{path}"

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from mitmproxy.connection import Client
+from mitmproxy.options import Options
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
+from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Server
+from mitmproxy.proxy.layers.modes import HttpProxy
+from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.tools.dump import DumpMaster
+
+from hunyuan_fix.hooks.mitmproxy_internals import connections
+from tests.proxying import LOCAL, Endpoint, Proxy, Trust, run_proxy
+
+
+class Reader:
+    """A reader in place of another; keeps what went through it."""
+
+    def __init__(self, reader: Any) -> None:
+        self.reader = reader
+        self.read_so_far = b""
+
+    async def read(self, most: int) -> bytes:
+        data: bytes = await self.reader.read(most)
+        self.read_so_far += data
+        return data
+
+
+class Watching:
+    def __init__(self) -> None:
+        self.proxy: Proxy | None = None
+        self.transports: list[object] = []
+        self.readers: list[Reader] = []
+
+    def client_connected(self, client: Client) -> None:
+        assert self.proxy
+        handler = self.proxy.master.addons.get("proxyserver").connections[client.id]
+        self.transports.append(connections.transport(handler))
+
+        def made(reader: Any) -> Reader:
+            self.readers.append(Reader(reader))
+            return self.readers[-1]
+
+        connections.replace_reader(handler, made)
+
+
+async def test_a_client_is_read_by_another_reader_and_its_transport_is_known(trust: Trust, endpoint: Endpoint):
+    watching = Watching()
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", watching) as proxy:
+        watching.proxy = proxy
+        async with proxy.client() as client:
+            answer = await client.get("/models")
+    assert answer.status_code == 200
+    assert watching.readers[0].read_so_far
+    assert isinstance(watching.transports[0], asyncio.WriteTransport)
+
+
+def test_of_a_client_that_is_gone_there_is_neither():
+    handler: Any = SimpleNamespace(client=object(), transports={})
+    assert connections.transport(handler) is None
+    connections.replace_reader(handler, Reader)
+    assert handler.transports == {}
+
+
+async def test_bytes_that_wait_for_a_window_are_found_at_any_depth():
+    client = Client(
+        peername=("127.0.0.1", 1),
+        sockname=("127.0.0.1", 2),
+        timestamp_start=1.0,
+        proxy_mode=ProxyMode.parse("regular"),
+    )
+    context = Context(client, DumpMaster(Options()).options)
+    layer = HttpLayer(context, HTTPMode.regular)
+    outer: Any = HttpProxy(context)
+    outer.child_layer = layer
+    handler: Any = SimpleNamespace(layer=outer)
+    to_client, to_server = Http2Server(context.fork()), Http2Client(context.fork())
+    layer.connections = {client: to_client, context.server: to_server}
+    assert not connections.holds_back(handler)
+    waiting: Any = [object()]
+    to_server.h2_conn.stream_buffers[1] = waiting
+    assert not connections.holds_back(handler), "what an endpoint has not taken is no answer"
+    to_client.h2_conn.stream_buffers[1] = waiting
+    assert connections.holds_back(handler)
