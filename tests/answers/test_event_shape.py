@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hunyuan_fix.answers.event_shape import Shape
@@ -111,8 +111,16 @@ def alike(draw: st.DrawFn) -> list[bytes]:
 SPOKEN = st.lists(st.tuples(TEXTS, st.integers(0, 8)), max_size=4).map(
     lambda texts: [spelt(content(text), how) for text, how in texts]
 )
-STREAMS = st.lists(st.one_of(alike(), alike(), SPOKEN), min_size=1, max_size=5).map(
-    lambda parts: b"".join(event for part in parts for event in part)
+BEGUN = st.sampled_from(
+    [
+        [],
+        [tool_frames(frame(0, "a", "f_1", "{"))],
+        [tool_frames(frame(0, "a", "f_1", "{")), tool_frames(frame(1, "b", "f_1", '{"'))],
+        [tool_frames(frame(1, "b", "f_1", "{}")), tool_frames(frame(0, "a", "f_1", '["'))],
+    ]
+)
+STREAMS = st.tuples(BEGUN, st.lists(st.one_of(alike(), alike(), SPOKEN), min_size=1, max_size=5)).map(
+    lambda both: b"".join(event for part in (both[0], *both[1]) for event in part)
 )
 ENDS = st.sampled_from([b"", DONE, chunk(finish="tool_calls") + DONE, chunk(finish="length"), content("", "stop")])
 PLANS = st.builds(
@@ -124,6 +132,7 @@ PLANS = st.builds(
 )
 
 
+@settings(max_examples=300)
 @given(STREAMS, ENDS, PLANS, st.lists(st.integers(0, 4000), max_size=4))
 def test_what_is_recognised_comes_out_as_if_it_was_read(
     events: bytes, end: bytes, plan: AnswerPlan, cuts: list[int]
@@ -142,6 +151,49 @@ def test_what_is_recognised_comes_out_as_if_it_was_read(
         )
         assert stream.changes == read.changes
         assert not stream.broken
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [frame(0, "a", "f_1", "{"), frame(0, "b", "f_1", "{"), frame(0, "b", "f_1", '"x"'), frame(0, "b", "f_1", "}")],
+        [frame(0, "a", "f_1", "{"), frame(0, "a", "", '"x":1'), frame(0, "a", "", ""), frame(0, "a", "", "}")],
+        [frame(0, "a", "f_1", "{"), frame(0, arguments='"x":1}'), frame(0, arguments="}"), frame(0, arguments="{}")],
+        [frame(0, "a", "f_1", "{"), frame(0, arguments='"'), frame(0, arguments=" "), frame(0, arguments='":1}')],
+        [frame(0, "a", "f_1", "{"), frame(1, "b", "f_1", "{"), frame(0, arguments='"x":'), frame(0, arguments="1}")],
+        [
+            frame(0, "a", "f_1", "{"),
+            frame(0, "a", "f_1", '"x"'),
+            frame(0, "a", "f_1", " "),
+            frame(0, "a", "f_1", ":1}"),
+        ],
+        [frame(0, "a", "f_1", "{}"), frame(1, "b", "f_1", "{"), frame(0, arguments='"'), frame(0, arguments='"}')],
+        [
+            frame(0, "a", "", "{" * 5000),
+            frame(0, "a", "f_1", "{"),
+            frame(0, "a", "f_1", "{"),
+            frame(0, "a", "f_1", "}"),
+        ],
+        [frame(0, "a", "f_1", " "), frame(0, arguments=" "), frame(0, arguments="{"), frame(0, arguments="}")],
+        [
+            frame(0, "a", "f_1", "{"),
+            frame(0, "x", arguments="1"),
+            frame(0, "x", arguments="2"),
+            frame(0, arguments="}"),
+        ],
+        [frame(0, "a", "f_1", "{"), frame(0, "a", "g", "{"), frame(0, "a", "g", '"'), frame(0, "a", "g", '"}')],
+    ],
+)
+@pytest.mark.parametrize("plan", [AnswerPlan(tools=["f_1"], tool_names={"f_1": "f.1"}), AnswerPlan(function_call=True)])
+@pytest.mark.parametrize("end", [b"", DONE, chunk(finish="tool_calls") + DONE])
+def test_frames_alike_come_out_as_if_they_were_read(frames: list[JsonObject], plan: AnswerPlan, end: bytes) -> None:
+    pieces = [*(tool_frames(found) for found in frames), end]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ChatStream, "_sent_unread", lambda stream, data: None)
+        every, read = run(plan, pieces)
+    sent, stream = run(plan, pieces)
+    assert sent == every
+    assert (stream.finish_reason, stream.changes) == (read.finish_reason, read.changes)
 
 
 def test_most_chunks_of_a_stream_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
