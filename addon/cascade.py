@@ -124,13 +124,13 @@ class Cascade:
         self.known.resize(settings.cache_entries, settings.cache_bytes)
 
     def wanted(self, body: JsonObject, profile: Profile) -> bool:
-        """Whether images that `body` may hold must become text. A quick look: `find` looks closely.
+        """Whether images in `body` must become text, if it holds any (`in_body.suspected`).
 
         Under `auto`: its model can't see. A vision model that is offered tools has handed over to a text model by now
         (rule tool-model); one without tools gets its images as they are.
         """
         mode = self._settings.cascade
-        if mode == "never" or not in_body.suspected(body):
+        if mode == "never":
             return False
         return mode == "always" or not profile.model(body.get("model")).images
 

@@ -44,11 +44,13 @@ class Changes(Sequence[Change]):
 
     MAX_LISTED = 1000
 
-    __slots__ = ("_noted",)
+    __slots__ = ("_noted", "_plain")
 
     def __init__(self, changes: Iterable[Change] = ()) -> None:
         self._noted: list[Change | tuple[str, int, str, str]] = []
         """A change, or its rule, number of the message, reason and the rest of its pointer."""
+        self._plain: list[list[str]] = []
+        """What `to_plain` gave last."""
         self.extend(changes)
 
     def note(self, rule: str, message: int, why: str, field: str = "") -> None:
@@ -67,11 +69,29 @@ class Changes(Sequence[Change]):
 
     def extend(self, changes: Iterable[Change]) -> None:
         """Add the changes that another rule made."""
-        self._noted += changes._noted if isinstance(changes, Changes) else changes
+        # Not isinstance: a Sequence answers that through Python's abc, as slowly as all the rest here takes.
+        self._noted += changes._noted if type(changes) is Changes else changes
 
     def rules(self) -> list[str]:
         """The names of the rules, each once, in order."""
         return list(dict.fromkeys(noted.rule if isinstance(noted, Change) else noted[0] for noted in self._noted))
+
+    def to_plain(self) -> list[list[str]]:
+        """Rule, pointer and reason of each, printable."""
+        if len(self._plain) == len(self._noted):
+            return self._plain
+        plain = self._plain[: len(self._noted)]
+        for noted in self._noted[len(plain) :]:
+            rule, pointer, why = (
+                (noted.rule, noted.pointer, noted.why)
+                if isinstance(noted, Change)
+                else (noted[0], f"/messages/{noted[1]}{noted[3]}", noted[2])
+            )
+            if not (pointer.isascii() and why.isascii()):
+                pointer, why = printable(pointer), printable(why)
+            plain.append([rule, pointer, why])
+        self._plain = plain
+        return plain
 
     def __len__(self) -> int:
         """How many there are."""
@@ -208,6 +228,8 @@ class Exchange:
     """Bytes of the JSON that came."""
     cost: int = 0
     """What working on `chat` costs, as `Workers` counts it."""
+    may_hold_images: bool = True
+    """`False` where a search has found no image in `chat`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The request's headers."""
     plan: AnswerPlan = field(default_factory=AnswerPlan)
@@ -221,7 +243,7 @@ class Exchange:
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
-        noted = changes if isinstance(changes, Changes) else Changes(changes)
+        noted = changes if type(changes) is Changes else Changes(changes)
         self.change_count += len(noted)
         for rule in noted.rules():
             self.note_name(rule)
@@ -250,7 +272,7 @@ class Exchange:
     def to_plain(self) -> JsonObject:
         """The exchange as plain data, without what is needed only while it is under way."""
         plain = {name: getattr(self, name) for name in _SAVED}
-        plain["changes"] = [[change.rule, printable(change.pointer), printable(change.why)] for change in self.changes]
+        plain["changes"] = self.changes.to_plain()
         return plain
 
     @classmethod
@@ -277,7 +299,17 @@ class Exchange:
         return exchange
 
 
-_UNDER_WAY = ("chat", "size", "cost", "headers", "plan", "demands", "change_count", "fails_closed")
+_UNDER_WAY = (
+    "chat",
+    "size",
+    "cost",
+    "may_hold_images",
+    "headers",
+    "plan",
+    "demands",
+    "change_count",
+    "fails_closed",
+)
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
 _RENAMED = {"endpoint": "dialect"}
 """Fields of flows that older versions saved."""

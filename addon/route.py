@@ -69,7 +69,7 @@ class Route:
     successors: bool
     """It leaves for another profile than the client addressed: model ids that are retired there are mapped."""
     unrepaired: bool
-    """A call of an API that isn't repaired, or a path that nobody can make out: worth a line in the log."""
+    """A call of an API that isn't repaired, or an unknown path: worth a line in the log."""
     lists_models: bool = False
     """It asks for the list of models."""
     respelt: bool = False
@@ -100,7 +100,7 @@ class Routes:
         """The route of a request to `address`, `None` for one that is none of this addon's business.
 
         `sni` is the name that the client gave in its TLS handshake, `sent` what it sent as `Host` and `:authority`:
-        a request whose client has named two hosts is nobody's business, for one of them would get the key that the
+        a request whose client has named two hosts has no route, since one of them would get the key that the
         other is trusted with.
         """
         host = one_name(address.host, sni, sent)

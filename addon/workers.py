@@ -7,19 +7,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
-LIGHT = 256 * 1024
-"""From this cost on work leaves the event loop: some milliseconds. Costs are in bytes of JSON, or what is like them."""
+LIGHT = 512 * 1024
+"""From this cost on work leaves the event loop: some milliseconds, 20 at most. Costs are in bytes of JSON, or
+what is like them."""
 HEAVY = 4 * 2**20
 """From this cost on work runs in the lane of the costly, behind others of its kind."""
 THREADS = 2
 """Threads of each lane. They share the GIL, so more would finish nothing earlier."""
 
 type Checkpoint = Callable[[], None]
-"""To be called between two bounded pieces of work; raises `Abandoned` when nobody waits for the rest."""
+"""To be called between two bounded pieces of work; raises `Abandoned` when the result isn't needed any more."""
 
 
 class Abandoned(Exception):
-    """Nobody waits for this work any more."""
+    """The result of this work isn't needed any more."""
 
 
 class Workers:
@@ -58,4 +59,4 @@ class Workers:
 
 
 def _go_on() -> None:
-    """The checkpoint of work on the event loop, which nobody can abandon."""
+    """The checkpoint of work on the event loop, which can't be abandoned."""

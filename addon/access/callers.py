@@ -53,7 +53,7 @@ def recognised(request: Request, *, address: str, signed_in: bool, tokens: Clien
     return Caller(address, signed_in, next((owner.name for owner in owners if owner), None))
 
 
-def overrules(who: Caller | Response, status: int, www_authenticate: str, *, preflight: bool = False) -> bool:
+def overrules(caller: Caller | Response, status: int, www_authenticate: str, *, preflight: bool = False) -> bool:
     """Whether a request's token overrules the answer that another addon has already given.
 
     It overrules only `proxyauth`'s 401: on a reverse port `proxyauth` expects its password in `Authorization`, the
@@ -61,7 +61,7 @@ def overrules(who: Caller | Response, status: int, www_authenticate: str, *, pre
     send no password with a preflight (Fetch standard, section 3.3.2), so no page could work.
     """
     by_proxyauth = status == 401 and www_authenticate == f'Basic realm="{PROXYAUTH_REALM}"'
-    return by_proxyauth and (preflight or isinstance(who, Response) or who.client is not None)
+    return by_proxyauth and (preflight or isinstance(caller, Response) or caller.client is not None)
 
 
 def drop_password(request: Request) -> None:

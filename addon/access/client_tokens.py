@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config import values as read
+from ..config.command_names import command
 from ..config.did_you_mean import suggestion
 from ..config.option import OptionError, option
 from ..wire import content_coding
@@ -54,7 +55,7 @@ class TokenSettings:
 
     client_tokens_file: Path | None = option(
         "",
-        "File with the hashed tokens of clients that may use the lent key (scripts/token writes it).",
+        f"File with the hashed tokens of clients that may use the lent key ({command('token')} writes it).",
         read.optional(read.path),
     )
     requests_per_minute: int = option(
@@ -277,7 +278,8 @@ def _client(name: str, entry: object) -> Client:
     hashed = entry.get("hash")
     if not isinstance(hashed, str) or not _HASH.fullmatch(hashed):
         # The value isn't quoted: it may be the token itself.
-        raise ValueError(f'{where}: hash: needed is "sha256:" and 64 hexadecimal digits, as scripts/token writes it')
+        needed = f'"sha256:" and 64 hexadecimal digits, as {command("token")} writes it'
+        raise ValueError(f"{where}: hash: needed is {needed}")
     disabled = entry.get("disabled", False)
     if not isinstance(disabled, bool):
         raise ValueError(f"{where}: disabled: accepted are true and false")

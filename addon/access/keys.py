@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from ..config import values as read
+from ..config.command_names import command
 from ..config.option import OptionError, option
 from ..wire import host_names
 from ..wire.host_names import is_loopback
@@ -96,7 +97,7 @@ class Withheld(Enum):
     STRANGER = "its client is not on this machine and has sent no token"
     FORWARDED = (
         "another proxy has forwarded it (X-Forwarded-For, Forwarded, Via and the like), so its client is unknown: the "
-        "client must send a token (hunyuan_client_tokens_file, scripts/token)"
+        f"client must send a token (hunyuan_client_tokens_file, {command('token')})"
     )
     ORIGIN = "it comes from a web page that hunyuan_allowed_origins doesn't name"
     HOST = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..config.command_names import command
 from ..config.option import OptionError, option
 from ..wire.host_names import is_loopback
 from .client_tokens import TokenSettings
@@ -37,8 +38,8 @@ def check(open_to: Sequence[str], settings: ListenerSettings, *, password: bool)
     if open_to and not _authenticates(settings, password) and not settings.allow_open:
         raise OptionError(
             f"listening on {', '.join(open_to)} would let other machines use this proxy: give its clients tokens "
-            "(hunyuan_client_tokens_file, scripts/token), set proxyauth=user:password, or hunyuan_allow_open=true if "
-            "all may use it with their own keys"
+            f"(hunyuan_client_tokens_file, {command('token')}), set proxyauth=user:password, or "
+            "hunyuan_allow_open=true if all may use it with their own keys"
         )
 
 
@@ -52,7 +53,7 @@ def why_key_is_not_lent(open_to: Sequence[str], settings: ListenerSettings, *, p
         return None
     return (
         f"The API key is lent to nobody: this proxy is open to other machines ({', '.join(open_to)}) without a "
-        "password or token. Give its clients tokens (hunyuan_client_tokens_file, scripts/token) or set proxyauth."
+        f"password or token. Give its clients tokens (hunyuan_client_tokens_file, {command('token')}) or set proxyauth."
     )
 
 

@@ -57,7 +57,7 @@ class ChatStream:
         self.usage: JsonObject | None = None
         """The last usage seen."""
         self.first_error: object = None
-        """The first `error` that the endpoint sent inside the stream; it passes as it came."""
+        """The first `error` that the endpoint sent inside the stream. It passes unchanged."""
         self.unreadable = 0
         """How many events, of those that had to be read, were no JSON object; they pass as they came."""
         self.failure: Exception | None = None
@@ -267,7 +267,7 @@ class ChatStream:
         return self._head
 
     def _given_up(self, failure: Exception) -> bytes:
-        """Everything that was not sent yet, as it came."""
+        """Everything that was not sent yet, unchanged."""
         self.failure = failure
         held = b"".join(
             self._events(index, self._held.get(index, choice.held)) for index, choice in self._choices.items()

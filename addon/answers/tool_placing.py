@@ -69,7 +69,7 @@ class Call:
     """The endpoint gave the id."""
     name: str = ""
     first: JsonObject | None = None
-    """Its first frame as it came, until the client has it."""
+    """Its first frame, unchanged, until the client has it."""
     head: JsonObject | None = None
     """The same with what later frames added to it."""
     sent: bool = False

@@ -134,9 +134,9 @@ class Answers:
                     response.content = body
             mark(response, exchange)
         except (Abandoned, asyncio.CancelledError):
-            pass  # the process ends: the answer passes as it came
+            pass  # the process ends: the answer passes unchanged
         except Exception as error:
-            self._runtime.failed("An answer could not be repaired and passes as it came", error)
+            self._runtime.failed("An answer could not be repaired and passes unchanged", error)
         exchange.milliseconds += (time.perf_counter() - started) * 1000
 
     @staticmethod

@@ -1,6 +1,6 @@
 """A request's body on its way through: read, translated, repaired, written, dispatched.
 
-A flow is changed only when everything that can fail is done: a request leaves repaired, or byte for byte as it came.
+A flow is changed only when everything that can fail is done: a request leaves repaired, or byte for byte unchanged.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Bodies:
             body = exchange.chat
             if not upstream.is_house:
                 body = upstream.request(body, exchange.note_of(upstream.name))
-            sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), came.cost)
+            sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), came.cost // 4)
         if translated:
             request.path = api_path(request.path, exchange.base_url, upstream.path(dialect.house))
         if exchange.streamed:

@@ -16,6 +16,7 @@ from mitmproxy.proxy.layers.modes import Socks5AuthData
 
 from .. import profiles
 from ..access import callers
+from ..config.command_names import command
 from ..options import Settings
 from ..route import Routes
 from ..runtime import Runtime
@@ -32,8 +33,8 @@ logger = logging.getLogger("hunyuan_fix")
 
 _UNTRUSTED = (
     "TLS with a client for %s failed; most likely it doesn't trust the proxy's CA. For that client set "
-    "SSL_CERT_FILE (Python, curl, Rust) to %s and NODE_EXTRA_CA_CERTS (Node) to %s and start it anew; scripts/env "
-    "prints these variables%s."
+    "SSL_CERT_FILE (Python, curl, Rust) to %s and NODE_EXTRA_CA_CERTS (Node) to %s and start it anew; "
+    f"{command('env')} prints these variables%s."
 )
 """Values: host, path of the bundle (`SSL_CERT_FILE` replaces a client's roots, so it needs the public ones too), path
 of the CA alone, and `_NO_BUNDLE` or nothing."""

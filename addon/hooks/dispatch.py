@@ -80,7 +80,7 @@ class Dispatcher:
         detour.restore(flow)
         permit = self._permits.get(flow.id)
         if permit is not None and flow.response is not None:
-            # Now, not at the end of a long stream: a probe's answer decides for everybody who waits.
+            # Now, not at the end of a long stream: a probe's answer decides for all calls that wait.
             permit.tell(verdict(flow.response.status_code))
 
     def released(self, flow: http.HTTPFlow, exchange: Exchange | None) -> None:

@@ -1,4 +1,4 @@
-"""Shutdown: exchanges under way end in peace, new ones are sent elsewhere, and nobody waits for ever."""
+"""Graceful shutdown: finish active exchanges, refuse new ones with 503, stop after `hunyuan_drain_timeout`."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Finisher:
         if not exchange.client or response is None or response.status_code >= 400:
             return
         if exchange.answered and not exchange.tokens:
-            return  # nobody was asked; the joined answers of an embeddings request name what they have used
+            return  # no endpoint was called; the joined answers of an embeddings request have their usage
         sent, received = len(flow.request.raw_content or b""), len(response.raw_content or b"")
         tokens = exchange.tokens or estimated_tokens(sent, received, streamed=exchange.streamed)
         charging = self._limits.charge(exchange.client, tokens)

@@ -1,4 +1,4 @@
-"""mitmproxy's proxy modes: where they listen, who can reach them, and the move to loopback."""
+"""mitmproxy's proxy modes: where they listen, which machines reach them, and the move to loopback."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Redaction:
             self._look_later(flow)
         else:
             self._unsent.discard(flow)
-            _redact_all_but_answer(flow)  # who held the answer back may have edited it, which made a backup
+            _redact_all_but_answer(flow)  # a person may have held the answer back and edited it, which made a backup
             _redact_answer(flow)
 
 

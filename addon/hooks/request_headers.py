@@ -67,12 +67,12 @@ class RequestHeaders:
             respond(flow, exchange, proxy_errors.PROXY_FAILED_AT_HEADERS().response())
 
     async def _handle(self, flow: http.HTTPFlow) -> None:
-        who = self._caller(flow)
+        caller = self._caller(flow)
         route = self._route(flow)
         preflight = route is not None and cors.is_preflight(flow.request.method, flow.request.headers)
         if flow.response is not None:
             challenge = flow.response.headers.get("www-authenticate", "")
-            if not callers.overrules(who, flow.response.status_code, challenge, preflight=preflight):
+            if not callers.overrules(caller, flow.response.status_code, challenge, preflight=preflight):
                 return
             flow.response = None
             callers.drop_password(flow.request)
@@ -80,15 +80,15 @@ class RequestHeaders:
         asked = flow.request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
         mode = asked if asked in MODES else self._settings.mode
         if route is not None and preflight:
-            self._pass_preflight(flow, route, self._begun(flow, route, mode), who)
+            self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
-        admitted = await self._admitted(flow, who, route)
+        admitted = await self._admitted(flow, caller, route)
         if isinstance(admitted, Response):
-            self._refuse(flow, self._begun(flow, route, mode), who, admitted)
-        elif route is not None and isinstance(who, Caller):
+            self._refuse(flow, self._begun(flow, route, mode), caller, admitted)
+        elif route is not None and isinstance(caller, Caller):
             exchange = self._begun(flow, route, mode)
-            exchange.client, exchange.limits = who.client or "", admitted
-            self._direct(flow, route, exchange, who)
+            exchange.client, exchange.limits = caller.client or "", admitted
+            self._direct(flow, route, exchange, caller)
         elif self._sees(flow):
             exchanges.begin(flow, None)
         else:
@@ -118,22 +118,22 @@ class RequestHeaders:
         return route
 
     async def _admitted(
-        self, flow: http.HTTPFlow, who: Caller | Response, route: Route | None
+        self, flow: http.HTTPFlow, caller: Caller | Response, route: Route | None
     ) -> Response | dict[str, str]:
         """The refusal of the request, or the rate limit headers for its answer."""
         if self._process.draining.begun:
             return proxy_errors.SHUTTING_DOWN().response()
         if LOOP_GUARD in flow.request.headers:
             return proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response()
-        if isinstance(who, Response):
-            return who
+        if isinstance(caller, Response):
+            return caller
         client = flow.client_conn
-        if who.known:
+        if caller.known:
             self._runtime.unauthenticated.remove(client)
-        refusal = callers.refused(who, known_host=route is not None, requires_token=self._must_authenticate(flow))
-        if refusal is not None or who.client is None:
+        refusal = callers.refused(caller, known_host=route is not None, requires_token=self._must_authenticate(flow))
+        if refusal is not None or caller.client is None:
             return refusal or {}
-        return await self._runtime.limits.admit(who.client)
+        return await self._runtime.limits.admit(caller.client)
 
     def _pass_body(self, request: http.Request) -> None:
         """Stream the body of `request` unchanged, except that client tokens in it are replaced."""
@@ -141,25 +141,25 @@ class RequestHeaders:
         request.stream = RedactedStream(search) if search else True
 
     @staticmethod
-    def _refuse(flow: http.HTTPFlow, exchange: Exchange, who: Caller | Response, refusal: Response) -> None:
-        exchange.client = (who.client or "") if isinstance(who, Caller) else ""
+    def _refuse(flow: http.HTTPFlow, exchange: Exchange, caller: Caller | Response, refusal: Response) -> None:
+        exchange.client = (caller.client or "") if isinstance(caller, Caller) else ""
         # Never together with request.stream: docs/facts/mitmproxy.md#streamed-request.
         respond(flow, exchange, refusal)
 
-    def _pass_preflight(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, who: Caller | Response) -> None:
+    def _pass_preflight(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller | Response) -> None:
         """Forward a browser's preflight without a key and without counting it against any limit.
 
         A page can't read a refused preflight. Where requests of unknown clients are refused, the preflight is answered
         here, so that the page can read the refusal of its real request.
         """
-        known = isinstance(who, Caller) and who.known
+        known = isinstance(caller, Caller) and caller.known
         _readdress(flow.request, route, exchange)
         if _leads_back(flow.request) or (self._must_authenticate(flow) and not known):
             answer_preflight(flow, exchange)
         else:
             self._pass_body(flow.request)
 
-    def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, who: Caller) -> None:
+    def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller) -> None:
         """Send the request along its route, with the lent key if it gets one."""
         request = flow.request
         _readdress(request, route, exchange)
@@ -172,16 +172,16 @@ class RequestHeaders:
         if _leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
             return
-        key = self._lent(flow, route, who)
+        key = self._lent(flow, route, caller)
         if isinstance(key, str):
             request.headers["Authorization"] = key
-        elif who.client is not None and not keys.has_key(request.headers):
+        elif caller.client is not None and not keys.has_key(request.headers):
             respond(flow, exchange, callers.no_key(key.value))
             return
         if not exchange.dialect:
             self._pass_body(request)
 
-    def _lent(self, flow: http.HTTPFlow, route: Route, who: Caller) -> str | Withheld:
+    def _lent(self, flow: http.HTTPFlow, route: Route, caller: Caller) -> str | Withheld:
         if not (route.dialect or route.lists_models):
             return Withheld.PATH
         request = flow.request
@@ -194,7 +194,7 @@ class RequestHeaders:
         lent = keys.lend(
             key,
             request.headers,
-            who,
+            caller,
             to,
             addressed=lambda: (
                 not _reverse(flow)

@@ -27,6 +27,8 @@ _CARRIERS = ("image_url", "url", "image", "source", "resource", "file", "inline_
 """Fields of a part that hold its image, or an object that does."""
 _DATA = ("data", "blob", "file_data", "fileData", "base64", "bytes")
 _MIME = ("media_type", "mimeType", "mediaType", "mime_type")
+_SHORT = 4096
+"""Characters of a text that takes less time to copy than a search of its own takes to begin."""
 _DEPTH = 16
 """How deep a part is searched as an object; deeper parts are searched as JSON text."""
 
@@ -95,11 +97,14 @@ class Image:
 
 def suspected(body: JsonObject) -> bool:
     """Whether any message of `body` may hold an image: a look at each part, a few searches in each text."""
+    short: list[str] = []
     for message in _messages(body):
         content = message.get("content")
-        if content is not None and _suspicious(content):
+        if isinstance(content, str) and len(content) < _SHORT:
+            short.append(content)
+        elif content is not None and _suspicious(content):
             return True
-    return False
+    return in_text.suspected("\n".join(short))
 
 
 def find(body: JsonObject) -> list[Image]:

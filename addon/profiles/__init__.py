@@ -117,7 +117,7 @@ class Profile:
     errors: tuple[ErrorRule, ...]
     models: Mapping[str, Model]
     shut_down: str | None = None
-    """The day from which on its hosts answer nobody."""
+    """The day since which its hosts answer no request."""
     dialect: str = "openai"
     """What the upstream speaks: a name in `dialects.UPSTREAM_DIALECTS`."""
     moved_to: str | None = None
@@ -146,7 +146,7 @@ def host_profiles() -> dict[str, str]:
 
 
 def shut_down(host: str) -> Profile | None:
-    """The profile of `host` if that host is one that answers nobody any more."""
+    """The profile of `host` if that host answers no request any more."""
     profile = load(name) if (name := host_profiles().get(host.lower())) else None
     return profile if profile and profile.shut_down else None
 

@@ -37,7 +37,7 @@ def as_object(given: object) -> str:
     if given is None:
         return _NONE
     text = given if isinstance(given, str) else json_body.serialise(given).decode()
-    if _is_object(text):
+    if is_object(text):
         return text
     text = _whole_characters(text)
     inner: object = text
@@ -59,7 +59,8 @@ class _NotJson:
     """What was read of a text that is no JSON."""
 
 
-def _is_object(text: str) -> bool:
+def is_object(text: str) -> bool:
+    """Whether `text` is the JSON text of an object."""
     return isinstance(_read(text), dict)
 
 

@@ -25,7 +25,7 @@ def calls(body: JsonObject, context: RuleContext) -> Changes:
         if "tool_calls" not in message:
             continue
         if message["role"] == "assistant":
-            _shape(message, index, changes)
+            _shape(message, index, changes, context)
         else:
             _keep_as_text(message, message.pop("tool_calls"), context)
             changes.note("calls", index, f"tool calls of a {message['role']} message become text", "/tool_calls")
@@ -52,7 +52,7 @@ RULE = Rule(
 )
 
 
-def _shape(message: JsonObject, index: int, changes: Changes) -> None:
+def _shape(message: JsonObject, index: int, changes: Changes, context: RuleContext) -> None:
     given = message["tool_calls"]
     if isinstance(given, dict):
         given = [given]
@@ -63,6 +63,9 @@ def _shape(message: JsonObject, index: int, changes: Changes) -> None:
     shaped: list[JsonObject] = []
     texts: list[str] = []
     for position, call in enumerate(given):
+        if _is_shaped(call):
+            shaped.append(call)
+            continue
         function_call = _function_call(call)
         if function_call is None:
             texts.append(_plain_text(call))
@@ -74,11 +77,28 @@ def _shape(message: JsonObject, index: int, changes: Changes) -> None:
             shaped.append(function_call)
             changes.note("calls", index, "the tool call is brought into shape", f"/tool_calls/{position}")
     if texts:
+        context.may_hold_images = True
         message["content"] = content.join(message.get("content"), *texts)
     if shaped:
         message["tool_calls"] = shaped
     else:
         del message["tool_calls"]
+
+
+def _is_shaped(call: object) -> bool:
+    """Whether `call` is as most are: with an id, a function's name and arguments, each in shape, and no other field."""
+    if not isinstance(call, dict) or len(call) != 3 or call.get("type") != "function":
+        return False
+    function = call.get("function")
+    return (
+        isinstance(call.get("id"), str)
+        and isinstance(function, dict)
+        and len(function) == 2
+        and isinstance(function.get("name"), str)
+        and bool(function["name"])
+        and isinstance(function.get("arguments"), str)
+        and arguments.is_object(function["arguments"])
+    )
 
 
 def _function_call(call: object) -> JsonObject | None:
@@ -118,16 +138,16 @@ def _keep_as_text(message: JsonObject, given: Any, context: RuleContext) -> None
     for call in given if isinstance(given, list) else [given]:
         shaped = _function_call(call)
         if shaped is not None:
-            lines.append(call_as_text(shaped, context))
+            lines.append(call_as_text(shaped, marks.quoted_turns(shaped["function"]["arguments"]), context))
         elif call is not None:
             lines.append(_plain_text(call))
     if lines:
+        context.may_hold_images = True
         message["content"] = content.join(message.get("content"), *lines)
 
 
-def call_as_text(call: JsonObject, context: RuleContext) -> str:
-    """A shaped tool call as one line of text that keeps its id, name and arguments."""
-    function = call["function"]
+def call_as_text(call: JsonObject, arguments: str, context: RuleContext) -> str:
+    """A shaped tool call as one line of text that keeps its id, name and `arguments`, which are quoted already."""
     return context.texts.folded_call.format(
-        name=function["name"], id=marks.inline(call.get("id", "")), arguments=marks.quoted_turns(function["arguments"])
+        name=call["function"]["name"], id=marks.inline(call.get("id", "")), arguments=arguments
     )

@@ -71,9 +71,10 @@ def pieces(content: object) -> list[Any]:
 
 def assemble(items: Iterable[Any]) -> str | list[Any]:
     """Pieces as content: one string, joined by blank lines; a list only where a piece isn't text."""
-    runs = list(_joined(items))
-    if all(isinstance(run, str) for run in runs):
+    runs = list(items)
+    if all(isinstance(run, str) for run in runs):  # as most are
         return BLANK_LINE.join(runs)
+    runs = list(_joined(runs))
     return [text_part(run) if isinstance(run, str) else run for run in runs]
 
 

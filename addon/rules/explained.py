@@ -35,7 +35,7 @@ PATHS = {
 BYTES = {
     "coding": Explanation(
         "A packed body leaves plain: `Content-Encoding` gzip, deflate, br, zstd, up to four on top of each other, gzip "
-        "and zstd that nobody named; plain JSON in a coding's name is taken as it is.",
+        "and zstd without a name; plain JSON in a coding's name is taken as it is.",
         "The endpoint's documents name no content coding; RFC 9110 section 8.4 lets a server refuse one (415).",
         "wire/content_coding.py",
     ),

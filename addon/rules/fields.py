@@ -24,8 +24,10 @@ def fields(body: JsonObject, context: RuleContext) -> Changes:
             if name == "refusal" and isinstance(value, str) and not content.is_blank_text(value):
                 message["content"] = content.join(message.get("content"), value)
                 why = "refusal becomes content"
+                context.may_hold_images = True
             elif name == "name" and isinstance(value, str) and value and message["role"] != "tool":
                 why = prefix_with_speaker(message, value) or why
+                context.may_hold_images = True
             changes.note("fields", index, why, f"/{escape(name)}")
     return changes
 

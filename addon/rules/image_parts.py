@@ -17,6 +17,7 @@ from ..images.data import BadImage, sendable_url
 from ..images.in_body import Image, Place
 from . import content
 from .base import Rule, RuleContext
+from .survey import Survey
 
 _IMAGE_URL = re.compile(r"https?://|data:image/[\w.+-]+;base64,[A-Za-z0-9+/=]", re.IGNORECASE)
 _MAX_BYTES = 1 << 30
@@ -28,8 +29,6 @@ _ODD = frozenset("-_%\\ \n\r\t")
 def image_parts(body: JsonObject, context: RuleContext) -> Changes:
     """Images in whatever shape become `image_url` parts, or notes where the model can't see."""
     changes = Changes()
-    if not in_body.suspected(body):
-        return changes
     spread: dict[int, list[list[Any]]] = {}
     for place, group in groupby(in_body.find(body), key=lambda image: image.place):
         found = list(group)
@@ -48,6 +47,10 @@ def image_parts(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def _needed(_: Survey, context: RuleContext) -> bool:
+    return context.may_hold_images
+
+
 RULE = Rule(
     name="image-parts",
     repairs=(
@@ -63,6 +66,7 @@ RULE = Rule(
         "roles",
         "fields",
     ),
+    needed=_needed,
 )
 
 

@@ -62,31 +62,32 @@ def _fold_end(turns: list[JsonObject], limit: int) -> int:
 
 def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
     texts = context.texts
-    before, after = around(texts.folded, count=len(turns))
+    # 1. What the turns say. Lines are quoted only where any of them needs it: one look at all is cheaper.
+    said = [content.pieces(message.get("content")) for message in turns]
+    calls = [message.get("tool_calls", ()) for message in turns]
+    arguments = [call["function"]["arguments"] for of_message in calls for call in of_message]
+    if marks.any_turn([*(piece for pieces in said for piece in pieces if isinstance(piece, str)), *arguments]):
+        said = [[marks.quoted_turns(piece) if isinstance(piece, str) else piece for piece in pieces] for pieces in said]
+        arguments = list(map(marks.quoted_turns, arguments))
+    # 2. Each led by its speaker.
+    quoted = iter(arguments)
     before_result, after_result = cut(texts.folded_tool)
-    pieces: list[Any] = [before.rstrip("\n")]
-    for message in turns:
+    before, after = around(texts.folded, count=len(turns))
+    folded: list[Any] = [before.rstrip("\n")]
+    for message, pieces, of_message in zip(turns, said, calls, strict=True):
         role = message["role"]
-        said = content.pieces(message.get("content"))
-        for position, piece in enumerate(said):
-            if isinstance(piece, str):
-                said[position] = marks.quoted_turns(piece)
+        lead = texts.folded_user if role == "user" else texts.folded_assistant
         if role == "tool":
             call_id = marks.inline(message["tool_call_id"])
-            speaker = before_result.format(id=call_id)
+            lead = before_result.format(id=call_id)
             if after_result:
-                said.append(after_result.format(id=call_id))
+                pieces.append(after_result.format(id=call_id))
+        if pieces and isinstance(pieces[0], str):
+            pieces[0] = lead + pieces[0]
         else:
-            speaker = texts.folded_user if role == "user" else texts.folded_assistant
-        pieces += _after(speaker, said)
-        if "tool_calls" in message:
-            pieces += [call_as_text(call, context) for call in message["tool_calls"]]
-    pieces.append(after.lstrip("\n"))
-    return {"role": "user", "content": content.assemble(pieces)}
-
-
-def _after(lead: str, pieces: list[Any]) -> list[Any]:
-    """`pieces` with `lead` directly before them."""
-    if pieces and isinstance(pieces[0], str):
-        return [lead + pieces[0], *pieces[1:]]
-    return [lead.rstrip(), *pieces]
+            folded.append(lead.rstrip())
+        folded += pieces
+        for call in of_message:
+            folded.append(call_as_text(call, next(quoted), context))
+    folded.append(after.lstrip("\n"))
+    return {"role": "user", "content": content.assemble(folded)}

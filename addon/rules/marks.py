@@ -17,6 +17,7 @@ from ..texts.marks import defused, defused_json, is_tracked, settled, without_si
 from . import content
 from .base import Rule, RuleContext
 
+_CONTAINERS = (dict, list)
 _WHY = "what reads like a mark of the proxy's own gets other brackets"
 
 
@@ -27,7 +28,10 @@ def marks(body: JsonObject, context: RuleContext) -> Changes:
     `tools` descriptions alone are defused: all else there is for the model to give back as it is.
     """
     messages = body["messages"]
-    if not any(is_tracked(text) for message in messages for text in _texts(message.get("content"))):
+    contents = [message.get("content") for message in messages]
+    if not any(
+        is_tracked(given) if isinstance(given, str) else any(map(is_tracked, _texts(given))) for given in contents
+    ):
         return Changes()
     changes = Changes()
     for index, message in enumerate(messages):
@@ -61,8 +65,9 @@ def _defuse_message(message: JsonObject) -> Iterator[str]:
     """The fields of `message` in which something read like a mark, and does no more."""
     given = message.get("content")
     if isinstance(given, str):
-        [message["content"]] = settled([given])
-        if message["content"] != without_signs(given):
+        own = is_tracked(given)
+        message["content"] = settled([given])[0] if own else defused(given)
+        if message["content"] != (without_signs(given) if own else given):
             yield "content"
     elif isinstance(given, list) and _settle_parts(given):
         yield "content"
@@ -99,15 +104,15 @@ def _settle_parts(parts: list[Any]) -> bool:
 
 def _defuse_descriptions(tools: object) -> bool:
     changed = False
-    waiting = [tools]
+    waiting: list[Any] = [tools] if isinstance(tools, _CONTAINERS) else []
     while waiting:
         value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            waiting += value.values()
+        inside = value
+        if isinstance(value, dict):
             described = value.get("description")
             if isinstance(described, str) and (safe := defused(described)) != described:
                 value["description"] = safe
                 changed = True
+            inside = value.values()
+        waiting += [inner for inner in inside if isinstance(inner, _CONTAINERS)]
     return changed

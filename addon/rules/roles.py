@@ -51,6 +51,8 @@ def roles(body: JsonObject, context: RuleContext) -> Changes:
     """Give every message one of the four roles; what isn't a message at all becomes user text."""
     changes = Changes()
     messages = _objects(body["messages"], changes)
+    if changes:
+        context.may_hold_images = True
     calls = _FunctionCalls()
     for index, message in enumerate(messages):
         written = message.get("role")

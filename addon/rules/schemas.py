@@ -42,6 +42,7 @@ _SCHEMAS = frozenset(
     ]
 )
 """Keywords whose value is a schema or a list of schemas. What other keywords hold (`enum`, `default`) is data."""
+_FIXED = _SCHEMAS | {*_SCHEMAS_BY_NAME, "required"}
 _STAY_AT_THE_ROOT = ("$schema", "$id", "$defs", "definitions")
 """What references inside a schema resolve by."""
 
@@ -164,7 +165,7 @@ def _fix_keywords_everywhere(root: JsonObject) -> str:
         schema = waiting.pop()
         if isinstance(schema, list):
             waiting.extend(schema)
-        elif isinstance(schema, dict):
+        elif isinstance(schema, dict) and not _FIXED.isdisjoint(schema):  # most hold no schema and need no look
             fixed |= _fix_keywords(schema)
             for key, value in schema.items():
                 if key in _SCHEMAS:

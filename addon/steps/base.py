@@ -55,7 +55,7 @@ class Outcome:
 class Step:
     """One thing done to every exchange. Nothing is compulsory: a step overrides what it needs.
 
-    Made anew for each set of options. What a step raises in `request` lets the request go on as it came, or refuses it
+    Made anew for each set of options. What a step raises in `request` lets the request leave unchanged, or refuses it
     where `exchange.fails_closed`; elsewhere it is logged and the answer passes.
     """
 

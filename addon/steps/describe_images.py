@@ -6,11 +6,15 @@ from .. import profiles, texts
 from ..cascade import Cascade, CascadeSettings
 from ..config.option import part
 from ..exchange import Exchange, Response
+from ..images import in_body
 from ..options import Settings
 from ..texts.marks import tracked
 from ..vision.vision_call import DryRunVision
 from .base import Services, Step
 from .target import target_of
+
+_BYTES_PASSED = 4
+"""Bytes of text that are searched in the time that the work on one takes."""
 
 
 class DescribeImages(Step):
@@ -27,7 +31,10 @@ class DescribeImages(Step):
         """Put descriptions in the images' places. From the first image on, the original body must not go on."""
         running = self._dry_run if exchange.mode == "observe" else self.services.cascade
         profile = profiles.load(exchange.profile)
-        wanted = await self.services.workers.run(lambda _: running.wanted(exchange.chat, profile), exchange.cost)
+        exchange.may_hold_images = await self.services.workers.run(
+            lambda _: in_body.suspected(exchange.chat), exchange.size // _BYTES_PASSED
+        )
+        wanted = exchange.may_hold_images and running.wanted(exchange.chat, profile)
         found = await running.find(exchange.chat, exchange.size) if wanted else []
         if not found:
             return None

@@ -13,6 +13,9 @@ from .rules import context_of
 
 logger = logging.getLogger("hunyuan_fix")
 
+_COST_COUNTED = 4
+"""What is counted for the work of repairing one."""
+
 
 class Overlong(Step):
     """The endpoint cuts what is too long from the front without an error."""
@@ -25,7 +28,7 @@ class Overlong(Step):
         # Descriptions of images make a body longer than it came.
         size = None if exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT else exchange.size
         found = await self.services.workers.run(
-            lambda _: overlong.overlong(exchange.chat, context, size), exchange.cost
+            lambda _: overlong.overlong(exchange.chat, context, size), exchange.cost // _COST_COUNTED
         )
         if found is None:
             return None

@@ -21,6 +21,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
     known = exchange.demands
     if isinstance(known, RuleContext):
         known.model = profile.model(exchange.chat.get("model"))  # a step may have changed it
+        known.may_hold_images = exchange.may_hold_images
         return known
     context = exchange.demands = RuleContext(
         profile=profile,
@@ -32,6 +33,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         rerouted=exchange.successors,
         successors=dict(settings.successors),
         plan=exchange.plan,
+        may_hold_images=exchange.may_hold_images,
     )
     return context
 

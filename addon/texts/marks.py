@@ -3,8 +3,8 @@
 Text from outside (a person, a tool, an image) may hold what reads like a mark, and would then end an image's
 description or speak as the system. So:
 
-1. `tracked` texts carry an invisible sign around each part of a mark. It is random for each process: nobody outside
-   can write it.
+1. `tracked` texts carry an invisible sign around each part of a mark. It is random for each process, so
+   no text from outside holds it.
 2. `settled` takes the signs out of texts that are ready to leave. What stood between two signs is the addon's; what
    reads like a mark elsewhere gets the brackets 〔 〕, which no mark has.
 
@@ -77,7 +77,7 @@ def tracked(texts: Texts) -> Texts:
 
 def is_tracked(text: str) -> bool:
     """Whether `text` holds a mark from `tracked` texts."""
-    return _OWN in text
+    return _OWN[0] in text and _OWN in text  # one character is found several times as fast
 
 
 def settled(texts: Sequence[str]) -> list[str]:
@@ -125,13 +125,17 @@ def inline(value: str) -> str:
 
 def quoted_turns(text: str) -> str:
     """`text` whose lines can't be taken for the beginning of another turn of a folded conversation."""
-    patterns = _patterns()
-    lines = text.splitlines(keepends=True)
-    if not any(map(patterns.speaking_line.match, lines)):
-        return text  # as most
-    return "".join(
-        QUOTE + line if patterns.speaking_line.match(line) and patterns.begins_turn(line) else line for line in lines
-    )
+    pieces: list[str] = []
+    done = 0
+    for start in _turns(text):
+        pieces += (text[done:start], QUOTE)
+        done = start
+    return "".join([*pieces, text[done:]]) if pieces else text
+
+
+def any_turn(texts: Iterable[str]) -> bool:
+    """Whether `quoted_turns` would change any of `texts`. One search over all is cheaper than one over each."""
+    return next(_turns("\n".join(texts)), None) is not None
 
 
 def unquotable(question: str) -> str:
@@ -151,18 +155,36 @@ def _signed(mark: re.Match[str]) -> str:
     return "".join(piece if number % 2 else f"{_OWN}{piece}{_OWN}" for number, piece in enumerate(pieces))
 
 
+def _turns(text: str) -> Iterator[int]:
+    """Where the lines of `text` begin that read like the beginning of a turn."""
+    patterns = _patterns()
+    looked = "\n" + text  # with one kind of line ends, for which a search is fast; as long as before
+    for end in _LINE_ENDS[1:]:
+        if end in looked:
+            looked = looked.replace(end, "\n")
+    for found in patterns.line.finditer(looked):
+        if patterns.begins_turn(found[0]):
+            yield found.start()
+
+
 def _with_brackets(text: str, mark: re.Pattern[str], brackets: dict[int, str]) -> str:
     # As most texts: no bracket opens. The search for one letter is many times faster than the pattern's.
     if "[" not in text and (text.isascii() or not any(bracket in text for bracket in _OPENING)):
         return text
     patterns = _patterns()
-
-    def replaced(found: re.Match[str]) -> str:
-        if not mark.match(found[2].translate(patterns.plain)):
-            return found[0]
-        return found[1].translate(brackets) + found[2] + found[3].translate(brackets)
-
-    return patterns.bracketed.sub(replaced, text)
+    looked = text  # with one kind of opening brackets, for which a search is fast; as long as before
+    for bracket in _OPENING[1:]:
+        if bracket in looked:
+            looked = looked.replace(bracket, _OPENING[0])
+    pieces: list[str] = []
+    done = 0
+    for found in patterns.bracketed.finditer(looked):
+        if mark.match(found[1].translate(patterns.plain)):
+            start, last = found.start(), found.end(1)
+            pieces += (text[done:start], text[start].translate(brackets), text[start + 1 : last])
+            pieces.append(text[last : found.end()].translate(brackets))
+            done = found.end()
+    return "".join([*pieces, text[done:]]) if pieces else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +194,13 @@ class _Patterns:
     plain: dict[int, str | None]
     """For `str.translate`: a text in one case and width, without white space and what can't be seen."""
     bracketed: re.Pattern[str]
-    """An opening bracket, what follows it as far as the next bracket, a closing bracket if that is the next."""
+    """`[`, the first letters of a mark, what follows as far as the next bracket, a closing bracket if that is next."""
     mark: re.Pattern[str]
     """Beginnings of marks, without their bracket, in plain text: as much as tells a mark from other text."""
     first_words: re.Pattern[str]
     """The same, as far as the first hole."""
-    speaking_line: re.Pattern[str]
-    """The beginning of a line that may be the beginning of a turn: its first three letters."""
+    line: re.Pattern[str]
+    """A line break and the line after it, if that begins with the first letters of a turn."""
     speaker: re.Pattern[str]
     """Beginnings of turns in plain text."""
     longest_speaker: int
@@ -199,21 +221,21 @@ def _patterns() -> _Patterns:
     invisible = list(_invisible())
     plain = _plain(invisible)
     marks = [_beginning(mark[1:-1], plain) for mark in data["marks"]]
-    speakers = [re.escape(_HOLE.split(speaker)[0].translate(plain)) for speaker in data["speakers"]]
+    first_words = [_HOLE.split(mark[1:-1])[0].translate(plain) for mark in data["marks"]]
+    speakers = [_HOLE.split(speaker)[0].translate(plain) for speaker in data["speakers"]]
     unseen = _class(invisible)
     unseen_in_line = _class(character for character in invisible if character not in _LINE_ENDS)
     brackets = re.escape(_OPENING + _CLOSING + "〔〕")
+    between = f"(?:[^\\w{{}}]|[{_FILLERS}])*+"  # more than what can't be seen, in a class that is small
     return _Patterns(
         plain=plain,
         bracketed=re.compile(
-            f"([{re.escape(_OPENING)}])({unseen}*+{_initials(marks)}[^{brackets}]*+)([{re.escape(_CLOSING)}]?)"
+            rf"\[({unseen}*+{_spelt(first_words, between.format(brackets))}[^{brackets}]*+)[{re.escape(_CLOSING)}]?"
         ),
         mark=re.compile("|".join(marks), re.DOTALL),
-        first_words=re.compile(
-            "|".join(re.escape(_HOLE.split(mark[1:-1])[0].translate(plain)) for mark in data["marks"])
-        ),
-        speaking_line=re.compile("|".join(_first_letters(speaker, unseen_in_line) for speaker in speakers)),
-        speaker=re.compile("|".join(speakers)),
+        first_words=re.compile("|".join(map(re.escape, first_words))),
+        line=re.compile(rf"\n{unseen_in_line}*+{_spelt(speakers, between.format(r'\n'))}[^\n]*+"),
+        speaker=re.compile("|".join(map(re.escape, speakers))),
         longest_speaker=max(map(len, speakers)),
         line_end=re.compile(f"[{_LINE_ENDS}]+"),
         quotes=re.compile(f"[<＜](?:{unseen}*+[<＜]){{2,}}|[>＞](?:{unseen}*+[>＞]){{2,}}"),
@@ -244,16 +266,23 @@ def _plain(invisible: Iterable[str]) -> dict[int, str | None]:
     return table
 
 
-def _initials(patterns: Iterable[str]) -> str:
-    """A class of the first characters of `patterns`, in both cases and widths."""
-    first = {pattern[0] for pattern in patterns}
-    cases = first | {character.upper() for character in first}
-    return _class(cases | {chr(ord(character) + 0xFEE0) for character in cases if character.isascii()})
+def _spelt(words: Iterable[str], between: str) -> str:
+    """A pattern for one of `words`, as far as its letters go, in any case and width, with `between` between them."""
+    by_first: dict[str, list[str]] = {}
+    for word in sorted(set(words)):
+        if not word[:1].isalnum():
+            return ""  # the word ends here: it stands for every longer one
+        by_first.setdefault(word[0], []).append(word[1:])
+    letters = [f"{_cases(first)}{between}{_spelt(rest, between)}" for first, rest in by_first.items()]
+    if len(letters) == 1:
+        return letters[0]
+    return f"(?={_cases(*by_first)})(?:{'|'.join(letters)})"  # one look where none of them follows
 
 
-def _first_letters(speaker: str, unseen: str) -> str:
-    """A pattern for the first three letters of `speaker`, with `unseen` characters before each."""
-    return "".join(f"{unseen}*+{_initials([letter])}" for letter in re.findall(r"\\?(.)", speaker)[:3])
+def _cases(*characters: str) -> str:
+    """A class of what is one of `characters` in plain text."""
+    cases = {case for character in characters for case in (character, character.upper())}
+    return _class(cases | {chr(ord(case) + 0xFEE0) for case in cases if case.isascii()})
 
 
 def _class(characters: Iterable[str]) -> str:
@@ -265,4 +294,8 @@ def _class(characters: Iterable[str]) -> str:
             ranges[-1][1] = code
         else:
             ranges.append([code, code])
-    return "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges) + "]"
+    return (
+        "["
+        + "".join(f"\\U{first:08x}-\\U{last:08x}" if first < last else f"\\U{first:08x}" for first, last in ranges)
+        + "]"
+    )

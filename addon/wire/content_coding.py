@@ -219,18 +219,25 @@ class _Brotli:
 
 
 class _Zstd:
+    """zstd. The data may have several frames."""
+
     def __init__(self) -> None:
         # The window bounds the memory that a frame's header can ask for: 8 MiB is what RFC 9659 allows on the web.
-        unpacker = zstandard.ZstdDecompressor(max_window_size=8 << 20)
-        self._unpacker = unpacker.decompressobj(read_across_frames=True)
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=8 << 20)
+        self._frame = self._decompressor.decompressobj()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        return (
-            self._unpacker.decompress(data[start : start + _ZSTD_STEP]) for start in range(0, len(data), _ZSTD_STEP)
-        )
+        for start in range(0, len(data), _ZSTD_STEP):
+            piece = data[start : start + _ZSTD_STEP]
+            while piece:
+                if self._frame.eof:
+                    self._frame = self._decompressor.decompressobj()
+                yield self._frame.decompress(piece)
+                piece = self._frame.unused_data if self._frame.eof else b""
 
     def finish(self) -> None:
-        pass  # zstandard doesn't say whether a frame is complete; the JSON reader finds out
+        if not self._frame.eof:
+            raise zstandard.ZstdError("the data ends early")
 
 
 _UNPACKERS: dict[str, Callable[[], _Layer]] = {

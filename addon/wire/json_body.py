@@ -1,6 +1,6 @@
 """JSON in and out: fast where orjson can, by the standard library where orjson would lose or refuse something.
 
-No Python loop walks over values: calls that run in C count in the bytes what a text may cost.
+What a text may cost is known from its bytes, by calls that run in C; only few values in a long text are counted.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import orjson
 
@@ -32,13 +32,21 @@ _STEP = 1 << 20
 """Bytes looked at in one call: between two calls other threads run."""
 
 _COUNTED = b"[{,:"
+_SIGNS = bytes.maketrans(b"123456789[{:", b"000000000,,,")
+"""For `bytes.translate`: every digit is 0, and all that `structure` counts is a comma."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_UNREAD: Final = object()
+_AT_ONCE = 3 * MAX_VALUES
+"""Bytes that are read before their values are counted: with a value every third byte, they take twice what `MAX_VALUES`
+take."""
+_LONG_TEXT = 16 * 1024
+_BYTES_A_VALUE = 128
+"""From so many bytes, and so many for each value on, counting values takes less time than looking over the bytes."""
+_LARGE = 2.0**63
+"""From here on a float may be an integer that orjson couldn't keep."""
 _LONG_INTEGER = b"0" * 19
 """From 19 digits on (2**63 has 19) orjson may read an integer as a float."""
 
-_SPARSE = 6
-_SPARSE_DIGITS = b"0" * (len(_LONG_INTEGER) // _SPARSE)
 
 _LEADING = rb"\\u[dD][89abAB][0-9a-fA-F]{2}|\xed[\xa0-\xaf][\x80-\xbf]"
 _TRAILING = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}|\xed[\xb0-\xbf][\x80-\xbf]"
@@ -63,10 +71,20 @@ class Read:
     value: Any
     data: bytes
     fixes: tuple[str, ...] = ()
+    structure: int = field(default=0, compare=False)
+    """At least the number of its values: twice that, or its brackets that open, commas and colons, those in its strings
+    too."""
 
 
 def parse(data: bytes) -> Any:
     """The value of one JSON text in UTF-8; raises as `read`."""
+    if len(data) <= MAX_VALUES:  # so it can't hold more values
+        try:
+            value = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return read(data).value
+        if _LONG_INTEGER not in data.translate(_SIGNS):
+            return value
     return read(data).value
 
 
@@ -91,10 +109,26 @@ def read(data: bytes) -> Read:
     if data.startswith(BOM):
         data = data[len(BOM) :]
         fixes.append("the byte order mark went")
-    if len(data) > MAX_VALUES and structure(data) > MAX_VALUES:
+    # 1. No more values than may be read at once.
+    glance = _glance(data) if len(data) > _AT_ONCE else None
+    if glance and glance[0] > MAX_VALUES:
+        _check_values(data)
+    # 2. Few values in a long text, as in most bodies: looking at them takes less time than looking over the bytes.
+    parsed: Any = _UNREAD
+    try:
+        parsed = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass  # its error holds the whole text
+    else:
+        values = _counted(parsed, len(data) // _BYTES_A_VALUE) if len(data) >= _LONG_TEXT else None
+        if values is not None:
+            return Read(parsed, data, tuple(fixes), 2 * values)
+    # 3. Anything else.
+    structure, has_long_number = glance or _glance(data)
+    if not glance and structure > MAX_VALUES:
         _check_values(data)
     try:
-        return Read(_value(data), data, tuple(fixes))
+        return Read(_value(data, has_long_number, parsed), data, tuple(fixes), structure)
     except TooManyValues:
         raise
     except InvalidJson:
@@ -102,13 +136,7 @@ def read(data: bytes) -> Read:
         if whole == data:
             raise
     fixes.append("halves of characters, or bytes that are no UTF-8, became U+FFFD or the character that was meant")
-    return Read(_value(whole), whole, tuple(fixes))
-
-
-def structure(data: bytes) -> int:
-    """Brackets that open, commas and colons in `data`, those in its strings too: at least the number of its values."""
-    pieces = (data[start : start + _STEP] for start in range(0, len(data), _STEP))
-    return sum(len(piece) - len(piece.translate(None, _COUNTED)) for piece in pieces)
+    return Read(_value(whole, has_long_number), whole, tuple(fixes), structure)
 
 
 def serialise(value: object) -> bytes:
@@ -133,15 +161,45 @@ def _dump(value: object, *, ascii_only: bool) -> str:
     return json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":"))
 
 
-def _value(data: bytes) -> Any:
+def _glance(data: bytes) -> tuple[int, bool]:
+    """`Read.structure`, and whether so many digits stand together that they may be an integer past 64 bits."""
+    structure, has_long_number = 0, False
+    for start in range(0, len(data), _STEP):
+        piece = data[max(0, start - len(_LONG_INTEGER)) : start + _STEP].translate(_SIGNS)
+        structure += piece.count(b",")
+        has_long_number = has_long_number or _LONG_INTEGER in piece
+    return structure, has_long_number
+
+
+def _counted(value: Any, most: int) -> int | None:
+    """The number of values in `value`; `None` past `most` of them, or for a number that may have been too large."""
+    count = 1
+    waiting = [[value]]
+    while waiting:
+        inside: Any = waiting.pop()
+        if isinstance(inside, dict):
+            inside = inside.values()
+        count += len(inside)
+        if count > most:
+            return None
+        for item in inside:
+            kind = type(item)
+            if kind is dict or kind is list:
+                waiting.append(item)
+            elif kind is float and abs(item) >= _LARGE:
+                return None
+    return count
+
+
+def _value(data: bytes, has_long_number: bool, parsed: Any = _UNREAD) -> Any:
     try:
-        value = orjson.loads(data)
+        value = orjson.loads(data) if parsed is _UNREAD else parsed
     except orjson.JSONDecodeError:
         # The decoder's error holds the whole text: it must not travel on as the cause.
-        if not _has_long_integer(data):
+        if not (has_long_number and _has_long_integer(data)):
             raise InvalidJson("nested too deep" if _too_deep(data) else "not JSON") from None
     else:
-        if not _has_long_integer(data):
+        if not (has_long_number and _has_long_integer(data)):
             return value
         del value
     return _exact_value(data)
@@ -173,22 +231,13 @@ _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 
 def _has_long_integer(data: bytes) -> bool:
-    """Whether so many digits stand together, outside of strings, that they may be an integer past 64 bits."""
-    overlap = len(_LONG_INTEGER) - 1
-    # Of 19 bytes in a row at least three are among every sixth: without three digits there, no integer is so long.
-    if _SPARSE_DIGITS not in data[::_SPARSE].translate(_ZEROS):
-        return False
-    if not any(
-        _LONG_INTEGER in data[max(0, start - overlap) : start + _STEP].translate(_ZEROS)
-        for start in range(0, len(data), _STEP)
-    ):
-        return False
+    """Whether an integer that may be past 64 bits stands outside of strings."""
     before = b""
     for piece in _outside_strings(data):
-        digits = before + piece.translate(_ZEROS)
+        digits = before + piece.translate(_SIGNS)
         if _LONG_INTEGER in digits:
             return True
-        before = digits[-overlap:]
+        before = digits[1 - len(_LONG_INTEGER) :]
     return False
 
 
@@ -208,7 +257,7 @@ def _outside_strings(data: bytes) -> Iterator[bytes]:
 def _check_values(data: bytes) -> None:
     values = 0
     for piece in _outside_strings(data):
-        values += structure(piece)
+        values += sum(piece.count(mark) for mark in _COUNTED)
         if values > MAX_VALUES:
             raise TooManyValues(f"more than {MAX_VALUES} brackets, commas and colons outside of its strings")
 

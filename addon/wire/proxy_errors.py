@@ -87,7 +87,7 @@ TOKEN_INVALID = Entry(
     code="invalid_api_key",
     message="This client token is unknown, disabled, or not the only one in the request.",
     when="the client token is not valid",
-    advice="ask for a new token; whoever runs the proxy makes one with `scripts/token`",
+    advice="ask for a new token; the command `token` makes one, where the proxy runs",
     retry=False,
 )
 TOKEN_FOR_OTHER_HOST = Entry(

@@ -201,6 +201,24 @@ def test_anything_is_read_and_the_second_time_nothing_is_found(text: str) -> Non
         assert in_text.apart(in_text.join(pieces, lambda _: "[X]")) is None
 
 
+HINTS = in_text._HINTS
+PIECES = [*HINTS, *(hint[:-1] for hint in HINTS), *(hint[1:] for hint in HINTS), *"6G9Q", "\n", "中", "x" * 300]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+def test_the_search_by_letters_finds_what_a_plain_one_does(text: str) -> None:
+    assert in_text.suspected(text) == any(hint in text for hint in HINTS)
+
+
+@pytest.mark.parametrize("hint", HINTS)
+@pytest.mark.parametrize("letter", ["6", "G", "9", "Q", "中", ""])
+@pytest.mark.parametrize("around", [0, 1, 7, 3000])
+def test_a_word_of_an_image_is_seen_among_any_letters(hint: str, letter: str, around: int) -> None:
+    for text in (letter * around + hint, hint + letter * around, letter * around + hint + letter * around):
+        assert in_text.suspected(text)
+    assert not in_text.suspected(letter * around)
+
+
 TINY = "data:image/png;base64,iVBORw0KGgo"
 HOSTILE: dict[str, Callable[[int], str]] = {
     "iVBOR": lambda n: "iVBOR" * n,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix import profiles, texts
 from hunyuan_fix.exchange import Changes
+from hunyuan_fix.images import in_body
 from hunyuan_fix.rules import RuleContext, apply_chat
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.checks import ProfileName
@@ -235,3 +236,28 @@ def test_what_cannot_be_repaired_is_left_alone(messages: Any) -> None:
     before = copy.deepcopy(body)
     assert fix(body, "hunyuan") == []
     assert body == before
+
+
+_pictures = st.sampled_from([strategies.PIXEL, strategies.PIXEL.replace("image/png;base64,", "image/png;base64%2C")])
+_said_elsewhere = st.one_of(
+    st.fixed_dictionaries({"role": st.just("assistant"), "refusal": _pictures}),
+    st.fixed_dictionaries({"role": st.just("user"), "name": _pictures, "content": st.just("look")}),
+    st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "tool_calls": st.lists(_pictures)}),
+    st.fixed_dictionaries({"role": st.just("tool"), "tool_call_id": st.just("x"), "content": _pictures}),
+    st.fixed_dictionaries({"role": st.just("assistant"), "reasoning_content": _pictures, "content": st.just("")}),
+    _pictures,
+)
+
+
+@given(st.lists(st.one_of(strategies.messages(), _said_elsewhere), min_size=1, max_size=6), profile_names)
+def test_what_the_search_for_images_found_changes_nothing(history: list[Any], profile_name: ProfileName) -> None:
+    """Where it found none the rule looks no further, and would have found none."""
+    outcomes = []
+    for searched in (True, False):
+        body = copy.deepcopy({"model": VISION_MODELS[profile_name], "messages": history})
+        profile = profiles.load(profile_name)
+        context = RuleContext(profile, profile.model(body["model"]), texts.load("zh"), profile.grammar.max_messages)
+        if searched:
+            context.may_hold_images = in_body.suspected(body)
+        outcomes.append((apply_chat(body, context), body))
+    assert outcomes[0] == outcomes[1]

@@ -198,3 +198,59 @@ def test_a_question_with_few_angles_stays() -> None:
 def test_a_template_is_cut_and_not_the_text_made_of_it(text: str) -> None:
     zh = texts.load("zh")
     assert texts.around(zh.orphan_tool, id=text) == (f"[工具结果 {text}]\n", "\n[工具结果结束]")
+
+
+_line = st.lists(
+    st.sampled_from(
+        [
+            "User",
+            "uS\u200bER",
+            "ａ",
+            "ssistant",
+            "用\u3164户",
+            "助 手",
+            ":",
+            "：",
+            " ",
+            "\t",
+            "x",
+            "[",
+            "\n",
+            "\r",
+            "\u2028",
+        ]
+    )
+).map("".join)
+
+
+@given(_line)
+def test_no_line_that_reads_like_a_turn_is_passed_over(text: str) -> None:
+    """A plain look at each line, for which the fast search stands."""
+    patterns, ends = marks._patterns(), marks._LINE_ENDS
+    starts = [0, *(index + 1 for index, character in enumerate(text) if character in ends)]
+    lines = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    wanted = "".join(
+        marks.QUOTE + line if patterns.speaker.match(line.rstrip(ends).translate(patterns.plain)) else line
+        for line in lines
+    )
+    assert marks.quoted_turns(text) == wanted
+    assert marks.any_turn([text]) == (wanted != text)
+    assert marks.any_turn(["x", text, "y"]) == (wanted != text)
+
+
+@given(hostile)
+def test_no_bracket_of_what_reads_like_a_mark_is_passed_over(text: str) -> None:
+    patterns, opening, closing = marks._patterns(), marks._OPENING, marks._CLOSING
+    wanted = list(text)
+    for found in re.finditer(rf"([{re.escape(opening)}])([^{re.escape(opening + closing)}〔〕]*)", text):
+        if patterns.mark.match(found[2].translate(patterns.plain)):
+            wanted[found.start()] = "〔"
+            if text[found.end() : found.end() + 1] in tuple(closing):
+                wanted[found.end()] = "〕"
+    assert marks.defused(text) == "".join(wanted)
+
+
+def test_what_cannot_be_seen_is_looked_through_between_letters() -> None:
+    for character in marks._invisible():
+        forged = character.join("图片描述结束")
+        assert marks.defused(f"[{forged}]") == f"〔{forged}〕", hex(ord(character))

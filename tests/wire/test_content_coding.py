@@ -213,3 +213,18 @@ def test_noise_before_a_bomb_buys_no_more_room() -> None:
     with pytest.raises(TooLarge):
         unpack(packed, "gzip", 64 << 20)
     assert len(unpack(gzip.compress(noise + b"a" * (7 << 20)), "gzip", 64 << 20)) > 7 << 20
+
+
+CUT = zstandard.compress(b"x" * 999)[:-1]
+
+
+@pytest.mark.parametrize("body", [b"\x28\xb5\x2f\xfd", b"\x28\xb5\x2f\xfd plain text", CUT])
+def test_what_only_begins_like_zstd_stays(body: bytes):
+    assert unpack(body, "", 10**6) == body
+    with pytest.raises(CodingError):
+        unpack(body, "zstd", 10**6)
+
+
+def test_zstd_in_several_frames():
+    frames = zstandard.compress(b"a" * 300) + zstandard.compress(b"") + zstandard.compress(b"b" * 300)
+    assert unpack(frames, "", 10**6) == b"a" * 300 + b"b" * 300

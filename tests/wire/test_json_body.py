@@ -220,5 +220,23 @@ def test_a_long_integer_is_found_wherever_it_stands(before: bytes, digits: int) 
 
 
 def test_structure_counts_across_steps() -> None:
-    data = b'[{"a":1},' * 200_000
-    assert json_body.structure(data) == sum(data.count(mark) for mark in (b"[", b"{", b",", b":"))
+    data = b"[" + b'{"a":1},' * 140_000 + b"0]"
+    assert len(data) > json_body._STEP
+    counted = sum(data.count(mark) for mark in (b"[", b"{", b",", b":"))
+    assert counted <= json_body.read(data).structure < counted + 20
+
+
+@pytest.mark.parametrize("values", [1, 100, 1000, 100_000])
+@pytest.mark.parametrize("text", [0, 100_000, 2_000_000])
+def test_structure_is_at_least_the_number_of_values(values: int, text: int) -> None:
+    """However it is known: by looking at the values, or at the bytes."""
+    data = json.dumps([{"a": "x" * text}, *[{"b": [None, 1.5]}] * (values // 4)]).encode()
+    assert values <= json_body.read(data).structure <= 3 * values + 10
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**64), 10**30])
+def test_a_long_integer_among_few_values_is_exact(number: int) -> None:
+    data = json.dumps({"text": "x" * 50_000, "numbers": [1, {"n": number}, 1e300, -1.5e19]}).encode()
+    found = parse(data)["numbers"]
+    assert found == [1, {"n": number}, 1e300, -1.5e19]
+    assert [type(value) for value in (found[1]["n"], *found[2:])] == [int, float, float]

@@ -1,4 +1,4 @@
-"""Flows below their public attributes: raw fields of a request, the backup, what is saved, who has failed."""
+"""Flows below their public attributes: raw fields of a request, the backup, what is saved, which side has failed."""
 
 from __future__ import annotations
 

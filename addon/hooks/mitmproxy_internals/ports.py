@@ -1,4 +1,4 @@
-"""The proxy's own ports: who waits for one that is bound anew, and that they are closed before the process is gone."""
+"""The proxy's own ports: waiting connections survive a rebinding, and ports are closed before the process ends."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ClosingPorts:
 
 
 def accept_all(proxyserver: Proxyserver) -> None:
-    """Accept who has connected by now, for the ports are about to be bound anew: the system would reset who waits.
+    """Accept the connections that wait: the ports are about to be rebound, and the system would reset them.
 
     Not on Windows, where asyncio itself has begun to accept already.
     """
@@ -58,7 +58,7 @@ def _accept(port: socket.socket, handle: Callable[..., Awaitable[None]]) -> None
     while True:
         try:
             connection, _ = port.accept()
-        except OSError:  # nobody waits any more
+        except OSError:  # no connection waits any more
             return
         connection.setblocking(False)
         protocol = partial(asyncio.StreamReaderProtocol, asyncio.StreamReader(loop=loop), handle, loop=loop)
