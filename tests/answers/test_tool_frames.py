@@ -306,6 +306,14 @@ FRAMES = st.builds(
 )
 
 
+def is_one_text(arguments: str) -> bool:
+    """Whether no JSON object ends before `arguments` does."""
+    try:
+        return json.JSONDecoder().raw_decode(arguments)[1] == len(arguments)
+    except ValueError:
+        return True
+
+
 @given(
     st.lists(st.lists(FRAMES | st.none(), min_size=1, max_size=3), max_size=6),
     st.sampled_from(["stop", "length", None]),
@@ -326,8 +334,9 @@ def test_whatever_comes_both_kinds_of_clients_see_the_same_calls(
     assert sorted(calls) == list(range(len(calls)))
     assert len({call["id"] for call in calls.values()}) == len(calls)
     heads = {part["index"]: part for part in reversed([*parts_of(clean(sent))])}
-    # What lacks its name waits for it, again.
-    if all(head["function"].get("name") in plan.tools for head in heads.values()):
+    # What lacks its name waits for it, again; and what follows a whole object is taken for another call's, again.
+    named = all(head["function"].get("name") in plan.tools for head in heads.values())
+    if named and all(is_one_text(call["arguments"]) for call in calls.values()):
         again, second = run(AnswerPlan(tools=plan.tools), [sent])
         assert again == sent
         assert second.changes == []
