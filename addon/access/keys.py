@@ -108,7 +108,7 @@ class Withheld(Enum):
         "ssl_insecure is on, so the receiver isn't verified: name the CA of the endpoint's certificate "
         "(ssl_verify_upstream_trusted_ca)"
     )
-    PATH = "the key is for chat completions, embeddings and getting the list of models"
+    PATH = "the key is for the calls that are repaired, and for getting the list of models"
     NONE = "it has none to lend (HUNYUAN_API_KEY, hunyuan_api_key_file)"
 
 

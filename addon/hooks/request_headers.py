@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
 
+from .. import dialects
 from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
@@ -109,7 +110,11 @@ class RequestHeaders:
         sni = flow.client_conn.sni if flow.server_conn.address else None
         sent = sent_host.of(request)
         route = self._routes.route(request.method, address, sni, sent)
-        if route is None and any(map(self._routes.known, (request.host, sni, *map(host_names.host_in, sent)))):
+        if (
+            route is None
+            and host_names.one_name(request.host, sni, sent) is None
+            and any(map(self._routes.known, (request.host, sni, *map(host_names.host_in, sent))))
+        ):
             logger.info(
                 "%s %s passes untouched: its connection, its TLS handshake and its Host name different hosts",
                 request.method,
@@ -165,9 +170,10 @@ class RequestHeaders:
         _readdress(request, route, exchange)
         if route.unrepaired:
             logger.info(
-                "%s %s is not repaired: it passes untouched (repaired are …/chat/completions and …/embeddings)",
+                "%s %s is not repaired: it passes untouched (repaired are %s)",
                 request.method,
                 safe_text.plain(exchange.path),
+                _listed(dialects.paths()),
             )
         if _leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
@@ -234,6 +240,12 @@ def _readdress(request: http.Request, route: Route, exchange: Exchange) -> None:
             request.path = to.path
     if route.respelt and exchange.mode != "off":
         exchange.note([Change("path", "", "the path was not spelt as the endpoint knows it")])
+
+
+def _listed(paths: Sequence[str]) -> str:
+    """`/a`, `/b` and `/c` as "…/a, …/b and …/c"."""
+    *first, last = [f"…{path}" for path in paths]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
