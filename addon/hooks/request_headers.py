@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
 
-from .. import dialects
+from .. import dialects, profiles
 from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
@@ -19,11 +19,13 @@ from ..exchange import Change, Exchange, Response
 from ..options import Settings
 from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, Transport
+from ..upstream.signing import BEARER
 from ..wire import host_names, proxy_errors, safe_text
 from . import exchanges, proxy_modes
 from .mitmproxy_internals import flows, sent_host
 from .process import Process
 from .respond import answer_preflight, respond
+from .sign import sign
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -178,18 +180,24 @@ class RequestHeaders:
         if _leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
             return
-        key = self._lent(flow, route, who)
+        key = self._lent(flow, route, exchange, who)
         if isinstance(key, str):
             request.headers["Authorization"] = key
         elif who.client is not None and not keys.has_key(request.headers):
             respond(flow, exchange, callers.no_key(key.value))
             return
-        if not exchange.dialect:
-            self._pass_body(request)
+        if exchange.dialect:
+            return  # signed when its body is written
+        if route.lists_models and (refusal := sign(request, exchange)) is not None:
+            respond(flow, exchange, refusal)
+            return
+        self._pass_body(request)
 
-    def _lent(self, flow: http.HTTPFlow, route: Route, who: Caller) -> str | Withheld:
+    def _lent(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, who: Caller) -> str | Withheld:
         if not (route.dialect or route.lists_models):
             return Withheld.PATH
+        if not (exchange.dialect or route.lists_models) and profiles.load(route.profile).signer != BEARER:
+            return Withheld.UNSIGNED
         request = flow.request
         to = Destination(
             on_this_machine=host_names.is_loopback(request.host) and self._transport.proxy is None,

@@ -15,7 +15,8 @@ from ..upstream.circuit_breaker import Verdict, host
 from ..upstream.client import Answer, CallFailed, CallTimedOut, Outgoing
 from ..upstream.gate import Gate, Passage, TurnedAway
 from ..upstream.retry import Setback, persist
-from ..wire import flaws
+from ..upstream.signing import Unsigned, UnusableCredentials, signed
+from ..wire import flaws, proxy_errors
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import Flaw
 from . import commitment, failures, headers
@@ -134,7 +135,11 @@ class Call:
     async def _sent(self, passage: Passage) -> _Outcome:
         job = self._job
         try:
-            async with self._outgoing.stream("POST", job.url, self._headers, self._body, silence=job.silence) as answer:
+            lines = signed(job.profile.signer, Unsigned("POST", job.url, self._headers, self._body), time.time())
+        except UnusableCredentials as error:
+            return failures.reply(proxy_errors.CREDENTIALS_UNUSABLE(why=error))
+        try:
+            async with self._outgoing.stream("POST", job.url, lines, self._body, silence=job.silence) as answer:
                 # At once, not at the end of a long stream: a probe's answer decides for everybody who waits.
                 passage.tell(retry.verdict(answer.status))
                 return await self._received(answer)

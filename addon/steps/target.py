@@ -13,4 +13,4 @@ def target_of(exchange: Exchange, profile: Profile, settings: Settings) -> Upstr
     """The exchange's own upstream, with its key, counted for the account of that key."""
     key = exchange.headers.get("authorization")
     account = admission.account(profile, key, settings)
-    return Upstream(exchange.base_url, {"Authorization": key} if key else {}, account)
+    return Upstream(exchange.base_url, {"Authorization": key} if key else {}, account, profile.signer)

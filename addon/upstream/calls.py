@@ -14,6 +14,7 @@ from . import retry
 from .circuit_breaker import Verdict
 from .client import CallFailed, CallTimedOut, Outgoing
 from .gate import Gate, Passage
+from .signing import BEARER, Unsigned, UnusableCredentials, signed
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Upstream:
     headers: Mapping[str, str]
     account: Account | None = None
     """Whom they are counted for; `None`: they pass no gate."""
+    signer: str = BEARER
+    """What puts the credentials of `headers` on each call: a name in `signing.SIGNERS`."""
 
 
 class OwnCalls:
@@ -56,9 +59,11 @@ class OwnCalls:
         passage = await self._enter(upstream, until, ahead)
         verdict = Verdict.UNKNOWN
         try:
+            url = _url(upstream, path)
+            headers = _signed(upstream, url, body)
             left = max(0.0, ends - self._clock())
             try:
-                answer = await self._outgoing.post(_url(upstream, path), body, upstream.headers, min(timeout, left))
+                answer = await self._outgoing.post(url, body, headers, min(timeout, left))
             except CallFailed as error:
                 # A try that was cut short says nothing about the endpoint.
                 if not (isinstance(error, CallTimedOut) and left < timeout):
@@ -74,6 +79,17 @@ class OwnCalls:
         if self._gate is None or upstream.account is None:
             return None
         return await self._gate.enter(upstream.base_url, upstream.account, until=until, ahead=ahead)
+
+
+def _signed(upstream: Upstream, url: str, body: bytes) -> Mapping[str, str]:
+    """The headers of one call. Raises `CallFailed` where the credentials can't sign it."""
+    given = {"content-type": "application/json", **{name.lower(): value for name, value in upstream.headers.items()}}
+    pairs = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in given.items()]
+    try:
+        headers = signed(upstream.signer, Unsigned("POST", url, pairs, body), time.time())
+    except UnusableCredentials as error:
+        raise CallFailed(f"not signed: {error}", begun=False) from None
+    return {name.decode(): value.decode("utf-8", "surrogateescape") for name, value in headers}
 
 
 def _url(upstream: Upstream, path: str) -> str:

@@ -2,8 +2,8 @@
 
 Inside the proxy the credentials are in `Authorization: Bearer …`: the client's own, or the key that it is lent. Just
 before a request leaves, the signer that its profile names (`signer`) turns them into the endpoint's form, over the
-exact bytes. There is one call of `signed` for each way out: `hooks/bodies.py` and `hooks/request_headers.py` (requests
-that mitmproxy sends), `upstream/calls.py` (the addon's own calls), `relay/tries.py` (anew for each try).
+exact bytes. There is one call of `signed` for each way out: `hooks/sign.py` (requests that mitmproxy sends), `calls.py`
+(the addon's own), `relay/tries.py` (anew for each try).
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Bearer:
         return request.headers
 
 
-SIGNERS: Mapping[str, Signer] = {"bearer": Bearer()}
+BEARER = "bearer"
+SIGNERS: Mapping[str, Signer] = {BEARER: Bearer()}
 """By the name that a profile's `signer` gives."""
 
 
