@@ -1,11 +1,9 @@
 # ruff: noqa: E402 - the package is loaded before anything is imported from it
-# ruff: noqa: E402 - the package is loaded before anything is imported from it
-# ruff: noqa: E402 - the package is loaded before anything is imported from it
 """hunyuan-fix: a mitmproxy addon that repairs LLM requests to Tencent Hunyuan in flight.
 
     mitmdump -s addon/hunyuan_fix.py
 
-Hooks and nothing else; what they do is in the modules beside this file (docs/architecture.md).
+Hooks and nothing else; what they do is in `hooks/` and below (docs/architecture.md).
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from . import dialects, profiles
@@ -15,6 +15,13 @@ from .wire.host_names import canonical, one_name
 
 _KEPT_ROUTES = 256
 """Routes remembered: clients ask for the same few paths over and over."""
+
+
+def _upstream(text: str) -> BaseUrl:
+    url = read.base_url(text)
+    if paths.read(url.path, dialects.paths())[1] not in (None, paths.MODELS):
+        raise ValueError(f"accepted is {read.BASE_URL}, without the path of one API")
+    return url
 
 
 @dataclass(frozen=True)
@@ -32,13 +39,13 @@ class RouteSettings:
         "",
         "One profile for all hosts: hunyuan (the strict legacy endpoint) or tokenhub (its successor). Default: "
         "the profile of the host that is called.",
-        read.optional(read.choice(*profiles.PROFILE_NAMES)),
+        read.optional(read.profile),
     )
     upstream: BaseUrl | None = option(
         "",
         "Send what clients address to a known host to this base URL instead, e.g. "
         "https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped.",
-        read.optional(read.base_url),
+        read.optional(_upstream),
     )
 
 
@@ -80,11 +87,10 @@ class Routes:
     """The known hosts and where their requests go, for one set of options."""
 
     def __init__(self, settings: RouteSettings) -> None:
-        given = {host: name or settings.profile or "hunyuan" for host, name in settings.hosts.items()}
-        self._profiles = {**profiles.host_profiles(), **given}
+        self._given = {host: name or settings.profile or "hunyuan" for host, name in settings.hosts.items()}
         self._profile = settings.profile
         self._upstream = settings.upstream
-        self.hosts: frozenset[str] = frozenset(self._profiles)
+        self.hosts: frozenset[str] = frozenset([*profiles.by_host(), *self._given])
         """Every host whose connections are decrypted."""
         self.route = lru_cache(_KEPT_ROUTES)(self._route)
 
@@ -97,7 +103,8 @@ class Routes:
         return self.known(host) or (host is not None and self._upstream is not None and host == self._upstream.host)
 
     def _route(self, method: str, address: Address, sni: str | None = None, sent: tuple[str, ...] = ()) -> Route | None:
-        """The route of a request to `address`, `None` for one that is none of this addon's business.
+        """The route of a request to `address`, `None` for one that is none of this addon's business: its host is
+        unknown, or its path is below none of those that the host's profiles name.
 
         `sni` is the name that the client gave in its TLS handshake, `sent` what it sent as `Host` and `:authority`:
         a request whose client has named two hosts has no route, since one of them would get the key that the
@@ -107,17 +114,23 @@ class Routes:
         if host is None or host not in self.hosts:
             return None
         path, question, query = address.path.partition("?")
-        below, api = paths.read(path)
+        addressed = self._profile_at(host, path)
+        if addressed is None:
+            return None
+        below, api = paths.read(path, dialects.paths())
         base = BaseUrl("http" if address.scheme == "http" else "https", host, address.port, below)
         respelt = api is not None and below + api != path
         rerouted = self._upstream is not None and self._origin(self._upstream) != self._origin(base)
         path = below + api if api else path
+        profile = self._profile or addressed
         if self._upstream is not None and rerouted:
             base = self._upstream
             path = base.path + (api or _below_version(path))
-        addressed = self._profiles[host]
-        profile = self._profile or self._profiles.get(base.host, addressed)
+            profile = self._profile or self._profile_at(base.host, path) or addressed
         dialect = dialects.of_path(api) if api and method == "POST" else None
+        own_base = profiles.load(profile).base
+        if dialect and not dialects.DIALECTS[dialect].is_house and own_base is not None and not rerouted:
+            base = replace(base, path=own_base)
         return Route(
             profile=profile,
             dialect=dialect,
@@ -129,6 +142,11 @@ class Routes:
             successors=rerouted and profile != addressed,
             unrepaired=method == "POST" and dialect is None,
         )
+
+    def _profile_at(self, host: str, path: str) -> str | None:
+        """The profile of requests to `path` at `host`. A host of `hunyuan_hosts` has one for all its paths."""
+        found = self._given.get(host) or profiles.at(host, paths.normal(path))
+        return found or (self._profile if host in self.hosts else None)
 
     @staticmethod
     def _origin(base: BaseUrl) -> tuple[str, str, int]:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.end_to_end import processes
 
-pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading")
+pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading", "tests.providers")
 
 # A property that fails must fail for what it says, not because eight workers share two processors.
 _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -109,7 +109,8 @@ class Withheld(Enum):
         "ssl_insecure is on, so the receiver isn't verified: name the CA of the endpoint's certificate "
         "(ssl_verify_upstream_trusted_ca)"
     )
-    PATH = "the key is for chat completions, embeddings and getting the list of models"
+    PATH = "the key is for the calls that are repaired, and for getting the list of models"
+    UNSIGNED = "its body passes unread (hunyuan_mode, x-hunyuan-mode: off), and the endpoint wants it signed"
     NONE = "it has none to lend (HUNYUAN_API_KEY, hunyuan_api_key_file)"
 
 

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 
-from ..profiles import PROFILE_NAMES
+from .. import profiles
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -123,6 +123,11 @@ def pairs(text: str) -> dict[str, str]:
     return pairs
 
 
+def profile(text: str) -> str:
+    """The name of a profile."""
+    return choice(*profiles.names())(text)
+
+
 def hosts(text: str) -> dict[str, str | None]:
     """Host -> profile name or `None`, comma separated."""
     hosts: dict[str, str | None] = {}
@@ -130,25 +135,26 @@ def hosts(text: str) -> dict[str, str | None]:
         host, _, profile = (part.strip() for part in item.partition("="))
         if not re.fullmatch(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?", host):
             raise ValueError(f"accepted is host or host=profile, comma separated, without a port; {item!r} is not")
-        if profile and profile not in PROFILE_NAMES:
-            raise ValueError(f"profile {profile!r} is unknown; accepted are {', '.join(PROFILE_NAMES)}")
+        if profile and profile not in profiles.names():
+            raise ValueError(f"profile {profile!r} is unknown; accepted are {', '.join(profiles.names())}")
         hosts[host.lower().strip("[].")] = profile or None
     return hosts
 
 
+BASE_URL = "a base URL such as https://tokenhub.tencentmaas.com/v1"
+
+
 def base_url(text: str) -> BaseUrl:
     """The base URL of an API."""
-    accepted = "accepted is a base URL such as https://tokenhub.tencentmaas.com/v1"
+    accepted = f"accepted is {BASE_URL}"
     parts, host, port = _located(text, accepted)
     scheme = parts.scheme.lower()
     if scheme not in ("http", "https"):
         raise ValueError(accepted)
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError(f"{accepted}, without user name, query or fragment")
-    path = parts.path.rstrip("/")
-    if path.endswith(("/chat/completions", "/embeddings")):
-        raise ValueError(f"{accepted}, without the path of one API")
-    return BaseUrl("https" if scheme == "https" else "http", host, port or (443 if scheme == "https" else 80), path)
+    port = port or (443 if scheme == "https" else 80)
+    return BaseUrl("https" if scheme == "https" else "http", host, port, parts.path.rstrip("/"))
 
 
 def proxy(text: str) -> str:

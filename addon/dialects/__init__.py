@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from .base import Dialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
 
-DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {
-        dialect.name: dialect
-        for dialect in (
-            Chat(),
-            Embeddings(),
-        )
-    }
-)
+DIALECTS: Mapping[str, Dialect] = {
+    dialect.name: dialect
+    for dialect in (
+        Chat(),
+        Embeddings(),
+    )
+}
 """What clients speak, by name."""
 
-UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = MappingProxyType({"openai": ChatUpstream()})
+UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {"openai": ChatUpstream()}
 """What upstreams speak, by the name that a profile's `dialect` gives."""
+
+
+def paths() -> tuple[str, ...]:
+    """The ends of the paths of all requests that are repaired, below a base URL."""
+    return tuple(path for dialect in DIALECTS.values() for path in dialect.paths)
 
 
 def of_path(api: str) -> str | None:

@@ -25,6 +25,7 @@ from .dispatch import Dispatcher
 from .draining import Draining
 from .request_body import Body
 from .respond import respond
+from .sign import sign
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -54,6 +55,8 @@ class Bodies:
                 response = None
             if response is None:
                 response = await self._dispatched(flow, exchange, arrived)
+            if response is None and not self._dispatcher.is_relayed(flow):  # the relay signs each try
+                response = sign(flow.request, exchange)
         except asyncio.CancelledError:
             # The client has left and gets nothing; or the process ends, and the request waited for its turn.
             response = (

@@ -1,6 +1,6 @@
 """The last step before a request leaves: it takes a slot of its account, or goes through the relay, which does so.
 
-A slot is kept from here until the exchange ends, by whatever way: every way out leads through `Dispatcher.ended`.
+A slot is kept from here until the exchange ends, by whatever way: every way out leads through `Dispatcher.released`.
 """
 
 from __future__ import annotations

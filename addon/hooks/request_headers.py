@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
 
+from .. import dialects, profiles
 from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
@@ -18,11 +19,13 @@ from ..exchange import Change, Exchange, Response
 from ..options import Settings
 from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, Transport
+from ..upstream.signing import BEARER
 from ..wire import host_names, proxy_errors, safe_text
 from . import exchanges, proxy_modes
 from .mitmproxy_internals import flows, sent_host
 from .process import Process
 from .respond import answer_preflight, respond
+from .sign import sign
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -109,7 +112,11 @@ class RequestHeaders:
         sni = flow.client_conn.sni if flow.server_conn.address else None
         sent = sent_host.of(request)
         route = self._routes.route(request.method, address, sni, sent)
-        if route is None and any(map(self._routes.known, (request.host, sni, *map(host_names.host_in, sent)))):
+        if (
+            route is None
+            and host_names.one_name(request.host, sni, sent) is None
+            and any(map(self._routes.known, (request.host, sni, *map(host_names.host_in, sent))))
+        ):
             logger.info(
                 "%s %s passes untouched: its connection, its TLS handshake and its Host name different hosts",
                 request.method,
@@ -165,25 +172,32 @@ class RequestHeaders:
         _readdress(request, route, exchange)
         if route.unrepaired:
             logger.info(
-                "%s %s is not repaired: it passes untouched (repaired are …/chat/completions and …/embeddings)",
+                "%s %s is not repaired: it passes untouched (repaired are %s)",
                 request.method,
                 safe_text.plain(exchange.path),
+                _listed(dialects.paths()),
             )
         if _leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
             return
-        key = self._lent(flow, route, caller)
+        key = self._lent(flow, route, exchange, caller)
         if isinstance(key, str):
             request.headers["Authorization"] = key
         elif caller.client is not None and not keys.has_key(request.headers):
             respond(flow, exchange, callers.no_key(key.value))
             return
-        if not exchange.dialect:
-            self._pass_body(request)
+        if exchange.dialect:
+            return  # signed when its body is written
+        if route.lists_models and (refusal := sign(request, exchange)) is not None:
+            respond(flow, exchange, refusal)
+            return
+        self._pass_body(request)
 
-    def _lent(self, flow: http.HTTPFlow, route: Route, caller: Caller) -> str | Withheld:
+    def _lent(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller) -> str | Withheld:
         if not (route.dialect or route.lists_models):
             return Withheld.PATH
+        if not (exchange.dialect or route.lists_models) and profiles.load(route.profile).signer != BEARER:
+            return Withheld.UNSIGNED
         request = flow.request
         to = Destination(
             on_this_machine=host_names.is_loopback(request.host) and self._transport.proxy is None,
@@ -236,6 +250,12 @@ def _readdress(request: http.Request, route: Route, exchange: Exchange) -> None:
             request.path = to.path
     if route.respelt and exchange.mode != "off":
         exchange.note([Change("path", "", "the path was not spelt as the endpoint knows it")])
+
+
+def _listed(paths: Sequence[str]) -> str:
+    """`/a`, `/b` and `/c` as "…/a, …/b and …/c"."""
+    *first, last = [f"…{path}" for path in paths]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _listener_names(flow: http.HTTPFlow) -> Collection[str]:

@@ -1,4 +1,7 @@
-"""Profiles: what one family of endpoints demands. Data (TOML beside this file), read once and frozen."""
+"""Profiles: what one family of endpoints demands. Data (TOML beside this file), read once and frozen.
+
+To add a provider, put a TOML file into this folder: its name is the profile's, and every listing of profiles has it.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
-PROFILE_NAMES = ("hunyuan", "tokenhub")
-"""Every profile that has a data file."""
+FOLDERS: tuple[Traversable, ...] = (resources.files(__name__),)
+"""Where the data files are; a profile that two of them have is read from the last."""
 
 ParameterType = Literal["boolean", "integer", "number", "string", "string_list", "object", "list"]
 ErrorKind = Literal["rate_limit", "quota", "model_not_found", "content_filter"]
@@ -98,6 +102,7 @@ class Profile:
 
     name: str
     hosts: tuple[str, ...]
+    """Its endpoints' hosts, each perhaps with a path: `example.com`, `example.com/plan`. See `at`."""
     text_model: str
     vision_model: str
     concurrency: int
@@ -120,6 +125,10 @@ class Profile:
     """The day since which its hosts answer no request."""
     dialect: str = "openai"
     """What the upstream speaks: a name in `dialects.UPSTREAM_DIALECTS`."""
+    signer: str = "bearer"
+    """What puts the credentials on a request: a name in `upstream.signing.SIGNERS`."""
+    base: str | None = None
+    """Path of the base URL of its API, for requests of clients whose own format has another base. `None`: the same."""
     moved_to: str | None = None
     """The base URL of what has taken the place of these hosts."""
 
@@ -132,23 +141,51 @@ class Profile:
 
 
 @cache
+def names() -> tuple[str, ...]:
+    """Every profile that has a data file, in alphabetical order."""
+    files = [file.name for folder in FOLDERS for file in folder.iterdir()]
+    return tuple(sorted({name.removesuffix(".toml") for name in files if name.endswith(".toml")}))
+
+
+@cache
 def load(name: str) -> Profile:
-    """Read the profile `name`. Raises `KeyError` for a name that is not in `PROFILE_NAMES`."""
-    if name not in PROFILE_NAMES:
+    """Read the profile `name`. Raises `KeyError` for a name that is not in `names()`."""
+    if name not in names():
         raise KeyError(name)
-    text = resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    return _profile(name, tomllib.loads(text))
+    files = [file for folder in FOLDERS if (file := folder.joinpath(f"{name}.toml")).is_file()]
+    return _profile(name, tomllib.loads(files[-1].read_text(encoding="utf-8")))
 
 
-def host_profiles() -> dict[str, str]:
-    """Every host of every profile -> that profile's name."""
-    return {host: name for name in PROFILE_NAMES for host in load(name).hosts}
+@cache
+def by_host() -> Mapping[str, tuple[tuple[str, str], ...]]:
+    """Host -> the paths below which it has profiles, and these; the longest path first, `""` for the whole host.
+
+    Raises `ValueError` where two profiles claim one address.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name in names():
+        for address in load(name).hosts:
+            host, _, path = address.partition("/")
+            prefix = f"/{path.strip('/')}".rstrip("/")
+            other = found.setdefault(host, {}).setdefault(prefix, name)
+            if other != name:
+                raise ValueError(f"{address} is in two profiles, {other} and {name}")
+    return {host: tuple(sorted(paths.items(), key=lambda item: -len(item[0]))) for host, paths in found.items()}
+
+
+def at(host: str, path: str = "") -> str | None:
+    """The name of the profile of the requests to `path` at `host`; `None` where there is none.
+
+    A profile's path covers itself and what is below it, and the longest that does wins. `host` is canonical
+    (`wire.host_names`), `path` normal (`wire.paths.normal`).
+    """
+    return next((name for prefix, name in by_host().get(host, ()) if f"{path}/".startswith(f"{prefix}/")), None)
 
 
 def shut_down(host: str) -> Profile | None:
-    """The profile of `host` if that host answers no request any more."""
-    profile = load(name) if (name := host_profiles().get(host.lower())) else None
-    return profile if profile and profile.shut_down else None
+    """The profile of `host` if that host answers no request any more: all its profiles are shut down."""
+    found = [load(name) for _, name in by_host().get(host.lower(), ())]
+    return found[0] if found and all(profile.shut_down for profile in found) else None
 
 
 def _profile(name: str, data: dict[str, Any]) -> Profile:
@@ -176,6 +213,8 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
         shut_down=data.get("shut_down"),
         moved_to=data.get("moved_to"),
         dialect=data.get("dialect", "openai"),
+        signer=data.get("signer", "bearer"),
+        base=data.get("base"),
         **{key: data[key] for key in _PLAIN},
     )
 

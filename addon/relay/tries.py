@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ from ..upstream.circuit_breaker import host
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
 from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import Retryable, persist
+from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..upstream.timing import Timing
-from ..wire import flaws, retry_after
+from ..wire import flaws, proxy_errors, retry_after
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import Flaw
 from ..workers import Workers
@@ -134,9 +136,11 @@ class Call:
     async def _sent(self, permit: CallPermit) -> _Outcome:
         job = self._job
         try:
-            async with self._http_client.stream(
-                "POST", job.url, self._headers, self._body, silence=job.silence
-            ) as answer:
+            lines = signed(job.profile.signer, Unsigned("POST", job.url, self._headers, self._body), time.time())
+        except UnusableCredentials as error:
+            return failures.raw(proxy_errors.CREDENTIALS_UNUSABLE(why=error).response())
+        try:
+            async with self._http_client.stream("POST", job.url, lines, self._body, silence=job.silence) as answer:
                 # Now, not at the end of a long stream: other calls wait for a probe's verdict.
                 permit.tell(retry.verdict(answer.status))
                 return await self._received(answer)

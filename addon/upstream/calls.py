@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..circuit import Verdict
@@ -13,6 +14,7 @@ from . import retry
 from .client import CallFailed, CallTimedOut, HttpClient
 from .gate import CallPermit, CallRefused, Gate
 from .retry import Retryable
+from .signing import Unsigned, UnusableCredentials, signed
 from .target import Target
 from .timing import Timing
 
@@ -47,9 +49,11 @@ class Calls:
         permit = await self._enter(target, until, ahead)
         verdict = Verdict.UNKNOWN
         try:
+            url = target.url(path)
+            headers = _signed(target, url, body)
             left = max(0.0, ends - self.timing.clock())
             try:
-                answer = await self._http_client.post(target.url(path), body, target.headers, min(timeout, left))
+                answer = await self._http_client.post(url, body, headers, min(timeout, left))
             except CallFailed as error:
                 # A try that was cut short says nothing about the endpoint.
                 if not (isinstance(error, CallTimedOut) and left < timeout):
@@ -117,3 +121,14 @@ class RetriedCall[T]:
             logger.info("%s: %s (try %d of %d)", self.name, retryable.what, number, self.tries)
 
         return await retry.persist(attempt, tries=self.tries, until=self.until, timing=calls.timing, on_retryable=log)
+
+
+def _signed(target: Target, url: str, body: bytes) -> Mapping[str, str]:
+    """The headers of one call. Raises `CallFailed` where the credentials can't sign it."""
+    given = {"content-type": "application/json", **{name.lower(): value for name, value in target.headers.items()}}
+    pairs = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in given.items()]
+    try:
+        headers = signed(target.signer, Unsigned("POST", url, pairs, body), time.time())
+    except UnusableCredentials as error:
+        raise CallFailed(f"not signed: {error}", begun=False) from None
+    return {name.decode(): value.decode("utf-8", "surrogateescape") for name, value in headers}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..admission import Account
+from .signing import BEARER
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Target:
     headers: Mapping[str, str]
     account: Account | None = None
     """The account that the calls are counted for; `None`: they pass no gate."""
+    signer: str = BEARER
+    """What puts the credentials of `headers` on each call: a name in `signing.SIGNERS`."""
 
     def url(self, path: str) -> str:
         """The URL of `path` below the base URL."""

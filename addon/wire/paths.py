@@ -3,42 +3,61 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-CHAT, EMBEDDINGS, MODELS = "/chat/completions", "/embeddings", "/models"
-"""The ends of the paths that are known, as they stand below a base URL."""
+MODELS = "/models"
+"""The end of the path of the list of models, below a base URL. The other ends are those of `dialects.DIALECTS`."""
 
-_APIS = tuple((api, api.removeprefix("/").split("/")) for api in (CHAT, EMBEDDINGS, MODELS))
 _VERSION = re.compile(r"v\d+")
 _UNRESERVED = re.compile(r"%(4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A]|3\d|2[DE]|5F|7E)", re.IGNORECASE)
 """Percent-encoded characters that mean the same without the encoding (RFC 3986 sections 2.3 and 6.2.2.2)."""
 
 
-def read(path: str) -> tuple[str, str | None]:
-    """The path of the base URL and the API (`CHAT`, `EMBEDDINGS`, `MODELS`) that `path`, without its query, means.
+def read(path: str, apis: Sequence[str]) -> tuple[str, str | None]:
+    """The path of the base URL and the API that `path`, without its query, means: one of `apis`, or `MODELS`.
 
-    `"", None` for any other path. Read as the same: a trailing or doubled slash, capital letters, percent-encoded
-    letters, a version given twice (`/v1/v1/models`), and an API's path given as the base URL
+    `"", None` for any other path. `apis` are ends of paths below a base URL (`/chat/completions`), in lower case; the
+    longest that fits counts. Read as the same: a trailing or doubled slash, capital letters, percent-encoded letters, a
+    version given twice (`/v1/v1/models`), and an API's path given as the base URL
     (`/v1/chat/completions/chat/completions`): as in rohitg00/agentmemory#628 and FerroxLabs/wayland#1178. Other parts
     of the base stay as they were sent.
     """
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    words = [_UNRESERVED.sub(lambda match: chr(int(match[1], 16)), part).lower() for part in parts]
-    api = _api(words)
-    if api is None:
+    ends = sorted((_parts(api) for api in (*apis, MODELS)), key=len, reverse=True)
+    parts = _parts(path)
+    words = [_normal(part) for part in parts]
+    end = _end(words, ends)
+    if end is None:
         return "", None
-    del words[-api.count("/") :]
+    del words[-len(end) :]
     version = ""
     while words:
-        last, given = words[-1], _api(words)
-        if given is not None and given != MODELS:  # a base URL may end with /models by itself
-            del words[-given.count("/") :]
+        last, given = words[-1], _end(words, ends)
+        if given is not None and given != _parts(MODELS):  # a base URL may end with /models by itself
+            del words[-len(given) :]
         elif last == version or (not version and _VERSION.fullmatch(last)):
             version = words.pop()
         else:
             break
     base = [*parts[: len(words)], *([version] if version else [])]
-    return "".join(f"/{part}" for part in base), api
+    return _joined(base), _joined(end)
 
 
-def _api(words: list[str]) -> str | None:
-    return next((api for api, end in _APIS if words[-len(end) :] == end), None)
+def normal(path: str) -> str:
+    """`path` as it is compared with others: without doubled and trailing slashes, letters plain and in lower case."""
+    return _joined([_normal(part) for part in _parts(path)])
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _normal(part: str) -> str:
+    return _UNRESERVED.sub(lambda match: chr(int(match[1], 16)), part).lower()
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return "".join(f"/{part}" for part in parts)
+
+
+def _end(words: list[str], ends: Sequence[list[str]]) -> list[str] | None:
+    return next((end for end in ends if words[-len(end) :] == end), None)

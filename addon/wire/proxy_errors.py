@@ -114,6 +114,14 @@ KEY_NOT_LENT = Entry(
     advice="the message names the reason",
     retry=False,
 )
+CREDENTIALS_UNUSABLE = Entry(
+    status=401,
+    code="invalid_api_key",
+    message="The endpoint wants requests signed, and this API key can't sign them: {why}.",
+    when="the endpoint wants requests signed, and the API key is not of the form that this needs",
+    advice="the message names the form",
+    retry=False,
+)
 HOST_NOT_ALLOWED = Entry(
     status=403,
     code="host_not_allowed",

@@ -241,7 +241,7 @@ ODD = st.one_of(
     st.lists(st.one_of(st.text(max_size=2), json_values), max_size=7),
 )
 KEYS = sorted(
-    {key for name in profiles.PROFILE_NAMES for key in profiles.load(name).parameters}
+    {key for name in profiles.names() for key in profiles.load(name).parameters}
     - {"model", "messages", "tools", "tool_choice", "response_format"}
     | {"max_completion_tokens", "n", "a/b", "user"}
 )

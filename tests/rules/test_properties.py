@@ -23,7 +23,7 @@ TEXT_MODELS = {"hunyuan": "hunyuan-2.0-instruct-20251111", "tokenhub": "hy3"}
 VISION_MODELS = {"hunyuan": "hunyuan-vision-1.5-instruct", "tokenhub": "hy-vision-2.0-instruct"}
 MARKERS = [word for word in strategies.WORDS if word not in ("a\nb", "%s", "null")]
 
-profile_names = st.sampled_from(profiles.PROFILE_NAMES)
+profile_names = st.sampled_from(profiles.names())
 
 
 def fix(body: dict[str, Any], profile_name: ProfileName, language: str = "zh") -> Changes:

@@ -24,7 +24,7 @@ from tests.rules.hostile import BODIES, FIELDS, user
 SURVEYED = [rule for rule in dict.fromkeys(rules.CHAT_RULES) if rule.needed is not always]
 MODELS = {"hunyuan": "hunyuan-turbos-latest", "tokenhub": "hy3"}
 
-profile_names = st.sampled_from(profiles.PROFILE_NAMES)
+profile_names = st.sampled_from(profiles.names())
 
 
 def told_apart(body: dict[str, Any], profile_name: str) -> None:
@@ -53,7 +53,7 @@ def test_nor_does_it_in_a_whole_body(body: dict[str, Any], profile_name: str) ->
         told_apart(body, profile_name)
 
 
-@pytest.mark.parametrize("profile_name", profiles.PROFILE_NAMES)
+@pytest.mark.parametrize("profile_name", profiles.names())
 @pytest.mark.parametrize("name", [*BODIES, *FIELDS])
 def test_nor_in_a_hostile_one(name: str, profile_name: str) -> None:
     made = {"messages": BODIES[name](20)} if name in BODIES else {"messages": [user()], **FIELDS[name](20)}
@@ -92,7 +92,7 @@ CALL = {"id": "a", "type": "function", "function": {"name": "ls", "arguments": "
 SAID = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ok", "tool_calls": [CALL]}]
 
 
-@pytest.mark.parametrize("profile_name", profiles.PROFILE_NAMES)
+@pytest.mark.parametrize("profile_name", profiles.names())
 @pytest.mark.parametrize(
     "body",
     [

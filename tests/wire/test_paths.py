@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix.wire import paths
-from hunyuan_fix.wire.paths import CHAT, EMBEDDINGS, MODELS
+from hunyuan_fix.wire.paths import MODELS
+
+CHAT, EMBEDDINGS, TOY = APIS = ("/chat/completions", "/embeddings", "/toy")
 
 
-@pytest.mark.parametrize("api", [CHAT, EMBEDDINGS, MODELS])
+@pytest.mark.parametrize("api", [*APIS, MODELS])
 @pytest.mark.parametrize("base", ["", "/v1", "/plan/v3", "/openai/deployments/My-Model/v1", "/api/v3/v1", "/models/v1"])
 def test_what_is_spelt_well_is_read_as_it_stands(base: str, api: str):
-    assert paths.read(base + api) == (base, api)
+    assert paths.read(base + api, APIS) == (base, api)
 
 
 SEPARATORS = st.sampled_from(["/", "//", "///", "/./"])
@@ -23,9 +25,9 @@ SEPARATORS = st.sampled_from(["/", "//", "///", "/./"])
 @given(
     st.data(),
     st.sampled_from(["/v1", "/plan/v3", ""]),
-    st.sampled_from([CHAT, EMBEDDINGS, MODELS]),
+    st.sampled_from([*APIS, MODELS]),
     st.integers(1, 3),
-    st.sampled_from(["", CHAT, EMBEDDINGS]),
+    st.sampled_from(["", *APIS]),
     st.sampled_from(["", "/", "//"]),
 )
 def test_the_ways_in_which_clients_put_it_together(
@@ -43,9 +45,9 @@ def test_the_ways_in_which_clients_put_it_together(
     head = base.removesuffix(version)  # parts that say nothing to us stay as they were sent
     written = head + re.sub(r"[a-z0-9]", letter, spelt.removeprefix(head))
     written = re.sub(r"/", lambda _: data.draw(SEPARATORS), written) + end
-    read_base, read_api = paths.read(written)
+    read_base, read_api = paths.read(written, APIS)
     assert (read_base, read_api) == (base, api)
-    assert paths.read(read_base + api) == (base, api)
+    assert paths.read(read_base + api, APIS) == (base, api)
 
 
 @pytest.mark.parametrize(
@@ -63,24 +65,45 @@ def test_the_ways_in_which_clients_put_it_together(
     ],
 )
 def test_what_is_no_known_api(path: str):
-    assert paths.read(path) == ("", None)
+    assert paths.read(path, APIS) == ("", None)
 
 
 def test_a_base_that_ends_with_models_is_kept():
-    assert paths.read("/models/chat/completions") == ("/models", CHAT)
+    assert paths.read("/models/chat/completions", APIS) == ("/models", CHAT)
+
+
+@pytest.mark.parametrize("apis", [("/completions", CHAT), (CHAT, "/completions")])
+def test_the_longest_end_counts(apis: tuple[str, ...]):
+    assert paths.read("/v1/chat/completions", apis) == ("/v1", CHAT)
+    assert paths.read("/v1/chat/completions/completions", apis) == ("/v1", "/completions")
+
+
+def test_only_what_is_in_the_table_is_read():
+    assert paths.read("/v1/embeddings", [CHAT]) == ("", None)
+    assert paths.read("/v1/models", []) == ("/v1", MODELS)
+
+
+@pytest.mark.parametrize("path", ["/plan/v3", "/plan/v3/", "//plan/./v3", "/Plan/V3", "/%70lan/v3", "plan/v3"])
+def test_a_normal_path(path: str):
+    assert paths.normal(path) == "/plan/v3"
+
+
+@pytest.mark.parametrize("path", ["", "/", "//", "/."])
+def test_no_path_is_normal(path: str):
+    assert paths.normal(path) == ""
 
 
 @given(st.text())
 def test_any_text_has_a_reading(path: str):
-    base, api = paths.read(path)
-    assert paths.read(base + (api or "")) == (base, api)
+    base, api = paths.read(path, APIS)
+    assert paths.read(base + (api or ""), APIS) == (base, api)
 
 
 def test_reading_takes_time_in_proportion():
     def seconds(times: int) -> float:
         path = "/v1/chat/completions" * times
         begun = time.process_time()
-        assert paths.read(path) == ("/v1", CHAT)
+        assert paths.read(path, APIS) == ("/v1", CHAT)
         return time.process_time() - begun
 
     assert min(seconds(80_000) for _ in range(3)) < 10 * min(seconds(20_000) for _ in range(3))

@@ -129,6 +129,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "TOKEN_FOR_OTHER_HOST",
         "TOKEN_REQUIRED",
         "KEY_NOT_LENT",
+        "CREDENTIALS_UNUSABLE",
         "HOST_NOT_ALLOWED",
         "REQUEST_TOO_LARGE",
         "REQUEST_TOO_COMPLEX",

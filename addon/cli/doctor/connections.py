@@ -14,6 +14,8 @@ from ... import profiles
 from ...access import keys
 from ...config import operating_system
 from ...upstream.client import LOOP_GUARD
+from ...wire import paths
+from ...wire.host_names import canonical
 from ..addresses import HOST
 from .listeners import TIMEOUT, Listener, from_mitmproxy, says_loop
 from .situation import Finding, Result, Situation
@@ -119,10 +121,14 @@ def _unreached(situation: Situation, why: str) -> Finding:
     found = f"{host} can't be reached through the proxy: {why}"
     if _UNRESOLVED.search(why):
         found = f"the proxy can't resolve the name {host} (DNS)"
-    if profiles.host_profiles().get(host) == "hunyuan":
+    if _profile(situation) == "hunyuan":
         run = f"{situation.run_command()} --set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1"
         advice += f" The old platform is shut down; to its successor: {run}"
     return Finding("endpoint", "problem", found, advice)
+
+
+def _profile(situation: Situation) -> str | None:
+    return profiles.at(canonical(situation.upstream.host), paths.normal(situation.upstream.path))
 
 
 def key(situation: Situation) -> Finding | None:
@@ -134,7 +140,7 @@ def key(situation: Situation) -> Finding | None:
         return Finding("key", "problem", f"{keys.VARIABLE} isn't set here", f"set {keys.VARIABLE}, then try again")
     if situation.proxy is not Listener.HUNYUAN_FIX:
         return Finding("key", "warning", "not tried: the proxy must answer first")
-    profile = profiles.load(profiles.host_profiles().get(situation.upstream.host, "hunyuan"))
+    profile = profiles.load(_profile(situation) or "hunyuan")
     body = {"model": profile.text_model, "messages": [{"role": "user", "content": "1"}], "max_tokens": 1}
     # As bytes: httpx takes ASCII text only, and its complaint would show the key.
     headers = {b"authorization": b"Bearer " + given.encode("utf-8", "surrogateescape")}

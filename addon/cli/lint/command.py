@@ -10,11 +10,10 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from ... import options
+from ... import options, profiles
 from ...config import operating_system
 from ...config.option import OptionError
 from ...options import OPTIONS, Settings
-from ...profiles import PROFILE_NAMES
 from ...texts import LANGUAGES
 from ...wire import json_body
 from ...wire.safe_text import traceback_without_text
@@ -69,7 +68,7 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
         "error. Images that need a vision model get a placeholder",
     )
     parser.add_argument(
-        "--profile", choices=PROFILE_NAMES, help="default: the profile of the host, where it is known, else hunyuan"
+        "--profile", choices=profiles.names(), help="default: the profile of the host, where it is known, else hunyuan"
     )
     parser.add_argument("--language", choices=LANGUAGES, help="of the texts that are put in (default zh)")
     parser.add_argument(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...dialects import DIALECTS
+from ... import dialects
 from ...exchange import KEY
-from ...wire import content_coding, json_body
+from ...wire import content_coding, json_body, paths
 from ...wire.content_coding import CodingError, TooLarge
 from ...wire.json_body import InvalidJson
 from ..mitmproxy_api import DamagedFlow, SavedRequest, saved_requests
@@ -25,13 +25,15 @@ _READ = "Accepted are request bodies (JSON, JSON lines), HAR files and flow file
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request body, and the host it was sent to; `host` is empty if that isn't known."""
+    """One request body, and where it was sent: `host` and `path` are empty if that isn't known."""
 
     source: str
     """The file, and the place in it if it holds more than one request."""
     dialect: str
     body: object
     host: str = ""
+    path: str = ""
+    """Without its query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def _in_har(entries: list[Any], source: str) -> Iterator[Request | Unreadable]:
         at = f"{source}, entry {number}"
         text = _object(request.get("postData")).get("text")
         if isinstance(text, str) and text:
-            yield _parsed(text.encode("utf-8", "surrogatepass"), at, dialect, host)
+            yield _parsed(text.encode("utf-8", "surrogatepass"), at, dialect, host, parts.path)
         else:
             yield Unreadable(at, "the request has no postData.text: save the HAR with its contents.")
 
@@ -144,19 +146,20 @@ def _in_flows(data: bytes, source: str, max_body: int) -> Iterator[Request | Unr
     try:
         for number, request in enumerate(saved_requests(data), 1):
             if request is not None and request.method == "POST":
-                dialect = _dialect(request.path.partition("?")[0])
+                path = request.path.partition("?")[0]
+                dialect = _dialect(path)
                 if dialect is not None:
-                    yield _in_flow(request, f"{source}, flow {number}", dialect, max_body)
+                    yield _in_flow(request, f"{source}, flow {number}", dialect, path, max_body)
     except DamagedFlow:
         why = "not a flow of mitmproxy's: the file is cut off or damaged. Save it anew (mitmdump -w FILE)."
         yield Unreadable(f"{source}, flow {number + 1}", why)
 
 
-def _in_flow(saved: SavedRequest, source: str, dialect: str, max_body: int) -> Request | Unreadable:
+def _in_flow(saved: SavedRequest, source: str, dialect: str, path: str, max_body: int) -> Request | Unreadable:
     """The request of a flow: as the client sent it, where the addon rewrote it and kept that."""
     kept = _object(saved.metadata.get(KEY))
     if isinstance(original := kept.get("original"), bytes):
-        return _parsed(original, f"{source} as it came", dialect, saved.host)
+        return _parsed(original, f"{source} as it came", dialect, saved.host, path)
     if kept.get("changes"):
         source += " as it left"
     try:
@@ -165,12 +168,12 @@ def _in_flow(saved: SavedRequest, source: str, dialect: str, max_body: int) -> R
         return Unreadable(source, f"{error}: the body can't be unpacked.")
     except TooLarge:
         return Unreadable(source, f"the body unpacks to more than {max_body} bytes (--set hunyuan_max_body=…).")
-    return _parsed(data, source, dialect, saved.host)
+    return _parsed(data, source, dialect, saved.host, path)
 
 
-def _parsed(data: bytes, source: str, dialect: str, host: str) -> Request | Unreadable:
+def _parsed(data: bytes, source: str, dialect: str, host: str, path: str) -> Request | Unreadable:
     try:
-        return Request(source, dialect, json_body.parse(data), host)
+        return Request(source, dialect, json_body.parse(data), host, path)
     except InvalidJson as error:
         return Unreadable(source, f"the request's body is {_why(data, error)}; the addon lets it pass untouched.")
 
@@ -179,16 +182,16 @@ def _some(found: Iterator[Request | Unreadable], source: str) -> Iterator[Reques
     """`found`, or `Unreadable` if it is empty: a file without any request must not count as clean."""
     first = next(found, None)
     if first is None:
-        ends = [end for dialect in DIALECTS.values() for end in dialect.paths]
-        yield Unreadable(source, f"no POST to a path that ends in {' or '.join(ends)} is in it.")
+        yield Unreadable(source, f"no POST to a path that ends in {' or '.join(dialects.paths())} is in it.")
         return
     yield first
     yield from found
 
 
 def _dialect(path: str) -> str | None:
-    """The name of the dialect whose requests go to a path with that end."""
-    return next((dialect.name for dialect in DIALECTS.values() if path.endswith(dialect.paths)), None)
+    """The name of the dialect whose requests go to `path`."""
+    _, api = paths.read(path, dialects.paths())
+    return dialects.of_path(api) if api else None
 
 
 def _object(value: Any) -> dict[str, Any]:

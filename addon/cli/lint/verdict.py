@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ... import pipeline, profiles
 from ...cascade import Cascade
 from ...dialects import DIALECTS
+from ...dialects.base import BadRequest, House
 from ...exchange import Exchange, JsonObject, Response
 from ...observe.metrics import Metrics
 from ...options import Settings
@@ -20,10 +22,13 @@ from ...upstream.calls import Calls
 from ...upstream.client import HttpClient
 from ...upstream.embedding_batches import EmbeddingBatches
 from ...vision.vision_call import DryRunVision
-from ...wire import json_body
+from ...wire import json_body, paths, proxy_errors
 from ...wire.host_names import canonical
 from ...workers import Workers
 from .reading import Request
+
+_SIMULATED: Mapping[str, ProfileName] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub"}
+"""The profiles whose endpoints the simulator knows."""
 
 
 class Offline:
@@ -41,9 +46,12 @@ class Verdict:
     """The verdict on one request."""
 
     request: Request
-    profile: ProfileName
+    profile: str
     refused: list[Problem]
-    """Why the endpoint would refuse the body before the addon's changes."""
+    """Why the endpoint would refuse the body before the addon's changes; of a body in another format, its translation.
+
+    Empty where the simulator doesn't know the profile.
+    """
     exchange: Exchange
     """What the addon would do, as a dry run finds it: its vision calls are only counted."""
     answer: Response | None
@@ -76,30 +84,43 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     Where `settings` name no profile it is that of the request's host, and TokenHub's if the request is `rerouted`
     to it (its retired models are mapped then).
     """
-    profile = _profile(request.host, settings, rerouted=rerouted)
-    refused = _problems(request.body, request.dialect, profile)
+    profile = _profile(request, settings, rerouted=rerouted)
+    dialect = DIALECTS[request.dialect]
     # A body that goes in is changed in place. Copied as text: `copy.deepcopy` is slow, and recursive.
     data = json_body.serialise(request.body)
     body = json_body.parse(data)
     exchange = Exchange(profile=profile, dialect=request.dialect, successors=rerouted, mode="observe", size=len(data))
-    if not pipeline.repairable(body, DIALECTS[request.dialect].house):
+    if not dialect.is_house:
+        try:
+            if not isinstance(body, dict):
+                raise BadRequest("The request body is not a JSON object: it can't be translated.")
+            body = dialect.to_chat(body, {}, exchange.note_of(dialect.name))
+        except BadRequest as error:
+            refusal = proxy_errors.UNTRANSLATABLE(why=error.message, param=error.param).response()
+            return Verdict(request, profile, [], exchange, refusal, [], [])
+    refused = _problems(body, dialect.house, profile)
+    if not pipeline.repairable(body, dialect.house):
         return Verdict(request, profile, refused, exchange, None, [body], refused)
     exchange.chat = body
     answer = asyncio.run(Pipeline(settings, Offline()).request(exchange))
     bodies = [] if answer else [body]
-    if not answer and DIALECTS[request.dialect].house == "embeddings":
+    if not answer and dialect.house == "embeddings":
         bodies = embeddings.batches(body, context_of(exchange, settings))
-    still_refused = [problem for sent in bodies for problem in _problems(sent, request.dialect, profile)]
+    still_refused = [problem for sent in bodies for problem in _problems(sent, dialect.house, profile)]
     return Verdict(request, profile, refused, exchange, answer, bodies, still_refused)
 
 
-def _problems(body: object, dialect: str, profile: ProfileName) -> list[Problem]:
-    if dialect == "chat":
-        return list(checks.all_problems(body, profile, strict=True))
-    problem = checks.embedding_problems(body, profile, strict=True)
+def _problems(body: object, house: House, profile: str) -> list[Problem]:
+    simulated = _SIMULATED.get(profile)
+    if simulated is None:
+        return []
+    if house == "chat":
+        return list(checks.all_problems(body, simulated, strict=True))
+    problem = checks.embedding_problems(body, simulated, strict=True)
     return [] if problem is None else [problem]
 
 
-def _profile(host: str, settings: Settings, *, rerouted: bool) -> ProfileName:
-    name = settings.profile or ("tokenhub" if rerouted else profiles.host_profiles().get(canonical(host)))
-    return "tokenhub" if name == "tokenhub" else "hunyuan"
+def _profile(request: Request, settings: Settings, *, rerouted: bool) -> str:
+    if settings.profile or rerouted:
+        return settings.profile or "tokenhub"
+    return profiles.at(canonical(request.host), paths.normal(request.path)) or "hunyuan"

@@ -32,7 +32,9 @@ from .hook_table import ABSENT, HookTable
 _SETTING_UP = frozenset(["configure", "running"])
 """Events in which add-ons set themselves up. They are rare: their functions are looked up live."""
 
-_register, _remove, _clear = AddonManager.register, AddonManager.remove, AddonManager.clear
+_register: Callable[..., Any] = AddonManager.register
+_remove: Callable[..., None] = AddonManager.remove
+_clear: Callable[..., None] = AddonManager.clear
 
 
 async def trigger_event(self: AddonManager, event: hooks.Hook) -> None:

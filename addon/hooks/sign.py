@@ -1,0 +1,24 @@
+"""The signature of a request that mitmproxy sends: the last thing done to it."""
+
+from __future__ import annotations
+
+import time
+
+from mitmproxy import http
+
+from .. import profiles
+from ..exchange import Exchange, Response
+from ..upstream.signing import Unsigned, UnusableCredentials, signed
+from ..wire import proxy_errors
+
+
+def sign(request: http.Request, exchange: Exchange) -> Response | None:
+    """Put the credentials of `request` into the form that its endpoint wants; why the request can't leave, if so."""
+    unsigned = Unsigned(request.method, request.url, request.headers.fields, request.raw_content or b"")
+    try:
+        headers = signed(profiles.load(exchange.profile).signer, unsigned, time.time())
+    except UnusableCredentials as error:
+        return proxy_errors.CREDENTIALS_UNUSABLE(why=error).response()
+    if headers is not unsigned.headers:
+        request.headers.fields = tuple(headers)
+    return None
