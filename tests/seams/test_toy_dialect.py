@@ -26,7 +26,7 @@ SAID = b'data: {"more":"hel"}\n\ndata: {"more":"lo"}\n\ndata: {"end":"stop"}\n\n
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DIALECTS, "toy", ToyDialect())  # type: ignore[arg-type]
+    monkeypatch.setitem(DIALECTS, "toy", ToyDialect())
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ async def proxy(
     monkeypatch: pytest.MonkeyPatch,
     add_provider: Callable[[str, str], None],
 ) -> AsyncIterator[Proxy]:
-    monkeypatch.setitem(UPSTREAM_DIALECTS, "toy-upstream", ToyUpstream())  # type: ignore[arg-type]
-    monkeypatch.setitem(SIGNERS, "toy", ToySigner())  # type: ignore[arg-type]
+    monkeypatch.setitem(UPSTREAM_DIALECTS, "toy-upstream", ToyUpstream())
+    monkeypatch.setitem(SIGNERS, "toy", ToySigner())
     add_provider("toyprovider", toml("toy.example", dialect="toy-upstream", signer="toy"))
     hosts = f"{LOCAL}=toyprovider"
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_hosts=hosts) as running:
