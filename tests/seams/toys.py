@@ -1,6 +1,6 @@
 """What the tests of the seams plug in: a client's format, an upstream's, a signer and a step, as small as can be.
 
-Each is a complete example of what a new one has to do (the page on contributing). The toy format has one text a side:
+Each is a complete example of what a new one has to do (docs/contributing.md). The toy format has one text a side:
 
     request   {"model": "m", "say": "hi", "live": true}
     answer    {"reply": "hello", "used": 7}
