@@ -23,7 +23,7 @@ TOKENS_A_MESSAGE = 4
 
 
 def overlong(body: JsonObject, context: RuleContext, size: int | None = None) -> tuple[int, int] | None:
-    """Estimated tokens and the limit where the estimate passes the model's input limit; else `None`.
+    """Estimated tokens, or more, and the limit where the estimate passes the model's input limit; else `None`.
 
     Without a known input limit the context length counts, less what `max_tokens` keeps for the answer. `size` is the
     size in bytes of the JSON that the client sent, given where only the rules have changed it since: most bodies are
@@ -34,7 +34,14 @@ def overlong(body: JsonObject, context: RuleContext, size: int | None = None) ->
     # fraction of it: a body that had fewer bytes than the limit has tokens can't be past it.
     if limit is None or (size is not None and size <= limit):
         return None
-    estimate = estimate_tokens(body)
+    texts, separators = [*_texts(body)], _separators(body)
+    characters = sum(map(len, texts))
+    # What all of them take at least, and at most, needs no look at them.
+    if (least := round(characters * TOKENS_A_CHARACTER) + separators) > limit:
+        return least, limit
+    if characters * TOKENS_A_WIDE_CHARACTER + separators <= limit:
+        return None
+    estimate = round(sum(map(_text_tokens, texts))) + separators
     return (estimate, limit) if estimate > limit else None
 
 
@@ -44,9 +51,12 @@ def estimate_tokens(body: JsonObject) -> int:
     0.6 a Chinese character and 0.25 (four characters a token) any other: within about a third for prose and
     code, worse for base64 and digits. No tokenizer is at hand; the limits themselves are round numbers.
     """
+    return round(sum(map(_text_tokens, _texts(body)))) + _separators(body)
+
+
+def _separators(body: JsonObject) -> int:
     messages = body.get("messages")
-    count = len(messages) if isinstance(messages, list) else 0
-    return round(sum(map(_text_tokens, _texts(body)))) + TOKENS_A_MESSAGE * count
+    return TOKENS_A_MESSAGE * len(messages) if isinstance(messages, list) else 0
 
 
 def _limit(model: Model, max_tokens: object) -> int | None:

@@ -35,7 +35,7 @@ class Overlong(Step):
         estimated, limit = found
         exchange.notes[self.name] = {"estimated": estimated, "limit": limit}
         exchange.warning = (
-            f"input estimated at {estimated} tokens, limit of {safe_text.plain(context.model.id)} is {limit}: "
+            f"input estimated at {estimated} tokens or more, limit of {safe_text.plain(context.model.id)} is {limit}: "
             "the endpoint cuts what is too long from the front"
         )
         logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), exchange.warning)

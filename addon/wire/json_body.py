@@ -42,6 +42,8 @@ _AT_ONCE = 1_200_000
 _LONG_TEXT = 16 * 1024
 _BYTES_A_VALUE = 128
 """From so many bytes, and so many for each value on, counting values takes less time than looking over the bytes."""
+_VALUES_INSIDE = 2
+"""Values that an object or a list is taken to have before it is looked into."""
 _LARGE = 2.0**63
 """From here on a float may be an integer that orjson couldn't keep."""
 _LONG_INTEGER = b"0" * 19
@@ -173,22 +175,28 @@ def _glance(data: bytes) -> tuple[int, bool]:
 
 
 def _counted(value: Any, most: int) -> int | None:
-    """The number of values in `value`; `None` past `most` of them, or for a number that may have been too large."""
+    """The number of values in `value`; `None` where it may be more than `most`, or has a number that may have been too
+    large.
+    """
     count = 1
-    waiting = [[value]]
-    while waiting:
-        inside: Any = waiting.pop()
-        if isinstance(inside, dict):
-            inside = inside.values()
-        count += len(inside)
-        if count > most:
+    level = [[value]]
+    while level:
+        # Level by level, so that a list of many objects ends it before each of them is looked into.
+        if count + _VALUES_INSIDE * len(level) > most:
             return None
-        for item in inside:
-            kind = type(item)
-            if kind is dict or kind is list:
-                waiting.append(item)
-            elif kind is float and abs(item) >= _LARGE:
+        below = []
+        for inside in level:
+            items: Any = inside.values() if isinstance(inside, dict) else inside
+            count += len(items)
+            if count > most:
                 return None
+            for item in items:
+                kind = type(item)
+                if kind is dict or kind is list:
+                    below.append(item)
+                elif kind is float and abs(item) >= _LARGE:
+                    return None
+        level = below
     return count
 
 

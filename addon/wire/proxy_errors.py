@@ -239,7 +239,7 @@ RELAY_SECRET_UNKNOWN = Entry(
 INPUT_TOO_LONG = Entry(
     status=400,
     code="context_length_exceeded",
-    message="The input is estimated at {estimated} tokens, past the limit of {limit} of the model {model}. The "
+    message="The input is estimated at {estimated} tokens or more, past the limit of {limit} of the model {model}. The "
     "endpoint would drop its beginning and not say so (hunyuan_overlong=error).",
     when="`hunyuan_overlong=error` and the input is longer than the model's limit",
     advice="send a shorter history, or take another model",

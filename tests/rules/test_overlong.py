@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix.profiles import Model
 from hunyuan_fix.rules import apply_chat
+from hunyuan_fix.rules import overlong as module
 from hunyuan_fix.rules.overlong import estimate_tokens, overlong
 from hunyuan_fix.wire import json_body
 from tests.rule_context import context
@@ -56,6 +57,24 @@ def test_without_an_input_limit_the_answer_needs_room(max_tokens: Any, limit: in
     given = context()
     given.model = Model("x", context=1000)
     assert overlong(said("a" * 8000, max_tokens=max_tokens), given) == (2004, limit)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["字", "a", "é", "𝄞"]), st.integers(0, 40)), max_size=6), st.integers(0, 100))
+def test_what_needs_no_look_at_the_texts_is_decided_as_by_the_estimate(pieces: list[Any], limit: int) -> None:
+    body = {"messages": [{"role": "user", "content": letter * count} for letter, count in pieces]}
+    given = context()
+    given.model = Model("x", input=limit)
+    found, estimate = overlong(body, given), estimate_tokens(body)
+    assert (found is not None) == (estimate > limit)
+    assert found is None or limit < found[0] <= estimate
+
+
+def test_texts_far_from_the_limit_are_not_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_text_tokens", lambda _: pytest.fail("looked at a text"))
+    given = context()
+    given.model = Model("x", input=1000)
+    assert overlong(said("字" * 4000), given) == (1004, 1000)
+    assert overlong(said("字" * 1660), given) is None
 
 
 def test_an_unknown_model_has_no_limit() -> None:
