@@ -13,6 +13,7 @@ from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.rules.base import RuleContext
 from hunyuan_fix.steps.rules import context_of
+from hunyuan_fix.stores import Chain, Memory
 from hunyuan_fix.upstream.calls import Calls
 from hunyuan_fix.upstream.client import HttpClient
 from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
@@ -44,6 +45,7 @@ class Services:
         self.cascade = Cascade(Vision(calls))
         self.cascade.configure(given)
         self.batches = EmbeddingBatches(calls)
+        self.chain = Chain(Memory(entries=10, size=1000))
 
 
 @dataclasses.dataclass

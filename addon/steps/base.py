@@ -14,6 +14,7 @@ from ..cascade import Cascade
 from ..exchange import Exchange, JsonObject, Response
 from ..observe.metrics import Metrics
 from ..options import Settings
+from ..stores import Chain
 from ..upstream.embedding_batches import EmbeddingBatches
 from ..workers import Workers
 
@@ -36,6 +37,10 @@ class Services(Protocol):
     @property
     def batches(self) -> EmbeddingBatches:
         """An embeddings request sent as several calls."""
+
+    @property
+    def chain(self) -> Chain:
+        """The stores, for values that outlive an exchange: `Kept(self.services.chain, codec)` (`stores.kept`)."""
 
 
 PATIENCE = 110.0

@@ -22,14 +22,13 @@ from tests.rule_context import context
 from tests.rules.hostile import BODIES, FIELDS, user
 
 SURVEYED = [rule for rule in dict.fromkeys(rules.CHAT_RULES) if rule.needed is not always]
-MODELS = {"hunyuan": "hunyuan-turbos-latest", "tokenhub": "hy3"}
 
 profile_names = st.sampled_from(profiles.names())
 
 
 def told_apart(body: dict[str, Any], profile_name: str) -> None:
     """Run every rule, needed or not: one that isn't changes nothing. Its plan stays empty, too."""
-    body = {"model": MODELS[profile_name], **copy.deepcopy(body)}
+    body = {"model": profiles.load(profile_name).text_model, **copy.deepcopy(body)}
     given = context(profile_name, body["model"])
     given = replace(given, texts=tracked(given.texts))
     for rule in rules.CHAT_RULES:
@@ -67,7 +66,7 @@ def test_with_and_without_the_survey_the_result_is_the_same(body: dict[str, Any]
     for chat_rules in (rules.CHAT_RULES, tuple(replace(rule, needed=always) for rule in rules.CHAT_RULES)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(rules, "CHAT_RULES", chat_rules)
-            made = {"model": MODELS[profile_name], **copy.deepcopy(body)}
+            made = {"model": profiles.load(profile_name).text_model, **copy.deepcopy(body)}
             changes = rules.apply_chat(made, context(profile_name, made["model"]))
             results.append((json_body.serialise(made), changes))
     assert results[0] == results[1]

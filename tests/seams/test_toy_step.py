@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from hunyuan_fix import pipeline
-from hunyuan_fix.exchange import KEY, JsonObject
-from hunyuan_fix.steps.base import Outcome
+from hunyuan_fix.exchange import KEY, Change, Exchange, JsonObject, Response
+from hunyuan_fix.steps.base import Outcome, Step
+from hunyuan_fix.stores.kept import Kept
 from tests.kept_flows import saved_and_read
 from tests.proxying import LOCAL, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 from tests.seams.toys import ToyStep
@@ -81,3 +82,41 @@ async def test_a_response_ends_the_way_and_is_seen_by_the_steps_before(
     assert said(answer) == "seen"
     assert endpoint.arrived == []
     assert ended[-1][1].how == "answered"
+
+
+class Word:
+    """How a text is kept."""
+
+    prefix = "toy:"
+
+    def dump(self, value: str) -> bytes:
+        return value.encode()
+
+    def load(self, data: bytes) -> str | None:
+        return data.decode(errors="replace")
+
+
+class Remembering(Step):
+    """Puts the question of the exchange before into this one."""
+
+    name = "remembering"
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        kept = Kept(self.services.chain, Word())
+        message, before = exchange.chat["messages"][-1], await kept.get(b"last")
+        kept.put(b"last", message["content"])
+        if before is not None:
+            message["content"] += f", after {before}"
+            exchange.note([Change(self.name, "/messages", "the question before is named")])
+        return None
+
+
+async def test_it_keeps_a_value_for_the_next_exchange(
+    trust: Trust, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pipeline, "STEPS", (Remembering, *pipeline.STEPS))
+    endpoint.answer = chat_answer("fine")
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}") as proxy:
+        await ask(proxy, "one")
+        await ask(proxy, "two")
+    assert [arrived.json["messages"][-1]["content"] for arrived in endpoint.arrived] == ["one", "two, after one"]

@@ -18,6 +18,7 @@ from ...rules import embeddings
 from ...simulator import checks
 from ...simulator.checks import Problem, ProfileName
 from ...steps.rules import context_of
+from ...stores import Chain, Memory
 from ...upstream.calls import Calls
 from ...upstream.client import HttpClient
 from ...upstream.embedding_batches import EmbeddingBatches
@@ -39,6 +40,7 @@ class Offline:
         self.metrics = Metrics()
         self.cascade = Cascade(DryRunVision())
         self.batches = EmbeddingBatches(Calls(HttpClient()))
+        self.chain = Chain(Memory(entries=0, size=0))
 
 
 @dataclass(frozen=True, slots=True)
