@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix import options
+from hunyuan_fix import options, profiles
 from hunyuan_fix.config.option import Option, OptionError
 from hunyuan_fix.config.values import BaseUrl, StorePlaces, data_folder
 from hunyuan_fix.options import OPTIONS, Settings
@@ -106,8 +106,8 @@ def test_values_are_read(name: str, text: object, value: object):
         ("cascade", "sometimes", "auto, always, never"),
         ("language", "fr", "zh, en"),
         ("overlong", "cut", "warn, error"),
-        ("profile", "openai", "hunyuan, tokenhub"),
-        ("hosts", "localhost=openai", "hunyuan, tokenhub"),
+        ("profile", "openai", ", ".join(profiles.names())),
+        ("hosts", "localhost=openai", ", ".join(profiles.names())),
         ("hosts", "https://localhost", "without a port"),
         ("hosts", "localhost:9000", "without a port"),
         ("successors", "a", "old=new"),
