@@ -91,8 +91,8 @@ class FromUpstream:
         if data is None:
             return b"".join(comment + b"\n\n" for comment in event.comments)
         value = json_body.parse_object(data)
-        if value is None:
-            return event.raw  # `[DONE]`, or what no client can read
+        if value is None or value.keys() == {"error"}:
+            return event.raw  # `[DONE]`, what no client can read, or the relay's own error
         try:
             chunks = self._dialect.events(value, self._note)
             return b"".join(sse.event(json_body.serialise(chunk)) for chunk in chunks)

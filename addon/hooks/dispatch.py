@@ -11,6 +11,7 @@ from mitmproxy import http
 
 from .. import admission, profiles
 from ..circuit import Verdict
+from ..dialects import UPSTREAM_DIALECTS
 from ..exchange import Exchange, Response
 from ..options import Settings
 from ..relay import Job, JobProgress, Relay
@@ -62,6 +63,7 @@ class Dispatcher:
                 until=until,
                 ahead=ahead,
                 max_body=settings.max_body,
+                note=exchange.notes.get(UPSTREAM_DIALECTS[profile.dialect].name, {}),
                 progress=progress,
             )
             secret = self._relay.take(job)

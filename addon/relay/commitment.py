@@ -6,15 +6,20 @@ streamed one from its first event that is no error. Until then the call can stil
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..exchange import JsonObject
 from ..wire import content_coding, flaws, json_body, sse
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import Flaw
+from .reading import Reading
 
 
-def flaw(body: bytes, encoding: str, limit: int) -> Flaw | None:
+def flaw(body: bytes, encoding: str, limit: int, reading: Reading) -> Flaw | None:
     """The flaw of the whole `body` of an answer, in the content coding `encoding` (`""`: none); `None`: it is good.
 
-    A body that can't be checked has no flaw: an unknown coding, or more than `limit` bytes once unpacked.
+    `reading` is that of the try. A body that can't be checked has no flaw: an unknown coding, or more than `limit`
+    bytes once unpacked.
     """
     try:
         content_coding.unpacker(encoding)
@@ -26,12 +31,15 @@ def flaw(body: bytes, encoding: str, limit: int) -> Flaw | None:
         return None
     except CodingError:
         return flaws.DAMAGED
-    answer = flaws.of_answer(text)
+    answer = flaws.of_answer(reading.whole(text))
     return answer if isinstance(answer, Flaw) else None
 
 
-def opens(event: sse.Event) -> bool | Flaw:
-    """Whether the stream begins with `event`, or the event's flaw. Comments, keep-alives, empty events don't count."""
+def opens(event: sse.Event, chunks: Sequence[JsonObject] | None, reading: Reading) -> bool | Flaw:
+    """Whether the stream begins with `event`, or the event's flaw. Comments, keep-alives, empty events don't count.
+
+    `chunks`: what it says by `reading`; `None` where it is no JSON object.
+    """
     data = event.data
     if event.opaque:
         return True
@@ -39,7 +47,10 @@ def opens(event: sse.Event) -> bool | Flaw:
         return False
     if sse.is_done(data):
         return True
-    chunk = json_body.parse_object(data)
-    if chunk is None:
+    if chunks is None:
         return flaws.UNREADABLE_EVENT
-    return flaws.of_error(chunk, data, flaws.ERROR_EVENT) or True
+    for chunk in chunks:
+        text = data if reading.is_house else json_body.serialise(chunk)
+        if flaw := flaws.of_error(chunk, text, flaws.ERROR_EVENT):
+            return flaw
+    return bool(chunks)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ..exchange import JsonObject
 from ..wire import chat_events, content_coding, flaws, json_body, sse
 from ..wire.flaws import Flaw
 from . import commitment
+from .reading import Reading
 
 MAX_HELD = 1 << 20
 """Bytes held back while a stream hasn't begun, and of one event that isn't complete; beyond that they pass."""
@@ -14,11 +16,12 @@ class EventStream:
     """One stream. Events keep their bytes; only a content coding is removed, since an error may have to be added.
 
     An event is passed on when it is complete: clients do nothing with a part of one, and a part can't be taken back
-    when the stream breaks in the middle of it. `encoding` is the stream's content coding. Raises `CodingError` when
-    made for an unknown one, and from `feed` for damaged data.
+    when the stream breaks in the middle of it. `encoding` is the stream's content coding, `reading` that of the try.
+    Raises `CodingError` when made for an unknown coding, and from `feed` for damaged data.
     """
 
-    def __init__(self, encoding: str = "") -> None:
+    def __init__(self, encoding: str, reading: Reading) -> None:
+        self._reading = reading
         self._unpack = content_coding.unpacker(encoding)
         self._parser = sse.Parser(MAX_HELD)
         self._opening = sse.Opening()
@@ -66,24 +69,25 @@ class EventStream:
 
     def _passed_on(self, event: sse.Event) -> bytes:
         self._passed += len(event.raw)
-        if not self.begun and self.flaw is None:
-            verdict = commitment.opens(event)
+        opening = not self.begun and self.flaw is None
+        if not opening and self._reading.is_house and chat_events.go_on(event.raw):
+            return event.raw  # most events of a stream
+        data = event.data
+        value = None if data is None else json_body.parse_object(data)
+        chunks = None if value is None else self._reading.chunks(value)
+        if opening:
+            verdict = commitment.opens(event, chunks, self._reading)
             if isinstance(verdict, Flaw):
                 self.flaw = verdict
             else:
                 self.begun = verdict or self._passed > MAX_HELD
-        self.settled = self.settled or _settles(event)
+        done = data is not None and sse.is_done(data)
+        self.settled = self.settled or done or any(map(_settles, chunks or ()))
         return event.raw
 
 
-def _settles(event: sse.Event) -> bool:
-    """Whether the answer's end is told by `event`."""
-    data = None if chat_events.go_on(event.raw) else event.data
-    if data is None:
-        return False
-    chunk = json_body.parse_object(data)
-    if chunk is None:
-        return sse.is_done(data)
+def _settles(chunk: JsonObject) -> bool:
+    """Whether the answer's end is told by `chunk`."""
     choices = chunk.get("choices")
     finished = isinstance(choices, list) and any(isinstance(c, dict) and c.get("finish_reason") for c in choices)
     return finished or bool(chunk.get("error"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..admission import Account
+from ..exchange import JsonObject
 from ..profiles import Profile
 
 LOOPBACK = "127.0.0.1"
@@ -58,6 +59,8 @@ class Job:
     """The first try goes ahead of new calls."""
     max_body: int
     """Bytes to which an answer is unpacked to be looked at."""
+    note: JsonObject = field(default_factory=dict)
+    """What the upstream's dialect noted of the request."""
     progress: JobProgress = field(default_factory=JobProgress)
 
 

@@ -25,6 +25,7 @@ from . import commitment, failures, headers
 from .event_stream import EventStream
 from .failures import FailedTry
 from .job import TRIES_HEADER, Client, Headers, Job, RawResponse
+from .reading import Reading
 
 MAX_ANSWER = 64 * 2**20
 """Bytes of a whole answer, which is held until it is complete."""
@@ -157,8 +158,9 @@ class Call:
         if answer.status >= 300:
             body = await _read(answer, MAX_ANSWER)
             return RawResponse(answer.status, headers.for_client(answer.headers), body)
+        reading = Reading(self._job.profile.dialect, self._job.note)
         try:
-            events = EventStream(headers.value(answer.headers, b"content-encoding"))
+            events = EventStream(headers.value(answer.headers, b"content-encoding"), reading)
         except CodingError:
             events = None
         if headers.value(answer.headers, b"content-type").lower().startswith("text/event-stream"):
@@ -180,11 +182,11 @@ class Call:
     async def _judged(self, body: bytes, answer: Answer, given: Headers) -> RawResponse | Retryable[RawResponse]:
         """A whole body with the headers `given`: passed on if it is an answer."""
         encoding = headers.value(given, b"content-encoding")
-        limit = self._job.max_body
+        limit, reading = self._job.max_body, Reading(self._job.profile.dialect, self._job.note)
         if len(body) > MAX_ANSWER:
             flaw: Flaw | None = flaws.TOO_LARGE
         else:
-            flaw = await self._workers.run(lambda _: commitment.flaw(body, encoding, limit), len(body))
+            flaw = await self._workers.run(lambda _: commitment.flaw(body, encoding, limit, reading), len(body))
         if flaw is not None:
             return self._unusable(flaw, answer)
         return RawResponse(answer.status, headers.for_client(given), body)

@@ -6,10 +6,13 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..circuit import Verdict
-from ..exchange import Response
+from ..dialects import UPSTREAM_DIALECTS
+from ..dialects.base import House, UpstreamDialect
+from ..exchange import JsonObject, Response
+from ..wire import json_body
 from . import retry
 from .client import CallFailed, CallTimedOut, HttpClient
 from .gate import CallPermit, CallRefused, Gate
@@ -78,10 +81,11 @@ class RetriedCall[T]:
     name: str
     """For the log."""
     target: Target
-    path: str
-    body: bytes
+    house: House
+    body: JsonObject
+    """The request in that house language."""
     read: Callable[[Response], T | Response | Retryable[T | Response]]
-    """What an answer, of any status, means."""
+    """What an answer, of any status, means; its body is in the house language."""
     failed: Callable[[CallFailed], Response]
     """The client's answer where the last try brought none."""
     tries: int
@@ -97,13 +101,17 @@ class RetriedCall[T]:
     async def send(self, calls: Calls) -> T | Response:
         """What `read` makes of the first answer that isn't retryable, else of the last; or why there was no answer."""
 
+        upstream = UPSTREAM_DIALECTS[self.target.dialect]
+        note: JsonObject = {}
+        path, body = upstream.path(self.house), json_body.serialise(upstream.request(self.body, note))
+
         async def attempt(number: int) -> T | Response | Retryable[T | Response]:
             again = number > 1
             try:
                 answer = await calls.send(
                     self.target,
-                    self.path,
-                    self.body,
+                    path,
+                    body,
                     timeout=self.timeout,
                     until=self.until,
                     ends=self.ends,
@@ -115,12 +123,22 @@ class RetriedCall[T]:
                 return Retryable("timeout", self.failed(error))
             except CallFailed as error:
                 return Retryable(str(error), self.failed(error))
-            return self.read(answer)
+            return self.read(_in_house(answer, upstream, note))
 
         def log(retryable: Retryable[T | Response], number: int) -> None:
             logger.info("%s: %s (try %d of %d)", self.name, retryable.what, number, self.tries)
 
         return await retry.persist(attempt, tries=self.tries, until=self.until, timing=calls.timing, on_retryable=log)
+
+
+def _in_house(answer: Response, upstream: UpstreamDialect, note: JsonObject) -> Response:
+    """`answer` with its body in the house language; what can't be read keeps its body."""
+    if upstream.is_house:
+        return answer
+    if answer.status >= 400:
+        return replace(answer, body=upstream.error(answer.status, answer.body))
+    body = json_body.parse_object(answer.body)
+    return answer if body is None else replace(answer, body=json_body.serialise(upstream.answer(body, note)))
 
 
 def _signed(target: Target, url: str, body: bytes) -> Mapping[str, str]:

@@ -96,8 +96,8 @@ class EmbeddingBatches:
         call: RetriedCall[JsonObject] = RetriedCall(
             name="embeddings call",
             target=request.target,
-            path="/embeddings",
-            body=json_body.serialise(body),
+            house="embeddings",
+            body=body,
             read=lambda answer: self._read(answer, body, request.profile),
             failed=_unanswered,
             tries=request.tries,
@@ -113,9 +113,10 @@ class EmbeddingBatches:
     def _read(
         self, answer: Response, body: JsonObject, profile: Profile
     ) -> JsonObject | Response | Retryable[JsonObject | Response]:
+        model = str(body.get("model", ""))
+        answer = vendor_errors.as_meant(answer, profile, model)
         if answer.status < 400:
             return _usable(answer, body)
-        model = str(body.get("model", ""))
         error = _error(answer, model, profile)
         if not retry.may_pass(answer.status, answer.body, profile, model):
             return error

@@ -17,6 +17,8 @@ class Target:
     headers: Mapping[str, str]
     account: Account | None = None
     """The account that the calls are counted for; `None`: they pass no gate."""
+    dialect: str = "openai"
+    """The format that the endpoint speaks: a name in `dialects.UPSTREAM_DIALECTS`."""
     signer: str = BEARER
     """What puts the credentials of `headers` on each call: a name in `signing.SIGNERS`."""
 

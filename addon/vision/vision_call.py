@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
 
-from ..exchange import Response
+from ..exchange import JsonObject, Response
 from ..profiles import Profile
 from ..texts import Texts, marks
 from ..upstream import retry
@@ -93,8 +93,8 @@ class Vision:
         retried: RetriedCall[ImageResult] = RetriedCall(
             name=f"vision call to {call.model}",
             target=call.target,
-            path="/chat/completions",
-            body=_request_body(call),
+            house="chat",
+            body=_request(call),
             read=lambda answer: self._read(answer, call),
             failed=lambda error: _unanswered(error, call),
             tries=call.tries,
@@ -105,6 +105,7 @@ class Vision:
         return await retried.send(self._calls)
 
     def _read(self, answer: Response, call: VisionCall) -> ImageResult | Response | Retryable[ImageResult | Response]:
+        answer = vendor_errors.as_meant(answer, call.profile, call.model)
         if answer.status == 200:
             return _description(answer, call)
         wait = retry_after.seconds(answer.headers.get("retry-after"), self._calls.timing.now())
@@ -117,20 +118,18 @@ class Vision:
                 return _final(meaning, answer.status, call)
 
 
-def _request_body(call: VisionCall) -> bytes:
+def _request(call: VisionCall) -> JsonObject:
     # the text stands between <<< and >>> in the prompt: it can't close its own quotes
     quoted = marks.unquotable(call.question)
     prompt = call.texts.vision_prompt.format(question=quoted or call.texts.vision_no_question)
     content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": call.url}}]
-    return json_body.serialise(
-        {
-            "model": call.model,
-            "messages": [{"role": "user", "content": content}],
-            "max_tokens": MAX_TOKENS,
-            "temperature": 0,
-            "stream": False,
-        }
-    )
+    return {
+        "model": call.model,
+        "messages": [{"role": "user", "content": content}],
+        "max_tokens": MAX_TOKENS,
+        "temperature": 0,
+        "stream": False,
+    }
 
 
 def _unanswered(error: CallFailed, call: VisionCall) -> Response:

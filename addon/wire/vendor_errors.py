@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ..exchange import JsonObject, Response
 from ..profiles import ErrorKind, ErrorRule, Profile
-from . import json_body, proxy_errors
+from . import flaws, json_body, proxy_errors
 from . import retry_after as retry_after_header
 from .flaws import Flaw
 
@@ -42,14 +42,31 @@ def unusable_answer(flaw: Flaw, profile: Profile, model_id: str) -> Response:
     return translate_error(status, flaw.error, None, profile, model_id) or unchanged
 
 
+def as_meant(answer: Response, profile: Profile, model_id: str) -> Response:
+    """An answer with a status of success whose body is an error, under the status that it means.
+
+    `answer` itself where it is no error, or one whose meaning isn't known.
+    """
+    if answer.status >= 400 or b'"error"' not in answer.body:
+        return answer
+    body = json_body.parse_object(answer.body)
+    flaw = flaws.of_error(body, answer.body, flaws.ERROR_ANSWER) if body is not None else None
+    if flaw is None or flaw.error is None:
+        return answer
+    status = meant_status(flaw.error, profile, model_id)
+    return answer if status == _UNKNOWN else Response(status, answer.headers, flaw.error)
+
+
 def meant_status(text: bytes, profile: Profile, model_id: str) -> int:
     """The status that the endpoint should have sent with the error object in the JSON `text`."""
     if translate_error(400, text, None, profile, model_id) is not None:
         return 400  # its rules are about errors that come with this status
     error = _vendor_error(text) or {}
-    return _status_of_code(error.get("code")) or _STATUSES.get(str(error.get("type")), 502)
+    return _status_of_code(error.get("code")) or _STATUSES.get(str(error.get("type")), _UNKNOWN)
 
 
+_UNKNOWN = 502
+"""The status of an error whose meaning isn't known."""
 _STATUSES = {
     "invalid_request_error": 400,
     "authentication_error": 401,

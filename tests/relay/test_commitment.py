@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix.relay import commitment
-from hunyuan_fix.wire import flaws, sse
+from hunyuan_fix.relay.reading import Reading
+from hunyuan_fix.wire import flaws, json_body, sse
 from hunyuan_fix.wire.flaws import Flaw
 
 LIMIT = 1 << 20
+HOUSE = Reading()
 ANSWER = json.dumps({"choices": [{"message": {"role": "assistant", "content": "你好"}}]}).encode()
 ERROR = json.dumps({"error": {"code": "2003", "message": "请求限频，请稍后重试"}}).encode()
 CODINGS = {
@@ -26,69 +28,74 @@ CODINGS = {
 }
 
 
+def opens(event: sse.Event) -> bool | Flaw:
+    value = json_body.parse_object(event.data) if event.data else None
+    return commitment.opens(event, None if value is None else HOUSE.chunks(value), HOUSE)
+
+
 @pytest.mark.parametrize("encoding", CODINGS)
 def test_whole_answer_is_good(encoding: str) -> None:
-    assert commitment.flaw(CODINGS[encoding](ANSWER), encoding, LIMIT) is None
+    assert commitment.flaw(CODINGS[encoding](ANSWER), encoding, LIMIT, HOUSE) is None
 
 
 @pytest.mark.parametrize("encoding", CODINGS)
 @given(st.integers(0, len(ANSWER)))
 def test_no_cut_answer_is_good(encoding: str, cut: int) -> None:
     packed = CODINGS[encoding](ANSWER)
-    assert commitment.flaw(packed[: min(cut, len(packed) - 1)], encoding, LIMIT) is not None
+    assert commitment.flaw(packed[: min(cut, len(packed) - 1)], encoding, LIMIT, HOUSE) is not None
 
 
 @pytest.mark.parametrize("encoding", CODINGS)
 def test_error_in_a_success_is_found_under_any_coding(encoding: str) -> None:
-    flaw = commitment.flaw(CODINGS[encoding](ERROR), encoding, LIMIT)
+    flaw = commitment.flaw(CODINGS[encoding](ERROR), encoding, LIMIT, HOUSE)
     assert flaw is not None
     assert flaw.error == ERROR
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>502</html>", b"[]", b"null", b'"text"', b"{", b"{} {}"])
 def test_what_is_no_object_is_no_answer(body: bytes) -> None:
-    assert commitment.flaw(body, "", LIMIT) == flaws.NO_JSON
+    assert commitment.flaw(body, "", LIMIT, HOUSE) == flaws.NO_JSON
 
 
 def test_empty_error_is_none() -> None:
-    assert commitment.flaw(b'{"error": null, "data": []}', "", LIMIT) is None
+    assert commitment.flaw(b'{"error": null, "data": []}', "", LIMIT, HOUSE) is None
 
 
 def test_what_cannot_be_looked_at_passes() -> None:
-    assert commitment.flaw(b"anything", "compress", LIMIT) is None
-    assert commitment.flaw(b"anything", "gzip, compress", LIMIT) is None
-    assert commitment.flaw(gzip.compress(b"{}" + b" " * 100), "gzip", 10) is None
+    assert commitment.flaw(b"anything", "compress", LIMIT, HOUSE) is None
+    assert commitment.flaw(b"anything", "gzip, compress", LIMIT, HOUSE) is None
+    assert commitment.flaw(gzip.compress(b"{}" + b" " * 100), "gzip", 10, HOUSE) is None
 
 
 @given(st.binary(max_size=200), st.sampled_from([*CODINGS, "compress"]))
 def test_flaw_never_raises(body: bytes, encoding: str) -> None:
-    commitment.flaw(body, encoding, LIMIT)
+    commitment.flaw(body, encoding, LIMIT, HOUSE)
 
 
 @pytest.mark.parametrize(
     "raw", [b": keep-alive\n", b"\n", b"event: ping\n\n", b"data:\n\n", b"data: \n\n", b"id: 1\nretry: 100\n\n"]
 )
 def test_comments_and_empty_events_open_nothing(raw: bytes) -> None:
-    assert commitment.opens(sse.Event(raw)) is False
+    assert opens(sse.Event(raw)) is False
 
 
 @pytest.mark.parametrize(
     "raw", [b'data: {"choices":[]}\n\n', b"data: {}\r\n\r\n", b"data: [DONE]\n\n", b"data:[DONE] \n\n"]
 )
 def test_first_event_opens(raw: bytes) -> None:
-    assert commitment.opens(sse.Event(raw)) is True
+    assert opens(sse.Event(raw)) is True
 
 
 def test_part_of_an_oversized_event_opens() -> None:
-    assert commitment.opens(sse.Event(b"data: {", opaque=True)) is True
+    assert opens(sse.Event(b"data: {", opaque=True)) is True
 
 
 @pytest.mark.parametrize("data", [b"<html>", b"null", b"[1]", b"{", b"1"])
 def test_unreadable_event_is_a_flaw(data: bytes) -> None:
-    assert commitment.opens(sse.Event(b"data: " + data + b"\n\n")) == flaws.UNREADABLE_EVENT
+    assert opens(sse.Event(b"data: " + data + b"\n\n")) == flaws.UNREADABLE_EVENT
 
 
 def test_error_event_is_a_flaw() -> None:
-    flaw = commitment.opens(sse.Event(b"event: error\ndata: " + ERROR + b"\n\n"))
+    flaw = opens(sse.Event(b"event: error\ndata: " + ERROR + b"\n\n"))
     assert isinstance(flaw, Flaw)
     assert flaw.error == ERROR

@@ -13,8 +13,14 @@ from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan
 from hunyuan_fix.relay import event_stream
 from hunyuan_fix.relay.event_stream import EventStream
+from hunyuan_fix.relay.reading import Reading
 from hunyuan_fix.wire import flaws, json_body, sse
 from hunyuan_fix.wire.content_coding import CodingError
+
+
+def stream_of(encoding: str = "") -> EventStream:
+    return EventStream(encoding, Reading())
+
 
 FAILED = b'{"error":{"message":"broke off","code":"stream_broken"}}'
 
@@ -47,7 +53,7 @@ cuts = st.lists(st.integers(0, len(WHOLE)), max_size=6)
 
 @given(cuts, st.booleans())
 def test_good_stream_passes_byte_for_byte(where: list[int], packed: bool) -> None:
-    stream = EventStream("gzip" if packed else "")
+    stream = stream_of("gzip" if packed else "")
     passed = fed(stream, gzip.compress(WHOLE) if packed else WHOLE, where) + stream.finish()
     assert passed == WHOLE
     assert stream.begun
@@ -57,7 +63,7 @@ def test_good_stream_passes_byte_for_byte(where: list[int], packed: bool) -> Non
 
 @given(cuts)
 def test_whole_events_are_passed_on_at_once(where: list[int]) -> None:
-    stream, passed, fed_so_far = EventStream(), b"", b""
+    stream, passed, fed_so_far = stream_of(), b"", b""
     for start, end in zip([0, *sorted(where)], [*sorted(where), len(WHOLE)], strict=True):
         fed_so_far += WHOLE[start:end]
         passed += stream.feed(WHOLE[start:end])
@@ -68,7 +74,7 @@ def test_whole_events_are_passed_on_at_once(where: list[int]) -> None:
 @given(st.data())
 def test_error_event_first_is_a_flaw_however_it_is_cut(end: bytes, data: st.DataObject) -> None:
     raw = b": wait" + end + b"data: " + error() + end + WHOLE
-    stream = EventStream()
+    stream = stream_of()
     fed(stream, raw, data.draw(st.lists(st.integers(0, len(raw)), max_size=6)))
     assert not stream.begun
     assert stream.flaw is not None
@@ -76,7 +82,7 @@ def test_error_event_first_is_a_flaw_however_it_is_cut(end: bytes, data: st.Data
 
 
 def test_nothing_has_begun_before_the_first_event_is_complete() -> None:
-    stream = EventStream()
+    stream = stream_of()
     stream.feed(b": keep-alive\n\n\n")
     stream.feed(sse.event(chunk("a"))[:-1])
     assert not stream.begun
@@ -86,20 +92,20 @@ def test_nothing_has_begun_before_the_first_event_is_complete() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b": keep-alive\n\n", b"data:\n\n"])
 def test_stream_that_ends_without_an_event_is_empty(raw: bytes) -> None:
-    stream = EventStream()
+    stream = stream_of()
     assert stream.feed(raw) + stream.finish() == raw
     assert stream.flaw == flaws.EMPTY_STREAM
 
 
 def test_last_event_without_its_blank_line_counts() -> None:
-    stream = EventStream()
+    stream = stream_of()
     assert stream.feed(b"data: " + chunk("a")) == b""
     assert stream.finish() == b"data: " + chunk("a")
     assert stream.begun
 
 
 def test_what_is_held_is_bounded() -> None:
-    stream = EventStream()
+    stream = stream_of()
     comment = b": " + b"x" * 1000 + b"\n"
     for _ in range(event_stream.MAX_HELD // len(comment)):
         stream.feed(comment)
@@ -109,7 +115,7 @@ def test_what_is_held_is_bounded() -> None:
 
 
 def test_oversized_event_passes_and_is_closed_when_it_breaks() -> None:
-    stream = EventStream()
+    stream = stream_of()
     raw = b"data: " + b"x" * (event_stream.MAX_HELD + 10)
     passed = stream.feed(raw)
     assert stream.begun
@@ -120,7 +126,7 @@ def test_oversized_event_passes_and_is_closed_when_it_breaks() -> None:
 @given(st.integers(0, len(WHOLE)), cuts)
 def test_a_client_can_read_all_of_a_broken_stream(end: int, where: list[int]) -> None:
     """Wherever it breaks: whole events in front, one error at the end, unless the answer's end was told by then."""
-    stream = EventStream()
+    stream = stream_of()
     passed = fed(stream, WHOLE[:end], where) + stream.broken(FAILED)
     told = events_of(passed)
     whole = events_of(WHOLE)
@@ -135,7 +141,7 @@ def test_a_client_can_read_all_of_a_broken_stream(end: int, where: list[int]) ->
 
 @given(st.integers(0, len(WHOLE)), cuts)
 def test_one_error_reaches_the_client_behind_the_repair(end: int, where: list[int]) -> None:
-    relayed = EventStream()
+    relayed = stream_of()
     passed = fed(relayed, WHOLE[:end], where) + relayed.broken(FAILED)
     repair = ChatStream(AnswerPlan())
     told = events_of(b"".join([*repair.feed(passed), *repair.finish()]))
@@ -146,40 +152,40 @@ def test_one_error_reaches_the_client_behind_the_repair(end: int, where: list[in
 
 
 def test_error_of_the_endpoint_is_the_only_one() -> None:
-    stream = EventStream()
+    stream = stream_of()
     passed = stream.feed(sse.event(chunk("a")) + sse.event(error())) + stream.broken(FAILED)
     assert events_of(passed) == [chunk("a"), error()]
 
 
 def test_null_finish_reason_settles_nothing() -> None:
-    stream = EventStream()
+    stream = stream_of()
     stream.feed(sse.event(chunk("finish_reason, error, [DONE]", error=None)))
     assert not stream.settled
 
 
 def test_unknown_coding() -> None:
     with pytest.raises(CodingError):
-        EventStream("compress")
+        stream_of("compress")
 
 
 def test_damaged_coding() -> None:
     with pytest.raises(CodingError):
-        EventStream("gzip").feed(b"no gzip at all")
+        stream_of("gzip").feed(b"no gzip at all")
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=5))
 def test_any_bytes_pass_as_they_came(data: bytes, where: list[int]) -> None:
-    stream = EventStream()
+    stream = stream_of()
     assert fed(stream, data, where) + stream.finish() == data
 
 
 @pytest.mark.parametrize("body", [b'{"choices":[]}', b" \n[1]", b"\xef\xbb\xbf<html>"])
 def test_a_whole_body_is_known_by_its_first_bytes(body: bytes) -> None:
     for cuts in ([], list(range(1, len(body)))):
-        stream = EventStream()
+        stream = stream_of()
         marks = [0, *cuts, len(body)]
         out = b"".join(stream.feed(body[start:end]) for start, end in pairwise(marks))
         assert out == body
         assert stream.whole
         assert not stream.begun
-    assert not EventStream().whole
+    assert not stream_of().whole

@@ -12,6 +12,7 @@ import pytest
 from hunyuan_fix import profiles
 from hunyuan_fix.admission import Account
 from hunyuan_fix.relay import TRIES_HEADER, commitment, tries
+from hunyuan_fix.relay.reading import Reading
 from hunyuan_fix.upstream.circuit_breaker import Breaker
 from hunyuan_fix.upstream.client import Transport
 from hunyuan_fix.wire.flaws import Flaw
@@ -228,9 +229,9 @@ async def test_only_a_large_answer_is_checked_in_a_thread(rig: Rig, monkeypatch:
     threads: list[str] = []
     flaw = commitment.flaw
 
-    def noting(body: bytes, encoding: str, limit: int) -> Flaw | None:
+    def noting(body: bytes, encoding: str, limit: int, reading: Reading) -> Flaw | None:
         threads.append(threading.current_thread().name)
-        return flaw(body, encoding, limit)
+        return flaw(body, encoding, limit, reading)
 
     monkeypatch.setattr(commitment, "flaw", noting)
     for padding in (0, LIGHT):

@@ -87,13 +87,18 @@ class ToyUpstream:
         return "/toy"
 
     def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
+        if "input" in chat:  # embeddings
+            return {"model": chat["model"], "texts": chat["input"]}
         note["messages"] = len(chat["messages"])
-        said = [message["content"] for message in chat["messages"]]
+        said = [str(message["content"]) for message in chat["messages"]]
         return {"model": chat["model"], "say": "\n".join(said), "live": chat.get("stream") is True}
 
     def answer(self, body: JsonObject, note: JsonObject) -> JsonObject:
         if "oops" in body:
             return {"error": {"message": body["oops"], "type": "toy", "code": "toy_failed"}}
+        if "vectors" in body:
+            data = [{"index": index, "embedding": vector} for index, vector in enumerate(body["vectors"])]
+            return {"data": data, "usage": {"total_tokens": body["used"]}}
         message = {"role": "assistant", "content": body["reply"]}
         usage = {"total_tokens": body["used"], "prompt_tokens": note["messages"], "completion_tokens": 0}
         return {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}

@@ -185,8 +185,8 @@ async def test_a_further_try_goes_ahead_of_new_calls(setting: Setting) -> None:
     retried: RetriedCall[Response] = RetriedCall(
         name="test",
         target=setting.target,
-        path="/x",
-        body=b'{"name": "retried"}',
+        house="chat",
+        body={"name": "retried"},
         read=lambda answer: answer if answer.status == 200 else Retryable("limited", answer),
         failed=lambda _: Response(502, {}, b""),
         tries=2,

@@ -7,7 +7,7 @@ import pytest
 from hunyuan_fix import profiles
 from hunyuan_fix.exchange import JsonObject, Response
 from hunyuan_fix.profiles import Profile
-from hunyuan_fix.wire.vendor_errors import translate_error
+from hunyuan_fix.wire.vendor_errors import as_meant, translate_error
 
 LEGACY, TOKENHUB = profiles.load("hunyuan"), profiles.load("tokenhub")
 
@@ -123,3 +123,27 @@ def test_an_id_beside_the_error_is_kept() -> None:
 )
 def test_everything_unknown_passes_as_it_came(status: int, body: bytes) -> None:
     assert translate_error(status, body, None, LEGACY, "hunyuan-turbo") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"error":{"type":"rate_limit_error","message":"m"}}', 429),
+        (b'{"error":{"code":"429001","message":"m"}}', 429),
+        (vendor("2003"), 400),
+        (b'{"error":{"message":"m"}}', 200),
+        (b'{"error":null,"choices":[]}', 200),
+        (b'{"choices":[{"message":{"content":"an \\"error\\""}}]}', 200),
+        (b'"error"', 200),
+        (b'{"error"', 200),
+    ],
+)
+def test_an_error_in_a_success_gets_its_status_where_its_meaning_is_known(body: bytes, status: int) -> None:
+    given = Response(200, {"x-request-id": "r"}, body)
+    meant = as_meant(given, TOKENHUB if b"429" in body else LEGACY, "")
+    assert (meant.status, meant.headers, meant.body) == (status, given.headers, body)
+
+
+def test_an_error_with_its_own_status_keeps_it() -> None:
+    given = Response(503, {}, b'{"error":{"type":"rate_limit_error","message":"m"}}')
+    assert as_meant(given, LEGACY, "") is given

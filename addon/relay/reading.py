@@ -1,0 +1,50 @@
+"""What an upstream's answers say, in the house language: what the relay judges them by. They pass on unchanged."""
+
+from __future__ import annotations
+
+import copy
+
+from ..dialects import UPSTREAM_DIALECTS
+from ..exchange import JsonObject
+from ..wire import json_body
+
+
+class Reading:
+    """Reads the answer to one try in the format `dialect` (a name in `UPSTREAM_DIALECTS`).
+
+    `note`: what the dialect noted of the request. It isn't changed: the answer is translated once more on its way to
+    the client. What a dialect fails at is read as it is. Nothing here raises.
+    """
+
+    def __init__(self, dialect: str = "openai", note: JsonObject | None = None) -> None:
+        self._upstream = UPSTREAM_DIALECTS[dialect]
+        self._note = copy.deepcopy(note or {})
+
+    @property
+    def is_house(self) -> bool:
+        """Whether the upstream speaks the house language itself."""
+        return self._upstream.is_house
+
+    def whole(self, text: bytes) -> bytes:
+        """The body of a whole answer."""
+        answer = None if self.is_house else json_body.parse_object(text)
+        if answer is None:
+            return text
+        try:
+            return json_body.serialise(self._upstream.answer(answer, self._note))
+        except Exception:
+            return text
+
+    def error(self, status: int, text: bytes) -> bytes:
+        """The body of an answer with an error status."""
+        try:
+            return self._upstream.error(status, text)
+        except Exception:
+            return text
+
+    def chunks(self, event: JsonObject) -> list[JsonObject]:
+        """The chunks for one event of a stream. Takes each event once, in their order."""
+        try:
+            return self._upstream.events(event, self._note)
+        except Exception:
+            return [event]
