@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 from . import dialects, profiles
 from .config import values as read
 from .config.option import option
 from .config.values import BaseUrl
+from .profiles import Profile
 from .wire import paths
 from .wire.host_names import canonical, one_name
 
+type Translate = Literal["auto", "always", "never"]
+_TRANSLATE: tuple[Translate, ...] = ("auto", "always", "never")
 _KEPT_ROUTES = 256
 """Routes remembered: clients ask for the same few paths over and over."""
 
@@ -46,6 +50,12 @@ class RouteSettings:
         "Send what clients address to a known host to this base URL instead, e.g. "
         "https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped.",
         read.optional(_upstream),
+    )
+    translate: Translate = option(
+        "auto",
+        "What is done to requests in another format than the endpoint's (Anthropic Messages): auto translates them "
+        "where the endpoint doesn't speak it, always everywhere, never nowhere: they pass untouched.",
+        read.choice(*_TRANSLATE),
     )
 
 
@@ -90,6 +100,7 @@ class Routes:
         self._given = {host: name or settings.profile or "hunyuan" for host, name in settings.hosts.items()}
         self._profile = settings.profile
         self._upstream = settings.upstream
+        self._translate = settings.translate
         self.hosts: frozenset[str] = frozenset([*profiles.by_host(), *self._given])
         """Every host whose connections are decrypted."""
         self.route = lru_cache(_KEPT_ROUTES)(self._route)
@@ -128,9 +139,12 @@ class Routes:
             path = base.path + (api or _below_version(path))
             profile = self._profile or self._profile_at(base.host, path) or addressed
         dialect = dialects.of_path(api) if api and method == "POST" else None
-        own_base = profiles.load(profile).base
-        if dialect and not dialects.DIALECTS[dialect].is_house and own_base is not None and not rerouted:
-            base = replace(base, path=own_base)
+        if dialect and not dialects.DIALECTS[dialect].is_house:
+            found = profiles.load(profile)
+            if not self._is_translated(dialect, found):
+                dialect = None
+            elif not rerouted:
+                base = replace(base, path=self._base_path(host, below, found))
         return Route(
             profile=profile,
             dialect=dialect,
@@ -142,6 +156,20 @@ class Routes:
             successors=rerouted and profile != addressed,
             unrepaired=method == "POST" and dialect is None,
         )
+
+    def _is_translated(self, dialect: str, profile: Profile) -> bool:
+        """Whether requests in `dialect` become chat requests for the endpoints of `profile`."""
+        if self._translate == "auto":
+            return dialect not in profile.speaks
+        return self._translate == "always"
+
+    def _base_path(self, host: str, below: str, profile: Profile) -> str:
+        """The path of the chat API's base URL, for a request in another format whose own is `below`."""
+        if profile.base is not None and host not in self._given:
+            return profile.base
+        # A host of `hunyuan_hosts` may have any path. Anthropic's API has one of its own beside the chat API's.
+        chat = "".join(f"/{part}" for part in below.split("/") if part not in ("", "anthropic"))
+        return chat if chat or not below else "/v1"
 
     def _profile_at(self, host: str, path: str) -> str | None:
         """The profile of requests to `path` at `host`. A host of `hunyuan_hosts` has one for all its paths."""
