@@ -1,6 +1,6 @@
 """The list of steps: what is done to every exchange. Down for the request, up for the answer.
 
-    request   ─▶ Successor ─▶ ToolModel ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ upstream
+    request   ─▶ ModelNames ─▶ Successor ─▶ ToolModel ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ upstream
     answer    ◀─ …           each in reverse, after `answers` has repaired what the endpoint sent
 
 Knows nothing of mitmproxy, bytes or connections.
@@ -17,6 +17,7 @@ from .options import Settings
 from .steps.base import Outcome, Services, Step
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
+from .steps.model_names import ModelNames
 from .steps.overlong import Overlong
 from .steps.rules import EmbeddingRules, Rules
 from .steps.successor import EmbeddingSuccessor, Successor
@@ -24,6 +25,7 @@ from .steps.tool_model import ToolModel
 from .wire import json_body
 
 STEPS: tuple[type[Step], ...] = (
+    ModelNames,
     Successor,
     ToolModel,
     DescribeImages,

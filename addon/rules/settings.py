@@ -36,6 +36,11 @@ class RuleSettings:
         "Language of the texts that are put into a conversation: zh or en.",
         read.choice(*LANGUAGES),
     )
+    models: Mapping[str, str] = option(
+        "",
+        "Model names to map, by patterns: claude-*haiku*=hy3,gpt-*=hy3, comma separated; the first that fits counts.",
+        read.pairs,
+    )
     successors: Mapping[str, str] = option(
         "",
         "Model ids to map when re-routed, before those that are built in: old=new, comma separated.",
