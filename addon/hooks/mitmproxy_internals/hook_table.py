@@ -1,5 +1,8 @@
 """What a manager's add-ons have for each event, looked up once for as long as its chain of add-ons stays as it is.
 
+Whether it has stayed so is checked in full before each event, by `of`. Between the calls of one event only what costs
+nothing is checked, `is_in_use`.
+
 In the table are plain functions and methods only. An add-on that computes the attribute anew each time (a property,
 `__getattr__`), or has something else in it, must be asked at each event, with all of its entry in the chain.
 """
@@ -48,6 +51,7 @@ class HookTable:
     def __init__(self, manager: AddonManager) -> None:
         self.chain: list[object] = manager.chain
         self._content = [*self.chain]
+        self._length = len(self._content)
         self._attributes: list[tuple[object, str, object, list[object] | None]] = []
         """Add-on, attribute, its value, and a copy of that where it is a list: all that the order depends on."""
         self._addons = [self._within(addon, ()) for addon in self.chain]
@@ -64,9 +68,15 @@ class HookTable:
             entries = self._entries[name] = [*self._looked_up(name)]
         return entries
 
+    def is_in_use(self, manager: AddonManager) -> bool:
+        """Whether the table is the manager's and the chain is the same list, as long as it was: all that is checked
+        after each call."""
+        chain = self.chain
+        return manager.__dict__.get(_TABLE) is self and manager.chain is chain and len(chain) == self._length
+
     def holds(self, manager: AddonManager) -> bool:
-        """Whether the table is in use, and the chain and the lists of add-ons in it are as they were."""
-        if manager.__dict__.get(_TABLE) is not self or manager.chain is not self.chain:
+        """Whether the table is in use, and the chain and the lists of add-ons in it are as they were: once an event."""
+        if not self.is_in_use(manager):
             return False
         if not (self.chain == self._content if self._compares else _are_same(self.chain, self._content)):
             return False

@@ -61,8 +61,6 @@ _DISPATCH = Replacement(
         "mitmproxy.addonmanager:AddonManager.trigger": dispatch.trigger,
         "mitmproxy.addonmanager:AddonManager.handle_lifecycle": dispatch.handle_lifecycle,
         "mitmproxy.addonmanager:AddonManager.register": dispatch.register,
-        "mitmproxy.addonmanager:AddonManager.remove": dispatch.remove,
-        "mitmproxy.addonmanager:AddonManager.clear": dispatch.clear,
         "mitmproxy.hooks:Hook.args": dispatch.args,
     },
 )
