@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Self, overload
 
 type JsonObject = dict[str, Any]
@@ -271,7 +272,7 @@ class Exchange:
 
     def to_plain(self) -> JsonObject:
         """The exchange as plain data, without what is needed only while it is under way."""
-        plain = {name: getattr(self, name) for name in _SAVED}
+        plain = dict(zip(_SAVED, _saved_of(self), strict=True))
         plain["changes"] = self.changes.to_plain()
         return plain
 
@@ -311,6 +312,7 @@ _UNDER_WAY = (
     "fails_closed",
 )
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
+_saved_of = attrgetter(*_SAVED)
 _RENAMED = {"endpoint": "dialect"}
 """Fields of flows that older versions saved."""
 
