@@ -137,8 +137,41 @@ def test_headers_are_found_as_by_mitmproxy(kind: Any, fields: Any, name: Any, de
         "mitmproxy.http:Headers.__getitem__": (values.header, (name,)),
         "mitmproxy.http:Headers.get": (values.header_or, (name, default)),
         "mitmproxy.http:Headers.__contains__": (values.has_header, (name,)),
+        "mitmproxy.http:Headers.get_all": (values.all_headers, (name,)),
     }
     for place, (faster, given_) in places.items():
         own = replacements.original(place)
         assert outcome(faster, headers, *given_) == outcome(own, headers, *given_)
     assert headers.fields == kind(fields).fields
+
+
+FIELDS = st.one_of(
+    st.lists(st.one_of(st.tuples(NAMES, NAMES), st.sampled_from([("a", b""), (b"a", None), [b"a", b"b"], (b"a",), 7]))),
+    st.sampled_from([None, 7, Headers([(b"a", b"b")]).fields]),
+)
+
+
+@given(st.sampled_from([Headers, Folded]), FIELDS, st.dictionaries(st.sampled_from(["host", "content_type"]), ASKED))
+def test_headers_are_made_as_by_mitmproxy(kind: Any, fields: Any, given_: dict[str, Any]):
+    made = [kind.__new__(kind) for _ in range(2)]
+    makers = (values.make_headers, replacements.original("mitmproxy.http:Headers.__init__"))
+    assert outcome(lambda: makers[0](made[0], fields, **given_)) == outcome(
+        lambda: makers[1](made[1], fields, **given_)
+    )
+    assert [vars(one) for one in made[:1]] == [vars(one) for one in made[1:]]
+
+
+@given(
+    st.one_of(
+        st.text(),
+        st.binary(),
+        st.sampled_from(
+            ["h", "h:80", "H:80", "[::1]:80", "ü.de:1", "h:99999", "a b", b"h:80", b"xn--tda.de", b"\xff", 7]
+        ),
+    ),
+    st.booleans(),
+)
+def test_an_authority_is_read_as_by_mitmproxy(authority: Any, check: bool):
+    own = replacements.original("mitmproxy.net.http.url:parse_authority")
+    for _ in range(2):
+        assert outcome(values.authority, authority, check) == outcome(own, authority, check)
