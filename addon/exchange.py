@@ -244,6 +244,8 @@ class Exchange:
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
+        if not changes:
+            return  # as of most steps
         noted = changes if type(changes) is Changes else Changes(changes)
         self.change_count += len(noted)
         for rule in noted.rules():

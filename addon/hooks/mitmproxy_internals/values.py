@@ -118,7 +118,7 @@ def _key(name: str | bytes) -> tuple[bytes, int]:
 
 _known_key = lru_cache(_REMEMBERED)(_key)
 
-_parse_authority = url.parse_authority
+_parse_authority: Callable[[Any, bool], tuple[str, int | None]] = url.parse_authority
 
 
 @lru_cache(_REMEMBERED)
