@@ -255,7 +255,7 @@ class HunyuanFix:
         )
         if flow.error or not flow.live or exchange is None or not exchange.dialect:
             return
-        # Not mitmproxy's `create_task`: what it notes for its debugger takes 10 µs, and this task is mostly over by then.
+        # Not mitmproxy's `create_task`: its notes for the debugger take 10 µs, and this task is mostly over by then.
         task = asyncio.create_task(self.bodies.request(flow, exchange), name="hunyuan-fix")
         if not task.done():  # tasks start eagerly: without images they are done by now
             await self._until_done(task, flow.client_conn.id)
