@@ -250,9 +250,8 @@ class HunyuanFix:
         exchange = exchanges.of(flow)
         if flow.response or flow.error or not flow.live:
             return
-        await client_tokens.scrub_body(
-            flow.request, self.runtime.tokens.search, self.settings.max_body, self.runtime.workers
-        )
+        if search := self.runtime.tokens.search:
+            await client_tokens.scrub_body(flow.request, search, self.settings.max_body, self.runtime.workers)
         if flow.error or not flow.live or exchange is None or not exchange.dialect:
             return
         # Not mitmproxy's `create_task`: its notes for the debugger take 10 µs, and this task is mostly over by then.

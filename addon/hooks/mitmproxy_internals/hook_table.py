@@ -52,6 +52,7 @@ class HookTable:
         self.chain: list[object] = manager.chain
         self._content = [*self.chain]
         self._length = len(self._content)
+        self._is_dropped = False
         self._attributes: list[tuple[object, str, object, list[object] | None]] = []
         """Add-on, attribute, its value, and a copy of that where it is a list: all that the order depends on."""
         self._addons = [self._within(addon, ()) for addon in self.chain]
@@ -72,7 +73,11 @@ class HookTable:
         """Whether the table is the manager's and the chain is the same list, as long as it was: all that is checked
         after each call."""
         chain = self.chain
-        return manager.__dict__.get(_TABLE) is self and manager.chain is chain and len(chain) == self._length
+        return not self._is_dropped and manager.chain is chain and len(chain) == self._length
+
+    def drop(self) -> None:
+        """Let it not be in use any more, for an event that is under way too."""
+        self._is_dropped = True
 
     def holds(self, manager: AddonManager) -> bool:
         """Whether the table is in use, and the chain and the lists of add-ons in it are as they were: once an event."""
@@ -127,6 +132,7 @@ def of(manager: AddonManager) -> HookTable | None:
     """The table that holds for `manager`; made if there is none. `None` where its chain isn't a list."""
     table: HookTable | None = manager.__dict__.get(_TABLE)
     if table is None or not table.holds(manager):
+        drop(manager)
         table = HookTable(manager) if type(manager.chain) is list else None
         manager.__dict__[_TABLE] = table
     return table
@@ -134,7 +140,9 @@ def of(manager: AddonManager) -> HookTable | None:
 
 def drop(manager: AddonManager) -> None:
     """Forget the table of `manager`, if it has one."""
-    manager.__dict__.pop(_TABLE, None)
+    table: HookTable | None = manager.__dict__.pop(_TABLE, None)
+    if table is not None:
+        table.drop()
 
 
 def _function(addon: object, name: str) -> Any:

@@ -434,9 +434,26 @@ async def test_a_change_by_an_add_on_that_must_be_asked_each_time_is_noticed_at_
                 raise AttributeError(name)
             return lambda: manager.chain.append(named("new", called))
 
-    manager.chain = [Asked(), named("two", called)]
+    manager.chain = [Asked()]
     await manager.trigger_event(BareHook())
-    assert called == ["two", "new"]
+    assert called == ["new"]
+
+
+async def test_what_is_registered_is_noticed_by_an_event_that_began_before_another_one_looked_everything_up(
+    manager: AddonManager,
+):
+    called: Called = []
+
+    async def bare() -> None:
+        outer.addons = []
+        await manager.trigger_event(ProbeHook("one", "two"))
+        manager.chain[1] = named("new", called)
+        manager.register(SimpleNamespace(name="another"))
+
+    outer = SimpleNamespace(name="outer", bare=bare, addons=[SimpleNamespace(name="inner")])
+    manager.chain = [outer, named("old", called)]
+    await manager.trigger_event(BareHook())
+    assert called == ["new"]
 
 
 async def test_add_ons_that_a_property_makes_are_asked_for_at_each_event(manager: AddonManager):
