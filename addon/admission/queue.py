@@ -139,7 +139,7 @@ class Queue:
         if held is not None:
             leases, lease = held
             leases.give_back(lease)
-        if self._ahead or self._new or self._drawing is not None:
+        if self._ahead or self._new:
             self.advance()
         self._forget_if_idle()
 
