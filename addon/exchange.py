@@ -75,7 +75,7 @@ class Changes(Sequence[Change]):
 
     def rules(self) -> list[str]:
         """The names of the rules, each once, in order."""
-        return list(dict.fromkeys(noted.rule if isinstance(noted, Change) else noted[0] for noted in self._noted))
+        return list(dict.fromkeys([noted.rule if isinstance(noted, Change) else noted[0] for noted in self._noted]))
 
     def to_plain(self) -> list[list[str]]:
         """Rule, pointer and reason of each, printable."""
