@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Self, overload
 
 type JsonObject = dict[str, Any]
@@ -74,7 +75,7 @@ class Changes(Sequence[Change]):
 
     def rules(self) -> list[str]:
         """The names of the rules, each once, in order."""
-        return list(dict.fromkeys(noted.rule if isinstance(noted, Change) else noted[0] for noted in self._noted))
+        return list(dict.fromkeys([noted.rule if isinstance(noted, Change) else noted[0] for noted in self._noted]))
 
     def to_plain(self) -> list[list[str]]:
         """Rule, pointer and reason of each, printable."""
@@ -243,6 +244,8 @@ class Exchange:
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
+        if not changes:
+            return  # as of most steps
         noted = changes if type(changes) is Changes else Changes(changes)
         self.change_count += len(noted)
         for rule in noted.rules():
@@ -271,7 +274,7 @@ class Exchange:
 
     def to_plain(self) -> JsonObject:
         """The exchange as plain data, without what is needed only while it is under way."""
-        plain = {name: getattr(self, name) for name in _SAVED}
+        plain = dict(zip(_SAVED, _saved_of(self), strict=True))
         plain["changes"] = self.changes.to_plain()
         return plain
 
@@ -311,6 +314,7 @@ _UNDER_WAY = (
     "fails_closed",
 )
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
+_saved_of = attrgetter(*_SAVED)
 _RENAMED = {"endpoint": "dialect"}
 """Fields of flows that older versions saved."""
 

@@ -47,14 +47,23 @@ class Pipeline:
             "chat": [step(settings, services) for step in STEPS],
             "embeddings": [step(settings, services) for step in EMBEDDING_STEPS],
         }
+        # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
+        self._answer_steps = {
+            house: [step for step in reversed(steps) if type(step).answer is not Step.answer]
+            for house, steps in self._steps.items()
+        }
+        self._done_steps = {
+            house: [step for step in reversed(steps) if type(step).done is not Step.done]
+            for house, steps in self._steps.items()
+        }
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Run the steps over `exchange.chat`; an answer to the client where one of them has it.
 
         Raises what a step raises: the body is half changed then, and must not leave.
         """
-        steps = self._of(exchange)
+        steps = self._steps[_house(exchange)]
         for number, step in enumerate(steps):
             response = await step.request(exchange)
             if response is not None:
@@ -64,7 +73,7 @@ class Pipeline:
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Run the steps over a whole answer, in reverse; whether one of them changed it."""
         changed = False
-        for step in reversed(self._of(exchange)):
+        for step in self._answer_steps[_house(exchange)]:
             changed = step.answer(exchange, answer) or changed
         return changed
 
@@ -83,11 +92,12 @@ class Pipeline:
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
         """Tell the steps that the exchange is over, in reverse."""
         if exchange.dialect:
-            for step in reversed(self._of(exchange)):
+            for step in self._done_steps[_house(exchange)]:
                 step.done(exchange, outcome)
 
-    def _of(self, exchange: Exchange) -> Sequence[Step]:
-        return self._steps[dialects.DIALECTS[exchange.dialect].house]
+
+def _house(exchange: Exchange) -> House:
+    return dialects.DIALECTS[exchange.dialect].house
 
 
 def repairable(body: object, house: House) -> bool:

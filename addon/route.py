@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from . import dialects, profiles
 from .config import values as read
@@ -49,8 +50,7 @@ class RouteSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where a request is going: its URL in parts; `path` with its query."""
 
     scheme: str

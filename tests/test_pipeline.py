@@ -7,11 +7,12 @@ import pytest
 
 from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.cascade import Cascade
-from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.exchange import Exchange, JsonObject, Response
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.rules.base import RuleContext
+from hunyuan_fix.steps.base import Outcome, Step
 from hunyuan_fix.steps.rules import context_of
 from hunyuan_fix.stores import Chain, Memory
 from hunyuan_fix.upstream.calls import Calls
@@ -248,3 +249,23 @@ async def test_a_retired_embedding_model_is_refused_with_its_successors_name():
     assert ran.response is not None
     assert ran.response.status == 404
     assert b"kinfra-text-embedding" in ran.response.body
+
+
+def test_the_answer_and_the_end_come_to_the_last_step_first(monkeypatch: pytest.MonkeyPatch):
+    seen: list[str] = []
+
+    class Noting(Step):
+        def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
+            seen.append(f"answer {self.name}")
+            return self.name == "last"
+
+        def done(self, exchange: Exchange, outcome: Outcome) -> None:
+            seen.append(f"done {self.name}")
+
+    first, last = [type(name, (Noting,), {"name": name}) for name in ("first", "last")]
+    monkeypatch.setattr(pipeline, "STEPS", (first, Step, last))
+    steps = Pipeline(settings(), Services(settings()))
+    exchange = Exchange(profile="hunyuan", dialect="chat")
+    assert steps.answer(exchange, {})
+    steps.done(exchange, Outcome("answered", 200, "200"))
+    assert seen == ["answer last", "answer first", "done last", "done first"]

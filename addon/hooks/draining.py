@@ -111,7 +111,7 @@ class Draining:
         return sum(not answer.is_sent for answer in self._answers)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Answer:
     """An answer on its last way: from mitmproxy's layers through its buffers to the operating system."""
 

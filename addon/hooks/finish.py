@@ -53,7 +53,8 @@ class Finisher:
             pipeline.done(exchange, _outcome(flow, exchange, outcome))
             if exchange.profile or exchange.answered:
                 statistics.count(self._metrics, exchange)
-                logger.info("%s", log.line(exchange, outcome, colours=self.colours))
+                if log.is_heard(logger, logging.INFO):
+                    logger.info("%s", log.line(exchange, outcome, colours=self.colours))
             # What was needed on the way is let go: mitmweb keeps flows for as long as it runs.
             exchange.chat, exchange.headers, exchange.plan, exchange.demands = {}, {}, AnswerPlan(), None
             exchanges.save(flow, exchange)

@@ -39,6 +39,25 @@ class ClosingPorts:
         await _all(self._waits)
 
 
+class OwnPorts:
+    """The numbers of the ports that the proxy listens on.
+
+    They are asked for when there are other listeners than the last time: an open one keeps its port, and asking takes
+    15 µs, as long as all else at a request's headers. Relies on `_servers`, which has each listener.
+    """
+
+    def __init__(self) -> None:
+        self._servers: list[Any] = []
+        self._numbers: frozenset[int] = frozenset()
+
+    def of(self, proxyserver: Proxyserver) -> frozenset[int]:
+        """Those of `proxyserver` now."""
+        if (servers := _servers(proxyserver)) != self._servers:
+            self._numbers = frozenset(port for _, port, *_ in proxyserver.listen_addrs())
+            self._servers = servers
+        return self._numbers
+
+
 def accept_all(proxyserver: Proxyserver) -> None:
     """Accept the connections that wait: the ports are about to be rebound, and the system would reset them.
 
