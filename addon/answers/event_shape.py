@@ -26,11 +26,13 @@ class Shape:
     `sent`, which `None` stands for where the event is sent unchanged.
     """
 
-    __slots__ = ("_after", "_before", "_least", "_sent")
+    __slots__ = ("_after", "_before", "_end", "_least", "_sent", "_start")
 
     def __init__(self, before: bytes, after: bytes, sent: tuple[bytes, bytes] | None = None) -> None:
         self._before, self._after, self._sent = before, after, sent
         self._least = len(before) + len(after)
+        self._start, self._end = len(before) - 1, 1 - len(after)
+        """Where the string stands in an event, its quotation marks included."""
 
     @classmethod
     def of_text(cls, raw: bytes) -> Self | None:
@@ -59,12 +61,11 @@ class Shape:
 
     def text_in(self, event: bytes) -> str | None:
         """The string of an event of this shape; `None` for any other event."""
-        before, after = self._before, self._after
-        if len(event) < self._least or not event.startswith(before) or not event.endswith(after):
+        if not event.startswith(self._before) or not event.endswith(self._after) or len(event) < self._least:
             return None
         try:
             # From one quotation mark to the other: orjson takes it only if it is a string, and loses nothing of it.
-            text: str = orjson.loads(event[len(before) - 1 : len(event) - len(after) + 1])
+            text: str = orjson.loads(event[self._start : self._end])
         except orjson.JSONDecodeError:
             return None
         return text

@@ -24,7 +24,7 @@ class KeptStream:
     """A callable for mitmproxy's `flow.response.stream` that passes everything on and keeps the first `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = self._room = limit
+        self._limit = limit
         self._kept = bytearray()
         self.cut = False
         """There was more than is kept."""
@@ -37,12 +37,10 @@ class KeptStream:
     def _keep(self, data: bytes) -> None:
         if self.cut:
             return
-        room = self._room
-        if len(data) > room:
-            self.cut = True
-            data = data[:room]
-        self._room = room - len(data)
         self._kept += data
+        if len(self._kept) > self._limit:
+            del self._kept[self._limit :]
+            self.cut = True
 
     @property
     def kept(self) -> bytes | None:
@@ -67,9 +65,10 @@ class RepairedStream(KeptStream):
         self._stream = ChatStream(exchange.plan)
         self._from_upstream = translated.from_upstream(exchange)
         self._to_client = translated.to_client(exchange, steps)
+        self._stages = [stage for stage in (self._from_upstream, self._stream, self._to_client) if stage is not None]
         self._encoded = bool(encoding)
         self._unpack = unpacker(encoding)
-        self._opening = sse.Opening()
+        self._opening: sse.Opening | None = sse.Opening()
         self._whole = bytearray()
         self._ended = False
         self._passing = False
@@ -78,42 +77,37 @@ class RepairedStream(KeptStream):
 
     def __call__(self, data: bytes) -> list[bytes]:
         """A piece of the stream, `b""` at its end -> the bytes to send now, perhaps none."""
-        chunks = [] if self._ended else self._repaired(data)
+        if self._ended:
+            return []
+        if not data:
+            self._ended = True
+        if self._encoded:
+            data = self._unpacked(data)
+        try:
+            chunks = _pieces(data) if self._passing else self._sent_for(data)
+        except Exception as failure:
+            chunks = _pieces(bytes(self._whole) or data)
+            self._passing = True
+            self._log(failure)
         for chunk in chunks:
             self._keep(chunk)
         return chunks
 
-    def _repaired(self, data: bytes) -> list[bytes]:
-        self._ended = not data
-        if self._encoded:
-            data = self._unpacked(data)
-        if self._passing:
-            return _pieces(data)
-        try:
-            chunks = self._sent_for(data)
-            failure = self._failure
-        except Exception as error:
-            chunks, failure = _pieces(bytes(self._whole) or data), error
-            self._passing = True
-        if failure is not None and not self._logged:
-            self._logged = True
-            logger.error(
-                "A stream could not be repaired and passes unchanged:\n%s", safe_text.traceback_without_text(failure)
-            )
-        return chunks
-
     def _sent_for(self, data: bytes) -> list[bytes]:
-        data = self._opening.feed(data)
-        if self._opening.whole:
-            return self._in_its_place(data)
+        opening = self._opening
+        if opening is not None:
+            data = opening.feed(data)
+            if opening.whole:
+                return self._in_its_place(data)
+            if self._ended:
+                data += opening.finish()
+            if data:
+                self._opening = None
         if self._from_upstream is not None:
-            data = self._from_upstream.feed(data)
+            data = self._from_upstream.feed(data) + (self._from_upstream.finish() if self._ended else b"")
         chunks = self._stream.feed(data) if data else []
         if self._ended:
-            rest = self._opening.finish()
-            if self._from_upstream is not None:
-                rest = self._from_upstream.feed(rest) + self._from_upstream.finish()
-            chunks += self._stream.feed(rest) + self._stream.finish()
+            chunks += self._stream.finish()
             self._exchange.tokens = tokens_used(self._stream.usage)
         if len(self._stream.changes) > self._noted:
             self._exchange.note(self._stream.changes[self._noted :])
@@ -121,16 +115,17 @@ class RepairedStream(KeptStream):
         if self._to_client is not None:
             chunks = [piece for chunk in chunks for piece in self._to_client.feed(chunk)]
             chunks += self._to_client.finish() if self._ended else []
+        for stage in self._stages:
+            if stage.failure is not None:
+                self._log(stage.failure)
         return chunks
 
-    @property
-    def _failure(self) -> Exception | None:
-        """The first exception on the stream's way, which is dealt with already."""
-        if self._from_upstream is not None and self._from_upstream.failure is not None:
-            return self._from_upstream.failure
-        if self._stream.failure is not None or self._to_client is None:
-            return self._stream.failure
-        return self._to_client.failure
+    def _log(self, failure: Exception) -> None:
+        """Log the stream's first exception; those after it are left out."""
+        if not self._logged:
+            self._logged = True
+            trace = safe_text.traceback_without_text(failure)
+            logger.error("A stream could not be repaired and passes unchanged:\n%s", trace)
 
     def _in_its_place(self, data: bytes) -> list[bytes]:
         """What is sent now of a body that is no stream: nothing until its end, where it becomes one."""

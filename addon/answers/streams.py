@@ -38,6 +38,8 @@ class ChatStream:
         self._plan = plan
         self._holds_text = bool(plan.stop or plan.json_fence)
         self._parser = sse.Parser()
+        self._between = True
+        """No part of an event waits for its end."""
         self._names = ToolNames(plan)
         self._choices: dict[int, StreamChoice] = {}
         # What the event before was like, and the call that it went on with, if it did with one.
@@ -78,13 +80,14 @@ class ChatStream:
         uncut = data
         try:
             # Whole events, as most chunks are, pass without being cut up first.
-            if data.endswith(_PLAIN_END) and self._parser.is_empty and len(data) <= sse.MAX_EVENT:
+            if self._between and data.endswith(_PLAIN_END) and len(data) <= sse.MAX_EVENT:
                 at_once = self._sent_unread(data)
                 if at_once is not None:
                     return [at_once]
             uncut = b""
             for event in self._parser.feed(data):
                 sent.append(self._sent_for(event))
+            self._between = self._parser.is_empty
         except Exception as failure:
             sent.append(self._given_up(failure) + uncut)
         return _pieces(b"".join(sent))
@@ -139,8 +142,7 @@ class ChatStream:
             text = shape.text_in(data)
             if text is not None:
                 if self._going_on is None:
-                    self._pass_unread(data)
-                    return data
+                    return data  # its head is the last one's, and that one had text, too
                 frames, call = self._going_on
                 if frames.add(call, text):
                     return shape.sent_for(data, text)
