@@ -95,9 +95,12 @@ class ToolFrames:
 
     def add(self, call: Call, text: str) -> bool:
         """Take the next piece of a call's arguments; false where it takes `repair` to tell what it is."""
-        if call.text.complete or not text or text.isspace():
+        written = call.text
+        if written.complete or not text or text.isspace():
             return False
-        self._take(call, text)
+        written.feed(text)
+        if written.complete and call.name:
+            self._incomplete.discard(call.index)
         return True
 
     def end(self, delta: JsonObject | None, *, cut: bool, at: str, note: Note) -> list[JsonObject]:
