@@ -9,7 +9,7 @@ from ..wire import chat_events, json_body, proxy_errors, rule_names, sse
 from .event_shape import Shape
 from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
-from .tool_placing import Call, ToolNames, TooMany
+from .tool_placing import ToolNames, TooMany
 from .whole import origin
 
 _HEAD = ("id", "object", "created", "model")
@@ -42,9 +42,8 @@ class ChatStream:
         """No part of an event waits for its end."""
         self._names = ToolNames(plan)
         self._choices: dict[int, StreamChoice] = {}
-        # What the event before was like, and the call that it went on with, if it did with one.
         self._shape: Shape | None = None
-        self._going_on: tuple[ToolFrames, Call] | None = None
+        """The shape of the last event, if one like it needs no reading."""
         self._head: JsonObject = {}
         # The last bytes that passed unread, and whether text was in any: an end of our own has to know.
         self._unread = b""
@@ -79,14 +78,20 @@ class ChatStream:
         sent: list[bytes] = []
         uncut = data
         try:
-            # Whole events, as most chunks are, pass without being cut up first.
-            if self._between and data.endswith(_PLAIN_END) and len(data) <= sse.MAX_EVENT:
-                at_once = self._sent_unread(data)
+            # 1. Most data is one event like the last one, or a few that need nothing: both are sent without a parser.
+            tried = 0
+            if self._between and len(data) <= sse.MAX_EVENT:
+                at_once = None if self._shape is None else self._shape.sent_for(data)
                 if at_once is not None:
                     return [at_once]
+                if data.endswith(_PLAIN_END):
+                    if self._passes(data):
+                        return [data]
+                    tried = len(data)
+            # 2. Other data is cut into events. If it is a single one, that was tried already.
             uncut = b""
             for event in self._parser.feed(data):
-                sent.append(self._sent_for(event))
+                sent.append(self._sent_for(event, tried=len(event.raw) == tried))
             self._between = self._parser.is_empty
         except Exception as failure:
             sent.append(self._given_up(failure) + uncut)
@@ -124,39 +129,35 @@ class ChatStream:
         self._note(Change(rule_names.STREAM_END, "", why))
         return sse.event(proxy_errors.STREAM_INCOMPLETE().body())
 
-    def _sent_for(self, event: sse.Event) -> bytes:
+    def _sent_for(self, event: sse.Event, *, tried: bool = False) -> bytes:
+        """The bytes to send for one event. `tried`: its bytes alone don't tell them."""
+        raw = event.raw
         if event.opaque:
-            return event.raw
-        self._unsent = event.raw
-        sent = self._sent_unread(event.raw)
-        if sent is None:
-            self._shape = self._going_on = None
-            sent = self._read(event)
+            return raw
+        self._unsent = raw
+        if not tried:
+            sent = None if self._shape is None else self._shape.sent_for(raw)
+            if sent is not None:
+                self._unsent = b""
+                return sent
+            if self._passes(raw):
+                self._unsent = b""
+                return raw
+        self._shape = None
+        sent = self._read(event)
         self._unsent, self._held = b"", {}
         return sent
 
-    def _sent_unread(self, data: bytes) -> bytes | None:
-        """What to send for one or more whole events, if their bytes tell; `None` where they have to be read."""
-        shape = self._shape
-        if shape is not None:
-            text = shape.text_in(data)
-            if text is not None:
-                if self._going_on is None:
-                    return data  # its head is the last one's, and that one had text, too
-                frames, call = self._going_on
-                if frames.add(call, text):
-                    return shape.sent_for(data, text)
+    def _passes(self, data: bytes) -> bool:
+        """Whether whole events need nothing, by their bytes alone; takes in what the end of the stream has to know."""
         if self._holds_text or not _needs_nothing(data):
-            return None
-        self._pass_unread(data)
-        end = data.rfind(_PLAIN_END, 0, -len(_PLAIN_END))
-        self._shape, self._going_on = Shape.of_text(data if end < 0 else data[end + len(_PLAIN_END) :]), None
-        return data
-
-    def _pass_unread(self, data: bytes) -> None:
+            return False
         if data.find(b'"id"') >= 0:
             self._unread = data
         self._spoke = self._spoke or _TEXT.search(data) is not None
+        end = data.rfind(_PLAIN_END, 0, -len(_PLAIN_END))
+        self._shape = Shape.of_text(data if end < 0 else data[end + len(_PLAIN_END) :])
+        return True
 
     def _read(self, event: sse.Event) -> bytes:
         data = event.data
@@ -231,9 +232,9 @@ class ChatStream:
         if changed:
             sent = b"" if _says_nothing(chunk) else event.with_data(json_body.serialise(chunk))
         if frame is not None and frames is not None and sent and not self._holds_text:
-            call = frames.goes_on(frame)
-            if call is not None:
-                self._shape, self._going_on = Shape.of_arguments(event.raw, sent), (frames, call)
+            take = frames.goes_on(frame)
+            if take is not None:
+                self._shape = Shape.of_arguments(event.raw, sent, take)
         return before + sent
 
     def _choice(self, index: int) -> StreamChoice:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..exchange import Change, JsonObject
@@ -86,15 +87,16 @@ class ToolFrames:
             del delta["tool_calls"]
         return changed
 
-    def goes_on(self, frame: JsonObject) -> Call | None:
-        """The call that frames like `frame`, the last one repaired, go on with: `add` then does for `repair`.
+    def goes_on(self, frame: JsonObject) -> Callable[[str], bool] | None:
+        """What does for `repair` where the next frames differ from `frame`, the last one, in their arguments alone.
 
-        Frames like it differ in the text of their arguments alone.
+        It takes the arguments of such a frame; false where that frame needs `repair` after all. `None` if all of them do.
         """
-        return self._went_on if self._went_on is self._placing.goes_on(frame) else None
+        call = self._went_on
+        return partial(self._add, call) if call is not None and call is self._placing.goes_on(frame) else None
 
-    def add(self, call: Call, text: str) -> bool:
-        """Take the next piece of a call's arguments; false where it takes `repair` to tell what it is."""
+    def _add(self, call: Call, text: str) -> bool:
+        """Add the next piece of a call's arguments; false where only the rules of `tool_placing` tell whose it is."""
         written = call.text
         if written.complete or not text or text.isspace():
             return False

@@ -12,14 +12,14 @@ from hunyuan_fix.answers.event_shape import Shape
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan, JsonObject
 from hunyuan_fix.wire.sse import Event
-from tests.answers.streamed import DONE, HEAD, chunk, content, cut, frame, run, tool_frames, usage
+from tests.answers.streamed import DONE, HEAD, chunk, content, cut, frame, read_everything, run, tool_frames, usage
 
 
 def test_another_text_has_the_shape_and_nothing_else_has() -> None:
     shape = Shape.of_text(content("字"))
     assert shape is not None
     for text in ("字词", "x", '"', "\\", "\n", "\u0000", "😀", '","x":"y', ""):
-        assert shape.text_in(content(text)) == text
+        assert shape.sent_for(content(text)) == content(text)
     whole = content("字")
     for other in (
         whole.replace("字".encode(), b'a","x":"b'),
@@ -36,7 +36,7 @@ def test_another_text_has_the_shape_and_nothing_else_has() -> None:
         b"",
         DONE,
     ):
-        assert shape.text_in(other) is None
+        assert shape.sent_for(other) is None
 
 
 @pytest.mark.parametrize("raw", [b": ping\n\n", DONE, chunk({"role": "assistant"}), content(""), content("x")[:-2]])
@@ -46,12 +46,17 @@ def test_what_has_no_text_or_no_end_has_no_shape(raw: bytes) -> None:
 
 def test_what_is_sent_differs_as_the_event_that_was_read_did() -> None:
     raw, sent = tool_frames(frame(0, "c", "", "{")), tool_frames(frame(0, arguments="{"))
-    shape = Shape.of_arguments(raw, sent)
+    taken: list[str] = []
+
+    def take(text: str) -> bool:
+        taken.append(text)
+        return text != "no"
+
+    shape = Shape.of_arguments(raw, sent, take)
     assert shape is not None
-    event = tool_frames(frame(0, "c", "", '"字\n'))
-    text = shape.text_in(event)
-    assert text == '"字\n'
-    assert shape.sent_for(event, text) == tool_frames(frame(0, arguments='"字\n'))
+    assert shape.sent_for(tool_frames(frame(0, "c", "", '"字\n'))) == tool_frames(frame(0, arguments='"字\n'))
+    assert shape.sent_for(tool_frames(frame(0, "c", "", "no"))) is None
+    assert taken == ['"字\n', "no"]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +70,7 @@ def test_what_is_sent_differs_as_the_event_that_was_read_did() -> None:
     ],
 )
 def test_a_string_that_is_not_told_from_others_makes_no_shape(raw: bytes) -> None:
-    assert Shape.of_arguments(raw, raw) is None
+    assert Shape.of_arguments(raw, raw, lambda _: True) is None
 
 
 # -- against reading every event
@@ -139,7 +144,7 @@ def test_what_is_recognised_comes_out_as_if_it_was_read(
 ) -> None:
     data = events + end
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ChatStream, "_sent_unread", lambda stream, data: None)
+        read_everything(patch)
         every, read = run(plan, [data])
     for pieces in (cut(data, cuts), re.findall(rb".+?\n\n|.+\Z", data, re.DOTALL)):
         sent, stream = run(plan, pieces)
@@ -189,7 +194,7 @@ def test_what_is_recognised_comes_out_as_if_it_was_read(
 def test_frames_alike_come_out_as_if_they_were_read(frames: list[JsonObject], plan: AnswerPlan, end: bytes) -> None:
     pieces = [*(tool_frames(found) for found in frames), end]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ChatStream, "_sent_unread", lambda stream, data: None)
+        read_everything(patch)
         every, read = run(plan, pieces)
     sent, stream = run(plan, pieces)
     assert sent == every

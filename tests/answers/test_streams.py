@@ -12,7 +12,20 @@ from hunyuan_fix.answers.tool_frames import Note
 from hunyuan_fix.answers.whole import repair_answer
 from hunyuan_fix.exchange import AnswerPlan, Change, JsonObject
 from hunyuan_fix.wire import rule_names
-from tests.answers.streamed import DONE, HEAD, chunk, content, cut, deltas, run, text, tool_frames, usage, values
+from tests.answers.streamed import (
+    DONE,
+    HEAD,
+    chunk,
+    content,
+    cut,
+    deltas,
+    read_everything,
+    run,
+    text,
+    tool_frames,
+    usage,
+    values,
+)
 
 CALL = "call_da0n2pk2c3mcmj6ghdb0"
 A13B = [
@@ -381,7 +394,7 @@ def test_every_single_cut_of_a_real_stream_changes_nothing(plan: AnswerPlan, end
 def test_bytes_alone_tell_rightly_that_an_event_needs_nothing(data: bytes, plan: AnswerPlan) -> None:
     fast, quick = run(plan, [data])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ChatStream, "_sent_unread", lambda stream, data: None)
+        read_everything(patch)
         slow, thorough = run(plan, [data])
     assert fast == slow
     assert outcome(quick) == outcome(thorough)
