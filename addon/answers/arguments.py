@@ -13,8 +13,8 @@ NONE = "{}"
 _IN_STRING = re.compile(r'["\\]')
 _OUTSIDE = re.compile(r'["{}\[\]]')
 
-_HASHED_AT_ONCE = 4096
-"""Characters that wait to be hashed together: hashing each piece of a few characters takes five times as long."""
+_KEPT = 4096
+"""Characters that are kept before they are hashed: most arguments are shorter, and hashing each piece takes longer."""
 
 
 def text_of(value: object) -> str:
@@ -36,7 +36,7 @@ class ArgumentsText:
     model's mistake, and the client's error tells the model.
     """
 
-    __slots__ = ("_broken", "_depth", "_digest", "_escaped", "_quoted", "_unhashed", "begun", "complete")
+    __slots__ = ("_broken", "_depth", "_escaped", "_hash", "_kept", "_quoted", "begun", "complete")
 
     def __init__(self) -> None:
         self.begun = False
@@ -47,14 +47,17 @@ class ArgumentsText:
         self._depth = 0
         self._quoted = False
         self._escaped = False
-        self._digest = hashlib.blake2b(digest_size=16)
-        self._unhashed = ""
+        self._kept = ""
+        self._hash: hashlib.blake2b | None = None
+        """The hash of all pieces before those that are kept, if there are any."""
 
     def feed(self, text: str) -> None:
         """Add the next piece of the arguments."""
-        self._unhashed += text
-        if len(self._unhashed) > _HASHED_AT_ONCE:
-            self._hash()
+        self._kept += text
+        if len(self._kept) > _KEPT:
+            self._hash = self._hash or hashlib.blake2b(digest_size=16)
+            self._hash.update(_bytes(self._kept))
+            self._kept = ""
         if self._broken:
             return
         place = 0
@@ -87,12 +90,11 @@ class ArgumentsText:
 
     def says(self, text: str) -> bool:
         """Whether `text` equals all pieces so far together."""
-        self._hash()
-        return hashlib.blake2b(_bytes(text), digest_size=16).digest() == self._digest.digest()
-
-    def _hash(self) -> None:
-        self._digest.update(_bytes(self._unhashed))
-        self._unhashed = ""
+        if self._hash is None:
+            return text == self._kept
+        hashed = self._hash.copy()
+        hashed.update(_bytes(self._kept))
+        return hashlib.blake2b(_bytes(text), digest_size=16).digest() == hashed.digest()
 
 
 def _bytes(text: str) -> bytes:

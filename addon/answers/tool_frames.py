@@ -90,7 +90,7 @@ class ToolFrames:
     def goes_on(self, frame: JsonObject) -> Callable[[str], bool] | None:
         """What does for `repair` where the next frames differ from `frame`, the last one, in their arguments alone.
 
-        It takes the arguments of such a frame; false where that frame needs `repair` after all. `None` if all of them do.
+        It takes the arguments of such a frame; false where that frame needs `repair` after all. `None` if all do.
         """
         call = self._went_on
         return partial(self._add, call) if call is not None and call is self._placing.goes_on(frame) else None
