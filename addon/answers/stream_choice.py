@@ -101,7 +101,7 @@ class StreamText:
     @property
     def held(self) -> str:
         """The text that came and wasn't given out yet."""
-        return "".join(step.held for step in reversed(self._filters))
+        return "".join([step.held for step in reversed(self._filters)])
 
     def released(self) -> str:
         """Text that must be sent before the chunk that was just repaired, which has no room for it. Read once."""

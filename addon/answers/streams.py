@@ -73,7 +73,7 @@ class ChatStream:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take in bytes as they arrive, give out what can be sent on."""
-        if self.broken:
+        if self.failure is not None:
             return _pieces(data)
         sent: list[bytes] = []
         uncut = data
