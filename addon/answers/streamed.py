@@ -1,4 +1,4 @@
-"""What mitmproxy calls for each piece of a streamed answer: it keeps the stream, and repairs it."""
+"""The callables that mitmproxy passes a streamed answer through: they keep it, and repair it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from .translated import Steps
 EVENT_STREAM = "text/event-stream"
 
 MAX_WHOLE = 16 * 2**20
-"""Bytes of a whole body that comes in place of a stream."""
+"""Bytes of a whole body in a stream's place. A larger one is answered with an error."""
 
 logger = logging.getLogger("hunyuan_fix")
 
 
 class KeptStream:
-    """A callable for mitmproxy's `flow.response.stream` that passes everything on and keeps the first `limit` bytes."""
+    """A callable for mitmproxy's `flow.response.stream`: passes all bytes unchanged and keeps the first `limit`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._kept = bytearray()
         self.cut = False
-        """There was more than is kept."""
+        """Whether there were more bytes than are kept."""
 
     def __call__(self, data: bytes) -> list[bytes]:
-        """A piece of the stream, `b""` at its end -> the bytes to send now, perhaps none."""
+        """Take a piece of the stream, `b""` at its end; the pieces to send now, perhaps none."""
         self._keep(data)
         return _pieces(data)
 
@@ -44,19 +44,19 @@ class KeptStream:
 
     @property
     def kept(self) -> bytes | None:
-        """The bytes that were kept, as the client got them; `None` if none are to be kept."""
+        """The first bytes that the client got; `None` if the limit is 0."""
         return bytes(self._kept) if self._limit else None
 
 
 class RepairedStream(KeptStream):
-    """A callable for mitmproxy's `flow.response.stream` that repairs a chat stream.
+    """A callable for mitmproxy's `flow.response.stream`: repairs a chat stream, and keeps what the client gets.
 
     It never raises and never returns `b""`: an exception would hang the client, an empty chunk would end the
     answer on HTTP/1.1 (docs/facts/mitmproxy.md#stream-exception, docs/facts/mitmproxy.md#empty-chunk).
-    `encoding` is the stream's content coding, which is taken off. Raises `CodingError` for an unknown coding.
+    `encoding` is the stream's content coding, which is undone. Raises `CodingError` for an unknown coding.
 
-    A body that comes in place of a stream (a whole answer, an error or a page) becomes a stream, since the headers
-    are out already. It passes unchanged if the client asked for no stream.
+    A whole body in a stream's place (an answer, an error or a page) is sent as a stream, since the client has the
+    headers of one already. It passes unchanged if the client didn't ask for a stream.
     """
 
     def __init__(self, exchange: Exchange, steps: Steps, encoding: str = "", keep: int = 0) -> None:
@@ -76,7 +76,7 @@ class RepairedStream(KeptStream):
         self._noted = 0
 
     def __call__(self, data: bytes) -> list[bytes]:
-        """A piece of the stream, `b""` at its end -> the bytes to send now, perhaps none."""
+        """Take a piece of the stream, `b""` at its end; the pieces to send now, perhaps none."""
         if self._ended:
             return []
         if not data:
@@ -128,7 +128,7 @@ class RepairedStream(KeptStream):
             logger.error("A stream could not be repaired and passes unchanged:\n%s", trace)
 
     def _in_its_place(self, data: bytes) -> list[bytes]:
-        """What is sent now of a body that is no stream: nothing until its end, where it becomes one."""
+        """The pieces to send for a piece of a whole body: none until its end, and then its events."""
         if not self._exchange.streamed:
             return _pieces(data)
         self._whole += data
