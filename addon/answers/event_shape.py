@@ -28,7 +28,7 @@ class Shape:
     string's text; where it returns false the event has to be read.
     """
 
-    __slots__ = ("_after", "_before", "_end", "_least", "_sent", "_start", "_take")
+    __slots__ = ("_after", "_before", "_end", "_sent", "_start", "_take")
 
     def __init__(
         self,
@@ -38,7 +38,6 @@ class Shape:
         take: Callable[[str], bool] | None = None,
     ) -> None:
         self._before, self._after, self._sent, self._take = before, after, sent, take
-        self._least = len(before) + len(after)
         self._start, self._end = len(before) - 1, 1 - len(after)
         """Where the string begins and ends in an event, its quotation marks included."""
 
@@ -50,7 +49,7 @@ class Shape:
         Any other string in this place is a value as well, and has no line end.
         """
         parts = _around(_SPOKEN.search(raw))
-        return cls(*parts) if parts and raw.endswith(b"\n") else None
+        return cls(*parts) if parts else None
 
     @classmethod
     def of_arguments(cls, raw: bytes, sent: bytes, take: Callable[[str], bool]) -> Self | None:
@@ -60,7 +59,7 @@ class Shape:
         string under `arguments`.
         """
         parts = _around(_only_arguments(raw))
-        if parts is None or not raw.endswith(b"\n"):
+        if parts is None:
             return None
         if sent == raw:
             return cls(*parts, take=take)
@@ -69,10 +68,10 @@ class Shape:
 
     def sent_for(self, event: bytes) -> bytes | None:
         """What to send for an event of this shape; `None` for any other event, and where `take` says no."""
-        if not event.startswith(self._before) or not event.endswith(self._after) or len(event) < self._least:
+        if not event.startswith(self._before) or not event.endswith(self._after):
             return None
         try:
-            # From one quotation mark to the other: orjson takes it only if it is a string, and loses nothing of it.
+            # From one quotation mark to the other. If they are the same one, or others are between, it is no JSON.
             text: str = orjson.loads(event[self._start : self._end])
         except orjson.JSONDecodeError:
             return None
@@ -85,8 +84,8 @@ class Shape:
 
 
 def _around(found: re.Match[bytes] | None) -> tuple[bytes, bytes] | None:
-    """The bytes before and after the string that was found, with a quotation mark each."""
-    if found is None:
+    """The bytes before and after the string that was found, with a quotation mark each; `None` for half an event."""
+    if found is None or not found.string.endswith(b"\n"):
         return None
     start, end = found.span(1)
     return found.string[: start + 1], found.string[end - 1 :]

@@ -70,7 +70,7 @@ class _Tree:
                     self._next.append({})
                     self.depth.append(self.depth[node] + 1)
                 node = self._next[node][character]
-        # For each node, the longest proper end of its text that is a node, too; shorter nodes first, longer ones need it.
+        # For each node, the longest proper end of its text that is a node, too. Shorter nodes come first.
         self._shorter = [_ROOT] * len(self._next)
         waiting = deque(self._next[_ROOT].values())
         while waiting:

@@ -97,7 +97,7 @@ class ToolFrames:
         return partial(self._add, call) if call is not None and call is self._placing.goes_on(frame) else None
 
     def _add(self, call: Call, text: str) -> bool:
-        """Add the next piece of a call's arguments; false if the rules of `tool_placing` have to tell which call's it is."""
+        """Add the next piece of a call's arguments; false if the rules of `tool_placing` have to tell whose it is."""
         written = call.text
         if written.complete or not text or text.isspace():
             return False

@@ -59,7 +59,7 @@ class ToolNames:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A tool call. `index` is the client's, `id` is empty while there is none, `name` is what the endpoint sent of it."""
+    """A tool call. `index` is the client's, `id` is empty until there is one, `name` is the endpoint's so far."""
 
     index: int
     delta: int

@@ -17,7 +17,7 @@ MAX_EVENT = 2**20
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _IDLE = re.compile(rb"(?:(?::[^\r\n]*+)?(?:\r\n|\n|\r))*+")
-"""Further comments and blank lines: they are returned with the first, since a chunk may have thousands of them."""
+"""Further comments and blank lines. They are returned with the first: a chunk may have thousands of them."""
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LONGEST_END = len(b"\r\n\r\n")
 
@@ -47,7 +47,7 @@ class Event:
         return [] if self.opaque else [line for line in self._lines() if line.startswith(b":")]
 
     def with_data(self, data: bytes) -> bytes:
-        """Its bytes with other `data`, which is one line, and with a blank line. Other fields and the line ends stay."""
+        """Its bytes with other `data` (one line), and with its blank line. Other fields and the line ends stay."""
         written = False
         lines: list[bytes] = []
         for line in self.raw.splitlines(keepends=True):

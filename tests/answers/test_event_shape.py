@@ -11,8 +11,20 @@ from hypothesis import strategies as st
 from hunyuan_fix.answers.event_shape import Shape
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan, JsonObject
+from hunyuan_fix.wire import sse
 from hunyuan_fix.wire.sse import Event
-from tests.answers.streamed import DONE, HEAD, chunk, content, cut, frame, read_everything, run, tool_frames, usage
+from tests.answers.streamed import (
+    DONE,
+    HEAD,
+    chunk,
+    content,
+    cut,
+    frame,
+    read_everything,
+    run,
+    tool_frames,
+    usage,
+)
 
 
 def test_another_text_has_the_shape_and_nothing_else_has() -> None:
@@ -39,7 +51,23 @@ def test_another_text_has_the_shape_and_nothing_else_has() -> None:
         assert shape.sent_for(other) is None
 
 
-@pytest.mark.parametrize("raw", [b": ping\n\n", DONE, chunk({"role": "assistant"}), content(""), content("x")[:-2]])
+def test_reasoning_is_text_too() -> None:
+    shape = Shape.of_text(chunk({"reasoning_content": "x"}))
+    assert shape is not None
+    assert shape.sent_for(chunk({"reasoning_content": "字"})) == chunk({"reasoning_content": "字"})
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b": ping\n\n",
+        DONE,
+        chunk({"role": "assistant"}),
+        content(""),
+        content("x")[:-2],
+        b'data: {"content":"a\ndata: b"}\n\n',
+    ],
+)
 def test_what_has_no_text_or_no_end_has_no_shape(raw: bytes) -> None:
     assert Shape.of_text(raw) is None
 
@@ -59,9 +87,18 @@ def test_what_is_sent_differs_as_the_event_that_was_read_did() -> None:
     assert taken == ['"字\n', "no"]
 
 
+def test_an_event_that_is_sent_unchanged_keeps_how_its_string_is_spelt() -> None:
+    raw = tool_frames(frame(0, arguments="{"))
+    shape = Shape.of_arguments(raw, raw, lambda _: True)
+    assert shape is not None
+    spelt = raw.replace(b'"{"', b'"\\u5b57\\/"')
+    assert shape.sent_for(spelt) == spelt
+
+
 @pytest.mark.parametrize(
     "raw",
     [
+        tool_frames(frame(0, arguments="{"))[:-2],
         tool_frames(frame(0, arguments="{"), frame(1, arguments="{")),
         tool_frames(frame(0, arguments="\u00e9")).replace("\u00e9".encode(), b"\\u00e9"),
         tool_frames(frame(0, arguments={})),
@@ -199,6 +236,48 @@ def test_frames_alike_come_out_as_if_they_were_read(frames: list[JsonObject], pl
     sent, stream = run(plan, pieces)
     assert sent == every
     assert (stream.finish_reason, stream.changes) == (read.finish_reason, read.changes)
+
+
+def beside(choice: JsonObject, call: JsonObject) -> bytes:
+    """A chunk with a frame in choice 0, and another entry of `choices`."""
+    event = tool_frames(call)
+    return event.replace(b"}],", b"}," + json.dumps(choice).encode() + b"],", 1)
+
+
+BEGUN_CALL = tool_frames(frame(0, "a", "f_1", "{"))
+PIECES = ('"x"', ":", "1", "}")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [chunk({"content": "E", "tool_calls": [frame(0, arguments=piece)]}) for piece in PIECES],
+        [chunk({"content": "x", "tool_calls": [frame(0, arguments=piece)]}) for piece in PIECES],
+        [chunk({"tool_calls": [frame(0, arguments=piece)]}, "stop") for piece in PIECES],
+        [chunk({"tool_calls": [frame(0, arguments=piece), frame(1)]}) for piece in PIECES],
+        [beside({"index": 0, "delta": {}, "finish_reason": "stop"}, frame(0, arguments=p)) for p in PIECES],
+        [beside({"index": 1, "delta": {}, "finish_reason": "stop"}, frame(0, arguments=p)) for p in PIECES],
+        [
+            tool_frames(frame(0, arguments=piece))
+            for piece in ('"' + "x" * sse.MAX_EVENT, '"', "y" * sse.MAX_EVENT, "}")
+        ],
+        [tool_frames(frame(0, arguments=piece)) for piece in ('"', "x", "y" * sse.MAX_EVENT + '"}', ":1}")],
+        [content("x"), b": ping\n\n", chunk({"role": "assistant"})],
+        [content("x"), content("y") + b"data: [1]\n\n", content("z")],
+    ],
+)
+@pytest.mark.parametrize("plan", [AnswerPlan(), AnswerPlan(stop=["END"]), AnswerPlan(function_call=True)])
+def test_events_alike_come_out_as_if_they_were_read(events: list[bytes], plan: AnswerPlan) -> None:
+    calls = b"arguments" in events[0]
+    pieces = [*([BEGUN_CALL] if calls else []), *events, DONE]
+    with pytest.MonkeyPatch.context() as patch:
+        read_everything(patch)
+        every, read = run(plan, pieces)
+    halves = [half for piece in pieces for half in (piece[: len(piece) // 2], piece[len(piece) // 2 :])]
+    for cut_up in (pieces, halves, [b"".join(pieces)]):
+        sent, stream = run(plan, cut_up)
+        assert sent == every
+        assert (stream.finish_reason, stream.changes) == (read.finish_reason, read.changes)
 
 
 def test_most_chunks_of_a_stream_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
