@@ -24,7 +24,7 @@ _LONGEST_END = len(b"\r\n\r\n")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A piece of a stream: an event, or comments and blank lines, or (`opaque`) a part of an event that is too large."""
+    """A piece of a stream: an event, or comments and blank lines, or (`opaque`) a part of a too large event."""
 
     raw: bytes
     """All its bytes, line ends and the blank line included."""
@@ -111,7 +111,7 @@ class Parser:
         while self._buffer:
             end = self._end()
             if end is not None:
-                # As if the bytes came singly: then it is oversized when max_event + 1 of them are here, and its end isn't.
+                # The same bound as for bytes that come singly: max_event + 1 of them are here and the end isn't.
                 opaque, self._oversized = self._oversized or end > self._max_event + 1, False
                 yield Event(self._take(end), opaque)
             elif self._oversized or len(self._buffer) > self._max_event:

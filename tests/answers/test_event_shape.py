@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hunyuan_fix.answers import streams
 from hunyuan_fix.answers.event_shape import Shape
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan, JsonObject
@@ -293,3 +294,31 @@ def test_most_chunks_of_a_stream_are_not_read(monkeypatch: pytest.MonkeyPatch) -
     sent, _ = run(AnswerPlan(), [*[content("x")] * 50, tool_frames(frame(0, "a", "f", "{")), *argued])
     assert len(reads) <= 3
     assert sent.count(HEAD["id"].encode() if isinstance(HEAD["id"], str) else b"") == 101
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, holder: object, name: str) -> list[object]:
+    """The arguments of all calls of `holder.name` from now on."""
+    calls: list[object] = []
+    called = getattr(holder, name)
+
+    def count(*given: object) -> object:
+        calls.append(given)
+        return called(*given)
+
+    monkeypatch.setattr(holder, name, count)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "pieces", [[usage()], [content("a") + content("b") + content("c"), content("d"), content("e")]]
+)
+def test_bytes_are_searched_once(monkeypatch: pytest.MonkeyPatch, pieces: list[bytes]) -> None:
+    searched = counted(monkeypatch, streams, "_needs_nothing")
+    run(AnswerPlan(), pieces, end=False)
+    assert searched == [(pieces[0],)]
+
+
+def test_whole_events_need_no_parser_even_after_one_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = counted(monkeypatch, sse.Parser, "feed")
+    run(AnswerPlan(), [content("a")[:9], content("a")[9:], content("b"), b": ping\n\n", content("c")], end=False)
+    assert len(parsed) == 2
