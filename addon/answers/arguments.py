@@ -88,7 +88,7 @@ class ArgumentsText:
                     self.complete = not self._broken
                     return
 
-    def says(self, text: str) -> bool:
+    def equals(self, text: str) -> bool:
         """Whether `text` equals all pieces so far together."""
         if self._hash is None:
             return text == self._kept

@@ -12,7 +12,7 @@ from ..wire import rule_names
 
 
 def pack(answer: JsonObject) -> list[Change]:
-    """Replace each vector by its base64 text (little-endian float32) in place; the changes.
+    """Replace each vector by its base64 text (little-endian float32) in place, and return the changes.
 
     OpenAI writes vectors like this for `encoding_format: base64`. An `embedding` that is no list of numbers stays: it
     may be base64 text already.

@@ -15,7 +15,7 @@ import orjson
 _COLON = rb"[ \t]*:[ \t]*"
 """JSON allows line ends around the colon too, but in an event they begin another line."""
 _INSIDE = rb'(?:[^"\\\r\n]++|\\.)'
-_SPOKEN = re.compile(rb'"(?:reasoning_)?content"%b("%b++")' % (_COLON, _INSIDE))
+_TEXT = re.compile(rb'"(?:reasoning_)?content"%b("%b++")' % (_COLON, _INSIDE))
 _ARGUMENTS_KEY = b'"arguments"'
 _ARGUMENTS = re.compile(rb'%b%b("%b*+")' % (_ARGUMENTS_KEY, _COLON, _INSIDE))
 
@@ -48,7 +48,7 @@ class Shape:
         The key is a key and the string its value wherever they stand: inside of a string, quotation marks are escaped.
         Any other string in this place is a value as well, and has no line end.
         """
-        parts = _around(_SPOKEN.search(raw))
+        parts = _around(_TEXT.search(raw))
         return cls(*parts) if parts else None
 
     @classmethod

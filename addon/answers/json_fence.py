@@ -49,7 +49,7 @@ class JsonFence:
         self.changed = False
 
     def feed(self, text: str) -> str:
-        """Add the next piece; the text that can't be part of a fence any more."""
+        """Add the next piece, and return the text that can't be part of a fence any more."""
         text, self.held = self.held + text, ""
         out = self._step(text)
         if len(self.held) > MAX_HELD:
@@ -58,7 +58,7 @@ class JsonFence:
         return out
 
     def end(self, finish_reason: str | None) -> str:
-        """End the text; the rest of it, without the closing line. The finish reason changes nothing."""
+        """End the text, and return the rest of it, without the closing line. The finish reason changes nothing."""
         del finish_reason
         closed = self._step == self._inside and _CLOSING.fullmatch(self.held)
         text, self.held = "" if closed else self.held, ""
@@ -66,7 +66,7 @@ class JsonFence:
         return text
 
     def _before(self, text: str) -> str:
-        """While the text is white space and perhaps a part of the opening line. That part is held."""
+        """The step while the text is white space and perhaps a part of the opening line, which is held."""
         start = len(text) - len(text.lstrip())
         opening = _OPENING.match(text, start)
         if opening:
@@ -80,7 +80,7 @@ class JsonFence:
         return text
 
     def _inside(self, text: str) -> str:
-        """While the block is open. An end of the text that may be the closing line is held."""
+        """The step while the block is open. The end of the text is held if it may be the closing line."""
         closing = _CLOSING_START.search(text)
         end = closing.start() if closing else len(text)
         if _FENCE_LINE.search(text, 0, end):
@@ -91,5 +91,5 @@ class JsonFence:
 
     @staticmethod
     def _after(text: str) -> str:
-        """Once the text has no fence, or goes on after it."""
+        """The step once the text has no fence, or goes on after it."""
         return text

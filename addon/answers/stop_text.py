@@ -35,7 +35,7 @@ class StopText:
         self.changed = False
 
     def feed(self, text: str) -> str:
-        """Add the next piece; the text that can't be part of a stop text any more."""
+        """Add the next piece, and return the text that can't be part of a stop text any more."""
         if self._ended:
             return text
         self._node = self._tree.after(self._node, text)
@@ -45,7 +45,10 @@ class StopText:
         return text[:out]
 
     def end(self, finish_reason: str | None) -> str:
-        """End the text; the rest of it, without a stop text if the reason is `stop`. Later pieces pass unchanged."""
+        """End the text, and return the rest of it: without its stop text if the reason is `stop`.
+
+        Pieces that are added later pass unchanged.
+        """
         text = cut(self.held, self._stops) if finish_reason == "stop" else self.held
         self.changed = self.changed or text != self.held
         self.held = ""
@@ -81,7 +84,7 @@ class _Tree:
         self._first = re.compile("[" + re.escape("".join(self._next[_ROOT])) + "]") if stops else None
 
     def after(self, node: int, text: str) -> int:
-        """The longest node at the end of `text`, which follows the text of `node`."""
+        """The node that `text` leads to from `node`: the longest at the end of the text of both."""
         place = 0
         while place < len(text):
             if node == _ROOT:

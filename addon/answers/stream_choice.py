@@ -15,7 +15,7 @@ class StreamChoice:
 
     def __init__(self, plan: AnswerPlan, frames: ToolFrames) -> None:
         self.text = StreamText(plan)
-        self.spoke = False
+        self.has_text = False
         """Whether a delta had text."""
         self.finish_reason: str | None = None
         """The finish reason that the client gets; `None` until there is one."""
@@ -32,7 +32,7 @@ class StreamChoice:
         changed = False
         missing: list[JsonObject] = []
         if delta is not None:
-            self.spoke = self.spoke or bool(delta.get("content"))
+            self.has_text = self.has_text or bool(delta.get("content"))
             self._function_called = self._function_called or "function_call" in delta
             changed = self.frames.repair(delta, f"{at}/delta", note)
         if ends:
@@ -65,14 +65,14 @@ class StreamChoice:
         return _content(self.text.end(None))
 
     def close(self, note: Note) -> list[JsonObject]:
-        """End the choice of a stream that is over without a finish reason; the deltas that the client lacks.
+        """End the choice, whose stream is over without a finish reason; return the deltas that the client lacks.
 
         Sets `finish_reason` if the answer is whole: its calls are complete, or it has text and no calls.
         """
         missing = self._deltas(self.frames.end(None, cut=False, at="", note=note))
         if self.frames.complete:
             self.finish_reason = "function_call" if self._plan.function_call else "tool_calls"
-        elif self.spoke and not self.frames.any and not self._function_called:
+        elif self.has_text and not self.frames.any and not self._function_called:
             self.finish_reason = "stop"
         return missing
 
@@ -136,7 +136,7 @@ class StreamText:
         return True
 
     def end(self, finish_reason: str | None) -> str:
-        """End the text; the held rest of it, without stop text and closing fence. Nothing is held back afterwards."""
+        """End the text, and return the rest of it, without stop text and closing fence."""
         text = ""
         for step in self._filters:
             text = step.feed(text) + step.end(finish_reason)
@@ -153,4 +153,4 @@ def _content(text: str) -> list[JsonObject]:
 
 
 def _ignore(change: Change) -> None:
-    """Stands for a `Note` where changes are noted already."""
+    """A `Note` for changes that are noted already."""

@@ -30,7 +30,7 @@ class KeptStream:
         """Whether there were more bytes than are kept."""
 
     def __call__(self, data: bytes) -> list[bytes]:
-        """Take a piece of the stream, `b""` at its end; the pieces to send now, perhaps none."""
+        """Take a piece of the stream, `b""` at its end, and return the pieces to send now, perhaps none."""
         self._keep(data)
         return _pieces(data)
 
@@ -76,7 +76,7 @@ class RepairedStream(KeptStream):
         self._noted = 0
 
     def __call__(self, data: bytes) -> list[bytes]:
-        """Take a piece of the stream, `b""` at its end; the pieces to send now, perhaps none."""
+        """Take a piece of the stream, `b""` at its end, and return the pieces to send now, perhaps none."""
         if self._ended:
             return []
         if not data:
@@ -121,7 +121,7 @@ class RepairedStream(KeptStream):
         return chunks
 
     def _log(self, failure: Exception) -> None:
-        """Log the stream's first exception; those after it are left out."""
+        """Log the first exception of the stream, and no other."""
         if not self._logged:
             self._logged = True
             trace = safe_text.traceback_without_text(failure)

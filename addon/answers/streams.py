@@ -47,7 +47,7 @@ class ChatStream:
         self._head: JsonObject = {}
         # The last events with an id that passed unread, and whether any had text: an end that is made here needs both.
         self._unread = b""
-        self._spoke = False
+        self._has_text = False
         self._done = False
         # What is sent for an event whose repair fails: its bytes, and before them what each of its choices held back
         # before the repair.
@@ -72,7 +72,7 @@ class ChatStream:
         return self.failure is not None
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes from the endpoint; the bytes that can be sent now, in a list."""
+        """Take bytes from the endpoint, and return the bytes to send now, in a list."""
         if self.failure is not None:
             return _pieces(data)
         sent: list[bytes] = []
@@ -98,7 +98,7 @@ class ChatStream:
         return _pieces(b"".join(sent))
 
     def finish(self) -> list[bytes]:
-        """End the stream; the bytes that are held back, and what is missing at the end, in a list."""
+        """End the stream, and return the bytes that were held back and what is missing at the end, in a list."""
         if self.broken:
             return []
         last = self._parser.finish()
@@ -152,7 +152,7 @@ class ChatStream:
             return False
         if data.find(b'"id"') >= 0:
             self._unread = data
-        self._spoke = self._spoke or _TEXT.search(data) is not None
+        self._has_text = self._has_text or _TEXT.search(data) is not None
         end = data.rfind(_PLAIN_END, 0, -len(_PLAIN_END))
         self._shape = Shape.of_text(data if end < 0 else data[end + len(_PLAIN_END) :])
         return True
@@ -191,8 +191,8 @@ class ChatStream:
         it has text and no calls.
         """
         sent = b""
-        if self._spoke:
-            self._choice(0).spoke = True
+        if self._has_text:
+            self._choice(0).has_text = True
         for index in list(self._choices):
             choice = self._choice(index)
             if choice.finish_reason is not None:
@@ -229,9 +229,9 @@ class ChatStream:
                     self.finish_reason = choice["finish_reason"] or self.finish_reason
         sent = event.raw
         if changed:
-            sent = b"" if _says_nothing(chunk) else event.with_data(json_body.serialise(chunk))
+            sent = b"" if _is_empty(chunk) else event.with_data(json_body.serialise(chunk))
         if frame is not None and frames is not None and not self._holds_text:
-            take = frames.goes_on(frame)
+            take = frames.adder_for_all_like(frame)
             if take is not None:
                 self._shape = Shape.of_arguments(event.raw, sent, take)
         return before + sent
@@ -310,7 +310,7 @@ def _needs_nothing(raw: bytes) -> bool:
     )
 
 
-def _says_nothing(chunk: JsonObject) -> bool:
+def _is_empty(chunk: JsonObject) -> bool:
     """Whether a chunk has nothing for the client any more: no usage, no finish reason, empty deltas."""
     return not isinstance(chunk.get("usage"), dict) and all(
         isinstance(choice, dict) and choice.get("delta") == {} and not choice.get("finish_reason")

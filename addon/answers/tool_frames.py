@@ -42,7 +42,7 @@ class ToolFrames:
         self._incomplete: set[int] = set()
         self._blank: set[int] = set()
         self._held: Call | None = None
-        self._went_on: Call | None = None
+        self._added_to: Call | None = None
         self._origin = origin
 
     @property
@@ -87,14 +87,14 @@ class ToolFrames:
             del delta["tool_calls"]
         return changed
 
-    def goes_on(self, frame: JsonObject) -> Callable[[str], bool] | None:
+    def adder_for_all_like(self, frame: JsonObject) -> Callable[[str], bool] | None:
         """What replaces `repair` for frames that differ from `frame`, the last one, in their arguments alone.
 
         It is called with the arguments of such a frame, and returns false if the frame needs `repair` after all. `None`
         if all such frames need it.
         """
-        call = self._went_on
-        return partial(self._add, call) if call is not None and call is self._placing.goes_on(frame) else None
+        call = self._added_to
+        return partial(self._add, call) if call is not None and call is self._placing.call_of_all_like(frame) else None
 
     def _add(self, call: Call, text: str) -> bool:
         """Add the next piece of a call's arguments; false if the rules of `tool_placing` have to tell whose it is."""
@@ -107,7 +107,7 @@ class ToolFrames:
         return True
 
     def end(self, delta: JsonObject | None, *, cut: bool, at: str, note: Note) -> list[JsonObject]:
-        """End the calls; the frames that the client lacks, to be sent before the choice's last `delta` if there is one.
+        """End the calls, and return the frames that the client lacks, which go before the choice's last `delta`.
 
         A call without arguments gets `{}`, in `delta` if that has a frame of the call. It gets none if the answer was
         `cut` off: then the arguments are not empty but missing.
@@ -175,8 +175,8 @@ class ToolFrames:
         return new
 
     def _frames_for(self, frame: JsonObject, at: str, note: Note) -> list[JsonObject]:
-        """The frames to send for one: none while it is held back, two if it releases another call's first frame."""
-        self._went_on = None
+        """The frames to send for `frame`: none while it is held back, two if it begins a call while another is held."""
+        self._added_to = None
         known = len(self._calls)
         call, text, piece = self._placing.place(frame)
         if call is None:
@@ -187,7 +187,7 @@ class ToolFrames:
         self._take(call, text)
         if call.sent:
             # This frame is sent with its part of the name; the same part in another frame may be a repetition.
-            self._went_on = None if piece else call
+            self._added_to = None if piece else call
             later = _later(call, frame, text, piece)
             if _differ(later, frame):
                 note(Change(rule_names.TOOL_FRAMES, at, _FRAMES))
@@ -233,7 +233,7 @@ class ToolFrames:
         return head
 
     def _id(self, call: Call) -> str:
-        """The call's id; a made one if the endpoint gave none."""
+        """The id of the call, made here if the endpoint sent none."""
         if call.id:
             return call.id
         made = hashlib.sha256(f"{self._origin()}/{self._number}/{call.index}".encode("utf-8", "replace"))
@@ -275,8 +275,8 @@ def _later(call: Call, frame: JsonObject, text: str, piece: str) -> list[JsonObj
         if "arguments" in kept:
             kept["arguments"] = text
         new["function"] = kept
-    says_nothing = new.keys() <= {"index", "function"} and new.get("function") in (None, {}, {"arguments": ""})
-    return [] if says_nothing and _differ([new], frame) else [new]
+    repeats = new.keys() <= {"index", "function"} and new.get("function") in (None, {}, {"arguments": ""})
+    return [] if repeats and _differ([new], frame) else [new]
 
 
 def _differ(new: list[JsonObject], frame: JsonObject) -> bool:

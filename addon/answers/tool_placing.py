@@ -5,8 +5,9 @@ name in pieces (apache/maka#1976, agno-agi/agno#8880, dirac-run/dirac#215, NVIDI
 
 1. A frame with a known id belongs to the call with that id. A frame with a new id and a name starts a call.
 2. A frame with a name and no id starts a call, unless the name repeats or completes that of a call without arguments.
-3. A frame without id and name belongs to the call with its index; without such a call, to the call of the last frame.
-   It belongs to the latter, too, if the former's arguments are whole and the latter's are not.
+3. A frame without id and name belongs to the call with its index, or to the call of the last frame if no call has the
+   index. If it brings arguments and its call has whole ones already, but the call of the last frame hasn't, it belongs
+   to that one.
 4. A frame that repeats a whole call is dropped. A frame with the id of a whole call and other arguments starts a call.
 """
 
@@ -38,7 +39,7 @@ class ToolNames:
         self._sent = sorted({*plan.tools, *plan.tool_names})
 
     def back(self, name: str) -> str:
-        """The client's own name for the tool `name`."""
+        """The client's name for the tool that the endpoint calls `name`."""
         return self._back.get(name, name)
 
     def may_continue(self, name: str) -> bool:
@@ -105,10 +106,10 @@ class Placing:
         name = said if isinstance(said, str) else ""
         identity, key = _identity(frame.get("id")), _key(frame.get("index"))
         text = arguments.text_of(function.get("arguments"))
-        call = self._goes_on_with(identity, key, name, text)
+        call = self._call_of(identity, key, name, text)
         if call is None:
             call = self._begun(identity)
-        elif call.text.complete and text.strip() and call.text.says(text):
+        elif call.text.complete and text.strip() and call.text.equals(text):
             return None, "", ""
         elif identity and not call.id and identity not in self._by_id:
             call.id, call.given = identity, True
@@ -122,7 +123,7 @@ class Placing:
         self._last = call
         return call, text, piece
 
-    def goes_on(self, frame: JsonObject) -> Call | None:
+    def call_of_all_like(self, frame: JsonObject) -> Call | None:
         """The call of the last frame, `frame`, if all frames that differ from it in their arguments alone belong to it.
 
         `None` if their arguments, or what such a frame changes here, may decide that.
@@ -145,8 +146,8 @@ class Placing:
         self.calls.append(call)
         return call
 
-    def _goes_on_with(self, identity: str, key: int | str | None, name: str, text: str) -> Call | None:
-        """The call that a frame belongs to; `None` if it starts one. This is the list at the top of the module."""
+    def _call_of(self, identity: str, key: int | str | None, name: str, text: str) -> Call | None:
+        """The call that a frame belongs to, `None` if it starts one: rules 1 to 4 of this module."""
         pointed = None if key is None else self._by_index.get(key)
         unseen = key is not None and pointed is None
         target = pointed or self._last
@@ -168,9 +169,9 @@ class Placing:
             return None
         if not text.strip():
             # The id is another call's, but a new index tells that this is a first frame.
-            heads_another = unseen and bool(known.name) and (known.text.complete or not known.text.begun)
-            return None if heads_another else known
-        return None if known.text.complete and not known.text.says(text) else known
+            starts_another = unseen and bool(known.name) and (known.text.complete or not known.text.begun)
+            return None if starts_another else known
+        return None if known.text.complete and not known.text.equals(text) else known
 
     def _takes_new_id(self, target: Call, name: str, text: str) -> bool:
         """Whether a frame with an unknown id belongs to `target`: the id comes late, or changes from frame to frame."""

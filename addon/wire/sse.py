@@ -89,7 +89,7 @@ class Parser:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Add bytes; the events that are complete now. Those that aren't asked for stay for `rest`."""
+        """Add bytes, and return the events that are complete now. Those that aren't asked for stay for `rest`."""
         self._buffer += data
         return self._events()
 
@@ -159,7 +159,7 @@ class Opening:
         """Whether the body is known to be no stream."""
 
     def feed(self, data: bytes) -> bytes:
-        """Add bytes; those that are not held back. Blanks are, until another byte tells what the body is."""
+        """Add bytes, and return those that are not held back: blanks are, until another byte tells what the body is."""
         if self._before is None or not data:
             return data
         data = self._before + data

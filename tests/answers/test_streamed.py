@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from hunyuan_fix import options
 from hunyuan_fix.answers import streamed as module
-from hunyuan_fix.answers.streamed import RepairedStream
+from hunyuan_fix.answers import translated
+from hunyuan_fix.answers.streamed import KeptStream, RepairedStream
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan, Exchange
 from hunyuan_fix.pipeline import Pipeline
@@ -147,3 +148,35 @@ def test_an_unknown_coding():
 def chat(content: str, reason: str = "stop") -> bytes:
     message = {"role": "assistant", "content": content}
     return json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": reason}]}).encode()
+
+
+@given(st.lists(st.binary(min_size=1, max_size=5), max_size=6), st.integers(0, 20))
+def test_the_first_bytes_of_a_stream_are_kept(pieces: list[bytes], limit: int):
+    stream = KeptStream(limit)
+    assert [stream(piece) for piece in (*pieces, b"")] == [*([piece] for piece in pieces), []]
+    data = b"".join(pieces)
+    assert stream.kept == (data[:limit] if limit else None)
+    assert stream.cut == (len(data) > limit)
+
+
+def test_what_the_client_gets_is_kept_and_not_what_the_endpoint_sent():
+    stream = RepairedStream(exchange(json_fence=True), STEPS, keep=LIMIT)
+    assert streamed(stream, FENCED) == stream.kept
+    assert b"```" not in (stream.kept or b"")
+
+
+def test_a_whole_body_passes_where_its_repair_fails(monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(translated, "answer_in", fails)
+    begun = exchange()
+    begun.streamed = True
+    body = chat("x")
+    assert streamed(RepairedStream(begun, STEPS), body[:9], body[9:]) == body
+
+
+def test_a_body_of_blanks_is_sent_before_the_error_that_tells_its_missing_end():
+    out = streamed(RepairedStream(exchange(), STEPS), b"\n", b"\n")
+    assert out.startswith(b"\n\ndata: ")
+    assert b'"error"' in out
