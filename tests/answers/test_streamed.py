@@ -70,8 +70,11 @@ def test_a_stream_is_repaired_and_its_rules_are_noted():
 def test_rules_are_noted_while_the_stream_runs():
     """Some clients close at [DONE], so that the end is never seen."""
     begun = exchange(json_fence=True)
-    RepairedStream(begun, STEPS)(FENCED)
+    stream = RepairedStream(begun, STEPS)
+    stream(FENCED)
     assert begun.rules
+    assert streamed(stream) == b""
+    assert [change.rule for change in begun.changes] == begun.rules
 
 
 @pytest.mark.parametrize("method", ["feed", "finish"])
@@ -180,3 +183,8 @@ def test_a_body_of_blanks_is_sent_before_the_error_that_tells_its_missing_end():
     out = streamed(RepairedStream(exchange(), STEPS), b"\n", b"\n")
     assert out.startswith(b"\n\ndata: ")
     assert b'"error"' in out
+
+
+def test_a_whole_body_passes_where_no_stream_was_asked_for():
+    body = chat("```json\n{}\n```")
+    assert streamed(RepairedStream(exchange(json_fence=True), STEPS), body[:9], body[9:]) == body
