@@ -16,7 +16,7 @@ from hunyuan_fix.answers import streamed as module
 from hunyuan_fix.answers import translated
 from hunyuan_fix.answers.streamed import KeptStream, RepairedStream
 from hunyuan_fix.answers.streams import ChatStream
-from hunyuan_fix.exchange import AnswerPlan, Exchange
+from hunyuan_fix.exchange import AnswerPlan, Exchange, tokens_used
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.runtime import Runtime
 from hunyuan_fix.wire.content_coding import CodingError, TooLarge
@@ -124,9 +124,11 @@ def test_a_body_in_a_streams_place_has_a_bound(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "MAX_WHOLE", 100)
     begun = exchange()
     begun.streamed = True
-    out = streamed(RepairedStream(begun, STEPS), b"{" * 60, b" " * 60, b"{" * 60)
+    stream = RepairedStream(begun, STEPS)
+    out = streamed(stream, b"{" * 60, b" " * 60, b"{" * 60)
     assert out.count(b'"error"') == 1
     assert b"too large" in out
+    assert not stream._whole
 
 
 def test_blanks_and_a_byte_order_mark_begin_a_stream_too():
@@ -188,3 +190,13 @@ def test_a_body_of_blanks_is_sent_before_the_error_that_tells_its_missing_end():
 def test_a_whole_body_passes_where_no_stream_was_asked_for():
     body = chat("```json\n{}\n```")
     assert streamed(RepairedStream(exchange(json_fence=True), STEPS), body[:9], body[9:]) == body
+
+
+def test_the_tokens_of_a_stream_are_noted():
+    begun = exchange()
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}}\n\n'
+    assert (
+        streamed(RepairedStream(begun, STEPS), STREAM[:-14], usage, STREAM[-14:]) == STREAM[:-14] + usage + STREAM[-14:]
+    )
+    assert begun.tokens == tokens_used({"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 5})
+    assert begun.tokens
