@@ -99,7 +99,7 @@ class ToolFrames:
     def _add(self, call: Call, text: str) -> bool:
         """Add the next piece of a call's arguments; false if the rules of `tool_placing` have to tell whose it is."""
         written = call.text
-        if written.complete or not text or text.isspace():
+        if written.complete or not text:
             return False
         written.feed(text)
         if written.complete and call.name:

@@ -109,7 +109,7 @@ class Placing:
         call = self._call_of(identity, key, name, text)
         if call is None:
             call = self._begun(identity)
-        elif call.text.complete and text.strip() and call.text.equals(text):
+        elif call.text.complete and call.text.equals(text):
             return None, "", ""
         elif identity and not call.id and identity not in self._by_id:
             call.id, call.given = identity, True
@@ -133,9 +133,9 @@ class Placing:
             return None
         if not isinstance(function.get("arguments"), str):
             return None
-        identity, key, name = _identity(frame.get("id")), _key(frame.get("index")), function.get("name")
+        identity, key = _identity(frame.get("id")), _key(frame.get("index"))
         known = self._by_id.get(identity) is call if identity else key is None or self._by_index.get(key) is call
-        return call if known and (not isinstance(name, str) or name in ("", call.name)) else None
+        return call if known else None
 
     def _begun(self, identity: str) -> Call:
         if len(self.calls) >= MAX_CALLS:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hunyuan_fix.answers import streams
+from hunyuan_fix.answers import streams, tool_placing
 from hunyuan_fix.answers.event_shape import Shape
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan, JsonObject
@@ -225,11 +225,20 @@ def test_what_is_recognised_comes_out_as_if_it_was_read(
             frame(0, arguments="}"),
         ],
         [frame(0, "a", "f_1", "{"), frame(0, "a", "g", "{"), frame(0, "a", "g", '"'), frame(0, "a", "g", '"}')],
+        [frame(0, "a", None, '{"' + "x" * 5000), *(frame(0, arguments=piece) for piece in ("y", "z", '":1}'))],
+        # Ids and indexes that aren't remembered any more.
+        [frame(0, "a", "f_1", "{"), *(frame(0, "b", arguments=piece) for piece in ('"x"', ":", " ", "1", "}"))],
+        [frame(0, "a", "f_1", "{"), *(frame(5, None, "f_1", piece) for piece in ("{", '"x"', ":", "1", "}"))],
+        [frame(0, "a", "f_1", "{"), *(frame(5, arguments=piece) for piece in ('"x"', ":", " ", "1", "}"))],
     ],
 )
 @pytest.mark.parametrize("plan", [AnswerPlan(tools=["f_1"], tool_names={"f_1": "f.1"}), AnswerPlan(function_call=True)])
 @pytest.mark.parametrize("end", [b"", DONE, chunk(finish="tool_calls") + DONE])
-def test_frames_alike_come_out_as_if_they_were_read(frames: list[JsonObject], plan: AnswerPlan, end: bytes) -> None:
+@pytest.mark.parametrize("marks", [1, tool_placing.MAX_MARKS])
+def test_frames_alike_come_out_as_if_they_were_read(
+    frames: list[JsonObject], plan: AnswerPlan, end: bytes, marks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool_placing, "MAX_MARKS", marks)
     pieces = [*(tool_frames(found) for found in frames), end]
     with pytest.MonkeyPatch.context() as patch:
         read_everything(patch)
@@ -263,6 +272,7 @@ PIECES = ('"x"', ":", "1", "}")
             for piece in ('"' + "x" * sse.MAX_EVENT, '"', "y" * sse.MAX_EVENT, "}")
         ],
         [tool_frames(frame(0, arguments=piece)) for piece in ('"', "x", "y" * sse.MAX_EVENT + '"}', ":1}")],
+        [chunk({"tool_calls": [{"index": 0, "function": {}}]}, arguments=piece) for piece in PIECES],
         [content("x"), b": ping\n\n", chunk({"role": "assistant"})],
         [content("x"), content("y") + b"data: [1]\n\n", content("z")],
     ],

@@ -106,6 +106,8 @@ def test_two_calls_are_two_calls_however_their_frames_are_marked(parts: list[Any
         [frame(0, "c1", NOTE, A), frame(0, "c1", NOTE, A)],
         [frame(0, "c1", NOTE, A), frame(0, arguments=A)],
         [frame(0, "c1", NOTE, A), frame(0, "c1", "", "")],
+        [frame(0, "c1", NOTE), frame(0, "c1", NOTE), frame(0, arguments=A)],
+        [frame(0, "c1"), frame(1, "c1", NOTE), frame(1, arguments=A)],
     ],
 )
 def test_one_call_is_one(parts: list[Any]) -> None:
@@ -146,6 +148,12 @@ def test_what_waits_has_a_bound() -> None:
         sent += "".join(part["function"]["arguments"] for part in delta.get("tool_calls", ()))
         assert len(stream.held) <= 1
     assert len(sent) > tool_frames.MAX_HELD * 2
+
+
+def test_a_name_that_comes_after_much_of_the_arguments_is_sent() -> None:
+    text = "x" * tool_frames.MAX_HELD
+    parts = [frame(0, "c1", arguments='{"path":"' + text), frame(0, None, NOTE, '"}')]
+    assert streamed(parts) == [[NOTE, '{"path":"' + text + '"}']]
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -287,6 +295,16 @@ def test_ids_that_change_with_every_frame_are_not_all_kept_in_mind() -> None:
         stream.repair(delta, "", lambda _: None)
         assert delta["tool_calls"] == [frame(0, arguments="1")]
     assert len(stream._placing._by_id) == tool_placing.MAX_MARKS
+
+
+def test_indexes_that_change_with_every_frame_are_not_all_kept_in_mind() -> None:
+    stream = ToolFrames(ToolNames(NOTES))
+    stream.repair({"tool_calls": [frame(0, "a", NOTE, "{")]}, "", lambda _: None)
+    for number in range(1, tool_placing.MAX_MARKS + 10):
+        delta: JsonObject = {"tool_calls": [frame(number, arguments="1")]}
+        stream.repair(delta, "", lambda _: None)
+        assert delta["tool_calls"] == [frame(0, arguments="1")]
+    assert len(stream._placing._by_index) == tool_placing.MAX_MARKS
 
 
 def test_too_many_calls_are_not_kept_track_of() -> None:
