@@ -88,6 +88,7 @@ NOTE = "read_note"
         [frame(0, "c1", "read_no"), frame(1, None, "te", A), frame(1, "c2", NOTE, B)],
         [frame(0, "c1", NOTE, {"path": "a.md"}), frame(1, "c2", NOTE, None), frame(1, arguments=B)],
         [frame(0, "c1", NOTE, {}), frame(0, arguments=A), frame(1, "c2", NOTE, {"path": "b.md"})],
+        [frame(0, "c1", NOTE), frame(0, "c2"), frame(0, "c2", NOTE), frame(0, "c1", "", A), frame(0, "c2", "", B)],
     ],
 )  # fmt: skip
 def test_two_calls_are_two_calls_however_their_frames_are_marked(parts: list[Any]) -> None:
@@ -112,6 +113,11 @@ def test_two_calls_are_two_calls_however_their_frames_are_marked(parts: list[Any
 )
 def test_one_call_is_one(parts: list[Any]) -> None:
     assert streamed(parts) == [[NOTE, A]]
+
+
+def test_white_space_after_whole_arguments_is_no_part_of_another_call_s() -> None:
+    parts = [frame(0, "c1", NOTE, A), frame(1, "c2", NOTE, B[:9]), frame(0, arguments=" "), frame(1, arguments=B[9:])]
+    assert streamed(parts) == [[NOTE, A + " "], [NOTE, B]]
 
 
 def test_frames_as_openai_sends_them_keep_their_bytes() -> None:
