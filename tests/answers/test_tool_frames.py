@@ -89,6 +89,8 @@ NOTE = "read_note"
         [frame(0, "c1", NOTE, {"path": "a.md"}), frame(1, "c2", NOTE, None), frame(1, arguments=B)],
         [frame(0, "c1", NOTE, {}), frame(0, arguments=A), frame(1, "c2", NOTE, {"path": "b.md"})],
         [frame(0, "c1", NOTE), frame(0, "c2"), frame(0, "c2", NOTE), frame(0, "c1", "", A), frame(0, "c2", "", B)],
+        [frame(0, "c1", NOTE, A), frame(1, "c1", NOTE), frame(1, "c2"), frame(1, arguments=B)],
+        [frame("9" * 5000, "c1", NOTE, A), frame("8" * 5000, "c2", NOTE, B)],
     ],
 )  # fmt: skip
 def test_two_calls_are_two_calls_however_their_frames_are_marked(parts: list[Any]) -> None:
@@ -118,6 +120,11 @@ def test_one_call_is_one(parts: list[Any]) -> None:
 def test_white_space_after_whole_arguments_is_no_part_of_another_call_s() -> None:
     parts = [frame(0, "c1", NOTE, A), frame(1, "c2", NOTE, B[:9]), frame(0, arguments=" "), frame(1, arguments=B[9:])]
     assert streamed(parts) == [[NOTE, A + " "], [NOTE, B]]
+
+
+def test_without_ids_and_known_names_another_name_is_another_call() -> None:
+    parts = [frame(0, None, "list"), frame(0, None, "read", B)]
+    assert streamed(parts, AnswerPlan()) == [["list", "{}"], ["read", B]]
 
 
 def test_frames_as_openai_sends_them_keep_their_bytes() -> None:
