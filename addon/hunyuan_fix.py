@@ -109,8 +109,9 @@ class HunyuanFix:
 
     def load(self, loader: Loader) -> None:
         """Declare the options. A problem with one ends mitmproxy's start, but in `configure`, which may find more."""
-        given = config_file.given_on_command_line(ctx.options.deferred)
-        self._problems = checks.settle_given(ctx.options.deferred, options.OPTIONS)
+        texts_of = mitmproxy_options.given_on_command_line
+        given = config_file.given_on_command_line(ctx.options.deferred, texts_of)
+        self._problems = checks.settle_given(ctx.options.deferred, options.OPTIONS, texts_of)
         self._problems += self.runtime.config.begin(
             config_file.HostOptions(ctx.options.deferred, option, mitmproxy_options.update), given
         )

@@ -13,6 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from . import values as read_value
+from .checks import TextsGiven
 from .did_you_mean import suggestion
 from .option import PREFIX, Option, OptionError, option
 from .watched_file import WatchedFile
@@ -143,12 +144,9 @@ def read_file(file: Path, known: Values) -> dict[str, Value]:
 # Applying it
 
 
-def given_on_command_line(deferred: Mapping[str, object]) -> frozenset[str]:
-    """The addon's options given by `--set`. `deferred`: mitmproxy's `options.deferred`, before `checks.settle_given`.
-
-    Values from `--set` are wrapped there; values from mitmproxy's config.yaml are plain.
-    """
-    names = (name for name, value in deferred.items() if isinstance(getattr(value, "val", None), list))
+def given_on_command_line(deferred: Mapping[str, object], texts_of: TextsGiven) -> frozenset[str]:
+    """The addon's options given by `--set`. `deferred`: mitmproxy's `options.deferred`, not yet settled (`checks`)."""
+    names = (name for name, value in deferred.items() if texts_of(value) is not None)
     return frozenset(name for name in names if name.startswith(PREFIX))
 
 
