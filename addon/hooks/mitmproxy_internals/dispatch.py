@@ -5,8 +5,8 @@ coroutine and two generators before it knows whether there is anything to call, 
 costs. Here `hook_table` says for each event which functions there are, as long as the chain of add-ons stays as it is.
 Where it doesn't, the add-ons are asked one after the other, as mitmproxy does.
 
-One thing differs. An attribute that is set on, or taken from, an add-on in the chain or its class without any of the
-calls and events below is noticed at the next of them only. That holds for hooks, and for `addons` on an add-on that had
+One thing differs. Where a script sets or deletes a hook on an add-on in the chain, or on its class, mitmproxy sees that
+at the next event; here it is seen only after the table was dropped. The same holds for `addons` on an add-on that had
 none. The table is dropped by `AddonManager.add`, `register`, `remove` and `clear`, and by the events `configure` and
 `running`, in which add-ons set themselves up. Another chain, another `addons`, or a change within one of these lists is
 noticed at once, also during an event.

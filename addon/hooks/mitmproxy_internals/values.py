@@ -1,9 +1,8 @@
-"""Work that mitmproxy does for values which need none.
+"""Faster versions of three functions of mitmproxy's, which do work that their values don't need.
 
-- `MessageData.__post_init__` puts an error's text together for every field of a message that is right, 80 µs a request.
+- `MessageData.__post_init__` builds an error's text for every field of a message, right ones too: 80 µs a request.
 - `_Option.current` makes a deep copy of a text or number, also for each chunk of a stream.
-- `Headers` looks a name up through seven calls, and through an exception where there is none; a request asks some 50
-  times.
+- `Headers` looks a name up through seven calls, and raises an exception where there is none, some 50 times a request.
 """
 
 from __future__ import annotations
