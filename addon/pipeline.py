@@ -14,7 +14,7 @@ from . import dialects, rules
 from .dialects.base import House
 from .exchange import Exchange, JsonObject, Response
 from .options import Settings
-from .steps.base import Outcome, Services, Step
+from .steps.base import Outcome, Step, StepRuntime
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
 from .steps.overlong import Overlong
@@ -42,10 +42,10 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
 class Pipeline:
     """The steps under one set of options."""
 
-    def __init__(self, settings: Settings, services: Services) -> None:
+    def __init__(self, settings: Settings, runtime: StepRuntime) -> None:
         self._steps: Mapping[House, Sequence[Step]] = {
-            "chat": [step(settings, services) for step in STEPS],
-            "embeddings": [step(settings, services) for step in EMBEDDING_STEPS],
+            "chat": [step(settings, runtime) for step in STEPS],
+            "embeddings": [step(settings, runtime) for step in EMBEDDING_STEPS],
         }
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
 

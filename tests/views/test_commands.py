@@ -174,7 +174,7 @@ class Toy(Step):
     COUNTER = counter("hunyuan_toys_total", "Toys.", "colour")
 
     async def request(self, exchange: Exchange) -> Response | None:
-        self.services.metrics.add(self.COUNTER, 2, "red")
+        self.runtime.metrics.add(self.COUNTER, 2, "red")
         return None
 
 
