@@ -1,4 +1,4 @@
-"""Checks of the options that were given: their names and values, and mitmproxy's own that the addon can't work with."""
+"""Checks of the given options: names and values of the addon's, and those of mitmproxy's that it can't work with."""
 
 from __future__ import annotations
 

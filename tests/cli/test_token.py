@@ -150,7 +150,7 @@ def test_what_is_written_in_another_way_is_left_to_its_writer(tmp_path: Path, te
 def test_a_table_that_cannot_be_added_to_is_left_alone(tmp_path: Path):
     text = f'clients = {{ alice = {{ hash = "sha256:{"a" * 64}" }} }}\n'
     file = written(tmp_path / "clients.toml", text)
-    with pytest.raises(Refused, match="can't be changed here: change it by hand"):
+    with pytest.raises(Refused, match=r"can't change .*: change it by hand"):
         tokens.add(file, "bob", None, None)
     assert file.read_text() == text
 

@@ -1,4 +1,4 @@
-"""Processes that live as long as a `with` block, free ports for them, and what they said."""
+"""Processes that run as long as a `with` block, free ports for them, and their output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START_TIMEOUT = 60.0
 """Seconds until a process must be ready."""
 
 NOT_EPHEMERAL = range(20_000, 32_000)
-"""Ports below those that systems assign by themselves (Linux: from 32768 on)."""
+"""Ports that systems don't assign by themselves (Linux does from 32768 on)."""
 
 _PRIVATE = frozenset(
     [
@@ -37,7 +37,7 @@ _PRIVATE = frozenset(
         "HUNYUAN_REDIS_PASSWORD",
     ]
 )
-"""Variables of the user's own setup. No process here may use their proxy or their key."""
+"""Variables that no process here inherits, so that none uses the user's own proxy or key."""
 
 
 class StartError(Exception):
@@ -45,7 +45,7 @@ class StartError(Exception):
 
 
 def end_with_sigterm() -> None:
-    """Let SIGTERM end this process through its `with` blocks, as Ctrl-C does, so that no service is left running."""
+    """Let SIGTERM end this process through its `with` blocks, as Ctrl-C does, so that no process is left running."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
@@ -62,7 +62,7 @@ class Service:
         return self.log.read_text("utf-8", "replace")
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait for `pattern` in its output; returns the match. Raises `StartError` after 60 s, or when it has ended."""
+        """Wait for `pattern` in its output; returns the match. Raises `StartError` after 60 s, or at its end."""
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             ended = self.popen.poll() is not None
@@ -134,7 +134,7 @@ def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = Non
 
 def free_port() -> int:
     """A port on loopback that is free, and that the system never assigns by itself."""
-    # Not a port that the system chose: it would assign that to another program until somebody listens on it.
+    # Not a port that the system chose: it may assign the same one to another program before it is used.
     while True:
         port = random.SystemRandom().choice(NOT_EPHEMERAL)
         with socket.socket() as probe, suppress(OSError):

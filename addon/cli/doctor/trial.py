@@ -23,7 +23,7 @@ from ..addresses import HOST
 from .proxy_address import EXCEPTION_VARIABLES, PROXY_VARIABLES
 
 TIMEOUT = 10.0
-"""Seconds that a client may take in all."""
+"""Seconds that a client may take."""
 
 _TLS_HANDSHAKE = b"\x16"
 _TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -51,7 +51,7 @@ def server_context(confdir: Path) -> ssl.SSLContext:
     with tempfile.TemporaryDirectory() as folder:
         chain = Path(folder, "leaf.pem")
         chain.write_bytes(certificate)
-        # mitmproxy's certificates all have its CA's own key: no copy of it is written.
+        # All of mitmproxy's certificates have its CA's key, so no copy of the key needs to be written.
         context.load_cert_chain(chain, key_file(confdir))
     return context
 
