@@ -89,7 +89,7 @@ def add(path: Path, name: str, requests_per_minute: int | None, tokens_per_minut
     limits = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
     lines += [f"{field} = {limit}" for field, limit in limits.items() if limit is not None]
     before = f"{text.rstrip()}\n\n" if text.strip() else ""
-    _write(path, before + "\n".join(lines) + "\n", expected=(*clients, client))
+    write(path, before + "\n".join(lines) + "\n", expected=(*clients, client))
     return token
 
 
@@ -98,7 +98,7 @@ def remove(path: Path, name: str) -> None:
     text, clients = _read(path)
     if name not in _names(clients):
         raise Refused(f"{name} has no token in {path}")
-    _write(path, _without(text, name), expected=tuple(client for client in clients if client.name != name))
+    write(path, _without(text, name), expected=tuple(client for client in clients if client.name != name))
 
 
 def _without(text: str, name: str) -> str:
@@ -144,8 +144,11 @@ def _read(path: Path) -> tuple[str, tuple[Client, ...]]:
         raise Refused(str(error)) from None
 
 
-def _write(path: Path, text: str, *, expected: tuple[Client, ...]) -> None:
-    """Replace the file in one step, so that the proxy never reads a part of it; its owner stays the same."""
+def write(path: Path, text: str, *, expected: tuple[Client, ...]) -> None:
+    """Replace the file by `text` in one step, so that the proxy never reads a part of it. Its owner stays the same.
+
+    `expected`: the clients that `text` must have. Raises `Refused`, also if it has others.
+    """
     try:
         right = parse(text) == expected
     except ValueError:

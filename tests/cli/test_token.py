@@ -185,9 +185,9 @@ def test_behind_a_link_the_file_itself_is_replaced(tmp_path: Path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_root_takes_no_file_from_its_owner(tmp_path: Path):
     file = written(tmp_path / "clients.toml", "")
-    tokens._write(file, HAND_WRITTEN, expected=parse(HAND_WRITTEN))
+    tokens.write(file, HAND_WRITTEN, expected=parse(HAND_WRITTEN))
     os.chown(file, 12345, 23456)
-    tokens._write(file, "", expected=())
+    tokens.write(file, "", expected=())
     assert (file.stat().st_uid, file.stat().st_gid) == (12345, 23456)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 

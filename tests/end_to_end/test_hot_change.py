@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.end_to_end.processes import ROOT, clean_environment
 from tests.end_to_end.served import ADDON, MITMDUMP, Served, serve
 from tests.proxying import Answer, Arrived, Endpoint, Trust, chat_answer, run_endpoint

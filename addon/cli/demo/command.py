@@ -46,7 +46,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         with _sides(half(columns)) as (without, through, proxy):
             counts = _play(without, through, columns)
             if counts[1] < len(SCENES):
-                print(f"mitmdump said:\n{proxy.service.said()[-LOG_TAIL:]}", file=sys.stderr)
+                print(f"mitmdump said:\n{proxy.process.said()[-LOG_TAIL:]}", file=sys.stderr)
     except processes.StartError as error:
         print(f"{prefix}demo: {error}", file=sys.stderr)
         return 1

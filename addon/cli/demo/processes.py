@@ -50,7 +50,7 @@ def end_with_sigterm() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class RunningProcess:
     """A running process. Its output goes to the file `log`, so that it never blocks on a full pipe."""
 
     name: str
@@ -75,7 +75,7 @@ class Service:
 
 
 @contextmanager
-def service(name: str, command: Sequence[str], folder: Path) -> Iterator[Service]:
+def run(name: str, command: Sequence[str], folder: Path) -> Iterator[RunningProcess]:
     """Run `command`; its output goes to `folder/name.log`."""
     log = folder / f"{name.replace(' ', '-')}.log"
     environment = {key: value for key, value in os.environ.items() if key.upper() not in _PRIVATE}
@@ -89,7 +89,7 @@ def service(name: str, command: Sequence[str], folder: Path) -> Iterator[Service
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Service(name, popen, log)
+        yield RunningProcess(name, popen, log)
     finally:
         popen.terminate()
         try:
@@ -103,7 +103,7 @@ def service(name: str, command: Sequence[str], folder: Path) -> Iterator[Service
 class Mitmdump:
     """A running mitmdump: `port` as a proxy, `reverse_port` as a reverse proxy (0: there is none)."""
 
-    service: Service
+    process: RunningProcess
     port: int
     reverse_port: int
     ca: Path
@@ -123,7 +123,7 @@ def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = Non
     command = [*mitmproxy_api.command("mitmdump"), "--set", f"confdir={folder / 'mitmproxy'}"]
     for mode in modes:
         command += ["--mode", mode]
-    with service(name, [*command, *arguments], folder) as running:
+    with run(name, [*command, *arguments], folder) as running:
         port = int(running.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
         if reverse:
             running.wait_for(rf"reverse proxy to \S+ listening at 127\.0\.0\.1:{back}")
