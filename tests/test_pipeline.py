@@ -35,7 +35,7 @@ def body(*parts: dict[str, Any], model: str = "hunyuan-lite", **more: object) ->
     return {"model": model, "messages": [{"role": "user", "content": list(parts) or "hi"}], **more}
 
 
-class Services:
+class RuntimeWithoutGate:
     """What steps use, without a gate before the endpoint."""
 
     def __init__(self, given: Settings) -> None:
@@ -72,7 +72,7 @@ async def repair(
     mode: str = "repair",
 ) -> Ran:
     given = given or settings()
-    services = Services(given)
+    runtime = RuntimeWithoutGate(given)
     exchange = Exchange(
         profile=profile,
         dialect=dialect,
@@ -85,9 +85,9 @@ async def repair(
         headers={"authorization": key} if key else {},
     )
     try:
-        return Ran(exchange, await Pipeline(given, services).request(exchange))
+        return Ran(exchange, await Pipeline(given, runtime).request(exchange))
     finally:
-        await services.http_client.aclose()
+        await runtime.http_client.aclose()
 
 
 def context(profile: str, given: Settings, *, rerouted: bool = False) -> RuleContext:
@@ -181,11 +181,11 @@ async def test_a_failure_after_an_image_was_found_must_not_let_the_body_leave(mo
     monkeypatch.setattr(rules, "apply_chat", fails)
     for parts, fails_closed in ([image_part(png("a fish"))], True), ([], False):
         async with vision_server() as server:
-            services = Services(settings())
+            runtime = RuntimeWithoutGate(settings())
             exchange = Exchange(profile="hunyuan", dialect="chat", base_url=server.url, chat=body(*parts))
             with pytest.raises(ZeroDivisionError):
-                await Pipeline(settings(), services).request(exchange)
-            await services.http_client.aclose()
+                await Pipeline(settings(), runtime).request(exchange)
+            await runtime.http_client.aclose()
         assert exchange.fails_closed is fails_closed
 
 
@@ -264,7 +264,7 @@ def test_the_answer_and_the_end_come_to_the_last_step_first(monkeypatch: pytest.
 
     first, last = [type(name, (Noting,), {"name": name}) for name in ("first", "last")]
     monkeypatch.setattr(pipeline, "STEPS", (first, Step, last))
-    steps = Pipeline(settings(), Services(settings()))
+    steps = Pipeline(settings(), RuntimeWithoutGate(settings()))
     exchange = Exchange(profile="hunyuan", dialect="chat")
     assert steps.answer(exchange, {})
     steps.done(exchange, Outcome("answered", 200, "200"))

@@ -45,7 +45,7 @@ class Answers:
             mark(response, exchange)
             exchange.tries = _tries(response)
             if self._needs_preflight(flow.request, response, exchange):
-                return  # it is answered when the endpoint's own answer is here as a whole
+                return  # answered in `ends`, once the endpoint's own answer is complete
             if not exchange.dialect:
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange.profile)
@@ -160,7 +160,7 @@ _WITH_ANSWER = (200, 201, 203)
 """Statuses of an answer that has a body (RFC 9110 section 15.3)."""
 
 _TELLS_NOTHING = ("", "text/plain", "application/octet-stream")
-"""Labels under which streams come, too."""
+"""Content types that some endpoints give their streams."""
 
 
 def _label(response: http.Response) -> str:

@@ -1,4 +1,4 @@
-"""Secrets go from a flow once its exchange is over: from what windows show and files keep, never from what is sent."""
+"""Removes secrets from a flow once its exchange is over: from what is shown and saved, never from what is sent."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Redaction:
             _redact_answer(flow)
 
     def finish(self) -> None:
-        """Redact what waits for its answer to be sent: mitmproxy is about to end."""
+        """Redact the flows whose answers are still being sent: mitmproxy is about to end."""
         while self._unsent:
             _redact_answer(self._unsent.pop())
 

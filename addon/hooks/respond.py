@@ -1,4 +1,4 @@
-"""Answers made here, and what every answer to a client of a known host carries: the headers that name the changes."""
+"""Answers that the proxy makes itself, and the headers that name the changes, on every answer of a known host."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ..wire import proxy_errors
 
 
 def sign(request: http.Request, exchange: Exchange) -> Response | None:
-    """Put the credentials of `request` into the form that its endpoint wants; why the request can't leave, if so."""
+    """Put the credentials of `request` into the endpoint's form. Returns the client's error if they can't be used."""
     signer = profiles.load(exchange.profile).signer
     if signer == BEARER:
         return None  # the credentials have that form inside the proxy

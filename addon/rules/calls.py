@@ -36,9 +36,9 @@ def _needed(survey: Survey, context: RuleContext) -> bool:
     """False where assistant messages alone have calls, in shape already, with the JSON of objects for arguments."""
     if not survey.has_field(_FIELD):
         return False
-    if survey.calls is None or any(_FIELD <= fields for role, fields in survey.fields.items() if role != "assistant"):
+    if survey.calls is None or any(fields >= _FIELD for role, fields in survey.fields.items() if role != "assistant"):
         return True
-    return not all([arguments.is_object(call["function"]["arguments"]) for call in survey.calls])
+    return not all(arguments.is_object(call["function"]["arguments"]) for call in survey.calls)
 
 
 RULE = Rule(

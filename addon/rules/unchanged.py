@@ -22,7 +22,7 @@ class Unchanged:
 
     @staticmethod
     def key(value: object) -> bytes | None:
-        """What a JSON value is known by here, the order of its keys included; `None` for one that orjson can't write."""
+        """The digest of a JSON value, the order of its keys included; `None` for one that orjson can't write."""
         try:
             return hashlib.sha256(orjson.dumps(value)).digest()
         except TypeError:  # integers of more than 64 bits, halves of surrogate pairs, deep nesting

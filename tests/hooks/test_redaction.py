@@ -20,7 +20,7 @@ from mitmproxy.test import tflow
 
 from hunyuan_fix.hooks import redaction
 from hunyuan_fix.hooks.redaction import REDACTED, Redaction
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.kept_flows import Kept, read, saved_and_read
 from tests.proxying import LOCAL, Answer, Endpoint, Proxy, Trust, run_endpoint, run_proxy
 from tests.waiting import until

@@ -5,15 +5,15 @@ coroutine and two generators before it knows whether there is anything to call, 
 costs. Here `hook_table` says for each event which functions there are, as long as the chain of add-ons stays as it is.
 Where it doesn't, the add-ons are asked one after the other, as mitmproxy does.
 
-The table ends with `AddonManager.add` and `register`, with `remove` and `clear`, which make another chain, and with the
-events `configure` and `running`, in which add-ons set themselves up. What they change is noticed at once, also during
-an event, and so is a chain that has become longer or shorter. Two things differ from mitmproxy's dispatch:
+The table is dropped by `AddonManager.add`, `register`, `remove` and `clear`, and by the events `configure` and
+`running`, in which add-ons set themselves up. What they change is noticed at once, also during an event, and so is a
+chain that has become longer or shorter. Two things differ from mitmproxy's dispatch:
 
-- An attribute that is set on, or taken from, an add-on in the chain or its class without any of those calls and events
-  is noticed at the next of them only. That holds for hooks, and for `addons` on an add-on that had none.
+- Where a script sets or deletes a hook on an add-on in the chain, or on its class, without any of those calls and
+  events, it is noticed at the next of them. The same holds for `addons` on an add-on that had none.
 - Another `addons`, a change within such a list, and add-ons exchanged within the chain, all without any of those calls,
-  are noticed at the next event. The one that is under way, and the `update` after it, go to the add-ons that there were
-  at its beginning.
+  are noticed at the next event. The event under way, and the `update` after it, go to the add-ons that were there when
+  it began.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from mitmproxy.utils import asyncio_utils
 from ...config.operating_system import is_windows
 
 _CLOSING = 2.0
-"""Seconds for which the ports are waited for."""
+"""Seconds to wait for the ports to close."""
 _THREAD = 0.1
-"""Seconds that the thread is given to come to its end after it has said so."""
+"""Seconds for the thread to end after it has reported that its port is closed."""
 
 
 class ClosingPorts:
@@ -107,5 +107,5 @@ def _servers(proxyserver: Proxyserver) -> list[Any]:
 
 
 def _waits(proxyserver: Proxyserver) -> list[Callable[[], Awaitable[None]]]:
-    # asyncio's would wait for their connections too, and need it not.
+    # asyncio.Server.wait_closed() would also wait for open connections, which isn't needed here.
     return [server.wait_closed for server in _servers(proxyserver) if not isinstance(server, asyncio.Server)]

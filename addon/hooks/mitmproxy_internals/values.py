@@ -1,9 +1,9 @@
-"""Work that mitmproxy does for values which need none.
+"""Faster versions of functions of mitmproxy's, which do work that their values don't need.
 
-- `MessageData.__post_init__` puts an error's text together for every field of a message that is right, 80 µs a request.
+- `MessageData.__post_init__` builds an error's text for every field of a message, right ones too: 80 µs a request.
 - `_Option.current` makes a deep copy of a text or number, also for each chunk of a stream.
-- `Headers` looks a name up through seven calls, and through an exception where there is none; a request asks some 50
-  times. A new `Headers` is updated by nothing in 4 µs.
+- `Headers` looks a name up through seven calls, and raises an exception where there is none, some 50 times a request.
+  A new `Headers` is updated by nothing in 4 µs.
 - `parse_authority` encodes and decodes a host's name several times; a request has its `Host` read four times.
 """
 
