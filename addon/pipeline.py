@@ -15,6 +15,7 @@ from .dialects.base import House
 from .exchange import Exchange, JsonObject, Response
 from .options import Settings
 from .steps.base import Outcome, Step, StepRuntime
+from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
 from .steps.model_names import ModelNames
@@ -40,6 +41,13 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
     SendBatches,
 )
 
+COUNT_STEPS: tuple[type[Step], ...] = (
+    ModelNames,
+    Successor,
+    CountTokens,
+)
+"""For a request whose tokens are counted."""
+
 
 class Pipeline:
     """The steps under one set of options."""
@@ -48,6 +56,7 @@ class Pipeline:
         self._steps: Mapping[House, Sequence[Step]] = {
             "chat": [step(settings, runtime) for step in STEPS],
             "embeddings": [step(settings, runtime) for step in EMBEDDING_STEPS],
+            "count": [step(settings, runtime) for step in COUNT_STEPS],
         }
         # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]

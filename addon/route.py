@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,16 +10,20 @@ from typing import Literal, NamedTuple
 
 from . import dialects, profiles
 from .config import values as read
-from .config.option import option
+from .config.option import OptionError, option
 from .config.values import BaseUrl
 from .profiles import Profile
 from .wire import paths
-from .wire.host_names import canonical, one_name
+from .wire.host_names import canonical, is_loopback, one_name
 
 type Translate = Literal["auto", "always", "never"]
 _TRANSLATE: tuple[Translate, ...] = ("auto", "always", "never")
 _KEPT_ROUTES = 256
 """Routes kept in the cache: clients use the same few paths again and again."""
+_USUAL_BASE = "/v1"
+_VERSION_OR_NOTHING = re.compile(r"(/v\d+)?")
+_PARTS = frozenset(api.base_part for api in dialects.APIS.values())
+_BASE = re.compile(rf"\A(?:/(?:v1|{'|'.join(sorted(_PARTS))}))+(?=/|\Z)")
 
 
 def _upstream(text: str) -> BaseUrl:
@@ -53,8 +58,8 @@ class RouteSettings:
     )
     translate: Translate = option(
         "auto",
-        "What is done to requests in another format than the endpoint's (Anthropic Messages): auto translates them "
-        "where the endpoint doesn't speak it, always everywhere, never nowhere: they pass untouched.",
+        "What is done to requests in another format than Chat Completions (Anthropic Messages): auto translates them "
+        "where the endpoint doesn't speak it itself, always everywhere, never nowhere: they pass untouched.",
         read.choice(*_TRANSLATE),
     )
 
@@ -76,6 +81,8 @@ class Route:
     """The name of the profile that its body must satisfy."""
     dialect: str | None
     """What the client speaks. `None`: the body is not touched."""
+    spoken: str
+    """The dialect that the path is for, also where the endpoint speaks it itself; `""` for none."""
     base_url: str
     """The base URL of the addon's own calls for this request (vision, embedding batches)."""
     address: Address
@@ -88,6 +95,12 @@ class Route:
     """A call of an API that isn't repaired, or an unknown path: worth a line in the log."""
     lists_models: bool = False
     """It asks for the list of models."""
+    native: bool = False
+    """The endpoint speaks `spoken` itself, and it is not translated."""
+    translates: frozenset[str] = frozenset()
+    """The dialects that are translated for the endpoint."""
+    foreign: bool = False
+    """It was addressed to a host of another vendor, and leaves for another: its key must not leave with it."""
     respelt: bool = False
     """The client spelt the path in another way than the endpoint knows it."""
 
@@ -126,33 +139,43 @@ class Routes:
         addressed = self._profile_at(host, path)
         if addressed is None:
             return None
+
+        # 1. What it is.
         below, api = paths.read(path, dialects.paths())
+        spoken = (dialects.of_path(api) if api and method == "POST" else None) or ""
         base = BaseUrl("http" if address.scheme == "http" else "https", host, address.port, below)
-        respelt = api is not None and below + api != path
-        rerouted = self._upstream is not None and self._origin(self._upstream) != self._origin(base)
-        path = below + api if api else path
+
+        # 2. Where it goes, and what is demanded there.
+        upstream = self._upstream
+        rerouted = upstream is not None and self._origin(upstream) != self._origin(base)
         profile = self._profile or addressed
-        if self._upstream is not None and rerouted:
-            base = self._upstream
-            path = base.path + (api or _below_version(path))
-            profile = self._profile or self._profile_at(base.host, path) or addressed
-        dialect = dialects.of_path(api) if api and method == "POST" else None
-        if dialect and not dialects.DIALECTS[dialect].is_house:
-            found = profiles.load(profile)
-            if not self._is_translated(dialect, found):
-                dialect = None
-            elif not rerouted:
-                base = replace(base, path=self._base_path(host, below, found))
+        if upstream is not None and rerouted:
+            base = upstream
+            profile = self._profile or self._profile_at(base.host, base.path + (api or _below_base(path))) or addressed
+        demands = profiles.load(profile)
+        translates = frozenset(name for name in dialects.foreign() if self._is_translated(name, demands))
+        other = spoken if spoken in dialects.foreign() else _other_api(below) if api == paths.MODELS else ""
+        if not rerouted and (other in translates or (other in demands.speaks and host not in self._given)):
+            base = replace(base, path=self._base_path(host, below, demands))
+
+        # 3. Its path there. That of a translated request is replaced when its body is written.
+        sent = base.path + (api or _below_base(path)) if api or rerouted else path
+        meant = (below if rerouted or spoken in translates else base.path) + (api or "")
+        dialect = spoken if spoken and (spoken in translates or spoken not in dialects.foreign()) else None
         return Route(
             profile=profile,
             dialect=dialect,
+            spoken=spoken,
             lists_models=api == paths.MODELS and method == "GET",
             base_url=str(base),
-            address=Address(base.scheme, base.host, base.port, path + question + query),
-            respelt=respelt,
+            address=Address(base.scheme, base.host, base.port, sent + question + query),
+            respelt=api is not None and meant != path,
             rerouted=rerouted,
             successors=rerouted and profile != addressed,
             unrepaired=method == "POST" and dialect is None,
+            native=dialect is None and spoken in demands.speaks,
+            translates=translates,
+            foreign=rerouted and self._is_foreign(host),
         )
 
     def _is_translated(self, dialect: str, profile: Profile) -> bool:
@@ -162,12 +185,20 @@ class Routes:
         return self._translate == "always"
 
     def _base_path(self, host: str, below: str, profile: Profile) -> str:
-        """The path of the chat API's base URL, for a request in another format whose own is `below`."""
-        if profile.base is not None and host not in self._given:
+        """The path of the base URL that an endpoint has for the API whose client has `below`.
+
+        Another format's base URL may have a part of its own beside the chat API's, `/anthropic/v1` beside `/v1`, and
+        clients put it into the base URL of an endpoint that has none.
+        """
+        parts = [part for part in below.split("/") if part and part not in _PARTS]
+        chat, _ = paths.read("/".join(parts) + paths.MODELS, ())
+        if profile.base is not None and host not in self._given and _VERSION_OR_NOTHING.fullmatch(chat):
             return profile.base
-        # A host of `hunyuan_hosts` may have any path. Anthropic's API has one of its own beside the chat API's.
-        chat = "".join(f"/{part}" for part in below.split("/") if part not in ("", "anthropic"))
-        return chat if chat or not below else "/v1"
+        return chat if chat or not below else _USUAL_BASE
+
+    def _is_foreign(self, host: str) -> bool:
+        """Whether `host` is known by `hunyuan_hosts` only, and not this machine: its keys are for it alone."""
+        return host in self._given and host not in profiles.by_host() and not is_loopback(host)
 
     def _profile_at(self, host: str, path: str) -> str | None:
         """The profile of requests to `path` at `host`. A host of `hunyuan_hosts` has one for all its paths."""
@@ -179,9 +210,70 @@ class Routes:
         return base.scheme, base.host, base.port
 
 
-def _below_version(path: str) -> str:
-    """`path` without the version that a base URL ends with: `/v1/models` -> `/models`."""
-    return path.removeprefix("/v1") if path == "/v1" or path.startswith("/v1/") else path
+def _other_api(below: str) -> str:
+    """The name of the dialect whose API is the only one to have `below` as the path of its base URL; `""` for none."""
+    parts = below.split("/")
+    return next((api.dialect for api in dialects.APIS.values() if api.base_part in parts), "")
+
+
+def _below_base(path: str) -> str:
+    """`path` without what a base URL ends with: `/v1/files` and `/anthropic/v1/files` -> `/files`."""
+    return _BASE.sub("", path)
+
+
+_VENDORS = (
+    "anthropic.com",
+    "claude.ai",
+    "claude.com",
+    "openai.com",
+    "chatgpt.com",
+    "openai.azure.com",
+    "generativelanguage.googleapis.com",
+    "x.ai",
+    "mistral.ai",
+    "deepseek.com",
+    "moonshot.cn",
+    "moonshot.ai",
+    "kimi.com",
+    "bigmodel.cn",
+    "z.ai",
+    "minimaxi.com",
+    "minimax.io",
+    "dashscope.aliyuncs.com",
+    "ark.cn-beijing.volces.com",
+    "openrouter.ai",
+    "groq.com",
+    "together.xyz",
+    "fireworks.ai",
+    "cohere.com",
+    "perplexity.ai",
+    "githubcopilot.com",
+    "huggingface.co",
+    "siliconflow.cn",
+)
+"""Domains of other vendors, whose hosts hold the keys of their own customers."""
+
+
+def check(settings: RouteSettings) -> None:
+    """Refuse options under which a key would go to the wrong vendor. Raises `OptionError`.
+
+    A host of another vendor stands for the endpoint of `hunyuan_upstream` only: without it, or with an upstream of that
+    name, the lent key would go to that vendor.
+    """
+    for host in settings.hosts:
+        if host in profiles.by_host() or not _is_of(host, _VENDORS):
+            continue
+        if settings.upstream is None:
+            raise OptionError(
+                f"hunyuan_hosts={host}: is another vendor's host. It can be named only together with hunyuan_upstream, "
+                "which its requests are sent to instead (hunyuan_upstream=https://tokenhub.tencentmaas.com/v1)"
+            )
+        if canonical(settings.upstream.host) == host:
+            raise OptionError(f"hunyuan_upstream={settings.upstream}: must be another host than those of hunyuan_hosts")
+
+
+def _is_of(host: str, domains: tuple[str, ...]) -> bool:
+    return any(host == domain or host.endswith(f".{domain}") for domain in domains)
 
 
 def api_path(target: str, base_url: str, api: str) -> str:

@@ -12,7 +12,7 @@ import time
 from mitmproxy import http
 
 from .. import pipeline, profiles
-from ..dialects import DIALECTS, UPSTREAM_DIALECTS
+from ..dialects import APIS, DIALECTS, UPSTREAM_DIALECTS
 from ..dialects.base import BadRequest
 from ..exchange import Exchange, Response, printable
 from ..options import Settings
@@ -143,7 +143,9 @@ class Bodies:
                 body = upstream.request(body, exchange.note_of(upstream.name))
             sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), came.cost // 4)
         if translated:
-            request.path = api_path(request.path, exchange.base_url, upstream.path(dialect.house))
+            target = request.path if dialect.is_house else ""  # the query is the other format's own
+            request.path = api_path(target, exchange.base_url, upstream.path(dialect.house))
+            _drop_own_headers(request, dialect.name)
         if exchange.streamed:
             # A stream that comes compressed would have to be unpacked to be repaired.
             request.headers["accept-encoding"] = "identity"
@@ -159,3 +161,10 @@ class Bodies:
         if exchange.mode != "observe" and (came.changes or data != request.raw_content):
             request.headers.pop("content-encoding", None)
             request.content = data
+
+
+def _drop_own_headers(request: http.Request, dialect: str) -> None:
+    """Remove the headers that only endpoints of the format `dialect` read: another may refuse what they name."""
+    api = APIS.get(dialect)
+    for name in [name for name in request.headers if api and name.lower().startswith(api.own_headers)]:
+        del request.headers[name]

@@ -29,7 +29,12 @@ PATHS = {
         "Base URLs are put together in many ways, and the endpoint answers 404 (rohitg00/agentmemory#628, "
         "FerroxLabs/wayland#1178).",
         "wire/paths.py",
-    )
+    ),
+    "key": Explanation(
+        "An API key in `x-api-key` or `api-key` goes to a chat endpoint as `Authorization: Bearer`, and only there.",
+        "Clients of Anthropic's API send `x-api-key`; chat endpoints read `Authorization` (1300/78941).",
+        "access/keys.py",
+    ),
 }
 
 BYTES = {
@@ -49,6 +54,14 @@ BYTES = {
 }
 
 BEFORE_THE_RULES = {
+    "model": Explanation(
+        "A model's name that fits a pattern of `hunyuan_models` becomes the model that it names; a mark of the window "
+        "(`[1m]`) goes; an alias (`claude-hy3`) becomes the id. In a request of another format, other names `claude-…` "
+        "and `gpt-…` become the text model (`hunyuan_text_model`).",
+        "Agents for other vendors' models ask for those unless they are told otherwise, some for small tasks only; the "
+        "endpoint answers that there is no such model.",
+        "rules/model_names.py",
+    ),
     "successor": Explanation(
         "A retired model id becomes its successor, where the request leaves for another platform than the client "
         "addressed, or where `hunyuan_successors` names one.",
@@ -97,6 +110,13 @@ ANSWERS = {
     "answer-json-fence": Explanation(
         "The Markdown fence around a JSON answer is taken off.",
         "JSON was asked for by instruction (rule `intents`), and models like to fence it.",
+    ),
+    "answer-models": Explanation(
+        "The list of models is in the form that the client reads, with limits; a model that the profile knows is there "
+        "under its alias, too (`claude-hy3`). Where the endpoint lists nothing, the profile's models are listed.",
+        "Anthropic's clients read another form than OpenAI's, and Claude Code shows only names that begin with `claude` "
+        "or `anthropic`.",
+        "answers/model_list.py",
     ),
     "answer-stop": Explanation(
         "The stop text at the end of the answer is cut off.",

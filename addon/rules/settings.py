@@ -38,7 +38,8 @@ class RuleSettings:
     )
     models: Mapping[str, str] = option(
         "",
-        "Model names to map, by patterns: claude-*haiku*=hy3,gpt-*=hy3, comma separated; the first that fits counts.",
+        "Model names to map, by patterns with * and ?: claude-*haiku*=hy3,gpt-*=hy3, comma separated; the first that "
+        "fits counts. In translated requests other claude-* and gpt-* names become the endpoint's text model.",
         read.pairs,
     )
     successors: Mapping[str, str] = option(

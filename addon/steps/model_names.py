@@ -1,4 +1,4 @@
-"""Model names of other vendors become names of models that the endpoint has (`hunyuan_models`)."""
+"""Names of other vendors' models become names of models that the endpoint has (`hunyuan_models`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from .base import Step
 
 
 class ModelNames(Step):
-    """The first step: all that follow work with the model that answers."""
+    """The first step: those that follow work with the model that answers.
+
+    The answer to a chat client names the model that answered, as that of a mapped retired model does: its own name for
+    a model is changed only where `hunyuan_models` says so. A translated answer names what was asked for: the dialect's
+    note has it.
+    """
 
     name = "model"
 
@@ -18,5 +23,6 @@ class ModelNames(Step):
         """Map the model."""
         profile = profiles.load(exchange.profile)
         translated = not DIALECTS[exchange.dialect].is_house
-        exchange.note(model_names.model_name(exchange.chat, self.settings.models, profile, translated=translated))
+        text_model = (self.settings.text_model or profile.text_model) if translated else None
+        exchange.note(model_names.model_name(exchange.chat, self.settings.models, profile, text_model))
         return None

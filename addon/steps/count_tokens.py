@@ -1,0 +1,27 @@
+"""A count of tokens is answered here: the endpoints of no profile have one (docs/facts/tokenhub.md)."""
+
+from __future__ import annotations
+
+from ..dialects import DIALECTS
+from ..exchange import Exchange, JsonObject, Response
+from ..rules import overlong
+from ..wire import json_body
+from .base import Step
+
+
+class CountTokens(Step):
+    """The last step of a request whose house is `count`."""
+
+    name = "count-tokens"
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        """The number of tokens of the chat request, in the client's format; in a thread where it is large."""
+        chat, dialect = exchange.chat, DIALECTS[exchange.dialect]
+        counted = await self.runtime.workers.run(lambda _: count(chat, str(chat.get("model") or "")), exchange.cost)
+        answer = dialect.answer({"usage": {"prompt_tokens": counted}}, exchange.note_of(dialect.name))
+        return Response(200, {"content-type": "application/json"}, json_body.serialise(answer))
+
+
+def count(chat: JsonObject, model: str) -> int:
+    """The tokens of a chat request to `model`, estimated."""
+    return overlong.estimate_tokens(chat)
