@@ -81,8 +81,6 @@ class Route:
     """The name of the profile that its body must satisfy."""
     dialect: str | None
     """What the client speaks. `None`: the body is not touched."""
-    spoken: str
-    """The dialect that the path is for, also where the endpoint speaks it itself; `""` for none."""
     base_url: str
     """The base URL of the addon's own calls for this request (vision, embedding batches)."""
     address: Address
@@ -95,6 +93,8 @@ class Route:
     """A call of an API that isn't repaired, or an unknown path: worth a line in the log."""
     lists_models: bool = False
     """It asks for the list of models."""
+    spoken: str = ""
+    """The dialect that the path is for, also where the bodies pass untouched; `""` for none."""
     native: bool = False
     """The endpoint speaks `spoken` itself, and it is not translated."""
     translates: frozenset[str] = frozenset()
@@ -159,7 +159,7 @@ class Routes:
             base = replace(base, path=self._base_path(host, below, demands))
 
         # 3. Its path there. That of a translated request is replaced when its body is written.
-        sent = base.path + (api or _below_base(path)) if api or rerouted else path
+        to = base.path + (api or _below_base(path)) if api or rerouted else path
         meant = (below if rerouted or spoken in translates else base.path) + (api or "")
         dialect = spoken if spoken and (spoken in translates or spoken not in dialects.foreign()) else None
         return Route(
@@ -168,7 +168,7 @@ class Routes:
             spoken=spoken,
             lists_models=api == paths.MODELS and method == "GET",
             base_url=str(base),
-            address=Address(base.scheme, base.host, base.port, sent + question + query),
+            address=Address(base.scheme, base.host, base.port, to + question + query),
             respelt=api is not None and meant != path,
             rerouted=rerouted,
             successors=rerouted and profile != addressed,

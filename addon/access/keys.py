@@ -161,22 +161,23 @@ def lend(
     return f"Bearer {key}" if key else Withheld.NONE
 
 
-def send_as_bearer(headers: Headers) -> bool:
-    """Put the API key of a request to a chat endpoint into `Authorization: Bearer`, and nowhere else.
+def send_as_bearer(headers: Headers, *, alone: bool) -> bool:
+    """Put the API key of a request to a chat endpoint into `Authorization: Bearer`, if it stands in another header.
 
-    Where several headers carry keys, one leaves: that of `Authorization`, else the first of `CARRIERS`. Returns whether
-    the key stood in another header. A request without a key keeps its headers.
+    A key in `Authorization` counts before one elsewhere, and those before each other as in `CARRIERS`. The others stay
+    beside a key in `Authorization` unless it is to be `alone`. Returns whether the key was moved.
     """
     others = [key for name in _OTHER_CARRIERS for value in headers.get_all(name) if (key := _bare(value))]
     if not others:
         return False
-    for name in _OTHER_CARRIERS:
-        headers.pop(name, None)
     authorization = headers.get("authorization", "").strip()
-    if _BEARER.match(authorization) and _bare(authorization):
-        return False
-    headers.set_all("Authorization", [f"Bearer {others[0]}"])
-    return True
+    moved = not (_BEARER.match(authorization) and _bare(authorization))
+    if moved:
+        headers.set_all("Authorization", [f"Bearer {others[0]}"])
+    if moved or alone:
+        for name in _OTHER_CARRIERS:
+            headers.pop(name, None)
+    return moved
 
 
 def _bare(value: str) -> str:

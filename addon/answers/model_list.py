@@ -18,7 +18,7 @@ _NO_LIST = (404, 405, 501)
 def in_form_of(api: Api, status: int, body: bytes, encoding: str, profile: Profile) -> Response:
     """The endpoint's answer, in the form of `api`; an error is in OpenAI's shape.
 
-    An endpoint that lists nothing is answered for by its profile. A list that has the form already is returned as it is.
+    For an endpoint that lists nothing its profile does. A list that has the form already is returned unchanged.
     """
     try:
         text = unpack(body, encoding, _LIMIT)

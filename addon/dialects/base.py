@@ -82,7 +82,7 @@ class Api(Protocol):
     """What the names of headers begin with that no chat endpoint reads, in lower case."""
 
     def client(self, headers: Mapping[str, str]) -> str:
-        """The name of the program that sends `headers`, as the note has it under `client`; `""`: it makes no difference.
+        """The program that sends `headers`, as the note has it under `client`; `""` where it makes no difference.
 
         Errors depend on it, also those of requests that are refused before they are translated.
         """

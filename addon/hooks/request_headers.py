@@ -177,7 +177,8 @@ class RequestHeaders:
         asked = request.pretty_host
         had_key = _readdress(request, route, exchange)
         to_chat = route.dialect is not None or route.lists_models
-        if to_chat and keys.send_as_bearer(request.headers) and exchange.mode != "off":
+        translated = exchange.spoken in route.translates
+        if to_chat and keys.send_as_bearer(request.headers, alone=translated) and exchange.mode != "off":
             exchange.note([Change("key", "", "the endpoint reads keys in Authorization")])
         if self._leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
@@ -203,7 +204,7 @@ class RequestHeaders:
             if (refused := sign(request, exchange)) is not None:
                 respond(flow, exchange, refused)
                 return
-            if exchange.mode == "repair" and exchange.spoken in route.translates:
+            if exchange.mode == "repair" and translated:
                 exchange.lists_models = True
                 request.path = request.path.partition("?")[0]  # the pages of its own format's list
                 request.headers["accept-encoding"] = "identity"
@@ -275,7 +276,7 @@ def _reverse(flow: http.HTTPFlow) -> bool:
 
 
 def _is_offered(route: Route, exchange: Exchange) -> bool:
-    """Whether the endpoint may have what is asked for: in the place of another vendor's host, what is repaired alone."""
+    """Whether the endpoint may have what is asked for. In another vendor's place it gets calls that are known, only."""
     if route.spoken or route.lists_models:
         return True
     return not route.foreign and (exchange.mode != "repair" or exchange.spoken not in route.translates)

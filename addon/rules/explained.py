@@ -31,7 +31,7 @@ PATHS = {
         "wire/paths.py",
     ),
     "key": Explanation(
-        "An API key in `x-api-key` or `api-key` goes to a chat endpoint as `Authorization: Bearer`, and only there.",
+        "An API key in `x-api-key` or `api-key` goes to a chat endpoint as `Authorization: Bearer` instead.",
         "Clients of Anthropic's API send `x-api-key`; chat endpoints read `Authorization` (1300/78941).",
         "access/keys.py",
     ),
@@ -114,8 +114,8 @@ ANSWERS = {
     "answer-models": Explanation(
         "The list of models is in the form that the client reads, with limits; a model that the profile knows is there "
         "under its alias, too (`claude-hy3`). Where the endpoint lists nothing, the profile's models are listed.",
-        "Anthropic's clients read another form than OpenAI's, and Claude Code shows only names that begin with `claude` "
-        "or `anthropic`.",
+        "Anthropic's clients read another form than OpenAI's, and Claude Code shows only names that begin with "
+        "`claude` or `anthropic`.",
         "answers/model_list.py",
     ),
     "answer-stop": Explanation(

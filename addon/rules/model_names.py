@@ -11,7 +11,7 @@ from ..profiles import Profile
 
 ALIAS = "claude-"
 """Before the id of a model in its alias: Claude Code offers only models whose names begin so
-(docs/facts/clients.md#model-names)."""
+(docs/facts/anthropic.md#beside-messages)."""
 
 _FOREIGN = ("claude-*", "gpt-*")
 """Names of other vendors' models, which agents ask for unless they are told otherwise."""
@@ -24,8 +24,8 @@ _LONGEST = 200
 def model_name(body: JsonObject, models: Mapping[str, str], profile: Profile, text_model: str | None) -> list[Change]:
     """Put the model that answers in the place of the one that was asked for.
 
-    `models`: pattern -> model; the first that fits counts. Of a name that no pattern fits a mark of the window goes, and
-    the alias of a model that the profile knows becomes its id. Another vendor's name that the profile doesn't know
+    `models`: pattern -> model; the first that fits counts. Of a name that no pattern fits a mark of the window goes,
+    and the alias of a model that the profile knows becomes its id. Another vendor's name that the profile doesn't know
     becomes `text_model`; `None`: it stays, for the endpoint's own error.
     """
     asked = body.get("model")

@@ -125,9 +125,9 @@ CREDENTIALS_UNUSABLE = Entry(
 KEY_FOR_ANOTHER_HOST = Entry(
     status=401,
     code="invalid_api_key",
-    message="The key in this request is for {host} and is not sent to another endpoint, and the proxy has no key to lend "
-    "in its place: {why}.",
-    when="a request to a host of another vendor is sent elsewhere (`hunyuan_hosts` with `hunyuan_upstream`), and no key "
+    message="The key in this request is for {host} and is not sent to another endpoint, and the proxy lends no key in "
+    "its place: {why}.",
+    when="a request to another vendor's host is sent elsewhere (`hunyuan_hosts` with `hunyuan_upstream`), and no key "
     "is lent to it",
     advice="`HUNYUAN_API_KEY` or `hunyuan_api_key_file`: the message names the reason",
     retry=False,

@@ -11,7 +11,7 @@ from ...rules.model_names import ALIAS
 
 _JSON = {"content-type": "application/json"}
 _SHOWN = (ALIAS, "anthropic")
-"""What the names of models begin with that Claude Code offers (docs/facts/clients.md#model-names)."""
+"""What the names of models begin with that Claude Code offers (docs/facts/anthropic.md#beside-messages)."""
 _CLAUDE_CODE = "claude-cli/"
 _UNKNOWN = datetime.fromtimestamp(0, UTC)
 """`created_at` where the endpoint gives none, as Anthropic's API has it for an unknown date."""
@@ -33,7 +33,7 @@ class AnthropicApi:
         return "anthropic-version" in headers
 
     def answer(self, method: str, path: str) -> Response | None:
-        """What Claude Code asks at its start, and where it reports what it does (docs/facts/clients.md#side-calls)."""
+        """What Claude Code asks at its start, and where it reports what it does (docs/facts/anthropic.md#beside-messages)."""
         match method, path:
             case ("HEAD", "/" | "/api/hello"):
                 return Response(200, {}, b"")
