@@ -31,7 +31,7 @@ def model_name(body: JsonObject, models: Mapping[str, str], profile: Profile, te
     asked = body.get("model")
     if not isinstance(asked, str) or len(asked) > _LONGEST:
         return []
-    name = _WINDOW.sub("", asked)
+    name = _WINDOW.sub("", asked) or asked
     answers, why = _answering(asked, name, models, profile, text_model)
     if answers == asked:
         return []

@@ -1,4 +1,4 @@
-"""A count of tokens is answered here: the endpoints of no profile have one (docs/facts/anthropic.md#beside-messages)."""
+"""A count of tokens is answered here: no endpoint is known to have one (docs/facts/anthropic.md#beside-messages)."""
 
 from __future__ import annotations
 

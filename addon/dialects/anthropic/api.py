@@ -33,7 +33,7 @@ class AnthropicApi:
         return "anthropic-version" in headers
 
     def answer(self, method: str, path: str) -> Response | None:
-        """What Claude Code asks at its start, and where it reports what it does (docs/facts/anthropic.md#beside-messages)."""
+        """What Claude Code asks at its start, and its telemetry (docs/facts/anthropic.md#beside-messages)."""
         match method, path:
             case ("HEAD", "/" | "/api/hello"):
                 return Response(200, {}, b"")
@@ -46,7 +46,8 @@ class AnthropicApi:
     def models(self, listed: JsonObject, profile: Profile) -> JsonObject:
         """Each model under its own id, and under its alias if the profile knows it: only such names are read back."""
         data: list[JsonObject] = []
-        for given in listed.get("data") or ():
+        items = listed.get("data")
+        for given in items if isinstance(items, list) else ():
             if not isinstance(given, dict) or not isinstance(given.get("id"), str):
                 continue
             model, created = profile.model(given["id"]), _time(given.get("created"))
