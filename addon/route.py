@@ -155,8 +155,8 @@ class Routes:
         demands = profiles.load(profile)
         translates = frozenset(name for name in dialects.foreign() if self._is_translated(name, demands))
         other = spoken if spoken in dialects.foreign() else _other_api(below) if api == paths.MODELS else ""
-        if not rerouted and (other in translates or (other in demands.speaks and host not in self._given)):
-            base = replace(base, path=self._base_path(host, below, demands))
+        if not rerouted and (other in translates or other in demands.speaks):
+            base = replace(base, path=self._base_path(host, below, demands, translated=other in translates))
 
         # 3. Its path there. That of a translated request is replaced when its body is written.
         to = base.path + (api or _below_base(path)) if api or rerouted else path
@@ -184,16 +184,19 @@ class Routes:
             return dialect not in profile.speaks
         return self._translate == "always"
 
-    def _base_path(self, host: str, below: str, profile: Profile) -> str:
-        """The path of the base URL that an endpoint has for the API whose client has `below`.
+    def _base_path(self, host: str, below: str, profile: Profile, *, translated: bool) -> str:
+        """The path of the base URL of `host` for requests of another format, which its client sends below `below`.
 
         Another format's base URL may have a part of its own beside the chat API's, `/anthropic/v1` beside `/v1`, and
-        clients put it into the base URL of an endpoint that has none.
+        clients put it into the base URL of an endpoint that has none. What else is in `below` stays: `/plan/anthropic`
+        is for other keys than `/v1`.
         """
         parts = [part for part in below.split("/") if part and part not in _PARTS]
         chat, _ = paths.read("/".join(parts) + paths.MODELS, ())
         if profile.base is not None and host not in self._given and _VERSION_OR_NOTHING.fullmatch(chat):
             return profile.base
+        if not translated:
+            return below
         return chat if chat or not below else _USUAL_BASE
 
     def _is_foreign(self, host: str) -> bool:

@@ -168,10 +168,8 @@ def send_as_bearer(headers: Headers, *, alone: bool) -> bool:
     beside a key in `Authorization` unless it is to be `alone`. Returns whether the key was moved.
     """
     others = [key for name in _OTHER_CARRIERS for value in headers.get_all(name) if (key := _bare(value))]
-    if not others:
-        return False
     authorization = headers.get("authorization", "").strip()
-    moved = not (_BEARER.match(authorization) and _bare(authorization))
+    moved = bool(others) and not (_BEARER.match(authorization) and _bare(authorization))
     if moved:
         headers.set_all("Authorization", [f"Bearer {others[0]}"])
     if moved or alone:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..exchange import Response
+from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
+from .anthropic.count_tokens import CountTokens
 from .base import Api, Dialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
@@ -15,6 +17,8 @@ DIALECTS: Mapping[str, Dialect] = {
     for dialect in (
         Chat(),
         Embeddings(),
+        Anthropic(),
+        CountTokens(Anthropic()),
     )
 }
 """What clients speak, by name."""
