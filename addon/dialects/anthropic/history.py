@@ -1,0 +1,270 @@
+"""Messages: each of Anthropic's becomes chat messages of its own, so that a longer history begins with the same ones.
+
+Where the pieces of a message go (docs/facts/anthropic.md#messages):
+
+1. An assistant's text, thinking and calls are one message. Its text blocks are one text without anything between them:
+   an answer is cut into blocks at citations and around thinking, in the middle of a sentence.
+2. Results come first, as tool messages, in the order of the calls that they answer: clients send parallel ones as they
+   end. The user's text and images come after them.
+3. A system message inside the list is user text where it stands, marked as Claude Code itself marks it when an endpoint
+   refuses the role. One that stands before everything else stays what it is. None stands between a call and its result.
+
+What is lost, doubled or late is paired by the house rules (`rules.pairing`), neighbours are joined by `rules.merge`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ...exchange import JsonObject
+from ...rules import arguments, ids
+from ..base import BadRequest
+from . import content, thinking
+from .content import Piece
+from .names import Names
+from .told import Told
+
+_ROLES: Final = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+_REMINDER: Final = ("<system-reminder>\n", "\n</system-reminder>")
+"""What Claude Code 2.1.332 puts around such a text itself (docs/facts/anthropic.md#system-messages-in-the-list)."""
+_FAILED: Final = "Error: "
+_SAYS_SO: Final = ("error", "<tool_use_error>")
+"""How a result of a call that failed begins where it says so itself, in lower case."""
+
+
+@dataclass(slots=True)
+class History:
+    """The chat messages, and what they say of tools: `tools` needs it."""
+
+    messages: list[JsonObject] = field(default_factory=list)
+    mentioned: dict[str, None] = field(default_factory=dict)
+    """The client's names of the tools that were found (`tool_reference`) or called, in the order of their first time."""
+    added: list[Any] = field(default_factory=list)
+    """The tools that a `tool_addition` brought with their schemas."""
+    removed: set[str] = field(default_factory=set)
+    """The names of the tools that a `tool_removal` named last."""
+
+
+def converted(given: object, names: Names, told: Told) -> History:
+    """The messages of a request. Raises `BadRequest` where there are none, or one of them is none."""
+    if not isinstance(given, list) or not given:
+        message = 'messages: must be a list with at least one message, such as {"role": "user", "content": "…"}.'
+        raise BadRequest(message, "messages")
+    walk = _Walk(names, told)
+    for index, message in enumerate(given):
+        walk.add(message, f"/messages/{index}")
+    return walk.end()
+
+
+@dataclass(slots=True)
+class _Message:
+    """What one message of the client's says, by where it goes."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    calls: list[JsonObject] = field(default_factory=list)
+    results: list[JsonObject] = field(default_factory=list)
+
+
+class _Walk:
+    """Goes through the messages once."""
+
+    def __init__(self, names: Names, told: Told) -> None:
+        self._names, self._told = names, told
+        self._history = History()
+        self._leading = True
+        self._places: dict[str, int] = {}
+        """Id of each call of the last turn of the assistant -> its place among them."""
+        self._open = False
+        """The last message has calls, and no result has come."""
+        self._held: list[JsonObject] = []
+        """System texts that wait for the results which must come before them."""
+
+    def add(self, given: object, pointer: str) -> None:
+        """Take the next message. Raises `BadRequest`."""
+        role = _role(given, pointer)
+        assert isinstance(given, dict)
+        if "content" not in given:
+            where = content.dotted(f"{pointer}/content")
+            raise BadRequest(f"{where}: is missing; a message needs a text or a list of content blocks.", where)
+        for name in given:
+            if name not in ("role", "content"):
+                self._told.say(pointer, "a field that isn't of a message is dropped")
+        blocks = content.blocks(given["content"], f"{pointer}/content")
+        if role == "assistant":
+            self._assistant(blocks, pointer)
+        elif role == "system":
+            self._system(self._sorted(blocks, pointer), pointer)
+        else:
+            self._user(self._sorted(blocks, pointer), blocks)
+
+    def end(self) -> History:
+        """All messages."""
+        self._release()
+        return self._history
+
+    def _assistant(self, blocks: list[JsonObject], pointer: str) -> None:
+        self._release()
+        if not self._open:
+            self._places = {}
+        said = _Message()
+        text: list[str] = []
+        for position, block in enumerate(blocks):
+            place = f"{pointer}/content/{position}"
+            kind = content.kind_of(block)
+            if kind == "thinking":
+                reasoning = thinking.reasoning_of(block, place, self._told)
+                if reasoning is not None:
+                    said.reasoning.append(reasoning)
+                continue
+            if kind == "text" and isinstance(block.get("text"), str):
+                text += map(str, content.pieces_of(block, place, self._names, self._told))
+                continue
+            if kind == "redacted_thinking":
+                content.pieces_of(block, place, self._names, self._told)
+                continue
+            if text:
+                said.pieces.append("".join(text))
+                text = []
+            self._add(block, place, said)
+        if text:
+            said.pieces.append("".join(text))
+        message: JsonObject = {"role": "assistant", "content": content.as_content(said.pieces)}
+        if said.reasoning:
+            message["reasoning_content"] = "".join(said.reasoning)
+        if said.calls:
+            message["content"] = message["content"] or None
+            message["tool_calls"] = said.calls
+            self._open = True
+        self._leading = False
+        self._history.messages += [message, *said.results]
+
+    def _user(self, said: _Message, blocks: list[JsonObject]) -> None:
+        self._leading = False
+        if said.results:
+            self._answer(said.results)
+        self._release()
+        if said.pieces or not blocks or not said.results:
+            self._history.messages.append({"role": "user", "content": content.as_content(said.pieces)})
+        self._open = False
+
+    def _system(self, said: _Message, pointer: str) -> None:
+        if said.results:
+            self._leading = False
+            self._answer(said.results)
+        if not said.pieces:
+            return
+        if self._leading:
+            self._history.messages.append({"role": "system", "content": content.as_content(said.pieces)})
+            return
+        self._told.say(pointer, "a system message inside the list is user text where it stands")
+        reminder = {"role": "user", "content": _reminder(said.pieces)}
+        if self._open:
+            self._held.append(reminder)
+        else:
+            self._history.messages.append(reminder)
+
+    def _answer(self, results: list[JsonObject]) -> None:
+        """Tool messages, in the order of the calls; those of no call of the last turn come last."""
+        places, last = self._places, len(self._places)
+        self._history.messages += sorted(results, key=lambda result: places.get(result.get("tool_call_id", ""), last))
+        self._open = False
+        self._release()
+
+    def _release(self) -> None:
+        self._history.messages += self._held
+        self._held = []
+
+    def _sorted(self, blocks: list[JsonObject], pointer: str) -> _Message:
+        said = _Message()
+        for position, block in enumerate(blocks):
+            self._add(block, f"{pointer}/content/{position}", said)
+        return said
+
+    def _add(self, block: JsonObject, pointer: str, said: _Message) -> None:
+        kind = content.kind_of(block)
+        if kind == "tool_use" and isinstance(block.get("name"), str) and block["name"]:
+            self._call(block, pointer, said)
+        elif kind == "tool_result":
+            said.results.append(self._result(block, pointer))
+        else:
+            said.pieces += content.pieces_of(block, pointer, self._names, self._told)
+            self._look_for_tools(block, kind)
+
+    def _call(self, block: JsonObject, pointer: str, said: _Message) -> None:
+        if "cache_control" in block:
+            self._told.count(pointer, "cache_control is dropped: the endpoint caches by itself")
+        name = self._names.sent(block["name"])
+        self._history.mentioned.setdefault(block["name"])
+        call: JsonObject = {} if block.get("id") is None else {"id": ids.as_text(block["id"])}
+        call |= {"type": "function", "function": {"name": name, "arguments": arguments.as_object(block.get("input"))}}
+        if "id" in call:
+            self._places.setdefault(call["id"], len(self._places))
+        said.calls.append(call)
+
+    def _result(self, block: JsonObject, pointer: str) -> JsonObject:
+        """A tool message. Its images stay in it until the cascade or the rule `media` has seen them."""
+        if "cache_control" in block:
+            self._told.count(pointer, "cache_control is dropped: the endpoint caches by itself")
+        given = block.get("content")
+        pieces: list[Piece] = []
+        if isinstance(given, str | list | dict):
+            for position, inner in enumerate(content.blocks(given, f"{pointer}/content")):
+                place = f"{pointer}/content/{position}"
+                pieces += content.pieces_of(inner, place, self._names, self._told)
+                self._look_for_tools(inner, content.kind_of(inner))
+        elif given is not None:
+            pieces.append(str(given))
+        if block.get("is_error") is True:
+            self._told.count(pointer, "is_error becomes a word at the beginning of the result")
+            pieces = _failed(pieces)
+        message: JsonObject = {"role": "tool", "content": content.as_content(pieces)}
+        if block.get("tool_use_id") is not None:
+            message["tool_call_id"] = ids.as_text(block["tool_use_id"])
+        return message
+
+    def _look_for_tools(self, block: JsonObject, kind: str) -> None:
+        """Keep what a block says of tools."""
+        history = self._history
+        if kind == "tool_removal":
+            history.removed.update(content.named_tools(block))
+            return
+        found: list[str] = []
+        if kind in ("tool_reference", "tool_addition"):
+            found = content.named_tools(block)
+        elif kind.endswith("_tool_result") and isinstance(block.get("content"), dict):
+            references = block["content"].get("tool_references")
+            found = content.named_tools({"tools": references}) if isinstance(references, list) else []
+        if kind == "tool_addition":
+            history.added += content.added_tools(block)
+        history.mentioned |= dict.fromkeys(found)
+        history.removed.difference_update(found)
+
+
+def _role(given: object, pointer: str) -> str:
+    where = content.dotted(pointer)
+    if not isinstance(given, dict):
+        raise BadRequest(f"{where}: must be a message, an object with role and content.", where)
+    role = given.get("role")
+    if not isinstance(role, str) or role not in _ROLES:
+        message = f'{where}.role: must be "user" or "assistant"; "system" is taken, too.'
+        raise BadRequest(message, f"{where}.role")
+    return _ROLES[role]
+
+
+def _reminder(pieces: list[Piece]) -> str | list[JsonObject]:
+    text = content.BLANK_LINE.join(piece for piece in pieces if isinstance(piece, str))
+    before, after = _REMINDER
+    marked = text if not text or text.lstrip().startswith(before.strip()) else before + text + after
+    others = [piece for piece in pieces if not isinstance(piece, str)]
+    return content.as_content([*([marked] if marked else []), *others])
+
+
+def _failed(pieces: list[Piece]) -> list[Piece]:
+    first = pieces[0] if pieces else ""
+    if not isinstance(first, str):
+        return [_FAILED.strip(), *pieces]
+    if first[:40].lstrip().lower().startswith(_SAYS_SO):
+        return pieces
+    return [_FAILED + first, *pieces[1:]]
