@@ -31,7 +31,7 @@ from .wire import proxy_errors
 from .workers import Workers
 
 _EACH = 100
-"""Bytes that an image counts for beside its data: a hash, a look into memory, a text."""
+"""The cost of one image beside its data, in bytes: a hash, a look into memory, a text."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class CascadeSettings(RetrySettings):
 class CascadeOutcome:
     """What the cascade did to a request.
 
-    `calls` counts the images asked about on this request's account, `cached` those described without. With a
-    `refusal` the body is as it was, and the refusal is the client's answer; nothing is to be forwarded.
+    `calls` counts the images for which a call was made on this request's account, `cached` the others. With a `refusal`
+    the body is unchanged; the refusal is the client's answer, and nothing may be forwarded.
     """
 
     changes: list[Change]
@@ -95,9 +95,9 @@ class CascadeOutcome:
 
 
 class Cascade:
-    """Describes the images of requests with `vision`. One for the whole proxy: it holds the calls under way.
+    """Describes the images of requests with `vision`. There is one for the whole proxy, with the calls under way.
 
-    `known`: the image results that there are already; by default in memory, of the size that the settings say.
+    `known`: the kept image results; by default in memory, within the bounds of the settings.
 
     A description is served to every client that sends the same image with the same text, whichever client paid for it:
     it says nothing that those bytes don't. Calls under way are shared only between requests with the same base URL and
@@ -124,10 +124,10 @@ class Cascade:
         self.known.resize(settings.cache_entries, settings.cache_bytes)
 
     def wanted(self, body: JsonObject, profile: Profile) -> bool:
-        """Whether images in `body` must become text, if it holds any (`in_body.suspected`).
+        """Whether images in `body`, if it holds any (`in_body.suspected`), must become text.
 
-        Under `auto`: its model can't see. A vision model that is offered tools has handed over to a text model by now
-        (rule tool-model); one without tools gets its images as they are.
+        Under `auto` they must where the model can't see. A vision model that is offered tools has been replaced by a
+        text model before this (`rules.tool_model`); one without tools gets its images unchanged.
         """
         mode = self._settings.cascade
         if mode == "never":
@@ -178,7 +178,7 @@ class Cascade:
         return outcome
 
     async def _apart[T](self, size: int, work: Callable[[], T]) -> T:
-        """`work` done: here if its `size` in bytes is small, else in a thread."""
+        """The result of `work`, which runs in a thread unless its `size` in bytes is small."""
         return await self._workers.run(lambda _: work(), size)
 
     async def _ask(
@@ -237,7 +237,7 @@ class Cascade:
             return _late()
 
     async def _call(self, key: bytes, call: VisionCall) -> ImageResult | Response:
-        """Ask, and keep the result: here, so that it is kept even if no request waits for it any more."""
+        """Ask the vision model and keep the result, even if no request waits for it any more."""
         result = await self._vision.ask(call)
         if not isinstance(result, Response):
             may_change = isinstance(result, ImageFailure) or data.is_remote(call.url)
@@ -285,7 +285,7 @@ def _split_by_need(
 def _replace_images(
     body: JsonObject, found: Sequence[Image], results: Sequence[ImageResult], model: str, texts: Texts
 ) -> list[Change]:
-    """Replace each image by its description or by a note, and say so."""
+    """Replace each image by its description or by a note. Returns a change for each."""
     changes: list[Change] = []
     written: list[str] = []
     for image, result in zip(found, results, strict=True):
@@ -313,5 +313,5 @@ def _may_pass(error: Response) -> bool:
 
 
 def _late() -> Response:
-    """The error when time is up. What was described until then is kept."""
+    """The error when time is up. Descriptions that came in until then are kept."""
     return proxy_errors.IMAGES_LATE().response()

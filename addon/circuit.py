@@ -1,4 +1,4 @@
-"""A circuit breaker: what keeps failing is left alone for a while, then one call finds out whether it works again.
+"""A circuit breaker: calls to what keeps failing pause for a while, then one call probes whether it works again.
 
 - Closed: every call gets a permit. `failures` failures in a row open the circuit.
 - Open: no call gets one for `pause` seconds.
@@ -19,16 +19,16 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 PROBE_WAIT = 1.0
-"""Seconds to wait for the end of a probe, as an estimate."""
+"""Estimated seconds until a probe under way ends."""
 
 _MOST_DOUBLINGS = 16
 
 
 class Verdict(Enum):
-    """What a call says about the thing that was called."""
+    """What the end of a call says about what was called."""
 
     UP = auto()
-    """It answered, be it with an error of its own."""
+    """It answered, even if with an error of its own."""
     DOWN = auto()
     """It can't be reached, or doesn't answer."""
     UNKNOWN = auto()
@@ -57,7 +57,7 @@ class CircuitPolicy:
 
 
 class Permit:
-    """Leave for one call. `end` says what came of it, on every way out."""
+    """Permission for one call. `end` must be called on every way out of the call."""
 
     __slots__ = ("_circuit",)
 
@@ -65,14 +65,14 @@ class Permit:
         self._circuit: Circuit | None = circuit
 
     def end(self, verdict: Verdict) -> None:
-        """Tell the circuit. Only the first verdict counts; raises nothing."""
+        """Tell the circuit how the call ended. Only the first verdict counts. Raises nothing."""
         circuit, self._circuit = self._circuit, None
         if circuit is not None:
             circuit.hear(self, verdict)
 
 
 class Circuit:
-    """One circuit. `on_end` is told what each call's end did to it. `clock`: monotonic, in seconds."""
+    """One circuit. `on_end` is called at each call's end with what that changed. `clock`: monotonic, in seconds."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Circuit:
         return max(left, PROBE_WAIT) if left or self._probe is not None else 0.0
 
     def permit(self) -> Permit | None:
-        """Leave for one call, or `None`. The permit must be ended."""
+        """A permit for one call, which must be ended; `None` while the circuit is open or a probe is under way."""
         if self.blocked_for():
             return None
         permit = Permit(self)
@@ -124,7 +124,7 @@ class Circuit:
         return permit
 
     def end_pause(self) -> None:
-        """Let the next call probe, whenever the last one failed."""
+        """Let the next call probe now, whatever is left of the pause."""
         if self._opened is not None:
             self._opened = float("-inf")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter, itemgetter
 from typing import Any, Self, overload
 
 type JsonObject = dict[str, Any]
@@ -35,11 +37,15 @@ class Response:
     body: bytes
 
 
+type _Noted = tuple[str, str, str] | tuple[str, int, str, str]
+"""A change: its rule, pointer and reason; or its rule, number of the message, reason and the rest of its pointer."""
+
+
 class Changes(Sequence[Change]):
     """Changes in their order. A `Change` is made when it is looked at: most are only counted, and named by their rule.
 
-    Past `MAX_LISTED` changes `note` and `note_at` list no more: a record shows fewer, and a small body can hold a
-    million messages. Equal to any sequence of the same changes.
+    Past `MAX_LISTED` changes `note`, `note_each` and `note_at` list no more: a record shows fewer, and a small body can
+    hold a million messages. Equal to any sequence of the same changes.
     """
 
     MAX_LISTED = 1000
@@ -47,34 +53,42 @@ class Changes(Sequence[Change]):
     __slots__ = ("_noted", "_plain")
 
     def __init__(self, changes: Iterable[Change] = ()) -> None:
-        self._noted: list[Change | tuple[str, int, str, str]] = []
-        """A change, or its rule, number of the message, reason and the rest of its pointer."""
+        self._noted: list[_Noted] = []
         self._plain: list[list[str]] = []
         """What `to_plain` gave last."""
-        self.extend(changes)
+        if changes:
+            self.extend(changes)
 
     def note(self, rule: str, message: int, why: str, field: str = "") -> None:
         """Add a change in message number `message`; `field` is the rest of its pointer, with a slash before it."""
         if len(self._noted) < self.MAX_LISTED:
             self._noted.append((rule, message, why, field))
 
+    def note_each(self, rule: str, messages: Iterable[tuple[int, str]], field: str = "") -> None:
+        """As `note`, once for each number of a message and its reason."""
+        room = max(0, self.MAX_LISTED - len(self._noted))
+        self._noted += [(rule, message, why, field) for message, why in islice(messages, room)]
+
     def note_at(self, rule: str, pointer: str, why: str) -> None:
         """Add a change at a place anywhere in the body."""
         if len(self._noted) < self.MAX_LISTED:
-            self._noted.append(Change(rule, pointer, why))
+            self._noted.append((rule, pointer, why))
 
     def append(self, change: Change) -> None:
         """Add one change."""
-        self._noted.append(change)
+        self._noted.append((change.rule, change.pointer, change.why))
 
     def extend(self, changes: Iterable[Change]) -> None:
         """Add the changes that another rule made."""
         # Not isinstance: a Sequence answers that through Python's abc, as slowly as all the rest here takes.
-        self._noted += changes._noted if type(changes) is Changes else changes
+        if type(changes) is Changes:
+            self._noted += changes._noted
+        else:
+            self._noted += [(change.rule, change.pointer, change.why) for change in changes]
 
     def rules(self) -> list[str]:
         """The names of the rules, each once, in order."""
-        return list(dict.fromkeys(noted.rule if isinstance(noted, Change) else noted[0] for noted in self._noted))
+        return list(dict.fromkeys(map(itemgetter(0), self._noted)))
 
     def to_plain(self) -> list[list[str]]:
         """Rule, pointer and reason of each, printable."""
@@ -82,11 +96,7 @@ class Changes(Sequence[Change]):
             return self._plain
         plain = self._plain[: len(self._noted)]
         for noted in self._noted[len(plain) :]:
-            rule, pointer, why = (
-                (noted.rule, noted.pointer, noted.why)
-                if isinstance(noted, Change)
-                else (noted[0], f"/messages/{noted[1]}{noted[3]}", noted[2])
-            )
+            rule, pointer, why = _spelt_out(noted)
             if not (pointer.isascii() and why.isascii()):
                 pointer, why = printable(pointer), printable(why)
             plain.append([rule, pointer, why])
@@ -99,7 +109,7 @@ class Changes(Sequence[Change]):
 
     def __iter__(self) -> Iterator[Change]:
         """Each of them."""
-        return map(_spelt_out, self._noted)
+        return (Change(*_spelt_out(noted)) for noted in self._noted)
 
     @overload
     def __getitem__(self, index: int) -> Change: ...
@@ -108,7 +118,7 @@ class Changes(Sequence[Change]):
     def __getitem__(self, index: int | slice) -> Change | Changes:
         """One change, or some of them."""
         if isinstance(index, int):
-            return _spelt_out(self._noted[index])
+            return Change(*_spelt_out(self._noted[index]))
         some = Changes()
         some._noted = self._noted[index]
         return some
@@ -129,11 +139,12 @@ class Changes(Sequence[Change]):
         return f"Changes({list(self)!r})"
 
 
-def _spelt_out(noted: Change | tuple[str, int, str, str]) -> Change:
-    if isinstance(noted, Change):
+def _spelt_out(noted: _Noted) -> tuple[str, str, str]:
+    """Rule, pointer and reason."""
+    if len(noted) == 3:
         return noted
     rule, message, why, field = noted
-    return Change(rule, f"/messages/{message}{field}", why)
+    return rule, f"/messages/{message}{field}", why
 
 
 @dataclass(slots=True)
@@ -243,6 +254,8 @@ class Exchange:
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
+        if not changes:
+            return  # as of most steps
         noted = changes if type(changes) is Changes else Changes(changes)
         self.change_count += len(noted)
         for rule in noted.rules():
@@ -271,7 +284,7 @@ class Exchange:
 
     def to_plain(self) -> JsonObject:
         """The exchange as plain data, without what is needed only while it is under way."""
-        plain = {name: getattr(self, name) for name in _SAVED}
+        plain = dict(zip(_SAVED, _saved_of(self), strict=True))
         plain["changes"] = self.changes.to_plain()
         return plain
 
@@ -311,6 +324,7 @@ _UNDER_WAY = (
     "fails_closed",
 )
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
+_saved_of = attrgetter(*_SAVED)
 _RENAMED = {"endpoint": "dialect"}
 """Fields of flows that older versions saved."""
 

@@ -3,7 +3,7 @@
 
     mitmdump -s addon/hunyuan_fix.py
 
-Hooks and nothing else; what they do is in `hooks/` and below (docs/architecture.md).
+This file has the hooks only; the work is done in `hooks/` and the rooms below it (docs/architecture.md).
 """
 
 import asyncio
@@ -73,7 +73,7 @@ from hunyuan_fix.wire.host_names import LOOPBACK
 logger = logging.getLogger("hunyuan_fix")
 
 _ONLY_OURS = f"~meta ^{KEY}:"
-"""mitmproxy filter: the flows that this addon has a record of."""
+"""mitmproxy filter: the flows that have an exchange of this addon's."""
 _WATCHED = frozenset(
     ["stream_large_bodies", "listen_host", "mode", "proxyauth", "upstream_auth"]
     + ["ssl_insecure", "ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir"]
@@ -98,7 +98,7 @@ class HunyuanFix:
         self._tasks: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
         self.is_running = False
         self._problems: list[str] = []
-        """What is wrong with the options that were given; in the log by now."""
+        """What is wrong with the given options. Already logged."""
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
@@ -108,9 +108,10 @@ class HunyuanFix:
     # Life
 
     def load(self, loader: Loader) -> None:
-        """Declare the options. A problem with one ends mitmproxy's start, but in `configure`, which may find more."""
-        given = config_file.given_on_command_line(ctx.options.deferred)
-        self._problems = checks.settle_given(ctx.options.deferred, options.OPTIONS)
+        """Declare the options. A problem with one ends mitmproxy's start later, in `configure`, which may find more."""
+        texts_of = mitmproxy_options.given_on_command_line
+        given = config_file.given_on_command_line(ctx.options.deferred, texts_of)
+        self._problems = checks.settle_given(ctx.options.deferred, options.OPTIONS, texts_of)
         self._problems += self.runtime.config.begin(
             config_file.HostOptions(ctx.options.deferred, option, mitmproxy_options.update), given
         )
@@ -124,11 +125,11 @@ class HunyuanFix:
             ctx.options.connection_strategy = "lazy"
 
     def configure(self, updated: set[str]) -> None:
-        """Take over changed options; refuse what can't be. At the start a refusal ends mitmproxy."""
+        """Apply changed options. An invalid one is refused, which ends mitmproxy at its start."""
         if not updated & _WATCHED:
             return
         try:
-            # Those that `load` is just declaring have their defaults.
+            # While `load` declares the options, those that are not declared yet have their defaults.
             declared = [known.name for known in options.OPTIONS if known.name in ctx.options]
             settings = options.parse({name: option(name) for name in declared})
             checks.check_mitmproxy(option)
@@ -161,7 +162,7 @@ class HunyuanFix:
             dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
 
     def _use(self, made: Transport, *, lends_key: bool) -> None:
-        """Work under `self.settings` from the next request on."""
+        """Use `self.settings` from the next request on."""
         settings, process, runtime = self.settings, self.process, self.runtime
         self.pipeline = Pipeline(settings, runtime)
         self.request_headers = RequestHeaders(
@@ -173,8 +174,8 @@ class HunyuanFix:
     def running(self) -> None:
         """Bind to this machine where no listen address was given."""
         self.is_running = True
-        # mitmproxy reads the CA next, and says what is wrong with it. With `--set confdir` it has done so before there
-        # were scripts: `scripts/run` makes the CA before either.
+        # mitmproxy reads the CA next, and reports what is wrong with it. With `--set confdir` it has read it already,
+        # before it loaded scripts; `scripts/run` therefore makes the CA before it starts mitmproxy.
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.runtime.start()
@@ -182,7 +183,7 @@ class HunyuanFix:
         dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
         self.process.finisher.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
         if self.requires_token and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
-            # mitmproxy reads a request's body whole before the addon's refusal is sent, a stranger's too.
+            # mitmproxy reads a whole body before it sends the addon's refusal, also from clients without a token.
             ctx.options.update(body_size_limit=str(self.settings.max_body))
         proxyserver = ctx.master.addons.get("proxyserver")
         specs = proxy_modes.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
@@ -196,15 +197,15 @@ class HunyuanFix:
         logger.info("hunyuan-fix is ready: requests to %s are repaired.", ", ".join(sorted(self.routes.hosts)))
 
     async def _start_failed(self) -> None:
-        """Close what is open: mitmproxy ends without that."""
+        """Close ports and connections: a mitmproxy whose start has failed ends without closing them."""
         if not self.process.draining.begun:
             await ports.close(ctx.master.addons.get("proxyserver"))
             await self.runtime.aclose()
 
     def done(self) -> "asyncio.Task[None] | None":
-        """End, at a shutdown: when what is under way has ended or had its time.
+        """At a shutdown, end once the exchanges under way have ended or their time is up.
 
-        At a hot reload there is nothing to do: what this instance has begun ends by itself.
+        At a hot reload there is nothing to wait for: exchanges that this instance has begun end by themselves.
         """
         replacements.release(self)
         if not ctx.master.should_exit.is_set():
@@ -223,51 +224,57 @@ class HunyuanFix:
         if tasks:
             await asyncio.wait(tasks)
         if await self.runtime.relay.cut() + len(tasks):
-            await draining.wait_for_last_words(self._told, ctx.master.should_exit)
+            await draining.wait_for_last_words(self._being_told, ctx.master.should_exit)
         finisher.finish_all(self.pipeline, redact=self.settings.redact)
         await self.runtime.aclose()
         await closing.closed()
 
-    def _told(self) -> int:
-        """Exchanges whose clients are being told that the proxy ends; where mitmproxy has the endpoint, none is."""
+    def _being_told(self) -> int:
+        """The number of exchanges whose clients are being sent the error that the proxy has stopped.
+
+        Only those that the relay or the addon answers: mitmproxy's own connections to an endpoint are just cut.
+        """
         is_relayed = self.process.dispatcher.is_relayed
         known = [(flow, exchanges.of(flow)) for flow in self.process.finisher.under_way]
         return sum(is_relayed(flow) or bool(exchange and exchange.answered) for flow, exchange in known)
 
     def client_disconnected(self, client: Client) -> None:
-        """End the work for a client that is gone."""
+        """Cancel the work for a client that has disconnected."""
         for task in self._tasks.pop(client.id, ()):
             task.cancel()
 
     # Requests
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Decide where the request goes, and whether it is this addon's business."""
+        """Decide whether the addon handles the request, and where it goes."""
         await self.request_headers.handle(flow)
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        """Repair the request's body. Its images are described meanwhile, unless the client leaves."""
+        """Repair the request's body. Images are described here, until the client leaves."""
         exchange = exchanges.of(flow)
         if flow.response or flow.error or not flow.live:
             return
-        await client_tokens.scrub_body(
-            flow.request, self.runtime.tokens.search, self.settings.max_body, self.runtime.workers
-        )
+        if search := self.runtime.tokens.search:
+            await client_tokens.scrub_body(flow.request, search, self.settings.max_body, self.runtime.workers)
         if flow.error or not flow.live or exchange is None or not exchange.dialect:
             return
-        client = flow.client_conn.id
-        task = asyncio_utils.create_task(self.bodies.request(flow, exchange), name="hunyuan-fix", keep_ref=True)
+        # Not mitmproxy's `create_task`: its notes for the debugger take 10 µs, and this task is mostly over by then.
+        task = asyncio.create_task(self.bodies.request(flow, exchange), name="hunyuan-fix")
+        if not task.done():  # tasks start eagerly: without images they are done by now
+            await self._until_done(task, flow.client_conn.id)
+        if task.cancelled():
+            # The client has left, or mitmproxy ends. Answering here keeps an unfinished body from being sent.
+            respond(flow, exchange, proxy_errors.IMAGE_CASCADE_FAILED().response())
+        marks.mark(flow, exchange)
+        exchanges.save(flow, exchange)
+
+    async def _until_done(self, task: asyncio.Task[None], client: str) -> None:
+        """Wait for `task`, which ends with its `client`. Cancelled, this ends it too."""
         self._tasks[client].add(task)
         try:
             # Not `await task`: a cancelled task would raise CancelledError here, and a hook that lets it out
             # hangs its client for ever (docs/facts/mitmproxy.md#hook-cancelled).
-            if not task.done():  # tasks start eagerly: without images they are done by now
-                await asyncio.wait({task})
-            if task.cancelled():
-                # The client is gone and gets nothing, or mitmproxy ends: in no case an unfinished body goes on.
-                respond(flow, exchange, proxy_errors.IMAGE_CASCADE_FAILED().response())
-            marks.mark(flow, exchange)
-            exchanges.save(flow, exchange)
+            await asyncio.wait({task})
         finally:
             task.cancel()
             self._tasks[client].discard(task)
@@ -277,7 +284,7 @@ class HunyuanFix:
     # Answers
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Let streams through as they come, repaired where that is needed."""
+        """Pass streams on event by event, repaired where they need it."""
         exchange = exchanges.of(flow)
         if not flow.live:
             return  # read from a file: over long ago
@@ -288,7 +295,7 @@ class HunyuanFix:
             flow.response.stream = flow.response.status_code != 101
 
     async def response(self, flow: http.HTTPFlow) -> None:
-        """Repair a whole answer, make errors honest, end the exchange."""
+        """Repair a whole answer, give errors the status that they mean, end the exchange."""
         exchange = exchanges.of(flow)
         if exchange is not None and flow.response and flow.live:
             await self.answers.ends(flow, exchange)
@@ -296,7 +303,7 @@ class HunyuanFix:
         self._end(flow, outcome)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """Some clients close at `data: [DONE]`, before the answer's end: the exchange ends here then."""
+        """End an exchange that failed, or whose client closed at `data: [DONE]`, before the answer's end."""
         status = f"{flow.response.status_code}, " if flow.response else ""
         outcome = f"{status}{flow.error.msg if flow.error else 'failed'}"
         self._end(flow, outcome)

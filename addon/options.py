@@ -1,7 +1,7 @@
-"""All options: one settings class a feature, a line each, and in their order the order of the options.
+"""All options. Each base of `Settings` is the settings class of a feature; their order is the order of the options.
 
-A feature declares its options beside its code (`config.option`) and takes its own settings class; `Settings` has them
-all. This file is above every feature that it lists, and below `runtime`, `pipeline` and the hooks, which read it.
+A feature declares its options beside its code (`config.option`) and is given its own settings class. This file is above
+every feature that it lists, and below `runtime`, `pipeline` and the hooks, which read it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The list of steps: what is done to every exchange. Down for the request, up for the answer.
+"""The list of steps: what is done to every exchange. It runs down for the request and up for the answer.
 
     request   ─▶ Successor ─▶ ToolModel ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ upstream
     answer    ◀─ …           each in reverse, after `answers` has repaired what the endpoint sent
 
-Knows nothing of mitmproxy, bytes or connections.
+Nothing here knows mitmproxy or a connection.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from . import dialects, rules
 from .dialects.base import House
 from .exchange import Exchange, JsonObject, Response
 from .options import Settings
-from .steps.base import Outcome, Services, Step
+from .steps.base import Outcome, Step, StepRuntime
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
 from .steps.overlong import Overlong
@@ -42,19 +42,28 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
 class Pipeline:
     """The steps under one set of options."""
 
-    def __init__(self, settings: Settings, services: Services) -> None:
+    def __init__(self, settings: Settings, runtime: StepRuntime) -> None:
         self._steps: Mapping[House, Sequence[Step]] = {
-            "chat": [step(settings, services) for step in STEPS],
-            "embeddings": [step(settings, services) for step in EMBEDDING_STEPS],
+            "chat": [step(settings, runtime) for step in STEPS],
+            "embeddings": [step(settings, runtime) for step in EMBEDDING_STEPS],
         }
+        # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
+        self._answer_steps = {
+            house: [step for step in reversed(steps) if type(step).answer is not Step.answer]
+            for house, steps in self._steps.items()
+        }
+        self._done_steps = {
+            house: [step for step in reversed(steps) if type(step).done is not Step.done]
+            for house, steps in self._steps.items()
+        }
 
     async def request(self, exchange: Exchange) -> Response | None:
-        """Run the steps over `exchange.chat`; an answer to the client where one of them has it.
+        """Run the steps over `exchange.chat`. Returns the client's answer if a step has one.
 
-        Raises what a step raises: the body is half changed then, and must not leave.
+        Raises what a step raises; the body may be half changed then, and must not leave.
         """
-        steps = self._of(exchange)
+        steps = self._steps[_house(exchange)]
         for number, step in enumerate(steps):
             response = await step.request(exchange)
             if response is not None:
@@ -62,9 +71,9 @@ class Pipeline:
         return None
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
-        """Run the steps over a whole answer, in reverse; whether one of them changed it."""
+        """Run the steps over a whole answer, in reverse. Returns whether one of them changed it."""
         changed = False
-        for step in reversed(self._of(exchange)):
+        for step in self._answer_steps[_house(exchange)]:
             changed = step.answer(exchange, answer) or changed
         return changed
 
@@ -74,7 +83,7 @@ class Pipeline:
         return bool(self._chunk_steps)
 
     def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
-        """One chunk of a stream on its way through the steps, in reverse."""
+        """Run the steps over one chunk of a stream, in reverse. Returns the chunks to send for it."""
         chunks: Iterable[JsonObject] = (chunk,)
         for step in self._chunk_steps:
             chunks = [changed for given in chunks for changed in step.chunk(exchange, given)]
@@ -83,20 +92,21 @@ class Pipeline:
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
         """Tell the steps that the exchange is over, in reverse."""
         if exchange.dialect:
-            for step in reversed(self._of(exchange)):
+            for step in self._done_steps[_house(exchange)]:
                 step.done(exchange, outcome)
 
-    def _of(self, exchange: Exchange) -> Sequence[Step]:
-        return self._steps[dialects.DIALECTS[exchange.dialect].house]
+
+def _house(exchange: Exchange) -> House:
+    return dialects.DIALECTS[exchange.dialect].house
 
 
 def repairable(body: object, house: House) -> bool:
-    """Whether the steps can do anything with `body`; what can't be repaired passes, for the endpoint's own error."""
+    """Whether the steps can work on `body`. Any other body passes unchanged and gets the endpoint's own error."""
     return isinstance(body, dict) and (house == "embeddings" or rules.repairable(body))
 
 
 def _seen_by(steps: Sequence[Step], exchange: Exchange, response: Response) -> Response:
-    """A step's response after the steps before it have seen it as the answer. Errors they don't get."""
+    """A step's response after the steps before it have seen it as the answer. They don't see errors."""
     if response.status >= 400 or not steps:
         return response
     answer = json_body.parse_object(response.body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from . import dialects, profiles
 from .config import values as read
@@ -14,7 +15,7 @@ from .wire import paths
 from .wire.host_names import canonical, one_name
 
 _KEPT_ROUTES = 256
-"""Routes remembered: clients ask for the same few paths over and over."""
+"""Routes kept in the cache: clients use the same few paths again and again."""
 
 
 def _upstream(text: str) -> BaseUrl:
@@ -49,8 +50,7 @@ class RouteSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where a request is going: its URL in parts; `path` with its query."""
 
     scheme: str
@@ -61,16 +61,16 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What becomes of a request to a known host."""
+    """Where a request to a known host goes, and how it is handled."""
 
     profile: str
-    """The name of the profile that its body is held against."""
+    """The name of the profile that its body must satisfy."""
     dialect: str | None
     """What the client speaks. `None`: the body is not touched."""
     base_url: str
     """The base URL of the addon's own calls for this request (vision, embedding batches)."""
     address: Address
-    """Where it goes now. Its host is the one name under which the endpoint is known."""
+    """The address to send it to. Its host is the one name under which the endpoint is known."""
     rerouted: bool
     """It leaves for another base URL than the client addressed."""
     successors: bool
@@ -99,16 +99,15 @@ class Routes:
         return host is not None and canonical(host) in self.hosts
 
     def trusts(self, host: str | None) -> bool:
-        """Whether requests to known hosts go to `host`: it is one, or that of `hunyuan_upstream`."""
+        """Whether `host` is a known host or the host of `hunyuan_upstream`: requests to known hosts go there."""
         return self.known(host) or (host is not None and self._upstream is not None and host == self._upstream.host)
 
     def _route(self, method: str, address: Address, sni: str | None = None, sent: tuple[str, ...] = ()) -> Route | None:
-        """The route of a request to `address`, `None` for one that is none of this addon's business: its host is
-        unknown, or its path is below none of those that the host's profiles name.
+        """The route of a request to `address`; `None` for a request that the addon leaves alone.
 
-        `sni` is the name that the client gave in its TLS handshake, `sent` what it sent as `Host` and `:authority`:
-        a request whose client has named two hosts has no route, since one of them would get the key that the
-        other is trusted with.
+        It leaves a request alone if the host is unknown, if the path is below none of the paths that the host's
+        profiles name, or if the client has named two hosts: one of them would get the key that is meant for the other.
+        `sni` is the name in the client's TLS handshake, `sent` its `Host` and `:authority`.
         """
         host = one_name(address.host, sni, sent)
         if host is None or host not in self.hosts:

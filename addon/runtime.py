@@ -1,4 +1,4 @@
-"""Everything that holds state or connections: made once a process, configured anew when options change."""
+"""Everything that holds state or connections. Made once per process, and configured again when options change."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ logger = logging.getLogger("hunyuan_fix")
 
 
 class Runtime:
-    """What the hooks use, under `settings`. A hot reload leaves them alone: slots stay taken, descriptions known."""
+    """The objects that hooks and steps share. A hot reload keeps them: slots stay taken, descriptions stay known."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -72,11 +72,11 @@ class Runtime:
 
     @property
     def settings(self) -> Settings:
-        """The options of now."""
+        """The current options."""
         return self._settings
 
     def configure(self, settings: Settings, transport: Transport) -> None:
-        """Go on under `settings`. Raises `OptionError`, and nothing is changed then."""
+        """Use `settings` from now on. Raises `OptionError`, and changes nothing then."""
         key = self.key.configured(part(settings, KeySettings))
         tokens = self.tokens.configured(part(settings, TokenSettings))
         places = (settings.store, settings.store_max_bytes)
@@ -100,7 +100,7 @@ class Runtime:
         return int(self.metrics.value(statistics.FAILURES))
 
     def failed(self, what: str, error: Exception) -> None:
-        """Count and log an exception in the addon itself. Its text stays out: it may quote a message."""
+        """Count an exception in the addon itself, and log it without its text, which may quote a message."""
         self.metrics.add(statistics.FAILURES)
         logger.error("%s (failure %d since start):\n%s", what, self.failures, safe_text.traceback_without_text(error))
 
@@ -113,7 +113,7 @@ class Runtime:
         await self.tokens.refresh()
 
     def _readings(self) -> Iterator[Reading]:
-        """The numbers of those that count by themselves, for `metrics`."""
+        """For `metrics`: the values of the objects that count by themselves."""
         admission, relay, breaker = self.admission.state(), self.relay.counts, self.breaker.counts
         yield statistics.SLOTS_TAKEN, (), sum(queue.under_way for queue in admission.queues)
         yield statistics.SLOTS_WAITING, (), sum(queue.waiting for queue in admission.queues)
@@ -145,7 +145,7 @@ class Runtime:
             yield statistics.LIMITS_BYPASSES, (), self.limits.bypasses
 
     async def aclose(self) -> None:
-        """Write what waits to be written, and close every connection. For the end of the process."""
+        """Flush the stores and close every connection, at the end of the process."""
         self._watcher.stop()
         self.workers.close()
         counters = [self._counters.aclose] if self._counters is not None else []
@@ -153,10 +153,10 @@ class Runtime:
             try:
                 await close()
             except Exception as error:  # the others are closed all the same
-                logger.error("Something could not be closed:\n%s", safe_text.traceback_without_text(error))
+                logger.error("A part of the runtime could not be closed:\n%s", safe_text.traceback_without_text(error))
 
     def _share(self, redis: str | None) -> None:
-        """Let limits hold over all processes that use the Redis server at that URL; `None`: in this one alone."""
+        """Count limits in the Redis server at the URL `redis`, for all its processes; `None`: in this process alone."""
         self._leases = Leases(redis_client(redis)) if redis else None
         old, self._counters = self._counters, redis_client(redis) if redis else None
         self.limits.share(self._counters)

@@ -1,4 +1,4 @@
-"""Threads for work that would keep other clients waiting: few of them, and the costly work in a lane of its own."""
+"""Threads for work that would keep other clients waiting: two lanes, so that costly work doesn't delay the rest."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 LIGHT = 512 * 1024
-"""From this cost on work leaves the event loop: some milliseconds, 20 at most. Costs are in bytes of JSON, or
-what is like them."""
+"""The cost from which on work leaves the event loop; less takes some milliseconds, 20 at most. A cost is a number of
+bytes of JSON, or for other work the number that would take as long."""
 HEAVY = 4 * 2**20
-"""From this cost on work runs in the lane of the costly, behind others of its kind."""
+"""The cost from which on work runs in the lane for costly work."""
 THREADS = 2
 """Threads of each lane. They share the GIL, so more would finish nothing earlier."""
 
@@ -32,10 +32,10 @@ class Workers:
         self._closed = Event()
 
     async def run[T](self, work: Callable[[Checkpoint], T], cost: int) -> T:
-        """What `work` returns or raises. It is given a `Checkpoint`.
+        """Run `work`, which is given a `Checkpoint`; returns or raises what it does.
 
-        Cancelled, work that hasn't begun never does, and work under way ends at its next checkpoint. Raises
-        `RuntimeError` for costly work after `close`.
+        If this is cancelled, work that hasn't begun never begins, and work under way ends at its next checkpoint.
+        Raises `RuntimeError` for work of `LIGHT` cost or more after `close`.
         """
         if cost < LIGHT:
             return work(_go_on)
@@ -52,7 +52,7 @@ class Workers:
             gone.set()
 
     def close(self) -> None:
-        """Take no more work; what waits never begins, what is under way ends at its next checkpoint."""
+        """Take no more work. Waiting work never begins; work under way ends at its next checkpoint."""
         self._closed.set()
         for lane in (self._light, self._heavy):
             lane.shutdown(wait=False, cancel_futures=True)

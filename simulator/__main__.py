@@ -1,4 +1,4 @@
-"""`python -m simulator`: serve until SIGTERM or SIGINT."""
+"""`python -m hunyuan_fix.simulator`: serve until SIGTERM or SIGINT."""
 
 import argparse
 import asyncio
@@ -12,21 +12,23 @@ from .settings import Settings
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
-    """The settings that the command line asks for; ends the process with a message if it asks nonsense."""
-    parser = argparse.ArgumentParser(prog="simulator", description="A strict stand-in for Tencent's endpoints.")
+    """The settings that the command line gives. Exits with a usage error if they are invalid."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hunyuan_fix.simulator", description="A strict stand-in for Tencent's endpoints."
+    )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="0: a free port")
     parser.add_argument("--profile", choices=("hunyuan", "tokenhub"), default="hunyuan")
-    parser.add_argument("--cert", type=Path, help="PEM certificate chain; makes it https")
+    parser.add_argument("--cert", type=Path, help="PEM certificate chain; serves https")
     parser.add_argument("--key", type=Path, help="PEM key, if it isn't in --cert")
-    parser.add_argument("--lenient", action="store_true", help="don't refuse what nobody has proved (rows C)")
+    parser.add_argument("--lenient", action="store_true", help="accept what is only claimed to be refused (rows C)")
     parser.add_argument("--retired", action="store_true", help="refuse models retired on 2026-06-22 (row A10)")
     parser.add_argument("--concurrency", type=int, default=5, help="requests at once (row A4), 0: no limit")
     parser.add_argument("--first-byte-delay", type=float, default=0.0, metavar="S")
     parser.add_argument("--chunk-delay", type=float, default=0.0, metavar="S")
     parser.add_argument("--accept-key", action="append", default=[], metavar="KEY", help="default: any key")
     parser.add_argument("--gzip", action="store_true", help="compress JSON for clients that accept it")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="append each request, one JSON a line")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="append each request to FILE, as one line of JSON")
     given = parser.parse_args(arguments)
     if given.key and not given.cert:
         parser.error("--key needs --cert")

@@ -24,7 +24,7 @@ from mitmproxy.tools.dump import DumpMaster
 from hunyuan_fix.hooks.connections import Connections
 from hunyuan_fix.hunyuan_fix import HunyuanFix
 from hunyuan_fix.views.commands import Commands
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 
 LOCAL = "localhost"
 

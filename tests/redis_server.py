@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 
 _START_TIMEOUT = 30.0
 

@@ -9,6 +9,7 @@ import pytest
 
 from hunyuan_fix.config.option import Option
 from hunyuan_fix.options import OPTIONS
+from hunyuan_fix.pipeline import STEPS
 from hunyuan_fix.rules import page as rules_page
 from hunyuan_fix.rules.explained import Explanation, explanations
 from hunyuan_fix.views.commands import Commands
@@ -98,6 +99,10 @@ def test_every_rule_stands_beside_its_file(explanation: Explanation) -> None:
 def test_the_map_shows_nothing_that_is_gone() -> None:
     for path in re.findall(r"`((?:addon|simulator|scripts|tests)/[\w./-]*)`", read("docs/architecture.md")):
         assert (ROOT / path).exists(), path
+
+
+def test_the_way_of_a_request_has_the_steps_in_their_order() -> None:
+    assert " ▸ ".join(step.__name__ for step in STEPS) + ";" in read("docs/architecture.md")
 
 
 def test_both_readmes_have_the_same_parts() -> None:

@@ -33,7 +33,7 @@ from hunyuan_fix.relay import Relay
 from hunyuan_fix.stores.kept import Kept
 from hunyuan_fix.upstream.circuit_breaker import CircuitOpen
 from hunyuan_fix.vision.vision_call import Vision
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.proxying import (
     LOCAL,
     Answer,

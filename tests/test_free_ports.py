@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.end_to_end.processes import ROOT
 
-SHOW = "import json; from scripts.lib.services import free_port; print(json.dumps([free_port() for _ in range(2000)]))"
+SHOW = "import json; from scripts.lib.processes import free_port; print(json.dumps([free_port() for _ in range(2000)]))"
 
 
 def test_none_comes_twice():

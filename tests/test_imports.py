@@ -1,12 +1,13 @@
 """Imports point downwards, mitmproxy stays at the top, and the simulator shares nothing with the proxy.
 
-A room is a folder of `addon/` or a file beside them. Read from the source, so that imports inside functions and for
-types count too.
+A room is a folder of `addon/` or a file beside them. Read from the source, so that imports inside functions, for types
+and by `importlib` count too.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +34,17 @@ FLOORS = (
 
 PURE = {"dialects", "rules", "answers", "wire", "exchange", "profiles", "texts", "images"}
 """Rooms that know no host program and no network."""
-IMPURE = {"mitmproxy", "httpx", "asyncio"}
+IMPURE = {"mitmproxy", "mitmproxy_rs", "httpx", "httpcore", "tornado", "asyncio"}
+"""What pure rooms do not import, nor anything that imports it."""
 KNOW_MITMPROXY = {"hunyuan_fix", "hooks", "views"}
 """Rooms that may import mitmproxy, beside one file of `cli`."""
+
+BY_NAME = {
+    "rules/base.py": "rules, by the names in `CHAT_RULES`",
+    "cli/main.py": "the commands",
+    "hooks/mitmproxy_internals/replacements.py": "mitmproxy's own modules",
+}
+"""Files that import modules whose names the source doesn't spell out -> what they import so, from their own room."""
 
 EXCEPTIONS: Mapping[str, str] = {}
 """What still breaks a rule -> since when and why. A row that is needed no longer makes the test fail: take it out."""
@@ -87,10 +96,27 @@ def of_source(source: str, file: str, package: Path) -> Iterator[Import]:
         elif isinstance(node, ast.ImportFrom) and not node.level:
             for alias in node.names:
                 yield _named(file, _module(package, str(node.module), alias.name))
+        elif isinstance(node, ast.Call) and (called := _called(node)) is not None:
+            level = len(called) - len(called.lstrip("."))
+            base = [PACKAGE, *folder[: len(folder) + 1 - level]] if level else []
+            yield _named(file, ".".join([*base, *filter(None, [called[level:]])]) if called else UNSPELT)
         elif isinstance(node, ast.ImportFrom):
             base = [PACKAGE, *folder[: len(folder) + 1 - node.level], *filter(None, [node.module])]
             for alias in node.names:
                 yield _named(file, _module(package, ".".join(base), alias.name))
+
+
+UNSPELT = "a module by a name that is made at run time"
+
+
+def _called(node: ast.Call) -> str | None:
+    """The name that a call of `import_module` or `__import__` is given, `""` if it is no literal; `None`: no import."""
+    function = node.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if name not in ("import_module", "__import__"):
+        return None
+    given = node.args[0] if node.args else None
+    return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else ""
 
 
 def _module(package: Path, base: str, name: str) -> str:
@@ -140,8 +166,26 @@ def _rings(start: str, arrows: Mapping[str, set[str]], way: Sequence[str]) -> It
             yield from _rings(start, arrows, (*way, further))
 
 
-def impure(found: Iterable[Import]) -> list[str]:
-    return [str(one) for one in found if one.importer in PURE and one.imported in IMPURE and not one.own]
+def impure(found: Sequence[Import]) -> list[str]:
+    """The imports of pure rooms through which something impure comes in, at once or by other modules of ours."""
+    tainted = {one.file for one in found if one.imported in IMPURE and not one.own}
+    while more := {one.file for one in found if one.own and _file(one) in tainted} - tainted:
+        tainted |= more
+    return [
+        str(one)
+        for one in found
+        if one.importer in PURE and (_file(one) in tainted if one.own else one.imported in IMPURE)
+    ]
+
+
+def _file(one: Import) -> str:
+    """The file of an own module."""
+    path = one.name.replace(".", "/")
+    return f"{path}/__init__.py" if (ROOT / "addon" / path).is_dir() else f"{path}.py"
+
+
+def unspelt(found: Iterable[Import]) -> list[str]:
+    return [str(one) for one in found if one.name == UNSPELT and one.file not in BY_NAME]
 
 
 def knowing_mitmproxy(found: Iterable[Import]) -> list[str]:
@@ -173,6 +217,7 @@ def problems(found: Sequence[Import], of_simulator: Sequence[Import]) -> set[str
         *upward(found),
         *circles(found),
         *impure(found),
+        *unspelt(found),
         *knowing_mitmproxy(found),
         *mixing(found, of_simulator),
         *(f"{name} has no floor" for name in without_a_floor(found)),
@@ -213,6 +258,15 @@ def test_every_file_is_read(found: list[Import], of_simulator: list[Import]) -> 
         ("exchange.py", "from .wire import sse", "exchange.py imports wire.sse"),
         ("stores/store.py", "from ..observe import metrics", "stores/store.py imports observe.metrics"),
         ("wire/sse.py", "import asyncio", "wire/sse.py imports asyncio"),
+        ("wire/sse.py", "if TYPE_CHECKING:\n    import httpx", "wire/sse.py imports httpx"),
+        ("wire/sse.py", "def f():\n    return __import__('asyncio')", "wire/sse.py imports asyncio"),
+        ("wire/sse.py", "x = importlib.import_module('httpx')", "wire/sse.py imports httpx"),
+        ("wire/sse.py", "x = import_module('..hooks.detour', __package__)", "wire/sse.py imports hooks.detour"),
+        ("wire/sse.py", "x = import_module('hunyuan_fix.hooks')", "wire/sse.py imports hooks"),
+        ("wire/sse.py", "x = import_module(name)", f"wire/sse.py imports {UNSPELT}"),
+        ("rules/merge.py", "from ..workers import Workers", "rules/merge.py imports workers"),
+        ("rules/merge.py", "from ..config import watched_file", "rules/merge.py imports config.watched_file"),
+        ("rules/base.py", "x = import_module(name)", ""),
         ("rules/merge.py", "from httpx import URL", "rules/merge.py imports httpx"),
         ("texts/marks.py", "from mitmproxy import http", "texts/marks.py imports mitmproxy"),
         ("upstream/retry.py", "import mitmproxy.http", "upstream/retry.py imports mitmproxy.http"),
@@ -264,3 +318,12 @@ def test_a_simulator_that_knows_the_proxy_is_found(tmp_path: Path, line: str) ->
 def test_the_simulator_s_own_files_may_import_each_other(tmp_path: Path) -> None:
     (tmp_path / "server.py").write_text("from hunyuan_fix.simulator import rows\nfrom .rows import A\n", "utf-8")
     assert mixing([], imports(tmp_path)) == []
+
+
+def test_the_map_has_the_floors_and_the_pure_rooms_that_hold() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \| (.+) \|$", page, re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == list(map(set, FLOORS))
+    pure = re.search(r"^(`.+`) import neither mitmproxy nor httpx nor asyncio", page, re.MULTILINE)
+    assert pure is not None
+    assert set(re.findall(r"`(\w+)`", pure[1])) == PURE

@@ -7,11 +7,12 @@ import pytest
 
 from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.cascade import Cascade
-from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.exchange import Exchange, JsonObject, Response
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.rules.base import RuleContext
+from hunyuan_fix.steps.base import Outcome, Step
 from hunyuan_fix.steps.rules import context_of
 from hunyuan_fix.stores import Chain, Memory
 from hunyuan_fix.upstream.calls import Calls
@@ -34,7 +35,7 @@ def body(*parts: dict[str, Any], model: str = "hunyuan-lite", **more: object) ->
     return {"model": model, "messages": [{"role": "user", "content": list(parts) or "hi"}], **more}
 
 
-class Services:
+class RuntimeWithoutGate:
     """What steps use, without a gate before the endpoint."""
 
     def __init__(self, given: Settings) -> None:
@@ -71,7 +72,7 @@ async def repair(
     mode: str = "repair",
 ) -> Ran:
     given = given or settings()
-    services = Services(given)
+    runtime = RuntimeWithoutGate(given)
     exchange = Exchange(
         profile=profile,
         dialect=dialect,
@@ -84,9 +85,9 @@ async def repair(
         headers={"authorization": key} if key else {},
     )
     try:
-        return Ran(exchange, await Pipeline(given, services).request(exchange))
+        return Ran(exchange, await Pipeline(given, runtime).request(exchange))
     finally:
-        await services.http_client.aclose()
+        await runtime.http_client.aclose()
 
 
 def context(profile: str, given: Settings, *, rerouted: bool = False) -> RuleContext:
@@ -180,11 +181,11 @@ async def test_a_failure_after_an_image_was_found_must_not_let_the_body_leave(mo
     monkeypatch.setattr(rules, "apply_chat", fails)
     for parts, fails_closed in ([image_part(png("a fish"))], True), ([], False):
         async with vision_server() as server:
-            services = Services(settings())
+            runtime = RuntimeWithoutGate(settings())
             exchange = Exchange(profile="hunyuan", dialect="chat", base_url=server.url, chat=body(*parts))
             with pytest.raises(ZeroDivisionError):
-                await Pipeline(settings(), services).request(exchange)
-            await services.http_client.aclose()
+                await Pipeline(settings(), runtime).request(exchange)
+            await runtime.http_client.aclose()
         assert exchange.fails_closed is fails_closed
 
 
@@ -248,3 +249,23 @@ async def test_a_retired_embedding_model_is_refused_with_its_successors_name():
     assert ran.response is not None
     assert ran.response.status == 404
     assert b"kinfra-text-embedding" in ran.response.body
+
+
+def test_the_answer_and_the_end_come_to_the_last_step_first(monkeypatch: pytest.MonkeyPatch):
+    seen: list[str] = []
+
+    class Noting(Step):
+        def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
+            seen.append(f"answer {self.name}")
+            return self.name == "last"
+
+        def done(self, exchange: Exchange, outcome: Outcome) -> None:
+            seen.append(f"done {self.name}")
+
+    first, last = [type(name, (Noting,), {"name": name}) for name in ("first", "last")]
+    monkeypatch.setattr(pipeline, "STEPS", (first, Step, last))
+    steps = Pipeline(settings(), RuntimeWithoutGate(settings()))
+    exchange = Exchange(profile="hunyuan", dialect="chat")
+    assert steps.answer(exchange, {})
+    steps.done(exchange, Outcome("answered", 200, "200"))
+    assert seen == ["answer last", "answer first", "done last", "done first"]

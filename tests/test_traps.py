@@ -24,7 +24,7 @@ from mitmproxy import http
 from hunyuan_fix import rules
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.cascade import Cascade
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.end_to_end.processes import ROOT, Process, clean_environment, process
 from tests.http2_client import Http2Client
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_endpoint, run_proxy

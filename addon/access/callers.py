@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from weakref import WeakSet
 
 from ..exchange import Response
@@ -16,8 +16,7 @@ PROXYAUTH_REALM = "mitmproxy"
 """What mitmproxy's `proxyauth` calls itself in its 401 (`mitmproxy.addons.proxyauth.REALM`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """The sender of a request, as far as it has authenticated."""
 
     address: str

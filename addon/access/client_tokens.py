@@ -174,6 +174,8 @@ def is_name(text: str) -> bool:
 def take(headers: Headers) -> set[str]:
     """Remove from `headers` the API keys that begin like a token, and return them. Other keys stay."""
     taken: set[str] = set()
+    if not any(token_search.PREFIX in value for _, value in headers.fields):
+        return taken  # as nearly always
     for name in CARRIERS:
         values = headers.get_all(name)
         tokens = [_carried(name, value) for value in values]

@@ -116,7 +116,7 @@ class Withheld(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What matters about a request's destination for the key."""
+    """What decides whether a key may go to a request's destination."""
 
     on_this_machine: bool
     """A loopback address, reached without another proxy."""

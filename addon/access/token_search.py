@@ -1,13 +1,13 @@
 """Client tokens wherever they stand in a request: found in every usual spelling, replaced without changing a length.
 
-A token is `hf-` and 43 letters, digits, `_` and `-`. Looked for are, in any bytes:
+A token is `hf-` and 43 letters, digits, `_` and `-`. The search finds it in any bytes:
 
-1. the token as it is, also with letters or digits directly beside it;
+1. unchanged, also with letters or digits directly beside it;
 2. with any of its characters percent-encoded (up to four times over) or as a JSON escape, in JSON inside JSON, too;
 3. in base64, standard or URL-safe, padded or not, at each of the three alignments, as inside `Basic` credentials.
 
-What merely looks like a token stays: a candidate counts if its SHA-256 is that of a known token. All steps are linear:
-each place where a token may begin is looked at once, and no further than a token's longest spelling.
+Text that only looks like a token stays: a candidate counts if its SHA-256 is that of a known token. All steps are
+linear: each place where a token may begin is looked at once, and no further than a token's longest spelling.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ class TokenSearch:
 class RedactedStream:
     """A callable for mitmproxy's `flow.request.stream` that passes a body on without the tokens in it.
 
-    Bytes as they came in, `b""` at the end -> the bytes to send now, perhaps none. The end of what has come waits, as
-    long as a token may still begin in it. Never raises.
+    Takes the next bytes, `b""` at the end; returns the bytes to send now, perhaps none. The last bytes are held back
+    while a token may have begun in them. Never raises.
     """
 
     def __init__(self, search: TokenSearch) -> None:

@@ -1,8 +1,7 @@
 """The counters behind the rate limits: two limiters of `limits`, in memory or in Redis.
 
-`limits` and not a script of our own: its sliding window in Redis is atomic and widely tested, and this page is all that
-is left to write. It is loaded with the first request that has a limit. Its price is a bound on the version of redis, of
-which nothing newer is needed here.
+The package `limits` and not a script of our own: its sliding window in Redis is atomic and widely tested. It is loaded
+with the first request that has a limit. It takes no redis from version 8 on, and nothing newer is needed here.
 
 Each limit keeps one or two numbers per client. A moving window, with an entry for each unit, would hold 100,000 entries
 for a limit of 100,000 tokens.

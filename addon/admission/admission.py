@@ -85,7 +85,7 @@ class Admission:
         return slot
 
     def state(self) -> State:
-        """How it stands now."""
+        """The queues and counts now."""
         return State(
             tuple(queue.state() for queue in self._queues.values()),
             self._admitted,

@@ -146,7 +146,7 @@ class Leases:
         return LeasesState(not self._circuit.is_open, len(self._held), self._failures)
 
     def new(self, account: str) -> Lease:
-        """A ticket for one slot of `account`, to be asked with. Must be given back, granted or not."""
+        """A ticket for one slot of `account`, for `ask`. It must be given back, granted or not."""
         return Lease(account, secrets.token_hex(8))
 
     async def ask(self, lease: Lease, limit: int) -> float | None:

@@ -139,7 +139,8 @@ class Queue:
         if held is not None:
             leases, lease = held
             leases.give_back(lease)
-        self.advance()
+        if self._ahead or self._new:
+            self.advance()
         self._forget_if_idle()
 
     @property

@@ -1,4 +1,4 @@
-"""What `Retry-After` says to a call that finds no slot: an estimate from how fast calls have ended lately."""
+"""An estimate for `Retry-After` where a call finds no slot, from how fast calls have ended lately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arguments of a tool call: always text, and whether that text is one whole JSON object yet."""
+"""The arguments of a tool call as text, and whether the text so far is one whole JSON object."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import re
 from ..wire import json_body
 
 NONE = "{}"
-"""The arguments of a call that has none."""
+"""The arguments of a call that needs none."""
 
 _IN_STRING = re.compile(r'["\\]')
 _OUTSIDE = re.compile(r'["{}\[\]]')
 
+_KEPT = 4096
+"""Characters that are kept before they are hashed: most arguments are shorter, and hashing each piece takes longer."""
+
 
 def text_of(value: object) -> str:
-    """What a frame says under `arguments`, as text: an object's own JSON, `""` for nothing said.
+    """The `arguments` field of a frame as text: a string unchanged, an object as JSON, `""` for null.
 
-    An empty object says nothing either: some providers send it first and the real arguments afterwards.
+    `""` for an empty object too: some providers send `{}` first and the real arguments afterwards.
     """
     if isinstance(value, str):
         return value
@@ -27,28 +30,34 @@ def text_of(value: object) -> str:
 
 
 class ArgumentsText:
-    """Reads the arguments of one call piece by piece, in time linear to their length, and keeps none of them.
+    """Follows the arguments of one call piece by piece, in time linear to their length and constant memory.
 
-    Only brackets and strings are looked at: arguments that are whole but no JSON inside are the model's mistake, which
-    its client can tell it.
+    It looks at brackets and strings only. Arguments that are whole but invalid JSON inside pass as whole: they are the
+    model's mistake, and the client's error tells the model.
     """
 
-    __slots__ = ("_broken", "_depth", "_digest", "_escaped", "_quoted", "begun", "complete")
+    __slots__ = ("_broken", "_depth", "_escaped", "_hash", "_kept", "_quoted", "begun", "complete")
 
     def __init__(self) -> None:
         self.begun = False
-        """Something other than white space came."""
+        """Whether the text has anything but white space."""
         self.complete = False
-        """All that came is one JSON object, with white space around it at most."""
+        """Whether the text is one JSON object, with nothing but white space around it."""
         self._broken = False
         self._depth = 0
         self._quoted = False
         self._escaped = False
-        self._digest = hashlib.blake2b(digest_size=16)
+        self._kept = ""
+        self._hash: hashlib.blake2b | None = None
+        """The hash of all pieces before those that are kept, if there are any."""
 
     def feed(self, text: str) -> None:
-        """Take in the next piece."""
-        self._digest.update(_bytes(text))
+        """Add the next piece of the arguments."""
+        self._kept += text
+        if len(self._kept) > _KEPT:
+            self._hash = self._hash or hashlib.blake2b(digest_size=16)
+            self._hash.update(_bytes(self._kept))
+            self._kept = ""
         if self._broken:
             return
         place = 0
@@ -60,22 +69,16 @@ class ArgumentsText:
                 self.begun, self.complete, self._broken = True, False, True
                 return
             self.begun = True
-        self._read(text, place)
-
-    def _read(self, text: str, place: int) -> None:
-        while place < len(text):
-            if self._escaped:
-                self._escaped = False
-                place += 1
-                continue
-            found = (_IN_STRING if self._quoted else _OUTSIDE).search(text, place)
-            if found is None:
-                return
+        elif self._escaped and text:
+            self._escaped, place = False, 1
+        while found := (_IN_STRING if self._quoted else _OUTSIDE).search(text, place):
             place, mark = found.end(), found[0]
-            if mark == "\\":
-                self._escaped = True
-            elif mark == '"':
+            if mark == '"':
                 self._quoted = not self._quoted
+            elif mark == "\\":
+                # The next character is escaped; it may begin the next piece.
+                self._escaped = place == len(text)
+                place += 1
             elif mark in "{[":
                 self._depth += 1
             else:
@@ -85,9 +88,13 @@ class ArgumentsText:
                     self.complete = not self._broken
                     return
 
-    def says(self, text: str) -> bool:
-        """Whether `text` is exactly what came so far."""
-        return hashlib.blake2b(_bytes(text), digest_size=16).digest() == self._digest.digest()
+    def equals(self, text: str) -> bool:
+        """Whether `text` equals all pieces so far together."""
+        if self._hash is None:
+            return text == self._kept
+        hashed = self._hash.copy()
+        hashed.update(_bytes(self._kept))
+        return hashlib.blake2b(_bytes(text), digest_size=16).digest() == hashed.digest()
 
 
 def _bytes(text: str) -> bytes:

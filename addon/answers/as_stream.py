@@ -1,4 +1,4 @@
-"""A whole chat answer as the stream that was asked for."""
+"""Whole chat answers as chat events, for clients that asked for a stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import whole
 
 
 def repaired_events(exchange: Exchange, answer: Flaw | JsonObject) -> bytes:
-    """A whole answer, repaired, or the error for what is wrong with it, as chat events."""
+    """The events of a whole answer, which is repaired first; an error event for a `Flaw`."""
     if isinstance(answer, Flaw):
         return of_error(whole.error_for(exchange, answer).body)
     whole.repair(exchange, answer)
@@ -18,9 +18,9 @@ def repaired_events(exchange: Exchange, answer: Flaw | JsonObject) -> bytes:
 
 
 def of_answer(answer: JsonObject) -> bytes:
-    """The events of a repaired whole answer: what each choice says, its end with the usage, `[DONE]`.
+    """The events of a repaired whole answer: a chunk with all messages, one with the finish reasons, and `[DONE]`.
 
-    The usage stands in the last chunk with choices: clients that didn't ask for it read `choices[0]` in each chunk.
+    The second chunk has the usage, too. It has choices, since clients that ask for no usage read `choices[0]` of each.
     """
     head = {key: value for key, value in answer.items() if key not in ("choices", "usage")}
     head["object"] = "chat.completion.chunk"
@@ -36,7 +36,7 @@ def of_answer(answer: JsonObject) -> bytes:
 
 
 def of_error(error: bytes) -> bytes:
-    """The event for an error in the JSON text `error`. Clients read no further."""
+    """The event for the JSON text `error`. Nothing follows it: clients stop reading there."""
     return sse.event(json_body.serialise(json_body.parse(error)))
 
 

@@ -1,4 +1,4 @@
-"""Embedding answers: floats packed as the client asked for them, the answers to a split batch joined."""
+"""Embeddings answers: packs vectors as base64 if the client asked for that, joins the answers to a split batch."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from ..wire import rule_names
 
 
 def pack(answer: JsonObject) -> list[Change]:
-    """Write every vector of floats as OpenAI does for `encoding_format: base64`: little-endian float32.
+    """Replace each vector by its base64 text (little-endian float32) in place, and return the changes.
 
-    In place. What isn't a list of numbers (a vector that is packed already, say) is left as it is.
+    OpenAI writes vectors like this for `encoding_format: base64`. An `embedding` that is no list of numbers stays: it
+    may be base64 text already.
     """
     changes: list[Change] = []
     for position, item in enumerate(_items(answer)):
@@ -30,10 +31,10 @@ def pack(answer: JsonObject) -> list[Change]:
 
 
 def join(answers: Sequence[JsonObject]) -> JsonObject:
-    """One answer from those to the parts of a split batch, in the order of the parts.
+    """Join the answers to the parts of a split batch to one answer. They are in the order of the parts.
 
-    `data` is put in a row and numbered anew, the numbers in `usage` are summed, the rest is the first answer's.
-    Raises `ValueError` without any answer.
+    `data` has the items of all answers under new indexes, `usage` has the sums; other fields are the first answer's.
+    Raises `ValueError` if there is no answer.
     """
     if not answers:
         raise ValueError("no answers to join")
@@ -59,7 +60,7 @@ def _items(answer: JsonObject) -> list[object]:
 
 
 def _in_order(items: list[object]) -> list[object]:
-    """One answer's items by their `index`, if that numbers them; the legacy SDK documents it as always 0."""
+    """The items sorted by `index`, if the indexes are 0 to n - 1. Else unsorted: the legacy SDK documents 0 for all."""
     numbered = {item["index"]: item for item in items if isinstance(item, dict) and isinstance(item.get("index"), int)}
     if numbered.keys() == set(range(len(items))):
         return [numbered[index] for index in range(len(items))]

@@ -1,4 +1,4 @@
-"""The fence (three backticks) that models put around JSON although they were asked for JSON alone."""
+"""Takes off the fence (three backticks) that models put around JSON although the client asked for JSON alone."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _CLOSING = re.compile(r"\r?\n[ \t]*```\s*")
 _CLOSING_START = re.compile(r"(?:\r|\r?\n[ \t]*(?:`{0,2}|```\s*))\Z")
 
 MAX_HELD = 1024
-"""Characters of what may be a fence. More of it is white space without an end, as models write it in JSON mode."""
+"""Characters that are held because they may be a fence. In JSON mode, models write white space without end."""
 
 
 def take_off(text: str) -> str:
-    """The inside of a text that is exactly one fenced block (without a language, or `json`); else `text` itself."""
+    """The lines inside the fence, if `text` is one fenced block, of no language or of `json`; else all of `text`."""
     start = len(text) - len(text.lstrip())
     opening = _OPENING.match(text, start)
     if not opening:
@@ -33,11 +33,11 @@ def take_off(text: str) -> str:
 
 
 class JsonFence:
-    """`take_off` for text that comes in pieces.
+    """`take_off` for text in pieces.
 
-    The opening line is gone as soon as it is complete: waiting for the close would hold back the whole answer.
-    So where it turns out later that the fence isn't the whole text, only the opening line is missing, and
-    everything from the close on comes unchanged.
+    The opening line is left out as soon as it is complete: waiting for the closing line would hold back the whole
+    answer. So if the block turns out not to be the whole text, its opening line is missing, and all text from the
+    closing line on is returned unchanged.
     """
 
     rule = rule_names.JSON_FENCE
@@ -49,7 +49,7 @@ class JsonFence:
         self.changed = False
 
     def feed(self, text: str) -> str:
-        """Take in the next piece, give out what can't be part of a fence any more."""
+        """Add the next piece, and return the text that can't be part of a fence any more."""
         text, self.held = self.held + text, ""
         out = self._step(text)
         if len(self.held) > MAX_HELD:
@@ -58,7 +58,7 @@ class JsonFence:
         return out
 
     def end(self, finish_reason: str | None) -> str:
-        """Give out the rest of the text, without the closing fence. The finish reason doesn't matter here."""
+        """End the text, and return the rest of it, without the closing line. The finish reason changes nothing."""
         del finish_reason
         closed = self._step == self._inside and _CLOSING.fullmatch(self.held)
         text, self.held = "" if closed else self.held, ""
@@ -66,7 +66,7 @@ class JsonFence:
         return text
 
     def _before(self, text: str) -> str:
-        """Nothing but white space came so far, and perhaps a part of the opening line, which is held."""
+        """The step while the text is white space and perhaps a part of the opening line, which is held."""
         start = len(text) - len(text.lstrip())
         opening = _OPENING.match(text, start)
         if opening:
@@ -80,7 +80,7 @@ class JsonFence:
         return text
 
     def _inside(self, text: str) -> str:
-        """The block is open; what may be its closing line is held."""
+        """The step while the block is open. The end of the text is held if it may be the closing line."""
         closing = _CLOSING_START.search(text)
         end = closing.start() if closing else len(text)
         if _FENCE_LINE.search(text, 0, end):
@@ -91,5 +91,5 @@ class JsonFence:
 
     @staticmethod
     def _after(text: str) -> str:
-        """There is no fence, or no longer one."""
+        """The step once the text has no fence, or goes on after it."""
         return text

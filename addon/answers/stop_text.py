@@ -1,4 +1,4 @@
-"""Stop texts: the legacy endpoint stops after the match and leaves it in the output (1729/111007); OpenAI does not."""
+"""Cuts stop texts off answers: the legacy endpoint leaves them at the end (1729/111007), OpenAI does not."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ..wire import rule_names
 
 
 def cut(text: str, stops: Sequence[str]) -> str:
-    """`text` without the longest of `stops` that it ends with."""
+    """`text` without the longest of `stops` at its end; all of `text` if none of them is there."""
     found = max((stop for stop in stops if stop and text.endswith(stop)), key=len, default="")
     return text.removesuffix(found)
 
 
 class StopText:
-    """`cut` for text that comes in pieces.
+    """`cut` for text in pieces.
 
-    Holds back only the longest end of the text that a stop text may start with (or be). The work for a piece depends on
-    its length alone (Aho and Corasick, doi:10.1145/360825.360855): the end that is held is a node of the tree of all
-    stop texts, and each character leads to the next one.
+    It holds back the longest end of the text that is a stop text or the beginning of one, and nothing more. The work
+    for a piece depends on its length alone (Aho and Corasick, doi:10.1145/360825.360855): the held end is a node in the
+    tree of all stop texts, and each further character leads from one node to another.
     """
 
     rule = rule_names.STOP
@@ -35,7 +35,7 @@ class StopText:
         self.changed = False
 
     def feed(self, text: str) -> str:
-        """Take in the next piece, give out what can't be part of a stop text any more."""
+        """Add the next piece, and return the text that can't be part of a stop text any more."""
         if self._ended:
             return text
         self._node = self._tree.after(self._node, text)
@@ -45,7 +45,10 @@ class StopText:
         return text[:out]
 
     def end(self, finish_reason: str | None) -> str:
-        """Give out the rest of the text, without the stop text if that is why the model stopped."""
+        """End the text, and return the rest of it: without its stop text if the reason is `stop`.
+
+        Pieces that are added later pass unchanged.
+        """
         text = cut(self.held, self._stops) if finish_reason == "stop" else self.held
         self.changed = self.changed or text != self.held
         self.held = ""
@@ -57,7 +60,7 @@ _ROOT = 0
 
 
 class _Tree:
-    """The beginnings of all stop texts, each a node; `depth` is its length in characters."""
+    """A tree of all stop texts: a node for each beginning of one. `depth[node]` is its length in characters."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._next: list[dict[str, int]] = [{}]
@@ -70,7 +73,7 @@ class _Tree:
                     self._next.append({})
                     self.depth.append(self.depth[node] + 1)
                 node = self._next[node][character]
-        # The longest proper end of each beginning that is a beginning, too; the shorter ones are known first.
+        # For each node, the longest proper end of its text that is a node, too. Shorter nodes come first.
         self._shorter = [_ROOT] * len(self._next)
         waiting = deque(self._next[_ROOT].values())
         while waiting:
@@ -81,7 +84,7 @@ class _Tree:
         self._first = re.compile("[" + re.escape("".join(self._next[_ROOT])) + "]") if stops else None
 
     def after(self, node: int, text: str) -> int:
-        """The node of the longest end of `text`, with what `node` stands for before it, that is a beginning."""
+        """The node that `text` leads to from `node`: the longest at the end of the text of both."""
         place = 0
         while place < len(text):
             if node == _ROOT:

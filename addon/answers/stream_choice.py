@@ -1,4 +1,4 @@
-"""The repairs of one choice of a streamed chat answer, each with its own state."""
+"""Repairs one choice of a streamed chat answer: its tool calls, its text and its finish reason."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from .whole import is_cut, rename_finish_reason
 
 
 class StreamChoice:
-    """One choice, delta by delta. Edits the parsed chunks in place."""
+    """One choice of a stream. It changes the parsed chunks in place, one after the other."""
 
     def __init__(self, plan: AnswerPlan, frames: ToolFrames) -> None:
         self.text = StreamText(plan)
-        self.spoke = False
-        """There was text for the client."""
+        self.has_text = False
+        """Whether a delta had text."""
         self.finish_reason: str | None = None
-        """As the client gets it."""
+        """The finish reason that the client gets; `None` until there is one."""
         self.frames = frames
         self._plan = plan
         self._function_called = False
         self._before: list[JsonObject] = []
 
     def repair(self, choice: JsonObject, at: str, note: Note) -> bool:
-        """Whether the chunk's part for this choice was changed. `at` is its JSON Pointer."""
+        """Repair an entry of a chunk's `choices` in place; whether it was changed. `at` is its JSON Pointer."""
         delta, reason = choice.get("delta"), choice.get("finish_reason")
         delta = delta if isinstance(delta, dict) else None
         ends = isinstance(reason, str) and bool(reason)
         changed = False
         missing: list[JsonObject] = []
         if delta is not None:
-            self.spoke = self.spoke or bool(delta.get("content"))
+            self.has_text = self.has_text or bool(delta.get("content"))
             self._function_called = self._function_called or "function_call" in delta
             changed = self.frames.repair(delta, f"{at}/delta", note)
         if ends:
@@ -48,33 +48,36 @@ class StreamChoice:
         return changed
 
     def before(self) -> list[JsonObject]:
-        """Deltas that must be sent before the chunk that was just repaired, which has no room for them. Read once."""
+        """The deltas that have to be sent before the chunk that was just repaired. A second call returns none.
+
+        They have text and frames that were held back and have no place in that chunk.
+        """
         before, self._before = self._before, []
         return before
 
     @property
     def held(self) -> list[JsonObject]:
-        """What came and wasn't given out yet, as deltas."""
+        """The text and the frames that are held back, as deltas."""
         return _content(self.text.held) + self._deltas(self.frames.held)
 
     def end_text(self) -> list[JsonObject]:
-        """The text that was held back, as a delta, where no finish reason came to decide on it."""
+        """The text that is held back, as a delta: no finish reason will tell whether it is a stop text."""
         return _content(self.text.end(None))
 
     def close(self, note: Note) -> list[JsonObject]:
-        """What the client still lacks where the stream ends without a finish reason: deltas.
+        """End the choice, whose stream is over without a finish reason; return the deltas that the client lacks.
 
-        Sets `finish_reason` to what it must have been, if the answer is whole.
+        Sets `finish_reason` if the answer is whole: its calls are complete, or it has text and no calls.
         """
         missing = self._deltas(self.frames.end(None, cut=False, at="", note=note))
         if self.frames.complete:
             self.finish_reason = "function_call" if self._plan.function_call else "tool_calls"
-        elif self.spoke and not self.frames.any and not self._function_called:
+        elif self.has_text and not self.frames.any and not self._function_called:
             self.finish_reason = "stop"
         return missing
 
     def break_off(self) -> list[JsonObject]:
-        """All that is held, as deltas, where the stream ends before the answer does."""
+        """All that is held back, as deltas, for a stream that ends before the answer does."""
         held = self._deltas(self.frames.end(None, cut=True, at="", note=_ignore))
         return self.end_text() + held
 
@@ -88,7 +91,7 @@ class StreamChoice:
 
 
 class StreamText:
-    """A choice's content on its way through what may have to take a part of it off."""
+    """The text of a choice, without stop text and JSON fence if the plan says so."""
 
     def __init__(self, plan: AnswerPlan) -> None:
         self._filters: list[StopText | JsonFence] = []
@@ -100,16 +103,19 @@ class StreamText:
 
     @property
     def held(self) -> str:
-        """The text that came and wasn't given out yet."""
-        return "".join(step.held for step in reversed(self._filters))
+        """The text that is held back."""
+        return "".join([step.held for step in reversed(self._filters)])
 
     def released(self) -> str:
-        """Text that must be sent before the chunk that was just repaired, which has no room for it. Read once."""
+        """The text that has to be sent before the chunk that was just repaired. A second call returns none.
+
+        It was held back, and that chunk ends the choice and has no text of its own.
+        """
         text, self._released = self._released, ""
         return text
 
     def repair(self, choice: JsonObject, at: str, note: Note) -> bool:
-        """Whether the content of the choice's delta was changed."""
+        """Repair the content of a choice's delta in place; whether it was changed."""
         if not self._filters:
             return False
         delta, reason = choice.get("delta"), choice.get("finish_reason")
@@ -130,7 +136,7 @@ class StreamText:
         return True
 
     def end(self, finish_reason: str | None) -> str:
-        """The text that was held back, without what has to go. No text is held back any more afterwards."""
+        """End the text, and return the rest of it, without stop text and closing fence."""
         text = ""
         for step in self._filters:
             text = step.feed(text) + step.end(finish_reason)
@@ -147,4 +153,4 @@ def _content(text: str) -> list[JsonObject]:
 
 
 def _ignore(change: Change) -> None:
-    """For what was told already."""
+    """A `Note` for changes that are noted already."""

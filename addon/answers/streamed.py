@@ -1,4 +1,4 @@
-"""What mitmproxy calls for each piece of a streamed answer: it keeps the stream, and repairs it."""
+"""The callables that mitmproxy passes a streamed answer through: they keep it, and repair it."""
 
 from __future__ import annotations
 
@@ -15,50 +15,48 @@ from .translated import Steps
 EVENT_STREAM = "text/event-stream"
 
 MAX_WHOLE = 16 * 2**20
-"""Bytes of a whole body that comes in place of a stream."""
+"""Bytes of a whole body in a stream's place. A larger one is answered with an error."""
 
 logger = logging.getLogger("hunyuan_fix")
 
 
 class KeptStream:
-    """A callable for mitmproxy's `flow.response.stream` that passes everything on and keeps the first `limit` bytes."""
+    """A callable for mitmproxy's `flow.response.stream`: passes all bytes unchanged and keeps the first `limit`."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = self._room = limit
+        self._limit = limit
         self._kept = bytearray()
         self.cut = False
-        """There was more than is kept."""
+        """Whether there were more bytes than are kept."""
 
     def __call__(self, data: bytes) -> list[bytes]:
-        """A piece of the stream, `b""` at its end -> the bytes to send now, perhaps none."""
+        """Take a piece of the stream, `b""` at its end, and return the pieces to send now, perhaps none."""
         self._keep(data)
         return _pieces(data)
 
     def _keep(self, data: bytes) -> None:
         if self.cut:
             return
-        room = self._room
-        if len(data) > room:
-            self.cut = True
-            data = data[:room]
-        self._room = room - len(data)
         self._kept += data
+        if len(self._kept) > self._limit:
+            del self._kept[self._limit :]
+            self.cut = True
 
     @property
     def kept(self) -> bytes | None:
-        """The bytes that were kept, as the client got them; `None` if none are to be kept."""
+        """The first bytes that the client got; `None` if the limit is 0."""
         return bytes(self._kept) if self._limit else None
 
 
 class RepairedStream(KeptStream):
-    """A callable for mitmproxy's `flow.response.stream` that repairs a chat stream.
+    """A callable for mitmproxy's `flow.response.stream`: repairs a chat stream, and keeps what the client gets.
 
     It never raises and never returns `b""`: an exception would hang the client, an empty chunk would end the
     answer on HTTP/1.1 (docs/facts/mitmproxy.md#stream-exception, docs/facts/mitmproxy.md#empty-chunk).
-    `encoding` is the stream's content coding, which is taken off. Raises `CodingError` for an unknown coding.
+    `encoding` is the stream's content coding, which is undone. Raises `CodingError` for an unknown coding.
 
-    A body that comes in place of a stream (a whole answer, an error or a page) becomes a stream, since the headers
-    are out already. It passes unchanged if the client asked for no stream.
+    A whole body in a stream's place (an answer, an error or a page) is sent as a stream, since the client has the
+    headers of one already. It passes unchanged if the client didn't ask for a stream.
     """
 
     def __init__(self, exchange: Exchange, steps: Steps, encoding: str = "", keep: int = 0) -> None:
@@ -67,9 +65,10 @@ class RepairedStream(KeptStream):
         self._stream = ChatStream(exchange.plan)
         self._from_upstream = translated.from_upstream(exchange)
         self._to_client = translated.to_client(exchange, steps)
+        self._stages = [stage for stage in (self._from_upstream, self._stream, self._to_client) if stage is not None]
         self._encoded = bool(encoding)
         self._unpack = unpacker(encoding)
-        self._opening = sse.Opening()
+        self._opening: sse.Opening | None = sse.Opening()
         self._whole = bytearray()
         self._ended = False
         self._passing = False
@@ -77,43 +76,38 @@ class RepairedStream(KeptStream):
         self._noted = 0
 
     def __call__(self, data: bytes) -> list[bytes]:
-        """A piece of the stream, `b""` at its end -> the bytes to send now, perhaps none."""
-        chunks = [] if self._ended else self._repaired(data)
+        """Take a piece of the stream, `b""` at its end, and return the pieces to send now, perhaps none."""
+        if self._ended:
+            return []
+        if not data:
+            self._ended = True
+        if self._encoded:
+            data = self._unpacked(data)
+        try:
+            chunks = _pieces(data) if self._passing else self._sent_for(data)
+        except Exception as failure:
+            chunks = _pieces(bytes(self._whole) or data)
+            self._passing = True
+            self._log(failure)
         for chunk in chunks:
             self._keep(chunk)
         return chunks
 
-    def _repaired(self, data: bytes) -> list[bytes]:
-        self._ended = not data
-        if self._encoded:
-            data = self._unpacked(data)
-        if self._passing:
-            return _pieces(data)
-        try:
-            chunks = self._sent_for(data)
-            failure = self._failure
-        except Exception as error:
-            chunks, failure = _pieces(bytes(self._whole) or data), error
-            self._passing = True
-        if failure is not None and not self._logged:
-            self._logged = True
-            logger.error(
-                "A stream could not be repaired and passes unchanged:\n%s", safe_text.traceback_without_text(failure)
-            )
-        return chunks
-
     def _sent_for(self, data: bytes) -> list[bytes]:
-        data = self._opening.feed(data)
-        if self._opening.whole:
-            return self._in_its_place(data)
+        opening = self._opening
+        if opening is not None:
+            data = opening.feed(data)
+            if opening.whole:
+                return self._in_its_place(data)
+            if self._ended:
+                data += opening.finish()
+            if data:
+                self._opening = None
         if self._from_upstream is not None:
-            data = self._from_upstream.feed(data)
+            data = self._from_upstream.feed(data) + (self._from_upstream.finish() if self._ended else b"")
         chunks = self._stream.feed(data) if data else []
         if self._ended:
-            rest = self._opening.finish()
-            if self._from_upstream is not None:
-                rest = self._from_upstream.feed(rest) + self._from_upstream.finish()
-            chunks += self._stream.feed(rest) + self._stream.finish()
+            chunks += self._stream.finish()
             self._exchange.tokens = tokens_used(self._stream.usage)
         if len(self._stream.changes) > self._noted:
             self._exchange.note(self._stream.changes[self._noted :])
@@ -121,19 +115,20 @@ class RepairedStream(KeptStream):
         if self._to_client is not None:
             chunks = [piece for chunk in chunks for piece in self._to_client.feed(chunk)]
             chunks += self._to_client.finish() if self._ended else []
+        for stage in self._stages:
+            if stage.failure is not None:
+                self._log(stage.failure)
         return chunks
 
-    @property
-    def _failure(self) -> Exception | None:
-        """The first exception on the stream's way, which is dealt with already."""
-        if self._from_upstream is not None and self._from_upstream.failure is not None:
-            return self._from_upstream.failure
-        if self._stream.failure is not None or self._to_client is None:
-            return self._stream.failure
-        return self._to_client.failure
+    def _log(self, failure: Exception) -> None:
+        """Log the first exception of the stream, and no other."""
+        if not self._logged:
+            self._logged = True
+            trace = safe_text.traceback_without_text(failure)
+            logger.error("A stream could not be repaired and passes unchanged:\n%s", trace)
 
     def _in_its_place(self, data: bytes) -> list[bytes]:
-        """What is sent now of a body that is no stream: nothing until its end, where it becomes one."""
+        """The pieces to send for a piece of a whole body: none until its end, and then its events."""
         if not self._exchange.streamed:
             return _pieces(data)
         self._whole += data

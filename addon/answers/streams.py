@@ -1,4 +1,4 @@
-"""Repair of a streamed chat answer, sans-I/O: bytes split anywhere in, bytes out."""
+"""Repairs a streamed chat answer, sans-I/O: takes bytes that are split anywhere, returns the bytes to send."""
 
 from __future__ import annotations
 
@@ -9,88 +9,96 @@ from ..wire import chat_events, json_body, proxy_errors, rule_names, sse
 from .event_shape import Shape
 from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
-from .tool_placing import Call, ToolNames, TooMany
+from .tool_placing import ToolNames, TooMany
 from .whole import origin
 
 _HEAD = ("id", "object", "created", "model")
-"""The fields of the endpoint's chunks that a chunk of our own takes over."""
+"""The fields that a chunk made here copies from the endpoint's last chunk."""
 
 _TEXT = re.compile(rb'"content"\s*:\s*"[^"]')
-"""Text for the client. Between the quotes of a text it could not stand like this: there they are escaped."""
+"""A text for the client that isn't empty. It can't be part of a JSON string: there quotation marks are escaped."""
 
 MAX_CHOICES = 128
-"""Choices of one answer: as many as OpenAI's `n` may ask for."""
+"""Choices of an answer. OpenAI's `n` may ask for this many."""
 
 _PLAIN_END = b"\n\n"
-"""The end of an event as endpoints write it. Whatever stands before it, no event goes on after it."""
+"""The end of an event as most endpoints write it. After it another event begins, whatever stands before it."""
 
 
 class ChatStream:
-    """One `text/event-stream` chat answer on its way to the client.
+    """Repairs one chat answer of the type `text/event-stream`.
 
-    `feed` takes what arrives and gives what to send. `finish` is called when the HTTP message ended properly, and
-    only then: a stream that breaks is left broken. Events that need nothing keep their bytes. Both return a
-    list that is empty where there is nothing to send (mitmproxy ends an HTTP/1.1 answer at `b""`), and never
-    raise: after an exception everything passes as it comes, and `failure` is the exception.
+    `feed` takes bytes from the endpoint and returns the bytes to send. `finish` is called once the HTTP message has
+    ended properly; a stream whose connection breaks is not finished. Events that need no repair keep their bytes.
+    Both return a list that is empty if there is nothing to send: `b""` would end an HTTP/1.1 answer in mitmproxy.
+    Neither raises: after an exception, which becomes `failure`, all bytes pass unchanged.
     """
 
     def __init__(self, plan: AnswerPlan) -> None:
         self._plan = plan
         self._holds_text = bool(plan.stop or plan.json_fence)
         self._parser = sse.Parser()
+        self._between = True
+        """Whether the next byte begins an event."""
         self._names = ToolNames(plan)
         self._choices: dict[int, StreamChoice] = {}
-        # What the event before was like, and the call that it went on with, if it did with one.
         self._shape: Shape | None = None
-        self._going_on: tuple[ToolFrames, Call] | None = None
+        """The shape of the last event, if events of that shape need not be read."""
         self._head: JsonObject = {}
-        # The last bytes that passed unread, and whether text was in any: an end of our own has to know.
+        # The last events with an id that passed unread, and whether any had text: an end that is made here needs both.
         self._unread = b""
-        self._spoke = False
+        self._has_text = False
         self._done = False
-        # What is sent in place of an event whose repair fails: its bytes, after what was held back before it. Of each
-        # choice in the event, since others stay as they are.
+        # What is sent for an event whose repair fails: its bytes, and before them what each of its choices held back
+        # before the repair.
         self._unsent = b""
         self._held: dict[int, list[JsonObject]] = {}
         self.finish_reason: str | None = None
-        """The last finish reason, as the client gets it."""
+        """The last finish reason that the client gets."""
         self.usage: JsonObject | None = None
-        """The last usage seen."""
+        """The last usage that the endpoint sent."""
         self.first_error: object = None
         """The first `error` that the endpoint sent inside the stream. It passes unchanged."""
         self.unreadable = 0
-        """How many events, of those that had to be read, were no JSON object; they pass as they came."""
+        """The number of events that were read and are no JSON object. They pass unchanged."""
         self.failure: Exception | None = None
-        """The exception since which everything passes as it comes."""
+        """The exception after which all bytes pass unchanged."""
         self.changes: list[Change] = []
-        """What was changed: each rule's first change only, since a stream may have any number of frames."""
+        """The first change of each rule: a stream may have any number of frames."""
 
     @property
     def broken(self) -> bool:
-        """Whether everything passes as it comes since an exception in here."""
+        """Whether all bytes pass unchanged, after an exception."""
         return self.failure is not None
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take in bytes as they arrive, give out what can be sent on."""
-        if self.broken:
+        """Take bytes from the endpoint, and return the bytes to send now, in a list."""
+        if self.failure is not None:
             return _pieces(data)
         sent: list[bytes] = []
         uncut = data
         try:
-            # Whole events, as most chunks are, pass without being cut up first.
-            if data.endswith(_PLAIN_END) and self._parser.is_empty and len(data) <= sse.MAX_EVENT:
-                at_once = self._sent_unread(data)
+            # 1. Most data is one event of the last one's shape, or some events that need no repair: no parser for them.
+            tried = 0
+            if self._between and len(data) <= sse.MAX_EVENT:
+                at_once = None if self._shape is None else self._shape.sent_for(data)
                 if at_once is not None:
                     return [at_once]
+                if data.endswith(_PLAIN_END):
+                    if self._passes(data):
+                        return [data]
+                    tried = len(data)
+            # 2. Other data is cut into events. For a single one, step 1 was tried already.
             uncut = b""
             for event in self._parser.feed(data):
-                sent.append(self._sent_for(event))
+                sent.append(self._sent_for(event, tried=len(event.raw) == tried))
+            self._between = self._parser.is_empty
         except Exception as failure:
             sent.append(self._given_up(failure) + uncut)
         return _pieces(b"".join(sent))
 
     def finish(self) -> list[bytes]:
-        """Give out the rest after the HTTP message ended, and what its end lacks."""
+        """End the stream, and return the bytes that were held back and what is missing at the end, in a list."""
         if self.broken:
             return []
         last = self._parser.finish()
@@ -101,7 +109,7 @@ class ChatStream:
         except Exception as failure:
             return _pieces(sent + self._given_up(failure))
         if last and _is_torn(last):
-            # A torn event must not become a parse error in front of what we have to say.
+            # The client can't parse an event that is cut off: it would not read what comes after it.
             return _pieces(ending or sent)
         if sent and sse.complete(sent) != sent:
             # Clients drop an event that has no blank line (WHATWG HTML, section 9.2.6).
@@ -121,40 +129,33 @@ class ChatStream:
         self._note(Change(rule_names.STREAM_END, "", why))
         return sse.event(proxy_errors.STREAM_INCOMPLETE().body())
 
-    def _sent_for(self, event: sse.Event) -> bytes:
+    def _sent_for(self, event: sse.Event, *, tried: bool = False) -> bytes:
+        """The bytes to send for one event. `tried`: it is known to need reading."""
+        raw = event.raw
         if event.opaque:
-            return event.raw
-        self._unsent = event.raw
-        sent = self._sent_unread(event.raw)
+            return raw
+        self._unsent = raw
+        sent = None
+        if not tried:
+            sent = None if self._shape is None else self._shape.sent_for(raw)
+            if sent is None and self._passes(raw):
+                sent = raw
         if sent is None:
-            self._shape = self._going_on = None
+            self._shape = None
             sent = self._read(event)
         self._unsent, self._held = b"", {}
         return sent
 
-    def _sent_unread(self, data: bytes) -> bytes | None:
-        """What to send for one or more whole events, if their bytes tell; `None` where they have to be read."""
-        shape = self._shape
-        if shape is not None:
-            text = shape.text_in(data)
-            if text is not None:
-                if self._going_on is None:
-                    self._pass_unread(data)
-                    return data
-                frames, call = self._going_on
-                if frames.add(call, text):
-                    return shape.sent_for(data, text)
+    def _passes(self, data: bytes) -> bool:
+        """Whether whole events pass, since their bytes tell that they need no repair. Remembers what the end needs."""
         if self._holds_text or not _needs_nothing(data):
-            return None
-        self._pass_unread(data)
-        end = data.rfind(_PLAIN_END, 0, -len(_PLAIN_END))
-        self._shape, self._going_on = Shape.of_text(data if end < 0 else data[end + len(_PLAIN_END) :]), None
-        return data
-
-    def _pass_unread(self, data: bytes) -> None:
+            return False
         if data.find(b'"id"') >= 0:
             self._unread = data
-        self._spoke = self._spoke or _TEXT.search(data) is not None
+        self._has_text = self._has_text or _TEXT.search(data) is not None
+        end = data.rfind(_PLAIN_END, 0, -len(_PLAIN_END))
+        self._shape = Shape.of_text(data if end < 0 else data[end + len(_PLAIN_END) :])
+        return True
 
     def _read(self, event: sse.Event) -> bytes:
         data = event.data
@@ -180,17 +181,18 @@ class ChatStream:
         if self.first_error is not None:
             return self._broken_off() + event.raw
         sent = self._whole()
-        # Clients stop reading at [DONE]: the error goes before it.
+        # Clients stop reading at [DONE], so the error goes before it.
         return sent + (b"" if self.finish_reason else self._incomplete()) + event.raw
 
     def _whole(self) -> bytes:
-        """What ends the choices without a finish reason where the endpoint says that the answer is over.
+        """The events that end the choices: the endpoint says that the answer is over.
 
-        A reason for each whose answer is whole (openclaw/openclaw#98575): its calls are, or it is text alone.
+        A choice without a finish reason gets one if it is whole (openclaw/openclaw#98575): its calls are complete, or
+        it has text and no calls.
         """
         sent = b""
-        if self._spoke:
-            self._choice(0).spoke = True
+        if self._has_text:
+            self._choice(0).has_text = True
         for index in list(self._choices):
             choice = self._choice(index)
             if choice.finish_reason is not None:
@@ -227,15 +229,15 @@ class ChatStream:
                     self.finish_reason = choice["finish_reason"] or self.finish_reason
         sent = event.raw
         if changed:
-            sent = b"" if _says_nothing(chunk) else event.with_data(json_body.serialise(chunk))
-        if frame is not None and frames is not None and sent and not self._holds_text:
-            call = frames.goes_on(frame)
-            if call is not None:
-                self._shape, self._going_on = Shape.of_arguments(event.raw, sent), (frames, call)
+            sent = b"" if _is_empty(chunk) else event.with_data(json_body.serialise(chunk))
+        if frame is not None and frames is not None and not self._holds_text:
+            take = frames.adder_for_all_like(frame)
+            if take is not None:
+                self._shape = Shape.of_arguments(event.raw, sent, take)
         return before + sent
 
     def _choice(self, index: int) -> StreamChoice:
-        """The choice `index`, which the event that is being read may change."""
+        """The state of choice `index`, which the event that is being read may change. Raises `TooMany`."""
         choice = self._choices.get(index)
         if choice is None:
             if len(self._choices) >= MAX_CHOICES:
@@ -251,7 +253,7 @@ class ChatStream:
             self.changes.append(change)
 
     def _broken_off(self) -> bytes:
-        """The events for all that was held back, where an error decides on it."""
+        """The events for all that is held back: an error ends the stream."""
         return b"".join(self._events(index, self._choice(index).break_off()) for index in self._choices)
 
     def _events(self, index: int, deltas: list[JsonObject]) -> bytes:
@@ -267,7 +269,7 @@ class ChatStream:
         return self._head
 
     def _given_up(self, failure: Exception) -> bytes:
-        """Everything that was not sent yet, unchanged."""
+        """All that was not sent yet, unchanged."""
         self.failure = failure
         held = b"".join(
             self._events(index, self._held.get(index, choice.held)) for index, choice in self._choices.items()
@@ -276,7 +278,7 @@ class ChatStream:
 
 
 def _head_of(data: bytes) -> JsonObject:
-    """The head of the last chunk in a few events."""
+    """The head of the last chunk that has an id, in some whole events."""
     heads = (
         _head_in(json_body.parse_object(event.data or b"") or {}) for event in reversed(list(sse.Parser().feed(data)))
     )
@@ -288,7 +290,7 @@ def _head_in(chunk: JsonObject) -> JsonObject:
 
 
 def _only_frame(choices: object) -> JsonObject | None:
-    """The frame of a tool call, if a chunk's choices are one that goes on, and its frames are one."""
+    """The only frame of the only choice of a chunk; `None` if there are more, or a finish reason."""
     choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
     delta = choice.get("delta") if isinstance(choice, dict) and not choice.get("finish_reason") else None
     frames = delta.get("tool_calls") if isinstance(delta, dict) else None
@@ -297,7 +299,10 @@ def _only_frame(choices: object) -> JsonObject | None:
 
 
 def _needs_nothing(raw: bytes) -> bool:
-    """Whether whole events need no repair and tell nothing, by their bytes alone. Holds where no text is held back."""
+    """Whether the bytes of whole events tell that none needs repair, and none has usage or ends the answer.
+
+    It is true only for plans that hold back no text.
+    """
     return (
         raw.find(b"_call") < 0  # tool_calls, function_call
         and not chat_events.says_more_than_null(raw, b'"usage"')
@@ -305,8 +310,8 @@ def _needs_nothing(raw: bytes) -> bool:
     )
 
 
-def _says_nothing(chunk: JsonObject) -> bool:
-    """Whether all that a chunk said was taken out of it."""
+def _is_empty(chunk: JsonObject) -> bool:
+    """Whether a chunk has nothing for the client any more: no usage, no finish reason, empty deltas."""
     return not isinstance(chunk.get("usage"), dict) and all(
         isinstance(choice, dict) and choice.get("delta") == {} and not choice.get("finish_reason")
         for choice in chunk["choices"]

@@ -1,4 +1,4 @@
-"""The tools of a request, and tool calls as the deprecated `function_call` for clients that speak `functions`."""
+"""The names of a request's tools; tool calls as `function_call`, for clients that use the deprecated `functions`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .tool_frames import Note
 
 
 def offered(body: JsonObject) -> list[str]:
-    """The names of the tools that a request offers."""
+    """The names of the tools in the body of a request."""
     tools = body.get("tools")
     functions = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
     names = [function.get("name") for function in functions if isinstance(function, dict)]
@@ -18,13 +18,13 @@ def offered(body: JsonObject) -> list[str]:
 
 
 def of(holder: JsonObject) -> list[JsonObject]:
-    """The tool calls of a message or a delta."""
+    """The tool calls of a message, or the frames of a delta; entries that are no objects are left out."""
     calls = holder.get("tool_calls")
     return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
 
 
 def to_function_call(message: JsonObject, at: str, note: Note) -> None:
-    """Answer a client that speaks `functions`: the first tool call as `function_call`, which has room for one."""
+    """Replace the tool calls of a message by `function_call`, in place. It has room for one: the first."""
     calls = of(message)
     if calls:
         del message["tool_calls"]
@@ -33,7 +33,10 @@ def to_function_call(message: JsonObject, at: str, note: Note) -> None:
 
 
 def to_function_call_frames(delta: JsonObject, at: str, note: Note) -> bool:
-    """`to_function_call` for a delta whose frames have the indexes that `ToolFrames` gave; whether it was changed."""
+    """Replace the frames of a delta by `function_call`, with those of call 0; whether there were any.
+
+    `ToolFrames.repair` comes first: it gives the frames their indexes.
+    """
     calls = of(delta)
     if not calls:
         return False
@@ -46,7 +49,7 @@ def to_function_call_frames(delta: JsonObject, at: str, note: Note) -> bool:
 
 
 def _joined(frames: Sequence[JsonObject]) -> JsonObject:
-    """One call's frames (or the whole call) as one `function_call`."""
+    """The frames of one call, or a list of one whole call, as a `function_call`."""
     functions = [frame["function"] for frame in frames if isinstance(frame.get("function"), dict)]
     joined: JsonObject = dict(functions[0]) if functions else {}
     if len(functions) > 1:

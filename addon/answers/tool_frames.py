@@ -1,14 +1,15 @@
-"""Tool calls as they come, in one answer's choice: what a client still needs of each frame.
+"""Repairs the frames of tool calls in one choice, so that any client puts the calls together rightly.
 
-A client gets each call under an index of its own (0, 1, 2 …), its id, type and name in its first frame and in no other:
-clients overwrite or lengthen what they have with what is repeated (openai-python joins ids). The first frame waits for
-what it lacks: an id or a name that comes late, the rest of a name.
+The client gets each call under an index of its own (0, 1, 2 …), with id, type and name in its first frame and in no
+other: clients overwrite what is repeated, or append it (openai-python joins ids). A first frame is held back while it
+lacks an id, a name or the rest of a name that a later frame may bring.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..exchange import Change, JsonObject
@@ -17,20 +18,20 @@ from . import arguments
 from .tool_placing import Call, Placing, ToolNames
 
 type Note = Callable[[Change], None]
-"""Where a repair reports what it changed."""
+"""Takes each change that a repair makes."""
 
 MAX_HELD = 4096
-"""Characters of a name or of arguments for which a call's first frame waits."""
+"""Characters of a call's name and arguments with which its first frame is held back no longer."""
 
 _FRAMES = "each tool call has its own index and id, one name, and text as arguments"
 _NAMES = "the tool has the client's name for it again"
 
 
 class ToolFrames:
-    """The calls of one choice, frame by frame.
+    """The tool calls of one choice. Takes their frames in order.
 
-    `number` is the choice's, `origin()` names the answer: the ids of calls without one are made from them. Methods that
-    take frames raise `TooMany` past `MAX_CALLS` calls.
+    `number` is the choice's index and `origin()` a text that differs from answer to answer: a call without an id gets
+    one that is made from both. `repair` and `whole` raise `TooMany` past `MAX_CALLS` calls.
     """
 
     def __init__(self, names: ToolNames, number: int = 0, origin: Callable[[], str] = str) -> None:
@@ -41,7 +42,7 @@ class ToolFrames:
         self._incomplete: set[int] = set()
         self._blank: set[int] = set()
         self._held: Call | None = None
-        self._went_on: Call | None = None
+        self._added_to: Call | None = None
         self._origin = origin
 
     @property
@@ -51,7 +52,7 @@ class ToolFrames:
 
     @property
     def complete(self) -> bool:
-        """Whether there are calls, and all of them can be run."""
+        """Whether there are calls, and each has a name and whole arguments."""
         return bool(self._calls) and not self._incomplete
 
     @property
@@ -61,11 +62,11 @@ class ToolFrames:
 
     @property
     def held(self) -> list[JsonObject]:
-        """The first frame that is held back, if one is, as it would be sent now."""
+        """The first frame that is held back, in the form in which it would be sent now; an empty list if none is."""
         return [self._head(self._held)] if self._held else []
 
     def repair(self, delta: JsonObject, at: str, note: Note) -> bool:
-        """Make a delta's frames what a client needs; whether it was changed."""
+        """Repair the frames of a delta in place; whether it was changed. `at` is its JSON Pointer."""
         frames = delta.get("tool_calls")
         if not isinstance(frames, list) or not frames:
             return False
@@ -86,25 +87,30 @@ class ToolFrames:
             del delta["tool_calls"]
         return changed
 
-    def goes_on(self, frame: JsonObject) -> Call | None:
-        """The call that frames like `frame`, the last one repaired, go on with: `add` then does for `repair`.
+    def adder_for_all_like(self, frame: JsonObject) -> Callable[[str], bool] | None:
+        """What replaces `repair` for frames that differ from `frame`, the last one, in their arguments alone.
 
-        Frames like it differ in the text of their arguments alone.
+        It is called with the arguments of such a frame, and returns false if the frame needs `repair` after all. `None`
+        if all such frames need it.
         """
-        return self._went_on if self._went_on is self._placing.goes_on(frame) else None
+        call = self._added_to
+        return partial(self._add, call) if call is not None and call is self._placing.call_of_all_like(frame) else None
 
-    def add(self, call: Call, text: str) -> bool:
-        """Take the next piece of a call's arguments; false where it takes `repair` to tell what it is."""
-        if call.text.complete or not text or text.isspace():
+    def _add(self, call: Call, text: str) -> bool:
+        """Add the next piece of a call's arguments; false if the rules of `tool_placing` have to tell whose it is."""
+        written = call.text
+        if written.complete or not text:
             return False
-        self._take(call, text)
+        written.feed(text)
+        if written.complete and call.name:
+            self._incomplete.discard(call.index)
         return True
 
     def end(self, delta: JsonObject | None, *, cut: bool, at: str, note: Note) -> list[JsonObject]:
-        """The frames that the client still lacks at the choice's end, to be sent before `delta`, its last.
+        """End the calls, and return the frames that the client lacks, which go before the choice's last `delta`.
 
-        A call without arguments gets `{}`, in `delta` if it has a frame there. Not where the answer was `cut`: its
-        arguments would have come.
+        A call without arguments gets `{}`, in `delta` if that has a frame of the call. It gets none if the answer was
+        `cut` off: then the arguments are not empty but missing.
         """
         here = {} if delta is None else {frame["index"]: frame for frame in _dicts(delta.get("tool_calls"))}
         missing: list[JsonObject] = []
@@ -123,9 +129,9 @@ class ToolFrames:
         return missing + self._release(at, note)
 
     def whole(self, frames: list[Any], at: str, note: Note, *, cut: bool) -> list[Any]:
-        """The calls of a whole answer: each once, with its id, its type and its arguments as text.
+        """Repair the tool calls of a whole answer: each once, with an id, a type and its arguments as text.
 
-        An `index`, which OpenAI's whole answers have not, is put right where there is one.
+        OpenAI's whole answers have no `index`; if there is one, it becomes the call's place in the list.
         """
         self._placing.delta += 1
         calls: list[Any] = []
@@ -169,19 +175,19 @@ class ToolFrames:
         return new
 
     def _frames_for(self, frame: JsonObject, at: str, note: Note) -> list[JsonObject]:
-        """What to send for one frame."""
-        self._went_on = None
+        """The frames to send for `frame`: none while it is held back, two if it begins a call while another is held."""
+        self._added_to = None
         known = len(self._calls)
         call, text, piece = self._placing.place(frame)
         if call is None:
             note(Change(rule_names.TOOL_FRAMES, at, _FRAMES))
             return []
-        # In order: openai-python puts an index that it doesn't know at the end of its list.
+        # Calls begin in their order: openai-python appends a call whose index is new to the end of its list.
         released = self._release(at, note) if len(self._calls) > known else []
         self._take(call, text)
         if call.sent:
-            # A frame with a part of the name is sent with it, another one like it isn't.
-            self._went_on = None if piece else call
+            # This frame is sent with its part of the name; the same part in another frame may be a repetition.
+            self._added_to = None if piece else call
             later = _later(call, frame, text, piece)
             if _differ(later, frame):
                 note(Change(rule_names.TOOL_FRAMES, at, _FRAMES))
@@ -192,7 +198,7 @@ class ToolFrames:
         return released + (self._release(at, note) if self._is_ready(call) else [])
 
     def _is_ready(self, call: Call) -> bool:
-        """Whether a call's first frame lacks nothing that may still come."""
+        """Whether a call's first frame has all that later frames may bring, or is too large to be held back."""
         if call.head and len(call.name) + len(call.head["function"]["arguments"]) > MAX_HELD:
             return True
         whole = self._names.is_name(call.name) or not self._names.may_continue(call.name)
@@ -211,14 +217,14 @@ class ToolFrames:
         return [head]
 
     def _named_back(self, frame: JsonObject) -> JsonObject:
-        """`frame` with nothing but the client's name for its tool."""
+        """`frame` with the client's name for its tool, else unchanged."""
         function = frame.get("function")
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             return frame
         return {**frame, "function": {**function, "name": self._names.back(function["name"])}}
 
     def _head(self, call: Call) -> JsonObject:
-        """A call's first frame as the client gets it. Keys keep their places."""
+        """The first frame of a call for the client. Its keys keep the endpoint's order."""
         head = {**(call.head or {}), "index": call.index, "id": self._id(call)}
         head["type"] = head.get("type") or "function"
         head["function"] = {**head["function"]}
@@ -227,7 +233,7 @@ class ToolFrames:
         return head
 
     def _id(self, call: Call) -> str:
-        """The call's id, or the one that is made for it."""
+        """The id of the call, made here if the endpoint sent none."""
         if call.id:
             return call.id
         made = hashlib.sha256(f"{self._origin()}/{self._number}/{call.index}".encode("utf-8", "replace"))
@@ -246,7 +252,7 @@ class ToolFrames:
 
 
 def _joined(call: Call, frame: JsonObject, text: str) -> JsonObject:
-    """A call's first frame, with what a further frame adds to it while it is held."""
+    """The first frame of a call, with what a later `frame` adds to it while it is held back."""
     function = frame.get("function")
     new, function = dict(frame), dict(function) if isinstance(function, dict) else {}
     if call.head is not None:
@@ -258,7 +264,7 @@ def _joined(call: Call, frame: JsonObject, text: str) -> JsonObject:
 
 
 def _later(call: Call, frame: JsonObject, text: str, piece: str) -> list[JsonObject]:
-    """A frame after a call's first; none where only repetitions were in it."""
+    """The frame to send for a frame after the first, in a list; none if it only repeats what the client has."""
     new = {key: value for key, value in frame.items() if key not in ("id", "type")}
     new["index"] = call.index
     function = frame.get("function")
@@ -269,12 +275,12 @@ def _later(call: Call, frame: JsonObject, text: str, piece: str) -> list[JsonObj
         if "arguments" in kept:
             kept["arguments"] = text
         new["function"] = kept
-    says_nothing = new.keys() <= {"index", "function"} and new.get("function") in (None, {}, {"arguments": ""})
-    return [] if says_nothing and _differ([new], frame) else [new]
+    repeats = new.keys() <= {"index", "function"} and new.get("function") in (None, {}, {"arguments": ""})
+    return [] if repeats and _differ([new], frame) else [new]
 
 
 def _differ(new: list[JsonObject], frame: JsonObject) -> bool:
-    """Whether a frame became something else. `0.0` and `False` equal 0, but are no index."""
+    """Whether anything but `frame` is sent for it. An index must be an int, too: `0.0` and `False` equal 0."""
     return new != [frame] or type(frame.get("index")) is not int
 
 

@@ -1,13 +1,14 @@
-"""Which call of an answer's choice a frame of a tool call belongs to.
+"""Decides which tool call of a choice a frame belongs to.
 
 Providers number frames wrongly, change a call's index, leave out ids, repeat ids and names in every frame, or send a
 name in pieces (apache/maka#1976, agno-agi/agno#8880, dirac-run/dirac#215, NVIDIA-NeMo/Switchyard#785). So:
 
-1. A frame with an id that is known belongs to that call; one with a new id and a name starts a call.
-2. A name without an id starts a call, unless it repeats or completes the name of a call without arguments so far.
-3. A frame without id and name goes on with the call that its index points to, if there is one, else with the one that
-   is being streamed. A call whose arguments are whole gets no more of them while another one waits for its own.
-4. A frame that brings a whole call once more is dropped. Other arguments under the id of a whole call are another call.
+1. A frame with a known id belongs to the call with that id. A frame with a new id and a name starts a call.
+2. A frame with a name and no id starts a call, unless the name repeats or completes that of a call without arguments.
+3. A frame without id and name belongs to the call with its index, or to the call of the last frame if no call has the
+   index. If it brings arguments and its call has whole ones already, but the call of the last frame hasn't, it belongs
+   to that one.
+4. A frame that repeats a whole call is dropped. A frame with the id of a whole call and other arguments starts a call.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ MAX_CALLS = 1024
 """Calls of one choice. Real answers have fewer than a hundred."""
 
 MAX_MARKS = 4 * MAX_CALLS
-"""Ids and indexes that are kept in mind: some providers make a new id for each frame."""
+"""Ids, and indexes, that are remembered for a choice: some providers make a new id for each frame."""
 
 
 class TooMany(Exception):
-    """More choices or tool calls than are kept track of."""
+    """An answer has more choices or tool calls than are kept track of."""
 
 
 class ToolNames:
-    """The names of the tools that a request offered, as they were sent."""
+    """The names of a request's tools: those that the endpoint got, and the client's for them."""
 
     def __init__(self, plan: AnswerPlan) -> None:
         self._back = plan.tool_names
         self._sent = sorted({*plan.tools, *plan.tool_names})
 
     def back(self, name: str) -> str:
-        """The client's own name for the tool `name`."""
+        """The client's name for the tool that the endpoint calls `name`."""
         return self._back.get(name, name)
 
     def may_continue(self, name: str) -> bool:
-        """Whether a tool's name is `name` and more."""
+        """Whether the name of a tool begins with `name` and is longer."""
         place = bisect_right(self._sent, name)
         return place < len(self._sent) and self._sent[place].startswith(name)
 
@@ -53,37 +54,37 @@ class ToolNames:
 
     @property
     def known(self) -> bool:
-        """Whether it is known which tools there are."""
+        """Whether the names of the request's tools are known."""
         return bool(self._sent)
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One call. `index` is the client's, `id` is empty until one is known or made, `name` is the endpoint's."""
+    """A tool call. `index` is the client's, `id` is empty until there is one, `name` is the endpoint's so far."""
 
     index: int
     delta: int
-    """The number of the delta with its latest frame."""
+    """The number of the last delta with a frame of the call."""
     id: str = ""
     given: bool = False
-    """The endpoint gave the id."""
+    """Whether the endpoint sent the id."""
     name: str = ""
     first: JsonObject | None = None
-    """Its first frame, unchanged, until the client has it."""
+    """The first frame as the endpoint sent it, while it is held back."""
     head: JsonObject | None = None
-    """The same with what later frames added to it."""
+    """The first frame with what later frames added, while it is held back."""
     sent: bool = False
-    """Its first frame is with the client."""
+    """Whether the first frame was sent to the client."""
     text: ArgumentsText = field(default_factory=ArgumentsText)
 
     @property
     def is_complete(self) -> bool:
-        """Whether a client can run it."""
+        """Whether it has a name and whole arguments, so that a client can run it."""
         return bool(self.name) and self.text.complete
 
 
 class Placing:
-    """The calls of one choice. Frames come in order."""
+    """The calls of one choice, found by id and by index. Takes frames in order."""
 
     def __init__(self, names: ToolNames) -> None:
         self._names = names
@@ -95,9 +96,9 @@ class Placing:
         self._last: Call | None = None
 
     def place(self, frame: JsonObject) -> tuple[Call | None, str, str]:
-        """The call of a frame (`None`: it only repeats a whole one), its arguments, and what it adds to the name.
+        """The call that a frame belongs to, the frame's arguments as text, and the part of the name that it adds.
 
-        Raises `TooMany` past `MAX_CALLS` calls.
+        The call is `None` if the frame only repeats a whole call. Raises `TooMany` past `MAX_CALLS` calls.
         """
         function = frame.get("function")
         function = function if isinstance(function, dict) else {}
@@ -105,10 +106,10 @@ class Placing:
         name = said if isinstance(said, str) else ""
         identity, key = _identity(frame.get("id")), _key(frame.get("index"))
         text = arguments.text_of(function.get("arguments"))
-        call = self._goes_on_with(identity, key, name, text)
+        call = self._call_of(identity, key, name, text)
         if call is None:
             call = self._begun(identity)
-        elif call.text.complete and text.strip() and call.text.says(text):
+        elif call.text.complete and call.text.equals(text):
             return None, "", ""
         elif identity and not call.id and identity not in self._by_id:
             call.id, call.given = identity, True
@@ -122,31 +123,31 @@ class Placing:
         self._last = call
         return call, text, piece
 
-    def goes_on(self, frame: JsonObject) -> Call | None:
-        """The call that a frame like `frame` goes on with, which was placed last, if all that it brings is more text.
+    def call_of_all_like(self, frame: JsonObject) -> Call | None:
+        """The call of the last frame, `frame`, if all frames that differ from it in their arguments alone belong to it.
 
-        `None` where that may depend on the text, or on what a further frame like it changes here.
+        `None` if their arguments, or what such a frame changes here, may decide that.
         """
         call, function = self._last, frame.get("function")
         if call is None or not call.text.begun or not isinstance(function, dict):
             return None
         if not isinstance(function.get("arguments"), str):
             return None
-        identity, key, name = _identity(frame.get("id")), _key(frame.get("index")), function.get("name")
+        identity, key = _identity(frame.get("id")), _key(frame.get("index"))
         known = self._by_id.get(identity) is call if identity else key is None or self._by_index.get(key) is call
-        return call if known and (not isinstance(name, str) or name in ("", call.name)) else None
+        return call if known else None
 
     def _begun(self, identity: str) -> Call:
         if len(self.calls) >= MAX_CALLS:
             raise TooMany
-        # An id that another call has already would make one of the two.
+        # With the id of another call, the client would take both for one.
         fresh = identity not in self._by_id
         call = Call(len(self.calls), self.delta, id=identity if fresh else "", given=bool(identity) and fresh)
         self.calls.append(call)
         return call
 
-    def _goes_on_with(self, identity: str, key: int | str | None, name: str, text: str) -> Call | None:
-        """The call that a frame goes on with; `None` where it starts one. The rules of this module's head."""
+    def _call_of(self, identity: str, key: int | str | None, name: str, text: str) -> Call | None:
+        """The call that a frame belongs to, `None` if it starts one: rules 1 to 4 of this module."""
         pointed = None if key is None else self._by_index.get(key)
         unseen = key is not None and pointed is None
         target = pointed or self._last
@@ -167,13 +168,13 @@ class Placing:
         if name != known.name and not self._continues(known, name):
             return None
         if not text.strip():
-            # A first frame on an index of its own, though its id is taken.
-            heads_another = unseen and bool(known.name) and (known.text.complete or not known.text.begun)
-            return None if heads_another else known
-        return None if known.text.complete and not known.text.says(text) else known
+            # The id is another call's, but a new index tells that this is a first frame.
+            starts_another = unseen and bool(known.name) and (known.text.complete or not known.text.begun)
+            return None if starts_another else known
+        return None if known.text.complete and not known.text.equals(text) else known
 
     def _takes_new_id(self, target: Call, name: str, text: str) -> bool:
-        """Whether an id that wasn't seen yet is one that comes late, or one that changes from frame to frame."""
+        """Whether a frame with an unknown id belongs to `target`: the id comes late, or changes from frame to frame."""
         if target.text.complete or target.delta == self.delta:
             return False
         if not target.given:
@@ -181,7 +182,7 @@ class Placing:
         return not name and bool(text.strip())
 
     def _takes_name(self, target: Call, name: str, *, unseen: bool) -> bool:
-        """Whether a name without an id is, or completes, that of a call that began already."""
+        """Whether a frame with a name and no id belongs to `target`: it repeats or completes the name."""
         if not target.name:
             return True
         if target.delta == self.delta:
@@ -215,7 +216,7 @@ def _identity(value: object) -> str:
 
 
 def _key(value: object) -> int | str | None:
-    """An index as it is compared: `0`, `0.0` and `"0"` are the same one."""
+    """An index in the form in which indexes are compared: 0 for `0`, `0.0` and `"0"`; `None` if it is no index."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float):

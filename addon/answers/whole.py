@@ -44,12 +44,10 @@ def repair_answer(answer: JsonObject, plan: AnswerPlan) -> list[Change]:
     """
     changes: list[Change] = []
     choices = answer.get("choices")
-    names = ToolNames(plan)
     for place, choice in enumerate(choices if isinstance(choices, list) else ()):
         if isinstance(choice, dict):
             at, note = f"/choices/{place}", changes.append
-            frames = ToolFrames(names, place, lambda: origin(answer))
-            calls = _repair_message(choice, plan, frames, at, note)
+            calls = _repair_message(answer, choice, plan, place, note)
             rename_finish_reason(choice, plan, at, note, calls=calls)
     return changes
 
@@ -91,18 +89,21 @@ def rename_finish_reason(choice: JsonObject, plan: AnswerPlan, at: str, note: No
 _FUNCTION_CALL = "the client speaks `functions`: the finish reason is `function_call`"
 
 
-def _repair_message(choice: JsonObject, plan: AnswerPlan, frames: ToolFrames, at: str, note: Note) -> bool:
-    """Whether there are tool calls, all complete."""
+def _repair_message(answer: JsonObject, choice: JsonObject, plan: AnswerPlan, place: int, note: Note) -> bool:
+    """Whether there are tool calls, all complete. `place`: of the `choice` in the `answer`."""
     message, reason = choice.get("message"), choice.get("finish_reason")
-    if isinstance(message, dict):
-        if isinstance(message.get("content"), str):
-            _repair_text(message, reason, plan, f"{at}/message/content", note)
-        if isinstance(message.get("tool_calls"), list):
-            calls = frames.whole(message["tool_calls"], f"{at}/message", note, cut=is_cut(reason))
-            message["tool_calls"] = calls
-        if plan.function_call:
-            tool_calls.to_function_call(message, f"{at}/message", note)
-    return frames.complete
+    if not isinstance(message, dict):
+        return False
+    at, complete = f"/choices/{place}/message", False
+    if isinstance(message.get("content"), str):
+        _repair_text(message, reason, plan, f"{at}/content", note)
+    if isinstance(message.get("tool_calls"), list):
+        frames = ToolFrames(ToolNames(plan), place, lambda: origin(answer))
+        message["tool_calls"] = frames.whole(message["tool_calls"], at, note, cut=is_cut(reason))
+        complete = frames.complete
+    if plan.function_call:
+        tool_calls.to_function_call(message, at, note)
+    return complete
 
 
 def _repair_text(message: JsonObject, reason: object, plan: AnswerPlan, at: str, note: Note) -> None:

@@ -1,4 +1,4 @@
-"""Where the proxy listens unless it is told otherwise, and the options of the command line that tell it."""
+"""The proxy's default addresses, and the command-line options that change them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from ..config import operating_system
 
 HOST = "127.0.0.1"
-"""The proxy sees prompts and keys in clear: it is for this machine only, unless asked for more."""
+"""Loopback by default: the proxy sees prompts and keys in clear."""
 PORT = 8080
 REVERSE_PORT = 4000
 ENDPOINT = "https://api.hunyuan.cloud.tencent.com"
@@ -18,27 +18,27 @@ CONFDIR = "~/.mitmproxy"
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
-    """Let `parser` take `--port`."""
+    """Add `--port` to `parser`."""
     parser.add_argument(
         "--port",
         type=_port,
         default=os.environ.get("HUNYUAN_FIX_PORT", str(PORT)),
-        help=f"for HTTPS_PROXY (default {PORT}, or HUNYUAN_FIX_PORT)",
+        help=f"port of the proxy, for HTTPS_PROXY (default {PORT}, or HUNYUAN_FIX_PORT)",
     )
 
 
 def add_reverse_port(parser: argparse.ArgumentParser) -> None:
-    """Let `parser` take `--reverse-port`."""
+    """Add `--reverse-port` to `parser`."""
     parser.add_argument(
         "--reverse-port",
         type=_port,
         default=os.environ.get("HUNYUAN_FIX_REVERSE_PORT", str(REVERSE_PORT)),
-        help=f"for base URLs (default {REVERSE_PORT}, or HUNYUAN_FIX_REVERSE_PORT)",
+        help=f"port of the reverse proxy, for base URLs (default {REVERSE_PORT}, or HUNYUAN_FIX_REVERSE_PORT)",
     )
 
 
 def add_confdir(parser: argparse.ArgumentParser) -> None:
-    """Let `parser` take `--confdir`."""
+    """Add `--confdir` to `parser`."""
     parser.add_argument("--confdir", type=Path, default=Path(CONFDIR), help=f"mitmproxy's folder (default {CONFDIR})")
 
 
@@ -49,9 +49,9 @@ def _port(text: str) -> int:
 
 
 def port_is_free(port: int, host: str = HOST) -> bool:
-    """Whether something could listen on `port` now, by the same rules as asyncio's servers.
+    """Whether a server of asyncio's could listen on `port` of `host` now.
 
-    Raises `socket.gaierror` for a host that is no address.
+    Raises `socket.gaierror` if `host` is not an address.
     """
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     with socket.socket(family) as probe:

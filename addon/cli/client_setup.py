@@ -27,8 +27,8 @@ def write_bundle(confdir: Path, extra_roots: Path | None = None, *, key_size: in
     Raises `OSError`, and `ValueError` for a CA that can't be read.
 
     `SSL_CERT_FILE` replaces a client's roots instead of adding to them, and other hosts keep their own
-    certificates (the addon tunnels them): a client needs both. `extra_roots` are the ones that mitmproxy was
-    told to trust upstream (a company's own), where they replace the public ones.
+    certificates, because the addon tunnels them: so the bundle has the public roots too. `extra_roots`: a file of
+    further roots, those that mitmproxy was told to trust upstream (a company's own).
     """
     authority.ensure(confdir, key_size)
     parts = [authority.ca_file(confdir), Path(certifi.where())]
@@ -42,9 +42,9 @@ def write_bundle(confdir: Path, extra_roots: Path | None = None, *, key_size: in
 
 
 def ensure_files(confdir: Path) -> None:
-    """Make the CA, and the bundle where it is missing or holds another CA.
+    """Make the CA, and the bundle if it is missing or holds another CA.
 
-    A bundle that fits is kept: `run` may have put a company's own roots into it. Raises `OSError`, and `ValueError`
+    A bundle with this CA is kept: `run` may have put a company's own roots into it. Raises `OSError`, and `ValueError`
     for a CA that can't be read.
     """
     ca, bundle = authority.ca_file(confdir), authority.bundle_file(confdir)

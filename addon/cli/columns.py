@@ -13,9 +13,9 @@ BOLD, DIM, RED, GREEN, YELLOW, CYAN = 1, 2, 31, 32, 33, 36
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _RESET = "\x1b[0m"
-# Blanks and a mark: a continuation line begins below the first word after them.
+# Blanks and a mark at the beginning of a line. A continuation line begins below the first word after them.
 _HEAD = re.compile(r"\s*(?:[✓✗] )?")
-# A Latin word with its blanks, or one wide character: where a line may be broken.
+# What a line may be broken after: a Latin word with its blanks, or one wide character.
 _UNIT = re.compile(r"[^\s\u2e80-\u9fff\uff00-\uffef]+\s*|\s+|.")
 
 
@@ -97,7 +97,7 @@ def beside(left: Sequence[str], right: Sequence[str], columns: int) -> Iterator[
 
 
 def half(columns: int) -> int:
-    """What `beside` gives to each of its texts, out of `columns` in all."""
+    """The width of each text of `beside`, out of `columns` in all."""
     return (columns - 3) // 2
 
 

@@ -19,8 +19,8 @@ Prints the variables that send LLM clients started from this shell through the p
   {eval:74}bash, zsh
   {fish:74}fish
   {powershell:74}PowerShell
-The proxy's CA and the bundle that SSL_CERT_FILE names are made if they are missing. Clients that run already
-keep the environment they were started with: start them anew."""
+The proxy's CA and the bundle that SSL_CERT_FILE names are made if they are missing. Running clients
+keep the environment they were started with: restart them."""
 
 _STRONGER: Mapping[str, str] = MappingProxyType(
     {
@@ -30,7 +30,7 @@ _STRONGER: Mapping[str, str] = MappingProxyType(
         "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE",
     }
 )
-"""Variables that some programs read before ours -> ours. If such a variable is set, it must get our value."""
+"""Variables that some programs prefer to ours -> ours. If such a variable is set, it must get our value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`hunyuan-fix COMMAND`: the console script, and what the doors in `scripts/` hand over to.
+"""`hunyuan-fix COMMAND`: the console script, which the files in `scripts/` run too.
 
     hunyuan-fix run --set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1
 
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ..config.did_you_mean import did_you_mean
 
 IN_CLONE = "--scripts"
-"""First argument of the doors in `scripts/`: commands are called `scripts/NAME` in every text."""
+"""First argument that the files in `scripts/` give: every text then calls the commands `scripts/NAME`."""
 
 
 class Command(NamedTuple):
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _refuse(name: str) -> str:
     near = did_you_mean(name, COMMANDS)
-    hint = f"is {near} meant?" if near else f"commands are {', '.join(COMMANDS)}"
+    hint = f"did you mean {near}?" if near else f"commands are {', '.join(COMMANDS)}"
     raise argparse.ArgumentTypeError(f"there is no command {name!r}; {hint}")
 
 

@@ -1,4 +1,4 @@
-"""Everything that the commands take from mitmproxy: its programs, its certificates, its flow files.
+"""Everything that the commands use of mitmproxy: its programs, its certificates, its flow files.
 
 No other file of this folder imports it. mitmproxy's programs are imported when one is started: that takes a second, and
 `env` runs whenever a shell starts.
@@ -43,7 +43,7 @@ def run_tool(tool: str, arguments: Sequence[str], check: Callable[[argparse.Argu
         check(parser)
         return parser
 
-    # mitmproxy looks its parser up there, as it starts.
+    # mitmproxy looks its parser up in this module when it starts.
     setattr(cmdline, tool, checked)
     getattr(tools, tool)(arguments)
 
@@ -51,7 +51,7 @@ def run_tool(tool: str, arguments: Sequence[str], check: Callable[[argparse.Argu
 def command(tool: str) -> list[str]:
     """The beginning of a command that runs `mitmdump` or `mitmweb` as a process.
 
-    Not the program's file: where that is differs between systems and ways to install.
+    The program's file isn't used: its place differs between systems and ways to install.
     """
     return [sys.executable, "-P", "-c", f"from mitmproxy.tools.main import {tool}; {tool}()"]
 
@@ -69,7 +69,7 @@ def certificate_for(confdir: Path, address: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SavedRequest:
-    """The request of a saved HTTP flow; `body` is as it was sent, in its `content_encoding`."""
+    """The request of a saved HTTP flow. `body` is in its `content_encoding`."""
 
     method: str
     host: str
@@ -83,7 +83,7 @@ class SavedRequest:
 def saved_requests(data: bytes) -> Iterator[SavedRequest | None]:
     """The request of each flow in a flow file's bytes; `None` for a flow that isn't HTTP.
 
-    Raises `DamagedFlow` at the first that is no flow.
+    Raises `DamagedFlow` at the first item that is not a flow.
     """
     from mitmproxy.exceptions import FlowReadException  # noqa: PLC0415
     from mitmproxy.http import HTTPFlow  # noqa: PLC0415
@@ -94,7 +94,7 @@ def saved_requests(data: bytes) -> Iterator[SavedRequest | None]:
         try:
             flow = next(flows, None)
         except (FlowReadException, LookupError, AssertionError, AttributeError, TypeError, ValueError):
-            # Not only mitmproxy's own exception: it builds a flow from what it read without looking at it.
+            # Other exceptions too: mitmproxy builds a flow from what it has read without checking it.
             raise DamagedFlow from None  # its text quotes the data
         if flow is None:
             return

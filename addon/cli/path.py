@@ -14,7 +14,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
     """Print it and nothing else."""
     parser = argparse.ArgumentParser(
         f"{prefix}path",
-        description=f"Prints where the addon's file is. mitmproxy's programs take it: mitmdump -s \"$({prefix}path)\"",
+        description=f"Prints the path of the addon's file, for mitmproxy's programs: mitmdump -s \"$({prefix}path)\"",
     )
     parser.parse_args(arguments)
     print(ADDON)

@@ -26,14 +26,14 @@ _OWN = ("--web", "--host", "--port", "--reverse-port", "--help")
 """Options of `run` itself."""
 
 _USAGE = f"""\
-Runs the addon in mitmdump, as a proxy and as a reverse proxy at once, and prints what to set in a client.
+Runs mitmdump with the addon, as a proxy and as a reverse proxy at once, and prints what to set in a client.
 
-Everything that is not listed below goes on to mitmdump (or mitmweb), for example:
+Arguments that are not listed below are given to mitmdump (or mitmweb), for example:
   {{prefix}}run --set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1
   {{prefix}}run --set hunyuan_language=en -v
   {{prefix}}run --web --set web_port=8082
 
-Both listen on {HOST} only, unless --host says otherwise: then clients need tokens ({{prefix}}token).
+Both listen on {HOST} only, unless --host is given: then clients need tokens ({{prefix}}token).
 docs/options.md lists every hunyuan_ option."""
 
 
@@ -50,7 +50,7 @@ class Launch:
     """What stands before a command's name in texts."""
 
     def option(self, name: str) -> str | None:
-        """The value that `--set NAME=VALUE` gives among the arguments. The last counts, as in mitmproxy."""
+        """The value of the last `--set NAME=VALUE` among the arguments, as mitmproxy reads them; `None` without one."""
         value = None
         words = [f"--set={word}" if before == "--set" else word for before, word in pairwise(["", *self.arguments])]
         for word in words:
@@ -60,7 +60,7 @@ class Launch:
         return value
 
     def command(self) -> list[str]:
-        """The arguments for mitmdump or mitmweb. Ours come first, so that the user's own override them."""
+        """The arguments for mitmdump or mitmweb. The user's own come last, so that they override ours."""
         modes = [f"regular@{self.host}:{self.port}", f"reverse:{ENDPOINT}@{self.host}:{self.reverse_port}"]
         ours = ["-s", str(ADDON)]
         for mode in modes:
@@ -69,7 +69,7 @@ class Launch:
 
 
 def parse(arguments: Sequence[str], prefix: str) -> Launch:
-    """Read the command line. Exits with a usage error for a port that is none."""
+    """Read the command line. Exits with a usage error, also for two equal ports."""
     parser = argparse.ArgumentParser(
         f"{prefix}run",
         usage=f"{prefix}run [--web] [--host ADDRESS] [--port PORT] [--reverse-port PORT] [MITMDUMP ARGUMENTS]",
@@ -77,8 +77,8 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--web", action="store_true", help="start mitmweb, with its page in a browser")
-    parser.add_argument("--host", default=HOST, help=f"address to listen on (default {HOST}; 0.0.0.0: all there are)")
+    parser.add_argument("--web", action="store_true", help="start mitmweb, which opens its page in a browser")
+    parser.add_argument("--host", default=HOST, help=f"address to listen on (default {HOST}; 0.0.0.0: all addresses)")
     add_port(parser)
     add_reverse_port(parser)
     known, rest = parser.parse_known_args(arguments)
@@ -88,9 +88,9 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
 
 
 def instructions(launch: Launch, confdir: Path) -> str:
-    """What to set in a client, to be copied into a shell."""
+    """The lines that tell a user what to set in a client."""
     upstream = launch.option("hunyuan_upstream")
-    # Other shells but PowerShell understand these lines of sh, or their users know what to write in place of them.
+    # Lines for sh, which users of other shells on POSIX systems can translate; PowerShell on Windows.
     shell = SHELLS[detected(os.environ) or "sh"] if operating_system.is_windows() else SHELLS["sh"]
     variables = client_variables(launch.port, confdir)
     lines = [
@@ -98,10 +98,10 @@ def instructions(launch: Launch, confdir: Path) -> str:
         f"Keep the client's base URL {ENDPOINT}/v1 and start it from a shell with these (restart it if it runs):",
         *(f"  {shell.export(name, value)}" for name, value in variables.items()),
         "",
-        "Or, for a client that knows no proxy, no certificate and no variable, only its base URL:",
+        "Or, for a client that has a setting for its base URL only, set that to:",
         f"  http://{HOST}:{launch.reverse_port}/v1",
         "",
-        f"The proxy's own CA is {authority.ca_file(confdir)} (VS Code and others: add it to the system's store).",
+        f"The proxy's CA is {authority.ca_file(confdir)} (VS Code and others: add it to the system's store).",
         *([f"Calls go on to {upstream} (hunyuan_upstream)."] if upstream else []),
         *([] if launch.host == HOST else _for_others(launch)),
         "",
@@ -118,9 +118,9 @@ def _for_others(launch: Launch) -> list[str]:
 
 
 def refused(words: Sequence[str], known: Iterable[str]) -> list[str]:
-    """One line for each word that looks like an option and isn't in `known`.
+    """A line for each of `words` that looks like an option and isn't in `known`.
 
-    Abbreviations are refused: mitmproxy would read `--upstream` as `--upstream-auth`, and users mean hunyuan_upstream.
+    Abbreviations are refused: mitmproxy would read `--upstream` as `--upstream-auth`; users mean hunyuan_upstream.
     """
     ours = {option.name for option in OPTIONS}
     options = sorted({option for option in known if option.startswith("--")})
@@ -136,7 +136,7 @@ def refused(words: Sequence[str], known: Iterable[str]) -> list[str]:
         proposals = " or ".join(
             [*(f"--set {setting}=…" for setting in settings), *longer[:3], *([near] if near else [])]
         )
-        lines.append(f"{name}: there is no such option" + (f"; is {proposals} meant?" if proposals else ""))
+        lines.append(f"{name}: there is no such option" + (f"; did you mean {proposals}?" if proposals else ""))
     return lines
 
 
@@ -147,21 +147,23 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         try:
             free = port_is_free(port, launch.host)
         except socket.gaierror:
-            sys.exit(f"{launch.host} is no address to listen on.")
+            sys.exit(f"{launch.host} is not an address to listen on.")
         if not free:
-            sys.exit(f"Port {port} on {launch.host} is taken. Stop what listens there, or give another: {flag} PORT")
+            sys.exit(
+                f"Port {port} on {launch.host} is taken. Stop what listens there, or use another port: {flag} PORT"
+            )
     confdir = Path(launch.option("confdir") or CONFDIR).expanduser().absolute()
     roots = launch.option("ssl_verify_upstream_trusted_ca")
     key_size = launch.option("key_size") or ""
 
     def prepare(parser: argparse.ArgumentParser) -> None:
-        # 1. One line for each option that there isn't. mitmproxy itself would take abbreviations.
+        # 1. One line for each option that doesn't exist. mitmproxy itself would accept abbreviations.
         parser.prog, parser.allow_abbrev = f"{prefix}run", False
         _, unknown = parser.parse_known_args(launch.command())
         if problems := refused(unknown, [*_OWN, *parser._option_string_actions]):
             print("\n".join(f"{prefix}run: {problem}" for problem in problems), file=sys.stderr)
             sys.exit(2)
-        # 2. The command line is good: the CA and its bundle.
+        # 2. The command line is valid: make the CA and its bundle.
         try:
             write_bundle(
                 confdir,
@@ -170,7 +172,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
             )
         except (OSError, ValueError) as error:
             sys.exit(f"{prefix}run: the proxy's CA can't be made or read in {confdir}: {error}")
-        # 3. What to set in a client.
+        # 3. Tell the user what to set in a client.
         print(instructions(launch, confdir), flush=True)
 
     mitmproxy_api.run_tool("mitmweb" if launch.web else "mitmdump", launch.command(), prepare)

@@ -36,11 +36,11 @@ class Shell:
         return self._export.format(name=name, value=self.quoted(value))
 
     def unset(self, name: str) -> str:
-        """The line that removes the variable; no error where it isn't set."""
+        """The line that removes the variable. It is no error if that isn't set."""
         return self._unset.format(name=name)
 
     def activation(self, command: str) -> str:
-        """The line that takes over what `command` prints."""
+        """The line that runs the lines which `command` prints."""
         return self._activation.format(command=command)
 
 

@@ -16,9 +16,9 @@ from ..config import operating_system
 from ..config.values import data_folder
 
 _USAGE = """\
-Adds and removes the tokens of clients that may use the key that the proxy lends (HUNYUAN_API_KEY).
-A client sends its token in place of an API key. The file holds only hashes: a token is shown once, here.
-A proxy that runs takes a changed file over by itself.
+Adds and removes tokens of clients that may use the key that the proxy lends (HUNYUAN_API_KEY). A client sends
+its token in place of an API key. The file has only hashes, so a token is shown once, when it is made. A running
+proxy reads a changed file by itself.
 
   {prefix}token add alice --requests-per-minute 60
   {prefix}token list
@@ -36,7 +36,7 @@ class AlreadyThere(Refused):
 
 
 def command_line(prefix: str) -> argparse.ArgumentParser:
-    """What the command takes."""
+    """The command's argument parser."""
     parser = argparse.ArgumentParser(
         f"{prefix}token",
         description=_USAGE.format(prefix=prefix),
@@ -68,13 +68,13 @@ def command_line(prefix: str) -> argparse.ArgumentParser:
 
 def _name(text: str) -> str:
     if not is_name(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: accepted are up to 64 letters, digits, _ and -")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name: accepted are up to 64 letters, digits, _ and -")
     return text
 
 
 def _limit(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
     return int(text)
 
 
@@ -89,7 +89,7 @@ def add(path: Path, name: str, requests_per_minute: int | None, tokens_per_minut
     limits = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
     lines += [f"{field} = {limit}" for field, limit in limits.items() if limit is not None]
     before = f"{text.rstrip()}\n\n" if text.strip() else ""
-    _write(path, before + "\n".join(lines) + "\n", expected=(*clients, client))
+    write(path, before + "\n".join(lines) + "\n", expected=(*clients, client))
     return token
 
 
@@ -98,7 +98,7 @@ def remove(path: Path, name: str) -> None:
     text, clients = _read(path)
     if name not in _names(clients):
         raise Refused(f"{name} has no token in {path}")
-    _write(path, _without(text, name), expected=tuple(client for client in clients if client.name != name))
+    write(path, _without(text, name), expected=tuple(client for client in clients if client.name != name))
 
 
 def _without(text: str, name: str) -> str:
@@ -106,7 +106,7 @@ def _without(text: str, name: str) -> str:
     lines = text.splitlines(keepends=True)
     head = next((at for at, line in enumerate(lines) if line.split("#")[0].strip() == f"[clients.{name}]"), None)
     if head is None:
-        raise Refused(f"The table of {name} is not written as [clients.{name}]: take it out by hand")
+        raise Refused(f"The table of {name} is not written as [clients.{name}]: remove it by hand")
     next_head = next((at for at in range(head + 1, len(lines)) if lines[at].lstrip().startswith("[")), len(lines))
     end = next_head
     while end > head + 1 and not lines[end - 1].split("#")[0].strip():
@@ -127,7 +127,7 @@ def listed(path: Path) -> list[str]:
 def _shown(client: Client) -> str:
     limits = {"requests": client.requests_per_minute, "tokens": client.tokens_per_minute}
     shown = [f"{limit or 'any number of'} {what} a minute" for what, limit in limits.items() if limit is not None]
-    return ", ".join([*(["disabled"] if client.disabled else []), *shown]) or "limits of the options"
+    return ", ".join([*(["disabled"] if client.disabled else []), *shown]) or "limits as the options say"
 
 
 def _names(clients: Sequence[Client]) -> set[str]:
@@ -144,14 +144,17 @@ def _read(path: Path) -> tuple[str, tuple[Client, ...]]:
         raise Refused(str(error)) from None
 
 
-def _write(path: Path, text: str, *, expected: tuple[Client, ...]) -> None:
-    """Replace the file in one step, so that the proxy never reads a part of it; its owner stays the same."""
+def write(path: Path, text: str, *, expected: tuple[Client, ...]) -> None:
+    """Replace the file by `text` in one step, so that the proxy never reads a part of it. Its owner stays the same.
+
+    `expected`: the clients that `text` must have. Raises `Refused`, also if it has others.
+    """
     try:
         right = parse(text) == expected
     except ValueError:
         right = False
     if not right:
-        raise Refused(f"{path} is written in a way that can't be changed here: change it by hand")
+        raise Refused(f"this command can't change {path} the way it is written: change it by hand")
     real = path.resolve()
     try:
         real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -179,17 +182,17 @@ def main(arguments: Sequence[str], prefix: str) -> int:
                 token = add(given.file, given.name, given.requests_per_minute, given.tokens_per_minute)
                 print(token)
                 print(
-                    f"This is the token of {given.name}, shown only now: it goes where the client keeps its API key.\n"
-                    f"The proxy must be started with --set hunyuan_client_tokens_file={given.file}",
+                    f"This is the token of {given.name}. It is shown only now; set it as the client's API key.\n"
+                    f"Start the proxy with --set hunyuan_client_tokens_file={given.file}",
                     file=sys.stderr,
                 )
             case "remove":
                 remove(given.file, given.name)
-                print(f"{given.name} has no token any more", file=sys.stderr)
+                print(f"{given.name} no longer has a token", file=sys.stderr)
             case _:
                 print("\n".join(listed(given.file)))
     except AlreadyThere as refused:
-        sys.exit(f"{prefix}token: {refused}. To give another: {prefix}token remove {given.name}, then add it anew.")
+        sys.exit(f"{prefix}token: {refused}. For a new one: {prefix}token remove {given.name}, then add it again.")
     except Refused as refused:
         sys.exit(f"{prefix}token: {refused}")
     return 0

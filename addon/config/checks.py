@@ -1,4 +1,4 @@
-"""Checks of the options that were given: their names and values, and mitmproxy's own that the addon can't work with."""
+"""Checks of the given options: names and values of the addon's, and those of mitmproxy's that it can't work with."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, MutableMapping
 from .did_you_mean import suggestion
 from .option import PREFIX, Option, OptionError
 
+type TextsGiven = Callable[[object], list[str] | None]
+"""The texts that `--set` gave, of a value in mitmproxy's `options.deferred`; `None` if it is from config.yaml."""
 
-def settle_given(deferred: MutableMapping[str, object], options: Iterable[Option]) -> list[str]:
+
+def settle_given(deferred: MutableMapping[str, object], options: Iterable[Option], texts_of: TextsGiven) -> list[str]:
     """Check the `hunyuan_…` values in mitmproxy's `options.deferred`, and replace them by plain ones.
 
     Called before the options are declared. Without it a switch that is neither true nor false, an option without
@@ -23,17 +26,15 @@ def settle_given(deferred: MutableMapping[str, object], options: Iterable[Option
             problems.append(f"{name}: there is no such option{suggestion(name, known)}")
             continue
         try:
-            deferred[name] = _settled(given, switch=known[name].type is bool)
+            deferred[name] = _settled(given, texts_of(given), switch=known[name].type is bool)
         except ValueError as error:
             problems.append(f"{name}: {error}")
     return problems
 
 
-def _settled(given: object, *, switch: bool) -> str | bool:
-    # `--set` gives lists of strings, wrapped in a class of mitmproxy's; config.yaml gives plain values.
-    texts = getattr(given, "val", None)
+def _settled(given: object, texts: list[str] | None, *, switch: bool) -> str | bool:
     value = given
-    if isinstance(texts, list):
+    if texts is not None:
         if len(texts) > 1:
             raise ValueError("given more than once; several values are separated by commas")
         if not texts and not switch:

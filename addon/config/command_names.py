@@ -1,4 +1,4 @@
-"""What the commands of this package are called where it runs, for texts that name one."""
+"""How a user calls a command of this package, for messages that name one."""
 
 from __future__ import annotations
 

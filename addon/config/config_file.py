@@ -13,6 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from . import values as read_value
+from .checks import TextsGiven
 from .did_you_mean import suggestion
 from .option import PREFIX, Option, OptionError, option
 from .watched_file import WatchedFile
@@ -26,7 +27,7 @@ type Values = Mapping[str, Value]
 NAME = "hunyuan_config"
 """The option that names the file."""
 
-_REFUSED = "%s: %s Nothing of it was taken, the settings stay as they are."
+_REFUSED = "%s: %s None of it was applied: the settings are unchanged."
 _MAX_BYTES = 1 << 16
 _SCALARS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "bool", "int", "float", "null", "timestamp"))
 _NULL = "tag:yaml.org,2002:null"
@@ -67,7 +68,7 @@ def read(text: str, known: Values) -> dict[str, Value]:
         try:
             name = _name(key, known)
             if name in values:
-                raise ValueError(f"{name}: given before")
+                raise ValueError(f"{name}: given twice")
             values[name] = _value(name, given, switch=isinstance(known[name], bool))
         except ValueError as error:
             raise ConfigError(f"line {key.start_mark.line + 1}: {error}") from None
@@ -80,9 +81,9 @@ def _root(text: str) -> Node | None:
         root: Node | None = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ConfigError(f"{line}this is no YAML: {_without_quotes(error.problem or 'it ends early')}") from None
+        raise ConfigError(f"{line}not valid YAML: {_without_quotes(error.problem or 'it ends early')}") from None
     except (YAMLError, RecursionError):
-        raise ConfigError("this is no YAML: it has control characters or is nested too deeply") from None
+        raise ConfigError("not valid YAML: it has control characters or is nested too deeply") from None
     return root
 
 
@@ -143,12 +144,9 @@ def read_file(file: Path, known: Values) -> dict[str, Value]:
 # Applying it
 
 
-def given_on_command_line(deferred: Mapping[str, object]) -> frozenset[str]:
-    """The addon's options given by `--set`. `deferred`: mitmproxy's `options.deferred`, before `checks.settle_given`.
-
-    Values from `--set` are wrapped there; values from mitmproxy's config.yaml are plain.
-    """
-    names = (name for name, value in deferred.items() if isinstance(getattr(value, "val", None), list))
+def given_on_command_line(deferred: Mapping[str, object], texts_of: TextsGiven) -> frozenset[str]:
+    """The addon's options given by `--set`. `deferred`: mitmproxy's `options.deferred`, not yet settled (`checks`)."""
+    names = (name for name, value in deferred.items() if texts_of(value) is not None)
     return frozenset(name for name in names if name.startswith(PREFIX))
 
 
@@ -186,9 +184,9 @@ class HostOptions:
 
 
 class ConfigFile:
-    """Applies the file to mitmproxy's options until the process ends. A hot reload doesn't restart it.
+    """Applies the file to mitmproxy's options until the process ends. A hot reload keeps this object.
 
-    `options`: those that the file may set.
+    `options`: the options that the file may set.
     """
 
     def __init__(self, options: Iterable[Option]) -> None:
@@ -224,7 +222,7 @@ class ConfigFile:
         return []
 
     def follow(self, file: Path | None) -> None:
-        """Watch `file` from now on. `None`: watch none, and undo the values of the last one."""
+        """Watch `file` from now on. `None`: watch no file, and undo the values of the last one."""
         self._file.path = file
 
     async def look(self) -> None:
@@ -239,7 +237,7 @@ class ConfigFile:
         elif path is None:
             self._apply({}, f"no {NAME}")
         else:
-            logger.warning("%s is not there: the settings stay as they are.", path)
+            logger.warning("%s doesn't exist: the settings are unchanged.", path)
 
     def _apply(self, values: Values, file: str) -> None:
         if self._host is None:

@@ -1,4 +1,4 @@
-"""The known name that a misspelt one most resembles."""
+"""Finds the known name that is most like a misspelt one."""
 
 from __future__ import annotations
 

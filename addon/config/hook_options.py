@@ -35,17 +35,17 @@ class InterceptionSettings:
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """What is done to the body of a flow, and what the flow keeps (`hooks.bodies`, `hooks.redaction`). Sizes: bytes."""
+    """What is done to a flow's body, and what is kept in the flow (`hooks.bodies`, `hooks.redaction`). Sizes: bytes."""
 
     mode: Mode = option(
         "repair",
-        "What is done to bodies: repair, observe (they pass as they come, and the log says what would have been "
+        "What is done to bodies: repair, observe (they pass unchanged, and the log says what would have been "
         "changed) or off. For one request: header x-hunyuan-mode, which goes no further.",
         read.choice(*MODES),
     )
     keep_original: int = option(
         "1m",
-        "Size up to which a rewritten request is kept as it came, for the views and in saved flows; 0: never.",
+        "Size up to which the original of a rewritten request is kept, for the views and in saved flows; 0: never.",
         read.bound,
     )
     keep_streams: int = option(

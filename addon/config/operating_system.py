@@ -1,7 +1,7 @@
-"""What differs between operating systems, each thing once: locks, owners and modes of files, ports, signals.
+"""Everything that differs between operating systems: locks, owners and modes of files, ports, signals.
 
-Everything else in this package works on Linux, macOS and Windows alike. The system is asked at each call, so that a
-test can put another in its place.
+The rest of this package works on Linux, macOS and Windows alike. `sys.platform` is read at each call, so that tests can
+set it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def is_macos() -> bool:
 
 
 def lock(descriptor: int) -> bool:
-    """Lock an open file for this process, without waiting; whether it was free. It is released when the file is closed.
+    """Lock an open file for this process without waiting. Returns whether that worked; closing the file unlocks it.
 
     On Windows the file must not be a folder. Raises `OSError` for a file system that has no locks.
     """
@@ -51,7 +51,7 @@ def lock(descriptor: int) -> bool:
 
 
 def open_without_waiting(path: str, flags: int) -> int:
-    """For `opener` of `open`: a pipe without a writer, which POSIX systems would wait for, opens at once."""
+    """An `opener` for `open` that doesn't block: POSIX systems would wait for a writer if `path` is a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -81,10 +81,10 @@ def roots_of_windows() -> list[bytes]:
 
 
 def keep_owner(made: Path, before: Path) -> None:
-    """Give the new file `made` the owner and group of the file `before`, which it is to replace, if there is one.
+    """Give the new file `made` the owner and group of the file `before`, which it will replace, if that exists.
 
-    So root changes another user's file without taking it away. On Windows a new file has the owner of its folder.
-    Raises `OSError`.
+    So a file that root changes still belongs to its user. On Windows a new file has the owner of its folder. Raises
+    `OSError`.
     """
     if is_windows() or not before.exists():
         return
@@ -110,12 +110,12 @@ def bind_as_servers_do(probe: socket.socket) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
-def who_listens_on(port: int) -> str:
+def listener_command(port: int) -> str:
     """The command that names the program which listens on `port`."""
     return f"netstat -ano | findstr :{port}" if is_windows() else f"lsof -i :{port}"
 
 
 def end_when_output_is_closed() -> None:
-    """Let `COMMAND | head` end this process without a message, as other programs do. Windows has no such signal."""
+    """Let `COMMAND | head` end this process silently, as it ends other programs. Windows has no such signal."""
     if not is_windows():
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

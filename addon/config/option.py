@@ -1,4 +1,4 @@
-"""An option, and the settings class of a feature in which its options are declared.
+"""An option, and how the settings class of a feature declares it.
 
 A feature declares its options once, beside its code, as the fields of a frozen dataclass:
 
@@ -6,8 +6,8 @@ A feature declares its options once, beside its code, as the fields of a frozen 
     class BreakerSettings:
         breaker_failures: int = option("5", "Failures in a row after which …", values.count(0))
 
-The field is the parsed value, the option is called `hunyuan_breaker_failures`, and its default stands as the text that
-a person would write. `BreakerSettings()` has the defaults. `addon/options.py` lists the settings classes.
+The field holds the parsed value. The option is called `hunyuan_breaker_failures`; its default is given as the text that
+a user would write. `BreakerSettings()` has the defaults. `addon/options.py` lists the settings classes.
 
 For mitmproxy each option is a string or a switch: an invalid value of another type would silently keep the addon from
 loading (docs/facts/mitmproxy.md#option-types). `parse` checks what the strings mean.
@@ -34,7 +34,7 @@ class OptionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: a row of the table in the README, of mitmweb's options page and of `--options`."""
+    """One option, as the README's table, mitmweb's options page and `mitmdump --options` show it."""
 
     name: str
     default: str | bool

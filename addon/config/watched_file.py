@@ -1,8 +1,7 @@
 """Files that are read again when they change: one class for them, and one task that looks at all of them.
 
-- A file is read when two looks in a row find the same new version: one that differs from the last look's may be half
-  written.
-- A version has the file's change time too: `chmod` may have made the file readable, and a file may be replaced by
+- A file is read when two looks in a row find the same new version: a file that has just changed may be half written.
+- A version includes the file's change time: `chmod` may have made the file readable, and a file may be replaced by
   another of the same size and modification time.
 - Symbolic links are followed: Kubernetes updates a mounted secret by changing a link on the way to it.
 """
@@ -29,17 +28,17 @@ type _Version = tuple[Path | None, tuple[int, ...] | None]
 
 @dataclass(frozen=True, slots=True)
 class Found[T]:
-    """What a look has found: new content, or why there is none."""
+    """The result of a look: new content, or an error."""
 
     content: T | None = None
     error: ValueError | None = None
-    """The file is invalid or can't be read. Neither content nor error: no file is named, or it doesn't exist."""
+    """Why the file can't be used. Without content and error, no file is named or it doesn't exist."""
 
 
 class WatchedFile[T]:
-    """The file `path`, which may be changed for another. `None`: no file.
+    """The file at `path`, which may be set to another path. `None`: no file.
 
-    `read` makes the content of a file's path. It blocks, and raises `ValueError` where the file can't be used.
+    `read`: path -> content. It may block, and raises `ValueError` if the file can't be used.
     """
 
     def __init__(self, path: Path | None, read: Callable[[Path], T]) -> None:
@@ -48,7 +47,7 @@ class WatchedFile[T]:
         self._seen: _Version = (None, None)
         """Version at the last look."""
         self._dealt_with: _Version | None = (None, None)
-        """Version last read, or found missing. `None`: read the next stable version, whichever it is."""
+        """Version that was last read or found missing. `None`: the next stable version is read in any case."""
 
     @property
     def is_missing(self) -> bool:
@@ -64,7 +63,7 @@ class WatchedFile[T]:
         return self._read(path)
 
     async def look(self) -> Found[T] | None:
-        """What is new since the last look, read off the event loop; `None`: nothing yet. Not reentrant."""
+        """Look at the file. Returns what is new, which a thread has read; `None` if nothing is. Not reentrant."""
         before, self._seen = self._seen, self._version()
         if self._seen == self._dealt_with or self._seen != before:
             return None
@@ -76,7 +75,7 @@ class WatchedFile[T]:
             found = Found(await asyncio.to_thread(self._read, path))
         except ValueError as error:
             found = Found(error=error)
-        if self._version() != seen:  # it changed meanwhile: what was read may be half of each
+        if self._version() != seen:  # the file changed while it was read: the content may be half old, half new
             self._dealt_with = None
             return None
         return found
@@ -92,7 +91,7 @@ class WatchedFile[T]:
 
 
 class Watcher:
-    """The task that looks at all watched files. `looks`: one function for each; a failure of one is logged.
+    """The task that looks at all watched files. `looks`: one function for each. What one raises is logged.
 
     `interval`: seconds between two looks.
     """

@@ -1,4 +1,4 @@
-"""The dialects: wire formats that clients and upstreams speak. Routes, lint, views and the log read these tables."""
+"""The dialects: wire formats that clients and upstreams speak. Routes, lint, views and log lines use these tables."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What a dialect is: a wire format, on the client's side or on the upstream's. Pure and sans-I/O, both ways.
+"""What a dialect is: a wire format, of clients or of an upstream. Pure and sans-I/O, both ways.
 
-Everything between the two speaks the house language: OpenAI Chat Completions, and OpenAI's embeddings. To add a format
-that clients speak, write a `Dialect` in a file beside this one and add it to `DIALECTS`; one that an upstream speaks is
-an `UpstreamDialect` in `UPSTREAM_DIALECTS`, named by a profile's `dialect`.
+Everything between the two uses the house language: OpenAI Chat Completions, and OpenAI's embeddings. To add a format
+that clients speak, write a `Dialect` in a file beside this one and add it to `DIALECTS`. A format that an upstream
+speaks is an `UpstreamDialect` in `UPSTREAM_DIALECTS`, named by a profile's `dialect`.
 
-`note` is a dict of the exchange's own, under the dialect's name: what the answer must remember of the request. It holds
-plain data (text, numbers, lists, dicts), since a saved flow keeps it.
+`note` is `exchange.notes[name]`: a dict in which the dialect keeps what it must know of the request when it translates
+the answer. It holds plain data (text, numbers, lists, dicts), since a saved flow keeps it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ House = Literal["chat", "embeddings"]
 
 
 class BadRequest(Exception):
-    """A request that can't be translated: `message` says what is wrong and what to do, `param` where."""
+    """A request that can't be translated. `message` says what is wrong and what to do, `param` names the field."""
 
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -28,23 +28,23 @@ class BadRequest(Exception):
 
 
 class AnswerWriter(Protocol):
-    """A streamed answer in the client's format: chat chunks in, bytes out. Nothing here raises."""
+    """Writes a streamed answer in the client's format: chat chunks in, bytes out. No method raises."""
 
     def feed(self, chunk: JsonObject) -> list[bytes]:
-        """The bytes for one chunk of the answer; none where there is nothing to send yet."""
+        """The bytes to send for one chunk of the answer, perhaps none."""
 
     def finish(self) -> list[bytes]:
-        """The bytes that end an answer that is whole."""
+        """The bytes that end a complete answer."""
 
     def fail(self, error: JsonObject) -> list[bytes]:
-        """The bytes that tell of `error`, OpenAI's error object, in the middle of the answer."""
+        """The bytes that report `error`, OpenAI's error object, in the middle of the answer."""
 
     def keep_alive(self) -> list[bytes]:
-        """Bytes that say nothing and keep the connection open."""
+        """Bytes without content, which keep the connection open."""
 
 
 class Dialect(Protocol):
-    """A format that clients speak. The translation of what the house language can say loses nothing."""
+    """A format that clients speak. A translation loses nothing that the house language can express."""
 
     name: str
     paths: tuple[str, ...]
@@ -52,7 +52,7 @@ class Dialect(Protocol):
     house: House
     """The house language of its requests."""
     is_house: bool
-    """It is the house language itself: bodies that need no repair keep their bytes, in both directions."""
+    """Whether it is the house language itself: bodies that need no repair keep their bytes, in both directions."""
 
     def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
         """The request in the house language. Raises `BadRequest`."""
@@ -64,7 +64,7 @@ class Dialect(Protocol):
         """A writer for a streamed answer."""
 
     def error(self, response: Response, note: JsonObject) -> Response:
-        """An error in OpenAI's shape, in this format's. Status and headers may change."""
+        """`response`, an error in OpenAI's shape, in this format. Status and headers may change."""
 
 
 class UpstreamDialect(Protocol):
@@ -72,10 +72,10 @@ class UpstreamDialect(Protocol):
 
     name: str
     is_house: bool
-    """It is the house language itself."""
+    """Whether it is the house language itself."""
 
     def path(self, house: House) -> str:
-        """The path of requests in that house language, below the base URL."""
+        """The path below the base URL for requests of the house language `house`."""
 
     def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """The body to send for a request in the house language."""
@@ -84,7 +84,7 @@ class UpstreamDialect(Protocol):
         """A whole answer of the upstream, in the house language."""
 
     def events(self, event: JsonObject, note: JsonObject) -> list[JsonObject]:
-        """The chat chunks for one event of a streamed answer. Errors are `{"error": …}`."""
+        """The chat chunks for one event of a streamed answer. An error is a chunk `{"error": …}`."""
 
     def error(self, status: int, body: bytes) -> bytes:
-        """An error of the upstream, as the body of an OpenAI-shaped error; what can't be read stays as it is."""
+        """The body of an upstream's error in OpenAI's shape; unchanged if it can't be read."""

@@ -73,7 +73,7 @@ class ChatUpstream:
         return body
 
     def events(self, event: JsonObject, note: JsonObject) -> list[JsonObject]:
-        """The event is a chunk."""
+        """The event itself, which is a chunk."""
         return [event]
 
     def error(self, status: int, body: bytes) -> bytes:

@@ -45,7 +45,7 @@ class Answers:
             mark(response, exchange)
             exchange.tries = _tries(response)
             if self._needs_preflight(flow.request, response, exchange):
-                return  # it is answered when the endpoint's own answer is here as a whole
+                return  # answered in `ends`, once the endpoint's own answer is complete
             if not exchange.dialect:
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange.profile)
@@ -77,8 +77,14 @@ class Answers:
 
     def _let_page_read(self, request: http.Request, response: http.Response, exchange: Exchange) -> None:
         """Let the web page that asked read an answer of the relay's own, and any answer if its origin is allowed."""
-        own = response.headers.pop(OWN_HEADER, None) is not None
-        if not exchange.profile or cors.is_preflight(request.method, request.headers):
+        own = OWN_HEADER in response.headers
+        if own:
+            del response.headers[OWN_HEADER]
+        if (
+            not exchange.profile
+            or "origin" not in request.headers
+            or cors.is_preflight(request.method, request.headers)
+        ):
             return
         if own or (
             cors.ALLOW_ORIGIN not in response.headers
@@ -91,7 +97,8 @@ class Answers:
     def _needs_preflight(self, request: http.Request, response: http.Response, exchange: Exchange) -> bool:
         """Whether `request` is the preflight of an allowed page and the endpoint has no answer to such a question."""
         return (
-            bool(exchange.profile)
+            request.method == "OPTIONS"
+            and bool(exchange.profile)
             and cors.is_preflight(request.method, request.headers)
             and cors.is_allowed(request.headers, self._settings.allowed_origins)
             and not cors.answers_preflight(response.status_code, response.headers)
@@ -153,7 +160,7 @@ _WITH_ANSWER = (200, 201, 203)
 """Statuses of an answer that has a body (RFC 9110 section 15.3)."""
 
 _TELLS_NOTHING = ("", "text/plain", "application/octet-stream")
-"""Labels under which streams come, too."""
+"""Content types that some endpoints give their streams."""
 
 
 def _label(response: http.Response) -> str:

@@ -107,7 +107,7 @@ class Connections:
             replace_reader(handler, LateReader)
 
     def socks5_auth(self, data: Socks5AuthData) -> None:
-        """Exchange a client that proxyauth, which runs before scripts, has accepted."""
+        """Note that proxyauth, which runs before scripts, has accepted the client's password."""
         if data.valid:
             self._in_force.runtime.unauthenticated.remove(data.client_conn)
 

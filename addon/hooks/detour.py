@@ -17,7 +17,7 @@ _LENGTH = "content-length"
 def divert(flow: http.HTTPFlow, port: int, secret: str) -> None:
     """Let mitmproxy send the request of `flow` to the relay on `port`. To be called in the `request` hook.
 
-    It goes there in every mode: mitmproxy takes an upstream proxy from `server_conn`, which is another one from now on.
+    It goes to the relay in every mode: an upstream proxy is taken from `server_conn`, which is a new one from now on.
     """
     request = flow.request
     unframed = _LENGTH not in request.headers and "transfer-encoding" not in request.headers
@@ -30,8 +30,8 @@ def divert(flow: http.HTTPFlow, port: int, secret: str) -> None:
     request.scheme = "http"
     flows.send_to(request, LOOPBACK, port)
     request.headers[RELAY_HEADER] = secret
-    # What HTTP/2 needs not say and may send, mitmproxy doesn't put into HTTP/1.1: there the body would be taken for
-    # the next request, and trailers make it crash.
+    # An HTTP/2 request may have no length, and may have trailers. mitmproxy doesn't add the length when it sends the
+    # request as HTTP/1.1, so the relay would read the body as the next request; trailers make mitmproxy crash.
     if unframed:
         request.headers[_LENGTH] = str(len(request.raw_content or b""))
     request.trailers = None

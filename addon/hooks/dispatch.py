@@ -38,8 +38,8 @@ class Dispatcher:
     ) -> Response | None:
         """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
 
-        `arrived`: when, on the monotonic clock, it came in: from then on its client waits, also while images are
-        described. Returns the client's answer where it may not go. Cancelling gives the place in the queue up.
+        `arrived`: when the request came in, on the monotonic clock; its client has waited since then, also while images
+        were described. Returns the client's answer if the request may not go. Cancelling leaves the queue.
         """
         request = flow.request
         profile = profiles.load(exchange.profile)
@@ -48,7 +48,7 @@ class Dispatcher:
         until = arrived + PATIENCE
         if settings.retry == "all":
             await self._relay.start()
-            # Whoever looks at the flow, or saves it, while it waits for its answer finds the real place, and no secret.
+            # While it waits for its answer the flow shows, and is saved with, its real address and no secret.
             progress = JobProgress(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
             job = Job(
                 url=request.url,

@@ -17,11 +17,11 @@ from .mitmproxy_internals import connections
 logger = logging.getLogger("hunyuan_fix")
 
 _LAST_WORDS = 2.0
-"""Seconds in which the errors that tell clients of the end are sent. One that doesn't read them isn't waited for."""
+"""Seconds for sending clients the error that says the proxy has stopped. Clients that don't read aren't waited for."""
 _PAUSE = 0.02
 """Seconds between two looks at whether an answer's last bytes are out: mitmproxy has no hook for that."""
 _MANY = 64
-"""Answers from which on it is looked which of them are sent: not at each, for each look takes some 20 µs."""
+"""Answers kept before the sent ones are dropped for the first time: a look at one takes some 20 µs."""
 _LINGER = 0.5
 """Seconds for which an HTTP/2 connection stays after its last answer: its client still sends window updates for what
 it reads, and if those meet a closed socket it loses the rest."""
@@ -43,7 +43,7 @@ class Draining:
         self.begun = True
 
     def ended(self, flow: http.HTTPFlow, handler: ConnectionHandler | None) -> None:
-        """Hear that the exchange of `flow` has ended. Called in its last hook, after which its answer is sent.
+        """Note that the exchange of `flow` has ended. Called in its last hook; mitmproxy sends the answer after it.
 
         `handler` has the client's connection, `None` if that is gone.
         """
@@ -57,9 +57,9 @@ class Draining:
     async def wait(self, live: Callable[[], int], seconds: float, told: asyncio.Event) -> int:
         """Wait until no exchange is `live()` and the last answer is sent, for at most `seconds`.
 
-        `told` is the event that told the process to end. It is taken back while this waits and set again at its
-        end: being told once more, by a second signal or in any other way, ends the waiting at once. Returns how
-        many exchanges are cut.
+        `told` is mitmproxy's `should_exit`, the event that tells the process to end. It is cleared during the wait and
+        set again after it, so that a second signal, which sets it too, ends the wait at once. Returns the number of
+        exchanges that are cut.
         """
         if waited_for := live():
             logger.info(
@@ -73,9 +73,9 @@ class Draining:
         return cut
 
     async def wait_for_last_words(self, live: Callable[[], int], told: asyncio.Event) -> None:
-        """Wait until those of the exchanges that were cut which can be told of it are, and `live()` is 0.
+        """Wait until `live()`, the cut exchanges whose clients are still being sent an error, is 0.
 
-        For two seconds at most, and until `told` is set again, as in `wait`.
+        Two seconds at most, or until `told` is set again, as in `wait`.
         """
         await self._wait(live, _LAST_WORDS, told)
 
@@ -111,9 +111,9 @@ class Draining:
         return sum(not answer.is_sent for answer in self._answers)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Answer:
-    """An answer on its last way: from mitmproxy's layers through its buffers to the operating system."""
+    """An answer that mitmproxy is sending: it passes mitmproxy's layers and buffers, then the operating system."""
 
     http2: bool
     flow: weakref.ref[http.HTTPFlow]

@@ -53,8 +53,9 @@ class Finisher:
             pipeline.done(exchange, _outcome(flow, exchange, outcome))
             if exchange.profile or exchange.answered:
                 statistics.count(self._metrics, exchange)
-                logger.info("%s", log.line(exchange, outcome, colours=self.colours))
-            # What was needed on the way is let go: mitmweb keeps flows for as long as it runs.
+                if log.is_heard(logger, logging.INFO):
+                    logger.info("%s", log.line(exchange, outcome, colours=self.colours))
+            # Drop what only the exchange under way needed: mitmweb keeps flows as long as it runs.
             exchange.chat, exchange.headers, exchange.plan, exchange.demands = {}, {}, AnswerPlan(), None
             exchanges.save(flow, exchange)
         if redact:
@@ -67,7 +68,7 @@ class Finisher:
         return [flow for flow, exchange in known if exchange and exchange.profile and not exchange.written]
 
     def _charge(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        """Count the tokens of a client that has a limit of them."""
+        """Count the exchange's tokens against its client's limit."""
         response = flow.response
         if not exchange.client or response is None or response.status_code >= 400:
             return
@@ -79,7 +80,7 @@ class Finisher:
         asyncio_utils.create_task(charging, name="hunyuan-fix charges tokens", keep_ref=True)
 
     def finish_all(self, pipeline: Pipeline, *, redact: bool) -> None:
-        """End what is under way: mitmproxy is about to end, and saves that too."""
+        """End the exchanges under way: mitmproxy is about to end, and saves their flows too."""
         for flow in [flow for flow in self._begun if flow.live]:
             self.finish(flow, "the proxy ended", pipeline, redact=redact)
         self._redaction.finish()

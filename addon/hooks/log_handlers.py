@@ -1,4 +1,4 @@
-"""What of mitmproxy's log is shown, and in colours or not."""
+"""Which lines of mitmproxy's log are shown, and whether the log has colours."""
 
 from __future__ import annotations
 

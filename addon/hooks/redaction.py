@@ -1,10 +1,10 @@
-"""Secrets go from a flow once its exchange is over: from what windows show and files keep, never from what is sent."""
+"""Removes secrets from a flow once its exchange is over: from what is shown and saved, never from what is sent."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +18,7 @@ REDACTED = "[redacted]"
 _SECRET_HEADER = re.compile(
     r"(?:authorization|cookie|api-?key|subscription-key|token|secret|password|signature)$", re.IGNORECASE
 )
-_ADDRESS_HEADERS = frozenset([b"referer", b"location", b"content-location"])
+_ADDRESS_HEADERS = frozenset(["referer", "location", "content-location"])
 _QUERY_KEY = re.compile(
     r"(?<=[?&])([^=&#]*(?:key|token|secret|passw|auth(?!or)|signature|\bsig\b|credential)[^=&#]*)=[^&#]*", re.IGNORECASE
 )
@@ -45,7 +45,7 @@ class Redaction:
         if response is None:
             return
         fields = response.headers.fields
-        if redacted(fields) == fields:
+        if redacted(fields) is fields:
             return
         if flow.live:
             # They are still to be sent, whole.
@@ -56,7 +56,7 @@ class Redaction:
             _redact_answer(flow)
 
     def finish(self) -> None:
-        """Redact what waits for its answer to be sent: mitmproxy is about to end."""
+        """Redact the flows whose answers are still being sent: mitmproxy is about to end."""
         while self._unsent:
             _redact_answer(self._unsent.pop())
 
@@ -74,9 +74,14 @@ class Redaction:
             _redact_answer(flow)
 
 
-def redacted(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
-    """Header fields without secrets."""
-    return tuple((name, _value(name, value)) for name, value in fields)
+def redacted(fields: Fields) -> Fields:
+    """Header fields without secrets; `fields` itself where no name of a field is one that may hold any."""
+    redactions = [_redaction(name) for name, _ in fields]
+    if not any(redactions):
+        return fields
+    return tuple(
+        (name, redact(value) if redact else value) for (name, value), redact in zip(fields, redactions, strict=True)
+    )
 
 
 def path(target: str) -> str:
@@ -84,24 +89,28 @@ def path(target: str) -> str:
     return _QUERY_KEY.sub(rf"\1={REDACTED}", target)
 
 
-def _value(name: bytes, value: bytes) -> bytes:
-    if _is_secret(name):
-        return REDACTED.encode()
-    return _path(value) if name.lower() in _ADDRESS_HEADERS else value
-
-
 @lru_cache(_KNOWN_NAMES)
-def _is_secret(name: bytes) -> bool:
-    return _SECRET_HEADER.search(name.decode("latin-1")) is not None
+def _redaction(name: bytes) -> Callable[[bytes], bytes] | None:
+    """What takes the secrets from the value of a header `name`; `None` where there are none in it."""
+    text = name.decode("latin-1").lower()
+    if _SECRET_HEADER.search(text):
+        return _no_value
+    return _path if text in _ADDRESS_HEADERS else None
+
+
+def _no_value(_: bytes) -> bytes:
+    return REDACTED.encode()
 
 
 def _path(target: bytes) -> bytes:
+    if b"?" not in target and b"&" not in target:  # before each parameter stands one of them
+        return target
     return path(target.decode("latin-1")).encode("latin-1")
 
 
 def _redact_all_but_answer(flow: http.HTTPFlow) -> None:
     request = flow.request
-    request.headers = http.Headers(redacted(request.headers.fields))
+    request.headers.fields = redacted(request.headers.fields)
     flows.rewrite_path(request, _path)
     _redact_metadata(flow.metadata)
     if backup := flows.backup(flow):

@@ -22,7 +22,7 @@ from ..upstream.client import LOOP_GUARD, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, proxy_errors, safe_text
 from . import exchanges, proxy_modes
-from .mitmproxy_internals import flows, sent_host
+from .mitmproxy_internals import flows, ports, sent_host
 from .process import Process
 from .respond import answer_preflight, respond
 from .sign import sign
@@ -53,6 +53,7 @@ class RequestHeaders:
         self._transport = transport
         self._requires_token = requires_token
         self._lends_key = lends_key
+        self._ports = ports.OwnPorts()
 
     async def handle(self, flow: http.HTTPFlow) -> None:
         """Give the request of `flow` a route or an answer. Called at its headers; raises nothing.
@@ -161,7 +162,7 @@ class RequestHeaders:
         """
         known = isinstance(caller, Caller) and caller.known
         _readdress(flow.request, route, exchange)
-        if _leads_back(flow.request) or (self._must_authenticate(flow) and not known):
+        if self._leads_back(flow.request) or (self._must_authenticate(flow) and not known):
             answer_preflight(flow, exchange)
         else:
             self._pass_body(flow.request)
@@ -177,7 +178,7 @@ class RequestHeaders:
                 safe_text.plain(exchange.path),
                 _listed(dialects.paths()),
             )
-        if _leads_back(request):
+        if self._leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
             return
         key = self._lent(flow, route, exchange, caller)
@@ -199,6 +200,8 @@ class RequestHeaders:
         if not (exchange.dialect or route.lists_models) and profiles.load(route.profile).signer != BEARER:
             return Withheld.UNSIGNED
         request = flow.request
+        if keys.has_key(request.headers):  # as of most clients
+            return Withheld.OWN
         to = Destination(
             on_this_machine=host_names.is_loopback(request.host) and self._transport.proxy is None,
             encrypted=request.scheme == "https",
@@ -221,6 +224,17 @@ class RequestHeaders:
                 "%s %s gets no key: %s", request.method, safe_text.plain(request.path.partition("?")[0]), lent.value
             )
         return lent
+
+    def _leads_back(self, request: http.Request) -> bool:
+        """Whether `request` would go to a port of this proxy.
+
+        mitmproxy's own check misses the ports of reverse:https, which listen on UDP too: such a request would loop a
+        thousand times a second.
+        """
+        if not host_names.is_loopback(request.host):
+            return False
+        proxyserver = ctx.master.addons.get("proxyserver")
+        return proxyserver is not None and request.port in self._ports.of(proxyserver)
 
     def _must_authenticate(self, flow: http.HTTPFlow) -> bool:
         client = flow.client_conn
@@ -267,15 +281,3 @@ def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
     given = client.proxy_mode.listen_host(ctx.options.listen_host)
     machine = socket.gethostname()
     return {host_names.canonical(name) for name in (client.sockname[0], given, machine, f"{machine}.local") if name}
-
-
-def _leads_back(request: http.Request) -> bool:
-    """Whether `request` would go to a port of this proxy.
-
-    mitmproxy's own check misses the ports of reverse:https, which listen on UDP too: such a request would loop a
-    thousand times a second.
-    """
-    if not host_names.is_loopback(request.host):
-        return False
-    proxyserver = ctx.master.addons.get("proxyserver")
-    return proxyserver is not None and any(port == request.port for _, port, *_ in proxyserver.listen_addrs())

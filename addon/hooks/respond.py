@@ -1,4 +1,4 @@
-"""Answers made here, and what every answer to a client of a known host carries: the headers that name the changes."""
+"""Answers that the proxy makes itself, and the headers that name the changes, on every answer of a known host."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def restate(response: http.Response, other: Response) -> None:
 
 def mark(response: http.Response, exchange: Exchange) -> None:
     """Say in the headers of `response` what was changed, and what is left of the client's limits."""
-    response.headers.update(exchange.limits)
+    if exchange.limits:
+        response.headers.update(exchange.limits)
     if exchange.rules:
         header = OBSERVED_HEADER if exchange.mode == "observe" else HEADER
         response.headers[header] = ",".join(exchange.rules)

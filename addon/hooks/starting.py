@@ -102,10 +102,10 @@ class Starting:
     def refuse(self, master: Master, problems: Sequence[str]) -> None:
         """End the process with status 1 because of `problems`, which are in the log. Does nothing after the start.
 
-        It ends before mitmproxy opens a port. mitmproxy itself checks for logged errors after all ports are open, and
-        ends without closing them: a thread of mitmproxy_rs, which has just opened the HTTP/3 port, may then call into
-        an interpreter that is shutting down. CPython up to 3.13 unwinds such a thread through its Rust frames, and the
-        process crashes (SIGSEGV, python/cpython#87135).
+        The process ends before mitmproxy opens a port. mitmproxy itself checks for logged errors after all ports are
+        open, and ends without closing them: a thread of mitmproxy_rs, which has just opened the HTTP/3 port, may then
+        call into an interpreter that is shutting down. CPython up to 3.13 unwinds such a thread through its Rust
+        frames, and the process crashes (SIGSEGV, python/cpython#87135).
         """
         check = start.errorcheck(master)
         if self.over or check is None:

@@ -56,7 +56,7 @@ def is_labelled(source: str) -> bool:
 
 
 def kind(payload: str) -> str | None:
-    """The MIME type of the image in the base64 `payload`, by its first bytes alone; `None`: it is no image.
+    """The MIME type of the image in the base64 `payload`, by its first bytes; `None` if it is no image.
 
     White space, URL-safe letters, percent signs and JSON escapes are decoded.
     """
@@ -77,7 +77,7 @@ def source_kind(source: str) -> str | None:
 
 
 def from_numbers(numbers: Sequence[object]) -> str | None:
-    """A data URL of the image whose bytes are the list `numbers`, as JSON shows a buffer; `None`: it is no image."""
+    """A data URL of the image whose bytes are `numbers`, JSON's form of a buffer; `None` if it is no image."""
     try:
         if _signed(bytes(numbers[:_HEAD_LENGTH])) is None:  # type: ignore[arg-type]
             return None

@@ -28,7 +28,7 @@ _CARRIERS = ("image_url", "url", "image", "source", "resource", "file", "inline_
 _DATA = ("data", "blob", "file_data", "fileData", "base64", "bytes")
 _MIME = ("media_type", "mimeType", "mediaType", "mime_type")
 _SHORT = 4096
-"""Characters of a text that takes less time to copy than a search of its own takes to begin."""
+"""Texts shorter than this many characters are searched together: joining them costs less than a search each."""
 _DEPTH = 16
 """How deep a part is searched as an object; deeper parts are searched as JSON text."""
 
@@ -55,7 +55,7 @@ class Place:
     message: int
     part: int | None
     content: Any
-    """The part as sent, but `_Words` and `_Picture` where images are."""
+    """The part as sent, with `_Words` and `_Picture` in the places of images."""
 
     @property
     def pointer(self) -> str:
@@ -65,7 +65,7 @@ class Place:
 
     @property
     def is_picture(self) -> bool:
-        """Whether the part is an image and no text with one."""
+        """Whether the part is an image, not a text that contains one."""
         return isinstance(self.content, _Picture)
 
     @property
@@ -96,7 +96,7 @@ class Image:
 
 
 def suspected(body: JsonObject) -> bool:
-    """Whether any message of `body` may hold an image: a look at each part, a few searches in each text."""
+    """Whether any message of `body` may hold an image, by the types of parts and a few searches in each text."""
     short: list[str] = []
     for message in _messages(body):
         content = message.get("content")
@@ -180,7 +180,7 @@ def _places(index: int, content: object) -> Iterator[Place]:
 
 
 def _looked(value: Any, depth: int) -> Any:
-    """`value` with `_Words` and `_Picture` where images are; the same object if there are none."""
+    """`value` with `_Words` and `_Picture` in the places of images; the same object if it has none."""
     if isinstance(value, str):
         pieces = in_text.apart(value)
         return value if pieces is None else _Words(pieces)
@@ -243,7 +243,7 @@ def _source(part: dict[str, Any]) -> str | None:
 
     OpenAI's `image_url` (object or string) and `file`, Responses' `input_image`, AI SDK's `image`, `file` and
     `image-data`, Anthropic's `source`, MCP's `data` with `mimeType` and `resource`, LangChain's `media`, Gemini's
-    `inlineData`. What calls itself an image is one; a file is one by its first bytes, or by its MIME type.
+    `inlineData`. A part of an image's type is an image; a file is one by its first bytes or its MIME type.
     """
     given = part.get("type")
     kind = given if isinstance(given, str) else None

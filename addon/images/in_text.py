@@ -1,11 +1,11 @@
 """Images inside a text: data URLs and bare base64, in prose, in Markdown, in the strings of JSON.
 
 1. A text without any of `_HINTS` holds no image: most texts are read no further.
-2. A text that reads as JSON is taken apart at its strings, each decoded and looked at as a text of its own: what an
-   image becomes is written into it as JSON demands, and everything else in it stays byte for byte.
-3. In any other text, places are searched where an image may begin: the `base64,` of a data URL, or first letters of
-   base64 that are an image's first bytes. How far it goes, the alphabet says. Only a PNG, JPEG, GIF, WebP or BMP by
-   its bytes is one, or what a data URL calls one: other base64 stays.
+2. A text that is JSON is cut at its strings. Each string is decoded and searched as a text of its own. The text that
+   replaces an image is written as JSON; everything else stays byte for byte.
+3. Any other text is searched for places where an image may begin: the `base64,` of a data URL, or base64 letters that
+   an image's first bytes give. The image ends where the alphabet of base64 ends. It counts if its bytes are those of a
+   PNG, JPEG, GIF, WebP or BMP, or if its data URL calls it an image; other base64 stays.
 
 Agents put screenshots into results that way (QwenLM/qwen-code#3616, whoz-oss/coday#554). Every step is linear: no two
 tries read the same stretch. Pure.
@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from . import data
 
 LEAST = 48
-"""Base64 characters from which on bare data is an image: a text about images quotes their first letters, too."""
+"""Base64 characters that bare data must have: a text about images may quote the first letters of one."""
 
 _DEPTH = 8
-"""How many times JSON may stand in a string of JSON. Each time costs a reading of what is left."""
+"""Levels of JSON inside strings of JSON that are searched. Each level reads the rest of the text once more."""
 
 _HINTS = ("64,", "64%2", "iVBORw0KGg", "R0lGOD", "UklGR", "9j", "Qk")
-"""The words of which any image's text holds one."""
+"""Every text with an image contains one of these words."""
 _RARE = "6G9Q"
-"""Letters that are rare in prose and code, one for each of `_HINTS`: one letter is found several times as fast."""
+"""Letters that are rare in prose and code; each of `_HINTS` has one. Searching one letter is several times as fast."""
 _SEARCHES = tuple(
     (
         letter,
@@ -40,12 +40,12 @@ _SEARCHES = tuple(
     for letter in _RARE
     for words in [tuple(word for word in _HINTS if letter in word)]
 )
-"""Each letter, what stands before it in its words, their rest, and the words."""
+"""Each letter, the parts of its words before it, their parts from it on, and the words."""
 _LONGEST = max(map(len, _HINTS))
 _LETTER_COST = 256
-"""Characters of a text that a search for a word passes in the time that one rare letter takes to look at."""
+"""Characters that a search for a word passes in the time that checking one rare letter takes."""
 _SHORTEST = 3
-"""Characters without which a text in JSON's quotation marks holds none of `_HINTS`."""
+"""Characters that a JSON string, with its quotation marks, must have to hold one of `_HINTS`."""
 
 _BEGINNING = re.compile(
     r"64(?:,|%2[cC])|iVBORw0KGg[opqr]|R0lGOD[dl]h|UklGR|/9j\\*+[/_]|_9j\\*+[/_]|Qk[0-3][A-Za-z0-9+/_-]{5}AAAA"
@@ -67,7 +67,7 @@ _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Where an image stands in a text. `quoted`: between double quotes, as in a piece of JSON."""
+    """The place of an image in a text. `quoted`: it stands between double quotes, as in a piece of JSON."""
 
     source: str
     quoted: bool = False
@@ -171,13 +171,13 @@ def _places(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _bare_start(text: str, start: int) -> int | None:
-    """`start`, if no letter of base64 stands before it: one that ends the escape of a line break is none."""
+    """`start`, if no letter of base64 stands before it. The letter of an escaped line break (`\\n`) doesn't count."""
     before = text[max(start - 2, 0) : start]
     return start if before[-1:] not in _ALPHABET or before in ("\\n", "\\r", "\\t") else None
 
 
 def _url_start(text: str, at: int) -> int | None:
-    """Where the data URL begins whose `base64` ends with the two digits at `at`."""
+    """The start of the data URL whose word `base64` ends with the two digits at `at`; `None` if there is none."""
     if text[max(at - 4, 0) : at].lower() != "base":
         return None
     window_start = max(at - _URL_HEAD, 0)
@@ -189,7 +189,7 @@ def _url_start(text: str, at: int) -> int | None:
 
 
 def _end(text: str, start: int) -> int:
-    """Where the base64 ends that begins at `start`. It goes on over a line break where it is wrapped in lines."""
+    """The end of the base64 that begins at `start`, also where it is wrapped in lines."""
     end = _letters_end(text, start)
     width = end - start
     if not LEAST <= width <= _WIDEST:

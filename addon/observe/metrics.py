@@ -98,6 +98,10 @@ class Metrics:
         """
         if amount < 0:
             raise ValueError(f"{counter.name} can't fall")
+        known = self._values.get(counter)
+        if known is not None and labels in known:  # as nearly always
+            known[labels] += amount
+            return
         series, labels = self._series(counter, labels)
         series[labels] = series.get(labels, 0) + amount
 

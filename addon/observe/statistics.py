@@ -68,9 +68,12 @@ def count(metrics: Metrics, exchange: Exchange) -> None:
     for rule in exchange.rules:
         metrics.add(WOULD if observed else RULES, 1, rule)
     if not observed:
-        metrics.add(REWRITTEN, 1 if exchange.rules else 0)
-        metrics.add(VISION_CALLS, exchange.vision_calls)
-        metrics.add(IMAGES_KNOWN, exchange.cached)
+        if exchange.rules:
+            metrics.add(REWRITTEN)
+        if exchange.vision_calls:
+            metrics.add(VISION_CALLS, exchange.vision_calls)
+        if exchange.cached:
+            metrics.add(IMAGES_KNOWN, exchange.cached)
 
 
 def text(metrics: Metrics) -> str:

@@ -1,6 +1,6 @@
 """Profiles: what one family of endpoints demands. Data (TOML beside this file), read once and frozen.
 
-To add a provider, put a TOML file into this folder: its name is the profile's, and every listing of profiles has it.
+To add a provider, put a TOML file into this folder. The file's name is the profile's name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
 FOLDERS: tuple[Traversable, ...] = (resources.files(__name__),)
-"""Where the data files are; a profile that two of them have is read from the last."""
+"""Folders with data files. If two have a profile of the same name, the last one counts."""
 
 ParameterType = Literal["boolean", "integer", "number", "string", "string_list", "object", "list"]
 ErrorKind = Literal["rate_limit", "quota", "model_not_found", "content_filter"]
@@ -32,7 +32,7 @@ class Model:
     thinking: bool = False
     embedding: bool = False
     successor: str | None = None
-    """The model to use instead where this one is gone: mapped to when re-routed, named in errors."""
+    """The model that replaces this one where it is retired: used when a request is re-routed, and named in errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRule:
-    """A refusal that the endpoint words dishonestly, and what it really is.
+    """An error whose status is misleading, and what it means.
 
-    Matches an error answer when every condition that is set holds; `message` is looked for inside the text.
+    Matches an error answer if every condition that is set holds. `message`: a part of the error's message.
     """
 
     kind: ErrorKind
@@ -128,12 +128,12 @@ class Profile:
     signer: str = "bearer"
     """What puts the credentials on a request: a name in `upstream.signing.SIGNERS`."""
     base: str | None = None
-    """Path of the base URL of its API, for requests of clients whose own format has another base. `None`: the same."""
+    """Path of its API's base URL, for clients whose own format has another base path. `None`: the client's."""
     moved_to: str | None = None
-    """The base URL of what has taken the place of these hosts."""
+    """The base URL of the successor of these hosts."""
 
     def model(self, model_id: object) -> Model:
-        """What is known of `model_id`; an unknown one is judged by its name (`vision` in it sees images)."""
+        """What is known of `model_id`. Of an unknown model its name is judged: one with `vision` in it sees images."""
         if not isinstance(model_id, str):
             return Model("")
         known = self.models.get(model_id)
@@ -142,7 +142,7 @@ class Profile:
 
 @cache
 def names() -> tuple[str, ...]:
-    """Every profile that has a data file, in alphabetical order."""
+    """The names of all profiles, in alphabetical order."""
     files = [file.name for folder in FOLDERS for file in folder.iterdir()]
     return tuple(sorted({name.removesuffix(".toml") for name in files if name.endswith(".toml")}))
 
@@ -158,9 +158,9 @@ def load(name: str) -> Profile:
 
 @cache
 def by_host() -> Mapping[str, tuple[tuple[str, str], ...]]:
-    """Host -> the paths below which it has profiles, and these; the longest path first, `""` for the whole host.
+    """Host -> pairs of a path and the profile for what is below it; the longest path first, `""` for the whole host.
 
-    Raises `ValueError` where two profiles claim one address.
+    Raises `ValueError` if two profiles have the same address.
     """
     found: dict[str, dict[str, str]] = {}
     for name in names():
@@ -183,7 +183,7 @@ def at(host: str, path: str = "") -> str | None:
 
 
 def shut_down(host: str) -> Profile | None:
-    """The profile of `host` if that host answers no request any more: all its profiles are shut down."""
+    """The profile of `host` if the host has been shut down, with all its profiles; else `None`."""
     found = [load(name) for _, name in by_host().get(host.lower(), ())]
     return found[0] if found and all(profile.shut_down for profile in found) else None
 

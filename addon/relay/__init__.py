@@ -1,4 +1,4 @@
-"""The relay: calls of `hunyuan_retry=all` on their way through a server on loopback, which may try them again.
+"""The relay: a server on loopback through which calls go under `hunyuan_retry=all`, and which may try them again.
 
 Why a server: an addon can't stream an answer of its own from a hook, and after mitmproxy's `error` hook mitmproxy sends
 its own HTML page whatever the addon does (docs/facts/mitmproxy.md#own-stream). So mitmproxy's connection ends here.

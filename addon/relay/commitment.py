@@ -1,7 +1,7 @@
-"""When an answer may be passed on: the check that stands between a failure and the client. Pure.
+"""The check that an answer passes before it is sent on; until then the call can be tried again. Pure.
 
-A whole answer counts when it is complete, its content coding unpacks and it has choices or vectors and no error; a
-streamed one from its first event that is no error. Until then the call can still be tried again.
+A whole answer is good if it is complete, can be unpacked, and has choices or vectors and no error. A streamed answer is
+good from its first event on, if that is no error.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .reading import Reading
 def flaw(body: bytes, encoding: str, limit: int, reading: Reading) -> Flaw | None:
     """The flaw of the whole `body` of an answer, in the content coding `encoding` (`""`: none); `None`: it is good.
 
-    `reading` is that of the try. A body that can't be checked has no flaw: an unknown coding, or more than `limit`
-    bytes once unpacked.
+    `reading` reads the answers of this try. A body that can't be checked has no flaw: its coding is unknown, or it
+    unpacks to more than `limit` bytes.
     """
     try:
         content_coding.unpacker(encoding)
@@ -36,9 +36,9 @@ def flaw(body: bytes, encoding: str, limit: int, reading: Reading) -> Flaw | Non
 
 
 def opens(event: sse.Event, chunks: Sequence[JsonObject] | None, reading: Reading) -> bool | Flaw:
-    """Whether the stream begins with `event`, or the event's flaw. Comments, keep-alives, empty events don't count.
+    """Whether the answer begins with `event`, or the event's flaw. Comments, keep-alives, empty events don't count.
 
-    `chunks`: what it says by `reading`; `None` where it is no JSON object.
+    `chunks`: the chunks that `reading` makes of the event; `None` if the event is no JSON object.
     """
     data = event.data
     if event.opaque:

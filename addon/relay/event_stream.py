@@ -9,14 +9,14 @@ from . import commitment
 from .reading import Reading
 
 MAX_HELD = 1 << 20
-"""Bytes held back while a stream hasn't begun, and of one event that isn't complete; beyond that they pass."""
+"""Bytes that are held back before a stream has begun, or of one incomplete event. More are passed on unread."""
 
 
 class EventStream:
     """One stream. Events keep their bytes; only a content coding is removed, since an error may have to be added.
 
-    An event is passed on when it is complete: clients do nothing with a part of one, and a part can't be taken back
-    when the stream breaks in the middle of it. `encoding` is the stream's content coding, `reading` that of the try.
+    An event is passed on when it is complete: clients can't use a part of one, and a part that was sent can't be taken
+    back if the stream breaks. `encoding` is the stream's content coding; `reading` reads the answers of this try.
     Raises `CodingError` when made for an unknown coding, and from `feed` for damaged data.
     """
 
@@ -29,20 +29,20 @@ class EventStream:
         self.begun = False
         """The first event that counts has come, or more than `MAX_HELD` was held back."""
         self.flaw: Flaw | None = None
-        """Why this is no answer; only before it has begun."""
+        """Why this is no answer. Set only before the stream has begun."""
         self.whole = False
-        """Not events, but one body: JSON or a page. Nothing of it is given out."""
+        """The body is one JSON text or page, not events. `feed` returns nothing of it."""
         self.settled = False
         """The client knows how the answer ended: by a finish reason, `[DONE]` or the endpoint's own error."""
 
     def feed(self, data: bytes) -> bytes:
-        """Take in bytes as they arrive, give out what is complete."""
+        """Take the next bytes. Returns the complete events in them."""
         data = self._opening.feed(self._unpack(data))
         self.whole = self._opening.whole
         return data if self.whole else b"".join(self._passed_on(event) for event in self._parser.feed(data))
 
     def finish(self) -> bytes:
-        """The rest, unchanged, after the HTTP message ended properly. A stream that hasn't begun by now has a flaw."""
+        """The remaining bytes, once the HTTP message has ended. A stream that hasn't begun by then has a flaw."""
         rest = b"".join(self._passed_on(event) for event in self._parser.feed(self._opening.finish()))
         last = self._parser.finish()
         rest += self._passed_on(last) if last else b""
@@ -51,9 +51,9 @@ class EventStream:
         return rest
 
     def broken(self, error: bytes) -> bytes:
-        """The last bytes after the endpoint broke off: what can be read of the last event, then an event with `error`.
+        """The last bytes after the endpoint broke off: the last event if it is readable, then an event with `error`.
 
-        The error (one line of JSON) is left out where the client knows already how the answer ended.
+        The error (one line of JSON) is left out if the client has already been told how the answer ended.
         """
         last = self._parser.finish()
         return (self._closed(last) if last else b"") + (b"" if self.settled else sse.event(error))

@@ -1,4 +1,4 @@
-"""The client's answer where no try brought one: the endpoint's own error, or one of ours."""
+"""The client's answer when every try has failed: the endpoint's error, or one of the proxy's own."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class FailedTry:
 
 
 def own(error: ProxyError, headers: Headers = ()) -> RawResponse:
-    """An error of the proxy's own, with what `headers` say about trying again and the endpoint's request id."""
+    """An error of the proxy's own, with `Retry-After` and the request id from the endpoint's `headers`."""
     return raw(error.response(), headers)
 
 
 def raw(made: Response, headers: Headers = ()) -> RawResponse:
-    """`own` for an error that is an answer already."""
+    """The same for an error that is a `Response` already."""
     kept = [(name, text) for name, text in headers if name.lower() in _KEPT_HEADERS]
     own = [(name.encode(), text.encode()) for name, text in {**made.headers, OWN_HEADER: "1"}.items()]
     return RawResponse(made.status, [*own, *kept], made.body)
@@ -81,7 +81,7 @@ def unreached(error: CallFailed) -> FailedTry:
     if error.begun:
         entry = proxy_errors.ANSWER_BROKEN_OFF
     elif kind == NOT_TRUSTED:
-        # No number of tries makes a certificate a trusted one, and the client would learn of it later.
+        # Further tries don't make a certificate trusted, and would only delay the error.
         entry = proxy_errors.UPSTREAM_NOT_TRUSTED
     elif kind == TLS_FAILED:
         entry = proxy_errors.UPSTREAM_TLS_FAILED
@@ -96,7 +96,7 @@ def stream_broken(*, timed_out: bool) -> bytes:
 
 
 def _advised(headers: Headers, passes: bool) -> Headers:
-    """`headers`, which tell OpenAI's SDKs not to try again where that is pointless."""
+    """`headers`, with `x-should-retry: false` for OpenAI's SDKs if another try is pointless."""
     if passes:
         return headers
     return [*(pair for pair in headers if pair[0].lower() != _NEVER_AGAIN[0]), _NEVER_AGAIN]

@@ -11,8 +11,8 @@ _SET_ANEW = frozenset([b"host", b"content-length", b"expect", RELAY_HEADER.encod
 def for_endpoint(headers: Headers, *, streamed: bool) -> Headers:
     """The headers to the endpoint, of a request with `headers`.
 
-    A stream is asked for without a content coding: an error may have to be added to it, and its first event is read.
-    `HttpClient` adds the loop guard: a call that leads back to this proxy is refused there, not relayed for ever.
+    A stream is asked for without a content coding: its first event is read, and an error may have to be added to it.
+    `HttpClient` adds the loop guard, by which this proxy refuses a call that comes back to it.
     """
     if not streamed:
         return end_to_end(headers, _SET_ANEW)

@@ -1,4 +1,4 @@
-"""A job for the relay: what it must know of a call beside the request itself; and the two sides of its answer."""
+"""A job: what the relay must know of a call beside the request itself. And the answers that it sends."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ type Headers = Sequence[tuple[bytes, bytes]]
 
 @dataclass(slots=True, eq=False)
 class JobProgress:
-    """What the relay tells the hook that gave it a job, and asks of it."""
+    """How the relay and the hook that gave it the job inform each other."""
 
     on_claim: Callable[[], None] = lambda: None
-    """Called when the request has come: by then mitmproxy has sent what it shows of it."""
+    """Called when the relay has the request: from then on the flow may show its real address again."""
     wanted: Callable[[], bool] = lambda: True
-    """Whether a client still waits for the answer. Asked before each try: a killed flow is still under way."""
+    """Whether a client still waits for the answer. Asked before each try, since killing a flow doesn't end its call."""
     waited: float = 0.0
     """Seconds that its tries have waited for slots so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call to relay. Its URL comes from here, never from the wire."""
+    """One call to relay. Its URL is taken from here and never from the request."""
 
     url: str
     upstream: str
@@ -50,11 +50,11 @@ class Job:
     """The client asked for a stream."""
     tries: int
     deadline: float
-    """Seconds from the start of the relaying after which no further try is begun."""
+    """Seconds after the relay has taken the call after which no further try is begun."""
     silence: float
     """Seconds without a byte after which a try has failed."""
     until: float
-    """When, on the monotonic clock, the first try's wait for a slot ends."""
+    """When the first try stops waiting for a slot, on the monotonic clock."""
     ahead: bool
     """The first try goes ahead of new calls."""
     max_body: int

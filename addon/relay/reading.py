@@ -1,4 +1,4 @@
-"""What an upstream's answers say, in the house language: what the relay judges them by. They pass on unchanged."""
+"""Reads an upstream's answers in the house language, so that the relay can judge them. They are sent on unchanged."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..wire import json_body
 class Reading:
     """Reads the answer to one try in the format `dialect` (a name in `UPSTREAM_DIALECTS`).
 
-    `note`: what the dialect noted of the request. It isn't changed: the answer is translated once more on its way to
-    the client. What a dialect fails at is read as it is. Nothing here raises.
+    `note`: what the dialect noted of the request. It isn't changed, because the answer is translated once more on its
+    way to the client. If the dialect fails, the answer is read untranslated. Nothing here raises.
     """
 
     def __init__(self, dialect: str = "openai", note: JsonObject | None = None) -> None:
@@ -43,7 +43,7 @@ class Reading:
             return text
 
     def chunks(self, event: JsonObject) -> list[JsonObject]:
-        """The chunks for one event of a stream. Takes each event once, in their order."""
+        """The chunks for one event of a stream. Call it once for each event, in their order."""
         try:
             return self._upstream.events(event, self._note)
         except Exception:

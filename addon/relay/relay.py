@@ -1,4 +1,4 @@
-"""The relay: takes jobs, and answers each request that comes in with the secret of one."""
+"""The relay: takes jobs, and answers each request that has the secret of one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger("hunyuan_fix")
 
 
 class Relay:
-    """Calls through `http_client` and `gate`. Large answers are checked by `workers`."""
+    """Relays calls through `http_client` and `gate`. Large answers are checked by `workers`."""
 
     def __init__(
         self, http_client: HttpClient, gate: Gate, workers: Workers | None = None, timing: Timing | None = None
@@ -45,23 +45,23 @@ class Relay:
 
     @property
     def expected(self) -> int:
-        """Jobs whose requests haven't come yet."""
+        """The number of jobs whose request hasn't come yet."""
         return len(self._jobs)
 
     @property
     def under_way(self) -> int:
-        """Calls that aren't answered yet."""
+        """The number of calls that aren't answered yet."""
         return len(self._calls)
 
     async def start(self) -> None:
-        """Listen on loopback, on a free port; nothing if it does already."""
+        """Listen on a free port of loopback. Does nothing if it listens already."""
         if self._server is None:
             from .server import Server  # noqa: PLC0415 - tornado is loaded for hunyuan_retry=all only
 
             self._server = Server(self)
 
     def take(self, job: Job) -> str:
-        """Keep `job` for one request. Returns the secret that this request has to bring along."""
+        """Keep `job` for one request. Returns the secret that this request must have."""
         secret = secrets.token_hex(32)
         self._jobs[secret] = job
         return secret
@@ -71,10 +71,10 @@ class Relay:
         self._jobs.pop(secret, None)
 
     async def cut(self) -> int:
-        """End every call, because the process ends: a call without an answer yet gets one that says why, a stream that
-        has begun gets an event that does, and a proper end. Returns how many calls there were.
+        """End every call because the process ends. Returns how many calls there were.
 
-        Their last bytes are written by then, but not necessarily sent.
+        A call without an answer gets an error; a stream that has begun gets an error event and a proper end. The last
+        bytes are written by then, but perhaps not sent yet.
         """
         self._cutting = True
         self._jobs.clear()

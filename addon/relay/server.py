@@ -21,7 +21,7 @@ _MAX_HEADERS = 1 << 20
 
 
 class Server:
-    """Listens on loopback, on a free port, from now on, for requests to `relay`."""
+    """Listens on a free port of loopback for requests to `relay`, from the moment that it is made."""
 
     def __init__(self, relay: Relay) -> None:
         sockets = netutil.bind_sockets(0, LOOPBACK)
@@ -34,7 +34,7 @@ class Server:
         self._server.stop()
 
     async def close_connections(self) -> None:
-        """Close the connections that there are."""
+        """Close all open connections."""
         await self._server.close_all_connections()
 
 
@@ -89,12 +89,12 @@ class _Exchange(httputil.HTTPMessageDelegate):
         client.when_gone(task.cancel)
 
     def on_connection_close(self) -> None:
-        """The connection was closed in the middle of the request: nothing has been sent on."""
+        """The connection was closed in the middle of the request. Nothing has been sent on."""
         self._body.clear()
 
 
 class _Client:
-    """See `Client`: the connection to mitmproxy, which stands for the client."""
+    """The connection from mitmproxy, which stands for the client: see `job.Client`."""
 
     def __init__(self, connection: HTTP1Connection) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""One call through the relay: tried until an answer may be passed on, then passed on."""
+"""One call through the relay: tried until it has an answer that may be sent on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .job import TRIES_HEADER, Client, Headers, Job, RawResponse
 from .reading import Reading
 
 MAX_ANSWER = 64 * 2**20
-"""Bytes of a whole answer, which is held until it is complete."""
+"""Largest whole answer that is held until it is complete, in bytes."""
 
 _FOR_KILLED = RawResponse(502, (), b"")
 """Ends a killed flow: mitmproxy closes its client's connection when an answer begins, and sends nothing of it on."""
@@ -37,7 +37,7 @@ logger = logging.getLogger("hunyuan_fix")
 
 
 type _Outcome = RawResponse | Retryable[RawResponse] | None
-"""Of one try: an answer to send, a failure that may pass, or `None`: the answer was streamed."""
+"""The outcome of one try: an answer to send, a failure that may pass, or `None` if the answer was streamed."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Counts:
 
 
 class Call:
-    """One call. `request_headers` came with it; `body` is sent unchanged."""
+    """One call, with the client's `request_headers` and its `body`, which is sent unchanged."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Call:
         self._until = timing.clock() + job.deadline
         self._tries = 0
         self._last_failure = ""
-        """Of the last try, for the counts."""
+        """Why the last try failed, for the counts."""
         self._events: EventStream | None = None
         """The stream that the client gets."""
 
@@ -97,7 +97,7 @@ class Call:
         return RawResponse(response.status, self._marked(response.headers), response.body) if response else None
 
     def cut(self, error: bytes) -> bytes:
-        """What to send last to a client whose stream has begun and is cut: an event with `error`, unless it has ended.
+        """The last bytes for a client whose stream is cut: an event with `error`, unless the answer has ended.
 
         `error` is one line of JSON. For a call whose `run` was cancelled.
         """
@@ -119,7 +119,7 @@ class Call:
             self._counts.tries += 1
             return await self._sent(permit)
         finally:
-            permit.leave(Verdict.UNKNOWN)  # counts only if nothing was told: the client left first
+            permit.leave(Verdict.UNKNOWN)  # counts only if there is no verdict yet: the client left first
 
     async def _entered(self, *, again: bool) -> CallPermit:
         """A permit for one try. Raises `CallRefused`."""
@@ -142,7 +142,7 @@ class Call:
             return failures.raw(proxy_errors.CREDENTIALS_UNUSABLE(why=error).response())
         try:
             async with self._http_client.stream("POST", job.url, lines, self._body, silence=job.silence) as answer:
-                # Now, not at the end of a long stream: other calls wait for a probe's verdict.
+                # At the headers, not at the end of a long stream: other calls may wait for this probe's verdict.
                 permit.tell(retry.verdict(answer.status))
                 return await self._received(answer)
         except CallTimedOut as error:
@@ -196,7 +196,7 @@ class Call:
         received = bytearray()
         self._events = events
         held = _Held(self._client, answer.status, self._marked(headers.for_stream(answer.headers)))
-        # Clients wait 120 s for the first byte, and from the deadline on nothing would be tried again.
+        # At the deadline the headers are sent: nothing is tried again after it, and clients give up after 120 s.
         giving_up = asyncio.get_running_loop().call_at(self._until, held.begin)
         try:
             async with aclosing(answer.chunks()) as chunks:
@@ -255,7 +255,7 @@ class Call:
 
 
 class _Held:
-    """The bytes of a stream that are held until it has begun."""
+    """The bytes of a stream that are held back until it has begun."""
 
     def __init__(self, client: Client, status: int, given: Headers) -> None:
         self._client = client
@@ -280,7 +280,7 @@ class _Held:
 
 
 async def _read(answer: Answer, limit: int) -> bytes:
-    """The body of `answer`, or its first bytes, more than `limit`."""
+    """The body of `answer`. Reading stops once there are more than `limit` bytes."""
     body = bytearray()
     async with aclosing(answer.chunks()) as chunks:
         async for chunk in chunks:

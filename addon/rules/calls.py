@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..exchange import Changes, JsonObject
-from ..texts import marks
+from ..texts import marks, pieces
 from ..wire import json_body
 from . import arguments, content, ids
 from .base import Rule, RuleContext
@@ -33,7 +33,12 @@ def calls(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    return survey.has_field(_FIELD)
+    """False where assistant messages alone have calls, in shape already, with the JSON of objects for arguments."""
+    if not survey.has_field(_FIELD):
+        return False
+    if survey.calls is None or any(fields >= _FIELD for role, fields in survey.fields.items() if role != "assistant"):
+        return True
+    return not all(arguments.is_object(call["function"]["arguments"]) for call in survey.calls)
 
 
 RULE = Rule(
@@ -138,7 +143,7 @@ def _keep_as_text(message: JsonObject, given: Any, context: RuleContext) -> None
     for call in given if isinstance(given, list) else [given]:
         shaped = _function_call(call)
         if shaped is not None:
-            lines.append(call_as_text(shaped, marks.quoted_turns(shaped["function"]["arguments"]), context))
+            lines += calls_as_text([shaped], [marks.quoted_turns(shaped["function"]["arguments"])], context)
         elif call is not None:
             lines.append(_plain_text(call))
     if lines:
@@ -146,8 +151,11 @@ def _keep_as_text(message: JsonObject, given: Any, context: RuleContext) -> None
         message["content"] = content.join(message.get("content"), *lines)
 
 
-def call_as_text(call: JsonObject, arguments: str, context: RuleContext) -> str:
-    """A shaped tool call as one line of text that keeps its id, name and `arguments`, which are quoted already."""
-    return context.texts.folded_call.format(
-        name=call["function"]["name"], id=marks.inline(call.get("id", "")), arguments=arguments
-    )
+def calls_as_text(calls: list[JsonObject], arguments: list[str], context: RuleContext) -> list[str]:
+    """Shaped tool calls as a line of text each that keeps its id, name and `arguments`, which are quoted already."""
+    before, after_name, after_id, after = pieces(context.texts.folded_call, "name", "id", "arguments")
+    ids = marks.inlined([call.get("id", "") for call in calls])
+    return [
+        f"{before}{call['function']['name']}{after_name}{call_id}{after_id}{quoted}{after}"
+        for call, call_id, quoted in zip(calls, ids, arguments, strict=True)
+    ]

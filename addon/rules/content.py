@@ -9,6 +9,8 @@ from ..exchange import JsonObject
 
 type Content = str | list[Any] | None
 
+_TEXT = frozenset([str])
+
 BLANK_LINE = "\n\n"
 """What stands between two texts that become one."""
 
@@ -62,7 +64,7 @@ def flattened(parts: list[Any]) -> list[Any]:
 def pieces(content: object) -> list[Any]:
     """Content as a list of strings (its non-blank texts) and other parts, in order."""
     if isinstance(content, str):
-        return [] if is_blank_text(content) else [content]
+        return [] if not content or content.isspace() else [content]
     if not isinstance(content, list):
         return []
     texts_and_parts = (part["text"] if is_text(part) else part for part in content)
@@ -72,7 +74,7 @@ def pieces(content: object) -> list[Any]:
 def assemble(items: Iterable[Any]) -> str | list[Any]:
     """Pieces as content: one string, joined by blank lines; a list only where a piece isn't text."""
     runs = list(items)
-    if all(isinstance(run, str) for run in runs):  # as most are
+    if set(map(type, runs)) <= _TEXT:  # as most are
         return BLANK_LINE.join(runs)
     runs = list(_joined(runs))
     return [text_part(run) if isinstance(run, str) else run for run in runs]

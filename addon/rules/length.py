@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..exchange import Change, JsonObject
-from ..texts import around, cut, marks
+from ..texts import around, marks, pieces
 from . import content
 from .base import Rule, RuleContext
-from .calls import call_as_text
+from .calls import calls_as_text
 from .survey import Survey
 
 
@@ -64,30 +64,31 @@ def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
     texts = context.texts
     # 1. What the turns say. Lines are quoted only where any of them needs it: one look at all is cheaper.
     said = [content.pieces(message.get("content")) for message in turns]
-    calls = [message.get("tool_calls", ()) for message in turns]
-    arguments = [call["function"]["arguments"] for of_message in calls for call in of_message]
-    if marks.any_turn([*(piece for pieces in said for piece in pieces if isinstance(piece, str)), *arguments]):
-        said = [[marks.quoted_turns(piece) if isinstance(piece, str) else piece for piece in pieces] for pieces in said]
+    calls = [call for message in turns if "tool_calls" in message for call in message["tool_calls"]]
+    arguments = [call["function"]["arguments"] for call in calls]
+    if marks.any_turn([piece for spoken in said for piece in spoken if isinstance(piece, str)] + arguments):
+        said = [[marks.quoted_turns(piece) if isinstance(piece, str) else piece for piece in spoken] for spoken in said]
         arguments = list(map(marks.quoted_turns, arguments))
     # 2. Each led by its speaker.
-    quoted = iter(arguments)
-    before_result, after_result = cut(texts.folded_tool)
+    called = iter(calls_as_text(calls, arguments, context))
+    results = iter(marks.inlined([message["tool_call_id"] for message in turns if message["role"] == "tool"]))
+    before_id, after_id, after_result = pieces(texts.folded_tool, "id", "text")
     before, after = around(texts.folded, count=len(turns))
     folded: list[Any] = [before.rstrip("\n")]
-    for message, pieces, of_message in zip(turns, said, calls, strict=True):
+    for message, spoken in zip(turns, said, strict=True):
         role = message["role"]
-        lead = texts.folded_user if role == "user" else texts.folded_assistant
         if role == "tool":
-            call_id = marks.inline(message["tool_call_id"])
-            lead = before_result.format(id=call_id)
+            lead = f"{before_id}{next(results)}{after_id}"
             if after_result:
-                pieces.append(after_result.format(id=call_id))
-        if pieces and isinstance(pieces[0], str):
-            pieces[0] = lead + pieces[0]
+                spoken.append(after_result)
+        else:
+            lead = texts.folded_user if role == "user" else texts.folded_assistant
+        if spoken and isinstance(spoken[0], str):
+            spoken[0] = lead + spoken[0]
         else:
             folded.append(lead.rstrip())
-        folded += pieces
-        for call in of_message:
-            folded.append(call_as_text(call, next(quoted), context))
+        folded += spoken
+        for _ in message.get("tool_calls", ()):
+            folded.append(next(called))
     folded.append(after.lstrip("\n"))
     return {"role": "user", "content": content.assemble(folded)}

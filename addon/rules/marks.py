@@ -13,11 +13,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..exchange import Change, Changes, JsonObject
-from ..texts.marks import defused, defused_json, is_tracked, settled, without_signs
+from ..texts.marks import defused, defused_json, is_tracked, settled
 from . import content
 from .base import Rule, RuleContext
+from .unchanged import Unchanged
 
 _CONTAINERS = (dict, list)
+_HARMLESS_TOOLS = Unchanged()
+_BESIDE = ("name", "reasoning_content")
+"""The fields of a message, beside its content, that hold text."""
 _WHY = "what reads like a mark of the proxy's own gets other brackets"
 
 
@@ -61,28 +65,32 @@ def _texts(given: object) -> Iterator[str]:
         yield from (part["text"] for part in given if content.is_text(part))
 
 
-def _defuse_message(message: JsonObject) -> Iterator[str]:
+def _defuse_message(message: JsonObject) -> list[str]:
     """The fields of `message` in which something read like a mark, and does no more."""
+    fields: list[str] = []
     given = message.get("content")
     if isinstance(given, str):
-        own = is_tracked(given)
-        message["content"] = settled([given])[0] if own else defused(given)
-        if message["content"] != (without_signs(given) if own else given):
-            yield "content"
+        if is_tracked(given):
+            [message["content"]], changed = settled([given])
+            if changed:
+                fields.append("content")
+        elif (safe := defused(given)) is not given:
+            message["content"] = safe
+            fields.append("content")
     elif isinstance(given, list) and _settle_parts(given):
-        yield "content"
-    for field in ("name", "reasoning_content"):
+        fields.append("content")
+    for field in _BESIDE:
         given = message.get(field)
-        if isinstance(given, str):
-            message[field] = defused(given)
-            if message[field] != given:
-                yield field
+        if isinstance(given, str) and (safe := defused(given)) is not given:
+            message[field] = safe
+            fields.append(field)
     for position, call in enumerate(message.get("tool_calls", ())):
         function = call["function"]
         arguments = defused_json(function["arguments"])
-        if arguments != function["arguments"]:
+        if arguments is not function["arguments"]:
             function["arguments"] = arguments
-            yield f"tool_calls/{position}/function/arguments"
+            fields.append(f"tool_calls/{position}/function/arguments")
+    return fields
 
 
 def _settle_parts(parts: list[Any]) -> bool:
@@ -94,15 +102,20 @@ def _settle_parts(parts: list[Any]) -> bool:
             run.append(position)
             continue
         given = [parts[place]["text"] for place in run]
-        for place, before, after in zip(run, given, settled(given), strict=True):
+        safe, read_like_one = settled(given)
+        changed = changed or read_like_one
+        for place, before, after in zip(run, given, safe, strict=True):
             if after != before:
                 parts[place] = {**parts[place], "text": after}
-                changed = changed or after != without_signs(before)
         run = []
     return changed
 
 
 def _defuse_descriptions(tools: object) -> bool:
+    """Whether a description read like a mark, and does no more."""
+    key = _HARMLESS_TOOLS.key(tools)
+    if key in _HARMLESS_TOOLS:
+        return False
     changed = False
     waiting: list[Any] = [tools] if isinstance(tools, _CONTAINERS) else []
     while waiting:
@@ -110,9 +123,11 @@ def _defuse_descriptions(tools: object) -> bool:
         inside = value
         if isinstance(value, dict):
             described = value.get("description")
-            if isinstance(described, str) and (safe := defused(described)) != described:
+            if isinstance(described, str) and (safe := defused(described)) is not described:
                 value["description"] = safe
                 changed = True
             inside = value.values()
         waiting += [inner for inner in inside if isinstance(inner, _CONTAINERS)]
+    if not changed:
+        _HARMLESS_TOOLS.add(key)
     return changed

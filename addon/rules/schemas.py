@@ -12,6 +12,7 @@ from typing import Any
 from ..exchange import JsonObject
 from ..wire import json_body
 from . import content
+from .unchanged import Unchanged
 
 WRAPPED_AS = "input"
 """The property that holds what a root describes which is no object."""
@@ -43,6 +44,7 @@ _SCHEMAS = frozenset(
 )
 """Keywords whose value is a schema or a list of schemas. What other keywords hold (`enum`, `default`) is data."""
 _FIXED = _SCHEMAS | {*_SCHEMAS_BY_NAME, "required"}
+_SOUND = Unchanged()
 _STAY_AT_THE_ROOT = ("$schema", "$id", "$defs", "definitions")
 """What references inside a schema resolve by."""
 
@@ -53,10 +55,16 @@ def object_schema(given: object) -> tuple[JsonObject, str]:
     Works in place where it can. What a root describes that is no object becomes its property `WRAPPED_AS`, since
     arguments are always an object; a text that is no schema becomes the description.
     """
+    key = _SOUND.key(given)
+    if key in _SOUND and isinstance(given, dict):
+        return given, ""
     schema, read = _as_schema(given)
     root, why = _rooted(schema)
     fixed = _fix_keywords_everywhere(root)
-    return root, "; ".join(filter(None, [read, why, fixed]))
+    whys = "; ".join(filter(None, [read, why, fixed]))
+    if not whys:
+        _SOUND.add(key)
+    return root, whys
 
 
 def _as_schema(given: object) -> tuple[JsonObject, str]:

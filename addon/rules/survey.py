@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 from ..exchange import JsonObject
 
+_PROPER_CALL = frozenset([(3, "function", str, 2, str, True, str)])
+"""Its number of fields, its type, its id's; its function's number of fields, its name's type, whether that is any text,
+its arguments' type."""
 _WITHOUT_PARTS = (str, type(None))
 _LETTERS = {"system": "S", "user": "U", "assistant": "A", "tool": "T"}
 
@@ -43,6 +46,30 @@ class Survey:
         if not all(isinstance(role, str) for role, *_ in kinds):
             return None
         return [Shape(role, content, frozenset(fields)) for role, content, *fields in kinds]
+
+    @cached_property
+    def calls(self) -> list[JsonObject] | None:
+        """All tool calls, in order; `None` where any isn't `{id, type: function, function: {name, arguments}}`, each of
+        these a text, or where a list of calls is empty or no list."""
+        messages: list[Any] = self.body["messages"]
+        try:
+            lists = [message["tool_calls"] for message in messages if "tool_calls" in message]
+            calls = [call for of_message in lists for call in of_message]
+            kinds = {
+                (
+                    len(call),
+                    call["type"],
+                    type(call["id"]),
+                    len(function := call["function"]),
+                    type(name := function["name"]),
+                    name != "",
+                    type(function["arguments"]),
+                )
+                for call in calls
+            }
+        except (TypeError, KeyError):
+            return None
+        return calls if all(lists) and kinds <= _PROPER_CALL else None
 
     @cached_property
     def order(self) -> str:

@@ -22,9 +22,8 @@ _LONGEST_NAME = 64
 _ACCEPTED_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
 _REFUSED_CHARACTERS = re.compile(r"[^A-Za-z0-9_-]+")
 _HASH_LENGTH = 8
-_NAMING_PARAMETERS = frozenset(["tools", "functions", "function_call", "tool_choice"])
-_NAMING_FIELDS = frozenset(["tool_calls", "function_call", "name"])
-"""The fields of a message that name a tool or hold what does."""
+_NAMING_FIELDS = frozenset(["function_call", "name"])
+"""The fields of a message, beside `tool_calls`, that name a tool or hold what does."""
 
 type _Path = tuple[str | int, ...]
 """Where an object is in the body, as the steps of a JSON Pointer: few places are ever written of."""
@@ -65,9 +64,18 @@ def tool_names(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    if not survey.body.keys().isdisjoint(_NAMING_PARAMETERS):
+    """False where all tools and calls have a name that is accepted, and nothing else in the body names one."""
+    body = survey.body
+    if survey.shapes is None or survey.calls is None or survey.has_field(_NAMING_FIELDS):
         return True
-    return survey.shapes is None or survey.has_field(_NAMING_FIELDS)
+    if "functions" in body or "function_call" in body or isinstance(body.get("tool_choice"), dict):
+        return True
+    try:
+        names = {tool["function"]["name"] for tool in body.get("tools") or ()}
+    except (TypeError, KeyError):
+        return True
+    names.update([call["function"]["name"] for call in survey.calls])
+    return not all(map(_is_accepted, names))
 
 
 RULE = Rule(

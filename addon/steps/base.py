@@ -1,4 +1,4 @@
-"""What a step is: one thing done to every exchange, on the way in, on the way out, at its end.
+"""What a step is: one thing done to every exchange: to its request, to its answer, at its end.
 
 To add a behaviour, write a `Step` in a file beside this one and add it to `pipeline.STEPS`. What it must remember until
 the answer is plain data in `exchange.notes[name]`.
@@ -19,12 +19,12 @@ from ..upstream.embedding_batches import EmbeddingBatches
 from ..workers import Workers
 
 
-class Services(Protocol):
-    """What steps may use beside the exchange: it outlives a change of options."""
+class StepRuntime(Protocol):
+    """The part of the runtime that steps may use. It outlives a change of options."""
 
     @property
     def workers(self) -> Workers:
-        """For work that would keep other clients waiting."""
+        """Threads for work that would keep other clients waiting."""
 
     @property
     def cascade(self) -> Cascade:
@@ -32,20 +32,20 @@ class Services(Protocol):
 
     @property
     def metrics(self) -> Metrics:
-        """Where to count: `self.services.metrics.add(COUNTER, 1, …)` (`observe.metrics`)."""
+        """The counters and gauges: `self.runtime.metrics.add(COUNTER, 1, …)` (`observe.metrics`)."""
 
     @property
     def batches(self) -> EmbeddingBatches:
-        """An embeddings request sent as several calls."""
+        """Sends an embeddings request as several calls."""
 
     @property
     def chain(self) -> Chain:
-        """The stores, for values that outlive an exchange: `Kept(self.services.chain, codec)` (`stores.kept`)."""
+        """The stores, for values that outlive an exchange: `Kept(self.runtime.chain, codec)` (`stores.kept`)."""
 
 
 PATIENCE = 110.0
-"""Seconds from a request's arrival in which everything before the endpoint's answer must be done: a client drops a
-silent upstream after 120 (docs/facts/clients.md#timeouts)."""
+"""Seconds after a request came in by which it must be sent on: clients drop a silent upstream after 120
+(docs/facts/clients.md#timeouts)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +58,29 @@ class Outcome:
 
 
 class Step:
-    """One thing done to every exchange. Nothing is compulsory: a step overrides what it needs.
+    """One thing done to every exchange. A step overrides the methods that it needs.
 
-    Made anew for each set of options. What a step raises in `request` lets the request leave unchanged, or refuses it
-    where `exchange.fails_closed`; elsewhere it is logged and the answer passes.
+    A step is made anew for each set of options. If `request` raises, the request leaves unchanged, or is refused where
+    `exchange.fails_closed`. If `answer` or `chunk` raises, that is logged and the answer passes.
     """
 
     name = ""
 
-    def __init__(self, settings: Settings, services: Services) -> None:
+    def __init__(self, settings: Settings, runtime: StepRuntime) -> None:
         self.settings = settings
-        self.services = services
+        self.runtime = runtime
 
     async def request(self, exchange: Exchange) -> Response | None:
-        """Change `exchange.chat`. A response ends the way here: the steps before this one get it as the answer."""
+        """Change `exchange.chat`. A response ends the request: the steps before this one see it as the answer."""
         return None
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
-        """Change a whole answer, in place. Returns whether it did."""
+        """Change a whole answer in place. Returns whether it was changed."""
         return False
 
     def chunk(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
-        """Change one chunk of a stream; several, or none, may take its place."""
+        """The chunks to send for one chunk of a stream: itself, changed or not, several, or none."""
         return (chunk,)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
-        """The exchange is over, however it ended: count it, keep it, give back what was taken."""
+        """Called when the exchange is over, however it ended: to count it, keep it, or release what was held."""

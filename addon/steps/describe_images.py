@@ -10,7 +10,7 @@ from ..images import in_body
 from ..options import Settings
 from ..texts.marks import tracked
 from ..vision.vision_call import DryRunVision
-from .base import Services, Step
+from .base import Step, StepRuntime
 from .target import target_of
 
 _BYTES_PASSED = 4
@@ -22,16 +22,16 @@ class DescribeImages(Step):
 
     name = "cascade"
 
-    def __init__(self, settings: Settings, services: Services) -> None:
-        super().__init__(settings, services)
+    def __init__(self, settings: Settings, runtime: StepRuntime) -> None:
+        super().__init__(settings, runtime)
         self._dry_run = Cascade(DryRunVision())
         self._dry_run.configure(part(settings, CascadeSettings))
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Put descriptions in the images' places. From the first image on, the original body must not go on."""
-        running = self._dry_run if exchange.mode == "observe" else self.services.cascade
+        running = self._dry_run if exchange.mode == "observe" else self.runtime.cascade
         profile = profiles.load(exchange.profile)
-        exchange.may_hold_images = await self.services.workers.run(
+        exchange.may_hold_images = await self.runtime.workers.run(
             lambda _: in_body.suspected(exchange.chat), exchange.size // _BYTES_PASSED
         )
         wanted = exchange.may_hold_images and running.wanted(exchange.chat, profile)

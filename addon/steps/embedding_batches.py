@@ -28,7 +28,7 @@ class SendBatches(Step):
         if exchange.mode == "observe":
             return None
         profile = profiles.load(exchange.profile)
-        result = await self.services.batches.send(
+        result = await self.runtime.batches.send(
             batches,
             target_of(exchange, profile, self.settings),
             profile,

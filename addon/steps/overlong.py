@@ -27,7 +27,7 @@ class Overlong(Step):
         context = context_of(exchange, self.settings)
         # Descriptions of images make a body longer than it came.
         size = None if exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT else exchange.size
-        found = await self.services.workers.run(
+        found = await self.runtime.workers.run(
             lambda _: overlong.overlong(exchange.chat, context, size), exchange.cost // _COST_COUNTED
         )
         if found is None:

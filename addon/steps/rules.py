@@ -50,7 +50,7 @@ class Rules(Step):
         def apply(checkpoint: Checkpoint) -> Sequence[Change]:
             return rules.apply_chat(exchange.chat, context, checkpoint)
 
-        exchange.note(await self.services.workers.run(apply, exchange.cost))
+        exchange.note(await self.runtime.workers.run(apply, exchange.cost))
         exchange.plan.tools = tool_calls.offered(exchange.chat)
         return None
 
@@ -67,7 +67,7 @@ class EmbeddingRules(Step):
         def apply(_: Checkpoint) -> Response | Sequence[Change]:
             return embeddings.check(exchange.chat, context) or rules.apply_embeddings(exchange.chat, context)
 
-        result = await self.services.workers.run(apply, exchange.cost)
+        result = await self.runtime.workers.run(apply, exchange.cost)
         if isinstance(result, Response):
             return result
         exchange.note(result)

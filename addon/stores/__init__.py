@@ -39,7 +39,7 @@ class StoreSettings:
 
 
 def open_levels(places: StorePlaces, max_bytes: int) -> list[Store]:
-    """The stores below the memory, the nearest first. Neither disk nor network is used before a store is.
+    """The stores below the memory, the nearest first. None uses the disk or the network before its first operation.
 
     `max_bytes` is the size of the SQLite file. Raises `OptionError` if Redis is asked for and its package is missing.
     """

@@ -36,14 +36,14 @@ type Write = Put | Delete | Clear
 
 
 class Backlog:
-    """Writes that wait. A `Clear` is made first, and replaces the earlier writes to keys that it forgets."""
+    """Writes that wait. A `Clear` goes first, and replaces earlier writes to the keys that it forgets."""
 
     def __init__(self) -> None:
         self._clears: dict[str, Clear] = {}
         self._keyed: dict[str, Put | Delete] = {}
         self._bytes = 0
         self.dropped = 0
-        """Writes given up: too many waited, or the end came."""
+        """Writes that were given up, because too many waited or the store was closed."""
 
     def __len__(self) -> int:
         """Writes that wait."""
@@ -65,7 +65,7 @@ class Backlog:
             self.dropped += 1
 
     def first(self) -> Write | None:
-        """The write that is next. It waits until it is `done`, so that one that failed is not lost."""
+        """The next write. It stays here until `done`, so that a write that failed is not lost."""
         return next(iter(self._clears.values()), None) or next(iter(self._keyed.values()), None)
 
     def done(self, write: Write) -> None:
@@ -77,7 +77,7 @@ class Backlog:
             self._take(write.key)
 
     def concerning(self, key: str) -> Write | None:
-        """The waiting write that decides about `key`; `None`: the store does."""
+        """The waiting write that decides the value of `key`; `None` if the store's value counts."""
         return self._keyed.get(key) or next((it for it in self._clears.values() if key.startswith(it.prefix)), None)
 
     def abandon(self) -> int:

@@ -11,7 +11,7 @@ from .memory import Memory
 from .store import Item, Store
 
 PATIENCE = 5.0
-"""Seconds in which `flush` has to be done."""
+"""Seconds that `flush` may take."""
 
 
 class Chain:
@@ -34,11 +34,11 @@ class Chain:
         self._levels = self._opened(levels)
         self._retiring: set[asyncio.Task[None]] = set()
         self._forgotten = 0
-        """Grows with each deletion: a value that is just being read from below must not bring a deleted one back."""
+        """The number of deletions. A value that was being read from below during one must not be put back above."""
         self._hits = self._misses = 0
 
     def at_hand(self, key: str) -> Item | None:
-        """The value of `key` if the memory has it. Only hits are counted: `get` follows a miss, and counts it."""
+        """The value of `key` if the memory has it. Counts hits only: after a miss, `get` follows and counts that."""
         item = self.memory.find(key)
         if item is not None:
             self._hits += 1
@@ -60,13 +60,13 @@ class Chain:
         return None
 
     def put(self, key: str, value: bytes, lasts: float | None = None) -> None:
-        """Keep `value` for `lasts` seconds: in memory at once, below it soon."""
+        """Keep `value` for `lasts` seconds: in memory at once, in the levels below soon."""
         self.memory.keep(key, value, lasts)
         for level in self._levels:
             level.put(key, value, lasts)
 
     def delete(self, key: str) -> None:
-        """Forget `key`: no `get` finds it any more; the levels follow soon."""
+        """Forget `key`. No `get` finds it from now on; the levels below delete it soon."""
         self._forgotten += 1
         self.memory.drop(key)
         for level in self._levels:
@@ -80,11 +80,11 @@ class Chain:
         return self.memory.forget(prefix)
 
     async def scan_below(self, prefix: str, limit: int) -> dict[str, list[tuple[str, Item]]]:
-        """What each level below the memory holds, by its name: for display, see `Store.scan`."""
+        """For display: the entries of each level below the memory, by its name. See `Store.scan`."""
         return {level.name: await level.scan(prefix, limit) for level in self._levels}
 
     def replace(self, levels: Iterable[Store]) -> None:
-        """Go on with other stores below the memory; a task each flushes and closes the old ones."""
+        """Use other stores below the memory from now on. Tasks flush and close the old ones."""
         old, self._levels = self._levels, self._opened(levels)
         for level in old:
             task = asyncio.create_task(_retire(level), name=f"hunyuan-fix closes {level.name}")
@@ -92,11 +92,11 @@ class Chain:
             task.add_done_callback(self._retiring.discard)
 
     async def flush(self) -> None:
-        """Make the waiting writes, within `PATIENCE` seconds; a level that fails ends its part."""
+        """Make the waiting writes of all levels, within `PATIENCE` seconds. A level that fails stops there."""
         await asyncio.gather(*(level.flush(PATIENCE) for level in self._levels))
 
     async def aclose(self) -> None:
-        """Flush and close all levels, and wait for those that `replace` is still closing."""
+        """Flush and close all levels, also those that `replace` is still closing."""
         self.replace(())
         if self._retiring:
             await asyncio.wait(self._retiring)

@@ -13,7 +13,7 @@ from .store import StoreError
 BUDGET = 0.2
 """Seconds that one operation may take: a slow store must not hold up requests."""
 FIRST_PAUSE = 5.0
-"""Seconds for which a store that failed isn't used; doubled with each try that fails."""
+"""Seconds for which a store that failed isn't used. They double with each further try that fails."""
 LONGEST_PAUSE = 60.0
 
 type Kind = Literal["reading", "writing"]

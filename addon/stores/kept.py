@@ -1,4 +1,4 @@
-"""Typed values in the chain of stores. A new kind of value to keep is one codec."""
+"""Typed values in the chain of stores. To keep a new kind of value, write a codec."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Codec[T](Protocol):
         """`value` as bytes."""
 
     def load(self, data: bytes) -> T | None:
-        """The value that `dump` wrote; `None`: not usable. Must not raise: other programs can write into a store."""
+        """The value that `dump` wrote; `None` for other bytes. Must not raise: others may write into a store."""
 
 
 class Kept[T]:
@@ -43,7 +43,7 @@ class Kept[T]:
         return self._load(await self._chain.get(self._name(key)))
 
     async def get_many(self, keys: Iterable[bytes]) -> dict[bytes, T]:
-        """The values that there are for `keys`. All are looked up at once, so that a slow store delays only once."""
+        """The values of those `keys` that have one. All are looked up together: a slow store delays only once."""
         wanted = list(dict.fromkeys(keys))
         found = {key: value for key in wanted if (value := self.at_hand(key)) is not None}
         below = [key for key in wanted if key not in found]

@@ -57,7 +57,7 @@ class Level:
         self._hits = self._misses = 0
 
     async def get(self, key: str) -> Item | None:
-        """The value of `key` in the waiting writes, else in the store; `None` also where the store can't be asked."""
+        """The value of `key`, from the waiting writes or the store; `None` also if the store is bypassed."""
         waiting = self._backlog.concerning(key)
         if waiting is not None:
             item = self._unwritten(waiting)
@@ -73,7 +73,7 @@ class Level:
         return item
 
     async def scan(self, prefix: str, limit: int) -> list[tuple[str, Item]]:
-        """As `Store.scan`; empty if the store can't be asked. Waiting writes are not in it."""
+        """As `Store.scan`, without waiting writes; empty if the store is bypassed."""
         with suppress(Bypassed):
             return await self._ask("reading", partial(self._store.scan, prefix, limit), PATIENCE)
         return []
@@ -83,11 +83,11 @@ class Level:
         self._later(Put(key, value, None if lasts is None else self._clock() + lasts))
 
     def delete(self, key: str) -> None:
-        """Forget `key` soon; `get` knows already."""
+        """Forget `key` soon. `get` doesn't find it from now on."""
         self._later(Delete(key))
 
     def clear(self, prefix: str) -> None:
-        """Forget all keys that start with `prefix` soon; `get` knows already. The log says how many there were."""
+        """Forget all keys that start with `prefix` soon, for `get` at once. The log says how many there were."""
         self._later(Clear(prefix))
 
     async def flush(self, patience: float) -> None:
@@ -150,7 +150,7 @@ class Level:
             self._writer = asyncio.create_task(self._write_behind(), name=f"hunyuan-fix writes to {self.name}")
 
     async def _stop_writer(self) -> None:
-        """The write that it was making waits again."""
+        """Cancel the writing task. The write that it was making waits again."""
         if self._writer is not None and not self._writer.done():
             self._writer.cancel()
             await asyncio.wait({self._writer})

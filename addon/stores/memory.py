@@ -25,8 +25,8 @@ class _Entry:
 class Memory:
     """At most `entries` values of `size` bytes in all, keys included. A larger value is not kept.
 
-    `clock`: monotonic, in seconds. Nothing here waits, so each method of `Store` has a twin that is no coroutine:
-    `find`, `keep`, `drop`, `held`, `forget`.
+    `clock`: monotonic, in seconds. Nothing here waits, so each method of `Store` is there without `async` too: `find`,
+    `keep`, `drop`, `held`, `forget`.
     """
 
     name = "memory"
@@ -38,7 +38,7 @@ class Memory:
         self._cache = self._empty(size)
 
     def __len__(self) -> int:
-        """Values that still hold."""
+        """The number of values that haven't expired."""
         self._cache.expire()
         return len(self._cache)
 

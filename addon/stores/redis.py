@@ -31,8 +31,8 @@ BATCH = 500
 def redis_client(url: str) -> Client:
     """A client for the server at `url`; its password comes from `HUNYUAN_REDIS_PASSWORD`. Connects when it is used.
 
-    A connection that turns out to be dead is replaced, and the command sent once more; a silent server is not asked
-    twice. Raises `OptionError` for a URL with more in it than a place, and if the package isn't installed.
+    If a kept connection is dead, it is replaced and the command sent once more; after a timeout it isn't. Raises
+    `OptionError` for a URL with more in it than the server's address, and if the package isn't installed.
     """
     _check(url)
     try:
@@ -143,7 +143,7 @@ class Redis:
 
 
 def _item(value: bytes | None, milliseconds: int) -> Item | None:
-    """Of GET and PTTL: -1 is for good, -2 is gone since GET."""
+    """The item from the answers to GET and PTTL. PTTL is -1 for a value without expiry, -2 if it has gone since GET."""
     if value is None or milliseconds in (-2, 0):
         return None
     return Item(value, None if milliseconds < 0 else milliseconds / 1000)

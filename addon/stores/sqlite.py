@@ -15,7 +15,7 @@ from . import sqlite_file
 from .store import Item, StoreError
 
 USES_NOTED = 200
-"""Reads whose order is written together, unless a write comes first: a read alone writes nothing."""
+"""Reads after which the order of use is written, unless a write comes first: a read by itself writes nothing."""
 LARGEST_SHARE = 4
 """A value larger than the file's size divided by this is not kept: it would evict too many others."""
 AT_ONCE = 500
@@ -49,7 +49,7 @@ class Sqlite:
         return await self._do(partial(self._get, key))
 
     async def put(self, key: str, value: bytes, lasts: float | None = None) -> None:
-        """See `Store`. One that is too large is not kept."""
+        """See `Store`. A value that is too large is not kept."""
         expires = None if lasts is None else self._clock() + lasts
         await self._do(partial(self._put, key, value, expires))
 
@@ -62,7 +62,7 @@ class Sqlite:
         return await self._do(partial(self._scan, prefix, limit))
 
     async def clear(self, prefix: str) -> int:
-        """See `Store`. What is forgotten is gone from the file, too."""
+        """See `Store`. The values are erased from the file, too."""
         count = 0
         while gone := await self._do(partial(_clear_some, prefix)):
             count += gone  # in steps: reads come in between
@@ -97,7 +97,7 @@ class Sqlite:
             raise StoreError(f"{self._path}: {error.strerror or type(error).__name__}") from None
         finally:
             if self._connection is not None and self._connection.in_transaction:
-                self._disconnect()  # which takes back what was begun
+                self._disconnect()  # which rolls the transaction back
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is not None and sqlite_file.identity(self._path) != self._file:
@@ -146,7 +146,7 @@ class Sqlite:
         self._uses.clear()
 
     def _shrink(self, connection: sqlite3.Connection) -> None:
-        """Bring the file under its bound, in part where that takes more than `AT_ONCE` rows: the next writes go on."""
+        """Delete rows until the file is within its bound, `AT_ONCE` at most: the next write deletes more."""
         page = _pragma(connection, "page_size")
         for _ in range(AT_ONCE):
             if page * (_pragma(connection, "page_count") - _pragma(connection, "freelist_count")) <= self._max_bytes:

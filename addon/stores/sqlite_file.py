@@ -40,14 +40,14 @@ logger = logging.getLogger("hunyuan_fix")
 
 
 type Error = sqlite3.Error | UnicodeDecodeError
-"""What is raised about a file: where its schema is damaged, Python may fail to read what SQLite says about it."""
+"""Errors that a damaged file causes. `UnicodeDecodeError`: Python can't decode SQLite's message about the schema."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the store at `path`, which is made where there is none, and brought to the current schema.
+    """A connection to the store at `path`. The file is made if it is missing, and brought to the current schema.
 
-    A corrupt file is set aside first. Raises `StoreError` for a database that isn't this program's, or of a newer
-    version of it; `sqlite3.Error` and `OSError`.
+    A corrupt file is set aside first. Raises `StoreError` for another program's database or one of a newer version of
+    this program, and `sqlite3.Error` and `OSError`.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(path.parent):
@@ -63,8 +63,8 @@ def connect(path: Path) -> sqlite3.Connection:
 def close(connection: sqlite3.Connection, path: Path) -> None:
     """Close `connection`, which was made for `path`. Raises nothing."""
     with ExitStack() as stack:
-        # The last one to close deletes `-wal` by its name. If the file were set aside and begun anew between SQLite's
-        # looking whether it is still the same and that, the new one's log would be gone, and what is in it.
+        # The last connection to close deletes `-wal` by its name. SQLite first checks that the file is still the same
+        # one; if it were set aside and made anew after that check, the new file's log would be deleted.
         with suppress(StoreError, OSError):
             stack.enter_context(_alone(path.parent))
         with suppress(sqlite3.Error):
@@ -91,7 +91,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def set_aside(path: Path, known: tuple[int, int] | None, error: Error) -> None:
-    """Rename the corrupt file and its log, unless `path` is no longer the file `known`: another process was faster."""
+    """Rename the corrupt file and its log, unless another process has done so: `path` is no longer the file `known`."""
     with _alone(path.parent):
         if identity(path) == known:
             _set_aside(path, error)
@@ -117,7 +117,7 @@ def _make_private(path: Path) -> None:
     except FileExistsError:
         for name in _FILES:
             file = path.with_name(path.name + name)
-            # A directory is for SQLite to complain about. A file of another user's can't be changed.
+            # SQLite itself reports a directory. Another user's file can't be changed.
             with suppress(OSError):
                 if file.is_file() and file.stat().st_mode & 0o077:
                     file.chmod(0o600)
@@ -136,12 +136,12 @@ def _settle(connection: sqlite3.Connection, path: Path) -> None:
             "it is left alone"
         )
     if not version:
-        # So that pages can be given back. To be said before there is a table.
+        # Lets freed pages be given back. Must be set before there is a table.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     # A power cut may cost the last entries, never the file.
     connection.execute("PRAGMA synchronous = NORMAL")
-    # What is forgotten is not to be found in the file.
+    # Deleted values must not remain readable in the file.
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     if version < len(MIGRATIONS):

@@ -80,13 +80,17 @@ def is_tracked(text: str) -> bool:
     return _OWN[0] in text and _OWN in text  # one character is found several times as fast
 
 
-def settled(texts: Sequence[str]) -> list[str]:
-    """Texts that follow each other without a gap, ready to leave: without signs, every mark in them the addon's own."""
+def settled(texts: Sequence[str]) -> tuple[list[str], bool]:
+    """Texts that follow each other without a gap, ready to leave: without signs, every mark in them the addon's own.
+
+    And whether anything else in them read like a mark.
+    """
     cut = [text.split(_OWN) for text in texts]  # in each, every second piece is the addon's
     # Nothing reads like a mark across one of the addon's pieces, nor across the bracket that stands for it here.
     foreign = "".join(_BETWEEN.join(pieces[::2]) for pieces in cut)
     safe = defused(foreign)
-    if safe != foreign:
+    read_like_one = safe is not foreign
+    if read_like_one:
         start = 0
         for pieces in cut:
             for number in range(0, len(pieces), 2):
@@ -94,16 +98,14 @@ def settled(texts: Sequence[str]) -> list[str]:
                 pieces[number] = safe[start:end]
                 start = end + len(_BETWEEN)
             start -= len(_BETWEEN)
-    return ["".join(pieces) for pieces in cut]
-
-
-def without_signs(text: str) -> str:
-    """`text` as it would leave if nothing but the addon's marks read like marks."""
-    return text.replace(_OWN, "")
+    return ["".join(pieces) for pieces in cut], read_like_one
 
 
 def defused(text: str) -> str:
-    """`text` in which nothing reads like a mark: the brackets of what did are 〔 and 〕. As long as before."""
+    """`text` in which nothing reads like a mark: the brackets of what did are 〔 and 〕. As long as before.
+
+    `text` itself where nothing did, here and in `defused_json`.
+    """
     return _with_brackets(text, _patterns().mark, _REPLACED)
 
 
@@ -121,6 +123,12 @@ def inline(value: str) -> str:
     if value.isascii() and value.isprintable() and "[" not in value and "]" not in value:
         return value
     return _patterns().line_end.sub(" ", value).translate(_ROUND)
+
+
+def inlined(values: list[str]) -> list[str]:
+    """Each of `values` as `inline` gives it. One look at all is cheaper than one at each."""
+    together = "".join(values)
+    return values if inline(together) is together else list(map(inline, values))
 
 
 def quoted_turns(text: str) -> str:

@@ -89,7 +89,7 @@ class Breaker:
             raise CircuitOpen(upstream, seconds)
 
     def permit(self, upstream: str) -> Permit:
-        """Leave for one call to `upstream`. Raises `CircuitOpen`."""
+        """The permit for one call to `upstream`. Raises `CircuitOpen`."""
         circuit = self._circuits.get(upstream) or self._new(upstream)
         permit = circuit.permit()
         if permit is None:
@@ -102,7 +102,7 @@ class Breaker:
         return [upstream for upstream, circuit in self._circuits.items() if circuit.is_open]
 
     def state(self) -> BreakerState:
-        """How it stands now."""
+        """The policy and the open circuits now."""
         return BreakerState(self._policy.failures, self._policy.pause, tuple(self.open()))
 
     def _new(self, upstream: str) -> Circuit:

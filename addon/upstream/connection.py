@@ -141,11 +141,12 @@ class Connection:
                     await end.aclose()
 
     async def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """httpcore's account of what it does: the socket is known here as soon as there is one.
+        """httpcore's `trace` callback. Through it the socket is known as soon as there is one.
 
-        Cancelled between the operating system's "connected" and httpcore's, httpcore loses the socket: so that step is
-        left to end, which takes no longer than the timeout for connecting. That `CancelledError` from here ends the
-        call is how httpcore 1.0.9 works, and documented nowhere (tests/upstream/test_connection.py).
+        If httpcore is cancelled after the operating system has connected and before httpcore has noticed, the socket
+        is lost. So a connect that has begun is never cancelled; it ends within the timeout for connecting. A
+        `CancelledError` raised here then ends the call: httpcore 1.0.9 works so, but documents it nowhere
+        (tests/upstream/test_connection.py).
         """
         if event == "connection.connect_tcp.started":
             self._connecting = True

@@ -78,7 +78,7 @@ class EmbeddingBatches:
 
         async def work() -> None:
             for position, body in waiting:
-                # Ahead of new calls, once the first one is through: what came before is paid for.
+                # Once the first batch is through the others go ahead of new calls: the first is paid for.
                 answers[position] = await self._send_one(body, request, ahead=position > 0)
 
         workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(bodies)))]
@@ -131,7 +131,7 @@ def _usable(answer: Response, body: JsonObject) -> JsonObject | Response | Retry
         return unusable
     parsed = json_body.parse_object(answer.body)
     data = None if parsed is None else parsed.get("data")
-    # A vector too few would shift all that follow onto other texts.
+    # With one vector missing, all later ones would stand for the wrong texts.
     if parsed is not None and isinstance(data, list) and len(data) == len(body["input"]):
         return parsed
     return Retryable("no usable answer", unusable)

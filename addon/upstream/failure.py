@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 NOT_TRUSTED, TLS_FAILED = "certificate not trusted", "TLS failed"
-"""The kinds of failures of TLS."""
+"""The texts of TLS failures."""
 
 
 class CallFailed(Exception):

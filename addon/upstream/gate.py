@@ -36,7 +36,7 @@ class Gate:
         self._breaker = breaker
 
     async def enter(self, upstream: str, account: Account, *, until: float, ahead: bool = False) -> CallPermit:
-        """Leave for one call to the base URL `upstream`, once a slot of `account` is free. Raises `CallRefused`.
+        """The permit for one call to the base URL `upstream`, once a slot of `account` is free. Raises `CallRefused`.
 
         `until`: when, on the admission's clock, the wait ends; `ahead`: before calls that came in the meantime. The
         permit is taken last and without a wait after it, so a call that leaves the queue holds up no probe.

@@ -47,7 +47,7 @@ def from_body(body: JsonObject) -> Answer:
 
 
 def from_stream(data: bytes) -> Answer:
-    """The answer in the bytes of a stream. Of a cut or broken stream: the part that is there."""
+    """The answer in the bytes of a stream, as far as the stream goes."""
     answer = Answer()
     parser = sse.Parser()
     events = list(parser.feed(data))

@@ -1,4 +1,4 @@
-"""Commands for mitmproxy's console (`:`), mitmweb and scripts: look at what was changed, ask why, count."""
+"""Commands for mitmproxy's console (`:`), mitmweb and scripts: what was changed, why, and how often."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Commands:
             raise exceptions.CommandError("The client's body was not kept: it is larger than hunyuan_keep_original.")
         body = exchange.original if exchange.rewritten else request.get_content(strict=False)
         if body is None:
-            raise exceptions.CommandError("The request's body is not here: it was streamed past.")
+            raise exceptions.CommandError("The request's body was streamed and not kept.")
         _write(path, body)
 
     @command.command("hunyuan.explain")
@@ -99,7 +99,7 @@ class Commands:
 def _handled(flow: flow.Flow) -> tuple[http.Request, Exchange]:
     exchange = Exchange.from_plain(flow.metadata.get(KEY))
     if not isinstance(flow, http.HTTPFlow) or exchange is None:
-        raise exceptions.CommandError("hunyuan-fix has not handled this flow: it is no exchange with a known endpoint.")
+        raise exceptions.CommandError("hunyuan-fix has not handled this flow: it doesn't go to a known endpoint.")
     return flow.request, exchange
 
 

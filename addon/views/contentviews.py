@@ -1,6 +1,6 @@
-"""mitmproxy's windows on an exchange: what was changed, and the conversation as a person reads it.
+"""Views of an exchange in mitmproxy: the changes, and the conversation as a person reads it.
 
-A view shows complete and broken bodies alike and never raises: mitmproxy would show raw bytes and not say why.
+A view shows broken bodies too, and never raises: mitmproxy would then show raw bytes and not say why.
 """
 
 from __future__ import annotations

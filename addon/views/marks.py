@@ -1,4 +1,4 @@
-"""What mitmproxy's lists show of an exchange: a mark if it was rewritten, and a comment that names the rules."""
+"""The mark of a rewritten flow in mitmproxy's lists, and its comment, which names the rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said of an image without seeing it: format, width and height from its first bytes, size."""
+"""Facts about an image from its first bytes: format, width and height, size."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def request(body: bytes, descriptions: list[str] | None = None) -> str:
 
 
 def answer(body: bytes, *, streamed: bool) -> str:
-    """The transcript of an answer, from its body or from its stream, as far as it goes."""
+    """The transcript of an answer, from its body or its stream; of a broken stream, the part that came."""
     if streamed:
         whole = assembled.from_stream(body)
     else:

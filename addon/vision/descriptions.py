@@ -12,7 +12,7 @@ from ..stores import Chain, Memory
 from ..stores.kept import Kept
 
 _LISTED = 1000
-"""Image results of each store that a list for display shows."""
+"""Image results of one store that a list for display shows at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ImageFailure:
 
 
 type ImageResult = Description | ImageFailure
-"""The final result for an image. A failure that may pass is none."""
+"""The final result for an image. A failure that may pass is not a result."""
 
 
 class ImageResultCodec:
@@ -69,7 +69,7 @@ class Descriptions:
         return [_line(key, result, 60) for key, result in self.kept.listed(_LISTED)]
 
     async def listing_below(self) -> dict[str, list[str]]:
-        """The same for each store below the memory, by its name. Without texts: this is for the log."""
+        """The same for each store below the memory, by its name, without texts because it is for the log."""
         found = await self.kept.listed_below(_LISTED)
         return {store: [_line(key, result, 0) for key, result in results] for store, results in found.items()}
 

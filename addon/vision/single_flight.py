@@ -1,4 +1,4 @@
-"""Calls with one key at the same time are one call. Generic: knows nothing of images."""
+"""Calls with the same key at the same time become one call. Generic: nothing here is about images."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class CallGone(Exception):
 
 
 class SingleFlight[K: Hashable, T]:
-    """Shares calls by key. The task of a call belongs to none of its waiters.
+    """Shares calls by key. Each call has a task of its own, apart from those of its waiters.
 
-    A waiter that leaves disturbs no other; when the last one leaves, the call is cancelled at once. `CancelledError` of
-    the shared task reaches no waiter: inside a mitmproxy hook it would hang the client
+    A waiter that leaves doesn't affect the others; when the last one leaves, the call is cancelled at once. A
+    `CancelledError` of the call's task never reaches a waiter: inside a mitmproxy hook it would hang the client
     (docs/facts/mitmproxy.md#hook-cancelled).
     """
 
@@ -57,6 +57,6 @@ class _Flight[T]:
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Take an exception that no waiter is left for, which asyncio would log otherwise."""
+    """Retrieve the exception of a call without waiters, which asyncio would log otherwise."""
     if not task.cancelled():
         task.exception()

@@ -19,7 +19,7 @@ from ..wire import json_body, proxy_errors, retry_after, vendor_errors
 from .descriptions import Description, ImageFailure, ImageResult
 
 MAX_TOKENS = 2000
-"""Length of a description: one screen of text, transcribed."""
+"""Tokens of a description at most: one screen of text, transcribed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class VisionCall:
     """Seconds that one try may take."""
     tries: int
     until: float
-    """When, on the clock, an answer is of no use any more."""
+    """When, on the clock, the answer is no longer needed."""
 
 
 class _Meaning(Enum):
@@ -85,10 +85,10 @@ class Vision:
     async def ask(self, call: VisionCall) -> ImageResult | Response:
         """A description, a final failure, or the one error that the client gets.
 
-        A failure that may pass is tried `call.tries` times. A wait that would outlast `call.until` isn't begun: the
-        client gets the error instead. An empty answer is tried again too, but is a final failure after the last try: at
-        temperature 0 the same image would bring the same, and an error would make clients send the whole request up to
-        30 times (docs/facts/clients.md#retries).
+        A call whose failure may pass is tried `call.tries` times. A wait that would outlast `call.until` isn't begun:
+        the client gets the error instead. An empty answer is tried again too, but is a final failure after the last
+        try: at temperature 0 the same image would get the same answer, and an error would make clients send the whole
+        request up to 30 times (docs/facts/clients.md#retries).
         """
         retried: RetriedCall[ImageResult] = RetriedCall(
             name=f"vision call to {call.model}",
@@ -119,7 +119,7 @@ class Vision:
 
 
 def _request(call: VisionCall) -> JsonObject:
-    # the text stands between <<< and >>> in the prompt: it can't close its own quotes
+    # The prompt puts the text between <<< and >>>, which the text itself must not contain.
     quoted = marks.unquotable(call.question)
     prompt = call.texts.vision_prompt.format(question=quoted or call.texts.vision_no_question)
     content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": call.url}}]
@@ -138,7 +138,7 @@ def _unanswered(error: CallFailed, call: VisionCall) -> Response:
 
 
 def _description(answer: Response, call: VisionCall) -> ImageResult | Retryable[ImageResult | Response]:
-    """What a 200 says. Only the text counts: reasoning and tool calls are no description."""
+    """The description in an answer with status 200. Only its text counts, not reasoning or tool calls."""
     try:
         choice = json_body.parse(answer.body)["choices"][0]
         text = _text(choice["message"].get("content"))
@@ -172,7 +172,7 @@ def _meaning(answer: Response, call: VisionCall) -> _Meaning:
 
 
 def _passing_status(status: int, call: VisionCall, wait: float | None) -> Response:
-    """The error, after the last try, for an HTTP status that may pass. A client must not take it for its own request's.
+    """The error after the last try for an HTTP status that may pass. It must not look like one of the client's request.
 
     `wait`: the seconds that the endpoint asked for.
     """
@@ -196,7 +196,7 @@ def _final(meaning: _Meaning, status: int, call: VisionCall) -> Response:
 
 
 ANNOUNCED = "(the description of the image would stand here: no vision model was asked)"
-"""What stands for a description where none is made, so that the rules after the cascade see what they would see."""
+"""The description of every image in a dry run, so that the rules after the cascade have a text to work on."""
 
 
 class DryRunVision:

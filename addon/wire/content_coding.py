@@ -1,4 +1,4 @@
-"""Content codings undone, nested ones too, in pieces of bounded size and number."""
+"""Undoes content codings, also nested ones, in pieces of bounded size and number."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Protocol
 import brotli
 import zstandard
 
+from .json_body import BOM
+
 _STEP = 64 * 1024
 """Bytes that are unpacked at a time, so a body exceeds the limit by at most this many."""
 _ZSTD_STEP = 128
@@ -20,8 +22,8 @@ _FIRST_STEP = 512
 _MAX_CODINGS = 4
 """Nested codings of one body."""
 _BODY_RATIO, _BODY_FREE = 8, 8 * 2**20
-"""A body may unpack to this multiple of its size, and to this many bytes whatever its size. JSON rarely packs better
-than 1 : 50."""
+"""A body may unpack to this multiple of its size, and in any case to this many bytes. JSON rarely packs better than
+1 : 50."""
 _STREAM_RATIO, _STREAM_FREE = 1000, 16 * 2**20
 
 _GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
@@ -111,7 +113,7 @@ def _undeclared(data: bytes) -> str:
 
 
 def _is_json(data: bytes) -> bool:
-    return data[:64].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+    return data[:64].removeprefix(BOM).lstrip()[:1] in (b"{", b"[")
 
 
 def _plain(data: bytes, coding: str, most: int, checkpoint: Callable[[], None]) -> bytes:
@@ -148,7 +150,7 @@ class _Layer(Protocol):
 
 
 class _Zlib:
-    """gzip, zlib, or either of them. A gzip file may have several members; bytes after them are ignored."""
+    """gzip or zlib, as `wbits` says, or either. gzip may have several members; bytes after the last are ignored."""
 
     def __init__(self, wbits: int = 32 + zlib.MAX_WBITS) -> None:
         self._wbits = wbits

@@ -1,4 +1,4 @@
-"""Flaws of an answer that has a status of success: the same check for answers with and without the relay."""
+"""Flaws of answers with a status of success. Answers with and without the relay get the same check."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Flaw:
     what: str
     """A fixed text, for log, metrics and the client."""
     error: bytes | None = None
-    """If the body is an error: its JSON text, with an object under `error`."""
+    """The body's JSON text if it is an error, with an object under `error`."""
 
 
 NO_JSON = Flaw("no JSON")
@@ -25,8 +25,6 @@ EMPTY_STREAM = Flaw("empty stream")
 UNREADABLE_EVENT = Flaw("unreadable event")
 TOO_LARGE = Flaw("answer too large")
 
-_BOM = b"\xef\xbb\xbf"
-
 ERROR_ANSWER = "error in a success"
 ERROR_EVENT = "error event first"
 
@@ -34,7 +32,7 @@ ERROR_EVENT = "error event first"
 def of_answer(text: bytes) -> Flaw | JsonObject:
     """The answer in the body `text`, parsed, or its flaw: an error in it, or neither choices nor vectors."""
     try:
-        answer = json_body.parse(text.removeprefix(_BOM))
+        answer = json_body.parse(text.removeprefix(json_body.BOM))
     except json_body.InvalidJson:
         return NO_JSON
     if not isinstance(answer, dict):
@@ -50,7 +48,7 @@ def of_answer(text: bytes) -> Flaw | JsonObject:
 
 
 def of_error(answer: JsonObject, text: bytes, what: str) -> Flaw | None:
-    """The flaw of a body or event with a value under `error`, `None` without one. `text`: it before parsing."""
+    """The flaw of a body or event with a value under `error`; `None` without one. `text`: the same, unparsed."""
     error = answer.get("error")
     if not error:
         return None
@@ -58,7 +56,7 @@ def of_error(answer: JsonObject, text: bytes, what: str) -> Flaw | None:
 
 
 def _foreign_error(answer: JsonObject) -> JsonObject | None:
-    """An error in another shape than OpenAI's: the native API's two, and a bare message (1729/101836, 1729/97731)."""
+    """An error in another shape than OpenAI's: the native API's two (1729/101836, 1729/97731), or a bare message."""
     response = answer.get("Response")
     inside = response if isinstance(response, dict) else answer
     for given in (inside.get("Error"), inside.get("ErrorMsg"), answer):

@@ -1,4 +1,4 @@
-"""Host names compared: which are the same host, which are this machine, which host a request is for."""
+"""Compares host names: which are the same host, which are this machine, which host a request is for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def canonical(host: str) -> str:
 
 
 def host_in(authority: str) -> str:
-    """The host in `HOST:PORT`, `canonical`. Text that is no authority gives no host's name."""
+    """The host in `HOST:PORT`, `canonical`. For other text the result is no host's name."""
     host, colon, port = authority.rpartition(":")
     return canonical(host if colon and (port.isdigit() or not port) else authority)
 

@@ -1,6 +1,6 @@
-"""JSON in and out: fast where orjson can, by the standard library where orjson would lose or refuse something.
+"""Reads and writes JSON: with orjson, or with the standard library where orjson would lose or refuse something.
 
-What a text may cost is known from its bytes, by calls that run in C; only few values in a long text are counted.
+The cost of a text is bounded by its bytes, which calls in C count; values are counted only where they are few.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ MAX_DEPTH = 1024
 """How deep lists and objects may nest: orjson's own limit, held for the standard library too."""
 
 MAX_VALUES = 500_000
-"""Brackets that open, commas and colons outside of strings. orjson holds the GIL: this many take it about 50 ms."""
+"""Opening brackets, commas and colons outside of strings. orjson holds the GIL: this many take about 50 ms."""
 
 MAX_HALVES = 100_000
-"""Surrogates in a text that has at least one without its other half: each of them is looked at in Python."""
+"""Surrogates in a text in which one lacks its other half: each of them is handled in Python."""
 
 BOM = b"\xef\xbb\xbf"
 
 _STEP = 1 << 20
-"""Bytes looked at in one call: between two calls other threads run."""
+"""Bytes that one call handles: between two calls other threads can run."""
 
 _COUNTED = b"[{,:"
 _SIGNS = bytes.maketrans(b"123456789[{:", b"000000000,,,")
@@ -41,11 +41,11 @@ _AT_ONCE = 1_200_000
 `MAX_VALUES` take, below 100 ms."""
 _LONG_TEXT = 16 * 1024
 _BYTES_A_VALUE = 128
-"""From so many bytes, and so many for each value on, counting values takes less time than looking over the bytes."""
+"""A text with at least this many bytes, and this many for each value, is faster checked value by value."""
 _VALUES_INSIDE = 2
-"""Values that an object or a list is taken to have before it is looked into."""
+"""Values that an object or a list is assumed to have before its own are counted."""
 _LARGE = 2.0**63
-"""From here on a float may be an integer that orjson couldn't keep."""
+"""A float of this size or more may be an integer that orjson couldn't keep."""
 _LONG_INTEGER = b"0" * 19
 """From 19 digits on (2**63 has 19) orjson may read an integer as a float."""
 
@@ -63,19 +63,19 @@ class InvalidJson(ValueError):
 
 
 class TooManyValues(InvalidJson):
-    """More values, or more halves of characters, than are read. Its text names the bound."""
+    """More values or surrogates than the bound, which its text names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A JSON text that was read. `data` is the text as a strict reader takes it; `fixes` says what was changed."""
+    """A parsed JSON text. `data` is the text as a strict reader accepts it; `fixes` says what was changed in it."""
 
     value: Any
     data: bytes
     fixes: tuple[str, ...] = ()
     structure: int = field(default=0, compare=False)
-    """At least the number of its values: twice that, or its brackets that open, commas and colons, those in its strings
-    too."""
+    """An upper bound of the number of its values: twice that number, or its opening brackets, commas and colons, also
+    those in strings."""
 
 
 def parse(data: bytes) -> Any:
@@ -102,9 +102,9 @@ def parse_object(data: bytes) -> JsonObject | None:
 def read(data: bytes, at_once: int = _AT_ONCE) -> Read:
     """Read one JSON text in UTF-8, and fix its characters where a strict reader would refuse them.
 
-    A byte order mark goes. Halves of a character (`"\\ud83d"`) become the character where both are there, else
-    U+FFFD, in keys too; so do bytes that are no UTF-8. Integers past 64 bits are kept.
-    Up to `at_once` bytes are read before their values are counted.
+    A byte order mark is removed. Halves of a character (`"\\ud83d"`) become the character if both are there, else
+    U+FFFD, also in keys; bytes that aren't UTF-8 become U+FFFD. Integers past 64 bits are kept.
+    Up to `at_once` bytes are parsed before their values are counted.
     Raises `TooManyValues` past `MAX_VALUES` or `MAX_HALVES`, and `InvalidJson` for anything else that isn't JSON: also
     for NaN, Infinity, numbers past a float's range and nesting beyond `MAX_DEPTH`.
     """
@@ -112,11 +112,11 @@ def read(data: bytes, at_once: int = _AT_ONCE) -> Read:
     if data.startswith(BOM):
         data = data[len(BOM) :]
         fixes.append("the byte order mark went")
-    # 1. No more values than may be read at once.
+    # 1. A large text: its values are counted before it is parsed.
     glance = _glance(data) if len(data) > at_once else None
     if glance and glance[0] > MAX_VALUES:
         _check_values(data)
-    # 2. Few values in a long text, as in most bodies: looking at them takes less time than looking over the bytes.
+    # 2. A long text with few values, as most bodies are: checking the values is faster than checking the bytes.
     parsed: Any = _UNREAD
     try:
         parsed = orjson.loads(data)
@@ -175,13 +175,11 @@ def _glance(data: bytes) -> tuple[int, bool]:
 
 
 def _counted(value: Any, most: int) -> int | None:
-    """The number of values in `value`; `None` where it may be more than `most`, or has a number that may have been too
-    large.
-    """
+    """The number of values in `value`; `None` if it may be more than `most`, or orjson may have rounded an integer."""
     count = 1
     level = [[value]]
     while level:
-        # Level by level, so that a list of many objects ends it before each of them is looked into.
+        # Level by level, so that a list of many objects is given up before each object is counted.
         if count + _VALUES_INSIDE * len(level) > most:
             return None
         below = []
@@ -251,7 +249,7 @@ def _has_long_integer(data: bytes) -> bool:
 
 
 def _outside_strings(data: bytes) -> Iterator[bytes]:
-    """What of a JSON text stands outside of its strings, each string being one quotation mark, in pieces."""
+    """The parts of a JSON text outside of its strings, in pieces. A quotation mark stands for each string."""
     inside, rest = 0, b""
     for start in range(0, len(data), _STEP):
         piece = rest + data[start : start + _STEP]
@@ -276,14 +274,14 @@ def _too_deep(data: bytes) -> bool:
         return False
     brackets = b"".join(piece.translate(None, _NO_BRACKETS) for piece in _outside_strings(data))
     if len(brackets) > 2 * MAX_VALUES:
-        return False  # more of them close than open
+        return False  # more brackets close than open: not JSON
     return max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0) > MAX_DEPTH
 
 
 def _with_whole_characters(data: bytes) -> bytes:
     if 0 in data:
-        return data  # UTF-16 and the like: no JSON with other characters either
-    # Escaped backslashes out of the way: what is left of backslashes begins an escape.
+        return data  # UTF-16 and the like: replacing characters doesn't make it JSON
+    # With escaped backslashes replaced, every backslash that is left begins an escape.
     text = data.replace(b"\\\\", b"\0")
     text, halves = _HALVES.subn(_character, text, count=MAX_HALVES + 1)
     if halves > MAX_HALVES:

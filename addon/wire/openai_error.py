@@ -12,20 +12,20 @@ from . import json_body
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyError:
-    """An error as plain data. `proxy_errors` has the kinds that there are."""
+    """An error as plain data. `proxy_errors` has all kinds."""
 
     status: int
     type: str
     code: str | None
     message: str
     param: str | None = None
-    """The request's field that is wrong."""
+    """The wrong field of the request."""
     retry: bool | None = None
     """What `x-should-retry` tells OpenAI's SDKs; `None`: no such header, they decide by the status."""
     retry_after: float | None = None
     """Seconds, sent rounded up to whole ones."""
     closes: bool = False
-    """The client should use a new connection next."""
+    """Whether the client should use a new connection for its next request."""
     vendor: Mapping[str, object] | None = None
     """The endpoint's own error object."""
 

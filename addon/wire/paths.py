@@ -1,4 +1,4 @@
-"""Which API a request's path is for, however the client put its base URL together. Pure."""
+"""Finds the API that a request's path is for, however the client built its base URL. Pure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read(path: str, apis: Sequence[str]) -> tuple[str, str | None]:
 
 
 def normal(path: str) -> str:
-    """`path` as it is compared with others: without doubled and trailing slashes, letters plain and in lower case."""
+    """`path` in the form for comparisons: no doubled or trailing slashes, letters not encoded and in lower case."""
     return _joined([_normal(part) for part in _parts(path)])
 
 

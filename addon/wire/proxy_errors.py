@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from .openai_error import ProxyError, type_of
 
 IN_STREAM = 200
-"""Status of an entry that is no answer of its own: an event that ends a stream which began with this status."""
+"""Status of an entry that is sent as an event, at the end of a stream that began with this status."""
 UPSTREAM_STATUS = 0
 """Status of an entry that has the status of the endpoint's answer."""
 
@@ -32,11 +32,11 @@ class Entry:
     code: str
     message: str
     when: str
-    """When a client gets it, for the documentation."""
+    """When clients get it, for docs/errors.md."""
     advice: str
-    """What its reader can do, for the documentation."""
+    """What to do about it, for docs/errors.md."""
     type: str = ""
-    """Empty: the type that OpenAI uses with this status."""
+    """OpenAI's error type. Empty: the one that belongs to the status."""
     param: str | None = None
     retry: bool | None = None
     retry_after: float | None = None
@@ -53,7 +53,7 @@ class Entry:
         vendor: Mapping[str, object] | None = None,
         **values: object,
     ) -> ProxyError:
-        """This error with `values` in its message. What is not given is as in the catalogue.
+        """This error with `values` in its message. Arguments that are not given are taken from the entry.
 
         Raises `KeyError` if the message has a field that isn't among `values`.
         """
@@ -234,7 +234,7 @@ RELAY_SECRET_UNKNOWN = Entry(
     retry=False,
 )
 
-# What no model takes (rules/, pipeline)
+# What no model accepts (rules/, pipeline)
 
 INPUT_TOO_LONG = Entry(
     status=400,
@@ -510,7 +510,7 @@ VISION_CALL_FAILED = Entry(
     retry=False,
 )
 
-# The endpoint's own errors under the status that they mean (wire/vendor_errors)
+# The endpoint's own errors, with the status that they mean (wire/vendor_errors)
 
 RATE_LIMIT_EXCEEDED = Entry(
     status=429,

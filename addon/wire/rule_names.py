@@ -1,4 +1,4 @@
-"""The names under which changes to bytes and to answers are reported: keys of `docs/rules.md`."""
+"""The names of changes to bytes and to answers, as docs/rules.md lists them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,3 @@ STREAM = "answer-stream"
 STREAM_END = "answer-stream-end"
 TOOL_FRAMES = "answer-tool-frames"
 TOOL_NAMES = "answer-tool-names"
-
-ALL = (
-    CODING,
-    UNICODE,
-    CORS,
-    EMBEDDINGS,
-    FINISH_REASON,
-    FUNCTION_CALL,
-    JSON_FENCE,
-    STOP,
-    STREAM,
-    STREAM_END,
-    TOOL_FRAMES,
-    TOOL_NAMES,
-)

@@ -12,9 +12,9 @@ _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 
 
 def traceback_without_text(error: BaseException) -> str:
-    """Type and stack of an exception and its causes, one line for each frame.
+    """Types and stacks of an exception and its causes, one line for each frame.
 
-    The exceptions' own text is left out: it may quote a message or a key.
+    The exceptions' messages are left out: they may quote a chat message or a key.
     """
     lines = []
     link: BaseException | None = error

@@ -1,8 +1,8 @@
-"""Server-sent events, sans-I/O: bytes split anywhere in, events that remember their bytes out.
+"""Server-sent events, sans-I/O: takes bytes that are split anywhere, returns events that have kept their bytes.
 
-The format: WHATWG HTML, section 9.2.6. What differs here, and why: comments and blank lines between events come out
-as pieces without data, so that a keep-alive is passed on at once; and an event that the end of the stream cuts off
-before its blank line is handed out, not dropped (`Parser.finish`).
+The format is that of WHATWG HTML, section 9.2.6, but for two things. Comments and blank lines between events are
+returned, as pieces without data, so that a keep-alive is passed on at once. And an event that the end of the stream
+cuts off before its blank line is returned, not dropped (`Parser.finish`).
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_EVENT = 2**20
-"""Bytes that one event may have before it is passed on unread: reading more keeps other streams waiting."""
+"""Bytes of an event. A larger one passes unread, since reading it would keep other streams waiting."""
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _IDLE = re.compile(rb"(?:(?::[^\r\n]*+)?(?:\r\n|\n|\r))*+")
-"""Further comments and blank lines: they come out with the first one, for a chunk may have thousands."""
+"""Further comments and blank lines. They are returned with the first: a chunk may have thousands of them."""
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LONGEST_END = len(b"\r\n\r\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One piece of a stream: an event, or comments and blank lines, or (`opaque`) a part of an oversized event."""
+    """A piece of a stream: an event, or comments and blank lines, or (`opaque`) a part of a too large event."""
 
     raw: bytes
-    """The bytes as they came, line ends and the blank line included."""
+    """All its bytes, line ends and the blank line included."""
     opaque: bool = False
 
     @property
     def data(self) -> bytes | None:
-        """The `data` lines, joined by newlines; None where there are none, or where the piece is opaque."""
+        """The values of its `data` lines, joined by newlines; `None` if it has no such line, or is opaque."""
         if self.opaque:
             return None
         raw = self.raw
@@ -43,11 +43,11 @@ class Event:
 
     @property
     def comments(self) -> list[bytes]:
-        """Its comment lines, without line ends; none where the piece is opaque."""
+        """Its comment lines without line ends; none if it is opaque."""
         return [] if self.opaque else [line for line in self._lines() if line.startswith(b":")]
 
     def with_data(self, data: bytes) -> bytes:
-        """The event with other `data` (one line: JSON), complete; other fields and the line ends stay."""
+        """Its bytes with other `data` (one line), and with its blank line. Other fields and the line ends stay."""
         written = False
         lines: list[bytes] = []
         for line in self.raw.splitlines(keepends=True):
@@ -66,10 +66,10 @@ class Event:
 
 
 class Parser:
-    """Cuts a stream into events. The `raw` of all events, in order, is the input, byte for byte.
+    """Cuts a stream into events. The `raw` of all events, joined, equals the input.
 
-    `max_event` bounds the memory: of a larger event the bytes come out as they arrive, as opaque pieces.
-    A line end CR at the very end of what has arrived waits for one more byte, since CRLF is one line end.
+    The bytes of an event larger than `max_event` are returned as they arrive, in opaque pieces: that bounds the memory.
+    A CR at the end of the bytes that have arrived waits for one more byte, since CRLF is one line end.
     """
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
@@ -80,27 +80,27 @@ class Parser:
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything that came was handed out, and the next byte begins a new event."""
+        """Whether all bytes were returned, and the next one begins an event."""
         return not self._buffer and not self._oversized
 
     @property
     def held(self) -> int:
-        """Bytes that wait for the end of their event."""
+        """The number of bytes that wait for the end of their event."""
         return len(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Take in bytes; what is complete comes out. What isn't asked for stays for `rest`."""
+        """Add bytes, and return the events that are complete now. Those that aren't asked for stay for `rest`."""
         self._buffer += data
         return self._events()
 
     def finish(self) -> Event | None:
-        """The last event, which the end of the stream cut off before its blank line; None if there is none."""
+        """The event that the end of the stream cut off before its blank line; `None` if there is none."""
         opaque = self._oversized
         raw = self.rest()
         return Event(raw, opaque) if raw else None
 
     def rest(self) -> bytes:
-        """All bytes that were not handed out yet, given up unread."""
+        """All bytes that were not returned yet. The parser is empty afterwards."""
         raw = bytes(self._buffer)
         self._buffer.clear()
         self._searched = 0
@@ -111,12 +111,12 @@ class Parser:
         while self._buffer:
             end = self._end()
             if end is not None:
-                # In pieces it would have been given up one byte past the bound, before its last one came.
+                # The same bound as for bytes that come singly: max_event + 1 of them are here and the end isn't.
                 opaque, self._oversized = self._oversized or end > self._max_event + 1, False
                 yield Event(self._take(end), opaque)
             elif self._oversized or len(self._buffer) > self._max_event:
                 self._oversized = True
-                # What may be the start of the event's end has to wait for the rest of it.
+                # The last bytes may be the first ones of the event's end: they wait for the rest of it.
                 end = len(self._buffer) - (_LONGEST_END - 1)
                 if end > 0:
                     yield Event(self._take(end), opaque=True)
@@ -125,7 +125,7 @@ class Parser:
                 return
 
     def _end(self) -> int | None:
-        """Where the piece at the start of the buffer ends, if that is known yet."""
+        """The length of the piece at the start of the buffer; `None` while its end isn't there."""
         known = len(self._buffer) - self._buffer.endswith(b"\r")
         alone = not self._oversized and self._buffer[0] in b":\r\n"
         match = (_LINE_END if alone else _EVENT_END).search(self._buffer, self._searched, known)
@@ -148,18 +148,18 @@ _MAX_BEFORE = 1024
 
 
 class Opening:
-    """Tells by its first bytes whether a body is an event stream, whatever its label says.
+    """Tells from the first bytes of a body whether it is an event stream, whatever its content type says.
 
-    No line of a stream begins with `{`, `[` or `<`: that is JSON, or a page. Anything else is taken for a stream.
+    No line of a stream begins with `{`, `[` or `<`: JSON does, or a page. Any other body is taken for a stream.
     """
 
     def __init__(self) -> None:
         self._before: bytes | None = b""
         self.whole = False
-        """The body is no stream."""
+        """Whether the body is known to be no stream."""
 
     def feed(self, data: bytes) -> bytes:
-        """Take in bytes; those that are known to be a stream's, or a whole body's, come out."""
+        """Add bytes, and return those that are not held back: blanks are, until another byte tells what the body is."""
         if self._before is None or not data:
             return data
         data = self._before + data
@@ -173,27 +173,27 @@ class Opening:
         return data
 
     def finish(self) -> bytes:
-        """What was held back where the body ended before it could be told: blanks."""
+        """The blanks that are held back still, for a body that has nothing else."""
         before, self._before = self._before or b"", None
         return before
 
 
 def event(data: bytes) -> bytes:
-    """A new event with `data` (one line)."""
+    """An event with `data`, which is one line."""
     return b"data: " + data + b"\n\n"
 
 
 def is_done(data: bytes) -> bool:
-    """Whether the data of an event is OpenAI's mark of a stream's end."""
+    """Whether the data of an event is `[DONE]`, with which OpenAI's streams end."""
     return data.strip() == b"[DONE]"
 
 
 def complete(raw: bytes) -> bytes:
-    """`raw` with the line ends that it lacks to be a whole event."""
+    """The bytes of an event, with the line ends that it lacks at its end."""
     lines = raw.splitlines(keepends=True)
     if not lines or not lines[-1].strip(b"\r\n"):
         return raw
-    # A final CR takes the first of two as its own.
+    # After a final CR the first newline is part of its line end: two are needed.
     return raw + (b"\n" if lines[-1].endswith(b"\n") else b"\n\n")
 
 

@@ -1,6 +1,6 @@
 """The endpoint's errors, translated: the status that an error means, in OpenAI's shape.
 
-Which errors mean what is data: `errors` in each profile. Why it matters: `proxy_errors`.
+The meaning of an error is data: `errors` in each profile. `proxy_errors` says why the status matters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .flaws import Flaw
 def translate_error(
     status: int, body: bytes, retry_after: str | None, profile: Profile, model_id: str
 ) -> Response | None:
-    """The endpoint's error answer under the status that it means, by the profile's error rules; `None`: pass it on.
+    """The endpoint's error with the status that it means, by the profile's error rules; `None` if no rule matches.
 
     The vendor's whole error object is kept under `error.vendor`, its message as `error.message`. Only JSON answers with
     an error object and an error status are translated: an error inside a 200 is not. `retry_after`: the endpoint's own
@@ -43,9 +43,9 @@ def unusable_answer(flaw: Flaw, profile: Profile, model_id: str) -> Response:
 
 
 def as_meant(answer: Response, profile: Profile, model_id: str) -> Response:
-    """An answer with a status of success whose body is an error, under the status that it means.
+    """`answer`; if its status is one of success and its body an error, with the status that the error means.
 
-    `answer` itself where it is no error, or one whose meaning isn't known.
+    An error whose meaning isn't known keeps its status.
     """
     if answer.status >= 400 or b'"error"' not in answer.body:
         return answer
@@ -60,7 +60,7 @@ def as_meant(answer: Response, profile: Profile, model_id: str) -> Response:
 def meant_status(text: bytes, profile: Profile, model_id: str) -> int:
     """The status that the endpoint should have sent with the error object in the JSON `text`."""
     if translate_error(400, text, None, profile, model_id) is not None:
-        return 400  # its rules are about errors that come with this status
+        return 400  # the profile's rules are for errors that come with this status
     error = _vendor_error(text) or {}
     return _status_of_code(error.get("code")) or _STATUSES.get(str(error.get("type")), _UNKNOWN)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import trustme
 
-from scripts.lib import bench_cpu, bench_peers, services
+from scripts.lib import bench_cpu, bench_peers, processes
 from scripts.lib.arguments import count
 from scripts.lib.bench_figures import ADDON, BARE, DIRECT, IDLE, Measured, Round, load_json, table
 from scripts.lib.bench_loads import CHUNKS, Load, loads
@@ -50,14 +50,14 @@ With --peers it measures the same loads through LiteLLM's proxy, which is instal
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 if anything was not answered as it should. Being slow is no failure."""
     given = parse(arguments)
-    services.end_with_sigterm()
+    processes.end_with_sigterm()
     where = cores()
     pin(os.getpid(), where.others)
     try:
         if given.plain or given.peers:
             return ratios(given, where)
         report = asyncio.run(_bench(given, where))
-    except (services.StartError, bench_peers.InstallError, TrafficError, TimeoutError, OSError) as error:
+    except (processes.StartError, bench_peers.InstallError, TrafficError, TimeoutError, OSError) as error:
         print(f"scripts/bench: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -100,7 +100,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="with --plain or --peers: print JSON in place of the table")
     parser.add_argument("--requests", type=count, default=400, help="of 1 KB, a round; fewer of larger ones (400)")
     parser.add_argument("--soak", type=count, metavar="N", help="instead, send N requests of 1 KB and watch the memory")
-    parser.add_argument("--output", type=Path, default=services.ROOT / "bench.json", help="(bench.json)")
+    parser.add_argument("--output", type=Path, default=processes.ROOT / "bench.json", help="(bench.json)")
     given = parser.parse_args(arguments)
     if given.quick:
         given.requests, given.rounds = 100, 2
@@ -173,7 +173,7 @@ _BARE_STREAMING = ["--set", "stream_large_bodies=1"]
 def _proxies(folder: Path, authority: Path, road: Traffic, where: Cores, *, tls: bool) -> Iterator[list[Way]]:
     # What a load of many clients with one key measures is the addon, not the queue that the endpoint's limit needs.
     set_aside = ["hunyuan_store=memory", "hunyuan_concurrency=0", f"hunyuan_hosts={HOST}=hunyuan"]
-    ours = ["-s", str(services.ADDON), *(word for value in set_aside for word in ("--set", value))]
+    ours = ["-s", str(processes.ADDON), *(word for value in set_aside for word in ("--set", value))]
     wanted: tuple[tuple[Way, list[str]], ...] = (
         (Way(BARE, streams=False), []),
         (Way(BARE, whole=False), _BARE_STREAMING),
@@ -187,8 +187,8 @@ def _proxies(folder: Path, authority: Path, road: Traffic, where: Cores, *, tls:
             own.mkdir()
             command = [*script, "--set", f"ssl_verify_upstream_trusted_ca={authority}"]
             target = f"{'https' if tls else 'http'}://{HOST}:{road.port}"
-            proxy = stack.enter_context(services.mitmdump(way.name, own, *command, reverse=target))
-            pid = proxy.service.popen.pid
+            proxy = stack.enter_context(processes.mitmdump(way.name, own, *command, reverse=target))
+            pid = proxy.process.popen.pid
             pin(pid, where.proxy)
             trusted = _trusting(proxy.ca) if tls else None
             ways.append(replace(way, reverse_port=proxy.reverse_port, proxy_port=proxy.port, pid=pid, trusted=trusted))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.lib.bench_loads import MODEL
-from scripts.lib.services import ROOT
+from scripts.lib.processes import ROOT
 
 KEY = "sk-bench"
 """The master key, without which it refuses to start, and what the clients send. Nothing here leaves loopback."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trustme
 
-from scripts.lib import bench_peers, services
+from scripts.lib import bench_peers, processes
 from scripts.lib.bench_process import Cores, cpu_seconds, pin, rss_megabytes
 from scripts.lib.bench_ratios import Start
 from scripts.lib.bench_traffic import HOST, Traffic, Way, traffic
@@ -32,12 +32,12 @@ def start(folder: Path, name: str, where: Cores) -> Start:
         start(folder, name, where)
     begun = time.perf_counter()
     if name == LITELLM:
-        port = services.free_port()
-        with services.service(name, bench_peers.litellm(own, port, f"http://{HOST}:9"), own) as running:
+        port = processes.free_port()
+        with processes.run(name, bench_peers.litellm(own, port, f"http://{HOST}:9"), own) as running:
             _listening(running, port)
             return _used(running.popen.pid, begun)
-    with services.mitmdump(name, own, *_arguments(name, own), reverse=f"http://{HOST}:9") as proxy:
-        return _used(proxy.service.popen.pid, begun)
+    with processes.mitmdump(name, own, *_arguments(name, own), reverse=f"http://{HOST}:9") as proxy:
+        return _used(proxy.process.popen.pid, begun)
 
 
 def _used(pid: int, begun: float) -> Start:
@@ -82,9 +82,9 @@ class Proxies:
     def _started(self, name: str, target: str, *, tls: bool) -> Way:
         own = self._folder / f"{name}-{'tls' if tls else 'plain'}"
         own.mkdir()
-        port = services.free_port()
+        port = processes.free_port()
         command = bench_peers.litellm(own, port, target) if name == LITELLM else self._mitmdump(name, own, port, target)
-        running = self._stack.enter_context(services.service(name, command, own))
+        running = self._stack.enter_context(processes.run(name, command, own))
         pin(running.popen.pid, self._where.proxy)
         _listening(running, port)
         ca = own / "mitmproxy" / "mitmproxy-ca-cert.pem"
@@ -111,15 +111,15 @@ def _arguments(name: str, folder: Path) -> list[str]:
     settings = [f"hunyuan_store=sqlite:{folder / 'store.sqlite'}", f"hunyuan_hosts={HOST}=hunyuan"]
     if name == OFF:
         settings.append("hunyuan_mode=off")
-    return ["-s", str(services.ADDON), *(word for setting in settings for word in ("--set", setting))]
+    return ["-s", str(processes.ADDON), *(word for setting in settings for word in ("--set", setting))]
 
 
-def _listening(running: services.Service, port: int) -> None:
+def _listening(running: processes.RunningProcess, port: int) -> None:
     """Wait until a port is open: a quiet proxy doesn't say that it is."""
-    deadline = time.monotonic() + services.START_TIMEOUT
+    deadline = time.monotonic() + processes.START_TIMEOUT
     while running.popen.poll() is None and time.monotonic() < deadline:
         with suppress(OSError):
             socket.create_connection((HOST, port), timeout=1).close()
             return
         time.sleep(0.02)
-    raise services.StartError(f"{running.name} did not start:\n{running.said()}")
+    raise processes.StartError(f"{running.name} did not start:\n{running.said()}")

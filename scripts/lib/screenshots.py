@@ -15,11 +15,11 @@ from typing import Any
 import httpx
 
 from hunyuan_fix.cli.demo.scenes import MODEL, READ_FILE
-from scripts.lib import services
+from scripts.lib import processes
 from scripts.lib.browser import BrowserError, Page, chromium
 from scripts.lib.mitmweb import mitmweb
 
-FOLDER = services.ROOT / "docs" / "images"
+FOLDER = processes.ROOT / "docs" / "images"
 SIZE = (1120, 1180)
 """CSS pixels of the window."""
 SCALE = 1.25
@@ -52,12 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("scripts/screenshots", description=__doc__.split("\n\n")[0])
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write them (default: docs/images)")
     folder = parser.parse_args(arguments).folder
-    services.end_with_sigterm()
+    processes.end_with_sigterm()
     try:
         for name, picture in take().items():
             (folder / name).write_bytes(picture)
             print(f"{folder / name}: {len(picture):,} bytes")
-    except (services.StartError, BrowserError) as error:
+    except (processes.StartError, BrowserError) as error:
         print(f"scripts/screenshots: {error}", file=sys.stderr)
         return 1
     return 0
@@ -69,7 +69,7 @@ def take() -> dict[str, bytes]:
         folder = Path(name)
         shown = [argument for column in _COLUMNS for argument in ("--set", f"web_columns={column}")]
         with (
-            services.simulator(folder) as endpoint,
+            processes.simulator(folder) as endpoint,
             mitmweb(folder, "--set", "hunyuan_hosts=127.0.0.1=hunyuan", *shown) as web,
             chromium(folder) as page,
         ):

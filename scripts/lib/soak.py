@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import trustme
 
 from hunyuan_fix.cli.columns import BOLD, DIM, GREEN, RED, paint
-from scripts.lib import services, soak_probe
+from scripts.lib import processes, soak_probe
 from scripts.lib.arguments import count
 from scripts.lib.soak_clients import Crowd, Outcomes
 from scripts.lib.soak_figures import Figures, Place, leaks
@@ -37,14 +37,14 @@ Linux only.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Send and compare; 1 if anything is left, the memory grew too much, or a good request was not answered well."""
     given = _parse(arguments)
-    services.end_with_sigterm()
+    processes.end_with_sigterm()
     try:
         with (
             tempfile.TemporaryDirectory(prefix="hunyuan-fix-soak-") as name,
             _running(Path(name), given.retry) as setting,
         ):
             return asyncio.run(_soak(setting, given))
-    except (services.StartError, OSError) as error:
+    except (processes.StartError, OSError) as error:
         print(f"scripts/soak: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -87,16 +87,16 @@ def _running(folder: Path, retry: str) -> Iterator[_Setting]:
     issued.private_key_pem.write_to_path(str(key))
     # Streams take a while, so that clients can leave in the middle; the limit on calls at once is the addon's business.
     pace = ["--concurrency", "0", "--chunk-delay", "0.002"]
-    with services.simulator(folder, "--cert", str(chain), "--key", str(key), *pace) as endpoint:
+    with processes.simulator(folder, "--cert", str(chain), "--key", str(key), *pace) as endpoint:
         port = urlsplit(endpoint).port or 0
         options = [f"hunyuan_hosts={HOST}=hunyuan", f"hunyuan_retry={retry}", f"hunyuan_store=sqlite:{folder}/store"]
         # What fails on purpose must fail soon, and must not keep the rest from the endpoint for long.
         options += ["hunyuan_retry_tries=3", "hunyuan_breaker_failures=0", "hunyuan_queue_timeout=50"]
         options.append(f"ssl_verify_upstream_trusted_ca={authority_file}")
-        scripts = [word for path in (Path(soak_probe.__file__), services.ADDON) for word in ("-s", str(path))]
+        scripts = [word for path in (Path(soak_probe.__file__), processes.ADDON) for word in ("-s", str(path))]
         settings = [word for option in options for word in ("--set", option)]
-        with services.mitmdump("mitmdump", folder, *scripts, *settings, reverse=f"https://{HOST}:{port}") as proxy:
-            place = Place(proxy.port, proxy.service.popen.pid, port)
+        with processes.mitmdump("mitmdump", folder, *scripts, *settings, reverse=f"https://{HOST}:{port}") as proxy:
+            place = Place(proxy.port, proxy.process.popen.pid, port)
             yield _Setting(place, f"https://{HOST}:{proxy.reverse_port}/v1", proxy.ca, endpoint, authority_file)
 
 

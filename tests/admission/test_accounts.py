@@ -14,6 +14,7 @@ def test_each_key_is_an_account() -> None:
     assert mine == account(HUNYUAN, KEY, settings)
     assert len({mine.name, yours.name, account(HUNYUAN, None, settings).name}) == 3
     assert mine.name != account(TOKENHUB, KEY, settings).name
+    assert account(HUNYUAN, None, settings).name.startswith("hunyuan:"), "no key is one too"
     assert mine.limit == HUNYUAN.concurrency
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from openai.lib.streaming._deltas import accumulate_delta
 
+from hunyuan_fix.answers.event_shape import Shape
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan
 from hunyuan_fix.wire import sse
@@ -56,6 +58,12 @@ def run(plan: AnswerPlan, chunks: Iterable[bytes], *, end: bool = True) -> tuple
         sent += stream.finish()
     assert b"" not in sent
     return b"".join(sent), stream
+
+
+def read_everything(patch: pytest.MonkeyPatch) -> None:
+    """Let a stream read all its events: none is recognised by its bytes."""
+    patch.setattr(Shape, "sent_for", lambda shape, event: None)
+    patch.setattr(ChatStream, "_passes", lambda stream, data: False)
 
 
 def values(sent: bytes) -> list[Any]:

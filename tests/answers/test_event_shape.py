@@ -8,18 +8,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hunyuan_fix.answers import streams, tool_placing
 from hunyuan_fix.answers.event_shape import Shape
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.exchange import AnswerPlan, JsonObject
+from hunyuan_fix.wire import sse
 from hunyuan_fix.wire.sse import Event
-from tests.answers.streamed import DONE, HEAD, chunk, content, cut, frame, run, tool_frames, usage
+from tests.answers.streamed import (
+    DONE,
+    HEAD,
+    chunk,
+    content,
+    cut,
+    frame,
+    read_everything,
+    run,
+    tool_frames,
+    usage,
+)
 
 
 def test_another_text_has_the_shape_and_nothing_else_has() -> None:
     shape = Shape.of_text(content("字"))
     assert shape is not None
     for text in ("字词", "x", '"', "\\", "\n", "\u0000", "😀", '","x":"y', ""):
-        assert shape.text_in(content(text)) == text
+        assert shape.sent_for(content(text)) == content(text)
     whole = content("字")
     for other in (
         whole.replace("字".encode(), b'a","x":"b'),
@@ -36,27 +49,57 @@ def test_another_text_has_the_shape_and_nothing_else_has() -> None:
         b"",
         DONE,
     ):
-        assert shape.text_in(other) is None
+        assert shape.sent_for(other) is None
 
 
-@pytest.mark.parametrize("raw", [b": ping\n\n", DONE, chunk({"role": "assistant"}), content(""), content("x")[:-2]])
+def test_reasoning_is_text_too() -> None:
+    shape = Shape.of_text(chunk({"reasoning_content": "x"}))
+    assert shape is not None
+    assert shape.sent_for(chunk({"reasoning_content": "字"})) == chunk({"reasoning_content": "字"})
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b": ping\n\n",
+        DONE,
+        chunk({"role": "assistant"}),
+        content(""),
+        content("x")[:-2],
+        b'data: {"content":"a\ndata: b"}\n\n',
+    ],
+)
 def test_what_has_no_text_or_no_end_has_no_shape(raw: bytes) -> None:
     assert Shape.of_text(raw) is None
 
 
 def test_what_is_sent_differs_as_the_event_that_was_read_did() -> None:
     raw, sent = tool_frames(frame(0, "c", "", "{")), tool_frames(frame(0, arguments="{"))
-    shape = Shape.of_arguments(raw, sent)
+    taken: list[str] = []
+
+    def take(text: str) -> bool:
+        taken.append(text)
+        return text != "no"
+
+    shape = Shape.of_arguments(raw, sent, take)
     assert shape is not None
-    event = tool_frames(frame(0, "c", "", '"字\n'))
-    text = shape.text_in(event)
-    assert text == '"字\n'
-    assert shape.sent_for(event, text) == tool_frames(frame(0, arguments='"字\n'))
+    assert shape.sent_for(tool_frames(frame(0, "c", "", '"字\n'))) == tool_frames(frame(0, arguments='"字\n'))
+    assert shape.sent_for(tool_frames(frame(0, "c", "", "no"))) is None
+    assert taken == ['"字\n', "no"]
+
+
+def test_an_event_that_is_sent_unchanged_keeps_how_its_string_is_spelt() -> None:
+    raw = tool_frames(frame(0, arguments="{"))
+    shape = Shape.of_arguments(raw, raw, lambda _: True)
+    assert shape is not None
+    spelt = raw.replace(b'"{"', b'"\\u5b57\\/"')
+    assert shape.sent_for(spelt) == spelt
 
 
 @pytest.mark.parametrize(
     "raw",
     [
+        tool_frames(frame(0, arguments="{"))[:-2],
         tool_frames(frame(0, arguments="{"), frame(1, arguments="{")),
         tool_frames(frame(0, arguments="\u00e9")).replace("\u00e9".encode(), b"\\u00e9"),
         tool_frames(frame(0, arguments={})),
@@ -65,7 +108,7 @@ def test_what_is_sent_differs_as_the_event_that_was_read_did() -> None:
     ],
 )
 def test_a_string_that_is_not_told_from_others_makes_no_shape(raw: bytes) -> None:
-    assert Shape.of_arguments(raw, raw) is None
+    assert Shape.of_arguments(raw, raw, lambda _: True) is None
 
 
 # -- against reading every event
@@ -139,7 +182,7 @@ def test_what_is_recognised_comes_out_as_if_it_was_read(
 ) -> None:
     data = events + end
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ChatStream, "_sent_unread", lambda stream, data: None)
+        read_everything(patch)
         every, read = run(plan, [data])
     for pieces in (cut(data, cuts), re.findall(rb".+?\n\n|.+\Z", data, re.DOTALL)):
         sent, stream = run(plan, pieces)
@@ -182,18 +225,70 @@ def test_what_is_recognised_comes_out_as_if_it_was_read(
             frame(0, arguments="}"),
         ],
         [frame(0, "a", "f_1", "{"), frame(0, "a", "g", "{"), frame(0, "a", "g", '"'), frame(0, "a", "g", '"}')],
+        [frame(0, "a", None, '{"' + "x" * 5000), *(frame(0, arguments=piece) for piece in ("y", "z", '":1}'))],
+        # Ids and indexes that aren't remembered any more.
+        [frame(0, "a", "f_1", "{"), *(frame(0, "b", arguments=piece) for piece in ('"x"', ":", " ", "1", "}"))],
+        [frame(0, "a", "f_1", "{"), *(frame(5, None, "f_1", piece) for piece in ("{", '"x"', ":", "1", "}"))],
+        [frame(0, "a", "f_1", "{"), *(frame(5, arguments=piece) for piece in ('"x"', ":", " ", "1", "}"))],
     ],
 )
 @pytest.mark.parametrize("plan", [AnswerPlan(tools=["f_1"], tool_names={"f_1": "f.1"}), AnswerPlan(function_call=True)])
 @pytest.mark.parametrize("end", [b"", DONE, chunk(finish="tool_calls") + DONE])
-def test_frames_alike_come_out_as_if_they_were_read(frames: list[JsonObject], plan: AnswerPlan, end: bytes) -> None:
+@pytest.mark.parametrize("marks", [1, tool_placing.MAX_MARKS])
+def test_frames_alike_come_out_as_if_they_were_read(
+    frames: list[JsonObject], plan: AnswerPlan, end: bytes, marks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool_placing, "MAX_MARKS", marks)
     pieces = [*(tool_frames(found) for found in frames), end]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ChatStream, "_sent_unread", lambda stream, data: None)
+        read_everything(patch)
         every, read = run(plan, pieces)
     sent, stream = run(plan, pieces)
     assert sent == every
     assert (stream.finish_reason, stream.changes) == (read.finish_reason, read.changes)
+
+
+def beside(choice: JsonObject, call: JsonObject) -> bytes:
+    """A chunk with a frame in choice 0, and another entry of `choices`."""
+    event = tool_frames(call)
+    return event.replace(b"}],", b"}," + json.dumps(choice).encode() + b"],", 1)
+
+
+BEGUN_CALL = tool_frames(frame(0, "a", "f_1", "{"))
+PIECES = ('"x"', ":", "1", "}")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [chunk({"content": "E", "tool_calls": [frame(0, arguments=piece)]}) for piece in PIECES],
+        [chunk({"content": "x", "tool_calls": [frame(0, arguments=piece)]}) for piece in PIECES],
+        [chunk({"tool_calls": [frame(0, arguments=piece)]}, "stop") for piece in PIECES],
+        [chunk({"tool_calls": [frame(0, arguments=piece), frame(1)]}) for piece in PIECES],
+        [beside({"index": 0, "delta": {}, "finish_reason": "stop"}, frame(0, arguments=p)) for p in PIECES],
+        [beside({"index": 1, "delta": {}, "finish_reason": "stop"}, frame(0, arguments=p)) for p in PIECES],
+        [
+            tool_frames(frame(0, arguments=piece))
+            for piece in ('"' + "x" * sse.MAX_EVENT, '"', "y" * sse.MAX_EVENT, "}")
+        ],
+        [tool_frames(frame(0, arguments=piece)) for piece in ('"', "x", "y" * sse.MAX_EVENT + '"}', ":1}")],
+        [chunk({"tool_calls": [{"index": 0, "function": {}}]}, arguments=piece) for piece in PIECES],
+        [content("x"), b": ping\n\n", chunk({"role": "assistant"})],
+        [content("x"), content("y") + b"data: [1]\n\n", content("z")],
+    ],
+)
+@pytest.mark.parametrize("plan", [AnswerPlan(), AnswerPlan(stop=["END"]), AnswerPlan(function_call=True)])
+def test_events_alike_come_out_as_if_they_were_read(events: list[bytes], plan: AnswerPlan) -> None:
+    calls = b"arguments" in events[0]
+    pieces = [*([BEGUN_CALL] if calls else []), *events, DONE]
+    with pytest.MonkeyPatch.context() as patch:
+        read_everything(patch)
+        every, read = run(plan, pieces)
+    halves = [half for piece in pieces for half in (piece[: len(piece) // 2], piece[len(piece) // 2 :])]
+    for cut_up in (pieces, halves, [b"".join(pieces)]):
+        sent, stream = run(plan, cut_up)
+        assert sent == every
+        assert (stream.finish_reason, stream.changes) == (read.finish_reason, read.changes)
 
 
 def test_most_chunks_of_a_stream_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,3 +304,31 @@ def test_most_chunks_of_a_stream_are_not_read(monkeypatch: pytest.MonkeyPatch) -
     sent, _ = run(AnswerPlan(), [*[content("x")] * 50, tool_frames(frame(0, "a", "f", "{")), *argued])
     assert len(reads) <= 3
     assert sent.count(HEAD["id"].encode() if isinstance(HEAD["id"], str) else b"") == 101
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, holder: object, name: str) -> list[object]:
+    """The arguments of all calls of `holder.name` from now on."""
+    calls: list[object] = []
+    called = getattr(holder, name)
+
+    def count(*given: object) -> object:
+        calls.append(given)
+        return called(*given)
+
+    monkeypatch.setattr(holder, name, count)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "pieces", [[usage()], [content("a") + content("b") + content("c"), content("d"), content("e")]]
+)
+def test_bytes_are_searched_once(monkeypatch: pytest.MonkeyPatch, pieces: list[bytes]) -> None:
+    searched = counted(monkeypatch, streams, "_needs_nothing")
+    run(AnswerPlan(), pieces, end=False)
+    assert searched == [(pieces[0],)]
+
+
+def test_whole_events_need_no_parser_even_after_one_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = counted(monkeypatch, sse.Parser, "feed")
+    run(AnswerPlan(), [content("a")[:9], content("a")[9:], content("b"), b": ping\n\n", content("c")], end=False)
+    assert len(parsed) == 2

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from hunyuan_fix import options
 from hunyuan_fix.answers import streamed as module
-from hunyuan_fix.answers.streamed import RepairedStream
+from hunyuan_fix.answers import translated
+from hunyuan_fix.answers.streamed import KeptStream, RepairedStream
 from hunyuan_fix.answers.streams import ChatStream
-from hunyuan_fix.exchange import AnswerPlan, Exchange
+from hunyuan_fix.exchange import AnswerPlan, Exchange, tokens_used
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.runtime import Runtime
 from hunyuan_fix.wire.content_coding import CodingError, TooLarge
@@ -69,8 +70,11 @@ def test_a_stream_is_repaired_and_its_rules_are_noted():
 def test_rules_are_noted_while_the_stream_runs():
     """Some clients close at [DONE], so that the end is never seen."""
     begun = exchange(json_fence=True)
-    RepairedStream(begun, STEPS)(FENCED)
+    stream = RepairedStream(begun, STEPS)
+    stream(FENCED)
     assert begun.rules
+    assert streamed(stream) == b""
+    assert [change.rule for change in begun.changes] == begun.rules
 
 
 @pytest.mark.parametrize("method", ["feed", "finish"])
@@ -98,9 +102,10 @@ def test_a_stream_that_unpacks_without_end_ends_with_an_error(monkeypatch: pytes
         return data
 
     monkeypatch.setattr(module, "unpacker", lambda _: unpacks)
-    out = streamed(RepairedStream(exchange(), STEPS, "gzip"), STREAM[:60], b"bomb", b"more", b"bomb")
-    assert out.count(b'"error"') == 1
-    assert b"more" not in out
+    stream = RepairedStream(exchange(), STEPS, "gzip")
+    assert stream(STREAM[:60]) == []
+    assert b"".join(stream(b"bomb")).count(b'"error"') == 1
+    assert streamed(stream, b"more", b"bomb") == b""
 
 
 @given(st.data())
@@ -120,9 +125,11 @@ def test_a_body_in_a_streams_place_has_a_bound(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "MAX_WHOLE", 100)
     begun = exchange()
     begun.streamed = True
-    out = streamed(RepairedStream(begun, STEPS), b"{" * 60, b" " * 60, b"{" * 60)
+    stream = RepairedStream(begun, STEPS)
+    out = streamed(stream, b"{" * 60, b" " * 60, b"{" * 60)
     assert out.count(b'"error"') == 1
     assert b"too large" in out
+    assert not stream._whole
 
 
 def test_blanks_and_a_byte_order_mark_begin_a_stream_too():
@@ -147,3 +154,50 @@ def test_an_unknown_coding():
 def chat(content: str, reason: str = "stop") -> bytes:
     message = {"role": "assistant", "content": content}
     return json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": reason}]}).encode()
+
+
+@given(st.lists(st.binary(min_size=1, max_size=5), max_size=6), st.integers(0, 20))
+def test_the_first_bytes_of_a_stream_are_kept(pieces: list[bytes], limit: int):
+    stream = KeptStream(limit)
+    assert [stream(piece) for piece in (*pieces, b"")] == [*([piece] for piece in pieces), []]
+    data = b"".join(pieces)
+    assert stream.kept == (data[:limit] if limit else None)
+    assert stream.cut == (len(data) > limit)
+
+
+def test_what_the_client_gets_is_kept_and_not_what_the_endpoint_sent():
+    stream = RepairedStream(exchange(json_fence=True), STEPS, keep=LIMIT)
+    assert streamed(stream, FENCED) == stream.kept
+    assert b"```" not in (stream.kept or b"")
+
+
+def test_a_whole_body_passes_where_its_repair_fails(monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(translated, "answer_in", fails)
+    begun = exchange()
+    begun.streamed = True
+    body = chat("x")
+    assert streamed(RepairedStream(begun, STEPS), body[:9], body[9:]) == body
+
+
+def test_a_body_of_blanks_is_sent_before_the_error_that_tells_its_missing_end():
+    out = streamed(RepairedStream(exchange(), STEPS), b"\n", b"\n")
+    assert out.startswith(b"\n\ndata: ")
+    assert b'"error"' in out
+
+
+def test_a_whole_body_passes_where_no_stream_was_asked_for():
+    body = chat("```json\n{}\n```")
+    assert streamed(RepairedStream(exchange(json_fence=True), STEPS), body[:9], body[9:]) == body
+
+
+def test_the_tokens_of_a_stream_are_noted():
+    begun = exchange()
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}}\n\n'
+    assert (
+        streamed(RepairedStream(begun, STEPS), STREAM[:-14], usage, STREAM[-14:]) == STREAM[:-14] + usage + STREAM[-14:]
+    )
+    assert begun.tokens == tokens_used({"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 5})
+    assert begun.tokens

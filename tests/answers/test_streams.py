@@ -7,12 +7,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hunyuan_fix.answers.stream_choice import StreamText
-from hunyuan_fix.answers.streams import ChatStream
+from hunyuan_fix.answers.streams import MAX_CHOICES, ChatStream
 from hunyuan_fix.answers.tool_frames import Note
+from hunyuan_fix.answers.tool_placing import TooMany
 from hunyuan_fix.answers.whole import repair_answer
 from hunyuan_fix.exchange import AnswerPlan, Change, JsonObject
 from hunyuan_fix.wire import rule_names
-from tests.answers.streamed import DONE, HEAD, chunk, content, cut, deltas, run, text, tool_frames, usage, values
+from tests.answers.streamed import (
+    DONE,
+    HEAD,
+    chunk,
+    content,
+    cut,
+    deltas,
+    read_everything,
+    run,
+    text,
+    tool_frames,
+    usage,
+    values,
+)
 
 CALL = "call_da0n2pk2c3mcmj6ghdb0"
 A13B = [
@@ -218,6 +232,28 @@ def test_text_whose_end_is_told_by_done_alone_gets_a_finish_reason(plan: AnswerP
     assert rules(stream) == {rule_names.STREAM_END}
 
 
+def test_a_chunk_made_here_has_the_head_of_the_last_chunk_with_an_id() -> None:
+    other = b'data: {"model":"other","choices":[],"usage":{"total_tokens":7}}\n\n'
+    sent, _ = run(AnswerPlan(), [content("x"), other, DONE])
+    assert {key: value for key, value in values(sent)[-1].items() if key != "choices"} == HEAD
+
+
+def test_an_empty_finish_reason_takes_back_none() -> None:
+    sent, stream = run(AnswerPlan(), [content("x", "stop"), chunk(finish="")])
+    assert stream.finish_reason == "stop"
+    assert sent.endswith(DONE)
+
+
+def test_a_stream_with_too_many_choices_passes_unchanged() -> None:
+    chunks = [content("x", "sensitive", number) for number in range(MAX_CHOICES + 1)]
+    sent, stream = run(AnswerPlan(), chunks)
+    assert isinstance(stream.failure, TooMany)
+    assert sent.endswith(chunks[-1])
+    assert [choice["finish_reason"] for value in values(sent)[:-1] for choice in value["choices"]] == [
+        "content_filter"
+    ] * MAX_CHOICES
+
+
 def test_one_done_is_enough() -> None:
     sent, stream = run(AnswerPlan(), [content("x", "stop"), DONE, b": bye\n\n", DONE, DONE])
     assert sent == content("x", "stop") + DONE + b": bye\n\n"
@@ -381,7 +417,7 @@ def test_every_single_cut_of_a_real_stream_changes_nothing(plan: AnswerPlan, end
 def test_bytes_alone_tell_rightly_that_an_event_needs_nothing(data: bytes, plan: AnswerPlan) -> None:
     fast, quick = run(plan, [data])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ChatStream, "_sent_unread", lambda stream, data: None)
+        read_everything(patch)
         slow, thorough = run(plan, [data])
     assert fast == slow
     assert outcome(quick) == outcome(thorough)

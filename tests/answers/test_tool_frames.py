@@ -88,6 +88,9 @@ NOTE = "read_note"
         [frame(0, "c1", "read_no"), frame(1, None, "te", A), frame(1, "c2", NOTE, B)],
         [frame(0, "c1", NOTE, {"path": "a.md"}), frame(1, "c2", NOTE, None), frame(1, arguments=B)],
         [frame(0, "c1", NOTE, {}), frame(0, arguments=A), frame(1, "c2", NOTE, {"path": "b.md"})],
+        [frame(0, "c1", NOTE), frame(0, "c2"), frame(0, "c2", NOTE), frame(0, "c1", "", A), frame(0, "c2", "", B)],
+        [frame(0, "c1", NOTE, A), frame(1, "c1", NOTE), frame(1, "c2"), frame(1, arguments=B)],
+        [frame("9" * 5000, "c1", NOTE, A), frame("8" * 5000, "c2", NOTE, B)],
     ],
 )  # fmt: skip
 def test_two_calls_are_two_calls_however_their_frames_are_marked(parts: list[Any]) -> None:
@@ -106,10 +109,22 @@ def test_two_calls_are_two_calls_however_their_frames_are_marked(parts: list[Any
         [frame(0, "c1", NOTE, A), frame(0, "c1", NOTE, A)],
         [frame(0, "c1", NOTE, A), frame(0, arguments=A)],
         [frame(0, "c1", NOTE, A), frame(0, "c1", "", "")],
+        [frame(0, "c1", NOTE), frame(0, "c1", NOTE), frame(0, arguments=A)],
+        [frame(0, "c1"), frame(1, "c1", NOTE), frame(1, arguments=A)],
     ],
 )
 def test_one_call_is_one(parts: list[Any]) -> None:
     assert streamed(parts) == [[NOTE, A]]
+
+
+def test_white_space_after_whole_arguments_is_no_part_of_another_call_s() -> None:
+    parts = [frame(0, "c1", NOTE, A), frame(1, "c2", NOTE, B[:9]), frame(0, arguments=" "), frame(1, arguments=B[9:])]
+    assert streamed(parts) == [[NOTE, A + " "], [NOTE, B]]
+
+
+def test_without_ids_and_known_names_another_name_is_another_call() -> None:
+    parts = [frame(0, None, "list"), frame(0, None, "read", B)]
+    assert streamed(parts, AnswerPlan()) == [["list", "{}"], ["read", B]]
 
 
 def test_frames_as_openai_sends_them_keep_their_bytes() -> None:
@@ -146,6 +161,12 @@ def test_what_waits_has_a_bound() -> None:
         sent += "".join(part["function"]["arguments"] for part in delta.get("tool_calls", ()))
         assert len(stream.held) <= 1
     assert len(sent) > tool_frames.MAX_HELD * 2
+
+
+def test_a_name_that_comes_after_much_of_the_arguments_is_sent() -> None:
+    text = "x" * tool_frames.MAX_HELD
+    parts = [frame(0, "c1", arguments='{"path":"' + text), frame(0, None, NOTE, '"}')]
+    assert streamed(parts) == [[NOTE, '{"path":"' + text + '"}']]
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -287,6 +308,16 @@ def test_ids_that_change_with_every_frame_are_not_all_kept_in_mind() -> None:
         stream.repair(delta, "", lambda _: None)
         assert delta["tool_calls"] == [frame(0, arguments="1")]
     assert len(stream._placing._by_id) == tool_placing.MAX_MARKS
+
+
+def test_indexes_that_change_with_every_frame_are_not_all_kept_in_mind() -> None:
+    stream = ToolFrames(ToolNames(NOTES))
+    stream.repair({"tool_calls": [frame(0, "a", NOTE, "{")]}, "", lambda _: None)
+    for number in range(1, tool_placing.MAX_MARKS + 10):
+        delta: JsonObject = {"tool_calls": [frame(number, arguments="1")]}
+        stream.repair(delta, "", lambda _: None)
+        assert delta["tool_calls"] == [frame(0, arguments="1")]
+    assert len(stream._placing._by_index) == tool_placing.MAX_MARKS
 
 
 def test_too_many_calls_are_not_kept_track_of() -> None:

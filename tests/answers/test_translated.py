@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hunyuan_fix import dialects, options, pipeline, profiles
 from hunyuan_fix.answers import whole_body
 from hunyuan_fix.answers.streamed import RepairedStream
+from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.dialects.base import House
 from hunyuan_fix.dialects.chat import Chat
 from hunyuan_fix.exchange import Exchange, JsonObject
@@ -202,6 +203,13 @@ def test_an_exception_in_a_dialect_is_logged_without_a_word_of_the_answer(caplog
     sent([event(say=["boom"]), WHOLE])
     assert caplog.text.count("could not be repaired") == 1
     assert "secret" not in caplog.text
+
+
+def test_a_client_of_another_format_gets_an_end_even_after_an_exception_in_the_repair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ChatStream, "_ending", lambda _: 1 / 0)
+    assert sent([event(say=["a"])]) == b"T a\nERROR stream_incomplete\n"
 
 
 def test_a_stream_that_breaks_is_left_broken() -> None:

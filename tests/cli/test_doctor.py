@@ -19,7 +19,7 @@ import pytest
 
 from hunyuan_fix.cli import client_setup
 from hunyuan_fix.cli.doctor.situation import Finding
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.cli.shell_environment import command, environment, run
 from tests.end_to_end.processes import KEY, LEGACY, Certificates, Proxy, Simulator, process, run_proxy
 

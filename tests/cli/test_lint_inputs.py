@@ -110,8 +110,8 @@ def test_a_flow_that_the_addon_rewrote(tmp_path: Path) -> None:
     found = Done("--format", "json", file).report["requests"]
 
     assert [(request["source"], request["clean"]) for request in found] == [
-        (f"{file}, flow 1 as it came", False),
-        (f"{file}, flow 2 as it left", True),
+        (f"{file}, flow 1, as the client sent it", False),
+        (f"{file}, flow 2, as it was sent on", True),
     ]
 
 

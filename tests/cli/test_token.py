@@ -150,7 +150,7 @@ def test_what_is_written_in_another_way_is_left_to_its_writer(tmp_path: Path, te
 def test_a_table_that_cannot_be_added_to_is_left_alone(tmp_path: Path):
     text = f'clients = {{ alice = {{ hash = "sha256:{"a" * 64}" }} }}\n'
     file = written(tmp_path / "clients.toml", text)
-    with pytest.raises(Refused, match="can't be changed here: change it by hand"):
+    with pytest.raises(Refused, match=r"can't change .*: change it by hand"):
         tokens.add(file, "bob", None, None)
     assert file.read_text() == text
 
@@ -185,9 +185,9 @@ def test_behind_a_link_the_file_itself_is_replaced(tmp_path: Path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_root_takes_no_file_from_its_owner(tmp_path: Path):
     file = written(tmp_path / "clients.toml", "")
-    tokens._write(file, HAND_WRITTEN, expected=parse(HAND_WRITTEN))
+    tokens.write(file, HAND_WRITTEN, expected=parse(HAND_WRITTEN))
     os.chown(file, 12345, 23456)
-    tokens._write(file, "", expected=())
+    tokens.write(file, "", expected=())
     assert (file.stat().st_uid, file.stat().st_gid) == (12345, 23456)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests import client_guides
 from tests.end_to_end.processes import KEY, Proxy
 

@@ -11,9 +11,13 @@ from hunyuan_fix.options import OPTIONS
 
 @dataclass
 class FromCommandLine:
-    """What `--set` leaves in `options.deferred`: mitmproxy's own class has just this attribute."""
+    """Stands for what `--set` leaves in `options.deferred`."""
 
-    val: list[str]
+    texts: list[str]
+
+
+def texts_of(value: object) -> list[str] | None:
+    return value.texts if isinstance(value, FromCommandLine) else None
 
 
 def test_given_values_are_made_plain():
@@ -26,7 +30,7 @@ def test_given_values_are_made_plain():
         "hunyuan_profile": None,
         "other_option": FromCommandLine(["a", "b"]),
     }
-    assert checks.settle_given(deferred, OPTIONS) == []
+    assert checks.settle_given(deferred, OPTIONS, texts_of) == []
     assert deferred == {
         "hunyuan_cascade": "never",
         "hunyuan_intercept_all": True,
@@ -51,7 +55,7 @@ def test_given_values_are_made_plain():
 )
 def test_problems_that_would_pass_in_silence(name: str, given: object, said: str):
     deferred = {name: given}
-    (problem,) = checks.settle_given(deferred, OPTIONS)
+    (problem,) = checks.settle_given(deferred, OPTIONS, texts_of)
     assert problem.startswith(name)
     assert said in problem
     assert deferred == {}

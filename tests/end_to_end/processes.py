@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import trustme
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = ROOT / "tests/end_to_end/ready.py"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.end_to_end.processes import READY, ROOT, Process, process
 from tests.proxying import LOCAL, Endpoint, Trust
 

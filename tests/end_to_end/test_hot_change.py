@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.end_to_end.processes import ROOT, clean_environment
 from tests.end_to_end.served import ADDON, MITMDUMP, Served, serve
 from tests.proxying import Answer, Arrived, Endpoint, Trust, chat_answer, run_endpoint
@@ -95,9 +95,9 @@ async def test_a_request_under_way_is_not_disturbed_by_a_change(trust: Trust, en
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("mode: [", "line 1: this is no YAML"),
+        ("mode: [", "line 1: not valid YAML"),
         ("mode: off\nretyr: all", "line 2: retyr: there is no such option; did you mean hunyuan_retry?"),
-        ("mode: off\nmode: off", "line 2: hunyuan_mode: given before"),
+        ("mode: off\nmode: off", "line 2: hunyuan_mode: given twice"),
         ("mode: off\nretry: sometimes", "hunyuan_retry=sometimes: accepted are off, vision, all"),
         ("mode: off\nvision_timeout: -1", "hunyuan_vision_timeout=-1: accepted is a number of seconds"),
     ],
@@ -106,12 +106,12 @@ async def test_an_invalid_change_is_refused_whole(trust: Trust, endpoint: Endpoi
     file.say("language: en")
     async with serve(trust, endpoint, *file.option) as served:
         file.say(text)
-        await served.until("Nothing of it was taken, the settings stay as they are")
+        await served.until("None of it was applied: the settings are unchanged")
         assert await rules(served) == "parameters"
         file.say("mode: off")
         await served.until("changed hunyuan_language, hunyuan_mode")
         assert await rules(served) is None
-        (line,) = [line for line in served.process.output.splitlines() if "Nothing of it" in line]
+        (line,) = [line for line in served.process.output.splitlines() if "None of it" in line]
         assert f"{file.path}: {why}" in line
         assert "Traceback" not in served.process.output
 
@@ -146,7 +146,7 @@ async def test_a_file_that_goes_leaves_the_settings(trust: Trust, endpoint: Endp
     file.say("mode: off")
     async with serve(trust, endpoint, *file.option) as served:
         file.path.unlink()
-        await served.until("is not there: the settings stay as they are")
+        await served.until("doesn't exist: the settings are unchanged")
         assert await rules(served) is None
         file.say("mode: repair")
         await served.until(r"changed hunyuan_mode\.")

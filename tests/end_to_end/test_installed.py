@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from hunyuan_fix.cli import main as cli
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.cli.lint_run import BROKEN, CLEAN
 from tests.cli.shell_environment import environment
 from tests.end_to_end.processes import KEY, LEGACY, ROOT, Process, process

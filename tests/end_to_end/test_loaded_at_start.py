@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.end_to_end.processes import Certificates, clean_environment
 from tests.end_to_end.test_start import ADDON, MITMDUMP
 

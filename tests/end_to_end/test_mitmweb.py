@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.lib import services
+from scripts.lib import processes
 from scripts.lib.browser import BrowserError, Page, chromium, find
 from scripts.lib.mitmweb import Mitmweb, mitmweb
 from tests.end_to_end.requests import agent_request, good_request
@@ -24,7 +24,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mitmweb]:
     """mitmweb, through which three requests went to a strict simulator."""
     folder = tmp_path_factory.mktemp("mitmweb")
     with (
-        services.simulator(folder, "--accept-key", KEY) as endpoint,
+        processes.simulator(folder, "--accept-key", KEY) as endpoint,
         mitmweb(folder, "--set", "hunyuan_hosts=127.0.0.1=hunyuan") as running,
     ):
         headers = {"authorization": f"Bearer {KEY}"}

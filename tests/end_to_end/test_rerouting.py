@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy, run_simulator
 from tests.end_to_end.requests import MODEL, agent_request, good_request, image, tool
 

@@ -17,7 +17,7 @@ import certifi
 import httpx
 import pytest
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.cli.shell_environment import command
 from tests.end_to_end.processes import (
     KEY,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib import starts
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.end_to_end.processes import ROOT, Certificates, Process, clean_environment, process, proxy_command
 from tests.proxying import LOCAL, Trust, json_answer, run_endpoint
 from tests.waiting import until

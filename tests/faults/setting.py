@@ -165,16 +165,16 @@ class Setting:
 
     def _held(self) -> dict[str, object]:
         """What is there only while something is under way, by where it is."""
-        process, services = self.proxy.addon.process, self.proxy.addon.runtime
+        process, runtime = self.proxy.addon.process, self.proxy.addon.runtime
         return {
             "connections of clients": self.proxy.master.addons.get("proxyserver").connections,
             "exchanges": process.finisher.under_way,
-            "departures": process.dispatcher.under_way,
+            "dispatched exchanges": process.dispatcher.under_way,
             "slots": self.slots,
-            "calls in the relay": services.relay.under_way,
-            "jobs of the relay": services.relay.expected,
-            "calls of our own": services.http_client.busy,
-            "connections at the endpoint": max(0, self.faults.open - services.http_client.idle),
+            "calls in the relay": runtime.relay.under_way,
+            "jobs of the relay": runtime.relay.expected,
+            "calls of our own": runtime.http_client.busy,
+            "connections at the endpoint": max(0, self.faults.open - runtime.http_client.idle),
             "requests at the endpoint": self.simulator.journal.active,
         }
 

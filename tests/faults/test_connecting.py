@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trustme
 
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.fault_proxy import fault_proxy, reset
 from tests.faults.setting import KEY, RELAYED, STREAMED, Setting, chat, one_error, run_setting, with_image
 from tests.matrix import VERSIONS, each

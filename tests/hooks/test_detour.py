@@ -18,7 +18,7 @@ from mitmproxy.tools.dump import DumpMaster
 
 from hunyuan_fix.hooks import detour
 from hunyuan_fix.relay import RELAY_HEADER, TRIES_HEADER
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.proxying import Trust, trust
 from tests.relay.rig import END, GOOD, STREAM, Connection, Rig, answers, piece, resets, silent, streams
 

@@ -18,7 +18,7 @@ from hunyuan_fix.relay import Job, Relay
 from hunyuan_fix.steps.base import PATIENCE
 from hunyuan_fix.upstream.circuit_breaker import Breaker, CircuitOpen
 from hunyuan_fix.upstream.gate import Gate as CallGate
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.http2_client import Http2Client
 from tests.proxying import (
     LOCAL,

@@ -19,6 +19,7 @@ from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hooks.finish import Finisher
 from hunyuan_fix.hooks.process import Process
+from hunyuan_fix.observe import log
 from hunyuan_fix.observe.statistics import EXCHANGES
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Address, Routes
@@ -198,6 +199,25 @@ async def test_an_exchange_ends_once(process: Process, finisher: Finisher, caplo
     assert line.endswith("-> 200")
     assert process.runtime.metrics.value(EXCHANGES, "repair") == 1
     assert finisher.under_way == []
+
+
+@pytest.mark.parametrize("taken_from", [logging.INFO, logging.WARNING])
+async def test_a_line_that_nobody_takes_is_not_made(
+    finisher: Finisher, monkeypatch: pytest.MonkeyPatch, taken_from: int
+):
+    """As under `mitmdump -q`, whose handlers take errors only."""
+    made: list[object] = []
+
+    def line(*values: object, **_: object) -> str:
+        made.append(values[1])
+        return "line"
+
+    monkeypatch.setattr(log, "line", line)
+    logger = logging.getLogger("hunyuan_fix")
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger, "handlers", [logging.NullHandler(taken_from)])
+    finisher.finish(begun(finisher), "200", PIPELINE, redact=True)
+    assert made == (["200"] if taken_from == logging.INFO else [])
 
 
 async def test_a_killed_flow_ends_too(finisher: Finisher, caplog: pytest.LogCaptureFixture):

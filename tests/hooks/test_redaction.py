@@ -20,7 +20,7 @@ from mitmproxy.test import tflow
 
 from hunyuan_fix.hooks import redaction
 from hunyuan_fix.hooks.redaction import REDACTED, Redaction
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.kept_flows import Kept, read, saved_and_read
 from tests.proxying import LOCAL, Answer, Endpoint, Proxy, Trust, run_endpoint, run_proxy
 from tests.waiting import until
@@ -69,6 +69,7 @@ async def over(flow: http.HTTPFlow) -> None:
         ("set-cookie", "a=b; path=/", REDACTED),
         ("Referer", "https://h/?key=x&a=b", f"https://h/?key={REDACTED}&a=b"),
         ("Location", "/next?token=x", f"/next?token={REDACTED}"),
+        ("Location", "/next&token=x", "/next&token=[redacted]"),
         ("content-type", "application/json", "application/json"),
         ("x-ratelimit-remaining-tokens", "5", "5"),
         ("idempotency-key", "x", "x"),
@@ -76,7 +77,7 @@ async def over(flow: http.HTTPFlow) -> None:
     ],
 )
 def test_which_headers(name: str, value: str, left: str):
-    assert redaction.redacted([(name.encode(), value.encode())]) == ((name.encode(), left.encode()),)
+    assert redaction.redacted(((name.encode(), value.encode()),)) == ((name.encode(), left.encode()),)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 
 import pytest
@@ -61,3 +62,70 @@ def test_nothing_that_a_client_sends_can_forge_a_line():
     line = log.line(done, "200")
     assert line.isprintable()
     assert len(line) < 250
+
+
+# Whether a line is heard
+
+
+class Handler(logging.Handler):
+    """Keeps what it takes."""
+
+    def __init__(self, level: int = logging.NOTSET) -> None:
+        super().__init__(level)
+        self.taken: list[int] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.taken.append(record.levelno)
+
+
+@pytest.fixture
+def loggers() -> tuple[logging.Logger, logging.Logger]:
+    """A logger called as ours, and the one above it; no handlers."""
+    above = logging.Logger("above", logging.DEBUG)
+    ours = logging.Logger("hunyuan_fix", logging.NOTSET)
+    ours.parent = above
+    return ours, above
+
+
+LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+
+
+@pytest.mark.parametrize("last_resort", [logging.WARNING, logging.ERROR, None])
+@pytest.mark.parametrize("propagate", [True, False])
+@pytest.mark.parametrize("at", ["ours", "above", "both", "nowhere"])
+@pytest.mark.parametrize("taken_from", [*LEVELS, logging.NOTSET])
+@pytest.mark.parametrize("filtered", [False, True])
+def test_a_line_is_heard_if_logging_would_give_it_to_a_handler(
+    loggers: tuple[logging.Logger, logging.Logger],
+    monkeypatch: pytest.MonkeyPatch,
+    last_resort: int | None,
+    propagate: bool,
+    at: str,
+    taken_from: int,
+    filtered: bool,
+):
+    ours, above = loggers
+    last = None if last_resort is None else Handler(last_resort)
+    monkeypatch.setattr(logging, "lastResort", last)
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    handler = Handler(taken_from)
+    if filtered:
+        handler.addFilter(log.is_foreign)
+    ours.propagate = propagate
+    for logger, place in ((ours, "ours"), (above, "above")):
+        if at in (place, "both"):
+            logger.addHandler(handler)
+    for level in LEVELS:
+        handler.taken.clear()
+        if last:
+            last.taken.clear()
+        ours.log(level, "a line")
+        taken = handler.taken + (last.taken if last else [])
+        assert log.is_heard(ours, level) == bool(taken), logging.getLevelName(level)
+
+
+def test_a_line_below_the_loggers_own_level_is_not_heard(loggers: tuple[logging.Logger, logging.Logger]):
+    ours, _ = loggers
+    ours.addHandler(Handler())
+    ours.setLevel(logging.WARNING)
+    assert not log.is_heard(ours, logging.INFO)

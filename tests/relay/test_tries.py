@@ -17,7 +17,7 @@ from hunyuan_fix.upstream.circuit_breaker import Breaker
 from hunyuan_fix.upstream.client import Transport
 from hunyuan_fix.wire.flaws import Flaw
 from hunyuan_fix.workers import LIGHT
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.fault_proxy import chunked, http_answer, truncated_gzip
 from tests.proxying import LOCAL, Trust, run_endpoint, stream_answer, trust
 from tests.relay.rig import (

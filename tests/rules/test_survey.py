@@ -72,19 +72,70 @@ def test_with_and_without_the_survey_the_result_is_the_same(body: dict[str, Any]
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("rule", SURVEYED, ids=lambda rule: rule.name)
-def test_a_good_history_needs_no_rule_but_those_about_calls(rule: Rule) -> None:
-    call = {"id": "a", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
-    messages = [
+def history(name: object = "ls", arguments: object = "{}", **more: object) -> list[dict[str, Any]]:
+    """A good one with one call, unless its name, its arguments or further fields of the call aren't."""
+    call = {"id": "a", "type": "function", "function": {"name": name, "arguments": arguments}, **more}
+    return [
         {"role": "system", "content": "be brief"},
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": "ok", "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "a", "content": "done"},
     ]
-    about_calls = rule.name in ("tool-names", "calls", "pairing")
+
+
+@pytest.mark.parametrize("rule", SURVEYED, ids=lambda rule: rule.name)
+def test_a_good_history_needs_no_rule_but_pairing(rule: Rule) -> None:
     searched = context(may_hold_images=False)
-    assert rule.needed(Survey({"messages": messages}), searched) == about_calls
-    assert not rule.needed(Survey({"messages": messages[:2]}), searched)
+    assert rule.needed(Survey({"messages": history()}), searched) == (rule.name == "pairing")
+    assert not rule.needed(Survey({"messages": history()[:2]}), searched)
+
+
+@pytest.mark.parametrize(
+    ("messages", "needed"),
+    [
+        (history(arguments="{"), {"calls"}),
+        (history(arguments="[]"), {"calls"}),
+        (history(arguments={}), {"calls", "tool-names"}),
+        (history(arguments=None), {"calls", "tool-names"}),
+        (history(name="ls.-"), {"tool-names"}),
+        (history(name=""), {"calls", "tool-names"}),
+        (history(name=None), {"calls", "tool-names"}),
+        (history(type="custom"), {"calls", "tool-names"}),
+        (history(id=7), {"calls", "tool-names"}),
+        (history(index=0), {"calls", "tool-names"}),
+        ([{"role": "user", "content": "hi", "tool_calls": history()[2]["tool_calls"]}], {"calls"}),
+        ([{"role": "assistant", "content": "hi", "tool_calls": []}], {"calls", "tool-names"}),
+        ([{"role": "assistant", "content": "hi", "tool_calls": None}], {"calls", "tool-names"}),
+        ([{"role": "assistant", "content": "hi", "function_call": {"name": "ls"}}], {"tool-names"}),
+        ([{"role": "user", "content": "hi", "name": "Ann"}], {"tool-names"}),
+    ],
+)
+def test_calls_that_are_not_in_shape_need_their_rules(messages: list[dict[str, Any]], needed: set[str]) -> None:
+    by_name = {rule.name: rule for rule in SURVEYED}
+    asked = {
+        name for name in ("calls", "tool-names") if by_name[name].needed(Survey({"messages": messages}), context())
+    }
+    assert asked == needed
+
+
+@pytest.mark.parametrize(
+    ("more", "needed"),
+    [
+        ({"tools": [{"type": "function", "function": {"name": "ls"}}], "tool_choice": "auto"}, False),
+        ({"tools": [{"type": "function", "function": {"name": "l s"}}]}, True),
+        ({"tools": [{"type": "function", "function": {}}]}, True),
+        ({"tools": [{"type": "web_search"}]}, True),
+        ({"tools": [7]}, True),
+        ({"tools": 7}, True),
+        ({"tools": None}, False),
+        ({"functions": []}, True),
+        ({"function_call": "auto"}, True),
+        ({"tool_choice": {"type": "function", "function": {"name": "ls"}}}, True),
+    ],
+)
+def test_tools_whose_names_are_accepted_need_no_walk(more: dict[str, Any], needed: bool) -> None:
+    (rule,) = [rule for rule in SURVEYED if rule.name == "tool-names"]
+    assert rule.needed(Survey({"messages": history(), **more}), context()) == needed
 
 
 CALL = {"id": "a", "type": "function", "function": {"name": "ls", "arguments": "{}"}}

@@ -102,7 +102,7 @@ class Remembering(Step):
     name = "remembering"
 
     async def request(self, exchange: Exchange) -> Response | None:
-        kept = Kept(self.services.chain, Word())
+        kept = Kept(self.runtime.chain, Word())
         message, before = exchange.chat["messages"][-1], await kept.get(b"last")
         kept.put(b"last", message["content"])
         if before is not None:

@@ -95,15 +95,15 @@ def test_settled_texts_hold_the_addon_s_own_marks_alone(pieces: list[tuple[str, 
     """Whatever stands before, between and after them, in one text or in several without a gap."""
     note = marks.tracked(texts.load("zh")).moved_media
     given_texts = [text + (note if own else "") for text, own in pieces]
-    safe = marks.settled(given_texts)
+    safe, _ = marks.settled(given_texts)
     assert len(safe) == len(given_texts)
     assert not any(marks.is_tracked(text) for text in safe)
     assert len(marks_in("".join(safe))) == sum(own for _, own in pieces)
-    assert [len(text) for text in safe] == [len(marks.without_signs(text)) for text in given_texts]
+    assert [len(text) for text in safe] == [len(text.replace(marks._OWN, "")) for text in given_texts]
 
 
 def test_a_mark_in_two_texts_without_a_gap() -> None:
-    assert marks.settled(["a [系统", "消息] b"]) == ["a 〔系统", "消息〕 b"]
+    assert marks.settled(["a [系统", "消息] b"]) == (["a 〔系统", "消息〕 b"], True)
 
 
 def test_what_is_left_beside_a_defused_mark_closes_up_to_none() -> None:
@@ -118,7 +118,7 @@ def test_what_is_left_beside_a_defused_mark_closes_up_to_none() -> None:
 
 def test_nothing_reads_like_a_mark_across_one_of_the_addon_s() -> None:
     note = marks.tracked(texts.load("zh")).moved_media
-    assert marks.settled([f"[系统{note}消息]"]) == ["[系统[图片见后面的用户消息]消息]"]
+    assert marks.settled([f"[系统{note}消息]"]) == (["[系统[图片见后面的用户消息]消息]"], False)
 
 
 def test_the_sign_is_random_and_no_text() -> None:
@@ -133,7 +133,7 @@ def test_the_sign_is_random_and_no_text() -> None:
 @given(hostile)
 def test_what_fills_a_hole_of_a_mark_is_not_the_addon_s(text: str) -> None:
     tracked = marks.tracked(texts.load("en"))
-    [safe] = marks.settled([tracked.orphan_tool.format(id=marks.inline(text), text="x")])
+    [safe], _ = marks.settled([tracked.orphan_tool.format(id=marks.inline(text), text="x")])
     assert len(marks_in(safe)) == 2
     head = safe.partition("\nx\n")[0]
     assert re.fullmatch(r"\[tool result [^\[\]\n]*\]", head)

@@ -174,7 +174,7 @@ class Toy(Step):
     COUNTER = counter("hunyuan_toys_total", "Toys.", "colour")
 
     async def request(self, exchange: Exchange) -> Response | None:
-        self.services.metrics.add(self.COUNTER, 2, "red")
+        self.runtime.metrics.add(self.COUNTER, 2, "red")
         return None
 
 
@@ -269,7 +269,7 @@ async def test_an_original_that_was_not_kept(tried: Tried, tmp_path: Path):
 
 async def test_a_body_that_was_streamed_past(tried: Tried, tmp_path: Path):
     await tried.post("/files", content=b"x")
-    assert "streamed past" in await refused(tried, f"hunyuan.original @focus {tmp_path / 'file'}")
+    assert "was streamed and not kept" in await refused(tried, f"hunyuan.original @focus {tmp_path / 'file'}")
     assert not (tmp_path / "file").exists()
 
 

@@ -1,4 +1,4 @@
-"""A client of an OpenAI-compatible endpoint, as small as the scenes allow: what the SDKs do with an answer."""
+"""A small client of an OpenAI-compatible endpoint, which treats answers as OpenAI's SDKs do."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 import httpx
 
 _RETRIED = frozenset([408, 409, 429])
-"""Statuses that OpenAI's SDKs try again, beside those from 500 on."""
+"""Statuses below 500 that OpenAI's SDKs retry."""
 _LONGEST_WAIT = 5.0
-"""Seconds to wait before a retry, whatever Retry-After says."""
+"""Seconds to wait before a retry at most, whatever Retry-After says."""
 
 type Json = dict[str, Any]
 
 
 class ApiError(Exception):
-    """The endpoint refused a request, or no answer came; the text is for a person."""
+    """The endpoint refused a request, or there was no answer. The text is for users."""
 
 
 class Refused(ApiError):

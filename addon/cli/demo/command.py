@@ -1,4 +1,4 @@
-"""The same requests, straight to a strict endpoint and through the addon, side by side: `hunyuan-fix demo`."""
+"""Shows requests side by side, sent to a strict endpoint directly and through the addon: `hunyuan-fix demo`."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LOG_TAIL = 2000
 """Characters of the proxy's log that are shown where a scene failed."""
 
 _DESCRIPTION = """\
-Shows what the addon does, without network and without a key: requests as LLM clients send them every day go to
-the simulator, a strict stand-in for the endpoint, once straight and once through mitmdump with the addon.
+Shows what the addon does, without network and without a key: typical requests of LLM clients go to the simulator,
+a strict stand-in for the endpoint, once directly and once through mitmdump with the addon.
 The exit status is 0 if every scene worked with the addon."""
 
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         with _sides(half(columns)) as (without, through, proxy):
             counts = _play(without, through, columns)
             if counts[1] < len(SCENES):
-                print(f"mitmdump said:\n{proxy.service.said()[-LOG_TAIL:]}", file=sys.stderr)
+                print(f"mitmdump said:\n{proxy.process.said()[-LOG_TAIL:]}", file=sys.stderr)
     except processes.StartError as error:
         print(f"{prefix}demo: {error}", file=sys.stderr)
         return 1
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
 
 @contextmanager
 def _sides(columns: int) -> Iterator[tuple[Side, Side, processes.Mitmdump]]:
-    """The client straight at the simulator, and the client that believes it talks to the real endpoint by a proxy."""
+    """The client that calls the simulator directly, and the one that calls the real URL through the proxy."""
     with tempfile.TemporaryDirectory(prefix="hunyuan-fix-demo-") as name, serve_in_thread() as served:
         endpoint = Endpoint(served.url)
         addon = ["-s", str(ADDON), "--set", f"hunyuan_upstream={endpoint.base_url}", "--set", "hunyuan_store=memory"]
@@ -72,7 +72,7 @@ def _sides(columns: int) -> Iterator[tuple[Side, Side, processes.Mitmdump]]:
 @contextmanager
 def _side(endpoint: Endpoint, columns: int, base_url: str, proxy: processes.Mitmdump | None) -> Iterator[Side]:
     rules: list[str] = []
-    # What HTTPS_PROXY and SSL_CERT_FILE would do, without this person's own variables having a say.
+    # As with HTTPS_PROXY and SSL_CERT_FILE, but the user's own variables don't count.
     with httpx.Client(
         base_url=base_url,
         headers={"authorization": "Bearer sk-demo"},
@@ -86,9 +86,9 @@ def _side(endpoint: Endpoint, columns: int, base_url: str, proxy: processes.Mitm
 
 
 def _play(without: Side, through: Side, columns: int) -> tuple[int, int]:
-    """Play and print all scenes; how many worked without the addon, and with it."""
+    """Play and print all scenes. Returns how many worked without the addon, and with it."""
     print(paint("hunyuan-fix", BOLD) + " · a client sends each request twice:")
-    print("  left    straight to the endpoint (a strict simulator of it: no network, no key)")
+    print("  left    directly to the endpoint (a strict simulator of it: no network, no key)")
     print(f"  right   to {REAL_URL}, through mitmdump with the addon")
     for line in wrap(
         "The simulator is no model: some requests carry hidden words that tell it what to answer.", columns

@@ -1,4 +1,4 @@
-"""Processes that live as long as a `with` block, free ports for them, and what they said."""
+"""Processes that run as long as a `with` block, free ports for them, and their output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START_TIMEOUT = 60.0
 """Seconds until a process must be ready."""
 
 NOT_EPHEMERAL = range(20_000, 32_000)
-"""Ports below those that systems assign by themselves (Linux: from 32768 on)."""
+"""Ports that systems don't assign by themselves (Linux does from 32768 on)."""
 
 _PRIVATE = frozenset(
     [
@@ -37,7 +37,7 @@ _PRIVATE = frozenset(
         "HUNYUAN_REDIS_PASSWORD",
     ]
 )
-"""Variables of the user's own setup. No process here may use their proxy or their key."""
+"""Variables that no process here inherits, so that none uses the user's own proxy or key."""
 
 
 class StartError(Exception):
@@ -45,12 +45,12 @@ class StartError(Exception):
 
 
 def end_with_sigterm() -> None:
-    """Let SIGTERM end this process through its `with` blocks, as Ctrl-C does, so that no service is left running."""
+    """Let SIGTERM end this process through its `with` blocks, as Ctrl-C does, so that no process is left running."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class RunningProcess:
     """A running process. Its output goes to the file `log`, so that it never blocks on a full pipe."""
 
     name: str
@@ -62,7 +62,7 @@ class Service:
         return self.log.read_text("utf-8", "replace")
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait for `pattern` in its output; returns the match. Raises `StartError` after 60 s, or when it has ended."""
+        """Wait for `pattern` in its output; returns the match. Raises `StartError` after 60 s, or at its end."""
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             ended = self.popen.poll() is not None
@@ -75,7 +75,7 @@ class Service:
 
 
 @contextmanager
-def service(name: str, command: Sequence[str], folder: Path) -> Iterator[Service]:
+def run(name: str, command: Sequence[str], folder: Path) -> Iterator[RunningProcess]:
     """Run `command`; its output goes to `folder/name.log`."""
     log = folder / f"{name.replace(' ', '-')}.log"
     environment = {key: value for key, value in os.environ.items() if key.upper() not in _PRIVATE}
@@ -89,7 +89,7 @@ def service(name: str, command: Sequence[str], folder: Path) -> Iterator[Service
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Service(name, popen, log)
+        yield RunningProcess(name, popen, log)
     finally:
         popen.terminate()
         try:
@@ -103,7 +103,7 @@ def service(name: str, command: Sequence[str], folder: Path) -> Iterator[Service
 class Mitmdump:
     """A running mitmdump: `port` as a proxy, `reverse_port` as a reverse proxy (0: there is none)."""
 
-    service: Service
+    process: RunningProcess
     port: int
     reverse_port: int
     ca: Path
@@ -123,7 +123,7 @@ def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = Non
     command = [*mitmproxy_api.command("mitmdump"), "--set", f"confdir={folder / 'mitmproxy'}"]
     for mode in modes:
         command += ["--mode", mode]
-    with service(name, [*command, *arguments], folder) as running:
+    with run(name, [*command, *arguments], folder) as running:
         port = int(running.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
         if reverse:
             running.wait_for(rf"reverse proxy to \S+ listening at 127\.0\.0\.1:{back}")
@@ -134,7 +134,7 @@ def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = Non
 
 def free_port() -> int:
     """A port on loopback that is free, and that the system never assigns by itself."""
-    # Not a port that the system chose: it would assign that to another program until somebody listens on it.
+    # Not a port that the system chose: it may assign the same one to another program before it is used.
     while True:
         port = random.SystemRandom().choice(NOT_EPHEMERAL)
         with socket.socket() as probe, suppress(OSError):

@@ -1,7 +1,7 @@
-"""What the demo shows: things that clients do every day.
+"""The scenes of the demo: typical requests of clients.
 
-A scene is played twice, by the same client with the same request: straight to the endpoint, and through the
-proxy with the addon. Its outcome says whether it worked, and shows the messages, answers and errors.
+A scene is played twice, by the same client with the same request: directly to the endpoint, and through the proxy with
+the addon. Its outcome says whether it worked, and shows the messages, answers and errors.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DIRECTIVE = re.compile(r"\s*\[\[sim:[a-z-]+ ?(.*?)]]", re.DOTALL)
 
 
 class Endpoint:
-    """The simulator, as its control pages show it; `url` is its address without a path."""
+    """The simulator, seen through its control pages. `url`: its address without a path."""
 
     def __init__(self, url: str) -> None:
         self.base_url = f"{url}/v1"
@@ -44,7 +44,7 @@ class Endpoint:
         return list(self._http.get("requests").json())
 
     def vision_calls(self) -> int:
-        """How many of these a vision model answered."""
+        """The number of these requests that a vision model answered."""
         return int(self._http.get("stats").json()["vision_calls"])
 
     def disturb(self, **fault: object) -> None:
@@ -54,7 +54,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One way to the endpoint: a client, and what the addon said it changed, answer by answer."""
+    """One way to the endpoint: a client, and the changes that the addon named in each answer."""
 
     client: Client
     endpoint: Endpoint
@@ -81,7 +81,7 @@ class Scene:
 
 
 def perform(scene: Scene, side: Side) -> Outcome:
-    """Play `scene` on one side; an error that the client raises is an outcome too."""
+    """Play `scene` on one side. An error of the client's is an outcome too."""
     side.endpoint.reset()
     side.rules.clear()
     try:
@@ -143,12 +143,12 @@ def _words(message: dict[str, Any]) -> str:
 
 
 def said(text: str) -> str:
-    """`text` without its directives to the simulator; where nothing else would be left, the words to be said."""
+    """`text` without its directives to the simulator; if nothing would be left, the texts of the directives."""
     return _DIRECTIVE.sub("", text) or revealed(text)
 
 
 def revealed(text: str) -> str:
-    """`text` with the words of its directives in their places, as a person would see it in a picture."""
+    """`text` with each directive replaced by its own text, as a person would see it in a picture."""
     return _DIRECTIVE.sub(lambda directive: directive[1], text)
 
 
@@ -171,7 +171,7 @@ SCREENSHOT_TEXT = "TypeError: cart.items is undefined (checkout.ts:42)"
 
 
 def history(side: Side) -> Outcome:
-    """An agent's second turn: what OpenAI's endpoint takes and this one doesn't, refusal after refusal."""
+    """An agent's second turn, which OpenAI's endpoint accepts and this one refuses for several reasons, one by one."""
     call = {
         "id": "call_1",
         "type": "function",
@@ -246,7 +246,7 @@ def _whole(message: dict[str, Any]) -> list[str]:
 
 
 def streamed_call(side: Side) -> Outcome:
-    """A tool call in a stream, put together as most clients do it: a name that comes is the name."""
+    """A tool call in a stream, put together as most clients do: the last name that comes counts."""
     text = 'Look into checkout.ts. [[sim:tool read_file {"path": "src/checkout.ts"}]]'
     messages = [{"role": "user", "content": text}]
     names: list[str | None] = []
@@ -267,7 +267,7 @@ def streamed_call(side: Side) -> Outcome:
 
 
 def structured(side: Side) -> Outcome:
-    """An answer that is to be JSON of a given shape."""
+    """An answer that must be JSON of a given shape."""
     schema = {"type": "object", "properties": {"file": {"type": "string"}, "line": {"type": "integer"}}}
     text = 'Where is the error? [[sim:say {"file": "checkout.ts", "line": 42}]] [[sim:fence]]'
     request: dict[str, Any] = {
@@ -294,7 +294,7 @@ def embeddings(side: Side) -> Outcome:
 
 
 def busy(side: Side) -> Outcome:
-    """The rate limit comes as a 400, which no client tries again."""
+    """A rate limit that comes as a 400, which no client retries."""
     side.endpoint.disturb(fault="rate_limit", retry_after="0")
     side.client.chat({"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}, retries=1)
     tries = len(side.endpoint.requests())

@@ -26,7 +26,7 @@ SYSTEM_BUNDLES = tuple(
         ),
     )
 )
-"""Where Linux systems put all trusted roots together."""
+"""Files with all trusted roots of a Linux system."""
 
 _NEW_CA = "move {confdir} away, stop the proxy and start it again: it makes a new CA"
 
@@ -69,7 +69,7 @@ def _problem(found: str, advice: str) -> Finding:
 
 
 def in_system_store(situation: Situation) -> Finding | None:
-    """Whether programs that read the system's store trust the proxy; nothing if there is no CA."""
+    """Whether programs that use the system's store trust the proxy; `None` if there is no CA."""
     if not situation.ca.exists():
         return None
     if _system_trusts(situation.ca):

@@ -20,7 +20,7 @@ _NODE_SWITCH = "NODE_USE_ENV_PROXY"
 
 
 def curl(situation: Situation) -> Finding | None:
-    """curl; nothing where it isn't installed."""
+    """curl; `None` if it isn't installed."""
     program = shutil.which("curl", path=situation.environment.get("PATH"))
     context = _context(situation)
     if program is None or context is None:
@@ -44,7 +44,7 @@ def python(situation: Situation) -> Finding | None:
 
 
 def node(situation: Situation) -> Finding | None:
-    """Node's own `fetch`, which the SDKs use; nothing where Node isn't installed."""
+    """Node's own `fetch`, which the SDKs use; `None` if Node isn't installed."""
     program = shutil.which("node", path=situation.environment.get("PATH"))
     context = _context(situation)
     if program is None or context is None:

@@ -41,8 +41,8 @@ CHECKS: tuple[Callable[[Situation], Finding | None], ...] = (
 """In the order of the report. A check returns `None` where its subject isn't there, e.g. a program."""
 
 _USAGE = """\
-Looks at what goes wrong for newcomers and says how to fix it, one line for each thing. Run it in the shell
-that clients are started from: it sees their variables. Sends one request without a key through the proxy.
+Checks what goes wrong for newcomers and says how to fix it, one line for each check. Run it in the shell that
+clients are started from: it sees their variables. Sends one request without a key through the proxy.
 
 Exit status: 0 no problem (warnings at most), 1 problems, 2 wrong usage."""
 
@@ -67,9 +67,9 @@ def parse(arguments: Sequence[str], prefix: str) -> argparse.Namespace:
         help=f"the clients' base URL (default {endpoint})",
     )
     parser.add_argument(
-        "--online", action="store_true", help="also try the key in HUNYUAN_API_KEY, with a call for one token"
+        "--online", action="store_true", help="also check the key in HUNYUAN_API_KEY, by a call for one token"
     )
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     return parser.parse_args(arguments)
 
 
@@ -84,7 +84,7 @@ def _base_url(text: str) -> BaseUrl:
 
 
 def situation_of(given: argparse.Namespace, environment: Mapping[str, str], prefix: str) -> Situation:
-    """What the checks look at, by the command line."""
+    """What the checks examine, according to the command line."""
     return Situation(
         port=given.port,
         reverse_port=given.reverse_port,

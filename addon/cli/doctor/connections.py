@@ -66,14 +66,14 @@ def reverse_port(situation: Situation) -> Finding:
 def _another_port(flag: str, situation: Situation) -> str:
     port = situation.port if flag == "--port" else situation.reverse_port
     same = f" (and {situation.prefix}env the same)" if flag == "--port" else ""
-    look, run = operating_system.who_listens_on(port), f"{situation.prefix}run {flag} PORT{same}"
-    return f"{look} names it: stop it, or take another port: {run}"
+    look, run = operating_system.listener_command(port), f"{situation.prefix}run {flag} PORT{same}"
+    return f"{look} shows which: stop it, or use another port: {run}"
 
 
 def decryption(situation: Situation) -> Finding | None:
-    """Whether the proxy opens connections to the endpoint, with the CA that clients are told to trust.
+    """Whether the proxy decrypts connections to the endpoint, with the CA that clients are told to trust.
 
-    Without network: a request that the addon takes for its own is answered by it at once.
+    Needs no network: the addon itself answers a request that has its loop guard.
     """
     host = situation.upstream.host
     if situation.proxy is not Listener.HUNYUAN_FIX or situation.upstream.scheme != "https":
@@ -83,12 +83,12 @@ def decryption(situation: Situation) -> Finding | None:
     except OSError:
         return None
     if _loops(situation, trusted):
-        return Finding("decryption", "ok", f"opens connections to {host} with this CA")
+        return Finding("decryption", "ok", f"decrypts connections to {host} with this CA")
     untrusting = ssl.create_default_context()
     untrusting.check_hostname, untrusting.verify_mode = False, ssl.CERT_NONE
     if _loops(situation, untrusting):
-        found = f"the proxy that runs shows certificates of another CA than {situation.ca}"
-        return Finding("decryption", "problem", found, "start the proxy anew, or give --confdir the folder that it has")
+        found = f"the running proxy's certificates are from another CA than {situation.ca}"
+        return Finding("decryption", "problem", found, "restart the proxy, or give --confdir the folder that it uses")
     advice = f"{situation.run_command()} --set hunyuan_hosts={host}"
     return Finding("decryption", "problem", f"connections to {host} pass the proxy unread", advice)
 
@@ -103,7 +103,7 @@ def _loops(situation: Situation, context: ssl.SSLContext) -> bool:
 
 
 def endpoint(situation: Situation) -> Finding:
-    """A request without a key, through the proxy to the endpoint: any answer of the endpoint will do."""
+    """Whether the endpoint answers a request without a key through the proxy, with any status."""
     if situation.proxy is not Listener.HUNYUAN_FIX:
         return Finding("endpoint", "warning", "not tried: the proxy must answer first")
     try:
@@ -132,7 +132,7 @@ def _profile(situation: Situation) -> str | None:
 
 
 def key(situation: Situation) -> Finding | None:
-    """One call with the key, the cheapest there is; nothing without `--online`."""
+    """Whether the endpoint accepts the key, by the cheapest call there is; nothing without `--online`."""
     if not situation.online:
         return None
     given = situation.environment.get(keys.VARIABLE, "").strip()
@@ -166,7 +166,7 @@ def _judged_key(answer: httpx.Response) -> Finding:
         return Finding("key", "ok", "accepted")
     if from_mitmproxy(answer):
         return Finding("key", "warning", f"not tried: {_reason(answer.text)}")
-    # What the endpoint says is not shown: some repeat the key in it.
+    # The endpoint's message is not shown: some endpoints repeat the key in it.
     failed: tuple[Result, str, str] = ("warning", "no verdict, the call failed", "the proxy's log says more")
     result, verdict, advice = _VERDICTS.get(status, failed)
     return Finding("key", result, f"{verdict} (HTTP {status})", advice)
@@ -184,7 +184,7 @@ def _all_roots(situation: Situation) -> ssl.SSLContext:
 
 
 def _kind(error: Exception) -> str:
-    """What failed, in words that hold no address: a proxy's may have a password in it."""
+    """What failed, without any address: a proxy's address may contain a password."""
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
     if not isinstance(error, httpx.HTTPError):

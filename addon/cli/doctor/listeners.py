@@ -10,12 +10,12 @@ from ...upstream.client import LOOP_GUARD
 from ..addresses import HOST, port_is_free
 
 TIMEOUT = 5.0
-"""Seconds for each step of a question to something on this machine."""
+"""Seconds for each step of a request to this machine."""
 
 _LOOP_CODE = b"proxy_loop"
 _REALM = 'realm="mitmproxy"'
 _ENOUGH = 65536
-"""Bytes of an answer that tell whose it is."""
+"""Bytes of an answer that are enough to tell which server it is from."""
 
 
 class Listener(Enum):
@@ -30,7 +30,7 @@ class Listener(Enum):
 
 def at_proxy(url: str, port: int) -> Listener:
     """The server on `port` of this machine, asked as a proxy; `url` may hold user and password."""
-    # mitmproxy itself answers for this name (its onboarding page): nothing is sent on.
+    # mitmproxy answers requests for this name itself (its onboarding page), so nothing leaves the machine.
     return _answering("http://mitm.it/", port, proxy=url)
 
 

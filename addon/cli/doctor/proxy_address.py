@@ -15,7 +15,7 @@ EXCEPTION_VARIABLES = ("no_proxy", "NO_PROXY")
 
 @dataclass(frozen=True, slots=True)
 class ProxyAddress:
-    """Where a proxy variable leads; `str` shows it without user and password."""
+    """The address in a proxy variable. `str` shows it without user and password."""
 
     scheme: str
     host: str
@@ -23,7 +23,7 @@ class ProxyAddress:
     url: str = field(repr=False)
 
     def __str__(self) -> str:
-        """As it may be shown."""
+        """The address without user and password."""
         port = "" if self.port is None else f":{self.port}"
         return f"{self.scheme}://{self.host}{port}"
 
@@ -33,7 +33,7 @@ class ProxyAddress:
         return is_loopback(self.host)
 
     def leads_to(self, port: int) -> bool:
-        """Whether every client finds the proxy on `port` of this machine by it."""
+        """Whether every client finds the proxy on `port` of this machine by this address."""
         return self.local and self.port == port and self.scheme == "http"
 
 
@@ -58,6 +58,6 @@ def exceptions_for(host: str, environment: Mapping[str, str]) -> list[str]:
 
 
 def _covers(entry: str, host: str) -> bool:
-    # Programs differ on leading dots, wildcards and ports: what any of them takes for a match counts.
+    # Programs differ on leading dots, wildcards and ports: an entry counts if any of them takes it for a match.
     name = entry.lower().partition(":")[0].lstrip("*.")
     return entry == "*" or (bool(name) and (host == name or host.endswith(f".{name}")))

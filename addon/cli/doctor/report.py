@@ -15,7 +15,7 @@ _CHECK_WIDTH = 15
 
 
 def write(findings: Iterable[Finding]) -> list[Finding]:
-    """Print the findings as they come, then how many there are of each kind; returns them."""
+    """Print each finding when it is ready, then the number of problems and warnings. Returns the findings."""
     done = []
     for finding in findings:
         result = paint(f"{finding.result:<{_RESULT_WIDTH}}", *_COLOURS[finding.result])

@@ -25,7 +25,7 @@ class Finding:
     result: Result
     found: str
     advice: str = ""
-    """What to do; `""` where nothing is to be done."""
+    """What to do; `""` if nothing has to be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Situation:
     upstream: BaseUrl
     """The base URL that clients have."""
     online: bool
-    """The key may be tried, which costs a token."""
+    """Whether the key may be checked, which costs a token."""
     environment: Mapping[str, str]
     proxy: Listener
     reverse: Listener
@@ -62,7 +62,7 @@ class Situation:
 
     @property
     def in_use(self) -> bool:
-        """Whether clients started from this shell go to the proxy, so that what they lack makes them fail."""
+        """Whether clients started from this shell use the proxy, so that they fail if a setting is missing."""
         return any(self.leads_here(address) for address in given_proxies(self.environment).values())
 
     def leads_here(self, address: ProxyAddress | None) -> bool:

@@ -23,7 +23,7 @@ from ..addresses import HOST
 from .proxy_address import EXCEPTION_VARIABLES, PROXY_VARIABLES
 
 TIMEOUT = 10.0
-"""Seconds that a client may take in all."""
+"""Seconds that a client may take."""
 
 _TLS_HANDSHAKE = b"\x16"
 _TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -51,15 +51,22 @@ def server_context(confdir: Path) -> ssl.SSLContext:
     with tempfile.TemporaryDirectory() as folder:
         chain = Path(folder, "leaf.pem")
         chain.write_bytes(certificate)
-        # mitmproxy's certificates all have its CA's own key: no copy of it is written.
+        # All of mitmproxy's certificates have its CA's key, so no copy of the key needs to be written.
         context.load_cert_chain(chain, key_file(confdir))
     return context
 
 
-def visit(command: Callable[[str], list[str]], environment: Mapping[str, str], context: ssl.SSLContext) -> Visit | None:
+def visit(
+    command: Callable[[str], list[str]],
+    environment: Mapping[str, str],
+    context: ssl.SSLContext,
+    *,
+    timeout: float = TIMEOUT,
+) -> Visit | None:
     """Run `command(url)`, a client that asks for `url`, and return what it did; `None` if it made no connection.
 
-    It gets `environment` with the proxy variables replaced by this server. Raises `OSError` if it can't be started.
+    It gets `environment` with the proxy variables replaced by this server, and `timeout` seconds. Raises `OSError` if
+    it can't be started.
     """
     visits: list[Visit] = []
 
@@ -76,14 +83,14 @@ def visit(command: Callable[[str], list[str]], environment: Mapping[str, str], c
             port = server.server_address[1]
             own = {name: value for name, value in environment.items() if name not in _REPLACED}
             proxies = dict.fromkeys(PROXY_VARIABLES, f"http://{HOST}:{port}")
-            _run(command(f"https://{HOST}:{port}/"), own | proxies)
+            _run(command(f"https://{HOST}:{port}/"), own | proxies, timeout)
         finally:
             server.shutdown()
             thread.join()
     return visits[0] if visits else None
 
 
-def _run(command: list[str], environment: Mapping[str, str]) -> None:
+def _run(command: list[str], environment: Mapping[str, str], timeout: float) -> None:
     try:
         subprocess.run(
             command,
@@ -91,7 +98,7 @@ def _run(command: list[str], environment: Mapping[str, str]) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=TIMEOUT,
+            timeout=timeout,
             check=False,
         )
     except subprocess.TimeoutExpired:

@@ -1,6 +1,6 @@
 """`HTTPS_PROXY` and `NO_PROXY` as programs started from the user's shell get them.
 
-This program gets the same: variables that the shell sets but doesn't export are missing here too.
+This process gets the same environment: variables that the shell has but doesn't export are missing here too.
 """
 
 from __future__ import annotations

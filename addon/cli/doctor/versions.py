@@ -1,4 +1,4 @@
-"""Python and mitmproxy: are they what the package asks for?"""
+"""Whether the versions of Python and mitmproxy are those that the package needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def python(situation: Situation) -> Finding:
 
 
 def mitmproxy(situation: Situation) -> Finding:
-    """The mitmproxy in it."""
+    """The mitmproxy in that environment."""
     wanted = next(item for item in metadata.requires(_PACKAGE) or () if re.match(r"mitmproxy\b", item))
     return _held_against("mitmproxy", metadata.version("mitmproxy"), wanted.removeprefix("mitmproxy"), situation)
 

@@ -24,7 +24,7 @@ from .verdict import Verdict, judge
 
 _USAGE = """\
 Says what the endpoint would refuse in a request, and what the addon would change in it, rule by rule, with
-JSON Pointers. Never goes to the network: images that need a vision model are only announced.
+JSON Pointers. Never uses the network: images that need a vision model are counted, not described.
 
   {request:42}a request body, or several, one on each line
   {har:42}every chat and embeddings request of a HAR or a saved flow file
@@ -38,7 +38,7 @@ _STDIN = "-"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to look at, and how to tell."""
+    """What to check, and how to report it."""
 
     files: list[str]
     settings: Settings
@@ -70,11 +70,13 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
     parser.add_argument(
         "--profile", choices=profiles.names(), help="default: the profile of the host, where it is known, else hunyuan"
     )
-    parser.add_argument("--language", choices=LANGUAGES, help="of the texts that are put in (default zh)")
+    parser.add_argument(
+        "--language", choices=LANGUAGES, help="language of the texts that the addon puts in (default zh)"
+    )
     parser.add_argument(
         "--rerouted",
         action="store_true",
-        help="as with hunyuan_upstream: retired models are mapped to their successors; profile tokenhub, unless named",
+        help="as with hunyuan_upstream: retired models are mapped to their successors; default profile tokenhub",
     )
     parser.add_argument(
         "--set",
@@ -83,7 +85,9 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
         metavar="OPTION=VALUE",
         help="an option of the addon as mitmproxy takes it, e.g. --set hunyuan_keep_params=seed",
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report (default text)")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="format of the report (default text)"
+    )
     given = parser.parse_args(arguments)
     try:
         values = _options(given.set)
@@ -123,7 +127,7 @@ def _judged(request: Request, wanted: Wanted) -> Verdict | Unreadable:
     try:
         return judge(request, wanted.settings, rerouted=wanted.rerouted)
     except Exception as error:
-        # Python's own exit status for it, 1, would pass for "would be changed".
+        # Python would exit with status 1, which means "would be changed" here.
         fault = (
             "a fault in hunyuan-fix, which sends such a request unchanged. Please report it:\n"
             f"{traceback_without_text(error)}"
@@ -148,10 +152,10 @@ def _write_json(value: object) -> None:
 
 def main(arguments: Sequence[str], prefix: str) -> int:
     """Run the command."""
-    # `lint … | head` is no error.
+    # `lint … | head` must not print an error.
     operating_system.end_when_output_is_closed()
     for stream in (sys.stdout, sys.stderr):
-        # A locale that has no Chinese gets escapes.
+        # A locale without Chinese gets escapes.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     wanted = parse(arguments, prefix)
     if _STDIN in wanted.files and sys.stdin.isatty():

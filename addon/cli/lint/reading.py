@@ -16,9 +16,8 @@ from ...wire.content_coding import CodingError, TooLarge
 from ...wire.json_body import InvalidJson
 from ..mitmproxy_api import DamagedFlow, SavedRequest, saved_requests
 
-_BOM = b"\xef\xbb\xbf"
 _FLOWS = re.compile(rb"\d+:")
-"""The beginning of a flow file (a tnetstring: a length and a colon) and of no JSON text."""
+"""The beginning of a flow file (a tnetstring: a length and a colon). No JSON text begins so."""
 
 _READ = "Accepted are request bodies (JSON, JSON lines), HAR files and flow files that mitmproxy saved"
 
@@ -47,7 +46,7 @@ class Unreadable:
 
 def requests(data: bytes, source: str, max_body: int) -> Iterator[Request | Unreadable]:
     """Every request in `data`, which came from the file `source`. `max_body`: bytes of an unpacked body in a flow."""
-    data = data.removeprefix(_BOM)
+    data = data.removeprefix(json_body.BOM)
     if not data.strip():
         yield Unreadable(source, f"empty. {_READ}.")
     elif _FLOWS.match(data):
@@ -76,7 +75,7 @@ def _in_lines(data: bytes, source: str) -> list[Request | Unreadable]:
         except InvalidJson as error:
             if not found:
                 return []
-            found.append(Unreadable(at, f"{_why(line, error, number)}. Mend this line or take it out."))
+            found.append(Unreadable(at, f"{_why(line, error, number)}. Fix or remove this line."))
     return found
 
 
@@ -96,7 +95,7 @@ def _why(data: bytes, error: InvalidJson, first_line: int = 1) -> str:
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"not JSON: it holds {name}, which is no number there")
+    raise ValueError(f"not JSON: it holds {name}, which is not JSON")
 
 
 def _in_value(value: Any, source: str) -> Iterator[Request | Unreadable]:
@@ -156,12 +155,12 @@ def _in_flows(data: bytes, source: str, max_body: int) -> Iterator[Request | Unr
 
 
 def _in_flow(saved: SavedRequest, source: str, dialect: str, path: str, max_body: int) -> Request | Unreadable:
-    """The request of a flow: as the client sent it, where the addon rewrote it and kept that."""
+    """The request of a flow. Of a request that the addon rewrote, the client's own body, if the flow kept it."""
     kept = _object(saved.metadata.get(KEY))
     if isinstance(original := kept.get("original"), bytes):
-        return _parsed(original, f"{source} as it came", dialect, saved.host, path)
+        return _parsed(original, f"{source}, as the client sent it", dialect, saved.host, path)
     if kept.get("changes"):
-        source += " as it left"
+        source += ", as it was sent on"
     try:
         data = content_coding.unpack(saved.body, saved.content_encoding, max_body)
     except CodingError as error:
@@ -179,7 +178,7 @@ def _parsed(data: bytes, source: str, dialect: str, host: str, path: str) -> Req
 
 
 def _some(found: Iterator[Request | Unreadable], source: str) -> Iterator[Request | Unreadable]:
-    """`found`, or `Unreadable` if it is empty: a file without any request must not count as clean."""
+    """`found`, or `Unreadable` if it is empty: a file without a request must not count as clean."""
     first = next(found, None)
     if first is None:
         yield Unreadable(source, f"no POST to a path that ends in {' or '.join(dialects.paths())} is in it.")

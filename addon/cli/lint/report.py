@@ -18,11 +18,11 @@ CLEAN, CHANGED, UNREADABLE = 0, 1, 2
 """Exit statuses."""
 
 _LONGEST = 200
-"""Characters that are shown of a word of the client's: a model, a role, a path."""
+"""Characters of a client's word (a model, a role, a path) that are shown."""
 
 
 def status(results: Iterable[Verdict | Unreadable]) -> int:
-    """The exit status: that of the worst."""
+    """The exit status: the highest of all results."""
     return max((UNREADABLE if isinstance(result, Unreadable) else _status(result) for result in results), default=CLEAN)
 
 
@@ -96,7 +96,7 @@ def _problems(problems: Sequence[Problem]) -> Iterator[str]:
 
 
 def _said(problem: Problem) -> str:
-    """The endpoint's words, and how sure it is that they come."""
+    """The endpoint's error, and whether it is only claimed that the endpoint answers so."""
     code, message = problem.body["error"]["code"], problem.body["error"]["message"]
     said = _plain(f"{problem.status} {code} {message}")
     return said if _proven(problem) else f"{said} (claimed, not proven)"
@@ -110,13 +110,13 @@ def _changes(verdict: Verdict, told: set[str]) -> Iterator[str]:
             yield f"      {paint(f'Why: {explanation.why}', DIM)}"
             told.add(rule)
         if rule == "cascade" and verdict.exchange.vision_calls:
-            yield f"      {_announced(verdict.exchange.vision_calls)}"
+            yield f"      {_dry_run(verdict.exchange.vision_calls)}"
         yield from _aligned([(change.pointer, change.why) for change in changes])
 
 
-def _announced(vision_calls: int) -> str:
+def _dry_run(vision_calls: int) -> str:
     calls = _count(vision_calls, "vision call")
-    return f"Only announced, {calls} would be made: the rest is for a placeholder in place of each description."
+    return f"{calls} would be made. None was: a placeholder stands for each description in the rest of this report."
 
 
 def _overlong(verdict: Verdict) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _overlong(verdict: Verdict) -> Iterator[str]:
 
 
 def _end(verdict: Verdict) -> Iterator[str]:
-    """The end of a verdict: what is sent after the changes, and whether the endpoint takes it."""
+    """The last lines of a verdict: what is sent after the changes, and whether the endpoint accepts it."""
     if verdict.answer:
         answer = _answer(verdict.answer)
         yield f"{paint('✗', RED)} nothing would be sent, the addon answers {answer['status']}: {answer['message']}"
@@ -183,12 +183,12 @@ def _plain_change(change: Change) -> JsonObject:
 
 
 def _answer(refusal: Response) -> JsonObject:
-    """The status and the words of an answer of the addon's own."""
+    """The status and the message of an answer that the addon makes itself."""
     return {"status": refusal.status, "message": json_body.parse(refusal.body)["error"]["message"]}
 
 
 def _proven(problem: Problem) -> bool:
-    """Whether the refusal was seen or documented: the simulator's rows C are what others claim (its `--lenient`)."""
+    """Whether the refusal was seen or documented. The simulator's rows C are only claimed (its `--lenient`)."""
     return not problem.row.startswith("C")
 
 

@@ -33,7 +33,7 @@ _SIMULATED: Mapping[str, ProfileName] = {"hunyuan": "hunyuan", "tokenhub": "toke
 
 
 class Offline:
-    """What steps may use where nothing is sent. A dry run neither asks a vision model nor sends a batch."""
+    """A runtime for steps that sends nothing: in a dry run no vision model is asked and no batch is sent."""
 
     def __init__(self) -> None:
         self.workers = Workers()
@@ -50,9 +50,9 @@ class Verdict:
     request: Request
     profile: str
     refused: list[Problem]
-    """Why the endpoint would refuse the body before the addon's changes; of a body in another format, its translation.
+    """Why the endpoint would refuse the body, or its translation if it is in another format, before any change.
 
-    Empty where the simulator doesn't know the profile.
+    Empty if the simulator doesn't know the profile.
     """
     exchange: Exchange
     """What the addon would do, as a dry run finds it: its vision calls are only counted."""
@@ -76,19 +76,19 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """The endpoint takes the body as it is, and the addon leaves it alone."""
+        """Whether the endpoint accepts the body and the addon doesn't change it."""
         return not self.refused and not self.exchange.changes and len(self.bodies) == 1
 
 
 def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
-    """The verdict on `request`, whose body is left as it is.
+    """The verdict on `request`, whose body isn't changed.
 
-    Where `settings` name no profile it is that of the request's host, and TokenHub's if the request is `rerouted`
-    to it (its retired models are mapped then).
+    If `settings` name no profile, the profile is that of the request's host, or TokenHub's if the request is
+    `rerouted`; its retired models are mapped then.
     """
     profile = _profile(request, settings, rerouted=rerouted)
     dialect = DIALECTS[request.dialect]
-    # A body that goes in is changed in place. Copied as text: `copy.deepcopy` is slow, and recursive.
+    # Steps change a body in place. It is copied as text, because `copy.deepcopy` is slow and recursive.
     data = json_body.serialise(request.body)
     body = json_body.parse(data)
     exchange = Exchange(profile=profile, dialect=request.dialect, successors=rerouted, mode="observe", size=len(data))

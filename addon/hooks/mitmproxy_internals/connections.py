@@ -1,4 +1,4 @@
-"""What of an answer is still inside mitmproxy, and the reader of a connection that is open already."""
+"""The bytes of an answer that mitmproxy still holds, and the reader of an open connection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def transport(handler: ConnectionHandler) -> asyncio.WriteTransport | None:
 
 
 def replace_reader(handler: ConnectionHandler, made: Callable[[Any], Any]) -> None:
-    """Let mitmproxy read from the client of `handler` by what `made` makes of its reader, if it is still there.
+    """Let mitmproxy read from the client of `handler` through `made(reader)`, if the connection is still open.
 
     Relies on `handler.transports` being filled before the hook `client_connected`, and read after it.
     """

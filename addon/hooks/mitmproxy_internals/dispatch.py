@@ -5,11 +5,15 @@ coroutine and two generators before it knows whether there is anything to call, 
 costs. Here `hook_table` says for each event which functions there are, as long as the chain of add-ons stays as it is.
 Where it doesn't, the add-ons are asked one after the other, as mitmproxy does.
 
-One thing differs. An attribute that is set on, or taken from, an add-on in the chain or its class without any of the
-calls and events below is noticed at the next of them only. That holds for hooks, and for `addons` on an add-on that had
-none. The table is dropped by `AddonManager.add`, `register`, `remove` and `clear`, and by the events `configure` and
-`running`, in which add-ons set themselves up. Another chain, another `addons`, or a change within one of these lists is
-noticed at once, also during an event.
+The table is dropped by `AddonManager.add`, `register`, `remove` and `clear`, and by the events `configure` and
+`running`, in which add-ons set themselves up. What they change is noticed at once, also during an event, and so is a
+chain that has become longer or shorter. Two things differ from mitmproxy's dispatch:
+
+- Where a script sets or deletes a hook on an add-on in the chain, or on its class, without any of those calls and
+  events, it is noticed at the next of them. The same holds for `addons` on an add-on that had none.
+- Another `addons`, a change within such a list, and add-ons exchanged within the chain, all without any of those calls,
+  are noticed at the next event. The event under way, and the `update` after it, go to the add-ons that were there when
+  it began.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import cache
 from operator import attrgetter
-from types import ModuleType, TracebackType
+from types import CoroutineType, ModuleType, TracebackType
 from typing import Any
 
 from mitmproxy import exceptions, hooks
@@ -33,8 +37,6 @@ _SETTING_UP = frozenset(["configure", "running"])
 """Events in which add-ons set themselves up. They are rare: their functions are looked up live."""
 
 _register: Callable[..., Any] = AddonManager.register
-_remove: Callable[..., None] = AddonManager.remove
-_clear: Callable[..., None] = AddonManager.clear
 
 
 async def trigger_event(self: AddonManager, event: hooks.Hook) -> None:
@@ -74,14 +76,16 @@ async def handle_lifecycle(self: AddonManager, event: hooks.Hook) -> None:
     message = event.args()[0]
     # Another script's `trigger_event` sees each event, those without a function too.
     replaced = getattr(self.trigger_event, "__func__", None) is not trigger_event
-    if replaced or event.name in _SETTING_UP or (table := hook_table.of(self)) is None:
+    table = None if replaced or event.name in _SETTING_UP else hook_table.of(self)
+    if table is None:
         await self.trigger_event(event)
     elif table.entries(event.name):
         await _call_by(table, self, event)
-    if isinstance(message, Flow) and (
-        replaced or (table := hook_table.of(self)) is None or table.entries(hooks.UpdateHook.name)
-    ):
-        await self.trigger_event(hooks.UpdateHook([message]))
+    if isinstance(message, Flow):
+        if table is None or not table.is_in_use(self):
+            await self.trigger_event(hooks.UpdateHook([message]))
+        elif table.entries(hooks.UpdateHook.name):
+            await _call_by(table, self, hooks.UpdateHook([message]))
 
 
 def register(self: AddonManager, addon: Any) -> Any:
@@ -92,39 +96,24 @@ def register(self: AddonManager, addon: Any) -> Any:
         hook_table.drop(self)
 
 
-def remove(self: AddonManager, addon: Any) -> None:
-    """In place of `AddonManager.remove`: as mitmproxy's, and drop the table."""
-    try:
-        _remove(self, addon)
-    finally:
-        hook_table.drop(self)
-
-
-def clear(self: AddonManager) -> None:
-    """In place of `AddonManager.clear`: as mitmproxy's, and drop the table."""
-    try:
-        _clear(self)
-    finally:
-        hook_table.drop(self)
-
-
 async def _call_by(table: HookTable, manager: AddonManager, event: hooks.Hook) -> None:
-    """Call what `table` has for `event`. From the first change of the chain on, ask the add-ons that are left."""
-    name = event.name
-    holds = True
+    """Call what `table` has for `event`. From the first change that is noticed on, ask the add-ons that are left."""
+    name, values = event.name, event.args()
+    in_use = True
     for position, calls in table.entries(name):
         # An error ends the add-on and those within it; the next in the chain still sees the event.
         try:
             if calls is None:
                 await _call_all(_found((table.chain[position],), name), event)
-                holds = table.holds(manager)
+                in_use = table.is_in_use(manager)
             else:
                 for function, addon, place in calls:
-                    result = function(*event.args())
-                    if result is not None and inspect.isawaitable(result):
+                    result = function(*values)
+                    # Nearly all that can be awaited are coroutines, and `isawaitable` asks in turn what else it may be.
+                    if result is not None and (type(result) is CoroutineType or inspect.isawaitable(result)):
                         await result
-                    if not table.holds(manager):
-                        holds = False
+                    in_use = table.is_in_use(manager)
+                    if not in_use:
                         await _call_all(_found_after(addon, place, name), event)
                         break
         except exceptions.AddonHalt:
@@ -133,8 +122,8 @@ async def _call_by(table: HookTable, manager: AddonManager, event: hooks.Hook) -
             raise
         except Exception as error:
             _log(error, "invoke_addon_sync", "invoke_addon")
-            holds = holds and table.holds(manager)
-        if not holds:
+            in_use = table.is_in_use(manager)
+        if not in_use:
             await _ask_all(_from(table.chain, position + 1), event)
             return
 

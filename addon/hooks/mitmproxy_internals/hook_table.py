@@ -1,5 +1,8 @@
 """What a manager's add-ons have for each event, looked up once for as long as its chain of add-ons stays as it is.
 
+Whether it has stayed so is checked in full before each event, by `of`. Between the calls of one event only what costs
+nothing is checked, `is_in_use`.
+
 In the table are plain functions and methods only. An add-on that computes the attribute anew each time (a property,
 `__getattr__`), or has something else in it, must be asked at each event, with all of its entry in the chain.
 """
@@ -48,6 +51,8 @@ class HookTable:
     def __init__(self, manager: AddonManager) -> None:
         self.chain: list[object] = manager.chain
         self._content = [*self.chain]
+        self._length = len(self._content)
+        self._is_dropped = False
         self._attributes: list[tuple[object, str, object, list[object] | None]] = []
         """Add-on, attribute, its value, and a copy of that where it is a list: all that the order depends on."""
         self._addons = [self._within(addon, ()) for addon in self.chain]
@@ -64,9 +69,19 @@ class HookTable:
             entries = self._entries[name] = [*self._looked_up(name)]
         return entries
 
+    def is_in_use(self, manager: AddonManager) -> bool:
+        """Whether the table is the manager's and the chain is the same list, as long as it was: all that is checked
+        after each call."""
+        chain = self.chain
+        return not self._is_dropped and manager.chain is chain and len(chain) == self._length
+
+    def drop(self) -> None:
+        """Let it not be in use any more, for an event that is under way too."""
+        self._is_dropped = True
+
     def holds(self, manager: AddonManager) -> bool:
-        """Whether the table is in use, and the chain and the lists of add-ons in it are as they were."""
-        if manager.__dict__.get(_TABLE) is not self or manager.chain is not self.chain:
+        """Whether the table is in use, and the chain and the lists of add-ons in it are as they were: once an event."""
+        if not self.is_in_use(manager):
             return False
         if not (self.chain == self._content if self._compares else _are_same(self.chain, self._content)):
             return False
@@ -117,6 +132,7 @@ def of(manager: AddonManager) -> HookTable | None:
     """The table that holds for `manager`; made if there is none. `None` where its chain isn't a list."""
     table: HookTable | None = manager.__dict__.get(_TABLE)
     if table is None or not table.holds(manager):
+        drop(manager)
         table = HookTable(manager) if type(manager.chain) is list else None
         manager.__dict__[_TABLE] = table
     return table
@@ -124,7 +140,9 @@ def of(manager: AddonManager) -> HookTable | None:
 
 def drop(manager: AddonManager) -> None:
     """Forget the table of `manager`, if it has one."""
-    manager.__dict__.pop(_TABLE, None)
+    table: HookTable | None = manager.__dict__.pop(_TABLE, None)
+    if table is not None:
+        table.drop()
 
 
 def _function(addon: object, name: str) -> Any:

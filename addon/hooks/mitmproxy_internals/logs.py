@@ -6,6 +6,8 @@ import logging
 
 from mitmproxy.log import LegacyLogEvents
 
+from ...observe.log import is_foreign
+
 CONNECTIONS = "mitmproxy.proxy.server"
 """The logger of the lines that `server_named` reads."""
 
@@ -20,11 +22,7 @@ def keep_from_legacy_events() -> None:
     """
     for handler in logging.getLogger().handlers:
         if isinstance(handler, LegacyLogEvents):
-            handler.addFilter(_is_foreign)
-
-
-def _is_foreign(record: logging.LogRecord) -> bool:
-    return record.name != "hunyuan_fix"
+            handler.addFilter(is_foreign)
 
 
 def server_named(line: str) -> str | None:

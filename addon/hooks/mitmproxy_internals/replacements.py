@@ -62,8 +62,6 @@ _DISPATCH = Replacement(
         "mitmproxy.addonmanager:AddonManager.trigger": dispatch.trigger,
         "mitmproxy.addonmanager:AddonManager.handle_lifecycle": dispatch.handle_lifecycle,
         "mitmproxy.addonmanager:AddonManager.register": dispatch.register,
-        "mitmproxy.addonmanager:AddonManager.remove": dispatch.remove,
-        "mitmproxy.addonmanager:AddonManager.clear": dispatch.clear,
         "mitmproxy.hooks:Hook.args": dispatch.args,
     },
 )
@@ -90,10 +88,12 @@ _HEADERS = Replacement(
         "mitmproxy.http:Headers.get": frozenset(["collections.abc.Mapping.get"]),
         "mitmproxy.http:Headers.__contains__": frozenset(["collections.abc.Mapping.__contains__"]),
         "mitmproxy.http:Headers.get_all": frozenset(["367b3317bc2ba45c"]),
+        "mitmproxy.http:Headers.__init__": frozenset(["4d53696a5f9f6670"]),
         "mitmproxy.http:Headers._kconv": frozenset(["dd59639eb7c46701"]),
         "mitmproxy.http:Headers._reduce_values": frozenset(["d808a4075a1f266d"]),
         "mitmproxy.http:_native": frozenset(["0ba4541fc6fa15ce"]),
         "mitmproxy.http:_always_bytes": frozenset(["1f256dc3d66394a0"]),
+        "mitmproxy.coretypes.multidict:MultiDict.__init__": frozenset(["faf0668e22579e8b"]),
         "mitmproxy.coretypes.multidict:_MultiDict.get_all": frozenset(["5bff03c1afa25bb7"]),
         "mitmproxy.utils.strutils:always_bytes": frozenset(["97a1c07fd4d60b7d"]),
     },
@@ -101,9 +101,20 @@ _HEADERS = Replacement(
         "mitmproxy.http:Headers.__getitem__": values.header,
         "mitmproxy.http:Headers.get": values.header_or,
         "mitmproxy.http:Headers.__contains__": values.has_header,
+        "mitmproxy.http:Headers.get_all": values.all_headers,
+        "mitmproxy.http:Headers.__init__": values.make_headers,
     },
 )
-REPLACEMENTS = (_DISPATCH, *([_TYPES] if __debug__ else []), _OPTIONS, _HEADERS)
+_AUTHORITIES = Replacement(
+    "reading of authorities",
+    {
+        "mitmproxy.net.http.url:parse_authority": frozenset(["d8338265c05d8491"]),
+        "mitmproxy.net.check:is_valid_host": frozenset(["76efad3bee98e9b5"]),
+        "mitmproxy.net.check:is_valid_port": frozenset(["f31abfc72ed98d50"]),
+    },
+    {"mitmproxy.net.http.url:parse_authority": values.authority},
+)
+REPLACEMENTS = (_DISPATCH, *([_TYPES] if __debug__ else []), _OPTIONS, _HEADERS, _AUTHORITIES)
 """All of them, each independent of the others. Under `python -O` mitmproxy doesn't check types."""
 
 _wanted_by: WeakSet[object] = WeakSet()

@@ -1,9 +1,10 @@
-"""Work that mitmproxy does for values which need none.
+"""Faster versions of functions of mitmproxy's, which do work that their values don't need.
 
-- `MessageData.__post_init__` puts an error's text together for every field of a message that is right, 80 µs a request.
+- `MessageData.__post_init__` builds an error's text for every field of a message, right ones too: 80 µs a request.
 - `_Option.current` makes a deep copy of a text or number, also for each chunk of a stream.
-- `Headers` looks a name up through seven calls, and through an exception where there is none; a request asks some 50
-  times.
+- `Headers` looks a name up through seven calls, and raises an exception where there is none, some 50 times a request.
+  A new `Headers` is updated by nothing in 4 µs.
+- `parse_authority` encodes and decodes a host's name several times; a request has its `Host` read four times.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
+from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from mitmproxy.http import Headers, MessageData
+from mitmproxy.net.http import url
 from mitmproxy.optmanager import _Option, unset
 from mitmproxy.utils.strutils import always_bytes
 
+_REMEMBERED = 256
+"""Names of headers, and authorities, that are read once: a proxy meets the same few over and over."""
 _IMMUTABLE = frozenset([str, int, float, bool, bytes, type(None)])
 
 _check_all: Callable[[MessageData], None] | None = getattr(MessageData, "__post_init__", None)
@@ -75,16 +79,49 @@ def has_header(self: Headers, name: Any) -> bool:
     return bool(_values(self, name)) if type(self) is Headers else _has_header(self, name)
 
 
+def all_headers(self: Headers, name: str | bytes) -> list[str]:
+    """In place of `Headers.get_all`: the value of each field `name`."""
+    return _values(self, name) if type(self) is Headers else _all_headers(self, name)
+
+
+def make_headers(self: Headers, fields: Any = (), **headers: Any) -> None:
+    """In place of `Headers.__init__`: as mitmproxy's, without an update where there are no `headers`."""
+    if headers or type(self) is not Headers:
+        _make_headers(self, fields, **headers)
+        return
+    self.fields = tuple(map(tuple, fields))
+    for name, value in self.fields:
+        if not isinstance(name, bytes) or not isinstance(value, bytes):
+            raise TypeError("Header fields must be bytes.")
+
+
 _header: Callable[[Headers, Any], str] = Headers.__getitem__
-_header_or, _has_header = Headers.get, Headers.__contains__
+_header_or, _has_header, _all_headers = Headers.get, Headers.__contains__, Headers.get_all
+_make_headers: Callable[..., None] = Headers.__init__
 
 
 def _values(headers: Headers, name: str | bytes) -> list[str]:
     """The values of the fields `name`, in any case."""
-    key = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else always_bytes(name)
-    key, length = key.lower(), len(key)
+    key, length = _known_key(name) if type(name) is str else _key(name)
     return [
         value.decode("utf-8", "surrogateescape")
         for field, value in headers.fields
         if len(field) == length and field.lower() == key
     ]
+
+
+def _key(name: str | bytes) -> tuple[bytes, int]:
+    """`name` as fields are compared with it, and its length."""
+    key = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else always_bytes(name)
+    return key.lower(), len(key)
+
+
+_known_key = lru_cache(_REMEMBERED)(_key)
+
+_parse_authority: Callable[[Any, bool], tuple[str, int | None]] = url.parse_authority
+
+
+@lru_cache(_REMEMBERED)
+def authority(authority: str | bytes, check: bool) -> tuple[str, int | None]:
+    """In place of `parse_authority`: host and port. Raises `ValueError` where they aren't valid and `check` is true."""
+    return _parse_authority(authority, check)

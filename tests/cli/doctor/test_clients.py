@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from hunyuan_fix.cli import client_setup
 from hunyuan_fix.cli.doctor import clients, trial
 from hunyuan_fix.cli.doctor.situation import Finding
@@ -50,13 +48,10 @@ def test_the_proxys_ca_alone_is_not_enough(certificates: Certificates) -> None:
     assert "nothing else" in finding.found
 
 
-def test_a_client_that_hangs_or_does_nothing_is_given_up(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trial, "TIMEOUT", 0.2)
+def test_a_client_that_hangs_or_does_nothing_is_given_up(certificates: Certificates) -> None:
     context = trial.server_context(certificates.confdir)
     hang = [sys.executable, "-c", "import time; time.sleep(600)"]
-    assert trial.visit(lambda _: hang, os.environ, context) is None
+    assert trial.visit(lambda _: hang, os.environ, context, timeout=0.2) is None
 
 
 # A Node of any age, for the machine has but one. It does what real ones do (docs/facts/clients.md#environment).

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from types import MethodType, SimpleNamespace
+from types import MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mitmproxy import exceptions, hooks
 from mitmproxy.addonmanager import AddonManager, traverse
+from mitmproxy.addons.script import Script
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
@@ -29,7 +30,7 @@ from hunyuan_fix.hooks.mitmproxy_internals import dispatch, replacements
 from hunyuan_fix.hunyuan_fix import HunyuanFix
 from hunyuan_fix.views.commands import Commands
 
-REPLACED = ("trigger_event", "trigger", "handle_lifecycle", "register", "remove", "clear")
+REPLACED = ("trigger_event", "trigger", "handle_lifecycle", "register")
 DISPATCHERS = ("mitmproxy's", "faster")
 
 
@@ -60,11 +61,27 @@ class BareHook(hooks.Hook):
 NO_OPTIONS = Options()
 """Of all managers: they cost more to make than the rest of an example."""
 
+FLOW = tflow.tflow()
+
+
+def manager_of(dispatcher: str) -> AddonManager:
+    """A manager without add-ons that takes any to be registered."""
+    commands = SimpleNamespace(collect_commands=lambda _: None)
+    master: Any = SimpleNamespace(options=NO_OPTIONS, commands=commands)
+    return use(AddonManager(master), dispatcher)
+
+
 type Spec = dict[str, Any]
 
 HOOKS = ("nothing", "sync", "async", "awaitable", "raises", "raises later", "halts", "halts later", "refuses")
 ODD = ("not callable", "false", "module", "no arguments", "raising property", "base exception", "calls back")
 ACTIONS = ("none", "add", "remove", "nest", "unnest", "replace chain", "clear")
+NOTICED_WHEN_TOLD = ("nest", "unnest", "replace chain")
+"""Actions that are noticed during an event only because another add-on is registered after them."""
+
+type Edit = tuple[str, int]
+EDITS = ("append", "pop", "exchange", "reverse", "other list")
+"""What happens to the lists of add-ons between two events."""
 
 specs = st.recursive(
     st.fixed_dictionaries(
@@ -97,8 +114,7 @@ class Tree:
 
     def __init__(self, chain: list[Spec], seen: Seen) -> None:
         self.seen = seen
-        master: Any = SimpleNamespace(options=NO_OPTIONS)
-        self.manager = use(AddonManager(master), seen.dispatcher)
+        self.manager = manager_of(seen.dispatcher)
         self.made: list[Any] = []
         self.budget = 12
         self.manager.chain = [self.addon(spec) for spec in chain]
@@ -185,6 +201,8 @@ class Tree:
         other = self.made[spec["at"] % len(self.made)]
         new: Spec = {"hook": HOOKS[spec["at"] % len(HOOKS)], "action": "none", "at": spec["at"]}
         match spec["action"]:
+            case "none":
+                return
             case "add":
                 self.manager.chain.append(self.addon(new))
             case "remove":
@@ -199,6 +217,26 @@ class Tree:
                 self.manager.chain[:] = [*reversed(self.manager.chain)][:4]
             case "clear":
                 self.manager.chain = []
+        if spec["action"] in NOTICED_WHEN_TOLD:
+            self.manager.register(type("Addon", (), {"name": f"registered{len(self.made)}.{self.budget}"})())
+
+    def edit(self, edit: Edit) -> None:
+        """Change the tree between two events, without a word to the manager."""
+        place, at = edit
+        lists = [self.manager.chain, *(one.addons for one in self.made if isinstance(getattr(one, "addons", 0), list))]
+        edited, new = lists[at % len(lists)], self.addon({"hook": "sync", "action": "none", "at": 0})
+        match place:
+            case "append":
+                edited.append(new)
+            case "pop":
+                del edited[-1:]
+            case "exchange":
+                edited[:1] = [new]
+            case "reverse":
+                edited.reverse()
+            case "other list":
+                if owner := next((one for one in self.made if getattr(one, "addons", None) is edited), None):
+                    owner.addons = [new]
 
 
 @contextmanager
@@ -225,15 +263,15 @@ def logging_to(seen: Seen) -> Iterator[None]:
         logger.propagate = propagates
 
 
-async def put_through(chain: list[Spec], entries: list[str], dispatcher: str) -> Seen:
+async def put_through(chain: list[Spec], entries: list[str | Edit], dispatcher: str) -> Seen:
     seen = Seen(dispatcher)
     tree = Tree(chain, seen)
-    flow = tflow.tflow()
-    flow.id = "one"
     with logging_to(seen):
         for entry in entries:
             try:
                 match entry:
+                    case (_, _):
+                        tree.edit(entry)
                     case "trigger_event":
                         await tree.manager.trigger_event(ProbeHook("one", "two"))
                     case "trigger":
@@ -245,19 +283,22 @@ async def put_through(chain: list[Spec], entries: list[str], dispatcher: str) ->
                     case "lifecycle without values":
                         await tree.manager.handle_lifecycle(BareHook())
                     case _:
-                        await tree.manager.handle_lifecycle(ProbeHook(flow.id, flow))
+                        await tree.manager.handle_lifecycle(ProbeHook(FLOW, 1))
             except (Exception, KeyboardInterrupt) as error:
                 seen.ended.append(f"{entry}: {type(error).__name__} {error}")
             else:
-                seen.ended.append(entry)
+                seen.ended.append(str(entry))
     return seen
 
 
-ENTRIES = st.sampled_from(["trigger_event", "trigger", "bare", "lifecycle", "lifecycle without values"])
+ENTRIES = st.one_of(
+    st.sampled_from(["trigger_event", "trigger", "bare", "lifecycle", "flow", "lifecycle without values"]),
+    st.tuples(st.sampled_from(EDITS), st.integers(0, 9)),
+)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(specs, max_size=5), st.lists(ENTRIES, min_size=1, max_size=4))
+@given(st.lists(specs, max_size=5), st.lists(ENTRIES, min_size=1, max_size=6))
 @example(
     [{"hook": "raises", "action": "add", "at": 1, "addons": [{"hook": "sync", "action": "none", "at": 0}]}], ["trigger"]
 )
@@ -266,17 +307,47 @@ ENTRIES = st.sampled_from(["trigger_event", "trigger", "bare", "lifecycle", "lif
     ["trigger_event"],
 )
 @example([{"hook": "nothing", "action": "none", "at": 0, "addons": None}], ["trigger_event", "trigger"])
-def test_both_dispatchers_do_the_same_with_any_tree(chain: list[Spec], entries: list[str]):
+def test_both_dispatchers_do_the_same_with_any_tree(chain: list[Spec], entries: list[str | Edit]):
+    """Whatever is told to the manager counts at once, also during an event; anything else at the next event."""
     own, faster = (asyncio.run(put_through(chain, entries, dispatcher)) for dispatcher in DISPATCHERS)
     assert faster.calls == own.calls
     assert faster.log == own.log
     assert faster.ended == own.ended
 
 
-async def test_an_attribute_set_on_an_add_on_is_seen_once_the_chain_changes():
+# What the table notices, and when. `manager` and `named` are for these tests.
+
+
+@pytest.fixture
+def manager() -> AddonManager:
+    return manager_of("faster")
+
+
+Called = list[str]
+
+
+def named(name: str, called: Called, then: Callable[[], object] = lambda: None, **attributes: object) -> Any:
+    """An add-on that notes its name at the event `bare`, and does `then`."""
+
+    def bare() -> None:
+        called.append(name)
+        then()
+
+    return SimpleNamespace(name=name, bare=bare, **attributes)
+
+
+async def called_twice(manager: AddonManager, called: Called) -> tuple[Called, Called]:
+    """What was called at an event, and at the next one."""
+    await manager.trigger_event(BareHook())
+    first = [*called]
+    called.clear()
+    await manager.trigger_event(BareHook())
+    return first, called
+
+
+async def test_an_attribute_set_on_an_add_on_is_seen_once_the_chain_changes(manager: AddonManager):
     """The one thing that the table doesn't notice by itself: mitmproxy would look the attribute up at each event."""
     seen: list[object] = []
-    manager = use(AddonManager(SimpleNamespace(options=NO_OPTIONS)), "faster")
     first, second = SimpleNamespace(), SimpleNamespace()
     manager.chain = [first]
     await manager.trigger_event(BareHook())
@@ -286,6 +357,214 @@ async def test_an_attribute_set_on_an_add_on_is_seen_once_the_chain_changes():
     manager.chain.append(second)
     await manager.trigger_event(BareHook())
     assert seen == ["first"]
+
+
+@pytest.mark.parametrize("event", [hooks.ConfigureHook(set()), hooks.RunningHook()], ids=["configure", "running"])
+@pytest.mark.parametrize("entry", ["trigger_event", "trigger"])
+async def test_an_attribute_set_on_an_add_on_is_seen_after_the_events_in_which_add_ons_set_themselves_up(
+    manager: AddonManager, event: hooks.Hook, entry: str
+):
+    seen: list[object] = []
+    addon = SimpleNamespace()
+    manager.chain = [addon]
+    await manager.trigger_event(BareHook())
+    setattr(addon, event.name, lambda *_: setattr(addon, "bare", lambda: seen.append("bare")))
+    if (waited_for := getattr(manager, entry)(event)) is not None:
+        await waited_for
+    await manager.trigger_event(BareHook())
+    assert seen == ["bare"]
+
+
+async def test_a_longer_chain_is_noticed_at_once(manager: AddonManager):
+    called: Called = []
+    manager.chain = [named("one", called, lambda: manager.chain.append(named("new", called)))]
+    await manager.trigger_event(BareHook())
+    assert called == ["one", "new"]
+
+
+async def test_an_exchange_within_the_chain_is_noticed_at_the_next_event(manager: AddonManager):
+    called: Called = []
+    new = named("new", called)
+    manager.chain = [named("one", called, lambda: manager.chain.__setitem__(1, new)), named("two", called)]
+    assert await called_twice(manager, called) == (["one", "two"], ["one", "new"])
+
+
+@pytest.mark.parametrize("to", ["in the list", "as another list"])
+async def test_other_add_ons_within_one_are_noticed_at_the_next_event(manager: AddonManager, to: str):
+    called: Called = []
+    outer = named("outer", called, lambda: exchange(), addons=[named("old", called)])  # noqa: PLW0108 - defined below
+    new = named("new", called)
+
+    def exchange() -> None:
+        if to == "in the list":
+            outer.addons[0] = new
+        else:
+            outer.addons = [new]
+
+    manager.chain = [outer]
+    assert await called_twice(manager, called) == (["outer", "old"], ["outer", "new"])
+
+
+async def test_what_is_registered_is_noticed_at_once_in_all_lists_that_are_left_from_the_inmost_on(
+    manager: AddonManager,
+):
+    called: Called = []
+    inmost = [named("first", called, lambda: change())]  # noqa: PLW0108 - defined below
+    middle = [named("holder", called, addons=inmost)]
+    outer = [named("holder of all", called, addons=middle)]
+
+    def change() -> None:
+        for number, addons in enumerate((inmost, middle, outer), 1):
+            addons.append(named(f"new {number}", called))
+        manager.register(SimpleNamespace(name="another"))
+
+    manager.chain = [named("entry", called, addons=outer), named("last", called)]
+    await manager.trigger_event(BareHook())
+    assert called == ["entry", "holder of all", "holder", "first", "new 1", "new 2", "new 3", "last"]
+
+
+async def test_a_change_by_an_add_on_that_must_be_asked_each_time_is_noticed_at_once(manager: AddonManager):
+    called: Called = []
+
+    class Asked:
+        name = "asked"
+
+        def __getattr__(self, name: str) -> Callable[[], None]:
+            if name != "bare":
+                raise AttributeError(name)
+            return lambda: manager.chain.append(named("new", called))
+
+    manager.chain = [Asked()]
+    await manager.trigger_event(BareHook())
+    assert called == ["new"]
+
+
+async def test_what_is_registered_is_noticed_by_an_event_that_began_before_another_one_looked_everything_up(
+    manager: AddonManager,
+):
+    called: Called = []
+
+    async def bare() -> None:
+        outer.addons = []
+        await manager.trigger_event(ProbeHook("one", "two"))
+        manager.chain[1] = named("new", called)
+        manager.register(SimpleNamespace(name="another"))
+
+    outer = SimpleNamespace(name="outer", bare=bare, addons=[SimpleNamespace(name="inner")])
+    manager.chain = [outer, named("old", called)]
+    await manager.trigger_event(BareHook())
+    assert called == ["new"]
+
+
+async def test_add_ons_that_a_property_makes_are_asked_for_at_each_event(manager: AddonManager):
+    called: Called = []
+    made: list[object] = []
+
+    class Outer:
+        name = "outer"
+
+        @property
+        def addons(self) -> list[object]:
+            made.append(named(str(len(made)), called))
+            return made[-1:]
+
+    manager.chain = [Outer()]
+    first, second = await called_twice(manager, called)
+    assert first != second
+
+
+async def test_an_error_of_a_property_with_add_ons_is_that_add_ons_own(manager: AddonManager):
+    called: Called = []
+
+    class Outer:
+        name = "outer"
+
+        @property
+        def addons(self) -> list[object]:
+            raise ValueError("of addons")
+
+    manager.chain = [Outer(), named("two", called)]
+    seen = Seen("faster")
+    with logging_to(seen):
+        await manager.trigger_event(BareHook())
+    assert called == ["two"]
+    assert [line[1] for line in seen.log] == ["Addon error: of addons"]
+
+
+@pytest.mark.parametrize("ending", ["remove", "clear"])
+@pytest.mark.parametrize("dispatcher", DISPATCHERS)
+async def test_what_is_removed_is_called_for_the_last_time_at_the_event_under_way(dispatcher: str, ending: str):
+    manager, called = manager_of(dispatcher), Called()
+    two = named("two", called)
+
+    def end() -> None:
+        if ending == "clear":
+            manager.clear()
+        else:
+            manager.remove(two)
+
+    manager.add(named("one", called, end), two)
+    assert await called_twice(manager, called) == (["one", "two"], ["one"] if ending == "remove" else [])
+
+
+class Equal(SimpleNamespace):
+    """An add-on that takes itself for any other."""
+
+    def __eq__(self, other: object) -> bool:
+        """Always."""
+        return True
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["in the chain", "within another"])
+async def test_an_add_on_that_is_equal_to_another_isnt_taken_for_it(manager: AddonManager, nested: bool):
+    called: Called = []
+    one, other = [Equal(name=name, bare=lambda name=name: called.append(name)) for name in ("one", "other")]
+    addons: list[object] = [one]
+    outer: Any = type("Outer", (), {"addons": addons})()
+    manager.chain = [outer] if nested else addons
+    await manager.trigger_event(BareHook())
+    addons[0] = other
+    await manager.trigger_event(BareHook())
+    assert called == ["one", "other"]
+
+
+async def test_a_script_that_is_loaded_anew_is_noticed_at_the_next_event(manager: AddonManager):
+    """mitmproxy's `Script` has its module in `ns`, of which its `addons` is made."""
+    called: Called = []
+    script: Any = object.__new__(Script)
+    modules = [ModuleType(name) for name in ("one", "other")]
+    for module in modules:
+        vars(module)["bare"] = named(module.__name__, called).bare
+    script.name, script.ns = "script", modules[0]
+    manager.chain = [script]
+    await manager.trigger_event(BareHook())
+    script.ns = modules[1]
+    await manager.trigger_event(BareHook())
+    script.ns = None
+    await manager.trigger_event(BareHook())
+    assert called == ["one", "other"]
+
+
+async def test_update_has_the_add_ons_of_its_event_unless_something_is_registered(manager: AddonManager):
+    seen: Called = []
+    outer = SimpleNamespace(name="outer", addons=[])
+    new = SimpleNamespace(update=lambda _: seen.append("update"))
+    told = iter([False, True])
+
+    def request(_: object) -> None:
+        outer.addons = [new]
+        if next(told):
+            manager.register(SimpleNamespace(name="another"))
+
+    outer.request = request
+    manager.chain = [outer]
+    await manager.handle_lifecycle(HttpRequestHook(tflow.tflow()))
+    assert seen == []
+    outer.addons = []
+    await manager.handle_lifecycle(HttpRequestHook(tflow.tflow()))
+    assert seen == ["update"]
 
 
 # All events of mitmproxy, all add-ons

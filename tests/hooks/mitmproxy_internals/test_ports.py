@@ -41,6 +41,31 @@ async def test_those_of_a_start_that_failed_are_closed_without_mitmproxy(trust: 
     await ports.close(None)
 
 
+async def test_own_ports_are_those_of_the_listeners_that_there_are_and_asked_for_once(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch
+):
+    async with run_proxy(trust, f"https://{LOCAL}") as proxy:
+        proxyserver, own, asked = proxy.master.addons.get("proxyserver"), ports.OwnPorts(), 0
+        listen_addrs = proxyserver.listen_addrs
+
+        def counted() -> list[tuple[str, int]]:
+            nonlocal asked
+            asked += 1
+            found: list[tuple[str, int]] = listen_addrs()
+            return found
+
+        monkeypatch.setattr(proxyserver, "listen_addrs", counted)
+        before = own.of(proxyserver)
+        assert proxy.reverse_port in before
+        assert own.of(proxyserver) == before
+        assert asked == 1
+        proxy.master.options.update(mode=[*proxy.master.options.mode, f"socks5@{LOCAL}:0"])
+        await until(lambda: len(own.of(proxyserver)) > len(before))
+        assert own.of(proxyserver) == {port for _, port, *_ in listen_addrs()}
+        proxy.master.options.update(server=False)
+        await until(lambda: not own.of(proxyserver))
+
+
 async def test_who_has_connected_to_a_port_that_is_bound_anew_is_accepted(trust: Trust):
     """With the loop kept busy all the while, as by the start."""
     async with run_proxy(trust, f"http://{LOCAL}") as proxy:

@@ -18,7 +18,7 @@ from mitmproxy.optmanager import _Option
 
 from hunyuan_fix.hooks.mitmproxy_internals import dispatch, replacements, values
 from hunyuan_fix.hooks.mitmproxy_internals.replacements import REPLACEMENTS
-from scripts.lib.services import free_port
+from scripts.lib.processes import free_port
 from tests.end_to_end.processes import ROOT, process
 from tests.proxying import LOCAL, Endpoint, Trust, chat_answer, run_endpoint, run_proxy
 

@@ -108,7 +108,7 @@ def test_a_list_that_was_read_can_be_changed_without_changing_the_option():
 
 
 NAMES = st.sampled_from([b"Host", b"host", b"HOST", b"Hosts", b"x-\xff", b"", b"A"])
-ASKED = st.one_of(NAMES, st.sampled_from(["host", "Host", "x-\udcff", "", "a", "Hos", None, 5, ("a",)]))
+ASKED = st.one_of(NAMES, st.sampled_from(["host", "Host", "x-\udcff", "", "a", "Hos", None, 5, ("a",), ["a"]]))
 
 
 class Folded(Headers):
@@ -116,6 +116,14 @@ class Folded(Headers):
 
     def get_all(self, name: str | bytes) -> list[str]:
         return ["own", *super().get_all(name)]
+
+
+class Exact(Headers):
+    """A subclass whose names differ by their case."""
+
+    @staticmethod
+    def _kconv(key: Any) -> Any:
+        return key
 
 
 def outcome(call: Any, *given: Any) -> tuple[str, Any]:
@@ -126,7 +134,7 @@ def outcome(call: Any, *given: Any) -> tuple[str, Any]:
 
 
 @given(
-    st.sampled_from([Headers, Folded]),
+    st.sampled_from([Headers, Folded, Exact]),
     st.lists(st.tuples(NAMES, st.sampled_from([b"", b"a", b"b, c", b"\xe4", "é".encode()])), max_size=5),
     ASKED,
     st.sampled_from([None, "", "other"]),
@@ -137,8 +145,39 @@ def test_headers_are_found_as_by_mitmproxy(kind: Any, fields: Any, name: Any, de
         "mitmproxy.http:Headers.__getitem__": (values.header, (name,)),
         "mitmproxy.http:Headers.get": (values.header_or, (name, default)),
         "mitmproxy.http:Headers.__contains__": (values.has_header, (name,)),
+        "mitmproxy.http:Headers.get_all": (values.all_headers, (name,)),
     }
     for place, (faster, given_) in places.items():
         own = replacements.original(place)
         assert outcome(faster, headers, *given_) == outcome(own, headers, *given_)
     assert headers.fields == kind(fields).fields
+
+
+FIELDS = st.one_of(
+    st.lists(st.one_of(st.tuples(NAMES, NAMES), st.sampled_from([("a", b""), (b"a", None), [b"a", b"b"], (b"a",), 7]))),
+    st.sampled_from([None, 7, Headers([(b"a", b"b")]).fields]),
+)
+
+
+@given(st.sampled_from([Headers, Folded]), FIELDS, st.dictionaries(st.sampled_from(["host", "content_type"]), ASKED))
+def test_headers_are_made_as_by_mitmproxy(kind: Any, fields: Any, given_: dict[str, Any]):
+    made, own = kind.__new__(kind), kind.__new__(kind)
+    own_way = outcome(lambda: replacements.original("mitmproxy.http:Headers.__init__")(own, fields, **given_))
+    assert outcome(lambda: values.make_headers(made, fields, **given_)) == own_way
+    assert vars(made) == vars(own)
+
+
+@given(
+    st.one_of(
+        st.text(),
+        st.binary(),
+        st.sampled_from(
+            ["h", "h:80", "H:80", "[::1]:80", "ü.de:1", "h:99999", "a b", b"h:80", b"xn--tda.de", b"\xff", 7]
+        ),
+    ),
+    st.booleans(),
+)
+def test_an_authority_is_read_as_by_mitmproxy(authority: Any, check: bool):
+    own = replacements.original("mitmproxy.net.http.url:parse_authority")
+    for _ in range(2):
+        assert outcome(values.authority, authority, check) == outcome(own, authority, check)

@@ -16,11 +16,11 @@ from hunyuan_fix.cli.demo.processes import (
     NOT_EPHEMERAL,
     START_TIMEOUT,
     Mitmdump,
-    Service,
+    RunningProcess,
     StartError,
     end_with_sigterm,
     mitmdump,
-    service,
+    run,
 )
 from hunyuan_fix.cli.path import ADDON
 
@@ -29,12 +29,12 @@ __all__ = [
     "ROOT",
     "START_TIMEOUT",
     "Mitmdump",
-    "Service",
+    "RunningProcess",
     "StartError",
     "end_with_sigterm",
     "free_port",
     "mitmdump",
-    "service",
+    "run",
     "simulator",
 ]
 
@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @contextmanager
 def simulator(folder: Path, *arguments: str) -> Iterator[str]:
     """Run the simulator; yields its address without a path."""
-    with service("simulator", [sys.executable, "-m", "hunyuan_fix.simulator", *arguments], folder) as running:
+    with run("simulator", [sys.executable, "-m", "hunyuan_fix.simulator", *arguments], folder) as running:
         yield running.wait_for(r"simulator listening on (\S+)")[1]
 
 
