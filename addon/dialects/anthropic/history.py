@@ -20,7 +20,7 @@ from typing import Any, Final
 from ...exchange import JsonObject
 from ...rules import arguments, ids
 from ..base import BadRequest
-from . import content, thinking
+from . import content, thinking, words
 from .content import Piece
 from .names import Names
 from .told import Told
@@ -39,9 +39,9 @@ class History:
 
     messages: list[JsonObject] = field(default_factory=list)
     mentioned: dict[str, None] = field(default_factory=dict)
-    """The client's names of the tools that were found (`tool_reference`) or called, in the order of their first time."""
-    added: list[Any] = field(default_factory=list)
-    """The tools that a `tool_addition` brought with their schemas."""
+    """The client's names of the tools that were found or called, in the order of their first time."""
+    added: list[JsonObject] = field(default_factory=list)
+    """The tools that a `tool_addition` defined."""
     removed: set[str] = field(default_factory=set)
     """The names of the tools that a `tool_removal` named last."""
 
@@ -72,6 +72,7 @@ class _Walk:
 
     def __init__(self, names: Names, told: Told) -> None:
         self._names, self._told = names, told
+        self._reader = content.Reader(names, told)
         self._history = History()
         self._leading = True
         self._places: dict[str, int] = {}
@@ -81,17 +82,12 @@ class _Walk:
         self._held: list[JsonObject] = []
         """System texts that wait for the results which must come before them."""
 
-    def add(self, given: object, pointer: str) -> None:
+    def add(self, given: Any, pointer: str) -> None:
         """Take the next message. Raises `BadRequest`."""
-        role = _role(given, pointer)
-        assert isinstance(given, dict)
-        if "content" not in given:
-            where = content.dotted(f"{pointer}/content")
-            raise BadRequest(f"{where}: is missing; a message needs a text or a list of content blocks.", where)
-        for name in given:
-            if name not in ("role", "content"):
-                self._told.say(pointer, "a field that isn't of a message is dropped")
-        blocks = content.blocks(given["content"], f"{pointer}/content")
+        role, said = _role_and_content(given, pointer)
+        if len(given) > 2:
+            self._told.count(pointer, "fields of a message other than role and content are dropped")
+        blocks = content.blocks(said, f"{pointer}/content")
         if role == "assistant":
             self._assistant(blocks, pointer)
         elif role == "system":
@@ -119,10 +115,10 @@ class _Walk:
                     said.reasoning.append(reasoning)
                 continue
             if kind == "text" and isinstance(block.get("text"), str):
-                text += map(str, content.pieces_of(block, place, self._names, self._told))
+                text += map(str, self._reader.pieces(block, place))
                 continue
             if kind == "redacted_thinking":
-                content.pieces_of(block, place, self._names, self._told)
+                self._reader.pieces(block, place)
                 continue
             if text:
                 said.pieces.append("".join(text))
@@ -189,12 +185,11 @@ class _Walk:
         elif kind == "tool_result":
             said.results.append(self._result(block, pointer))
         else:
-            said.pieces += content.pieces_of(block, pointer, self._names, self._told)
+            said.pieces += self._reader.pieces(block, pointer)
             self._look_for_tools(block, kind)
 
     def _call(self, block: JsonObject, pointer: str, said: _Message) -> None:
-        if "cache_control" in block:
-            self._told.count(pointer, "cache_control is dropped: the endpoint caches by itself")
+        self._reader.drop_cache_control(block, pointer)
         name = self._names.sent(block["name"])
         self._history.mentioned.setdefault(block["name"])
         call: JsonObject = {} if block.get("id") is None else {"id": ids.as_text(block["id"])}
@@ -205,17 +200,16 @@ class _Walk:
 
     def _result(self, block: JsonObject, pointer: str) -> JsonObject:
         """A tool message. Its images stay in it until the cascade or the rule `media` has seen them."""
-        if "cache_control" in block:
-            self._told.count(pointer, "cache_control is dropped: the endpoint caches by itself")
+        self._reader.drop_cache_control(block, pointer)
         given = block.get("content")
         pieces: list[Piece] = []
         if isinstance(given, str | list | dict):
             for position, inner in enumerate(content.blocks(given, f"{pointer}/content")):
                 place = f"{pointer}/content/{position}"
-                pieces += content.pieces_of(inner, place, self._names, self._told)
+                pieces += self._reader.pieces(inner, place)
                 self._look_for_tools(inner, content.kind_of(inner))
         elif given is not None:
-            pieces.append(str(given))
+            pieces.append(words.as_json(given))
         if block.get("is_error") is True:
             self._told.count(pointer, "is_error becomes a word at the beginning of the result")
             pieces = _failed(pieces)
@@ -225,24 +219,28 @@ class _Walk:
         return message
 
     def _look_for_tools(self, block: JsonObject, kind: str) -> None:
-        """Keep what a block says of tools."""
+        """Keep what a block says of tools: found, added or removed."""
         history = self._history
-        if kind == "tool_removal":
-            history.removed.update(content.named_tools(block))
-            return
         found: list[str] = []
         if kind in ("tool_reference", "tool_addition"):
-            found = content.named_tools(block)
+            found = [content.named_tool(block)]
+            tool = content.added_tool(block)
+            if tool is not None and found != [""]:
+                history.added.append(tool)
+        elif kind == "tool_removal":
+            history.removed.add(content.named_tool(block))
+        elif kind == "compaction" and isinstance(block.get("tool_changes"), list):
+            for change in block["tool_changes"]:
+                if isinstance(change, dict) and content.kind_of(change) in ("tool_addition", "tool_removal"):
+                    self._look_for_tools(change, content.kind_of(change))
         elif kind.endswith("_tool_result") and isinstance(block.get("content"), dict):
             references = block["content"].get("tool_references")
-            found = content.named_tools({"tools": references}) if isinstance(references, list) else []
-        if kind == "tool_addition":
-            history.added += content.added_tools(block)
-        history.mentioned |= dict.fromkeys(found)
+            found = [words.tool_name(item) for item in references] if isinstance(references, list) else []
+        history.mentioned |= dict.fromkeys(filter(None, found))
         history.removed.difference_update(found)
 
 
-def _role(given: object, pointer: str) -> str:
+def _role_and_content(given: object, pointer: str) -> tuple[str, object]:
     where = content.dotted(pointer)
     if not isinstance(given, dict):
         raise BadRequest(f"{where}: must be a message, an object with role and content.", where)
@@ -250,7 +248,10 @@ def _role(given: object, pointer: str) -> str:
     if not isinstance(role, str) or role not in _ROLES:
         message = f'{where}.role: must be "user" or "assistant"; "system" is taken, too.'
         raise BadRequest(message, f"{where}.role")
-    return _ROLES[role]
+    if "content" not in given:
+        message = f"{where}.content: is missing; a message needs a text or a list of content blocks."
+        raise BadRequest(message, f"{where}.content")
+    return _ROLES[role], given["content"]
 
 
 def _reminder(pieces: list[Piece]) -> str | list[JsonObject]:

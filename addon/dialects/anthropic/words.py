@@ -13,7 +13,7 @@ from ...rules import files
 from ...wire import json_body
 
 _OPAQUE: Final = frozenset(
-    ["type", "cache_control", "signature", "encrypted_content", "encrypted_index", "encrypted_stdout", "citations"]
+    ["cache_control", "signature", "encrypted_content", "encrypted_index", "encrypted_stdout", "citations", "caller"]
 )
 """Fields of a block that say nothing to a model: marks for the vendor, and data that only the vendor can read."""
 _DEPTH: Final = 64
@@ -28,6 +28,11 @@ def available(name: str) -> str:
 def gone(name: str) -> str:
     """What a `tool_removal` says."""
     return f"Tool {name} is no longer available."
+
+
+def missing(what: str) -> str:
+    """What the system text says of a tool that its vendor would run, such as `web_search`."""
+    return f"{what} is not available here. Go on without it, and don't claim to have used it."
 
 
 def tool_name(reference: object) -> str:
@@ -47,8 +52,14 @@ def search_result(block: JsonObject) -> str:
 
 def enclosed(tag: str, attributes: dict[str, object], text: str) -> str:
     """`text` between tags, so that a model sees where a document begins and ends."""
+    before, after = tags(tag, attributes)
+    return f"{before}\n{text}\n{after}"
+
+
+def tags(tag: str, attributes: dict[str, object]) -> tuple[str, str]:
+    """What stands before and after what is `enclosed`. Attributes that are no text are left out."""
     named = "".join(f' {key}="{value}"' for key, value in attributes.items() if isinstance(value, str) and value)
-    return f"<{tag}{named}>\n{text}\n</{tag}>"
+    return f"<{tag}{named}>", f"</{tag}>"
 
 
 def texts_of(block: JsonObject) -> str:
@@ -65,7 +76,7 @@ def server_call(block: JsonObject) -> str:
     """A `server_tool_use` or `mcp_tool_use`: a call that the vendor ran."""
     server = block.get("server_name")
     where = f" of {server}" if isinstance(server, str) and server else ""
-    return f"[called {block.get('name')}{where}: {as_json(block.get('input'))}]"
+    return f"[called {block.get('name')}{where}: {_without_data(block.get('input'))}]"
 
 
 def server_result(block: JsonObject, sent: Callable[[str], str]) -> str:
@@ -82,15 +93,20 @@ def server_result(block: JsonObject, sent: Callable[[str], str]) -> str:
 
 def unknown(block: JsonObject) -> str:
     """Any other block: its own text where that is all it says, else its type and what else is in it."""
-    said = {key: value for key, value in block.items() if key not in _OPAQUE}
-    if set(said) == {"text"} and isinstance(said["text"], str):
-        return str(said["text"])
-    return f"[{block.get('type')}: {as_json(block)}]"
+    said = {key: value for key, value in block.items() if key not in _OPAQUE and key != "type" and value is not None}
+    for key in ("text", "content"):
+        if set(said) == {key} and isinstance(said[key], str):
+            return str(said[key])
+    return f"[{block.get('type')}: {as_json(said)}]"
 
 
 def as_json(value: object) -> str:
     """`value` as compact JSON, without file data and without what only a vendor can read."""
-    return json_body.serialise(files.short(_readable(value))).decode()
+    return _without_data(_readable(value))
+
+
+def _without_data(value: object) -> str:
+    return json_body.serialise(files.short(value) if files.holds_data(value) else value).decode()
 
 
 def _readable(value: Any, depth: int = 0) -> Any:
