@@ -62,6 +62,8 @@ def as_content(pieces: list[Piece]) -> str | list[JsonObject]:
     A list of one text block, which Claude Code sends while a message is the last one, and the plain text that it sends
     afterwards are the same content.
     """
+    if len(pieces) == 1 and isinstance(pieces[0], str):  # as in most messages
+        return pieces[0]
     texts = [piece for piece in pieces if isinstance(piece, str)]
     if len(texts) == len(pieces):
         return BLANK_LINE.join(texts)
@@ -187,6 +189,10 @@ class Reader:
         self._told.count(pointer, "a call that its vendor ran is said in words")
         return [words.server_call(block)]
 
+    def _misplaced_call(self, block: JsonObject, pointer: str) -> list[Piece]:
+        self._told.count(pointer, "a call outside of an assistant message is said in words")
+        return [words.server_call(block)]
+
     def _thinking(self, block: JsonObject, pointer: str) -> list[Piece]:
         self._told.count(pointer, "thinking outside of an assistant message becomes text")
         return _texts(block.get("thinking"))
@@ -209,6 +215,7 @@ _READ: Final[dict[str, Callable[[Reader, JsonObject, str], list[Piece]]]] = {
     "tool_removal": Reader._tool_change,
     "server_tool_use": Reader._server_call,
     "mcp_tool_use": Reader._server_call,
+    "tool_use": Reader._misplaced_call,
     "thinking": Reader._thinking,
     "redacted_thinking": Reader._redacted,
     "fallback": Reader._not_shown,

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from ...exchange import JsonObject
 from ...rules import arguments, ids
+from ...wire import json_body
 from ..base import BadRequest
 from . import content, thinking, words
 from .content import Piece
@@ -57,16 +58,6 @@ def converted(given: object, names: Names, told: Told) -> History:
     return walk.end()
 
 
-@dataclass(slots=True)
-class _Message:
-    """What one message of the client's says, by where it goes."""
-
-    pieces: list[Piece] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    calls: list[JsonObject] = field(default_factory=list)
-    results: list[JsonObject] = field(default_factory=list)
-
-
 class _Walk:
     """Goes through the messages once."""
 
@@ -91,9 +82,9 @@ class _Walk:
         if role == "assistant":
             self._assistant(blocks, pointer)
         elif role == "system":
-            self._system(self._sorted(blocks, pointer), pointer)
+            self._system(*self._pieces_and_results(blocks, pointer), pointer)
         else:
-            self._user(self._sorted(blocks, pointer), blocks)
+            self._user(*self._pieces_and_results(blocks, pointer))
 
     def end(self) -> History:
         """All messages."""
@@ -104,58 +95,65 @@ class _Walk:
         self._release()
         if not self._open:
             self._places = {}
-        said = _Message()
-        text: list[str] = []
+        pieces: list[Piece] = []
+        reasoning: list[str] = []
+        calls: list[JsonObject] = []
+        results: list[JsonObject] = []
+        texts: list[str] = []  # blocks of text that stand together
         for position, block in enumerate(blocks):
-            place = f"{pointer}/content/{position}"
-            kind = content.kind_of(block)
-            if kind == "thinking":
-                reasoning = thinking.reasoning_of(block, place, self._told)
-                if reasoning is not None:
-                    said.reasoning.append(reasoning)
+            place, kind, text = f"{pointer}/content/{position}", block.get("type"), block.get("text")
+            if kind == "text" and isinstance(text, str):
+                if len(block) > 2:
+                    self._reader.pieces(block, place)
+                texts.append(text)
                 continue
-            if kind == "text" and isinstance(block.get("text"), str):
-                text += map(str, self._reader.pieces(block, place))
+            if kind == "thinking":
+                thought = thinking.reasoning_of(block, place, self._told)
+                if thought is not None:
+                    reasoning.append(thought)
                 continue
             if kind == "redacted_thinking":
                 self._reader.pieces(block, place)
                 continue
-            if text:
-                said.pieces.append("".join(text))
-                text = []
-            self._add(block, place, said)
-        if text:
-            said.pieces.append("".join(text))
-        message: JsonObject = {"role": "assistant", "content": content.as_content(said.pieces)}
-        if said.reasoning:
-            message["reasoning_content"] = "".join(said.reasoning)
-        if said.calls:
+            pieces += filter(None, ["".join(texts)])
+            texts = []
+            if kind == "tool_use" and isinstance(block.get("name"), str) and block["name"]:
+                calls.append(self._call(block, place))
+            elif kind == "tool_result":
+                results.append(self._result(block, place))
+            else:
+                pieces += self._piece(block, place)
+        pieces += filter(None, ["".join(texts)])
+        message: JsonObject = {"role": "assistant", "content": content.as_content(pieces)}
+        if reasoning:
+            message["reasoning_content"] = "".join(reasoning)
+        if calls:
             message["content"] = message["content"] or None
-            message["tool_calls"] = said.calls
+            message["tool_calls"] = calls
             self._open = True
         self._leading = False
-        self._history.messages += [message, *said.results]
+        self._history.messages += [message, *results]
 
-    def _user(self, said: _Message, blocks: list[JsonObject]) -> None:
+    def _user(self, pieces: list[Piece], results: list[JsonObject]) -> None:
         self._leading = False
-        if said.results:
-            self._answer(said.results)
+        if results:
+            self._answer(results)
         self._release()
-        if said.pieces or not blocks or not said.results:
-            self._history.messages.append({"role": "user", "content": content.as_content(said.pieces)})
+        if pieces or not results:
+            self._history.messages.append({"role": "user", "content": content.as_content(pieces)})
         self._open = False
 
-    def _system(self, said: _Message, pointer: str) -> None:
-        if said.results:
+    def _system(self, pieces: list[Piece], results: list[JsonObject], pointer: str) -> None:
+        if results:
             self._leading = False
-            self._answer(said.results)
-        if not said.pieces:
+            self._answer(results)
+        if not pieces:
             return
         if self._leading:
-            self._history.messages.append({"role": "system", "content": content.as_content(said.pieces)})
+            self._history.messages.append({"role": "system", "content": content.as_content(pieces)})
             return
-        self._told.say(pointer, "a system message inside the list is user text where it stands")
-        reminder = {"role": "user", "content": _reminder(said.pieces)}
+        self._told.count(pointer, "a system message inside the list is user text where it stands")
+        reminder = {"role": "user", "content": _reminder(pieces)}
         if self._open:
             self._held.append(reminder)
         else:
@@ -172,50 +170,54 @@ class _Walk:
         self._history.messages += self._held
         self._held = []
 
-    def _sorted(self, blocks: list[JsonObject], pointer: str) -> _Message:
-        said = _Message()
+    def _pieces_and_results(self, blocks: list[JsonObject], pointer: str) -> tuple[list[Piece], list[JsonObject]]:
+        """What a message that isn't an assistant's says, and the results in it."""
+        pieces: list[Piece] = []
+        results: list[JsonObject] = []
         for position, block in enumerate(blocks):
-            self._add(block, f"{pointer}/content/{position}", said)
-        return said
+            place = f"{pointer}/content/{position}"
+            if block.get("type") == "tool_result":
+                results.append(self._result(block, place))
+            else:
+                pieces += self._piece(block, place)
+        return pieces, results
 
-    def _add(self, block: JsonObject, pointer: str, said: _Message) -> None:
+    def _piece(self, block: JsonObject, pointer: str) -> list[Piece]:
+        """What a block says, once it is known what it says of tools."""
         kind = content.kind_of(block)
-        if kind == "tool_use" and isinstance(block.get("name"), str) and block["name"]:
-            self._call(block, pointer, said)
-        elif kind == "tool_result":
-            said.results.append(self._result(block, pointer))
-        else:
-            said.pieces += self._reader.pieces(block, pointer)
+        if kind != "text":
             self._look_for_tools(block, kind)
+        return self._reader.pieces(block, pointer)
 
-    def _call(self, block: JsonObject, pointer: str, said: _Message) -> None:
+    def _call(self, block: JsonObject, pointer: str) -> JsonObject:
         self._reader.drop_cache_control(block, pointer)
-        name = self._names.sent(block["name"])
-        self._history.mentioned.setdefault(block["name"])
-        call: JsonObject = {} if block.get("id") is None else {"id": ids.as_text(block["id"])}
-        call |= {"type": "function", "function": {"name": name, "arguments": arguments.as_object(block.get("input"))}}
-        if "id" in call:
-            self._places.setdefault(call["id"], len(self._places))
-        said.calls.append(call)
+        asked, given, call_id = block["name"], block.get("input"), block.get("id")
+        self._history.mentioned.setdefault(asked)
+        written = json_body.serialise(given).decode() if isinstance(given, dict) else arguments.as_object(given)
+        call: JsonObject = {"type": "function", "function": {"name": self._names.sent(asked), "arguments": written}}
+        if call_id is not None:
+            call["id"] = written_id = ids.as_text(call_id)
+            self._places.setdefault(written_id, len(self._places))
+        return call
 
     def _result(self, block: JsonObject, pointer: str) -> JsonObject:
         """A tool message. Its images stay in it until the cascade or the rule `media` has seen them."""
         self._reader.drop_cache_control(block, pointer)
-        given = block.get("content")
+        given, call_id = block.get("content"), block.get("tool_use_id")
         pieces: list[Piece] = []
-        if isinstance(given, str | list | dict):
+        if isinstance(given, str):
+            pieces = [given] if given else []
+        elif isinstance(given, list | dict):
             for position, inner in enumerate(content.blocks(given, f"{pointer}/content")):
-                place = f"{pointer}/content/{position}"
-                pieces += self._reader.pieces(inner, place)
-                self._look_for_tools(inner, content.kind_of(inner))
+                pieces += self._piece(inner, f"{pointer}/content/{position}")
         elif given is not None:
-            pieces.append(words.as_json(given))
+            pieces = [words.as_json(given)]
         if block.get("is_error") is True:
             self._told.count(pointer, "is_error becomes a word at the beginning of the result")
             pieces = _failed(pieces)
         message: JsonObject = {"role": "tool", "content": content.as_content(pieces)}
-        if block.get("tool_use_id") is not None:
-            message["tool_call_id"] = ids.as_text(block["tool_use_id"])
+        if call_id is not None:
+            message["tool_call_id"] = ids.as_text(call_id)
         return message
 
     def _look_for_tools(self, block: JsonObject, kind: str) -> None:
@@ -241,16 +243,16 @@ class _Walk:
 
 
 def _role_and_content(given: object, pointer: str) -> tuple[str, object]:
-    where = content.dotted(pointer)
     if not isinstance(given, dict):
+        where = content.dotted(pointer)
         raise BadRequest(f"{where}: must be a message, an object with role and content.", where)
     role = given.get("role")
     if not isinstance(role, str) or role not in _ROLES:
-        message = f'{where}.role: must be "user" or "assistant"; "system" is taken, too.'
-        raise BadRequest(message, f"{where}.role")
+        where = content.dotted(f"{pointer}/role")
+        raise BadRequest(f'{where}: must be "user" or "assistant"; "system" is taken, too.', where)
     if "content" not in given:
-        message = f"{where}.content: is missing; a message needs a text or a list of content blocks."
-        raise BadRequest(message, f"{where}.content")
+        where = content.dotted(f"{pointer}/content")
+        raise BadRequest(f"{where}: is missing; a message needs a text or a list of content blocks.", where)
     return _ROLES[role], given["content"]
 
 
