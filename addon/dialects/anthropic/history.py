@@ -265,7 +265,7 @@ def _reminder(pieces: list[Piece]) -> str | list[JsonObject]:
 
 
 def _failed(pieces: list[Piece]) -> list[Piece]:
-    first = pieces[0] if pieces else ""
+    first = pieces[0] if pieces else None
     if not isinstance(first, str):
         return [_FAILED.strip(), *pieces]
     if first[:40].lstrip().lower().startswith(_SAYS_SO):

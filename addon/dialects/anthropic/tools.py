@@ -83,7 +83,8 @@ def offered(body: JsonObject, history: History, names: Names, told: Told) -> Off
         if function is not None and tool["name"] not in history.removed:
             deferred.setdefault(tool["name"], function)
     found.functions += [deferred.pop(name) for name in [*history.mentioned, *deferred] if name in deferred]
-    _add_servers(body.get("mcp_servers"), found.missing, told)
+    # Each once, whether a toolset names its server or not.
+    found.missing = list(dict.fromkeys(found.missing + _missing_servers(body.get("mcp_servers"), told)))
     return found
 
 
@@ -152,15 +153,14 @@ def _function(tool: JsonObject, pointer: str, names: Names, told: Told) -> JsonO
     return {"type": "function", "function": function}
 
 
-def _add_servers(given: object, missing: list[str], told: Told) -> None:
-    """A line for each MCP server that its vendor would have asked, and that no tool has named yet."""
+def _missing_servers(given: object, told: Told) -> list[str]:
+    """A line for each MCP server that its vendor would have asked."""
+    lines: list[str] = []
     for index, server in enumerate(given if isinstance(given, list) else []):
-        line = words.missing(_described({"mcp_server_name": server.get("name")} if isinstance(server, dict) else {}))
-        told.say(
-            f"/mcp_servers/{index}", "an MCP server that its vendor asks can't be had in chat: the system text says so"
-        )
-        if line not in missing:
-            missing.append(line)
+        named = {"mcp_server_name": server.get("name")} if isinstance(server, dict) else {}
+        lines.append(words.missing(_described(named)))
+        told.say(f"/mcp_servers/{index}", "an MCP server can't be asked in chat: the system text says so")
+    return lines
 
 
 def _described(tool: JsonObject) -> str:
