@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from . import dialects, rules
 from .dialects.base import House
-from .exchange import Exchange, JsonObject, Response
+from .exchange import Change, Exchange, JsonObject, Response
 from .options import Settings
 from .steps.base import Outcome, Step, StepRuntime
 from .steps.count_tokens import CountTokens
@@ -105,6 +105,25 @@ class Pipeline:
         if exchange.dialect:
             for step in self._done_steps[_house(exchange)]:
                 step.done(exchange, outcome)
+
+
+def translate(exchange: Exchange, body: JsonObject, headers: Mapping[str, str]) -> None:
+    """Put a request's `body`, in the client's format, into the house language: `exchange.chat`.
+
+    What the translation dropped or reworded is noted, under the name of the dialect. Raises `BadRequest`.
+    """
+    dialect = dialects.DIALECTS[exchange.dialect]
+    if dialect.is_house:
+        exchange.chat = body
+        return
+    note = exchange.note_of(dialect.name)
+    exchange.chat = dialect.to_chat(body, headers, note)
+    told = [Change(dialect.name, pointer, why) for pointer, why in note.pop("changes", ())]
+    if dialect.house != "count":
+        exchange.note(
+            [Change(dialect.name, "", "the request becomes a chat request, and its answer is translated back")]
+        )
+        exchange.note(told)
 
 
 def _house(exchange: Exchange) -> House:

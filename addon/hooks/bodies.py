@@ -119,16 +119,14 @@ class Bodies:
             return None
 
         # 2. Into the house language.
+        exchange.note(came.changes)
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = self._settings.language
         exchange.size, exchange.cost = len(came.data), came.cost
-        exchange.chat = came.value
-        if not dialect.is_house:
-            exchange.chat = dialect.to_chat(came.value, request.headers, exchange.note_of(dialect.name))
+        pipeline.translate(exchange, came.value, request.headers)
         exchange.streamed = exchange.chat.get("stream") is True
 
         # 3. Through the steps.
-        exchange.note(came.changes)
         before = exchange.change_count
         response = await self._pipeline.request(exchange)
         if response is not None or exchange.mode == "observe":

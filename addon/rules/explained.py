@@ -83,6 +83,15 @@ BEFORE_THE_RULES = {
     ),
 }
 
+FORMATS = {
+    "anthropic": Explanation(
+        "A request of Anthropic's Messages API becomes a chat request, and its answer a message, streams and errors "
+        "included. What chat has no place for is dropped or said in words, and each such place is named.",
+        "Claude Code and Anthropic's SDKs speak nothing else (docs/facts/anthropic.md).",
+        "dialects/anthropic/request.py",
+    ),
+}
+
 ANSWERS = {
     "answer-error": Explanation(
         "An error answer gets its honest status; the vendor's own error stays under `error.vendor`.",
@@ -157,7 +166,7 @@ def embeddings_requests() -> dict[str, Explanation]:
 
 def explanations() -> Mapping[str, Explanation]:
     """Every name that a change can have -> its explanation, in the order in which changes happen."""
-    return PATHS | BYTES | chat() | embeddings_requests() | ANSWERS
+    return PATHS | BYTES | FORMATS | chat() | embeddings_requests() | ANSWERS
 
 
 def _of(rule: rules.Rule) -> Explanation:

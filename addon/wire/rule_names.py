@@ -1,7 +1,9 @@
-"""The names of changes to bytes and to answers, as docs/rules.md lists them."""
+"""The names of changes that no rule makes: to bytes, formats and answers, as docs/rules.md lists them."""
 
 from __future__ import annotations
 
+ANTHROPIC = "anthropic"
+"""The name of that dialect, too."""
 CODING = "coding"
 UNICODE = "unicode"
 CORS = "answer-cors"

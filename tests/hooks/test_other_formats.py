@@ -158,7 +158,7 @@ async def test_what_is_sent_of_a_translated_request(proxy: Proxy, endpoint: Endp
     assert not [name for name in request.headers if name.startswith("anthropic")]
     assert request.headers["x-other"] == "y"
     assert got.json()["model"] == "claude-opus-4-6"
-    assert got.headers["x-hunyuan-fix"] == "path,model"
+    assert got.headers["x-hunyuan-fix"] == "path,anthropic,model"
 
 
 async def test_what_the_endpoint_speaks_itself_passes(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from ...exchange import JsonObject, Response
 from ...profiles import Model, Profile
 from ...rules.model_names import ALIAS
+from ...wire import rule_names
 
 _JSON = {"content-type": "application/json"}
 _SHOWN = (ALIAS, "anthropic")
@@ -20,7 +21,7 @@ _UNKNOWN = datetime.fromtimestamp(0, UTC)
 class AnthropicApi:
     """Anthropic's API without `/v1/messages`."""
 
-    dialect = "anthropic"
+    dialect = rule_names.ANTHROPIC
     base_part = "anthropic"
     own_headers = "anthropic-"
 
