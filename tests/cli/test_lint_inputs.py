@@ -199,7 +199,7 @@ def test_requests_in_anthropics_format(tmp_path: Path) -> None:
     assert sent["messages"] == [{"role": "user", "content": "[1, 2]"}]
     counted = Done(stdin={"path": "/v1/messages/count_tokens", "body": asked})
     assert counted.status != 0
-    assert "answers itself: nothing is sent" in counted.err
+    assert "answers itself: nothing is sent" in counted.out
     file = tmp_path / "flows"
     write_flows(
         file, {"path": b"/v1/messages/count_tokens"}, {"path": b"/v1/messages", "content": json.dumps(asked).encode()}
