@@ -1,6 +1,6 @@
 """Thinking: blocks in the history become `reasoning_content`, and signatures of ours bring back what wasn't shown.
 
-A client that asks for `display: "omitted"` gets thinking blocks without text and replays them as they are
+A client that asks for `display: "omitted"` gets thinking blocks without text and sends them back unchanged
 (docs/facts/anthropic.md#thinking). The signature of such a block carries the text, so that the next request can put it
 back without anything being kept here. Nothing is made up where a text is unknown: a constant placeholder comes back as
 the answer (docs/facts/anthropic.md#thinking).
@@ -66,7 +66,7 @@ def reasoning_of(block: JsonObject, pointer: str, told: Told) -> str | None:
     """
     text, signed = block.get("thinking"), block.get("signature")
     if signed and not is_ours(signed):
-        told.count(pointer, "a signature of another vendor means nothing here: dropped")
+        told.count(pointer, "the signature of another vendor is dropped")
     if isinstance(text, str) and text:
         return text
     hidden = carried(signed)
@@ -74,7 +74,7 @@ def reasoning_of(block: JsonObject, pointer: str, told: Told) -> str | None:
         return hidden
     if isinstance(text, str) and (not signed or is_shown(signed)):
         return text
-    told.count(pointer, "thinking whose text nobody has any more: dropped")
+    told.count(pointer, "thinking whose text was left out by its vendor is dropped")
     return None
 
 
