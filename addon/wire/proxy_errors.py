@@ -403,6 +403,14 @@ STREAM_EVENT_TOO_LARGE = Entry(
     when="one event of a stream is larger than 1 MiB, for a client that speaks another format than Chat Completions",
     advice="ask for shorter answers",
 )
+STREAM_ANSWER_TOO_LARGE = Entry(
+    status=IN_STREAM,
+    code="stream_answer_too_large",
+    type="upstream_error",
+    message="More of this answer than 16 MiB had to wait for the end of a tool call, and is not translated.",
+    when="a stream's tool calls are larger than 16 MiB, for a client that speaks another format than Chat Completions",
+    advice="ask for shorter answers",
+)
 STREAM_INCOMPLETE = Entry(
     status=IN_STREAM,
     code="stream_incomplete",

@@ -211,7 +211,7 @@ def test_a_choice(given: Any, sent: dict[str, Any]) -> None:
         ({"tools": {}}, "tools"),
         ({"tools": [tool(), "ls"]}, "tools.1"),
         ({"tools": [{"input_schema": {}}]}, "tools.0.name"),
-        ({"tools": [tool(["ls"])]}, "tools.0.name"),
+        ({"tools": [{**tool(), "name": ["ls"]}]}, "tools.0.name"),
         ({"tools": [{"type": "bash_20250124"}]}, "tools.0.name"),
         ({"tool_choice": 5}, "tool_choice"),
     ],
