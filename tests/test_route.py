@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -417,11 +419,11 @@ def test_other_hosts_need_none(host: str):
 
 @pytest.mark.parametrize("host", [ANTHROPIC, "llm.example.com"])
 def test_a_key_for_another_host_does_not_leave_with_a_rerouted_request(host: str):
-    given = {"hosts": f"{host}=tokenhub", "upstream": f"https://{TOKENHUB}/v1"}
+    given: dict[str, Any] = {"hosts": f"{host}=tokenhub", "upstream": f"https://{TOKENHUB}/v1"}
     found = routed(at("/v1/messages?beta=true", host), **given)
     assert found.foreign
     assert found.address == at("/v1/messages?beta=true", TOKENHUB)
     assert not routed(at("/v1/messages", LEGACY), **given).foreign
     assert not routed(at("/v1/messages", TOKENHUB), **given).foreign
-    local = {"hosts": "127.0.0.1", "upstream": f"https://{TOKENHUB}/v1"}
+    local: dict[str, Any] = {"hosts": "127.0.0.1", "upstream": f"https://{TOKENHUB}/v1"}
     assert not routed(Address("http", "127.0.0.1", 9000, "/v1/messages"), **local).foreign

@@ -109,7 +109,7 @@ class Bodies:
         )
         if isinstance(came, Response):
             return came
-        if came.flaw:
+        if came.flaw and not translated:
             logger.info("%s %s passes untouched: %s", exchange.method, safe_text.plain(exchange.path), came.flaw)
         if translated and not isinstance(came.value, dict):
             raise BadRequest(f"{came.flaw or 'The request body is not a JSON object'}: it can't be translated.")

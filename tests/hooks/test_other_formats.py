@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -13,15 +14,23 @@ import pytest
 from mitmproxy.exceptions import OptionsError
 
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.dialects import DIALECTS
-from hunyuan_fix.dialects.anthropic.count_tokens import CountTokens
-from tests.messages import Messages
-from tests.proxying import LOCAL, Arrived, Endpoint, Proxy, Trust, chat_answer, json_answer, run_endpoint, run_proxy
+from tests.proxying import (
+    LOCAL,
+    Answer,
+    Arrived,
+    Endpoint,
+    Proxy,
+    Trust,
+    chat_answer,
+    json_answer,
+    run_endpoint,
+    run_proxy,
+)
 from tests.tunnels import names
 
 ALICE = f"hf-{'a' * 43}"
 LENT, OWN = "sk-lent", "sk-ant-own"
-CHAT = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}]}
+CHAT: dict[str, Any] = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}]}
 ASKED = CHAT | {"model": "claude-opus-4-6", "max_tokens": 100}
 VERSION = {"anthropic-version": "2023-06-01"}
 SECRETS = {
@@ -36,12 +45,6 @@ VENDOR, OTHER = "api.anthropic.com", "llm.example.com"
 
 both_versions = pytest.mark.parametrize("http2", [False, True], ids=["http/1.1", "http/2"])
 each_mode = pytest.mark.parametrize("mode", ["repair", "observe", "off"])
-
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DIALECTS, "anthropic", Messages())
-    monkeypatch.setitem(DIALECTS, "anthropic-count-tokens", CountTokens(Messages()))
 
 
 @pytest.fixture(autouse=True)
@@ -123,10 +126,23 @@ async def test_a_chat_clients_key_in_another_header_is_moved_too(proxy: Proxy, e
 
 async def test_both_headers_are_one_account(trust: Trust, endpoint: Endpoint):
     """The endpoint counts calls by key: a second header is no second queue."""
-    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}") as proxy, proxy.client() as client:
-        for sent in ({"x-api-key": OWN}, {"authorization": f"Bearer {OWN}"}):
-            await client.post("/messages", json=ASKED, headers=sent)
-        assert len({queue.name for queue in proxy.addon.runtime.admission.state().queues}) <= 1
+    come, go = asyncio.Event(), asyncio.Event()
+
+    async def held(_: Arrived) -> Answer:
+        come.set()
+        await go.wait()
+        return chat_answer("hello")
+
+    endpoint.answer = held
+    one_at_once: dict[str, Any] = {"hunyuan_concurrency": "1", "hunyuan_queue_max": "0"}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **one_at_once) as proxy, proxy.client() as client:
+        first = asyncio.create_task(client.post("/messages", json=ASKED, headers={"x-api-key": OWN}))
+        await come.wait()
+        second = await client.post("/chat/completions", json=CHAT, headers={"authorization": f"Bearer {OWN}"})
+        other = asyncio.create_task(client.post("/messages", json=ASKED, headers={"x-api-key": "sk-two"}))
+        go.set()
+        assert second.json()["error"]["code"] == "proxy_queue_full"
+        assert [(await task).status_code for task in (first, other)] == [200, 200]
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "authorization"])
@@ -183,8 +199,9 @@ async def test_what_the_endpoint_speaks_itself_passes(
 
 async def test_never_and_off_leave_it_alone(trust: Trust, endpoint: Endpoint):
     target = f"https://{LOCAL}:{endpoint.port}"
-    for given in ({"hunyuan_translate": "never"}, {"hunyuan_mode": "off"}, {"hunyuan_mode": "observe"}):
+    for name, value in (("translate", "never"), ("mode", "off"), ("mode", "observe")):
         endpoint.arrived.clear()
+        given: dict[str, Any] = {f"hunyuan_{name}": value}
         async with run_proxy(trust, target, **given) as proxy, proxy.client() as client:
             got = await client.post("/messages", json=ASKED, headers=VERSION | {"x-api-key": OWN})
             assert got.status_code == 404
@@ -275,9 +292,11 @@ async def foreign(
 ) -> AsyncIterator[tuple[Proxy, str]]:
     """A proxy that sends elsewhere what clients ask of another host."""
     host = request.param
-    given = {"hunyuan_hosts": f"{LOCAL},{host}=hunyuan", "hunyuan_upstream": f"https://{LOCAL}:{endpoint.port}/v1"}
+    upstream = f"https://{LOCAL}:{endpoint.port}/v1"
     with names({VENDOR: elsewhere.port, OTHER: elsewhere.port}):
-        async with run_proxy(trust, f"https://{host}", **given) as running:
+        async with run_proxy(
+            trust, f"https://{host}", hunyuan_hosts=f"{LOCAL},{host}=hunyuan", hunyuan_upstream=upstream
+        ) as running:
             yield running, host
 
 
