@@ -148,13 +148,20 @@ def _in_flows(data: bytes, source: str, max_body: int) -> Iterator[Request | Unr
     try:
         for number, request in enumerate(saved_requests(data), 1):
             if request is not None and request.method == "POST":
-                path = request.path.partition("?")[0]
+                path = _path(request)
                 dialect = _dialect(path)
                 if dialect is not None:
                     yield _in_flow(request, f"{source}, flow {number}", dialect, path, max_body)
     except DamagedFlow:
         why = "not a flow of mitmproxy's: the file is cut off or damaged. Save it anew (mitmdump -w FILE)."
         yield Unreadable(f"{source}, flow {number + 1}", why)
+
+
+def _path(saved: SavedRequest) -> str:
+    """Where the request of a flow was sent, without its query: by its client, if the flow kept the client's body."""
+    kept = _object(saved.metadata.get(KEY))
+    path = kept.get("path") if isinstance(kept.get("original"), bytes) else None
+    return path if isinstance(path, str) else saved.path.partition("?")[0]
 
 
 def _in_flow(saved: SavedRequest, source: str, dialect: str, path: str, max_body: int) -> Request | Unreadable:
