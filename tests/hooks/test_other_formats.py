@@ -205,7 +205,11 @@ async def test_never_and_off_leave_it_alone(trust: Trust, endpoint: Endpoint):
         async with run_proxy(trust, target, **given) as proxy, proxy.client() as client:
             got = await client.post("/messages", json=ASKED, headers=VERSION | {"x-api-key": OWN})
             assert got.status_code == 404
-        assert [(request.target, request.json) for request in endpoint.arrived] == [("/v1/messages", ASKED)]
+            listed = await client.get("/models?limit=5", headers=VERSION)
+            assert listed.json()["object"] == "list"
+        asked, models = endpoint.arrived
+        assert (asked.target, asked.json) == ("/v1/messages", ASKED)
+        assert models.target == "/v1/models?limit=5"
 
 
 # Tokens, models, and what is answered or refused here
