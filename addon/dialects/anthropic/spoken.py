@@ -62,4 +62,6 @@ def _text_of_part(part: object) -> str:
     if isinstance(part, str):
         return part
     text = part.get("text") if isinstance(part, dict) else None
-    return text if isinstance(text, str) else json_body.serialise(part).decode()
+    if isinstance(text, str):
+        return text
+    return "" if part is None else json_body.serialise(part).decode()

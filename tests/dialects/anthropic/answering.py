@@ -21,7 +21,12 @@ NOTE: dict[str, Any] = {
     "changes": [],
 }
 CLAUDE_CODE = {**NOTE, "client": "claude-code", "thinking": "omitted"}
-USAGE = {"prompt_tokens": 50, "completion_tokens": 7, "total_tokens": 57, "prompt_tokens_details": {"cached_tokens": 20}}
+USAGE = {
+    "prompt_tokens": 50,
+    "completion_tokens": 7,
+    "total_tokens": 57,
+    "prompt_tokens_details": {"cached_tokens": 20},
+}
 COUNTED = {
     "input_tokens": 30,
     "cache_creation_input_tokens": 0,

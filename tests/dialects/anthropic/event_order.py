@@ -1,6 +1,6 @@
-"""A strict reader of Anthropic's event streams, written apart from the writer: it refuses what any client stumbles over.
+"""A strict reader of Anthropic's event streams, written apart from the writer: it refuses what clients stumble over.
 
-It holds bytes against the table of docs/facts/anthropic.md#streams and gives the message that an SDK would put together.
+It holds bytes against the table of docs/facts/anthropic.md#streams and gives the message that an SDK puts together.
 """
 
 from __future__ import annotations

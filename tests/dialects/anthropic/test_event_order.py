@@ -63,7 +63,7 @@ def test_no_two_events_may_change_places(place: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "old, new",
+    ("old", "new"),
     [
         (b"event: message_start\n", b""),
         (b'"type":"message_stop"', b'"kind":"message_stop"'),
