@@ -136,8 +136,7 @@ class Composer:
         if not self._thinks:
             return
         if self._ends_with("thinking"):
-            if reasoning:
-                self._append("thinking", reasoning)
+            self._append("thinking", reasoning)
         elif reasoning and not reasoning.isspace():
             self._text(self._stops.end())
             self._append("thinking", "".join([*self._blank_reasoning, reasoning]))
@@ -199,7 +198,8 @@ class Composer:
         if not self._ends_with(kind):
             self._blocks.append(_Block(kind))
             self._hold(_A_BLOCK)
-        self._blocks[-1].held.append(piece)
+        if piece:
+            self._blocks[-1].held.append(piece)
         if len(self._blocks) > 1 or (kind == "thinking" and self._omits):
             self._hold(len(piece))
         if kind == "text" and len(self._sample) < _SAMPLE:

