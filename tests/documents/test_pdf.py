@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -72,7 +73,7 @@ def test_the_bound_of_time_ends_a_page() -> None:
 
 def test_what_was_read_in_time_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 0.0, *([0.0] * 20), *([99.0] * 10_000)])
-    monkeypatch.setattr(pdf.time, "thread_time", lambda: next(clock))
+    monkeypatch.setattr(time, "thread_time", lambda: next(clock))
     found = pdf.text_of(made(*["words"] * 50), go_on)
     assert 0 < found.pages < 50
     assert (found.total, found.text.count("words")) == (50, found.pages)
