@@ -19,6 +19,7 @@ _TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "appli
 _NAMES = ("filename", "fileName", "file_name", "title", "name", "uri")
 _PDF_TYPE = "application/pdf"
 _PDF_BEGINS = "JVBERi0"  # "%PDF-" in base64
+_HEADER = 200  # characters in which the comma of a data URL stands
 _LONG = 500  # a string this long without any white space is file data, not something to read
 _WORD = 40  # what is wrapped in lines has "words" this long
 _DEPTH = 100  # what nests deeper is kept or left out whole: a body nests deeper than Python calls
@@ -44,13 +45,11 @@ def pdf_of(part: JsonObject) -> str | None:
         mime = next((holder[name] for name in _MIME if isinstance(holder.get(name), str)), "")
         for name in _DATA:
             data = holder.get(name)
-            if not isinstance(data, str):
+            if not isinstance(data, str) or data.startswith(("http:", "https:")):
                 continue
-            header = ""
-            if data[:5].lower() == "data:":
-                header, _, data = data.partition(",")
-            if data.startswith(_PDF_BEGINS) or _PDF_TYPE in f"{mime} {header[:200]}".lower():
-                return None if data.startswith(("http:", "https:")) else data
+            start = data.find(",", 0, _HEADER) + 1 if data[:5].lower() == "data:" else 0
+            if data.startswith(_PDF_BEGINS, start) or _PDF_TYPE in f"{mime} {data[:start]}".lower():
+                return data[start:]
     return None
 
 
