@@ -106,8 +106,6 @@ class Reader:
         read = _READ.get(kind)
         if read is not None:
             return read(self, block, pointer)
-        if not kind and isinstance(block.get("text"), str):
-            return self._text(block, pointer)
         self._told.count(pointer, "a block that chat has no part for is said in words")
         if kind.endswith("_tool_result"):
             return [words.server_result(block, self._names.sent)]
