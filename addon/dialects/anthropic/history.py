@@ -89,6 +89,8 @@ class _Walk:
     def end(self) -> History:
         """All messages."""
         self._release()
+        if not self._history.messages:  # empty system texts alone
+            self._history.messages.append({"role": "user", "content": ""})
         return self._history
 
     def _assistant(self, blocks: list[JsonObject], pointer: str) -> None:

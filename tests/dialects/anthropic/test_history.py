@@ -65,6 +65,10 @@ def test_an_empty_message_stays_for_the_rules_to_fill(content: Any) -> None:
     assert refusal(chat, "hunyuan") is None
 
 
+def test_where_nothing_is_said_at_all_there_is_an_empty_message() -> None:
+    assert messages_of(system([text("")])) == [{"role": "user", "content": ""}]
+
+
 def test_a_late_result_finds_its_call() -> None:
     chat, _ = translated(
         {"messages": [user("x"), assistant(call("a"), call("b")), user(result("A", "a")), user(result("B", "b"))]}
