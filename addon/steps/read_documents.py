@@ -1,6 +1,7 @@
-"""PDFs in a request become their text: no endpoint here takes them, and a file part would become a note.
+"""PDFs in a request become their text. No endpoint in the profiles documents PDFs in a request.
 
-A PDF stays in an agent's history, so its text is kept by the digest of the PDF, and the next turn says the same.
+A PDF is sent again with each turn of its conversation. Its text is kept by the digest of the PDF, so that it is read
+once and each turn has the same bytes.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ type DocumentResult = PdfText | Unreadable
 
 
 class DocumentCodec:
-    """The text of a PDF in a store, or why there is none: JSON."""
+    """The text of a PDF in a store, or why it has no text: JSON."""
 
     prefix = "document:"
 

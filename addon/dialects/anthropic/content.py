@@ -16,7 +16,7 @@ from .names import Names
 from .told import Told
 
 type Piece = str | JsonObject
-"""A text, or a chat content part that is none."""
+"""A text, or a chat content part of another type."""
 
 BLANK_LINE: Final = "\n\n"
 _IMAGE_TYPE: Final = "image/png"
