@@ -8,9 +8,10 @@ import time
 
 from mitmproxy import http
 
+from .. import profiles
 from ..access import cors
-from ..answers import streamed, whole, whole_body
-from ..dialects import DIALECTS
+from ..answers import model_list, streamed, whole, whole_body
+from ..dialects import APIS, DIALECTS
 from ..exchange import Exchange, Response
 from ..options import Settings
 from ..pipeline import Pipeline
@@ -46,6 +47,8 @@ class Answers:
             exchange.tries = _tries(response)
             if self._needs_preflight(flow.request, response, exchange):
                 return  # answered in `ends`, once the endpoint's own answer is complete
+            if exchange.lists_models:
+                return  # its form is changed in `ends`
             if not exchange.dialect:
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange.profile)
@@ -113,14 +116,16 @@ class Answers:
         if self._needs_preflight(flow.request, response, exchange):
             answer_preflight(flow, exchange)
             return
-        if not exchange.dialect or response.raw_content is None:
+        if not (exchange.dialect or exchange.lists_models) or response.raw_content is None:
             return
         if exchange.mode == "observe":
             return
         raw, encoding = response.raw_content, response.headers.get("content-encoding", "")
         cost = len(raw) * (_PACKED_COST if encoding else 1)
         try:
-            if response.status_code >= 400:
+            if exchange.lists_models:
+                restate(response, self._list_of_models(response, exchange))
+            elif response.status_code >= 400:
                 retry_after = response.headers.get("retry-after")
                 status = response.status_code
                 refusal = await self._runtime.workers.run(
@@ -145,6 +150,14 @@ class Answers:
         except Exception as error:
             self._runtime.failed("An answer could not be repaired and passes unchanged", error)
         exchange.milliseconds += (time.perf_counter() - started) * 1000
+
+    def _list_of_models(self, response: http.Response, exchange: Exchange) -> Response:
+        """The endpoint's list of models in the form of `exchange.spoken`, or its error."""
+        api, profile = APIS[exchange.spoken], profiles.load(exchange.profile)
+        raw, encoding = response.raw_content or b"", response.headers.get("content-encoding", "")
+        answer = model_list.in_form_of(api, response.status_code, raw, encoding, profile)
+        exchange.note_name(rule_names.MODELS)
+        return in_clients_words(exchange, answer) if answer.status >= 400 else answer
 
     @staticmethod
     def _is_chat(exchange: Exchange) -> bool:

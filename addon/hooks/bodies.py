@@ -12,7 +12,7 @@ import time
 from mitmproxy import http
 
 from .. import pipeline, profiles
-from ..dialects import DIALECTS, UPSTREAM_DIALECTS
+from ..dialects import APIS, DIALECTS, UPSTREAM_DIALECTS
 from ..dialects.base import BadRequest
 from ..exchange import Exchange, Response, printable
 from ..options import Settings
@@ -109,7 +109,7 @@ class Bodies:
         )
         if isinstance(came, Response):
             return came
-        if came.flaw:
+        if came.flaw and not translated:
             logger.info("%s %s passes untouched: %s", exchange.method, safe_text.plain(exchange.path), came.flaw)
         if translated and not isinstance(came.value, dict):
             raise BadRequest(f"{came.flaw or 'The request body is not a JSON object'}: it can't be translated.")
@@ -119,16 +119,14 @@ class Bodies:
             return None
 
         # 2. Into the house language.
+        exchange.note(came.changes)
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = self._settings.language
         exchange.size, exchange.cost = len(came.data), came.cost
-        exchange.chat = came.value
-        if not dialect.is_house:
-            exchange.chat = dialect.to_chat(came.value, request.headers, exchange.note_of(dialect.name))
+        pipeline.translate(exchange, came.value, request.headers)
         exchange.streamed = exchange.chat.get("stream") is True
 
         # 3. Through the steps.
-        exchange.note(came.changes)
         before = exchange.change_count
         response = await self._pipeline.request(exchange)
         if response is not None or exchange.mode == "observe":
@@ -143,7 +141,9 @@ class Bodies:
                 body = upstream.request(body, exchange.note_of(upstream.name))
             sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), came.cost // 4)
         if translated:
-            request.path = api_path(request.path, exchange.base_url, upstream.path(dialect.house))
+            target = request.path if dialect.is_house else ""  # the query is the other format's own
+            request.path = api_path(target, exchange.base_url, upstream.path(dialect.house))
+            _drop_own_headers(request, dialect.name)
         if exchange.streamed:
             # A stream that comes compressed would have to be unpacked to be repaired.
             request.headers["accept-encoding"] = "identity"
@@ -159,3 +159,10 @@ class Bodies:
         if exchange.mode != "observe" and (came.changes or data != request.raw_content):
             request.headers.pop("content-encoding", None)
             request.content = data
+
+
+def _drop_own_headers(request: http.Request, dialect: str) -> None:
+    """Remove the headers that only endpoints of the format `dialect` read: another may refuse what they name."""
+    api = APIS.get(dialect)
+    for name in [name for name in request.headers if api and name.lower().startswith(api.own_headers)]:
+        del request.headers[name]

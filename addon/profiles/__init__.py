@@ -125,6 +125,8 @@ class Profile:
     """The day since which its hosts answer no request."""
     dialect: str = "openai"
     """What the upstream speaks: a name in `dialects.UPSTREAM_DIALECTS`."""
+    speaks: frozenset[str] = frozenset()
+    """The clients' formats, beside the house languages, that its endpoints answer in: names in `dialects.DIALECTS`."""
     signer: str = "bearer"
     """What puts the credentials on a request: a name in `upstream.signing.SIGNERS`."""
     base: str | None = None
@@ -213,6 +215,7 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
         shut_down=data.get("shut_down"),
         moved_to=data.get("moved_to"),
         dialect=data.get("dialect", "openai"),
+        speaks=frozenset(data.get("speaks", ())),
         signer=data.get("signer", "bearer"),
         base=data.get("base"),
         **{key: data[key] for key in _PLAIN},

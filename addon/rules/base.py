@@ -34,6 +34,9 @@ class RuleContext:
     rerouted: bool = False
     successors: dict[str, str] = field(default_factory=dict)
     plan: AnswerPlan = field(default_factory=AnswerPlan)
+    limits_max_tokens: bool = False
+    """`max_tokens` is brought down to what the model gives: the client's format demands the parameter, so a client
+    names one for models that it doesn't know (docs/facts/anthropic.md#parameters)."""
     may_hold_images: bool = True
     """`False` while no content holds one: a search (`in_body.suspected`) found none, and no rule has put text of
     another place into a content since. A rule before `image-parts` that does so sets it."""

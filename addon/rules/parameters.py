@@ -37,6 +37,7 @@ def parameters(body: JsonObject, context: RuleContext) -> Changes:
         why = _checked(body, key, context)
         if why:
             changes.note_at("parameters", f"/{escape(key)}", why)
+    changes += _limited_max_tokens(body, context)
     changes += _stream_options(body, context)
     if context.profile.stop_included:
         fitted = _fitted_texts(_stop_texts(body.get("stop")), context.profile.parameters["stop"])
@@ -69,6 +70,15 @@ def _max_completion_tokens(body: JsonObject, context: RuleContext) -> list[Chang
     del body[key]
     body["max_tokens"] = value
     return [Change("parameters", f"/{key}", "called max_tokens here, and wins over it")]
+
+
+def _limited_max_tokens(body: JsonObject, context: RuleContext) -> list[Change]:
+    """Nothing where the client asks in chat: it may know the model better."""
+    key, most = "max_tokens", context.model.output
+    if not context.limits_max_tokens or key in context.keep_params or most is None or body.get(key, 0) <= most:
+        return []
+    body[key] = most
+    return [Change("parameters", f"/{key}", "more than the model gives in one answer")]
 
 
 def _checked(body: JsonObject, key: str, context: RuleContext) -> str:

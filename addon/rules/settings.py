@@ -36,6 +36,12 @@ class RuleSettings:
         "Language of the texts that are put into a conversation: zh or en.",
         read.choice(*LANGUAGES),
     )
+    models: Mapping[str, str] = option(
+        "",
+        "Model names to map, by patterns with * and ?: claude-*haiku*=hy3,gpt-*=hy3, comma separated; the first that "
+        "fits counts. In translated requests other claude-* and gpt-* names become the endpoint's text model.",
+        read.pairs,
+    )
     successors: Mapping[str, str] = option(
         "",
         "Model ids to map when re-routed, before those that are built in: old=new, comma separated.",

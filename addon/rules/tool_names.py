@@ -45,7 +45,7 @@ def tool_names(body: JsonObject, context: RuleContext) -> Changes:
     refused: list[_Place] = []
     for place in _places(body):
         name = place[0].get("name")
-        if _is_accepted(name):
+        if is_accepted(name):
             owners[name] = name
         else:
             refused.append(place)
@@ -54,7 +54,7 @@ def tool_names(body: JsonObject, context: RuleContext) -> Changes:
         if not (required or (isinstance(given, str) and given)):
             continue
         old = given if isinstance(given, str) else ""
-        new = _new_name(old, owners)
+        new = new_name(old, owners)
         holder["name"] = new
         if isinstance(given, str):
             context.plan.tool_names[new] = old
@@ -75,7 +75,7 @@ def _needed(survey: Survey, context: RuleContext) -> bool:
     except (TypeError, KeyError):
         return True
     names.update([call["function"]["name"] for call in survey.calls])
-    return not all(map(_is_accepted, names))
+    return not all(map(is_accepted, names))
 
 
 RULE = Rule(
@@ -90,7 +90,8 @@ RULE = Rule(
 )
 
 
-def _is_accepted(name: object) -> TypeGuard[str]:
+def is_accepted(name: object) -> TypeGuard[str]:
+    """Whether the endpoint takes `name` for a tool."""
     return isinstance(name, str) and len(name) <= _LONGEST_NAME and _is_accepted_text(name)
 
 
@@ -108,8 +109,11 @@ def _why_refused(name: str) -> str:
     return f"the name has more than {_LONGEST_NAME} characters"
 
 
-def _new_name(old: str, owners: dict[str, str]) -> str:
-    """A name that belongs to `old` and to no other; `owners` (new name -> old name) is filled in."""
+def new_name(old: str, owners: dict[str, str]) -> str:
+    """A name that belongs to `old` and to no other; `owners` (new name -> old name) is filled in.
+
+    It is made of the old one alone: what is readable of it, `_`, and the beginning of its SHA-256.
+    """
     readable = _REFUSED_CHARACTERS.sub("_", old).strip("_") or "tool"
     digest = hashlib.sha256(old.encode("utf-8", "surrogatepass")).hexdigest()
     candidates = (

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from .. import profiles, rules, texts
 from ..answers import embeddings as packing
 from ..answers import tool_calls
+from ..dialects import DIALECTS
 from ..exchange import Change, Exchange, JsonObject, Response
 from ..options import Settings
 from ..rules import embeddings
@@ -33,6 +34,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         rerouted=exchange.successors,
         successors=dict(settings.successors),
         plan=exchange.plan,
+        limits_max_tokens=not DIALECTS[exchange.dialect].is_house,
         may_hold_images=exchange.may_hold_images,
     )
     return context

@@ -67,6 +67,8 @@ class Texts:
     """{number}, {total}, {model}, {description}: what stands where an image was."""
     image_failed: str
     """{number}, {total}, {reason}"""
+    answer_filtered: str
+    """What is said at the end of an answer that the endpoint's moderation ended."""
     image_reasons: dict[str, str]
     """Reason code of a failure for good -> words for `image_failed`."""
     vision_prompt: str

@@ -122,6 +122,16 @@ CREDENTIALS_UNUSABLE = Entry(
     advice="the message names the form",
     retry=False,
 )
+KEY_FOR_ANOTHER_HOST = Entry(
+    status=401,
+    code="invalid_api_key",
+    message="The key in this request is for {host} and is not sent to another endpoint, and the proxy lends no key in "
+    "its place: {why}.",
+    when="a request to another vendor's host is sent elsewhere (`hunyuan_hosts` with `hunyuan_upstream`), and no key "
+    "is lent to it",
+    advice="`HUNYUAN_API_KEY` or `hunyuan_api_key_file`: the message names the reason",
+    retry=False,
+)
 HOST_NOT_ALLOWED = Entry(
     status=403,
     code="host_not_allowed",
@@ -163,6 +173,16 @@ UNTRANSLATABLE = Entry(
     message="This request can't be translated for the endpoint: {why}",
     when="a request in another format than Chat Completions says what that format can't say",
     advice="the message names the place",
+    retry=False,
+)
+API_NOT_OFFERED = Entry(
+    status=404,
+    code="api_not_offered",
+    message="The endpoint does not offer {path}: of this API only messages, their token counts and the list of models "
+    "are translated. Nothing was sent.",
+    when="a client of another format asks for an API of that format that is not translated, such as batches or files; "
+    "or for anything but the calls that are repaired, at a host of another vendor",
+    advice="send each request by itself, with files inside its messages",
     retry=False,
 )
 PROXY_LOOP = Entry(
@@ -382,6 +402,14 @@ STREAM_EVENT_TOO_LARGE = Entry(
     type="upstream_error",
     message="The endpoint sent an event of more than 1 MiB, which can't be translated.",
     when="one event of a stream is larger than 1 MiB, for a client that speaks another format than Chat Completions",
+    advice="ask for shorter answers",
+)
+STREAM_ANSWER_TOO_LARGE = Entry(
+    status=IN_STREAM,
+    code="stream_answer_too_large",
+    type="upstream_error",
+    message="More of this answer than 16 MiB had to wait for the end of a tool call, and is not translated.",
+    when="a stream's tool calls are larger than 16 MiB, for a client that speaks another format than Chat Completions",
     advice="ask for shorter answers",
 )
 STREAM_INCOMPLETE = Entry(

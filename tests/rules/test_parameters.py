@@ -279,3 +279,34 @@ def test_what_changed_is_named_and_what_is_named_changed(profile: ProfileName, d
 def test_nothing_raises(body: dict[str, Any]) -> None:
     parameters(body, context())
     parameters(body, context("tokenhub"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "given", "keep", "sent"),
+    [
+        (True, 32_000, frozenset(), 16_000),
+        (True, "32000", frozenset(), 16_000),
+        (True, 16_000, frozenset(), 16_000),
+        (True, 10, frozenset(), 10),
+        (True, 32_000, {"max_tokens"}, 32_000),
+        (False, 32_000, frozenset(), 32_000),
+    ],
+)
+def test_max_tokens_of_a_format_that_demands_it_is_what_the_model_gives(
+    limits: bool, given: Any, keep: Any, sent: int
+) -> None:
+    body = chat(max_tokens=given)
+    changes = parameters(body, context(keep_params=frozenset(keep), limits_max_tokens=limits))
+    assert body["max_tokens"] == sent
+    assert any(change.pointer == "/max_tokens" for change in changes) == (sent != given)
+
+
+def test_max_tokens_stays_where_nothing_is_known_of_the_model() -> None:
+    body = chat(max_tokens=10**9)
+    assert parameters(body, context(model="a-new-model", limits_max_tokens=True)) == []
+
+
+def test_no_max_tokens_is_added() -> None:
+    body = chat()
+    parameters(body, context(limits_max_tokens=True))
+    assert "max_tokens" not in body

@@ -96,7 +96,8 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
         try:
             if not isinstance(body, dict):
                 raise BadRequest("The request body is not a JSON object: it can't be translated.")
-            body = dialect.to_chat(body, {}, exchange.note_of(dialect.name))
+            pipeline.translate(exchange, body, {})
+            body = exchange.chat
         except BadRequest as error:
             refusal = proxy_errors.UNTRANSLATABLE(why=error.message, param=error.param).response()
             return Verdict(request, profile, [], exchange, refusal, [], [])

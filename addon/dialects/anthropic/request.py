@@ -1,0 +1,73 @@
+"""A Messages request becomes a chat request: nothing that a client says is lost, and what is reworded is told.
+
+What goes where: the fact page docs/facts/anthropic.md#messages, and the files beside this one. The translation knows no
+profile: it writes plain chat, and the house rules make of it what the endpoint accepts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from ...counting.body import rough
+from ...exchange import JsonObject
+from ..base import BadRequest
+from . import content, history, parameters, tools
+from .names import Names
+from .told import Told
+
+_WINDOW = re.compile(r"\[\d+m\]$", re.IGNORECASE)
+"""`[1m]` at the end of a model's name: Claude Code's mark for a window of a million tokens."""
+_BILLING: Final = "x-anthropic-billing-header:"
+"""How the first system block of Claude Code begins. It changes with each request, and with it all that follows."""
+_CLAUDE_CODE: Final = "claude-cli/"
+
+
+def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
+    """The chat request for a Messages request. `body` stays as it is, and its large texts are shared, not copied.
+
+    `note` gets what the answer must know: `model` (as the client asked), `client` ("claude-code" or ""), `stream`,
+    `thinking` ("off", "omitted", "shown": how thinking is answered), `stop_sequences`, `tool_names` (name in chat ->
+    the client's), `input_tokens` (an estimate), and `changes` ([pointer, why] for each thing dropped or reworded).
+
+    Raises `BadRequest` where a part has the wrong type, for nothing that Anthropic's SDKs accept.
+    """
+    told = Told()
+    # 1. The model.
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise BadRequest('model: must be a text that names a model, such as "hy3".', "model")
+    # 2. The conversation, which says what tools were found.
+    names = Names(tools.names_of(body.get("tools")))
+    conversation = history.converted(body.get("messages"), names, told)
+    # 3. Tools, parameters, and the system text, which names the tools that can't be had.
+    offered = tools.offered(body, conversation, names, told)
+    system = _system(body.get("system"), offered.missing, names, told)
+    chat: JsonObject = {"model": _WINDOW.sub("", model) or model, "messages": [*system, *conversation.messages]}
+    chat |= parameters.parameters(body, note, told)
+    if offered.functions:
+        chat["tools"] = offered.functions
+    chat |= tools.choice(body, offered.functions, names, told)
+    # 4. What the answer must know.
+    note["model"] = model
+    note["client"] = "claude-code" if headers.get("user-agent", "").startswith(_CLAUDE_CODE) else ""
+    note["tool_names"] = names.renamed()
+    note["input_tokens"] = rough(chat)
+    note["changes"] = told.lines()
+    return chat
+
+
+def _system(given: object, missing: list[str], names: Names, told: Told) -> list[JsonObject]:
+    """The system message, if there is anything to say."""
+    reader = content.Reader(names, told)
+    pieces: list[content.Piece] = []
+    for index, block in enumerate(content.blocks(given, "/system")):
+        pointer, text = f"/system/{index}", block.get("text")
+        if isinstance(text, str) and text.startswith(_BILLING):
+            told.say(pointer, "Claude Code's billing header, which changes with each request, is dropped")
+            pieces += filter(None, [text.partition("\n")[2]])
+        else:
+            pieces += reader.pieces(block, pointer)
+    pieces += missing
+    return [{"role": "system", "content": content.as_content(pieces)}] if pieces else []

@@ -1,0 +1,196 @@
+"""Tools: each that the client or its user runs becomes a function; those that a vendor runs are said in words.
+
+1. A tool of the client's own becomes a function with the same schema.
+2. One that the vendor trained its models for and the client runs (bash, text editor, memory, computer) has no schema in
+   the request: it is in `client_tools.toml`.
+3. One that the vendor runs (web search, code execution, MCP servers …) can't be had in chat: the system text says so.
+4. A deferred tool (`defer_loading`) is sent once the history has found or called it, at the end of the list and in the
+   order in which they were found: what stands before it keeps its bytes (docs/facts/anthropic.md#tools).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from ...exchange import JsonObject
+from ...wire import json_body
+from ..base import BadRequest
+from . import content, words
+from .history import History
+from .names import Names
+from .told import Told
+
+_TOOL_SEARCH: Final = "tool_search_tool_"
+"""How the types of Anthropic's own tool search begin."""
+_CHOICES: Final = {"auto": "auto", "any": "required", "none": "none", "required": "required"}
+_SENT: Final = frozenset(["name", "type", "description", "input_schema", "strict", "input_examples", "defer_loading"])
+"""Fields of a tool that are sent, or whose meaning is."""
+
+
+@dataclass(slots=True)
+class Offered:
+    """What the request offers."""
+
+    functions: list[JsonObject] = field(default_factory=list)
+    """Chat's tools."""
+    missing: list[str] = field(default_factory=list)
+    """A line for each tool that can't be had, for the system text."""
+
+
+def names_of(given: object) -> list[str]:
+    """The names of the tools in `tools`, whatever it is."""
+    listed = given if isinstance(given, list) else []
+    return [tool["name"] for tool in listed if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
+
+
+def offered(body: JsonObject, history: History, names: Names, told: Told) -> Offered:
+    """The tools of a request whose messages are `history`. Raises `BadRequest`."""
+    found = Offered()
+    listed = _listed(body.get("tools"))
+    chosen = words.tool_name(body.get("tool_choice"))
+
+    def waits(tool: JsonObject) -> bool:
+        """Whether a tool is deferred, and neither found nor called nor chosen."""
+        name = tool.get("name")
+        known = isinstance(name, str) and (name in history.mentioned or name == chosen)
+        return tool.get("defer_loading") is True and not known
+
+    # A vendor's own search can't be had: all tools are sent then. So they are where else there would be none.
+    all_are_sent = any(str(tool.get("type")).startswith(_TOOL_SEARCH) for tool in listed) or all(map(waits, listed))
+    deferred: dict[str, JsonObject] = {}
+    for index, tool in enumerate(listed):
+        pointer = f"/tools/{index}"
+        if waits(tool) and not all_are_sent:
+            told.count(pointer, "a deferred tool is left out until the history has found it")
+            continue
+        function = _function(tool, pointer, names, told)
+        if function is None:
+            found.missing.append(words.missing(_described(tool)))
+            told.say(pointer, "a tool that its vendor runs can't be had in chat: the system text says so")
+        elif tool["name"] in history.removed:
+            told.say(pointer, "a tool that the history has removed is left out")
+        elif tool.get("defer_loading") is True and not all_are_sent:
+            deferred[tool["name"]] = function
+        else:
+            found.functions.append(function)
+    for tool in history.added:
+        function = _function(tool, "/messages", names, told)
+        if function is not None and tool["name"] not in history.removed:
+            deferred.setdefault(tool["name"], function)
+    found.functions += [deferred.pop(name) for name in [*history.mentioned, *deferred] if name in deferred]
+    # Each once, whether a toolset names its server or not.
+    found.missing = list(dict.fromkeys(found.missing + _missing_servers(body.get("mcp_servers"), told)))
+    return found
+
+
+def choice(body: JsonObject, functions: list[JsonObject], names: Names, told: Told) -> JsonObject:
+    """`tool_choice` and `parallel_tool_calls`, as far as they are asked for. Raises `BadRequest`."""
+    given = body.get("tool_choice")
+    if given is None:
+        return {}
+    if isinstance(given, str):
+        given = {"type": given}
+    if not isinstance(given, dict):
+        raise BadRequest('tool_choice: must be an object, such as {"type": "auto"}.', "tool_choice")
+    if not functions:
+        told.say("/tool_choice", "there is no tool to choose: dropped")
+        return {}
+    chosen: JsonObject = {}
+    kind, name = given.get("type"), given.get("name")
+    if kind == "tool" and isinstance(name, str):
+        chosen["tool_choice"] = {"type": "function", "function": {"name": names.sent(name)}}
+    elif isinstance(kind, str) and kind in _CHOICES:
+        chosen["tool_choice"] = _CHOICES[kind]
+    else:
+        told.say("/tool_choice", "a choice that chat has no word for is dropped")
+    if given.get("disable_parallel_tool_use") is True:
+        chosen["parallel_tool_calls"] = False
+    return chosen
+
+
+def _listed(given: object) -> list[JsonObject]:
+    if given is None:
+        return []
+    if not isinstance(given, list):
+        raise BadRequest("tools: must be a list of tools.", "tools")
+    for index, tool in enumerate(given):
+        if not isinstance(tool, dict):
+            where = f"tools.{index}"
+            raise BadRequest(f"{where}: must be a tool, an object with name and input_schema.", where)
+    return given
+
+
+def _function(tool: JsonObject, pointer: str, names: Names, told: Told) -> JsonObject | None:
+    """The chat tool for a tool; `None` where its vendor runs it. Raises `BadRequest`."""
+    kind, name = tool.get("type"), tool.get("name")
+    known = _client_tool(kind)
+    if known is None and "input_schema" not in tool and kind not in (None, "custom"):
+        return None
+    if not isinstance(name, str) or not name:
+        where = content.dotted(f"{pointer}/name")
+        raise BadRequest(f"{where}: must be a text that names the tool.", where)
+    function: JsonObject = {"name": names.sent(name)}
+    description, schema = tool.get("description"), tool.get("input_schema")
+    if known is not None and schema is None:
+        description, schema = _filled(known["description"], tool), known["input_schema"]
+        told.say(pointer, "a tool without a schema gets the one that its type stands for")
+    if tool.get("input_examples"):
+        told.count(pointer, "examples of a tool's input are part of its description")
+        description = f"{description or ''}\n\nExamples of its input: {words.as_json(tool['input_examples'])}".strip()
+    if description is not None:
+        function["description"] = description
+    if schema is not None:
+        function["parameters"] = schema
+    if tool.get("strict") is True:
+        function["strict"] = True
+    if known is None and not tool.keys() <= _SENT:
+        told.count(pointer, "fields of a tool that only its vendor acts on are dropped")
+    return {"type": "function", "function": function}
+
+
+def _missing_servers(given: object, told: Told) -> list[str]:
+    """A line for each MCP server that its vendor would have asked."""
+    lines: list[str] = []
+    for index, server in enumerate(given if isinstance(given, list) else []):
+        named = {"mcp_server_name": server.get("name")} if isinstance(server, dict) else {}
+        lines.append(words.missing(_described(named)))
+        told.say(f"/mcp_servers/{index}", "an MCP server can't be asked in chat: the system text says so")
+    return lines
+
+
+def _described(tool: JsonObject) -> str:
+    """How the system text calls a tool that can't be had."""
+    server = tool.get("mcp_server_name")
+    if isinstance(server, str):
+        return f"The MCP server {server}"
+    name, kind = tool.get("name"), tool.get("type")
+    return f"The tool {next((word for word in (name, kind) if isinstance(word, str) and word), 'without a name')}"
+
+
+def _filled(description: str, tool: JsonObject) -> str:
+    """A description with the numbers of this tool in the place of its {names}."""
+    return description.format_map({name: tool.get(name, "?") for name in ("display_width_px", "display_height_px")})
+
+
+def _client_tool(kind: object) -> Mapping[str, Any] | None:
+    """The tool that the client runs for a type such as `bash_20250124`; `None` for any other type."""
+    if not isinstance(kind, str):
+        return None
+    return next((known for beginning, known in _client_tools().items() if kind.startswith(beginning)), None)
+
+
+@cache
+def _client_tools() -> Mapping[str, Mapping[str, Any]]:
+    """Beginning of a type -> description and schema."""
+    text = resources.files(__package__).joinpath("client_tools.toml").read_text(encoding="utf-8")
+    tools = tomllib.loads(text)["tools"]
+    return {
+        beginning: {**tool, "input_schema": json_body.parse(tool["input_schema"].encode())}
+        for tool in tools
+        for beginning in tool["types"]
+    }

@@ -1,0 +1,123 @@
+"""Blocks that chat has no part for, said in words: what a model can read stays, what only a vendor can read goes.
+
+Which blocks there are: docs/facts/anthropic.md#blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from ...exchange import JsonObject
+from ...rules import files
+from ...wire import json_body
+
+_OPAQUE: Final = frozenset(
+    ["cache_control", "signature", "encrypted_content", "encrypted_index", "encrypted_stdout", "citations", "caller"]
+)
+"""Fields of a block that say nothing to a model: marks for the vendor, and data that only the vendor can read."""
+_DEPTH: Final = 64
+"""How deep a block is looked through for those; what is below stays as it is."""
+
+
+def available(name: str) -> str:
+    """What a `tool_reference` says: the schema of the tool `name` is sent from now on."""
+    return f"Tool {name} is available now."
+
+
+def gone(name: str) -> str:
+    """What a `tool_removal` says."""
+    return f"Tool {name} is no longer available."
+
+
+def missing(what: str) -> str:
+    """What the system text says of a tool that its vendor would run, such as `web_search`."""
+    return f"{what} is not available here. Go on without it, and don't claim to have used it."
+
+
+def tool_name(reference: object) -> str:
+    """The name of the tool that a `tool_reference` or an entry like it names; "" where it names none."""
+    if isinstance(reference, str):
+        return reference
+    if isinstance(reference, dict):
+        name = reference.get("tool_name", reference.get("name"))
+        return name if isinstance(name, str) else ""
+    return ""
+
+
+def search_result(block: JsonObject) -> str:
+    """A `search_result` block: where it was found, and its texts."""
+    return enclosed("search_result", {"title": block.get("title"), "source": block.get("source")}, texts_of(block))
+
+
+def enclosed(tag: str, attributes: dict[str, object], text: str) -> str:
+    """`text` between tags, so that a model sees where a document begins and ends."""
+    before, after = tags(tag, attributes)
+    return f"{before}\n{text}\n{after}"
+
+
+def tags(tag: str, attributes: dict[str, object]) -> tuple[str, str]:
+    """What stands before and after what is `enclosed`. Attributes that are no text are left out."""
+    named = "".join(f' {key}="{value}"' for key, value in attributes.items() if isinstance(value, str) and value)
+    return f"<{tag}{named}>", f"</{tag}>"
+
+
+def texts_of(block: JsonObject) -> str:
+    """The text of a block's `content`, which is text, text blocks, or anything else, then as JSON."""
+    given = block.get("content")
+    if isinstance(given, str):
+        return given
+    if isinstance(given, list) and all(_is_text(item) for item in given):
+        return "\n\n".join(item["text"] for item in given)
+    return as_json(given)
+
+
+def server_call(block: JsonObject) -> str:
+    """A `server_tool_use` or `mcp_tool_use`: a call that the vendor ran."""
+    server = block.get("server_name")
+    where = f" of {server}" if isinstance(server, str) and server else ""
+    return f"[called {block.get('name')}{where}: {_without_data(block.get('input'))}]"
+
+
+def server_result(block: JsonObject, sent: Callable[[str], str]) -> str:
+    """The result of such a call. `sent` gives the name in chat of a tool that a tool search found."""
+    content = block.get("content")
+    found = content.get("tool_references") if isinstance(content, dict) else None
+    if isinstance(found, list):
+        names = [name for item in found if (name := tool_name(item))]
+        return "\n".join(available(sent(name)) for name in names) or "[no tool was found]"
+    kind = str(block["type"]).removesuffix("_tool_result")
+    failed = " failed" if block.get("is_error") is True else ""
+    return f"[{kind}{failed}: {texts_of(block)}]"
+
+
+def unknown(block: JsonObject) -> str:
+    """Any other block: its own text where that is all it says, else its type and what else is in it."""
+    said = {key: value for key, value in block.items() if key not in _OPAQUE and key != "type" and value is not None}
+    for key in ("text", "content"):
+        if set(said) == {key} and isinstance(said[key], str):
+            return str(said[key])
+    return f"[{block.get('type')}: {as_json(said)}]"
+
+
+def as_json(value: object) -> str:
+    """`value` as compact JSON, without file data and without what only a vendor can read."""
+    return _without_data(_readable(value))
+
+
+def _without_data(value: object) -> str:
+    return json_body.serialise(files.short(value) if files.holds_data(value) else value).decode()
+
+
+def _readable(value: Any, depth: int = 0) -> Any:
+    if depth == _DEPTH:
+        return value
+    if isinstance(value, dict):
+        return {key: _readable(item, depth + 1) for key, item in value.items() if key not in _OPAQUE}
+    if isinstance(value, list):
+        return [_readable(item, depth + 1) for item in value]
+    return value
+
+
+def _is_text(block: object) -> bool:
+    return isinstance(block, dict) and block.get("type") == "text" and isinstance(block.get("text"), str)
