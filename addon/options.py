@@ -20,6 +20,7 @@ from .config.config_file import ConfigFileSettings
 from .config.hook_options import BodySettings, DispatchSettings, DrainingSettings, FlowSettings, InterceptionSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
+from .search.program import SearchSettings
 from .stores import StoreSettings
 from .upstream.circuit_breaker import BreakerSettings
 from .upstream.retry import RetrySettings
@@ -39,6 +40,7 @@ class Settings(
     FlowSettings,
     StoreSettings,
     AdmissionSettings,
+    SearchSettings,
     RetrySettings,
     BreakerSettings,
     KeySettings,

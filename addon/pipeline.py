@@ -24,6 +24,7 @@ from .steps.read_documents import ReadDocuments
 from .steps.rules import EmbeddingRules, Rules
 from .steps.successor import EmbeddingSuccessor, Successor
 from .steps.tool_model import ToolModel
+from .steps.web_search import WebSearch
 from .wire import json_body
 
 STEPS: tuple[type[Step], ...] = (
@@ -34,6 +35,7 @@ STEPS: tuple[type[Step], ...] = (
     DescribeImages,
     Rules,
     Overlong,
+    WebSearch,
 )
 """For every chat request, whatever dialect it came in."""
 
@@ -61,6 +63,8 @@ class Pipeline:
             "embeddings": [step(settings, runtime) for step in EMBEDDING_STEPS],
             "count": [step(settings, runtime) for step in COUNT_STEPS],
         }
+        self.offers = [step.offer for step in self._steps["chat"] if step.offer]
+        """The tools of vendors that the steps give to models that have none."""
         # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
         self._answer_steps = {
@@ -110,9 +114,10 @@ class Pipeline:
                 step.done(exchange, outcome)
 
 
-def translate(exchange: Exchange, body: JsonObject, headers: Mapping[str, str]) -> None:
+def translate(exchange: Exchange, body: JsonObject, headers: Mapping[str, str], offers: Sequence[str] = ()) -> None:
     """Put a request's `body`, in the client's format, into the house language: `exchange.chat`.
 
+    `offers`: the tools of vendors that steps give to models that have none (`Pipeline.offers`).
     What the translation dropped or reworded is noted, under the name of the dialect. Raises `BadRequest`.
     """
     dialect = dialects.DIALECTS[exchange.dialect]
@@ -120,6 +125,7 @@ def translate(exchange: Exchange, body: JsonObject, headers: Mapping[str, str]) 
         exchange.chat = body
         return
     note = exchange.note_of(dialect.name)
+    note["offers"] = list(offers)
     exchange.chat = dialect.to_chat(body, headers, note)
     told = [Change(dialect.name, pointer, why) for pointer, why in note.pop("changes", ())]
     if dialect.house != "count":

@@ -25,6 +25,7 @@ from .options import OPTIONS, Settings
 from .relay import Relay
 from .stores.redis import redis_client
 from .upstream.calls import Calls
+from .upstream.chat_calls import ChatCalls
 from .upstream.circuit_breaker import Breaker
 from .upstream.client import HttpClient, Transport
 from .upstream.embedding_batches import EmbeddingBatches
@@ -56,6 +57,7 @@ class Runtime:
         calls = Calls(self.http_client, self.gate)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches = EmbeddingBatches(calls)
+        self.chat_calls = ChatCalls(calls)
         self.relay = Relay(self.http_client, self.gate, self.workers)
         self.key = LentKey()
         self.tokens = ClientTokens()

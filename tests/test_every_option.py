@@ -201,6 +201,21 @@ async def configuration(world: World) -> object:
     return world.proxy.addon.settings.language
 
 
+async def searching(world: World) -> object:
+    """What came of a search, as the model is told of it; `None` if it was offered none."""
+    call = {"id": "1", "type": "function", "function": {"name": "web_search", "arguments": '{"query": "a"}'}}
+    asks = {"choices": [{"index": 0, "message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+
+    def answered(request: Arrived) -> Answer:
+        searched = request.json["messages"][-1]["role"] == "tool"
+        return chat_answer("ok") if searched or not request.json.get("tools") else json_answer(asks)
+
+    world.endpoint.answer = answered
+    await post(world, MESSAGES | {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "/messages")
+    last = world.endpoint.arrived[-1].json["messages"][-1]
+    return last["content"] if last["role"] == "tool" else None
+
+
 BROWSER = after(CHAT, authorization="", origin=PAGE, sec_fetch_site="cross-site")
 WITH_TOKENS = {"hunyuan_client_tokens_file": "{folder}/clients.toml"}
 BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
@@ -243,6 +258,8 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_concurrency_scope": ("profile", after(CHAT), {}),
     "hunyuan_queue_max": ("0", queueing, {}),
     "hunyuan_queue_timeout": ("0.001", queueing, {}),
+    "hunyuan_search_command": ("echo []", searching, {}),
+    "hunyuan_search_timeout": ("0.0001", searching, {"hunyuan_search_command": "echo []"}),
     "hunyuan_retry": ("all", after(CHAT), {}),
     "hunyuan_retry_tries": ("7", after(CHAT), RETRIED),
     "hunyuan_retry_deadline": ("7", after(CHAT), RETRIED),

@@ -27,7 +27,7 @@ FLOORS = (
     {"cascade", "relay"},
     {"vision", "answers", "upstream", "access", "observe"},
     {"rules", "dialects", "route", "admission", "stores"},
-    {"circuit", "config", "counting", "documents", "images", "wire", "workers"},
+    {"circuit", "config", "counting", "documents", "images", "search", "wire", "workers"},
     {"profiles", "texts", "exchange"},
 )
 """From the top down. A room imports from its own floor and from those below."""

@@ -17,6 +17,7 @@ from hunyuan_fix.steps.base import Outcome, Step
 from hunyuan_fix.steps.rules import context_of
 from hunyuan_fix.stores import Chain, Memory
 from hunyuan_fix.upstream.calls import Calls
+from hunyuan_fix.upstream.chat_calls import ChatCalls
 from hunyuan_fix.upstream.client import HttpClient
 from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
 from hunyuan_fix.vision.vision_call import Vision
@@ -47,6 +48,7 @@ class RuntimeWithoutGate:
         self.cascade = Cascade(Vision(calls))
         self.cascade.configure(given)
         self.batches = EmbeddingBatches(calls)
+        self.chat_calls = ChatCalls(calls)
         self.chain = Chain(Memory(entries=10, size=1000))
 
 

@@ -32,6 +32,23 @@ class Steps(Protocol):
         """The chunks that take the place of one."""
 
 
+class _NoSteps:
+    """For an answer that the steps have seen."""
+
+    changes_chunks = False
+
+    def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
+        """Nothing."""
+        return False
+
+    def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
+        """The chunk."""
+        return (chunk,)
+
+
+NO_STEPS: Steps = _NoSteps()
+
+
 def upstream_of(exchange: Exchange) -> UpstreamDialect:
     """The format that the upstream of an exchange speaks."""
     return dialects.UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
 from mitmproxy import http
 
 from .. import pipeline, profiles
+from ..answers import whole_body
+from ..answers.translated import NO_STEPS
 from ..dialects import APIS, DIALECTS, UPSTREAM_DIALECTS
 from ..dialects.base import BadRequest
 from ..exchange import Exchange, Response, printable
@@ -123,12 +126,14 @@ class Bodies:
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = self._settings.language
         exchange.size, exchange.cost = len(came.data), came.cost
-        pipeline.translate(exchange, came.value, request.headers)
+        pipeline.translate(exchange, came.value, request.headers, self._pipeline.offers)
         exchange.streamed = exchange.chat.get("stream") is True
 
         # 3. Through the steps.
         before = exchange.change_count
         response = await self._pipeline.request(exchange)
+        if response is not None and response.status < 400:
+            return await self._in_clients_format(exchange, response)
         if response is not None or exchange.mode == "observe":
             return response
         changed = exchange.change_count > before or translated
@@ -152,6 +157,18 @@ class Bodies:
         if exchange.rewritten and len(came.plain) <= self._settings.keep_original:
             exchange.original = came.plain
         return None
+
+    async def _in_clients_format(self, exchange: Exchange, response: Response) -> Response:
+        """A step's answer as the client gets it: as a stream if it asked for one, in its format."""
+        if DIALECTS[exchange.dialect].house != "chat":
+            return response
+        answer = await self._runtime.workers.run(
+            lambda _: whole_body.repair_answer(exchange, NO_STEPS, response.body, "", self._settings.max_body),
+            len(response.body),
+        )
+        if answer is None:
+            return response
+        return answer if isinstance(answer, Response) else replace(response, body=answer)
 
     @staticmethod
     def _write(request: http.Request, exchange: Exchange, came: Body, data: bytes) -> None:

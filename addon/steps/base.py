@@ -15,6 +15,7 @@ from ..exchange import Exchange, JsonObject, Response
 from ..observe.metrics import Metrics
 from ..options import Settings
 from ..stores import Chain
+from ..upstream.chat_calls import ChatCalls
 from ..upstream.embedding_batches import EmbeddingBatches
 from ..workers import Workers
 
@@ -37,6 +38,10 @@ class StepRuntime(Protocol):
     @property
     def batches(self) -> EmbeddingBatches:
         """Sends an embeddings request as several calls."""
+
+    @property
+    def chat_calls(self) -> ChatCalls:
+        """Sends chat requests, for a step that answers by itself."""
 
     @property
     def chain(self) -> Chain:
@@ -65,6 +70,8 @@ class Step:
     """
 
     name = ""
+    offer = ""
+    """The tool of a vendor's that this step gives to models that have none (`dialects.searching`); `""`: none."""
 
     def __init__(self, settings: Settings, runtime: StepRuntime) -> None:
         self.settings = settings

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ..answers import embeddings
 from ..exchange import JsonObject, Response
 from ..profiles import Profile
-from ..wire import json_body, proxy_errors, retry_after, vendor_errors
-from . import retry
+from ..wire import json_body, proxy_errors, vendor_errors
+from . import answer_errors
 from .calls import Calls, RetriedCall
 from .client import CallFailed, CallTimedOut
 from .retry import Retryable
@@ -24,8 +24,6 @@ TRIES = 3
 
 PATIENCE = 60.0
 """Seconds in which each of them must have begun its last try."""
-
-_PASSED_HEADERS = ("content-type", "retry-after", "x-request-id")
 
 
 class _BatchFailed(Exception):
@@ -117,11 +115,7 @@ class EmbeddingBatches:
         answer = vendor_errors.as_meant(answer, profile, model)
         if answer.status < 400:
             return _usable(answer, body)
-        error = _error(answer, model, profile)
-        if not retry.may_pass(answer.status, answer.body, profile, model):
-            return error
-        wait = retry_after.seconds(answer.headers.get("retry-after"), self._calls.timing.now())
-        return Retryable(f"HTTP {answer.status}", error, wait)
+        return answer_errors.read(answer, profile, model, self._calls.timing.now())
 
 
 def _usable(answer: Response, body: JsonObject) -> JsonObject | Response | Retryable[JsonObject | Response]:
@@ -135,17 +129,6 @@ def _usable(answer: Response, body: JsonObject) -> JsonObject | Response | Retry
     if parsed is not None and isinstance(data, list) and len(data) == len(body["input"]):
         return parsed
     return Retryable("no usable answer", unusable)
-
-
-def _error(answer: Response, model_id: str, profile: Profile) -> Response:
-    """The endpoint's error under the status that it means, else unchanged but for its headers."""
-    translated = vendor_errors.translate_error(
-        answer.status, answer.body, answer.headers.get("retry-after"), profile, model_id
-    )
-    if translated is not None:
-        return translated
-    headers = {name: answer.headers[name] for name in _PASSED_HEADERS if name in answer.headers}
-    return Response(answer.status, headers, answer.body)
 
 
 def _unanswered(error: CallFailed) -> Response:

@@ -445,6 +445,23 @@ BATCH_INVALID_ANSWER = Entry(
     advice="try again",
 )
 
+# Calls of a search (search/)
+
+SEARCH_TIMEOUT = Entry(
+    status=504,
+    code="upstream_timeout",
+    message="The endpoint did not answer in time for a request whose model searches the web through the proxy.",
+    when="one call of a request with `web_search` had no answer in time (`hunyuan_search_command`)",
+    advice="try again",
+)
+SEARCH_UNREACHABLE = Entry(
+    status=502,
+    code="upstream_unreachable",
+    message="The endpoint could not be reached for a request whose model searches the web through the proxy.",
+    when="no connection for one call of a request with `web_search` (`hunyuan_search_command`)",
+    advice="check network and `hunyuan_upstream`",
+)
+
 # Calls to the vision model (cascade, vision/)
 
 IMAGES_LATE = Entry(

@@ -22,6 +22,7 @@ from hunyuan_fix.steps.read_documents import DocumentCodec, ReadDocuments
 from hunyuan_fix.steps.rules import Rules
 from hunyuan_fix.stores import Chain, Memory
 from hunyuan_fix.upstream.calls import Calls
+from hunyuan_fix.upstream.chat_calls import ChatCalls
 from hunyuan_fix.upstream.client import HttpClient
 from hunyuan_fix.upstream.embedding_batches import EmbeddingBatches
 from hunyuan_fix.vision.vision_call import Vision
@@ -37,7 +38,8 @@ class Runtime:
     def __init__(self) -> None:
         calls = Calls(HttpClient())
         self.workers, self.metrics, self.cascade = Workers(), Metrics(), Cascade(Vision(calls))
-        self.batches, self.chain = EmbeddingBatches(calls), Chain(Memory(entries=100, size=10**6))
+        self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
+        self.chain = Chain(Memory(entries=100, size=10**6))
 
 
 def encoded(data: bytes) -> str:

@@ -20,6 +20,7 @@ from ...simulator.checks import Problem, ProfileName
 from ...steps.rules import context_of
 from ...stores import Chain, Memory
 from ...upstream.calls import Calls
+from ...upstream.chat_calls import ChatCalls
 from ...upstream.client import HttpClient
 from ...upstream.embedding_batches import EmbeddingBatches
 from ...vision.vision_call import DryRunVision
@@ -39,7 +40,9 @@ class Offline:
         self.workers = Workers()
         self.metrics = Metrics()
         self.cascade = Cascade(DryRunVision())
-        self.batches = EmbeddingBatches(Calls(HttpClient()))
+        calls = Calls(HttpClient())
+        self.batches = EmbeddingBatches(calls)
+        self.chat_calls = ChatCalls(calls)
         self.chain = Chain(Memory(entries=0, size=0))
 
 

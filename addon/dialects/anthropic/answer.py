@@ -7,7 +7,7 @@ from typing import Any
 from ...exchange import JsonObject
 from ...rules import arguments
 from ...wire import json_body
-from . import ending, spoken
+from . import ending, searched, spoken
 from .composer import Composer
 
 
@@ -19,23 +19,26 @@ def message(chat: JsonObject, note: JsonObject) -> JsonObject:
     calls = [{**call, "index": index} for index, call in enumerate(spoken.calls_of(said))]
     identity = ending.message_id(chat.get("id"))
 
-    content = _Content()
+    content = Content()
     composer = Composer(note, content, identity)
     composer.feed({**said, "tool_calls": calls})
     stop_reason, stop_sequence = composer.end(choice)
+    blocks, usage = content.blocks, ending.usage(ending.usage_in(chat, choice), note, composer.written)
+    if searches := searched.searches_in(note):
+        blocks, usage = searched.with_searches(blocks, searches, identity), usage | searched.usage(searches)
     return {
         "id": identity,
         "type": "message",
         "role": "assistant",
         "model": ending.model(chat, note),
-        "content": content.blocks,
+        "content": blocks,
         "stop_reason": stop_reason,
         "stop_sequence": stop_sequence,
-        "usage": ending.usage(ending.usage_in(chat, choice), note, composer.written),
+        "usage": usage,
     }
 
 
-class _Content:
+class Content:
     """The list of whole blocks."""
 
     def __init__(self) -> None:

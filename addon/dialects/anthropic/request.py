@@ -13,6 +13,7 @@ from typing import Final
 from ...counting.body import rough
 from ...exchange import JsonObject
 from ..base import BadRequest
+from ..searching import WANTED
 from . import content, history, parameters, tools
 from .names import Names
 from .told import Told
@@ -42,7 +43,7 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     names = Names(tools.names_of(body.get("tools")))
     conversation = history.converted(body.get("messages"), names, told)
     # 3. Tools, parameters, and the system text, which names the tools that can't be had.
-    offered = tools.offered(body, conversation, names, told)
+    offered = tools.offered(body, conversation, names, told, note.get("offers", ()))
     system = _system(body.get("system"), offered.missing, names, told)
     chat: JsonObject = {"model": _WINDOW.sub("", model) or model, "messages": [*system, *conversation.messages]}
     chat |= parameters.parameters(body, note, told)
@@ -51,6 +52,8 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     chat |= tools.choice(body, offered.functions, names, told)
     # 4. What the answer must know.
     note["model"] = model
+    if offered.search is not None:
+        note[WANTED] = offered.search
     note["client"] = "claude-code" if headers.get("user-agent", "").startswith(_CLAUDE_CODE) else ""
     note["tool_names"] = names.renamed()
     note["input_tokens"] = rough(chat)

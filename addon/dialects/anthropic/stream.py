@@ -14,7 +14,8 @@ import orjson
 
 from ...exchange import JsonObject
 from ...wire import json_body, proxy_errors
-from . import ending, errors, spoken
+from . import ending, errors, searched, spoken
+from .answer import Content
 from .composer import MAX_HELD, Composer, Kind, TooMuchHeld
 
 _PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -29,8 +30,15 @@ _DELTAS: Final = {
     "text": (b"text_delta", b"text"),
     "thinking": (b"thinking_delta", b"thinking"),
     "tool_use": (b"input_json_delta", b"partial_json"),
+    "server_tool_use": (b"input_json_delta", b"partial_json"),
 }
 """For each type of block: its delta's type, and the field that has the piece."""
+
+
+_CONTENT: Final = {"text": "text", "thinking": "thinking", "tool_use": "input", "server_tool_use": "input"}
+"""For each type of block whose content comes in deltas: the field that has it."""
+_LATER: Final[JsonObject] = {"citations": [], "signature": ""}
+"""Other fields that come in deltas: what a block begins with instead."""
 
 
 class Writer:
@@ -41,7 +49,11 @@ class Writer:
 
     def __init__(self, note: JsonObject) -> None:
         self._note = note
+        self._identity = ""
         self._events = _Events()
+        self._searches = searched.searches_in(note)
+        self._whole = Content()
+        """The blocks of an answer with searches: it is there as a whole, and is put together before it is written."""
         self._composer: Composer | None = None
         """`None` until the first chunk has come, which names the answer."""
         self._direct = ""
@@ -79,6 +91,10 @@ class Writer:
         except TooMuchHeld:
             return self._taken() + self.fail(proxy_errors.STREAM_ANSWER_TOO_LARGE().fields())
         usage = ending.usage(self._usage, self._note, composer.written + self._written)
+        if self._searches:
+            usage |= searched.usage(self._searches)
+            for block in searched.with_searches(self._whole.blocks, self._searches, self._identity):
+                self._events.whole(block)
         delta = {"stop_reason": stop_reason, "stop_sequence": stop_sequence}
         self._events.write("message_delta", {"type": "message_delta", "delta": delta, "usage": usage})
         self._events.write("message_stop", {"type": "message_stop"})
@@ -132,12 +148,12 @@ class Writer:
         delta = choice.get("delta")
         if isinstance(delta, dict):
             composer.feed(delta)
-            self._direct = _FIELDS[composer.direct]
+            self._direct = "" if self._searches else _FIELDS[composer.direct]
 
     def _begun(self, chunk: JsonObject) -> Composer:
         """The composer; with the first chunk, `message_start` is written, too."""
         if self._composer is None:
-            identity = ending.message_id(chunk.get("id"))
+            identity = self._identity = ending.message_id(chunk.get("id"))
             usage = ending.usage(ending.usage_in(chunk, None), self._note, 0)
             message: JsonObject = {
                 "id": identity,
@@ -150,7 +166,8 @@ class Writer:
                 "usage": {**usage, "output_tokens": 1},
             }
             self._events.write("message_start", {"type": "message_start", "message": message})
-            self._composer = Composer(self._note, self._events, identity, MAX_HELD)
+            sink = self._whole if self._searches else self._events
+            self._composer = Composer(self._note, sink, identity, MAX_HELD)
         return self._composer
 
     def _taken(self) -> list[bytes]:
@@ -186,7 +203,8 @@ class _Events:
         """`content_block_start`."""
         self._index += 1
         self._type = block["type"]
-        self._before = _DELTA % (self._index, *_DELTAS[self._type])
+        if self._type in _DELTAS:
+            self._before = _DELTA % (self._index, *_DELTAS[self._type])
         self.write("content_block_start", {"type": "content_block_start", "index": self._index, "content_block": block})
 
     def add(self, piece: str) -> None:
@@ -199,6 +217,20 @@ class _Events:
             before = _DELTA % (self._index, b"signature_delta", b"signature")
             self._written.append(before + _json_text(signed) + _DELTA_END)
         self._written.append(_STOP % self._index)
+
+    def whole(self, block: JsonObject) -> None:
+        """All events of a block that is complete."""
+        field = _CONTENT.get(block["type"])
+        later = {name: empty for name, empty in _LATER.items() if name in block}
+        self.begin(block if field is None else {**block, **later, field: {} if field == "input" else ""})
+        if field == "input":
+            self.add(json_body.serialise(block["input"]).decode())
+        elif field is not None:
+            self.add(block[field])
+        for citation in block.get("citations", ()):
+            delta = {"type": "citations_delta", "citation": citation}
+            self.write("content_block_delta", {"type": "content_block_delta", "index": self._index, "delta": delta})
+        self.end(block.get("signature", ""))
 
     def delta(self, piece: str) -> bytes:
         """The event with the next piece of the open block."""

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -20,6 +20,7 @@ from typing import Final
 from ...exchange import JsonObject
 from ...wire import json_body
 from ..base import BadRequest
+from ..searching import WEB_SEARCH, Wanted
 from . import content, words
 from .history import History
 from .names import Names
@@ -29,6 +30,16 @@ _TOOL_SEARCH: Final = "tool_search_tool_"
 """How the types of Anthropic's own tool search begin."""
 _PLACEHOLDER: Final = "DeferredToolPlaceholder"
 """Claude Code's, which stands for tools that are deferred and is never to be called."""
+_WEB_SEARCH: Final = "web_search_2"
+"""How the types of Anthropic's own web search begin."""
+_SEARCHES: Final = {
+    "description": "Search the web. Gives numbered pages with title, address and text.",
+    "parameters": {
+        "type": "object",
+        "properties": {"query": {"type": "string", "description": "What to search for."}},
+        "required": ["query"],
+    },
+}
 _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none", "required": "required"}
 _SENT: Final = frozenset(["name", "type", "description", "input_schema", "strict", "input_examples", "defer_loading"])
 """Fields of a tool that are sent, or whose meaning is."""
@@ -42,6 +53,8 @@ class Offered:
     """Chat's tools."""
     missing: list[str] = field(default_factory=list)
     """A line for each tool that can't be had, for the system text."""
+    search: Wanted | None = None
+    """What may be searched for in the web, by a function of the proxy's."""
 
 
 def names_of(given: object) -> list[str]:
@@ -50,8 +63,11 @@ def names_of(given: object) -> list[str]:
     return [tool["name"] for tool in listed if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
 
 
-def offered(body: JsonObject, history: History, names: Names, told: Told) -> Offered:
-    """The tools of a request whose messages are `history`. Raises `BadRequest`."""
+def offered(body: JsonObject, history: History, names: Names, told: Told, offers: Sequence[str] = ()) -> Offered:
+    """The tools of a request whose messages are `history`. `offers`: the vendor's tools that the proxy stands in for.
+
+    Raises `BadRequest`.
+    """
     found = Offered()
     listed = _listed(body.get("tools"))
     chosen = words.tool_name(body.get("tool_choice"))
@@ -69,6 +85,10 @@ def offered(body: JsonObject, history: History, names: Names, told: Told) -> Off
         pointer = f"/tools/{index}"
         if waits(tool) and (not all_are_sent or tool.get("name") == _PLACEHOLDER):
             told.count(pointer, "a deferred tool is left out until the history has found it")
+            continue
+        if found.search is None and WEB_SEARCH in offers and str(tool.get("type")).startswith(_WEB_SEARCH):
+            found.search = _wanted(tool, pointer, names, told)
+            found.functions.append({"type": "function", "function": {"name": found.search["tool"], **_SEARCHES}})
             continue
         function = _function(tool, pointer, names, told)
         if function is None:
@@ -154,6 +174,23 @@ def _function(tool: JsonObject, pointer: str, names: Names, told: Told) -> JsonO
     if known is None and not tool.keys() <= _SENT:
         told.count(pointer, "fields of a tool that only its vendor acts on are dropped")
     return {"type": "function", "function": function}
+
+
+def _wanted(tool: JsonObject, pointer: str, names: Names, told: Told) -> Wanted:
+    """What a `web_search` tool asks for."""
+    name = tool.get("name")
+    wanted = Wanted(tool=names.sent(name if isinstance(name, str) and name else WEB_SEARCH))
+    uses = tool.get("max_uses")
+    if isinstance(uses, int) and uses > 0:
+        wanted["max_uses"] = uses
+    for key in ("allowed_domains", "blocked_domains"):
+        given = tool.get(key)
+        domains = [domain for domain in given if isinstance(domain, str)] if isinstance(given, list) else []
+        if domains:
+            wanted[key] = domains
+    if tool.get("user_location"):
+        told.say(pointer, "the search program isn't told where the user is")
+    return wanted
 
 
 def _missing_servers(given: object, told: Told) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ...exchange import JsonObject
 from ...rules import files
 from ...wire import json_body
+from . import searched
 
 _OPAQUE: Final = frozenset(
     ["cache_control", "signature", "encrypted_content", "encrypted_index", "encrypted_stdout", "citations", "caller"]
@@ -86,9 +87,20 @@ def server_result(block: JsonObject, sent: Callable[[str], str]) -> str:
     if isinstance(found, list):
         names = [name for item in found if (name := tool_name(item))]
         return "\n".join(available(sent(name)) for name in names) or "[no tool was found]"
+    if isinstance(content, list) and any(map(searched.text_of, filter(_is_object, content))):
+        return "\n\n".join(_page(page) for page in content if _is_object(page))
     kind = str(block["type"]).removesuffix("_tool_result")
     failed = " failed" if block.get("is_error") is True else ""
     return f"[{kind}{failed}: {texts_of(block)}]"
+
+
+def _page(page: JsonObject) -> str:
+    """A page that a search of the proxy's found."""
+    return "\n".join(filter(None, [page.get("title"), page.get("url"), searched.text_of(page)]))
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def unknown(block: JsonObject) -> str:

@@ -15,7 +15,10 @@ DELTAS = {
     "text": {"text_delta": "text"},
     "thinking": {"thinking_delta": "thinking", "signature_delta": "signature"},
     "tool_use": {"input_json_delta": "partial_json"},
+    "server_tool_use": {"input_json_delta": "partial_json"},
+    "web_search_tool_result": {},
 }
+CITATION = {"type", "url", "title", "cited_text", "encrypted_index"}
 EMPTY = {
     "text": {"type": "text", "text": ""},
     "thinking": {"type": "thinking", "thinking": "", "signature": ""},
@@ -149,11 +152,16 @@ class _Reader:
         _want(not self._told, "a block after message_delta")
         _want(type(event["index"]) is int and event["index"] == len(self._blocks), f"index {event['index']}")
         block = event["content_block"]
-        if block["type"] == "tool_use":
+        if block["type"] == "web_search_tool_result":
+            _want(set(block) == {"type", "tool_use_id", "content"}, "fields of the result")
+            _want(self._blocks[-1].get("id") == block["tool_use_id"], "a result comes after its call")
+        elif block["type"] in ("tool_use", "server_tool_use"):
             _want(set(block) == {"type", "id", "name", "input"} and block["input"] == {}, "fields of the tool_use")
             _want(isinstance(block["id"], str) and block["id"] != "" and isinstance(block["name"], str), "its id, name")
         else:
-            _want(block == EMPTY.get(block["type"]), f"a block begins as {block}")
+            known = {key: value for key, value in block.items() if key != "citations"}
+            _want(known == EMPTY.get(block["type"]), f"a block begins as {block}")
+            _want(block.get("citations", []) == [], "citations come later")
         self._open, self._pieces, self._signed = block, [], False
         self._blocks.append(block)
 
@@ -162,6 +170,10 @@ class _Reader:
         block, delta = self._open, event["delta"]
         _want(block is not None and event["index"] == len(self._blocks) - 1, "a delta of a block that isn't open")
         assert block is not None
+        if delta["type"] == "citations_delta":
+            _want(block["type"] == "text" and set(delta["citation"]) == CITATION, "a citation in a text")
+            block["citations"].append(delta["citation"])
+            return
         known = DELTAS[block["type"]]
         _want(delta["type"] in known, f"{delta['type']} in {block['type']}")
         name = known[delta["type"]]
@@ -178,7 +190,9 @@ class _Reader:
         block, text = self._open, "".join(self._pieces)
         _want(block is not None and event["index"] == len(self._blocks) - 1, "the end of a block that isn't open")
         assert block is not None
-        if block["type"] == "tool_use":
+        if block["type"] == "web_search_tool_result":
+            pass
+        elif block["type"] in ("tool_use", "server_tool_use"):
             block["input"] = json.loads(text, parse_constant=_refuse)
             _want(isinstance(block["input"], dict), "an input that is no object")
         else:
@@ -207,5 +221,6 @@ class _Reader:
 
 
 def _usage(usage: dict[str, Any]) -> None:
-    _want(set(usage) == USAGE, f"usage: {sorted(usage)}")
-    _want(all(type(count) is int and count >= 0 for count in usage.values()), "a count in usage")
+    _want(set(usage) - {"server_tool_use"} == USAGE, f"usage: {sorted(usage)}")
+    counts = [usage[key] for key in USAGE] + list(usage.get("server_tool_use", {}).values())
+    _want(all(type(count) is int and count >= 0 for count in counts), "a count in usage")

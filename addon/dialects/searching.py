@@ -1,0 +1,45 @@
+"""Searches of the web, between a dialect whose clients ask for them and the step that makes them.
+
+A dialect that finds `WEB_SEARCH` in its note's `offers` gives the model a function for it and notes what was asked for
+under `WANTED`. Under `FOUND` stand the searches that were made, for the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypedDict
+
+WEB_SEARCH: Final = "web_search"
+"""What the step offers."""
+WANTED: Final = "search"
+"""The key of what was asked for: a `Wanted`."""
+FOUND: Final = "searches"
+"""The key of the searches that were made: a list of `Search`."""
+
+
+class Wanted(TypedDict, total=False):
+    """What the client asks for."""
+
+    tool: str
+    """The name of the function that the model is offered."""
+    max_uses: int
+    allowed_domains: list[str]
+    blocked_domains: list[str]
+
+
+class Found(TypedDict):
+    """One page; its number is that under which the model may cite it."""
+
+    number: int
+    url: str
+    title: str
+    text: str
+    age: str
+
+
+class Search(TypedDict):
+    """One search. `said`: what the model said before it; `error`: why nothing was found, in Anthropic's words."""
+
+    said: str
+    query: str
+    found: list[Found]
+    error: str
