@@ -223,6 +223,18 @@ async def test_what_the_endpoint_speaks_itself_passes(
     assert any("the endpoint speaks this format itself" in line for line in caplog.messages)
 
 
+async def test_the_list_of_models_of_an_endpoint_that_speaks_it_has_no_aliases(trust: Trust, endpoint: Endpoint):
+    """They would pass untouched."""
+    endpoint.answer = json_answer({"object": "list", "data": [{"id": "hy3", "created": 0}]})
+    target = f"https://{LOCAL}:{endpoint.port}"
+    async with run_proxy(trust, target, hunyuan_profile="tokenhub") as proxy, proxy.client() as client:
+        own = await client.get("/models", headers=VERSION)
+        proxy.master.options.update(hunyuan_translate="always")
+        translated = await client.get("/models", headers=VERSION)
+    assert [entry["id"] for entry in own.json()["data"]] == ["hy3"]
+    assert [entry["id"] for entry in translated.json()["data"]] == ["hy3", "claude-hy3"]
+
+
 async def test_never_and_off_leave_it_alone(trust: Trust, endpoint: Endpoint):
     target = f"https://{LOCAL}:{endpoint.port}"
     for name, value in (("translate", "never"), ("mode", "off"), ("mode", "observe")):
