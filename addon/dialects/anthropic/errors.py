@@ -39,6 +39,8 @@ _OVERFLOWS: Final = frozenset([400, 413, 422])
 """Statuses of requests that are too long. A 429 may speak of tokens a minute."""
 _LONGEST: Final = 4000
 """Characters of a message that are passed on."""
+_LARGEST_OBJECT: Final = 16 * 1024
+"""Bytes of a vendor's error object that is passed on."""
 _EXCERPT: Final = 500
 """Characters of a body that is no error object."""
 _TITLE = re.compile(r"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)
@@ -233,7 +235,7 @@ def _object(given: _Given, meant: _Meant) -> JsonObject:
     details: JsonObject = {}
     if given.codes:
         details["error_code"] = given.codes[0]
-    if given.vendor:
+    if given.vendor and len(json_body.serialise(given.vendor)) <= _LARGEST_OBJECT:
         details["vendor"] = given.vendor
     made: JsonObject = {"type": meant.type, "message": meant.message}
     return {**made, "details": details} if details else made
