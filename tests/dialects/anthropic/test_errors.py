@@ -63,7 +63,7 @@ def test_claude_code_gets_a_status_after_which_it_shows_the_text_once(status: in
     assert error_of(made) == {
         "type": TYPES[status],
         "message": "It failed.",
-        "details": {"vendor": {"message": "It failed."}},
+        "details": {"original": {"message": "It failed."}},
     }
 
 
@@ -158,7 +158,7 @@ def test_an_input_that_is_too_long_is_told_so_that_it_is_compacted(message: str,
         made = refused(status, {"message": message, "code": "x"}, client=client)
         assert (made.status, error_of(made)["type"], error_of(made)["message"]) == (400, "invalid_request_error", meant)
         assert "x-should-retry" not in made.headers
-        assert error_of(made)["details"]["vendor"]["message"] == message
+        assert error_of(made)["details"]["original"]["message"] == message
 
 
 def test_the_number_of_tokens_is_the_estimate_where_the_endpoint_gives_none() -> None:
@@ -251,7 +251,7 @@ def test_too_much_output_without_the_number_asked_for_keeps_its_words() -> None:
 def test_what_a_vendor_means(status: int, error: Any, answered: int, kind: str, words: str) -> None:
     made = refused(status, error)
     assert (made.status, error_of(made)["type"], error_of(made)["message"]) == (answered, kind, words)
-    assert error_of(made)["details"]["vendor"] == error
+    assert error_of(made)["details"]["original"] == error
     code = error.get("code")
     assert error_of(made)["details"].get("error_code") == (None if code in (None, True) else str(code))
 
@@ -275,7 +275,7 @@ def test_the_vendors_error_inside_ours() -> None:
     made = Anthropic().error(own.response(), dict(CLAUDE_CODE))
     assert (made.status, error_of(made)["type"]) == (402, "billing_error")
     assert error_of(made)["message"] == "资源包余量已用尽 (code 3008)"
-    assert error_of(made)["details"] == {"error_code": "insufficient_quota", "vendor": {"code": "3008", "id": "ab12"}}
+    assert error_of(made)["details"] == {"error_code": "insufficient_quota", "original": {"code": "3008", "id": "ab12"}}
     assert json.loads(made.body)["request_id"] == made.headers["request-id"] == "ab12"
 
 

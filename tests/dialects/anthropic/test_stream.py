@@ -447,7 +447,7 @@ def test_an_error_ends_the_stream() -> None:
     assert found.error == {
         "type": "api_error",
         "message": "The endpoint broke off.",
-        "details": {"vendor": {"message": "The endpoint broke off.", "type": "server_error"}},
+        "details": {"original": {"message": "The endpoint broke off.", "type": "server_error"}},
     }
     late = (writer.feed(chunk(content="b")), writer.finish(), writer.fail({}), writer.keep_alive(), writer.feed({}))
     assert late == ([], [], [], [], [])
