@@ -226,6 +226,12 @@ def _split(text: str, chunks: int | None) -> list[str]:
     return [text[start:end] for start, end in itertools.pairwise(ends)]
 
 
+def pieces_of(text: str) -> list[str]:
+    """The deltas of a text whose number no directive gives: reasoning, arguments."""
+    size = max(8, len(text) // 8)
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
 def _tokens(characters: int) -> int:
     return -(-characters // _CHARS_PER_TOKEN)
 
