@@ -50,7 +50,7 @@ def refusal(finding: Finding, facade: Facade) -> Problem:
     status = _STATUSES.get(finding.row, 400)
     said = finding.detail
     if not facade.anthropic_words:
-        place, _, why = said.partition(": ")
+        place, _, why = said.partition(": ") if ": " in said else (finding.row, "", "")
         said = f"input token length too long: {why}" if finding.row == "overflow" else f"invalid parameter '{place}'"
     return Problem(finding.row, status, _error(status, said), finding.detail)
 
