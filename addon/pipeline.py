@@ -1,6 +1,6 @@
 """The list of steps: what is done to every exchange. It runs down for the request and up for the answer.
 
-    request   ─▶ ModelNames ─▶ Successor ─▶ ToolModel ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ upstream
+    request   ─▶ ModelNames ─▶ Successor ─▶ ToolModel ─▶ ReadDocuments ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ out
     answer    ◀─ …           each in reverse, after `answers` has repaired what the endpoint sent
 
 Nothing here knows mitmproxy or a connection.
@@ -20,6 +20,7 @@ from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
 from .steps.model_names import ModelNames
 from .steps.overlong import Overlong
+from .steps.read_documents import ReadDocuments
 from .steps.rules import EmbeddingRules, Rules
 from .steps.successor import EmbeddingSuccessor, Successor
 from .steps.tool_model import ToolModel
@@ -29,6 +30,7 @@ STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    ReadDocuments,
     DescribeImages,
     Rules,
     Overlong,
@@ -44,6 +46,7 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
 COUNT_STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
+    ReadDocuments,
     CountTokens,
 )
 """For a request whose tokens are counted."""

@@ -230,6 +230,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_language": ("en", after(CHAT | {"messages": [{"role": "user", "content": ""}]}), {}),
     "hunyuan_successors": ("hunyuan-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_overlong": ("error", after(LONG), {}),
+    "hunyuan_window": ("7", after(CHAT), {"hunyuan_overlong": "error"}),
     "hunyuan_intercept_all": (True, tunnel, {}),
     "hunyuan_allow_open": (True, opened, {}),
     "hunyuan_mode": ("observe", after(CHAT), {}),

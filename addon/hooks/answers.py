@@ -53,6 +53,9 @@ class Answers:
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange.profile)
                 response.stream = response.status_code != 101 and (known or _is_stream(response))
+                if response.stream and exchange.client:
+                    exchange.streamed = _is_stream(response)
+                    response.stream = streamed.KeptStream(0)  # it counts, for the client's limit
             elif self._is_chat(exchange) and response.status_code < 400 and _may_be_stream(response, exchange):
                 self._stream(response, exchange)
         except Exception as error:

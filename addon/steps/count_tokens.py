@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..counting import body
 from ..dialects import DIALECTS
-from ..exchange import Exchange, JsonObject, Response
-from ..rules import overlong
+from ..exchange import Exchange, Response
 from ..wire import json_body
 from .base import Step
 
@@ -17,11 +17,6 @@ class CountTokens(Step):
     async def request(self, exchange: Exchange) -> Response | None:
         """The number of tokens of the chat request, in the client's format; in a thread where it is large."""
         chat, dialect = exchange.chat, DIALECTS[exchange.dialect]
-        counted = await self.runtime.workers.run(lambda _: count(chat, str(chat.get("model") or "")), exchange.cost)
+        counted = await self.runtime.workers.run(lambda checkpoint: body.count(chat, checkpoint), exchange.size)
         answer = dialect.answer({"usage": {"prompt_tokens": counted}}, exchange.note_of(dialect.name))
         return Response(200, {"content-type": "application/json"}, json_body.serialise(answer))
-
-
-def count(chat: JsonObject, model: str) -> int:
-    """The tokens of a chat request to `model`, estimated."""
-    return overlong.estimate_tokens(chat)

@@ -1,20 +1,19 @@
-"""Input past the model's limit: the client is warned, or refused (`hunyuan_overlong`)."""
+"""Input past the model's limit: the client is warned, or refused (`hunyuan_overlong`, `hunyuan_window`)."""
 
 from __future__ import annotations
 
 import logging
 
+from ..counting import window
+from ..counting.window import Excess
+from ..dialects import DIALECTS
 from ..exchange import Exchange, Response
-from ..rules import overlong
 from ..wire import proxy_errors, safe_text
 from ..workers import LIGHT
 from .base import Step
 from .rules import context_of
 
 logger = logging.getLogger("hunyuan_fix")
-
-_COST_COUNTED = 4
-"""What is counted for the work of repairing one."""
 
 
 class Overlong(Step):
@@ -23,24 +22,38 @@ class Overlong(Step):
     name = "overlong"
 
     async def request(self, exchange: Exchange) -> Response | None:
-        """Estimate the input's tokens, which costs nothing where the body is far below the limit."""
-        context = context_of(exchange, self.settings)
-        # Descriptions of images make a body longer than it came.
-        size = None if exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT else exchange.size
-        found = await self.runtime.workers.run(
-            lambda _: overlong.overlong(exchange.chat, context, size), exchange.cost // _COST_COUNTED
-        )
-        if found is None:
+        """Count the input's tokens, which costs nothing where the body is far below the limit.
+
+        Under `auto` a request in another vendor's format is refused while its client can still send one to compact its
+        history: such clients wait for that error. A chat request is sent on, with a warning.
+        """
+        model = context_of(exchange, self.settings).model
+        limit = window.limit(model, exchange.chat.get("max_tokens"), self.settings.window)
+        if limit is None:
             return None
-        estimated, limit = found
-        exchange.notes[self.name] = {"estimated": estimated, "limit": limit}
+        translated = not DIALECTS[exchange.dialect].is_house
+        refuses = self.settings.overlong == "error" or (self.settings.overlong == "auto" and translated)
+        # Descriptions of images make a body longer than it came, and images have tokens that their bytes don't tell.
+        told = not (exchange.may_hold_images or exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT)
+
+        excess: Excess | None = await self.runtime.workers.run(
+            lambda checkpoint: window.excess(
+                exchange.chat,
+                limit,
+                leaves_room=refuses and translated,
+                size=exchange.size if told else None,
+                checkpoint=checkpoint,
+            ),
+            exchange.size,
+        )
+        if excess is None:
+            return None
+        exchange.notes[self.name] = {"estimated": excess.tokens, "limit": excess.limit}
         exchange.warning = (
-            f"input estimated at {estimated} tokens or more, limit of {safe_text.plain(context.model.id)} is {limit}: "
+            f"input estimated at {excess.tokens} tokens, limit of {safe_text.plain(model.id)} is {excess.limit}: "
             "the endpoint cuts what is too long from the front"
         )
         logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), exchange.warning)
-        return (
-            proxy_errors.INPUT_TOO_LONG(model=context.model.id, estimated=estimated, limit=limit).response()
-            if self.settings.overlong == "error"
-            else None
-        )
+        if not refuses:
+            return None
+        return proxy_errors.INPUT_TOO_LONG(model=model.id, tokens=excess.tokens, limit=excess.limit).response()

@@ -259,10 +259,11 @@ RELAY_SECRET_UNKNOWN = Entry(
 INPUT_TOO_LONG = Entry(
     status=400,
     code="context_length_exceeded",
-    message="The input is estimated at {estimated} tokens or more, past the limit of {limit} of the model {model}. The "
-    "endpoint would drop its beginning and not say so (hunyuan_overlong=error).",
-    when="`hunyuan_overlong=error` and the input is longer than the model's limit",
-    advice="send a shorter history, or take another model",
+    # The beginning is what Claude Code compacts its history at (docs/facts/anthropic.md#windows).
+    message="prompt is too long: {tokens} tokens > {limit} maximum. The proxy estimates this for the model {model}: "
+    "the endpoint would drop the beginning of the input and not say so (hunyuan_overlong).",
+    when="the input is longer than the model's limit: `hunyuan_overlong=error`, under `auto` in a translated request",
+    advice="send a shorter history (agents compact theirs), or take another model; `hunyuan_window` sets another limit",
     param="messages",
 )
 UNSUPPORTED_DIMENSIONS = Entry(
