@@ -30,6 +30,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     )
     parser.add_argument("--anthropic-words", action="store_true", help="the Messages API refuses in Anthropic's words")
     parser.add_argument("--max-input", type=int, default=0, metavar="TOKENS", help="refuse a longer input (TokenHub)")
+    parser.add_argument("--no-mentions", action="store_true", help="call only tools that a directive or the body names")
     parser.add_argument("--cert", type=Path, help="PEM certificate chain; serves https")
     parser.add_argument("--key", type=Path, help="PEM key, if it isn't in --cert")
     parser.add_argument("--lenient", action="store_true", help="accept what is only claimed to be refused (rows C)")
@@ -52,6 +53,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         if given.profile == "tokenhub" and not given.no_messages
         else None,
         max_input=given.max_input,
+        mentions=not given.no_mentions,
         host=given.host,
         port=given.port,
         profile=given.profile,

@@ -6,6 +6,7 @@ docs/facts/anthropic.md#facades.
 import base64
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from .answers import Answer, pieces_of
@@ -133,19 +134,21 @@ def _url(source: Json) -> str:
 # The answer
 
 
-def answer(body: Json, facade: Facade, *, created: int = 0, seed: bytes = b"") -> tuple[Answer, str]:
+def answer(
+    body: Json, facade: Facade, *, created: int = 0, seed: bytes = b"", mentions: bool = True
+) -> tuple[Answer, str]:
     """The answer to a body that passed the checks, and the stop sequence that ended it, `""` if none did.
 
     Raises vision.UnreadableImage where an image can't be decoded.
     """
     chat = as_chat(body)
-    whole = answer_chat(chat, facade.profile, created=created, seed=seed)
+    answered = partial(answer_chat, profile=facade.profile, created=created, seed=seed, mentions=mentions)
+    whole = answered(chat)
     sequences = body.get("stop_sequences") or []
     places = [(whole.text.find(one), one) for one in sequences if one in whole.text]
     if not places:
         return whole, ""
-    cut = answer_chat(chat | {"stop": sequences}, facade.profile, created=created, seed=seed)
-    return cut, min(places)[1]
+    return answered(chat | {"stop": sequences}), min(places)[1]
 
 
 def count(body: Json) -> Json:

@@ -208,7 +208,9 @@ class Simulator:
         if directives.parse(text_of(chat["messages"][-1])).sensitive:
             raise Refused(self._problem("moderation"))
         try:
-            answer, stop = anthropic_messages.answer(body, facade, created=int(time.time()), seed=_seed(request.body))
+            answer, stop = anthropic_messages.answer(
+                body, facade, created=int(time.time()), seed=_seed(request.body), mentions=self.settings.mentions
+            )
         except UnreadableImage as error:
             raise Refused(self._problem("image", str(error))) from error
         if body.get("stream"):
@@ -225,7 +227,9 @@ class Simulator:
         if profile == "tokenhub" and directives.parse(text_of(body["messages"][-1])).sensitive:
             raise Refused(self._problem("moderation"))
         try:
-            return answers.answer(body, profile, created=int(time.time()), seed=_seed(raw))
+            return answers.answer(
+                body, profile, created=int(time.time()), seed=_seed(raw), mentions=self.settings.mentions
+            )
         except UnreadableImage as error:
             raise Refused(self._problem("image", str(error))) from error
 

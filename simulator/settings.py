@@ -12,7 +12,8 @@ class Settings:
     """`strict` turns the rows of section C on, `retired` row A10; `concurrency` 0 means no limit (row A4).
 
     `facade` is the Messages API, `None` for none; `max_input` the tokens of input that TokenHub's models read, 0 for
-    each model's own in Messages and for no limit in chat. Delays are in seconds; no `accept_keys` means that any key is
+    each model's own in Messages and for no limit in chat; with `mentions` a tool is called whose name the user says,
+    without a directive. Delays are in seconds; no `accept_keys` means that any key is
     good; `record` is a file that every request is appended to, one JSON object a line, without its key.
     """
 
@@ -21,6 +22,7 @@ class Settings:
     profile: ProfileName = "hunyuan"
     facade: Facade | None = None
     max_input: int = 0
+    mentions: bool = True
     cert: Path | None = None
     key: Path | None = None
     strict: bool = True

@@ -20,7 +20,8 @@ from tests.end_to_end.processes import LEGACY, TOKENHUB, Certificates, Proxy, Si
 
 WAYS = ("hunyuan", "tokenhub")
 """The profiles before which its requests are translated."""
-MODELS = {"hunyuan": "claude-sonnet-5", "tokenhub": "hy3"}
+MODELS = {"hunyuan": "claude-opus-4-6", "tokenhub": "hy3"}
+"""For the one Claude Code puts no system messages into the list, for the other it does."""
 MCP_SERVER = Path(__file__).parent / "odd_mcp_server.py"
 
 
@@ -34,14 +35,28 @@ def bash(command: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def chat_only(certificates: Certificates) -> Iterator[Simulator]:
-    """A TokenHub that has no Messages API."""
-    with run_simulator(certificates, "--no-messages", hosts=[TOKENHUB], profile="tokenhub") as running:
+def legacy(certificates: Certificates) -> Iterator[Simulator]:
+    """The legacy endpoint, which calls no tool that it isn't told to call: reminders name them all."""
+    with run_simulator(certificates, "--no-mentions", hosts=[LEGACY]) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def tokenhub_proxy(certificates: Certificates, chat_only: Simulator) -> Iterator[Proxy]:
+def chat_only(certificates: Certificates) -> Iterator[Simulator]:
+    """A TokenHub that has no Messages API."""
+    given = ("--no-mentions", "--no-messages")
+    with run_simulator(certificates, *given, hosts=[TOKENHUB], profile="tokenhub") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def legacy_proxy(certificates: Certificates, legacy: Simulator) -> Iterator[Proxy]:
+    with run_proxy(certificates, {f"{LEGACY}:443": legacy.port}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chat_only_proxy(certificates: Certificates, chat_only: Simulator) -> Iterator[Proxy]:
     given = ("--set", f"hunyuan_upstream=https://{TOKENHUB}/v1", "--set", "hunyuan_translate=always")
     with run_proxy(certificates, {f"{TOKENHUB}:443": chat_only.port}, *given) as running:
         yield running
@@ -55,7 +70,7 @@ def way(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def upstream(way: str, request: pytest.FixtureRequest) -> Simulator:
     """The endpoint, with an empty journal."""
-    running: Simulator = request.getfixturevalue("legacy_simulator" if way == "hunyuan" else "chat_only")
+    running: Simulator = request.getfixturevalue("legacy" if way == "hunyuan" else "chat_only")
     running.reset()
     return running
 
@@ -63,7 +78,7 @@ def upstream(way: str, request: pytest.FixtureRequest) -> Simulator:
 @pytest.fixture
 def claude(way: str, upstream: Simulator, request: pytest.FixtureRequest, tmp_path: Path) -> ClaudeCode:
     """Claude Code behind the proxy."""
-    running: Proxy = request.getfixturevalue("proxy" if way == "hunyuan" else "tokenhub_proxy")
+    running: Proxy = request.getfixturevalue("legacy_proxy" if way == "hunyuan" else "chat_only_proxy")
     return ClaudeCode(tmp_path, running.reverse_url.removesuffix("/v1"), MODELS[way])
 
 

@@ -382,12 +382,13 @@ async def test_a_port_that_is_taken_is_said() -> None:
 
 def test_the_command_line_sets_everything() -> None:
     words = "--profile tokenhub --lenient --retired --concurrency 9 --first-byte-delay 0.5 --chunk-delay 0.1 --gzip"
-    words += " --takes betas --takes files --anthropic-words --max-input 7"
+    words += " --takes betas --takes files --anthropic-words --max-input 7 --no-mentions"
     settings = parse([*words.split(), "--accept-key", "a", "--accept-key", "b", "--cert", "c.pem", "--record", "r"])
     assert settings == Settings(
         profile="tokenhub",
         facade=Facade("tokenhub", frozenset({"betas", "files"}), anthropic_words=True),
         max_input=7,
+        mentions=False,
         strict=False,
         retired=True,
         concurrency=9,
