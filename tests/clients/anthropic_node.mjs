@@ -49,7 +49,7 @@ const scenarios = {
     return [kinds(message), message.content[0].thinking];
   },
   structured: async () =>
-    JSON.parse(text(await create("[[sim:say {}]]", { output_config: { format: { type: "json_schema", schema } } }))),
+    JSON.parse(text(await create('[[sim:say {"answer": "yes"}]]', { output_config: { format: { type: "json_schema", schema } } }))),
   counted: async () =>
     (await client.messages.countTokens({ model, tools, messages: [{ role: "user", content: "hello ".repeat(100) }] }))
       .input_tokens,

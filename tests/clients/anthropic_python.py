@@ -1,6 +1,6 @@
 """What the real anthropic SDK for Python gets, printed as JSON: a script for the clients' own Python.
 
-Arguments: the base URL, the model. Each scenario is judged by the SDK's own types, strictly.
+Arguments: the base URL, the model, a PNG file. Each answer is judged by the SDK's own types, strictly.
 """
 
 from __future__ import annotations
@@ -126,6 +126,11 @@ def document() -> str:
     return create([{"type": "document", "source": source, "title": "a"}]).content[0].text
 
 
+def structured() -> Any:
+    given = {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
+    return json.loads(create('[[sim:say {"answer": "yes"}]]', **given).content[0].text)
+
+
 def whole() -> dict[str, Any]:
     message = create("[[sim:say hello]]", system="Be kind.", stop_sequences=["never said"], metadata={"user_id": "u"})
     used = message.usage
@@ -145,9 +150,7 @@ SCENARIOS = {
     "image": lambda: create(image("What is it? [[sim:say seen]]")).content[0].text,
     "document": document,
     "thinking": thinking,
-    "structured": lambda: json.loads(
-        create("[[sim:say {}]]", output_config={"format": {"type": "json_schema", "schema": SCHEMA}}).content[0].text
-    ),
+    "structured": structured,
     "stopped": lambda: [
         (message := create("[[sim:say one STOP two]]", stop_sequences=["STOP"])).stop_reason,
         message.stop_sequence,
@@ -165,6 +168,7 @@ SCENARIOS = {
 
 for name, run in SCENARIOS.items():
     try:
-        print(json.dumps([name, run()]), flush=True)
+        found: Any = run()
     except Exception as error:
-        print(json.dumps([name, {"raised": f"{type(error).__name__}: {error}"[:500]}]), flush=True)
+        found = {"raised": f"{type(error).__name__}: {error}"[:500]}
+    sys.stdout.write(json.dumps([name, found]) + "\n")

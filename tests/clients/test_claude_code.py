@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ import pytest
 
 from hunyuan_fix.simulator.vision import png_with_text
 from tests.clients.claude_code import ClaudeCode, Run
-from tests.end_to_end.processes import LEGACY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy, run_simulator
+from tests.clients.translating import Way
+from tests.end_to_end.processes import Proxy, Simulator
 
-WAYS = ("hunyuan", "tokenhub")
-"""The profiles before which its requests are translated."""
 MODELS = {"hunyuan": "claude-opus-4-6", "tokenhub": "hy3"}
 """For the one Claude Code puts no system messages into the list, for the other it does."""
 MCP_SERVER = Path(__file__).parent / "odd_mcp_server.py"
@@ -34,52 +32,16 @@ def bash(command: str) -> str:
     return call("Bash", command=command, description="runs it")
 
 
-@pytest.fixture(scope="session")
-def legacy(certificates: Certificates) -> Iterator[Simulator]:
-    """The legacy endpoint, which calls no tool that it isn't told to call: reminders name them all."""
-    with run_simulator(certificates, "--no-mentions", hosts=[LEGACY]) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def chat_only(certificates: Certificates) -> Iterator[Simulator]:
-    """A TokenHub that has no Messages API."""
-    given = ("--no-mentions", "--no-messages")
-    with run_simulator(certificates, *given, hosts=[TOKENHUB], profile="tokenhub") as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def legacy_proxy(certificates: Certificates, legacy: Simulator) -> Iterator[Proxy]:
-    with run_proxy(certificates, {f"{LEGACY}:443": legacy.port}) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def chat_only_proxy(certificates: Certificates, chat_only: Simulator) -> Iterator[Proxy]:
-    given = ("--set", f"hunyuan_upstream=https://{TOKENHUB}/v1", "--set", "hunyuan_translate=always")
-    with run_proxy(certificates, {f"{TOKENHUB}:443": chat_only.port}, *given) as running:
-        yield running
-
-
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
-def upstream(way: str, request: pytest.FixtureRequest) -> Simulator:
+def upstream(way: Way) -> Simulator:
     """The endpoint, with an empty journal."""
-    running: Simulator = request.getfixturevalue("legacy" if way == "hunyuan" else "chat_only")
-    running.reset()
-    return running
+    return way.upstream
 
 
 @pytest.fixture
-def claude(way: str, upstream: Simulator, request: pytest.FixtureRequest, tmp_path: Path) -> ClaudeCode:
+def claude(way: Way, tmp_path: Path) -> ClaudeCode:
     """Claude Code behind the proxy."""
-    running: Proxy = request.getfixturevalue("legacy_proxy" if way == "hunyuan" else "chat_only_proxy")
-    return ClaudeCode(tmp_path, running.reverse_url.removesuffix("/v1"), MODELS[way])
+    return ClaudeCode(tmp_path, way.base_url, MODELS[way.profile])
 
 
 def last_history(upstream: Simulator) -> list[dict[str, Any]]:
@@ -120,9 +82,11 @@ def test_three_tools_one_after_the_other(claude: ClaudeCode, upstream: Simulator
 def test_two_tools_at_once(claude: ClaudeCode, upstream: Simulator) -> None:
     run = claude.ask(bash("sleep 0.3; echo first") + bash("echo second"))
     assert_done(run, upstream)
-    results = results_of(last_history(upstream))
-    assert [text.strip() for text in results.values()][:1] == ["first"]
-    assert "second" in list(results.values())[1]
+    history = last_history(upstream)
+    first, second = results_of(history).values()
+    assert first.startswith("first")
+    assert second.startswith("second")
+    assert [made["id"] for made in calls_of(history)] == list(results_of(history))
 
 
 def test_a_tool_that_fails(claude: ClaudeCode, upstream: Simulator) -> None:
@@ -133,20 +97,20 @@ def test_a_tool_that_fails(claude: ClaudeCode, upstream: Simulator) -> None:
     assert "rror" in result
 
 
-def test_an_image_that_is_attached(claude: ClaudeCode, upstream: Simulator, way: str) -> None:
-    (claude.work / "shot.png").write_bytes(png_with_text(f"a red square attached before {way}"))
+def test_an_image_that_is_attached(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
+    (claude.work / "shot.png").write_bytes(png_with_text(f"a red square attached before {way.profile}"))
     run = claude.ask("What is it? @shot.png [[sim:say It is red.]]")
     assert_done(run, upstream)
     assert run.said == "It is red."
-    assert f"a red square attached before {way}" in json.dumps(last_history(upstream))
+    assert f"a red square attached before {way.profile}" in json.dumps(last_history(upstream))
     assert "image_url" not in json.dumps(last_history(upstream))
 
 
-def test_an_image_that_a_tool_reads(claude: ClaudeCode, upstream: Simulator, way: str) -> None:
-    (claude.work / "shot.png").write_bytes(png_with_text(f"a blue square read before {way}"))
+def test_an_image_that_a_tool_reads(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
+    (claude.work / "shot.png").write_bytes(png_with_text(f"a blue square read before {way.profile}"))
     run = claude.ask(call("Read", file_path=str(claude.work / "shot.png")))
     assert_done(run, upstream)
-    assert f"a blue square read before {way}" in json.dumps(last_history(upstream))
+    assert f"a blue square read before {way.profile}" in json.dumps(last_history(upstream))
     assert "image_url" not in json.dumps(last_history(upstream))
 
 
