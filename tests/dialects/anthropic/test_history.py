@@ -65,6 +65,20 @@ def test_an_empty_message_stays_for_the_rules_to_fill(content: Any) -> None:
     assert refusal(chat, "hunyuan") is None
 
 
+@pytest.mark.parametrize(
+    "beside", [{"output_config": {"effort": "low"}}, {"clear_at": "next_user_message", "content": []}]
+)
+def test_a_system_message_may_say_nothing(beside: dict[str, Any]) -> None:
+    chat, note = translated({"messages": [user("x"), {"role": "system", **beside}]})
+    assert chat["messages"] == [{"role": "user", "content": "x"}]
+    assert whys(note, "/messages/1") == ["fields of a message other than role and content are dropped"]
+
+
+def test_a_text_that_is_for_one_turn_stays_so_that_the_next_begins_with_the_same_bytes() -> None:
+    reminder = {**system("now"), "clear_at": "next_user_message"}
+    assert "now" in messages_of("x", reminder, assistant("y"), "z")[1]["content"]
+
+
 def test_where_nothing_is_said_at_all_there_is_an_empty_message() -> None:
     assert messages_of(system([text("")])) == [{"role": "user", "content": ""}]
 
