@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import threading
 from typing import Any
 
 import pytest
 
-from hunyuan_fix import options, texts
+from hunyuan_fix import options, profiles, texts
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.dialects.anthropic.request import to_chat
 from hunyuan_fix.documents import pdf
@@ -109,6 +110,7 @@ async def test_a_pdf_in_a_part_of_any_dialect(part: dict[str, Any]) -> None:
     [
         "text",
         {"type": "text", "text": encoded(made("words"))},
+        {"type": "text", "text": "words", "data": encoded(made("words"))},
         {"type": "image_url", "image_url": {"url": "data:application/pdf;base64,JVBERi0"}},
         {"type": "file_url", "file_url": {"url": f"data:application/pdf;base64,{encoded(made('words'))}"}},
         {"type": "file", "file": {"file_id": "file_1"}},
@@ -123,6 +125,16 @@ async def test_what_is_no_pdf_in_the_request_stays(part: Any) -> None:
     await ReadDocuments(options.parse({}), Runtime()).request(exchange)
     assert exchange.chat["messages"][0]["content"] == [part]
     assert exchange.rules == []
+
+
+async def test_an_endpoint_that_takes_the_part_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = profiles.load("tokenhub")
+    grammar = dataclasses.replace(profile.grammar, part_types=profile.grammar.part_types | {"file"})
+    monkeypatch.setattr(profiles, "load", lambda _: dataclasses.replace(profile, grammar=grammar))
+    _, exchange = await read({"type": "text", "text": "read"}, rules=False)
+    exchange.chat["messages"][0]["content"] = [file_part(made("words"))]
+    await reader().request(exchange)
+    assert exchange.chat["messages"][0]["content"] == [file_part(made("words"))]
 
 
 @pytest.mark.parametrize(

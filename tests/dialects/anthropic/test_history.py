@@ -101,6 +101,15 @@ def test_an_answer_that_was_cut_at_citations_is_one_text() -> None:
     assert message["content"] == "Tea is old."
 
 
+def test_what_an_assistants_text_loses_is_told() -> None:
+    said = text("Tea.", citations=[{"cited_text": "x"}], cache_control={"type": "ephemeral"})
+    _, note = translated({"messages": [user("x"), assistant(text("a"), said)]})
+    assert whys(note, "/messages/1/content/1") == [
+        "cache_control is dropped: the endpoint caches by itself",
+        "citations are dropped: chat has none",
+    ]
+
+
 def test_thinking_is_reasoning_content_of_its_own_message() -> None:
     thinking = [{"type": "thinking", "thinking": word, "signature": ""} for word in ("one ", "two", "three")]
     messages = messages_of(
