@@ -32,9 +32,6 @@ MAX_SECONDS: Final = 30.0
 KEPT: Final = 32 * 2**20
 """Bytes of texts that are kept, those of the PDFs that were sent last."""
 
-_NEVER: Final = frozenset(["text", "image_url", "input_audio"])
-"""Types of parts that aren't looked into."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -107,7 +104,7 @@ def _pdfs(chat: JsonObject, taken: frozenset[str]) -> Iterator[_Found]:
             continue
         for place, part in enumerate(content):
             kind = part.get("type") if isinstance(part, dict) else "text"
-            if isinstance(kind, str) and (kind in _NEVER or kind in taken):
+            if isinstance(kind, str) and kind in taken:
                 continue
             data = files.pdf_of(part)
             if data is not None:
