@@ -12,7 +12,7 @@ from typing import Any
 
 from ..exchange import Change, JsonObject
 from ..texts import around, marks, pieces
-from . import content
+from . import content, folds
 from .base import Rule, RuleContext
 from .calls import calls_as_text
 from .survey import Survey
@@ -30,7 +30,8 @@ def length(body: JsonObject, context: RuleContext) -> list[Change]:
     head = 1 if messages[0]["role"] == "system" else 0
     turns = messages[head:]
     end = _fold_end(turns, max(1, context.max_messages - head))
-    body["messages"] = [*messages[:head], _folded(turns[:end], context), *turns[end:]]
+    text = folds.of(context.texts).fold(turns[:end], lambda oldest: _folded(oldest, context))
+    body["messages"] = [*messages[:head], {"role": "user", "content": text}, *turns[end:]]
     return [Change("length", f"/messages/{head}", f"the oldest {end} messages are folded into one")]
 
 
@@ -61,7 +62,7 @@ def _fold_end(turns: list[JsonObject], limit: int) -> int:
     return next(boundaries, len(turns))
 
 
-def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
+def _folded(turns: list[JsonObject], context: RuleContext) -> content.Content:
     texts = context.texts
     # 1. What the turns say: one text, as most do, or pieces.
     said: list[str | list[Any]] = [
@@ -102,7 +103,7 @@ def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
         if "tool_calls" in message:
             folded += islice(called, len(message["tool_calls"]))
     folded.append(after.lstrip("\n"))
-    return {"role": "user", "content": content.assemble(folded)}
+    return content.assemble(folded)
 
 
 def _quoted(spoken: str | list[Any]) -> str | list[Any]:
