@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from functools import cache
 from weakref import WeakKeyDictionary
 
 from ..options import Settings
@@ -24,12 +25,12 @@ class Process:
         self.draining = Draining()
 
 
+@cache
 def started() -> None:
     """Let the garbage collector pass over what is loaded by now, which stays: each look through it takes 35 ms, in
     which no client is served. Once in a Python process: at a hot reload there are flows, which won't stay.
     """
-    if not gc.get_freeze_count():
-        gc.freeze()
+    gc.freeze()
 
 
 _processes: WeakKeyDictionary[object, Process] = WeakKeyDictionary()
