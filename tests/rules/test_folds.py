@@ -99,7 +99,7 @@ def test_the_latest_are_kept_and_not_too_many_characters() -> None:
         for _ in range(2):
             kept.fold(turns("a", str(number).ljust(size)), make)
     made = make.made
-    for number in range(44, 36, -1):
+    for number in range(44, 30, -1):
         kept.fold(turns("a", str(number).ljust(size)), make)
     assert make.made == made
     held = sum(map(len, (*kept._latest.values(), *kept._older.values())))
