@@ -9,6 +9,7 @@ import pytest
 
 from hunyuan_fix import rules
 from hunyuan_fix.cascade import Cascade
+from hunyuan_fix.exchange import JsonObject
 from hunyuan_fix.hooks import exchanges
 from tests.proxying import (
     LOCAL,
@@ -70,7 +71,7 @@ async def test_a_half_changed_body_never_leaves(proxy: Proxy, endpoint: Endpoint
 async def test_the_parsed_body_is_gone_while_its_answer_is_awaited(
     proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, *, repairs: bool
 ):
-    awaited = []
+    awaited: list[tuple[str, JsonObject]] = []
 
     def look(_: Arrived) -> Answer:
         known = map(exchanges.of, proxy.addon.process.finisher.under_way)
