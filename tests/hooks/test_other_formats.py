@@ -260,6 +260,7 @@ async def test_tokens_are_counted_here(proxy: Proxy, endpoint: Endpoint):
         wrong = await client.post("/messages/count_tokens", json={"messages": 5})
     assert few.status_code == 200
     assert list(few.json()) == ["input_tokens"]
+    assert "x-hunyuan-fix" not in few.headers, "nothing is sent that could have been changed"
     assert 0 < few.json()["input_tokens"] < many.json()["input_tokens"]
     assert (wrong.status_code, wrong.json()["type"]) == (400, "error")
     assert not endpoint.arrived
