@@ -61,8 +61,9 @@ def _without(value: Any, path: list[str], pointer: str, changes: Changes) -> boo
     """
     name, rest = path[0], path[1:]
     if name == "*":
-        items = enumerate(value if isinstance(value, list) else ())
-        return any([_without(item, rest, f"{pointer}/{number}", changes) for number, item in items])
+        items = value if isinstance(value, list) else []
+        had = [_without(item, rest, f"{pointer}/{number}", changes) for number, item in enumerate(items)]
+        return any(had)
     if not isinstance(value, dict) or name not in value:
         return False
     if rest:
@@ -170,11 +171,11 @@ def _fold(body: JsonObject, accepted: Native, changes: Changes) -> None:
         end = None
         if waiting and _role(message) == "user":
             end = _behind_results(_blocks(message.get("content")), waiting)
-            message = {**message, "content": end}
-        elif waiting:
-            kept.append({"role": "user", "content": waiting})
+            kept.append({**message, "content": end})
+        else:
+            kept += [{"role": "user", "content": waiting}] if waiting else []
+            kept.append(message)
         waiting = []
-        kept.append(message)
     if waiting:
         kept.append({"role": "user", "content": waiting})
     if leading:
@@ -219,9 +220,10 @@ def _reword(messages: list[Any], accepted: Native, changes: Changes) -> None:
                 given[place] = _in_words(block)
                 changes.note(_RULE, number, "a block that the endpoint refuses is said in words", f"/content/{place}")
             inner = block.get("content")
-            for part, item in enumerate(inner if isinstance(inner, list) else ()):
+            parts: list[Any] = inner if isinstance(inner, list) else []
+            for part, item in enumerate(parts):
                 if isinstance(item, dict) and item.get("type") in accepted.refused_blocks:
-                    inner[part] = _in_words(item)
+                    parts[part] = _in_words(item)
                     where = f"/content/{place}/content/{part}"
                     changes.note(_RULE, number, "a block that the endpoint refuses is said in words", where)
 
