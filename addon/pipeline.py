@@ -1,6 +1,6 @@
 """The list of steps: what is done to every exchange. It runs down for the request and up for the answer.
 
-    request   ─▶ ModelNames ─▶ Successor ─▶ ToolModel ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ upstream
+    request   ─▶ ModelNames ─▶ Successor ─▶ ToolModel ─▶ ReadDocuments ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ out
     answer    ◀─ …           each in reverse, after `answers` has repaired what the endpoint sent
 
 Nothing here knows mitmproxy or a connection.
@@ -19,7 +19,9 @@ from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
 from .steps.model_names import ModelNames
+from .steps.native_fields import NativeFields
 from .steps.overlong import Overlong
+from .steps.read_documents import ReadDocuments
 from .steps.rules import EmbeddingRules, Rules
 from .steps.successor import EmbeddingSuccessor, Successor
 from .steps.tool_model import ToolModel
@@ -29,6 +31,7 @@ STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    ReadDocuments,
     DescribeImages,
     Rules,
     Overlong,
@@ -44,9 +47,20 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
 COUNT_STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
+    ReadDocuments,
     CountTokens,
 )
 """For a request whose tokens are counted."""
+
+NATIVE_STEPS: tuple[type[Step], ...] = (
+    ModelNames,
+    Successor,
+    ToolModel,
+    DescribeImages,
+    NativeFields,
+    Overlong,
+)
+"""For a request in another format that the endpoint speaks itself. Each step works on any format with messages."""
 
 
 class Pipeline:
@@ -57,6 +71,7 @@ class Pipeline:
             "chat": [step(settings, runtime) for step in STEPS],
             "embeddings": [step(settings, runtime) for step in EMBEDDING_STEPS],
             "count": [step(settings, runtime) for step in COUNT_STEPS],
+            "native": [step(settings, runtime) for step in NATIVE_STEPS],
         }
         # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]

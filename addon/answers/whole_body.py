@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import dialects, profiles
 from ..exchange import Change, Exchange, Response
-from ..wire import flaws, json_body, rule_names, sse, vendor_errors
+from ..wire import flaws, json_body, proxy_errors, rule_names, sse, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack
 from ..wire.flaws import Flaw
 from . import as_stream, translated, whole
@@ -55,14 +55,15 @@ def repair_error(
 
     For a client or an upstream of another format the error is always answered anew, in OpenAI's shape.
     """
+    upstream = translated.upstream_of(exchange)
+    is_house = upstream.is_house and dialects.DIALECTS[exchange.dialect].is_house
     try:
         body = unpack(body, encoding, _ERROR_LIMIT)
     except (CodingError, TooLarge):
-        return None
-    upstream = translated.upstream_of(exchange)
+        return None if is_house else proxy_errors.UPSTREAM_ERROR(number=status, status=status).response()
     body = upstream.error(status, body)
     meant = vendor_errors.translate_error(status, body, retry_after, profiles.load(exchange.profile), exchange.model)
-    if meant is None and not (upstream.is_house and dialects.DIALECTS[exchange.dialect].is_house):
+    if meant is None and not is_house:
         return Response(status, {"content-type": "application/json"}, body)
     return meant
 

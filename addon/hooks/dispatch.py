@@ -11,7 +11,7 @@ from mitmproxy import http
 
 from .. import admission, profiles
 from ..circuit import Verdict
-from ..dialects import UPSTREAM_DIALECTS
+from ..dialects import DIALECTS, UPSTREAM_DIALECTS
 from ..exchange import Exchange, Response
 from ..options import Settings
 from ..relay import Job, JobProgress, Relay
@@ -46,7 +46,8 @@ class Dispatcher:
         account = admission.account(profile, request.headers.get("authorization"), settings)
         ahead = exchange.vision_calls > 0
         until = arrived + PATIENCE
-        if settings.retry == "all":
+        # The relay judges answers in the house language.
+        if settings.retry == "all" and DIALECTS[exchange.dialect].house != "native":
             await self._relay.start()
             # While it waits for its answer the flow shows, and is saved with, its real address and no secret.
             progress = JobProgress(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)

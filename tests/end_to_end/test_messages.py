@@ -11,10 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from mitmproxy.contentviews import Metadata
 
 from hunyuan_fix.exchange import KEY as METADATA
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.simulator.vision import png_with_text
+from hunyuan_fix.views.contentviews import ChatTranscript, HunyuanChanges
 from tests.cli.lint_run import Done
 from tests.end_to_end.processes import (
     KEY,
@@ -282,8 +284,7 @@ def test_saved_flows_tell_what_was_translated(
         with client_of(proxy, "reverse") as http:
             assert http.post("/v1/messages", json=conversation("[[sim:say 好]]")).status_code == 200
             http.post("/v1/messages", json=conversation("[[sim:say 流]]", stream=True))
-        said = proxy.process
-        said.wait_for("POST /v1/messages model=claude-opus-4-6 rules=key,anthropic,model")
+        proxy.process.wait_for("POST /v1/messages model=claude-opus-4-6 rules=key,anthropic,model")
     assert KEY.encode() not in file.read_bytes()
     for flow in read(file):
         kept = Exchange.from_plain(flow.metadata[METADATA])
@@ -294,6 +295,18 @@ def test_saved_flows_tell_what_was_translated(
         assert told[0].pointer == ""
         assert any("/system/0" in change.pointer for change in told)
         assert any(change.pointer == "/context_management" for change in told)
+        page = HunyuanChanges().prettify(flow.request.content or b"", Metadata(flow=flow, http_message=flow.request))
+        assert "anthropic" in page
+        said = ChatTranscript().prettify(flow.request.content or b"", Metadata(flow=flow, http_message=flow.request))
+        assert "─── system ───" in said
+        assert "→ Read  (toolu_1)" in said
+        assert "─── tool toolu_1 ───" in said
+        answer = flow.response
+        assert answer
+        shown = Metadata(flow=flow, http_message=answer, content_type=answer.headers["content-type"])
+        read_back = ChatTranscript().prettify(answer.content or b"", shown)
+        assert "\nfinish reason: end_turn" in read_back
+        assert "! " not in read_back
     judged = json.loads(Done("--format", "json", str(file)).out)["requests"]
     assert [(request["endpoint"], request["still_refused"]) for request in judged] == [("anthropic", [])] * 2
 

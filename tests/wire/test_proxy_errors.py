@@ -99,6 +99,7 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("relay_secret_unknown", 403, "permission_error"),
         ("request_too_complex", 413, "invalid_request_error"),
         ("request_too_large", 413, "invalid_request_error"),
+        ("stream_answer_too_large", 200, "upstream_error"),
         ("stream_broken", 200, "upstream_error"),
         ("stream_event_too_large", 200, "upstream_error"),
         ("stream_incomplete", 200, "upstream_error"),

@@ -1,4 +1,4 @@
-"""Anthropic Messages: what Claude Code and Anthropic's SDKs speak. Requests become chat, chat answers become messages."""
+"""Anthropic Messages, the format of Claude Code and Anthropic's SDKs: requests become chat, chat answers messages."""
 
 from __future__ import annotations
 

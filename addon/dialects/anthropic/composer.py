@@ -15,7 +15,6 @@ from typing import Final, Literal, Protocol
 
 from ...exchange import JsonObject
 from ...rules import arguments, ids
-from ...wire import json_body
 from . import ending, spoken
 from .stops import StopSequences
 from .thinking import signature
@@ -23,7 +22,7 @@ from .thinking import signature
 type Kind = Literal["text", "thinking", "tool_use"]
 
 MAX_HELD: Final = 16 << 20
-"""Characters that wait in one stream. The longest answers have a tenth of it."""
+"""Characters that may wait in one stream, all together. The longest answers have a tenth of it."""
 
 _A_BLOCK: Final = 200
 """What a block that waits counts beside its characters."""
@@ -57,6 +56,7 @@ class _Block:
     id: object = None
     name: str = ""
     begun: bool = False
+    ended: bool = False
     complete_at: int = 0
     """How long the arguments have to be before another look at whether they are complete."""
 
@@ -70,10 +70,9 @@ class Composer:
 
     def __init__(self, note: JsonObject, sink: Sink, origin: str, limit: float = math.inf) -> None:
         self._sink, self._origin, self._limit = sink, origin, limit
-        names, mode, format_tool = note.get("tool_names"), note.get("thinking"), note.get("format_tool")
+        names, mode = note.get("tool_names"), note.get("thinking")
         self._names: JsonObject = names if isinstance(names, dict) else {}
         self._thinks, self._omits = mode in ("shown", "omitted"), mode == "omitted"
-        self._format_tool = format_tool if isinstance(format_tool, str) and format_tool else None
         self._stops = StopSequences(note)
         self._blocks: deque[_Block] = deque()
         """The unfinished blocks: the first one is given out as it comes, the others wait."""
@@ -83,9 +82,6 @@ class Composer:
         self._thought = False
         self._blank_reasoning: list[str] = []
         self._blank_text: list[str] = []
-        self._beside: list[str] = []
-        """Texts of an answer that is to be structured output: they are left out if the tool for it is called."""
-        self._formatted = False
         self._sample = ""
         """The first characters of the text, which tell its language."""
         self.written = 0
@@ -115,7 +111,7 @@ class Composer:
             text = spoken.text_of(delta.get(name))
             if text:
                 self.written += len(text)
-                self._say(self._stops.feed(text))
+                self._text(self._stops.feed(text))
         if self._stops.found is None:
             for call in spoken.calls_of(delta):
                 self._call(call)
@@ -124,9 +120,7 @@ class Composer:
     def end(self, choice: JsonObject) -> tuple[str, str | None]:
         """Give out what is left; return `stop_reason` and `stop_sequence`. `choice` says why the answer ends."""
         reason = choice.get("finish_reason")
-        self._say(self._stops.end())
-        if not self._formatted:
-            self._text("".join(self._beside))
+        self._text(self._stops.end())
         if ending.is_filtered(reason):
             self._append("text", ("\n\n" if self._ends_with("text") else "") + ending.notice(self._sample))
         self._give_out(everything=True)
@@ -143,27 +137,22 @@ class Composer:
             return
         if self._ends_with("thinking"):
             self._append("thinking", reasoning)
-        elif not reasoning or reasoning.isspace():
-            if reasoning or not self._blank_reasoning:
-                self._hold(len(reasoning))
-                self._blank_reasoning.append(reasoning)
-        else:
+        elif reasoning and not reasoning.isspace():
+            self._text(self._stops.end())
             self._append("thinking", "".join([*self._blank_reasoning, reasoning]))
             self._blank_reasoning.clear()
             self._thought = True
-
-    def _say(self, text: str) -> None:
-        if self._format_tool is None:
-            self._text(text)
-        else:
-            self._hold(len(text))
-            self._beside.append(text)
+        elif reasoning or not self._blank_reasoning:
+            self._hold(len(reasoning))
+            self._blank_reasoning.append(reasoning)
 
     def _text(self, text: str) -> None:
         """Text. It begins a block only with something beside white space: no client may send back a blank one."""
+        if not text:
+            return
         if self._ends_with("text"):
             self._append("text", text)
-        elif not text or text.isspace():
+        elif text.isspace():
             self._hold(len(text))
             self._blank_text.append(text)
         else:
@@ -171,26 +160,36 @@ class Composer:
             self._blank_text.clear()
 
     def _call(self, frame: JsonObject) -> None:
-        index, name, piece = frame.get("index"), *spoken.function_of(frame)
-        key = index if isinstance(index, int) else frame.get("id")
-        key = key if isinstance(key, int | str) else None
-        block = self._calls.get(key) if key is not None else None if name else self._last_call
+        """A frame of a call. `answers.tool_frames` has numbered them and made each call one."""
+        name, piece = spoken.function_of(frame)
+        block = self._call_of(frame.get("index"), frame.get("id"), name)
         if block is None:
+            self._text(self._stops.end())
             if self._blank_reasoning and not self._thought:
                 self._append("thinking", "".join(self._blank_reasoning))
                 self._thought = True
-            block = _Block("tool_use", id=frame.get("id"))
+            block = _Block("tool_use")
             self._blocks.append(block)
-            if key is not None:
-                self._calls[key] = block
             self._hold(_A_BLOCK)
+        self._last_call = block
+        for key in (frame.get("index"), frame.get("id")):
+            if isinstance(key, int | str):
+                self._calls.setdefault(key, block)
         block.name = block.name or name
         block.id = block.id or frame.get("id")
-        block.held.append(piece)
-        block.size += len(piece)
         self.written += len(piece)
-        self._hold(len(piece))
-        self._last_call = block
+        if not block.ended:  # else its arguments were one object: what comes behind that is none of them
+            block.held.append(piece)
+            block.size += len(piece)
+            self._hold(len(piece))
+
+    def _call_of(self, index: object, identity: object, name: str) -> _Block | None:
+        """The call that a frame belongs to; `None` if it begins one."""
+        if isinstance(index, int):
+            return self._calls.get(index)
+        if isinstance(identity, str) and identity:
+            return self._calls.get(identity)
+        return None if name else self._last_call
 
     def _ends_with(self, kind: Kind) -> bool:
         return bool(self._blocks) and self._blocks[-1].kind == kind
@@ -199,7 +198,8 @@ class Composer:
         if not self._ends_with(kind):
             self._blocks.append(_Block(kind))
             self._hold(_A_BLOCK)
-        self._blocks[-1].held.append(piece)
+        if piece:
+            self._blocks[-1].held.append(piece)
         if len(self._blocks) > 1 or (kind == "thinking" and self._omits):
             self._hold(len(piece))
         if kind == "text" and len(self._sample) < _SAMPLE:
@@ -222,8 +222,8 @@ class Composer:
                 if block.kind == "tool_use" and not block.name and not over:
                     return
                 self._begin(block)
-            if block.kind == "text" or (block.kind == "thinking" and not self._omits):
-                self._add("".join(block.held))
+            if block.held and (block.kind == "text" or (block.kind == "thinking" and not self._omits)):
+                self._sink.add("".join(block.held))
                 block.held.clear()
             if not over:
                 return
@@ -243,7 +243,7 @@ class Composer:
 
     def _begin(self, block: _Block) -> None:
         block.begun = True
-        if block.kind == "text" or self._is_format(block):
+        if block.kind == "text":
             self._sink.begin({"type": "text", "text": ""})
         elif block.kind == "thinking":
             self._sink.begin({"type": "thinking", "thinking": "", "signature": ""})
@@ -253,24 +253,14 @@ class Composer:
             self._sink.begin({"type": "tool_use", "id": self._call_id(block.id), "name": name, "input": {}})
 
     def _end(self, block: _Block) -> None:
-        text = "".join(block.held)
+        block.ended, text = True, "".join(block.held)
+        block.held.clear()
         if block.kind == "thinking":
             self._sink.end(signature(text, omitted=self._omits))
             return
         if block.kind == "tool_use":
-            if self._is_format(block):
-                self._formatted = True
-                self._add(_format_text(text))
-            else:
-                self._add(arguments.as_object(text))
+            self._sink.add(arguments.as_object(text))
         self._sink.end("")
-
-    def _add(self, piece: str) -> None:
-        if piece:
-            self._sink.add(piece)
-
-    def _is_format(self, block: _Block) -> bool:
-        return block.kind == "tool_use" and block.name == self._format_tool
 
     def _call_id(self, given: object) -> str:
         """The id of the next call: no two calls share one. Claude Code loses one of two results with the same id."""
@@ -280,12 +270,3 @@ class Composer:
             made, number = f"{wanted}_{number}", number + 1
         self._call_ids.add(made)
         return made
-
-
-def _format_text(given: str) -> str:
-    """The structured output in the arguments of its tool: those that were encoded twice are decoded.
-
-    What is no object was cut off, and stays as the model wrote it.
-    """
-    made = arguments.as_object(given)
-    return given if json_body.parse_object(made.encode()) == {arguments.KEPT_AS: given} else made

@@ -46,8 +46,8 @@ def stop(reason: object, *, calls: bool, stopped_at: str | None) -> tuple[str, s
     `calls`: the message has calls, so it stopped for them whatever the endpoint says, unless it was cut: SDKs run no
     tool after `end_turn` (BerriAI/litellm#34692). Without calls it never did: an SDK's loop would wait for a result.
 
-    An answer that a filter cut is `end_turn`: after `refusal` Claude Code pays for a second request, and shows a text of
-    its own (docs/facts/anthropic.md#answers). `notice` tells of it.
+    An answer that a filter cut is `end_turn`: after `refusal` Claude Code pays for a second request, and shows a text
+    of its own (docs/facts/anthropic.md#answers). `notice` tells of it.
     """
     if _word(reason) in _CUT:
         return "max_tokens", None

@@ -46,7 +46,7 @@ class History:
 
 
 def converted(given: object, names: Names, told: Told) -> History:
-    """The messages of a request. Raises `BadRequest` where there are none, or one of them is none."""
+    """The messages of a request. Raises `BadRequest` for an empty list, and for an entry that isn't a message."""
     if not isinstance(given, list) or not given:
         message = 'messages: must be a list with at least one message, such as {"role": "user", "content": "…"}.'
         raise BadRequest(message, "messages")
@@ -87,6 +87,8 @@ class _Walk:
     def end(self) -> History:
         """All messages."""
         self._release()
+        if not self._history.messages:  # empty system texts alone
+            self._history.messages.append({"role": "user", "content": ""})
         return self._history
 
     def _assistant(self, blocks: list[JsonObject], pointer: str) -> None:

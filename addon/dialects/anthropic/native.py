@@ -13,12 +13,13 @@ profile (`[anthropic]`). Where nothing is refused, nothing changes. What carries
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ...exchange import Changes, JsonObject
+from ...exchange import Changes, JsonObject, Response
 from ...profiles import Native
 from ...texts import Texts
+from ..base import AnswerWriter, Dialect, House
 from . import tools, words
 
 BETA_HEADER: Final = "anthropic-beta"
@@ -26,6 +27,34 @@ _RULE: Final = "anthropic-native"
 _DEFERRED: Final = "tools/*/defer_loading"
 _FIRST: Final = frozenset(["tool_result", "mcp_tool_result"])
 """Blocks that a user message after calls begins with."""
+
+
+class NativeMessages:
+    """Messages where the endpoint speaks them, too: no path of its own, routes choose it by the profile."""
+
+    name = "anthropic-native"
+    paths: tuple[str, ...] = ()
+    house: House = "native"
+    is_house = True
+
+    def __init__(self, messages: Dialect) -> None:
+        self._messages = messages
+
+    def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
+        """The chat request that says the same as `body`, for what reads chat only. Raises `BadRequest`."""
+        return self._messages.to_chat(body, headers, note)
+
+    def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
+        """`chat` itself: answers pass unchanged."""
+        return chat
+
+    def stream(self, note: JsonObject) -> AnswerWriter:
+        """Never used: answers pass unchanged."""
+        return self._messages.stream(note)
+
+    def error(self, response: Response, note: JsonObject) -> Response:
+        """As of `messages`."""
+        return self._messages.error(response, note)
 
 
 def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
@@ -45,8 +74,13 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
 
 
 def accepted_betas(given: str, accepted: Native) -> str:
-    """The value of `anthropic-beta` with only those betas that the endpoint knows, in their order; `""` for none."""
-    return ",".join(beta for beta in map(str.strip, given.split(",")) if beta in accepted.betas)
+    """The value of `anthropic-beta` with only those betas that the endpoint knows, in their order; `""` for none.
+
+    A value of nothing else keeps its spelling.
+    """
+    betas = [beta.strip() for beta in given.split(",")]
+    kept = [beta for beta in betas if beta in accepted.betas]
+    return given if kept == betas else ",".join(kept)
 
 
 def without_beta(query: str) -> str:

@@ -31,11 +31,8 @@ def text_of(given: object) -> str:
 
 def reasoning_of(delta: JsonObject) -> str | None:
     """The reasoning, "" where it is there and empty; `None` without any. Newer servers call it `reasoning`."""
-    for name in ("reasoning_content", "reasoning"):
-        reasoning = delta.get(name)
-        if isinstance(reasoning, str):
-            return reasoning
-    return None
+    found = [delta[name] for name in ("reasoning_content", "reasoning") if isinstance(delta.get(name), str)]
+    return max(found, key=bool, default=None)
 
 
 def calls_of(delta: JsonObject) -> list[JsonObject]:
@@ -65,4 +62,6 @@ def _text_of_part(part: object) -> str:
     if isinstance(part, str):
         return part
     text = part.get("text") if isinstance(part, dict) else None
-    return text if isinstance(text, str) else json_body.serialise(part).decode()
+    if isinstance(text, str):
+        return text
+    return "" if part is None else json_body.serialise(part).decode()

@@ -44,6 +44,6 @@ class StopSequences:
         return text[:out]
 
     def end(self) -> str:
-        """The text that was held back, since it might have become a stop sequence."""
-        held, self._held = self._held, ""
+        """The text that was held back, since it might have become a stop sequence: something else follows it."""
+        held, self._held, self._node = self._held, "", ROOT
         return held

@@ -7,6 +7,7 @@ message_delta, message_stop           or, at any time, error: nothing follows it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -14,7 +15,7 @@ import orjson
 from ...exchange import JsonObject
 from ...wire import json_body, proxy_errors
 from . import ending, errors, spoken
-from .composer import MAX_HELD, Composer, TooMuchHeld
+from .composer import MAX_HELD, Composer, Kind, TooMuchHeld
 
 _PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
 _COMMENT: Final = b": keep-alive\n\n"
@@ -131,14 +132,14 @@ class Writer:
         delta = choice.get("delta")
         if isinstance(delta, dict):
             composer.feed(delta)
-            self._direct = _FIELDS.get(composer.direct, "")
+            self._direct = _FIELDS[composer.direct]
 
     def _begun(self, chunk: JsonObject) -> Composer:
         """The composer; with the first chunk, `message_start` is written, too."""
         if self._composer is None:
             identity = ending.message_id(chunk.get("id"))
             usage = ending.usage(ending.usage_in(chunk, None), self._note, 0)
-            message = {
+            message: JsonObject = {
                 "id": identity,
                 "type": "message",
                 "role": "assistant",
@@ -163,8 +164,13 @@ class Writer:
         return sent
 
 
-_FIELDS: Final = {"text": "content", "thinking": "reasoning_content"}
-"""The field of a delta in which the text of a block comes."""
+_FIELDS: Final[Mapping[Kind | None, str]] = {
+    None: "",
+    "tool_use": "",
+    "text": "content",
+    "thinking": "reasoning_content",
+}
+"""The field of a delta in which the text of the open block comes; "" where it can't be written at once."""
 
 
 class _Events:

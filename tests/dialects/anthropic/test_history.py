@@ -11,6 +11,7 @@ from tests.dialects.anthropic.translating import (
     assistant,
     call,
     messages_of,
+    refusal,
     repaired,
     result,
     system,
@@ -50,6 +51,22 @@ def test_parallel_results_stand_in_the_order_of_their_calls() -> None:
         "x", assistant(*calls), user(result("C", "c"), result("A", "a"), text("!"), result("B", "b"))
     )
     assert [message["content"] for message in messages[2:]] == ["A", "B", "C", "!"]
+
+
+def test_neighbouring_assistant_messages_are_one_turn() -> None:
+    messages = messages_of("x", assistant(call("a")), assistant(call("b")), user(result("B", "b"), result("A", "a")))
+    assert [message["content"] for message in messages[3:]] == ["A", "B"]
+
+
+@pytest.mark.parametrize("content", [None, "", [], [text("")], [{"type": "redacted_thinking", "data": "x"}]])
+def test_an_empty_message_stays_for_the_rules_to_fill(content: Any) -> None:
+    chat, _ = translated({"messages": [{"role": "user", "content": content}, assistant("a"), user("b")]})
+    assert chat["messages"][0] == {"role": "user", "content": ""}
+    assert refusal(chat, "hunyuan") is None
+
+
+def test_where_nothing_is_said_at_all_there_is_an_empty_message() -> None:
+    assert messages_of(system([text("")])) == [{"role": "user", "content": ""}]
 
 
 def test_a_late_result_finds_its_call() -> None:

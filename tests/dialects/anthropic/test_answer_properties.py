@@ -1,0 +1,307 @@
+"""What the translation of an answer must keep, over generated answers, however they are cut into chunks."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from hunyuan_fix.answers import translated
+from hunyuan_fix.answers.streams import ChatStream
+from hunyuan_fix.dialects.anthropic import Anthropic
+from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.rules import arguments
+from hunyuan_fix.wire import json_body, sse
+from tests.dialects.anthropic import event_order
+from tests.dialects.anthropic.answering import NOTE, USAGE, answer, message, written
+from tests.strategies import json_values
+
+texts = st.one_of(
+    st.sampled_from(["", " ", "\n", "word", "END", "E", "EN", "一个", "\n\nHuman:", 'quote" \\ \t', "x" * 80]),
+    st.text(max_size=20),
+)
+long_texts = st.lists(texts, max_size=6).map("".join)
+objects = st.dictionaries(st.text(max_size=4), json_values, max_size=3)
+inputs = st.one_of(
+    objects.map(json.dumps),
+    objects.map(lambda value: json.dumps(json.dumps(value, indent=1))),
+    st.sampled_from(["", "{}", "null", " {} ", '{"a": 1', "[1]", "rm", '{"a": NaN}', "{}x"]),
+)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> dict[str, Any]:
+    """A chat message of an assistant, as an endpoint answers it."""
+    made: dict[str, Any] = {"role": "assistant"}
+    if draw(st.booleans()):
+        made["reasoning_content"] = draw(long_texts)
+    made["content"] = draw(st.one_of(st.none(), long_texts))
+    count = draw(st.sampled_from([0, 0, 1, 2, 3]))
+    if count:
+        made["tool_calls"] = [
+            {
+                "id": f"call_{number}",
+                "type": "function",
+                "function": {"name": draw(st.sampled_from(["ls", "cat", "short_1a2b"])), "arguments": draw(inputs)},
+            }
+            for number in range(count)
+        ]
+    return made
+
+
+notes = st.fixed_dictionaries(
+    {
+        **{name: st.just(value) for name, value in NOTE.items()},
+        "thinking": st.sampled_from(["off", "omitted", "shown"]),
+        "stop_sequences": st.lists(st.sampled_from(["END", "ENE", "\n\nHuman:", "word"]), max_size=2),
+        "tool_names": st.sampled_from([{}, {"short_1a2b": "a much longer name of a tool"}]),
+    }
+)
+finishes = st.sampled_from(["stop", "tool_calls", "length", "content_filter", "sensitive"])
+
+
+def cut(draw: st.DrawFn, text: str) -> list[str]:
+    """`text` in pieces."""
+    places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=5)))
+    return [text[start:end] for start, end in zip([0, *places], [*places, len(text)], strict=True)]
+
+
+@st.composite
+def chunked(draw: st.DrawFn, message: dict[str, Any], finish: str) -> list[dict[str, Any]]:
+    """The chunks of a stream that brings `message`: cut anywhere, calls one after the other or interleaved."""
+    deltas: list[dict[str, Any]] = [{"role": "assistant", **draw(st.sampled_from([{}, {"content": ""}]))}]
+    for name in ("reasoning_content", "content"):
+        if isinstance(message.get(name), str):
+            deltas += [{name: piece} for piece in cut(draw, message[name])]
+    lines = [list(frames(draw, index, call)) for index, call in enumerate(message.get("tool_calls", ()))]
+    if draw(st.booleans()):
+        deltas += [{"tool_calls": [frame]} for line in lines for frame in line]
+    else:
+        while any(lines):
+            line = draw(st.sampled_from([line for line in lines if line]))
+            # A call begins once those before it have begun.
+            first = next(other for other in lines if other and "id" in other[0]) if "id" in line[0] else line
+            deltas.append({"tool_calls": [first.pop(0)]})
+    deltas = list(joined(draw, deltas))
+    chunks: list[dict[str, Any]] = [
+        {"id": "chatcmpl-1", "model": "hy3", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        for delta in deltas
+    ]
+    if draw(st.booleans()):
+        chunks[-1]["choices"][0]["finish_reason"] = finish
+    else:
+        chunks.append({"id": "chatcmpl-1", "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+    if draw(st.booleans()):
+        chunks[-1]["usage"] = USAGE
+    else:
+        chunks.append({"id": "chatcmpl-1", "choices": [], "usage": USAGE})
+    return chunks
+
+
+def frames(draw: st.DrawFn, index: int, call: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The frames of a call."""
+    function = call["function"]
+    first, *others = cut(draw, function["arguments"])
+    yield {"index": index, "id": call["id"], "type": "function", "function": {**function, "arguments": first}}
+    yield from ({"index": index, "function": {"arguments": piece}} for piece in others)
+
+
+def joined(draw: st.DrawFn, deltas: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Some neighbours as one delta, where no field would be in it twice."""
+    kept = deltas[0]
+    for delta in deltas[1:]:
+        if not kept.keys() & delta.keys() and "tool_calls" not in kept and draw(st.booleans()):
+            kept = {**kept, **delta}
+        else:
+            yield kept
+            kept = delta
+    yield kept
+
+
+@given(st.data(), messages(), notes, finishes)
+def test_a_stream_is_the_whole_answer_however_it_is_cut(
+    data: st.DataObject, said: dict[str, Any], note: dict[str, Any], finish: str
+) -> None:
+    # What stands behind an object that is whole is told from it only once all is there.
+    assume(not any(call["function"]["arguments"] == "{}x" for call in said.get("tool_calls", ())))
+    chunks = data.draw(chunked(said, finish))
+    whole = message(answer(finish, **{**said, "role": "assistant"}), **note)
+    assert event_order.message_in(written(chunks, **note)) == whole
+
+
+@given(st.data(), messages(), notes, finishes)
+def test_so_it_is_through_the_repair_of_streams(
+    data: st.DataObject, said: dict[str, Any], note: dict[str, Any], finish: str
+) -> None:
+    """As bytes that are split anywhere, with everything that a stream passes on its way."""
+    chunks = data.draw(chunked(said, finish))
+    text = b"".join(sse.event(json_body.serialise(chunk)) for chunk in chunks) + sse.event(b"[DONE]")
+    splits = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    events, to_client = ChatStream(Exchange().plan), translated.WrittenEvents(Anthropic().stream(note))
+    sent = []
+    for start, end in zip([0, *splits], [*splits, len(text)], strict=True):
+        for piece in events.feed(text[start:end]):
+            sent += to_client.feed(piece)
+    for piece in events.finish():
+        sent += to_client.feed(piece)
+    sent += to_client.finish()
+    assert events.failure is None and to_client.failure is None
+    assert b"" not in sent
+    event_order.message_in(b"".join(sent))
+
+
+@given(messages(), finishes, st.sampled_from(["omitted", "shown"]), st.booleans())
+def test_an_answer_that_is_sent_back_is_the_same_message(
+    said: dict[str, Any], finish: str, mode: str, is_streamed: bool
+) -> None:
+    assume(finish not in ("content_filter", "sensitive"))
+    note = {**NOTE, "thinking": mode, "tool_names": {"short_1a2b": "a.long.name"}}
+    chat = answer(finish, **said)
+    if is_streamed:
+        whole = {"id": "chatcmpl-1", "choices": [{"delta": numbered(said), "finish_reason": finish}]}
+        answered = event_order.message_in(written([whole], **note))
+    else:
+        answered = message(chat, **note)
+    history = [{"role": "user", "content": "go"}, {"role": "assistant", "content": answered["content"]}]
+    tools = [{"name": "a.long.name", "input_schema": {}}]
+    assume(answered["content"])
+    back = Anthropic().to_chat({"model": "hy3", "max_tokens": 9, "messages": history, "tools": tools}, {}, {})
+    assert without_order(back["messages"][1]) == without_order(expected(said, back["tools"][0]["function"]["name"]))
+
+
+def numbered(said: dict[str, Any]) -> dict[str, Any]:
+    """A message as one delta."""
+    calls = [{**call, "index": index} for index, call in enumerate(said.get("tool_calls", ()))]
+    return {**said, "tool_calls": calls}
+
+
+def expected(said: dict[str, Any], name: str) -> dict[str, Any]:
+    """The message that endpoints take for the one that was said: blank texts are none, arguments are objects."""
+    content = said.get("content")
+    made: dict[str, Any] = {"role": "assistant", "content": content if content and content.strip() else None}
+    reasoning = said.get("reasoning_content")
+    if reasoning is not None and (reasoning.strip() or said.get("tool_calls")):
+        made["reasoning_content"] = reasoning
+    if said.get("tool_calls"):
+        made["tool_calls"] = [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {
+                    "name": name if call["function"]["name"] == "short_1a2b" else call["function"]["name"],
+                    "arguments": arguments.as_object(call["function"]["arguments"]),
+                },
+            }
+            for call in said["tool_calls"]
+        ]
+    return made
+
+
+def without_order(made: dict[str, Any]) -> dict[str, Any]:
+    """A message with its arguments read: their white space is no part of it. No content and an empty one are alike."""
+    calls = [
+        {**call, "function": {**call["function"], "arguments": json.loads(call["function"]["arguments"])}}
+        for call in made.get("tool_calls", ())
+    ]
+    return {**made, "content": made.get("content") or None, "tool_calls": calls}
+
+
+hostile_deltas = st.one_of(
+    json_values,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "content": st.one_of(texts, json_values),
+            "reasoning_content": st.one_of(texts, json_values),
+            "reasoning": st.one_of(texts, json_values),
+            "refusal": st.one_of(texts, json_values),
+            "function_call": json_values,
+            "tool_calls": st.one_of(
+                json_values,
+                st.lists(
+                    st.one_of(
+                        json_values,
+                        st.fixed_dictionaries(
+                            {},
+                            optional={
+                                "index": st.one_of(st.integers(0, 2), json_values),
+                                "id": st.one_of(st.sampled_from(["a", "b"]), json_values),
+                                "function": st.one_of(
+                                    json_values,
+                                    st.fixed_dictionaries(
+                                        {}, optional={"name": json_values, "arguments": st.one_of(inputs, json_values)}
+                                    ),
+                                ),
+                            },
+                        ),
+                    ),
+                    max_size=3,
+                ),
+            ),
+        },
+    ),
+)
+hostile_chunks = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": json_values,
+        "model": json_values,
+        "usage": st.one_of(json_values, st.just(USAGE)),
+        "choices": st.one_of(
+            json_values,
+            st.lists(
+                st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "index": st.one_of(st.just(0), json_values),
+                        "delta": hostile_deltas,
+                        "message": hostile_deltas,
+                        "finish_reason": st.one_of(finishes, json_values),
+                        "stop_reason": json_values,
+                        "usage": json_values,
+                    },
+                ),
+                max_size=2,
+            ),
+        ),
+    },
+)
+hostile_notes = st.one_of(
+    notes,
+    st.dictionaries(st.sampled_from(list(NOTE)), json_values),
+)
+
+
+@given(st.lists(hostile_chunks, max_size=6), hostile_notes)
+def test_no_chunk_and_no_note_makes_a_bad_stream(chunks: list[dict[str, Any]], note: dict[str, Any]) -> None:
+    writer = Anthropic().stream(copy.deepcopy(note))
+    sent = [piece for chunk in chunks for piece in writer.feed(chunk)] + writer.finish()
+    event_order.message_in(b"".join(sent))
+
+
+@given(hostile_chunks, hostile_notes)
+def test_no_answer_and_no_note_makes_a_bad_message(chat: dict[str, Any], note: dict[str, Any]) -> None:
+    before = copy.deepcopy(chat)
+    made = Anthropic().answer(chat, note)
+    assert chat == before
+    json.dumps(made, allow_nan=False, ensure_ascii=False).encode()
+
+
+@given(st.one_of(json_values.map(json_body.serialise), st.binary(max_size=50)), st.integers(400, 599), hostile_notes)
+def test_no_body_makes_a_bad_error(body: bytes, status: int, note: dict[str, Any]) -> None:
+    made = Anthropic().error(Response(status, {}, body), note)
+    found = json.loads(made.body)
+    assert found["type"] == "error"
+    assert found["error"]["type"] in event_order.ERROR_TYPES and found["error"]["message"]
+    assert 400 <= made.status <= 599
+
+
+@given(json_values, hostile_notes)
+def test_no_error_makes_a_bad_event(error: Any, note: dict[str, Any]) -> None:
+    given_error = error if isinstance(error, dict) else {"message": error, "vendor": error, "code": error}
+    sent = Anthropic().stream(note).fail(given_error)
+    assert event_order.read(b"".join(sent)).error is not None
