@@ -35,7 +35,7 @@ HEADERS = {
     "user-agent": "claude-cli/2.1.332 (external, sdk-cli)",
     "x-api-key": "sk-own",
 }
-OPTIONS = {"hunyuan_profile": "tokenhub", "hunyuan_language": "en"}
+OPTIONS: dict[str, Any] = {"hunyuan_profile": "tokenhub", "hunyuan_language": "en"}
 
 
 def answer(request: Arrived) -> Any:

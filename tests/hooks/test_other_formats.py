@@ -183,7 +183,7 @@ async def test_under_never_what_the_endpoint_speaks_itself_passes(
     endpoint.answer = json_answer({"type": "message"})
     body = json.dumps(ASKED, indent=3).encode()
     target = f"https://{LOCAL}:{endpoint.port}"
-    options = {"hunyuan_profile": "tokenhub", "hunyuan_translate": "never"}
+    options: dict[str, Any] = {"hunyuan_profile": "tokenhub", "hunyuan_translate": "never"}
     async with run_proxy(trust, target, **options) as proxy, proxy.client() as client:
         got = await client.post("/messages?beta=true", content=body, headers=VERSION | {"anthropic-beta": "x"})
         own = await client.post("/messages", content=body, headers=VERSION | {"x-api-key": OWN})
