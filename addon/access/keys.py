@@ -167,6 +167,8 @@ def send_as_bearer(headers: Headers, *, alone: bool) -> bool:
     A key in `Authorization` counts before one elsewhere, and those before each other as in `CARRIERS`. The others stay
     beside a key in `Authorization` unless it is to be `alone`. Returns whether the key was moved.
     """
+    if not any(name.lower() in _OTHER_FIELDS for name, _ in headers.fields):
+        return False  # as nearly always
     others = [key for name in _OTHER_CARRIERS for value in headers.get_all(name) if (key := _bare(value))]
     authorization = headers.get("authorization", "").strip()
     moved = bool(others) and not (_BEARER.match(authorization) and _bare(authorization))
@@ -192,6 +194,7 @@ def drop(headers: Headers) -> bool:
 
 _BEARER = re.compile(r"bearer(?=\s|\Z)", re.IGNORECASE)
 _OTHER_CARRIERS = tuple(name for name in CARRIERS if name != "authorization")
+_OTHER_FIELDS = frozenset(name.encode() for name in _OTHER_CARRIERS)
 _SECRET = re.compile(
     r"(?:authorization|cookie|api-?key|subscription-key|token|secret|password|signature)$", re.IGNORECASE
 )

@@ -97,8 +97,11 @@ class Api(Protocol):
         `path`: without its query. `None` for any other request.
         """
 
-    def models(self, listed: JsonObject, profile: Profile) -> JsonObject:
-        """OpenAI's list of models `listed` in this format, with what `profile` knows of them."""
+    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool) -> JsonObject:
+        """OpenAI's list of models `listed` in this format, with what `profile` knows of them.
+
+        With `aliases` models have other names, too, where a client of this format offers only such.
+        """
 
 
 class UpstreamDialect(Protocol):

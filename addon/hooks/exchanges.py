@@ -11,12 +11,14 @@ from ..exchange import KEY, Exchange, printable
 from ..route import Route
 
 _AT_FIRST = ("profile", "dialect", "spoken", "base_url", "successors", "method", "path", "mode")
+_HOUSE = frozenset(name for name, dialect in dialects.DIALECTS.items() if dialect.is_house)
 _under_way: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
 
 
 def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair") -> Exchange:
     """The exchange of a request whose headers came. `route` is `None` for one that is only watched."""
-    api = dialects.api_of(flow.request.headers) if route else None
+    # A chat client, as most are, has no other format's headers.
+    api = dialects.api_of(flow.request.headers) if route and route.spoken not in _HOUSE else None
     exchange = Exchange(
         profile=route.profile if route else "",
         dialect=(route.dialect or "") if route and mode != "off" else "",

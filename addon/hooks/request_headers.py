@@ -174,7 +174,7 @@ class RequestHeaders:
     def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller) -> None:
         """Send the request along its route, with the lent key if it gets one."""
         request = flow.request
-        asked = request.pretty_host
+        asked = request.host
         had_key = _readdress(request, route, exchange)
         to_chat = route.dialect is not None or route.lists_models
         translated = exchange.spoken in route.translates
@@ -204,7 +204,7 @@ class RequestHeaders:
             if (refused := sign(request, exchange)) is not None:
                 respond(flow, exchange, refused)
                 return
-            if exchange.mode == "repair" and translated:
+            if exchange.mode == "repair" and exchange.spoken in dialects.APIS and self._settings.translate != "never":
                 exchange.lists_models = True
                 request.path = request.path.partition("?")[0]  # the pages of its own format's list
                 request.headers["accept-encoding"] = "identity"

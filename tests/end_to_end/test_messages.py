@@ -17,6 +17,7 @@ from hunyuan_fix.exchange import KEY as METADATA
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.simulator.vision import png_with_text
 from hunyuan_fix.views.contentviews import ChatTranscript, HunyuanChanges
+from scripts.lib.processes import free_port
 from tests.cli.lint_run import Done
 from tests.end_to_end.processes import (
     KEY,
@@ -309,6 +310,21 @@ def test_saved_flows_tell_what_was_translated(
         assert "! " not in read_back
     judged = json.loads(Done("--format", "json", str(file)).out)["requests"]
     assert [(request["endpoint"], request["still_refused"]) for request in judged] == [("anthropic", [])] * 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_endpoint_that_cannot_be_reached_is_an_error_in_its_clients_shape(
+    certificates: Certificates, stream: bool
+) -> None:
+    given = ("--set", f"hunyuan_upstream=http://127.0.0.1:{free_port()}/v1", "--set", "hunyuan_retry=all")
+    with (
+        run_proxy(certificates, {}, *given, "--set", "hunyuan_retry_tries=1") as proxy,
+        client_of(proxy, "reverse") as http,
+    ):
+        answer = http.post("/v1/messages", json=conversation("hi", stream=stream))
+    assert answer.status_code == 502
+    assert answer.json()["type"] == "error"
+    assert "127.0.0.1" in answer.json()["error"]["message"] or "reach" in answer.json()["error"]["message"]
 
 
 # Other vendors' hosts

@@ -25,6 +25,7 @@ from tests.proxying import (
     json_answer,
     run_endpoint,
     run_proxy,
+    stream_answer,
 )
 from tests.tunnels import names
 
@@ -159,6 +160,31 @@ async def test_a_client_token_counts_in_either(trust: Trust, endpoint: Endpoint,
     assert ALICE not in str(endpoint.arrived)
 
 
+@pytest.mark.parametrize("mode", ["repair", "off"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_tokens_of_what_passes_untouched_count_too(
+    trust: Trust, endpoint: Endpoint, tmp_path: Path, stream: bool, mode: str
+):
+    """The key is lent to it, and the client's limit holds for what the key pays for."""
+    path = tmp_path / "clients.toml"
+    path.touch(0o600)
+    path.write_text(f'[clients.alice]\nhash = "sha256:{digest_of(ALICE).hex()}"\ntokens_per_minute = 1000\n')
+    event = b'event: content_block_delta\ndata: {"type":"content_block_delta"}\n\n'
+    endpoint.answer = (
+        stream_answer(*[event] * 3000) if stream else json_answer({"type": "message", "content": "x" * 9000})
+    )
+    given: dict[str, Any] = {"hunyuan_client_tokens_file": str(path), "hunyuan_profile": "tokenhub"}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **given) as proxy, proxy.client() as client:
+        sent = VERSION | {"x-api-key": ALICE, "x-hunyuan-mode": mode}
+        first = await client.post("/messages", json=ASKED, headers=sent)
+        while (second := await client.post("/messages", json=ASKED, headers=sent)).status_code == 200:
+            await asyncio.sleep(0)
+    assert first.status_code == 200
+    assert first.content == (event * 3000 if stream else first.content)
+    assert second.status_code == 429
+    assert len(endpoint.arrived) < 5
+
+
 # On the way
 
 
@@ -196,6 +222,18 @@ async def test_under_never_what_the_endpoint_speaks_itself_passes(
         {"x-api-key": OWN},
     ]
     assert any("the endpoint speaks this format itself" in line for line in caplog.messages)
+
+
+async def test_the_list_of_models_of_an_endpoint_that_speaks_it_has_no_aliases(trust: Trust, endpoint: Endpoint):
+    """They would pass untouched."""
+    endpoint.answer = json_answer({"object": "list", "data": [{"id": "hy3", "created": 0}]})
+    target = f"https://{LOCAL}:{endpoint.port}"
+    async with run_proxy(trust, target, hunyuan_profile="tokenhub") as proxy, proxy.client() as client:
+        own = await client.get("/models", headers=VERSION)
+        proxy.master.options.update(hunyuan_translate="always")
+        translated = await client.get("/models", headers=VERSION)
+    assert [entry["id"] for entry in own.json()["data"]] == ["hy3"]
+    assert [entry["id"] for entry in translated.json()["data"]] == ["hy3", "claude-hy3"]
 
 
 async def test_never_and_off_leave_it_alone(trust: Trust, endpoint: Endpoint):

@@ -72,7 +72,7 @@ def test_the_list_of_models_has_aliases_and_limits() -> None:
             {"id": "kinfra-text-embedding-4b", "object": "model"},
         ],
     }
-    assert API.models(listed, TOKENHUB) == {
+    assert API.models(listed, TOKENHUB, aliases=True) == {
         "data": [
             {
                 "type": "model",
@@ -98,9 +98,14 @@ def test_the_list_of_models_has_aliases_and_limits() -> None:
     }
 
 
+def test_without_aliases_each_model_is_there_once() -> None:
+    listed = {"data": [{"id": "hy3"}, {"id": "glm-5.3"}]}
+    assert [entry["id"] for entry in API.models(listed, TOKENHUB, aliases=False)["data"]] == ["hy3", "glm-5.3"]
+
+
 def test_each_name_in_the_list_leads_to_its_model() -> None:
     listed = {"data": [{"id": name} for name in TOKENHUB.models]}
-    for entry in API.models(listed, TOKENHUB)["data"]:
+    for entry in API.models(listed, TOKENHUB, aliases=True)["data"]:
         body = {"model": entry["id"]}
         model_name(body, {}, TOKENHUB, "hy3")
         assert body["model"] == entry["display_name"]
@@ -109,7 +114,7 @@ def test_each_name_in_the_list_leads_to_its_model() -> None:
 @given(json_values)
 def test_any_list_has_a_form(data: Any) -> None:
     for listed in ({"data": data}, {"data": [{"id": "hy3", "created": data}, {"id": data}, data]}):
-        made = API.models(listed, TOKENHUB)
+        made = API.models(listed, TOKENHUB, aliases=True)
         json.dumps(made)
         assert made["has_more"] is False
         assert all(entry["created_at"].endswith("Z") for entry in made["data"])
