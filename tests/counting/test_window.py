@@ -90,6 +90,12 @@ def test_a_body_of_few_bytes_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> 
     assert excess(said(2000), 32_000, leaves_room=True, size=20_000) is None
 
 
+def test_a_body_with_as_many_tokens_as_bytes_is() -> None:
+    digits = {"messages": [{"role": "user", "content": "7" * 1000}]}
+    size = len(json_body.serialise(digits))
+    assert excess(digits, 1100, leaves_room=False, size=size) == Excess(counting.count(digits), 1100)
+
+
 @given(histories)
 def test_such_a_body_has_no_more_tokens_than_the_limit(history: list[Any]) -> None:
     """Also after the rules have filled it up: what they add at most to a body is allowed for."""

@@ -166,6 +166,7 @@ def test_betas_that_the_endpoint_does_not_know_go() -> None:
     accepted = Native(betas=frozenset(["effort-2025-11-24", "b"]))
     assert accepted_betas("claude-code-20250219, effort-2025-11-24,,b", accepted) == "effort-2025-11-24,b"
     assert accepted_betas("claude-code-20250219", TOKENHUB) == ""
+    assert accepted_betas("effort-2025-11-24, b", accepted) == "effort-2025-11-24, b"
 
 
 @pytest.mark.parametrize(
