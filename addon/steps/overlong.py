@@ -6,7 +6,6 @@ import logging
 
 from .. import dialects
 from ..counting import window
-from ..counting.window import Excess
 from ..dialects.base import BadRequest
 from ..exchange import Exchange, JsonObject, Response
 from ..wire import proxy_errors, safe_text
@@ -34,17 +33,13 @@ class Overlong(Step):
             return None
         foreign = dialects.is_another_vendors(exchange.dialect)
         refuses = self.settings.overlong == "error" or (self.settings.overlong == "auto" and foreign)
+        leaves_room = refuses and foreign
         # Descriptions of images make a body longer than it came, and images have tokens that their bytes don't tell.
-        told = not (exchange.may_hold_images or exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT)
-
-        excess: Excess | None = await self.runtime.workers.run(
-            lambda checkpoint: window.excess(
-                _in_chat(exchange),
-                limit,
-                leaves_room=refuses and foreign,
-                size=exchange.size if told else None,
-                checkpoint=checkpoint,
-            ),
+        is_told = not (exchange.may_hold_images or exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT)
+        if is_told and window.surely_fits(exchange.size, limit, leaves_room=leaves_room):
+            return None
+        excess = await self.runtime.workers.run(
+            lambda checkpoint: window.excess(_in_chat(exchange), limit, leaves_room=leaves_room, checkpoint=checkpoint),
             exchange.size,
         )
         if excess is None:
