@@ -94,6 +94,8 @@ class Bodies:
             self._runtime.failed("A request could not be repaired and leaves unchanged", error)
             return None
         finally:
+            # A parsed body takes several times its size, and an answer may be minutes away.
+            exchange.chat = {}
             exchange.milliseconds += (time.perf_counter() - started) * 1000
 
     async def _through(self, request: http.Request, exchange: Exchange) -> Response | None:

@@ -56,7 +56,6 @@ class _Block:
     id: object = None
     name: str = ""
     begun: bool = False
-    ended: bool = False
     complete_at: int = 0
     """How long the arguments have to be before another look at whether they are complete."""
 
@@ -93,9 +92,7 @@ class Composer:
     @property
     def direct(self) -> Kind | None:
         """The kind of block whose pieces are given out as they are, by whoever has them; `None`: all need `feed`."""
-        if len(self._blocks) != 1 or not self._blocks[0].begun:
-            return None
-        kind = self._blocks[0].kind
+        kind = self._blocks[0].kind if self._blocks else None  # behind an open text or thought nothing waits
         if kind == "text" and not self._stops.wanted and len(self._sample) == _SAMPLE:
             return "text"
         return "thinking" if kind == "thinking" and not self._omits else None
@@ -174,14 +171,14 @@ class Composer:
         self._last_call = block
         for key in (frame.get("index"), frame.get("id")):
             if isinstance(key, int | str):
-                self._calls.setdefault(key, block)
+                self._calls[key] = block
         block.name = block.name or name
         block.id = block.id or frame.get("id")
+        # Of a call that was given out the arguments were one object: what comes behind that is none of them.
+        block.held.append(piece)
+        block.size += len(piece)
         self.written += len(piece)
-        if not block.ended:  # else its arguments were one object: what comes behind that is none of them
-            block.held.append(piece)
-            block.size += len(piece)
-            self._hold(len(piece))
+        self._hold(len(piece))
 
     def _call_of(self, index: object, identity: object, name: str) -> _Block | None:
         """The call that a frame belongs to; `None` if it begins one."""
@@ -253,7 +250,7 @@ class Composer:
             self._sink.begin({"type": "tool_use", "id": self._call_id(block.id), "name": name, "input": {}})
 
     def _end(self, block: _Block) -> None:
-        block.ended, text = True, "".join(block.held)
+        text = "".join(block.held)
         block.held.clear()
         if block.kind == "thinking":
             self._sink.end(signature(text, omitted=self._omits))

@@ -102,7 +102,7 @@ class Writer:
     def _only_text(self, chunk: JsonObject) -> str | None:
         """The text of a chunk that brings nothing but a further piece of the open block; `None` for any other."""
         choices = chunk.get("choices")
-        if type(choices) is not list or len(choices) != 1:
+        if type(choices) is not list or not choices:
             return None
         choice = choices[0]
         if type(choice) is not dict or choice.get("finish_reason") or choice.get("index"):

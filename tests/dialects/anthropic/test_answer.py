@@ -117,6 +117,11 @@ def test_an_input_is_an_object_and_loses_nothing(given: Any, wanted: Any) -> Non
     assert message(answer(tool_calls=[call(arguments=given)]))["content"][0]["input"] == wanted
 
 
+def test_an_input_of_more_values_than_are_read_is_kept_as_text() -> None:
+    text = json.dumps({"a": [0] * 600_000})
+    assert message(answer(tool_calls=[call(arguments=text)]))["content"][0]["input"] == {"arguments": text}
+
+
 def test_the_deprecated_function_call_is_a_call() -> None:
     made = message(answer("function_call", content=None, function_call={"name": "ls", "arguments": '{"a":1}'}))
     assert made["content"] == [{"type": "tool_use", "id": "toolu_1_0", "name": "ls", "input": {"a": 1}}]
@@ -177,7 +182,7 @@ def test_white_space_around_a_text_stays() -> None:
 
 
 def test_parts_are_one_text() -> None:
-    parts = [{"type": "text", "text": "a"}, "b", {"type": "image_url", "image_url": {"url": "u"}}]
+    parts = [{"type": "text", "text": "a"}, "b", None, {"type": "image_url", "image_url": {"url": "u"}}]
     text = message(answer(content=parts))["content"][0]["text"]
     assert text == 'ab{"type":"image_url","image_url":{"url":"u"}}'
 
@@ -250,6 +255,7 @@ def test_the_notice_follows_the_calls() -> None:
         ("one", ["", 5, None], "one", None),
         ("ENENDED", ["END"], "EN", "END"),
         ("one END", ["x" * 1001, "END"], "one ", "END"),
+        ("x" * 1001, ["x" * 1001], "x" * 1001, None),
     ],
 )
 def test_a_stop_sequence_ends_the_answer(text: str, stops: Any, left: str, found: str | None) -> None:
@@ -259,7 +265,8 @@ def test_a_stop_sequence_ends_the_answer(text: str, stops: Any, left: str, found
 
 
 def test_nothing_is_answered_behind_a_stop_sequence() -> None:
-    made = message(answer("tool_calls", content="one END two", tool_calls=[call()]), stop_sequences=["END"])
+    said = {"content": "one END two", "refusal": "No.", "tool_calls": [call()]}
+    made = message(answer("tool_calls", **said), stop_sequences=["END"])
     assert (kinds(made), made["stop_reason"]) == (["text"], "stop_sequence")
 
 
@@ -295,6 +302,7 @@ def test_the_sequence_that_the_endpoint_names(field: str) -> None:
         ({"prompt_tokens": 50, "completion_tokens": 7, "prompt_cache_hit_tokens": 20}, (30, 0, 20, 7)),
         ({**USAGE, "cached_tokens": 20, "cache_creation_input_tokens": 5}, (25, 5, 20, 7)),
         ({"prompt_tokens": 5, "completion_tokens": 7, "cached_tokens": 20}, (0, 0, 5, 7)),
+        ({"prompt_tokens": 5, "completion_tokens": 7, "cached_tokens": 4, "cache_creation_tokens": 9}, (0, 1, 4, 7)),
         ({"prompt_tokens": 50, "completion_tokens": 7, "total_tokens": 90}, (50, 0, 0, 40)),
         ({"prompt_tokens": 50, "total_tokens": 57}, (50, 0, 0, 7)),
         ({"completion_tokens": 7, "total_tokens": 57}, (50, 0, 0, 7)),
@@ -315,7 +323,7 @@ def test_usage(given: Any, wanted: tuple[int, int, int, int]) -> None:
 def test_usage_inside_the_choice() -> None:
     chat = answer(content="a", usage=None)
     chat["choices"][0]["usage"] = USAGE
-    assert message(chat)["usage"] == COUNTED
+    assert message(chat)["usage"] == message({**chat, "usage": {}})["usage"] == COUNTED
 
 
 # What is no proper answer

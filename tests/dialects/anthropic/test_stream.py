@@ -194,6 +194,26 @@ def test_frames_without_an_index_go_by_id_or_to_the_last_call() -> None:
     assert inputs == [("ls", {"a": 1}), ("ls", {}), ("cat", {}), ("cat", {})]
 
 
+def test_frames_without_an_index_find_their_call_by_its_id() -> None:
+    first = {"id": "a", "function": {"name": "ls", "arguments": '{"a"'}}
+    second = {"id": "b", "function": {"name": "cat", "arguments": "{}"}}
+    rest = {"id": "a", "function": {"arguments": ": 1}"}}
+    made = streamed(*(chunk(tool_calls=[one]) for one in (first, second, rest)))
+    assert [(block["id"], block["input"]) for block in made["content"]] == [("a", {"a": 1}), ("b", {})]
+
+
+def test_a_call_that_waits_has_the_name_once_though_it_is_repeated() -> None:
+    made = streamed(
+        frame(0, "{", id="a", name="ls"), frame(1, "", id="b", name="cat"), frame(1, "{}", name="cat"), frame(0, "}")
+    )
+    assert [block["name"] for block in made["content"]] == ["ls", "cat"]
+
+
+def test_arguments_of_null_are_none_yet() -> None:
+    nothing = chunk(tool_calls=[{"index": 0, "id": "a", "function": {"name": "ls", "arguments": None}}])
+    assert streamed(nothing, frame(0, '{"a": 1}'))["content"][0]["input"] == {"a": 1}
+
+
 def test_a_second_index_is_a_second_call_though_its_id_is_the_first_ones() -> None:
     made = streamed(frame(0, "{}", id="a", name="ls"), frame(1, "{}", id="a", name="cat"), chunk("tool_calls"))
     assert [block["name"] for block in made["content"]] == ["ls", "cat"]
@@ -244,7 +264,37 @@ def test_pieces_of_thinking_by_either_name(field: str) -> None:
     assert made["content"][0]["thinking"] == "abc"
 
 
+def test_blank_thinking_before_more_of_it() -> None:
+    made = streamed(
+        chunk(reasoning_content=""),
+        chunk(reasoning_content="\n"),
+        chunk(reasoning_content="Hm."),
+        chunk(content="a"),
+        chunk(reasoning_content="So."),
+    )
+    assert [block[block["type"]] for block in made["content"]] == ["\nHm.", "a", "So."]
+
+
+@pytest.mark.parametrize("mode", ["shown", "omitted"])
+def test_an_empty_thought_is_told_before_the_first_call_alone(mode: str) -> None:
+    calls = [frame(0, "{}", id="a", name="ls"), frame(1, "{}", id="b", name="ls")]
+    made = streamed(chunk(reasoning_content=""), *calls, thinking=mode)
+    assert [block["type"] for block in made["content"]] == ["thinking", "tool_use", "tool_use"]
+    made = streamed(chunk(reasoning_content="Hm."), chunk(content="a"), chunk(reasoning_content=""), *calls)
+    assert [block["type"] for block in made["content"]] == ["thinking", "text", "tool_use", "tool_use"]
+
+
 # Text
+
+
+def test_white_space_before_a_text_is_sent_once() -> None:
+    made = streamed(chunk(content="\n"), chunk(content="a"), chunk(reasoning_content="Hm."), chunk(content="b"))
+    assert [block[block["type"]] for block in made["content"]] == ["\na", "Hm.", "b"]
+
+
+def test_an_empty_text_in_the_middle() -> None:
+    made = streamed(chunk(content="a" * 70), chunk(content=""), chunk(content="b"))
+    assert made["content"][0]["text"] == "a" * 70 + "b"
 
 
 def test_white_space_waits_for_text() -> None:
@@ -318,6 +368,18 @@ def test_the_beginning_of_a_stop_sequence_is_held_back_and_no_more() -> None:
     assert [block[block["type"]] for block in thought["content"]] == ["EN", "Hm.", "D"]
 
 
+def test_a_stop_sequence_is_found_in_a_long_text_and_ends_all() -> None:
+    made = streamed(
+        *(chunk(content="word ") for _ in range(50)),
+        chunk(content="END"),
+        chunk(reasoning_content="Hm."),
+        chunk(content="more"),
+        stop_sequences=["END"],
+    )
+    assert made["content"] == [{"type": "text", "text": "word " * 50}]
+    assert made["stop_reason"] == "stop_sequence"
+
+
 def test_the_sequence_that_the_endpoint_names() -> None:
     last = chunk("stop")
     last["choices"][0]["stop_reason"] = "END"
@@ -330,6 +392,15 @@ def test_a_filtered_stream_says_so(finish: str) -> None:
     made = streamed(chunk(content="Some"), chunk(finish))
     assert made["content"] == [{"type": "text", "text": "Some\n\n[The endpoint's moderation ended this answer here.]"}]
     assert made["stop_reason"] == "end_turn"
+
+
+def test_the_notice_is_in_the_language_of_the_text_however_it_is_cut() -> None:
+    text = "OK. " + "这是一个回答。" * 20
+    whole = message(answer("sensitive", content=text))["content"]
+    assert "内容审核" in whole[0]["text"]
+    for size in (1, 3, 40, 500):
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
+        assert streamed(*(chunk(content=piece) for piece in pieces), chunk("sensitive"))["content"] == whole
 
 
 def test_an_empty_reason_is_none() -> None:
@@ -359,6 +430,8 @@ def test_without_usage_the_output_is_estimated_by_all_that_was_written() -> None
     texts = ["a" * 70, "b" * 70, "c" * 70]
     usage = streamed(*(chunk(content=text) for text in texts))["usage"]
     assert (usage["input_tokens"], usage["output_tokens"]) == (1000, 70)
+    rest = [chunk(reasoning_content="r" * 30), frame(0, '"' + "a" * 29, id="a", name="ls")]
+    assert streamed(*(chunk(content=text) for text in texts), *rest)["usage"]["output_tokens"] == 90
 
 
 # Errors, pings, the end
@@ -374,7 +447,7 @@ def test_an_error_ends_the_stream() -> None:
     assert found.error == {
         "type": "api_error",
         "message": "The endpoint broke off.",
-        "details": {"vendor": {"message": "The endpoint broke off.", "type": "server_error"}},
+        "details": {"original": {"message": "The endpoint broke off.", "type": "server_error"}},
     }
     late = (writer.feed(chunk(content="b")), writer.finish(), writer.fail({}), writer.keep_alive(), writer.feed({}))
     assert late == ([], [], [], [], [])
