@@ -10,6 +10,7 @@ import time
 from mitmproxy import http
 
 from .. import admission, profiles
+from ..access import keys
 from ..circuit import Verdict
 from ..dialects import DIALECTS, UPSTREAM_DIALECTS
 from ..exchange import Exchange, Response
@@ -43,7 +44,7 @@ class Dispatcher:
         """
         request = flow.request
         profile = profiles.load(exchange.profile)
-        account = admission.account(profile, request.headers.get("authorization"), settings)
+        account = admission.account(profile, keys.authorization(request.headers), settings)
         ahead = exchange.vision_calls > 0
         until = arrived + PATIENCE
         # The relay judges answers in the house language.

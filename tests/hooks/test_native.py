@@ -68,7 +68,8 @@ async def test_only_what_is_refused_leaves(native: Proxy, endpoint: Endpoint, ht
     }
     assert "anthropic-beta" not in request.headers
     assert request.headers["anthropic-version"] == "2023-06-01"
-    assert request.headers["authorization"] == "Bearer sk-own"
+    assert request.headers["x-api-key"] == "sk-own"
+    assert "authorization" not in request.headers
     assert got.json() == ANSWER
     assert "anthropic-native" in got.headers["x-hunyuan-fix"].split(",")
 
