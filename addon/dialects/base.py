@@ -16,10 +16,11 @@ from typing import Literal, Protocol
 from ..exchange import JsonObject, Response
 from ..profiles import Profile
 
-House = Literal["chat", "embeddings", "count"]
+House = Literal["chat", "embeddings", "count", "native"]
 """The house languages. Each has steps of its own (`pipeline`).
 
-`count` is a chat request whose tokens are counted: it is answered here, and nothing is sent.
+`count` is a chat request whose tokens are counted: it is answered here, and nothing is sent. `native` is another format
+where the endpoint speaks it itself: requests stay in it, and answers pass unchanged.
 """
 
 

@@ -203,13 +203,14 @@ async def test_what_is_sent_of_a_translated_request(proxy: Proxy, endpoint: Endp
     assert got.headers["x-hunyuan-fix"] == "path,anthropic,model"
 
 
-async def test_what_the_endpoint_speaks_itself_passes(
+async def test_under_never_what_the_endpoint_speaks_itself_passes(
     trust: Trust, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ):
     endpoint.answer = json_answer({"type": "message"})
     body = json.dumps(ASKED, indent=3).encode()
     target = f"https://{LOCAL}:{endpoint.port}"
-    async with run_proxy(trust, target, hunyuan_profile="tokenhub") as proxy, proxy.client() as client:
+    options: dict[str, Any] = {"hunyuan_profile": "tokenhub", "hunyuan_translate": "never"}
+    async with run_proxy(trust, target, **options) as proxy, proxy.client() as client:
         got = await client.post("/messages?beta=true", content=body, headers=VERSION | {"anthropic-beta": "x"})
         own = await client.post("/messages", content=body, headers=VERSION | {"x-api-key": OWN})
     assert got.json() == own.json() == {"type": "message"}
