@@ -168,14 +168,14 @@ def message(answer: Answer, stop: str, body: Json) -> Json:
         "content": blocks,
         "stop_reason": _stop_reason(answer, stop),
         "stop_sequence": stop or None,
-        "usage": _usage(answer, body, answer.usage["completion_tokens"]),
+        "usage": _usage(body, answer.usage["completion_tokens"]),
     }
 
 
 def events(answer: Answer, stop: str, body: Json) -> Frames:
     """The events of a stream: one block after the other, then how it ended."""
     first = _head(answer, body) | {"content": [], "stop_reason": None, "stop_sequence": None}
-    first["usage"] = _usage(answer, body, 1)
+    first["usage"] = _usage(body, 1)
     frames = [event({"type": "message_start", "message": first}), event({"type": "ping"})]
     for index, (start, name, text) in enumerate(_blocks(answer, body)):
         empty = start | ({"input": {}} if name == "partial_json" else {name: ""})
@@ -184,7 +184,7 @@ def events(answer: Answer, stop: str, body: Json) -> Frames:
             frames.append(event({"type": "content_block_delta", "index": index, "delta": delta}))
         frames.append(event({"type": "content_block_stop", "index": index}))
     ending = {"stop_reason": _stop_reason(answer, stop), "stop_sequence": stop or None}
-    counts = {"output_tokens": answer.usage["completion_tokens"]}
+    counts = _usage(body, answer.usage["completion_tokens"])
     return Frames(
         said=frames,
         ending=[event({"type": "message_delta", "delta": ending, "usage": counts})],
@@ -232,7 +232,7 @@ def _stop_reason(answer: Answer, stop: str) -> str:
     return "stop_sequence" if stop and answer.finish_reason == "stop" else _STOP_REASONS[answer.finish_reason]
 
 
-def _usage(answer: Answer, body: Json, written: int) -> Json:
+def _usage(body: Json, written: int) -> Json:
     return {
         "input_tokens": input_tokens(body),
         "cache_creation_input_tokens": 0,
