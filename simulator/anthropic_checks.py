@@ -200,7 +200,7 @@ def _message(at: str, message: Any, facade: Facade) -> Iterator[Finding]:
         return
     for name in message.keys() - {"role", "content"}:
         yield _extra(f"{at}.{name}")
-    role = message.get("role")
+    role = str(message.get("role"))
     if role not in ("user", "assistant", *(("system",) if "system_messages" in facade.takes else ())):
         yield Finding("role", f"{at}.role: Input should be 'user' or 'assistant'")
     elif "content" not in message:

@@ -178,7 +178,8 @@ def events(answer: Answer, stop: str, body: Json) -> Frames:
     first["usage"] = _usage(body, 1)
     frames = [event({"type": "message_start", "message": first}), event({"type": "ping"})]
     for index, (start, name, text) in enumerate(_blocks(answer, body)):
-        empty = start | ({"input": {}} if name == "partial_json" else {name: ""})
+        nothing: Json = {"input": {}} if name == "partial_json" else {name: ""}
+        empty = start | nothing
         frames.append(event({"type": "content_block_start", "index": index, "content_block": empty}))
         for delta in _deltas(answer, start, name, text):
             frames.append(event({"type": "content_block_delta", "index": index, "delta": delta}))
@@ -196,7 +197,7 @@ def events(answer: Answer, stop: str, body: Json) -> Frames:
 
 def event(data: Json) -> bytes:
     """One event: its name is its type."""
-    return b"event: " + data["type"].encode() + b"\ndata: " + encode(data) + b"\n\n"
+    return b"event: " + str(data["type"]).encode() + b"\ndata: " + encode(data) + b"\n\n"
 
 
 def _head(answer: Answer, body: Json) -> Json:

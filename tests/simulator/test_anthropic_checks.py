@@ -21,7 +21,7 @@ PNG = {"type": "base64", "media_type": "image/png", "data": "aGk="}
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "aGk="}
 VISION = "hy-vision-2.0-instruct"
 HEADERS = {"anthropic-version": "2023-06-01"}
-CACHED = {"cache_control": {"type": "ephemeral"}}
+CACHED: Body = {"cache_control": {"type": "ephemeral"}}
 
 
 def user(*blocks: Any) -> Body:

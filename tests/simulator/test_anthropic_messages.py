@@ -165,7 +165,7 @@ async def test_a_fault_is_an_error_of_the_dialect(
     assert answer.headers["retry-after"] == "7"
 
 
-STREAM = {"said": "[[sim:say one two three four]][[sim:chunks 4]]", "stream": True}
+STREAM: dict[str, Any] = {"said": "[[sim:say one two three four]][[sim:chunks 4]]", "stream": True}
 
 
 async def test_faults_of_streams(client: httpx.AsyncClient) -> None:
