@@ -21,7 +21,7 @@ from anthropic.types.beta import message_create_params as beta_params
 DEPTH = 5
 UNIONS = (typing.Union, types.UnionType)
 SAID = frozenset({"content", "context", "stderr", "stdout", "system", "text", "title"})
-"""Fields whose text a model is to read: it is `word1x` there."""
+"""Fields whose text a model is to read, but for citations: it is `word1x` there."""
 PLAIN: dict[Any, Any] = {str: "id1", int: 2000, float: 0.5, bool: True, object: {}, Any: {}, type(None): None}
 
 
@@ -63,7 +63,7 @@ def objects(hint: Any, *, whole: bool, depth: int) -> Iterator[dict[str, Any]]:
     kinds = {name: values for name, values in kinds.items() if values}
     if hint.__required_keys__ - kinds.keys():
         return
-    for name in SAID & kinds.keys():
+    for name in SAID & kinds.keys() if "Citation" not in hint.__name__ else ():
         kinds[name] = ["word1x" if value == PLAIN[str] else value for value in kinds[name]]
     first = {name: values[0] for name, values in kinds.items()}
     yield first
