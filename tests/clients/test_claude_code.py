@@ -99,6 +99,19 @@ def test_a_tool_that_fails(claude: ClaudeCode, upstream: Simulator) -> None:
     assert "rror" in result
 
 
+def test_a_long_output_is_counted_by_the_proxy(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
+    run = claude.ask(call("Read", file_path=str(long_file(claude.work))))
+    assert_done(run, upstream)
+    assert "/v1/messages/count_tokens" in way.proxy.process.output
+
+
+def long_file(folder: Path) -> Path:
+    """So long that Claude Code asks how many tokens it is."""
+    file = folder / "long.txt"
+    file.write_text("".join(f"line {number} of a long file\n" for number in range(1900)))
+    return file
+
+
 def test_an_image_that_is_attached(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
     (claude.work / "shot.png").write_bytes(png_with_text(f"a red square attached before {way.profile}"))
     run = claude.ask("What is it? @shot.png [[sim:say It is red.]]")
