@@ -225,9 +225,9 @@ def test_stop_reasons(finish: Any, calls: bool, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("Some", "Some\n\n[The endpoint's moderation ended this answer here.]"),
-        ("一些内容", "一些内容\n\n[服务端的内容审核在此处中止了这条回答。]"),
-        ("", "[The endpoint's moderation ended this answer here.]"),
+        ("Some", "Some\n\n(The endpoint's moderation ended this answer here.)"),
+        ("一些内容", "一些内容\n\n（服务端的内容审核在此处中止了这条回答。）"),
+        ("", "(The endpoint's moderation ended this answer here.)"),
     ],
 )
 @pytest.mark.parametrize("finish", ["content_filter", "sensitive"])
@@ -238,7 +238,7 @@ def test_a_filtered_answer_says_so(text: str, wanted: str, finish: str) -> None:
 def test_the_notice_follows_the_calls() -> None:
     made = message(answer("content_filter", content="a", tool_calls=[call()]))
     assert kinds(made) == ["text", "tool_use", "text"]
-    assert made["content"][2]["text"] == "[The endpoint's moderation ended this answer here.]"
+    assert made["content"][2]["text"] == "(The endpoint's moderation ended this answer here.)"
 
 
 # Stop sequences

@@ -409,7 +409,7 @@ def test_the_sequence_that_the_endpoint_names() -> None:
 @pytest.mark.parametrize("finish", ["content_filter", "sensitive"])
 def test_a_filtered_stream_says_so(finish: str) -> None:
     made = streamed(chunk(content="Some"), chunk(finish))
-    assert made["content"] == [{"type": "text", "text": "Some\n\n[The endpoint's moderation ended this answer here.]"}]
+    assert made["content"] == [{"type": "text", "text": "Some\n\n(The endpoint's moderation ended this answer here.)"}]
     assert made["stop_reason"] == "end_turn"
 
 
