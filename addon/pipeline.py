@@ -1,6 +1,6 @@
 """The list of steps: what is done to every exchange. It runs down for the request and up for the answer.
 
-    request   ─▶ Successor ─▶ ToolModel ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ upstream
+    request   ─▶ Successor ─▶ ToolModel ─▶ ReadDocuments ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ upstream
     answer    ◀─ …           each in reverse, after `answers` has repaired what the endpoint sent
 
 Nothing here knows mitmproxy or a connection.
@@ -18,6 +18,7 @@ from .steps.base import Outcome, Step, StepRuntime
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
 from .steps.overlong import Overlong
+from .steps.read_documents import ReadDocuments
 from .steps.rules import EmbeddingRules, Rules
 from .steps.successor import EmbeddingSuccessor, Successor
 from .steps.tool_model import ToolModel
@@ -26,6 +27,7 @@ from .wire import json_body
 STEPS: tuple[type[Step], ...] = (
     Successor,
     ToolModel,
+    ReadDocuments,
     DescribeImages,
     Rules,
     Overlong,

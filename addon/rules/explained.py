@@ -1,7 +1,7 @@
 """What each change is for, in words: `hunyuan.explain`, lint and docs/rules.md show them.
 
 A rule carries its own words (`Rule.repairs`, `Rule.why`). Here are those of the changes that are made outside of the
-rules: to the path, to the bytes, to the model, by the cascade, and to answers.
+rules: to the path, to the bytes, to the model, to documents, by the cascade, and to answers.
 """
 
 from __future__ import annotations
@@ -59,6 +59,13 @@ BEFORE_THE_RULES = {
         "A vision model that is offered tools hands over to the text model (`hunyuan_text_model`).",
         "Vision models take images, not tools.",
         "rules/tool_model.py",
+    ),
+    "documents": Explanation(
+        "A PDF in a part of any dialect becomes its text, or a note that says why it has none (scanned pages, "
+        "encrypted, damaged, too large): the first 600 pages and 500,000 characters, 20 PDFs a request.",
+        "No endpoint here documents PDFs in the request. The text of a PDF is kept, so that it reads the same in every "
+        "later turn.",
+        "documents/pdf.py",
     ),
     "cascade": Explanation(
         "An image becomes a description by the vision model (`hunyuan_vision_model`), or a note that says why there is "

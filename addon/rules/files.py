@@ -16,6 +16,10 @@ _HOLDERS = ("resource", "file", "source")
 _DATA = ("blob", "data", "file_data", "fileData", "url")
 _MIME = ("mimeType", "media_type", "mediaType", "mime_type")
 _TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/javascript")
+_NAMES = ("filename", "fileName", "file_name", "title", "name", "uri")
+_PDF_TYPE = "application/pdf"
+_PDF_BEGINS = "JVBERi0"  # "%PDF-" in base64
+_HEADER = 200  # characters in which the comma of a data URL stands
 _LONG = 500  # a string this long without any white space is file data, not something to read
 _WORD = 40  # what is wrapped in lines has "words" this long
 _DEPTH = 100  # what nests deeper is kept or left out whole: a body nests deeper than Python calls
@@ -33,6 +37,29 @@ def text_of(part: JsonObject) -> str | None:
             if isinstance(data, str) and (text := _decoded(data, mime)) is not None:
                 return text
     return None
+
+
+def pdf_of(part: JsonObject) -> str | None:
+    """The base64 of the PDF that `part` or the object in it carries, as data or as a data URL; `None`: it has none."""
+    for holder in (part, *(part[name] for name in _HOLDERS if isinstance(part.get(name), dict))):
+        mime = next((holder[name] for name in _MIME if isinstance(holder.get(name), str)), "")
+        for name in _DATA:
+            data = holder.get(name)
+            if not isinstance(data, str) or data.startswith(("http:", "https:")):
+                continue
+            start = data.find(",", 0, _HEADER) + 1 if data[:5].lower() == "data:" else 0
+            if data.startswith(_PDF_BEGINS, start) or _PDF_TYPE in f"{mime} {data[:start]}".lower():
+                return data[start:]
+    return None
+
+
+def name_of(part: JsonObject) -> str:
+    """The name of the file that `part` or the object in it carries; "" where it has none."""
+    for holder in (part, *(part[name] for name in _HOLDERS if isinstance(part.get(name), dict))):
+        for name in _NAMES:
+            if isinstance(holder.get(name), str) and holder[name]:
+                return str(holder[name])
+    return ""
 
 
 def short(value: Any, depth: int = 0) -> Any:

@@ -25,7 +25,7 @@ class Overlong(Step):
     async def request(self, exchange: Exchange) -> Response | None:
         """Estimate the input's tokens, which costs nothing where the body is far below the limit."""
         context = context_of(exchange, self.settings)
-        # Descriptions of images make a body longer than it came.
+        # Descriptions of images make a body longer than it came; `size` counts the texts of documents.
         size = None if exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT else exchange.size
         found = await self.runtime.workers.run(
             lambda _: overlong.overlong(exchange.chat, context, size), exchange.cost // _COST_COUNTED

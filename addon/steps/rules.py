@@ -24,6 +24,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         known.model = profile.model(exchange.chat.get("model"))  # a step may have changed it
         known.may_hold_images = exchange.may_hold_images
         return known
+    dialect = DIALECTS.get(exchange.dialect)
     context = exchange.demands = RuleContext(
         profile=profile,
         model=profile.model(exchange.chat.get("model")),
@@ -34,7 +35,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         rerouted=exchange.successors,
         successors=dict(settings.successors),
         plan=exchange.plan,
-        limits_max_tokens=not DIALECTS[exchange.dialect].is_house,
+        limits_max_tokens=dialect is not None and not dialect.is_house,
         may_hold_images=exchange.may_hold_images,
     )
     return context

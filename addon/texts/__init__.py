@@ -71,6 +71,12 @@ class Texts:
     """What is said at the end of an answer that the endpoint's moderation ended."""
     image_reasons: dict[str, str]
     """Reason code of a failure for good -> words for `image_failed`."""
+    document: str
+    """{name}, {pages}, {total}, {text}: the text of a document, of which the first pages were read."""
+    document_failed: str
+    """{name}, {reason}"""
+    document_reasons: dict[str, str]
+    """Reason code of a document that can't be read -> words for `document_failed`."""
     vision_prompt: str
     """{question}: what the vision model is told; the question is the user's text, quoted as data."""
     vision_no_question: str

@@ -39,6 +39,8 @@ TEXTS_WITH_MARKS = (
     "folded",
     "image_description",
     "image_failed",
+    "document",
+    "document_failed",
 )
 """The fields of `Texts` that hold a mark."""
 
@@ -67,7 +69,7 @@ _MARK = re.compile(r"\[[^\[\]]*\]")
 _HOLE = re.compile(r"\{(\w+)\}")
 _HEAD = 40
 """Characters of a line that are looked at first."""
-_NUMBERS = frozenset({"number", "total", "count"})
+_NUMBERS = frozenset({"number", "total", "count", "pages"})
 
 
 def tracked(texts: Texts) -> Texts:

@@ -17,6 +17,7 @@ WAIT_FOR_THEIR_USE = {
     "httpcore": "the same",
     "tornado": "hunyuan_retry=all",
     "limits": "a client token with a limit",
+    "pypdf": "the first PDF in a request",
     "redis": "hunyuan_store=redis://…",
     "hunyuan_fix.simulator": "no option",
 }

@@ -18,6 +18,8 @@ _FIELDS = (
     "folded",
     "image_description",
     "image_failed",
+    "document",
+    "document_failed",
 )
 MARKS = [
     mark

@@ -16,7 +16,7 @@ from .names import Names
 from .told import Told
 
 type Piece = str | JsonObject
-"""A text, or a chat content part that is none."""
+"""A text, or a chat content part of another type."""
 
 BLANK_LINE: Final = "\n\n"
 _IMAGE_TYPE: Final = "image/png"
@@ -106,8 +106,6 @@ class Reader:
         read = _READ.get(kind)
         if read is not None:
             return read(self, block, pointer)
-        if not kind and isinstance(block.get("text"), str):
-            return self._text(block, pointer)
         self._told.count(pointer, "a block that chat has no part for is said in words")
         if kind.endswith("_tool_result"):
             return [words.server_result(block, self._names.sent)]

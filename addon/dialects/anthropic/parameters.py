@@ -119,7 +119,7 @@ def _format(body: JsonObject, output: JsonObject, chat: JsonObject, told: Told) 
 
 
 def _object(body: JsonObject, key: str) -> dict[str, Any]:
-    """The object of a parameter, empty where there is none. Raises `BadRequest` for anything else."""
+    """The object of a parameter, empty where it is absent or null. Raises `BadRequest` for another type."""
     given = body.get(key)
     if given is None:
         return {}

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 from ...exchange import JsonObject
 from ...wire import json_body
@@ -27,6 +27,8 @@ from .told import Told
 
 _TOOL_SEARCH: Final = "tool_search_tool_"
 """How the types of Anthropic's own tool search begin."""
+_PLACEHOLDER: Final = "DeferredToolPlaceholder"
+"""Claude Code's, which stands for tools that are deferred and is never to be called."""
 _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none", "required": "required"}
 _SENT: Final = frozenset(["name", "type", "description", "input_schema", "strict", "input_examples", "defer_loading"])
 """Fields of a tool that are sent, or whose meaning is."""
@@ -65,7 +67,7 @@ def offered(body: JsonObject, history: History, names: Names, told: Told) -> Off
     deferred: dict[str, JsonObject] = {}
     for index, tool in enumerate(listed):
         pointer = f"/tools/{index}"
-        if waits(tool) and not all_are_sent:
+        if waits(tool) and (not all_are_sent or tool.get("name") == _PLACEHOLDER):
             told.count(pointer, "a deferred tool is left out until the history has found it")
             continue
         function = _function(tool, pointer, names, told)
@@ -131,13 +133,14 @@ def _function(tool: JsonObject, pointer: str, names: Names, told: Told) -> JsonO
     known = _client_tool(kind)
     if known is None and "input_schema" not in tool and kind not in (None, "custom"):
         return None
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str):
         where = content.dotted(f"{pointer}/name")
         raise BadRequest(f"{where}: must be a text that names the tool.", where)
     function: JsonObject = {"name": names.sent(name)}
     description, schema = tool.get("description"), tool.get("input_schema")
     if known is not None and schema is None:
-        description, schema = _filled(known["description"], tool), known["input_schema"]
+        # Read anew each time: the rules work on a schema in place.
+        description, schema = _filled(known["description"], tool), json_body.parse(known["input_schema"].encode())
         told.say(pointer, "a tool without a schema gets the one that its type stands for")
     if tool.get("input_examples"):
         told.count(pointer, "examples of a tool's input are part of its description")
@@ -177,7 +180,7 @@ def _filled(description: str, tool: JsonObject) -> str:
     return description.format_map({name: tool.get(name, "?") for name in ("display_width_px", "display_height_px")})
 
 
-def _client_tool(kind: object) -> Mapping[str, Any] | None:
+def _client_tool(kind: object) -> Mapping[str, str] | None:
     """The tool that the client runs for a type such as `bash_20250124`; `None` for any other type."""
     if not isinstance(kind, str):
         return None
@@ -185,12 +188,7 @@ def _client_tool(kind: object) -> Mapping[str, Any] | None:
 
 
 @cache
-def _client_tools() -> Mapping[str, Mapping[str, Any]]:
-    """Beginning of a type -> description and schema."""
+def _client_tools() -> Mapping[str, Mapping[str, str]]:
+    """Beginning of a type -> description and schema, which is JSON."""
     text = resources.files(__package__).joinpath("client_tools.toml").read_text(encoding="utf-8")
-    tools = tomllib.loads(text)["tools"]
-    return {
-        beginning: {**tool, "input_schema": json_body.parse(tool["input_schema"].encode())}
-        for tool in tools
-        for beginning in tool["types"]
-    }
+    return {beginning: tool for tool in tomllib.loads(text)["tools"] for beginning in tool["types"]}

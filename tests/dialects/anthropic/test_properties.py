@@ -106,12 +106,14 @@ def as_once_it_is_not_the_last(message: dict[str, Any]) -> dict[str, Any]:
 def test_prefix_stable(body: dict[str, Any], more: list[Any], profile_name: ProfileName) -> None:
     """A longer history begins with the same messages, byte for byte, but for the last one."""
     history = body["messages"]
-    # Nobody goes on from a call without its result: in what follows the results would come before other texts.
+    # After a call without its result, what follows would put the result before other texts.
     history += [
         assistant({"type": "text", "text": "so far"}),
         {"role": "user", "content": [{"type": "text", "text": "on"}]},
     ]
+    # What a history adds to the tools is no part of its messages.
     body.pop("tools", None)
+    body.pop("tool_choice", None)
     longer = {
         **body,
         "messages": [

@@ -1,0 +1,1 @@
+"""Documents in a request: what text they hold. Pure."""
