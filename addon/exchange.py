@@ -186,6 +186,8 @@ class Exchange:
     """`""`: the request is not to a known host and is only watched."""
     dialect: str = ""
     """The name of the client's dialect. `""`: the bodies are not touched."""
+    spoken: str = ""
+    """The name of the client's dialect, also where the bodies are not touched; `""`: unknown. Errors are in it."""
     base_url: str = ""
     successors: bool = False
     """Retired model ids are replaced."""
@@ -234,7 +236,7 @@ class Exchange:
 
     # While the exchange is under way; never saved.
     chat: JsonObject = field(default_factory=dict)
-    """The request in the house language: Chat Completions, or an embeddings request."""
+    """The request in the house language, Chat Completions or an embeddings request; empty once it has been repaired."""
     size: int = 0
     """Bytes of the JSON that came."""
     cost: int = 0
@@ -249,6 +251,8 @@ class Exchange:
     """What the rules hold the body against (`rules.base.RuleContext`), once a step has asked for it."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
+    lists_models: bool = False
+    """The answer is a list of models, to be given in the form of `spoken`."""
     fails_closed: bool = False
     """The body that came must not leave: its model can't see its images, or the upstream doesn't speak its format."""
 
@@ -321,6 +325,7 @@ _UNDER_WAY = (
     "plan",
     "demands",
     "change_count",
+    "lists_models",
     "fails_closed",
 )
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)

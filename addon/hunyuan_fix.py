@@ -46,7 +46,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.utils import asyncio_utils
 
-from hunyuan_fix import options
+from hunyuan_fix import options, route
 from hunyuan_fix.access import client_tokens, listeners
 from hunyuan_fix.config import checks, config_file
 from hunyuan_fix.config.option import OptionError
@@ -133,6 +133,8 @@ class HunyuanFix:
             declared = [known.name for known in options.OPTIONS if known.name in ctx.options]
             settings = options.parse({name: option(name) for name in declared})
             checks.check_mitmproxy(option)
+            if len(declared) == len(options.OPTIONS):  # hunyuan_upstream is declared after hunyuan_hosts
+                route.check(settings)
             open_to, password = listeners.open_addresses(proxy_modes.listen_hosts(option)), bool(option("proxyauth"))
             listeners.check(open_to, settings, password=password)
             if self._problems:
@@ -179,6 +181,7 @@ class HunyuanFix:
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.runtime.start()
+        process.started()
         logs.keep_from_legacy_events()
         dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
         self.process.finisher.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)

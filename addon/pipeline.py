@@ -1,6 +1,6 @@
 """The list of steps: what is done to every exchange. It runs down for the request and up for the answer.
 
-    request   ─▶ Successor ─▶ ToolModel ─▶ ReadDocuments ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ upstream
+    request   ─▶ ModelNames ─▶ Successor ─▶ ToolModel ─▶ ReadDocuments ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ out
     answer    ◀─ …           each in reverse, after `answers` has repaired what the endpoint sent
 
 Nothing here knows mitmproxy or a connection.
@@ -12,11 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from . import dialects, rules
 from .dialects.base import House
-from .exchange import Exchange, JsonObject, Response
+from .exchange import Change, Exchange, JsonObject, Response
 from .options import Settings
 from .steps.base import Outcome, Step, StepRuntime
+from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
+from .steps.model_names import ModelNames
+from .steps.native_fields import NativeFields
 from .steps.overlong import Overlong
 from .steps.read_documents import ReadDocuments
 from .steps.rules import EmbeddingRules, Rules
@@ -25,6 +28,7 @@ from .steps.tool_model import ToolModel
 from .wire import json_body
 
 STEPS: tuple[type[Step], ...] = (
+    ModelNames,
     Successor,
     ToolModel,
     ReadDocuments,
@@ -40,6 +44,24 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
     SendBatches,
 )
 
+COUNT_STEPS: tuple[type[Step], ...] = (
+    ModelNames,
+    Successor,
+    ReadDocuments,
+    CountTokens,
+)
+"""For a request whose tokens are counted."""
+
+NATIVE_STEPS: tuple[type[Step], ...] = (
+    ModelNames,
+    Successor,
+    ToolModel,
+    DescribeImages,
+    NativeFields,
+    Overlong,
+)
+"""For a request in another format that the endpoint speaks itself. Each step works on any format with messages."""
+
 
 class Pipeline:
     """The steps under one set of options."""
@@ -48,6 +70,8 @@ class Pipeline:
         self._steps: Mapping[House, Sequence[Step]] = {
             "chat": [step(settings, runtime) for step in STEPS],
             "embeddings": [step(settings, runtime) for step in EMBEDDING_STEPS],
+            "count": [step(settings, runtime) for step in COUNT_STEPS],
+            "native": [step(settings, runtime) for step in NATIVE_STEPS],
         }
         # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
@@ -96,6 +120,25 @@ class Pipeline:
         if exchange.dialect:
             for step in self._done_steps[_house(exchange)]:
                 step.done(exchange, outcome)
+
+
+def translate(exchange: Exchange, body: JsonObject, headers: Mapping[str, str]) -> None:
+    """Put a request's `body`, in the client's format, into the house language: `exchange.chat`.
+
+    What the translation dropped or reworded is noted, under the name of the dialect. Raises `BadRequest`.
+    """
+    dialect = dialects.DIALECTS[exchange.dialect]
+    if dialect.is_house:
+        exchange.chat = body
+        return
+    note = exchange.note_of(dialect.name)
+    exchange.chat = dialect.to_chat(body, headers, note)
+    told = [Change(dialect.name, pointer, why) for pointer, why in note.pop("changes", ())]
+    if dialect.house != "count":
+        exchange.note(
+            [Change(dialect.name, "", "the request becomes a chat request, and its answer is translated back")]
+        )
+        exchange.note(told)
 
 
 def _house(exchange: Exchange) -> House:

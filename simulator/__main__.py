@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .anthropic_checks import HINTS, Facade, takes
 from .server import serve
 from .settings import Settings
 
@@ -19,6 +20,17 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: a free port")
     parser.add_argument("--profile", choices=("hunyuan", "tokenhub"), default="hunyuan")
+    parser.add_argument("--no-messages", action="store_true", help="TokenHub without its Messages API")
+    parser.add_argument(
+        "--takes",
+        action="append",
+        default=[],
+        metavar="HINT",
+        help=f"what the Messages API takes beside the common part: all, {', '.join(sorted(HINTS))}",
+    )
+    parser.add_argument("--anthropic-words", action="store_true", help="the Messages API refuses in Anthropic's words")
+    parser.add_argument("--max-input", type=int, default=0, metavar="TOKENS", help="refuse a longer input (TokenHub)")
+    parser.add_argument("--no-mentions", action="store_true", help="call only tools that a directive or the body names")
     parser.add_argument("--cert", type=Path, help="PEM certificate chain; serves https")
     parser.add_argument("--key", type=Path, help="PEM key, if it isn't in --cert")
     parser.add_argument("--lenient", action="store_true", help="accept what is only claimed to be refused (rows C)")
@@ -32,7 +44,16 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     given = parser.parse_args(arguments)
     if given.key and not given.cert:
         parser.error("--key needs --cert")
+    try:
+        hints = takes(given.takes)
+    except ValueError as error:
+        parser.error(str(error))
     return Settings(
+        facade=Facade("tokenhub", hints, given.anthropic_words)
+        if given.profile == "tokenhub" and not given.no_messages
+        else None,
+        max_input=given.max_input,
+        mentions=not given.no_mentions,
         host=given.host,
         port=given.port,
         profile=given.profile,

@@ -51,11 +51,12 @@ class Answer:
         return "".join(self.pieces)
 
 
-def answer(body: Json, profile: ProfileName, *, created: int = 0, seed: bytes = b"") -> Answer:
+def answer(body: Json, profile: ProfileName, *, created: int = 0, seed: bytes = b"", mentions: bool = True) -> Answer:
     """The answer to a body that passed the checks.
 
     `created` is the Unix time that it carries; `seed` tells requests apart whose last messages are alike, so that
-    ids don't repeat. Raises vision.UnreadableImage where an image can't be decoded.
+    ids don't repeat; `mentions`: a tool whose name the user says is called, without a directive. Raises
+    vision.UnreadableImage where an image can't be decoded.
     """
     last = body["messages"][-1]
     asked = directives.parse(text_of(last))
@@ -67,7 +68,7 @@ def answer(body: Json, profile: ProfileName, *, created: int = 0, seed: bytes = 
         asked = directives.Directives()
         text, wanted = _seen(images), []
     else:
-        wanted = _wanted_tools(body, asked)
+        wanted = _wanted_tools(body, asked, mentions=mentions)
         text = _prose(body, asked, calling=bool(wanted))
     text, reason = _cut(text, body, asked, profile)
     calls = [_call(digest.hexdigest(), index, *tool) for index, tool in enumerate(wanted)]
@@ -99,7 +100,7 @@ def _offered(body: Json) -> dict[str, Json]:
     return {tool["function"]["name"]: tool["function"] for tool in body.get("tools") or []}
 
 
-def _wanted_tools(body: Json, asked: directives.Directives) -> list[tuple[str, str]]:
+def _wanted_tools(body: Json, asked: directives.Directives, *, mentions: bool) -> list[tuple[str, str]]:
     offered = _offered(body)
     names = list(offered)
     if asked.tools:
@@ -111,7 +112,7 @@ def _wanted_tools(body: Json, asked: directives.Directives) -> list[tuple[str, s
         mentioned = [choice["function"]["name"]]
     else:
         prompt = text_of(body["messages"][-1])
-        mentioned = [name for name in names if name in prompt]
+        mentioned = [name for name in names if mentions and name in prompt]
         if not mentioned and choice == "required":
             mentioned = names
     return [(name, _sample_arguments(offered.get(name, {}))) for name in mentioned[:1]]
@@ -224,6 +225,12 @@ def _split(text: str, chunks: int | None) -> list[str]:
         text = (text * (chunks // len(text) + 1))[:chunks]
     ends = [len(text) * number // chunks for number in range(chunks + 1)]
     return [text[start:end] for start, end in itertools.pairwise(ends)]
+
+
+def pieces_of(text: str) -> list[str]:
+    """The deltas of a text whose number no directive gives: reasoning, arguments."""
+    size = max(8, len(text) // 8)
+    return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 def _tokens(characters: int) -> int:

@@ -5,7 +5,7 @@ import hashlib
 import time
 from typing import Any
 
-from . import answers, checks, completions, directives, faults, models
+from . import answers, anthropic_checks, anthropic_messages, checks, completions, directives, faults, models, streams
 from .codec import decode
 from .content import image_urls, text_of
 from .embeddings import embeddings
@@ -100,6 +100,8 @@ class Simulator:
     async def _refuse(
         self, request: Request, response: Response, refusal: Problem, retry_after: str | None = None
     ) -> None:
+        if self._speaks_messages(request):
+            refusal = anthropic_messages.reworded(refusal)
         self.journal.refused(request, refusal)
         headers: Headers = ((b"x-sim-row", refusal.row.encode()),)
         if retry_after is not None:
@@ -143,6 +145,8 @@ class Simulator:
     def _admit(self, request: Request) -> None:
         """Rows A11 and A4: the key, and the account's limit on requests at once."""
         scheme, _, key = request.header("authorization").partition(" ")
+        if self._speaks_messages(request) and (named := request.header("x-api-key")):
+            scheme, key = "bearer", named
         known = self.settings.accept_keys
         if scheme.lower() != "bearer" or not key.strip() or (known and key.strip() not in known):
             raise Refused(self._problem("A11", "authorization"))
@@ -157,8 +161,14 @@ class Simulator:
                 await self._embed(request, response, fault)
             case "GET", "/v1/models":
                 await self._respond(request, response, self._list_models(), fault)
+            case "POST", path if self._speaks_messages(request):
+                await self._messages(request, response, fault, counting=path.endswith(anthropic_messages.COUNT))
             case _:
                 raise Refused(self._problem("path", f"{request.method} {request.path}"))
+
+    def _speaks_messages(self, request: Request) -> bool:
+        """Whether the request is for the Messages API, and this endpoint has one."""
+        return self.settings.facade is not None and request.path in anthropic_messages.PATHS
 
     def _json(self, request: Request) -> Any:
         try:
@@ -171,13 +181,42 @@ class Simulator:
         refusal = checks.problems(body, profile, strict=self.settings.strict, retired=self.settings.retired)
         if refusal is not None:
             raise Refused(refusal)
+        asked, most = anthropic_checks.input_tokens(body), self.settings.max_input
+        if profile == "tokenhub" and 0 < most < asked:
+            raise Refused(self._problem("overflow", f"{asked} tokens of {most}", f": {asked} tokens, limit {most}"))
         answer = self._compose(body, request.body)
         if not body.get("stream"):
             await self._respond(request, response, completions.completion(answer, profile), fault)
             return
         include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
         chunks = completions.chunks(answer, profile, include_usage=include_usage)
-        await self._stream(response, script(chunks, profile, fault))
+        await self._stream(response, script(streams.completion(chunks, profile), fault))
+
+    async def _messages(self, request: Request, response: Response, fault: Fault | None, *, counting: bool) -> None:
+        facade, body = self.settings.facade, self._json(request)
+        assert facade is not None
+        headers, most = dict(reversed(request.headers)), self.settings.max_input
+        finding = anthropic_checks.problems(body, facade, headers, counting=counting, max_input=most)
+        if finding is not None:
+            raise Refused(anthropic_messages.refusal(finding, facade))
+        if counting:
+            await self._respond(request, response, anthropic_messages.count(body), fault)
+            return
+        chat = anthropic_messages.as_chat(body)
+        if any(image_urls(chat)):
+            self.journal.vision_calls += 1
+        if directives.parse(text_of(chat["messages"][-1])).sensitive:
+            raise Refused(self._problem("moderation"))
+        try:
+            answer, stop = anthropic_messages.answer(
+                body, facade, created=int(time.time()), seed=_seed(request.body), mentions=self.settings.mentions
+            )
+        except UnreadableImage as error:
+            raise Refused(self._problem("image", str(error))) from error
+        if body.get("stream"):
+            await self._stream(response, script(anthropic_messages.events(answer, stop, body), fault))
+        else:
+            await self._respond(request, response, anthropic_messages.message(answer, stop, body), fault)
 
     def _compose(self, body: Json, raw: bytes) -> answers.Answer:
         profile = self.settings.profile
@@ -188,7 +227,9 @@ class Simulator:
         if profile == "tokenhub" and directives.parse(text_of(body["messages"][-1])).sensitive:
             raise Refused(self._problem("moderation"))
         try:
-            return answers.answer(body, profile, created=int(time.time()), seed=_seed(raw))
+            return answers.answer(
+                body, profile, created=int(time.time()), seed=_seed(raw), mentions=self.settings.mentions
+            )
         except UnreadableImage as error:
             raise Refused(self._problem("image", str(error))) from error
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from .answers import Answer, ToolCall
+from .answers import Answer, ToolCall, pieces_of
 from .rows import Json, ProfileName
 
 NOTE = "以上内容为AI生成，不代表开发者立场，请勿删除或修改本标记"
@@ -60,7 +60,7 @@ def _whole_call(index: int, call: ToolCall, profile: ProfileName) -> Json:
 
 
 def _deltas(answer: Answer, profile: ProfileName) -> Iterator[Json]:
-    for piece in _pieces(answer.reasoning):
+    for piece in pieces_of(answer.reasoning):
         yield {"reasoning_content": piece, "content": ""}
     for piece in answer.pieces:
         yield {"content": piece}
@@ -73,13 +73,8 @@ def _call_frames(index: int, call: ToolCall, profile: ProfileName) -> Iterator[J
     """A call's frames, as captured from hunyuan-a13b: later ones repeat id and type and carry `"name":""`."""
     first: Json = {"id": call.id, "index": index, "type": "function"}
     yield first | {"function": {"name": call.name, "arguments": ""}}
-    for piece in _pieces(call.arguments):
+    for piece in pieces_of(call.arguments):
         if profile == "hunyuan":
             yield first | {"function": {"name": "", "arguments": piece}}
         else:
             yield {"index": index, "function": {"arguments": piece}}
-
-
-def _pieces(text: str) -> list[str]:
-    size = max(8, len(text) // 8)
-    return [text[at : at + size] for at in range(0, len(text), size)]

@@ -18,6 +18,7 @@ ROWS = {
     "quota": "A8",
     "internal": "A9",
     "retired": "A10",
+    "overflow": "overflow",
 }
 # Answered with something else than an answer; `status` takes the status as its argument.
 REPLACED = ("200_error", "garbage_json", "html_502", "status")

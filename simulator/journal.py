@@ -88,7 +88,9 @@ class Journal:
             self._bytes -= len(self.requests.popleft().body)
         if self._record is not None:
             shown = request.as_json()
-            shown["headers"] = [header for header in shown["headers"] if header[0] != "authorization"]
+            shown["headers"] = [
+                header for header in shown["headers"] if header[0] not in ("authorization", "x-api-key")
+            ]
             with self._record.open("ab") as file:
                 file.write(encode(shown) + b"\n")
 

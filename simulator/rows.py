@@ -80,6 +80,7 @@ HUNYUAN: Mapping[str, Refusal] = {
     "C4": Refusal(400, "messages 中 tool_calls 与 tool 消息不匹配", _REQUEST, "1001"),
     "C5": Refusal(400, "messages 中 content 不能为空", _REQUEST, "1001"),
     "C6": Refusal(400, "messages 中不支持 {subject}", _REQUEST, "1001"),
+    "overflow": Refusal(400, "messages 长度超过模型上限", _REQUEST, "1001"),
     "input": Refusal(400, "input 取值错误", _REQUEST, "1001"),
     "image": Refusal(400, "图片处理失败错误", _REQUEST, "1001"),
     "moderation": Refusal(400, "文本包含违法违规信息，审核不通过", _REQUEST, "1001"),
@@ -110,6 +111,7 @@ TOKENHUB: Mapping[str, Refusal] = {
     "C4": Refusal(400, "invalid parameter 'messages': tool_calls without answers", _REQUEST, "400002"),
     "C5": Refusal(400, "invalid parameter 'messages': content is blank", _REQUEST, "400002"),
     "H1": Refusal(400, "invalid parameter 'messages': reasoning_content is required", _REQUEST, "400002"),
+    "overflow": Refusal(400, "input token length too long{subject}", _REQUEST, "20059"),  # LKEAP's code
     "input": Refusal(400, "invalid parameter 'input'", _REQUEST, "400002"),
     "image": Refusal(400, "invalid parameter 'image_url': unreadable image", _REQUEST, "400002"),
     "moderation": Refusal(451, "content blocked by moderation", "content_filter_error", "451001"),

@@ -31,40 +31,61 @@ class Script:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-def script(chunks: Iterable[Json], profile: ProfileName, fault: Fault | None = None) -> Script:
-    """The frames of `chunks` and `[DONE]`, disturbed by `fault` if there is one."""
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """A whole answer in frames: what is said, how it ended, the last word, and what stands for two faults."""
+
+    said: list[bytes]
+    ending: list[bytes]
+    done: bytes
+    error: bytes
+    """An error inside the stream."""
+    broken: bytes
+    """A frame that is no JSON."""
+
+
+def completion(chunks: Iterable[Json], profile: ProfileName) -> Frames:
+    """The chunks of a chat completion and `[DONE]` as frames."""
+    said, ending = list[bytes](), list[bytes]()
+    for chunk in chunks:
+        (ending if _is_last(chunk) else said).append(_frame(chunk))
+    return Frames(said, ending, DONE, error_event(profile), b'data: {"id": "broken", "choices": [\n\n')
+
+
+def script(whole: Frames, fault: Fault | None = None) -> Script:
+    """The frames of an answer, disturbed by `fault` if there is one."""
     if fault is not None and fault.kind == "no_finish":
-        return Script([_frame(chunk) for chunk in chunks if not _is_last(chunk)])
-    frames = [_frame(chunk) for chunk in chunks]
+        return Script(whole.said)
+    frames = [*whole.said, *whole.ending]
     if fault is None:
-        return Script([*frames, DONE])
+        return Script([*frames, whole.done])
     if fault.kind in _BROKEN_OFF:
         ending, default = _BROKEN_OFF[fault.kind]
         # Of the chunk that is cut through, only the first half will be sent.
         return Script(frames[: fault.count(default) + (ending == "cut_in_chunk")], ending)
     if fault.kind == "gzip_stream":
-        return Script(_gzip([*frames, DONE]), headers=((b"content-encoding", b"gzip"),))
-    return Script(_said_oddly(frames, profile, fault))
+        return Script(_gzip([*frames, whole.done]), headers=((b"content-encoding", b"gzip"),))
+    return Script(_said_oddly(frames, whole, fault))
 
 
-def _said_oddly(frames: list[bytes], profile: ProfileName, fault: Fault) -> list[bytes]:
+def _said_oddly(frames: list[bytes], whole: Frames, fault: Fault) -> list[bytes]:
     middle = len(frames) // 2
     match fault.kind:
         case "no_done":
             return frames
         case "malformed_sse":
-            return [*frames[:middle], b'data: {"id": "broken", "choices": [\n\n', *frames[middle:], DONE]
+            return [*frames[:middle], whole.broken, *frames[middle:], whole.done]
         case "error_event_first":
-            return [error_event(profile)]
+            return [whole.error]
         case "error_event_mid":
-            return [*frames[:middle], error_event(profile)]
+            return [*frames[:middle], whole.error]
         case "crlf":
-            return [frame.replace(b"\n", b"\r\n") for frame in [*frames, DONE]]
+            return [frame.replace(b"\n", b"\r\n") for frame in [*frames, whole.done]]
         case "comments":
-            return [part for frame in [*frames, DONE] for part in (b": ping\n\n", frame)]
+            return [part for frame in [*frames, whole.done] for part in (b": ping\n\n", frame)]
         case "no_final_blank":
-            return [*frames, DONE.rstrip(b"\n")]
-    return [*frames, DONE]
+            return [*frames, whole.done.rstrip(b"\n")]
+    return [*frames, whole.done]
 
 
 def error_event(profile: ProfileName) -> bytes:

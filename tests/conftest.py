@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -68,6 +70,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup() -> None:
     """A test that fails shows its own processes, and those that run for several."""
     processes.forget_ended()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a test that leaves SIGPIPE to end this process: a later one that writes to a closed socket would."""
+    yield
+    if sys.platform != "win32" and signal.getsignal(signal.SIGPIPE) is not signal.SIG_IGN:
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        pytest.fail(f"{item.nodeid} changed what SIGPIPE does", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)

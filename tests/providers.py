@@ -13,8 +13,9 @@ from hunyuan_fix import profiles
 
 
 def toml(*hosts: str, **more: str) -> str:
-    """TokenHub's profile under other `hosts`, with the keys `more`."""
+    """TokenHub's profile under other `hosts`, with the keys `more` and without what it says of other formats."""
     text = profiles.FOLDERS[0].joinpath("tokenhub.toml").read_text(encoding="utf-8")
+    text = re.sub(r"^(base|speaks) = .*\n", "", text, flags=re.MULTILINE)
     head = "\n".join([f"hosts = {json.dumps(hosts)}", *(f"{key} = {json.dumps(value)}" for key, value in more.items())])
     return re.sub(r"^hosts = .*$", lambda _: head, text, count=1, flags=re.MULTILINE)
 

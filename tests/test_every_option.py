@@ -49,6 +49,8 @@ from tests.proxying import (
 )
 from tests.vision_server import image_part, png
 
+pytestmark = pytest.mark.usefixtures("early_in_a_minute")
+
 TOKEN = f"hf-{'a' * 43}"
 PAGE = "http://localhost:3000"
 CHAT = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}
@@ -84,11 +86,11 @@ async def post(world: World, body: object, path: str = "/chat/completions", **he
         return await client.post(path, json=body, headers={name: value for name, value in sent.items() if value})
 
 
-def after(body: object, *, times: int = 1, **headers: str) -> Look:
+def after(body: object, *, times: int = 1, path: str = "/chat/completions", **headers: str) -> Look:
     """What is seen when `body` is sent: the answers, what arrived, and what was noticed on the way."""
 
     async def look(world: World) -> object:
-        answers = [await post(world, body, **headers) for _ in range(times)]
+        answers = [await post(world, body, path, **headers) for _ in range(times)]
         told = [(answer.status_code, answer.json().get("error")) for answer in answers]
         limits = [value for answer in answers for name, value in answer.headers.items() if "ratelimit-limit" in name]
         # Calls that are under way together arrive in any order.
@@ -112,6 +114,7 @@ LINKED = {
     "model": "hunyuan-lite",
     "messages": [{"role": "user", "content": [image_part("https://example.com/a.png")]}],
 }
+MESSAGES = {"model": "hunyuan-lite", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}]}
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
 IMAGES = after(pictures("a", "b", "c" * 2000))
 LONG = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "word " * 400_000}]}
@@ -208,6 +211,8 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_hosts": ("other.example=hunyuan", after(CHAT), {}),
     "hunyuan_profile": ("tokenhub", after(CHAT | {"top_k": 3}), {}),
     "hunyuan_upstream": ("http://localhost:{plain}/elsewhere", after(CHAT), {}),
+    "hunyuan_translate": ("never", after(MESSAGES, path="/messages"), {}),
+    "hunyuan_models": ("*-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_cascade": ("never", IMAGES, {}),
     "hunyuan_vision_model": ("eyes-vision", IMAGES, {}),
     "hunyuan_text_model": ("hunyuan-pro", after(pictures(model="hunyuan-vision", tools=TOOLS)), {}),
@@ -227,6 +232,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_language": ("en", after(CHAT | {"messages": [{"role": "user", "content": ""}]}), {}),
     "hunyuan_successors": ("hunyuan-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_overlong": ("error", after(LONG), {}),
+    "hunyuan_window": ("7", after(CHAT), {"hunyuan_overlong": "error"}),
     "hunyuan_intercept_all": (True, tunnel, {}),
     "hunyuan_allow_open": (True, opened, {}),
     "hunyuan_mode": ("observe", after(CHAT), {}),

@@ -24,7 +24,7 @@ def test_the_defaults_are_those_of_the_issue():
     assert settings.max_body == 64 * 2**20
     assert settings.image_max_bytes == 10 * 2**20
     assert (settings.vision_concurrency, settings.vision_timeout, settings.cascade_deadline) == (3, 60.0, 90.0)
-    assert (settings.cascade, settings.language, settings.overlong) == ("auto", "zh", "warn")
+    assert (settings.cascade, settings.language, settings.overlong) == ("auto", "zh", "auto")
     decided_by_the_profile = (settings.profile, settings.upstream, settings.max_messages, settings.vision_model)
     assert decided_by_the_profile == (None, None, None, None)
     assert not (settings.intercept_all or settings.allow_open or settings.hosts or settings.keep_params)
@@ -105,7 +105,8 @@ def test_values_are_read(name: str, text: object, value: object):
         ("max_messages", "2", "from 4"),
         ("cascade", "sometimes", "auto, always, never"),
         ("language", "fr", "zh, en"),
-        ("overlong", "cut", "warn, error"),
+        ("overlong", "cut", "auto, warn, error"),
+        ("window", "0", "from 1"),
         ("profile", "openai", ", ".join(profiles.names())),
         ("hosts", "localhost=openai", ", ".join(profiles.names())),
         ("hosts", "https://localhost", "without a port"),

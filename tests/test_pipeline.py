@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -199,6 +200,40 @@ async def test_overlong_input_is_warned_of_or_refused():
     assert outcome.response is not None
     assert outcome.response.status == 400
     assert b"context_length_exceeded" in outcome.response.body
+
+
+def long_request(words: int, last: str = "Fix the tests.") -> dict[str, Any]:
+    """A history of about as many tokens as words, in chat, as if it came in another vendor's format."""
+    turns = [{"role": "user", "content": "word " * words}, {"role": "assistant", "content": "ok"}]
+    return {"model": "hunyuan-role", "messages": [*turns, {"role": "user", "content": last}]}
+
+
+async def test_a_translated_request_is_refused_while_there_is_room_to_compact():
+    """hunyuan-role takes 28,000 tokens: an eighth of that is kept free for the request to compact."""
+    refused = await repair(long_request(25_500), dialect="anthropic", size=130_000)
+    assert refused.response is not None
+    answer = json_body.parse_object(refused.response.body)
+    assert answer is not None
+    assert (refused.response.status, answer["error"]["code"]) == (400, "context_length_exceeded")
+    assert re.match(r"prompt is too long: 2[5-7]\d\d\d tokens > 24500 maximum\. ", answer["error"]["message"])
+    assert refused.exchange.notes["overlong"]["limit"] == 24_500
+    for passes in (
+        await repair(long_request(22_000), dialect="anthropic", size=110_000),
+        await repair(long_request(25_500, "Summarize the conversation."), dialect="anthropic", size=130_000),
+        await repair(long_request(25_500), size=130_000),
+        await repair(long_request(30_000), dialect="anthropic", given=settings(overlong="warn"), size=150_000),
+    ):
+        assert passes.response is None
+
+
+async def test_the_users_own_window_comes_before_the_models():
+    given = settings(window=1000, overlong="error")
+    for model in ("hunyuan-role", "unknown"):
+        outcome = await repair(body(text_part("word " * 2000), model=model), given, size=10_000)
+        assert outcome.response is not None
+        assert b"> 1000 maximum" in outcome.response.body
+    outcome = await repair(body(text_part("word " * 30_000), model="hunyuan-role"), settings(window=99_999))
+    assert not outcome.exchange.warning
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix import options
-from hunyuan_fix.route import Address, Route, Routes
+from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.route import Address, Route, Routes, check
 
+ANTHROPIC = "api.anthropic.com"
 LEGACY = "api.hunyuan.cloud.tencent.com"
 TOKENHUB = "tokenhub.tencentmaas.com"
 CHAT = Address("https", LEGACY, 443, "/v1/chat/completions")
@@ -236,7 +240,7 @@ def test_a_client_that_already_points_at_the_base_is_not_rerouted():
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/responses", "/anthropic/v1/messages", "/v1/completions", "/v1/chat", "/v1/chat%2Fcompletions", "/v1"]
+    "path", ["/v1/responses", "/v1/files", "/v1/completions", "/v1/chat", "/v1/chat%2Fcompletions", "/v1"]
 )
 def test_what_is_not_repaired_is_worth_a_line(path: str):
     assert routed(at(path)).unrepaired
@@ -251,3 +255,178 @@ def test_any_path_has_a_route(path: str, method: str):
     route = routed(at(path), method, upstream="http://local:9/v1")
     assert route.address.host == "local"
     assert route.address.path.startswith("/v1")
+
+
+# Anthropic's format
+
+MESSAGES = [
+    "/v1/messages",
+    "/messages",
+    "/anthropic/v1/messages",
+    "/anthropic/messages",
+    "/v1/v1/messages",
+    "/v1/anthropic/v1/messages",
+    "/anthropic/v1/v1/messages/",
+    "//v1//Messages",
+]
+RESPELT = {"/v1/v1/messages", "/anthropic/v1/v1/messages/", "//v1//Messages"}
+
+
+@pytest.mark.parametrize("path", MESSAGES)
+@pytest.mark.parametrize("query", ["", "?beta=true"])
+def test_messages_become_chat_where_the_endpoint_has_none(path: str, query: str):
+    found = routed(at(path + query))
+    assert (found.dialect, found.spoken, found.native) == ("anthropic", "anthropic", False)
+    assert found.base_url == f"https://{LEGACY}/v1"
+    assert not found.unrepaired
+    assert found.respelt == (path in RESPELT)
+    assert routed(at(path + query), "GET").dialect is None
+
+
+@pytest.mark.parametrize("path", MESSAGES)
+def test_where_the_endpoint_speaks_it_they_go_to_its_own_path(path: str):
+    found = routed(at(f"{path}?beta=true", TOKENHUB))
+    assert (found.dialect, found.spoken, found.native) == ("anthropic-native", "anthropic", True)
+    assert found.address == at("/v1/messages?beta=true", TOKENHUB)
+    assert found.base_url == f"https://{TOKENHUB}/v1"
+    assert found.respelt == (path != "/v1/messages")
+    assert not found.unrepaired
+    never = routed(at(path, TOKENHUB), translate="never")
+    assert (never.dialect, never.native, never.unrepaired) == (None, True, True)
+
+
+@pytest.mark.parametrize("path", MESSAGES)
+@pytest.mark.parametrize("translate", ["auto", "never"])
+def test_rerouting_maps_each_path(path: str, translate: str):
+    found = routed(at(f"{path}?beta=true"), upstream=f"https://{TOKENHUB}/v1", translate=translate)
+    assert found.address == at("/v1/messages?beta=true", TOKENHUB)
+    assert found.dialect == ("anthropic-native" if translate == "auto" else None)
+    assert found.native
+    always = routed(at(path), upstream=f"https://{TOKENHUB}/v1", translate="always")
+    assert (always.dialect, always.base_url) == ("anthropic", f"https://{TOKENHUB}/v1")
+    local = routed(at(path), upstream="http://127.0.0.1:9000/api/v3")
+    assert (local.dialect, local.base_url) == ("anthropic", "http://127.0.0.1:9000/api/v3")
+
+
+def test_a_plans_paths_lead_to_no_other_endpoint_of_its_host():
+    """A plan's key is for the plan's own endpoint."""
+    path = "/plan/anthropic/v1/messages"
+    assert routed(at(path, TOKENHUB)).address.path == path
+    assert routed(at(path, TOKENHUB), translate="always").base_url == f"https://{TOKENHUB}/plan/v1"
+
+
+@pytest.mark.parametrize(
+    ("path", "base"),
+    [
+        ("/v1/messages", "/v1"),
+        ("/messages", ""),
+        ("/anthropic/v1/messages", "/v1"),
+        ("/anthropic/messages", "/v1"),
+        ("/api/v3/messages", "/api/v3"),
+        ("/gateway/anthropic/v1/messages", "/gateway/v1"),
+    ],
+)
+def test_the_chat_api_of_a_host_that_was_given(path: str, base: str):
+    local = Address("http", "127.0.0.1", 9000, path)
+    assert routed(local, hosts="127.0.0.1").base_url == f"http://127.0.0.1:9000{base}"
+    assert routed(local, hosts="127.0.0.1=tokenhub").address == local
+
+
+def test_untranslated_they_pass_as_they_are_spelt():
+    for path in ("/v1/messages", "/anthropic/v1/messages", "/anthropic/messages"):
+        found = routed(at(path), translate="never")
+        assert (found.dialect, found.native, found.unrepaired, found.respelt) == (None, False, True, False)
+        assert found.address == at(path)
+
+
+@pytest.mark.parametrize("host", [LEGACY, TOKENHUB])
+def test_tokens_are_counted_unless_nothing_is_translated(host: str):
+    for path in ("/v1/messages/count_tokens?beta=true", "/anthropic/v1/messages/count_tokens"):
+        assert routed(at(path, host)).dialect == "anthropic-count-tokens"
+        assert routed(at(path, host), translate="never").dialect is None
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/anthropic/v1/models", "/anthropic/models", "/v1/anthropic/v1/models"])
+@pytest.mark.parametrize("host", [LEGACY, TOKENHUB])
+@pytest.mark.parametrize("upstream", ["", f"https://{TOKENHUB}/v1"])
+def test_the_list_of_models_is_where_the_chat_api_has_it(path: str, host: str, upstream: str):
+    found = routed(at(f"{path}?limit=1000", host), "GET", upstream=upstream)
+    assert found.lists_models
+    assert found.address == at("/v1/models?limit=1000", TOKENHUB if upstream else host)
+
+
+@pytest.mark.parametrize(
+    ("path", "goes_to"),
+    [
+        ("/anthropic/v1/messages/batches", "/v1/messages/batches"),
+        ("/v1/v1/files/f_1/content?x=/v1", "/v1/files/f_1/content?x=/v1"),
+        ("/anthropic/files", "/v1/files"),
+        ("/anthropics/files", "/v1/anthropics/files"),
+        ("/v1", "/v1"),
+    ],
+)
+def test_what_is_below_another_formats_base_moves_below_the_new_one(path: str, goes_to: str):
+    assert routed(at(path), upstream=f"https://{TOKENHUB}/v1").address.path == goes_to
+
+
+@given(
+    st.lists(st.sampled_from(["v1", "anthropic", "V1", "", "plan", "%761", "."])),
+    st.sampled_from(["chat/completions", "messages", "messages/count_tokens", "models", "files"]),
+    st.sampled_from([LEGACY, TOKENHUB]),
+    st.sampled_from(["auto", "always", "never"]),
+)
+def test_a_path_that_was_put_right_is_right(base: list[str], api: str, host: str, translate: str):
+    found = routed(at("/" + "/".join([*base, api]), host), translate=translate)
+    again = routed(found.address, translate=translate)
+    assert again.address == found.address
+    assert (again.dialect, again.base_url) == (found.dialect, found.base_url)
+
+
+# Hosts of other vendors
+
+FOREIGN = [
+    ANTHROPIC,
+    "API.Anthropic.com.",
+    "console.anthropic.com",
+    "api.openai.com",
+    "anthropic.com",
+    "x.openai.azure.com",
+]
+
+
+def checked(**given: object) -> None:
+    check(options.parse({f"hunyuan_{name}": value for name, value in given.items()}))
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_another_vendors_host_needs_an_upstream(host: str):
+    with pytest.raises(OptionError, match="only together with hunyuan_upstream"):
+        checked(hosts=f"127.0.0.1,{host}=tokenhub")
+    checked(hosts=f"{host}=tokenhub", upstream=f"https://{TOKENHUB}/v1")
+
+
+@pytest.mark.parametrize(
+    "upstream", [f"https://{ANTHROPIC}/v1", f"http://{ANTHROPIC.upper()}:8080", f"https://{ANTHROPIC}."]
+)
+def test_the_upstream_of_another_vendors_host_is_another_host(upstream: str):
+    with pytest.raises(OptionError, match="must be another host"):
+        checked(hosts=f"{ANTHROPIC}=tokenhub", upstream=upstream)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "llm.example.com=tokenhub", "notanthropic.com", TOKENHUB, "anthropic.com.example.org"]
+)
+def test_other_hosts_need_none(host: str):
+    checked(hosts=host)
+
+
+@pytest.mark.parametrize("host", [ANTHROPIC, "llm.example.com"])
+def test_a_key_for_another_host_does_not_leave_with_a_rerouted_request(host: str):
+    given: dict[str, Any] = {"hosts": f"{host}=tokenhub", "upstream": f"https://{TOKENHUB}/v1"}
+    found = routed(at("/v1/messages?beta=true", host), **given)
+    assert found.foreign
+    assert found.address == at("/v1/messages?beta=true", TOKENHUB)
+    assert not routed(at("/v1/messages", LEGACY), **given).foreign
+    assert not routed(at("/v1/messages", TOKENHUB), **given).foreign
+    local: dict[str, Any] = {"hosts": "127.0.0.1", "upstream": f"https://{TOKENHUB}/v1"}
+    assert not routed(Address("http", "127.0.0.1", 9000, "/v1/messages"), **local).foreign

@@ -17,6 +17,7 @@ from ..wire.host_names import is_loopback
 from . import cors
 from .callers import Caller
 from .client_tokens import CARRIERS
+from .http_message import Headers
 from .secret_files import SecretFile, SecretFileError
 
 VARIABLE = "HUNYUAN_API_KEY"
@@ -109,7 +110,7 @@ class Withheld(Enum):
         "ssl_insecure is on, so the receiver isn't verified: name the CA of the endpoint's certificate "
         "(ssl_verify_upstream_trusted_ca)"
     )
-    PATH = "the key is for the calls that are repaired, and for getting the list of models"
+    PATH = "the key is for calls of the known APIs, and for getting the list of models"
     UNSIGNED = "its body passes unread (hunyuan_mode, x-hunyuan-mode: off), and the endpoint wants it signed"
     NONE = "it has none to lend (HUNYUAN_API_KEY, hunyuan_api_key_file)"
 
@@ -158,6 +159,59 @@ def lend(
     if not (to.verified or to.on_this_machine):
         return Withheld.UNVERIFIED
     return f"Bearer {key}" if key else Withheld.NONE
+
+
+def send_as_bearer(headers: Headers, *, alone: bool) -> bool:
+    """Put the API key of a request to a chat endpoint into `Authorization: Bearer`, if it stands in another header.
+
+    A key in `Authorization` counts before one elsewhere, and those before each other as in `CARRIERS`. The others stay
+    beside a key in `Authorization` unless it is to be `alone`. Returns whether the key was moved.
+    """
+    if not any(name.lower() in _OTHER_FIELDS for name, _ in headers.fields):
+        return False  # as nearly always
+    others = [key for name in _OTHER_CARRIERS for value in headers.get_all(name) if (key := _bare(value))]
+    authorization = headers.get("authorization", "").strip()
+    moved = bool(others) and not (_BEARER.match(authorization) and _bare(authorization))
+    if moved:
+        headers.set_all("Authorization", [f"Bearer {others[0]}"])
+    if moved or alone:
+        for name in _OTHER_CARRIERS:
+            headers.pop(name, None)
+    return moved
+
+
+def authorization(headers: Mapping[str, str]) -> str | None:
+    """The API key of a request as the value of `Authorization`, also where it stands in another header; or `None`."""
+    given = headers.get("authorization")
+    if given:
+        return given
+    other = next((key for name in _OTHER_CARRIERS if (key := _bare(headers.get(name) or ""))), None)
+    return f"Bearer {other}" if other else None
+
+
+def _bare(value: str) -> str:
+    """The key in a header's value, which may have `Bearer` before it in any header."""
+    return _BEARER.sub("", value.strip()).strip()
+
+
+def drop(headers: Headers) -> bool:
+    """Remove all that a request to another vendor's host authenticates with. Returns whether it had an API key."""
+    had_key = has_key({name: headers.get(name, "") for name in CARRIERS})
+    headers.fields = tuple(field for field in headers.fields if not is_secret(field[0].decode("latin-1")))
+    return had_key
+
+
+_BEARER = re.compile(r"bearer(?=\s|\Z)", re.IGNORECASE)
+_OTHER_CARRIERS = tuple(name for name in CARRIERS if name != "authorization")
+_OTHER_FIELDS = frozenset(name.encode() for name in _OTHER_CARRIERS)
+_SECRET = re.compile(
+    r"(?:authorization|cookie|api-?key|subscription-key|token|secret|password|signature)$", re.IGNORECASE
+)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a header of this name holds a secret: a key, a cookie, a password."""
+    return _SECRET.search(name) is not None
 
 
 FORWARDING = re.compile(

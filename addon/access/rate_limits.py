@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NAME = "limits"
 _TOKENS_A_BYTE = 0.25
-"""As `rules.overlong` estimates: four characters a token; a Chinese one has three bytes and is 0.6 tokens."""
+"""Four characters a token; a Chinese one has three bytes and is 0.6 tokens. `counting` needs the texts themselves."""
 _TOKENS_A_STREAMED_BYTE = 0.01
 """An event of a stream has 100 to 200 bytes for one or two tokens."""
 

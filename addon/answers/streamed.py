@@ -26,6 +26,8 @@ class KeptStream:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._kept = bytearray()
+        self.passed = 0
+        """The number of bytes that the client got."""
         self.cut = False
         """Whether there were more bytes than are kept."""
 
@@ -35,6 +37,7 @@ class KeptStream:
         return _pieces(data)
 
     def _keep(self, data: bytes) -> None:
+        self.passed += len(data)
         if self.cut:
             return
         self._kept += data

@@ -14,9 +14,14 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from ..exchange import JsonObject, Response
+from ..profiles import Profile
 
-House = Literal["chat", "embeddings"]
-"""The house languages. Each has steps of its own (`pipeline`)."""
+House = Literal["chat", "embeddings", "count", "native"]
+"""The house languages. Each has steps of its own (`pipeline`).
+
+`count` is a chat request whose tokens are counted: it is answered here, and nothing is sent. `native` is another format
+where the endpoint speaks it itself: requests stay in it, and answers pass unchanged.
+"""
 
 
 class BadRequest(Exception):
@@ -65,6 +70,38 @@ class Dialect(Protocol):
 
     def error(self, response: Response, note: JsonObject) -> Response:
         """`response`, an error in OpenAI's shape, in this format. Status and headers may change."""
+
+
+class Api(Protocol):
+    """What the clients of a dialect ask for beside its calls."""
+
+    dialect: str
+    """The name of the dialect."""
+    base_part: str
+    """The part of a base URL's path that this API has beside the chat API's, at endpoints that offer both."""
+    own_headers: str
+    """What the names of headers begin with that no chat endpoint reads, in lower case."""
+
+    def client(self, headers: Mapping[str, str]) -> str:
+        """The program that sends `headers`, as the note has it under `client`; `""` where it makes no difference.
+
+        Errors depend on it, also those of requests that are refused before they are translated.
+        """
+
+    def is_client(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request with `headers` comes from a client of this dialect."""
+
+    def answer(self, method: str, path: str) -> Response | None:
+        """The answer to a request that no endpoint has to see: telemetry, or whether there is a connection.
+
+        `path`: without its query. `None` for any other request.
+        """
+
+    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool) -> JsonObject:
+        """OpenAI's list of models `listed` in this format, with what `profile` knows of them.
+
+        With `aliases` models have other names, too, where a client of this format offers only such.
+        """
 
 
 class UpstreamDialect(Protocol):

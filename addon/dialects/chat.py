@@ -62,7 +62,7 @@ class ChatUpstream:
 
     def path(self, house: House) -> str:
         """`/chat/completions` or `/embeddings`."""
-        return {"chat": "/chat/completions", "embeddings": "/embeddings"}[house]
+        return "/embeddings" if house == "embeddings" else "/chat/completions"
 
     def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """`chat` itself."""

@@ -8,13 +8,15 @@ import time
 
 from mitmproxy import http
 
+from .. import profiles
 from ..access import cors
-from ..answers import streamed, whole, whole_body
-from ..dialects import DIALECTS
+from ..answers import model_list, streamed, whole, whole_body
+from ..dialects import APIS, DIALECTS
 from ..exchange import Exchange, Response
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..relay import OWN_HEADER, TRIES_HEADER
+from ..route import is_translated
 from ..runtime import Runtime
 from ..wire import rule_names
 from ..wire.content_coding import CodingError
@@ -46,10 +48,15 @@ class Answers:
             exchange.tries = _tries(response)
             if self._needs_preflight(flow.request, response, exchange):
                 return  # answered in `ends`, once the endpoint's own answer is complete
-            if not exchange.dialect:
+            if exchange.lists_models:
+                return  # its form is changed in `ends`
+            if not exchange.dialect or DIALECTS[exchange.dialect].house == "native":
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange.profile)
                 response.stream = response.status_code != 101 and (known or _is_stream(response))
+                if response.stream and exchange.client:
+                    exchange.streamed = _is_stream(response)
+                    response.stream = streamed.KeptStream(0)  # it counts, for the client's limit
             elif self._is_chat(exchange) and response.status_code < 400 and _may_be_stream(response, exchange):
                 self._stream(response, exchange)
         except Exception as error:
@@ -113,14 +120,16 @@ class Answers:
         if self._needs_preflight(flow.request, response, exchange):
             answer_preflight(flow, exchange)
             return
-        if not exchange.dialect or response.raw_content is None:
+        if not (exchange.dialect or exchange.lists_models) or response.raw_content is None:
             return
         if exchange.mode == "observe":
             return
         raw, encoding = response.raw_content, response.headers.get("content-encoding", "")
         cost = len(raw) * (_PACKED_COST if encoding else 1)
         try:
-            if response.status_code >= 400:
+            if exchange.lists_models:
+                restate(response, self._list_of_models(response, exchange))
+            elif response.status_code >= 400:
                 retry_after = response.headers.get("retry-after")
                 status = response.status_code
                 refusal = await self._runtime.workers.run(
@@ -145,6 +154,16 @@ class Answers:
         except Exception as error:
             self._runtime.failed("An answer could not be repaired and passes unchanged", error)
         exchange.milliseconds += (time.perf_counter() - started) * 1000
+
+    def _list_of_models(self, response: http.Response, exchange: Exchange) -> Response:
+        """The endpoint's list of models in the form of `exchange.spoken`, or its error."""
+        api, profile = APIS[exchange.spoken], profiles.load(exchange.profile)
+        raw, encoding = response.raw_content or b"", response.headers.get("content-encoding", "")
+        # Where requests pass untouched an alias would, too.
+        aliases = is_translated(exchange.spoken, profile, self._settings.translate)
+        answer = model_list.in_form_of(api, response.status_code, raw, encoding, profile, aliases=aliases)
+        exchange.note_name(rule_names.MODELS)
+        return in_clients_words(exchange, answer) if answer.status >= 400 else answer
 
     @staticmethod
     def _is_chat(exchange: Exchange) -> bool:

@@ -12,9 +12,10 @@ import time
 from mitmproxy import http
 
 from .. import pipeline, profiles
-from ..dialects import DIALECTS, UPSTREAM_DIALECTS
+from ..dialects import APIS, DIALECTS, UPSTREAM_DIALECTS
+from ..dialects.anthropic import native
 from ..dialects.base import BadRequest
-from ..exchange import Exchange, Response, printable
+from ..exchange import Change, Exchange, Response, printable
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..route import api_path
@@ -93,6 +94,8 @@ class Bodies:
             self._runtime.failed("A request could not be repaired and leaves unchanged", error)
             return None
         finally:
+            # A parsed body takes several times its size, and an answer may be minutes away.
+            exchange.chat = {}
             exchange.milliseconds += (time.perf_counter() - started) * 1000
 
     async def _through(self, request: http.Request, exchange: Exchange) -> Response | None:
@@ -109,7 +112,7 @@ class Bodies:
         )
         if isinstance(came, Response):
             return came
-        if came.flaw:
+        if came.flaw and not translated:
             logger.info("%s %s passes untouched: %s", exchange.method, safe_text.plain(exchange.path), came.flaw)
         if translated and not isinstance(came.value, dict):
             raise BadRequest(f"{came.flaw or 'The request body is not a JSON object'}: it can't be translated.")
@@ -119,16 +122,14 @@ class Bodies:
             return None
 
         # 2. Into the house language.
+        exchange.note(came.changes)
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = self._settings.language
         exchange.size, exchange.cost = len(came.data), came.cost
-        exchange.chat = came.value
-        if not dialect.is_house:
-            exchange.chat = dialect.to_chat(came.value, request.headers, exchange.note_of(dialect.name))
+        pipeline.translate(exchange, came.value, request.headers)
         exchange.streamed = exchange.chat.get("stream") is True
 
         # 3. Through the steps.
-        exchange.note(came.changes)
         before = exchange.change_count
         response = await self._pipeline.request(exchange)
         if response is not None or exchange.mode == "observe":
@@ -143,8 +144,12 @@ class Bodies:
                 body = upstream.request(body, exchange.note_of(upstream.name))
             sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), came.cost // 4)
         if translated:
-            request.path = api_path(request.path, exchange.base_url, upstream.path(dialect.house))
-        if exchange.streamed:
+            target = request.path if dialect.is_house else ""  # the query is the other format's own
+            request.path = api_path(target, exchange.base_url, upstream.path(dialect.house))
+            _drop_own_headers(request, dialect.name)
+        if dialect.house == "native":
+            _leave_accepted_betas(request, exchange)
+        elif exchange.streamed:
             # A stream that comes compressed would have to be unpacked to be repaired.
             request.headers["accept-encoding"] = "identity"
         self._write(request, exchange, came, sent)
@@ -159,3 +164,24 @@ class Bodies:
         if exchange.mode != "observe" and (came.changes or data != request.raw_content):
             request.headers.pop("content-encoding", None)
             request.content = data
+
+
+def _leave_accepted_betas(request: http.Request, exchange: Exchange) -> None:
+    """Take out of header and query what names betas that the endpoint doesn't know: it may refuse them."""
+    accepted = profiles.load(exchange.profile).native[exchange.spoken]
+    given = ",".join(request.headers.get_all(native.BETA_HEADER))
+    path, _, query = request.path.partition("?")
+    betas, fields = native.accepted_betas(given, accepted), native.without_beta(query)
+    if betas != given or fields != query:
+        exchange.note([Change(native.NativeMessages.name, "", "betas that the endpoint doesn't know are dropped")])
+    if betas != given:
+        request.headers.set_all(native.BETA_HEADER, [betas] if betas else [])
+    if fields != query:
+        request.path = f"{path}?{fields}" if fields else path
+
+
+def _drop_own_headers(request: http.Request, dialect: str) -> None:
+    """Remove the headers that only endpoints of the format `dialect` read: another may refuse what they name."""
+    api = APIS.get(dialect)
+    for name in [name for name in request.headers if api and name.lower().startswith(api.own_headers)]:
+        del request.headers[name]

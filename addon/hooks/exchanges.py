@@ -6,18 +6,23 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 
+from .. import dialects
 from ..exchange import KEY, Exchange, printable
 from ..route import Route
 
-_AT_FIRST = ("profile", "dialect", "base_url", "successors", "method", "path", "mode")
+_AT_FIRST = ("profile", "dialect", "spoken", "base_url", "successors", "method", "path", "mode")
+_HOUSE = frozenset(name for name, dialect in dialects.DIALECTS.items() if dialect.is_house)
 _under_way: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
 
 
 def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair") -> Exchange:
     """The exchange of a request whose headers came. `route` is `None` for one that is only watched."""
+    # A chat client, as most are, has no other format's headers.
+    api = dialects.api_of(flow.request.headers) if route and route.spoken not in _HOUSE else None
     exchange = Exchange(
         profile=route.profile if route else "",
         dialect=(route.dialect or "") if route and mode != "off" else "",
+        spoken=(route.spoken or (api.dialect if api else "")) if route else "",
         base_url=printable(route.base_url) if route else "",
         successors=bool(route and route.successors),
         method=printable(flow.request.method),
@@ -25,6 +30,8 @@ def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair") -> Exc
         mode=mode,
         headers=flow.request.headers,
     )
+    if api and (client := api.client(flow.request.headers)):
+        exchange.note_of(exchange.spoken)["client"] = client
     _under_way[flow] = exchange
     # What differs from the default by now: the rest is read as if it stood there.
     flow.metadata[KEY] = {name: getattr(exchange, name) for name in _AT_FIRST}

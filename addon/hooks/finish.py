@@ -56,7 +56,7 @@ class Finisher:
                 if log.is_heard(logger, logging.INFO):
                     logger.info("%s", log.line(exchange, outcome, colours=self.colours))
             # Drop what only the exchange under way needed: mitmweb keeps flows as long as it runs.
-            exchange.chat, exchange.headers, exchange.plan, exchange.demands = {}, {}, AnswerPlan(), None
+            exchange.headers, exchange.plan, exchange.demands = {}, AnswerPlan(), None
             exchanges.save(flow, exchange)
         if redact:
             self._redaction.redact(flow)
@@ -74,7 +74,8 @@ class Finisher:
             return
         if exchange.answered and not exchange.tokens:
             return  # no endpoint was called; the joined answers of an embeddings request have their usage
-        sent, received = len(flow.request.raw_content or b""), len(response.raw_content or b"")
+        sent = len(flow.request.raw_content or b"") or _length(flow.request)
+        received = getattr(response.stream, "passed", 0) or len(response.raw_content or b"")
         tokens = exchange.tokens or estimated_tokens(sent, received, streamed=exchange.streamed)
         charging = self._limits.charge(exchange.client, tokens)
         asyncio_utils.create_task(charging, name="hunyuan-fix charges tokens", keep_ref=True)
@@ -84,6 +85,16 @@ class Finisher:
         for flow in [flow for flow in self._begun if flow.live]:
             self.finish(flow, "the proxy ended", pipeline, redact=redact)
         self._redaction.finish()
+
+
+def _length(request: http.Request) -> int:
+    """The length of a body that passed untouched, as its header says; 0 where it doesn't."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdecimal() and len(length) < _LONGEST_LENGTH else 0
+
+
+_LONGEST_LENGTH = 15
+"""Digits."""
 
 
 def _outcome(flow: http.HTTPFlow, exchange: Exchange, text: str) -> Outcome:

@@ -10,14 +10,12 @@ from typing import Any
 
 from mitmproxy import http
 
+from ..access import keys
 from .mitmproxy_internals import flows
 from .mitmproxy_internals.flows import Fields
 
 REDACTED = "[redacted]"
 
-_SECRET_HEADER = re.compile(
-    r"(?:authorization|cookie|api-?key|subscription-key|token|secret|password|signature)$", re.IGNORECASE
-)
 _ADDRESS_HEADERS = frozenset(["referer", "location", "content-location"])
 _QUERY_KEY = re.compile(
     r"(?<=[?&])([^=&#]*(?:key|token|secret|passw|auth(?!or)|signature|\bsig\b|credential)[^=&#]*)=[^&#]*", re.IGNORECASE
@@ -93,7 +91,7 @@ def path(target: str) -> str:
 def _redaction(name: bytes) -> Callable[[bytes], bytes] | None:
     """What takes the secrets from the value of a header `name`; `None` where there are none in it."""
     text = name.decode("latin-1").lower()
-    if _SECRET_HEADER.search(text):
+    if keys.is_secret(text):
         return _no_value
     return _path if text in _ADDRESS_HEADERS else None
 

@@ -21,7 +21,7 @@ from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, proxy_errors, safe_text
-from . import exchanges, proxy_modes
+from . import exchanges, proxy_modes, redaction
 from .mitmproxy_internals import flows, ports, sent_host
 from .process import Process
 from .respond import answer_preflight, respond
@@ -86,13 +86,17 @@ class RequestHeaders:
         if route is not None and preflight:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
-        admitted = await self._admitted(flow, caller, route)
+        answer = _answered_here(flow, route)
+        admitted = await self._admitted(flow, caller, route, counted=answer is None)
         if isinstance(admitted, Response):
             self._refuse(flow, self._begun(flow, route, mode), caller, admitted)
         elif route is not None and isinstance(caller, Caller):
             exchange = self._begun(flow, route, mode)
             exchange.client, exchange.limits = caller.client or "", admitted
-            self._direct(flow, route, exchange, caller)
+            if answer is not None:
+                respond(flow, exchange, answer)
+            else:
+                self._direct(flow, route, exchange, caller)
         elif self._sees(flow):
             exchanges.begin(flow, None)
         else:
@@ -126,9 +130,9 @@ class RequestHeaders:
         return route
 
     async def _admitted(
-        self, flow: http.HTTPFlow, caller: Caller | Response, route: Route | None
+        self, flow: http.HTTPFlow, caller: Caller | Response, route: Route | None, *, counted: bool
     ) -> Response | dict[str, str]:
-        """The refusal of the request, or the rate limit headers for its answer."""
+        """The refusal of the request, or the rate limit headers for its answer; none if it isn't `counted`."""
         if self._process.draining.begun:
             return proxy_errors.SHUTTING_DOWN().response()
         if LOOP_GUARD in flow.request.headers:
@@ -139,7 +143,7 @@ class RequestHeaders:
         if caller.known:
             self._runtime.unauthenticated.remove(client)
         refusal = callers.refused(caller, known_host=route is not None, requires_token=self._must_authenticate(flow))
-        if refusal is not None or caller.client is None:
+        if refusal is not None or caller.client is None or not counted:
             return refusal or {}
         return await self._runtime.limits.admit(caller.client)
 
@@ -170,32 +174,44 @@ class RequestHeaders:
     def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller) -> None:
         """Send the request along its route, with the lent key if it gets one."""
         request = flow.request
-        _readdress(request, route, exchange)
-        if route.unrepaired:
-            logger.info(
-                "%s %s is not repaired: it passes untouched (repaired are %s)",
-                request.method,
-                safe_text.plain(exchange.path),
-                _listed(dialects.paths()),
-            )
+        asked = request.host
+        had_key = _readdress(request, route, exchange)
+        to_chat = (route.dialect is not None and not route.native) or route.lists_models
+        translated = exchange.spoken in route.translates
+        if to_chat and keys.send_as_bearer(request.headers, alone=translated) and exchange.mode != "off":
+            exchange.note([Change("key", "", "the endpoint reads keys in Authorization")])
         if self._leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
             return
+        if not _is_offered(route, exchange):
+            respond(flow, exchange, proxy_errors.API_NOT_OFFERED(path=safe_text.plain(exchange.path)).response())
+            return
+        if route.unrepaired:
+            logger.info("%s %s %s", request.method, safe_text.plain(exchange.path), _why_unrepaired(route))
         key = self._lent(flow, route, exchange, caller)
         if isinstance(key, str):
             request.headers["Authorization"] = key
+        elif had_key and (to_chat or route.native) and not host_names.is_loopback(request.host):
+            refusal = proxy_errors.KEY_FOR_ANOTHER_HOST(host=safe_text.plain(asked), why=key.value)
+            respond(flow, exchange, refusal.response())
+            return
         elif caller.client is not None and not keys.has_key(request.headers):
             respond(flow, exchange, callers.no_key(key.value))
             return
         if exchange.dialect:
             return  # signed when its body is written
-        if route.lists_models and (refusal := sign(request, exchange)) is not None:
-            respond(flow, exchange, refusal)
-            return
+        if route.lists_models:
+            if (refused := sign(request, exchange)) is not None:
+                respond(flow, exchange, refused)
+                return
+            if exchange.mode == "repair" and exchange.spoken in dialects.APIS and self._settings.translate != "never":
+                exchange.lists_models = True
+                request.path = request.path.partition("?")[0]  # the pages of its own format's list
+                request.headers["accept-encoding"] = "identity"
         self._pass_body(request)
 
     def _lent(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller) -> str | Withheld:
-        if not (route.dialect or route.lists_models):
+        if not (route.dialect or route.lists_models or route.native):
             return Withheld.PATH
         if not (exchange.dialect or route.lists_models) and profiles.load(route.profile).signer != BEARER:
             return Withheld.UNSIGNED
@@ -248,14 +264,36 @@ class RequestHeaders:
         return exchanges.begin(flow, route, mode)
 
 
+def _answered_here(flow: http.HTTPFlow, route: Route | None) -> Response | None:
+    """The answer to a request that no endpoint has to see, where the client takes this proxy for its endpoint."""
+    if route is None or not (route.rerouted or _reverse(flow)):
+        return None
+    return dialects.answered_here(flow.request.method, flow.request.path.partition("?")[0])
+
+
 def _reverse(flow: http.HTTPFlow) -> bool:
     return isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
 
 
-def _readdress(request: http.Request, route: Route, exchange: Exchange) -> None:
-    """Set the address of `request` to its route's; record a change if its path was spelt differently."""
+def _is_offered(route: Route, exchange: Exchange) -> bool:
+    """Whether the endpoint may have what is asked for. In another vendor's place it gets calls that are known, only."""
+    if route.spoken or route.lists_models:
+        return True
+    return not route.foreign and (exchange.mode != "repair" or exchange.spoken not in route.translates)
+
+
+def _readdress(request: http.Request, route: Route, exchange: Exchange) -> bool:
+    """Set the address of `request` to its route's; record a change if its path was spelt differently.
+
+    Returns whether it had a key for another vendor's host, which is removed.
+    """
     to = route.address
-    if route.rerouted:
+    had_key = False
+    if route.foreign:
+        had_key = keys.drop(request.headers)
+        request.scheme, request.host, request.port = to.scheme, to.host, to.port
+        request.path = redaction.path(to.path)
+    elif route.rerouted:
         request.scheme, request.host, request.port, request.path = to.scheme, to.host, to.port, to.path
     else:
         # The Host header names the same host by now.
@@ -264,6 +302,16 @@ def _readdress(request: http.Request, route: Route, exchange: Exchange) -> None:
             request.path = to.path
     if route.respelt and exchange.mode != "off":
         exchange.note([Change("path", "", "the path was not spelt as the endpoint knows it")])
+    return had_key
+
+
+def _why_unrepaired(route: Route) -> str:
+    """Why the body of a call passes untouched, for the log."""
+    if route.native:
+        return "passes untouched: the endpoint speaks this format itself (hunyuan_translate)"
+    if route.spoken:
+        return "passes untouched: hunyuan_translate=never"
+    return f"is not repaired: it passes untouched (repaired are {_listed(dialects.paths())})"
 
 
 def _listed(paths: Sequence[str]) -> str:

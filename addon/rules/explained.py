@@ -29,7 +29,12 @@ PATHS = {
         "Base URLs are put together in many ways, and the endpoint answers 404 (rohitg00/agentmemory#628, "
         "FerroxLabs/wayland#1178).",
         "wire/paths.py",
-    )
+    ),
+    "key": Explanation(
+        "An API key in `x-api-key` or `api-key` goes to a chat endpoint as `Authorization: Bearer` instead.",
+        "Clients of Anthropic's API send `x-api-key`; chat endpoints read `Authorization` (1300/78941).",
+        "access/keys.py",
+    ),
 }
 
 BYTES = {
@@ -49,6 +54,14 @@ BYTES = {
 }
 
 BEFORE_THE_RULES = {
+    "model": Explanation(
+        "A model's name that fits a pattern of `hunyuan_models` becomes the model that it names; a mark of the window "
+        "(`[1m]`) goes; an alias (`claude-hy3`) becomes the id. In a request of another format, other names `claude-…` "
+        "and `gpt-…` become the text model (`hunyuan_text_model`).",
+        "Agents for other vendors' models ask for those unless they are told otherwise, some for small tasks only; the "
+        "endpoint answers that there is no such model.",
+        "rules/model_names.py",
+    ),
     "successor": Explanation(
         "A retired model id becomes its successor, where the request leaves for another platform than the client "
         "addressed, or where `hunyuan_successors` names one.",
@@ -74,6 +87,15 @@ BEFORE_THE_RULES = {
         "byte for byte, and so does what stands around an image.",
         "Text models see no images, and images together with tools are refused.",
         "cascade.py",
+    ),
+}
+
+FORMATS = {
+    "anthropic": Explanation(
+        "A request of Anthropic's Messages API becomes a chat request, and its answer a message, streams and errors "
+        "included. What chat has no place for is dropped or said in words, and each such place is named.",
+        "Claude Code and Anthropic's SDKs speak nothing else (docs/facts/anthropic.md).",
+        "dialects/anthropic/request.py",
     ),
 }
 
@@ -104,6 +126,13 @@ ANSWERS = {
     "answer-json-fence": Explanation(
         "The Markdown fence around a JSON answer is taken off.",
         "JSON was asked for by instruction (rule `intents`), and models like to fence it.",
+    ),
+    "answer-models": Explanation(
+        "The list of models is in the form that the client reads, with limits; a model that the profile knows is there "
+        "under its alias, too (`claude-hy3`). Where the endpoint lists nothing, the profile's models are listed.",
+        "Anthropic's clients read another form than OpenAI's, and Claude Code shows only names that begin with "
+        "`claude` or `anthropic`.",
+        "answers/model_list.py",
     ),
     "answer-stop": Explanation(
         "The stop text at the end of the answer is cut off.",
@@ -144,7 +173,7 @@ def embeddings_requests() -> dict[str, Explanation]:
 
 def explanations() -> Mapping[str, Explanation]:
     """Every name that a change can have -> its explanation, in the order in which changes happen."""
-    return PATHS | BYTES | chat() | embeddings_requests() | ANSWERS
+    return PATHS | BYTES | FORMATS | chat() | embeddings_requests() | ANSWERS
 
 
 def _of(rule: rules.Rule) -> Explanation:

@@ -18,6 +18,7 @@ _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", r
 TABLES: dict[str, Callable[[], Mapping[str, Explanation]]] = {
     "paths": lambda: explained.PATHS,
     "bytes": lambda: explained.BYTES,
+    "formats": lambda: explained.FORMATS,
     "chat": explained.chat,
     "embeddings": explained.embeddings_requests,
     "answers": lambda: explained.ANSWERS,

@@ -36,14 +36,25 @@ class RuleSettings:
         "Language of the texts that are put into a conversation: zh or en.",
         read.choice(*LANGUAGES),
     )
+    models: Mapping[str, str] = option(
+        "",
+        "Model names to map, by patterns with * and ?: claude-*haiku*=hy3,gpt-*=hy3, comma separated; the first that "
+        "fits counts. In translated requests other claude-* and gpt-* names become the endpoint's text model.",
+        read.pairs,
+    )
     successors: Mapping[str, str] = option(
         "",
         "Model ids to map when re-routed, before those that are built in: old=new, comma separated.",
         read.pairs,
     )
-    overlong: Literal["warn", "error"] = option(
-        "warn",
-        "Input estimated past the model's limit, which the endpoint would cut without a word: warn (log and "
-        "response header) or error (400).",
-        read.choice("warn", "error"),
+    overlong: Literal["auto", "warn", "error"] = option(
+        "auto",
+        "Input estimated past the model's limit, which the endpoint would cut without a word: warn (log and response "
+        "header), error (400), or auto: warn; an error in time for translated requests, whose clients then compact.",
+        read.choice("auto", "warn", "error"),
+    )
+    window: int | None = option(
+        "",
+        "Tokens that the input of a request may have. Default: the limit of its model.",
+        read.optional(read.count(1)),
     )

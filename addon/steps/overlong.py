@@ -1,20 +1,19 @@
-"""Input past the model's limit: the client is warned, or refused (`hunyuan_overlong`)."""
+"""Input past the model's limit: the client is warned, or refused (`hunyuan_overlong`, `hunyuan_window`)."""
 
 from __future__ import annotations
 
 import logging
 
-from ..exchange import Exchange, Response
-from ..rules import overlong
+from .. import dialects
+from ..counting import window
+from ..dialects.base import BadRequest
+from ..exchange import Exchange, JsonObject, Response
 from ..wire import proxy_errors, safe_text
 from ..workers import LIGHT
 from .base import Step
 from .rules import context_of
 
 logger = logging.getLogger("hunyuan_fix")
-
-_COST_COUNTED = 4
-"""What is counted for the work of repairing one."""
 
 
 class Overlong(Step):
@@ -23,24 +22,45 @@ class Overlong(Step):
     name = "overlong"
 
     async def request(self, exchange: Exchange) -> Response | None:
-        """Estimate the input's tokens, which costs nothing where the body is far below the limit."""
-        context = context_of(exchange, self.settings)
-        # Descriptions of images make a body longer than it came; `size` counts the texts of documents.
-        size = None if exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT else exchange.size
-        found = await self.runtime.workers.run(
-            lambda _: overlong.overlong(exchange.chat, context, size), exchange.cost // _COST_COUNTED
-        )
-        if found is None:
+        """Count the input's tokens, which costs nothing where the body is far below the limit.
+
+        Under `auto` a request in another vendor's format is refused while its client can still send one to compact its
+        history: such clients wait for that error. A chat request is sent on, with a warning.
+        """
+        model = context_of(exchange, self.settings).model
+        limit = window.limit(model, exchange.chat.get("max_tokens"), self.settings.window)
+        if limit is None:
             return None
-        estimated, limit = found
-        exchange.notes[self.name] = {"estimated": estimated, "limit": limit}
+        foreign = dialects.is_another_vendors(exchange.dialect)
+        refuses = self.settings.overlong == "error" or (self.settings.overlong == "auto" and foreign)
+        leaves_room = refuses and foreign
+        # Descriptions of images make a body longer than it came, and images have tokens that their bytes don't tell.
+        is_told = not (exchange.may_hold_images or exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT)
+        if is_told and window.surely_fits(exchange.size, limit, leaves_room=leaves_room):
+            return None
+        excess = await self.runtime.workers.run(
+            lambda checkpoint: window.excess(_in_chat(exchange), limit, leaves_room=leaves_room, checkpoint=checkpoint),
+            exchange.size,
+        )
+        if excess is None:
+            return None
+        exchange.notes[self.name] = {"estimated": excess.tokens, "limit": excess.limit}
         exchange.warning = (
-            f"input estimated at {estimated} tokens or more, limit of {safe_text.plain(context.model.id)} is {limit}: "
+            f"input estimated at {excess.tokens} tokens, limit of {safe_text.plain(model.id)} is {excess.limit}: "
             "the endpoint cuts what is too long from the front"
         )
         logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), exchange.warning)
-        return (
-            proxy_errors.INPUT_TOO_LONG(model=context.model.id, estimated=estimated, limit=limit).response()
-            if self.settings.overlong == "error"
-            else None
-        )
+        if not refuses:
+            return None
+        return proxy_errors.INPUT_TOO_LONG(model=model.id, tokens=excess.tokens, limit=excess.limit).response()
+
+
+def _in_chat(exchange: Exchange) -> JsonObject:
+    """The request in chat, also where it leaves in another format; an empty one for what can't be read."""
+    dialect = dialects.DIALECTS[exchange.dialect]
+    if dialect.house != "native":
+        return exchange.chat
+    try:
+        return dialect.to_chat(exchange.chat, exchange.headers, {})
+    except BadRequest:
+        return {}  # the endpoint's own error is the honest answer

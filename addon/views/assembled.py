@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..exchange import JsonObject
 from ..wire import json_body, sse
-from . import shorten
+from . import messages, shorten
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class Answer:
 def from_body(body: JsonObject) -> Answer:
     """The answer in a parsed body; an error's message is its problem."""
     answer = Answer()
-    _take(answer, body, "message")
+    _take(answer, messages.as_completion(body) if messages.is_message(body) else body, "message")
     return answer
 
 
@@ -65,7 +66,9 @@ def from_stream(data: bytes) -> Answer:
         except json_body.InvalidJson:
             answer.problems.append(f"an event of {len(payload)} bytes is not valid JSON")
             continue
-        _take(answer, chunk if isinstance(chunk, dict) else {}, "delta")
+        if isinstance(chunk, dict):
+            done = done or chunk.get("type") == messages.END
+            _take(answer, messages.as_chunk(chunk) if messages.is_event(chunk) else chunk, "delta")
     if answer.choices and not any(choice.finish_reason for choice in answer.choices):
         answer.problems.append("the stream ends without a finish reason")
     elif not done:
@@ -79,7 +82,7 @@ def _take(answer: Answer, chunk: JsonObject, key: str) -> None:
         message = error.get("message", error) if isinstance(error, dict) else error
         answer.problems.append(f"error: {message}")
     if isinstance(chunk.get("usage"), dict):
-        answer.usage = chunk["usage"]
+        answer.usage = (answer.usage or {}) | chunk["usage"]
     choices = chunk.get("choices")
     for given in choices if isinstance(choices, list) else []:
         if isinstance(given, dict):
@@ -112,7 +115,11 @@ def _add_call(choice: Choice, frame: JsonObject, position: int) -> None:
     function = frame.get("function")
     if isinstance(function, dict):
         call["function"]["name"] = function.get("name") or call["function"]["name"]
-        call["function"]["arguments"] += _text(function.get("arguments"))
+        call["function"]["arguments"] += _arguments(function.get("arguments"))
+
+
+def _arguments(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else _text(value)
 
 
 def _text(value: Any) -> str:

@@ -57,9 +57,10 @@ class ChatTranscript(Contentview):
             return transcript.answer(_plain(data, message), streamed=streamed) + _cut_note(exchange)
         original = exchange.original if exchange else None
         if exchange is None or original is None:
-            return transcript.request(data)
+            return transcript.request(data, dialect=exchange.spoken if exchange and not exchange.dialect else "chat")
         language = exchange.language if exchange.language in texts.LANGUAGES else texts.LANGUAGES[0]
-        return transcript.request(original, transcript.described(data, texts.load(language)))
+        descriptions = transcript.described(data, texts.load(language))
+        return transcript.request(original, descriptions, exchange.dialect)
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
         """First choice for chat answers; one of several for chat requests."""

@@ -9,25 +9,27 @@ from typing import Any
 
 from ..exchange import JsonObject
 from ..texts import Texts
-from ..wire import json_body
-from . import assembled, picture, shorten
+from ..wire import json_body, rule_names
+from . import assembled, messages, picture, shorten
 from .diff import printable
 
 _RULE = "─" * 3
 _INDENT = "    "
 
 
-def request(body: bytes, descriptions: list[str] | None = None) -> str:
-    """The transcript of a chat request. `descriptions` of its images, in order, stand below them."""
+def request(body: bytes, descriptions: list[str] | None = None, dialect: str = "chat") -> str:
+    """The transcript of a request in `dialect`. `descriptions` of its images, in order, stand below them."""
     parsed = shorten.parse_object(body)
+    if parsed is not None and dialect == rule_names.ANTHROPIC and isinstance(parsed.get("messages"), list):
+        parsed = messages.as_chat(parsed)
     if parsed is None:
         return f"Not a JSON object.\n\n{shorten.text(body.decode('utf-8', 'replace'))}"
     remaining = iter(descriptions or ())
-    messages = parsed.get("messages")
+    given = parsed.get("messages")
     lines = [_head(parsed)]
-    for message in messages if isinstance(messages, list) else []:
+    for message in given if isinstance(given, list) else []:
         lines += ["", *_message(message, remaining)]
-    if not isinstance(messages, list):
+    if not isinstance(given, list):
         lines += ["", "There is no list of messages."]
     return printable("\n".join(lines) + "\n")
 

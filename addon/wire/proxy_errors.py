@@ -122,6 +122,16 @@ CREDENTIALS_UNUSABLE = Entry(
     advice="the message names the form",
     retry=False,
 )
+KEY_FOR_ANOTHER_HOST = Entry(
+    status=401,
+    code="invalid_api_key",
+    message="The key in this request is for {host} and is not sent to another endpoint, and the proxy lends no key in "
+    "its place: {why}.",
+    when="a request to another vendor's host is sent elsewhere (`hunyuan_hosts` with `hunyuan_upstream`), and no key "
+    "is lent to it",
+    advice="`HUNYUAN_API_KEY` or `hunyuan_api_key_file`: the message names the reason",
+    retry=False,
+)
 HOST_NOT_ALLOWED = Entry(
     status=403,
     code="host_not_allowed",
@@ -163,6 +173,16 @@ UNTRANSLATABLE = Entry(
     message="This request can't be translated for the endpoint: {why}",
     when="a request in another format than Chat Completions says what that format can't say",
     advice="the message names the place",
+    retry=False,
+)
+API_NOT_OFFERED = Entry(
+    status=404,
+    code="api_not_offered",
+    message="The endpoint does not offer {path}: of this API only messages, their token counts and the list of models "
+    "are translated. Nothing was sent.",
+    when="a client of another format asks for an API of that format that is not translated, such as batches or files; "
+    "or for anything but the calls that are repaired, at a host of another vendor",
+    advice="send each request by itself, with files inside its messages",
     retry=False,
 )
 PROXY_LOOP = Entry(
@@ -239,10 +259,11 @@ RELAY_SECRET_UNKNOWN = Entry(
 INPUT_TOO_LONG = Entry(
     status=400,
     code="context_length_exceeded",
-    message="The input is estimated at {estimated} tokens or more, past the limit of {limit} of the model {model}. The "
-    "endpoint would drop its beginning and not say so (hunyuan_overlong=error).",
-    when="`hunyuan_overlong=error` and the input is longer than the model's limit",
-    advice="send a shorter history, or take another model",
+    # The beginning is what Claude Code compacts its history at (docs/facts/anthropic.md#windows).
+    message="prompt is too long: {tokens} tokens > {limit} maximum. The proxy estimates this for the model {model}: "
+    "the endpoint would drop the beginning of the input and not say so (hunyuan_overlong).",
+    when="the input is longer than the model's limit: `hunyuan_overlong=error`, under `auto` in a translated request",
+    advice="send a shorter history (agents compact theirs), or take another model; `hunyuan_window` sets another limit",
     param="messages",
 )
 UNSUPPORTED_DIMENSIONS = Entry(

@@ -310,3 +310,62 @@ def test_other_options_change_without_the_file_being_read_again(tmp_path: Path):
 def test_it_never_shows(tmp_path: Path):
     key = LentKey({"HUNYUAN_API_KEY": "sk-environment"}).configured(settings(key_file(tmp_path)))
     assert "sk-" not in repr(key)
+
+
+def sent(**given: str) -> Headers:
+    return Headers([(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()])
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("given", [{"x_api_key": "sk"}, {"X_API_Key": " sk "}, {"api_key": "Bearer sk"}])
+def test_a_key_in_another_header_is_sent_as_bearer(given: dict[str, str], alone: bool):
+    headers = sent(**given, accept="x")
+    assert keys.send_as_bearer(headers, alone=alone)
+    assert dict(headers.items()) == {"accept": "x", "Authorization": "Bearer sk"}
+    assert not keys.send_as_bearer(headers, alone=alone)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "Bearer ", "Basic eDp5", ""])
+def test_it_takes_the_place_of_what_is_no_key(scheme: str):
+    headers = sent(authorization=scheme, x_api_key="sk", api_key="other")
+    assert keys.send_as_bearer(headers, alone=False)
+    assert headers == sent(authorization="Bearer sk")
+
+
+def test_a_key_that_stands_where_it_should_is_left_there():
+    headers = sent(authorization="bearer sk", x_api_key="other", api_key="")
+    assert not keys.send_as_bearer(headers, alone=False)
+    assert headers == sent(authorization="bearer sk", x_api_key="other", api_key="")
+    assert not keys.send_as_bearer(headers, alone=True)
+    assert headers == sent(authorization="bearer sk")
+
+
+def test_without_a_key_nothing_is_sent_as_one():
+    headers = sent(x_api_key="", api_key="Bearer", accept="x")
+    assert not keys.send_as_bearer(headers, alone=True)
+    assert headers == sent(accept="x")
+    headers = sent(authorization="Basic eDp5")
+    assert not keys.send_as_bearer(headers, alone=True)
+    assert headers == sent(authorization="Basic eDp5")
+
+
+def test_all_that_authenticates_is_dropped():
+    secrets = dict.fromkeys(("x_api_key", "Authorization", "api_key", "Cookie", "x_goog_api_key", "X_Token"), "x")
+    headers = sent(**secrets, accept="x", anthropic_version="2023-06-01")
+    assert keys.drop(headers)
+    assert headers == sent(accept="x", anthropic_version="2023-06-01")
+    assert not keys.drop(sent(cookie="x", authorization="Bearer"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"authorization": "Bearer a", "x-api-key": "b"}, "Bearer a"),
+        ({"x-api-key": "b"}, "Bearer b"),
+        ({"api-key": "Bearer c"}, "Bearer c"),
+        ({"x-api-key": " "}, None),
+        ({}, None),
+    ],
+)
+def test_one_key_wherever_it_stands(headers: dict[str, str], expected: str | None) -> None:
+    assert keys.authorization(headers) == expected

@@ -188,3 +188,23 @@ def test_json_that_only_the_standard_library_reads() -> None:
     assert done.status == 1
     assert json.loads(done.out)["messages"][0]["content"] == "a\ud800"
     assert json.loads(done.out)["x"] == 2**65
+
+
+def test_requests_in_anthropics_format(tmp_path: Path) -> None:
+    """A message is judged by its translation; a count of tokens is none of the endpoint's business."""
+    asked = {"model": "claude-opus-4-6", "max_tokens": 9, "messages": [{"role": "user", "content": "[1, 2]"}]}
+    done = Done("--fix", stdin={"path": "/anthropic/v1/messages?beta=true", "body": asked})
+    (sent,) = [json.loads(line) for line in done.out.splitlines()]
+    assert (done.status, sent["model"]) == (1, MODEL)
+    assert sent["messages"] == [{"role": "user", "content": "[1, 2]"}]
+    native = Done("--format", "json", "--profile", "tokenhub", stdin={"path": "/v1/messages", "body": asked})
+    assert (native.status, native.only["clean"], native.only["changes"]) == (0, True, [])
+    counted = Done(stdin={"path": "/v1/messages/count_tokens", "body": asked})
+    assert counted.status != 0
+    assert "answers itself: nothing is sent" in counted.out
+    file = tmp_path / "flows"
+    write_flows(
+        file, {"path": b"/v1/messages/count_tokens"}, {"path": b"/v1/messages", "content": json.dumps(asked).encode()}
+    )
+    flows = Done("--format", "json", str(file))
+    assert flows.only["source"].endswith("flow 2")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clients.translating import WAYS, Way, run_way
 from tests.end_to_end import processes
 from tests.end_to_end.conftest import certificates, legacy_simulator, proxy, simulator
 from tests.end_to_end.processes import LEGACY, ROOT, Certificates, Proxy, Simulator
@@ -28,3 +29,16 @@ def bare_proxy(certificates: Certificates, legacy_simulator: Simulator) -> Itera
         port = int(started.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
         started.wait_for(r"reverse proxy to \S+ listening at")
         yield Proxy(started, port, reverse_port, certificates)
+
+
+@pytest.fixture(scope="session", params=WAYS)
+def running_way(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[Way]:
+    with run_way(certificates, request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def way(running_way: Way) -> Way:
+    """A chat-only endpoint and the proxy that translates for it; nothing in the journal yet."""
+    running_way.upstream.reset()
+    return running_way

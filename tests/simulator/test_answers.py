@@ -9,7 +9,7 @@ from hunyuan_fix.simulator import answers, completions, directives
 from hunyuan_fix.simulator.embeddings import embeddings
 from hunyuan_fix.simulator.faults import Fault
 from hunyuan_fix.simulator.rows import Json, ProfileName
-from hunyuan_fix.simulator.streams import script
+from hunyuan_fix.simulator.streams import completion, script
 from hunyuan_fix.simulator.vision import UnreadableImage, data_url, png_with_text
 
 TOOLS = [
@@ -190,7 +190,7 @@ def test_a_vision_model_reads_the_image_and_not_the_directives() -> None:
 
 def test_lone_surrogates_do_no_harm() -> None:
     answer = ask("[[sim:say \ud800]]")
-    frames = script(completions.chunks(answer, "hunyuan"), "hunyuan").frames
+    frames = script(completion(completions.chunks(answer, "hunyuan"), "hunyuan")).frames
     assert json.loads(frames[0].removeprefix(b"data: "))["choices"][0]["delta"]["content"] == "\ud800"
 
 
@@ -207,11 +207,13 @@ def test_embeddings_are_unit_vectors_of_the_text() -> None:
 
 def frames_of(fault: str) -> list[bytes]:
     chunks = completions.chunks(ask("[[sim:chunks 4]]"), "hunyuan", include_usage=True)
-    return script(chunks, "hunyuan", Fault.parse(fault)).frames
+    return script(completion(chunks, "hunyuan"), Fault.parse(fault)).frames
 
 
 def test_stream_faults() -> None:
-    whole = script(completions.chunks(ask("[[sim:chunks 4]]"), "hunyuan", include_usage=True), "hunyuan").frames
+    whole = script(
+        completion(completions.chunks(ask("[[sim:chunks 4]]"), "hunyuan", include_usage=True), "hunyuan")
+    ).frames
     assert len(whole) == 7
     assert frames_of("no_done") == whole[:-1]
     assert frames_of("no_finish") == whole[:4]

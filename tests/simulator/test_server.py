@@ -16,6 +16,7 @@ import pytest
 import trustme
 
 from hunyuan_fix.simulator.__main__ import parse
+from hunyuan_fix.simulator.anthropic_checks import HINTS, Facade
 from hunyuan_fix.simulator.server import Served, serve, serve_in_thread
 from hunyuan_fix.simulator.settings import Settings
 from hunyuan_fix.simulator.vision import data_url, png_with_text
@@ -381,9 +382,13 @@ async def test_a_port_that_is_taken_is_said() -> None:
 
 def test_the_command_line_sets_everything() -> None:
     words = "--profile tokenhub --lenient --retired --concurrency 9 --first-byte-delay 0.5 --chunk-delay 0.1 --gzip"
+    words += " --takes betas --takes files --anthropic-words --max-input 7 --no-mentions"
     settings = parse([*words.split(), "--accept-key", "a", "--accept-key", "b", "--cert", "c.pem", "--record", "r"])
     assert settings == Settings(
         profile="tokenhub",
+        facade=Facade("tokenhub", frozenset({"betas", "files"}), anthropic_words=True),
+        max_input=7,
+        mentions=False,
         strict=False,
         retired=True,
         concurrency=9,
@@ -395,3 +400,13 @@ def test_the_command_line_sets_everything() -> None:
         key=Path("c.pem"),
         record=Path("r"),
     )
+
+
+def test_which_endpoint_has_a_messages_api(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse([]).facade is None
+    assert parse(["--profile", "tokenhub"]).facade == Facade("tokenhub")
+    assert parse(["--profile", "tokenhub", "--no-messages"]).facade is None
+    assert parse(["--profile", "tokenhub", "--takes", "all"]).facade == Facade("tokenhub", HINTS)
+    with pytest.raises(SystemExit):
+        parse(["--profile", "tokenhub", "--takes", "everything"])
+    assert "unknown hint 'everything'" in capsys.readouterr().err

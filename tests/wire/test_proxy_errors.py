@@ -80,6 +80,7 @@ def test_a_request_that_comes_at_the_end_is_sent_elsewhere() -> None:
 def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
     """Changing a row breaks clients: it needs a line in the changelog."""
     assert sorted({(entry.code, entry.status, entry(**values(entry)).type) for entry in CATALOGUE.values()}) == [
+        ("api_not_offered", 404, "invalid_request_error"),
         ("content_filter", 400, "invalid_request_error"),
         ("context_length_exceeded", 400, "invalid_request_error"),
         ("host_not_allowed", 403, "invalid_request_error"),
@@ -130,11 +131,13 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "TOKEN_FOR_OTHER_HOST",
         "TOKEN_REQUIRED",
         "KEY_NOT_LENT",
+        "KEY_FOR_ANOTHER_HOST",
         "CREDENTIALS_UNUSABLE",
         "HOST_NOT_ALLOWED",
         "REQUEST_TOO_LARGE",
         "REQUEST_TOO_COMPLEX",
         "UNTRANSLATABLE",
+        "API_NOT_OFFERED",
         "PROXY_LOOP",
         "RELAY_SECRET_UNKNOWN",
         "UPSTREAM_NOT_TRUSTED",

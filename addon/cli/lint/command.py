@@ -152,12 +152,12 @@ def _write_json(value: object) -> None:
 
 def main(arguments: Sequence[str], prefix: str) -> int:
     """Run the command."""
-    # `lint … | head` must not print an error.
-    operating_system.end_when_output_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # A locale without Chinese gets escapes.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     wanted = parse(arguments, prefix)
+    # `lint … | head` must not print an error.
+    operating_system.end_when_output_is_closed()
     if _STDIN in wanted.files and sys.stdin.isatty():
         print(f"Reading a request from standard input; Ctrl-D ends it, {prefix}lint --help says more.", file=sys.stderr)
     found = list(results(wanted))

@@ -105,8 +105,11 @@ def _in_value(value: Any, source: str) -> Iterator[Request | Unreadable]:
         yield from _some(_in_har(entries, source), source)
     elif isinstance(value.get("body"), dict):
         path = value.get("path")
-        dialect = _dialect(path) if isinstance(path, str) else None
-        yield from _in_body(value["body"], source, dialect)
+        path = path.partition("?")[0] if isinstance(path, str) else ""
+        if _counts(path):
+            yield Unreadable(source, "a count of tokens, which the addon answers itself: nothing is sent.")
+        else:
+            yield from _in_body(value["body"], source, _dialect(path))
     else:
         yield from _in_body(value, source, None)
 
@@ -145,13 +148,20 @@ def _in_flows(data: bytes, source: str, max_body: int) -> Iterator[Request | Unr
     try:
         for number, request in enumerate(saved_requests(data), 1):
             if request is not None and request.method == "POST":
-                path = request.path.partition("?")[0]
+                path = _path(request)
                 dialect = _dialect(path)
                 if dialect is not None:
                     yield _in_flow(request, f"{source}, flow {number}", dialect, path, max_body)
     except DamagedFlow:
         why = "not a flow of mitmproxy's: the file is cut off or damaged. Save it anew (mitmdump -w FILE)."
         yield Unreadable(f"{source}, flow {number + 1}", why)
+
+
+def _path(saved: SavedRequest) -> str:
+    """Where the request of a flow was sent, without its query: by its client, if the flow kept the client's body."""
+    kept = _object(saved.metadata.get(KEY))
+    path = kept.get("path") if isinstance(kept.get("original"), bytes) else None
+    return path if isinstance(path, str) else saved.path.partition("?")[0]
 
 
 def _in_flow(saved: SavedRequest, source: str, dialect: str, path: str, max_body: int) -> Request | Unreadable:
@@ -188,9 +198,16 @@ def _some(found: Iterator[Request | Unreadable], source: str) -> Iterator[Reques
 
 
 def _dialect(path: str) -> str | None:
-    """The name of the dialect whose requests go to `path`."""
+    """The name of the dialect whose requests go to `path`; `None` also if nothing is sent of them."""
     _, api = paths.read(path, dialects.paths())
-    return dialects.of_path(api) if api else None
+    return None if api is None or _counts(path) else dialects.of_path(api)
+
+
+def _counts(path: str) -> bool:
+    """Whether requests to `path` ask for a count of tokens."""
+    _, api = paths.read(path, dialects.paths())
+    name = dialects.of_path(api) if api else None
+    return name is not None and dialects.DIALECTS[name].house == "count"
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _overlong(verdict: Verdict) -> Iterator[str]:
     if verdict.overlong:
         estimated, limit = verdict.overlong["estimated"], verdict.overlong["limit"]
         yield (
-            f"{paint('!', YELLOW)} the input is estimated at {estimated:,} tokens or more, past the limit of {limit:,} "
+            f"{paint('!', YELLOW)} the input is estimated at {estimated:,} tokens, past the limit of {limit:,} "
             "of the model that answers: the endpoint cuts what is too long from the front, without a word"
         )
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from ...counting.body import rough
 from ...exchange import JsonObject
-from ...rules import overlong
 from ..base import BadRequest
 from . import content, history, parameters, tools
 from .names import Names
@@ -53,7 +53,7 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     note["model"] = model
     note["client"] = "claude-code" if headers.get("user-agent", "").startswith(_CLAUDE_CODE) else ""
     note["tool_names"] = names.renamed()
-    note["input_tokens"] = overlong.estimate_tokens(chat)
+    note["input_tokens"] = rough(chat)
     note["changes"] = told.lines()
     return chat
 

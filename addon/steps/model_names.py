@@ -1,0 +1,27 @@
+"""Names of other vendors' models become names of models that the endpoint has (`hunyuan_models`)."""
+
+from __future__ import annotations
+
+from .. import dialects, profiles
+from ..exchange import Exchange, Response
+from ..rules import model_names
+from .base import Step
+
+
+class ModelNames(Step):
+    """The first step: those that follow work with the model that answers.
+
+    The answer to a chat client names the model that answered, as that of a mapped retired model does: its own name for
+    a model is changed only where `hunyuan_models` says so. A translated answer names what was asked for: the dialect's
+    note has it.
+    """
+
+    name = "model"
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        """Map the model."""
+        profile = profiles.load(exchange.profile)
+        foreign = dialects.is_another_vendors(exchange.dialect)
+        text_model = (self.settings.text_model or profile.text_model) if foreign else None
+        exchange.note(model_names.model_name(exchange.chat, self.settings.models, profile, text_model))
+        return None

@@ -1,0 +1,71 @@
+// What the real @anthropic-ai/sdk gets, printed as JSON. Arguments: the base URL, the model, a PNG file.
+import Anthropic from "@anthropic-ai/sdk";
+import { readFileSync } from "node:fs";
+
+const [baseURL, model, picture] = process.argv.slice(2);
+const client = new Anthropic({ baseURL, apiKey: "sk-test", maxRetries: 0 });
+const tools = [{ name: "weather", input_schema: { type: "object", properties: { city: { type: "string" } } } }];
+const schema = {
+  type: "object",
+  properties: { answer: { type: "string" } },
+  required: ["answer"],
+  additionalProperties: false,
+};
+const asked = (content, more = {}) => ({ model, max_tokens: 2000, messages: [{ role: "user", content }], ...more });
+const create = (content, more) => client.messages.create(asked(content, more));
+const stream = (content, more) => client.messages.stream(asked(content, more)).finalMessage();
+const text = (message) => message.content.filter((block) => block.type === "text").map((block) => block.text).join("");
+const kinds = (message) => message.content.map((block) => block.type);
+
+const scenarios = {
+  whole: async () => text(await create("[[sim:say hello]]", { system: "Be kind." })),
+  streamed: async () => {
+    const message = await stream("[[sim:say one two three four]][[sim:chunks 4]]");
+    return [text(message), message.stop_reason, message.usage.output_tokens > 0, message.usage.input_tokens > 0];
+  },
+  parallel: async () => {
+    const said = '[[sim:tool weather {"city": "Shenzhen"}]][[sim:tool weather {"city": "Beijing"}]]';
+    const first = await stream(said, { tools });
+    const calls = first.content.filter((block) => block.type === "tool_use");
+    const content = calls.map((call) => ({ type: "tool_result", tool_use_id: call.id, content: `${call.input.city}: sun` }));
+    const messages = [
+      { role: "user", content: said },
+      { role: "assistant", content: first.content },
+      { role: "user", content },
+    ];
+    return [calls.map((call) => call.input), first.stop_reason, text(await create("", { messages, tools }))];
+  },
+  image: async () => {
+    const source = { type: "base64", media_type: "image/png", data: readFileSync(picture).toString("base64") };
+    return text(await create([{ type: "image", source }, { type: "text", text: "What is it? [[sim:say seen]]" }]));
+  },
+  document: async () => {
+    const source = { type: "text", media_type: "text/plain", data: "[[sim:say from the document]]" };
+    return text(await create([{ type: "document", source }]));
+  },
+  thinking: async () => {
+    const thinking = { type: "enabled", budget_tokens: 1024 };
+    const message = await stream("[[sim:reasoning because]][[sim:say so]]", { thinking });
+    return [kinds(message), message.content[0].thinking];
+  },
+  structured: async () =>
+    JSON.parse(text(await create('[[sim:say {"answer": "yes"}]]', { output_config: { format: { type: "json_schema", schema } } }))),
+  counted: async () =>
+    (await client.messages.countTokens({ model, tools, messages: [{ role: "user", content: "hello ".repeat(100) }] }))
+      .input_tokens,
+  failing: async () => {
+    try {
+      await create("", { messages: [] });
+    } catch (error) {
+      return [error.constructor.name, error.status, error.message.length > 0];
+    }
+  },
+};
+
+for (const [name, run] of Object.entries(scenarios)) {
+  try {
+    console.log(JSON.stringify([name, await run()]));
+  } catch (error) {
+    console.log(JSON.stringify([name, { raised: `${error.constructor.name}: ${error.message}`.slice(0, 500) }]));
+  }
+}

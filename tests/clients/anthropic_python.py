@@ -1,0 +1,174 @@
+"""What the real anthropic SDK for Python gets, printed as JSON: a script for the clients' own Python.
+
+Arguments: the base URL, the model, a PNG file. Each answer is judged by the SDK's own types, strictly.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import pydantic
+from anthropic.types import Message, RawMessageStreamEvent
+
+PICTURE = base64.b64encode(Path(sys.argv[3]).read_bytes()).decode()
+TOOL = {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+SCHEMA = {
+    "type": "object",
+    "properties": {"answer": {"type": "string"}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+client = anthropic.Anthropic(base_url=sys.argv[1], api_key="sk-test", max_retries=0)
+MODEL = sys.argv[2]
+
+
+def strict(type_: Any, value: pydantic.BaseModel) -> None:
+    """Raise if a required field is missing, of another type, or unknown to the SDK."""
+    data = value.to_dict(mode="json")
+    read = pydantic.TypeAdapter(type_).validate_python(data)
+    if unknown := list(_unknown(read)):
+        raise AssertionError(f"unknown to the SDK: {unknown}")
+
+
+def _unknown(value: Any) -> Any:
+    if isinstance(value, pydantic.BaseModel):
+        yield from value.model_extra or ()
+        for name in type(value).model_fields:
+            yield from _unknown(getattr(value, name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _unknown(item)
+
+
+def create(text: Any, **more: Any) -> Message:
+    given: dict[str, Any] = {"model": MODEL, "max_tokens": 2000, "messages": [{"role": "user", "content": text}]}
+    message = client.messages.create(**(given | more))
+    strict(Message, message)
+    return message
+
+
+def stream(text: Any, **more: Any) -> tuple[Message, list[str]]:
+    """The final message that the SDK makes of the stream, and the types of the raw events."""
+    given: dict[str, Any] = {"model": MODEL, "max_tokens": 2000, "messages": [{"role": "user", "content": text}]} | more
+    kinds = []
+    with client.messages.create(**given, stream=True) as raw:
+        for event in raw:
+            strict(RawMessageStreamEvent, event)
+            kinds.append(event.type)
+    with client.messages.stream(**given) as gathered:
+        message = gathered.get_final_message()
+    return message, kinds
+
+
+def image(text: str) -> list[dict[str, Any]]:
+    source = {"type": "base64", "media_type": "image/png", "data": PICTURE}
+    return [{"type": "image", "source": source}, {"type": "text", "text": text}]
+
+
+def parallel() -> dict[str, Any]:
+    """Two calls at once, then their results, of which one is an error."""
+    asked = '[[sim:tool weather {"city": "Shenzhen"}]][[sim:tool weather {"city": "Beijing"}]]'
+    first, _ = stream(asked, tools=[TOOL])
+    calls = [block for block in first.content if block.type == "tool_use"]
+    results = [
+        {"type": "tool_result", "tool_use_id": call.id, "content": f"{call.input['city']}: sun", "is_error": at == 1}
+        for at, call in enumerate(calls)
+    ]
+    history = [
+        {"role": "user", "content": asked},
+        {"role": "assistant", "content": [block.to_dict() for block in first.content]},
+        {"role": "user", "content": results},
+    ]
+    second = create("", messages=history, tools=[TOOL])
+    return {"inputs": [call.input for call in calls], "stop": first.stop_reason, "then": second.content[0].text}
+
+
+def thinking() -> dict[str, Any]:
+    """A thought, whole and in a stream, and the history with it."""
+    given = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+    asked = "[[sim:reasoning because]][[sim:say so]]"
+    whole, (streamed, _) = create(asked, **given), stream(asked, **given)
+    history = [
+        {"role": "user", "content": asked},
+        {"role": "assistant", "content": [block.to_dict() for block in streamed.content]},
+        {"role": "user", "content": "[[sim:say on]]"},
+    ]
+    kinds = [[block.type for block in message.content] for message in (whole, streamed)]
+    again = create("", messages=history, **given)
+    return {"kinds": kinds, "thought": streamed.content[0].thinking, "again": again.content[-1].text}
+
+
+def failing() -> dict[str, Any]:
+    """The classes that errors become."""
+    found = {}
+    for name, given in {
+        "no message": {"messages": []},
+        "an unknown role": {"messages": [{"role": "robot", "content": "x"}]},
+    }.items():
+        try:
+            create("", **given)
+        except anthropic.APIStatusError as error:
+            found[name] = [type(error).__name__, error.status_code, bool(error.message)]
+    try:
+        client.with_options(api_key="").messages.batches.create(requests=[])
+    except anthropic.APIStatusError as error:
+        found["batches"] = [type(error).__name__, error.status_code, bool(error.message)]
+    return found
+
+
+def document() -> str:
+    source = {"type": "text", "media_type": "text/plain", "data": "[[sim:say from the document]]"}
+    return create([{"type": "document", "source": source, "title": "a"}]).content[0].text
+
+
+def structured() -> Any:
+    given = {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
+    return json.loads(create('[[sim:say {"answer": "yes"}]]', **given).content[0].text)
+
+
+def whole() -> dict[str, Any]:
+    message = create("[[sim:say hello]]", system="Be kind.", stop_sequences=["never said"], metadata={"user_id": "u"})
+    used = message.usage
+    counted = [used.input_tokens > 0, used.output_tokens > 0]
+    return {"text": message.content[0].text, "stop": message.stop_reason, "model": message.model, "counted": counted}
+
+
+def streamed() -> dict[str, Any]:
+    message, kinds = stream("[[sim:say one two three four]][[sim:chunks 4]]")
+    return {"text": message.content[0].text, "kinds": sorted(set(kinds)), "output": message.usage.output_tokens > 0}
+
+
+SCENARIOS = {
+    "whole": whole,
+    "streamed": streamed,
+    "parallel": parallel,
+    "image": lambda: create(image("What is it? [[sim:say seen]]")).content[0].text,
+    "document": document,
+    "thinking": thinking,
+    "structured": structured,
+    "stopped": lambda: [
+        (message := create("[[sim:say one STOP two]]", stop_sequences=["STOP"])).stop_reason,
+        message.stop_sequence,
+        message.content[0].text,
+    ],
+    "cut": lambda: create("[[sim:say half of it]][[sim:length]]").stop_reason,
+    "counted": lambda: (
+        client.messages.count_tokens(
+            model=MODEL, messages=[{"role": "user", "content": "hello " * 100}], tools=[TOOL]
+        ).input_tokens
+    ),
+    "models": lambda: [model.id for model in client.models.list(limit=5)][:1] != [],
+    "failing": failing,
+}
+
+for name, run in SCENARIOS.items():
+    try:
+        found: Any = run()
+    except Exception as error:
+        found = {"raised": f"{type(error).__name__}: {error}"[:500]}
+    sys.stdout.write(json.dumps([name, found]) + "\n")

@@ -1,0 +1,53 @@
+"""An MCP server over standard input and output whose tools have schemas that strict endpoints refuse."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+LOOK = {
+    "name": "look.at",
+    "description": "Looks at a place.",
+    "inputSchema": {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {
+            "place": {"enum": ["here", "there", None]},
+            "pair": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False},
+            "either": {"type": ["string", "null"], "anyOf": [{"type": "string"}, {"$ref": "#/definitions/deep"}]},
+        },
+        "definitions": {"deep": {"type": "object", "properties": {"deep": {"$ref": "#/definitions/deep"}}}},
+        "required": ["place", "missing"],
+    },
+}
+LONG = {
+    "name": "a_tool_with_a_name_of_more_than_sixty_four_characters_as_generators_of_names_write_them",
+    "description": "Has a long name.",
+    "inputSchema": {"type": "object"},
+}
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any] | None:
+    """The result of a request, `None` for a notification."""
+    match request.get("method"):
+        case "initialize":
+            return {
+                "protocolVersion": request["params"]["protocolVersion"],
+                "capabilities": {"tools": {}},
+                "serverInfo": {"name": "odd", "version": "1"},
+            }
+        case "tools/list":
+            return {"tools": [LOOK, LONG]}
+        case "tools/call":
+            given = request["params"]
+            said = f"{given['name']} saw {json.dumps(given.get('arguments', {}))}"
+            return {"content": [{"type": "text", "text": said}]}
+    return {} if "id" in request else None
+
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    if (result := answer(asked)) is not None:
+        sys.stdout.write(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,94 @@
+"""Anthropic's own SDKs on endpoints that speak chat only: what they make of the translated answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hunyuan_fix.simulator.vision import png_with_text
+from tests.clients.translating import Way
+from tests.end_to_end.processes import Proxy, Simulator
+
+HERE = Path(__file__).parent
+MODELS = {"hunyuan": "hunyuan-a13b", "tokenhub": "hy3"}
+"""Those that think."""
+EVENTS = [
+    "content_block_delta",
+    "content_block_start",
+    "content_block_stop",
+    "message_delta",
+    "message_start",
+    "message_stop",
+]
+CITIES = [{"city": "Shenzhen"}, {"city": "Beijing"}]
+NO_SUCH = ["BadRequestError", 400, True]
+
+
+def run(folder: Path, script: str, base_url: str, model: str) -> dict[str, Any]:
+    """What the script printed, by scenario."""
+    clients = Path(os.environ["HUNYUAN_FIX_CLIENTS"])
+    picture = folder / "picture.png"
+    picture.write_bytes(png_with_text("a red square"))
+    here = shutil.copy(HERE / script, folder)
+    (folder / "node_modules").symlink_to(clients / "node_modules")
+    program = clients / ("python/bin/python" if script.endswith(".py") else "node_modules/.bin/node")
+    environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
+    command = [str(program), str(here), base_url, model, str(picture)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(line) for line in done.stdout.splitlines())
+
+
+@pytest.fixture
+def python(way: Way, tmp_path: Path) -> dict[str, Any]:
+    return run(tmp_path, "anthropic_python.py", way.base_url, MODELS[way.profile])
+
+
+def test_the_python_sdk(python: dict[str, Any], way: Way) -> None:
+    model = MODELS[way.profile]
+    counted = python.pop("counted")
+    assert 100 <= counted <= 250  # a hundred words and a tool
+    assert python.pop("parallel")["then"].endswith("Error: Beijing: sun")
+    assert python.pop("stopped")[2] == "one "
+    assert python == {
+        "whole": {"text": "hello", "stop": "end_turn", "model": model, "counted": [True, True]},
+        "streamed": {"text": "one two three four", "kinds": EVENTS, "output": True},
+        "image": "seen",
+        "document": "from the document",
+        "thinking": {"kinds": [["thinking", "text"]] * 2, "thought": "because", "again": "on"},
+        "structured": {"answer": "yes"},
+        "cut": "max_tokens",
+        "models": True,
+        "failing": {"no message": NO_SUCH, "an unknown role": NO_SUCH, "batches": ["NotFoundError", 404, True]},
+    }
+    assert {request["status"] for request in way.upstream.requests()} == {200}
+
+
+def test_the_node_sdk(way: Way, tmp_path: Path) -> None:
+    node = run(tmp_path, "anthropic_node.mjs", way.base_url, MODELS[way.profile])
+    assert 100 <= node.pop("counted") <= 250
+    assert node == {
+        "whole": "hello",
+        "streamed": ["one two three four", "end_turn", True, True],
+        "parallel": [CITIES, "tool_use", "工具返回：Beijing: sun"],
+        "image": "seen",
+        "document": "from the document",
+        "thinking": [["thinking", "text"], "because"],
+        "structured": {"answer": "yes"},
+        "failing": NO_SUCH,
+    }
+    assert {request["status"] for request in way.upstream.requests()} == {200}
+
+
+@pytest.mark.parametrize("script", ["anthropic_python.py", "anthropic_node.mjs"])
+def test_without_the_addon_nothing_works(script: str, bare_proxy: Proxy, simulator: Simulator, tmp_path: Path) -> None:
+    found = run(tmp_path, script, bare_proxy.reverse_url.removesuffix("/v1"), "hunyuan-a13b")
+    worked = [name for name, result in found.items() if not (isinstance(result, dict) and "raised" in result)]
+    assert set(worked) <= {"failing", "models"}
+    assert 404 in {request["status"] for request in simulator.requests()}
