@@ -19,6 +19,7 @@ from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
 from .steps.model_names import ModelNames
+from .steps.native_fields import NativeFields
 from .steps.overlong import Overlong
 from .steps.read_documents import ReadDocuments
 from .steps.rules import EmbeddingRules, Rules
@@ -53,6 +54,16 @@ COUNT_STEPS: tuple[type[Step], ...] = (
 )
 """For a request whose tokens are counted."""
 
+NATIVE_STEPS: tuple[type[Step], ...] = (
+    ModelNames,
+    Successor,
+    ToolModel,
+    DescribeImages,
+    NativeFields,
+    Overlong,
+)
+"""For a request in another format that the endpoint speaks itself. Each step works on any format with messages."""
+
 
 class Pipeline:
     """The steps under one set of options."""
@@ -62,6 +73,7 @@ class Pipeline:
             "chat": [step(settings, runtime) for step in STEPS],
             "embeddings": [step(settings, runtime) for step in EMBEDDING_STEPS],
             "count": [step(settings, runtime) for step in COUNT_STEPS],
+            "native": [step(settings, runtime) for step in NATIVE_STEPS],
         }
         self.offers = [step.offer for step in self._steps["chat"] if step.offer]
         """The tools of vendors that the steps give to models that have none."""

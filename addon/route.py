@@ -160,22 +160,29 @@ class Routes:
         if not rerouted and (other in translates or other in demands.speaks):
             base = replace(base, path=self._base_path(host, below, demands, translated=other in translates))
 
+        chat_base = base.path
+
         # 3. Its path there. That of a translated request is replaced when its body is written.
         to = base.path + (api or _below_base(path)) if api or rerouted else path
         meant = (below if rerouted or spoken in translates else base.path) + (api or "")
         dialect = spoken if spoken and (spoken in translates or spoken not in dialects.foreign()) else None
+        is_native = dialect is None and spoken in demands.speaks
+        if is_native and self._translate == "auto" and spoken in demands.native:
+            dialect = dialects.native(spoken)
+            if not rerouted:
+                chat_base = self._base_path(host, below, demands, translated=True)
         return Route(
             profile=profile,
             dialect=dialect,
             spoken=spoken,
             lists_models=api == paths.MODELS and method == "GET",
-            base_url=str(base),
+            base_url=str(replace(base, path=chat_base)),
             address=Address(base.scheme, base.host, base.port, to + question + query),
             respelt=api is not None and meant != path,
             rerouted=rerouted,
             successors=rerouted and profile != addressed,
             unrepaired=method == "POST" and dialect is None,
-            native=dialect is None and spoken in demands.speaks,
+            native=is_native,
             translates=translates,
             foreign=rerouted and self._is_foreign(host),
         )

@@ -50,7 +50,7 @@ class Answers:
                 return  # answered in `ends`, once the endpoint's own answer is complete
             if exchange.lists_models:
                 return  # its form is changed in `ends`
-            if not exchange.dialect:
+            if not exchange.dialect or DIALECTS[exchange.dialect].house == "native":
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange.profile)
                 response.stream = response.status_code != 101 and (known or _is_stream(response))

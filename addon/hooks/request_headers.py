@@ -176,7 +176,7 @@ class RequestHeaders:
         request = flow.request
         asked = request.host
         had_key = _readdress(request, route, exchange)
-        to_chat = route.dialect is not None or route.lists_models
+        to_chat = (route.dialect is not None and not route.native) or route.lists_models
         translated = exchange.spoken in route.translates
         if to_chat and keys.send_as_bearer(request.headers, alone=translated) and exchange.mode != "off":
             exchange.note([Change("key", "", "the endpoint reads keys in Authorization")])

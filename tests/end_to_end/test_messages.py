@@ -391,7 +391,6 @@ def test_an_endpoint_that_speaks_it_gets_the_body_untouched(
     ):
         answer = http.post(f"https://{TOKENHUB}{base}/v1/messages", json=asked, headers=headers)
         counted = http.post(f"https://{TOKENHUB}{base}/v1/messages/count_tokens", json=asked, headers=headers)
-        proxy.process.wait_for("the endpoint speaks this format itself")
     assert answer.status_code == 200
     assert "好" in answer.text
     assert counted.json()["input_tokens"] > 0

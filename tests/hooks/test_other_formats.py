@@ -203,13 +203,14 @@ async def test_what_is_sent_of_a_translated_request(proxy: Proxy, endpoint: Endp
     assert got.headers["x-hunyuan-fix"] == "path,anthropic,model"
 
 
-async def test_what_the_endpoint_speaks_itself_passes(
+async def test_under_never_what_the_endpoint_speaks_itself_passes(
     trust: Trust, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ):
     endpoint.answer = json_answer({"type": "message"})
     body = json.dumps(ASKED, indent=3).encode()
     target = f"https://{LOCAL}:{endpoint.port}"
-    async with run_proxy(trust, target, hunyuan_profile="tokenhub") as proxy, proxy.client() as client:
+    options: dict[str, Any] = {"hunyuan_profile": "tokenhub", "hunyuan_translate": "never"}
+    async with run_proxy(trust, target, **options) as proxy, proxy.client() as client:
         got = await client.post("/messages?beta=true", content=body, headers=VERSION | {"anthropic-beta": "x"})
         own = await client.post("/messages", content=body, headers=VERSION | {"x-api-key": OWN})
     assert got.json() == own.json() == {"type": "message"}
@@ -260,6 +261,7 @@ async def test_tokens_are_counted_here(proxy: Proxy, endpoint: Endpoint):
         wrong = await client.post("/messages/count_tokens", json={"messages": 5})
     assert few.status_code == 200
     assert list(few.json()) == ["input_tokens"]
+    assert "x-hunyuan-fix" not in few.headers, "nothing is sent that could have been changed"
     assert 0 < few.json()["input_tokens"] < many.json()["input_tokens"]
     assert (wrong.status_code, wrong.json()["type"]) == (400, "error")
     assert not endpoint.arrived

@@ -27,8 +27,6 @@ from .names import Names
 from .told import Told
 
 _ROLES: Final = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
-_REMINDER: Final = ("<system-reminder>\n", "\n</system-reminder>")
-"""What Claude Code 2.1.332 puts around such a text itself (docs/facts/anthropic.md#system-messages-in-the-list)."""
 _FAILED: Final = "Error: "
 _SAYS_SO: Final = ("error", "<tool_use_error>")
 """How a result of a call that failed begins where it says so itself, in lower case."""
@@ -263,8 +261,7 @@ def _role_and_content(given: object, pointer: str) -> tuple[str, object]:
 
 def _reminder(pieces: list[Piece]) -> str | list[JsonObject]:
     text = content.BLANK_LINE.join(piece for piece in pieces if isinstance(piece, str))
-    before, after = _REMINDER
-    marked = text if not text or text.lstrip().startswith(before.strip()) else before + text + after
+    marked = words.reminder(text)
     others = [piece for piece in pieces if not isinstance(piece, str)]
     return content.as_content([*([marked] if marked else []), *others])
 

@@ -68,7 +68,7 @@ def test_the_list_of_models_has_aliases_and_limits() -> None:
         "object": "list",
         "data": [
             {"id": "hy3", "object": "model", "created": 1_783_296_000, "owned_by": "tencent"},
-            {"id": "glm-5.3", "object": "model"},
+            {"id": "glm-9", "object": "model"},
             {"id": "kinfra-text-embedding-4b", "object": "model"},
         ],
     }
@@ -90,11 +90,11 @@ def test_the_list_of_models_has_aliases_and_limits() -> None:
                 "max_input_tokens": 192000,
                 "max_tokens": 128000,
             },
-            {"type": "model", "id": "glm-5.3", "display_name": "glm-5.3", "created_at": "1970-01-01T00:00:00Z"},
+            {"type": "model", "id": "glm-9", "display_name": "glm-9", "created_at": "1970-01-01T00:00:00Z"},
         ],
         "has_more": False,
         "first_id": "hy3",
-        "last_id": "glm-5.3",
+        "last_id": "glm-9",
     }
 
 
