@@ -22,7 +22,7 @@ from hunyuan_fix.hooks import unanswered
 from hunyuan_fix.hooks.mitmproxy_internals.failed_calls import Failure
 from hunyuan_fix.observe import statistics
 from scripts.lib.processes import free_port
-from tests.fault_proxy import chunked, fault_proxy, http_answer, says, stream_head
+from tests.fault_proxy import DEAF, chunked, fault_proxy, http_answer, says, stream_head
 from tests.http2_client import Http2Client
 from tests.kept_flows import Kept, saved_and_read
 from tests.matrix import VERSIONS, each
@@ -160,13 +160,11 @@ async def test_log_metrics_slot_and_saved_flow_tell_of_it(trust: Trust, caplog: 
         for _ in range(2):
             assert (await ask(proxy, CHAT)).status_code == 502
         await until(lambda: not proxy.addon.process.dispatcher.under_way)
-        text = statistics.text(proxy.addon.runtime.metrics)
+        assert proxy.addon.runtime.metrics.value(statistics.EXCHANGES, "repair") == 2
     lines = [message for message in caplog.messages if message.startswith("POST")]
     assert len(lines) == 2
     assert all("502" in line and "Connect call failed" in line for line in lines)
     assert "sk-not-in-messages" not in caplog.text
-    counted = [line for line in text.splitlines() if line.startswith("hunyuan_exchanges_total{")]
-    assert sum(float(line.rpartition(" ")[2]) for line in counted) == 2, text
     flow = saved_and_read(kept.last)
     assert isinstance(flow, HTTPFlow)
     assert flow.response
@@ -224,25 +222,40 @@ async def test_a_stream_that_breaks_after_its_beginning_stays_broken(trust: Trus
             await until(lambda: not proxy.addon.process.dispatcher.under_way)
 
 
-async def test_a_client_that_leaves_before_the_answer_gets_none(trust: Trust):
-    """The endpoint takes the connection and never answers the handshake."""
+@each("http2", VERSIONS)
+async def test_a_client_that_leaves_before_the_answer_gets_none(trust: Trust, http2: bool):
+    """The endpoint takes the connection and never answers the handshake: nothing says that it is down."""
     kept = Kept()
-    silent, connections = asyncio.Event(), []
-
-    def hold(*connection: object) -> None:
-        connections.append(connection)
-        silent.set()
-
-    server = await asyncio.start_server(hold, LOCAL, 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, run_proxy(trust, f"https://{LOCAL}:{port}", kept) as proxy:
-        asking = asyncio.create_task(ask(proxy, CHAT))
-        await silent.wait()
-        asking.cancel()
-        await until(lambda: kept.last.error is not None)
-        await until(lambda: not proxy.addon.process.finisher.under_way)
-        assert not proxy.addon.process.dispatcher.under_way
+    async with fault_proxy(0) as faults:
+        faults.always(DEAF)
+        async with run_proxy(trust, f"https://{LOCAL}:{faults.port}", kept, hunyuan_breaker_failures="1") as proxy:
+            asking = asyncio.create_task(ask(proxy, CHAT, http2=http2))
+            await until(lambda: faults.accepted == 1)
+            asking.cancel()
+            await asyncio.wait({asking})
+            await until(lambda: kept.last.error is not None)
+            await until(lambda: not proxy.addon.process.finisher.under_way)
+            assert not proxy.addon.process.dispatcher.under_way
+            assert "opened 0" in statistics.text(proxy.addon.runtime.metrics)
     assert kept.last.response is None
+
+
+async def test_a_stream_that_its_client_resets_gets_no_answer(trust: Trust):
+    """Its HTTP/2 connection goes on."""
+    kept = Kept()
+    async with fault_proxy(0) as faults:
+        faults.always(DEAF)
+        async with (
+            run_proxy(trust, f"https://{LOCAL}:{faults.port}", kept, hunyuan_breaker_failures="1") as proxy,
+            Http2Client(proxy) as client,
+        ):
+            gone, stays = await client.post(CHAT), await client.post(CHAT)
+            await until(lambda: faults.accepted == 1 and proxy.addon.process.dispatcher.under_way == 2)
+            await client.reset(gone)
+            await client.ping()
+            await faults.hang_up()
+            assert json.loads(await client.ended(stays))["error"]["code"] == "upstream_tls_failed"
+    assert [flow.response is None for flow in kept.flows] == [True, False]
 
 
 def test_the_proxy_in_between_is_named() -> None:

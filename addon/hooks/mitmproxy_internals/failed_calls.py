@@ -91,10 +91,17 @@ def handle_protocol_error(
 
 
 def _is_unanswered(stream: HttpStream, event: RequestProtocolError | ResponseProtocolError) -> bool:
-    """Whether the endpoint failed, and the client waits for the first byte of its answer."""
+    """Whether the endpoint failed, and the client waits for the first byte of its answer.
+
+    A client that leaves while its connection is being made ends that first: what it did is still in the queue.
+    """
+    client_left = stream.context.client.timestamp_end is not None or any(
+        isinstance(queued, RequestProtocolError) for queued in stream._paused_event_queue
+    )
     return (
         isinstance(event, ResponseProtocolError)
         and event.code is not _HTTP_1_1_REQUIRED  # clients try again by HTTP/1.1 by themselves
+        and not client_left
         and stream.client_state != stream.state_errored
         and stream.server_state
         in (stream.state_uninitialized, stream.state_wait_for_response_headers, stream.state_consume_response_body)
