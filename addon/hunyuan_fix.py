@@ -51,7 +51,7 @@ from hunyuan_fix.access import client_tokens, listeners
 from hunyuan_fix.config import checks, config_file
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.exchange import KEY
-from hunyuan_fix.hooks import authority, dumper, exchanges, log_handlers, process, proxy_modes
+from hunyuan_fix.hooks import authority, dumper, exchanges, log_handlers, process, proxy_modes, unanswered
 from hunyuan_fix.hooks.answers import Answers
 from hunyuan_fix.hooks.bodies import Bodies
 from hunyuan_fix.hooks.connections import Connections
@@ -149,10 +149,11 @@ class HunyuanFix:
             return
         self.process.starting.begin(ctx.master, self._start_failed)
         self.settings = settings
+        replacements.want(self, replacements.ANSWERING)
         if settings.fast_dispatch:
-            replacements.want(self)
+            replacements.want(self, replacements.FASTER)
         else:
-            replacements.release(self)
+            replacements.release(self, replacements.FASTER)
         self.routes = Routes(settings)
         self.requires_token = listeners.requires_token(open_to, settings)
         why_not = listeners.why_key_is_not_lent(open_to, settings, password=password)
@@ -210,7 +211,8 @@ class HunyuanFix:
 
         At a hot reload there is nothing to wait for: exchanges that this instance has begun end by themselves.
         """
-        replacements.release(self)
+        for group in replacements.GROUPS:
+            replacements.release(self, group)
         if not ctx.master.should_exit.is_set():
             return None
         # A task, since a coroutine function would stop hot reload (docs/facts/mitmproxy.md#coroutine-done).
@@ -307,9 +309,12 @@ class HunyuanFix:
 
     def error(self, flow: http.HTTPFlow) -> None:
         """End an exchange that failed, or whose client closed at `data: [DONE]`, before the answer's end."""
-        status = f"{flow.response.status_code}, " if flow.response else ""
-        outcome = f"{status}{flow.error.msg if flow.error else 'failed'}"
-        self._end(flow, outcome)
+        try:
+            unanswered.answer(flow, exchanges.of(flow))
+        finally:
+            status = f"{flow.response.status_code}, " if flow.response else ""
+            outcome = f"{status}{flow.error.msg if flow.error else 'failed'}"
+            self._end(flow, outcome)
 
     def _end(self, flow: http.HTTPFlow, outcome: str) -> None:
         self.process.finisher.finish(flow, outcome, self.pipeline, redact=self.settings.redact)

@@ -41,6 +41,7 @@ class Http2Client:
         """Bytes received that the server doesn't know to have made room again, by stream."""
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
         self._ended: set[int] = set()
+        self._pinged = False
         self.received: dict[int, bytearray] = {}
         """Bodies by stream, as far as they have come."""
 
@@ -72,6 +73,14 @@ class Http2Client:
         self._h2.reset_stream(stream)
         await self._flush()
 
+    async def ping(self) -> None:
+        """Wait until the server has read all that was sent so far."""
+        self._h2.ping(b"12345678")
+        await self._flush()
+        while not self._pinged:
+            await self._read()
+        self._pinged = False
+
     async def ended(self, stream: int) -> bytes:
         """The whole body that comes by `stream`."""
         while stream not in self._ended:
@@ -100,6 +109,8 @@ class Http2Client:
                     self._untold[event.stream_id] += event.flow_controlled_length
                 else:
                     self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            elif isinstance(event, h2.events.PingAckReceived):
+                self._pinged = True
             elif isinstance(event, h2.events.StreamEnded):
                 self._ended.add(event.stream_id)
             assert not isinstance(event, h2.events.StreamReset), event

@@ -462,6 +462,88 @@ SEARCH_UNREACHABLE = Entry(
     advice="check network and `hunyuan_upstream`",
 )
 
+# What the endpoint didn't answer (hooks/unanswered): `where` is its host and port
+
+NAME_UNKNOWN = Entry(
+    status=502,
+    code="upstream_unreachable",
+    message="The endpoint {where} could not be reached: its name has no address here. Check the base URL and the "
+    "proxy's network and DNS, then try again.",
+    when="the endpoint's name can't be resolved",
+    advice="check the base URL, the proxy's network and its DNS",
+    retry_after=5.0,
+)
+CONNECTION_REFUSED = Entry(
+    status=502,
+    code="upstream_unreachable",
+    message="The endpoint {where} could not be reached: the connection was refused, no program listens there. Check "
+    "host and port, then try again.",
+    when="the endpoint refuses the connection",
+    advice="check host and port, and whether the endpoint runs",
+    retry_after=2.0,
+)
+CONNECT_TIMEOUT = Entry(
+    status=504,
+    code="upstream_timeout",
+    message="The endpoint {where} could not be reached: it did not answer the connection in time. Check the proxy's "
+    "network and firewall, then try again.",
+    when="the system's time limit for a connection with the endpoint is over",
+    advice="check network and firewall",
+    retry_after=5.0,
+)
+CONNECTION_FAILED = Entry(
+    status=502,
+    code="upstream_unreachable",
+    message="The endpoint {where} could not be reached: no connection. Check the proxy's network, then try again; the "
+    "proxy's log has the reason.",
+    when="no connection with the endpoint for another reason, such as a proxy in between that refuses it",
+    advice="check the network; the log has the reason",
+    retry_after=5.0,
+)
+CERTIFICATE_NOT_TRUSTED = Entry(
+    status=502,
+    code="upstream_tls_failed",
+    message="There is no secure connection with the endpoint {where}: its certificate can't be verified for this name. "
+    "Check the base URL; behind a company's proxy start with --set ssl_verify_upstream_trusted_ca=FILE.",
+    when="the endpoint's certificate is not trusted, or is for another name",
+    advice="check the base URL; behind a company's proxy: `--set ssl_verify_upstream_trusted_ca=FILE`",
+    retry=False,
+)
+HANDSHAKE_FAILED = Entry(
+    status=502,
+    code="upstream_tls_failed",
+    message="There is no secure connection with the endpoint {where}: the TLS handshake failed. Check that the port "
+    "speaks TLS (https), and what stands in between, then try again.",
+    when="the TLS handshake with the endpoint failed, or ended early",
+    advice="check scheme and port, and what stands between here and the endpoint",
+    retry_after=5.0,
+)
+CLOSED_WITHOUT_ANSWER = Entry(
+    status=502,
+    code="upstream_invalid_answer",
+    message="The endpoint {where} closed the connection before it answered. It may have worked on the request; try "
+    "again.",
+    when="the endpoint closed the connection, or reset the stream, before its answer",
+    advice="try again",
+    retry_after=2.0,
+)
+ANSWER_CUT = Entry(
+    status=502,
+    code="upstream_invalid_answer",
+    message="The endpoint {where} broke off in the middle of its answer, of which nothing was sent on. Try again.",
+    when="the connection broke in the middle of an answer that is no stream",
+    advice="try again",
+    retry_after=2.0,
+)
+ANSWER_NOT_HTTP = Entry(
+    status=502,
+    code="upstream_invalid_answer",
+    message="The endpoint {where} sent something that is no HTTP answer. Check scheme (http or https) and port, then "
+    "try again.",
+    when="what the endpoint sent is no HTTP answer",
+    advice="check scheme and port",
+)
+
 # Calls to the vision model (cascade, vision/)
 
 IMAGES_LATE = Entry(

@@ -92,13 +92,29 @@ async def relayed(trust: Trust) -> AsyncIterator[Setting]:
         yield running
 
 
+CODES = {
+    unknown_name: ("upstream_unreachable", "its name has no address"),
+    closed_port: ("upstream_unreachable", "refused"),
+    another_name: ("upstream_tls_failed", "certificate can't be verified"),
+    self_signed: ("upstream_tls_failed", "certificate can't be verified"),
+    no_tls: ("upstream_tls_failed", "handshake failed"),
+    reset_handshake: ("upstream_tls_failed", "handshake failed"),
+}
+
+
 @each("place", NOWHERE, http2=VERSIONS, stream=STREAMED)
-async def test_it_is_the_page_of_mitmproxy(setting: Setting, place: Any, http2: bool, stream: bool):
+async def test_it_is_one_error_that_names_the_place(setting: Setting, place: Any, http2: bool, stream: bool):
     async with place(setting) as url:
         answer = await ask(setting, url, chat(stream=stream), http2=http2)
-    assert answer.status_code == 502
-    assert answer.headers["content-type"] == "text/html"
-    assert "502 Bad Gateway" in answer.text
+    error = one_error(answer)
+    code, cause = CODES[place]
+    assert (answer.status_code, error["code"]) == (502, code)
+    assert cause in error["message"]
+    where = httpx.URL(url)
+    assert f"{where.host}:{where.port or 443}" in error["message"]
+    assert ("retry-after" in answer.headers) == (answer.headers.get("x-should-retry") != "false")
+    assert (answer.headers.get("x-should-retry") == "false") == (place in (another_name, self_signed))
+    assert KEY not in answer.text
 
 
 @each("place", NOWHERE, start=2, http2=VERSIONS, stream=STREAMED)

@@ -141,6 +141,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "PROXY_LOOP",
         "RELAY_SECRET_UNKNOWN",
         "UPSTREAM_NOT_TRUSTED",
+        "CERTIFICATE_NOT_TRUSTED",
         "VISION_MODEL_NOT_FOUND",
         "VISION_QUOTA",
         "VISION_CALL_FAILED",
@@ -259,4 +260,4 @@ def test_the_page_has_a_row_for_each_entry() -> None:
         cells = row.strip("| ").split(" | ")
         assert len(cells) == 5
         assert cells[1] == f"`{entry.code}`"
-    assert [row.rpartition("| ")[2] for row in rows if "`upstream_tls_failed`" in row] == ["no |", "yes |"]
+    assert [row.rpartition("| ")[2] for row in rows if "`upstream_tls_failed`" in row] == ["no |", "yes |"] * 2

@@ -1,6 +1,8 @@
-"""Functions of mitmproxy that are replaced by faster ones, where mitmproxy's source is the one they were written for.
+"""Functions of mitmproxy that are replaced, where mitmproxy's source is the one that the new ones were written for.
 
 They are replaced for the whole process while an instance of the addon wants it, and put back with the last of them.
+There are two groups, each wanted by itself: what is faster (the option `hunyuan_fast_dispatch`), and what clients get
+where their endpoint fails, which no option turns off.
 """
 
 from __future__ import annotations
@@ -11,14 +13,14 @@ import inspect
 import linecache
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 from weakref import WeakSet
 
 from mitmproxy import version
 
-from . import dispatch, values
+from . import dispatch, failed_calls, values
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -36,6 +38,17 @@ class Replacement:
     """
     by: Mapping[str, Callable[..., Any]]
     """`module:class.name` -> the function that takes its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Replacements that are wanted together, each independent of the others."""
+
+    name: str
+    """What wants them, for the log."""
+    replacements: tuple[Replacement, ...]
+    wanted_by: WeakSet[object] = field(default_factory=WeakSet)
+    """Instances of the addon."""
 
 
 _DISPATCH = Replacement(
@@ -114,28 +127,42 @@ _AUTHORITIES = Replacement(
     },
     {"mitmproxy.net.http.url:parse_authority": values.authority},
 )
-REPLACEMENTS = (_DISPATCH, *([_TYPES] if __debug__ else []), _OPTIONS, _HEADERS, _AUTHORITIES)
-"""All of them, each independent of the others. Under `python -O` mitmproxy doesn't check types."""
+_FAILED_CALLS = Replacement(
+    "answers to calls that fail",
+    {
+        "mitmproxy.proxy.layers.http:HttpStream.handle_protocol_error": frozenset(["59fc3b2eeeabf63a"]),
+        "mitmproxy.proxy.layers.http:HttpStream.check_killed": frozenset(["368cad352d1e82b6"]),
+        "mitmproxy.proxy.layers.http:HttpStream.make_server_connection": frozenset(["ddc7bc72f4d2fbc7"]),
+        "mitmproxy.proxy.layers.http._http1:Http1Server.send": frozenset(["cc218a1337c0f5cf"]),
+        "mitmproxy.proxy.layers.http._http2:Http2Server._handle_event": frozenset(["7282fa18e70a3eaa"]),
+    },
+    {"mitmproxy.proxy.layers.http:HttpStream.handle_protocol_error": failed_calls.handle_protocol_error},
+)
 
-_wanted_by: WeakSet[object] = WeakSet()
+FASTER = Group("hunyuan_fast_dispatch", (_DISPATCH, *([_TYPES] if __debug__ else []), _OPTIONS, _HEADERS, _AUTHORITIES))
+"""What costs less than mitmproxy's own. Under `python -O` mitmproxy doesn't check types."""
+ANSWERING = Group("the error of an endpoint that can't be reached", (_FAILED_CALLS,))
+"""What clients get as JSON in their format, and as mitmproxy's page without it."""
+GROUPS = (FASTER, ANSWERING)
+
 _replaced: dict[str, Callable[..., Any]] = {}
 """`module:class.name` -> mitmproxy's own function, of those that are replaced at present."""
 
 
-def want(instance: object) -> None:
+def want(instance: object, group: Group) -> None:
     """Replace what can be replaced, until `instance` says `release`. One line in the log says what can't, and why."""
-    if instance in _wanted_by:
+    if instance in group.wanted_by:
         return
-    if not _replaced and (reasons := _replace()):
-        logger.info("hunyuan_fast_dispatch: mitmproxy %s keeps its own %s.", version.VERSION, "; ".join(reasons))
-    _wanted_by.add(instance)
+    if not _is_replaced(group) and (reasons := _replace(group)):
+        logger.info("%s: mitmproxy %s keeps its own %s.", group.name, version.VERSION, "; ".join(reasons))
+    group.wanted_by.add(instance)
 
 
-def release(instance: object) -> None:
+def release(instance: object, group: Group) -> None:
     """Put mitmproxy's own functions back, unless another instance wants them replaced. May be called at any time."""
-    _wanted_by.discard(instance)
-    if not _wanted_by:
-        _put_back()
+    group.wanted_by.discard(instance)
+    if not group.wanted_by:
+        _put_back(group)
 
 
 def original(place: str) -> Callable[..., Any]:
@@ -145,20 +172,25 @@ def original(place: str) -> Callable[..., Any]:
     return function
 
 
-def _put_back() -> None:
+def _is_replaced(group: Group) -> bool:
+    """Whether any of `group` is replaced at present."""
+    return any(place in _replaced for replacement in group.replacements for place in replacement.by)
+
+
+def _put_back(group: Group) -> None:
     """Put mitmproxy's own functions back. What another script has put over a replaced one stays."""
-    for replacement in REPLACEMENTS:
+    for replacement in group.replacements:
         for place, new in replacement.by.items():
             owner, name = _owner(place)
-            if place in _replaced and getattr(owner, name) is new:
-                setattr(owner, name, _replaced[place])
-    _replaced.clear()
+            own = _replaced.pop(place, None)
+            if own is not None and getattr(owner, name) is new:
+                setattr(owner, name, own)
 
 
-def _replace() -> list[str]:
+def _replace(group: Group) -> list[str]:
     """Replace what can be. Returns what can't, each with its reason."""
     reasons = []
-    for replacement in REPLACEMENTS:
+    for replacement in group.replacements:
         if unknown := _unknown(replacement):
             reasons.append(f"{replacement.subject} ({unknown})")
             continue

@@ -15,13 +15,15 @@ import pytest
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.http import MessageData
 from mitmproxy.optmanager import _Option
+from mitmproxy.proxy.layers.http import HttpStream
 
-from hunyuan_fix.hooks.mitmproxy_internals import dispatch, replacements, values
-from hunyuan_fix.hooks.mitmproxy_internals.replacements import REPLACEMENTS
+from hunyuan_fix.hooks.mitmproxy_internals import dispatch, failed_calls, replacements, values
+from hunyuan_fix.hooks.mitmproxy_internals.replacements import ANSWERING, FASTER, GROUPS
 from scripts.lib.processes import free_port
 from tests.end_to_end.processes import ROOT, process
 from tests.proxying import LOCAL, Endpoint, Trust, chat_answer, run_endpoint, run_proxy
 
+REPLACEMENTS = [replacement for group in GROUPS for replacement in group.replacements]
 KNOWN = [(place, digests) for replacement in REPLACEMENTS for place, digests in replacement.known.items()]
 
 
@@ -33,7 +35,7 @@ class Instance:
 def instance() -> Iterator[Instance]:
     made = Instance()
     yield made
-    replacements.release(made)
+    replacements.release(made, FASTER)
 
 
 @pytest.mark.parametrize(("place", "digests"), KNOWN, ids=[place for place, _ in KNOWN])
@@ -49,35 +51,47 @@ def test_what_is_replaced_is_among_what_must_be_known():
 
 def test_all_is_replaced_while_it_is_wanted_and_put_back_then(instance: Instance):
     own = replacements.original("mitmproxy.addonmanager:AddonManager.trigger_event")
-    replacements.want(instance)
+    replacements.want(instance, FASTER)
     assert AddonManager.trigger_event is dispatch.trigger_event
     assert MessageData.__post_init__ is values.check_types
     assert _Option.current is values.current
-    replacements.want(instance)
-    replacements.release(instance)
+    replacements.want(instance, FASTER)
+    replacements.release(instance, FASTER)
     assert AddonManager.trigger_event is own
     assert own is not dispatch.trigger_event
     assert MessageData.__post_init__ is not values.check_types
     assert _Option.current is not values.current
 
 
+def test_each_group_is_wanted_by_itself(instance: Instance):
+    own = replacements.original("mitmproxy.proxy.layers.http:HttpStream.handle_protocol_error")
+    replacements.want(instance, ANSWERING)
+    replacements.want(instance, FASTER)
+    replacements.release(instance, FASTER)
+    assert HttpStream.handle_protocol_error is failed_calls.handle_protocol_error
+    replacements.want(instance, FASTER)
+    replacements.release(instance, ANSWERING)
+    assert HttpStream.handle_protocol_error is own
+    assert AddonManager.trigger_event is dispatch.trigger_event
+
+
 def test_the_end_of_one_instance_leaves_it_to_the_next(instance: Instance):
     """At a hot reload the old instance ends when the new one is there, or before: either order."""
     old = Instance()
-    replacements.want(old)
-    replacements.want(instance)
-    replacements.release(old)
-    replacements.release(old)
+    replacements.want(old, FASTER)
+    replacements.want(instance, FASTER)
+    replacements.release(old, FASTER)
+    replacements.release(old, FASTER)
     assert AddonManager.trigger_event is dispatch.trigger_event
 
 
 def test_what_another_script_has_put_over_it_stays(instance: Instance):
     own = replacements.original("mitmproxy.addonmanager:AddonManager.trigger_event")
-    replacements.want(instance)
+    replacements.want(instance, FASTER)
     of_another: Any = wraps(AddonManager.trigger_event)(lambda *_: None)
     AddonManager.trigger_event = of_another  # type: ignore[method-assign]
     try:
-        replacements.release(instance)
+        replacements.release(instance, FASTER)
         assert AddonManager.trigger_event is of_another
         assert AddonManager.handle_lifecycle is not dispatch.handle_lifecycle
     finally:
@@ -95,7 +109,7 @@ def test_a_wrapped_function_is_not_taken_for_the_one_within(
         await own(*values)  # type: ignore[arg-type]
 
     monkeypatch.setattr(AddonManager, "invoke_addon", wrapper)
-    replacements.want(instance)
+    replacements.want(instance, FASTER)
     assert AddonManager.trigger_event is not dispatch.trigger_event
     assert _Option.current is values.current, "the others don't depend on it"
     assert "event dispatch (the source of AddonManager.invoke_addon is another one)" in caplog.text
@@ -107,11 +121,11 @@ def test_of_an_unknown_mitmproxy_all_stays_and_is_named_once(
     caplog.set_level(logging.INFO)
     own = (AddonManager.trigger_event, MessageData.__post_init__, _Option.current)
     monkeypatch.setattr(replacements, "digest", lambda _: "another")
-    replacements.want(instance)
-    replacements.want(instance)  # as at each change of an option
+    replacements.want(instance, FASTER)
+    replacements.want(instance, FASTER)  # as at each change of an option
     assert (AddonManager.trigger_event, MessageData.__post_init__, _Option.current) == own
     assert len(caplog.messages) == 1
-    assert all(replacement.subject in caplog.text for replacement in REPLACEMENTS)
+    assert all(replacement.subject in caplog.text for replacement in FASTER.replacements)
 
 
 async def test_the_addon_replaces_while_it_runs_and_follows_its_option(trust: Trust, endpoint: Endpoint):
@@ -119,9 +133,11 @@ async def test_the_addon_replaces_while_it_runs_and_follows_its_option(trust: Tr
         assert AddonManager.trigger_event is dispatch.trigger_event
         proxy.master.options.update(hunyuan_fast_dispatch=False)
         assert AddonManager.trigger_event is not dispatch.trigger_event
+        assert HttpStream.handle_protocol_error is failed_calls.handle_protocol_error, "no option turns it off"
         proxy.master.options.update(hunyuan_fast_dispatch=True)
         assert AddonManager.trigger_event is dispatch.trigger_event
     assert AddonManager.trigger_event is not dispatch.trigger_event
+    assert HttpStream.handle_protocol_error is not failed_calls.handle_protocol_error
 
 
 OF_ANOTHER = """

@@ -1,0 +1,157 @@
+"""Calls that fail without an answer, and add-ons' answers to their clients.
+
+mitmproxy answers the client of such a call with an HTML page of its own, or resets the client's HTTP/2 stream, whatever
+`flow.response` is after the hook `error`. Here a response that an add-on sets in that hook is sent instead, as long as
+no byte of the endpoint's answer was (docs/facts/mitmproxy.md#failed-call).
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from mitmproxy import http
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers.http import HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+
+
+class Failure(Enum):
+    """Why a call has no answer."""
+
+    NAME_UNKNOWN = auto()
+    """The name has no address."""
+    REFUSED = auto()
+    """No program listens at the port."""
+    CONNECT_TIMED_OUT = auto()
+    UNREACHABLE = auto()
+    """No connection, for another reason."""
+    NOT_TRUSTED = auto()
+    """The certificate can't be verified."""
+    TLS_FAILED = auto()
+    CLOSED = auto()
+    """The connection ended before the answer."""
+    BROKEN_OFF = auto()
+    """The connection ended in a whole answer."""
+    NOT_HTTP = auto()
+    """What came is no answer."""
+
+
+_HTTP_1_1_REQUIRED = ErrorCode.HTTP_1_1_REQUIRED
+_OF_RESOLVER = frozenset([8, 11001, 11002, 11003, 11004])
+"""Numbers of `socket.gaierror` that are positive: of macOS, and of Windows. Linux has negative ones."""
+_TIMED_OUT = frozenset([errno.ETIMEDOUT, 121, 10060])
+_REFUSED = frozenset([errno.ECONNREFUSED, 1225, 10061])
+"""With the numbers of Windows, which `str(error)` has as `[WinError N]`."""
+_NUMBER = re.compile(r"\[(?:Errno|WinError) (-?\d+)\]")
+
+_failures: WeakKeyDictionary[http.HTTPFlow, Failure] = WeakKeyDictionary()
+_original: Callable[..., layer.CommandGenerator[None]] = HttpStream.handle_protocol_error
+
+
+def of(flow: http.HTTPFlow) -> Failure | None:
+    """Why the call of `flow` failed, if its client can still be answered; to be asked in the hook `error`."""
+    return _failures.get(flow)
+
+
+def handle_protocol_error(
+    self: HttpStream, event: RequestProtocolError | ResponseProtocolError
+) -> layer.CommandGenerator[None]:
+    """In place of `HttpStream.handle_protocol_error`: as mitmproxy's, but a response of the hook `error` is sent."""
+    if not _is_unanswered(self, event):
+        yield from _original(self, event)
+        return
+    flow, before = self.flow, self.flow.response
+    _failures[flow] = _failure(event, begun=before is not None)
+    handling, reply = _original(self, event), None
+    try:
+        while True:
+            command = handling.send(reply)
+            is_error = isinstance(command, SendHttp) and command.event is event
+            if is_error and flow.response is not None and flow.response is not before:
+                yield from _send(self, flow.response)
+                reply = None
+            else:
+                reply = yield command
+    except StopIteration:
+        pass
+    finally:
+        _failures.pop(flow, None)
+
+
+def _is_unanswered(stream: HttpStream, event: RequestProtocolError | ResponseProtocolError) -> bool:
+    """Whether the endpoint failed, and the client waits for the first byte of its answer.
+
+    A client that leaves while its connection is being made ends that first: what it did is still in the queue.
+    """
+    client_left = stream.context.client.timestamp_end is not None or any(
+        isinstance(queued, RequestProtocolError) for queued in stream._paused_event_queue
+    )
+    return (
+        isinstance(event, ResponseProtocolError)
+        and event.code is not _HTTP_1_1_REQUIRED  # clients try again by HTTP/1.1 by themselves
+        and not client_left
+        and stream.client_state != stream.state_errored
+        and stream.server_state
+        in (stream.state_uninitialized, stream.state_wait_for_response_headers, stream.state_consume_response_body)
+    )
+
+
+def _send(stream: HttpStream, response: http.Response) -> layer.CommandGenerator[None]:
+    """Send all of `response` to the client, which keeps its connection."""
+    content = b"" if stream.flow.request.method == "HEAD" else response.raw_content
+    client: Any = stream.context.client
+    yield SendHttp(ResponseHeaders(stream.stream_id, response, not content), client)
+    if content:
+        yield SendHttp(ResponseData(stream.stream_id, content), client)
+    yield SendHttp(ResponseEndOfMessage(stream.stream_id), client)
+
+
+def _failure(event: RequestProtocolError | ResponseProtocolError, *, begun: bool) -> Failure:
+    """The kind of `event`. Relies on what mitmproxy says where a connection fails: it keeps no exception.
+
+    An error of the system has its number in front; several of one name, such as IPv6 and IPv4, follow each other. All
+    others of a connection are of the TLS handshake, of a proxy in between, or of an add-on that has refused it.
+    """
+    text = event.message
+    if event.code is not ErrorCode.CONNECT_FAILED:
+        if begun:
+            return Failure.BROKEN_OFF
+        return Failure.NOT_HTTP if text.startswith(_NO_HTTP) else Failure.CLOSED
+    if text.startswith("Certificate verify failed"):
+        return Failure.NOT_TRUSTED
+    numbers = {int(number) for number in _NUMBER.findall(text)}
+    if not numbers:
+        return Failure.UNREACHABLE if text.startswith(_NO_TLS) else Failure.TLS_FAILED
+    if any(number < 0 or number in _OF_RESOLVER for number in numbers):
+        return Failure.NAME_UNKNOWN
+    if numbers & _REFUSED:
+        return Failure.REFUSED
+    return Failure.CONNECT_TIMED_OUT if numbers & _TIMED_OUT else Failure.UNREACHABLE
+
+
+_NO_HTTP = (
+    "Cannot parse HTTP response",
+    "unexpected server response",
+    "HTTP/2 protocol error",
+    "HTTP/1 protocol error",
+)
+_NO_TLS = (
+    "Upstream proxy",
+    "Error connecting to",
+    "Connection killed",
+    "connection cancelled",
+    "Cannot open connection",
+)
+"""How errors of a connection begin that have no number and aren't of TLS."""

@@ -1,0 +1,49 @@
+"""The client's answer where its endpoint can't be reached, or ends the call without an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mitmproxy import http
+from mitmproxy.utils import human
+
+from ..exchange import Exchange
+from ..wire import proxy_errors
+from ..wire.proxy_errors import Entry
+from . import detour
+from .mitmproxy_internals import failed_calls
+from .mitmproxy_internals.failed_calls import Failure
+from .respond import respond
+
+ENTRIES: Mapping[Failure, Entry] = {
+    Failure.NAME_UNKNOWN: proxy_errors.NAME_UNKNOWN,
+    Failure.REFUSED: proxy_errors.CONNECTION_REFUSED,
+    Failure.CONNECT_TIMED_OUT: proxy_errors.CONNECT_TIMEOUT,
+    Failure.UNREACHABLE: proxy_errors.CONNECTION_FAILED,
+    Failure.NOT_TRUSTED: proxy_errors.CERTIFICATE_NOT_TRUSTED,
+    Failure.TLS_FAILED: proxy_errors.HANDSHAKE_FAILED,
+    Failure.CLOSED: proxy_errors.CLOSED_WITHOUT_ANSWER,
+    Failure.BROKEN_OFF: proxy_errors.ANSWER_CUT,
+    Failure.NOT_HTTP: proxy_errors.ANSWER_NOT_HTTP,
+}
+"""What clients get for each failure. All take `where`, and no word of the endpoint's or of mitmproxy's."""
+
+
+def answer(flow: http.HTTPFlow, exchange: Exchange | None) -> None:
+    """Answer the client of `flow`, whose call failed, in its format; to be called in the hook `error`.
+
+    Does nothing where the client has left or has a part of the endpoint's answer, for hosts that aren't known, and
+    under `hunyuan_mode=observe`, which leaves clients what mitmproxy says.
+    """
+    failure = failed_calls.of(flow)
+    if failure is None or exchange is None or not exchange.profile or exchange.mode == "observe":
+        return
+    detour.restore(flow)  # the message names the endpoint, not the relay
+    respond(flow, exchange, ENTRIES[failure](where=_where(flow)).response())
+
+
+def _where(flow: http.HTTPFlow) -> str:
+    """Host and port of the endpoint, and of the proxy that leads there."""
+    where = human.format_address((flow.request.host, flow.request.port))
+    via = flow.server_conn.via
+    return f"{where} (through the proxy {human.format_address(via[1])})" if via else where

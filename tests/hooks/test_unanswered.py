@@ -1,0 +1,264 @@
+"""The error of an endpoint that doesn't answer, in the client's format. Each cause: tests/faults/test_connecting.py."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from string import Formatter
+from typing import Any
+
+import httpx
+import pytest
+from mitmproxy.connection import Server
+from mitmproxy.http import HTTPFlow
+from mitmproxy.test import tflow
+
+from hunyuan_fix.dialects import DIALECTS
+from hunyuan_fix.exchange import KEY as EXCHANGE_KEY
+from hunyuan_fix.hooks import unanswered
+from hunyuan_fix.hooks.mitmproxy_internals.failed_calls import Failure
+from hunyuan_fix.observe import statistics
+from scripts.lib.processes import free_port
+from tests.fault_proxy import DEAF, chunked, fault_proxy, http_answer, says, stream_head
+from tests.http2_client import Http2Client
+from tests.kept_flows import Kept, saved_and_read
+from tests.matrix import VERSIONS, each
+from tests.proxying import LOCAL, Proxy, Trust, run_proxy
+from tests.seams.toys import ToyDialect
+from tests.waiting import until
+
+KEY = "Bearer sk-not-in-messages"
+CHAT = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}
+EMBEDDINGS = {"model": "hunyuan-embedding", "input": "hi"}
+
+
+@pytest.fixture(autouse=True)
+def logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+@asynccontextmanager
+async def nowhere(trust: Trust, *beside: object, **options: Any) -> AsyncIterator[tuple[Proxy, str]]:
+    """A proxy before a port without a program, and `host:port` of that."""
+    where = f"{LOCAL}:{free_port()}"
+    async with run_proxy(trust, f"http://{where}", *beside, hunyuan_breaker_failures="0", **options) as proxy:
+        yield proxy, where
+
+
+async def ask(proxy: Proxy, body: object, path: str = "/chat/completions", *, http2: bool = False) -> httpx.Response:
+    async with proxy.client(http2=http2, headers={"authorization": KEY}) as client:
+        return await client.post(path, json=body)
+
+
+def test_each_failure_has_an_error_that_says_where() -> None:
+    assert set(unanswered.ENTRIES) == set(Failure)
+    for entry in unanswered.ENTRIES.values():
+        assert {name for _, name, _, _ in Formatter().parse(entry.message) if name} == {"where"}
+        assert (entry.retry is False) != (entry.retry_after is not None) or entry is unanswered.ENTRIES[
+            Failure.NOT_HTTP
+        ]
+
+
+@each(
+    "asked",
+    {
+        "chat": ("/chat/completions", CHAT),
+        "stream": ("/chat/completions", CHAT | {"stream": True}),
+        "embeddings": ("/embeddings", EMBEDDINGS),
+        "another path": ("/files", {"any": "thing"}),
+    },
+    http2=VERSIONS,
+)
+async def test_it_is_openai_s_for_clients_of_openai_s_formats(trust: Trust, asked: Any, http2: bool):
+    path, body = asked
+    async with nowhere(trust) as (proxy, where):
+        answer = await ask(proxy, body, path, http2=http2)
+        assert answer.status_code == 502
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["retry-after"] == "2"
+        assert answer.headers.get("x-hunyuan-fix") == (
+            "parameters" if body is not EMBEDDINGS and "user" in body else None
+        )
+        error = answer.json()["error"]
+        assert (error["code"], error["type"]) == ("upstream_unreachable", "server_error")
+        assert where in error["message"]
+        await until(lambda: not proxy.addon.process.finisher.under_way)
+
+
+@each("live", {"whole": False, "streamed": True}, http2=VERSIONS)
+async def test_it_is_in_the_dialect_of_the_client(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch, live: bool, http2: bool
+):
+    monkeypatch.setitem(DIALECTS, "toy", ToyDialect())
+    async with nowhere(trust) as (proxy, where):
+        answer = await ask(proxy, {"model": "hunyuan-lite", "say": "hi", "live": live}, "/toy", http2=http2)
+    assert answer.status_code == 502
+    assert list(answer.json()) == ["oops"]
+    assert where in answer.json()["oops"]
+
+
+@each("http2", VERSIONS)
+async def test_the_client_keeps_its_connection(trust: Trust, http2: bool):
+    async with nowhere(trust) as (proxy, _), proxy.client(http2=http2) as client:
+        answers = [await client.post("/chat/completions", json=CHAT) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [502] * 3
+        streams = {answer.extensions["network_stream"].get_extra_info("client_addr") for answer in answers}
+        assert len(streams) == 1
+
+
+async def test_streams_of_one_http2_connection_fail_each_by_itself(trust: Trust):
+    async with nowhere(trust) as (proxy, _), Http2Client(proxy) as client:
+        streams = [await client.post(CHAT) for _ in range(5)]
+        assert {json.loads(await client.ended(stream))["error"]["code"] for stream in streams} == {
+            "upstream_unreachable"
+        }
+
+
+@each("http2", VERSIONS)
+async def test_an_answer_to_head_has_no_body(trust: Trust, http2: bool):
+    async with nowhere(trust) as (proxy, _), proxy.client(http2=http2) as client:
+        for _ in range(2):
+            answer = await client.head("/models")
+            assert (answer.status_code, answer.content) == (502, b"")
+        assert (await client.post("/chat/completions", json=CHAT)).json()["error"]
+
+
+@each("http2", VERSIONS)
+async def test_a_request_that_is_sent_while_it_comes_is_answered(trust: Trust, http2: bool):
+    """As with an upload, which the addon doesn't read: its end comes after the answer, or never."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(50):
+            yield b"x" * 10_000
+            await asyncio.sleep(0)
+
+    async with nowhere(trust) as (proxy, _), proxy.client(http2=http2) as client:
+        answer = await client.post("/files", content=pieces())
+        assert answer.json()["error"]["code"] == "upstream_unreachable"
+        assert (await client.post("/chat/completions", json=CHAT)).json()["error"]["code"] == "upstream_unreachable"
+
+
+async def test_other_hosts_keep_what_mitmproxy_says(trust: Trust):
+    async with nowhere(trust, hunyuan_hosts="other.example") as (proxy, _):
+        answer = await ask(proxy, CHAT)
+    assert (answer.status_code, answer.headers["content-type"]) == (502, "text/html")
+
+
+async def test_under_observe_it_is_what_mitmproxy_says(trust: Trust):
+    async with nowhere(trust, hunyuan_mode="observe") as (proxy, _):
+        answer = await ask(proxy, CHAT)
+    assert (answer.status_code, answer.headers["content-type"]) == (502, "text/html")
+
+
+@each("fast", {"fast": True, "mitmproxy's dispatch": False})
+async def test_log_metrics_slot_and_saved_flow_tell_of_it(trust: Trust, caplog: pytest.LogCaptureFixture, fast: bool):
+    kept = Kept()
+    async with nowhere(trust, kept, hunyuan_concurrency="1", hunyuan_fast_dispatch=fast) as (proxy, where):
+        for _ in range(2):
+            assert (await ask(proxy, CHAT)).status_code == 502
+        await until(lambda: not proxy.addon.process.dispatcher.under_way)
+        assert proxy.addon.runtime.metrics.value(statistics.EXCHANGES, "repair") == 2
+    lines = [message for message in caplog.messages if message.startswith("POST")]
+    assert len(lines) == 2
+    assert all("502" in line and "Connect call failed" in line for line in lines)
+    assert "sk-not-in-messages" not in caplog.text
+    flow = saved_and_read(kept.last)
+    assert isinstance(flow, HTTPFlow)
+    assert flow.response
+    assert flow.error
+    assert where in json.loads(flow.response.content or b"")["error"]["message"]
+    assert flow.metadata[EXCHANGE_KEY]["answered"] is True
+
+
+async def test_a_page_of_an_allowed_origin_may_read_it(trust: Trust):
+    async with nowhere(trust, hunyuan_allowed_origins="https://app.example") as (proxy, _), proxy.client() as client:
+        answer = await client.post("/chat/completions", json=CHAT, headers={"origin": "https://app.example"})
+    assert answer.status_code == 502
+    assert answer.headers["access-control-allow-origin"]
+
+
+async def test_the_breaker_counts_it_once(trust: Trust):
+    where = f"{LOCAL}:{free_port()}"
+    async with run_proxy(trust, f"http://{where}", hunyuan_breaker_failures="2") as proxy:
+        codes = [(await ask(proxy, CHAT)).json()["error"]["code"] for _ in range(3)]
+    assert codes == ["upstream_unreachable", "upstream_unreachable", "upstream_down"]
+
+
+@each(
+    "case",
+    {
+        "closed at once": (says(b"", ends="close"), "closed the connection"),
+        "no HTTP": (says(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "no HTTP answer"),
+        "cut in the body": (says(http_answer(b'{"choices":[]}', length=999)), "in the middle of its answer"),
+    },
+    http2=VERSIONS,
+)
+async def test_an_endpoint_that_breaks_off_before_a_byte_was_sent_on(trust: Trust, case: Any, http2: bool):
+    fault, said = case
+    async with fault_proxy(0) as faults:
+        faults.always(fault)
+        async with run_proxy(trust, f"http://{LOCAL}:{faults.port}") as proxy:
+            answer = await ask(proxy, CHAT, http2=http2)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_invalid_answer")
+            assert said in answer.json()["error"]["message"]
+            assert "SSH" not in answer.text
+            assert answer.headers["x-hunyuan-fix"] == "parameters"
+            await until(lambda: not proxy.addon.process.dispatcher.under_way)
+
+
+async def test_a_stream_that_breaks_after_its_beginning_stays_broken(trust: Trust):
+    """The client can tell it from a whole one; the relay says it in an event."""
+    cut = stream_head(transfer_encoding="chunked") + chunked(
+        b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n', complete=False
+    )
+    async with fault_proxy(0) as faults:
+        faults.always(says(cut))
+        async with run_proxy(trust, f"http://{LOCAL}:{faults.port}") as proxy:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await ask(proxy, CHAT | {"stream": True})
+            await until(lambda: not proxy.addon.process.dispatcher.under_way)
+
+
+@each("http2", VERSIONS)
+async def test_a_client_that_leaves_before_the_answer_gets_none(trust: Trust, http2: bool):
+    """The endpoint takes the connection and never answers the handshake: nothing says that it is down."""
+    kept = Kept()
+    async with fault_proxy(0) as faults:
+        faults.always(DEAF)
+        async with run_proxy(trust, f"https://{LOCAL}:{faults.port}", kept, hunyuan_breaker_failures="1") as proxy:
+            asking = asyncio.create_task(ask(proxy, CHAT, http2=http2))
+            await until(lambda: faults.accepted == 1)
+            asking.cancel()
+            await asyncio.wait({asking})
+            await until(lambda: kept.last.error is not None)
+            await until(lambda: not proxy.addon.process.finisher.under_way)
+            assert not proxy.addon.process.dispatcher.under_way
+            assert "opened 0" in statistics.text(proxy.addon.runtime.metrics)
+    assert kept.last.response is None
+
+
+async def test_a_stream_that_its_client_resets_gets_no_answer(trust: Trust):
+    """Its HTTP/2 connection goes on."""
+    kept = Kept()
+    async with fault_proxy(0) as faults:
+        faults.always(DEAF)
+        async with (
+            run_proxy(trust, f"https://{LOCAL}:{faults.port}", kept, hunyuan_breaker_failures="1") as proxy,
+            Http2Client(proxy) as client,
+        ):
+            gone, stays = await client.post(CHAT), await client.post(CHAT)
+            await until(lambda: faults.accepted == 1 and proxy.addon.process.dispatcher.under_way == 2)
+            await client.reset(gone)
+            await client.ping()
+            await faults.hang_up()
+            assert json.loads(await client.ended(stays))["error"]["code"] == "upstream_tls_failed"
+    assert [flow.response is None for flow in kept.flows] == [True, False]
+
+
+def test_the_proxy_in_between_is_named() -> None:
+    flow = tflow.tflow()
+    flow.server_conn = Server(address=("a", 1), via=("http", ("proxy.example", 3128)))
+    assert unanswered._where(flow) == "address:22 (through the proxy proxy.example:3128)"
