@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOOP_GUARD",
     "NOT_TRUSTED",
+    "PROFILE",
     "TLS_FAILED",
     "Answer",
     "CallFailed",
@@ -32,6 +33,9 @@ __all__ = [
 
 LOOP_GUARD = "x-hunyuan-fix-call"
 """Header on each call that the addon makes itself. hunyuan-fix refuses a request that has it: the call came back."""
+
+PROFILE = "x-hunyuan-fix-profile"
+"""Header on that refusal: the profile for the refused call. So a program on this machine learns where calls go."""
 
 MAX_ANSWER = 8 * 2**20
 """Bytes of an answer that `post` reads: a description has a few thousand."""
