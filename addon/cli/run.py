@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -34,8 +35,9 @@ Runs mitmdump with the addon, as a proxy and as a reverse proxy at once, and pri
 With -- and a coding agent it runs that agent through a proxy, set up for it, and ends with the agent's exit status:
   {{prefix}}run -- claude
   {{prefix}}run --model hy3-preview -- opencode run "Fix the tests."
-The key is that of HUNYUAN_API_KEY. A proxy that runs already is used; else the agent gets one of its own, to TokenHub
-unless an option below or a file of options names another endpoint. It ends with the agent and leaves nothing behind.
+The key is that of HUNYUAN_API_KEY. A proxy that runs on the two ports is used, unless there are options for one. Else
+the agent gets one of its own on other ports, to TokenHub if no option (or file of options) names another endpoint; that
+ends with the agent, and leaves nothing behind. Unknown commands get what every client needs: the proxy and its CA.
 
 Arguments that are not listed below are given to mitmdump (or mitmweb), for example:
   {{prefix}}run --set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1
@@ -69,8 +71,9 @@ class Launch:
     """What stands before a command's name in texts."""
     agent: AgentCall | None = None
     """The agent to run; `None`: the proxy alone."""
-    until_eof: bool = False
-    """End when standard input is closed, and say nothing of clients: the proxy belongs to an agent."""
+    until_eof: str | None = None
+    """Not `None`: the proxy belongs to an agent. It ends when standard input is closed, removes this folder (if it
+    isn't `""`) at its end, and says nothing of clients."""
 
     def option(self, name: str) -> str | None:
         """The value of the last `--set NAME=VALUE` among the arguments, as mitmproxy reads them; `None` without one."""
@@ -108,7 +111,7 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
     agent = parser.add_argument_group("with an agent")
     add_agent(agent)
     agent.add_argument("--log", type=Path, metavar="FILE", help="file that the lines of the agent's own proxy go to")
-    parser.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--until-eof", metavar="FOLDER", help=argparse.SUPPRESS)
     own, separator, words = _divided(arguments)
     known, rest = parser.parse_known_args(own)
     if known.port == known.reverse_port:
@@ -224,12 +227,16 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         except (OSError, ValueError) as error:
             sys.exit(f"{prefix}run: the proxy's CA can't be made or read in {confdir}: {error}")
         # 3. Tell the user what to set in a client, or watch for the end of the agent that this proxy belongs to.
-        if launch.until_eof:
+        if launch.until_eof is not None:
             threading.Thread(target=_end_at_eof, daemon=True).start()
         else:
             print(instructions(launch, confdir), flush=True)
 
-    mitmproxy_api.run_tool("mitmweb" if launch.web else "mitmdump", launch.command(), prepare)
+    try:
+        mitmproxy_api.run_tool("mitmweb" if launch.web else "mitmdump", launch.command(), prepare)
+    finally:
+        if launch.until_eof:
+            shutil.rmtree(launch.until_eof, ignore_errors=True)
     return 0
 
 

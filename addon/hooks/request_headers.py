@@ -19,7 +19,7 @@ from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
 from ..options import Settings
 from ..route import Address, Route, Routes
-from ..upstream.client import LOOP_GUARD, PROFILE, Transport
+from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, proxy_errors, safe_text
 from . import exchanges, proxy_modes
@@ -134,7 +134,7 @@ class RequestHeaders:
             return proxy_errors.SHUTTING_DOWN().response()
         if LOOP_GUARD in flow.request.headers:
             loop = proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response()
-            return replace(loop, headers={**loop.headers, PROFILE: route.profile}) if route else loop
+            return replace(loop, headers={**loop.headers, PROFILE: _behind(route)}) if route else loop
         if isinstance(caller, Response):
             return caller
         client = flow.client_conn
@@ -248,6 +248,11 @@ class RequestHeaders:
     @staticmethod
     def _begun(flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
         return exchanges.begin(flow, route, mode)
+
+
+def _behind(route: Route) -> str:
+    """The value of `PROFILE`."""
+    return route.profile + (SHUT_DOWN if profiles.shut_down(route.address.host) else "")
 
 
 def _reverse(flow: http.HTTPFlow) -> bool:

@@ -51,6 +51,8 @@ class Proxy:
     confdir: Path
     profile: str
     """The name of the endpoint's profile; `""` if the proxy doesn't tell."""
+    shut_down: bool = False
+    """Whether the endpoint answers no more."""
 
 
 def running(port: int, reverse_port: int, confdir: Path) -> Proxy | None:
@@ -62,15 +64,15 @@ def running(port: int, reverse_port: int, confdir: Path) -> Proxy | None:
         return None
     from ..doctor import listeners  # noqa: PLC0415 - httpx takes a while, and mostly nothing listens
 
-    profile = listeners.profile_behind(reverse_port)
+    behind = listeners.profile_behind(reverse_port)
     try:
         trusted = ssl.create_default_context(cafile=str(authority.ca_file(confdir)))
     except OSError:
         return None
     host = next(iter(profiles.by_host()))
-    if profile is None or not listeners.decrypts(f"http://{HOST}:{port}", f"https://{host}/v1/models", trusted):
+    if behind is None or not listeners.decrypts(f"http://{HOST}:{port}", f"https://{host}/v1/models", trusted):
         return None
-    return Proxy(port, reverse_port, confdir, profile)
+    return Proxy(port, reverse_port, confdir, *behind)
 
 
 def _listens(port: int) -> bool:
@@ -131,17 +133,19 @@ def own(
     no longer wanted. Raises `StartError`, `Interrupted`, and `OSError` for a log that can't be written.
     """
     with ExitStack() as stack:
+        removed = ["--until-eof="]
         if confdir is None:
-            confdir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hunyuan-fix-")))
-            arguments = [*arguments, "--set", f"confdir={confdir}"]
+            # The proxy removes it too: this process may be killed.
+            folder = tempfile.TemporaryDirectory(prefix="hunyuan-fix-", ignore_cleanup_errors=True)
+            confdir = Path(stack.enter_context(folder))
+            removed = [f"--until-eof={confdir}", "--set", f"confdir={confdir}"]
         file = stack.enter_context(log.open("ab", buffering=0)) if log else None
         for _ in range(_TRIES):
             port, reverse_port = free_port(), free_port()
-            process = OwnProxy(_started(port, reverse_port, arguments), file)
+            process = OwnProxy(_started(port, reverse_port, [*removed, *arguments]), file)
             stack.callback(process.end)
-            profile = _ready(process, reverse_port, given_up)
-            if profile is not None:
-                yield Proxy(port, reverse_port, confdir, profile), process
+            if behind := _ready(process, reverse_port, given_up):
+                yield Proxy(port, reverse_port, confdir, *behind), process
                 return
         raise StartError("no port was free for long enough")
 
@@ -149,7 +153,7 @@ def own(
 def _started(port: int, reverse_port: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     ports = ["--port", str(port), "--reverse-port", str(reverse_port)]
     return subprocess.Popen(
-        [sys.executable, "-P", "-u", "-m", "hunyuan_fix.cli.main", "run", "--until-eof", *ports, *arguments],
+        [sys.executable, "-P", "-u", "-m", "hunyuan_fix.cli.main", "run", *ports, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -157,16 +161,16 @@ def _started(port: int, reverse_port: int, arguments: Sequence[str]) -> subproce
     )
 
 
-def _ready(process: OwnProxy, reverse_port: int, given_up: Callable[[], bool]) -> str | None:
-    """Wait until the proxy answers; returns its profile, or `None` if it found a port taken."""
+def _ready(process: OwnProxy, reverse_port: int, given_up: Callable[[], bool]) -> tuple[str, bool] | None:
+    """Wait until the proxy answers; returns what is behind it, or `None` if it found a port taken."""
     from ..doctor import listeners  # noqa: PLC0415 - see above
 
     deadline = time.monotonic() + START_TIMEOUT
     while not process.ended and time.monotonic() < deadline:
         if given_up():
             raise Interrupted
-        if _listens(reverse_port) and (profile := listeners.profile_behind(reverse_port)) is not None:
-            return profile
+        if _listens(reverse_port) and (behind := listeners.profile_behind(reverse_port)):
+            return behind
         time.sleep(_PAUSE)
     said = process.said()
     if process.ended and _PORT_TAKEN.search(said):

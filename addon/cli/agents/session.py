@@ -14,7 +14,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from ... import profiles
 from ...access.keys import FILE_VARIABLE, VARIABLE, KeySettings, LentKey
 from ...config import operating_system
 from ...config.option import OptionError
@@ -57,8 +56,8 @@ def run_agent(launch: Launch, call: AgentCall) -> int:
             session = _Session(launch, call, agent, _program(call.words[0]), _key(launch) if agent else "", signals)
             # 2. A proxy that runs already. Options of the user's own are for a proxy that is to be started.
             found = None if launch.arguments or launch.web else proxy.running(launch.port, launch.reverse_port, confdir)
-            if found and (shut_down := _shut_down(found.profile)):
-                session.say(f"the proxy on {HOST}:{found.port} leads to an endpoint that was shut down on {shut_down}")
+            if found and found.shut_down:
+                session.say(f"the proxy on {HOST}:{found.port} leads to an endpoint that has been shut down")
             elif found:
                 return session.run(found)
             # 3. Else one of its own.
@@ -217,11 +216,6 @@ def _names_upstream(launch: Launch, confdir: Path) -> bool:
     file = launch.option("hunyuan_config") or options.get("hunyuan_config")
     further = read(Path(str(file)).expanduser()) if file else {}
     return UPSTREAM in options or bool({UPSTREAM, "upstream"} & further.keys())
-
-
-def _shut_down(profile: str) -> str | None:
-    """The day since which the endpoint of `profile` answers no more."""
-    return profiles.load(profile).shut_down if profile in profiles.names() else None
 
 
 def _tail(process: OwnProxy, lines: int = 10) -> str:

@@ -7,7 +7,7 @@ from enum import Enum
 
 import httpx
 
-from ...upstream.client import LOOP_GUARD, PROFILE
+from ...upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN
 from ..addresses import HOST, port_is_free
 
 TIMEOUT = 5.0
@@ -40,17 +40,21 @@ def at_reverse_proxy(port: int) -> Listener:
     return _answering(f"http://{HOST}:{port}/v1/models", port)
 
 
-def profile_behind(port: int) -> str | None:
-    """The profile for calls to a hunyuan-fix that listens on `port` of this machine as a reverse proxy.
+def profile_behind(port: int) -> tuple[str, bool] | None:
+    """Where a hunyuan-fix that listens on `port` of this machine as a reverse proxy sends calls.
 
-    `""` if it is one that doesn't tell (a version before this header); `None` if no hunyuan-fix answers there.
+    The endpoint's profile, and whether its host has been shut down. The profile is `""` if it is a hunyuan-fix that
+    doesn't tell (a version before this header). `None` if no hunyuan-fix answers there.
     """
     try:
         with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
             answer = client.get(f"http://{HOST}:{port}/v1/models", headers={LOOP_GUARD: "1"})
     except (httpx.HTTPError, httpx.InvalidURL):
         return None
-    return str(answer.headers.get(PROFILE, "")) if says_loop(answer.status_code, answer.content) else None
+    if not says_loop(answer.status_code, answer.content):
+        return None
+    told = str(answer.headers.get(PROFILE, ""))
+    return told.removesuffix(SHUT_DOWN), told.endswith(SHUT_DOWN)
 
 
 def decrypts(proxy: str, url: str, trusted: ssl.SSLContext) -> bool:
