@@ -28,6 +28,8 @@ END_TIMEOUT = 10.0
 """Seconds that a proxy may take to end."""
 _PAUSE = 0.05
 """Seconds between two looks whether it is ready."""
+_ANSWER = 2.0
+"""Seconds that it may take to answer. While it starts, clients wait for longer, and are asked again."""
 _TRIES = 5
 """Starts of a proxy, each on other ports: another program may take a free port before it does."""
 _KEPT_LINES = 200
@@ -64,13 +66,15 @@ def running(port: int, reverse_port: int, confdir: Path) -> Proxy | None:
         return None
     from ..doctor import listeners  # noqa: PLC0415 - httpx takes a while, and mostly nothing listens
 
-    behind = listeners.profile_behind(reverse_port)
+    behind = listeners.profile_behind(reverse_port, _ANSWER)
+    if behind is None:
+        return None
+    host = next(iter(profiles.by_host()))
     try:
         trusted = ssl.create_default_context(cafile=str(authority.ca_file(confdir)))
     except OSError:
         return None
-    host = next(iter(profiles.by_host()))
-    if behind is None or not listeners.decrypts(f"http://{HOST}:{port}", f"https://{host}/v1/models", trusted):
+    if not listeners.decrypts(f"http://{HOST}:{port}", f"https://{host}/v1/models", trusted):
         return None
     return Proxy(port, reverse_port, confdir, *behind)
 
@@ -118,9 +122,13 @@ class OwnProxy:
         try:
             self._popen.wait(END_TIMEOUT)
         except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
+            self.kill()
         self._reader.join(1)
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does."""
+        self._popen.kill()
+        self._popen.wait()
 
 
 @contextmanager
@@ -168,8 +176,9 @@ def _ready(process: OwnProxy, reverse_port: int, given_up: Callable[[], bool]) -
     deadline = time.monotonic() + START_TIMEOUT
     while not process.ended and time.monotonic() < deadline:
         if given_up():
+            process.kill()
             raise Interrupted
-        if _listens(reverse_port) and (behind := listeners.profile_behind(reverse_port)):
+        if _listens(reverse_port) and (behind := listeners.profile_behind(reverse_port, _ANSWER)):
             return behind
         time.sleep(_PAUSE)
     said = process.said()

@@ -54,7 +54,7 @@ class Agent:
 def agents() -> Mapping[str, Agent]:
     """All agents, by name."""
     tables = tomllib.loads(resources.files(__package__).joinpath("agents.toml").read_text("utf-8"))
-    return MappingProxyType({name: _agent(name, table) for name, table in tables.items()})
+    return MappingProxyType({name: agent_of(name, table) for name, table in tables.items()})
 
 
 def add_agent(parser: argparse._ActionsContainer) -> None:
@@ -72,7 +72,8 @@ def of_command(word: str) -> Agent | None:
     return next((agent for agent in agents().values() if name in agent.commands), None)
 
 
-def _agent(name: str, table: Mapping[str, Any]) -> Agent:
+def agent_of(name: str, table: Mapping[str, Any]) -> Agent:
+    """The agent `name` whose table in `agents.toml` is `table`. Raises `TypeError` for a field that there isn't."""
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     fields["arguments"] = tuple(Argument(tuple(one["flags"]), one["value"]) for one in table.get("arguments", ()))
     return Agent(name=name, **fields)

@@ -40,14 +40,14 @@ def at_reverse_proxy(port: int) -> Listener:
     return _answering(f"http://{HOST}:{port}/v1/models", port)
 
 
-def profile_behind(port: int) -> tuple[str, bool] | None:
+def profile_behind(port: int, timeout: float = TIMEOUT) -> tuple[str, bool] | None:
     """Where a hunyuan-fix that listens on `port` of this machine as a reverse proxy sends calls.
 
     The endpoint's profile, and whether its host has been shut down. The profile is `""` if it is a hunyuan-fix that
     doesn't tell (a version before this header). `None` if no hunyuan-fix answers there.
     """
     try:
-        with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
+        with httpx.Client(trust_env=False, timeout=timeout) as client:
             answer = client.get(f"http://{HOST}:{port}/v1/models", headers={LOOP_GUARD: "1"})
     except (httpx.HTTPError, httpx.InvalidURL):
         return None
