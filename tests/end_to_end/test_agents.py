@@ -207,7 +207,7 @@ def child_of(started: Process, words: str) -> int:
 
 async def test_a_helper_that_is_killed_leaves_no_proxy_and_no_files(home: Home) -> None:
     before = home.files()
-    with home.start("--", "aider", "wait") as started:
+    with home.start("-q", "--", "aider", "wait") as started:  # a proxy that logs would end at its closed output
         port = port_of(started.wait_for(r"ready http://127.0.0.1:(\d+)")[0])
         agent = child_of(started, "stand_in_agent")
         started.signal(signal.SIGKILL)

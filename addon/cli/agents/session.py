@@ -94,7 +94,7 @@ class _Session:
     program: str
     """The path of its program."""
     key: str
-    signals: _Signals
+    signals: Signals
 
     def run(self, found: Proxy) -> int:
         """Start the agent by the proxy `found` and wait for its end. Returns its exit status. Raises `Refused`."""
@@ -130,7 +130,7 @@ class _Session:
         print(f"{self.launch.prefix}run: {text}", file=sys.stderr, flush=True)
 
 
-class _Signals:
+class Signals:
     """Signals that this process gets: kept until there is an agent, then passed on to it."""
 
     def __init__(self) -> None:
@@ -152,9 +152,9 @@ class _Signals:
 
 
 @contextmanager
-def _signals() -> Iterator[_Signals]:
+def _signals() -> Iterator[Signals]:
     """Handle what ends a process, but for what is ignored already: under `nohup`, in a shell's background."""
-    kept = _Signals()
+    kept = Signals()
     before = {
         number: signal.signal(number, kept.handle)
         for number in operating_system.signals_to_pass_on()
