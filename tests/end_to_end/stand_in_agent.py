@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-import time
+import threading
 from pathlib import Path
 from types import FrameType
 
@@ -35,10 +35,10 @@ def call() -> None:
 
 def on_signal(number: int, _: FrameType | None) -> None:
     say(signal.Signals(number).name)
-    got.append(number)
+    signalled.set()
 
 
-got: list[int] = []
+signalled = threading.Event()
 task, *rest = sys.argv[1:]
 if task == "show":
     Path(rest[0]).write_text(json.dumps({"environment": dict(os.environ), "arguments": sys.argv[1:]}), "utf-8")
@@ -53,9 +53,7 @@ if task == "wait":
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
         signal.signal(signal.Signals[name], on_signal)
     say("ready", os.environ["HTTPS_PROXY"])
-    while not got:
-        time.sleep(0.01)
+    signalled.wait()
     if rest:
-        call()
-        time.sleep(0.2)  # a second signal would come by now
+        call()  # a second signal would come by then
     sys.exit(42)

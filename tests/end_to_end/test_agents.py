@@ -211,9 +211,11 @@ async def test_a_helper_that_is_killed_leaves_no_proxy_and_no_files(home: Home) 
         port = port_of(started.wait_for(r"ready http://127.0.0.1:(\d+)")[0])
         agent = child_of(started, "stand_in_agent")
         started.signal(signal.SIGKILL)
-        await until(lambda: not answers(port))
-        await until(lambda: home.files() == before)
-        os.kill(agent, signal.SIGTERM)
+        try:
+            await until(lambda: not answers(port))
+            await until(lambda: home.files() == before)
+        finally:
+            os.kill(agent, signal.SIGTERM)  # it has lost its proxy, and is the user's
 
 
 async def test_a_signal_during_the_start_ends_it(home: Home) -> None:
