@@ -25,9 +25,9 @@ def call() -> None:
     """One call as aider makes it, repaired only if it goes through the addon; prints the answer's text."""
     messages = [{"role": "user", "content": text} for text in ("Two users", "in a row. [[sim:say 好]]")]
     answer = httpx.post(
-        f"{os.environ['OPENAI_API_BASE']}/chat/completions",
-        json={"model": os.environ["AIDER_MODEL"].removeprefix("openai/"), "messages": messages},
-        headers={"authorization": f"Bearer {os.environ['OPENAI_API_KEY']}"},
+        f"{os.environ['LITELLM_PROXY_API_BASE']}/chat/completions",
+        json={"model": os.environ["AIDER_MODEL"].removeprefix("litellm_proxy/"), "messages": messages},
+        headers={"authorization": f"Bearer {os.environ['LITELLM_PROXY_API_KEY']}"},
         timeout=60,
     )
     say(answer.json()["choices"][0]["message"]["content"])

@@ -129,9 +129,9 @@ def test_its_calls_are_repaired_and_nothing_is_left(home: Home, endpoint: Simula
 
 def test_it_gets_tokenhubs_model_and_a_proxy_of_its_own(home: Home) -> None:
     given = shown(home, PATH=home.environment["PATH"], HTTPS_PROXY="http://company.example:3128")
-    assert given["AIDER_MODEL"] == "openai/hy3"
-    assert given["OPENAI_API_KEY"] == KEY
-    port, reverse_port = port_of(given["HTTPS_PROXY"]), port_of(given["OPENAI_API_BASE"])
+    assert given["AIDER_MODEL"] == "litellm_proxy/hy3"
+    assert given["LITELLM_PROXY_API_KEY"] == KEY
+    port, reverse_port = port_of(given["HTTPS_PROXY"]), port_of(given["LITELLM_PROXY_API_BASE"])
     assert not {port, reverse_port} & {home.port, home.reverse_port}
     assert not answers(port)
     assert not answers(reverse_port)
@@ -263,7 +263,7 @@ def test_the_key_may_be_in_a_file(home: Home) -> None:
     file.write_text("sk-from-file\n", "utf-8")
     file.chmod(0o600)
     given = shown(home, HUNYUAN_API_KEY="", HUNYUAN_API_KEY_FILE=str(file))
-    assert given["OPENAI_API_KEY"] == "sk-from-file"
+    assert given["LITELLM_PROXY_API_KEY"] == "sk-from-file"
     file.chmod(0o644)
     status, said = home.run("--", "aider", "call", HUNYUAN_API_KEY="", HUNYUAN_API_KEY_FILE=str(file))
     assert status == 2
@@ -279,7 +279,7 @@ def test_a_command_that_is_not_known_gets_what_every_client_needs(home: Home) ->
     given = json.loads(file.read_text("utf-8"))["environment"]
     assert given["HTTPS_PROXY"].startswith("http://127.0.0.1:")
     assert given["NODE_EXTRA_CA_CERTS"].endswith("mitmproxy-ca-cert.pem")
-    assert "OPENAI_API_BASE" not in given
+    assert "LITELLM_PROXY_API_BASE" not in given
 
 
 def test_a_proxy_that_runs_is_used_and_goes_on(home: Home, endpoint: Simulator) -> None:
@@ -287,8 +287,8 @@ def test_a_proxy_that_runs_is_used_and_goes_on(home: Home, endpoint: Simulator) 
     with running_proxy(home, *to(endpoint)) as other:
         given = shown(home)
         assert port_of(given["HTTPS_PROXY"]) == home.port
-        assert port_of(given["OPENAI_API_BASE"]) == home.reverse_port
-        assert given["AIDER_MODEL"] == "openai/hunyuan-2.0-instruct-20251111"  # of the endpoint behind it
+        assert port_of(given["LITELLM_PROXY_API_BASE"]) == home.reverse_port
+        assert given["AIDER_MODEL"] == "litellm_proxy/hunyuan-2.0-instruct-20251111"  # of the endpoint behind it
         status, said = home.run("--", "aider", "call")
         assert (status, said.splitlines()[-1]) == (0, "好")
         assert answers(home.port)

@@ -21,7 +21,6 @@ from .table import Agent
 KEY, _BASE_URL = "$key", "$base_url"
 _BELOW: Mapping[str, str] = MappingProxyType({"chat": "/v1", "anthropic": ""})
 """Dialect -> the path of a base URL in it."""
-_PROXY, _NO_PROXY = "HTTPS_PROXY", "NO_PROXY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +173,4 @@ def _exceptions(environment: Mapping[str, str]) -> dict[str, str]:
     past = {entry for host in profiles.by_host() for entry in exceptions_for(host, environment)}
     entries = [entry for word in given.split(",") if (entry := word.strip()) and entry not in past]
     value = ",".join(dict.fromkeys([*entries, HOST, "localhost"]))
-    return {_NO_PROXY: value, **{name: value for name in EXCEPTION_VARIABLES if name in environment}}
+    return {"NO_PROXY": value, **{name: value for name in EXCEPTION_VARIABLES if name in environment}}

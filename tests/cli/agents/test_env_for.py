@@ -101,12 +101,14 @@ def test_the_model_is_that_of_the_endpoint_behind_the_proxy_that_runs(proxy: Run
     ports = ["--port", str(proxy.port), "--reverse-port", str(proxy.reverse_port)]
     given = environment(tmp_path, HUNYUAN_API_KEY="sk-x")
     confdir = ["--confdir", str(proxy.certificates.confdir)]
-    assert "OPENAI_API_BASE" in run("env", *ports, *confdir, "--for", "aider", given=given).stdout
-    legacy = "AIDER_MODEL=openai/hunyuan-2.0-instruct-20251111"
+    assert "LITELLM_PROXY_API_BASE" in run("env", *ports, *confdir, "--for", "aider", given=given).stdout
+    legacy = "AIDER_MODEL=litellm_proxy/hunyuan-2.0-instruct-20251111"
     assert legacy in run("env", *ports, *confdir, "--for", "aider", given=given).stdout
-    assert "AIDER_MODEL=openai/hy3" in run("env", *ports, "--for", "aider", given=given).stdout  # another CA: not it
+    assert (
+        "AIDER_MODEL=litellm_proxy/hy3" in run("env", *ports, "--for", "aider", given=given).stdout
+    )  # another CA: not it
     chosen = run("env", *ports, *confdir, "--for", "aider", "--model", "hunyuan-lite", given=given).stdout
-    assert "AIDER_MODEL=openai/hunyuan-lite" in chosen
+    assert "AIDER_MODEL=litellm_proxy/hunyuan-lite" in chosen
 
 
 @pytest.mark.parametrize("arguments", [["--for", "nobody"], ["--model", "hy3"]])

@@ -68,9 +68,12 @@ def test_another_services_key_never_goes_to_this_endpoint() -> None:
     assert got["ANTHROPIC_AUTH_TOKEN"] == "sk-hunyuan"
     assert got["OTHER"] == "kept"
     assert "CLAUDE_CODE_USE_BEDROCK" not in got
-    for name in ("aider", "qwen-code"):
-        ours = variables(agents()[name], target(), given)
-        assert ours.of(given, "sk-hunyuan")["OPENAI_API_KEY"] == "sk-hunyuan"
+    assert variables(QWEN, target(), given).of(given, "sk-hunyuan")["OPENAI_API_KEY"] == "sk-hunyuan"
+
+
+def test_aiders_variables_are_none_that_a_projects_file_sets() -> None:
+    """Its `.env` is stronger than the environment: OpenAI's key in it must not come here."""
+    assert not [name for name in agents()["aider"].set if name.startswith("OPENAI_")]
 
 
 def test_capabilities_are_those_that_the_endpoint_lacks() -> None:
@@ -94,7 +97,7 @@ def test_capabilities_are_those_that_the_endpoint_lacks() -> None:
     ],
 )
 def test_the_window_is_the_models_if_it_is_known(profile: str, model: str | None, window: str | None) -> None:
-    where = {"profile": profile, "model": model}
+    where: dict[str, Any] = {"profile": profile, "model": model}
     assert values(CLAUDE, **where).get("CLAUDE_CODE_MAX_CONTEXT_TOKENS") == window
     assert values(agents()["kimi-code"], **where).get("KIMI_MODEL_MAX_CONTEXT_SIZE") == window
     assert values(agents()["copilot"], **where).get("COPILOT_PROVIDER_MAX_PROMPT_TOKENS") == window
