@@ -21,7 +21,7 @@ from ..hooks import authority
 from ..options import OPTIONS
 from . import mitmproxy_api
 from .addresses import CONFDIR, ENDPOINT, HOST, add_port, add_reverse_port, port_is_free
-from .agents.table import add_agent
+from .agents.table import add_agent, of_command
 from .client_setup import client_variables, write_bundle
 from .path import ADDON
 from .shells import SHELLS, detected
@@ -125,6 +125,8 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
         call = AgentCall(tuple(words), known.agent, known.model, known.log)
     elif known.agent or known.model or known.log:
         parser.error("--for, --model and --log are about an agent: give its command after --")
+    elif rest and of_command(rest[0]):
+        parser.error(f"to run an agent, put -- before it: {prefix}run -- {rest[0]}")
     launch = Launch(known.host, known.port, known.reverse_port, known.web, tuple(rest), prefix, call)
     return replace(launch, until_eof=known.until_eof)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
@@ -162,6 +163,7 @@ def _started(port: int, reverse_port: int, arguments: Sequence[str]) -> subproce
     ports = ["--port", str(port), "--reverse-port", str(reverse_port)]
     return subprocess.Popen(
         [sys.executable, "-P", "-u", "-m", "hunyuan_fix.cli.main", "run", *ports, *arguments],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -55,7 +55,8 @@ def run_agent(launch: Launch, call: AgentCall) -> int:
             agent = agents()[call.name] if call.name else of_command(call.words[0])
             session = _Session(launch, call, agent, _program(call.words[0]), _key(launch) if agent else "", signals)
             # 2. A proxy that runs already. Options of the user's own are for a proxy that is to be started.
-            found = None if launch.arguments or launch.web else proxy.running(launch.port, launch.reverse_port, confdir)
+            wanted = launch.arguments or launch.web or call.log
+            found = None if wanted else proxy.running(launch.port, launch.reverse_port, confdir)
             if found and found.shut_down:
                 session.say(f"the proxy on {HOST}:{found.port} leads to an endpoint that has been shut down")
             elif found:
