@@ -194,6 +194,17 @@ def test_control_c_reaches_the_agent_once_and_the_proxy_not_at_all(home: Home, e
     assert [request["status"] for request in endpoint.requests()] == [200]
 
 
+async def test_a_terminal_that_is_closed_ends_both(home: Home) -> None:
+    before = home.files()
+    terminal = f"import pty; pty.spawn({command('run', '--', 'aider', 'wait')!r})"
+    with process("a terminal", [sys.executable, "-c", terminal], home.environment) as started:
+        port = port_of(started.wait_for(r"ready http://127.0.0.1:(\d+)")[0])
+        assert answers(port)
+        started.signal(signal.SIGKILL)
+        await until(lambda: not answers(port))
+        await until(lambda: home.files() == before)
+
+
 def test_an_agent_that_is_killed_leaves_nothing(home: Home) -> None:
     before = home.files()
     assert home.run("--", "aider", "die", str(int(signal.SIGKILL)))[0] == 128 + signal.SIGKILL

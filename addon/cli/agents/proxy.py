@@ -142,16 +142,16 @@ def own(
     no longer wanted. Raises `StartError`, `Interrupted`, and `OSError` for a log that can't be written.
     """
     with ExitStack() as stack:
-        removed = ["--until-eof="]
+        removed = ""
         if confdir is None:
             # The proxy removes it too: this process may be killed.
             folder = tempfile.TemporaryDirectory(prefix="hunyuan-fix-", ignore_cleanup_errors=True)
-            confdir = Path(stack.enter_context(folder))
-            removed = [f"--until-eof={confdir}", "--set", f"confdir={confdir}"]
+            confdir = Path(removed := stack.enter_context(folder))
+        arguments = [f"--until-eof={removed}", "--set", f"confdir={confdir}", *arguments]
         file = stack.enter_context(log.open("ab", buffering=0)) if log else None
         for _ in range(_TRIES):
             port, reverse_port = free_port(), free_port()
-            process = OwnProxy(_started(port, reverse_port, [*removed, *arguments]), file)
+            process = OwnProxy(_started(port, reverse_port, arguments), file)
             stack.callback(process.end)
             if behind := _ready(process, reverse_port, given_up):
                 yield Proxy(port, reverse_port, confdir, *behind), process
