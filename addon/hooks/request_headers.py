@@ -250,11 +250,6 @@ class RequestHeaders:
         return exchanges.begin(flow, route, mode)
 
 
-def _behind(route: Route) -> str:
-    """The value of `PROFILE`."""
-    return route.profile + (SHUT_DOWN if profiles.shut_down(route.address.host) else "")
-
-
 def _reverse(flow: http.HTTPFlow) -> bool:
     return isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
 
@@ -288,3 +283,8 @@ def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
     given = client.proxy_mode.listen_host(ctx.options.listen_host)
     machine = socket.gethostname()
     return {host_names.canonical(name) for name in (client.sockname[0], given, machine, f"{machine}.local") if name}
+
+
+def _behind(route: Route) -> str:
+    """The value of `PROFILE`."""
+    return route.profile + (SHUT_DOWN if profiles.shut_down(route.address.host) else "")
