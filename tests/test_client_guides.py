@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from hunyuan_fix.cli import addresses, client_setup, run
+from hunyuan_fix.cli.agents.proxy import Proxy
+from hunyuan_fix.cli.agents.table import agents
+from hunyuan_fix.cli.agents.variables import Target, variables
 from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules import CHAT_RULES
 from tests import client_guides
@@ -18,11 +21,17 @@ from tests.client_guides import FOLDER, SECTIONS, Guide
 ROOT = FOLDER.parents[1]
 NAMES = (
     "aider",
+    "anthropic-node",
+    "anthropic-python",
+    "claude-code",
     "cline",
     "cline-cli",
+    "codebuddy",
     "codex",
     "continue-cli",
+    "copilot",
     "curl",
+    "kimi-code",
     "langchain",
     "litellm",
     "openai-node",
@@ -126,8 +135,32 @@ def test_the_index_names_the_variables_that_scripts_env_sets() -> None:
 
 def test_every_way_in_is_one_that_the_product_offers(guide: Guide) -> None:
     environment = 'eval "$(scripts/env)"' in guide.sections["Set"]
+    agent = f'eval "$(scripts/env --for {guide.name})"' in guide.sections["Set"]
     reverse = f"http://127.0.0.1:{addresses.REVERSE_PORT}/v1" in guide.sections["Set"]
-    assert environment or reverse
+    assert environment or agent or reverse
+
+
+def test_an_agents_page_sets_what_the_helper_sets() -> None:
+    """Claude Code's: there the variables are many, and the addresses those of the reverse proxy."""
+    lines = client_guides.read("claude-code").script
+    shown = dict(re.findall(r"\b([A-Z_]+)=(\S+)", lines))
+    target = Target.by(Proxy(addresses.PORT, addresses.REVERSE_PORT, Path(addresses.CONFDIR), "tokenhub"), None)
+    ours = variables(agents()["claude-code"], target, {})
+    assert shown.pop("ANTHROPIC_AUTH_TOKEN") == '"$HUNYUAN_API_KEY"'
+    assert shown.items() <= ours.values.items()
+    assert set(ours.values) - set(shown) - set(VARIABLES) == {
+        "NO_PROXY",
+        "ANTHROPIC_DEFAULT_FABLE_MODEL",
+        "ANTHROPIC_SMALL_FAST_MODEL",  # names of other versions
+    }
+
+
+@pytest.mark.parametrize("name", sorted(agents()))
+def test_an_agents_page_names_its_command_and_the_index_too(name: str) -> None:
+    index = (FOLDER / "README.md").read_text()
+    for command in agents()[name].commands:
+        assert f"scripts/run -- {command}`" in client_guides.read(name).sections["Set"]
+        assert f"`{command}`" in index
 
 
 def test_the_repairs_that_proofs_print_exist() -> None:

@@ -338,6 +338,7 @@ async def test_a_call_of_its_own_is_refused(proxy: Proxy, endpoint: Endpoint):
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "proxy_loop"
     assert answer.headers["x-should-retry"] == "false"
+    assert answer.headers["x-hunyuan-fix-profile"] == "hunyuan"  # `run -- AGENT` learns from it where calls go
     assert endpoint.arrived == []
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from ..config import operating_system
@@ -15,6 +17,8 @@ PORT = 8080
 REVERSE_PORT = 4000
 ENDPOINT = "https://api.hunyuan.cloud.tencent.com"
 CONFDIR = "~/.mitmproxy"
+NOT_EPHEMERAL = range(20_000, 32_000)
+"""Ports that systems don't assign by themselves (Linux does from 32768 on)."""
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
@@ -62,3 +66,13 @@ def port_is_free(port: int, host: str = HOST) -> bool:
         except OSError:
             return False
     return True
+
+
+def free_port() -> int:
+    """A port on loopback that is free, and that the system never assigns by itself."""
+    # Not a port that the system chose: it may assign the same one to another program before it is used.
+    while True:
+        port = random.SystemRandom().choice(NOT_EPHEMERAL)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port

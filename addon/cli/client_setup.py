@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import certifi
 
@@ -19,6 +21,22 @@ def client_variables(port: int, confdir: Path) -> dict[str, str]:
         "NODE_EXTRA_CA_CERTS": str(authority.ca_file(confdir)),
         "NODE_USE_ENV_PROXY": "1",
     }
+
+
+_STRONGER: Mapping[str, str] = MappingProxyType(
+    {
+        "https_proxy": "HTTPS_PROXY",
+        "CURL_CA_BUNDLE": "SSL_CERT_FILE",
+        "CODEX_CA_CERTIFICATE": "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE",
+    }
+)
+"""Variables that some programs prefer to ours -> ours. If such a variable is set, it must get our value."""
+
+
+def stronger_variables(variables: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Those of `environment` that some programs prefer to one of `variables`, with the value that they must have."""
+    return {name: variables[ours] for name, ours in _STRONGER.items() if name in environment}
 
 
 def write_bundle(confdir: Path, extra_roots: Path | None = None, *, key_size: int = authority.KEY_SIZE) -> None:

@@ -8,10 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
-from .addresses import add_confdir, add_port
-from .client_setup import client_variables, ensure_files
+from ..access.keys import VARIABLE
+from .addresses import REVERSE_PORT, add_confdir, add_port, add_reverse_port
+from .agents import proxy
+from .agents.proxy import Proxy
+from .agents.table import Agent, add_agent, agents
+from .agents.variables import Target, arguments_before, stronger_settings, variables
+from .client_setup import client_variables, ensure_files, stronger_variables
 from .shells import SHELLS, detected
 
 _USAGE = """\
@@ -20,27 +24,23 @@ Prints the variables that send LLM clients started from this shell through the p
   {fish:74}fish
   {powershell:74}PowerShell
 The proxy's CA and the bundle that SSL_CERT_FILE names are made if they are missing. Running clients
-keep the environment they were started with: restart them."""
+keep the environment they were started with: restart them.
 
-_STRONGER: Mapping[str, str] = MappingProxyType(
-    {
-        "https_proxy": "HTTPS_PROXY",
-        "CURL_CA_BUNDLE": "SSL_CERT_FILE",
-        "CODEX_CA_CERTIFICATE": "SSL_CERT_FILE",
-        "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE",
-    }
-)
-"""Variables that some programs prefer to ours -> ours. If such a variable is set, it must get our value."""
+With --for the variables of a coding agent are printed too: what `{prefix}run -- AGENT` would set. The key itself is
+not printed: the lines take it from HUNYUAN_API_KEY."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to print: the shell, the proxy, and whether to unset the variables instead."""
+    """What to print: the shell, the proxy, whether to unset the variables instead, the agent and its model."""
 
     shell: str
     port: int
     confdir: Path
     unset: bool
+    reverse_port: int = REVERSE_PORT
+    agent: Agent | None = None
+    model: str | None = None
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str], prefix: str) -> Wanted:
@@ -51,30 +51,74 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str], prefix: str)
             eval=SHELLS["sh"].activation(f"{prefix}env"),
             fish=SHELLS["fish"].activation(f"{prefix}env --shell fish"),
             powershell=SHELLS["powershell"].activation(f"{prefix}env --shell powershell"),
+            prefix=prefix,
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--shell", choices=list(SHELLS), help="default: by $SHELL")
     add_port(parser)
+    add_reverse_port(parser)
     add_confdir(parser)
+    add_agent(parser)
     parser.add_argument("--unset", action="store_true", help="print how to remove the variables instead")
     given = parser.parse_args(arguments)
     shell = given.shell or detected(environment)
     if shell is None:
         parser.error(f"$SHELL is {environment['SHELL']!r}; name your shell: --shell {', '.join(SHELLS)}")
-    return Wanted(shell, given.port, given.confdir.expanduser().absolute(), given.unset)
+    if given.model and not given.agent:
+        parser.error("--model is about an agent: name it with --for")
+    return Wanted(
+        shell,
+        given.port,
+        given.confdir.expanduser().absolute(),
+        given.unset,
+        given.reverse_port,
+        agents()[given.agent] if given.agent else None,
+        given.model,
+    )
 
 
 def lines(wanted: Wanted, environment: Mapping[str, str]) -> list[str]:
     """The commands for the shell; `environment` is the one that they change."""
-    variables = client_variables(wanted.port, wanted.confdir)
-    stronger = {name: variables[ours] for name, ours in _STRONGER.items() if name in environment}
     shell = SHELLS[wanted.shell]
+    variables = client_variables(wanted.port, wanted.confdir)
+    stronger = stronger_variables(variables, environment)
     if wanted.unset:
         taken = [name for name, value in stronger.items() if environment[name] == value]
         return [shell.unset(name) for name in [*variables, *taken]]
     return [shell.export(name, value) for name, value in (variables | stronger).items()]
+
+
+def agent_lines(agent: Agent, target: Target, wanted: Wanted, environment: Mapping[str, str]) -> list[str]:
+    """The same with what `agent` needs. No line has a key: the shell copies it."""
+    shell = SHELLS[wanted.shell]
+    if wanted.unset:
+        # As if every variable were empty: so all that this command may have set has a value.
+        ours = variables(agent, target, dict.fromkeys(environment, ""))
+        always = [*client_variables(wanted.port, wanted.confdir), *agent.set]
+        same = [name for name, value in ours.values.items() if name not in always and environment.get(name) == value]
+        return [shell.unset(name) for name in [*always, *same] if name != VARIABLE]
+    ours = variables(agent, target, environment)
+    return [
+        *(shell.unset(name) for name in ours.unset if name in environment),
+        *(shell.export(name, value) for name, value in ours.values.items()),
+        *(shell.copy(name, VARIABLE) for name in ours.keys if name != VARIABLE),
+    ]
+
+
+def notes(agent: Agent, target: Target, environment: Mapping[str, str]) -> list[str]:
+    """What the user must know beside the lines for `agent`."""
+    ours = variables(agent, target, environment)
+    found = [
+        f"{file} sets {', '.join(names)}, which {agent.title} prefers to its environment: take that out of the file"
+        for file, names in stronger_settings(agent, ours.values, environment)
+    ]
+    if not environment.get(VARIABLE):
+        found.append(f"{VARIABLE} isn't set here, and the lines take the key from it")
+    if words := arguments_before(agent, target, ()):
+        found.append(f"start it as {' '.join([agent.commands[0], *words])}")
+    return found
 
 
 def main(arguments: Sequence[str], prefix: str) -> int:
@@ -85,6 +129,16 @@ def main(arguments: Sequence[str], prefix: str) -> int:
             ensure_files(wanted.confdir)
         except (OSError, ValueError) as error:
             sys.exit(f"{prefix}env: the proxy's CA can't be made or read in {wanted.confdir}: {error}")
+    if wanted.agent:
+        # The model of the endpoint behind the proxy that runs, of TokenHub where none runs.
+        found = proxy.running(wanted.port, wanted.reverse_port, wanted.confdir)
+        found = found or Proxy(wanted.port, wanted.reverse_port, wanted.confdir, profile="")
+        target = Target.by(found, wanted.model)
+        printed = agent_lines(wanted.agent, target, wanted, os.environ)
+        for note in [] if wanted.unset else notes(wanted.agent, target, os.environ):
+            print(f"{prefix}env: {note}", file=sys.stderr)
+    else:
+        printed = lines(wanted, os.environ)
     # As bytes: a path may hold what standard output's encoding can't.
-    sys.stdout.buffer.write(os.fsencode("".join(f"{line}\n" for line in lines(wanted, os.environ))))
+    sys.stdout.buffer.write(os.fsencode("".join(f"{line}\n" for line in printed)))
     return 0

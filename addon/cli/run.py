@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,15 +21,23 @@ from ..hooks import authority
 from ..options import OPTIONS
 from . import mitmproxy_api
 from .addresses import CONFDIR, ENDPOINT, HOST, add_port, add_reverse_port, port_is_free
+from .agents.table import add_agent, of_command
 from .client_setup import client_variables, write_bundle
 from .path import ADDON
 from .shells import SHELLS, detected
 
-_OWN = ("--web", "--host", "--port", "--reverse-port", "--help")
+_OWN = ("--web", "--host", "--port", "--reverse-port", "--for", "--model", "--log", "--help")
 """Options of `run` itself."""
 
 _USAGE = f"""\
 Runs mitmdump with the addon, as a proxy and as a reverse proxy at once, and prints what to set in a client.
+
+With -- and a coding agent it runs that agent through a proxy, set up for it, and ends with the agent's exit status:
+  {{prefix}}run -- claude
+  {{prefix}}run --model hy3-preview -- opencode run "Fix the tests."
+The key is that of HUNYUAN_API_KEY. A proxy that runs on the two ports is used, unless there are options for one. Else
+the agent gets one of its own on other ports, to TokenHub if no option (or file of options) names another endpoint; that
+ends with the agent, and leaves nothing behind. Unknown commands get what every client needs: the proxy and its CA.
 
 Arguments that are not listed below are given to mitmdump (or mitmweb), for example:
   {{prefix}}run --set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1
@@ -35,6 +46,16 @@ Arguments that are not listed below are given to mitmdump (or mitmweb), for exam
 
 Both listen on {HOST} only, unless --host is given: then clients need tokens ({{prefix}}token).
 docs/options.md lists every hunyuan_ option."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCall:
+    """An agent to run: its command line, which agent that is if the command doesn't tell, the model, the log file."""
+
+    words: tuple[str, ...]
+    name: str | None = None
+    model: str | None = None
+    log: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,11 @@ class Launch:
     arguments: tuple[str, ...]
     prefix: str = "hunyuan-fix "
     """What stands before a command's name in texts."""
+    agent: AgentCall | None = None
+    """The agent to run; `None`: the proxy alone."""
+    until_eof: str | None = None
+    """Not `None`: the proxy belongs to an agent. It ends when standard input is closed, removes this folder (if it
+    isn't `""`) at its end, and says nothing of clients."""
 
     def option(self, name: str) -> str | None:
         """The value of the last `--set NAME=VALUE` among the arguments, as mitmproxy reads them; `None` without one."""
@@ -72,7 +98,8 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
     """Read the command line. Exits with a usage error, also for two equal ports."""
     parser = argparse.ArgumentParser(
         f"{prefix}run",
-        usage=f"{prefix}run [--web] [--host ADDRESS] [--port PORT] [--reverse-port PORT] [MITMDUMP ARGUMENTS]",
+        usage=f"{prefix}run [--web] [--host ADDRESS] [--port PORT] [--reverse-port PORT] [MITMDUMP ARGUMENTS]\n"
+        f"       {prefix}run [--for AGENT] [--model MODEL] [--log FILE] [MITMDUMP ARGUMENTS] -- COMMAND [ARGUMENTS]",
         description=_USAGE.format(prefix=prefix),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -81,10 +108,35 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
     parser.add_argument("--host", default=HOST, help=f"address to listen on (default {HOST}; 0.0.0.0: all addresses)")
     add_port(parser)
     add_reverse_port(parser)
-    known, rest = parser.parse_known_args(arguments)
+    agent = parser.add_argument_group("with an agent")
+    add_agent(agent)
+    agent.add_argument("--log", type=Path, metavar="FILE", help="file that the lines of the agent's own proxy go to")
+    parser.add_argument("--until-eof", metavar="FOLDER", help=argparse.SUPPRESS)
+    own, separator, words = _divided(arguments)
+    known, rest = parser.parse_known_args(own)
     if known.port == known.reverse_port:
         parser.error(f"the proxy and the reverse proxy can't share port {known.port}")
-    return Launch(known.host, known.port, known.reverse_port, known.web, tuple(rest), prefix)
+    call = None
+    if separator:
+        if not words:
+            parser.error("which command? It is missing after --")
+        if known.host != HOST:
+            parser.error(f"an agent's proxy listens on {HOST} only: --host doesn't go with --")
+        call = AgentCall(tuple(words), known.agent, known.model, known.log)
+    elif known.agent or known.model or known.log:
+        parser.error("--for, --model and --log are about an agent: give its command after --")
+    elif rest and of_command(rest[0]):
+        parser.error(f"to run an agent, put -- before it: {prefix}run -- {rest[0]}")
+    launch = Launch(known.host, known.port, known.reverse_port, known.web, tuple(rest), prefix, call)
+    return replace(launch, until_eof=known.until_eof)
+
+
+def _divided(arguments: Sequence[str]) -> tuple[Sequence[str], bool, Sequence[str]]:
+    """`arguments` before the first `--`, whether there is one, and what stands after it."""
+    if "--" not in arguments:
+        return arguments, False, ()
+    at = arguments.index("--")
+    return arguments[:at], True, arguments[at + 1 :]
 
 
 def instructions(launch: Launch, confdir: Path) -> str:
@@ -143,6 +195,10 @@ def refused(words: Sequence[str], known: Iterable[str]) -> list[str]:
 def main(arguments: Sequence[str], prefix: str) -> int:
     """Check the ports and the options, make the CA and its bundle, print the instructions and become mitmproxy."""
     launch = parse(arguments, prefix)
+    if launch.agent is not None:
+        from .agents.session import run_agent  # noqa: PLC0415 - it starts this command again, without an agent
+
+        return run_agent(launch, launch.agent)
     for flag, port in (("--port", launch.port), ("--reverse-port", launch.reverse_port)):
         try:
             free = port_is_free(port, launch.host)
@@ -172,8 +228,21 @@ def main(arguments: Sequence[str], prefix: str) -> int:
             )
         except (OSError, ValueError) as error:
             sys.exit(f"{prefix}run: the proxy's CA can't be made or read in {confdir}: {error}")
-        # 3. Tell the user what to set in a client.
-        print(instructions(launch, confdir), flush=True)
+        # 3. Tell the user what to set in a client, or watch for the end of the agent that this proxy belongs to.
+        if launch.until_eof is not None:
+            threading.Thread(target=_end_at_eof, daemon=True).start()
+        else:
+            print(instructions(launch, confdir), flush=True)
 
-    mitmproxy_api.run_tool("mitmweb" if launch.web else "mitmdump", launch.command(), prepare)
+    try:
+        mitmproxy_api.run_tool("mitmweb" if launch.web else "mitmdump", launch.command(), prepare)
+    finally:
+        if launch.until_eof:
+            shutil.rmtree(launch.until_eof, ignore_errors=True)
     return 0
+
+
+def _end_at_eof() -> None:
+    """End this process when standard input is closed, as with SIGTERM: what started it has ended, or wants that."""
+    sys.stdin.buffer.read()
+    signal.raise_signal(signal.SIGTERM)

@@ -28,12 +28,17 @@ class Shell:
 
     quoted: Callable[[str], str]
     _export: str
+    _copy: str
     _unset: str
     _activation: str
 
     def export(self, name: str, value: str) -> str:
         """The line that sets the variable `name`, which needs no quoting itself."""
         return self._export.format(name=name, value=self.quoted(value))
+
+    def copy(self, name: str, source: str) -> str:
+        """The line that sets the variable `name` to what the variable `source` holds when the line runs."""
+        return self._copy.format(name=name, source=source)
 
     def unset(self, name: str) -> str:
         """The line that removes the variable. It is no error if that isn't set."""
@@ -44,11 +49,14 @@ class Shell:
         return self._activation.format(command=command)
 
 
-_POSIX = Shell(shlex.quote, "export {name}={value}", "unset {name}", 'eval "$({command})"')
-_FISH = Shell(_fish_quoted, "set -gx {name} {value}", "set -e {name}", "{command} | source")
+_POSIX = Shell(shlex.quote, "export {name}={value}", 'export {name}="${source}"', "unset {name}", 'eval "$({command})"')
+_FISH = Shell(
+    _fish_quoted, "set -gx {name} {value}", 'set -gx {name} "${source}"', "set -e {name}", "{command} | source"
+)
 _POWERSHELL = Shell(
     _powershell_quoted,
     "$env:{name} = {value}",
+    "$env:{name} = $env:{source}",
     "Remove-Item Env:{name} -ErrorAction SilentlyContinue",
     "{command} | Out-String | Invoke-Expression",
 )

@@ -11,8 +11,10 @@ import signal
 import socket
 import ssl
 import stat
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def is_windows() -> bool:
@@ -119,3 +121,36 @@ def end_when_output_is_closed() -> None:
     """Let `COMMAND | head` end this process silently, as it ends other programs. Windows has no such signal."""
     if not is_windows():
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+# A process that this one runs in the foreground, for the user
+
+
+def signals_to_pass_on() -> tuple[signal.Signals, ...]:
+    """The signals that ask a process to end, or that it gives a meaning of its own; those that this system has."""
+    names = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGBREAK")
+    return tuple(signal.Signals[name] for name in names if name in signal.Signals.__members__)
+
+
+def reaches_children_too(number: int) -> bool:
+    """Whether the signal `number`, which this process got, has very likely reached the processes that it runs too.
+
+    A terminal sends Ctrl-C (SIGINT, SIGBREAK) and Ctrl-\\ (SIGQUIT) to every process in the foreground. A `kill` of
+    this process alone looks the same while it is in the foreground.
+    """
+    if sys.platform == "win32":
+        return True
+    if number not in (signal.SIGINT, signal.SIGQUIT):
+        return False
+    try:
+        with open("/dev/tty", "rb", buffering=0) as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:  # there is no terminal
+        return False
+
+
+def out_of_the_terminals_reach() -> dict[str, Any]:
+    """Arguments of `subprocess.Popen` for a process that the terminal's Ctrl-C must not reach."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
@@ -18,7 +19,7 @@ from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
 from ..options import Settings
 from ..route import Address, Route, Routes
-from ..upstream.client import LOOP_GUARD, Transport
+from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, proxy_errors, safe_text
 from . import exchanges, proxy_modes, redaction
@@ -136,7 +137,8 @@ class RequestHeaders:
         if self._process.draining.begun:
             return proxy_errors.SHUTTING_DOWN().response()
         if LOOP_GUARD in flow.request.headers:
-            return proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response()
+            loop = proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response()
+            return replace(loop, headers={**loop.headers, PROFILE: _behind(route)}) if route else loop
         if isinstance(caller, Response):
             return caller
         client = flow.client_conn
@@ -329,3 +331,8 @@ def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
     given = client.proxy_mode.listen_host(ctx.options.listen_host)
     machine = socket.gethostname()
     return {host_names.canonical(name) for name in (client.sockname[0], given, machine, f"{machine}.local") if name}
+
+
+def _behind(route: Route) -> str:
+    """The value of `PROFILE`."""
+    return route.profile + (SHUT_DOWN if profiles.shut_down(route.address.host) else "")

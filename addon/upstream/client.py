@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "LOOP_GUARD",
     "NOT_TRUSTED",
+    "PROFILE",
+    "SHUT_DOWN",
     "TLS_FAILED",
     "Answer",
     "CallFailed",
@@ -32,6 +34,11 @@ __all__ = [
 
 LOOP_GUARD = "x-hunyuan-fix-call"
 """Header on each call that the addon makes itself. hunyuan-fix refuses a request that has it: the call came back."""
+
+PROFILE = "x-hunyuan-fix-profile"
+"""Header on that refusal: the profile for the refused call, and `SHUT_DOWN` if it would go to a host that is gone. So
+commands of this package learn where a proxy that runs sends calls."""
+SHUT_DOWN = "; shut down"
 
 MAX_ANSWER = 8 * 2**20
 """Bytes of an answer that `post` reads: a description has a few thousand."""

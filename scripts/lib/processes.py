@@ -12,8 +12,8 @@ from functools import cache
 from itertools import cycle
 from pathlib import Path
 
+from hunyuan_fix.cli.addresses import NOT_EPHEMERAL
 from hunyuan_fix.cli.demo.processes import (
-    NOT_EPHEMERAL,
     START_TIMEOUT,
     Mitmdump,
     RunningProcess,

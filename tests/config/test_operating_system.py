@@ -309,6 +309,49 @@ def test_windows_roots_are_none_of_other_systems() -> None:
     assert operating_system.roots_of_windows() == []
 
 
+# A process that this one runs in the foreground
+
+
+def test_the_signals_that_are_passed_on_are_those_that_ask_something() -> None:
+    names = {each.name for each in operating_system.signals_to_pass_on()}
+    assert {"SIGINT", "SIGTERM", "SIGHUP"} <= names
+    assert not names & {"SIGKILL", "SIGSTOP", "SIGCHLD", "SIGTSTP", "SIGCONT", "SIGPIPE"}
+
+
+IN_TERMINAL = """
+import os, signal, sys
+from hunyuan_fix.config.operating_system import reaches_children_too as reaches
+if "background" in sys.argv:
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    child = os.fork()
+    if child:
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    os.setpgid(0, 0)
+print(*(reaches(each) for each in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "answers"), [("foreground", "True True False False"), ("background", "False False False False")]
+)
+def test_what_a_terminal_sends_reaches_children_of_the_foreground_too(place: str, answers: str) -> None:
+    terminal = f"import pty, sys; pty.spawn([sys.executable, '-c', {IN_TERMINAL!r}, {place!r}])"
+    done = subprocess.run([sys.executable, "-c", terminal], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    assert done.stdout.decode().strip() == answers
+
+
+def test_without_a_terminal_a_signal_reaches_this_process_alone() -> None:
+    done = subprocess.run([sys.executable, "-c", IN_TERMINAL], start_new_session=True, capture_output=True, check=True)
+    assert done.stdout.decode().strip() == "False False False False"
+
+
+def test_on_windows_the_console_sends_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert operating_system.reaches_children_too(signal.SIGINT)
+    monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
+    assert operating_system.out_of_the_terminals_reach() == {"creationflags": 512}
+
+
 # Without the modules that Windows lacks
 
 IMPORT_ALL = """

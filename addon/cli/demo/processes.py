@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .. import mitmproxy_api
+from ..addresses import free_port
 from ..path import ADDON
 
 START_TIMEOUT = 60.0
 """Seconds until a process must be ready."""
-
-NOT_EPHEMERAL = range(20_000, 32_000)
-"""Ports that systems don't assign by themselves (Linux does from 32768 on)."""
 
 _PRIVATE = frozenset(
     [
@@ -130,13 +126,3 @@ def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = Non
         if str(ADDON) in arguments:
             running.wait_for("hunyuan-fix is ready")  # it answers no request before that
         yield Mitmdump(running, port, back, folder / "mitmproxy" / "mitmproxy-ca-cert.pem")
-
-
-def free_port() -> int:
-    """A port on loopback that is free, and that the system never assigns by itself."""
-    # Not a port that the system chose: it may assign the same one to another program before it is used.
-    while True:
-        port = random.SystemRandom().choice(NOT_EPHEMERAL)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port

@@ -13,11 +13,10 @@ import httpx
 from ... import profiles
 from ...access import keys
 from ...config import operating_system
-from ...upstream.client import LOOP_GUARD
 from ...wire import paths
 from ...wire.host_names import canonical
 from ..addresses import HOST
-from .listeners import TIMEOUT, Listener, from_mitmproxy, says_loop
+from .listeners import Listener, decrypts, from_mitmproxy
 from .situation import Finding, Result, Situation
 
 ANSWER_TIMEOUT = 30.0
@@ -71,35 +70,24 @@ def _another_port(flag: str, situation: Situation) -> str:
 
 
 def decryption(situation: Situation) -> Finding | None:
-    """Whether the proxy decrypts connections to the endpoint, with the CA that clients are told to trust.
-
-    Needs no network: the addon itself answers a request that has its loop guard.
-    """
+    """Whether the proxy decrypts connections to the endpoint, with the CA that clients are told to trust."""
     host = situation.upstream.host
     if situation.proxy is not Listener.HUNYUAN_FIX or situation.upstream.scheme != "https":
         return None
+    models = f"{situation.upstream}/models"
     try:
         trusted = ssl.create_default_context(cafile=str(situation.ca))
     except OSError:
         return None
-    if _loops(situation, trusted):
+    if decrypts(situation.proxy_url, models, trusted):
         return Finding("decryption", "ok", f"decrypts connections to {host} with this CA")
     untrusting = ssl.create_default_context()
     untrusting.check_hostname, untrusting.verify_mode = False, ssl.CERT_NONE
-    if _loops(situation, untrusting):
+    if decrypts(situation.proxy_url, models, untrusting):
         found = f"the running proxy's certificates are from another CA than {situation.ca}"
         return Finding("decryption", "problem", found, "restart the proxy, or give --confdir the folder that it uses")
     advice = f"{situation.run_command()} --set hunyuan_hosts={host}"
     return Finding("decryption", "problem", f"connections to {host} pass the proxy unread", advice)
-
-
-def _loops(situation: Situation, context: ssl.SSLContext) -> bool:
-    try:
-        with _client(situation, context, TIMEOUT) as client:
-            answer = client.get(f"{situation.upstream}/models", headers={LOOP_GUARD: "1"})
-    except httpx.HTTPError:
-        return False
-    return says_loop(answer.status_code, answer.content)
 
 
 def endpoint(situation: Situation) -> Finding:
@@ -107,7 +95,7 @@ def endpoint(situation: Situation) -> Finding:
     if situation.proxy is not Listener.HUNYUAN_FIX:
         return Finding("endpoint", "warning", "not tried: the proxy must answer first")
     try:
-        with _client(situation, _all_roots(situation), ANSWER_TIMEOUT) as client:
+        with _client(situation, _all_roots(situation)) as client:
             answer = client.get(f"{situation.upstream}/models")
     except (httpx.HTTPError, OSError) as error:
         return _unreached(situation, _kind(error))
@@ -145,7 +133,7 @@ def key(situation: Situation) -> Finding | None:
     # As bytes: httpx takes ASCII text only, and its complaint would show the key.
     headers = {b"authorization": b"Bearer " + given.encode("utf-8", "surrogateescape")}
     try:
-        with _client(situation, _all_roots(situation), ANSWER_TIMEOUT) as client:
+        with _client(situation, _all_roots(situation)) as client:
             answer = client.post(f"{situation.upstream}/chat/completions", json=body, headers=headers)
     except (httpx.HTTPError, OSError) as error:
         return Finding("key", "warning", f"not tried: {_kind(error)}")
@@ -172,8 +160,8 @@ def _judged_key(answer: httpx.Response) -> Finding:
     return Finding("key", result, f"{verdict} (HTTP {status})", advice)
 
 
-def _client(situation: Situation, context: ssl.SSLContext, timeout: float) -> httpx.Client:
-    return httpx.Client(proxy=situation.proxy_url, verify=context, trust_env=False, timeout=timeout)
+def _client(situation: Situation, context: ssl.SSLContext) -> httpx.Client:
+    return httpx.Client(proxy=situation.proxy_url, verify=context, trust_env=False, timeout=ANSWER_TIMEOUT)
 
 
 def _all_roots(situation: Situation) -> ssl.SSLContext:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from enum import Enum
 
 import httpx
 
-from ...upstream.client import LOOP_GUARD
+from ...upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN
 from ..addresses import HOST, port_is_free
 
 TIMEOUT = 5.0
@@ -37,6 +38,36 @@ def at_proxy(url: str, port: int) -> Listener:
 def at_reverse_proxy(port: int) -> Listener:
     """The server on `port` of this machine, asked as a reverse proxy."""
     return _answering(f"http://{HOST}:{port}/v1/models", port)
+
+
+def profile_behind(port: int, timeout: float = TIMEOUT) -> tuple[str, bool] | None:
+    """Where a hunyuan-fix that listens on `port` of this machine as a reverse proxy sends calls.
+
+    The endpoint's profile, and whether its host has been shut down. The profile is `""` if it is a hunyuan-fix that
+    doesn't tell (a version before this header). `None` if no hunyuan-fix answers there.
+    """
+    try:
+        with httpx.Client(trust_env=False, timeout=timeout) as client:
+            answer = client.get(f"http://{HOST}:{port}/v1/models", headers={LOOP_GUARD: "1"})
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return None
+    if not says_loop(answer.status_code, answer.content):
+        return None
+    told = str(answer.headers.get(PROFILE, ""))
+    return told.removesuffix(SHUT_DOWN), told.endswith(SHUT_DOWN)
+
+
+def decrypts(proxy: str, url: str, trusted: ssl.SSLContext) -> bool:
+    """Whether the hunyuan-fix at `proxy` decrypts calls to `url`, with a certificate that `trusted` accepts.
+
+    Needs no network: the addon itself answers a request that has its loop guard.
+    """
+    try:
+        with httpx.Client(proxy=proxy, verify=trusted, trust_env=False, timeout=TIMEOUT) as client:
+            answer = client.get(url, headers={LOOP_GUARD: "1"})
+    except httpx.HTTPError:
+        return False
+    return says_loop(answer.status_code, answer.content)
 
 
 def _answering(url: str, port: int, proxy: str | None = None) -> Listener:
