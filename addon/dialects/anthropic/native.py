@@ -4,7 +4,8 @@ The body stays a Messages request and loses, or says in other words, only what t
 profile (`[anthropic]`). Where nothing is refused, nothing changes. What carries words, calls or results stays:
 
 1. Fields: those that are refused go. A schema for the answer (`output_config.format`) becomes an instruction; deferred
-   tools are left out until the history has found them, since without `defer_loading` all would be sent.
+   tools are left out until the history has found them, since without `defer_loading` all would be sent. Adaptive
+   thinking becomes thinking with the budget that Claude Code itself falls back to.
 2. Messages of other roles become user text where they stand (docs/facts/anthropic.md#system-messages-in-the-list): the
    beginning of a longer history keeps its bytes. Those before all others join the system text.
 3. Blocks that are refused are said in words.
@@ -25,6 +26,10 @@ from . import tools, words
 BETA_HEADER: Final = "anthropic-beta"
 _RULE: Final = "anthropic-native"
 _DEFERRED: Final = "tools/*/defer_loading"
+_LEAST_BUDGET: Final = 1024
+"""Tokens of thinking that Anthropic's API asks for at least."""
+_BUDGET: Final = 31_999
+"""Claude Code's own, for models without adaptive thinking (docs/facts/anthropic.md#endpoints-that-speak-messages)."""
 _FIRST: Final = frozenset(["tool_result", "mcp_tool_result"])
 """Blocks that a user message after calls begins with."""
 
@@ -64,6 +69,8 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
     _defer(body, accepted, changes)
     for path in accepted.refused:
         _without(body, path.split("/"), "", changes)
+    if not accepted.adaptive_thinking:
+        _limit_thinking(body, changes)
     if format_ is not None and _answer_format(body) is None:
         _add_system(body, [{"type": "text", "text": _instruction(format_, texts)}])
         changes.note_at(_RULE, "/output_config/format", "the schema of the answer becomes an instruction")
@@ -108,6 +115,22 @@ def _without(value: Any, path: list[str], pointer: str, changes: Changes) -> boo
     del value[name]
     changes.note_at(_RULE, f"{pointer}/{name}", "the endpoint refuses this field: dropped")
     return True
+
+
+def _limit_thinking(body: JsonObject, changes: Changes) -> None:
+    """Give adaptive thinking a budget, below `max_tokens`; without room for one, or for a forced tool, it goes."""
+    thinking = body.get("thinking")
+    if not isinstance(thinking, dict) or thinking.get("type") != "adaptive":
+        return
+    most, choice = body.get("max_tokens"), body.get("tool_choice")
+    is_forced = isinstance(choice, dict) and choice.get("type") in ("any", "tool")
+    if is_forced or not isinstance(most, int) or most <= _LEAST_BUDGET:
+        del body["thinking"]
+        changes.note_at(_RULE, "/thinking", "the endpoint refuses adaptive thinking, and a budget has no room: dropped")
+        return
+    rest = {key: value for key, value in thinking.items() if key not in ("type", "budget_tokens")}
+    body["thinking"] = {"type": "enabled", "budget_tokens": min(_BUDGET, most - 1), **rest}
+    changes.note_at(_RULE, "/thinking", "the endpoint refuses adaptive thinking: it gets a budget")
 
 
 def _answer_format(body: JsonObject) -> JsonObject | None:

@@ -50,7 +50,7 @@ def of(changes: Changes) -> list[str]:
 def test_refused_fields_go_and_others_stay() -> None:
     body: dict[str, Any] = {
         "model": "hy3",
-        "max_tokens": 100,
+        "max_tokens": 2000,
         "metadata": {"user_id": "me"},
         "thinking": {"type": "adaptive", "display": "omitted"},
         "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
@@ -59,15 +59,36 @@ def test_refused_fields_go_and_others_stay() -> None:
         "tools": [tool("ls", cache_control={"type": "ephemeral"})],
     }
     changes = repaired(body, TOKENHUB, EN)
-    assert of(changes) == ["/context_management", "/output_config", "/thinking/display"]
+    assert of(changes) == ["/context_management", "/output_config", "/thinking/display", "/thinking"]
     assert list(body) == ["model", "max_tokens", "metadata", "thinking", "messages", "tools"]
-    assert body["thinking"] == {"type": "adaptive"}
+    assert body["thinking"] == {"type": "enabled", "budget_tokens": 1999}
     assert body["tools"] == [tool("ls", cache_control={"type": "ephemeral"})]
 
 
 def test_an_object_that_loses_all_it_has_goes_too_and_an_empty_one_stays() -> None:
     assert "thinking" not in fixed(thinking={"display": "omitted"})
     assert fixed(thinking={}) == {"thinking": {}}
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        ({"max_tokens": 32_000}, {"type": "enabled", "budget_tokens": 31_999}),
+        ({"max_tokens": 128_000}, {"type": "enabled", "budget_tokens": 31_999}),
+        ({"max_tokens": 1025}, {"type": "enabled", "budget_tokens": 1024}),
+        ({"max_tokens": 1024}, None),
+        ({}, None),
+        ({"max_tokens": 32_000, "tool_choice": {"type": "any"}}, None),
+    ],
+)
+def test_adaptive_thinking_gets_a_budget_where_there_is_room(beside: dict[str, Any], expected: object) -> None:
+    assert fixed(thinking={"type": "adaptive", "display": "omitted"}, **beside).get("thinking") == expected
+    assert fixed(EVERYTHING, thinking={"type": "adaptive"}, **beside)["thinking"] == {"type": "adaptive"}
+
+
+def test_other_thinking_stays() -> None:
+    for thinking in ({"type": "enabled", "budget_tokens": 2000}, {"type": "disabled"}, "adaptive", None):
+        assert fixed(thinking=thinking) == {"thinking": thinking}
 
 
 def test_a_schema_for_the_answer_becomes_an_instruction() -> None:
