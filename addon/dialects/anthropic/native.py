@@ -22,6 +22,7 @@ from ...profiles import Native
 from ...texts import Texts
 from ..base import AnswerWriter, Dialect, House
 from . import tools, words
+from .content import kind_of
 
 BETA_HEADER: Final = "anthropic-beta"
 _RULE: Final = "anthropic-native"
@@ -179,7 +180,7 @@ def _defer(body: JsonObject, accepted: Native, changes: Changes) -> None:
 
 
 def _waits(tool: object, known: set[str]) -> bool:
-    return isinstance(tool, dict) and tool.get("defer_loading") is True and tool.get("name") not in known
+    return isinstance(tool, dict) and tool.get("defer_loading") is True and words.tool_name(tool) not in known
 
 
 def _mentioned(messages: object) -> Iterator[str]:
@@ -259,7 +260,7 @@ def _reminder(block: Any) -> Any:
 def _behind_results(blocks: list[Any], said: list[Any]) -> list[Any]:
     """`blocks` with `said` before all but results, which must come first."""
     results = 0
-    while results < len(blocks) and isinstance(blocks[results], dict) and blocks[results].get("type") in _FIRST:
+    while results < len(blocks) and isinstance(blocks[results], dict) and kind_of(blocks[results]) in _FIRST:
         results += 1
     return [*blocks[:results], *said, *blocks[results:]]
 
@@ -273,13 +274,13 @@ def _reword(messages: list[Any], accepted: Native, changes: Changes) -> None:
         for place, block in enumerate(given):
             if not isinstance(block, dict):
                 continue
-            if block.get("type") in accepted.refused_blocks:
+            if kind_of(block) in accepted.refused_blocks:
                 given[place] = _in_words(block)
                 changes.note(_RULE, number, "a block that the endpoint refuses is said in words", f"/content/{place}")
             inner = block.get("content")
             parts: list[Any] = inner if isinstance(inner, list) else []
             for part, item in enumerate(parts):
-                if isinstance(item, dict) and item.get("type") in accepted.refused_blocks:
+                if isinstance(item, dict) and kind_of(item) in accepted.refused_blocks:
                     parts[part] = _in_words(item)
                     where = f"/content/{place}/content/{part}"
                     changes.note(_RULE, number, "a block that the endpoint refuses is said in words", where)

@@ -15,8 +15,10 @@ from hunyuan_fix import profiles, texts
 from hunyuan_fix.dialects.anthropic.native import accepted_betas, repaired, without_beta
 from hunyuan_fix.exchange import Changes
 from hunyuan_fix.profiles import Native
+from hunyuan_fix.simulator.anthropic_checks import Facade, all_problems
 from hunyuan_fix.wire import json_body
 from tests.dialects.anthropic import bodies
+from tests.dialects.anthropic.test_captures import REQUESTS
 from tests.dialects.anthropic.translating import assistant, call, result, system, text, tool, user
 from tests.strategies import json_values
 
@@ -198,6 +200,22 @@ def test_the_query_loses_beta(query: str, expected: str) -> None:
     assert without_beta(query) == expected
 
 
+NOT_OURS = re.compile(
+    r"^sight |"  # images and documents for a model that can't see: the cascade's
+    r"expected tags|mcp_servers|"  # tools that only a vendor runs, files that it keeps
+    r"diagnostics|cache_control|\.caller|\.toolset_name"  # only for Anthropic's own API
+)
+"""What a strict endpoint may still refuse, so that its own error tells of it."""
+
+
+@pytest.mark.parametrize("body", REQUESTS)
+def test_recorded_requests_are_accepted_by_a_strict_endpoint(body: dict[str, Any]) -> None:
+    sent = copy.deepcopy(body) | {"model": "hy3"}
+    repaired(sent, TOKENHUB, EN)
+    problems = [f"{found.row} {found.detail}" for found in all_problems(sent, Facade("tokenhub"))]
+    assert [problem for problem in problems if not NOT_OURS.search(problem)] == []
+
+
 def said_in(body: dict[str, Any]) -> Counter[str]:
     return Counter(WORD.findall(json_body.serialise([body["messages"], body.get("system")]).decode()))
 
@@ -260,6 +278,8 @@ def test_a_longer_history_begins_with_the_same_messages(history: list[Any], more
 def test_nothing_raises(messages: Any, tools: Any, output_config: Any, thinking: Any) -> None:
     body = {"messages": messages, "tools": tools, "output_config": output_config, "thinking": thinking}
     repaired(body, TOKENHUB, EN)
+    odd = {"type": messages, "role": tools, "name": thinking, "defer_loading": True, "content": [{"type": messages}]}
+    repaired({"messages": [{"role": "assistant", "content": [odd]}, odd, user(odd)], "tools": [odd]}, TOKENHUB, EN)
     nested = {"messages": [{"role": "system", "content": messages}, {"role": "user", "content": tools}, messages]}
     repaired(nested, TOKENHUB, EN)
     json_body.serialise([body, nested])
