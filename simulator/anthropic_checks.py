@@ -54,9 +54,11 @@ _HINTED = {  # a field of the body that belongs to a hint
     "cache_control": "cache_ttl",
     "container": "server_tools",
     "context_management": "context_management",
+    "diagnostics": "betas",
     "mcp_servers": "server_tools",
     "output_config": "output_config",
     "output_format": "output_config",
+    "speed": "betas",
 }
 _TOOL_FIELDS = frozenset({"cache_control", "description", "input_schema", "name", "type"})
 _TOOL_HINTS = frozenset({"allowed_callers", "eager_input_streaming", "input_examples", "strict"})
@@ -198,7 +200,7 @@ def _message(at: str, message: Any, facade: Facade) -> Iterator[Finding]:
         return
     for name in message.keys() - {"role", "content"}:
         yield _extra(f"{at}.{name}")
-    role = message.get("role")
+    role = str(message.get("role"))
     if role not in ("user", "assistant", *(("system",) if "system_messages" in facade.takes else ())):
         yield Finding("role", f"{at}.role: Input should be 'user' or 'assistant'")
     elif "content" not in message:
@@ -515,7 +517,8 @@ def inner_blocks(body: Json) -> Iterator[Json]:
         if isinstance(content, list):
             waiting.extend(reversed(content))
         elif isinstance(content, dict):
-            yield content
+            if isinstance(content.get("type"), str):
+                yield content
             source = content.get("source")
             waiting.append(content.get("content"))
             waiting.append(source.get("content") if isinstance(source, dict) else None)

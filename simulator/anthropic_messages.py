@@ -168,23 +168,24 @@ def message(answer: Answer, stop: str, body: Json) -> Json:
         "content": blocks,
         "stop_reason": _stop_reason(answer, stop),
         "stop_sequence": stop or None,
-        "usage": _usage(answer, body, answer.usage["completion_tokens"]),
+        "usage": _usage(body, answer.usage["completion_tokens"]),
     }
 
 
 def events(answer: Answer, stop: str, body: Json) -> Frames:
     """The events of a stream: one block after the other, then how it ended."""
     first = _head(answer, body) | {"content": [], "stop_reason": None, "stop_sequence": None}
-    first["usage"] = _usage(answer, body, 1)
+    first["usage"] = _usage(body, 1)
     frames = [event({"type": "message_start", "message": first}), event({"type": "ping"})]
     for index, (start, name, text) in enumerate(_blocks(answer, body)):
-        empty = start | ({"input": {}} if name == "partial_json" else {name: ""})
+        nothing: Json = {"input": {}} if name == "partial_json" else {name: ""}
+        empty = start | nothing
         frames.append(event({"type": "content_block_start", "index": index, "content_block": empty}))
         for delta in _deltas(answer, start, name, text):
             frames.append(event({"type": "content_block_delta", "index": index, "delta": delta}))
         frames.append(event({"type": "content_block_stop", "index": index}))
     ending = {"stop_reason": _stop_reason(answer, stop), "stop_sequence": stop or None}
-    counts = {"output_tokens": answer.usage["completion_tokens"]}
+    counts = _usage(body, answer.usage["completion_tokens"])
     return Frames(
         said=frames,
         ending=[event({"type": "message_delta", "delta": ending, "usage": counts})],
@@ -196,7 +197,7 @@ def events(answer: Answer, stop: str, body: Json) -> Frames:
 
 def event(data: Json) -> bytes:
     """One event: its name is its type."""
-    return b"event: " + data["type"].encode() + b"\ndata: " + encode(data) + b"\n\n"
+    return b"event: " + str(data["type"]).encode() + b"\ndata: " + encode(data) + b"\n\n"
 
 
 def _head(answer: Answer, body: Json) -> Json:
@@ -232,7 +233,7 @@ def _stop_reason(answer: Answer, stop: str) -> str:
     return "stop_sequence" if stop and answer.finish_reason == "stop" else _STOP_REASONS[answer.finish_reason]
 
 
-def _usage(answer: Answer, body: Json, written: int) -> Json:
+def _usage(body: Json, written: int) -> Json:
     return {
         "input_tokens": input_tokens(body),
         "cache_creation_input_tokens": 0,

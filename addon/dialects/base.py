@@ -63,10 +63,10 @@ class Dialect(Protocol):
         """The request in the house language. Raises `BadRequest`."""
 
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
-        """A whole answer in this format."""
+        """A whole answer in this format. Stop texts that the endpoint includes are still in it."""
 
     def stream(self, note: JsonObject) -> AnswerWriter:
-        """A writer for a streamed answer."""
+        """A writer for a streamed answer. Stop texts that the endpoint includes are still in it."""
 
     def error(self, response: Response, note: JsonObject) -> Response:
         """`response`, an error in OpenAI's shape, in this format. Status and headers may change."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,11 @@ import pytest
 
 from hunyuan_fix.simulator.vision import png_with_text
 from tests.clients.claude_code import ClaudeCode, Run
-from tests.clients.translating import Way
-from tests.end_to_end.processes import Proxy, Simulator
+from tests.clients.translating import Way, run_way
+from tests.end_to_end.processes import Certificates, Proxy, Simulator
 
-MODELS = {"hunyuan": "claude-opus-4-6", "tokenhub": "hy3"}
-"""For the one Claude Code puts no system messages into the list, for the other it does."""
+MODELS = {"hunyuan": "hunyuan-turbos-latest", "tokenhub": "hy3"}
+"""Names that Claude Code doesn't know: it puts system messages into the list and defers tools."""
 MCP_SERVER = Path(__file__).parent / "odd_mcp_server.py"
 
 
@@ -97,6 +99,19 @@ def test_a_tool_that_fails(claude: ClaudeCode, upstream: Simulator) -> None:
     assert "rror" in result
 
 
+def test_a_long_output_is_counted_by_the_proxy(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
+    run = claude.ask(call("Read", file_path=str(long_file(claude.work))))
+    assert_done(run, upstream)
+    assert "/v1/messages/count_tokens" in way.proxy.process.output
+
+
+def long_file(folder: Path) -> Path:
+    """So long that Claude Code asks how many tokens it is."""
+    file = folder / "long.txt"
+    file.write_text("".join(f"line {number} of a long file\n" for number in range(1900)))
+    return file
+
+
 def test_an_image_that_is_attached(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
     (claude.work / "shot.png").write_bytes(png_with_text(f"a red square attached before {way.profile}"))
     run = claude.ask("What is it? @shot.png [[sim:say It is red.]]")
@@ -148,6 +163,48 @@ def test_a_session_that_is_resumed(claude: ClaudeCode, upstream: Simulator) -> N
     long = last_history(upstream)
     assert long[: len(short)] == short, "the longer history begins with the same messages"
     assert "I keep it." in json.dumps(long[len(short)])
+
+
+@pytest.mark.parametrize("name", ["claude-sonnet-5", "claude-opus-4-6", "claude-haiku-4-5"])
+def test_a_name_of_claudes(claude: ClaudeCode, upstream: Simulator, name: str) -> None:
+    """The endpoint's own model answers. Each name has another set of hints in its requests."""
+    run = replace(claude, model=name).ask(bash("echo done > proof"))
+    assert_done(run, upstream)
+    assert (claude.work / "proof").read_text() == "done\n"
+    assert {body["model"] for body in upstream.bodies()}.isdisjoint({name})
+    assert name in run.report["modelUsage"]
+
+
+LIMIT = 23_000
+"""Tokens of input; the first request has about 12,000."""
+
+
+@pytest.fixture(scope="session")
+def narrow(certificates: Certificates) -> Iterator[Way]:
+    """An endpoint with a window that a few turns fill."""
+    with run_way(certificates, "tokenhub", "--max-input", str(LIMIT)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["by its error", "by the client's own count"])
+def test_a_history_that_passes_the_window(narrow: Way, tmp_path: Path, told: bool) -> None:
+    """It is compacted, and the session goes on. `told`: the client knows the window before the endpoint refuses."""
+    narrow.upstream.reset()
+    known = {"CLAUDE_CODE_MAX_CONTEXT_TOKENS": "54000"} if told else {}
+    claude = ClaudeCode(tmp_path, narrow.base_url, "hy3", known)
+    session: tuple[str, ...] = ()
+    for turn in range(5):
+        run = claude.ask(f"[[sim:say answer {turn}]] {'alpha beta gamma delta ' * 600}", *session)
+        assert run.code == 0, run.output
+        assert run.said == f"answer {turn}"
+        session = ("--resume", run.session)
+    requests = narrow.upstream.requests()
+    compacting = [request for request in requests if "Respond with TEXT ONLY" in json.dumps(request["body"])]
+    assert compacting, "it was compacted"
+    assert {request["row"] for request in requests} == ({"", "overflow"} if not told else {""})
+    sizes = [len(json.dumps(request["body"])) for request in requests]
+    place = requests.index(compacting[0])
+    assert min(sizes[place + 1 :]) < max(sizes[:place])
 
 
 @pytest.mark.parametrize("fault", ["rate_limit", "internal", "cut:2", "error_event_mid"])

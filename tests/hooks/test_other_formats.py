@@ -261,6 +261,7 @@ async def test_tokens_are_counted_here(proxy: Proxy, endpoint: Endpoint):
         wrong = await client.post("/messages/count_tokens", json={"messages": 5})
     assert few.status_code == 200
     assert list(few.json()) == ["input_tokens"]
+    assert "x-hunyuan-fix" not in few.headers, "nothing is sent that could have been changed"
     assert 0 < few.json()["input_tokens"] < many.json()["input_tokens"]
     assert (wrong.status_code, wrong.json()["type"]) == (400, "error")
     assert not endpoint.arrived
@@ -395,10 +396,12 @@ async def test_without_a_key_to_lend_it_says_so(
 ):
     proxy, host = foreign
     monkeypatch.delenv("HUNYUAN_API_KEY")
+    headers = VERSION | SECRETS | {"x-hunyuan-mode": mode}
     async with proxy.proxied(trust.of_proxy()) as client:
-        got = await client.post(
-            f"https://{host}/v1/messages", json=ASKED, headers=VERSION | SECRETS | {"x-hunyuan-mode": mode}
-        )
+        local = await client.post(f"https://{host}/v1/chat/completions", json=CHAT, headers=headers)
+        assert (local.status_code, keys_of(endpoint.arrived.pop())) == (200, {}), "a local endpoint may need none"
+        proxy.master.options.update(hunyuan_upstream="https://tokenhub.tencentmaas.com/v1")
+        got = await client.post(f"https://{host}/v1/messages", json=ASKED, headers=headers)
     assert (got.status_code, got.headers["x-should-retry"]) == (401, "false")
     assert f"is for {host} and is not sent" in got.json()["error"]["message"]
     assert "HUNYUAN_API_KEY" in got.json()["error"]["message"]

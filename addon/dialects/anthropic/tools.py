@@ -138,7 +138,7 @@ def _function(tool: JsonObject, pointer: str, names: Names, told: Told) -> JsonO
     known = _client_tool(kind)
     if known is None and "input_schema" not in tool and kind not in (None, "custom"):
         return None
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str):
         where = content.dotted(f"{pointer}/name")
         raise BadRequest(f"{where}: must be a text that names the tool.", where)
     function: JsonObject = {"name": names.sent(name)}
