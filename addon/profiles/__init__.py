@@ -91,6 +91,8 @@ class Native:
     """Fields that it refuses: paths with slashes, where `*` stands for each item of a list."""
     refused_blocks: frozenset[str] = frozenset()
     """Types of content blocks that it refuses."""
+    adaptive_thinking: bool = True
+    """It takes `thinking: {"type": "adaptive"}`."""
     roles: frozenset[str] = frozenset()
     """The roles of messages that it takes."""
     betas: frozenset[str] = frozenset()
@@ -252,7 +254,9 @@ _PLAIN = (
 
 def _native(spec: dict[str, Any]) -> Native:
     lists = {key: frozenset(spec[key]) for key in ("refused_blocks", "roles", "betas") if key in spec}
-    return Native(refused=tuple(spec.get("refused", ())), **lists)
+    return Native(
+        refused=tuple(spec.get("refused", ())), adaptive_thinking=spec.get("adaptive_thinking", True), **lists
+    )
 
 
 def _parameter(spec: dict[str, Any]) -> Parameter:

@@ -238,12 +238,12 @@ def test_what_the_endpoint_would_cut_without_a_word() -> None:
     body = {"model": "hunyuan-code", "messages": [{"role": "user", "content": "字" * 10_000}]}
     done = Done(stdin=body)
     assert done.status == 0
-    assert "estimated at 6,446 tokens, past the limit of 4,000" in done.out
+    assert "estimated at 6,389 tokens, past the limit of 4,000" in done.out
     refused = Done("--fix", "--set", "hunyuan_overlong=error", stdin=body)
     assert (refused.status, refused.out) == (1, "")
-    assert "nothing would be sent, the addon answers 400: prompt is too long: 6446 tokens > 4000 maximum" in refused.err
+    assert "nothing would be sent, the addon answers 400: prompt is too long: 6389 tokens > 4000 maximum" in refused.err
     request = Done("--format", "json", "--set", "hunyuan_overlong=error", stdin=body).only
-    assert request["overlong"] == {"estimated": 6446, "limit": 4000}
+    assert request["overlong"] == {"estimated": 6389, "limit": 4000}
     assert (request["answer"]["status"], request["calls"]) == (400, 0)
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.counting.texts import TEXTS
+from tests.dialects.anthropic import test_captures
+from tests.dialects.anthropic.translating import translated
 
 FOLDER = Path(__file__).parent
 CAPTURES = Path(__file__).parents[1] / "captures"
@@ -22,18 +24,22 @@ AROUND = 5
 
 
 def recorded() -> Mapping[str, int]:
-    """The name of a text, or the path of a recorded request -> its tokens."""
+    """The name of a text or of a recorded request -> its tokens."""
     counted: dict[str, int] = json.loads((FOLDER / "counted.json").read_text(encoding="utf-8"))
     return counted
 
 
 def requests() -> dict[str, dict[str, Any]]:
-    """The bodies of the recorded chat requests without images, by the path of their file."""
+    """The recorded requests without images or documents, those of Anthropic's format in chat, by their name."""
     found = {}
     for path in sorted(CAPTURES.rglob("*.json")):
         body = json.loads(path.read_text(encoding="utf-8")).get("body")
         if isinstance(body, dict) and body.get("messages") and '"image_url"' not in json.dumps(body):
             found[path.relative_to(CAPTURES).as_posix()] = body
+    for request in test_captures.REQUESTS:
+        chat, _ = translated(request.values[0])
+        if not any(kind in json.dumps(chat) for kind in ('"image_url"', '"file"')):
+            found[str(request.id)] = chat
     return found
 
 

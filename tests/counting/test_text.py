@@ -22,7 +22,7 @@ def test_prose_has_up_to_a_quarter_more_than_the_tokenizer_counts(name: str) -> 
 
 @pytest.mark.parametrize("name", CODE)
 def test_code_and_markup_of_some_lines_may_be_a_little_off(name: str) -> None:
-    assert 0.98 <= tokens(TEXTS[name]) / judge.recorded()[name] <= 1.30
+    assert 0.97 <= tokens(TEXTS[name]) / judge.recorded()[name] <= 1.30
 
 
 def test_all_texts_together() -> None:

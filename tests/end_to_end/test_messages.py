@@ -398,3 +398,38 @@ def test_an_endpoint_that_speaks_it_gets_the_body_untouched(
     assert request["path"].partition("?")[0] == "/v1/messages"
     assert request["body"] == asked
     assert dict(request["headers"])["x-api-key"] == KEY
+
+
+def test_an_endpoint_that_speaks_it_gets_what_it_may_refuse_in_other_words(
+    certificates: Certificates, tokenhub: Simulator
+) -> None:
+    """As Claude Code asks a model that it doesn't know."""
+    asked = {
+        "model": "claude-sonnet-5[1m]",
+        "max_tokens": 2000,
+        "thinking": {"type": "adaptive", "display": "omitted"},
+        "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+        "output_config": {"effort": "high"},
+        "messages": [
+            {"role": "user", "content": "[[sim:say 好]]"},
+            {"role": "system", "content": [{"type": "text", "text": "be brief"}]},
+        ],
+        "stream": True,
+    }
+    with (
+        run_proxy(certificates, {f"{TOKENHUB}:443": tokenhub.port}) as proxy,
+        httpx.Client(proxy=proxy.url, verify=certificates.proxy_trusted(), trust_env=False, timeout=60) as http,
+    ):
+        answer = http.post(f"https://{TOKENHUB}/v1/messages?beta=true", json=asked, headers=HEADERS)
+    assert answer.status_code == 200
+    assert "好" in answer.text
+    (request,) = tokenhub.requests()
+    assert request["path"] == "/v1/messages"
+    assert sorted(request["body"]) == ["max_tokens", "messages", "model", "stream", "thinking"]
+    assert request["body"]["model"] == "hy3"
+    assert request["body"]["thinking"] == {"type": "enabled", "budget_tokens": 1999}
+    (message,) = request["body"]["messages"]
+    assert [block["text"] for block in message["content"]] == [
+        "[[sim:say 好]]",
+        "<system-reminder>\nbe brief\n</system-reminder>",
+    ]

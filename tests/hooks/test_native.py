@@ -63,7 +63,6 @@ async def test_only_what_is_refused_leaves(native: Proxy, endpoint: Endpoint, ht
     reminder = "<system-reminder>\nbe brief\n</system-reminder>"
     said = [{"type": "text", "text": "hi"}, {"type": "text", "text": reminder}]
     assert request.json == CLEAN | {
-        "thinking": {"type": "adaptive"},
         "messages": [{"role": "user", "content": said}],
     }
     assert "anthropic-beta" not in request.headers

@@ -4,7 +4,8 @@ The body stays a Messages request and loses, or says in other words, only what t
 profile (`[anthropic]`). Where nothing is refused, nothing changes. What carries words, calls or results stays:
 
 1. Fields: those that are refused go. A schema for the answer (`output_config.format`) becomes an instruction; deferred
-   tools are left out until the history has found them, since without `defer_loading` all would be sent.
+   tools are left out until the history has found them, since without `defer_loading` all would be sent. Adaptive
+   thinking becomes thinking with the budget that Claude Code itself falls back to.
 2. Messages of other roles become user text where they stand (docs/facts/anthropic.md#system-messages-in-the-list): the
    beginning of a longer history keeps its bytes. Those before all others join the system text.
 3. Blocks that are refused are said in words.
@@ -21,10 +22,15 @@ from ...profiles import Native
 from ...texts import Texts
 from ..base import AnswerWriter, Dialect, House
 from . import tools, words
+from .content import kind_of
 
 BETA_HEADER: Final = "anthropic-beta"
 _RULE: Final = "anthropic-native"
 _DEFERRED: Final = "tools/*/defer_loading"
+_LEAST_BUDGET: Final = 1024
+"""Tokens of thinking that Anthropic's API asks for at least."""
+_BUDGET: Final = 31_999
+"""Claude Code's own, for models without adaptive thinking (docs/facts/anthropic.md#endpoints-that-speak-messages)."""
 _FIRST: Final = frozenset(["tool_result", "mcp_tool_result"])
 """Blocks that a user message after calls begins with."""
 
@@ -64,6 +70,8 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
     _defer(body, accepted, changes)
     for path in accepted.refused:
         _without(body, path.split("/"), "", changes)
+    if not accepted.adaptive_thinking:
+        _limit_thinking(body, changes)
     if format_ is not None and _answer_format(body) is None:
         _add_system(body, [{"type": "text", "text": _instruction(format_, texts)}])
         changes.note_at(_RULE, "/output_config/format", "the schema of the answer becomes an instruction")
@@ -108,6 +116,22 @@ def _without(value: Any, path: list[str], pointer: str, changes: Changes) -> boo
     del value[name]
     changes.note_at(_RULE, f"{pointer}/{name}", "the endpoint refuses this field: dropped")
     return True
+
+
+def _limit_thinking(body: JsonObject, changes: Changes) -> None:
+    """Give adaptive thinking a budget, below `max_tokens`; without room for one, or for a forced tool, it goes."""
+    thinking = body.get("thinking")
+    if not isinstance(thinking, dict) or thinking.get("type") != "adaptive":
+        return
+    most, choice = body.get("max_tokens"), body.get("tool_choice")
+    is_forced = isinstance(choice, dict) and choice.get("type") in ("any", "tool")
+    if is_forced or not isinstance(most, int) or most <= _LEAST_BUDGET:
+        del body["thinking"]
+        changes.note_at(_RULE, "/thinking", "the endpoint refuses adaptive thinking, and a budget has no room: dropped")
+        return
+    rest = {key: value for key, value in thinking.items() if key not in ("type", "budget_tokens")}
+    body["thinking"] = {"type": "enabled", "budget_tokens": min(_BUDGET, most - 1), **rest}
+    changes.note_at(_RULE, "/thinking", "the endpoint refuses adaptive thinking: it gets a budget")
 
 
 def _answer_format(body: JsonObject) -> JsonObject | None:
@@ -156,7 +180,7 @@ def _defer(body: JsonObject, accepted: Native, changes: Changes) -> None:
 
 
 def _waits(tool: object, known: set[str]) -> bool:
-    return isinstance(tool, dict) and tool.get("defer_loading") is True and tool.get("name") not in known
+    return isinstance(tool, dict) and tool.get("defer_loading") is True and words.tool_name(tool) not in known
 
 
 def _mentioned(messages: object) -> Iterator[str]:
@@ -236,7 +260,7 @@ def _reminder(block: Any) -> Any:
 def _behind_results(blocks: list[Any], said: list[Any]) -> list[Any]:
     """`blocks` with `said` before all but results, which must come first."""
     results = 0
-    while results < len(blocks) and isinstance(blocks[results], dict) and blocks[results].get("type") in _FIRST:
+    while results < len(blocks) and isinstance(blocks[results], dict) and kind_of(blocks[results]) in _FIRST:
         results += 1
     return [*blocks[:results], *said, *blocks[results:]]
 
@@ -250,13 +274,13 @@ def _reword(messages: list[Any], accepted: Native, changes: Changes) -> None:
         for place, block in enumerate(given):
             if not isinstance(block, dict):
                 continue
-            if block.get("type") in accepted.refused_blocks:
+            if kind_of(block) in accepted.refused_blocks:
                 given[place] = _in_words(block)
                 changes.note(_RULE, number, "a block that the endpoint refuses is said in words", f"/content/{place}")
             inner = block.get("content")
             parts: list[Any] = inner if isinstance(inner, list) else []
             for part, item in enumerate(parts):
-                if isinstance(item, dict) and item.get("type") in accepted.refused_blocks:
+                if isinstance(item, dict) and kind_of(item) in accepted.refused_blocks:
                     parts[part] = _in_words(item)
                     where = f"/content/{place}/content/{part}"
                     changes.note(_RULE, number, "a block that the endpoint refuses is said in words", where)

@@ -15,8 +15,10 @@ from hunyuan_fix import profiles, texts
 from hunyuan_fix.dialects.anthropic.native import accepted_betas, repaired, without_beta
 from hunyuan_fix.exchange import Changes
 from hunyuan_fix.profiles import Native
+from hunyuan_fix.simulator.anthropic_checks import Facade, all_problems
 from hunyuan_fix.wire import json_body
 from tests.dialects.anthropic import bodies
+from tests.dialects.anthropic.test_captures import REQUESTS
 from tests.dialects.anthropic.translating import assistant, call, result, system, text, tool, user
 from tests.strategies import json_values
 
@@ -50,7 +52,7 @@ def of(changes: Changes) -> list[str]:
 def test_refused_fields_go_and_others_stay() -> None:
     body: dict[str, Any] = {
         "model": "hy3",
-        "max_tokens": 100,
+        "max_tokens": 2000,
         "metadata": {"user_id": "me"},
         "thinking": {"type": "adaptive", "display": "omitted"},
         "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
@@ -59,15 +61,36 @@ def test_refused_fields_go_and_others_stay() -> None:
         "tools": [tool("ls", cache_control={"type": "ephemeral"})],
     }
     changes = repaired(body, TOKENHUB, EN)
-    assert of(changes) == ["/context_management", "/output_config", "/thinking/display"]
+    assert of(changes) == ["/context_management", "/output_config", "/thinking/display", "/thinking"]
     assert list(body) == ["model", "max_tokens", "metadata", "thinking", "messages", "tools"]
-    assert body["thinking"] == {"type": "adaptive"}
+    assert body["thinking"] == {"type": "enabled", "budget_tokens": 1999}
     assert body["tools"] == [tool("ls", cache_control={"type": "ephemeral"})]
 
 
 def test_an_object_that_loses_all_it_has_goes_too_and_an_empty_one_stays() -> None:
     assert "thinking" not in fixed(thinking={"display": "omitted"})
     assert fixed(thinking={}) == {"thinking": {}}
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        ({"max_tokens": 32_000}, {"type": "enabled", "budget_tokens": 31_999}),
+        ({"max_tokens": 128_000}, {"type": "enabled", "budget_tokens": 31_999}),
+        ({"max_tokens": 1025}, {"type": "enabled", "budget_tokens": 1024}),
+        ({"max_tokens": 1024}, None),
+        ({}, None),
+        ({"max_tokens": 32_000, "tool_choice": {"type": "any"}}, None),
+    ],
+)
+def test_adaptive_thinking_gets_a_budget_where_there_is_room(beside: dict[str, Any], expected: object) -> None:
+    assert fixed(thinking={"type": "adaptive", "display": "omitted"}, **beside).get("thinking") == expected
+    assert fixed(EVERYTHING, thinking={"type": "adaptive"}, **beside)["thinking"] == {"type": "adaptive"}
+
+
+def test_other_thinking_stays() -> None:
+    for thinking in ({"type": "enabled", "budget_tokens": 2000}, {"type": "disabled"}, "adaptive", None):
+        assert fixed(thinking=thinking) == {"thinking": thinking}
 
 
 def test_a_schema_for_the_answer_becomes_an_instruction() -> None:
@@ -177,6 +200,22 @@ def test_the_query_loses_beta(query: str, expected: str) -> None:
     assert without_beta(query) == expected
 
 
+NOT_OURS = re.compile(
+    r"^sight |"  # images and documents for a model that can't see: the cascade's
+    r"expected tags|mcp_servers|"  # tools that only a vendor runs, files that it keeps
+    r"diagnostics|cache_control|\.caller|\.toolset_name"  # only for Anthropic's own API
+)
+"""What a strict endpoint may still refuse, so that its own error tells of it."""
+
+
+@pytest.mark.parametrize("body", REQUESTS)
+def test_recorded_requests_are_accepted_by_a_strict_endpoint(body: dict[str, Any]) -> None:
+    sent = copy.deepcopy(body) | {"model": "hy3"}
+    repaired(sent, TOKENHUB, EN)
+    problems = [f"{found.row} {found.detail}" for found in all_problems(sent, Facade("tokenhub"))]
+    assert [problem for problem in problems if not NOT_OURS.search(problem)] == []
+
+
 def said_in(body: dict[str, Any]) -> Counter[str]:
     return Counter(WORD.findall(json_body.serialise([body["messages"], body.get("system")]).decode()))
 
@@ -239,6 +278,8 @@ def test_a_longer_history_begins_with_the_same_messages(history: list[Any], more
 def test_nothing_raises(messages: Any, tools: Any, output_config: Any, thinking: Any) -> None:
     body = {"messages": messages, "tools": tools, "output_config": output_config, "thinking": thinking}
     repaired(body, TOKENHUB, EN)
+    odd = {"type": messages, "role": tools, "name": thinking, "defer_loading": True, "content": [{"type": messages}]}
+    repaired({"messages": [{"role": "assistant", "content": [odd]}, odd, user(odd)], "tools": [odd]}, TOKENHUB, EN)
     nested = {"messages": [{"role": "system", "content": messages}, {"role": "user", "content": tools}, messages]}
     repaired(nested, TOKENHUB, EN)
     json_body.serialise([body, nested])
