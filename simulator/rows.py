@@ -80,7 +80,7 @@ HUNYUAN: Mapping[str, Refusal] = {
     "C4": Refusal(400, "messages 中 tool_calls 与 tool 消息不匹配", _REQUEST, "1001"),
     "C5": Refusal(400, "messages 中 content 不能为空", _REQUEST, "1001"),
     "C6": Refusal(400, "messages 中不支持 {subject}", _REQUEST, "1001"),
-    "overflow": Refusal(400, "messages 长度超过模型上限", _REQUEST, "1001"),
+    "overflow": Refusal(400, "输入长度超过模型上限", _REQUEST, "1001"),  # as a fault only: it cuts in silence
     "input": Refusal(400, "input 取值错误", _REQUEST, "1001"),
     "image": Refusal(400, "图片处理失败错误", _REQUEST, "1001"),
     "moderation": Refusal(400, "文本包含违法违规信息，审核不通过", _REQUEST, "1001"),

@@ -1,6 +1,7 @@
 """What the real anthropic SDK for Python gets, printed as JSON: a script for the clients' own Python.
 
-Arguments: the base URL, the model, a PNG file. Each answer is judged by the SDK's own types, strictly.
+Arguments: the base URL, the model, a PNG file, the scenario if it is to be one alone. Each answer is judged by the
+SDK's own types, strictly.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,16 @@ def failing() -> dict[str, Any]:
     return found
 
 
+def refused(run: Callable[[], Any]) -> list[Any]:
+    """The class, the status and the text of the error that `run` ends with."""
+    try:
+        return ["answered", 200, run()]
+    except anthropic.APIStatusError as error:
+        return [type(error).__name__, error.status_code, error.body["error"]["message"]]
+    except Exception as error:
+        return [type(error).__name__, 0, str(error)]
+
+
 def document() -> Any:
     source = {"type": "text", "media_type": "text/plain", "data": "[[sim:say from the document]]"}
     return create([{"type": "document", "source": source, "title": "a"}]).content[0].text
@@ -164,7 +176,12 @@ SCENARIOS = {
     "failing": failing,
 }
 
-for name, run in SCENARIOS.items():
+ALONE = {
+    "asked": lambda: refused(lambda: create("[[sim:say hello]]").content[0].text),
+    "streamed": lambda: refused(lambda: stream("[[sim:say one two three four]][[sim:chunks 4]]")[0].content[0].text),
+}
+
+for name, run in ({sys.argv[4]: ALONE[sys.argv[4]]} if sys.argv[4:] else SCENARIOS).items():
     try:
         found: Any = run()
     except Exception as error:

@@ -30,7 +30,7 @@ CITIES = [{"city": "Shenzhen"}, {"city": "Beijing"}]
 NO_SUCH = ["BadRequestError", 400, True]
 
 
-def run(folder: Path, script: str, base_url: str, model: str) -> dict[str, Any]:
+def run(folder: Path, script: str, base_url: str, model: str, *scenario: str) -> dict[str, Any]:
     """What the script printed, by scenario."""
     clients = Path(os.environ["HUNYUAN_FIX_CLIENTS"])
     picture = folder / "picture.png"
@@ -39,7 +39,7 @@ def run(folder: Path, script: str, base_url: str, model: str) -> dict[str, Any]:
     (folder / "node_modules").symlink_to(clients / "node_modules")
     program = clients / ("python/bin/python" if script.endswith(".py") else "node_modules/.bin/node")
     environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
-    command = [str(program), str(here), base_url, model, str(picture)]
+    command = [str(program), str(here), base_url, model, str(picture), *scenario]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(line) for line in done.stdout.splitlines())
@@ -84,6 +84,32 @@ def test_the_node_sdk(way: Way, tmp_path: Path) -> None:
         "failing": NO_SUCH,
     }
     assert {request["status"] for request in way.upstream.requests()} == {200}
+
+
+@pytest.mark.parametrize(
+    ("fault", "class_", "status"),
+    [
+        ("rate_limit", "RateLimitError", 429),
+        ("overflow", "BadRequestError", 400),
+        ("quota", "PaymentRequiredError", 402),
+        ("status:401", "AuthenticationError", 401),
+        ("html_502", "InternalServerError", 502),
+    ],
+)
+def test_an_error_has_its_class(way: Way, tmp_path: Path, fault: str, class_: str, status: int) -> None:
+    way.upstream.program({"fault": fault, "times": 9})
+    found = run(tmp_path, "anthropic_python.py", way.base_url, MODELS[way.profile], "asked")["asked"]
+    assert found[:2] == [class_, status], found
+    assert found[2]
+    if fault == "overflow":
+        assert "prompt is too long" in found[2]
+
+
+@pytest.mark.parametrize("fault", ["cut:2", "error_event_mid", "no_finish"])
+def test_half_a_stream_is_no_answer(way: Way, tmp_path: Path, fault: str) -> None:
+    way.upstream.program({"fault": fault, "times": 9})
+    found = run(tmp_path, "anthropic_python.py", way.base_url, MODELS[way.profile], "streamed")["streamed"]
+    assert found[0] != "answered", found
 
 
 @pytest.mark.parametrize("script", ["anthropic_python.py", "anthropic_node.mjs"])

@@ -100,9 +100,19 @@ def test_a_tool_that_fails(claude: ClaudeCode, upstream: Simulator) -> None:
 
 
 def test_a_long_output_is_counted_by_the_proxy(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
-    run = claude.ask(call("Read", file_path=str(long_file(claude.work))))
+    wide = {"hunyuan": "hunyuan-a13b", "tokenhub": "hy3"}[way.profile]
+    run = replace(claude, model=wide).ask(call("Read", file_path=str(long_file(claude.work))))
     assert_done(run, upstream)
     assert "/v1/messages/count_tokens" in way.proxy.process.output
+
+
+def test_what_the_model_cannot_read_is_not_sent(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
+    """A single exchange past the window: it is said, and the endpoint, which cuts in silence, never gets it."""
+    narrow = {"hunyuan": "hunyuan-turbos-latest", "tokenhub": "hunyuan-role-latest"}[way.profile]
+    run = replace(claude, model=narrow).ask(call("Read", file_path=str(long_file(claude.work))))
+    assert run.code == 1
+    assert run.said.startswith("Prompt is too long")
+    assert len(upstream.requests()) == 1
 
 
 def long_file(folder: Path) -> Path:
