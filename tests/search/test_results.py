@@ -69,16 +69,16 @@ def test_a_page_without_a_title_is_called_by_its_address() -> None:
 @pytest.mark.parametrize(
     ("domains", "blocked", "kept"),
     [
-        ([], [], ["a.example", "www.b.example", "b.example.evil"]),
+        ([], [], ["a.example", "www.b.example", "b.example.evil", "notb.example"]),
         (["b.example"], [], ["www.b.example"]),
         (["*.b.example", "A.EXAMPLE"], [], ["a.example", "www.b.example"]),
-        ([], ["b.example"], ["a.example", "b.example.evil"]),
+        ([], ["b.example"], ["a.example", "b.example.evil", "notb.example"]),
         (["a.example/docs"], [], ["a.example"]),
         (["a.example/other"], [], []),
     ],
 )
 def test_domains(domains: list[str], blocked: list[str], kept: list[str]) -> None:
-    hosts = ["a.example", "www.b.example", "b.example.evil"]
+    hosts = ["a.example", "www.b.example", "b.example.evil", "notb.example"]
     found = [Result(f"https://{host}/docs/x", "", "", "") for host in hosts]
     assert [result.url.split("/")[2] for result in allowed(found, domains, blocked)] == kept
 

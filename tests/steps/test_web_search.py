@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hunyuan_fix.simulator import checks
 from hunyuan_fix.steps.web_search import SEARCHES
 from tests.dialects.anthropic import event_order
 from tests.dialects.anthropic.answering import answer, call
@@ -98,6 +99,32 @@ async def test_no_more_than_were_allowed(proxy: Proxy, endpoint: Endpoint) -> No
     assert made["usage"]["server_tool_use"] == {"web_search_requests": 2}
 
 
+async def test_the_searches_of_all_rounds_count(proxy: Proxy, endpoint: Endpoint) -> None:
+    endpoint.answer = in_turn(searches("a"), searches("b"), searches("c"), says("done"))
+    made = (await ask(proxy)).json()
+    assert made["usage"]["server_tool_use"] == {"web_search_requests": 2}
+
+
+async def test_what_is_said_before_several_searches_is_said_once(proxy: Proxy, endpoint: Endpoint) -> None:
+    endpoint.answer = in_turn(searches("a", "b", content="I look."), says("done"))
+    made = (await ask(proxy)).json()
+    assert [block["text"] for block in made["content"] if block["type"] == "text"] == ["I look.", "done"]
+
+
+async def test_what_the_model_said_is_sent_as_the_endpoint_takes_it(proxy: Proxy, endpoint: Endpoint) -> None:
+    asks = searches("a", "b", refusal=None, annotations=[])
+    for found in asks["choices"][0]["message"]["tool_calls"]:
+        del found["id"]
+    endpoint.answer = in_turn(asks, says("done"))
+    await ask(proxy)
+    sent = endpoint.arrived[1].json
+    assert checks.problems(sent, "hunyuan") is None
+    assistant, first, second = sent["messages"][-3:]
+    assert [found["id"] for found in assistant["tool_calls"]] == [first["tool_call_id"], second["tool_call_id"]]
+    assert "about a" in first["content"]
+    assert "about b" in second["content"]
+
+
 async def test_a_model_that_searches_for_ever_has_to_answer(proxy: Proxy, endpoint: Endpoint) -> None:
     def forever(request: Arrived) -> Answer:
         return json_answer(searches("again") if request.json.get("tools") else says("enough"))
@@ -110,9 +137,13 @@ async def test_a_model_that_searches_for_ever_has_to_answer(proxy: Proxy, endpoi
 
 async def test_a_forced_search_is_forced_once(trust: Trust, endpoint: Endpoint) -> None:
     endpoint.answer = in_turn(searches("a"), says("done"))
-    options: dict[str, Any] = {"hunyuan_search_command": "/bin/false", "hunyuan_keep_params": "tool_choice"}
+    options: dict[str, Any] = {
+        "hunyuan_search_command": "/bin/false",
+        "hunyuan_keep_params": "tool_choice,stream_options",
+    }
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy:
-        await ask(proxy, tool_choice={"type": "tool", "name": "web_search"})
+        await ask(proxy, tool_choice={"type": "tool", "name": "web_search"}, stream=True)
+    assert all("stream_options" not in request.json for request in endpoint.arrived)
     chosen = [request.json["tool_choice"] for request in endpoint.arrived]
     assert chosen == [{"type": "function", "function": {"name": "web_search"}}, "auto"]
 

@@ -35,7 +35,7 @@ def streamed(*texts: str, **note: Any) -> dict[str, Any]:
 
 
 def test_blocks_usage_and_citations() -> None:
-    made = whole("It rains [1]. It is cold [2][1], says nobody [7].")
+    made = whole("It rains [1]. It is cold [2][1][2], says nobody [7].")
     kinds = [block["type"] for block in made["content"]]
     assert kinds == ["text", *(["server_tool_use", "web_search_tool_result"] * 2), "text", "text", "text"]
     said, call, result, second, failed, rains, cold, rest = made["content"]
@@ -47,7 +47,7 @@ def test_blocks_usage_and_citations() -> None:
         ("https://b.example", "B", None),
     ]
     assert failed["content"] == {"type": "web_search_tool_result_error", "error_code": "unavailable"}
-    assert rains["text"] + cold["text"] + rest["text"] == "It rains [1]. It is cold [2][1], says nobody [7]."
+    assert rains["text"] + cold["text"] + rest["text"] == "It rains [1]. It is cold [2][1][2], says nobody [7]."
     assert [citation["url"] for citation in cold["citations"]] == ["https://b.example", "https://a.example"]
     assert len(rains["citations"][0]["cited_text"]) == 150
     assert "citations" not in rest
