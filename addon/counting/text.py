@@ -19,7 +19,7 @@ MARGIN: Final = 1.12
 
 CHUNK: Final = 1 << 16
 """Characters that are looked at in one piece: no piece keeps the interpreter for more than some milliseconds."""
-_SAMPLE: Final = 1 << 14
+_SAMPLE: Final = 1 << 13
 """Characters of a text that `rough` looks at."""
 _BLOCK: Final = 256
 """Characters of one piece of that sample."""
@@ -80,7 +80,7 @@ def tokens(text: str, checkpoint: Checkpoint | None = None) -> int:
 
 
 def rough(text: str) -> int:
-    """The same from a sample: some percent less sure, in a time that doesn't grow with the text."""
+    """The same from a sample: up to a tenth off, in a time that doesn't grow with the text."""
     if len(text) <= _SAMPLE:
         return tokens(text)
     # Blocks at equal distances would all meet the same part of a text that repeats itself.
@@ -101,7 +101,9 @@ def _estimate(text: str) -> float:
         estimate = _of_runs(data.translate(_KINDS))
     else:
         kinds = data.translate(_KINDS, _LATER_BYTES)
-        estimate = _of_runs(kinds.translate(_ASCII_KINDS)) + _of_others(kinds) + _of_chinese(text)
+        estimate = _of_runs(kinds.translate(_ASCII_KINDS)) + _of_others(kinds)
+        if 0 in kinds:
+            estimate += _of_chinese(text)
     return min(estimate, len(data))  # a token has at least one byte
 
 

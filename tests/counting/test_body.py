@@ -24,7 +24,7 @@ def said(content: Any, **fields: Any) -> dict[str, Any]:
 def test_recorded_requests_have_up_to_a_quarter_more_than_the_tokenizer_counts(name: str) -> None:
     body, counted = judge.requests()[name], judge.recorded()[name]
     assert 1.0 <= count(body) / counted <= 1.25
-    assert 0.95 <= rough(body) / counted <= 1.3
+    assert 0.9 <= rough(body) / counted <= 1.4
 
 
 def test_what_the_model_reads_counts() -> None:

@@ -83,4 +83,4 @@ def test_a_text_that_repeats_itself_is_not_met_at_the_same_place_each_time() -> 
 def test_a_sample_of_a_long_text_is_enough_for_a_rough_count() -> None:
     long = "\n".join(TEXTS.values()) * 8
     for times in (1, 2, 5):
-        assert rough(long * times) == pytest.approx(tokens(long * times), rel=0.1)
+        assert rough(long * times) == pytest.approx(tokens(long * times), rel=0.15)
