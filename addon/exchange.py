@@ -236,7 +236,7 @@ class Exchange:
 
     # While the exchange is under way; never saved.
     chat: JsonObject = field(default_factory=dict)
-    """The request in the house language: Chat Completions, or an embeddings request."""
+    """The request in the house language, Chat Completions or an embeddings request; empty once it has been repaired."""
     size: int = 0
     """Bytes of the JSON that came."""
     cost: int = 0

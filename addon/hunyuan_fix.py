@@ -181,6 +181,7 @@ class HunyuanFix:
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.runtime.start()
+        process.started()
         logs.keep_from_legacy_events()
         dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
         self.process.finisher.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)

@@ -19,6 +19,7 @@ from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
 from .steps.model_names import ModelNames
+from .steps.native_fields import NativeFields
 from .steps.overlong import Overlong
 from .steps.read_documents import ReadDocuments
 from .steps.rules import EmbeddingRules, Rules
@@ -51,6 +52,16 @@ COUNT_STEPS: tuple[type[Step], ...] = (
 )
 """For a request whose tokens are counted."""
 
+NATIVE_STEPS: tuple[type[Step], ...] = (
+    ModelNames,
+    Successor,
+    ToolModel,
+    DescribeImages,
+    NativeFields,
+    Overlong,
+)
+"""For a request in another format that the endpoint speaks itself. Each step works on any format with messages."""
+
 
 class Pipeline:
     """The steps under one set of options."""
@@ -60,6 +71,7 @@ class Pipeline:
             "chat": [step(settings, runtime) for step in STEPS],
             "embeddings": [step(settings, runtime) for step in EMBEDDING_STEPS],
             "count": [step(settings, runtime) for step in COUNT_STEPS],
+            "native": [step(settings, runtime) for step in NATIVE_STEPS],
         }
         # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]

@@ -21,8 +21,10 @@ _TRANSLATE: tuple[Translate, ...] = ("auto", "always", "never")
 _KEPT_ROUTES = 256
 """Routes kept in the cache: clients use the same few paths again and again."""
 _USUAL_BASE = "/v1"
+"""The path of a chat API's base URL, where nothing else is known."""
 _VERSION_OR_NOTHING = re.compile(r"(/v\d+)?")
 _PARTS = frozenset(api.base_part for api in dialects.APIS.values())
+"""Parts of base URLs that only other formats' APIs have."""
 _BASE = re.compile(rf"\A(?:/(?:v1|{'|'.join(sorted(_PARTS))}))+(?=/|\Z)")
 
 
@@ -153,36 +155,37 @@ class Routes:
             base = upstream
             profile = self._profile or self._profile_at(base.host, base.path + (api or _below_base(path))) or addressed
         demands = profiles.load(profile)
-        translates = frozenset(name for name in dialects.foreign() if self._is_translated(name, demands))
+        translates = frozenset(name for name in dialects.foreign() if is_translated(name, demands, self._translate))
         other = spoken if spoken in dialects.foreign() else _other_api(below) if api == paths.MODELS else ""
         if not rerouted and (other in translates or other in demands.speaks):
             base = replace(base, path=self._base_path(host, below, demands, translated=other in translates))
+
+        chat_base = base.path
 
         # 3. Its path there. That of a translated request is replaced when its body is written.
         to = base.path + (api or _below_base(path)) if api or rerouted else path
         meant = (below if rerouted or spoken in translates else base.path) + (api or "")
         dialect = spoken if spoken and (spoken in translates or spoken not in dialects.foreign()) else None
+        is_native = dialect is None and spoken in demands.speaks
+        if is_native and self._translate == "auto" and spoken in demands.native:
+            dialect = dialects.native(spoken)
+            if not rerouted:
+                chat_base = self._base_path(host, below, demands, translated=True)
         return Route(
             profile=profile,
             dialect=dialect,
             spoken=spoken,
             lists_models=api == paths.MODELS and method == "GET",
-            base_url=str(base),
+            base_url=str(replace(base, path=chat_base)),
             address=Address(base.scheme, base.host, base.port, to + question + query),
             respelt=api is not None and meant != path,
             rerouted=rerouted,
             successors=rerouted and profile != addressed,
             unrepaired=method == "POST" and dialect is None,
-            native=dialect is None and spoken in demands.speaks,
+            native=is_native,
             translates=translates,
             foreign=rerouted and self._is_foreign(host),
         )
-
-    def _is_translated(self, dialect: str, profile: Profile) -> bool:
-        """Whether requests in `dialect` become chat requests for the endpoints of `profile`."""
-        if self._translate == "auto":
-            return dialect not in profile.speaks
-        return self._translate == "always"
 
     def _base_path(self, host: str, below: str, profile: Profile, *, translated: bool) -> str:
         """The path of the base URL of `host` for requests of another format, which its client sends below `below`.
@@ -211,6 +214,11 @@ class Routes:
     @staticmethod
     def _origin(base: BaseUrl) -> tuple[str, str, int]:
         return base.scheme, base.host, base.port
+
+
+def is_translated(dialect: str, profile: Profile, translate: Translate) -> bool:
+    """Whether requests in `dialect`, not the house language, become chat requests for the endpoints of `profile`."""
+    return translate == "always" or (translate == "auto" and dialect not in profile.speaks)
 
 
 def _other_api(below: str) -> str:

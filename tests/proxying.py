@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -275,6 +276,14 @@ async def endpoint(trust: Trust) -> AsyncIterator[Endpoint]:
     """An endpoint that speaks TLS, HTTP/1.1 and HTTP/2."""
     async with run_endpoint(trust) as running:
         yield running
+
+
+@pytest.fixture
+def early_in_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock as it goes on from the tenth second of a minute: limits a minute don't begin anew within the test."""
+    real = time.time
+    shift = 10 - real() % 60
+    monkeypatch.setattr(time, "time", lambda: real() + shift)
 
 
 @pytest.fixture

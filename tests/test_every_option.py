@@ -49,6 +49,8 @@ from tests.proxying import (
 )
 from tests.vision_server import image_part, png
 
+pytestmark = pytest.mark.usefixtures("early_in_a_minute")
+
 TOKEN = f"hf-{'a' * 43}"
 PAGE = "http://localhost:3000"
 CHAT = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}

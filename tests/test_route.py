@@ -286,10 +286,13 @@ def test_messages_become_chat_where_the_endpoint_has_none(path: str, query: str)
 @pytest.mark.parametrize("path", MESSAGES)
 def test_where_the_endpoint_speaks_it_they_go_to_its_own_path(path: str):
     found = routed(at(f"{path}?beta=true", TOKENHUB))
-    assert (found.dialect, found.spoken, found.native) == (None, "anthropic", True)
+    assert (found.dialect, found.spoken, found.native) == ("anthropic-native", "anthropic", True)
     assert found.address == at("/v1/messages?beta=true", TOKENHUB)
+    assert found.base_url == f"https://{TOKENHUB}/v1"
     assert found.respelt == (path != "/v1/messages")
-    assert found.unrepaired
+    assert not found.unrepaired
+    never = routed(at(path, TOKENHUB), translate="never")
+    assert (never.dialect, never.native, never.unrepaired) == (None, True, True)
 
 
 @pytest.mark.parametrize("path", MESSAGES)
@@ -297,7 +300,7 @@ def test_where_the_endpoint_speaks_it_they_go_to_its_own_path(path: str):
 def test_rerouting_maps_each_path(path: str, translate: str):
     found = routed(at(f"{path}?beta=true"), upstream=f"https://{TOKENHUB}/v1", translate=translate)
     assert found.address == at("/v1/messages?beta=true", TOKENHUB)
-    assert found.dialect is None
+    assert found.dialect == ("anthropic-native" if translate == "auto" else None)
     assert found.native
     always = routed(at(path), upstream=f"https://{TOKENHUB}/v1", translate="always")
     assert (always.dialect, always.base_url) == ("anthropic", f"https://{TOKENHUB}/v1")

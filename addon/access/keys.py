@@ -180,6 +180,15 @@ def send_as_bearer(headers: Headers, *, alone: bool) -> bool:
     return moved
 
 
+def authorization(headers: Mapping[str, str]) -> str | None:
+    """The API key of a request as the value of `Authorization`, also where it stands in another header; or `None`."""
+    given = headers.get("authorization")
+    if given:
+        return given
+    other = next((key for name in _OTHER_CARRIERS if (key := _bare(headers.get(name) or ""))), None)
+    return f"Bearer {other}" if other else None
+
+
 def _bare(value: str) -> str:
     """The key in a header's value, which may have `Bearer` before it in any header."""
     return _BEARER.sub("", value.strip()).strip()

@@ -65,7 +65,7 @@ class RepairedStream(KeptStream):
     def __init__(self, exchange: Exchange, steps: Steps, encoding: str = "", keep: int = 0) -> None:
         super().__init__(keep)
         self._exchange = exchange
-        self._stream = ChatStream(exchange.plan)
+        self._stream = ChatStream(translated.plan_of(exchange))
         self._from_upstream = translated.from_upstream(exchange)
         self._to_client = translated.to_client(exchange, steps)
         self._stages = [stage for stage in (self._from_upstream, self._stream, self._to_client) if stage is not None]

@@ -8,11 +8,12 @@ Between the two stands the house language, whose stream of server-sent events `a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from .. import dialects, profiles
 from ..dialects.base import AnswerWriter, UpstreamDialect
-from ..exchange import Exchange, JsonObject
+from ..exchange import AnswerPlan, Exchange, JsonObject
 from ..wire import flaws, json_body, proxy_errors, sse
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
@@ -35,6 +36,15 @@ class Steps(Protocol):
 def upstream_of(exchange: Exchange) -> UpstreamDialect:
     """The format that the upstream of an exchange speaks."""
     return dialects.UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
+
+
+def plan_of(exchange: Exchange) -> AnswerPlan:
+    """What the repair of an answer has to undo, before it is translated.
+
+    Stop texts stay for a dialect that isn't the house language: it names the client the one that it finds.
+    """
+    plan = exchange.plan
+    return replace(plan, stop=[]) if plan.stop and not dialects.DIALECTS[exchange.dialect].is_house else plan
 
 
 def answer_in(exchange: Exchange, text: bytes) -> Flaw | JsonObject:

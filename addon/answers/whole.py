@@ -9,6 +9,7 @@ from ..wire.flaws import Flaw
 from . import json_fence, stop_text, tool_calls
 from .tool_frames import Note, ToolFrames
 from .tool_placing import ToolNames
+from .translated import plan_of
 
 _FINISH_REASONS = {"sensitive": "content_filter"}
 """The endpoint's word (docs/facts/hunyuan.md#finish-reasons) -> OpenAI's."""
@@ -26,7 +27,7 @@ def repair(exchange: Exchange, answer: JsonObject) -> bool:
     exchange.tokens = tokens_used(answer.get("usage"))
     if dialects.DIALECTS[exchange.dialect].house != "chat":
         return False
-    changes = repair_answer(answer, exchange.plan)
+    changes = repair_answer(answer, plan_of(exchange))
     exchange.note(changes)
     return bool(changes)
 

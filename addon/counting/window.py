@@ -26,8 +26,9 @@ _CERTAIN: Final = 1.25
 """A count that is larger than a limit by this factor is certainly past it (`text.MARGIN`)."""
 _TOKENS_A_BYTE: Final = 1.3
 """More than any body without images has: a token has at least one byte, and is counted as `text.MARGIN` of one."""
-_COMPACTS: Final = re.compile(r"summar(y|i[sz])|compact|总结|摘要|概括|压缩", re.IGNORECASE)
-"""How the last message of a request says that it is the request to compact, or to sum up, what was said before."""
+_COMPACTS: Final = re.compile(r"(?<![\w<>/-])(summar(y|i[sz])|compact)|总结|摘要|概括|压缩", re.IGNORECASE)
+"""How the last message of a request says that it is the request to compact, or to sum up, what was said before. Claude
+Code's reminders have tags such as `<summary>` in other messages."""
 _READ: Final = 20_000
 """Characters that are looked at for it at either end of a text."""
 
@@ -61,19 +62,21 @@ def with_room(limit: int) -> int:
     return limit - min(ROOM, limit // _SHARE)
 
 
-def excess(
-    body: JsonObject, limit: int, *, leaves_room: bool, size: int | None = None, checkpoint: Checkpoint | None = None
-) -> Excess | None:
+def surely_fits(size: int, limit: int, *, leaves_room: bool) -> bool:
+    """Whether a request without images, of `size` bytes of JSON, needs no count: as of most.
+
+    What the rules add to a body is a fraction of it, and is allowed for.
+    """
+    return size * _TOKENS_A_BYTE <= (with_room(limit) if leaves_room else limit)
+
+
+def excess(body: JsonObject, limit: int, *, leaves_room: bool, checkpoint: Checkpoint | None = None) -> Excess | None:
     """What the input of the chat request `body` has, if it is more than `limit`; else `None`.
 
     With `leaves_room` it has to stay below that limit by the room for the request to compact. That request itself
-    passes unless it is certainly too long: without it the client can't go on. `size` is the size in bytes of the JSON
-    that the client sent, given where only the rules have changed it since and it has no image: most bodies are not
-    counted then.
+    passes unless it is certainly too long: without it the client can't go on.
     """
     allowed = with_room(limit) if leaves_room else limit
-    if size is not None and size * _TOKENS_A_BYTE <= allowed:
-        return None
     tokens = counting.count(body, checkpoint)
     if leaves_room and allowed < tokens <= limit * _CERTAIN and compacts(body):
         return None

@@ -8,6 +8,7 @@ from ..exchange import Response
 from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
 from .anthropic.count_tokens import CountTokens
+from .anthropic.native import NativeMessages
 from .base import Api, Dialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
@@ -19,6 +20,7 @@ DIALECTS: Mapping[str, Dialect] = {
         Embeddings(),
         Anthropic(),
         CountTokens(Anthropic()),
+        NativeMessages(Anthropic()),
     )
 }
 """What clients speak, by name."""
@@ -38,6 +40,17 @@ def paths() -> tuple[str, ...]:
 def foreign() -> frozenset[str]:
     """The names of the dialects that are not the house language, and of those whose other APIs are known."""
     return frozenset([*APIS, *(name for name, dialect in DIALECTS.items() if not dialect.is_house)])
+
+
+def native(name: str) -> str | None:
+    """The name of the dialect `name` where the endpoint speaks it itself; `None` where it is passed unchanged there."""
+    return f"{name}-native" if f"{name}-native" in DIALECTS else None
+
+
+def is_another_vendors(name: str) -> bool:
+    """Whether the dialect `name` is neither chat nor embeddings, translated or not."""
+    dialect = DIALECTS[name]
+    return not dialect.is_house or dialect.house == "native"
 
 
 def of_path(api: str) -> str | None:

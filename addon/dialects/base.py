@@ -16,10 +16,11 @@ from typing import Literal, Protocol
 from ..exchange import JsonObject, Response
 from ..profiles import Profile
 
-House = Literal["chat", "embeddings", "count"]
+House = Literal["chat", "embeddings", "count", "native"]
 """The house languages. Each has steps of its own (`pipeline`).
 
-`count` is a chat request whose tokens are counted: it is answered here, and nothing is sent.
+`count` is a chat request whose tokens are counted: it is answered here, and nothing is sent. `native` is another format
+where the endpoint speaks it itself: requests stay in it, and answers pass unchanged.
 """
 
 
@@ -62,10 +63,10 @@ class Dialect(Protocol):
         """The request in the house language. Raises `BadRequest`."""
 
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
-        """A whole answer in this format."""
+        """A whole answer in this format. Stop texts that the endpoint includes are still in it."""
 
     def stream(self, note: JsonObject) -> AnswerWriter:
-        """A writer for a streamed answer."""
+        """A writer for a streamed answer. Stop texts that the endpoint includes are still in it."""
 
     def error(self, response: Response, note: JsonObject) -> Response:
         """`response`, an error in OpenAI's shape, in this format. Status and headers may change."""
@@ -96,8 +97,11 @@ class Api(Protocol):
         `path`: without its query. `None` for any other request.
         """
 
-    def models(self, listed: JsonObject, profile: Profile) -> JsonObject:
-        """OpenAI's list of models `listed` in this format, with what `profile` knows of them."""
+    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool) -> JsonObject:
+        """OpenAI's list of models `listed` in this format, with what `profile` knows of them.
+
+        With `aliases` models have other names, too, where a client of this format offers only such.
+        """
 
 
 class UpstreamDialect(Protocol):

@@ -16,6 +16,7 @@ from ..exchange import Exchange, Response
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..relay import OWN_HEADER, TRIES_HEADER
+from ..route import is_translated
 from ..runtime import Runtime
 from ..wire import rule_names
 from ..wire.content_coding import CodingError
@@ -49,7 +50,7 @@ class Answers:
                 return  # answered in `ends`, once the endpoint's own answer is complete
             if exchange.lists_models:
                 return  # its form is changed in `ends`
-            if not exchange.dialect:
+            if not exchange.dialect or DIALECTS[exchange.dialect].house == "native":
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange.profile)
                 response.stream = response.status_code != 101 and (known or _is_stream(response))
@@ -158,7 +159,9 @@ class Answers:
         """The endpoint's list of models in the form of `exchange.spoken`, or its error."""
         api, profile = APIS[exchange.spoken], profiles.load(exchange.profile)
         raw, encoding = response.raw_content or b"", response.headers.get("content-encoding", "")
-        answer = model_list.in_form_of(api, response.status_code, raw, encoding, profile)
+        # Where requests pass untouched an alias would, too.
+        aliases = is_translated(exchange.spoken, profile, self._settings.translate)
+        answer = model_list.in_form_of(api, response.status_code, raw, encoding, profile, aliases=aliases)
         exchange.note_name(rule_names.MODELS)
         return in_clients_words(exchange, answer) if answer.status >= 400 else answer
 

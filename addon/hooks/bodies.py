@@ -13,8 +13,9 @@ from mitmproxy import http
 
 from .. import pipeline, profiles
 from ..dialects import APIS, DIALECTS, UPSTREAM_DIALECTS
+from ..dialects.anthropic import native
 from ..dialects.base import BadRequest
-from ..exchange import Exchange, Response, printable
+from ..exchange import Change, Exchange, Response, printable
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..route import api_path
@@ -93,6 +94,8 @@ class Bodies:
             self._runtime.failed("A request could not be repaired and leaves unchanged", error)
             return None
         finally:
+            # A parsed body takes several times its size, and an answer may be minutes away.
+            exchange.chat = {}
             exchange.milliseconds += (time.perf_counter() - started) * 1000
 
     async def _through(self, request: http.Request, exchange: Exchange) -> Response | None:
@@ -144,7 +147,9 @@ class Bodies:
             target = request.path if dialect.is_house else ""  # the query is the other format's own
             request.path = api_path(target, exchange.base_url, upstream.path(dialect.house))
             _drop_own_headers(request, dialect.name)
-        if exchange.streamed:
+        if dialect.house == "native":
+            _leave_accepted_betas(request, exchange)
+        elif exchange.streamed:
             # A stream that comes compressed would have to be unpacked to be repaired.
             request.headers["accept-encoding"] = "identity"
         self._write(request, exchange, came, sent)
@@ -159,6 +164,20 @@ class Bodies:
         if exchange.mode != "observe" and (came.changes or data != request.raw_content):
             request.headers.pop("content-encoding", None)
             request.content = data
+
+
+def _leave_accepted_betas(request: http.Request, exchange: Exchange) -> None:
+    """Take out of header and query what names betas that the endpoint doesn't know: it may refuse them."""
+    accepted = profiles.load(exchange.profile).native[exchange.spoken]
+    given = ",".join(request.headers.get_all(native.BETA_HEADER))
+    path, _, query = request.path.partition("?")
+    betas, fields = native.accepted_betas(given, accepted), native.without_beta(query)
+    if betas != given or fields != query:
+        exchange.note([Change(native.NativeMessages.name, "", "betas that the endpoint doesn't know are dropped")])
+    if betas != given:
+        request.headers.set_all(native.BETA_HEADER, [betas] if betas else [])
+    if fields != query:
+        request.path = f"{path}?{fields}" if fields else path
 
 
 def _drop_own_headers(request: http.Request, dialect: str) -> None:

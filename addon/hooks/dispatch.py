@@ -10,8 +10,9 @@ import time
 from mitmproxy import http
 
 from .. import admission, profiles
+from ..access import keys
 from ..circuit import Verdict
-from ..dialects import UPSTREAM_DIALECTS
+from ..dialects import DIALECTS, UPSTREAM_DIALECTS
 from ..exchange import Exchange, Response
 from ..options import Settings
 from ..relay import Job, JobProgress, Relay
@@ -43,10 +44,11 @@ class Dispatcher:
         """
         request = flow.request
         profile = profiles.load(exchange.profile)
-        account = admission.account(profile, request.headers.get("authorization"), settings)
+        account = admission.account(profile, keys.authorization(request.headers), settings)
         ahead = exchange.vision_calls > 0
         until = arrived + PATIENCE
-        if settings.retry == "all":
+        # The relay judges answers in the house language.
+        if settings.retry == "all" and DIALECTS[exchange.dialect].house != "native":
             await self._relay.start()
             # While it waits for its answer the flow shows, and is saved with, its real address and no secret.
             progress = JobProgress(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)

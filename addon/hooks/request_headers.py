@@ -174,9 +174,9 @@ class RequestHeaders:
     def _direct(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller) -> None:
         """Send the request along its route, with the lent key if it gets one."""
         request = flow.request
-        asked = request.pretty_host
+        asked = request.host
         had_key = _readdress(request, route, exchange)
-        to_chat = route.dialect is not None or route.lists_models
+        to_chat = (route.dialect is not None and not route.native) or route.lists_models
         translated = exchange.spoken in route.translates
         if to_chat and keys.send_as_bearer(request.headers, alone=translated) and exchange.mode != "off":
             exchange.note([Change("key", "", "the endpoint reads keys in Authorization")])
@@ -191,7 +191,7 @@ class RequestHeaders:
         key = self._lent(flow, route, exchange, caller)
         if isinstance(key, str):
             request.headers["Authorization"] = key
-        elif had_key and (to_chat or route.native):
+        elif had_key and (to_chat or route.native) and not host_names.is_loopback(request.host):
             refusal = proxy_errors.KEY_FOR_ANOTHER_HOST(host=safe_text.plain(asked), why=key.value)
             respond(flow, exchange, refusal.response())
             return
@@ -204,7 +204,7 @@ class RequestHeaders:
             if (refused := sign(request, exchange)) is not None:
                 respond(flow, exchange, refused)
                 return
-            if exchange.mode == "repair" and translated:
+            if exchange.mode == "repair" and exchange.spoken in dialects.APIS and self._settings.translate != "never":
                 exchange.lists_models = True
                 request.path = request.path.partition("?")[0]  # the pages of its own format's list
                 request.headers["accept-encoding"] = "identity"

@@ -31,7 +31,7 @@ def respond(flow: http.HTTPFlow, exchange: Exchange, response: Response) -> None
 
 def in_clients_words(exchange: Exchange, response: Response) -> Response:
     """An error in OpenAI's shape, in the format of the exchange's client."""
-    dialect = DIALECTS.get(exchange.dialect or exchange.spoken)
+    dialect = DIALECTS.get(exchange.spoken or exchange.dialect)
     if dialect is None or dialect.is_house:
         return response
     return dialect.error(response, exchange.note_of(dialect.name))

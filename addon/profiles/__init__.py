@@ -84,6 +84,20 @@ class Embeddings:
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """What an endpoint takes of a format that it speaks itself, but not all of it (`Profile.speaks`)."""
+
+    refused: tuple[str, ...] = ()
+    """Fields that it refuses: paths with slashes, where `*` stands for each item of a list."""
+    refused_blocks: frozenset[str] = frozenset()
+    """Types of content blocks that it refuses."""
+    roles: frozenset[str] = frozenset()
+    """The roles of messages that it takes."""
+    betas: frozenset[str] = frozenset()
+    """The values of `anthropic-beta` that it knows."""
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorRule:
     """An error whose status is misleading, and what it means.
 
@@ -127,6 +141,8 @@ class Profile:
     """What the upstream speaks: a name in `dialects.UPSTREAM_DIALECTS`."""
     speaks: frozenset[str] = frozenset()
     """The clients' formats, beside the house languages, that its endpoints answer in: names in `dialects.DIALECTS`."""
+    native: Mapping[str, Native] = field(default_factory=dict)
+    """What it takes of each format that it `speaks`. A format that isn't in here passes unchanged."""
     signer: str = "bearer"
     """What puts the credentials on a request: a name in `upstream.signing.SIGNERS`."""
     base: str | None = None
@@ -216,6 +232,7 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
         moved_to=data.get("moved_to"),
         dialect=data.get("dialect", "openai"),
         speaks=frozenset(data.get("speaks", ())),
+        native={dialect: _native(spec) for dialect, spec in data.get("native", {}).items()},
         signer=data.get("signer", "bearer"),
         base=data.get("base"),
         **{key: data[key] for key in _PLAIN},
@@ -231,6 +248,11 @@ _PLAIN = (
     "strict_tools",
     "response_format",
 )
+
+
+def _native(spec: dict[str, Any]) -> Native:
+    lists = {key: frozenset(spec[key]) for key in ("refused_blocks", "roles", "betas") if key in spec}
+    return Native(refused=tuple(spec.get("refused", ())), **lists)
 
 
 def _parameter(spec: dict[str, Any]) -> Parameter:

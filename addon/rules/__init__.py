@@ -62,7 +62,9 @@ def apply_chat(body: JsonObject, context: RuleContext, checkpoint: Callable[[], 
     changes = Changes()
     if not repairable(body):
         return changes
-    context = replace(context, texts=tracked(context.texts))
+    texts = tracked(context.texts)
+    if texts is not context.texts:
+        context = replace(context, texts=texts)
     survey = Survey(body)
     for rule in CHAT_RULES:
         checkpoint()

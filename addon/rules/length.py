@@ -7,11 +7,12 @@ is quoted.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from ..exchange import Change, JsonObject
 from ..texts import around, marks, pieces
-from . import content
+from . import content, folds
 from .base import Rule, RuleContext
 from .calls import calls_as_text
 from .survey import Survey
@@ -29,7 +30,8 @@ def length(body: JsonObject, context: RuleContext) -> list[Change]:
     head = 1 if messages[0]["role"] == "system" else 0
     turns = messages[head:]
     end = _fold_end(turns, max(1, context.max_messages - head))
-    body["messages"] = [*messages[:head], _folded(turns[:end], context), *turns[end:]]
+    text = folds.of(context.texts).fold(turns[:end], lambda oldest: _folded(oldest, context))
+    body["messages"] = [*messages[:head], {"role": "user", "content": text}, *turns[end:]]
     return [Change("length", f"/messages/{head}", f"the oldest {end} messages are folded into one")]
 
 
@@ -60,14 +62,23 @@ def _fold_end(turns: list[JsonObject], limit: int) -> int:
     return next(boundaries, len(turns))
 
 
-def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
+def _folded(turns: list[JsonObject], context: RuleContext) -> content.Content:
     texts = context.texts
-    # 1. What the turns say. Lines are quoted only where any of them needs it: one look at all is cheaper.
-    said = [content.pieces(message.get("content")) for message in turns]
+    # 1. What the turns say: one text, as most do, or pieces.
+    said: list[str | list[Any]] = [
+        given
+        if isinstance(given := message.get("content"), str) and given and not given.isspace()
+        else content.pieces(given)
+        for message in turns
+    ]
     calls = [call for message in turns if "tool_calls" in message for call in message["tool_calls"]]
     arguments = [call["function"]["arguments"] for call in calls]
-    if marks.any_turn([piece for spoken in said for piece in spoken if isinstance(piece, str)] + arguments):
-        said = [[marks.quoted_turns(piece) if isinstance(piece, str) else piece for piece in spoken] for spoken in said]
+    # Lines are quoted only where any of them needs it: one look at all is cheaper.
+    words = [spoken for spoken in said if isinstance(spoken, str)]
+    if len(words) < len(said):
+        words += [piece for spoken in said if isinstance(spoken, list) for piece in spoken if isinstance(piece, str)]
+    if marks.any_turn(words + arguments):
+        said = [_quoted(spoken) for spoken in said]
         arguments = list(map(marks.quoted_turns, arguments))
     # 2. Each led by its speaker.
     called = iter(calls_as_text(calls, arguments, context))
@@ -79,16 +90,23 @@ def _folded(turns: list[JsonObject], context: RuleContext) -> JsonObject:
         role = message["role"]
         if role == "tool":
             lead = f"{before_id}{next(results)}{after_id}"
-            if after_result:
-                spoken.append(after_result)
         else:
             lead = texts.folded_user if role == "user" else texts.folded_assistant
-        if spoken and isinstance(spoken[0], str):
-            spoken[0] = lead + spoken[0]
+        if isinstance(spoken, str):
+            folded.append(lead + spoken)
+        elif spoken and isinstance(spoken[0], str):
+            folded += (lead + spoken[0], *spoken[1:])
         else:
-            folded.append(lead.rstrip())
-        folded += spoken
-        for _ in message.get("tool_calls", ()):
-            folded.append(next(called))
+            folded += (lead.rstrip(), *spoken)
+        if after_result and role == "tool":
+            folded.append(after_result)
+        if "tool_calls" in message:
+            folded += islice(called, len(message["tool_calls"]))
     folded.append(after.lstrip("\n"))
-    return {"role": "user", "content": content.assemble(folded)}
+    return content.assemble(folded)
+
+
+def _quoted(spoken: str | list[Any]) -> str | list[Any]:
+    if isinstance(spoken, str):
+        return marks.quoted_turns(spoken)
+    return [marks.quoted_turns(piece) if isinstance(piece, str) else piece for piece in spoken]

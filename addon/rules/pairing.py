@@ -57,19 +57,19 @@ RULE = Rule(
 def _is_paired(messages: list[JsonObject]) -> bool:
     """Whether every call is answered in its place already, as in most histories: they needn't be taken apart."""
     waiting: set[str] = set()
-    for message in messages:
-        if message["role"] == "tool":
-            call_id = message.get("tool_call_id")
-            if not isinstance(call_id, str) or call_id not in waiting:
+    try:
+        for message in messages:
+            if message["role"] == "tool":
+                waiting.remove(message["tool_call_id"])
+            elif waiting:
                 return False
-            waiting.remove(call_id)
-            continue
-        if waiting:
-            return False
-        given = [call.get("id") or NO_ID for call in message.get("tool_calls", ())]
-        waiting.update(given)
-        if len(waiting) < len(given) or NO_ID in waiting:
-            return False
+            elif "tool_calls" in message:
+                given = [call["id"] for call in message["tool_calls"]]
+                waiting.update(given)
+                if len(waiting) < len(given) or NO_ID in waiting:
+                    return False
+    except (KeyError, TypeError):  # an id that is absent, of no call, or no text
+        return False
     return not waiting
 
 

@@ -7,6 +7,7 @@ needs at least one text part (SDK Content.Type).
 from __future__ import annotations
 
 from ..exchange import Changes, JsonObject
+from ..texts import pieces
 from . import content
 from .base import Rule, RuleContext
 
@@ -16,12 +17,13 @@ _WHY = {role: f"empty {role} content gets a placeholder" for role in ("system", 
 def placeholders(body: JsonObject, context: RuleContext) -> Changes:
     """Fill empty content with a text by role, drop blank text parts, put a text beside lone images."""
     changes = Changes()
+    calls_without = not context.profile.grammar.content_with_tool_calls
     for index, message in enumerate(body["messages"]):
         given = message.get("content")
         if isinstance(given, str) and given and not given.isspace():
             continue  # as in most messages
-        if content.is_blank(given):
-            if message.get("tool_calls") and not context.profile.grammar.content_with_tool_calls:
+        if given is None or content.is_blank(given):
+            if calls_without and message.get("tool_calls"):
                 if given is not None and given != "":
                     message["content"] = None
                     changes.note("placeholders", index, "blank content beside tool calls becomes null", "/content")
@@ -44,10 +46,10 @@ RULE = Rule(
 
 def _placeholder(message: JsonObject, context: RuleContext) -> str:
     texts = context.texts
+    if calls := message.get("tool_calls"):
+        before, after = pieces(texts.empty_assistant_calls, "names")
+        return before + ", ".join([call["function"]["name"] for call in calls]) + after
     match message["role"]:
-        case "assistant" if message.get("tool_calls"):
-            names = ", ".join([call["function"]["name"] for call in message["tool_calls"]])
-            return texts.empty_assistant_calls.format(names=names)
         case "assistant":
             return texts.empty_assistant
         case "system":

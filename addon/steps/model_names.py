@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .. import profiles
-from ..dialects import DIALECTS
+from .. import dialects, profiles
 from ..exchange import Exchange, Response
 from ..rules import model_names
 from .base import Step
@@ -22,7 +21,7 @@ class ModelNames(Step):
     async def request(self, exchange: Exchange) -> Response | None:
         """Map the model."""
         profile = profiles.load(exchange.profile)
-        translated = not DIALECTS[exchange.dialect].is_house
-        text_model = (self.settings.text_model or profile.text_model) if translated else None
+        foreign = dialects.is_another_vendors(exchange.dialect)
+        text_model = (self.settings.text_model or profile.text_model) if foreign else None
         exchange.note(model_names.model_name(exchange.chat, self.settings.models, profile, text_model))
         return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from .. import dialects
 from ..counting import window
-from ..counting.window import Excess
-from ..dialects import DIALECTS
-from ..exchange import Exchange, Response
+from ..dialects.base import BadRequest
+from ..exchange import Exchange, JsonObject, Response
 from ..wire import proxy_errors, safe_text
 from ..workers import LIGHT
 from .base import Step
@@ -31,19 +31,15 @@ class Overlong(Step):
         limit = window.limit(model, exchange.chat.get("max_tokens"), self.settings.window)
         if limit is None:
             return None
-        translated = not DIALECTS[exchange.dialect].is_house
-        refuses = self.settings.overlong == "error" or (self.settings.overlong == "auto" and translated)
+        foreign = dialects.is_another_vendors(exchange.dialect)
+        refuses = self.settings.overlong == "error" or (self.settings.overlong == "auto" and foreign)
+        leaves_room = refuses and foreign
         # Descriptions of images make a body longer than it came, and images have tokens that their bytes don't tell.
-        told = not (exchange.may_hold_images or exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT)
-
-        excess: Excess | None = await self.runtime.workers.run(
-            lambda checkpoint: window.excess(
-                exchange.chat,
-                limit,
-                leaves_room=refuses and translated,
-                size=exchange.size if told else None,
-                checkpoint=checkpoint,
-            ),
+        is_told = not (exchange.may_hold_images or exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT)
+        if is_told and window.surely_fits(exchange.size, limit, leaves_room=leaves_room):
+            return None
+        excess = await self.runtime.workers.run(
+            lambda checkpoint: window.excess(_in_chat(exchange), limit, leaves_room=leaves_room, checkpoint=checkpoint),
             exchange.size,
         )
         if excess is None:
@@ -57,3 +53,14 @@ class Overlong(Step):
         if not refuses:
             return None
         return proxy_errors.INPUT_TOO_LONG(model=model.id, tokens=excess.tokens, limit=excess.limit).response()
+
+
+def _in_chat(exchange: Exchange) -> JsonObject:
+    """The request in chat, also where it leaves in another format; an empty one for what can't be read."""
+    dialect = dialects.DIALECTS[exchange.dialect]
+    if dialect.house != "native":
+        return exchange.chat
+    try:
+        return dialect.to_chat(exchange.chat, exchange.headers, {})
+    except BadRequest:
+        return {}  # the endpoint's own error is the honest answer

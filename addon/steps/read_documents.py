@@ -1,7 +1,7 @@
 """PDFs in a request become their text. No endpoint in the profiles documents PDFs in a request.
 
 A PDF is sent again with each turn of its conversation. Its text is kept by the digest of the PDF, so that it is read
-once and each turn has the same bytes.
+once and each turn has the same bytes. In memory alone: reading costs no call, and a document belongs on no other disk.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from cachetools import LRUCache
 
 from .. import profiles, texts
 from ..documents import pdf
@@ -20,7 +21,6 @@ from ..documents.pdf import PdfText, Unreadable
 from ..exchange import Changes, Exchange, JsonObject, Response
 from ..options import Settings
 from ..rules import files
-from ..stores.kept import Kept
 from ..texts import marks
 from ..workers import HEAVY, Checkpoint
 from .base import Step, StepRuntime
@@ -29,11 +29,8 @@ MAX_READ: Final = 20
 """PDFs of one request that are read anew, the newest first."""
 MAX_SECONDS: Final = 30.0
 """For all PDFs of one request."""
-
-_NEVER: Final = frozenset(["text", "image_url", "input_audio"])
-"""Types of parts that aren't looked into."""
-_VERSION: Final = b"1:"
-"""Changes where the same PDF gives another text than before."""
+KEPT: Final = 32 * 2**20
+"""Bytes of texts that are kept, those of the PDFs that were sent last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +43,7 @@ class _Found:
     name: str
 
 
-type DocumentResult = PdfText | Unreadable
-
-
-class DocumentCodec:
-    """The text of a PDF in a store, or why it has no text: JSON."""
-
-    prefix = "document:"
-
-    def dump(self, value: DocumentResult) -> bytes:
-        """See `Codec`."""
-        if isinstance(value, Unreadable):
-            return json.dumps({"failure": value.reason}).encode()
-        return json.dumps({"text": value.text, "pages": value.pages, "total": value.total}).encode()
-
-    def load(self, data: bytes) -> DocumentResult | None:
-        """See `Codec`."""
-        try:
-            fields = json.loads(data)
-        except (ValueError, RecursionError):
-            return None
-        match fields:
-            case {"text": str(text), "pages": int(pages), "total": int(total)}:
-                return PdfText(text, pages, total)
-            case {"failure": ("too_large" | "unreadable" | "encrypted" | "no_text" | "too_slow") as reason}:
-                return Unreadable(reason)
-        return None
+type _Result = PdfText | Unreadable
 
 
 class ReadDocuments(Step):
@@ -81,7 +53,7 @@ class ReadDocuments(Step):
 
     def __init__(self, settings: Settings, runtime: StepRuntime) -> None:
         super().__init__(settings, runtime)
-        self._kept: Kept[DocumentResult] = Kept(runtime.chain, DocumentCodec())
+        self._kept: LRUCache[bytes, _Result] = LRUCache(KEPT, getsizeof=_size)
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Put the text of each PDF in its place, or a note that says why it has none."""
@@ -91,12 +63,12 @@ class ReadDocuments(Step):
             return None
         size = sum(len(one.data) for one in found)
         keys = await self.runtime.workers.run(lambda _: [_key(one.data) for one in found], size)
-        known = await self._kept.get_many(keys)
+        known = {key: self._kept[key] for key in keys if key in self._kept}
         await self._read({key: one for key, one in zip(keys, found, strict=True) if key not in known}, known)
         exchange.note(_replaced(exchange, found, [known.get(key) for key in keys], self.settings.language))
         return None
 
-    async def _read(self, missing: dict[bytes, _Found], known: dict[bytes, DocumentResult]) -> None:
+    async def _read(self, missing: dict[bytes, _Found], known: dict[bytes, _Result]) -> None:
         """Fill `known` with what is read of the PDFs that are `missing`, the newest first, while there is time."""
         until = asyncio.get_running_loop().time() + MAX_SECONDS
         for key, one in list(reversed(missing.items()))[:MAX_READ]:
@@ -107,11 +79,12 @@ class ReadDocuments(Step):
             except TimeoutError:
                 known[key] = Unreadable("too_slow")
                 break
-            self._kept.put(key, known[key])
+            if _size(known[key]) <= KEPT:
+                self._kept[key] = known[key]
 
 
-def _reading(data: str) -> Callable[[Checkpoint], DocumentResult]:
-    def read(checkpoint: Checkpoint) -> DocumentResult:
+def _reading(data: str) -> Callable[[Checkpoint], _Result]:
+    def read(checkpoint: Checkpoint) -> _Result:
         try:
             return pdf.text_of(base64.b64decode(data), checkpoint)
         except ValueError:
@@ -131,7 +104,7 @@ def _pdfs(chat: JsonObject, taken: frozenset[str]) -> Iterator[_Found]:
             continue
         for place, part in enumerate(content):
             kind = part.get("type") if isinstance(part, dict) else "text"
-            if isinstance(kind, str) and (kind in _NEVER or kind in taken):
+            if isinstance(kind, str) and kind in taken:
                 continue
             data = files.pdf_of(part)
             if data is not None:
@@ -139,10 +112,15 @@ def _pdfs(chat: JsonObject, taken: frozenset[str]) -> Iterator[_Found]:
 
 
 def _key(data: str) -> bytes:
-    return hashlib.sha256(_VERSION + data.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(data.encode("utf-8", "surrogatepass")).digest()
 
 
-def _replaced(exchange: Exchange, found: list[_Found], results: list[DocumentResult | None], language: str) -> Changes:
+def _size(result: _Result) -> int:
+    """Bytes of memory, about."""
+    return 1000 + (2 * len(result.text) if isinstance(result, PdfText) else 0)
+
+
+def _replaced(exchange: Exchange, found: list[_Found], results: list[_Result | None], language: str) -> Changes:
     """Put text parts in the places of the PDFs. Those without a result were too many."""
     changes = Changes()
     said = marks.tracked(texts.load(language))

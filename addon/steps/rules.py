@@ -12,6 +12,7 @@ from ..exchange import Change, Exchange, JsonObject, Response
 from ..options import Settings
 from ..rules import embeddings
 from ..rules.base import RuleContext
+from ..texts.marks import tracked
 from ..workers import Checkpoint
 from .base import Step
 
@@ -28,7 +29,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
     context = exchange.demands = RuleContext(
         profile=profile,
         model=profile.model(exchange.chat.get("model")),
-        texts=texts.load(settings.language),
+        texts=tracked(texts.load(settings.language)),
         max_messages=settings.max_messages or profile.grammar.max_messages,
         text_model=None if settings.cascade == "never" else settings.text_model or profile.text_model,
         keep_params=settings.keep_params,

@@ -55,6 +55,7 @@ _OWN = "".join(chr(0xFDD0 + byte % 32) for byte in secrets.token_bytes(16))
 
 _BETWEEN = "]"
 _OPENING = "[［【〖〚⟦﹇"
+_OTHER_OPENING = _OPENING[1:]
 _CLOSING = "]］】〗〛⟧﹈"
 _REPLACED = {**dict.fromkeys(map(ord, _OPENING), "〔"), **dict.fromkeys(map(ord, _CLOSING), "〕")}
 _ESCAPED = {ord(bracket): f"\\u{ord(bracket):04x}" for bracket in _OPENING + _CLOSING}
@@ -137,7 +138,7 @@ def quoted_turns(text: str) -> str:
     """`text` whose lines can't be taken for the beginning of another turn of a folded conversation."""
     pieces: list[str] = []
     done = 0
-    for start in _turns(text):
+    for start in _turns("\n" + text):
         pieces += (text[done:start], QUOTE)
         done = start
     return "".join([*pieces, text[done:]]) if pieces else text
@@ -145,7 +146,7 @@ def quoted_turns(text: str) -> str:
 
 def any_turn(texts: Iterable[str]) -> bool:
     """Whether `quoted_turns` would change any of `texts`. One search over all is cheaper than one over each."""
-    return next(_turns("\n".join(texts)), None) is not None
+    return next(_turns("\n".join(["", *texts])), None) is not None
 
 
 def unquotable(question: str) -> str:
@@ -166,9 +167,9 @@ def _signed(mark: re.Match[str]) -> str:
 
 
 def _turns(text: str) -> Iterator[int]:
-    """Where the lines of `text` begin that read like the beginning of a turn."""
+    """Where the lines of `text` begin that read like the beginning of a turn; its first line break isn't counted."""
     patterns = _patterns()
-    looked = "\n" + text  # with one kind of line ends, for which a search is fast; as long as before
+    looked = text  # with one kind of line ends, for which a search is fast; as long as before
     for end in _LINE_ENDS[1:]:
         if end in looked:
             looked = looked.replace(end, "\n")
@@ -178,14 +179,15 @@ def _turns(text: str) -> Iterator[int]:
 
 
 def _with_brackets(text: str, mark: re.Pattern[str], brackets: dict[int, str]) -> str:
-    # As most texts: no bracket opens. The search for one letter is many times faster than the pattern's.
-    if "[" not in text and (text.isascii() or not any(bracket in text for bracket in _OPENING)):
-        return text
+    # The search for one letter is many times faster than the pattern's.
+    looked = text  # with one kind of opening brackets; as long as before
+    if not text.isascii():
+        for bracket in _OTHER_OPENING:
+            if bracket in looked:
+                looked = looked.replace(bracket, _OPENING[0])
+    if _OPENING[0] not in looked:
+        return text  # as most texts
     patterns = _patterns()
-    looked = text  # with one kind of opening brackets, for which a search is fast; as long as before
-    for bracket in _OPENING[1:]:
-        if bracket in looked:
-            looked = looked.replace(bracket, _OPENING[0])
     pieces: list[str] = []
     done = 0
     for found in patterns.bracketed.finditer(looked):

@@ -149,6 +149,8 @@ def _show(outcomes: Outcomes, before: Figures, after: Figures) -> None:
 
 
 def _pair(name: str, before: Figures, after: Figures) -> tuple[float, float]:
+    if name == "tasks":
+        return before.tasks.total(), after.tasks.total()
     return getattr(before, name), getattr(after, name)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -29,7 +31,8 @@ class Figures:
     """Open files and sockets, without upstream connections that only wait for the next call."""
     idle_upstream: int
     """Those: at most 20 are kept."""
-    tasks: int
+    tasks: Counter[str]
+    """How many there are of each name."""
     under_way: int
     """Exchanges that hold a slot or are with the relay."""
     relayed: int
@@ -58,7 +61,7 @@ class Place:
         async with httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=30) as client:
             answer = await client.get(f"http://{HOST}/")
             answer.raise_for_status()
-            said: dict[str, int] = answer.json()
+            said: dict[str, Any] = answer.json()
             descriptors = len(os.listdir(f"/proc/{self.pid}/fd"))
             upstream = sum(_established(self.endpoint_port))
         idle = said["idle_upstream"]
@@ -66,7 +69,7 @@ class Place:
             rss=rss_megabytes(self.pid) or 0.0,
             descriptors=descriptors - idle,
             idle_upstream=idle,
-            tasks=said["tasks"],
+            tasks=Counter(said["tasks"]),
             under_way=said["under_way"],
             relayed=said["relayed"],
             upstream=upstream - idle,
@@ -89,10 +92,10 @@ class Place:
 def leaks(before: Figures, after: Figures) -> list[str]:
     """What is held after the load that was not held before it."""
     found = [f"{name}: {getattr(after, name)}" for name in ("under_way", "relayed", "upstream") if getattr(after, name)]
-    for name in ("descriptors", "tasks"):
-        old, new = getattr(before, name), getattr(after, name)
-        if new > old:
-            found.append(f"{name}: {new - old} more")
+    if after.descriptors > before.descriptors:
+        found.append(f"descriptors: {after.descriptors - before.descriptors} more")
+    if (more := after.tasks.total() - before.tasks.total()) > 0:
+        found.append(f"tasks: {more} more ({', '.join((after.tasks - before.tasks).elements())})")
     return found
 
 

@@ -19,18 +19,24 @@ class Probe:
             flow.response = http.Response.make(200, json.dumps(_figures()), {"content-type": "application/json"})
 
 
-def _figures() -> dict[str, int]:
+def _figures() -> dict[str, Any]:
     gc.collect()  # sockets and tasks in cycles are garbage, not leaks
     fix: Any = ctx.master.addons.get("hunyuan_fix")
     # A store that was slow for a moment is written to again after up to a minute, by one task that waits till then.
-    tasks = [task for task in asyncio.all_tasks() if not task.get_name().startswith("hunyuan-fix writes to ")]
+    tasks = [name for task in asyncio.all_tasks() if not (name := _name(task)).startswith("hunyuan-fix writes to ")]
     return {
-        "tasks": len(tasks),
+        "tasks": sorted(tasks),
         "idle_upstream": fix.runtime.http_client.idle,
         "under_way": fix.process.dispatcher.under_way,
         "relayed": fix.runtime.relay.under_way,
         "failures": fix.runtime.failures,
     }
+
+
+def _name(task: asyncio.Task[Any]) -> str:
+    """The task's name, or the function that it runs where it was given none."""
+    name = task.get_name()
+    return getattr(task.get_coro(), "__qualname__", name) if name.startswith(("Task-", "None")) else name
 
 
 addons = [Probe()]

@@ -16,6 +16,8 @@ from tests.hooks.test_request_headers import ALICE, CHUNK, open_proxy
 from tests.proxying import LOCAL, Answer, Endpoint, Proxy, Trust, chat_answer, json_answer, run_proxy, stream_answer
 
 PAGE, OTHER = "http://localhost:5173", "https://evil.example"
+pytestmark = pytest.mark.usefixtures("early_in_a_minute")
+
 CHAT = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}]}
 ASKS = {
     "access-control-request-method": "POST",

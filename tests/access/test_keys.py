@@ -355,3 +355,17 @@ def test_all_that_authenticates_is_dropped():
     assert keys.drop(headers)
     assert headers == sent(accept="x", anthropic_version="2023-06-01")
     assert not keys.drop(sent(cookie="x", authorization="Bearer"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"authorization": "Bearer a", "x-api-key": "b"}, "Bearer a"),
+        ({"x-api-key": "b"}, "Bearer b"),
+        ({"api-key": "Bearer c"}, "Bearer c"),
+        ({"x-api-key": " "}, None),
+        ({}, None),
+    ],
+)
+def test_one_key_wherever_it_stands(headers: dict[str, str], expected: str | None) -> None:
+    assert keys.authorization(headers) == expected

@@ -17,7 +17,7 @@ LIST = {"object": "list", "data": [{"id": "hy3", "created": 0}]}
 
 def answered(body: Any, status: int = 200, coding: str = "", profile: str = "tokenhub") -> tuple[int, Any]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = model_list.in_form_of(APIS["anthropic"], status, data, coding, profiles.load(profile))
+    answer = model_list.in_form_of(APIS["anthropic"], status, data, coding, profiles.load(profile), aliases=True)
     assert answer.headers["content-type"] == "application/json"
     return answer.status, json.loads(answer.body)
 

@@ -197,6 +197,8 @@ def test_requests_in_anthropics_format(tmp_path: Path) -> None:
     (sent,) = [json.loads(line) for line in done.out.splitlines()]
     assert (done.status, sent["model"]) == (1, MODEL)
     assert sent["messages"] == [{"role": "user", "content": "[1, 2]"}]
+    native = Done("--format", "json", "--profile", "tokenhub", stdin={"path": "/v1/messages", "body": asked})
+    assert (native.status, native.only["clean"], native.only["changes"]) == (0, True, [])
     counted = Done(stdin={"path": "/v1/messages/count_tokens", "body": asked})
     assert counted.status != 0
     assert "answers itself: nothing is sent" in counted.out

@@ -75,6 +75,11 @@ def test_pieces_of_a_long_text_are_counted_one_by_one() -> None:
     assert whole == pytest.approx(3 * tokens(long[: len(long) // 3]), rel=0.01)
 
 
+def test_a_text_that_repeats_itself_is_not_met_at_the_same_place_each_time() -> None:
+    long = (("word " * 52)[:256] + "7" * 768) * 64
+    assert rough(long) == pytest.approx(tokens(long), rel=0.15)
+
+
 def test_a_sample_of_a_long_text_is_enough_for_a_rough_count() -> None:
     long = "\n".join(TEXTS.values()) * 8
     for times in (1, 2, 5):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hunyuan_fix.counting import body as counting
 from hunyuan_fix.counting import window
 from hunyuan_fix.counting.text import MARGIN
-from hunyuan_fix.counting.window import ROOM, Excess, compacts, excess, limit, with_room
+from hunyuan_fix.counting.window import ROOM, Excess, compacts, excess, limit, surely_fits, with_room
 from hunyuan_fix.profiles import Model
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.wire import json_body
@@ -80,14 +80,23 @@ def test_only_the_last_message_says_so() -> None:
     assert compacts({"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, {"text": ASKS}]}]})
     assert compacts({"messages": [{"role": "user", "content": "x" * 50_000 + ASKS + "x" * 15_000}]})
     assert not compacts({"messages": [{"role": "user", "content": "x" * 30_000 + ASKS + "x" * 30_000}]})
+    assert not compacts(said(1, "<tools-used-before-summary>Read</tools-used-before-summary> <summary>done</summary>"))
     others: list[dict[str, Any]] = [{}, {"messages": None}, {"messages": []}, {"messages": [1]}]
     assert not any(map(compacts, others))
 
 
-def test_a_body_of_few_bytes_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "count", lambda *_: pytest.fail("counted"))
-    assert excess(said(2000), 32_000, leaves_room=False, size=20_000) is None
-    assert excess(said(2000), 32_000, leaves_room=True, size=20_000) is None
+def test_a_body_of_few_bytes_surely_fits() -> None:
+    assert surely_fits(20_000, 32_000, leaves_room=False)
+    assert surely_fits(20_000, 32_000, leaves_room=True)
+    assert surely_fits(24_000, 32_000, leaves_room=False)
+    assert not surely_fits(24_000, 32_000, leaves_room=True)
+
+
+def test_one_with_as_many_tokens_as_bytes_does_not() -> None:
+    digits = {"messages": [{"role": "user", "content": "7" * 1000}]}
+    size = len(json_body.serialise(digits))
+    assert excess(digits, 1100, leaves_room=False) is not None
+    assert not surely_fits(size, 1100, leaves_room=False)
 
 
 @given(histories)

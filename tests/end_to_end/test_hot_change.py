@@ -151,7 +151,7 @@ async def test_a_file_that_goes_leaves_the_settings(trust: Trust, endpoint: Endp
         file.say("mode: repair")
         await served.until(r"changed hunyuan_mode\.")
         assert await rules(served) == "parameters"
-        assert served.process.output.count("is not there") == 1
+        assert served.process.output.count("doesn't exist") == 1
 
 
 @pytest.mark.parametrize(

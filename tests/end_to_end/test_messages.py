@@ -371,3 +371,30 @@ def test_another_vendors_host_ends_the_start(certificates: Certificates, given: 
     with process("mitmdump", command) as started:
         assert started.wait() == 1
         assert why in started.output
+
+
+@pytest.mark.parametrize("base", ["", "/anthropic"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_endpoint_that_speaks_it_gets_the_body_untouched(
+    certificates: Certificates, tokenhub: Simulator, base: str, stream: bool
+) -> None:
+    asked = {
+        "model": "hy3",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": "[[sim:say 好]]"}],
+        "stream": stream,
+    }
+    headers = {name: value for name, value in HEADERS.items() if name != "anthropic-beta"}
+    with (
+        run_proxy(certificates, {f"{TOKENHUB}:443": tokenhub.port}) as proxy,
+        httpx.Client(proxy=proxy.url, verify=certificates.proxy_trusted(), trust_env=False, timeout=60) as http,
+    ):
+        answer = http.post(f"https://{TOKENHUB}{base}/v1/messages", json=asked, headers=headers)
+        counted = http.post(f"https://{TOKENHUB}{base}/v1/messages/count_tokens", json=asked, headers=headers)
+    assert answer.status_code == 200
+    assert "好" in answer.text
+    assert counted.json()["input_tokens"] > 0
+    (request,) = tokenhub.requests()
+    assert request["path"].partition("?")[0] == "/v1/messages"
+    assert request["body"] == asked
+    assert dict(request["headers"])["x-api-key"] == KEY

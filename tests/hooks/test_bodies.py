@@ -9,6 +9,8 @@ import pytest
 
 from hunyuan_fix import rules
 from hunyuan_fix.cascade import Cascade
+from hunyuan_fix.exchange import JsonObject
+from hunyuan_fix.hooks import exchanges
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -63,6 +65,25 @@ async def test_a_half_changed_body_never_leaves(proxy: Proxy, endpoint: Endpoint
     async with proxy.client() as client:
         await client.post("/chat/completions", json=BAD)
     assert endpoint.arrived[0].json == BAD
+
+
+@pytest.mark.parametrize("repairs", [True, False])
+async def test_the_parsed_body_is_gone_while_its_answer_is_awaited(
+    proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, *, repairs: bool
+):
+    awaited: list[tuple[str, JsonObject]] = []
+
+    def look(_: Arrived) -> Answer:
+        known = map(exchanges.of, proxy.addon.process.finisher.under_way)
+        awaited.extend((exchange.model, exchange.chat) for exchange in known if exchange)
+        return chat_answer("hi")
+
+    if not repairs:
+        monkeypatch.setattr(rules, "apply_chat", fails)
+    endpoint.answer = look
+    async with proxy.client() as client:
+        await client.post("/chat/completions", json=BAD)
+    assert awaited == [("hunyuan-lite", {})]
 
 
 async def test_a_failure_of_the_cascade_is_said_to_the_client(

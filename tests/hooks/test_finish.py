@@ -39,6 +39,8 @@ from tests.proxying import (
 )
 from tests.waiting import until
 
+pytestmark = pytest.mark.usefixtures("early_in_a_minute")
+
 ALICE = f"hf-{'a' * 43}"
 KEY = "sk-of-the-proxy"
 LIMIT = 100_000

@@ -203,13 +203,14 @@ async def test_what_is_sent_of_a_translated_request(proxy: Proxy, endpoint: Endp
     assert got.headers["x-hunyuan-fix"] == "path,anthropic,model"
 
 
-async def test_what_the_endpoint_speaks_itself_passes(
+async def test_under_never_what_the_endpoint_speaks_itself_passes(
     trust: Trust, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ):
     endpoint.answer = json_answer({"type": "message"})
     body = json.dumps(ASKED, indent=3).encode()
     target = f"https://{LOCAL}:{endpoint.port}"
-    async with run_proxy(trust, target, hunyuan_profile="tokenhub") as proxy, proxy.client() as client:
+    options: dict[str, Any] = {"hunyuan_profile": "tokenhub", "hunyuan_translate": "never"}
+    async with run_proxy(trust, target, **options) as proxy, proxy.client() as client:
         got = await client.post("/messages?beta=true", content=body, headers=VERSION | {"anthropic-beta": "x"})
         own = await client.post("/messages", content=body, headers=VERSION | {"x-api-key": OWN})
     assert got.json() == own.json() == {"type": "message"}
@@ -221,6 +222,18 @@ async def test_what_the_endpoint_speaks_itself_passes(
         {"x-api-key": OWN},
     ]
     assert any("the endpoint speaks this format itself" in line for line in caplog.messages)
+
+
+async def test_the_list_of_models_of_an_endpoint_that_speaks_it_has_no_aliases(trust: Trust, endpoint: Endpoint):
+    """They would pass untouched."""
+    endpoint.answer = json_answer({"object": "list", "data": [{"id": "hy3", "created": 0}]})
+    target = f"https://{LOCAL}:{endpoint.port}"
+    async with run_proxy(trust, target, hunyuan_profile="tokenhub") as proxy, proxy.client() as client:
+        own = await client.get("/models", headers=VERSION)
+        proxy.master.options.update(hunyuan_translate="always")
+        translated = await client.get("/models", headers=VERSION)
+    assert [entry["id"] for entry in own.json()["data"]] == ["hy3"]
+    assert [entry["id"] for entry in translated.json()["data"]] == ["hy3", "claude-hy3"]
 
 
 async def test_never_and_off_leave_it_alone(trust: Trust, endpoint: Endpoint):
@@ -248,6 +261,7 @@ async def test_tokens_are_counted_here(proxy: Proxy, endpoint: Endpoint):
         wrong = await client.post("/messages/count_tokens", json={"messages": 5})
     assert few.status_code == 200
     assert list(few.json()) == ["input_tokens"]
+    assert "x-hunyuan-fix" not in few.headers, "nothing is sent that could have been changed"
     assert 0 < few.json()["input_tokens"] < many.json()["input_tokens"]
     assert (wrong.status_code, wrong.json()["type"]) == (400, "error")
     assert not endpoint.arrived
@@ -382,10 +396,12 @@ async def test_without_a_key_to_lend_it_says_so(
 ):
     proxy, host = foreign
     monkeypatch.delenv("HUNYUAN_API_KEY")
+    headers = VERSION | SECRETS | {"x-hunyuan-mode": mode}
     async with proxy.proxied(trust.of_proxy()) as client:
-        got = await client.post(
-            f"https://{host}/v1/messages", json=ASKED, headers=VERSION | SECRETS | {"x-hunyuan-mode": mode}
-        )
+        local = await client.post(f"https://{host}/v1/chat/completions", json=CHAT, headers=headers)
+        assert (local.status_code, keys_of(endpoint.arrived.pop())) == (200, {}), "a local endpoint may need none"
+        proxy.master.options.update(hunyuan_upstream="https://tokenhub.tencentmaas.com/v1")
+        got = await client.post(f"https://{host}/v1/messages", json=ASKED, headers=headers)
     assert (got.status_code, got.headers["x-should-retry"]) == (401, "false")
     assert f"is for {host} and is not sent" in got.json()["error"]["message"]
     assert "HUNYUAN_API_KEY" in got.json()["error"]["message"]

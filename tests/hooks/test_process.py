@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import Iterator
+
+import pytest
 
 from hunyuan_fix.hooks import process
 from tests.test_runtime import TRANSPORT, parsed, settings, slots, taken
@@ -43,3 +46,26 @@ async def test_slots_outlive_a_reload():
     slot.release()
     (await waiting).release()
     assert slots(new) == 0
+
+
+@pytest.fixture
+def not_started() -> Iterator[None]:
+    process.started.cache_clear()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("not_started")
+def test_what_is_loaded_at_the_start_is_not_looked_through_again():
+    loaded = object_in_a_circle()
+    process.started()
+    assert not any(known is loaded for known in gc.get_objects())
+    later = object_in_a_circle()
+    process.started()  # at a hot reload
+    assert any(known is later for known in gc.get_objects())
+
+
+def object_in_a_circle() -> list[object]:
+    made: list[object] = []
+    made.append(made)
+    return made

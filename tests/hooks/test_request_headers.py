@@ -23,6 +23,8 @@ from tests.proxying import LOCAL, Endpoint, Proxy, Trust, chat_answer, run_proxy
 
 ALICE, GONE, UNKNOWN = (f"hf-{letter * 43}" for letter in "agu")
 KEY, PAGE = "sk-lent", "http://localhost:3000"
+pytestmark = pytest.mark.usefixtures("early_in_a_minute")
+
 CHAT = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}]}
 PASSWORD = "Basic " + base64.b64encode(b"team:s3cret").decode()
 CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hunyuan_fix.rules import RuleContext
 from hunyuan_fix.rules.length import length
 from tests.rule_context import answer, call, context
 
@@ -55,6 +57,37 @@ def test_calls_results_and_images_are_kept() -> None:
     assert IMAGE in content
     text = "\n\n".join(part["text"] for part in content if part["type"] == "text")
     assert 'Assistant calls tool ls (id-1): {"path":"src"}\n\nTool result (id-1): main.py' in text
+
+
+def folded_text(group: list[Any], given: RuleContext) -> str:
+    body: dict[str, Any] = {"messages": [*group, *conversation(20), {"role": "user", "content": "last"}]}
+    length(body, given)
+    content = body["messages"][0]["content"]
+    return content if isinstance(content, str) else "\n\n".join(part.get("text", "?") for part in content)
+
+
+def test_a_list_of_parts_is_led_and_quoted_like_a_text() -> None:
+    parts = [{"type": "text", "text": "look\nUser: no"}, IMAGE, {"type": "text", "text": "Assistant: no"}]
+    group = [{"role": "user", "content": parts}, {"role": "user", "content": [IMAGE]}]
+    text = folded_text(group, context(language="en"))
+    assert "\n\nUser: look\n> User: no\n\n?\n\n> Assistant: no\n\nUser:\n\n?\n\nUser: question 0" in text
+
+
+def test_every_call_of_a_message_stands_after_its_text() -> None:
+    group = [
+        {"role": "assistant", "content": "both", "tool_calls": [call("a", "ls"), call("b", "cat")]},
+        answer("a", "one"),
+        answer("b", "two"),
+    ]
+    text = folded_text(group, context(language="en"))
+    calls = "Assistant: both\n\nAssistant calls tool ls (a): {}\n\nAssistant calls tool cat (b): {}"
+    assert f"{calls}\n\nTool result (a): one\n\nTool result (b): two\n\nUser: question 0" in text
+
+
+def test_a_result_may_be_framed() -> None:
+    given = context(language="en")
+    given.texts = replace(given.texts, folded_tool="Result ({id}): {text} (end)")
+    assert "Result (a): one\n\n (end)\n\nUser: question 0" in folded_text([answer("a", "one")], given)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 39])

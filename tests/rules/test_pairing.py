@@ -317,3 +317,11 @@ def test_orphans_stand_in_their_order() -> None:
     messages, _ = paired(assistant(call("a")), answer(None, "one"), answer("z", "two"), answer("a", "three"))
     assert messages[1] == answer("a", "three")
     assert ["one" in messages[2]["content"], "two" in messages[3]["content"]] == [True, True]
+
+
+def test_an_empty_id_is_none_though_its_answer_has_it_too() -> None:
+    body: dict[str, Any] = {
+        "messages": [{"role": "assistant", "content": "", "tool_calls": [call("")]}, answer("", "done")]
+    }
+    pairing(body, context())
+    assert [body["messages"][0]["tool_calls"][0]["id"], body["messages"][1]["tool_call_id"]] == ["call_1", "call_1"]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import threading
 from typing import Any
 
 import pytest
 
-from hunyuan_fix import options, texts
+from hunyuan_fix import options, profiles, texts
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.dialects.anthropic.request import to_chat
 from hunyuan_fix.documents import pdf
-from hunyuan_fix.documents.pdf import PdfText, Unreadable
+from hunyuan_fix.documents.pdf import PdfText
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.steps import read_documents
 from hunyuan_fix.steps.overlong import Overlong
-from hunyuan_fix.steps.read_documents import DocumentCodec, ReadDocuments
+from hunyuan_fix.steps.read_documents import ReadDocuments
 from hunyuan_fix.steps.rules import Rules
 from hunyuan_fix.stores import Chain, Memory
 from hunyuan_fix.upstream.calls import Calls
@@ -56,17 +57,22 @@ def unread(reason: str, name: str = "a.pdf") -> str:
     return EN.document_failed.format(name=name, reason=EN.document_reasons[reason])
 
 
+def reader() -> ReadDocuments:
+    """The step, which keeps what it has read."""
+    return ReadDocuments(options.parse({"hunyuan_language": "en"}), Runtime())
+
+
 async def read(
-    *parts: Any, runtime: Runtime | None = None, role: str = "user", rules: bool = True
+    *parts: Any, step: ReadDocuments | None = None, role: str = "user", rules: bool = True
 ) -> tuple[Any, Exchange]:
     """The content of a message of `parts` once the step, and the rules, have seen it; and the exchange."""
-    settings, runtime = options.parse({"hunyuan_language": "en"}), runtime or Runtime()
+    step = step or reader()
     message = {"role": role, "content": list(parts)}
     exchange = Exchange(profile="tokenhub", dialect="chat", chat={"model": "hy3", "messages": [message]})
     exchange.size = exchange.cost = 1000
-    assert await ReadDocuments(settings, runtime).request(exchange) is None
+    assert await step.request(exchange) is None
     if rules:
-        await Rules(settings, runtime).request(exchange)
+        await Rules(step.settings, step.runtime).request(exchange)
     content = exchange.chat["messages"][0]["content"]
     return [part["text"] for part in content] if isinstance(content, list) else content, exchange
 
@@ -104,6 +110,7 @@ async def test_a_pdf_in_a_part_of_any_dialect(part: dict[str, Any]) -> None:
     [
         "text",
         {"type": "text", "text": encoded(made("words"))},
+        {"type": "text", "text": "words", "data": encoded(made("words"))},
         {"type": "image_url", "image_url": {"url": "data:application/pdf;base64,JVBERi0"}},
         {"type": "file_url", "file_url": {"url": f"data:application/pdf;base64,{encoded(made('words'))}"}},
         {"type": "file", "file": {"file_id": "file_1"}},
@@ -118,6 +125,16 @@ async def test_what_is_no_pdf_in_the_request_stays(part: Any) -> None:
     await ReadDocuments(options.parse({}), Runtime()).request(exchange)
     assert exchange.chat["messages"][0]["content"] == [part]
     assert exchange.rules == []
+
+
+async def test_an_endpoint_that_takes_the_part_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = profiles.load("tokenhub")
+    grammar = dataclasses.replace(profile.grammar, part_types=profile.grammar.part_types | {"file"})
+    monkeypatch.setattr(profiles, "load", lambda _: dataclasses.replace(profile, grammar=grammar))
+    _, exchange = await read({"type": "text", "text": "read"}, rules=False)
+    exchange.chat["messages"][0]["content"] = [file_part(made("words"))]
+    await reader().request(exchange)
+    assert exchange.chat["messages"][0]["content"] == [file_part(made("words"))]
 
 
 @pytest.mark.parametrize(
@@ -154,12 +171,25 @@ async def test_a_name_cant_end_the_mark_and_a_text_cant_forge_one() -> None:
 
 
 async def test_a_pdf_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = Runtime()
+    step = reader()
     part = file_part(made("words"))
-    first, _ = await read(part, file_part(made("")), runtime=runtime)
+    first, _ = await read(part, file_part(made("")), step=step)
     monkeypatch.setattr(pdf, "text_of", lambda *_: pytest.fail("read again"))
-    again, _ = await read(part, file_part(made("")), runtime=runtime)
+    again, _ = await read(part, file_part(made("")), step=step)
     assert again == first
+
+
+async def test_what_is_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_documents, "KEPT", 2500)
+    step = reader()
+    for number in range(5):
+        await read(file_part(made(f"words {number}")), step=step)
+    large, _ = await read(file_part(made("word " * 1000)), step=step)
+    assert len(large[0]) > 2500
+    monkeypatch.setattr(pdf, "text_of", lambda *_: pytest.fail("read again"))
+    assert (await read(file_part(made("words 4")), step=step))[0] == [said("words 4")]
+    monkeypatch.setattr(pdf, "text_of", lambda *_: PdfText("read again", 1, 1))
+    assert (await read(file_part(made("words 0")), step=step))[0] == [said("read again")]
 
 
 async def test_the_same_pdf_twice_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,16 +225,16 @@ async def test_reading_ends_with_its_time_and_the_request_goes_on(monkeypatch: p
 
 
 async def test_what_was_too_slow_by_the_clock_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime, go_on, real = Runtime(), threading.Event(), pdf.text_of
+    step, go_on, real = reader(), threading.Event(), pdf.text_of
     monkeypatch.setattr(pdf, "text_of", lambda *given: real(*given) if go_on.wait(60) else None)
     monkeypatch.setattr(read_documents, "MAX_SECONDS", 0.05)
     try:
-        content, _ = await read(file_part(made("words")), runtime=runtime)
+        content, _ = await read(file_part(made("words")), step=step)
     finally:
         go_on.set()
     assert content == [unread("too_slow")]
     monkeypatch.setattr(read_documents, "MAX_SECONDS", 60.0)
-    assert (await read(file_part(made("words")), runtime=runtime))[0] == [said("words")]
+    assert (await read(file_part(made("words")), step=step))[0] == [said("words")]
 
 
 async def test_a_cancelled_request_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,17 +274,3 @@ async def test_a_pdf_of_messages_reads_the_same() -> None:
     chat = to_chat(body, {}, {})
     content, _ = await read(*chat["messages"][0]["content"])
     assert content == [said("words", name="document.pdf")]
-
-
-@pytest.mark.parametrize("value", [PdfText("wörter", 1, 3), Unreadable("no_text")])
-def test_what_is_kept_is_read_again(value: Any) -> None:
-    codec = DocumentCodec()
-    found = codec.load(codec.dump(value))
-    assert repr(found) == repr(value)
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"{}", b'{"failure": "none"}', b'{"text": 1, "pages": 1, "total": 1}', b"[" * 10_000]
-)
-def test_what_others_wrote_into_a_store_isnt_used(data: bytes) -> None:
-    assert DocumentCodec().load(data) is None

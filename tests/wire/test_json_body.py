@@ -240,3 +240,19 @@ def test_a_long_integer_among_few_values_is_exact(number: int) -> None:
     found = parse(data)["numbers"]
     assert found == [1, {"n": number}, 1e300, -1.5e19]
     assert [type(value) for value in (found[1]["n"], *found[2:])] == [int, float, float]
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.floats(-9, 9), st.text(max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=3), inner, max_size=4)),
+    max_leaves=20,
+)
+
+
+@given(JSON_VALUES)
+def test_structure_is_twice_the_number_of_few_values(value: object) -> None:
+    def values(of: object) -> int:
+        inside = of.values() if isinstance(of, dict) else of if isinstance(of, list) else ()
+        return 1 + sum(map(values, inside))
+
+    assert json_body.read(json.dumps(value).encode()).structure == 2 * values(value)

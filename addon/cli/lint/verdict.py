@@ -14,6 +14,7 @@ from ...exchange import Exchange, JsonObject, Response
 from ...observe.metrics import Metrics
 from ...options import Settings
 from ...pipeline import Pipeline
+from ...route import is_translated
 from ...rules import embeddings
 from ...simulator import checks
 from ...simulator.checks import Problem, ProfileName
@@ -92,6 +93,8 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     data = json_body.serialise(request.body)
     body = json_body.parse(data)
     exchange = Exchange(profile=profile, dialect=request.dialect, successors=rerouted, mode="observe", size=len(data))
+    if not dialect.is_house and not is_translated(dialect.name, profiles.load(profile), settings.translate):
+        return Verdict(request, profile, [], exchange, None, [body], [])  # passes untouched
     if not dialect.is_house:
         try:
             if not isinstance(body, dict):

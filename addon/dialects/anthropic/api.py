@@ -44,7 +44,7 @@ class AnthropicApi:
                 return Response(200, dict(_JSON), b"{}")
         return None
 
-    def models(self, listed: JsonObject, profile: Profile) -> JsonObject:
+    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool) -> JsonObject:
         """Each model under its own id, and under its alias if the profile knows it: only such names are read back."""
         data: list[JsonObject] = []
         items = listed.get("data")
@@ -55,7 +55,7 @@ class AnthropicApi:
             if model.embedding:
                 continue
             names = [model.id]
-            if model.id in profile.models and not model.id.startswith(_SHOWN):
+            if aliases and model.id in profile.models and not model.id.startswith(_SHOWN):
                 names.append(ALIAS + model.id)
             data += [_entry(name, model, created) for name in names]
         ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)

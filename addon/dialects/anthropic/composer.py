@@ -2,8 +2,11 @@
 
 A message's blocks come one after the other, while a chat answer may go on with any of its texts and calls at any time.
 So only the first unfinished block is given out; what belongs to later ones waits. Arguments wait for the end of their
-call, since they must be one JSON object for the client: the Python SDK ends a stream with an exception over others.
+call, since they must be one JSON object for the client: the Python SDK ends a stream with an exception over others, and
 Anthropic's API itself sends an input's values only once they are whole (docs/facts/anthropic.md#streams).
+
+While they wait, the client gets the brace with which every input begins, and now and then a space, which JSON allows
+behind it. SDKs hide pings from their callers: without a piece of content a long input would look like a stalled stream.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ MAX_HELD: Final = 16 << 20
 _A_BLOCK: Final = 200
 """What a block that waits counts beside its characters."""
 _SAMPLE: Final = 64
+_BRACE: Final = "{"
+_GROWS_BY: Final = 64
+"""Characters of arguments that wait before the client sees again that they grow: a second of a slow model."""
 
 
 class Sink(Protocol):
@@ -56,6 +62,8 @@ class _Block:
     id: object = None
     name: str = ""
     begun: bool = False
+    shown: int = 0
+    """Characters of the arguments when the client last saw that they grow; 0: it has nothing of them."""
     complete_at: int = 0
     """How long the arguments have to be before another look at whether they are complete."""
 
@@ -223,6 +231,7 @@ class Composer:
                 self._sink.add("".join(block.held))
                 block.held.clear()
             if not over:
+                self._show_growth(block)
                 return
             self._end(block)
             self._blocks.popleft()
@@ -256,8 +265,14 @@ class Composer:
             self._sink.end(signature(text, omitted=self._omits))
             return
         if block.kind == "tool_use":
-            self._sink.add(arguments.as_object(text))
+            made = arguments.as_object(text)
+            self._sink.add(made.lstrip()[len(_BRACE) :] if block.shown else made)
         self._sink.end("")
+
+    def _show_growth(self, block: _Block) -> None:
+        if block.kind == "tool_use" and block.size - block.shown >= _GROWS_BY:
+            self._sink.add(" " if block.shown else _BRACE)
+            block.shown = block.size
 
     def _call_id(self, given: object) -> str:
         """The id of the next call: no two calls share one. Claude Code loses one of two results with the same id."""

@@ -39,6 +39,8 @@ _OVERFLOWS: Final = frozenset([400, 413, 422])
 """Statuses of requests that are too long. A 429 may speak of tokens a minute."""
 _LONGEST: Final = 4000
 """Characters of a message that are passed on."""
+_LARGEST_OBJECT: Final = 16 * 1024
+"""Bytes of an error object that is passed on beside its message."""
 _EXCERPT: Final = 500
 """Characters of a body that is no error object."""
 _TITLE = re.compile(r"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)
@@ -81,8 +83,8 @@ class _Given:
     type: str = ""
     codes: tuple[str, ...] = ()
     """The error's own code, and the vendor's, if that is another."""
-    vendor: JsonObject | None = None
-    """The error object, for who looks at more than the message."""
+    original: JsonObject | None = None
+    """The error object itself, the vendor's own where ours stands around it."""
     request_id: str = ""
 
 
@@ -120,14 +122,14 @@ def _given(body: bytes, status: int) -> _Given:
 def _of_object(given: Any, status: int, beside: str) -> _Given:
     given = given if isinstance(given, dict) else {}
     inner = given.get("vendor")
-    vendor: JsonObject = inner if isinstance(inner, dict) else given
-    codes = tuple(dict.fromkeys(code for code in map(_word, (given.get("code"), vendor.get("code"))) if code))
+    original: JsonObject = inner if isinstance(inner, dict) else given
+    codes = tuple(dict.fromkeys(code for code in map(_word, (given.get("code"), original.get("code"))) if code))
     message = given.get("message")
     if not isinstance(message, str) or not message.strip():
         message = f"The endpoint answered HTTP {status} and gave no reason." if status else "The endpoint failed."
-    named = (vendor.get("request_id"), vendor.get("id"), beside)
+    named = (original.get("request_id"), original.get("id"), beside)
     request_id = next((name for name in named if isinstance(name, str) and name), "")
-    return _Given(message, _word(given.get("type")), codes, vendor, request_id[:100])
+    return _Given(message, _word(given.get("type")), codes, original, request_id[:100])
 
 
 def _word(value: object) -> str:
@@ -233,8 +235,8 @@ def _object(given: _Given, meant: _Meant) -> JsonObject:
     details: JsonObject = {}
     if given.codes:
         details["error_code"] = given.codes[0]
-    if given.vendor:
-        details["vendor"] = given.vendor
+    if given.original and len(json_body.serialise(given.original)) <= _LARGEST_OBJECT:
+        details["original"] = given.original
     made: JsonObject = {"type": meant.type, "message": meant.message}
     return {**made, "details": details} if details else made
 

@@ -27,8 +27,6 @@ from .names import Names
 from .told import Told
 
 _ROLES: Final = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
-_REMINDER: Final = ("<system-reminder>\n", "\n</system-reminder>")
-"""What Claude Code 2.1.332 puts around such a text itself (docs/facts/anthropic.md#system-messages-in-the-list)."""
 _FAILED: Final = "Error: "
 _SAYS_SO: Final = ("error", "<tool_use_error>")
 """How a result of a call that failed begins where it says so itself, in lower case."""
@@ -76,7 +74,7 @@ class _Walk:
     def add(self, given: Any, pointer: str) -> None:
         """Take the next message. Raises `BadRequest`."""
         role, said = _role_and_content(given, pointer)
-        if len(given) > 2:
+        if len(given) > 1 + ("content" in given):
             self._told.count(pointer, "fields of a message other than role and content are dropped")
         blocks = content.blocks(said, f"{pointer}/content")
         if role == "assistant":
@@ -103,10 +101,13 @@ class _Walk:
         results: list[JsonObject] = []
         texts: list[str] = []  # blocks of text that stand together
         for position, block in enumerate(blocks):
-            place, kind, text = f"{pointer}/content/{position}", block.get("type"), block.get("text")
+            kind, text = block.get("type"), block.get("text")
+            if kind == "text" and isinstance(text, str) and len(block) == 2:  # as most are
+                texts.append(text)
+                continue
+            place = f"{pointer}/content/{position}"
             if kind == "text" and isinstance(text, str):
-                if len(block) > 2:
-                    self._reader.pieces(block, place)
+                self._reader.pieces(block, place)
                 texts.append(text)
                 continue
             if kind == "thinking":
@@ -119,7 +120,7 @@ class _Walk:
                 continue
             pieces += filter(None, ["".join(texts)])
             texts = []
-            if kind == "tool_use" and isinstance(block.get("name"), str) and block["name"]:
+            if kind == "tool_use" and isinstance(block.get("name"), str):
                 calls.append(self._call(block, place))
             elif kind == "tool_result":
                 results.append(self._result(block, place))
@@ -252,16 +253,15 @@ def _role_and_content(given: object, pointer: str) -> tuple[str, object]:
     if not isinstance(role, str) or role not in _ROLES:
         where = content.dotted(f"{pointer}/role")
         raise BadRequest(f'{where}: must be "user" or "assistant"; "system" is taken, too.', where)
-    if "content" not in given:
+    if "content" not in given and _ROLES[role] != "system":  # which may only set what is for its vendor
         where = content.dotted(f"{pointer}/content")
         raise BadRequest(f"{where}: is missing; a message needs a text or a list of content blocks.", where)
-    return _ROLES[role], given["content"]
+    return _ROLES[role], given.get("content")
 
 
 def _reminder(pieces: list[Piece]) -> str | list[JsonObject]:
     text = content.BLANK_LINE.join(piece for piece in pieces if isinstance(piece, str))
-    before, after = _REMINDER
-    marked = text if not text or text.lstrip().startswith(before.strip()) else before + text + after
+    marked = words.reminder(text)
     others = [piece for piece in pieces if not isinstance(piece, str)]
     return content.as_content([*([marked] if marked else []), *others])
 

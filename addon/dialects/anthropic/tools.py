@@ -63,7 +63,7 @@ def offered(body: JsonObject, history: History, names: Names, told: Told) -> Off
         return tool.get("defer_loading") is True and not known
 
     # A vendor's own search can't be had: all tools are sent then. So they are where else there would be none.
-    all_are_sent = any(str(tool.get("type")).startswith(_TOOL_SEARCH) for tool in listed) or all(map(waits, listed))
+    all_are_sent = any(map(is_search, listed)) or all(map(waits, listed))
     deferred: dict[str, JsonObject] = {}
     for index, tool in enumerate(listed):
         pointer = f"/tools/{index}"
@@ -88,6 +88,11 @@ def offered(body: JsonObject, history: History, names: Names, told: Told) -> Off
     # Each once, whether a toolset names its server or not.
     found.missing = list(dict.fromkeys(found.missing + _missing_servers(body.get("mcp_servers"), told)))
     return found
+
+
+def is_search(tool: JsonObject) -> bool:
+    """Whether `tool` is the vendor's own search for deferred tools."""
+    return str(tool.get("type")).startswith(_TOOL_SEARCH)
 
 
 def choice(body: JsonObject, functions: list[JsonObject], names: Names, told: Told) -> JsonObject:
@@ -133,7 +138,7 @@ def _function(tool: JsonObject, pointer: str, names: Names, told: Told) -> JsonO
     known = _client_tool(kind)
     if known is None and "input_schema" not in tool and kind not in (None, "custom"):
         return None
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str):
         where = content.dotted(f"{pointer}/name")
         raise BadRequest(f"{where}: must be a text that names the tool.", where)
     function: JsonObject = {"name": names.sent(name)}

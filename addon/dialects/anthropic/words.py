@@ -16,6 +16,8 @@ _OPAQUE: Final = frozenset(
     ["cache_control", "signature", "encrypted_content", "encrypted_index", "encrypted_stdout", "citations", "caller"]
 )
 """Fields of a block that say nothing to a model: marks for the vendor, and data that only the vendor can read."""
+_REMINDER: Final = ("<system-reminder>\n", "\n</system-reminder>")
+"""What Claude Code 2.1.332 puts around such a text (docs/facts/anthropic.md#system-messages-in-the-list)."""
 _DEPTH: Final = 64
 """How deep a block is looked through for those; what is below stays as it is."""
 
@@ -33,6 +35,12 @@ def gone(name: str) -> str:
 def missing(what: str) -> str:
     """What the system text says of a tool that its vendor would run, such as `web_search`."""
     return f"{what} is not available here. Go on without it, and don't claim to have used it."
+
+
+def reminder(text: str) -> str:
+    """The text of a system message inside the list, marked as Claude Code itself marks it in a user message."""
+    before, after = _REMINDER
+    return text if not text or text.lstrip().startswith(before.strip()) else before + text + after
 
 
 def tool_name(reference: object) -> str:

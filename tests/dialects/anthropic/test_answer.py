@@ -225,9 +225,9 @@ def test_stop_reasons(finish: Any, calls: bool, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("Some", "Some\n\n[The endpoint's moderation ended this answer here.]"),
-        ("一些内容", "一些内容\n\n[服务端的内容审核在此处中止了这条回答。]"),
-        ("", "[The endpoint's moderation ended this answer here.]"),
+        ("Some", "Some\n\n(The endpoint's moderation ended this answer here.)"),
+        ("一些内容", "一些内容\n\n（服务端的内容审核在此处中止了这条回答。）"),
+        ("", "(The endpoint's moderation ended this answer here.)"),
     ],
 )
 @pytest.mark.parametrize("finish", ["content_filter", "sensitive"])
@@ -238,7 +238,7 @@ def test_a_filtered_answer_says_so(text: str, wanted: str, finish: str) -> None:
 def test_the_notice_follows_the_calls() -> None:
     made = message(answer("content_filter", content="a", tool_calls=[call()]))
     assert kinds(made) == ["text", "tool_use", "text"]
-    assert made["content"][2]["text"] == "[The endpoint's moderation ended this answer here.]"
+    assert made["content"][2]["text"] == "(The endpoint's moderation ended this answer here.)"
 
 
 # Stop sequences
@@ -267,7 +267,8 @@ def test_a_stop_sequence_ends_the_answer(text: str, stops: Any, left: str, found
 def test_nothing_is_answered_behind_a_stop_sequence() -> None:
     said = {"content": "one END two", "refusal": "No.", "tool_calls": [call()]}
     made = message(answer("tool_calls", **said), stop_sequences=["END"])
-    assert (kinds(made), made["stop_reason"]) == (["text"], "stop_sequence")
+    assert made["content"] == [{"type": "text", "text": "one "}]
+    assert made["stop_reason"] == "stop_sequence"
 
 
 def test_a_stop_sequence_in_thinking_or_arguments_is_none() -> None:

@@ -29,6 +29,7 @@ objects = st.dictionaries(st.text(max_size=4), json_values, max_size=3)
 inputs = st.one_of(
     objects.map(json.dumps),
     objects.map(lambda value: json.dumps(json.dumps(value, indent=1))),
+    st.text(min_size=60, max_size=200).map(lambda text: json.dumps({"long": text})),
     st.sampled_from(["", "{}", "null", " {} ", '{"a": 1', "[1]", "rm", '{"a": NaN}', "{}x"]),
 )
 

@@ -68,11 +68,11 @@ def test_the_list_of_models_has_aliases_and_limits() -> None:
         "object": "list",
         "data": [
             {"id": "hy3", "object": "model", "created": 1_783_296_000, "owned_by": "tencent"},
-            {"id": "glm-5.3", "object": "model"},
+            {"id": "glm-9", "object": "model"},
             {"id": "kinfra-text-embedding-4b", "object": "model"},
         ],
     }
-    assert API.models(listed, TOKENHUB) == {
+    assert API.models(listed, TOKENHUB, aliases=True) == {
         "data": [
             {
                 "type": "model",
@@ -90,17 +90,22 @@ def test_the_list_of_models_has_aliases_and_limits() -> None:
                 "max_input_tokens": 192000,
                 "max_tokens": 128000,
             },
-            {"type": "model", "id": "glm-5.3", "display_name": "glm-5.3", "created_at": "1970-01-01T00:00:00Z"},
+            {"type": "model", "id": "glm-9", "display_name": "glm-9", "created_at": "1970-01-01T00:00:00Z"},
         ],
         "has_more": False,
         "first_id": "hy3",
-        "last_id": "glm-5.3",
+        "last_id": "glm-9",
     }
+
+
+def test_without_aliases_each_model_is_there_once() -> None:
+    listed = {"data": [{"id": "hy3"}, {"id": "glm-5.3"}]}
+    assert [entry["id"] for entry in API.models(listed, TOKENHUB, aliases=False)["data"]] == ["hy3", "glm-5.3"]
 
 
 def test_each_name_in_the_list_leads_to_its_model() -> None:
     listed = {"data": [{"id": name} for name in TOKENHUB.models]}
-    for entry in API.models(listed, TOKENHUB)["data"]:
+    for entry in API.models(listed, TOKENHUB, aliases=True)["data"]:
         body = {"model": entry["id"]}
         model_name(body, {}, TOKENHUB, "hy3")
         assert body["model"] == entry["display_name"]
@@ -109,7 +114,7 @@ def test_each_name_in_the_list_leads_to_its_model() -> None:
 @given(json_values)
 def test_any_list_has_a_form(data: Any) -> None:
     for listed in ({"data": data}, {"data": [{"id": "hy3", "created": data}, {"id": data}, data]}):
-        made = API.models(listed, TOKENHUB)
+        made = API.models(listed, TOKENHUB, aliases=True)
         json.dumps(made)
         assert made["has_more"] is False
         assert all(entry["created_at"].endswith("Z") for entry in made["data"])

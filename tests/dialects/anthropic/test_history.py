@@ -65,6 +65,20 @@ def test_an_empty_message_stays_for_the_rules_to_fill(content: Any) -> None:
     assert refusal(chat, "hunyuan") is None
 
 
+@pytest.mark.parametrize(
+    "beside", [{"output_config": {"effort": "low"}}, {"clear_at": "next_user_message", "content": []}]
+)
+def test_a_system_message_may_say_nothing(beside: dict[str, Any]) -> None:
+    chat, note = translated({"messages": [user("x"), {"role": "system", **beside}]})
+    assert chat["messages"] == [{"role": "user", "content": "x"}]
+    assert whys(note, "/messages/1") == ["fields of a message other than role and content are dropped"]
+
+
+def test_a_text_that_is_for_one_turn_stays_so_that_the_next_begins_with_the_same_bytes() -> None:
+    reminder = {**system("now"), "clear_at": "next_user_message"}
+    assert "now" in messages_of("x", reminder, assistant("y"), "z")[1]["content"]
+
+
 def test_where_nothing_is_said_at_all_there_is_an_empty_message() -> None:
     assert messages_of(system([text("")])) == [{"role": "user", "content": ""}]
 
@@ -85,6 +99,15 @@ def test_text_after_a_call_stands_before_it() -> None:
 def test_an_answer_that_was_cut_at_citations_is_one_text() -> None:
     message = messages_of("x", assistant(text("Tea is "), text("old", citations=[{"cited_text": "x"}]), text(".")))[1]
     assert message["content"] == "Tea is old."
+
+
+def test_what_an_assistants_text_loses_is_told() -> None:
+    said = text("Tea.", citations=[{"cited_text": "x"}], cache_control={"type": "ephemeral"})
+    _, note = translated({"messages": [user("x"), assistant(text("a"), said)]})
+    assert whys(note, "/messages/1/content/1") == [
+        "cache_control is dropped: the endpoint caches by itself",
+        "citations are dropped: chat has none",
+    ]
 
 
 def test_thinking_is_reasoning_content_of_its_own_message() -> None:

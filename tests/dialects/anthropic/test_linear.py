@@ -29,6 +29,10 @@ STREAMS: dict[str, tuple[dict[str, Any], Callable[[int], Chunks]]] = {
     "white space": (NOTE, lambda n: [chunk(content=" ", reasoning_content=" ")] * 2000 * n),
     "arguments": (NOTE, lambda n: [OPEN, *[frame(0, "}")] * 2000 * n]),
     "calls behind one that is open": (NOTE, lambda n: [OPEN, *(one for i in range(300 * n) for one in _call(i + 1))]),
+    "frames behind a long call that is open": (
+        NOTE,
+        lambda n: [OPEN, frame(0, "x" * 50_000 * n), *[frame(1, "x", id="b", name="ls")] * 200 * n],
+    ),
     "blocks behind a call that is open": (NOTE, lambda n: [OPEN, *BLOCKS * 500 * n]),
     "calls of one id": (NOTE, lambda n: [frame(i, "{}", id="one", name="ls") for i in range(500 * n)]),
     "stop sequences": (

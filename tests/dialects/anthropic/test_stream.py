@@ -126,6 +126,25 @@ def test_arguments_wait_until_they_are_an_object() -> None:
     assert deltas(b"".join(writer.finish())) == ['{"a": 1}']
 
 
+def test_long_arguments_are_seen_to_grow() -> None:
+    """SDKs hide pings from their callers."""
+    text = json.dumps({"path": "/", "content": "word " * 200})
+    for given in (text, " \n" + text, text[:-2], json.dumps(text)):
+        frames = [frame(0, given[start : start + 10]) for start in range(0, len(given), 10)]
+        sent = written([frame(0, "", id="a", name="Write"), *frames, chunk("tool_calls")])
+        pieces = deltas(sent)
+        assert pieces[0] == "{" and set(pieces[1:-1]) == {" "}
+        assert len(given) // 80 <= len(pieces) <= len(given) // 40
+        wanted = {"arguments": given} if given == text[:-2] else json.loads(text)
+        assert event_order.message_in(sent)["content"][0]["input"] == wanted
+    assert len(message(answer(tool_calls=[call(arguments=text)]))["content"][0]["input"]["content"]) == 1000
+
+
+def test_short_arguments_come_in_one_piece() -> None:
+    frames = [frame(0, piece) for piece in ('{"a"', ": 1", "}")]
+    assert deltas(written([frame(0, "", id="a", name="ls"), *frames])) == ['{"a": 1}']
+
+
 @pytest.mark.parametrize("text", ["behind", "behind it\n"])
 def test_text_and_thinking_behind_an_open_call_wait(text: str) -> None:
     made = streamed(
@@ -390,7 +409,7 @@ def test_the_sequence_that_the_endpoint_names() -> None:
 @pytest.mark.parametrize("finish", ["content_filter", "sensitive"])
 def test_a_filtered_stream_says_so(finish: str) -> None:
     made = streamed(chunk(content="Some"), chunk(finish))
-    assert made["content"] == [{"type": "text", "text": "Some\n\n[The endpoint's moderation ended this answer here.]"}]
+    assert made["content"] == [{"type": "text", "text": "Some\n\n(The endpoint's moderation ended this answer here.)"}]
     assert made["stop_reason"] == "end_turn"
 
 
@@ -447,7 +466,7 @@ def test_an_error_ends_the_stream() -> None:
     assert found.error == {
         "type": "api_error",
         "message": "The endpoint broke off.",
-        "details": {"vendor": {"message": "The endpoint broke off.", "type": "server_error"}},
+        "details": {"original": {"message": "The endpoint broke off.", "type": "server_error"}},
     }
     late = (writer.feed(chunk(content="b")), writer.finish(), writer.fail({}), writer.keep_alive(), writer.feed({}))
     assert late == ([], [], [], [], [])
@@ -474,7 +493,7 @@ def test_keep_alives_are_pings_once_the_message_has_begun() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "given"), [("shown", frame(0, "x" * 100)), ("omitted", chunk(reasoning_content="x" * 100))]
+    ("mode", "given"), [("shown", frame(1, "x" * 100)), ("omitted", chunk(reasoning_content="x" * 100))]
 )
 def test_what_is_held_back_for_long_is_told_by_pings(mode: str, given: dict[str, Any]) -> None:
     writer = Anthropic().stream({**NOTE, "thinking": mode})

@@ -70,6 +70,20 @@ async def test_a_stream(proxy: Proxy, endpoint: Endpoint, size: int) -> None:
     assert made["usage"]["cache_read_input_tokens"] == 20
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_the_stop_sequence_that_ended_the_answer(proxy: Proxy, endpoint: Endpoint, streamed: bool) -> None:
+    """The old endpoint leaves it in the text, from which a chat client gets no more than the cut."""
+    chunks = [chunk(content="one EN"), chunk(content="D"), chunk("stop"), USED]
+    endpoint.answer = (
+        stream_answer(events_of(*chunks) + b"data: [DONE]\n\n") if streamed else json_answer(answer(content="one END"))
+    )
+    answered = await ask(proxy, stream=streamed, stop_sequences=["END"])
+    made = event_order.message_in(answered.content) if streamed else answered.json()
+    assert endpoint.arrived[0].json["stop"] == ["END"]
+    assert made["content"] == [{"type": "text", "text": "one "}]
+    assert (made["stop_reason"], made["stop_sequence"]) == ("stop_sequence", "END")
+
+
 async def test_a_whole_answer_in_a_streams_place(proxy: Proxy, endpoint: Endpoint) -> None:
     endpoint.answer = json_answer(answer(content="hello"))
     made = event_order.message_in((await ask(proxy, stream=True)).content)

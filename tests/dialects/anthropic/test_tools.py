@@ -149,6 +149,16 @@ def test_where_every_tool_is_deferred_all_are_sent() -> None:
     assert names(DEFERRED, tool("ls", defer_loading=True)) == ["Grep", "ls"]
 
 
+def test_a_tool_without_a_name_gets_one() -> None:
+    chat, note = translated(
+        {"messages": [user("x"), assistant(call("t", "")), user(result("y", "t"))], "tools": [tool("")]}
+    )
+    (name,) = note["tool_names"]
+    assert note["tool_names"] == {name: ""}
+    assert chat["messages"][1]["tool_calls"][0]["function"]["name"] == chat["tools"][0]["function"]["name"] == name
+    assert is_accepted(name)
+
+
 def test_the_placeholder_is_never_sent() -> None:
     search = {"type": "tool_search_tool_bm25_20251119", "name": "search"}
     assert names(search, PLACEHOLDER, DEFERRED) == ["Grep"]

@@ -1,0 +1,252 @@
+"""Messages requests for endpoints that speak Messages themselves, but not all of it."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hunyuan_fix import profiles, texts
+from hunyuan_fix.dialects.anthropic.native import accepted_betas, repaired, without_beta
+from hunyuan_fix.exchange import Changes
+from hunyuan_fix.profiles import Native
+from hunyuan_fix.wire import json_body
+from tests.dialects.anthropic import bodies
+from tests.dialects.anthropic.translating import assistant, call, result, system, text, tool, user
+from tests.strategies import json_values
+
+TOKENHUB = profiles.load("tokenhub").native["anthropic"]
+EVERYTHING = Native(roles=frozenset(["user", "assistant", "system", "developer"]))
+"""An endpoint that refuses nothing."""
+WORD = re.compile(r"word\d+x")
+EN = texts.load("en")
+
+
+def fixed(accepted: Native = TOKENHUB, **body: Any) -> dict[str, Any]:
+    """`body` after its repair."""
+    repaired(body, accepted, EN)
+    return body
+
+
+def folded(*messages: Any, accepted: Native = TOKENHUB) -> list[Any]:
+    listed = [{"role": "user", "content": one} if isinstance(one, str) else one for one in messages]
+    found: list[Any] = fixed(accepted, messages=listed)["messages"]
+    return found
+
+
+def reminder(said: str, **beside: Any) -> dict[str, Any]:
+    return text(f"<system-reminder>\n{said}\n</system-reminder>", **beside)
+
+
+def of(changes: Changes) -> list[str]:
+    return [change.pointer for change in changes]
+
+
+def test_refused_fields_go_and_others_stay() -> None:
+    body: dict[str, Any] = {
+        "model": "hy3",
+        "max_tokens": 100,
+        "metadata": {"user_id": "me"},
+        "thinking": {"type": "adaptive", "display": "omitted"},
+        "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+        "output_config": {"effort": "high"},
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": [tool("ls", cache_control={"type": "ephemeral"})],
+    }
+    changes = repaired(body, TOKENHUB, EN)
+    assert of(changes) == ["/context_management", "/output_config", "/thinking/display"]
+    assert list(body) == ["model", "max_tokens", "metadata", "thinking", "messages", "tools"]
+    assert body["thinking"] == {"type": "adaptive"}
+    assert body["tools"] == [tool("ls", cache_control={"type": "ephemeral"})]
+
+
+def test_an_object_that_loses_all_it_has_goes_too_and_an_empty_one_stays() -> None:
+    assert "thinking" not in fixed(thinking={"display": "omitted"})
+    assert fixed(thinking={}) == {"thinking": {}}
+
+
+def test_a_schema_for_the_answer_becomes_an_instruction() -> None:
+    schema = {"type": "object", "title": "Answer", "properties": {"a": {"type": "string"}}}
+    format_ = {"type": "json_schema", "schema": schema}
+    body = fixed(system="Be brief.", output_config={"effort": "low", "format": format_})
+    first, instruction = body["system"]
+    assert first == text("Be brief.")
+    assert '"properties":{"a":{"type":"string"}}' in instruction["text"]
+    assert "named Answer" in instruction["text"]
+    assert "output_config" not in body
+    assert len(fixed(output_config={"format": format_})["system"]) == 1
+    assert fixed(EVERYTHING, output_config={"format": format_}) == {"output_config": {"format": format_}}
+    only_effort = Native(refused=("output_config/effort",))
+    assert fixed(only_effort, output_config={"effort": "low", "format": format_}) == {
+        "output_config": {"format": format_}
+    }
+
+
+def test_system_messages_become_user_text_where_they_stand() -> None:
+    said = folded(
+        "hi", system([text("a", cache_control={"type": "ephemeral"})]), assistant(text("ok")), "go", system("b")
+    )
+    assert said == [
+        user(text("hi"), reminder("a", cache_control={"type": "ephemeral"})),
+        assistant(text("ok")),
+        user(text("go"), reminder("b")),
+    ]
+
+
+def test_results_stay_directly_behind_their_calls() -> None:
+    turn = assistant(call())
+    assert folded("hi", turn, user(result()), system("a")) == [
+        {"role": "user", "content": "hi"},
+        turn,
+        user(result(), reminder("a")),
+    ]
+    assert folded("hi", turn, system("a"), user(result(), text("and"))) == [
+        {"role": "user", "content": "hi"},
+        turn,
+        user(result(), reminder("a"), text("and")),
+    ]
+
+
+def test_a_system_message_between_two_of_the_assistants_is_a_user_message() -> None:
+    assert folded("hi", assistant("a"), system("b"), assistant("c")) == [
+        {"role": "user", "content": "hi"},
+        assistant("a"),
+        user(reminder("b")),
+        assistant("c"),
+    ]
+    assert folded("hi", assistant("a"), system("b"))[-1] == user(reminder("b"))
+
+
+def test_what_stands_before_all_others_joins_the_system_text() -> None:
+    body = fixed(system=[text("first")], messages=[system("second"), {"role": "user", "content": "hi"}])
+    assert body["system"] == [text("first"), text("second")]
+    assert body["messages"] == [{"role": "user", "content": "hi"}]
+
+
+def test_a_text_that_is_marked_already_is_not_marked_again() -> None:
+    assert folded("hi", system([reminder("a")]))[0]["content"][1] == reminder("a")
+
+
+def test_a_tool_that_was_found_is_said_in_words_and_loses_its_mark() -> None:
+    found = result([{"type": "tool_reference", "tool_name": "search"}])
+    body = fixed(
+        messages=[user(text("hi")), assistant(call(name="ToolSearch")), user(found)],
+        tools=[tool("ToolSearch"), tool("search", defer_loading=True), tool("unfound", defer_loading=True)],
+    )
+    assert body["messages"][2] == user(result([text("Tool search is available now.")]))
+    assert body["tools"] == [tool("ToolSearch"), tool("search")]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"messages": [user(text("hi")), assistant(call(name="late"))]},
+        {"tool_choice": {"type": "tool", "name": "late"}},
+        {"tools": [{"type": "tool_search_tool_regex_20251119", "name": "find"}, tool("late", defer_loading=True)]},
+        {"tools": [tool("late", defer_loading=True)]},
+    ],
+    ids=["called", "chosen", "searched by the vendor", "all of them"],
+)
+def test_a_deferred_tool_is_sent_where_it_is_needed(beside: dict[str, Any]) -> None:
+    body: dict[str, Any] = {"tools": [tool("ls"), tool("late", defer_loading=True)], **beside}
+    assert fixed(**body)["tools"][-1] == tool("late")
+
+
+def test_an_endpoint_that_knows_deferred_tools_gets_them() -> None:
+    body = {"messages": [], "tools": [tool("ls"), tool("late", defer_loading=True)]}
+    assert fixed(EVERYTHING, **copy.deepcopy(body)) == body
+
+
+def test_betas_that_the_endpoint_does_not_know_go() -> None:
+    accepted = Native(betas=frozenset(["effort-2025-11-24", "b"]))
+    assert accepted_betas("claude-code-20250219, effort-2025-11-24,,b", accepted) == "effort-2025-11-24,b"
+    assert accepted_betas("claude-code-20250219", TOKENHUB) == ""
+    assert accepted_betas("effort-2025-11-24, b", accepted) == "effort-2025-11-24, b"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("beta=true", ""), ("a=1&beta=true&b=%20", "a=1&b=%20"), ("betas=1", "betas=1"), ("", ""), ("beta", "")],
+)
+def test_the_query_loses_beta(query: str, expected: str) -> None:
+    assert without_beta(query) == expected
+
+
+def said_in(body: dict[str, Any]) -> Counter[str]:
+    return Counter(WORD.findall(json_body.serialise([body["messages"], body.get("system")]).decode()))
+
+
+@given(bodies.bodies)
+def test_nothing_that_is_said_is_lost_or_said_twice(body: dict[str, Any]) -> None:
+    before = said_in(body)
+    format_ = (body.get("output_config") or {}).get("format") if isinstance(body.get("output_config"), dict) else None
+    repaired(body, TOKENHUB, EN)
+    after = said_in(body)
+    assert before <= after
+    assert format_ or after == before
+
+
+@given(bodies.bodies)
+def test_calls_and_results_stay_and_only_accepted_roles_are_left(body: dict[str, Any]) -> None:
+    def linked(messages: list[Any]) -> list[Any]:
+        blocks = [b for m in messages if isinstance(m["content"], list) for b in m["content"] if isinstance(b, dict)]
+        return [b.get("id") or b.get("tool_use_id") for b in blocks if "id" in b or "tool_use_id" in b]
+
+    before = linked(body["messages"])
+    repaired(body, TOKENHUB, EN)
+    assert sorted(map(str, linked(body["messages"]))) == sorted(map(str, before))
+    assert {message["role"] for message in body["messages"]} <= {"user", "assistant"}
+    plain = json_body.serialise(body)
+    assert b'"defer_loading"' not in plain
+    assert not {"context_management", "output_config"} & set(body)
+
+
+@given(bodies.bodies, st.sampled_from([TOKENHUB, EVERYTHING, Native()]))
+def test_a_second_repair_changes_nothing(body: dict[str, Any], accepted: Native) -> None:
+    repaired(body, accepted, EN)
+    once = copy.deepcopy(body)
+    assert not repaired(body, accepted, EN)
+    assert body == once
+
+
+@given(bodies.bodies)
+def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
+    before = json_body.serialise(body)
+    assert not repaired(body, EVERYTHING, EN)
+    assert json_body.serialise(body) == before
+
+
+@given(bodies.bodies)
+def test_changes_are_noted_exactly_where_the_body_changes(body: dict[str, Any]) -> None:
+    before = json_body.serialise(body)
+    changes = repaired(body, TOKENHUB, EN)
+    assert bool(changes) == (json_body.serialise(body) != before)
+
+
+@given(bodies.histories, bodies.messages)
+def test_a_longer_history_begins_with_the_same_messages(history: list[Any], more: dict[str, Any]) -> None:
+    shorter = folded(*copy.deepcopy([*history, assistant(text("ok"))]))
+    longer = folded(*copy.deepcopy([*history, assistant(text("ok")), more]))
+    assert longer[: len(shorter)] == shorter
+
+
+@given(json_values, json_values, json_values, json_values)
+def test_nothing_raises(messages: Any, tools: Any, output_config: Any, thinking: Any) -> None:
+    body = {"messages": messages, "tools": tools, "output_config": output_config, "thinking": thinking}
+    repaired(body, TOKENHUB, EN)
+    nested = {"messages": [{"role": "system", "content": messages}, {"role": "user", "content": tools}, messages]}
+    repaired(nested, TOKENHUB, EN)
+    json_body.serialise([body, nested])
+
+
+def test_time_grows_with_the_size() -> None:
+    """Each message is copied a bounded number of times: the blocks that come out say how often."""
+    many = [system("a") for _ in range(20_000)]
+    (only,) = folded("hi", *many)
+    assert len(only["content"]) == 20_001
+    assert len(folded("hi", assistant("ok"), *many)[-1]["content"]) == 20_000
