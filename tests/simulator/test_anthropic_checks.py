@@ -19,6 +19,7 @@ type Body = dict[str, Any]
 STRICT, FULL = Facade("tokenhub"), Facade("tokenhub", HINTS)
 PNG = {"type": "base64", "media_type": "image/png", "data": "aGk="}
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "aGk="}
+WORDS: Body = {"type": "text", "media_type": "text/plain", "data": "x"}
 VISION = "hy-vision-2.0-instruct"
 HEADERS = {"anthropic-version": "2023-06-01"}
 CACHED: Body = {"cache_control": {"type": "ephemeral"}}
@@ -117,6 +118,16 @@ ROWS: list[tuple[str, Any, Body]] = [
         "source",
         body(user({"type": "document", "source": PDF | {"media_type": "text/html"}}), model=VISION),
         body(user({"type": "document", "source": PDF}), model=VISION),
+    ),
+    (
+        "source",
+        body(user({"type": "image", "source": {"type": "url", "url": "a.png"}}), model=VISION),
+        body(user({"type": "image", "source": {"type": "url", "url": "https://a.example/a.png"}}), model=VISION),
+    ),
+    (
+        "source",
+        body(user({"type": "document", "source": WORDS | {"data": 7}})),
+        body(user({"type": "document", "source": WORDS})),
     ),
     ("cache", body(user(text(cache_control={"type": "for ever"}))), body(user(text(**CACHED)))),
     ("cache", body(user(*[text(**CACHED)] * 5)), body(user(*[text(**CACHED)] * 4))),
@@ -223,6 +234,13 @@ def test_a_hint_is_refused_where_it_is_not_taken(hint: str, row: str, given_body
     assert problems(given_body, FULL, HEADERS) is None
     assert problems(given_body, Facade("tokenhub", takes([hint])), HEADERS) is None
     assert problems(given_body, STRICT, HEADERS) is not None
+
+
+def test_an_output_config_has_known_fields() -> None:
+    assert problems(body(output_config={"effort": "high"}), FULL) is None
+    found = problems(body(output_config={"efforts": "high"}), FULL)
+    assert found is not None
+    assert found.row == "extra"
 
 
 def test_headers() -> None:
