@@ -59,6 +59,14 @@ def test_a_screenshot_is_described_once(demo: subprocess.CompletedProcess[str]) 
     assert "vision calls: 1, then 0" in through
 
 
+def test_claude_code_is_answered_in_its_own_format(demo: subprocess.CompletedProcess[str]) -> None:
+    without, through = scene(demo.stdout, 8)
+    assert "HTTP 404" in without
+    assert "Today is Saturday." in without
+    assert "✓ tool_use read_file" in through
+    assert "src/checkout.ts" in through
+
+
 def test_the_name_of_a_streamed_call_is_lost_only_without_the_addon(demo: subprocess.CompletedProcess[str]) -> None:
     without, through = scene(demo.stdout, 3)
     assert '✗ the client has no tool ""' in without

@@ -56,6 +56,10 @@ class Client:
         except httpx.HTTPError as error:
             raise ApiError(f"{type(error).__name__}: {error}") from error
 
+    def messages(self, body: Json) -> Json:
+        """The answer to a request in Anthropic's format."""
+        return self._post("/messages", body)
+
     def embeddings(self, body: Json) -> list[tuple[int, list[float]]]:
         """Index and vector of each text, asked for as base64: the default of OpenAI's SDK for Python."""
         data = self._post("/embeddings", {**body, "encoding_format": "base64"})["data"]

@@ -293,6 +293,31 @@ def embeddings(side: Side) -> Outcome:
     return Outcome(ordered, [worked(text), paint(f"  from calls with {' and '.join(map(str, sizes))} texts", DIM)])
 
 
+def messages(side: Side) -> Outcome:
+    """A turn as Claude Code sends it: Anthropic's format, which the endpoint doesn't know."""
+    text = 'Look into checkout.ts. [[sim:tool read_file {"path": "src/checkout.ts"}]]'
+    function = PLAIN_READ_FILE["function"]
+    request: dict[str, Any] = {
+        "model": MODEL,
+        "max_tokens": 1000,
+        "system": [{"type": "text", "text": "You are a coding agent.", "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": text}]},
+            {"role": "system", "content": "Today is Saturday."},
+        ],
+        "tools": [
+            {"name": "read_file", "description": function["description"], "input_schema": function["parameters"]}
+        ],
+        "thinking": {"type": "adaptive", "display": "omitted"},
+        "output_config": {"effort": "high"},
+    }
+    content = side.client.messages(request)["content"]
+    calls = [block for block in content if block["type"] == "tool_use"]
+    lines = [*_arrived(side), paint("the answer is in Anthropic's format again", DIM)]
+    lines += [worked(f"tool_use {call['name']}({json.dumps(call['input'])})") for call in calls]
+    return Outcome([call["name"] for call in calls] == ["read_file"], lines)
+
+
 def busy(side: Side) -> Outcome:
     """A rate limit that comes as a 400, which no client retries."""
     side.endpoint.disturb(fault="rate_limit", retry_after="0")
@@ -333,4 +358,5 @@ SCENES = (
     Scene("Embeddings", "60 texts at once, base64 as OpenAI's Python SDK asks for by default", embeddings),
     Scene("A busy endpoint", "its rate limit is a 400 with code 2003", busy),
     Scene("A team at work", "twelve requests at once with one key; the endpoint allows an account five", team),
+    Scene("Claude Code", "it speaks Anthropic Messages; the endpoint speaks Chat Completions only", messages),
 )
