@@ -101,7 +101,6 @@ def test_who_waits_for_the_first_byte_is_answered(
     event: RequestProtocolError | ResponseProtocolError, state: str, answered: bool
 ):
     stream = HttpStream(Context(tflow.tclient_conn(), Options()), 1)
-    stream.context.client.timestamp_end = None
     stream.server_state = getattr(stream, state)
     assert failed_calls._is_unanswered(stream, event) is answered
     stream.client_state = stream.state_errored
