@@ -1,7 +1,8 @@
 """The relay: a server on loopback through which calls go under `hunyuan_retry=all`, and which may try them again.
 
-Why a server: an addon can't stream an answer of its own from a hook, and after mitmproxy's `error` hook mitmproxy sends
-its own HTML page whatever the addon does (docs/facts/mitmproxy.md#own-stream). So mitmproxy's connection ends here.
+Why a server: an addon can't stream an answer of its own from a hook (docs/facts/mitmproxy.md#own-stream), send a
+request again, or add to a stream that breaks (docs/facts/mitmproxy.md#failed-call). So mitmproxy's connection
+ends here.
 """
 
 from __future__ import annotations

@@ -148,5 +148,5 @@ async def test_a_handshake_that_is_never_answered_ends_with_its_client(trust: Tr
             await until(lambda: faults.accepted == 1)
             asking.cancel()
             await asyncio.wait({asking})
-        await running.until(r"POST /v1/chat/completions .*-> connection closed")
+        await running.until(r"POST /v1/chat/completions .*-> (connection closed|client disconnected)")
         assert "-> 502" not in running.process.output

@@ -1,8 +1,7 @@
 """Answers that aren't streamed, and what disturbs them on their way.
 
-By default mitmproxy carries them: what breaks is its own HTML page, an error passes as it came, and a success that is
-no answer becomes an error. Under
-`hunyuan_retry=all` the addon does: the client gets one whole answer or one error.
+By default mitmproxy carries them: what breaks is one error, an error passes as it came, and a success that is no answer
+becomes an error. Under `hunyuan_retry=all` the addon does: the client gets one whole answer or one error.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Streams, and what disturbs them on their way.
 
-By default mitmproxy carries them: before the head, a failure is its own HTML page; after it, a stream that breaks
+By default mitmproxy carries them: before the head, a failure is one error; after it, a stream that breaks
 is broken for the client too; one that ends without a finish reason gets an error event. Under `hunyuan_retry=all` the
 addon does: until the first event it tries again, after that a stream ends properly, with an error event.
 """

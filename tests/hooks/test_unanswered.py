@@ -147,6 +147,15 @@ async def test_other_hosts_keep_what_mitmproxy_says(trust: Trust):
     assert (answer.status_code, answer.headers["content-type"]) == (502, "text/html")
 
 
+async def test_under_observe_a_cut_answer_is_what_mitmproxy_says(trust: Trust):
+    """And not the head that came."""
+    async with fault_proxy(0) as faults:
+        faults.always(says(http_answer(b'{"choices":[]}', length=999)))
+        async with run_proxy(trust, f"http://{LOCAL}:{faults.port}", hunyuan_mode="observe") as proxy:
+            answer = await ask(proxy, CHAT)
+    assert (answer.status_code, answer.headers["content-type"]) == (502, "text/html")
+
+
 async def test_under_observe_it_is_what_mitmproxy_says(trust: Trust):
     async with nowhere(trust, hunyuan_mode="observe") as (proxy, _):
         answer = await ask(proxy, CHAT)

@@ -98,6 +98,28 @@ async def test_what_the_model_reads(client: httpx.AsyncClient) -> None:
     assert (await client.post(MESSAGES, json=unreadable)).headers["x-sim-row"] == "image"
 
 
+async def test_the_first_stop_sequence_ends_it(client: httpx.AsyncClient) -> None:
+    said = asked("[[sim:say one STOP two]]", stop_sequences=["two", "STOP"])
+    message = (await client.post(MESSAGES, json=said)).json()
+    assert (message["content"][0]["text"], message["stop_sequence"]) == ("one ", "STOP")
+
+
+async def test_calls_have_ids_of_the_dialect(client: httpx.AsyncClient) -> None:
+    said = asked('[[sim:tool ls {"path": "a"}]]', tools=[tool()])
+    (made,) = [
+        block for block in (await client.post(MESSAGES, json=said)).json()["content"] if block["type"] == "tool_use"
+    ]
+    assert made.pop("id").startswith("toolu_")
+    assert made == {"type": "tool_use", "name": "ls", "input": {"path": "a"}}
+
+
+async def test_a_format_gets_json() -> None:
+    async with running(profile="tokenhub", facade=Facade("tokenhub", HINTS)) as (_, client):
+        wanted = {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+        answer = await client.post(MESSAGES, json=asked("[[sim:say yes]]", output_config=wanted), headers=HEADERS)
+    assert json.loads(answer.json()["content"][0]["text"]) == {"answer": "yes"}
+
+
 async def test_thinking_that_is_omitted_leaves_a_signature() -> None:
     async with running(profile="tokenhub", facade=Facade("tokenhub", HINTS)) as (_, client):
         given = {"thinking": {"type": "adaptive", "display": "omitted"}}

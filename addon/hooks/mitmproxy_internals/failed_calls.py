@@ -95,9 +95,7 @@ def _is_unanswered(stream: HttpStream, event: RequestProtocolError | ResponsePro
 
     A client that leaves while its connection is being made ends that first: what it did is still in the queue.
     """
-    client_left = stream.context.client.timestamp_end is not None or any(
-        isinstance(queued, RequestProtocolError) for queued in stream._paused_event_queue
-    )
+    client_left = any(isinstance(queued, RequestProtocolError) for queued in stream._paused_event_queue)
     return (
         isinstance(event, ResponseProtocolError)
         and event.code is not _HTTP_1_1_REQUIRED  # clients try again by HTTP/1.1 by themselves

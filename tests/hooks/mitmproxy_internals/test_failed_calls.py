@@ -10,7 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 from mitmproxy import http
-from mitmproxy.proxy.layers.http._events import ErrorCode, ResponseProtocolError
+from mitmproxy.options import Options
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HttpStream
+from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError, ResponseProtocolError
+from mitmproxy.test import tflow
 
 from hunyuan_fix.hooks.mitmproxy_internals import failed_calls, replacements
 from hunyuan_fix.hooks.mitmproxy_internals.failed_calls import Failure
@@ -78,6 +82,29 @@ async def test_what_this_system_says_is_understood():
 def test_the_end_of_a_connection_is_told_from_a_bad_answer(text: str, begun: bool, failure: Failure):
     event = ResponseProtocolError(1, text, ErrorCode.GENERIC_SERVER_ERROR)
     assert failed_calls._failure(event, begun=begun) is failure
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "answered"),
+    [
+        (ResponseProtocolError(1, "x", ErrorCode.CONNECT_FAILED), "state_uninitialized", True),
+        (ResponseProtocolError(1, "x", ErrorCode.CANCEL), "state_wait_for_response_headers", True),
+        (ResponseProtocolError(1, "x", ErrorCode.GENERIC_SERVER_ERROR), "state_consume_response_body", True),
+        (ResponseProtocolError(1, "x", ErrorCode.GENERIC_SERVER_ERROR), "state_stream_response_body", False),
+        (ResponseProtocolError(1, "x", ErrorCode.GENERIC_SERVER_ERROR), "state_done", False),
+        (ResponseProtocolError(1, "x", ErrorCode.GENERIC_SERVER_ERROR), "state_errored", False),
+        (ResponseProtocolError(1, "x", ErrorCode.HTTP_1_1_REQUIRED), "state_wait_for_response_headers", False),
+        (RequestProtocolError(1, "x", ErrorCode.CLIENT_DISCONNECTED), "state_wait_for_response_headers", False),
+    ],
+)
+def test_who_waits_for_the_first_byte_is_answered(
+    event: RequestProtocolError | ResponseProtocolError, state: str, answered: bool
+):
+    stream = HttpStream(Context(tflow.tclient_conn(), Options()), 1)
+    stream.server_state = getattr(stream, state)
+    assert failed_calls._is_unanswered(stream, event) is answered
+    stream.client_state = stream.state_errored
+    assert not failed_calls._is_unanswered(stream, event)
 
 
 class Answering:
