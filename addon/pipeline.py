@@ -1,6 +1,6 @@
 """The list of steps: what is done to every exchange. It runs down for the request and up for the answer.
 
-    request   ─▶ ModelNames ─▶ Successor ─▶ ToolModel ─▶ ReadDocuments ─▶ DescribeImages ─▶ Rules ─▶ Overlong ─▶ out
+    request   ─▶ ModelNames ─▶ … ─▶ Rules ─▶ Overlong ─▶ WebSearch ─▶ out, as `STEPS` has them
     answer    ◀─ …           each in reverse, after `answers` has repaired what the endpoint sent
 
 Nothing here knows mitmproxy or a connection.

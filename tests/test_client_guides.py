@@ -42,6 +42,9 @@ NAMES = (
     "vercel-ai-sdk",
 )
 PACKAGES = {
+    "anthropic-node": ("@anthropic-ai/sdk", "node"),
+    "anthropic-python": ("anthropic",),
+    "claude-code": ("@anthropic-ai/claude-code",),
     "cline-cli": ("cline",),
     "codex": ("@openai/codex",),
     "continue-cli": ("@continuedev/cli", "node"),
@@ -54,7 +57,17 @@ PACKAGES = {
     "vercel-ai-sdk": ("ai", "@ai-sdk/openai-compatible", "node"),
 }
 """What each guide's client is installed from for `scripts/test --clients`."""
-IN_NODE = ("cline-cli", "codex", "continue-cli", "openai-node", "opencode", "qwen-code", "vercel-ai-sdk")
+IN_NODE = (
+    "anthropic-node",
+    "claude-code",
+    "cline-cli",
+    "codex",
+    "continue-cli",
+    "openai-node",
+    "opencode",
+    "qwen-code",
+    "vercel-ai-sdk",
+)
 
 PAGES = sorted(FOLDER.glob("*.md"))
 VARIABLES = client_setup.client_variables(addresses.PORT, Path(addresses.CONFDIR))

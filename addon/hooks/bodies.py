@@ -91,6 +91,9 @@ class Bodies:
             return proxy_errors.UNTRANSLATABLE(why=error.message, param=error.param).response()
         except Exception as error:
             exchange.forget(noted)
+            if _is_translated(exchange):
+                self._runtime.failed("A request in another format could not be repaired", error)
+                return proxy_errors.TRANSLATION_FAILED().response()
             if exchange.fails_closed:
                 self._runtime.failed("The image cascade failed", error)
                 return proxy_errors.IMAGE_CASCADE_FAILED().response()
@@ -105,7 +108,7 @@ class Bodies:
         """The way of a body; an answer to the client where it ends here."""
         dialect = DIALECTS[exchange.dialect]
         upstream = UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
-        translated = not (dialect.is_house and upstream.is_house)
+        translated = _is_translated(exchange)
         exchange.fails_closed = translated
 
         # 1. Read: unpacked within bounds, parsed off the loop where it is large.
@@ -181,6 +184,12 @@ class Bodies:
         if exchange.mode != "observe" and (came.changes or data != request.raw_content):
             request.headers.pop("content-encoding", None)
             request.content = data
+
+
+def _is_translated(exchange: Exchange) -> bool:
+    """Whether the client or the endpoint speaks another format than the house language."""
+    upstream = UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
+    return not (DIALECTS[exchange.dialect].is_house and upstream.is_house)
 
 
 def _leave_accepted_betas(request: http.Request, exchange: Exchange) -> None:

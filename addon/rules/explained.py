@@ -97,6 +97,20 @@ FORMATS = {
         "Claude Code and Anthropic's SDKs speak nothing else (docs/facts/anthropic.md).",
         "dialects/anthropic/request.py",
     ),
+    "anthropic-native": Explanation(
+        "A Messages request to an endpoint that speaks Messages itself stays one, and loses or says in other words "
+        "only what the profile lists: fields, betas, adaptive thinking, roles other than user and assistant, "
+        "references to deferred tools. A body without any of these keeps its bytes.",
+        "How much of Messages TokenHub takes is documented nowhere. The list is inferred from what other vendors' "
+        "endpoints refuse (docs/facts/anthropic.md).",
+        "dialects/anthropic/native.py",
+    ),
+    "web-search": Explanation(
+        "In a translated request that may search the web, the model's searches are made by `hunyuan_search_command`, "
+        "and answered in the client's own blocks, with citations.",
+        "Anthropic's `web_search` is run by the vendor, and the endpoints here have none.",
+        "steps/web_search.py",
+    ),
 }
 
 ANSWERS = {

@@ -36,7 +36,7 @@ def _table(explanations: Mapping[str, Explanation]) -> str:
     columns = ["name", *(["file in addon/"] if with_files else []), "what it repairs", "why"]
     rows = [columns, ["---"] * len(columns)]
     for name, explanation in explanations.items():
-        file = [f"`{explanation.file}`"] if with_files else []
+        file = [f"`{explanation.file}`" if explanation.file else "–"] if with_files else []
         rows.append([f"`{name}`", *file, _cell(explanation.repairs), _cell(explanation.why)])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows).replace("| --- ", "|---").replace("|--- |", "|---|")
 

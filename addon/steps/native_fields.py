@@ -5,13 +5,14 @@ from __future__ import annotations
 from .. import profiles, texts
 from ..dialects.anthropic import native
 from ..exchange import Exchange, Response
+from ..wire import rule_names
 from .base import Step
 
 
 class NativeFields(Step):
     """The request stays in its format and loses, or says in other words, what the profile says is refused."""
 
-    name = "anthropic-native"
+    name = rule_names.ANTHROPIC_NATIVE
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Change the body; in a thread where it is large."""

@@ -19,7 +19,7 @@ from ..rules import apply_chat
 from ..search import results
 from ..search.program import Program, SearchFailed
 from ..search.results import Result
-from ..wire import json_body
+from ..wire import json_body, rule_names
 from .base import PATIENCE, Step, StepRuntime
 from .rules import context_of
 from .target import target_of
@@ -39,7 +39,7 @@ _UNAVAILABLE: Final = "unavailable"
 class WebSearch(Step):
     """Under `hunyuan_mode=observe` nothing is searched."""
 
-    name = "web-search"
+    name = rule_names.WEB_SEARCH
 
     def __init__(self, settings: Settings, runtime: StepRuntime) -> None:
         super().__init__(settings, runtime)

@@ -215,6 +215,14 @@ IMAGE_CASCADE_FAILED = Entry(
     when="a fault of the proxy itself in a request with images",
     advice="report it with the log",
 )
+TRANSLATION_FAILED = Entry(
+    status=502,
+    code="proxy_failed",
+    message="The proxy failed while it worked on a request in another format than the endpoint's and sent nothing to "
+    "the endpoint. See its log.",
+    when="a fault of the proxy itself in a request that is translated",
+    advice="report it with the log",
+)
 SHUTTING_DOWN = Entry(
     status=503,
     code="proxy_shutting_down",

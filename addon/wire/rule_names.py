@@ -4,6 +4,10 @@ from __future__ import annotations
 
 ANTHROPIC = "anthropic"
 """The name of that dialect, too."""
+ANTHROPIC_NATIVE = "anthropic-native"
+"""The name of that dialect and of the step `NativeFields`, too."""
+WEB_SEARCH = "web-search"
+"""The name of that step, too."""
 CODING = "coding"
 UNICODE = "unicode"
 CORS = "answer-cors"

@@ -102,6 +102,20 @@ async def test_a_failure_of_the_cascade_is_said_to_the_client(
     assert "RuntimeError" in caplog.text
 
 
+async def test_a_failure_in_a_translated_request_is_said_in_its_format(
+    proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(rules, "apply_chat", fails)
+    request = {"model": "hunyuan-lite", "max_tokens": 9, "messages": [{"role": "user", "content": "secret"}]}
+    async with proxy.client() as client:
+        answer = await client.post("/messages", json=request)
+    assert answer.status_code == 502
+    assert answer.json()["type"] == "error"
+    assert "another format" in answer.json()["error"]["message"]
+    assert endpoint.arrived == []
+    assert "secret" not in caplog.text
+
+
 async def test_a_failure_on_an_answer_lets_it_pass(
     proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

@@ -1,7 +1,7 @@
 """A Messages request for an endpoint that speaks Messages itself, but not all of it.
 
 The body stays a Messages request and loses, or says in other words, only what the endpoint refuses: that is data of its
-profile (`[anthropic]`). Where nothing is refused, nothing changes. What carries words, calls or results stays:
+profile (`[native.anthropic]`). Where nothing is refused, nothing changes. What carries words, calls or results stays:
 
 1. Fields: those that are refused go. A schema for the answer (`output_config.format`) becomes an instruction; deferred
    tools are left out until the history has found them, since without `defer_loading` all would be sent. Adaptive
@@ -20,12 +20,13 @@ from typing import Any, Final
 from ...exchange import Changes, JsonObject, Response
 from ...profiles import Native
 from ...texts import Texts
+from ...wire import rule_names
 from ..base import AnswerWriter, Dialect, House
 from . import tools, words
 from .content import kind_of
 
 BETA_HEADER: Final = "anthropic-beta"
-_RULE: Final = "anthropic-native"
+_RULE: Final = rule_names.ANTHROPIC_NATIVE
 _DEFERRED: Final = "tools/*/defer_loading"
 _LEAST_BUDGET: Final = 1024
 """Tokens of thinking that Anthropic's API asks for at least."""
@@ -38,7 +39,7 @@ _FIRST: Final = frozenset(["tool_result", "mcp_tool_result"])
 class NativeMessages:
     """Messages where the endpoint speaks them, too: no path of its own, routes choose it by the profile."""
 
-    name = "anthropic-native"
+    name = rule_names.ANTHROPIC_NATIVE
     paths: tuple[str, ...] = ()
     house: House = "native"
     is_house = True
