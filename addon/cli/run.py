@@ -152,6 +152,7 @@ def instructions(launch: Launch, confdir: Path) -> str:
         "",
         "Or, for a client that has a setting for its base URL only, set that to:",
         f"  http://{HOST}:{launch.reverse_port}/v1",
+        f"(clients of Anthropic's API: without /v1). `{launch.prefix}run -- claude` does all that for a coding agent.",
         "",
         f"The proxy's CA is {authority.ca_file(confdir)} (VS Code and others: add it to the system's store).",
         *([f"Calls go on to {upstream} (hunyuan_upstream)."] if upstream else []),
