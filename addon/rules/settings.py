@@ -39,7 +39,7 @@ class RuleSettings:
     models: Mapping[str, str] = option(
         "",
         "Model names to map, by patterns with * and ?: claude-*haiku*=hy3,gpt-*=hy3, comma separated; the first that "
-        "fits counts. In translated requests other claude-* and gpt-* names become the endpoint's text model.",
+        "fits counts. In requests in another format other claude-* and gpt-* names become the endpoint's text model.",
         read.pairs,
     )
     successors: Mapping[str, str] = option(
@@ -50,7 +50,7 @@ class RuleSettings:
     overlong: Literal["auto", "warn", "error"] = option(
         "auto",
         "Input estimated past the model's limit, which the endpoint would cut without a word: warn (log and response "
-        "header), error (400), or auto: warn; an error in time for translated requests, whose clients then compact.",
+        "header), error (400), or auto: warn; an error in time for requests in another format, whose clients compact.",
         read.choice("auto", "warn", "error"),
     )
     window: int | None = option(
