@@ -577,3 +577,16 @@ def test_events_that_are_not_read_are_written_like_those_that_are(field: str, se
     for event in events[:3]:
         cut.feed(event)
     assert cut.feed(b"data: {") + cut.feed(events[2]) == []
+
+
+def test_what_differs_beside_the_text_is_read() -> None:
+    fewer = {**USAGE, "completion_tokens": 6, "total_tokens": 56}
+    for chunks in (
+        [chunk(reasoning_content=text) for text in "abcdefghi"],
+        [{**chunk(reasoning_content="a"), "usage": usage} for usage in (fewer, fewer, USAGE)],
+        [{"extra": {"reasoning_content": text}, **chunk(reasoning_content="a")} for text in "bcd"],
+    ):
+        to_client = WrittenEvents(Anthropic().stream(dict(NOTE)))
+        events = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+        sent = [piece for event in [*events, b"data: [DONE]\n\n"] for piece in to_client.feed(event)]
+        assert b"".join(sent) == written(chunks)
