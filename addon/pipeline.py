@@ -137,7 +137,8 @@ def translate(exchange: Exchange, body: JsonObject, headers: Mapping[str, str], 
         exchange.chat = body
         return
     note = exchange.note_of(dialect.name)
-    note["offers"] = list(offers)
+    if offers:
+        note["offers"] = list(offers)
     exchange.chat = dialect.to_chat(body, headers, note)
     told = [Change(dialect.name, pointer, why) for pointer, why in note.pop("changes", ())]
     if dialect.house != "count":

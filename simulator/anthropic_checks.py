@@ -485,7 +485,7 @@ def _thinking(body: Json, facade: Facade) -> Iterator[Finding]:
     budget = given.get("budget_tokens")
     if not isinstance(budget, int) or isinstance(budget, bool) or budget < MIN_BUDGET:
         yield Finding("thinking", f"thinking.enabled.budget_tokens: Input should be at least {MIN_BUDGET}")
-    elif budget >= body.get("max_tokens", budget + 1):
+    elif isinstance(most := body.get("max_tokens"), int) and budget >= most:
         yield Finding("thinking", "`max_tokens` must be greater than `thinking.budget_tokens`")
     if body.get("temperature", 1) != 1:
         yield Finding("thinking", "`temperature` may only be set to 1 when thinking is enabled.")

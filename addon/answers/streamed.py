@@ -116,8 +116,9 @@ class RepairedStream(KeptStream):
             self._exchange.note(self._stream.changes[self._noted :])
             self._noted = len(self._stream.changes)
         if self._to_client is not None:
-            chunks = [piece for chunk in chunks for piece in self._to_client.feed(chunk)]
-            chunks += self._to_client.finish() if self._ended else []
+            sent = [piece for chunk in chunks for piece in self._to_client.feed(chunk)]
+            sent += self._to_client.finish() if self._ended else []
+            chunks = _pieces(b"".join(sent))  # each piece costs mitmproxy a write
         for stage in self._stages:
             if stage.failure is not None:
                 self._log(stage.failure)

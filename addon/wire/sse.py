@@ -35,9 +35,9 @@ class Event:
         """The values of its `data` lines, joined by newlines; `None` if it has no such line, or is opaque."""
         if self.opaque:
             return None
-        raw = self.raw
-        if raw.startswith(b"data: ") and raw.endswith(b"\n\n") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
-            return raw[6:-2]
+        plain = plain_data(self.raw)
+        if plain is not None:
+            return plain[0]
         lines = [_value(line) for line in self._lines() if _field(line) == b"data"]
         return b"\n".join(lines) if lines else None
 
@@ -63,6 +63,14 @@ class Event:
 
     def _lines(self) -> list[bytes]:
         return self.raw.splitlines()  # of bytes it knows exactly the format's three line ends
+
+
+def plain_data(raw: bytes) -> list[bytes] | None:
+    """The data of bytes that are whole events with nothing but one line `data: …` each, as most are; else `None`."""
+    if not raw.startswith(b"data: ") or not raw.endswith(b"\n\n") or raw.find(b"\r") >= 0:
+        return None
+    data = raw[6:-2].split(b"\n\ndata: ")
+    return data if raw.count(b"\n") == 2 * len(data) else None
 
 
 class Parser:

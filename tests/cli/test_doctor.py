@@ -228,7 +228,8 @@ def test_an_endpoint_that_refuses_connections(certificates: Certificates, tmp_pa
         report = examined(proxy, tmp_path)
     assert report["decryption"].result == "ok"
     assert report["endpoint"].result == "problem"
-    assert f"{LEGACY} can't be reached through the proxy: " in report["endpoint"].found
+    why = "the connection was refused, no program listens there"
+    assert report["endpoint"].found == f"{LEGACY} can't be reached through the proxy: {why}"
 
 
 def test_the_key_is_tried_only_when_asked_for(proxy: Proxy, simulator: Simulator, tmp_path: Path) -> None:

@@ -57,6 +57,18 @@ class Home:
             return started.wait(), started.output
 
 
+@pytest.fixture(autouse=True)
+def signals_as_in_a_terminal() -> Iterator[None]:
+    """Programs inherit what is ignored: SIGHUP under nohup, SIGINT in the background of a shell."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)}
+    ignored = [number for number, handler in before.items() if handler is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, before[number])
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     folder, temporary = tmp_path / "home", tmp_path / "tmp"

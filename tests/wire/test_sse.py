@@ -196,3 +196,15 @@ def test_a_body_of_blanks_is_given_out_at_its_end() -> None:
     assert opening.feed(b"\n\n") == b""
     assert opening.finish() == b"\n\n"
     assert len(opening.feed(b"x")) == 1
+
+
+@given(
+    st.lists(st.sampled_from([b"data: ", b"data:", b"\n", b"\n\n", b"\r", b"x", b"id: 1", b": c", b"{}"]), max_size=12)
+)
+def test_plain_data_is_what_the_parser_finds(pieces: list[bytes]) -> None:
+    raw = b"".join(pieces)
+    found = sse.plain_data(raw)
+    if found is not None:
+        assert found == [event.data for event in sse.Parser().feed(raw)]
+    assert sse.plain_data(b"data: a\n\ndata: b\n\n") == [b"a", b"b"]
+    assert sse.plain_data(b"data: a\n\n\n\n") is None

@@ -13,7 +13,7 @@ import httpx
 from ... import profiles
 from ...access import keys
 from ...config import operating_system
-from ...wire import paths
+from ...wire import json_body, paths, proxy_errors
 from ...wire.host_names import canonical
 from ..addresses import HOST
 from .listeners import Listener, decrypts, from_mitmproxy
@@ -22,7 +22,9 @@ from .situation import Finding, Result, Situation
 ANSWER_TIMEOUT = 30.0
 """Seconds for each step of a call to the endpoint."""
 
-_UNRESOLVED = re.compile(r"getaddrinfo|Name or service|nodename nor|name resolution|No address associated|resolve")
+_UNRESOLVED = re.compile(
+    r"getaddrinfo|Name or service|nodename nor|name resolution|No address associated|resolve|has no address"
+)
 _REASON_LENGTH = 300
 
 
@@ -99,8 +101,8 @@ def endpoint(situation: Situation) -> Finding:
             answer = client.get(f"{situation.upstream}/models")
     except (httpx.HTTPError, OSError) as error:
         return _unreached(situation, _kind(error))
-    if from_mitmproxy(answer):
-        return _unreached(situation, _reason(answer.text))
+    if why := _unanswered(answer):
+        return _unreached(situation, why)
     return Finding("endpoint", "ok", f"{situation.upstream.host} answers through the proxy (HTTP {answer.status_code})")
 
 
@@ -152,8 +154,8 @@ def _judged_key(answer: httpx.Response) -> Finding:
     status = answer.status_code
     if answer.is_success:
         return Finding("key", "ok", "accepted")
-    if from_mitmproxy(answer):
-        return Finding("key", "warning", f"not tried: {_reason(answer.text)}")
+    if why := _unanswered(answer):
+        return Finding("key", "warning", f"not tried: {why}")
     # The endpoint's message is not shown: some endpoints repeat the key in it.
     failed: tuple[Result, str, str] = ("warning", "no verdict, the call failed", "the proxy's log says more")
     result, verdict, advice = _VERDICTS.get(status, failed)
@@ -180,6 +182,24 @@ def _kind(error: Exception) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "TLS with the proxy fails"
     return "the proxy closed the connection"
+
+
+_NO_ANSWER = frozenset(
+    [proxy_errors.NAME_UNKNOWN.code, proxy_errors.CONNECT_TIMEOUT.code, proxy_errors.HANDSHAKE_FAILED.code]
+)
+"""The codes of the proxy's own errors where the endpoint didn't answer."""
+
+
+def _unanswered(answer: httpx.Response) -> str:
+    """Why this answer isn't the endpoint's; `""` if it is."""
+    if from_mitmproxy(answer):
+        return _reason(answer.text)
+    body = json_body.parse_object(answer.content) if answer.status_code in (502, 504) else None
+    error = body.get("error") if body else None
+    if not isinstance(error, dict) or error.get("code") not in _NO_ANSWER:
+        return ""
+    sentence = str(error.get("message")).partition(". ")[0]
+    return (sentence.partition(": ")[2] or sentence)[:_REASON_LENGTH]
 
 
 def _reason(page: str) -> str:

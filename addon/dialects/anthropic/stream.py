@@ -58,6 +58,9 @@ class Writer:
         """`None` until the first chunk has come, which names the answer."""
         self._direct = ""
         """The field of a delta whose text can be written at once, in the open block; "" if there is none."""
+        self.repeats = ""
+        """The field of the last chunk whose text was all that it brought: of chunks that differ in nothing else the
+        text can go to `more`. "" if the next chunk has to be fed."""
         self._usage: JsonObject | None = None
         self._end: JsonObject = {}
         """The last choice that said why the answer ends."""
@@ -72,7 +75,9 @@ class Writer:
         if self._direct:
             text = self._only_text(chunk)
             if text is not None:
+                self.repeats = self._direct
                 return [self._events.delta(text)]
+        self.repeats = ""
         if self._over:
             return []
         try:
@@ -80,6 +85,11 @@ class Writer:
         except TooMuchHeld:
             return self._taken() + self.fail(proxy_errors.STREAM_ANSWER_TOO_LARGE().fields())
         return self._taken()
+
+    def more(self, text: str) -> bytes:
+        """The event for a chunk that differs from the last one in its text alone, while `repeats` is set."""
+        self._written += len(text)
+        return self._events.delta(text)
 
     def finish(self) -> list[bytes]:
         """The events that end the message."""
@@ -98,14 +108,14 @@ class Writer:
         delta = {"stop_reason": stop_reason, "stop_sequence": stop_sequence}
         self._events.write("message_delta", {"type": "message_delta", "delta": delta, "usage": usage})
         self._events.write("message_stop", {"type": "message_stop"})
-        self._over, self._direct = True, ""
+        self._over, self._direct, self.repeats = True, "", ""
         return self._events.taken()
 
     def fail(self, error: JsonObject) -> list[bytes]:
         """The event `error`, with which the stream ends."""
         if self._over:
             return []
-        self._over, self._direct = True, ""
+        self._over, self._direct, self.repeats = True, "", ""
         self._events.write("error", errors.event(error, self._note))
         return self._events.taken()
 

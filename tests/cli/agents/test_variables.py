@@ -92,7 +92,7 @@ def test_capabilities_are_those_that_the_endpoint_lacks() -> None:
         ("tokenhub", "hy3-preview", "192000"),
         ("hunyuan", None, "128000"),
         ("hunyuan", "hunyuan-turbos-longtext-128k-20250325", "134000"),
-        ("tokenhub", "hy4-preview", None),
+        ("tokenhub", "youtu-vita", None),
         ("tokenhub", "ep-12345678", None),
     ],
 )
@@ -125,7 +125,7 @@ def test_opencode_gets_a_provider_and_no_key_in_it() -> None:
 
 def test_limits_that_are_not_known_are_left_out_whole() -> None:
     """opencode refuses a `limit` with one number."""
-    model = opencode(model="hy4-preview")["provider"]["hunyuan"]["models"]["hy4-preview"]
+    model = opencode(model="youtu-vita")["provider"]["hunyuan"]["models"]["youtu-vita"]
     assert "limit" not in model
     assert model["attachment"] is True
 

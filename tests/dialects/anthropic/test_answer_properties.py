@@ -140,19 +140,24 @@ def test_so_it_is_through_the_repair_of_streams(
 ) -> None:
     """As bytes that are split anywhere, with everything that a stream passes on its way."""
     chunks = data.draw(chunked(said, finish))
-    text = b"".join(sse.event(json_body.serialise(chunk)) for chunk in chunks) + sse.event(b"[DONE]")
+    events = [sse.event(json_body.serialise(chunk)) for chunk in chunks] + [sse.event(b"[DONE]")]
+    text = b"".join(events)
     splits = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
-    events, to_client = ChatStream(Exchange().plan), translated.WrittenEvents(Anthropic().stream(note))
-    sent = []
-    for start, end in zip([0, *splits], [*splits, len(text)], strict=True):
-        for piece in events.feed(text[start:end]):
-            sent += to_client.feed(piece)
-    for piece in events.finish():
-        sent += to_client.feed(piece)
+    pieces = [text[start:end] for start, end in zip([0, *splits], [*splits, len(text)], strict=True)]
+    sent = through_the_repair(pieces, note)
+    assert sent == through_the_repair(events, note)
+    event_order.message_in(sent)
+
+
+def through_the_repair(pieces: list[bytes], note: dict[str, Any]) -> bytes:
+    """What a client gets of chat events."""
+    repair, to_client = ChatStream(Exchange().plan), translated.WrittenEvents(Anthropic().stream(note))
+    sent = [one for piece in pieces for event in repair.feed(piece) for one in to_client.feed(event)]
+    sent += [one for event in repair.finish() for one in to_client.feed(event)]
     sent += to_client.finish()
-    assert events.failure is None and to_client.failure is None
+    assert repair.failure is None and to_client.failure is None
     assert b"" not in sent
-    event_order.message_in(b"".join(sent))
+    return b"".join(sent)
 
 
 @given(messages(), finishes, st.sampled_from(["omitted", "shown"]), st.booleans())

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hunyuan_fix.answers.translated import WrittenEvents
 from hunyuan_fix.dialects.anthropic import Anthropic, composer, thinking
 from tests.dialects.anthropic import event_order
 from tests.dialects.anthropic.answering import (
@@ -545,3 +546,47 @@ def test_whole_answers_may_be_of_any_size() -> None:
 def test_a_hostile_chunk_raises_nothing(given: dict[str, Any]) -> None:
     made = streamed(given, chunk(content="a" * 70), given, chunk(content="b"), given)
     assert re.search("a{70}.*b", "".join(block.get("text", "") for block in made["content"]))
+
+
+@pytest.mark.parametrize("field", ["content", "reasoning_content"])
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_events_that_are_not_read_are_written_like_those_that_are(field: str, separators: tuple[str, str]) -> None:
+    """An event that differs from the last one in its text alone is not parsed."""
+    texts = ["word " * 20, "a", "b", 'quote"', "back\\slash", "c", "\n", "\x7f", "世界", "😀", "é", "d", " ", "e", "ß"]
+    chunks = [chunk(**{field: text}) for text in texts * 3]
+    odd: list[dict[str, Any]] = [
+        chunk(content="f", refusal="No."),
+        {**chunk(content="g"), "usage": USAGE},
+        chunk(**{field: "h", "role": "assistant"}),
+        chunk(**{field: "i", "role": "assistant"}),
+        chunk(content="", reasoning_content=""),
+        {"choices": [], "usage": USAGE},
+        chunk(content="j", reasoning_content="k"),
+        chunk(content="l", reasoning_content="k"),
+    ]
+    for place, one in enumerate(odd):
+        chunks[5 * place + 4 : 5 * place + 4] = [one, one]
+    to_client = WrittenEvents(Anthropic().stream(dict(NOTE)))
+    events = [
+        b"data: " + json.dumps(one, ensure_ascii=False, separators=separators).encode() + b"\n\n" for one in chunks
+    ]
+    sent = [piece for event in [*events, b"data: [DONE]\n\n"] for piece in to_client.feed(event)]
+    assert b"".join(sent) == written(chunks)
+    # An event whose beginning has come already is not taken for one of them.
+    cut = WrittenEvents(Anthropic().stream(dict(NOTE)))
+    for event in events[:3]:
+        cut.feed(event)
+    assert cut.feed(b"data: {") + cut.feed(events[2]) == []
+
+
+def test_what_differs_beside_the_text_is_read() -> None:
+    fewer = {**USAGE, "completion_tokens": 6, "total_tokens": 56}
+    for chunks in (
+        [chunk(reasoning_content=text) for text in "abcdefghi"],
+        [{**chunk(reasoning_content="a"), "usage": usage} for usage in (fewer, fewer, USAGE)],
+        [{"extra": {"reasoning_content": text}, **chunk(reasoning_content="a")} for text in "bcd"],
+    ):
+        to_client = WrittenEvents(Anthropic().stream(dict(NOTE)))
+        events = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+        sent = [piece for event in [*events, b"data: [DONE]\n\n"] for piece in to_client.feed(event)]
+        assert b"".join(sent) == written(chunks)
