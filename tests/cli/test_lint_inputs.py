@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mitmproxy.http import Headers
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow, tutils
@@ -31,6 +32,23 @@ def write_flows(path: Path, *requests: dict[str, Any]) -> Path:
         for request in requests:
             writer.add(tflow.tflow(req=tutils.treq(**{"method": b"POST", "path": b"/v1/chat/completions", **request})))
     return path
+
+
+@pytest.mark.parametrize(
+    ("own", "endpoint"),
+    [
+        ({"system": "Be brief."}, "anthropic"),
+        ({"tools": [{"name": "read", "input_schema": {"type": "object"}}]}, "anthropic"),
+        ({"tools": [{"type": "function", "function": {"name": "read"}}]}, "chat"),
+        ({"tools": {"input_schema": {}}}, "chat"),
+        ({}, "chat"),
+    ],
+)
+def test_a_body_alone_tells_its_format(own: dict[str, Any], endpoint: str, tmp_path: Path) -> None:
+    file = tmp_path / "body.json"
+    file.write_text(json.dumps({**CLEAN, "max_tokens": 100, **own}))
+    (request,) = Done("--format", "json", file).report["requests"]
+    assert request["endpoint"] == endpoint
 
 
 def test_every_request_of_a_har(tmp_path: Path) -> None:

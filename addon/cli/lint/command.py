@@ -27,7 +27,7 @@ Says what the endpoint would refuse in a request, and what the addon would chang
 JSON Pointers. Never uses the network: images that need a vision model are counted, not described.
 
   {request:42}a request body, or several, one on each line
-  {har:42}every chat and embeddings request of a HAR or a saved flow file
+  {har:42}every request of a HAR or a saved flow file that is repaired
   {pipe:48}standard input in, the repaired body alone out"""
 
 _EXIT_STATUSES = """\

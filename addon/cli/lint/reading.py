@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ... import dialects
 from ...exchange import KEY
-from ...wire import content_coding, json_body, paths
+from ...wire import content_coding, json_body, paths, rule_names
 from ...wire.content_coding import CodingError, TooLarge
 from ...wire.json_body import InvalidJson
 from ..mitmproxy_api import DamagedFlow, SavedRequest, saved_requests
@@ -116,11 +116,20 @@ def _in_value(value: Any, source: str) -> Iterator[Request | Unreadable]:
 
 def _in_body(body: dict[str, Any], source: str, dialect: str | None) -> Iterator[Request | Unreadable]:
     if dialect is None:
-        dialect = "chat" if "messages" in body else "embeddings" if "input" in body else None
+        dialect = _by_keys(body)
     if dialect is None:
         yield Unreadable(source, f"an object with neither messages nor input: no request body. {_READ}.")
     else:
         yield Request(source, dialect, body)
+
+
+def _by_keys(body: dict[str, Any]) -> str | None:
+    """The name of the dialect of a body that comes without its path, by keys that only one format has."""
+    if "messages" not in body:
+        return "embeddings" if "input" in body else None
+    tools = body.get("tools")
+    has_schemas = isinstance(tools, list) and any(isinstance(tool, dict) and "input_schema" in tool for tool in tools)
+    return rule_names.ANTHROPIC if "system" in body or has_schemas else "chat"
 
 
 def _in_har(entries: list[Any], source: str) -> Iterator[Request | Unreadable]:
