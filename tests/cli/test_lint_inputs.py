@@ -208,6 +208,41 @@ def test_json_that_only_the_standard_library_reads() -> None:
     assert json.loads(done.out)["x"] == 2**65
 
 
+def test_a_message_for_an_endpoint_that_speaks_messages() -> None:
+    """It stays one, and is changed as it would be on its way."""
+    tokenhub = ("--profile", "tokenhub")
+    asked: dict[str, Any] = {
+        "path": "/v1/messages",
+        "body": {"model": "hy3", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}]},
+    }
+    clean = Done("--format", "json", *tokenhub, stdin=asked)
+    assert (clean.status, clean.only["clean"], clean.only["changes"]) == (0, True, [])
+    asked["body"] |= {"context_management": {}, "model": "claude-opus-4-6"}
+    changed = Done("--format", "json", *tokenhub, stdin=asked)
+    assert {change["rule"] for change in changed.only["changes"]} == {"anthropic-native", "model"}
+    fixed = Done("--fix", *tokenhub, stdin=asked)
+    assert json.loads(fixed.out) == {"model": "hy3", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}]}
+    assert "how much of it is documented nowhere" in fixed.err
+    never = Done("--format", "json", "--set", "hunyuan_translate=never", *tokenhub, stdin=asked)
+    assert never.only["changes"] == []
+
+
+def test_a_web_search_is_the_users_programs_where_there_is_one() -> None:
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+    asked = {
+        "model": MODEL,
+        "max_tokens": 9,
+        "system": "a",
+        "tools": tools,
+        "messages": [{"role": "user", "content": "b"}],
+    }
+    searching = ("--set", "hunyuan_search_command=find {query}")
+    for options, is_said in ((searching, True), ((), False)):
+        done = Done("--format", "json", *options, stdin=asked)
+        assert ("web-search" in {change["rule"] for change in done.only["changes"]}) is is_said
+    assert Done(*searching, stdin=asked).status == 1
+
+
 def test_requests_in_anthropics_format(tmp_path: Path) -> None:
     """A message is judged by its translation; a count of tokens is none of the endpoint's business."""
     asked = {"model": "claude-opus-4-6", "max_tokens": 9, "messages": [{"role": "user", "content": "[1, 2]"}]}
@@ -215,8 +250,6 @@ def test_requests_in_anthropics_format(tmp_path: Path) -> None:
     (sent,) = [json.loads(line) for line in done.out.splitlines()]
     assert (done.status, sent["model"]) == (1, MODEL)
     assert sent["messages"] == [{"role": "user", "content": "[1, 2]"}]
-    native = Done("--format", "json", "--profile", "tokenhub", stdin={"path": "/v1/messages", "body": asked})
-    assert (native.status, native.only["clean"], native.only["changes"]) == (0, True, [])
     counted = Done(stdin={"path": "/v1/messages/count_tokens", "body": asked})
     assert counted.status != 0
     assert "answers itself: nothing is sent" in counted.out

@@ -74,10 +74,13 @@ def _verdict(verdict: Verdict, told: set[str]) -> Iterator[str]:
     about = " · ".join(map(_plain, [*facts, verdict.request.host] if verdict.request.host else facts))
     yield f"{paint(_plain(verdict.request.source), BOLD)}  {paint(about, DIM)}"
     if verdict.clean:
-        yield f"{paint('✓', GREEN)} clean: the endpoint would take it, the addon would leave it as it is"
+        taken = "the endpoint would take it, " if verdict.is_judged else ""
+        yield f"{paint('✓', GREEN)} clean: {taken}the addon would leave it as it is"
     elif verdict.refused:
         yield f"{paint('✗', RED)} the endpoint would refuse it, {_count(len(verdict.refused), 'reason')}:"
         yield from _problems(verdict.refused)
+    elif not verdict.is_judged:
+        yield f"{paint('!', YELLOW)} the endpoint speaks this format; how much of it is documented nowhere"
     else:
         yield f"{paint('✓', GREEN)} the endpoint would take it"
     if verdict.exchange.changes:
@@ -136,7 +139,9 @@ def _end(verdict: Verdict) -> Iterator[str]:
         return
     if len(verdict.bodies) > 1:
         yield f"{paint('!', YELLOW)} it would be sent as {len(verdict.bodies)} calls, whose answers are joined"
-    if not verdict.still_refused:
+    if not verdict.is_judged:
+        yield f"{paint('!', YELLOW)} then it would be sent in its own format"
+    elif not verdict.still_refused:
         yield f"{paint('✓', GREEN)} then the endpoint would take it"
     elif not verdict.exchange.changes:
         yield f"{paint('!', YELLOW)} the addon can't repair that: it is sent unchanged"

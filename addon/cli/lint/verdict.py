@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ... import pipeline, profiles
 from ...cascade import Cascade
-from ...dialects import DIALECTS
+from ...dialects import DIALECTS, native
 from ...dialects.base import BadRequest, House
 from ...exchange import Exchange, JsonObject, Response
 from ...observe.metrics import Metrics
@@ -56,7 +56,7 @@ class Verdict:
     refused: list[Problem]
     """Why the endpoint would refuse the body, or its translation if it is in another format, before any change.
 
-    Empty if the simulator doesn't know the profile.
+    Empty if the simulator doesn't know the profile, and where the endpoint speaks another format itself.
     """
     exchange: Exchange
     """What the addon would do, as a dry run finds it: its vision calls are only counted."""
@@ -79,6 +79,11 @@ class Verdict:
         return self.exchange.notes.get("overlong")
 
     @property
+    def is_judged(self) -> bool:
+        """Whether it is known what the endpoint accepts. Of a format that it speaks itself beside chat it isn't."""
+        return DIALECTS[self.exchange.dialect].house != "native"
+
+    @property
     def clean(self) -> bool:
         """Whether the endpoint accepts the body and the addon doesn't change it."""
         return not self.refused and not self.exchange.changes and len(self.bodies) == 1
@@ -96,13 +101,14 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     data = json_body.serialise(request.body)
     body = json_body.parse(data)
     exchange = Exchange(profile=profile, dialect=request.dialect, successors=rerouted, mode="observe", size=len(data))
+    steps = Pipeline(settings, Offline())
     if not dialect.is_house and not is_translated(dialect.name, profiles.load(profile), settings.translate):
-        return Verdict(request, profile, [], exchange, None, [body], [])  # passes untouched
+        return _in_its_format(request, exchange, body, settings, steps)
     if not dialect.is_house:
         try:
             if not isinstance(body, dict):
                 raise BadRequest("The request body is not a JSON object: it can't be translated.")
-            pipeline.translate(exchange, body, {})
+            pipeline.translate(exchange, body, {}, steps.offers)
             body = exchange.chat
         except BadRequest as error:
             refusal = proxy_errors.UNTRANSLATABLE(why=error.message, param=error.param).response()
@@ -111,12 +117,25 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     if not pipeline.repairable(body, dialect.house):
         return Verdict(request, profile, refused, exchange, None, [body], refused)
     exchange.chat = body
-    answer = asyncio.run(Pipeline(settings, Offline()).request(exchange))
+    answer = asyncio.run(steps.request(exchange))
     bodies = [] if answer else [body]
     if not answer and dialect.house == "embeddings":
         bodies = embeddings.batches(body, context_of(exchange, settings))
     still_refused = [problem for sent in bodies for problem in _problems(sent, dialect.house, profile)]
     return Verdict(request, profile, refused, exchange, answer, bodies, still_refused)
+
+
+def _in_its_format(
+    request: Request, exchange: Exchange, body: JsonObject, settings: Settings, steps: Pipeline
+) -> Verdict:
+    """The verdict on a request in another format than chat, for an endpoint that speaks it itself."""
+    profile, spoken = exchange.profile, request.dialect
+    own = native(spoken) if settings.translate == "auto" and spoken in profiles.load(profile).native else None
+    if own is None or not pipeline.repairable(body, DIALECTS[own].house):
+        return Verdict(request, profile, [], exchange, None, [body], [])  # passes untouched
+    exchange.dialect, exchange.spoken, exchange.chat = own, spoken, body
+    answer = asyncio.run(steps.request(exchange))
+    return Verdict(request, profile, [], exchange, answer, [] if answer else [exchange.chat], [])
 
 
 def _problems(body: object, house: House, profile: str) -> list[Problem]:
