@@ -197,11 +197,12 @@ async def test_overlong_input_is_warned_of_or_refused():
     outcome = await repair(body(text_part(long), model="hunyuan-role"), size=3 * len(long))
     assert outcome.response is None
     assert outcome.exchange.notes["overlong"]["estimated"] > outcome.exchange.notes["overlong"]["limit"]
-    assert "would cut" not in outcome.exchange.warning
+    assert outcome.exchange.warning.endswith(": the endpoint cuts what is too long from the front")
     outcome = await repair(body(text_part(long), model="hunyuan-role"), settings(overlong="error"), size=3 * len(long))
     assert outcome.response is not None
     assert outcome.response.status == 400
     assert b"context_length_exceeded" in outcome.response.body
+    assert outcome.exchange.warning.endswith(": it is refused")
 
 
 def long_request(words: int, last: str = "Fix the tests.") -> dict[str, Any]:
