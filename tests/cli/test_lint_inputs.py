@@ -217,6 +217,7 @@ def test_a_message_for_an_endpoint_that_speaks_messages() -> None:
     }
     clean = Done("--format", "json", *tokenhub, stdin=asked)
     assert (clean.status, clean.only["clean"], clean.only["changes"]) == (0, True, [])
+    assert "the endpoint would take it" not in Done(*tokenhub, stdin=asked).out
     asked["body"] |= {"context_management": {}, "model": "claude-opus-4-6"}
     changed = Done("--format", "json", *tokenhub, stdin=asked)
     assert {change["rule"] for change in changed.only["changes"]} == {"anthropic-native", "model"}
