@@ -28,7 +28,7 @@ FLOORS = (
     {"vision", "answers", "upstream", "access", "observe"},
     {"rules", "dialects", "route", "admission", "stores"},
     {"circuit", "config", "counting", "documents", "images", "search", "wire", "workers"},
-    {"profiles", "texts", "exchange"},
+    {"columns", "profiles", "texts", "exchange"},
 )
 """From the top down. A room imports from its own floor and from those below."""
 

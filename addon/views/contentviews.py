@@ -78,7 +78,10 @@ VIEWS: tuple[Contentview, ...] = (HunyuanChanges(), ChatTranscript())
 def changes_page(exchange: Exchange, sent: bytes) -> str:
     """The changes of a request, made or only observed, with a diff if its body was rewritten. `sent`: the body sent."""
     changes = exchange.changes
-    if exchange.rewritten:
+    if exchange.rewritten and exchange.original is not None and not _is_house(exchange):
+        said = transcript.request(exchange.original, dialect=exchange.dialect)
+        page = diff.side_by_side(changes, said, transcript.request(sent))
+    elif exchange.rewritten:
         page = diff.page(changes, exchange.original, sent)
     elif exchange.mode == "observe":
         page = f"Dry run (hunyuan_mode=observe): the request was not changed.\n\n{diff.listing(changes)}\n"
@@ -91,6 +94,12 @@ def changes_page(exchange: Exchange, sent: bytes) -> str:
 
 def _exchange(metadata: Metadata) -> Exchange | None:
     return Exchange.from_plain(metadata.flow.metadata.get(KEY)) if metadata.flow else None
+
+
+def _is_house(exchange: Exchange) -> bool:
+    """Whether the request left in the format in which it came."""
+    dialect = DIALECTS.get(exchange.dialect)
+    return dialect is None or dialect.is_house or dialect.house == "native"
 
 
 def _is_chat(exchange: Exchange) -> bool:

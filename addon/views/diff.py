@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Iterable, Sequence
 
+from ..columns import beside
 from ..exchange import Change
 from ..wire import json_body
 from . import shorten
@@ -15,16 +16,26 @@ _LINE_LIMIT = 20_000
 """Lines of pretty-printed JSON. With more on either side no diff is made: it would take seconds."""
 _SEPARATOR = "─── diff ───"
 """Stands between the changes and the diff: in mitmweb an empty line has no height."""
+_SIDES = "─── side by side ───"
+_COLUMNS = 160
+"""The width of two transcripts and what divides them."""
+_NOT_KEPT = "The client's body was not kept (hunyuan_keep_original)."
 
 
 def page(changes: Sequence[Change], before: bytes | None, after: bytes) -> str:
     """The changes, then the diff. `before`: the client's body; `None`: it was too large to keep."""
-    sections = [listing(changes)]
-    if before is None:
-        sections.append("The client's body was not kept (hunyuan_keep_original).")
+    compared = _NOT_KEPT if before is None else unified(before, after) or "The bodies are the same."
+    return f"{listing(changes)}\n\n{_SEPARATOR}\n{compared}\n"
+
+
+def side_by_side(changes: Sequence[Change], before: str, after: str) -> str:
+    """The changes, then two transcripts: what the client said in its own format, and what left in another."""
+    old, new = before.splitlines(), after.splitlines()
+    if max(len(old), len(new)) > _LINE_LIMIT:
+        sides = [f"Too long to compare: {len(old):,} and {len(new):,} lines."]
     else:
-        sections.append(unified(before, after) or "The bodies are the same.")
-    return f"\n\n{_SEPARATOR}\n".join(sections) + "\n"
+        sides = list(beside(["AS IT CAME", "", *old], ["AS IT LEFT", "", *new], _COLUMNS))
+    return "\n".join([listing(changes), "", _SIDES, *sides]) + "\n"
 
 
 def listing(changes: Sequence[Change]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from hunyuan_fix.cli.columns import BOLD, DIM, GREEN, RED, paint
+from hunyuan_fix.cli.colours import BOLD, DIM, GREEN, RED, paint
 from scripts.lib.bench_loads import Load
 
 DIRECT, BARE, IDLE, ADDON = "direct", "bare mitmdump", "idle addon", "hunyuan-fix"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from hunyuan_fix.cli.columns import BOLD, DIM, GREEN, RED, paint
+from hunyuan_fix.cli.colours import BOLD, DIM, GREEN, RED, paint
 
 NAME_WIDTH = 28
 _FIGURE, _RATE = 11, 14

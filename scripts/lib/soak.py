@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import trustme
 
-from hunyuan_fix.cli.columns import BOLD, DIM, GREEN, RED, paint
+from hunyuan_fix.cli.colours import BOLD, DIM, GREEN, RED, paint
 from scripts.lib import processes, soak_probe
 from scripts.lib.arguments import count
 from scripts.lib.soak_clients import Crowd, Outcomes

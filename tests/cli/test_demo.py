@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from hunyuan_fix.cli.columns import beside, half, shorten, width, wrap
 from hunyuan_fix.cli.demo.scenes import SCENES
+from hunyuan_fix.columns import beside, half, shorten, width, wrap
 from tests.cli.shell_environment import command
 
 COLUMNS = 100

@@ -17,9 +17,11 @@ from mitmproxy.test import taddons, tflow
 
 from hunyuan_fix import texts
 from hunyuan_fix.answers.streamed import KeptStream
+from hunyuan_fix.columns import width
+from hunyuan_fix.dialects.anthropic import Anthropic
 from hunyuan_fix.exchange import KEY, MAX_CHANGES, Change, Exchange
 from hunyuan_fix.route import Address, Route
-from hunyuan_fix.views.contentviews import VIEWS, ChatTranscript, HunyuanChanges
+from hunyuan_fix.views.contentviews import VIEWS, ChatTranscript, HunyuanChanges, changes_page
 from tests.kept_flows import saved_and_read
 from tests.strategies import json_values
 
@@ -295,3 +297,44 @@ def test_the_views_pages_can_be_shown_though_a_change_names_a_lone_surrogate():
     assert "/tools/\\ud800" in shown(flow.request, flow)[1]
     assert flow.metadata[KEY]["changes"] == [["tools", "/tools/\\ud800", "why"]]
     assert saved_and_read(flow)
+
+
+MESSAGES = {
+    "model": "claude-x",
+    "max_tokens": 9,
+    "system": "Be brief.",
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "今天天气怎么样？" * 12}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "ls", "input": {"a": 1}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "done"}]},
+    ],
+}
+
+
+def translated(messages: dict[str, Any], chat: dict[str, Any]) -> str:
+    """The page of a request that came as Anthropic's."""
+    exchange = Exchange(profile="hunyuan", dialect="anthropic", rewritten=True)
+    exchange.original = json.dumps(messages).encode()
+    exchange.note([Change("anthropic", "/max_tokens", "why it was changed")])
+    return changes_page(exchange, json.dumps(chat).encode())
+
+
+def test_what_was_translated_stands_beside_what_came() -> None:
+    chat = Anthropic().to_chat(MESSAGES, {}, {})
+    page = translated(MESSAGES, chat)
+    assert "anthropic  /max_tokens  why it was changed" in page
+    lines = page[page.index("─── side by side ───") :].splitlines()[1:]
+    assert all(width(line) <= 160 for line in lines)
+    left, right = zip(*((line.partition(" │ ")[0].rstrip(), line.partition(" │ ")[2]) for line in lines), strict=True)
+    assert (left[0], right[0]) == ("AS IT CAME", "AS IT LEFT")
+    for side in (left, right):
+        assert "─── system ───" in side
+        assert "─── tool toolu_1 ───" in side
+        assert "→ ls  (toolu_1)" in side
+        assert "".join(side).count("今天天气怎么样？") == 12
+
+
+def test_two_conversations_that_are_too_long_are_not_compared() -> None:
+    many = [{"role": "user", "content": "x"}] * 8000
+    page = translated({**MESSAGES, "messages": many}, {"model": "hy3", "messages": many})
+    assert page.endswith("Too long to compare: 24,004 and 24,001 lines.\n")

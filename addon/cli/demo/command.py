@@ -14,8 +14,9 @@ from pathlib import Path
 
 import httpx
 
+from ...columns import beside, half, width, wrap
 from ...simulator.server import serve_in_thread
-from ..columns import BOLD, DIM, GREEN, RED, beside, half, paint, width, wrap
+from ..colours import BOLD, DIM, GREEN, RED, paint
 from ..path import ADDON
 from . import processes
 from .client import Client
@@ -101,7 +102,7 @@ def _play(without: Side, through: Side, columns: int) -> tuple[int, int]:
         won = [won[0] + bare.worked, won[1] + repaired.worked]
         left = [paint("WITHOUT", BOLD), *bare.lines]
         right = [paint("WITH THE ADDON", BOLD), *repaired.lines]
-        for line in beside(left, right, columns):
+        for line in beside(left, right, columns, paint("│", DIM)):
             print(line)
     total = len(SCENES)
     print()

@@ -15,8 +15,9 @@ from typing import Any
 
 import httpx
 
+from ...columns import shorten
 from ...simulator.vision import data_url, png_with_text
-from ..columns import CYAN, DIM, GREEN, RED, YELLOW, paint, shorten
+from ..colours import CYAN, DIM, GREEN, RED, YELLOW, paint
 from .client import ApiError, Client, Refused
 
 MODEL = "hunyuan-2.0-instruct-20251111"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from ..columns import BOLD, DIM, GREEN, RED, YELLOW, paint
+from ..colours import BOLD, DIM, GREEN, RED, YELLOW, paint
 from .situation import Finding, Result
 
 _COLOURS: dict[Result, tuple[int, ...]] = {"ok": (GREEN,), "warning": (YELLOW,), "problem": (RED, BOLD)}

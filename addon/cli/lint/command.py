@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ... import options, profiles
+from ...columns import wrap
 from ...config import operating_system
 from ...config.option import OptionError
 from ...options import OPTIONS, Settings
 from ...texts import LANGUAGES
 from ...wire import json_body
 from ...wire.safe_text import traceback_without_text
-from ..columns import wrap
 from . import reading, report
 from .reading import Request, Unreadable
 from .verdict import Verdict, judge

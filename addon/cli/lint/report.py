@@ -6,11 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from ...columns import width
 from ...exchange import Change, JsonObject, Response
 from ...rules.explained import explanations
 from ...simulator.checks import Problem
 from ...wire import json_body
-from ..columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint, width
+from ..colours import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint
 from .reading import Unreadable
 from .verdict import Verdict
 

@@ -1,15 +1,11 @@
-"""Text in two columns on a terminal, where a Chinese character is as wide as two Latin ones."""
+"""Text in columns, where a Chinese character is as wide as two Latin ones."""
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
-
-BOLD, DIM, RED, GREEN, YELLOW, CYAN = 1, 2, 31, 32, 33, 36
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _RESET = "\x1b[0m"
@@ -17,18 +13,6 @@ _RESET = "\x1b[0m"
 _HEAD = re.compile(r"\s*(?:[✓✗] )?")
 # What a line may be broken after: a Latin word with its blanks, or one wide character.
 _UNIT = re.compile(r"[^\s\u2e80-\u9fff\uff00-\uffef]+\s*|\s+|.")
-
-
-def colours_wanted() -> bool:
-    """Whether standard output is a terminal that shows colours. NO_COLOR turns them off (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def paint(text: str, *codes: int) -> str:
-    """`text` with ANSI colour `codes`; unchanged where colours aren't wanted."""
-    if not codes or not colours_wanted():
-        return text
-    return f"\x1b[{';'.join(map(str, codes))}m{text}{_RESET}"
 
 
 def width(text: str) -> int:
@@ -89,11 +73,11 @@ def shorten(text: str, columns: int) -> str:
     return text + "…"
 
 
-def beside(left: Sequence[str], right: Sequence[str], columns: int) -> Iterator[str]:
+def beside(left: Sequence[str], right: Sequence[str], columns: int, divider: str = "│") -> Iterator[str]:
     """The lines of two texts side by side, `columns` wide in all."""
     each = half(columns)
     for one, other in zip_longest(_wrapped(left, each), _wrapped(right, each), fillvalue=""):
-        yield f"{one}{' ' * (each - width(one))} {paint('│', DIM)} {other}".rstrip()
+        yield f"{one}{' ' * (each - width(one))} {divider} {other}".rstrip()
 
 
 def half(columns: int) -> int:
