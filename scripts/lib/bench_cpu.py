@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.bench_loads import Load, cpu_loads
+from scripts.lib.bench_loads import Load, cpu_loads, messages_loads
 from scripts.lib.bench_process import Cores, cpu_note, cpu_seconds
 from scripts.lib.bench_proxies import ADDON, AGAIN, BARE, LITELLM, OFF, STREAMING, Proxies, start
 from scripts.lib.bench_ratios import Row, Slice, Starts, heading, line, noise, start_lines
@@ -43,6 +43,8 @@ class Pair:
     base: str
     ours: str
     tls: bool = False
+    base_load: Load | None = None
+    """What the base is measured with, if that is not the same `load`."""
 
 
 def peer_pairs(chunks: int) -> Iterator[Pair]:
@@ -58,6 +60,12 @@ def pairs(chunks: int) -> Iterator[Pair]:
         hint = "0.80 with a memo of the turns before" if load.turns else ""
         base = STREAMING if load.chunks else BARE
         yield Pair(Row(load.name, load.target, hint), load, base, ADDON)
+    chat, *messages = messages_loads(chunks)
+    for load in messages:
+        if load.chunks:
+            yield Pair(Row(load.name, load.target), load, STREAMING, ADDON)
+        else:
+            yield Pair(Row(load.name, load.target, "base: in chat, by ours"), load, ADDON, ADDON, base_load=chat)
     small = by_name["1 KB repaired"]
     yield Pair(Row("1 KB, hunyuan_mode=off", 1.25), small, BARE, OFF)
     yield Pair(Row("1 KB, TLS"), small, BARE, ADDON, tls=True)
@@ -149,11 +157,11 @@ def _progress(text: str) -> None:
 
 async def _round(proxies: Proxies, pair: Pair, effort: Effort, number: int) -> None:
     """One slice of each of both; who comes first changes from round to round."""
-    both = [(pair.base, pair.row.base), (pair.ours, pair.row.ours)]
-    for name, slices in both if number % 2 == 0 else reversed(both):
+    both = [(pair.base, pair.base_load or pair.load, pair.row.base), (pair.ours, pair.load, pair.row.ours)]
+    for name, load, slices in both if number % 2 == 0 else reversed(both):
         road, way = await proxies.road(tls=pair.tls), await proxies.way(name, tls=pair.tls)
         # The code of this load is warm before the clock starts for the first time.
-        slices.append(await measured(road, way, pair.load, effort.slice, 0.0 if number else effort.warm_up))
+        slices.append(await measured(road, way, load, effort.slice, 0.0 if number else effort.warm_up))
 
 
 async def measured(road: Traffic, way: Way, load: Load, enough: float, warm_up: float) -> Slice:

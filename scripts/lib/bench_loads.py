@@ -15,6 +15,7 @@ from hunyuan_fix import simulator
 from hunyuan_fix.simulator.vision import data_url, png_with_text
 
 MODEL = "hunyuan-2.0-instruct-20251111"
+MESSAGES = "/v1/messages"
 CHUNKS = 2000
 KILOBYTE, MEGABYTE = 2**10, 2**20
 
@@ -44,6 +45,8 @@ class Load:
     """The addon changes its body."""
     turns: Sequence[bytes] = ()
     """Further bodies of the same conversation, in the order in which its client sends them after `body`."""
+    path: str = "/v1/chat/completions"
+    """Where its requests are sent."""
 
     def bodies(self) -> Iterator[bytes]:
         """What one client sends, without end: whole conversations, each of which has a number that no other has.
@@ -95,6 +98,45 @@ def cpu_loads(chunks: int = CHUNKS) -> Sequence[Load]:
     )
 
 
+def messages_loads(chunks: int = CHUNKS) -> tuple[Load, Load, Load]:
+    """A conversation in chat, the same in Anthropic's Messages, and a stream of `chunks` chunks in Messages.
+
+    The endpoint answers all of them in chat: those in Messages are translated on both ways.
+    """
+    chat = _fitted(_agent_request(turns=17, tools=len(_VERBS)), 85 * KILOBYTE)
+    stream = _fitted(_agent_request(turns=1), KILOBYTE)
+    name = f"Messages, {chunks} chunks"
+    return (
+        Load("chat, 85 KB, 25 tools", _dump(chat)),
+        Load("Messages, 85 KB, 25 tools", _dump(_in_messages(chat)), target=0.50, path=MESSAGES),
+        Load(name, _dump(_in_messages(stream, stream=True)), target=0.70, chunks=chunks, paced=False, path=MESSAGES),
+    )
+
+
+def _in_messages(request: dict[str, Any], *, stream: bool = False) -> dict[str, Any]:
+    """One of the agent's requests as a client that speaks Messages has it."""
+    system, *conversation = request["messages"]
+    messages: list[dict[str, Any]] = []
+    for message in conversation:
+        if message["role"] == "tool":
+            result = {"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": message["content"]}
+            messages.append({"role": "user", "content": [result]})
+        elif message["role"] == "assistant":
+            calls = [{"id": call["id"], **call["function"]} for call in message["tool_calls"]]
+            uses = [
+                {"type": "tool_use", "id": call["id"], "name": call["name"], "input": json.loads(call["arguments"])}
+                for call in calls
+            ]
+            messages.append({"role": "assistant", "content": uses})
+        else:
+            messages.append(message)
+    tools = [
+        {"name": tool["function"]["name"], "input_schema": tool["function"]["parameters"]} for tool in request["tools"]
+    ]
+    body = {"model": request["model"], "max_tokens": 8192, "system": system["content"], "messages": messages}
+    return body | {"tools": tools, "stream": stream}
+
+
 _GROWING_TURNS = range(139, 165)
 """Those of them that 3 doesn't divide are sent: one or two more turns each time, from 281 to 331 messages."""
 
@@ -109,7 +151,7 @@ def _grown(turns: int) -> bytes:
     second = "call_0_beside"
     assistant["tool_calls"].append({**assistant["tool_calls"][0], "id": second})
     request["messages"].insert(4, {**answer, "tool_call_id": second})
-    return _filled(request, _GROWING_RESULT)
+    return _dump(_filled(request, _GROWING_RESULT))
 
 
 def _agent_request(turns: int, *, tools: int = 1, sound: bool = False) -> dict[str, Any]:
@@ -131,7 +173,24 @@ def _agent_request(turns: int, *, tools: int = 1, sound: bool = False) -> dict[s
     return request if sound else request | {"parallel_tool_calls": True}
 
 
-_VERBS = ("read", "write", "edit", "move", "copy", "list", "search", "format", "compile", "test", "publish", "delete")
+_VERBS = (
+    *("read", "write", "edit", "move", "copy", "list", "search", "format", "compile", "test", "publish", "delete"),
+    *(
+        "open",
+        "close",
+        "rename",
+        "compare",
+        "merge",
+        "split",
+        "sort",
+        "pack",
+        "unpack",
+        "watch",
+        "lock",
+        "sign",
+        "print",
+    ),
+)
 
 
 def _tool(verb: str = "read", *, sound: bool = False) -> dict[str, Any]:
@@ -151,19 +210,24 @@ def _encoded(request: dict[str, Any], size: int, *, chinese: bool = False) -> by
 
     One Chinese character in a text is enough to make it several times as dear for Python's strings.
     """
+    return _dump(_fitted(request, size, chinese=chinese))
+
+
+def _fitted(request: dict[str, Any], size: int, *, chinese: bool = False) -> dict[str, Any]:
+    """`request`, whose JSON is about `size` bytes once its tool results are filled."""
     results = sum(message["role"] == "tool" for message in request["messages"])
     return _filled(request, max(0, size - len(_dump(request))) // results, chinese=chinese)
 
 
-def _filled(request: dict[str, Any], size: int, *, chinese: bool = False) -> bytes:
-    """`request` as JSON, each of its tool results about `size` bytes of source code."""
+def _filled(request: dict[str, Any], size: int, *, chinese: bool = False) -> dict[str, Any]:
+    """`request`, each of its tool results about `size` bytes of source code."""
     results = (message for message in request["messages"] if message["role"] == "tool")
     filled = {id(message): _code(size, seed, chinese=chinese) for seed, message in enumerate(results)}
     messages = [
         {**message, "content": filled[id(message)]} if id(message) in filled else message
         for message in request["messages"]
     ]
-    return _dump({**request, "messages": messages})
+    return {**request, "messages": messages}
 
 
 def _code(size: int, seed: int, *, chinese: bool) -> str:

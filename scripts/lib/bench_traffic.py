@@ -187,7 +187,7 @@ class Client(asyncio.Protocol):
             paced = f"x-bench-stream: {self._number} {load.chunks}\r\n"
             stream = paced if load.paced else f"x-bench-burst: {load.deltas} {load.chunks}\r\n"
         return (
-            f"POST /v1/chat/completions HTTP/1.1\r\nhost: {HOST}:{host_port}\r\nauthorization: Bearer sk-bench\r\n"
+            f"POST {load.path} HTTP/1.1\r\nhost: {HOST}:{host_port}\r\nauthorization: Bearer sk-bench\r\n"
             f"content-type: application/json\r\naccept: application/json\r\naccept-encoding: gzip, deflate\r\n"
             f"user-agent: bench\r\n{stream}content-length: {length}\r\n\r\n"
         ).encode()
