@@ -75,7 +75,8 @@ class Pipeline:
             "count": [step(settings, runtime) for step in COUNT_STEPS],
             "native": [step(settings, runtime) for step in NATIVE_STEPS],
         }
-        self.offers = [step.offer for step in self._steps["chat"] if step.offer]
+        self._workers = runtime.workers
+        self._offers = [step.offer for step in self._steps["chat"] if step.offer]
         """The tools of vendors that the steps give to models that have none."""
         # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
@@ -87,6 +88,25 @@ class Pipeline:
             house: [step for step in reversed(steps) if type(step).done is not Step.done]
             for house, steps in self._steps.items()
         }
+
+    async def translate(self, exchange: Exchange, body: JsonObject, headers: Mapping[str, str]) -> None:
+        """Put a request's `body`, in the client's format, into the house language: `exchange.chat`.
+
+        In a thread where it is large. What the translation dropped or reworded is noted, under the name of the dialect.
+        Raises `BadRequest`.
+        """
+        dialect = dialects.DIALECTS[exchange.dialect]
+        if dialect.is_house:
+            exchange.chat = body
+            return
+        note = exchange.note_of(dialect.name)
+        if self._offers:
+            note["offers"] = list(self._offers)
+        exchange.chat = await self._workers.run(lambda _: dialect.to_chat(body, headers, note), exchange.cost)
+        told = [Change(dialect.name, pointer, why) for pointer, why in note.pop("changes", ())]
+        if dialect.house != "count":
+            why = "the request becomes a chat request, and its answer is translated back"
+            exchange.note([Change(dialect.name, "", why), *told])
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Run the steps over `exchange.chat`. Returns the client's answer if a step has one.
@@ -124,28 +144,6 @@ class Pipeline:
         if exchange.dialect:
             for step in self._done_steps[_house(exchange)]:
                 step.done(exchange, outcome)
-
-
-def translate(exchange: Exchange, body: JsonObject, headers: Mapping[str, str], offers: Sequence[str] = ()) -> None:
-    """Put a request's `body`, in the client's format, into the house language: `exchange.chat`.
-
-    `offers`: the tools of vendors that steps give to models that have none (`Pipeline.offers`).
-    What the translation dropped or reworded is noted, under the name of the dialect. Raises `BadRequest`.
-    """
-    dialect = dialects.DIALECTS[exchange.dialect]
-    if dialect.is_house:
-        exchange.chat = body
-        return
-    note = exchange.note_of(dialect.name)
-    if offers:
-        note["offers"] = list(offers)
-    exchange.chat = dialect.to_chat(body, headers, note)
-    told = [Change(dialect.name, pointer, why) for pointer, why in note.pop("changes", ())]
-    if dialect.house != "count":
-        exchange.note(
-            [Change(dialect.name, "", "the request becomes a chat request, and its answer is translated back")]
-        )
-        exchange.note(told)
 
 
 def _house(exchange: Exchange) -> House:

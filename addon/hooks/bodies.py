@@ -132,7 +132,7 @@ class Bodies:
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = self._settings.language
         exchange.size, exchange.cost = len(came.data), came.cost
-        pipeline.translate(exchange, came.value, request.headers, self._pipeline.offers)
+        await self._pipeline.translate(exchange, came.value, request.headers)
         exchange.streamed = exchange.chat.get("stream") is True
 
         # 3. Through the steps.

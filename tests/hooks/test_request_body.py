@@ -12,6 +12,7 @@ import pytest
 
 from hunyuan_fix import rules
 from hunyuan_fix.answers import whole_body
+from hunyuan_fix.dialects.anthropic import Anthropic
 from hunyuan_fix.exchange import Changes, JsonObject
 from hunyuan_fix.workers import LIGHT, THREADS, Checkpoint
 from tests.proxying import Endpoint, Proxy, chat_answer
@@ -98,3 +99,26 @@ async def test_a_large_answer_is_read_in_a_thread(
             response = await client.post("/chat/completions", content=GOOD)
         assert response.json()["choices"][0]["message"]["content"] == "x" * size
     assert where == [True, False]
+
+
+async def test_a_large_request_is_translated_in_a_thread(
+    proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[bool] = []
+    to_chat = Anthropic.to_chat
+
+    def noted(*given: Any) -> Any:
+        where.append(threading.current_thread() is threading.main_thread())
+        return to_chat(*given)
+
+    monkeypatch.setattr(Anthropic, "to_chat", noted)
+    endpoint.answer = chat_answer("hello")
+    blocks = [{"type": "text", "text": "x"}]
+    codes = []
+    async with proxy.client() as client:
+        for content in (blocks, blocks * 40_000, [*blocks * 40_000, 5]):
+            asked = {"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": content}]}
+            codes.append((await client.post("/messages", json=asked)).status_code)
+    assert where == [True, False, False]
+    assert codes == [200, 200, 400]
+    assert [len(arrived.json["messages"]) for arrived in endpoint.arrived] == [1, 1]

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from hunyuan_fix.dialects.anthropic import Anthropic
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.simulator import checks
-from scripts.lib.bench_loads import KILOBYTE, MEGABYTE, Load, cpu_loads, loads
+from scripts.lib.bench_loads import KILOBYTE, MEGABYTE, Load, cpu_loads, loads, messages_loads
 from scripts.lib.bench_traffic import burst
 from tests.rule_context import context
 
@@ -66,7 +67,7 @@ def test_a_growing_history_is_continued_by_one_or_two_turns_each_time() -> None:
     assert all(80_000 < len(body) < 100_000 for body in (load.body, *load.turns))
 
 
-@pytest.mark.parametrize("load", LOADS.values(), ids=list(LOADS))
+@pytest.mark.parametrize("load", [*LOADS.values(), *messages_loads()], ids=lambda load: load.name)
 def test_no_client_ever_sends_a_body_that_was_sent_before(load: Load) -> None:
     several = 2 * (1 + len(load.turns))
     sent = [*islice(load.bodies(), several), *islice(load.bodies(), several)]
@@ -79,6 +80,36 @@ def test_within_a_conversation_the_beginning_stays() -> None:
     first, second = islice(load.bodies(), 2)
     messages = json.loads(first)["messages"]
     assert json.loads(second)["messages"][: len(messages)] == messages
+
+
+CHAT, MESSAGES, STREAM = messages_loads(chunks=120)
+
+
+def test_what_is_asked_in_messages_is_the_conversation_in_chat() -> None:
+    note: dict[str, Any] = {}
+    translated = Anthropic().to_chat(json.loads(MESSAGES.body), {}, note)
+    (after, rules), (chat, chat_rules) = repaired(json.dumps(translated).encode()), repaired(CHAT.body)
+    for message in (*after["messages"], *chat["messages"]):
+        for call in message.get("tool_calls", ()):
+            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    assert after["messages"] == chat["messages"]
+    assert [tool["function"] for tool in after["tools"]] == [tool["function"] for tool in chat["tools"]]
+    assert rules and chat_rules
+    assert (len(chat["tools"]), len(chat["messages"])) == (25, 36)
+    for load in (CHAT, MESSAGES):
+        assert len(load.body) == pytest.approx(85 * KILOBYTE, rel=0.06)
+
+
+@pytest.mark.parametrize("load", [CHAT, MESSAGES, STREAM], ids=lambda load: load.name)
+def test_where_a_load_is_sent_tells_what_it_speaks(load: Load) -> None:
+    body = json.loads(load.body)
+    assert load.rewritten
+    assert ("max_tokens" in body) is (load.path == "/v1/messages") is ("Messages" in load.name)
+    assert body.get("stream", False) is bool(load.chunks)
+
+
+def test_a_stream_in_messages_has_as_many_chunks_as_its_name_says() -> None:
+    assert (STREAM.name, STREAM.chunks, STREAM.paced) == ("Messages, 120 chunks", 120, False)
 
 
 def chunks_of(answer: bytes) -> list[dict[str, Any]]:

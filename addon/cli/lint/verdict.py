@@ -108,7 +108,7 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
         try:
             if not isinstance(body, dict):
                 raise BadRequest("The request body is not a JSON object: it can't be translated.")
-            pipeline.translate(exchange, body, {}, steps.offers)
+            asyncio.run(steps.translate(exchange, body, {}))
             body = exchange.chat
         except BadRequest as error:
             refusal = proxy_errors.UNTRANSLATABLE(why=error.message, param=error.param).response()
