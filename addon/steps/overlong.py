@@ -36,7 +36,7 @@ class Overlong(Step):
         leaves_room = refuses and foreign
         # Descriptions of images make a body longer than it came, and images have tokens that their bytes don't tell.
         is_told = not (exchange.may_hold_images or exchange.vision_calls or exchange.cached or exchange.cost >= LIGHT)
-        if is_told and window.surely_fits(exchange.size, limit, leaves_room=leaves_room):
+        if is_told and window.surely_fits(exchange.size, limit, leaves_room=leaves_room, only_warns=not refuses):
             return None
         excess = await self.runtime.workers.run(
             lambda checkpoint: window.excess(_in_chat(exchange), limit, leaves_room=leaves_room, checkpoint=checkpoint),

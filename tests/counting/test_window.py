@@ -9,11 +9,12 @@ from hypothesis import given
 
 from hunyuan_fix.counting import body as counting
 from hunyuan_fix.counting import window
-from hunyuan_fix.counting.text import MARGIN
+from hunyuan_fix.counting.text import MARGIN, Checkpoint
 from hunyuan_fix.counting.window import ROOM, Excess, compacts, excess, limit, surely_fits, with_room
 from hunyuan_fix.profiles import Model
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.wire import json_body
+from tests.counting.texts import TEXTS
 from tests.rule_context import context
 from tests.strategies import histories
 
@@ -92,6 +93,35 @@ def test_a_body_of_few_bytes_surely_fits() -> None:
     assert not surely_fits(24_000, 32_000, leaves_room=True)
 
 
+def test_where_it_only_warns_a_body_is_taken_for_text() -> None:
+    assert surely_fits(60_000, 32_000, leaves_room=False, only_warns=True)
+    assert not surely_fits(66_000, 32_000, leaves_room=False, only_warns=True)
+
+
+@pytest.mark.parametrize(("words", "counted"), [(40_000, False), (90_000, True), (110_000, True), (250_000, False)])
+def test_far_from_the_limit_a_sample_tells(monkeypatch: pytest.MonkeyPatch, words: int, counted: bool) -> None:
+    looked: list[int] = []
+    whole = counting.count
+
+    def seen(body: dict[str, Any], checkpoint: Checkpoint | None = None) -> int:
+        looked.append(whole(body, checkpoint))
+        return looked[-1]
+
+    monkeypatch.setattr(counting, "count", seen)
+    found = excess(said(words), 100_000, leaves_room=False)
+    assert bool(looked) is counted
+    assert (found is not None) is (words > 100_000)
+    if found:
+        assert found.tokens == pytest.approx(whole(said(words)), rel=0.15)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_sample_is_never_so_far_off(name: str) -> None:
+    """That of the whole decides whatever is nearer than half and twice the limit."""
+    body = {"messages": [{"role": "user", "content": TEXTS[name] * 50}]}
+    assert 0.7 <= counting.rough(body) / max(1, counting.count(body)) <= 1.5
+
+
 def test_one_with_as_many_tokens_as_bytes_does_not() -> None:
     digits = {"messages": [{"role": "user", "content": "7" * 1000}]}
     size = len(json_body.serialise(digits))
@@ -117,4 +147,4 @@ def test_work_under_way_can_be_given_up() -> None:
         raise GivenUp
 
     with pytest.raises(GivenUp):
-        excess(said(2000), 10, leaves_room=False, checkpoint=checkpoint)
+        excess(said(2000), 1500, leaves_room=False, checkpoint=checkpoint)
