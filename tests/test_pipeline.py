@@ -8,6 +8,7 @@ import pytest
 
 from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.cascade import Cascade
+from hunyuan_fix.counting import body as counting
 from hunyuan_fix.exchange import Exchange, JsonObject, Response
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.options import Settings
@@ -227,6 +228,23 @@ async def test_a_translated_request_is_refused_while_there_is_room_to_compact():
         await repair(long_request(30_000), dialect="anthropic", given=settings(overlong="warn"), size=150_000),
     ):
         assert passes.response is None
+
+
+@pytest.mark.parametrize(("words", "whole"), [(25_500, True), (90_000, False)])
+async def test_only_near_the_limit_the_whole_is_counted(
+    monkeypatch: pytest.MonkeyPatch, words: int, whole: bool
+) -> None:
+    looked: list[int] = []
+    exact = counting.count
+
+    def seen(body: dict[str, Any], checkpoint: Any = None) -> int:
+        looked.append(exact(body, checkpoint))
+        return looked[-1]
+
+    monkeypatch.setattr(counting, "count", seen)
+    outcome = await repair(long_request(words), given=settings(overlong="error"), size=5 * words)
+    assert bool(looked) is whole
+    assert (outcome.response is None) is whole
 
 
 async def test_the_users_own_window_comes_before_the_models():

@@ -15,8 +15,6 @@ from typing import Final
 
 from ..exchange import JsonObject
 from ..profiles import Model
-from . import body as counting
-from .text import Checkpoint
 
 ROOM: Final = 13_000
 """Tokens that Claude Code itself keeps free below the window that it knows (docs/facts/anthropic.md#windows)."""
@@ -77,17 +75,19 @@ def surely_fits(size: int, limit: int, *, leaves_room: bool, only_warns: bool = 
     return most <= (with_room(limit) if leaves_room else limit)
 
 
-def excess(body: JsonObject, limit: int, *, leaves_room: bool, checkpoint: Checkpoint | None = None) -> Excess | None:
-    """What the input of the chat request `body` has, if it is more than `limit`; else `None`.
+def is_near(tokens: int, limit: int, *, leaves_room: bool) -> bool:
+    """Whether `tokens`, a sample's count, is so near to `limit` that the whole has to be counted: 3 ms for 100 KB."""
+    allowed = with_room(limit) if leaves_room else limit
+    return allowed / _NEAR <= tokens <= allowed * _NEAR
 
-    Far past the limit the count is that of a sample. With `leaves_room` it has to stay below that limit by the room for
-    the request to compact. That request itself passes unless it is certainly too long: without it the client can't go
-    on.
+
+def excess(body: JsonObject, tokens: int, limit: int, *, leaves_room: bool) -> Excess | None:
+    """What the input of the chat request `body`, of `tokens`, has, if that is more than `limit`; else `None`.
+
+    With `leaves_room` it has to stay below that limit by the room for the request to compact. That request itself
+    passes unless it is certainly too long: without it the client can't go on.
     """
     allowed = with_room(limit) if leaves_room else limit
-    tokens = counting.rough(body)
-    if allowed / _NEAR <= tokens <= allowed * _NEAR:  # a whole count takes 3 ms for 100 KB
-        tokens = counting.count(body, checkpoint)
     if leaves_room and allowed < tokens <= limit * _CERTAIN and compacts(body):
         return None
     return Excess(tokens, allowed) if tokens > allowed else None

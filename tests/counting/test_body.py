@@ -65,3 +65,14 @@ def test_nothing_raises(messages: Any, tools: Any, text: str) -> None:
     body = {"messages": messages, "tools": tools, "functions": text}
     assert count(body) == rough(body) >= 0
     assert count({"messages": [{"content": messages, "tool_calls": tools, "function_call": messages}]}) >= 0
+
+
+def test_work_under_way_can_be_given_up() -> None:
+    class GivenUp(Exception):
+        pass
+
+    def checkpoint() -> None:
+        raise GivenUp
+
+    with pytest.raises(GivenUp):
+        count({"messages": [{"role": "user", "content": "word " * 1000}]}, checkpoint)

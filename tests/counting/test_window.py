@@ -9,8 +9,8 @@ from hypothesis import given
 
 from hunyuan_fix.counting import body as counting
 from hunyuan_fix.counting import window
-from hunyuan_fix.counting.text import MARGIN, Checkpoint
-from hunyuan_fix.counting.window import ROOM, Excess, compacts, excess, limit, surely_fits, with_room
+from hunyuan_fix.counting.text import MARGIN
+from hunyuan_fix.counting.window import ROOM, Excess, compacts, is_near, limit, surely_fits, with_room
 from hunyuan_fix.profiles import Model
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.wire import json_body
@@ -26,6 +26,11 @@ def said(words: int, *more: str) -> dict[str, Any]:
     """A body whose count is about `words`, and texts in messages of their own after it."""
     texts = [WORD * round(words / MARGIN / 0.91), *more]
     return {"messages": [{"role": "user", "content": text} for text in texts]}
+
+
+def excess(body: dict[str, Any], longest: int, *, leaves_room: bool) -> Excess | None:
+    """What a whole count finds."""
+    return window.excess(body, counting.count(body), longest, leaves_room=leaves_room)
 
 
 @pytest.mark.parametrize(
@@ -98,21 +103,14 @@ def test_where_it_only_warns_a_body_is_taken_for_text() -> None:
     assert not surely_fits(66_000, 32_000, leaves_room=False, only_warns=True)
 
 
-@pytest.mark.parametrize(("words", "counted"), [(40_000, False), (90_000, True), (110_000, True), (250_000, False)])
-def test_far_from_the_limit_a_sample_tells(monkeypatch: pytest.MonkeyPatch, words: int, counted: bool) -> None:
-    looked: list[int] = []
-    whole = counting.count
+@pytest.mark.parametrize(("tokens", "near"), [(49_999, False), (50_000, True), (200_000, True), (200_001, False)])
+def test_far_from_the_limit_a_sample_tells(tokens: int, near: bool) -> None:
+    assert is_near(tokens, 100_000, leaves_room=False) is near
 
-    def seen(body: dict[str, Any], checkpoint: Checkpoint | None = None) -> int:
-        looked.append(whole(body, checkpoint))
-        return looked[-1]
 
-    monkeypatch.setattr(counting, "count", seen)
-    found = excess(said(words), 100_000, leaves_room=False)
-    assert bool(looked) is counted
-    assert (found is not None) is (words > 100_000)
-    if found:
-        assert found.tokens == pytest.approx(whole(said(words)), rel=0.15)
+@pytest.mark.parametrize(("tokens", "near"), [(43_749, False), (43_750, True), (175_000, True), (175_001, False)])
+def test_so_it_does_from_the_room_that_is_left(tokens: int, near: bool) -> None:
+    assert is_near(tokens, 100_000, leaves_room=True) is near
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -137,14 +135,3 @@ def test_such_a_body_has_no_more_tokens_than_the_limit(history: list[Any]) -> No
     apply_chat(body, context(model="hunyuan-turbos-latest", may_hold_images=False))
     images = json_body.serialise(body).count(b'"image_url"')
     assert counting.count(body) - 1600 * images <= size * window._TOKENS_A_BYTE + 100
-
-
-def test_work_under_way_can_be_given_up() -> None:
-    class GivenUp(Exception):
-        pass
-
-    def checkpoint() -> None:
-        raise GivenUp
-
-    with pytest.raises(GivenUp):
-        excess(said(2000), 1500, leaves_room=False, checkpoint=checkpoint)
