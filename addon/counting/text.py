@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
+from itertools import accumulate
 from typing import Final
 
 MARGIN: Final = 1.12
@@ -79,15 +81,31 @@ def tokens(text: str, checkpoint: Checkpoint | None = None) -> int:
     return round(total * MARGIN)
 
 
-def rough(text: str) -> int:
-    """The same from a sample: up to a tenth off, in a time that doesn't grow with the text."""
-    if len(text) <= _SAMPLE:
-        return tokens(text)
+def rough(texts: Sequence[str], between: str = "") -> int:
+    """The same of all `texts`, with `between` between them, from a sample: up to a tenth off. Only that is copied."""
+    ends = list(accumulate(len(text) + len(between) for text in texts))
+    length = ends[-1] - len(between) if ends else 0
+    if length <= _SAMPLE:
+        return tokens(between.join(texts))
     # Blocks at equal distances would all meet the same part of a text that repeats itself.
-    stride = len(text) / (_SAMPLE // _BLOCK)
+    stride = length / (_SAMPLE // _BLOCK)
     starts = (int((number + number * _GOLDEN % 1) * stride) for number in range(_SAMPLE // _BLOCK))
-    sample = "".join(text[start : start + _BLOCK] for start in starts)
-    return round(_estimate(sample) * MARGIN * len(text) / len(sample))
+    sample = "".join(_block(texts, between, ends, start) for start in starts)
+    return round(_estimate(sample) * MARGIN * length / len(sample))
+
+
+def _block(texts: Sequence[str], between: str, ends: Sequence[int], start: int) -> str:
+    """`_BLOCK` characters from `start` on of all texts. `ends`: where each ends, with what stands behind it."""
+    number = bisect_right(ends, start)
+    place = start - (ends[number] - len(texts[number]) - len(between))
+    pieces: list[str] = []
+    have = 0
+    while number < len(texts) and have < _BLOCK:
+        piece = texts[number][place : place + _BLOCK - have] + between
+        pieces.append(piece)
+        have += len(piece)
+        number, place = number + 1, 0
+    return "".join(pieces)[:_BLOCK]
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -16,8 +16,8 @@ from .rules import context_of
 
 logger = logging.getLogger("hunyuan_fix")
 
-_SAMPLED = 32
-"""Bytes of a body that are sampled, or joined for it, in the time in which one is read."""
+_COST_SAMPLED = 4
+"""What is counted for the work of repairing a body, to sample its texts: each of them is looked at."""
 
 
 class Overlong(Step):
@@ -45,7 +45,7 @@ class Overlong(Step):
         # A sample first: it takes the same time for any text, and mostly tells.
         is_native = dialects.DIALECTS[exchange.dialect].house == "native"
         chat, tokens = await self.runtime.workers.run(
-            lambda _: _sampled(exchange), exchange.size // (1 if is_native else _SAMPLED)
+            lambda _: _sampled(exchange), exchange.size if is_native else exchange.cost // _COST_SAMPLED
         )
         if window.is_near(tokens, limit, leaves_room=leaves_room):
             tokens = await self.runtime.workers.run(lambda checkpoint: counting.count(chat, checkpoint), exchange.size)

@@ -28,6 +28,8 @@ SEARCHES = counter("hunyuan_searches_total", "Searches of the web, by what came 
 
 _USES: Final = 8
 """Searches of one request, where it doesn't say how many: what Claude Code asks for."""
+_MOST_USES: Final = 20
+"""Searches of one request at most, whatever it says: each starts a program."""
 _ROUNDS: Final = 10
 """Calls of the model for one request."""
 _TIMEOUT: Final = 100.0
@@ -112,7 +114,8 @@ class WebSearch(Step):
         """The tool messages that answer `calls`, which stand in `message`; `searches` grows by as many."""
         content = message.get("content")
         said = content if isinstance(content, str) else ""
-        left = max(0, wanted.get("max_uses", _USES) - sum(not search["error"] for search in searches))
+        made = sum(search["error"] != _USED_UP for search in searches)
+        left = max(0, min(wanted.get("max_uses", _USES), _MOST_USES) - made)
         queries = [_query(call) for call in calls]
         outcomes = await asyncio.gather(*(self._found(query, wanted) for query in queries[:left]))
         outcomes += [_USED_UP] * (len(calls) - len(outcomes))

@@ -60,7 +60,7 @@ def test_a_text_costs_no_more_than_its_bytes() -> None:
 @given(st.text())
 def test_nothing_raises(text: str) -> None:
     assert 0 <= tokens(text) <= len(text.encode("utf-8", "surrogatepass")) * module.MARGIN + 1
-    assert rough(text) == tokens(text)
+    assert rough([text]) == tokens(text)
 
 
 def test_lone_surrogates_count() -> None:
@@ -77,10 +77,17 @@ def test_pieces_of_a_long_text_are_counted_one_by_one() -> None:
 
 def test_a_text_that_repeats_itself_is_not_met_at_the_same_place_each_time() -> None:
     long = (("word " * 52)[:256] + "7" * 768) * 64
-    assert rough(long) == pytest.approx(tokens(long), rel=0.15)
+    assert rough([long]) == pytest.approx(tokens(long), rel=0.15)
 
 
 def test_a_sample_of_a_long_text_is_enough_for_a_rough_count() -> None:
     long = "\n".join(TEXTS.values()) * 8
     for times in (1, 2, 5):
-        assert rough(long * times) == pytest.approx(tokens(long * times), rel=0.15)
+        assert rough([long * times]) == pytest.approx(tokens(long * times), rel=0.15)
+
+
+@given(st.lists(st.text(st.characters(max_codepoint=0x9FFF), max_size=300), max_size=60), st.sampled_from(["", " "]))
+def test_the_sample_of_many_texts_is_that_of_one(texts: list[str], between: str) -> None:
+    """Of any texts that are longer than a sample."""
+    many = [*texts, "word " * 1700, "字" * 100, *texts]
+    assert rough(many, between) == pytest.approx(rough([between.join(many)]), rel=0.05)

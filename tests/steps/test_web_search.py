@@ -105,6 +105,19 @@ async def test_the_searches_of_all_rounds_count(proxy: Proxy, endpoint: Endpoint
     assert made["usage"]["server_tool_use"] == {"web_search_requests": 2}
 
 
+async def test_searches_that_fail_count_too(proxy: Proxy, endpoint: Endpoint) -> None:
+    endpoint.answer = in_turn(searches("fail"), searches("fail"), searches("a"), says("done"))
+    made = (await ask(proxy)).json()
+    results = [block["content"] for block in made["content"] if block["type"] == "web_search_tool_result"]
+    assert [found["error_code"] for found in results] == ["unavailable", "unavailable", "max_uses_exceeded"]
+
+
+async def test_neither_client_nor_model_starts_any_number_of_programs(proxy: Proxy, endpoint: Endpoint) -> None:
+    endpoint.answer = in_turn(searches(*map(str, range(30))), says("done"))
+    made = (await ask(proxy, tools=[{**TOOL, "max_uses": 10**9}])).json()
+    assert made["usage"]["server_tool_use"] == {"web_search_requests": 20}
+
+
 async def test_what_is_said_before_several_searches_is_said_once(proxy: Proxy, endpoint: Endpoint) -> None:
     endpoint.answer = in_turn(searches("a", "b", content="I look."), says("done"))
     made = (await ask(proxy)).json()
