@@ -26,7 +26,7 @@ FIGURES = Figures(
 
 def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "scripts.lib.soak", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=110, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a process holds is read from /proc")
