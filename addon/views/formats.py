@@ -14,7 +14,7 @@ class Format(Protocol):
     """A format: the modules of `FORMATS`. Nothing in them raises, whatever the bodies hold."""
 
     @property
-    def ENDS(self) -> Collection[str]:  # noqa: N802 - the name of a constant in each module
+    def ENDS(self) -> Collection[str]:
         """The types of a stream's last event."""
 
     def is_request(self, body: JsonObject, /) -> bool:
