@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 
-from ..dialects import DIALECTS
+from .. import dialects
 from ..exchange import Exchange, JsonObject, tokens_used
 from ..wire import flaws, proxy_errors, safe_text, sse
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
-from ..wire.proxy_errors import Entry
+from ..wire.openai_error import ProxyError
 from . import as_stream, translated
 from .streams import ChatStream
-from .translated import Steps
+from .translated import INCOMPLETE, Steps
 
 EVENT_STREAM = "text/event-stream"
 
@@ -76,7 +76,7 @@ class RepairedStream(KeptStream):
         self._opening: sse.Opening | None = sse.Opening()
         self._whole = bytearray()
         self._ended = False
-        self._incomplete: Entry = proxy_errors.STREAM_INCOMPLETE
+        self._incomplete: ProxyError = INCOMPLETE
         """The error for an answer without an end."""
         self._passing = False
         self._logged = False
@@ -108,8 +108,7 @@ class RepairedStream(KeptStream):
         """
         if self._passes_unchanged:
             return None
-        self._incomplete = proxy_errors.STREAM_BROKEN
-        self._encoded = False  # what the end of the data would tell of a content coding, its absence doesn't
+        self._incomplete = proxy_errors.STREAM_BROKEN()
         last = self(b"")
         return None if self._passes_unchanged else last
 
@@ -125,7 +124,7 @@ class RepairedStream(KeptStream):
     @property
     def _passes_unchanged(self) -> bool:
         whole = self._opening is not None and self._opening.whole
-        unrepaired = self._stream.broken and DIALECTS[self._exchange.dialect].is_house
+        unrepaired = self._stream.broken and dialects.DIALECTS[self._exchange.dialect].is_house
         return self._passing or unrepaired or (whole and not self._exchange.streamed)
 
     def _sent_for(self, data: bytes) -> list[bytes]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import chat_events, json_body, proxy_errors, rule_names, sse
-from ..wire.proxy_errors import Entry
+from ..wire import chat_events, json_body, rule_names, sse
+from ..wire.openai_error import ProxyError
 from .event_shape import Shape
 from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
 from .tool_placing import ToolNames, TooMany
+from .translated import INCOMPLETE
 from .whole import origin
 
 _HEAD = ("id", "object", "created", "model")
@@ -98,7 +99,7 @@ class ChatStream:
             sent.append(self._given_up(failure) + uncut)
         return _pieces(b"".join(sent))
 
-    def finish(self, incomplete: Entry = proxy_errors.STREAM_INCOMPLETE) -> list[bytes]:
+    def finish(self, incomplete: ProxyError = INCOMPLETE) -> list[bytes]:
         """End the stream, and return the bytes that were held back and what is missing at the end, in a list.
 
         `incomplete`: the error for an answer that has no end.
@@ -121,17 +122,17 @@ class ChatStream:
             self._note(Change(rule_names.STREAM_END, "", "the last event gets the blank line that ends it"))
         return _pieces(sent + ending)
 
-    def _ending(self, incomplete: Entry) -> bytes:
+    def _ending(self, incomplete: ProxyError) -> bytes:
         if self.finish_reason and not self._done and self.first_error is None:
             self._note(Change(rule_names.STREAM_END, "", "the missing [DONE] is added"))
             return self._whole() + sse.event(b"[DONE]")
         held = self._broken_off()
         return held if self._done or self.first_error is not None else held + self._incomplete(incomplete)
 
-    def _incomplete(self, error: Entry) -> bytes:
+    def _incomplete(self, error: ProxyError) -> bytes:
         why = "the stream ends without a finish reason: an error event says so"
         self._note(Change(rule_names.STREAM_END, "", why))
-        return sse.event(error().body())
+        return sse.event(error.body())
 
     def _sent_for(self, event: sse.Event, *, tried: bool = False) -> bytes:
         """The bytes to send for one event. `tried`: it is known to need reading."""
@@ -186,7 +187,7 @@ class ChatStream:
             return self._broken_off() + event.raw
         sent = self._whole()
         # Clients stop reading at [DONE], so the error goes before it.
-        return sent + (b"" if self.finish_reason else self._incomplete(proxy_errors.STREAM_INCOMPLETE)) + event.raw
+        return sent + (b"" if self.finish_reason else self._incomplete(INCOMPLETE)) + event.raw
 
     def _whole(self) -> bytes:
         """The events that end the choices: the endpoint says that the answer is over.

@@ -18,7 +18,9 @@ from ..exchange import AnswerPlan, Exchange, JsonObject
 from ..wire import flaws, json_body, proxy_errors, sse
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
-from ..wire.proxy_errors import Entry
+
+INCOMPLETE = proxy_errors.STREAM_INCOMPLETE()
+"""The error for an answer without an end, where its HTTP message has one."""
 
 _PLAIN_TEXT = re.compile(rb"[ !#-\[\]-~]+|(?:[ !#-\[\]-~]|[\xc3-\xdf][\x80-\xbf]|[\xe3-\xec][\x80-\xbf]{2})+")
 """Text that means the same in JSON and without it: no quotation mark, backslash or control character, valid UTF-8."""
@@ -209,11 +211,11 @@ class WrittenEvents:
             return [piece for text in plain for piece in self._guarded(self._pieces_of, text)]
         return [piece for event in self._parser.feed(data) for piece in self._guarded(self._pieces, event)]
 
-    def finish(self, incomplete: Entry = proxy_errors.STREAM_INCOMPLETE) -> list[bytes]:
+    def finish(self, incomplete: ProxyError = INCOMPLETE) -> list[bytes]:
         """The bytes for what the end of the stream cut off, and the error `incomplete` for an end that is missing."""
         last = self._parser.finish()
         sent = self._guarded(self._pieces, last) if last else []
-        return sent if self._over else [*sent, *self._failed(incomplete().fields())]
+        return sent if self._over else [*sent, *self._failed(incomplete.fields())]
 
     def keep_alive(self) -> list[bytes]:
         """Bytes without content, between two events; none once the answer is over."""
@@ -291,7 +293,7 @@ class ToClient:
             return self._written.feed(data)
         return [data] if data else []
 
-    def finish(self, incomplete: Entry = proxy_errors.STREAM_INCOMPLETE) -> list[bytes]:
+    def finish(self, incomplete: ProxyError = INCOMPLETE) -> list[bytes]:
         """What is left to send when the stream has ended; the error `incomplete` for an end that is missing."""
         rest = self._changed.finish() if self._changed is not None else b""
         if self._written is not None:

@@ -255,6 +255,21 @@ def test_nothing_is_put_between_bytes_that_pass_unchanged(monkeypatch: pytest.Mo
     assert stream.broken() is None
 
 
+def test_an_exception_in_the_last_words_leaves_a_stream_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = RepairedStream(exchange("toy", "foreign"), PLAIN)
+    monkeypatch.setattr(stream, "_sent_for", lambda _: 1 / 0)
+    assert stream.broken() is None
+
+
+def test_a_client_of_another_format_is_told_of_a_break_even_after_an_exception_in_the_repair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ChatStream, "_ending", lambda *_: 1 / 0)
+    stream = RepairedStream(exchange("toy", "foreign"), PLAIN)
+    stream(event(say=["a"]))
+    assert stream.broken() == [b"ERROR stream_broken\n"]
+
+
 def test_chat_that_passes_unchanged_stays_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ChatStream, "_passes", lambda *_: 1 / 0)
     stream = RepairedStream(exchange("chat", "hunyuan"), PLAIN)
