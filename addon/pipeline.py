@@ -58,6 +58,7 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    ReadDocuments,
     DescribeImages,
     NativeFields,
     Overlong,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from .. import profiles, texts
 from ..dialects.anthropic import native
-from ..exchange import Exchange, Response
+from ..exchange import Changes, Exchange, Response
+from ..rules import marks
 from ..wire import rule_names
+from ..workers import Checkpoint
 from .base import Step
 
 
 class NativeFields(Step):
-    """The request stays in its format and loses, or says in other words, what the profile says is refused."""
+    """The request stays in its format and loses, or says in other words, what the profile says is refused.
+
+    It settles the marks, too, that the steps before it have put into the request.
+    """
 
     name = rule_names.ANTHROPIC_NATIVE
 
@@ -18,7 +23,12 @@ class NativeFields(Step):
         """Change the body; in a thread where it is large."""
         accepted = profiles.load(exchange.profile).native[exchange.spoken]
         spoken = texts.load(self.settings.language)
-        exchange.note(
-            await self.runtime.workers.run(lambda _: native.repaired(exchange.chat, accepted, spoken), exchange.cost)
-        )
+
+        def repaired(_: Checkpoint) -> Changes:
+            messages = exchange.chat.get("messages")
+            changes = marks.settle(messages) if isinstance(messages, list) else Changes()
+            changes += native.repaired(exchange.chat, accepted, spoken)
+            return changes
+
+        exchange.note(await self.runtime.workers.run(repaired, exchange.cost))
         return None

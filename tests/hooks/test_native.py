@@ -107,6 +107,8 @@ async def test_images_are_described_to_a_model_that_cannot_see(native: Proxy, en
     assert "a fish" in first["text"]
     assert (second["type"], second["tool_use_id"]) == ("tool_result", "t")
     assert "a fish" in second["content"][0]["text"]
+    assert first["text"].startswith("[")
+    assert first["text"].isascii()  # the signs around the proxy's own marks are taken out
     await ask(native, CLEAN | {"model": "hy-vision-2.0-instruct", "messages": [{"role": "user", "content": [image]}]})
     assert endpoint.arrived[-1].json["messages"][0]["content"] == [image]
 
