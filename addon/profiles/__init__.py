@@ -88,6 +88,8 @@ class Embeddings:
 class Native:
     """What an endpoint takes of a format that it speaks itself, but not all of it (`Profile.speaks`)."""
 
+    models: tuple[str, ...] = ("*",)
+    """The models that speak it: patterns, where `*` stands for any characters. For others requests are translated."""
     refused: tuple[str, ...] = ()
     """Fields that it refuses: paths with slashes, where `*` stands for each item of a list."""
     refused_blocks: frozenset[str] = frozenset()
@@ -106,6 +108,10 @@ class Native:
     """The roles of messages that it takes."""
     betas: frozenset[str] = frozenset()
     """The values of `anthropic-beta` that it knows."""
+
+    def spoken_by(self, model: str) -> bool:
+        """Whether the model speaks the format."""
+        return _fits(model, self.models)
 
     def refuses_block(self, kind: str) -> bool:
         """Whether it refuses content blocks of the type `kind`."""
@@ -272,6 +278,7 @@ _PLAIN = (
 
 def _native(spec: dict[str, Any]) -> Native:
     read: dict[str, Any] = {
+        "models": tuple,
         "refused": tuple,
         "refused_blocks": frozenset,
         "refused_block_fields": frozenset,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from .. import profiles, texts
-from ..dialects.anthropic import native
+from ..dialects import NATIVE
 from ..exchange import Changes, Exchange, Response
 from ..rules import marks
-from ..wire import rule_names
 from ..workers import Checkpoint
 from .base import Step
 
@@ -17,7 +16,7 @@ class NativeFields(Step):
     It settles the marks, too, that the steps before it have put into the request.
     """
 
-    name = rule_names.ANTHROPIC_NATIVE
+    name = "native"
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Change the body; in a thread where it is large."""
@@ -27,7 +26,8 @@ class NativeFields(Step):
         def repaired(_: Checkpoint) -> Changes:
             messages = exchange.chat.get("messages")
             changes = marks.settle(messages) if isinstance(messages, list) else Changes()
-            changes += native.repaired(exchange.chat, accepted, spoken)
+            note = exchange.note_of(exchange.spoken)
+            changes += NATIVE[exchange.dialect].repaired(exchange.chat, accepted, spoken, note)
             return changes
 
         exchange.note(await self.runtime.workers.run(repaired, exchange.cost))

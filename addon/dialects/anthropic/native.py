@@ -14,14 +14,15 @@ profile (`[native.anthropic]`). Where nothing is refused, nothing changes. What 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ...exchange import Changes, JsonObject, Response
+from ...exchange import Change, Changes, JsonObject, Response
 from ...profiles import Native
 from ...texts import Texts
 from ...wire import rule_names
 from ..base import AnswerWriter, Dialect, House
+from ..searching import WEB_SEARCH
 from . import native_messages, native_tools, words
 
 BETA_HEADER: Final = "anthropic-beta"
@@ -58,6 +59,22 @@ class NativeMessages:
     def error(self, response: Response, note: JsonObject) -> Response:
         """As of `messages`."""
         return self._messages.error(response, note)
+
+    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
+        """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
+        return repaired(body, accepted, texts)
+
+    def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
+        """Why `body` has to be translated: the endpoint can't search the web, and the proxy can.
+
+        All else that only a translation could give is said in words, so that a conversation doesn't change its way: a
+        prompt cache and signatures hold for one of the two. Claude Code's search is a request of its own.
+        """
+        number = native_tools.wants_search(body, accepted) if WEB_SEARCH in offers else None
+        if number is None:
+            return None
+        why = "the endpoint can't search the web, the proxy can for a chat request: translated"
+        return Change(self.name, f"/tools/{number}", why)
 
 
 def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
