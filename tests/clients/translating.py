@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.end_to_end.processes import LEGACY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy, run_simulator
+from tests.end_to_end.processes import (
+    LEGACY,
+    ROOT,
+    TOKENHUB,
+    Certificates,
+    Proxy,
+    Simulator,
+    process,
+    proxy_command,
+    run_proxy,
+    run_simulator,
+)
 
 WAYS = ("hunyuan", "tokenhub")
 """The profiles before which requests are translated."""
@@ -44,3 +56,17 @@ def run_way(certificates: Certificates, profile: str, *arguments: str, options: 
         run_proxy(certificates, {f"{host}:443": upstream.port}, *words) as proxy,
     ):
         yield Way(profile, upstream, proxy)
+
+
+@contextmanager
+def run_bare_proxy(certificates: Certificates, host: str, port: int) -> Iterator[Proxy]:
+    """mitmdump without the addon, as proxy and as reverse proxy before `host`, which is on `port` of this machine."""
+    command, reverse_port = proxy_command(certificates)
+    addon = command.index(str(ROOT / "addon/hunyuan_fix.py"))
+    del command[addon - 1 : addon + 1]
+    command = [word.replace(f"reverse:https://{LEGACY}@", f"reverse:https://{host}@") for word in command]
+    redirects = json.dumps({f"{host}:443": port})
+    with process("bare mitmdump", command, {"HUNYUAN_FIX_TEST_REDIRECTS": redirects}) as started:
+        proxy_port = int(started.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
+        started.wait_for(r"reverse proxy to \S+ listening at")
+        yield Proxy(started, proxy_port, reverse_port, certificates)
