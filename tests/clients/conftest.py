@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -31,6 +33,22 @@ def running_way(request: pytest.FixtureRequest, certificates: Certificates) -> I
 
 @pytest.fixture
 def way(running_way: Way) -> Way:
-    """A chat-only endpoint and the proxy that translates for it; nothing in the journal yet."""
+    """An endpoint and the proxy before it; nothing in the journal yet."""
     running_way.upstream.reset()
     return running_way
+
+
+SEARCH_PROGRAM = """
+import json, sys
+print(json.dumps([{"url": "https://trees.example/cedar", "title": "Cedars", "content": "All about " + sys.argv[1]}]))
+"""
+
+
+@pytest.fixture(scope="session")
+def searching(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
+    """The old platform, and a proxy that has a program for searches of the web."""
+    program = tmp_path_factory.mktemp("search") / "search.py"
+    program.write_text(SEARCH_PROGRAM)
+    command = shlex.join([sys.executable, str(program), "{query}"])
+    with run_way(certificates, "hunyuan", options=[f"hunyuan_search_command={command}"]) as running:
+        yield running

@@ -1,9 +1,9 @@
-"""Endpoints that speak chat only, and proxies that translate Anthropic's Messages for them."""
+"""Endpoints that speak chat only, or only part of Messages, and the proxies before them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,17 +20,30 @@ from tests.end_to_end.processes import (
     run_simulator,
 )
 
-WAYS = ("hunyuan", "tokenhub")
-"""The profiles before which requests are translated."""
+WAYS = ("hunyuan", "tokenhub", "chat-only")
+"""Endpoints: the old platform, TokenHub, and TokenHub without its Messages API.
+
+To the first and the last requests are translated. TokenHub takes part of Messages: requests keep their format there.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """An endpoint of a profile and the proxy before it."""
+    """An endpoint and the proxy before it."""
 
-    profile: str
+    name: str
     upstream: Simulator
     proxy: Proxy
+
+    @property
+    def native(self) -> bool:
+        """Whether requests keep their format."""
+        return self.name == "tokenhub"
+
+    @property
+    def path(self) -> str:
+        """Where the endpoint gets them."""
+        return "/v1/messages" if self.native else "/v1/chat/completions"
 
     @property
     def base_url(self) -> str:
@@ -39,23 +52,26 @@ class Way:
 
 
 @contextmanager
-def run_way(certificates: Certificates, profile: str, *arguments: str, options: tuple[str, ...] = ()) -> Iterator[Way]:
+def run_way(certificates: Certificates, name: str, *arguments: str, options: Sequence[str] = ()) -> Iterator[Way]:
     """The endpoint with more `arguments` and the proxy with more `options`.
 
     Its model calls no tool that it isn't told to call: the reminders of agents name them all.
     """
     given = ["--no-mentions", *arguments]
-    host = LEGACY if profile == "hunyuan" else TOKENHUB
+    host = LEGACY if name == "hunyuan" else TOKENHUB
     settings = list(options)
-    if profile == "tokenhub":
+    if host == TOKENHUB:
+        settings.append(f"hunyuan_upstream=https://{TOKENHUB}/v1")
+    if name == "chat-only":
         given.append("--no-messages")
-        settings += [f"hunyuan_upstream=https://{TOKENHUB}/v1", "hunyuan_translate=always"]
+        settings.append("hunyuan_translate=always")
     words = [word for option in settings for word in ("--set", option)]
+    profile = "hunyuan" if name == "hunyuan" else "tokenhub"
     with (
         run_simulator(certificates, *given, hosts=[host], profile=profile) as upstream,
         run_proxy(certificates, {f"{host}:443": upstream.port}, *words) as proxy,
     ):
-        yield Way(profile, upstream, proxy)
+        yield Way(name, upstream, proxy)
 
 
 @contextmanager
