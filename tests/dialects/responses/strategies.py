@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from hunyuan_fix.dialects.responses import sealing
 from tests.strategies import PLACE, SCHEMAS, json_values, marked
 
-PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+PNG = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+)
 PDF = "data:application/pdf;base64,JVBERi0xLjQKJSVFT0YK"
 CALL_IDS = ("call_1", "call_2", "call_3", "functions.ls:0")
 NAMES = ("ls", "read_file", "n" * 64)
 FREE_NAMES = ("apply_patch", "exec")
 SPACES = ("mcp__files", "multi_agent_v1", "a_server_with_a_rather_long_name_" * 2)
 STATUSES = ("in_progress", "completed", "incomplete")
-PATCH = f"*** Begin Patch\n*** Add File: a\n+{PLACE} \"quoted\" \\ back\n*** End Patch"
+PATCH = f'*** Begin Patch\n*** Add File: a\n+{PLACE} "quoted" \\ back\n*** End Patch'
 
 
 def _object(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
@@ -128,7 +130,11 @@ _call_ids = st.sampled_from(CALL_IDS)
 _status = st.sampled_from(STATUSES)
 _caller = st.sampled_from([None, {"type": "direct"}, {"type": "program", "caller_id": "prog_1"}])
 _arguments = st.sampled_from(
-    ["{}", json.dumps({"path": PLACE}, ensure_ascii=False), json.dumps({"deep": [{"type": PLACE}, 1, None]}, ensure_ascii=False)]
+    [
+        "{}",
+        json.dumps({"path": PLACE}, ensure_ascii=False),
+        json.dumps({"deep": [{"type": PLACE}, 1, None]}, ensure_ascii=False),
+    ]
 )
 function_calls = _with(
     _object(type="function_call", call_id=_call_ids, name=st.sampled_from(NAMES), arguments=_arguments),
@@ -212,7 +218,9 @@ outputs = st.one_of(
         namespace=None,
     ),
     _with(_object(type="custom_tool_call_output", call_id=_call_ids, output=_outputs), id="ctco_1"),
-    _with(_object(type="local_shell_call_output", id=st.sampled_from([*CALL_IDS, "lsh_1"]), output=PLACE), status=_status),
+    _with(
+        _object(type="local_shell_call_output", id=st.sampled_from([*CALL_IDS, "lsh_1"]), output=PLACE), status=_status
+    ),
     _with(
         _object(
             type="shell_call_output",
@@ -403,7 +411,12 @@ server_items = st.one_of(
         status="completed",
         action=st.sampled_from(
             [
-                {"type": "search", "query": "a", "queries": ["a"], "sources": [{"type": "url", "url": "https://a.example"}]},
+                {
+                    "type": "search",
+                    "query": "a",
+                    "queries": ["a"],
+                    "sources": [{"type": "url", "url": "https://a.example"}],
+                },
                 {"type": "search"},
                 {"type": "open_page", "url": None},
                 {"type": "find_in_page", "url": "https://a.example", "pattern": "a"},
