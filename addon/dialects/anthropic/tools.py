@@ -19,12 +19,13 @@ from typing import Final
 
 from ...exchange import JsonObject
 from ...wire import json_body
+from .. import in_words
 from ..base import BadRequest
+from ..names import Names
 from ..searching import WEB_SEARCH, Wanted
+from ..told import Told
 from . import content, words
 from .history import History
-from .names import Names
-from .told import Told
 
 _TOOL_SEARCH: Final = "tool_search_tool_"
 """How the types of Anthropic's own tool search begin."""
@@ -92,7 +93,7 @@ def offered(body: JsonObject, history: History, names: Names, told: Told, offers
             continue
         function = _function(tool, pointer, names, told)
         if function is None:
-            found.missing.append(words.missing(described(tool)))
+            found.missing.append(in_words.missing(described(tool)))
             told.say(pointer, "a tool that its vendor runs can't be had in chat: the system text says so")
         elif tool["name"] in history.removed:
             told.say(pointer, "a tool that the history has removed is left out")
@@ -141,7 +142,7 @@ def with_examples(tool: JsonObject) -> JsonObject:
 
 
 def _exemplified(description: object, examples: object) -> str:
-    return f"{description or ''}\n\nExamples of its input: {words.as_json(examples)}".strip()
+    return f"{description or ''}\n\nExamples of its input: {in_words.as_json(examples)}".strip()
 
 
 def choice(body: JsonObject, functions: list[JsonObject], names: Names, told: Told) -> JsonObject:
@@ -232,7 +233,7 @@ def _missing_servers(given: object, told: Told) -> list[str]:
     lines: list[str] = []
     for index, server in enumerate(given if isinstance(given, list) else []):
         named = {"mcp_server_name": server.get("name")} if isinstance(server, dict) else {}
-        lines.append(words.missing(described(named)))
+        lines.append(in_words.missing(described(named)))
         told.say(f"/mcp_servers/{index}", "an MCP server can't be asked in chat: the system text says so")
     return lines
 
