@@ -22,7 +22,7 @@ from ...wire import json_body
 from .. import in_words
 from ..base import BadRequest
 from ..names import Names
-from ..searching import WEB_SEARCH, Wanted
+from ..searching import SEARCHES, WEB_SEARCH, Wanted
 from ..told import Told
 from . import content, words
 from .history import History
@@ -33,14 +33,6 @@ _PLACEHOLDER: Final = "DeferredToolPlaceholder"
 """Claude Code's, which stands for tools that are deferred and is never to be called."""
 _WEB_SEARCH: Final = "web_search_2"
 """How the types of Anthropic's own web search begin."""
-_SEARCHES: Final = {
-    "description": "Search the web. Gives numbered pages with title, address and text.",
-    "parameters": {
-        "type": "object",
-        "properties": {"query": {"type": "string", "description": "What to search for."}},
-        "required": ["query"],
-    },
-}
 _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none", "required": "required"}
 _SENT: Final = frozenset(["name", "type", "description", "input_schema", "strict", "input_examples", "defer_loading"])
 """Fields of a tool that are sent, or whose meaning is."""
@@ -89,7 +81,7 @@ def offered(body: JsonObject, history: History, names: Names, told: Told, offers
             continue
         if found.search is None and WEB_SEARCH in offers and is_web_search(tool):
             found.search = _wanted(tool, pointer, names, told)
-            found.functions.append({"type": "function", "function": {"name": found.search["tool"], **_SEARCHES}})
+            found.functions.append({"type": "function", "function": {"name": found.search["tool"], **SEARCHES}})
             continue
         function = _function(tool, pointer, names, told)
         if function is None:
