@@ -491,9 +491,26 @@ STREAM_ANSWER_TOO_LARGE = Entry(
     status=IN_STREAM,
     code="stream_answer_too_large",
     type="upstream_error",
-    message="More of this answer than 16 MiB had to wait for the end of a tool call, and is not translated.",
-    when="a stream's tool calls are larger than 16 MiB, for a client that speaks another format than Chat Completions",
+    message="More than 16 MiB of this answer had to wait until it was whole: it is not translated.",
+    when="more than 16 MiB of a stream have to wait until they are whole, for a client that speaks another format than "
+    "Chat Completions",
     advice="ask for shorter answers",
+)
+CALLS_UNNAMED = Entry(
+    status=IN_STREAM,
+    code="calls_unnamed",
+    type="upstream_error",
+    message="The model called tools without naming any of them: no call of this answer can be made.",
+    when="no tool call of an answer has a name, for a client that speaks the Responses API",
+    advice="try again",
+)
+NO_SUMMARY = Entry(
+    status=IN_STREAM,
+    code="no_summary",
+    type="upstream_error",
+    message="The model wrote no summary: the conversation is not compacted, and stays as it is.",
+    when="an answer that becomes a compaction item has no text, or was filtered",
+    advice="try again",
 )
 STREAM_INCOMPLETE = Entry(
     status=IN_STREAM,

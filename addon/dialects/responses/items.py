@@ -16,6 +16,7 @@ What is lost, doubled or late is paired by the house rules (`rules.pairing`), ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -30,26 +31,6 @@ from .content import Piece
 from .tools import Offered
 
 _ROLES: Final = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
-_OUTPUTS: Final = frozenset(
-    ["function_call_output", "custom_tool_call_output", "local_shell_call_output", "mcp_tool_call_output"]
-)
-_SUMMARIES: Final = frozenset(["compaction", "compaction_summary", "context_compaction"])
-_SERVER: Final = frozenset(
-    [
-        "web_search_call",
-        "file_search_call",
-        "code_interpreter_call",
-        "image_generation_call",
-        "computer_call",
-        "mcp_call",
-        "mcp_approval_request",
-        "program",
-        "program_output",
-    ]
-)
-"""What a vendor did, or would have asked its client to: the assistant says so in words."""
-_SILENT: Final = frozenset(["mcp_list_tools", "configuration_update", "ghost_snapshot"])
-"""Items that say nothing to a model."""
 
 
 @dataclass(slots=True)
@@ -82,46 +63,8 @@ class Walk:
             where = content.place(pointer)
             raise BadRequest(f'{where}: must be an item, an object such as {{"role": "user", "content": "…"}}.', where)
         kind = item.get("type") or ("message" if "role" in item else None)
-        if kind == "message":
-            self._message(item, pointer)
-        elif kind == "reasoning":
-            self._reasoning(item, pointer)
-        elif kind == "function_call":
-            name, written = item.get("name"), arguments.as_object(item.get("arguments"))
-            self._call(item, name, written, pointer)
-        elif kind == "custom_tool_call":
-            self._call(item, item.get("name"), _input(item.get("input")), pointer, "custom")
-        elif kind in _BUILT_IN:
-            self._built_in(item, str(kind), pointer)
-        elif kind in _OUTPUTS:
-            id = item.get("call_id") or (item.get("id") if kind == "local_shell_call_output" else None)
-            self._output(item, id, self._reader.pieces_of(_said(item.get("output")), f"{pointer}/output"))
-        elif kind == "shell_call_output":
-            given = item.get("output")
-            text = words.shell_output(given if isinstance(given, list) else [given])
-            self._output(item, item.get("call_id"), [text] if text else [])
-        elif kind == "apply_patch_call_output":
-            said = item.get("output") or item.get("status")
-            self._output(item, item.get("call_id"), self._reader.pieces_of(_said(said), f"{pointer}/output"))
-        elif kind == "computer_call_output":
-            self._say("user", [words.uncalled("the computer"), *self._reader.pieces_of(item.get("output"), pointer)])
-        elif kind == "tool_search_output":
-            self._found(item, pointer)
-        elif kind == "additional_tools":
-            self._more_tools(item, pointer)
-        elif kind in _SUMMARIES:
-            self._summary(item, pointer)
-        elif kind == "compaction_trigger":
-            self.is_compacted = True
-        elif kind == "mcp_approval_response":
-            self._say("user", [words.approval(item)])
-        elif kind in _SERVER:
-            self._told.count(pointer, "what its vendor ran is said in words")
-            self._turn.pieces.append(words.server_item(item))
-        elif kind in _SILENT:
-            self._told.count(pointer, "an item that no model is shown is dropped")
-        else:
-            self._other(item, pointer)
+        read = _READ.get(kind, Walk._other) if isinstance(kind, str) else Walk._other
+        read(self, item, pointer)
 
     def end(self) -> list[JsonObject]:
         """All messages."""
@@ -150,20 +93,28 @@ class Walk:
             self._told.count(pointer, "reasoning that only its vendor can read is dropped")
         return _joined(item.get("summary"), content.BLANK_LINE)
 
-    def _call(self, item: JsonObject, name: object, written: str, pointer: str, kind: str = "function") -> None:
+    def _function_call(self, item: JsonObject, pointer: str) -> None:
+        self._call(item, "function", arguments.as_object(item.get("arguments")), pointer)
+
+    def _custom_call(self, item: JsonObject, pointer: str) -> None:
+        given = item.get("input")
+        text = given if isinstance(given, str) else "" if given is None else in_words.as_json(given)
+        self._call(item, "custom", json_body.serialise({calls.INPUT: text}).decode(), pointer)
+
+    def _call(self, item: JsonObject, kind: str, written: str, pointer: str) -> None:
+        name = item.get("name")
         if not isinstance(name, str) or not name:
             where = content.place(f"{pointer}/name")
             raise BadRequest(f"{where}: must be a text that names the tool.", where)
         self._add_call(item.get("call_id"), self._offered.called(kind, name, item.get("namespace")), written)
 
-    def _built_in(self, item: JsonObject, kind: str, pointer: str) -> None:
+    def _built_in(self, item: JsonObject, pointer: str) -> None:
         """A call of a tool that the vendor's models know by its type alone."""
-        tool, key = _BUILT_IN[kind]
-        id = item.get("call_id") or (item.get("id") if kind == "local_shell_call" else None)
+        tool, key = _BUILT_IN[item["type"]]
+        id = item.get("call_id") or (item.get("id") if tool == "local_shell" else None)
         given = item.get(key)
         if tool == "tool_search" and item.get("execution") == "server" and not id:
-            self._told.count(pointer, "what its vendor ran is said in words")
-            self._turn.pieces.append(words.server_item(item))
+            self._server_item(item, pointer)
             return
         if tool == "local_shell" and isinstance(given, dict):
             given = {name: value for name, value in given.items() if name != "type"}
@@ -174,6 +125,10 @@ class Walk:
         if id is not None:
             call["id"] = ids.as_text(id)
         self._turn.calls.append(call)
+
+    def _server_item(self, item: JsonObject, pointer: str) -> None:
+        self._told.count(pointer, "what its vendor ran is said in words")
+        self._turn.pieces.append(words.server_item(item))
 
     def _end_turn(self) -> None:
         turn = self._turn
@@ -221,6 +176,32 @@ class Walk:
         self._answered = None
         if pieces or role != "system":
             self._messages.append({"role": role, "content": content.as_content(pieces)})
+
+    def _any_output(self, item: JsonObject, pointer: str) -> None:
+        id = item.get("call_id") or (item.get("id") if item["type"] == "local_shell_call_output" else None)
+        self._output(item, id, self._reader.pieces_of(_said(item.get("output")), f"{pointer}/output"))
+
+    def _shell_output(self, item: JsonObject, pointer: str) -> None:
+        given = item.get("output")
+        text = words.shell_output(given if isinstance(given, list) else [given])
+        self._output(item, item.get("call_id"), [text] if text else [])
+
+    def _patch_output(self, item: JsonObject, pointer: str) -> None:
+        said = item.get("output") or item.get("status")
+        self._output(item, item.get("call_id"), self._reader.pieces_of(_said(said), f"{pointer}/output"))
+
+    def _screenshot(self, item: JsonObject, pointer: str) -> None:
+        seen = self._reader.pieces_of(_said(item.get("output")), f"{pointer}/output")
+        self._say("user", [words.uncalled("the computer"), *seen])
+
+    def _approval(self, item: JsonObject, pointer: str) -> None:
+        self._say("user", [words.approval(item)])
+
+    def _trigger(self, item: JsonObject, pointer: str) -> None:
+        self.is_compacted = True
+
+    def _silent(self, item: JsonObject, pointer: str) -> None:
+        self._told.count(pointer, "an item that no model is shown is dropped")
 
     def _output(self, item: JsonObject, id: object, pieces: list[Piece]) -> None:
         if not id:
@@ -280,10 +261,41 @@ _BUILT_IN: Final = {
 }
 """Type of an item that calls a built-in tool -> the tool's kind, and the field with what it gets."""
 
-
-def _input(given: object) -> str:
-    text = given if isinstance(given, str) else "" if given is None else in_words.as_json(given)
-    return json_body.serialise({calls.INPUT: text}).decode()
+_READ: Final[dict[str, Callable[[Walk, JsonObject, str], None]]] = {
+    "message": Walk._message,
+    "reasoning": Walk._reasoning,
+    "function_call": Walk._function_call,
+    "custom_tool_call": Walk._custom_call,
+    **dict.fromkeys(_BUILT_IN, Walk._built_in),
+    "function_call_output": Walk._any_output,
+    "custom_tool_call_output": Walk._any_output,
+    "local_shell_call_output": Walk._any_output,
+    "mcp_tool_call_output": Walk._any_output,
+    "shell_call_output": Walk._shell_output,
+    "apply_patch_call_output": Walk._patch_output,
+    "computer_call_output": Walk._screenshot,
+    "tool_search_output": Walk._found,
+    "additional_tools": Walk._more_tools,
+    "compaction": Walk._summary,
+    "compaction_summary": Walk._summary,
+    "context_compaction": Walk._summary,
+    "compaction_trigger": Walk._trigger,
+    "mcp_approval_response": Walk._approval,
+    # What a vendor did, or would have asked its client to: the assistant says so in words.
+    "web_search_call": Walk._server_item,
+    "file_search_call": Walk._server_item,
+    "code_interpreter_call": Walk._server_item,
+    "image_generation_call": Walk._server_item,
+    "computer_call": Walk._server_item,
+    "mcp_call": Walk._server_item,
+    "mcp_approval_request": Walk._server_item,
+    "program": Walk._server_item,
+    "program_output": Walk._server_item,
+    "mcp_list_tools": Walk._silent,
+    "configuration_update": Walk._silent,
+    "ghost_snapshot": Walk._silent,
+}
+"""Type of an item -> how it is read."""
 
 
 def _said(given: object) -> object:

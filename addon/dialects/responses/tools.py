@@ -2,10 +2,10 @@
 
 1. A function stays one. One in a namespace (an MCP server, Codex's sub-agents) is called by both names.
 2. A custom tool, which takes free text, becomes a function with that text as its one argument, `input`.
-3. A tool that the vendor's models know by its type alone (shell, apply_patch, tool search) gets the schema that its type
-   stands for: `built_in_tools.toml`.
-4. One that the vendor runs (web search, file search, code interpreter, MCP …) can't be had in chat: the system text says
-   so. A web search can, where the proxy makes it.
+3. A tool that the vendor's models know by its type alone (shell, apply_patch, tool search) gets the schema that its
+   type stands for: `built_in_tools.toml`.
+4. One that the vendor runs (web search, file search, code interpreter, MCP …) can't be had in chat: the system text
+   says so. A web search can, where the proxy makes it.
 5. A deferred tool is sent once the client's own search has found it, or once it is called: at the end of the list, so
    that what stands before keeps its bytes. Without a search of the client's all are sent.
 
