@@ -214,17 +214,15 @@ class Walk:
 
     def _found(self, item: JsonObject, pointer: str) -> None:
         """The tools that a search found are offered from here on."""
-        text = words.found(self._offered.add(item.get("tools"), f"{pointer}/tools"))
+        names, missing = self._offered.add_later(item.get("tools"), f"{pointer}/tools")
+        text = "\n".join([words.found(names), *missing])
         if item.get("call_id"):
             self._output(item, item["call_id"], [text])
         else:
             self._turn.pieces.append(f"[{text}]")
 
     def _more_tools(self, item: JsonObject, pointer: str) -> None:
-        before = len(self._offered.missing)
-        self._offered.add(item.get("tools"), f"{pointer}/tools")
-        # A tool that can't be had is named here, not at the head: a longer history keeps its beginning.
-        missing, self._offered.missing[before:] = self._offered.missing[before:], []
+        _, missing = self._offered.add_later(item.get("tools"), f"{pointer}/tools")
         if missing:
             self._say("system", [content.BLANK_LINE.join(missing)])
 

@@ -54,10 +54,10 @@ def names_of(body: JsonObject) -> Iterator[str]:
 
 
 class Offered:
-    """The tools of one request: those in `tools`, then those that its history brings. Raises `BadRequest`."""
+    """The tools of one request: those in `tools`, then those that its history brings."""
 
     def __init__(self, body: JsonObject, names: Names, told: Told, offers: Sequence[str]) -> None:
-        """`offers`: the vendor's tools that the proxy stands in for."""
+        """`offers`: the vendor's tools that the proxy stands in for. Raises `BadRequest`."""
         self._names, self._told, self._offers = names, told, offers
         self._functions: dict[str, JsonObject] = {}
         self._deferred: dict[str, JsonObject] = {}
@@ -69,8 +69,7 @@ class Offered:
         """What may be searched for in the web, by a function of the proxy's."""
         listed = body.get("tools")
         searches = any(_is_client_search(tool) for tool in _objects(listed))
-        self.add(listed, "/tools", defers=searches)
-        # Each once.
+        self._add_all(listed, "/tools", defers=searches)
         self.missing = list(dict.fromkeys(self.missing))
 
     @property
@@ -98,11 +97,19 @@ class Offered:
         self._release(sent)
         return sent if sent in self._functions else None
 
-    def add(self, listed: object, pointer: str, *, defers: bool = False) -> list[str]:
-        """Offer the tools of a list. Returns the names in chat of all that can be called.
+    def add_later(self, listed: object, pointer: str) -> tuple[list[str], list[str]]:
+        """Offer the tools of a list that the history has, from there on.
 
-        With `defers` deferred ones wait until they are called or found.
+        Returns the names in chat of those that can be called, and a line for each that can't be had: it belongs where
+        the list stands, since a longer history keeps its beginning. Raises `BadRequest`.
         """
+        before = len(self.missing)
+        names = self._add_all(listed, pointer, defers=False)
+        missing, self.missing[before:] = self.missing[before:], []
+        return names, list(dict.fromkeys(missing))
+
+    def _add_all(self, listed: object, pointer: str, *, defers: bool) -> list[str]:
+        """Offer the tools of a list; with `defers` deferred ones wait until they are called or found."""
         if listed is None:
             return []
         if not isinstance(listed, list):
@@ -144,8 +151,9 @@ class Offered:
     def _add(self, tool: JsonObject, pointer: str, space: str | None, about: str, defers: bool) -> list[str]:
         """Offer one tool, whose description begins with `about`. Returns its name in chat, unless it can't be had."""
         tool = _own(tool)
-        kind = tool.get("type", "function")
-        if isinstance(kind, str) and kind.startswith(_HOSTED) and "parameters" not in tool:
+        given = tool.get("type")
+        kind = given if isinstance(given, str) else "function"
+        if kind.startswith(_HOSTED) and "parameters" not in tool:
             self._hosted(tool, kind, pointer)
             return []
         if kind in _SILENT:
@@ -193,11 +201,11 @@ class Offered:
             self.missing.append(in_words.missing(f"The tool {_named(tool)}"))
 
     def _function(
-        self, tool: JsonObject, kind: Any, pointer: str, space: str | None
+        self, tool: JsonObject, kind: str, pointer: str, space: str | None
     ) -> tuple[JsonObject, JsonObject] | None:
         """What leads back to a tool, and its function without a name; `None` for one that its vendor runs."""
         name, description = tool.get("name"), tool.get("description")
-        built_in = _built_in().get(kind) if isinstance(kind, str) else None
+        built_in = _built_in().get(kind)
         if built_in is not None:
             environment = tool.get("environment")
             if isinstance(environment, dict) and str(environment.get("type")).startswith("container"):
@@ -206,7 +214,7 @@ class Offered:
                 self._told.say(pointer, "a tool without a schema gets the one that its type stands for")
             schema = tool.get("parameters") or json_body.parse(built_in["parameters"].encode())
             function = {"description": description or built_in["description"], "parameters": schema}
-            return _tool(str(kind), str(kind), None), function
+            return _tool(kind, kind, None), function
         if kind not in ("function", "custom") and not (isinstance(name, str) and "parameters" in tool):
             return None
         if not isinstance(name, str) or not name:
