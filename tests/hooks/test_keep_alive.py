@@ -175,6 +175,7 @@ async def test_others_hear_what_their_endpoint_says(trust: Trust, endpoint: Endp
         async with proxy.client() as client, client.stream("POST", path, json=ASKED) as answer:
             pieces = answer.aiter_raw()
             got = await anext(pieces)
+            assert proxy.addon.process.keep_alive.watched == (not replaced)
             asyncio.get_running_loop().call_later(5 * keep_alive.SILENCE, silent.released.set)
             got += b"".join([piece async for piece in pieces])
     assert b"ping" not in got
