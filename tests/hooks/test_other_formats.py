@@ -482,15 +482,19 @@ async def test_a_change_that_would_lend_the_key_to_another_vendor_is_refused(
 
 
 async def test_models_and_translation_change_while_it_runs(proxy: Proxy, endpoint: Endpoint):
-    async def model() -> Any:
+    async def model(**beside: str) -> Any:
         async with proxy.client() as client:
-            got: httpx.Response = await client.post("/messages", json=ASKED, headers=VERSION)
+            got: httpx.Response = await client.post("/messages", json=ASKED | beside, headers=VERSION)
         assert got.status_code in (200, 404)
         return endpoint.arrived[-1].json["model"]
 
     assert await model() == "hunyuan-2.0-instruct-20251111"
     proxy.master.options.update(hunyuan_models="claude-*=hunyuan-a13b")
     assert await model() == "hunyuan-a13b"
+    assert await model(model="kimi-k3[1m]") == "kimi-k3"
+    proxy.master.options.update(hunyuan_models="kimi-k3[1m]=hunyuan-large, kimi-k3=hunyuan-a13b")
+    assert await model(model="kimi-k3[1m]") == "hunyuan-large"
+    assert await model(model="kimi-k3") == "hunyuan-a13b"
     proxy.master.options.update(hunyuan_translate="never")
     assert await model() == "claude-opus-4-6"
     with pytest.raises(OptionsError, match="hunyuan_models"):

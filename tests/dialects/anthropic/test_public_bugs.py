@@ -226,10 +226,6 @@ def test_an_image_in_a_result_is_an_image(report: str) -> None:
     assert image["image_url"]["url"].endswith(PNG)
 
 
-def test_the_mark_for_a_large_window_isnt_part_of_the_model() -> None:
-    assert translated({"model": "kimi-k3[1m]", "messages": [user("x")]})[0]["model"] == "kimi-k3"
-
-
 @pytest.mark.parametrize("profile", ["hunyuan", "tokenhub"])
 @reported("MoonshotAI/Kimi-K2#141")
 def test_a_sub_agent_without_thinking_sends_neither_thinking_nor_effort(report: str, profile: ProfileName) -> None:
