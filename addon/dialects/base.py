@@ -97,10 +97,11 @@ class Api(Protocol):
         `path`: without its query. `None` for any other request.
         """
 
-    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool) -> JsonObject:
+    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool, window: int | None = None) -> JsonObject:
         """OpenAI's list of models `listed` in this format, with what `profile` knows of them.
 
-        With `aliases` models have other names, too, where a client of this format offers only such.
+        `window`: the user's own number of tokens that their input may have. With `aliases` models have other names,
+        too, where a client of this format offers only such.
         """
 
 

@@ -165,7 +165,8 @@ class Answers:
         raw, encoding = response.raw_content or b"", response.headers.get("content-encoding", "")
         # Where requests pass untouched an alias would, too.
         aliases = is_translated(exchange.spoken, profile, self._settings.translate)
-        answer = model_list.in_form_of(api, response.status_code, raw, encoding, profile, aliases=aliases)
+        status, window = response.status_code, self._settings.window
+        answer = model_list.in_form_of(api, status, raw, encoding, profile, aliases=aliases, window=window)
         exchange.note_name(rule_names.MODELS)
         return in_clients_words(exchange, answer) if answer.status >= 400 else answer
 
