@@ -8,6 +8,8 @@ from collections.abc import Sequence
 MODELS = "/models"
 """The end of the path of the list of models, below a base URL. The other ends are those of `dialects.DIALECTS`."""
 
+_ID_PARTS = 3
+"""Parts that the id of a model may have in a path."""
 _VERSION = re.compile(r"v\d+")
 _UNRESERVED = re.compile(r"%(4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A]|3\d|2[DE]|5F|7E)", re.IGNORECASE)
 """Percent-encoded characters that mean the same without the encoding (RFC 3986 sections 2.3 and 6.2.2.2)."""
@@ -40,6 +42,18 @@ def read(path: str, apis: Sequence[str]) -> tuple[str, str | None]:
             break
     base = [*parts[: len(words)], *([version] if version else [])]
     return _joined(base), _joined(end)
+
+
+def of_model(path: str) -> tuple[str, str]:
+    """The path of the list of models and what follows it, of a path for one model; `path` and `""` for any other.
+
+    What follows is the model's id as it was sent, percent-encoded or not. It may have slashes: `org/name`.
+    """
+    parts = _parts(path)
+    for place in range(len(parts) - 2, max(-1, len(parts) - 2 - _ID_PARTS), -1):
+        if _normal(parts[place]) == "models":
+            return _joined(parts[: place + 1]), _joined(parts[place + 1 :])
+    return path, ""
 
 
 def normal(path: str) -> str:

@@ -185,6 +185,16 @@ API_NOT_OFFERED = Entry(
     advice="send each request by itself, with files inside its messages",
     retry=False,
 )
+MODEL_NOT_LISTED = Entry(
+    status=404,
+    code="model_not_found",
+    message="The model {model} does not exist here: the endpoint does not list it, and hunyuan_models has no pattern "
+    "for it.",
+    when="a client asks for the entry of one model (`GET /v1/models/ID`) that the endpoint does not list",
+    advice="`GET /v1/models` lists the names that are there",
+    param="model",
+    retry=False,
+)
 PROXY_LOOP = Entry(
     status=400,  # not 508, which clients would retry
     code="proxy_loop",

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -283,6 +284,43 @@ async def test_the_list_of_models_in_the_form_of_its_reader(proxy: Proxy, endpoi
     assert "claude-hunyuan-lite" in [entry["id"] for entry in of_profile.json()["data"]]
     assert (refused.status_code, refused.json()["error"]["message"]) == (401, "wrong key")
     assert refused.json()["type"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "status", "has"),
+    [
+        ("hunyuan-lite", {}, 200, {"object": "model"}),
+        ("claude-hunyuan-lite", {}, 200, {"object": "model"}),
+        ("mine%5B1m%5D", {}, 200, {"object": "model"}),
+        ("gpt-5", {}, 404, {}),
+        ("hunyuan-lite", VERSION, 200, {"type": "model", "max_input_tokens": 90_000}),
+        ("claude-hunyuan-lite", VERSION, 200, {"type": "model", "display_name": "hunyuan-lite"}),
+        ("mine%5B1m%5D", VERSION, 200, {"display_name": "hunyuan-lite"}),
+        ("nothing", VERSION, 404, {"type": "error"}),
+    ],
+)
+async def test_one_model_in_the_form_of_its_reader(
+    proxy: Proxy, endpoint: Endpoint, name: str, headers: dict[str, str], status: int, has: dict[str, Any]
+):
+    proxy.master.options.update(hunyuan_window="90000", hunyuan_models="mine[1m]=hunyuan-lite")
+    endpoint.answer = json_answer({"object": "list", "data": [{"id": "hunyuan-lite", "object": "model"}]})
+    async with proxy.client() as client:
+        got = await client.get(f"/models/{name}", headers=headers)
+    assert got.status_code == status
+    assert has.items() <= got.json().items()
+    assert status == 404 or got.json()["id"] == unquote(name)
+    assert got.headers["x-hunyuan-fix"] == "answer-models"
+    assert [request.target for request in endpoint.arrived] == ["/v1/models"]
+
+
+@pytest.mark.parametrize("changed", [{"hunyuan_mode": "observe"}, {"hunyuan_mode": "off"}])
+async def test_one_model_is_asked_for_as_it_was_where_nothing_is_changed(
+    proxy: Proxy, endpoint: Endpoint, changed: dict[str, str]
+):
+    proxy.master.options.update(**changed)
+    async with proxy.client() as client:
+        await client.get("/models/hunyuan-lite?x=1")
+    assert [request.target for request in endpoint.arrived] == ["/v1/models/hunyuan-lite?x=1"]
 
 
 @both_versions
