@@ -179,7 +179,8 @@ def test_one_model_is_got_by_way_of_the_list(upstream: str):
     assert (route.lists_models, route.of_model, route.list_path) == (True, "/org%2Fhy3", "/v1/models")
     assert route.address == at("/v1/models/org%2Fhy3?x=1", host)
     assert route.respelt
-    assert not routed(at("/v1/models/hy3"), "DELETE").lists_models
+    deleted = routed(at("/v1/v1/models/hy3"), "DELETE")
+    assert (deleted.lists_models, deleted.respelt, deleted.of_model) == (False, False, "")
     exact = routed(at("/v1/models/hy3"), "GET")
     assert (exact.respelt, exact.address) == (False, at("/v1/models/hy3"))
 

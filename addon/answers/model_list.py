@@ -28,8 +28,6 @@ OPENAI: Form = _AsListed()
 
 _LIMIT = 1 << 22
 """Bytes of a list that are read: some 20,000 models."""
-_LONGEST_NAME = 200
-"""Characters of a name that an error repeats."""
 _NO_LIST = (404, 405, 501)
 """Statuses of an endpoint that doesn't list its models, as some plans' endpoints (anomalyco/models.dev#4671)."""
 
@@ -72,7 +70,7 @@ def one_of(listed: Response, asked: str, answers: str) -> Response:
     }
     entry = entries.get(asked) or entries.get(answers)
     if entry is None:
-        return proxy_errors.MODEL_NOT_LISTED(model=safe_text.plain(asked[:_LONGEST_NAME])).response()
+        return proxy_errors.MODEL_NOT_LISTED(model=safe_text.plain(asked)).response()
     return _answer({**entry, "id": asked})
 
 

@@ -296,13 +296,16 @@ async def test_the_list_of_models_in_the_form_of_its_reader(proxy: Proxy, endpoi
         ("hunyuan-lite", VERSION, 200, {"type": "model", "max_input_tokens": 90_000}),
         ("claude-hunyuan-lite", VERSION, 200, {"type": "model", "display_name": "hunyuan-lite"}),
         ("mine%5B1m%5D", VERSION, 200, {"display_name": "hunyuan-lite"}),
+        ("gpt-5", VERSION, 200, {"display_name": "hunyuan-lite"}),
         ("nothing", VERSION, 404, {"type": "error"}),
     ],
 )
 async def test_one_model_in_the_form_of_its_reader(
     proxy: Proxy, endpoint: Endpoint, name: str, headers: dict[str, str], status: int, has: dict[str, Any]
 ):
-    proxy.master.options.update(hunyuan_window="90000", hunyuan_models="mine[1m]=hunyuan-lite")
+    proxy.master.options.update(
+        hunyuan_window="90000", hunyuan_text_model="hunyuan-lite", hunyuan_models="mine[1m]=hunyuan-lite"
+    )
     endpoint.answer = json_answer({"object": "list", "data": [{"id": "hunyuan-lite", "object": "model"}]})
     async with proxy.client() as client:
         got = await client.get(f"/models/{name}", headers=headers)
@@ -313,13 +316,15 @@ async def test_one_model_in_the_form_of_its_reader(
     assert [request.target for request in endpoint.arrived] == ["/v1/models"]
 
 
-@pytest.mark.parametrize("changed", [{"hunyuan_mode": "observe"}, {"hunyuan_mode": "off"}])
+@pytest.mark.parametrize(
+    "changed", [{"hunyuan_mode": "observe"}, {"hunyuan_mode": "off"}, {"hunyuan_translate": "never"}]
+)
 async def test_one_model_is_asked_for_as_it_was_where_nothing_is_changed(
     proxy: Proxy, endpoint: Endpoint, changed: dict[str, str]
 ):
     proxy.master.options.update(**changed)
     async with proxy.client() as client:
-        await client.get("/models/hunyuan-lite?x=1")
+        await client.get("/models/hunyuan-lite?x=1", headers=VERSION)
     assert [request.target for request in endpoint.arrived] == ["/v1/models/hunyuan-lite?x=1"]
 
 

@@ -138,6 +138,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "REQUEST_TOO_COMPLEX",
         "UNTRANSLATABLE",
         "API_NOT_OFFERED",
+        "MODEL_NOT_LISTED",
         "PROXY_LOOP",
         "RELAY_SECRET_UNKNOWN",
         "UPSTREAM_NOT_TRUSTED",
