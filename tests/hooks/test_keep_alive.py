@@ -42,8 +42,8 @@ async def test_a_stream_is_silent_for_as_long_as_it_may_be_and_no_longer(monkeyp
     """Looks are a tenth of that time apart; what came between two of them may have come just after the first."""
     monkeypatch.setattr(keep_alive, "SILENCE", 600.0)
     told: list[int] = []
-    monkeypatch.setattr(KeepAlive, "_tell", lambda *_: told.append(look))
     look = 0
+    monkeypatch.setattr(KeepAlive, "_tell", lambda *_: told.append(look))
     stream: Any = SimpleNamespace(passed=0)
     watching, flow, other = KeepAlive(), tflow.tflow(), tflow.tflow()
     flow.live = other.live = True
