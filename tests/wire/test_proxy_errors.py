@@ -143,6 +143,8 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "RELAY_SECRET_UNKNOWN",
         "UPSTREAM_NOT_TRUSTED",
         "CERTIFICATE_NOT_TRUSTED",
+        "ANSWER_TOO_LARGE",
+        "BODY_TOO_LARGE",
         "VISION_MODEL_NOT_FOUND",
         "VISION_QUOTA",
         "VISION_CALL_FAILED",
