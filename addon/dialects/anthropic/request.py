@@ -6,7 +6,6 @@ profile: it writes plain chat, and the house rules make of it what the endpoint 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,8 +17,6 @@ from ..searching import WANTED
 from ..told import Told
 from . import content, history, parameters, tools
 
-_WINDOW = re.compile(r"\[\d+m\]$", re.IGNORECASE)
-"""`[1m]` at the end of a model's name: Claude Code's mark for a window of a million tokens."""
 _BILLING: Final = "x-anthropic-billing-header:"
 """How the first system block of Claude Code begins. It changes with each request, and with it all that follows."""
 _CLAUDE_CODE: Final = "claude-cli/"
@@ -45,7 +42,7 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     # 3. Tools, parameters, and the system text, which names the tools that can't be had.
     offered = tools.offered(body, conversation, names, told, note.get("offers", ()))
     system = _system(body.get("system"), offered.missing, names, told)
-    chat: JsonObject = {"model": _WINDOW.sub("", model) or model, "messages": [*system, *conversation.messages]}
+    chat: JsonObject = {"model": model, "messages": [*system, *conversation.messages]}
     chat |= parameters.parameters(body, note, told)
     if offered.functions:
         chat["tools"] = offered.functions
