@@ -9,7 +9,8 @@ import pytest
 
 from hunyuan_fix.dialects.responses import answer as whole_answers
 from hunyuan_fix.dialects.responses import sealing
-from tests.dialects.anthropic.answering import USAGE, answer, call
+from tests.dialects.anthropic.answering import answer, call
+from tests.dialects.chat_answers import USAGE
 from tests.dialects.responses.answering import CODEX, COUNTED, NOTE, items, response, said
 
 

@@ -11,7 +11,7 @@ from hunyuan_fix.dialects.responses import errors
 from hunyuan_fix.wire import proxy_errors
 from tests.dialects.responses.answering import error_of, refused
 
-CODEX = {"client": "codex"}
+CODEX: dict[str, Any] = {"client": "codex"}
 TOO_LONG = "Your request exceeded model token limit: 262144 (requested: 270000)"
 
 
@@ -144,7 +144,7 @@ def test_anything_becomes_an_error(body: bytes, says: str) -> None:
 )
 def test_in_a_stream_the_code_says_whether_to_ask_again(given: dict[str, Any], code: str) -> None:
     made = errors.failure(given)
-    assert (made.keys(), made["code"]) == ({"code", "message"}, code)
+    assert made.keys() == {"code", "message"} and made["code"] == code
     assert made["message"]
 
 

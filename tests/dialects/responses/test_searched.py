@@ -70,7 +70,8 @@ def test_a_stream_is_the_same_and_in_order() -> None:
 
 
 def test_the_events_of_a_search() -> None:
-    sent = written([chunk("stop", content="It is so [1].")], **{FOUND: SEARCHES[:1]})
+    note: dict[str, Any] = {FOUND: SEARCHES[:1]}
+    sent = written([chunk("stop", content="It is so [1].")], **note)
     begun = names(sent).index("web_search_call.in_progress")
     assert names(sent)[begun - 1 : begun + 4] == [
         "output_item.added",
