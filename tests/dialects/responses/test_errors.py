@@ -143,13 +143,19 @@ def test_anything_becomes_an_error(body: bytes, says: str) -> None:
     ],
 )
 def test_in_a_stream_the_code_says_whether_to_ask_again(given: dict[str, Any], code: str) -> None:
-    made = errors.failure(given)
+    made = errors.failure(given, {})
     assert made.keys() == {"code", "message"} and made["code"] == code
     assert made["message"]
 
 
+def test_in_a_stream_codex_shows_the_vendors_words_for_a_quota() -> None:
+    """After `insufficient_quota` it shows words of its own."""
+    given = {"message": "Not in your plan.", "type": "insufficient_quota"}
+    assert errors.failure(given, CODEX) == {"code": "invalid_prompt", "message": "Not in your plan."}
+
+
 def test_in_a_stream_the_wait_is_in_the_words() -> None:
-    assert errors.failure({"message": "Busy", "code": "20034"})["message"].endswith("Please try again in 2s.")
+    assert errors.failure({"message": "Busy", "code": "20034"}, {})["message"].endswith("Please try again in 2s.")
 
 
 def test_long_texts_are_cut() -> None:
