@@ -47,8 +47,8 @@ def error(response: Response, note: JsonObject) -> Response:
 def failure(given: JsonObject, note: JsonObject) -> JsonObject:
     """The error of a response that fails, `code` and `message`, for an OpenAI error object in the middle of a stream.
 
-    The code tells Codex whether to ask again: it does so after `server_error` and `rate_limit_exceeded`. In place of the
-    message of `insufficient_quota`, which may mean a plan without this model, it has words of its own.
+    The code tells Codex whether to ask again: it does so after `server_error` and `rate_limit_exceeded`. In place of
+    the message of `insufficient_quota`, which may mean a plan without this model, it has words of its own.
     """
     meant = meaning(of_object(given), 0)
     return {"code": _code(meant, is_codex=note.get("client") == "codex"), "message": _said(meant, meant.retry_after)}
