@@ -72,7 +72,7 @@ class Writer(writer.Writer):
         if self._over:
             return []
         self._begun({})
-        made = ending.failed(self._response, self._note, self._events.items, errors.failure(error))
+        made = ending.failed(self._response, self._note, self._events.items, errors.failure(error, self._note))
         self._events.write("response.failed", {"response": made})
         self._is_over()
         return self._events.taken()
