@@ -108,8 +108,9 @@ class KeepAnswers(Step):
             self.runtime.kept.continue_conversation(exchange.caller, id, kept, to=to, items=ids)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
-        """Drop the request of an answer that didn't come to its end."""
+        """Drop the request of an answer that didn't come to its end, and a history that wasn't translated."""
         exchange.to_keep = None
+        exchange.notes.get(exchange.dialect, {}).pop("earlier", None)
 
 
 def _refused_by_option(needed: Needed) -> Response:
