@@ -56,8 +56,8 @@ class KeepAnswers(Step):
             before = conversation.last
         try:
             turns = await kept.history(caller, before, self.settings.max_body)
-        except NotKept as missing:
-            return proxy_errors.PREVIOUS_RESPONSE_NOT_FOUND(id=safe_text.plain(missing.id)).response()
+        except NotKept as error:
+            return proxy_errors.PREVIOUS_RESPONSE_NOT_FOUND(id=safe_text.plain(error.id)).response()
         except TooLong as error:
             return proxy_errors.HISTORY_TOO_LONG(why=error).response()
 
@@ -71,7 +71,9 @@ class KeepAnswers(Step):
 
         # 3. Items that are referred to, by the request and by the turns before it.
         exchange.cost += size // _READ_COST
-        items = await self.runtime.workers.run(lambda _: objects.items_of_turns(turns), exchange.cost)
+        items: list[object] = [
+            *await self.runtime.workers.run(lambda _: objects.items_of_turns(turns), exchange.cost)
+        ]
         wanted = earlier.references([*items, *own])
         if wanted:
             answers = await kept.answers_with(caller, wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,13 +54,17 @@ def test_the_first_start_makes_the_file_and_the_next_reads_it(used: Used, data_f
     assert [each.name for each in data_folder.iterdir()] == [file.name], "no temporary file is left"
 
 
+def made(path: Path) -> str:
+    """The text of the file, which is made if it isn't there."""
+    seal_keys.make(path)
+    return path.read_text()
+
+
 def test_workers_that_start_together_have_one_key(data_folder: Path) -> None:
     path = data_folder / "seal.keys"
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: (seal_keys.make(path), path.read_text()), range(40)))
-    with ThreadPoolExecutor(8) as pool:
-        texts = set(pool.map(lambda _: path.read_text(), range(8)))
-    assert len(texts) == 1
+        keys = set(pool.map(lambda _: made(path), range(40)))
+    assert len(keys) == 1
     assert [each.name for each in data_folder.iterdir()] == ["seal.keys"]
 
 
@@ -67,7 +72,7 @@ def test_a_file_system_without_hard_links(data_folder: Path, monkeypatch: pytest
     def no_links(_: object, __: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(seal_keys.os, "link", no_links)
+    monkeypatch.setattr(os, "link", no_links)
     path = data_folder / "seal.keys"
     seal_keys.make(path)
     first = path.read_text()

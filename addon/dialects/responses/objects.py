@@ -60,7 +60,7 @@ def input_of(turn: Turn) -> list[JsonObject]:
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
-def items_of_turns(turns: Iterable[Turn]) -> list[object]:
+def items_of_turns(turns: Iterable[Turn]) -> list[JsonObject]:
     """All items of `turns`, in order: each input, then its answer's output."""
     return [item for turn in turns for item in (*input_of(turn), *output_of(turn.answer))]
 
