@@ -13,7 +13,11 @@ from .anthropic.native import NativeMessages
 from .base import Api, Dialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
+from .responses import Responses
 from .responses.api import ResponsesApi
+from .responses.by_id import KeptResponses
+from .responses.compact import Compact
+from .responses.input_tokens import InputTokens
 
 DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect
@@ -23,6 +27,10 @@ DIALECTS: Mapping[str, Dialect] = {
         Anthropic(),
         CountTokens(Anthropic()),
         NativeMessages(Anthropic()),
+        Responses(),
+        InputTokens(Responses()),
+        Compact(Responses()),
+        KeptResponses(Responses()),
     )
 }
 """What clients speak, by name."""

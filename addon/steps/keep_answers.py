@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from ..dialects.responses import earlier, objects
@@ -71,9 +70,7 @@ class KeepAnswers(Step):
 
         # 3. Items that are referred to, by the request and by the turns before it.
         exchange.cost += size // _READ_COST
-        items: list[object] = [
-            *await self.runtime.workers.run(lambda _: objects.items_of_turns(turns), exchange.cost)
-        ]
+        items: list[object] = [*await self.runtime.workers.run(lambda _: objects.items_of_turns(turns), exchange.cost)]
         wanted = earlier.references([*items, *own])
         if wanted:
             answers = await kept.answers_with(caller, wanted)
@@ -91,18 +88,17 @@ class KeepAnswers(Step):
         return body
 
     def complete(self, exchange: Exchange) -> None:
-        """Keep the answer of which the note has the items."""
+        """Keep the answer that the note has."""
         note = exchange.notes.get(exchange.dialect, {})
-        items, asked = note.pop("items", None), exchange.to_keep
-        if items is None or asked is None:
+        items, answer, asked = note.pop("items", None), note.pop("whole", None), exchange.to_keep
+        if items is None or answer is None or asked is None:
             return
         exchange.to_keep = None
-        id = note.get("id")
-        if not isinstance(id, str):
-            return
-        answer = objects.response(note, items, conversation=asked.conversation, now=time.time())
+        id = answer["id"]
+        if asked.conversation:
+            answer = {**answer, "conversation": {"id": asked.conversation}}
         kept = KeptAnswer(asked.before, asked.input, json_body.serialise(answer))
-        ids = [item["id"] for item in items if isinstance(item.get("id"), str)]
+        ids = [item["id"] for item in items if "id" in item]
         if asked.read is None:
             self.runtime.kept.keep(exchange.caller, id, kept, items=ids)
         else:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from ...exchange import JsonObject, Response
 from ...wire import rule_names
 from ..base import AnswerWriter, Dialect, House
-from . import earlier, objects
+from . import answer, earlier, ending, objects
 
 _STAYS = "user_messages"
 """The key of the note for what the summary leaves in its words, until the answer is made."""
@@ -37,17 +36,7 @@ class Compact:
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """The user's messages and one `compaction` item, as a `response.compaction`."""
         stays = note.pop(_STAYS, ())
-        whole = self._responses.answer(chat, note)
-        id = str(whole.get("id") or "")
-        output = whole.get("output")
-        summary = [item for item in output if item.get("type") == "compaction"] if isinstance(output, list) else []
-        return {
-            "id": id,
-            "object": "response.compaction",
-            "created_at": int(whole.get("created_at") or time.time()),
-            "output": [*objects.listed(stays, id), *summary],
-            "usage": whole.get("usage"),
-        }
+        return answer.compacted(chat, note, objects.listed(stays, ending.response_id(note)))
 
     def stream(self, note: JsonObject) -> AnswerWriter:
         """Never used: a summary is no stream."""

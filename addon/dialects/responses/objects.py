@@ -28,23 +28,6 @@ class Turn(Protocol):
         """A response object."""
 
 
-def response(note: JsonObject, items: Sequence[JsonObject], *, conversation: str, now: float) -> JsonObject:
-    """The response object of a complete answer with the output `items`, as it is kept."""
-    whole: JsonObject = {
-        "id": note.get("id"),
-        "object": "response",
-        "created_at": int(now),
-        "status": "completed",
-        "background": False,
-        "error": None,
-        "incomplete_details": None,
-        **note.get("echo", {}),
-        "model": note.get("model", ""),
-        "output": list(items),
-    }
-    return {**whole, "conversation": {"id": conversation}} if conversation else whole
-
-
 def output_of(answer: bytes) -> list[JsonObject]:
     """The output items of a response object."""
     output = (json_body.parse_object(answer) or {}).get("output")

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from hunyuan_fix.exchange import KEY
+from tests.dialects.responses.standing_in import standing_in  # noqa: F401
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 
 MODEL = "hunyuan-turbos-latest"
