@@ -11,7 +11,18 @@ import pytest
 
 from hunyuan_fix.exchange import KEY
 from tests.dialects.responses.standing_in import standing_in  # noqa: F401
-from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
+from tests.proxying import (
+    LOCAL,
+    Answer,
+    Arrived,
+    Endpoint,
+    Proxy,
+    Trust,
+    chat_answer,
+    json_answer,
+    run_proxy,
+    stream_answer,
+)
 
 MODEL = "hunyuan-turbos-latest"
 
@@ -290,6 +301,37 @@ async def test_tokens_are_counted_here(proxy: Proxy, endpoint: Endpoint) -> None
         longer = (await client.post("/responses/input_tokens", json=body)).json()
         assert longer["input_tokens"] > short + 200, "what is before it counts"
     assert len(endpoint.arrived) == 1
+
+
+async def test_codex_gets_its_catalogue_and_others_the_list(proxy: Proxy, endpoint: Endpoint) -> None:
+    listed = {"object": "list", "data": [{"id": "hy3", "object": "model"}]}
+    endpoint.answer = json_answer(listed)
+    proxy.master.options.update(hunyuan_window="50000")
+    async with proxy.client() as client:
+        path = "/models?client_version=0.171.0"
+        made = (await client.get(path, headers={"user-agent": "codex_exec/0.171.0"})).json()
+        assert [(entry["slug"], entry["context_window"]) for entry in made["models"]] == [("hy3", 50000)]
+        assert made["data"] == listed["data"]
+        assert endpoint.arrived[-1].target == "/v1/models"
+        assert (await client.get("/models")).json() == listed
+        endpoint.answer = Answer(404)
+        made = (await client.get(path, headers={"originator": "codex_vscode"})).json()
+        assert "hunyuan-turbos-latest" in [entry["slug"] for entry in made["models"]], "what the profile knows"
+
+
+async def test_headers_that_are_for_openai_do_not_leave(proxy: Proxy, endpoint: Endpoint) -> None:
+    headers = {
+        "x-codex-turn-metadata": '{"workspace":"/home/me"}',
+        "openai-beta": "responses=experimental",
+        "session-id": "1",
+        "originator": "codex_exec",
+        "accept-language": "zh",
+    }
+    async with proxy.client(headers=headers) as client:
+        await ask(client, "one")
+    arrived = endpoint.arrived[-1].headers
+    assert arrived["accept-language"] == "zh"
+    assert not {*headers} - {"accept-language"} & {*arrived}
 
 
 async def test_a_websocket_is_refused_at_once(proxy: Proxy, endpoint: Endpoint) -> None:
