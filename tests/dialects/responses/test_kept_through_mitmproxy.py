@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.exchange import KEY
 from tests.dialects.responses.standing_in import standing_in  # noqa: F401
 from tests.proxying import (
@@ -23,6 +27,7 @@ from tests.proxying import (
     run_proxy,
     stream_answer,
 )
+from tests.waiting import until
 
 MODEL = "hunyuan-turbos-latest"
 
@@ -137,13 +142,7 @@ async def test_what_is_kept_is_read_listed_and_deleted(proxy: Proxy, endpoint: E
     async with proxy.client() as client:
         first = await ask(client, "one")
         second = await ask(client, [{"role": "user", "content": "two"}], previous_response_id=first["id"])
-        read = (await client.get(f"/responses/{second['id']}")).json()
-        assert {key: read[key] for key in ("id", "object", "status", "output")} == {
-            "id": second["id"],
-            "object": "response",
-            "status": "completed",
-            "output": second["output"],
-        }
+        assert (await client.get(f"/responses/{second['id']}")).json() == second
         assert (await client.get(f"/responses/{second['id']}", params={"stream": "true"})).status_code == 400
         items = f"/responses/{second['id']}/input_items"
         listed = (await client.get(items)).json()
@@ -167,6 +166,44 @@ async def test_what_is_kept_is_read_listed_and_deleted(proxy: Proxy, endpoint: E
         )
         assert (after.status_code, after.json()["error"]["code"]) == (400, "previous_response_not_found")
     assert len(endpoint.arrived) == 2
+
+
+async def test_what_is_kept_can_be_forgotten(
+    proxy: Proxy, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "hunyuan_fix")
+    forget = proxy.master.commands.execute
+    async with proxy.client() as client:
+        ids = [(await ask(client, "one"))["id"] for _ in "123"]
+        assert forget(f"hunyuan.forget {ids[0]}") == "The result follows in the log."
+        await until(lambda: f"{ids[0]}: forgotten" in caplog.text)
+        found = [(await client.get(f"/responses/{id}")).status_code for id in ids]
+        assert found == [404, 200, 200]
+        forget("hunyuan.forget resp_none")
+        await until(lambda: "nothing of this id is kept" in caplog.text)
+        assert forget("hunyuan.forget alice") == "0 answers in memory forgotten"
+        assert forget("hunyuan.forget all") == "2 answers in memory forgotten"
+        assert (await client.get(f"/responses/{ids[1]}")).status_code == 404
+
+
+async def test_a_tokens_answers_are_its_own_and_can_be_forgotten(
+    proxy: Proxy, endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = {name: f"hf-{name[0] * 43}" for name in ("alice", "bob")}
+    path = tmp_path / "clients.toml"
+    path.touch(0o600)
+    path.write_text("".join(f'[clients.{name}]\nhash = "sha256:{digest_of(t).hex()}"\n' for name, t in tokens.items()))
+    monkeypatch.setenv("HUNYUAN_API_KEY", "sk-lent")
+    proxy.master.options.update(hunyuan_client_tokens_file=str(path))
+    alice, bob = ({"authorization": f"Bearer {token}"} for token in tokens.values())
+    async with proxy.client(tls=True, headers=alice) as client, proxy.client(tls=True, headers=bob) as other:
+        answer = await ask(client, "one")
+        assert endpoint.arrived[-1].headers["authorization"] == "Bearer sk-lent", "both have one key at the endpoint"
+        assert (await client.get(f"/responses/{answer['id']}")).status_code == 200
+        assert (await other.get(f"/responses/{answer['id']}")).status_code == 404
+        assert proxy.master.commands.execute("hunyuan.forget bob") == "0 answers in memory forgotten"
+        assert proxy.master.commands.execute("hunyuan.forget alice") == "1 answer in memory forgotten"
+        assert (await client.get(f"/responses/{answer['id']}")).status_code == 404
 
 
 async def test_another_key_finds_nothing(proxy: Proxy, endpoint: Endpoint) -> None:
@@ -234,6 +271,26 @@ async def test_what_is_no_id_is_refused(proxy: Proxy, endpoint: Endpoint, fields
         refused = await client.post("/responses", json={"model": MODEL, "input": "x", **fields})
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
     assert endpoint.arrived == []
+
+
+async def test_a_streamed_answer_is_kept_before_its_end_is_sent(proxy: Proxy, endpoint: Endpoint) -> None:
+    ends = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for chunk in echoing(endpoint.arrived[-1]).chunks:  # type: ignore[union-attr]
+            yield chunk
+        await ends.wait()
+
+    endpoint.answer = lambda _: Answer(headers={"content-type": "text/event-stream"}, chunks=chunks())
+    async with proxy.client() as client:
+        body = {"model": MODEL, "input": "x", "stream": True}
+        async with client.stream("POST", "/responses", json=body) as response:
+            async for line in response.aiter_lines():
+                if line.startswith("data: ") and (event := json.loads(line[6:]))["type"] == "response.completed":
+                    break
+            read = await client.get(f"/responses/{event['response']['id']}")
+            assert read.json() == event["response"]
+            ends.set()
 
 
 async def test_a_stream_that_breaks_off_is_not_kept(proxy: Proxy, endpoint: Endpoint) -> None:
