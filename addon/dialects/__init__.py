@@ -10,7 +10,7 @@ from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
 from .anthropic.count_tokens import CountTokens
 from .anthropic.native import NativeMessages
-from .base import Api, Dialect, UpstreamDialect
+from .base import Api, Dialect, NativeDialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
 from .responses import Responses, by_id
@@ -19,20 +19,21 @@ from .responses.by_id import KeptResponses
 from .responses.compact import Compact
 from .responses.input_tokens import InputTokens
 
-DIALECTS: Mapping[str, Dialect] = {
-    dialect.name: dialect
-    for dialect in (
-        Chat(),
-        Embeddings(),
-        Anthropic(),
-        CountTokens(Anthropic()),
-        NativeMessages(Anthropic()),
-        Responses(),
-        InputTokens(Responses()),
-        Compact(Responses()),
-        KeptResponses(Responses()),
-    )
-}
+NATIVE: Mapping[str, NativeDialect] = {dialect.name: dialect for dialect in (NativeMessages(Anthropic()),)}
+"""What clients speak where endpoints speak it themselves, but not all of it, by name."""
+
+_ALL: tuple[Dialect, ...] = (
+    Chat(),
+    Embeddings(),
+    Anthropic(),
+    CountTokens(Anthropic()),
+    Responses(),
+    Compact(Responses()),
+    InputTokens(Responses()),
+    KeptResponses(Responses()),
+    *NATIVE.values(),
+)
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 """What clients speak, by name."""
 
 APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(), ResponsesApi())}
@@ -54,13 +55,12 @@ def foreign() -> frozenset[str]:
 
 def native(name: str) -> str | None:
     """The name of the dialect `name` where the endpoint speaks it itself; `None` where it is passed unchanged there."""
-    return f"{name}-native" if f"{name}-native" in DIALECTS else None
+    return f"{name}-native" if f"{name}-native" in NATIVE else None
 
 
 def is_another_vendors(name: str) -> bool:
     """Whether the dialect `name` is neither chat nor embeddings, translated or not."""
-    dialect = DIALECTS[name]
-    return not dialect.is_house or dialect.house == "native"
+    return name in NATIVE or not DIALECTS[name].is_house
 
 
 def of_call(method: str, api: str) -> str | None:

@@ -10,18 +10,19 @@ the answer. It holds plain data (text, numbers, lists, dicts), since a saved flo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from ..exchange import JsonObject, Response
-from ..profiles import Profile
+from ..exchange import Change, Changes, JsonObject, Response
+from ..profiles import Native, Profile
+from ..texts import Texts
 
 House = Literal["chat", "embeddings", "count", "kept", "native"]
 """The house languages. Each has steps of its own (`pipeline`).
 
 `count` is a chat request whose tokens are counted: it is answered here, and nothing is sent. `kept` asks for what is
 kept of earlier answers, and is answered here, too: with any method, a body or none. `native` is another format
-where the endpoint speaks it itself: requests stay in it, and answers pass unchanged.
+where the endpoint speaks it itself (`NativeDialect`): requests and answers stay in it.
 """
 
 
@@ -71,6 +72,22 @@ class Dialect(Protocol):
 
     def error(self, response: Response, note: JsonObject) -> Response:
         """`response`, an error in OpenAI's shape, in this format. Status and headers may change."""
+
+
+class NativeDialect(Dialect, Protocol):
+    """A format of clients where the endpoint speaks it itself, but not all of it. It has no path: routes choose it.
+
+    A request loses, or says in other words, only what the endpoint refuses, and keeps its bytes where nothing is.
+    """
+
+    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
+        """Change `body`, any JSON object, in place to what `accepted` says; a change for each thing that was done."""
+
+    def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
+        """Why this request has to be translated: it asks for what only the house language can give; else `None`.
+
+        `offers`: the vendor's tools that steps of the house language stand in for (`searching`).
+        """
 
 
 class Api(Protocol):

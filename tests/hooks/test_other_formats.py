@@ -14,7 +14,6 @@ import pytest
 from mitmproxy.exceptions import OptionsError
 
 from hunyuan_fix.access.client_tokens import digest_of
-from tests.dialects.responses.standing_in import standing_in  # noqa: F401
 from tests.proxying import (
     LOCAL,
     Answer,

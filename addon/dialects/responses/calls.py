@@ -40,7 +40,8 @@ class Type:
 
 def type_of(tool: JsonObject) -> Type | None:
     """The items of a tool as the note has it; `None` for functions."""
-    return _TYPES.get(tool.get("kind", ""))
+    kind = tool.get("kind")
+    return _TYPES.get(kind) if isinstance(kind, str) else None
 
 
 def unwrapped(name: str, text: str) -> str:

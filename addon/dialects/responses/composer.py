@@ -198,11 +198,12 @@ class Composer(composer.Composer):
         tool = self._tools.get(block.name)
         return tool if isinstance(tool, dict) else {}
 
-    def _named(self, block: Block) -> JsonObject:
+    def _named(self, block: Block) -> dict[str, str]:
         """The tool's name for the client, and its namespace, if it has one."""
         tool = self._tool(block)
-        named: JsonObject = {"name": tool.get("name", block.name)}
-        return {**named, "namespace": tool["namespace"]} if tool.get("namespace") else named
+        name, namespace = tool.get("name"), tool.get("namespace")
+        named = {"name": name if isinstance(name, str) and name else block.name}
+        return {**named, "namespace": namespace} if isinstance(namespace, str) and namespace else named
 
 
 class Items:

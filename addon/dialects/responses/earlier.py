@@ -48,6 +48,8 @@ def input_of(body: JsonObject) -> list[object]:
     given = body.get("input")
     if isinstance(given, str):
         return [{"type": "message", "role": "user", "content": given}]
+    if isinstance(given, dict):
+        return [given]
     return given if isinstance(given, list) else []
 
 

@@ -72,7 +72,7 @@ class Writer(writer.Writer):
         if self._over:
             return []
         self._begun({})
-        made = ending.failed(self._response, self._note, self._events.items, errors.failure(error))
+        made = ending.failed(self._response, self._note, self._events.items, errors.failure(error, self._note))
         self._events.write("response.failed", {"response": made})
         self._is_over()
         return self._events.taken()
@@ -156,7 +156,7 @@ class _Events(writer.Events):
             if text:
                 self.add(text)
         if item["type"] == "web_search_call":
-            for state in ("in_progress", "searching", *(["completed"] if item["status"] == "completed" else [])):
+            for state in ("in_progress", "searching", "completed"):
                 self._write_within(f"response.web_search_call.{state}", {})
         self.end(item)
 

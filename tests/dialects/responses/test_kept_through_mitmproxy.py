@@ -14,7 +14,6 @@ import pytest
 
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.exchange import KEY
-from tests.dialects.responses.standing_in import standing_in  # noqa: F401
 from tests.proxying import (
     LOCAL,
     Answer,
