@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ...exchange import JsonObject, Response
 from ...wire import rule_names
 from ..base import AnswerWriter, Dialect, House
-from . import answer, earlier, ending, objects
+from . import earlier, objects
 
 _STAYS = "user_messages"
 """The key of the note for what the summary leaves in its words, until the answer is made."""
@@ -26,17 +26,27 @@ class Compact:
 
     def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
         """The chat request that asks for a summary of the conversation. Raises `BadRequest`."""
-        items = [*note.get("earlier", ()), *earlier.input_of(body)]
-        note[_STAYS] = [item for item in items if isinstance(item, dict) and _is_users(item)]
+        before, own = note.get("earlier", []), earlier.input_of(body)
+        note[_STAYS] = [item for item in (*before, *own) if isinstance(item, dict) and _is_users(item)]
         # This answer is never a stream.
         asked = {name: value for name, value in body.items() if name not in ("stream", "stream_options", "background")}
-        asked["input"] = [*earlier.input_of(body), {"type": "compaction_trigger"}]
+        if own or (before and body.get("input") is None):  # else it is refused, as without the trigger
+            asked["input"] = [*own, {"type": "compaction_trigger"}]
         return self._responses.to_chat(asked, headers, note)
 
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """The user's messages and one `compaction` item, as a `response.compaction`."""
         stays = note.pop(_STAYS, ())
-        return answer.compacted(chat, note, objects.listed(stays, ending.response_id(note)))
+        made = self._responses.answer(chat, note)
+        if made["status"] == "failed":  # the model has written no summary
+            return made
+        return {
+            "id": made["id"],
+            "object": "response.compaction",
+            "created_at": int(made["created_at"]),
+            "output": [*objects.listed(stays, made["id"]), *made["output"]],
+            "usage": made["usage"],
+        }
 
     def stream(self, note: JsonObject) -> AnswerWriter:
         """Never used: a summary is no stream."""
