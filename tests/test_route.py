@@ -252,7 +252,7 @@ def test_a_client_that_already_points_at_the_base_is_not_rerouted():
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/responses", "/v1/files", "/v1/completions", "/v1/chat", "/v1/chat%2Fcompletions", "/v1"]
+    "path", ["/v1/moderations", "/v1/files", "/v1/completions", "/v1/chat", "/v1/chat%2Fcompletions", "/v1"]
 )
 def test_what_is_not_repaired_is_worth_a_line(path: str):
     assert routed(at(path)).unrepaired
@@ -392,6 +392,81 @@ def test_a_path_that_was_put_right_is_right(base: list[str], api: str, host: str
     again = routed(found.address, translate=translate)
     assert again.address == found.address
     assert (again.dialect, again.base_url) == (found.dialect, found.base_url)
+
+
+# The Responses API
+
+RESPONSES = ["/v1/responses", "/responses", "/v1/v1/responses", "//v1//Responses/", "/v1/responses/responses"]
+BY_ID = [
+    ("GET", "/responses/resp_Ab1"),
+    ("DELETE", "/responses/resp_Ab1"),
+    ("GET", "/responses/resp_Ab1/input_items"),
+    ("POST", "/responses/resp_Ab1/cancel"),
+    ("POST", "/conversations"),
+    ("GET", "/conversations/conv_Ab1"),
+    ("POST", "/conversations/conv_Ab1/items"),
+    ("GET", "/conversations/conv_Ab1/items/msg_Ab1"),
+]
+
+
+@pytest.mark.parametrize("path", RESPONSES)
+@pytest.mark.parametrize("query", ["", "?api-version=2025-04-01"])
+def test_responses_become_chat_where_the_endpoint_has_none(path: str, query: str):
+    found = routed(at(path + query))
+    assert (found.dialect, found.native, found.unrepaired) == ("responses", False, False)
+    assert found.base_url == f"https://{LEGACY}/v1"
+    assert routed(at(path + query), "GET").dialect is None
+    local = routed(at(path + query), upstream="http://127.0.0.1:9000/api/v3")
+    assert (local.dialect, local.base_url) == ("responses", "http://127.0.0.1:9000/api/v3")
+
+
+@pytest.mark.parametrize("query", ["", "?x=/v1/responses"])
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        ("/v1/responses/compact", "responses-compact"),
+        ("/v1/responses/input_tokens", "responses-input-tokens"),
+        ("/v1/v1/Responses/Compact/", "responses-compact"),
+    ],
+)
+def test_what_is_beside_them_has_a_way_of_its_own(path: str, dialect: str, query: str):
+    assert routed(at(path + query)).dialect == dialect
+    assert routed(at(path + query), "GET").dialect is None
+
+
+@pytest.mark.parametrize(("method", "path"), BY_ID)
+@pytest.mark.parametrize("base", ["/v1", "", "/v1/v1"])
+@pytest.mark.parametrize("query", ["", "?include=x&after=/responses"])
+def test_what_is_kept_is_asked_for_by_any_method(method: str, path: str, base: str, query: str):
+    found = routed(at(base + path + query), method)
+    assert found.dialect == "responses-kept"
+    assert found.address.path.endswith(path + query), "an id keeps its capital letters"
+    assert found.respelt == (base == "/v1/v1")
+
+
+@pytest.mark.parametrize(("method", "path"), BY_ID)
+def test_what_the_endpoint_keeps_it_answers_itself(method: str, path: str):
+    for translate in ("auto", "never"):
+        found = routed(at(f"/v1{path}?after=x", TOKENHUB), method, translate=translate)
+        assert (found.dialect, found.native) == (None, True)
+        assert found.address == at(f"/v1{path}?after=x", TOKENHUB)
+    assert routed(at(f"/v1{path}", TOKENHUB), method, translate="always").dialect == "responses-kept"
+    assert routed(at(f"/v1{path}"), method, translate="never").dialect is None
+
+
+@pytest.mark.parametrize(("method", "path"), BY_ID)
+def test_no_other_method_is_taken(method: str, path: str):
+    taken = {taken for taken, same in BY_ID if same == path}
+    for other in {"PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", method.lower()} - taken:
+        found = routed(at(f"/v1{path}"), other)
+        assert (found.dialect, found.spoken) == (None, "")
+        assert found.address == at(f"/v1{path}")
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/compact/more", "/v1/responses/some/thing", "/v1/responses/no-id"])
+def test_what_has_no_id_is_not_about_what_is_kept(path: str):
+    assert routed(at(path), "GET").dialect is None
+    assert routed(at(path), "GET").address == at(path)
 
 
 # Hosts of other vendors

@@ -287,10 +287,12 @@ def _reverse(flow: http.HTTPFlow) -> bool:
 
 
 def _asks_for_websocket(request: http.Request, route: Route) -> bool:
-    """Whether `request` opens a WebSocket for responses, in HTTP/1.1 or HTTP/2, where they are translated."""
-    upgrade = request.headers.get("upgrade", "").lower()
+    """Whether `request` opens a WebSocket for responses where they are translated.
+
+    HTTP/2 has a method of its own for it (RFC 8441), which mitmproxy doesn't offer, and refuses itself.
+    """
     return (
-        (upgrade == "websocket" or request.method == "CONNECT")
+        request.headers.get("upgrade", "").lower() == "websocket"
         and rule_names.RESPONSES in route.translates
         and paths.read(request.path.partition("?")[0], dialects.paths())[1] == "/responses"
     )

@@ -37,8 +37,6 @@ def refuse_upgrade(flow: http.HTTPFlow, exchange: Exchange) -> None:
     refusal = proxy_errors.WEBSOCKET_NOT_SPOKEN().response()
     # RFC 9110 section 15.5.22: it must say what is spoken.
     flow.response = http.Response.make(refusal.status, refusal.body, {**refusal.headers, "upgrade": "HTTP/1.1"})
-    if not flow.request.is_http11:
-        del flow.response.headers["upgrade"]  # RFC 9113 section 8.2.2
     exchange.answered = True
 
 

@@ -42,8 +42,8 @@ SECRETS = {
     "cookie": f"sessionKey={OWN}",
     "x-session-token": OWN,
 }
-VENDOR, OTHER = "api.anthropic.com", "llm.example.com"
-"""Another vendor's host, and one that only its user knows."""
+VENDOR, OPENAI, OTHER = "api.anthropic.com", "api.openai.com", "llm.example.com"
+"""Hosts of other vendors, and one that only its user knows."""
 
 both_versions = pytest.mark.parametrize("http2", [False, True], ids=["http/1.1", "http/2"])
 each_mode = pytest.mark.parametrize("mode", ["repair", "observe", "off"])
@@ -373,14 +373,14 @@ async def elsewhere(trust: Trust) -> AsyncIterator[Endpoint]:
         yield running
 
 
-@pytest.fixture(params=[VENDOR, OTHER])
+@pytest.fixture(params=[VENDOR, OPENAI, OTHER])
 async def foreign(
     request: pytest.FixtureRequest, trust: Trust, endpoint: Endpoint, elsewhere: Endpoint
 ) -> AsyncIterator[tuple[Proxy, str]]:
     """A proxy that sends elsewhere what clients ask of another host."""
     host = request.param
     upstream = f"https://{LOCAL}:{endpoint.port}/v1"
-    with names({VENDOR: elsewhere.port, OTHER: elsewhere.port}):
+    with names(dict.fromkeys((VENDOR, OPENAI, OTHER), elsewhere.port)):
         async with run_proxy(
             trust, f"https://{host}", hunyuan_hosts=f"{LOCAL},{host}=hunyuan", hunyuan_upstream=upstream
         ) as running:
@@ -395,6 +395,8 @@ def assert_no_secret(endpoint: Endpoint, elsewhere: Endpoint) -> None:
 CALLS = [
     ("POST", "/v1/messages?beta=true", ASKED),
     ("POST", "/anthropic/v1/messages", ASKED),
+    ("POST", "/v1/responses?key=sk-ant-own", {"model": "hunyuan-lite", "input": "hi"}),
+    ("POST", "/v1/v1/responses", {"model": "hunyuan-lite", "input": "hi"}),
     ("POST", "/v1/chat/completions?key=sk-ant-own", CHAT),
     ("POST", "/v1/embeddings", {"model": "hunyuan-embedding", "input": "x"}),
     ("GET", "/v1/models", None),
@@ -445,7 +447,10 @@ async def test_without_a_key_to_lend_it_says_so(
         assert (local.status_code, keys_of(endpoint.arrived.pop())) == (200, {}), "a local endpoint may need none"
         proxy.master.options.update(hunyuan_upstream="https://tokenhub.tencentmaas.com/v1")
         got = await client.post(f"https://{host}/v1/messages", json=ASKED, headers=headers)
+        asked = {"model": "hy3", "input": "hi"}
+        same = await client.post(f"https://{host}/v1/responses", json=asked, headers=headers)
     assert (got.status_code, got.headers["x-should-retry"]) == (401, "false")
+    assert (same.status_code, same.headers["x-should-retry"]) == (401, "false")
     assert f"is for {host} and is not sent" in got.json()["error"]["message"]
     assert "HUNYUAN_API_KEY" in got.json()["error"]["message"]
     assert OWN not in got.text
@@ -463,6 +468,9 @@ async def test_without_a_key_to_lend_it_says_so(
         ("POST", "/v1/files"),
         ("POST", "/v1/messages/batches"),
         ("PUT", "/v1/messages"),
+        ("GET", "/v1/responses"),
+        ("PUT", "/v1/responses/resp_1"),
+        ("POST", "/v1/vector_stores"),
         ("GET", "/"),
         ("OPTIONS", "/v1/oauth/token"),
     ],

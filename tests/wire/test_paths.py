@@ -19,6 +19,30 @@ def test_what_is_spelt_well_is_read_as_it_stands(base: str, api: str):
     assert paths.read(base + api, APIS) == (base, api)
 
 
+IDS = ("/things", "/things/{id}", "/things/{id}/parts", "/things/all_of")
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "api", "filled"),
+    [
+        ("/v1/things/th_Ab1", "/v1", "/things/{id}", "/things/th_Ab1"),
+        ("/v1/v1//Things/th_Ab1/Parts/", "/v1", "/things/{id}/parts", "/things/th_Ab1/parts"),
+        ("/things/th_1/parts", "", "/things/{id}/parts", "/things/th_1/parts"),
+        ("/v1/things/all_of", "/v1", "/things/all_of", "/things/all_of"),
+        ("/v1/things/things", "/v1", "/things", "/things"),
+        ("/v1/things", "/v1", "/things", "/things"),
+    ],
+)
+def test_an_id_stands_for_itself(path: str, base: str, api: str, filled: str):
+    assert paths.read(path, IDS) == (base, api)
+    assert paths.filled(api, path) == filled
+
+
+@pytest.mark.parametrize("path", ["/v1/things/other", "/v1/things/th_1/other", "/v1/things/th_1/parts/1", "/th_1"])
+def test_what_is_no_id_is_no_api(path: str):
+    assert paths.read(path, IDS) == ("", None)
+
+
 SEPARATORS = st.sampled_from(["/", "//", "///", "/./"])
 
 

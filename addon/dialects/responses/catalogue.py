@@ -1,4 +1,4 @@
-"""What Codex must know of a model: its catalogue (`codex debug models`, docs/facts/clients.md#codex-catalogue).
+"""What Codex must know of a model: its catalogue, as `codex debug models` of Codex 0.171 prints it.
 
 Of a model that is in no catalogue Codex assumes a window of 272,000 tokens, and says that its metadata is missing.
 """
