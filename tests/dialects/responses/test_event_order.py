@@ -260,7 +260,8 @@ def test_a_failure_ends_a_stream() -> None:
     assert (found.complete, found.error) == (False, {"code": "server_error", "message": "It broke."})
     done = NAMES.index("response.output_item.done") + 1
     assert read(failed(done, output=response_in(GOOD)["output"][:1])).error is not None
-    for bad in (failed(3), failed(done), failed(2, error=None), failed(2, error={"code": "", "message": "x"})):
+    assert read(failed(3)).error is not None  # an item is open
+    for bad in (failed(done), failed(2, error=None), failed(2, error={"code": "", "message": "x"})):
         with pytest.raises(OutOfOrder):
             read(bad)
 
