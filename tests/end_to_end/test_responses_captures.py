@@ -21,6 +21,7 @@ from tests.dialects.responses.test_captures import said, sent
 from tests.end_to_end import processes
 from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Certificates, Simulator
 
+SCREENSHOT = data_url(png_with_text("a screenshot"))
 MODELS = {"hunyuan": "hunyuan-t1-latest", "tokenhub": "hy3"}
 
 
