@@ -307,10 +307,13 @@ async def test_what_a_reverse_port_answers(
     "path", ["/messages/batches", "/messages/batches/b_1/results", "/files", "/skills", "/complete"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("profile", ["hunyuan", "tokenhub"])
 async def test_what_has_no_counterpart_is_refused_in_the_clients_format(
-    proxy: Proxy, endpoint: Endpoint, method: str, path: str
+    trust: Trust, endpoint: Endpoint, method: str, path: str, profile: str
 ):
-    async with proxy.client() as client:
+    """On TokenHub, too: it speaks Messages, but documents neither batches nor files."""
+    given: dict[str, Any] = {"hunyuan_profile": profile}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **given) as proxy, proxy.client() as client:
         got = await client.request(method, path, headers=VERSION)
         assert not endpoint.arrived
         await client.request(method, path)
