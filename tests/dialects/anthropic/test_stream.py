@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from hunyuan_fix.answers.translated import WrittenEvents
-from hunyuan_fix.dialects.anthropic import Anthropic, composer, thinking
+from hunyuan_fix.dialects import composer
+from hunyuan_fix.dialects.anthropic import Anthropic, thinking
 from tests.dialects.anthropic import event_order
 from tests.dialects.anthropic.answering import (
     COUNTED,
     NOTE,
-    USAGE,
     USED,
     answer,
     call,
@@ -24,6 +24,7 @@ from tests.dialects.anthropic.answering import (
     streamed,
     written,
 )
+from tests.dialects.chat_answers import USAGE
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
