@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from .. import dialects
 from ..exchange import Exchange, JsonObject, tokens_used
@@ -62,10 +63,15 @@ class ClientStream(KeptStream):
 
     A whole body in a stream's place (an answer, an error or a page) is sent as a stream, since the client has the
     headers of one already. It passes unchanged if the client didn't ask for a stream.
+
+    `written`: called when events are in the client's format, before they are sent. It raises nothing.
     """
 
-    def __init__(self, exchange: Exchange, encoding: str = "", keep: int = 0) -> None:
+    def __init__(
+        self, exchange: Exchange, encoding: str = "", keep: int = 0, written: Callable[[], None] | None = None
+    ) -> None:
         super().__init__(keep)
+        self._written = written
         self._exchange = exchange
         self._encoded = bool(encoding)
         self._unpack = unpacker(encoding)
@@ -91,6 +97,8 @@ class ClientStream(KeptStream):
             chunks = _pieces(bytes(self._whole) or data)
             self._passing = True
             self._log(failure)
+        if self._written is not None:
+            self._written()
         for chunk in chunks:
             self._keep(chunk)
         return chunks
@@ -181,8 +189,15 @@ class ClientStream(KeptStream):
 class RepairedStream(ClientStream):
     """Repairs a chat stream, which may leave in another format."""
 
-    def __init__(self, exchange: Exchange, steps: Steps, encoding: str = "", keep: int = 0) -> None:
-        super().__init__(exchange, encoding, keep)
+    def __init__(
+        self,
+        exchange: Exchange,
+        steps: Steps,
+        encoding: str = "",
+        keep: int = 0,
+        written: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(exchange, encoding, keep, written)
         self._stream = ChatStream(translated.plan_of(exchange))
         self._from_upstream = translated.from_upstream(exchange)
         self._to_client = translated.to_client(exchange, steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..exchange import Response
+from ..wire import rule_names
 from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
 from .anthropic.count_tokens import CountTokens
@@ -12,6 +13,11 @@ from .anthropic.native import NativeMessages
 from .base import AnswerReader, Api, Dialect, NativeDialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
+from .responses import Responses
+from .responses.api import ResponsesApi
+from .responses.by_id import KeptResponses
+from .responses.compact import Compact
+from .responses.input_tokens import InputTokens
 
 NATIVE: Mapping[str, NativeDialect] = {dialect.name: dialect for dialect in (NativeMessages(Anthropic()),)}
 """What clients speak where endpoints speak it themselves, but not all of it, by name."""
@@ -21,12 +27,16 @@ _ALL: tuple[Dialect, ...] = (
     Embeddings(),
     Anthropic(),
     CountTokens(Anthropic()),
+    Responses(),
+    Compact(Responses()),
+    InputTokens(Responses()),
+    KeptResponses(Responses()),
     *NATIVE.values(),
 )
 DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 """What clients speak, by name."""
 
-APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(),)}
+APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(), ResponsesApi())}
 """What else clients ask for, by the name of their dialect."""
 
 UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {"openai": ChatUpstream()}
@@ -58,9 +68,18 @@ def is_another_vendors(name: str) -> bool:
     return name in NATIVE or not DIALECTS[name].is_house
 
 
-def of_path(api: str) -> str | None:
-    """The name of the dialect whose requests go to a path that ends with `api`."""
-    return next((dialect.name for dialect in DIALECTS.values() if api in dialect.paths), None)
+def of_call(method: str, api: str) -> str | None:
+    """The name of the dialect whose requests go to a path that ends with `api`, by `method`."""
+    found = next((dialect for dialect in DIALECTS.values() if api in dialect.paths), None)
+    return found.name if found is not None and (method == "POST" or found.house == "kept") else None
+
+
+def of_format(name: str) -> str:
+    """The dialect that an endpoint must speak to take requests of the dialect `name` as they are.
+
+    What a client asks for by id is at the endpoint that gave the id, and a summary is for its own eyes.
+    """
+    return rule_names.RESPONSES if name in (rule_names.RESPONSES_KEPT, rule_names.RESPONSES_COMPACT) else name
 
 
 def api_of(headers: Mapping[str, str]) -> Api | None:

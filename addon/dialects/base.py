@@ -17,10 +17,11 @@ from ..exchange import Change, Changes, JsonObject, Response
 from ..profiles import Native, Profile
 from ..texts import Texts
 
-House = Literal["chat", "embeddings", "count", "native"]
+House = Literal["chat", "embeddings", "count", "kept", "native"]
 """The house languages. Each has steps of its own (`pipeline`).
 
-`count` is a chat request whose tokens are counted: it is answered here, and nothing is sent. `native` is another format
+`count` is a chat request whose tokens are counted: it is answered here, and nothing is sent. `kept` asks for what is
+kept of earlier answers, and is answered here, too: with any method, a body or none. `native` is another format
 where the endpoint speaks it itself (`NativeDialect`): requests and answers stay in it.
 """
 
@@ -121,8 +122,8 @@ class Api(Protocol):
     dialect: str
     """The name of the dialect."""
     base_part: str
-    """The part of a base URL's path that this API has beside the chat API's, at endpoints that offer both."""
-    own_headers: str
+    """The part of a base URL's path that this API has beside the chat API's, at endpoints that offer both; or `""`."""
+    own_headers: tuple[str, ...]
     """What the names of headers begin with that no chat endpoint reads, in lower case."""
 
     def client(self, headers: Mapping[str, str]) -> str:
@@ -140,10 +141,11 @@ class Api(Protocol):
         `path`: without its query. `None` for any other request.
         """
 
-    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool) -> JsonObject:
+    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool, window: int | None = None) -> JsonObject:
         """OpenAI's list of models `listed` in this format, with what `profile` knows of them.
 
-        With `aliases` models have other names, too, where a client of this format offers only such.
+        `window`: the user's own number of tokens that their input may have. With `aliases` models have other names,
+        too, where a client of this format offers only such.
         """
 
 

@@ -88,9 +88,18 @@ class Answers:
 
     def _repairing(self, exchange: Exchange, encoding: str) -> streamed.ClientStream:
         """What the stream passes through. Raises `CodingError`."""
+        keep = self._settings.keep_streams
         if exchange.dialect in NATIVE:
-            return native.NativeStream(exchange, encoding, self._settings.keep_streams)
-        return streamed.RepairedStream(exchange, self._pipeline, encoding, self._settings.keep_streams)
+            return native.NativeStream(exchange, encoding, keep)
+        written = None if DIALECTS[exchange.dialect].is_house else lambda: self._complete(exchange)
+        return streamed.RepairedStream(exchange, self._pipeline, encoding, keep, written)
+
+    def _complete(self, exchange: Exchange) -> None:
+        try:
+            self._pipeline.complete(exchange)
+        except Exception as error:
+            exchange.to_keep = None
+            self._runtime.failed("An answer could not be kept", error)
 
     def _let_page_read(self, request: http.Request, response: http.Response, exchange: Exchange) -> None:
         """Let the web page that asked read an answer of the relay's own, and any answer if its origin is allowed."""
@@ -167,7 +176,8 @@ class Answers:
         raw, encoding = response.raw_content or b"", response.headers.get("content-encoding", "")
         # Where requests pass untouched an alias would, too.
         aliases = is_translated(exchange.spoken, profile, self._settings.translate)
-        answer = model_list.in_form_of(api, response.status_code, raw, encoding, profile, aliases=aliases)
+        status, window = response.status_code, self._settings.window
+        answer = model_list.in_form_of(api, status, raw, encoding, profile, aliases=aliases, window=window)
         exchange.note_name(rule_names.MODELS)
         return in_clients_words(exchange, answer) if answer.status >= 400 else answer
 

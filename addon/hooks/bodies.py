@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from mitmproxy import http
 
-from .. import pipeline, profiles
+from .. import dialects, pipeline, profiles
 from ..access import keys
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
@@ -115,9 +115,8 @@ class Bodies:
 
         # 1. Read: unpacked within bounds, parsed off the loop where it is large.
         encoding = request.headers.get("content-encoding", "")
-        came = await request_body.read(
-            request.raw_content or b"", encoding, self._settings.max_body, self._runtime.workers
-        )
+        raw = request.raw_content or (b"{}" if dialect.house == "kept" else b"")  # a GET has no body
+        came = await request_body.read(raw, encoding, self._settings.max_body, self._runtime.workers)
         if isinstance(came, Response):
             return came
         if isinstance(came.value, dict) and self._pipeline.choose_way(exchange, came.value):
@@ -137,12 +136,12 @@ class Bodies:
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = self._settings.language
         exchange.size, exchange.cost = len(came.data), came.cost
-        await self._pipeline.translate(exchange, came.value, request.headers)
+        response = await self._pipeline.translate(exchange, came.value, request.headers)
         exchange.streamed = exchange.chat.get("stream") is True
 
         # 3. Through the steps.
         before = exchange.change_count
-        response = await self._pipeline.request(exchange)
+        response = response or await self._pipeline.request(exchange)
         if response is not None and response.status < 400:
             return await self._in_clients_format(exchange, response)
         if response is not None or exchange.mode == "observe":
@@ -222,6 +221,6 @@ def _leave_accepted_betas(request: http.Request, exchange: Exchange) -> None:
 
 def _drop_own_headers(request: http.Request, dialect: str) -> None:
     """Remove the headers that only endpoints of the format `dialect` read: another may refuse what they name."""
-    api = APIS.get(dialect)
+    api = APIS.get(dialects.of_format(dialect))
     for name in [name for name in request.headers if api and name.lower().startswith(api.own_headers)]:
         del request.headers[name]

@@ -21,9 +21,10 @@ from ...exchange import Change, Changes, JsonObject, Response
 from ...profiles import Native
 from ...texts import Texts
 from ...wire import rule_names
+from .. import in_words
 from ..base import AnswerWriter, Dialect, House
 from ..searching import WEB_SEARCH
-from . import errors, native_answers, native_messages, native_tools, words
+from . import errors, native_answers, native_messages, native_tools
 from .native_answers import MessagesReader
 
 BETA_HEADER: Final = "anthropic-beta"
@@ -203,4 +204,4 @@ def _instruction(format_: JsonObject, texts: Texts) -> str:
     schema = format_.get("schema")
     if not isinstance(schema, dict):
         return texts.json_object
-    return texts.json_schema.format(name=schema.get("title") or "answer", schema=words.as_json(schema))
+    return texts.json_schema.format(name=schema.get("title") or "answer", schema=in_words.as_json(schema))
