@@ -10,7 +10,7 @@ from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
 from .anthropic.count_tokens import CountTokens
 from .anthropic.native import NativeMessages
-from .base import Api, Dialect, NativeDialect, UpstreamDialect
+from .base import AnswerReader, Api, Dialect, NativeDialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
 from .responses import Responses, by_id
@@ -41,6 +41,11 @@ APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(), Response
 
 UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {"openai": ChatUpstream()}
 """What upstreams speak, by the name that a profile's `dialect` gives."""
+
+
+def reader(name: str) -> AnswerReader:
+    """What reads the answers in the format `name`, of an upstream or of an endpoint that speaks a client's."""
+    return NATIVE[name].reader if name in NATIVE else UPSTREAM_DIALECTS[name]
 
 
 def paths() -> tuple[str, ...]:

@@ -21,12 +21,14 @@ class NativeFields(Step):
     async def request(self, exchange: Exchange) -> Response | None:
         """Change the body; in a thread where it is large."""
         accepted = profiles.load(exchange.profile).native[exchange.spoken]
-        spoken = texts.load(self.settings.language)
+        spoken, note = texts.load(self.settings.language), exchange.note_of(exchange.spoken)
+        note["model"] = exchange.model
+        if exchange.chat.get("model") not in (None, exchange.model):
+            note["answers_as"] = exchange.chat["model"]
 
         def repaired(_: Checkpoint) -> Changes:
             messages = exchange.chat.get("messages")
             changes = marks.settle(messages) if isinstance(messages, list) else Changes()
-            note = exchange.note_of(exchange.spoken)
             changes += NATIVE[exchange.dialect].repaired(exchange.chat, accepted, spoken, note)
             return changes
 

@@ -24,7 +24,8 @@ from ...wire import rule_names
 from .. import in_words
 from ..base import AnswerWriter, Dialect, House
 from ..searching import WEB_SEARCH
-from . import native_messages, native_tools
+from . import errors, native_answers, native_messages, native_tools
+from .native_answers import MessagesReader
 
 BETA_HEADER: Final = "anthropic-beta"
 _RULE: Final = rule_names.ANTHROPIC_NATIVE
@@ -50,11 +51,11 @@ class NativeMessages:
         return self._messages.to_chat(body, headers, note)
 
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
-        """`chat` itself: answers pass unchanged."""
+        """`chat` itself: only the steps of chat make answers."""
         return chat
 
     def stream(self, note: JsonObject) -> AnswerWriter:
-        """Never used: answers pass unchanged."""
+        """As of `messages`: only the steps of chat make answers."""
         return self._messages.stream(note)
 
     def error(self, response: Response, note: JsonObject) -> Response:
@@ -63,7 +64,34 @@ class NativeMessages:
 
     def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
+        if isinstance(body.get("max_tokens"), int):
+            note["max_tokens"] = body["max_tokens"]
         return repaired(body, accepted, texts)
+
+    @property
+    def reader(self) -> MessagesReader:
+        """Reads Anthropic's answers."""
+        return MessagesReader()
+
+    def goes_on(self, raw: bytes) -> bool:
+        """Whether the bytes of whole events tell that none has to be read."""
+        return native_answers.goes_on(raw)
+
+    def mended(self, body: JsonObject, note: JsonObject) -> str:
+        """Give a message the name of the model that was asked for."""
+        return native_answers.mended(body, note)
+
+    def mended_event(self, event: JsonObject, note: JsonObject) -> str:
+        """The same for an event; an error gets the words by which its client does the right thing."""
+        return native_answers.mended_event(event, note)
+
+    def failure(self, error: JsonObject, note: JsonObject) -> list[JsonObject]:
+        """One event."""
+        return [errors.event(error, note)]
+
+    def closing(self, note: JsonObject) -> list[JsonObject]:
+        """The end of a message, which the client waits for."""
+        return [{"type": "message_stop"}]
 
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
         """Why `body` has to be translated: the endpoint can't search the web, and the proxy can.
