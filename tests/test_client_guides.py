@@ -12,7 +12,7 @@ import pytest
 from hunyuan_fix.cli import addresses, client_setup, run
 from hunyuan_fix.cli.agents.proxy import Proxy
 from hunyuan_fix.cli.agents.table import agents
-from hunyuan_fix.cli.agents.variables import Target, variables
+from hunyuan_fix.cli.agents.variables import Target, config_file, variables
 from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules import CHAT_RULES
 from tests import client_guides
@@ -166,6 +166,11 @@ def test_an_agents_page_sets_what_the_helper_sets() -> None:
         "ANTHROPIC_DEFAULT_FABLE_MODEL",
         "ANTHROPIC_SMALL_FAST_MODEL",  # names of other versions
     }
+
+
+def test_codexs_page_has_the_settings_of_the_helper() -> None:
+    target = Target.by(Proxy(addresses.PORT, addresses.REVERSE_PORT, Path(addresses.CONFDIR), "tokenhub"), None)
+    assert list(client_guides.read("codex").files.values()) == [config_file(agents()["codex"], target)]
 
 
 @pytest.mark.parametrize("name", sorted(agents()))
