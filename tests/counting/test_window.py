@@ -59,8 +59,8 @@ def test_the_room_is_claude_codes_own_and_less_of_a_small_window() -> None:
 
 def test_a_client_compacts_before_its_history_is_refused() -> None:
     """Also where a fifth more is counted here than at the endpoint."""
-    for window in (8000, 192_000, 1_000_000):
-        assert 0.69 * window < to_compact_at(window) <= with_room(window) / 1.25
+    for most in (8000, 192_000, 1_000_000):
+        assert 0.69 * most < to_compact_at(most) <= with_room(most) / 1.25
 
 
 def test_past_the_limit() -> None:

@@ -88,10 +88,8 @@ def arguments_before(agent: Agent, target: Target, words: Sequence[str]) -> list
     known = _known(agent, target)
     missing = [argument for argument in agent.arguments if not argument.is_among(words)]
     options = [word for argument in missing for word in (argument.flags[0], str(_filled(argument.value, known)))]
-    settings = [
-        word for name, value in config(agent, target).items() for word in ("-c", f"{name}={_on_command_line(value)}")
-    ]
-    return [*settings, *options]
+    settings = [f"{name}={_on_command_line(value)}" for name, value in config(agent, target).items()]
+    return [*(word for setting in settings for word in ("-c", setting)), *options]
 
 
 def config(agent: Agent, target: Target) -> Mapping[str, str | int]:
