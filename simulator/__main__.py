@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .anthropic_checks import HINTS, Facade, takes
+from . import anthropic_checks, openai_checks
 from .server import serve
 from .settings import Settings
 
@@ -26,9 +26,18 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         action="append",
         default=[],
         metavar="HINT",
-        help=f"what the Messages API takes beside the common part: all, {', '.join(sorted(HINTS))}",
+        help=f"what the Messages API takes beside the common part: all, {', '.join(sorted(anthropic_checks.HINTS))}",
     )
     parser.add_argument("--anthropic-words", action="store_true", help="the Messages API refuses in Anthropic's words")
+    parser.add_argument("--no-responses", action="store_true", help="TokenHub without its Responses API")
+    parser.add_argument(
+        "--responses-takes",
+        action="append",
+        default=[],
+        metavar="HINT",
+        help=f"what the Responses API takes beside TokenHub's part: all, {', '.join(sorted(openai_checks.HINTS))}",
+    )
+    parser.add_argument("--openai-words", action="store_true", help="the Responses API refuses in OpenAI's words")
     parser.add_argument("--max-input", type=int, default=0, metavar="TOKENS", help="refuse a longer input (TokenHub)")
     parser.add_argument("--no-mentions", action="store_true", help="call only tools that a directive or the body names")
     parser.add_argument("--cert", type=Path, help="PEM certificate chain; serves https")
@@ -45,13 +54,18 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     if given.key and not given.cert:
         parser.error("--key needs --cert")
     try:
-        hints = takes(given.takes)
+        messages = anthropic_checks.Facade(
+            "tokenhub", anthropic_checks.takes(given.takes), anthropic_words=given.anthropic_words
+        )
+        responses = openai_checks.Facade(
+            "tokenhub", openai_checks.takes(given.responses_takes), openai_words=given.openai_words
+        )
     except ValueError as error:
         parser.error(str(error))
+    is_tokenhub = given.profile == "tokenhub"
     return Settings(
-        facade=Facade("tokenhub", hints, given.anthropic_words)
-        if given.profile == "tokenhub" and not given.no_messages
-        else None,
+        facade=messages if is_tokenhub and not given.no_messages else None,
+        responses=responses if is_tokenhub and not given.no_responses else None,
         max_input=given.max_input,
         mentions=not given.no_mentions,
         host=given.host,

@@ -5,7 +5,19 @@ import hashlib
 import time
 from typing import Any
 
-from . import answers, anthropic_checks, anthropic_messages, checks, completions, directives, faults, models, streams
+from . import (
+    answers,
+    anthropic_checks,
+    anthropic_messages,
+    checks,
+    completions,
+    directives,
+    faults,
+    models,
+    openai_checks,
+    openai_responses,
+    streams,
+)
 from .codec import decode
 from .content import image_urls, text_of
 from .embeddings import embeddings
@@ -39,6 +51,7 @@ class Simulator:
         self.settings = settings
         self.journal = Journal(settings.record)
         self.faults = Faults()
+        self._kept = openai_responses.Kept()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request; anything but HTTP is left unanswered."""
@@ -163,6 +176,10 @@ class Simulator:
                 await self._respond(request, response, self._list_models(), fault)
             case "POST", path if self._speaks_messages(request):
                 await self._messages(request, response, fault, counting=path.endswith(anthropic_messages.COUNT))
+            case "POST", openai_responses.PATH | openai_responses.COMPACT | openai_responses.COUNT:
+                await self._responses(request, response, fault)
+            case _, path if path.startswith(f"{openai_responses.PATH}/"):
+                await self._kept_response(request, response)
             case _:
                 raise Refused(self._problem("path", f"{request.method} {request.path}"))
 
@@ -217,6 +234,59 @@ class Simulator:
             await self._stream(response, script(anthropic_messages.events(answer, stop, body), fault))
         else:
             await self._respond(request, response, anthropic_messages.message(answer, stop, body), fault)
+
+    async def _responses(self, request: Request, response: Response, fault: Fault | None) -> None:
+        facade, body = self.settings.responses, self._json(request)
+        model = body.get("model") if isinstance(body, dict) else None
+        if facade is None or not openai_checks.speaks(model, facade):
+            raise Refused(self._problem("path", f"POST {request.path} for {model}"))
+        keeps = "storage" in facade.takes
+        known = self._kept.ids() if keeps else ()
+        finding = openai_checks.problems(body, facade, known=known, max_input=self.settings.max_input)
+        if finding is not None:
+            raise Refused(openai_responses.refusal(finding, facade))
+        if request.path == openai_responses.COUNT:
+            count = openai_checks.input_tokens(body)
+            await self._respond(request, response, {"object": "response.input_tokens", "input_tokens": count}, fault)
+            return
+        items, seed = self._kept.input_of(body), _seed(request.body)
+        if request.path == openai_responses.COMPACT:
+            made = openai_responses.compacted(seed.hex()[:32], items, body, int(time.time()))
+            await self._respond(request, response, made, fault)
+            return
+        chat = openai_responses.as_chat(body, items)
+        self.journal.vision_calls += any(image_urls(chat))
+        if directives.parse(text_of(chat["messages"][-1])).sensitive and not facade.openai_words:
+            raise Refused(self._problem("moderation"))
+        try:
+            made, pieces = openai_responses.answer(
+                body, items, facade, created=int(time.time()), seed=seed, mentions=self.settings.mentions
+            )
+        except UnreadableImage as error:
+            raise Refused(self._problem("image", str(error))) from error
+        if keeps and body.get("store") is not False:
+            self._kept.keep(items, made)
+        if body.get("stream"):
+            await self._stream(response, script(openai_responses.events(made, pieces), fault))
+        else:
+            await self._respond(request, response, made, fault)
+
+    async def _kept_response(self, request: Request, response: Response) -> None:
+        """`/v1/responses/ID` and what is under it."""
+        answer_id, _, below = request.path.removeprefix(f"{openai_responses.PATH}/").partition("/")
+        before, made = self._kept.responses.get(answer_id, ([], {}))
+        match request.method, below:
+            case _ if not made:
+                raise Refused(self._problem("path", f"{request.method} {request.path}"))
+            case ("GET", "") | ("POST", "cancel"):
+                await response.json(200, made)
+            case "GET", "input_items":
+                await response.json(200, {"object": "list", "data": before[::-1], "has_more": False})
+            case "DELETE", "":
+                del self._kept.responses[answer_id]
+                await response.json(200, {"id": answer_id, "object": "response", "deleted": True})
+            case _:
+                raise Refused(self._problem("path", f"{request.method} {request.path}"))
 
     def _compose(self, body: Json, raw: bytes) -> answers.Answer:
         profile = self.settings.profile

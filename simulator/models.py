@@ -1,4 +1,7 @@
-"""The model catalogue: images, thinking, retirement (docs/facts/hunyuan.md#models, docs/facts/tokenhub.md#models)."""
+"""The model catalogue: images, thinking, retirement, Responses.
+
+docs/facts/hunyuan.md#models, docs/facts/tokenhub.md#models, docs/facts/tokenhub.md#responses.
+"""
 
 from dataclasses import dataclass
 
@@ -17,6 +20,7 @@ class Model:
     thinking: bool = False
     retired: bool = False
     dimensions: int = 0  # of an embedding; 0 for a chat model
+    responses: bool = False  # whether it speaks the Responses API
 
 
 # The notice 1729/131925 takes these offline on 2026-06-22; the pro model went before that.
@@ -61,9 +65,13 @@ _LEGACY = (
 
 # hy3 thinks only when the request asks for it: see content.thinking_enabled.
 _TOKENHUB = (
-    Model("hy3", 192_000, 128_000, thinking=True),
-    Model("hy3-preview", 192_000, 128_000, thinking=True),
+    Model("hy3", 192_000, 128_000, thinking=True, responses=True),
+    Model("hy3-preview", 192_000, 128_000, thinking=True, responses=True),
     Model("hy4-preview", 192_000, 128_000, thinking=True),
+    Model("minimax-m3", 1_000_000, 64_000, thinking=True, responses=True),
+    Model("kimi-k2.6", 256_000, 32_000, thinking=True),
+    Model("glm-5.2", 1_000_000, 128_000, thinking=True),
+    Model("deepseek-v4-flash", 1_000_000, 384_000, thinking=True),
     Model("hy-mt2-pro", 4_000, 4_000),
     Model("hunyuan-role-latest", 28_000, 4_000),
     Model("hy-vision-2.0-instruct", 24_000, 16_000, images=True),

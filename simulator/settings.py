@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import openai_checks
 from .anthropic_checks import Facade
 from .rows import ProfileName
 
@@ -11,16 +12,18 @@ from .rows import ProfileName
 class Settings:
     """`strict` turns the rows of section C on, `retired` row A10; `concurrency` 0 means no limit (row A4).
 
-    `facade` is the Messages API, `None` for none; `max_input` the tokens of input that TokenHub's models read, 0 for
-    each model's own in Messages and for no limit in chat; with `mentions` a tool is called whose name the user says,
-    without a directive. Delays are in seconds; no `accept_keys` means that any key is
-    good; `record` is a file that every request is appended to, one JSON object a line, without its key.
+    `facade` is the Messages API, `responses` the Responses API, `None` for none. `max_input` are the tokens of input
+    that TokenHub's models read, 0 for each model's own in Messages and Responses and for no limit in chat; with
+    `mentions` a tool is called whose name the user says, without a directive. Delays are in seconds; no `accept_keys`
+    means that any key is good; `record` is a file that every request is appended to, one JSON object a line, without
+    its key.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     profile: ProfileName = "hunyuan"
     facade: Facade | None = None
+    responses: openai_checks.Facade | None = None
     max_input: int = 0
     mentions: bool = True
     cert: Path | None = None

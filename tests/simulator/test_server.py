@@ -15,6 +15,7 @@ import httpx
 import pytest
 import trustme
 
+from hunyuan_fix.simulator import openai_checks
 from hunyuan_fix.simulator.__main__ import parse
 from hunyuan_fix.simulator.anthropic_checks import HINTS, Facade
 from hunyuan_fix.simulator.server import Served, serve, serve_in_thread
@@ -383,10 +384,12 @@ async def test_a_port_that_is_taken_is_said() -> None:
 def test_the_command_line_sets_everything() -> None:
     words = "--profile tokenhub --lenient --retired --concurrency 9 --first-byte-delay 0.5 --chunk-delay 0.1 --gzip"
     words += " --takes betas --takes files --anthropic-words --max-input 7 --no-mentions"
+    words += " --responses-takes custom_tools --openai-words"
     settings = parse([*words.split(), "--accept-key", "a", "--accept-key", "b", "--cert", "c.pem", "--record", "r"])
     assert settings == Settings(
         profile="tokenhub",
         facade=Facade("tokenhub", frozenset({"betas", "files"}), anthropic_words=True),
+        responses=openai_checks.Facade("tokenhub", frozenset({"custom_tools"}), openai_words=True),
         max_input=7,
         mentions=False,
         strict=False,
@@ -409,4 +412,15 @@ def test_which_endpoint_has_a_messages_api(capsys: pytest.CaptureFixture[str]) -
     assert parse(["--profile", "tokenhub", "--takes", "all"]).facade == Facade("tokenhub", HINTS)
     with pytest.raises(SystemExit):
         parse(["--profile", "tokenhub", "--takes", "everything"])
+    assert "unknown hint 'everything'" in capsys.readouterr().err
+
+
+def test_which_endpoint_has_a_responses_api(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse([]).responses is None
+    assert parse(["--profile", "tokenhub"]).responses == openai_checks.Facade("tokenhub")
+    assert parse(["--profile", "tokenhub", "--no-responses"]).responses is None
+    everything = openai_checks.Facade("tokenhub", openai_checks.HINTS)
+    assert parse(["--profile", "tokenhub", "--responses-takes", "all"]).responses == everything
+    with pytest.raises(SystemExit):
+        parse(["--profile", "tokenhub", "--responses-takes", "everything"])
     assert "unknown hint 'everything'" in capsys.readouterr().err
