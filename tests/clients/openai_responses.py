@@ -26,6 +26,8 @@ PARAMETERS = {
 }
 TOOL = {"type": "function", "name": "weather", "description": "Tells it.", "parameters": PARAMETERS, "strict": True}
 NOTE = {"type": "custom", "name": "note", "description": "Takes a note, as it is."}
+BESIDE = {"name", "status", "store"}
+"""Fields that the service's own answers have beside those of the types."""
 client = openai.OpenAI(base_url=sys.argv[1], api_key="sk-test", max_retries=0)
 MODEL = sys.argv[2]
 
@@ -40,8 +42,8 @@ def strict(type_: Any, value: Any) -> None:
     """Raise if a required field is missing, of another type, or unknown to the SDK."""
     data = value.to_dict(mode="json")
     read = pydantic.TypeAdapter(type_).validate_python(data)
-    if unknown := list(_unknown(read)):
-        raise AssertionError(f"unknown to the SDK: {unknown}")
+    if unknown := set(_unknown(read)) - BESIDE:
+        raise AssertionError(f"unknown to the SDK: {sorted(unknown)}")
 
 
 def _unknown(value: Any) -> Any:
