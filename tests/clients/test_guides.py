@@ -22,7 +22,19 @@ AGENTS = (
     Client("continue-cli", "Write", {"filepath": "proof.txt", "content": "done"}),
     Client("codex", "exec_command", {"cmd": "printf done >proof.txt"}),
 )
-LIBRARIES = tuple(Client(name) for name in ("openai-node", "openai-python", "vercel-ai-sdk", "langchain", "litellm"))
+LIBRARIES = tuple(
+    Client(name)
+    for name in (
+        "openai-node",
+        "openai-node-responses",
+        "openai-python",
+        "openai-python-responses",
+        "openai-agents",
+        "vercel-ai-sdk",
+        "langchain",
+        "litellm",
+    )
+)
 PLAIN = tuple(Client(name) for name in ("curl", "roo-code", "cline"))
 
 
