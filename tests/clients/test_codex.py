@@ -7,18 +7,21 @@ tools return: the simulator carries out the directives in the last message.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hunyuan_fix.simulator.vision import png_with_text
+from tests.cli.shell_environment import command, environment
 from tests.clients.codex import Codex, Run
-from tests.clients.translating import Way, run_way
-from tests.end_to_end.processes import Certificates, Proxy, Simulator
+from tests.clients.translating import WAYS, Way, run_way
+from tests.end_to_end.processes import KEY, Certificates, Proxy, Simulator, run_simulator
 
 MODELS = {"hunyuan": "hunyuan-turbos-latest", "tokenhub": "hy3"}
 """Names that Codex doesn't know: it offers plain tools and namespaces."""
@@ -39,6 +42,15 @@ def shell(command: str) -> str:
     return call("exec_command", cmd=command)
 
 
+@pytest.fixture(scope="session", params=[*WAYS, "native"])
+def running_way(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[Way]:
+    """Endpoints that speak chat only, and TokenHub's own Responses API, which takes half of what Codex sends."""
+    is_native = request.param == "native"
+    profile = "tokenhub" if is_native else request.param
+    with run_way(certificates, profile, is_native=is_native) as running:
+        yield running
+
+
 @pytest.fixture
 def upstream(way: Way) -> Simulator:
     """The endpoint, with an empty journal."""
@@ -51,81 +63,109 @@ def codex(way: Way, tmp_path: Path) -> Codex:
     return Codex(tmp_path, way.proxy, way.profile, MODELS[way.profile])
 
 
-def last_history(upstream: Simulator) -> list[dict[str, Any]]:
-    """The messages of the last chat request that isn't one to a vision model."""
-    found: list[dict[str, Any]] = [body for body in upstream.bodies() if body.get("tools")][-1]["messages"]
-    return found
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call in a request that the endpoint got, in either format."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
 
 
-def calls_of(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [made for message in history for made in message.get("tool_calls", ())]
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as the endpoint got it, in chat or in Responses."""
+
+    body: dict[str, Any]
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Its messages or items."""
+        return list(self.body["messages"] if "messages" in self.body else self.body["input"])
+
+    @property
+    def offered(self) -> set[str]:
+        """The names of its tools."""
+        return {tool.get("function", tool)["name"] for tool in self.body["tools"]}
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls in its history."""
+        in_chat = [made for message in self.history for made in message.get("tool_calls", ())]
+        found = [(made["id"], made["function"]) for made in in_chat]
+        found += [(item["call_id"], item) for item in self.history if item.get("type") == "function_call"]
+        return [Call(id_, made["name"], json.loads(made["arguments"])) for id_, made in found]
+
+    @property
+    def results(self) -> dict[str, str]:
+        """What the calls returned, by their ids."""
+        in_chat = {each["tool_call_id"]: each["content"] for each in self.history if each.get("role") == "tool"}
+        outputs = [item for item in self.history if item.get("type") == "function_call_output"]
+        return in_chat | {item["call_id"]: item["output"] for item in outputs}
 
 
-def results_of(history: list[dict[str, Any]]) -> dict[str, str]:
-    return {message["tool_call_id"]: message["content"] for message in history if message["role"] == "tool"}
+def last(upstream: Simulator) -> Sent:
+    """The last request that isn't one to a vision model."""
+    return Sent([body for body in upstream.bodies() if body.get("tools")][-1])
 
 
-def offered(body: dict[str, Any]) -> set[str]:
-    return {tool["function"]["name"] for tool in body["tools"]}
-
-
-def assert_done(run: Run, upstream: Simulator) -> None:
+def assert_done(run: Run, way: Way) -> None:
     assert run.code == 0, run.output
-    assert {request["status"] for request in upstream.requests()} == {200}
-    assert {request["path"] for request in upstream.requests()} == {"/v1/chat/completions"}
+    assert {request["status"] for request in way.upstream.requests()} == {200}
+    path = "/v1/responses" if way.is_native else "/v1/chat/completions"
+    assert {request["path"] for request in way.upstream.requests() if request["body"].get("tools")} <= {path}
 
 
-def test_three_tools_one_after_the_other(codex: Codex, upstream: Simulator) -> None:
+def test_three_tools_one_after_the_other(codex: Codex, upstream: Simulator, way: Way) -> None:
     (codex.work / "two").write_text(shell("cat three"))
     (codex.work / "three").write_text(shell("printf done >proof"))
     run = codex.ask(shell("cat two"))
-    assert_done(run, upstream)
+    assert_done(run, way)
     assert (codex.work / "proof").read_text() == "done"
-    history = last_history(upstream)
-    calls = calls_of(history)
-    assert [made["function"]["name"] for made in calls] == ["exec_command"] * 3
-    assert [made["id"] for made in calls] == list(results_of(history))
+    sent = last(upstream)
+    assert [made.name for made in sent.calls] == ["exec_command"] * 3
+    assert [made.id for made in sent.calls] == list(sent.results)
     assert len(run.items("command_execution")) == 3
     assert min(run.usage["input_tokens"], run.usage["output_tokens"]) > 0
 
 
-def test_two_tools_at_once(codex: Codex, upstream: Simulator) -> None:
+def test_two_tools_at_once(codex: Codex, upstream: Simulator, way: Way) -> None:
     run = codex.ask(shell("sleep 0.3; echo first") + shell("echo second"))
-    assert_done(run, upstream)
-    history = last_history(upstream)
-    first, second = results_of(history).values()
+    assert_done(run, way)
+    sent = last(upstream)
+    first, second = sent.results.values()
     assert "first" in first
     assert "second" in second
-    (calling,) = (message for message in history if message.get("tool_calls"))
-    assert [made["id"] for made in calling["tool_calls"]] == list(results_of(history))
+    assert [made.id for made in sent.calls] == list(sent.results)
+    assert way.is_native or sum("tool_calls" in message for message in sent.history) == 1, "they are one turn"
 
 
-def test_a_tool_that_fails(codex: Codex, upstream: Simulator) -> None:
+def test_a_tool_that_fails(codex: Codex, upstream: Simulator, way: Way) -> None:
     run = codex.ask(shell("echo no such thing >&2; exit 3"))
-    assert_done(run, upstream)
-    (result,) = results_of(last_history(upstream)).values()
+    assert_done(run, way)
+    (result,) = last(upstream).results.values()
     assert "no such thing" in result
     assert "code 3" in result
 
 
-def test_a_tool_that_there_is_not(codex: Codex, upstream: Simulator) -> None:
+def test_a_tool_that_there_is_not(codex: Codex, upstream: Simulator, way: Way) -> None:
     """A model invents a tool: Codex answers it with an error, and the turn goes on."""
     run = codex.ask(call("no_such_tool"))
-    assert_done(run, upstream)
-    (result,) = results_of(last_history(upstream)).values()
+    assert_done(run, way)
+    (result,) = last(upstream).results.values()
     assert "unsupported call" in result
 
 
 @pytest.mark.parametrize("name", [GPT, "gpt-5.4"])
-def test_a_patch(codex: Codex, upstream: Simulator, name: str) -> None:
+def test_a_patch(codex: Codex, upstream: Simulator, name: str, way: Way) -> None:
     """A tool that takes text as it is: a chat model gives it as one argument."""
     run = replace(codex, model=name).ask(call("apply_patch", input=PATCH))
-    assert_done(run, upstream)
+    assert_done(run, way)
     assert (codex.work / "proof").read_text() == "done\n"
-    history = last_history(upstream)
-    (made,) = calls_of(history)
-    assert json.loads(made["function"]["arguments"]) == {"input": PATCH}
-    assert list(results_of(history)) == [made["id"]]
+    sent = last(upstream)
+    (made,) = sent.calls
+    assert made.arguments == {"input": PATCH}
+    assert list(sent.results) == [made.id]
     assert "Begin Patch" in json.dumps(upstream.bodies()[0]["tools"]), "its grammar is told"
 
 
@@ -134,27 +174,27 @@ def test_a_patch(codex: Codex, upstream: Simulator, name: str) -> None:
     [f"```\n{PATCH}```", f"apply_patch <<'EOF'\n{PATCH}EOF", PATCH.rstrip("\n")],
     ids=["in a fence", "in a heredoc", "without an end of line"],
 )
-def test_a_patch_in_a_wrapping(codex: Codex, upstream: Simulator, patch: str) -> None:
+def test_a_patch_in_a_wrapping(codex: Codex, upstream: Simulator, patch: str, way: Way) -> None:
     run = replace(codex, model=GPT).ask(call("apply_patch", input=patch))
-    assert_done(run, upstream)
+    assert_done(run, way)
     assert (codex.work / "proof").read_text() == "done\n"
 
 
 def test_an_image_that_is_attached(codex: Codex, upstream: Simulator, way: Way) -> None:
     (codex.work / "shot.png").write_bytes(png_with_text(f"a red square attached to Codex before {way.profile}"))
     run = codex.ask("What is it? [[sim:say It is red.]]", "--image", "shot.png")
-    assert_done(run, upstream)
+    assert_done(run, way)
     assert run.said == "It is red."
-    assert f"a red square attached to Codex before {way.profile}" in json.dumps(last_history(upstream))
-    assert "image_url" not in json.dumps(last_history(upstream))
+    assert f"a red square attached to Codex before {way.profile}" in json.dumps(last(upstream).history)
+    assert "image_url" not in json.dumps(last(upstream).history)
 
 
 def test_an_image_that_a_tool_reads(codex: Codex, upstream: Simulator, way: Way) -> None:
     (codex.work / "shot.png").write_bytes(png_with_text(f"a blue square seen by Codex before {way.profile}"))
     run = codex.ask(call("view_image", path=str(codex.work / "shot.png")))
-    assert_done(run, upstream)
-    assert f"a blue square seen by Codex before {way.profile}" in json.dumps(last_history(upstream))
-    assert "image_url" not in json.dumps(last_history(upstream))
+    assert_done(run, way)
+    assert f"a blue square seen by Codex before {way.profile}" in json.dumps(last(upstream).history)
+    assert "image_url" not in json.dumps(last(upstream).history)
 
 
 def odd_server(codex: Codex) -> Codex:
@@ -163,56 +203,56 @@ def odd_server(codex: Codex) -> Codex:
     return replace(codex, config=(f"mcp_servers.odd={{command={command},args={arguments}}}",))
 
 
-def test_an_mcp_tool_with_an_odd_schema(codex: Codex, upstream: Simulator) -> None:
+def test_an_mcp_tool_with_an_odd_schema(codex: Codex, upstream: Simulator, way: Way) -> None:
     run = odd_server(codex).ask(call("mcp__odd__look_at", place="here", missing=1))
-    assert_done(run, upstream)
-    (result,) = results_of(last_history(upstream)).values()
+    assert_done(run, way)
+    (result,) = last(upstream).results.values()
     assert 'look.at saw {"place": "here", "missing": 1}' in result
-    names = offered(upstream.bodies()[0])
+    names = Sent(upstream.bodies()[0]).offered
     assert "mcp__odd__look_at" in names
     assert max(map(len, names)) <= 64
     (done,) = run.items("mcp_tool_call")
     assert (done["server"], done["status"]) == ("odd", "completed")
 
 
-def test_a_sub_agent(codex: Codex, upstream: Simulator) -> None:
+def test_a_sub_agent(codex: Codex, upstream: Simulator, way: Way) -> None:
     asked = "Say it. [[sim:say the agent's word]]"
     run = codex.ask(call("multi_agent_v1__spawn_agent", message=asked))
-    assert_done(run, upstream)
-    firsts = {json.dumps(body["messages"][-1]["content"]) for body in upstream.bodies()}
+    assert_done(run, way)
+    firsts = {json.dumps(Sent(body).history[-1]["content"]) for body in upstream.bodies()}
     assert any("Say it." in first and "spawn_agent" not in first for first in firsts), "the agent asked by itself"
 
 
-def test_a_session_that_is_resumed(codex: Codex, upstream: Simulator) -> None:
+def test_a_session_that_is_resumed(codex: Codex, upstream: Simulator, way: Way) -> None:
     first = codex.ask("My word is cedar. [[sim:reasoning I should remember it.]][[sim:say I keep it.]]")
-    (short,) = (body["messages"] for body in upstream.bodies())
+    (short,) = (Sent(body).history for body in upstream.bodies())
     second = codex.ask("And now? [[sim:say cedar]]", resume=first.thread)
-    assert_done(second, upstream)
+    assert_done(second, way)
     assert second.said == "cedar"
-    long = last_history(upstream)
+    long = last(upstream).history
     assert long[: len(short)] == short, "the longer history begins with the same messages"
     assert "I keep it." in json.dumps(long[len(short)])
 
 
 @pytest.mark.parametrize("name", [GPT, GPT_LITE, "gpt-5.6", "gpt-5.1-codex"])
-def test_a_name_of_openais(codex: Codex, upstream: Simulator, name: str) -> None:
+def test_a_name_of_openais(codex: Codex, upstream: Simulator, name: str, way: Way) -> None:
     """The endpoint's own model answers. Each name has another set of tools in its requests."""
     run = replace(codex, model=name).ask("Hello. [[sim:say hello]]")
-    assert_done(run, upstream)
+    assert_done(run, way)
     assert run.said == "hello"
     assert {body["model"] for body in upstream.bodies()}.isdisjoint({name})
 
 
-def test_a_tool_that_takes_javascript(codex: Codex, upstream: Simulator) -> None:
+def test_a_tool_that_takes_javascript(codex: Codex, upstream: Simulator, way: Way) -> None:
     """`additional_tools` in the input instead of tools; a tool that takes a program as text."""
     program = 'const out = await tools.exec_command({cmd: "printf done >proof"}); text(JSON.stringify(out));'
     run = replace(codex, model=GPT_LITE).ask(call("exec", input=program))
-    assert_done(run, upstream)
-    assert "exec" in offered(upstream.bodies()[0])
+    assert_done(run, way)
+    assert "exec" in Sent(upstream.bodies()[0]).offered
     assert (codex.work / "proof").read_text() == "done"
 
 
-def test_an_answer_by_a_schema(codex: Codex, upstream: Simulator) -> None:
+def test_an_answer_by_a_schema(codex: Codex, upstream: Simulator, way: Way) -> None:
     schema = {
         "type": "object",
         "properties": {"word": {"type": "string"}},
@@ -222,7 +262,7 @@ def test_an_answer_by_a_schema(codex: Codex, upstream: Simulator) -> None:
     file = codex.folder / "schema.json"
     file.write_text(json.dumps(schema))
     run = codex.ask('Say it. [[sim:say {"word": "cedar"}]]', "--output-schema", str(file))
-    assert_done(run, upstream)
+    assert_done(run, way)
     assert json.loads(run.said) == {"word": "cedar"}
 
 
@@ -301,7 +341,63 @@ def test_an_answer_that_is_cut_by_its_length_is_told(codex: Codex, upstream: Sim
     assert "max_output_tokens" in run.output
 
 
+def test_the_start_helper_starts_it_and_leaves_no_setting(certificates: Certificates, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    clients = Path(os.environ["HUNYUAN_FIX_CLIENTS"])
+    given = environment(home, HUNYUAN_API_KEY=KEY, PATH=f"{clients}/node_modules/.bin:{os.environ['PATH']}")
+    asking = [
+        "exec",
+        "--skip-git-repo-check",
+        "--dangerously-bypass-approvals-and-sandbox",
+        shell("printf done >proof"),
+    ]
+    with run_simulator(certificates, "--no-mentions", profile="tokenhub") as upstream:
+        options = [f"hunyuan_upstream={upstream.base_url}", "hunyuan_profile=tokenhub", "hunyuan_window=30000"]
+        words = [word for option in options for word in ("--set", option)]
+        started = command("run", *words, "--", "codex", *asking)
+        done = subprocess.run(
+            started, env=given, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        said = (done.stdout + done.stderr).decode()
+        assert done.returncode == 0, said
+        assert (tmp_path / "proof").read_text() == "done"
+        assert {dict(request["headers"])["authorization"] for request in upstream.requests()} == {f"Bearer {KEY}"}
+    assert "hy3 (tokenhub), a window of 30,000 tokens" in said
+    assert not (home / ".codex/config.toml").exists()
+    assert KEY not in said
+
+
+@pytest.fixture(scope="module")
+def slow(certificates: Certificates) -> Iterator[Way]:
+    """An endpoint that is silent for longer than Codex waits."""
+    with run_way(certificates, "tokenhub", "--chunk-delay", str(SILENCE)) as running:
+        yield running
+
+
+SILENCE = 18
+"""Seconds between two chunks. The addon lets no stream be silent for more than ten."""
+
+
+@pytest.mark.timeout(200)
+def test_a_long_silence_ends_no_stream(slow: Way, tmp_path: Path) -> None:
+    waits = f"model_providers.hunyuan-fix.stream_idle_timeout_ms={(SILENCE - 2) * 1000}"
+    run = Codex(tmp_path, slow.proxy, "tokenhub", "hy3", config=(waits,)).ask("[[sim:say hello]][[sim:chunks 1]]")
+    assert run.code == 0, run.output
+    assert run.said == "hello"
+    assert len(slow.upstream.requests()) == 1
+
+
 def test_without_the_addon_the_same_is_refused(bare_proxy: Proxy, simulator: Simulator, tmp_path: Path) -> None:
     run = Codex(tmp_path, bare_proxy, "hunyuan", "hunyuan-turbos-latest").ask("[[sim:say hello]]")
     assert run.code == 1
     assert {request["status"] for request in simulator.requests()} == {404}
+
+
+@pytest.mark.parametrize("name", ["hy3", GPT, GPT_LITE])
+def test_without_the_addon_tokenhubs_own_api_refuses_it(certificates: Certificates, tmp_path: Path, name: str) -> None:
+    with run_simulator(certificates, "--no-mentions", profile="tokenhub") as upstream:
+        straight = Proxy(upstream.process, 9, int(upstream.base_url.rpartition(":")[2].partition("/")[0]), certificates)
+        run = Codex(tmp_path, straight, "tokenhub", name).ask("[[sim:say hello]]")
+        assert run.code == 1
+        assert {request["status"] for request in upstream.requests()} == {400}

@@ -1,4 +1,4 @@
-"""Endpoints that speak chat only, and proxies that translate Anthropic's Messages for them."""
+"""Endpoints that speak chat only, and proxies that translate Messages and Responses for them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Way:
     profile: str
     upstream: Simulator
     proxy: Proxy
+    is_native: bool = False
+    """Whether the endpoint speaks the client's format itself, in part."""
 
     @property
     def base_url(self) -> str:
@@ -27,7 +29,13 @@ class Way:
 
 
 @contextmanager
-def run_way(certificates: Certificates, profile: str, *arguments: str, options: tuple[str, ...] = ()) -> Iterator[Way]:
+def run_way(
+    certificates: Certificates,
+    profile: str,
+    *arguments: str,
+    options: tuple[str, ...] = (),
+    is_native: bool = False,
+) -> Iterator[Way]:
     """The endpoint with more `arguments` and the proxy with more `options`.
 
     Its model calls no tool that it isn't told to call: the reminders of agents name them all.
@@ -36,11 +44,13 @@ def run_way(certificates: Certificates, profile: str, *arguments: str, options: 
     host = LEGACY if profile == "hunyuan" else TOKENHUB
     settings = list(options)
     if profile == "tokenhub":
-        given.append("--no-messages")
-        settings += [f"hunyuan_upstream=https://{TOKENHUB}/v1", "hunyuan_translate=always"]
+        settings.append(f"hunyuan_upstream=https://{TOKENHUB}/v1")
+    if profile == "tokenhub" and not is_native:
+        given += ["--no-messages", "--no-responses"]
+        settings.append("hunyuan_translate=always")
     words = [word for option in settings for word in ("--set", option)]
     with (
         run_simulator(certificates, *given, hosts=[host], profile=profile) as upstream,
         run_proxy(certificates, {f"{host}:443": upstream.port}, *words) as proxy,
     ):
-        yield Way(profile, upstream, proxy)
+        yield Way(profile, upstream, proxy, is_native)
