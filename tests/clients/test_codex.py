@@ -27,7 +27,7 @@ MODELS = {"hunyuan": "hunyuan-turbos-latest", "tokenhub": "hy3"}
 """Names that Codex doesn't know: it offers plain tools and namespaces."""
 GPT = "gpt-5.5"
 """With this one it offers `apply_patch` as a tool that takes text."""
-GPT_LITE = "gpt-6.2"
+GPT_LITE = "gpt-6.2-sol"
 """With this one the tools stand in the input, and it offers one that takes JavaScript."""
 MCP_SERVER = Path(__file__).parent / "odd_mcp_server.py"
 PATCH = "*** Begin Patch\n*** Add File: proof\n+done\n*** End Patch\n"
@@ -156,10 +156,9 @@ def test_a_tool_that_there_is_not(codex: Codex, upstream: Simulator, way: Way) -
     assert "unsupported call" in result
 
 
-@pytest.mark.parametrize("name", [GPT, "gpt-5.4"])
-def test_a_patch(codex: Codex, upstream: Simulator, name: str, way: Way) -> None:
+def test_a_patch(codex: Codex, upstream: Simulator, way: Way) -> None:
     """A tool that takes text as it is: a chat model gives it as one argument."""
-    run = replace(codex, model=name).ask(call("apply_patch", input=PATCH))
+    run = replace(codex, model=GPT).ask(call("apply_patch", input=PATCH))
     assert_done(run, way)
     assert (codex.work / "proof").read_text() == "done\n"
     sent = last(upstream)
@@ -234,7 +233,7 @@ def test_a_session_that_is_resumed(codex: Codex, upstream: Simulator, way: Way) 
     assert "I keep it." in json.dumps(long[len(short)])
 
 
-@pytest.mark.parametrize("name", [GPT, GPT_LITE, "gpt-5.6", "gpt-5.1-codex"])
+@pytest.mark.parametrize("name", [GPT, GPT_LITE, "gpt-6-astra", "gpt-5.6-luna"])
 def test_a_name_of_openais(codex: Codex, upstream: Simulator, name: str, way: Way) -> None:
     """The endpoint's own model answers. Each name has another set of tools in its requests."""
     run = replace(codex, model=name).ask("Hello. [[sim:say hello]]")
@@ -244,12 +243,16 @@ def test_a_name_of_openais(codex: Codex, upstream: Simulator, name: str, way: Wa
 
 
 def test_a_tool_that_takes_javascript(codex: Codex, upstream: Simulator, way: Way) -> None:
-    """`additional_tools` in the input instead of tools; a tool that takes a program as text."""
-    program = 'const out = await tools.exec_command({cmd: "printf done >proof"}); text(JSON.stringify(out));'
-    run = replace(codex, model=GPT_LITE).ask(call("exec", input=program))
+    """The tools stand in the input, in namespaces; one takes a program, which may return more than once."""
+    program = 'notify("begun"); const ran = await tools.exec_command({cmd: "printf done >proof"}); text(ran.output);'
+    run = replace(codex, model=GPT_LITE).ask(call("functions__exec", input=program))
     assert_done(run, way)
-    assert "exec" in Sent(upstream.bodies()[0]).offered
     assert (codex.work / "proof").read_text() == "done"
+    sent = last(upstream)
+    assert "functions__exec" in sent.offered
+    assert [made.arguments for made in sent.calls] == [{"input": program}]
+    assert "begun" in json.dumps(sent.history)
+    assert way.is_native or sum(message["role"] == "tool" for message in sent.history) == 1, "a call has one result"
 
 
 def test_an_answer_by_a_schema(codex: Codex, upstream: Simulator, way: Way) -> None:
