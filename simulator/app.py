@@ -241,7 +241,7 @@ class Simulator:
         if facade is None or not openai_checks.speaks(model, facade):
             raise Refused(self._problem("path", f"POST {request.path} for {model}"))
         keeps = "storage" in facade.takes
-        known = self._kept.ids() if keeps else ()
+        known = self._kept.known() if keeps else {}
         finding = openai_checks.problems(body, facade, known=known, max_input=self.settings.max_input)
         if finding is not None:
             raise Refused(openai_responses.refusal(finding, facade))

@@ -16,6 +16,7 @@ from . import models
 from .openai_shapes import body_findings
 from .rows import Finding, Json, ProfileName
 
+NOTHING: Mapping[str, Json] = {}
 MIN_OUTPUT = 16
 MAX_METADATA = 16
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -125,16 +126,20 @@ def speaks(model_id: object, facade: Facade) -> bool:
     return model is None or model.responses or "models" in facade.takes
 
 
-def problems(body: object, facade: Facade, *, known: Collection[str] = (), max_input: int = 0) -> Finding | None:
+def problems(
+    body: object, facade: Facade, *, known: Mapping[str, Json] = NOTHING, max_input: int = 0
+) -> Finding | None:
     """The first refusal of a Responses body, `None` if it is accepted.
 
-    `known` are the ids of the responses and items that the endpoint keeps; `max_input` the tokens that may come in, 0
+    `known`: what the endpoint keeps, responses and items by their ids. `max_input`: the tokens that may come in, 0
     for the model's own.
     """
     return next(all_problems(body, facade, known=known, max_input=max_input), None)
 
 
-def all_problems(body: object, facade: Facade, *, known: Collection[str] = (), max_input: int = 0) -> Iterator[Finding]:
+def all_problems(
+    body: object, facade: Facade, *, known: Mapping[str, Json] = NOTHING, max_input: int = 0
+) -> Iterator[Finding]:
     """Every refusal, in the order of the checks; only those of its shape if that is wrong."""
     misshapen = False
     for finding in body_findings(body):
@@ -148,7 +153,7 @@ def all_problems(body: object, facade: Facade, *, known: Collection[str] = (), m
     yield from _tools(body, facade)
     yield from _choice(body)
     yield from _items(body, facade, known)
-    yield from _pairing(body, facade)
+    yield from _pairing(body, facade, known)
     yield from _parts(body, facade)
 
 
@@ -193,7 +198,7 @@ def _ranges(body: Json) -> Iterator[Finding]:
         yield _unmatched("text.format.name")
 
 
-def _stored(body: Json, facade: Facade, known: Collection[str]) -> Iterator[Finding]:
+def _stored(body: Json, facade: Facade, known: Mapping[str, Json]) -> Iterator[Finding]:
     """What needs an endpoint that keeps answers."""
     previous, conversation = body.get("previous_response_id"), body.get("conversation")
     if "storage" not in facade.takes:
@@ -307,17 +312,23 @@ def _is_meant(tool: Json, wanted: Json) -> bool:
 # The items of the input
 
 
+def is_reference(item: Json) -> bool:
+    """Whether an item stands for one that the endpoint keeps."""
+    return item.get("type", "item_reference" if "role" not in item else "message") in ("item_reference", None)
+
+
 def _listed(body: Json) -> list[Json]:
     given = body.get("input")
     return given if isinstance(given, list) else []
 
 
-def _items(body: Json, facade: Facade, known: Collection[str]) -> Iterator[Finding]:
+def _items(body: Json, facade: Facade, known: Mapping[str, Json]) -> Iterator[Finding]:
     if not body.get("input") and not any(body.get(name) for name in ("conversation", "previous_response_id", "prompt")):
         text = 'One of "input" or "previous_response_id" or "prompt" or "conversation" must be provided.'
         yield Finding("missing", text, "input")
     for index, item in enumerate(_listed(body)):
-        at, kind = f"input[{index}]", item.get("type") or ("message" if "role" in item else "item_reference")
+        kind = "item_reference" if is_reference(item) else item.get("type", "message")
+        at = f"input[{index}]"
         if (hint := _ITEM_HINTS.get(kind, "")) and hint not in facade.takes:
             yield Finding("item", f"{at}: items of type '{kind}' are not supported.", f"{at}.type")
             continue
@@ -337,13 +348,14 @@ def _items(body: Json, facade: Facade, known: Collection[str]) -> Iterator[Findi
             yield Finding("id", f"{text} string instead.", f"{at}.call_id")
 
 
-def _pairing(body: Json, facade: Facade) -> Iterator[Finding]:
+def _pairing(body: Json, facade: Facade, known: Mapping[str, Json]) -> Iterator[Finding]:
     """Each call has its output behind it, and each output the call that it answers before it."""
     # The other half of a pair may be in what the endpoint keeps.
     goes_on = any(body.get(name) is not None for name in ("conversation", "previous_response_id"))
     open_calls: dict[tuple[str, str], str] = {}
     made: set[tuple[str, str]] = set()
-    for index, item in enumerate(_listed(body)):
+    for index, given in enumerate(_listed(body)):
+        item = known.get(given.get("id", ""), given) if is_reference(given) else given
         kind = item.get("type", "")
         if kind in _OUTPUTS.values() and (call_id := item.get("call_id")) is not None:
             open_calls[kind, call_id] = call_id

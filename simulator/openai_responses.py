@@ -14,7 +14,7 @@ from typing import Any
 from .answers import Answer, ToolCall, pieces_of
 from .answers import answer as answer_chat
 from .codec import decode, encode
-from .openai_checks import Facade, input_tokens, offered
+from .openai_checks import Facade, input_tokens, is_reference, offered
 from .rows import Finding, Json, Problem, problem
 from .streams import Frames
 
@@ -93,11 +93,11 @@ class Kept:
 
     responses: dict[str, tuple[list[Json], Json]] = field(default_factory=dict)
 
-    def ids(self) -> set[str]:
-        """The ids of responses and of their items."""
-        found = set(self.responses)
+    def known(self) -> dict[str, Json]:
+        """The responses and the items before and in them, by their ids."""
+        found: dict[str, Json] = {}
         for before, response in self.responses.values():
-            found.update(str(item["id"]) for item in [*before, *response["output"]] if "id" in item)
+            found |= {item["id"]: item for item in [response, *before, *response["output"]] if "id" in item}
         return found
 
     def input_of(self, body: Json) -> list[Json]:
@@ -106,24 +106,15 @@ class Kept:
         if (previous := body.get("previous_response_id")) in self.responses:
             items, response = self.responses[str(previous)]
             before = [*items, *response["output"]]
-        known = {
-            item["id"]: item
-            for items, response in self.responses.values()
-            for item in [*items, *response["output"]]
-            if "id" in item
-        }
-        return [*before, *(_resolved(item, known) for item in as_items(body.get("input")))]
+        known = self.known()
+        given = as_items(body.get("input"))
+        return [*before, *(known.get(item["id"], item) if is_reference(item) else item for item in given)]
 
     def keep(self, before: list[Json], response: Json) -> None:
         """Keep a response, and forget the oldest ones."""
         self.responses[response["id"]] = (before, response)
         while len(self.responses) > KEPT_RESPONSES:
             del self.responses[next(iter(self.responses))]
-
-
-def _resolved(item: Json, known: dict[str, Json]) -> Json:
-    is_reference = item.get("type") == "item_reference" or item.keys() <= {"id", "type"}
-    return known.get(item.get("id", ""), item) if is_reference else item
 
 
 def as_items(given: Any) -> list[Json]:

@@ -132,6 +132,8 @@ def _of_object(value: Json, type_: Type, at: str) -> Iterator[Finding]:
         yield _wrong(value, type_, at)
         return
     for tag in ("type", "role"):  # messages share a type
+        if len(type_.shapes) == 1:
+            break
         fitting = [name for name in type_.shapes if _fits(value, name, tag)]
         if not fitting:
             known = [text for name in type_.shapes for text in _literals(name, tag)]
@@ -145,10 +147,10 @@ def _of_object(value: Json, type_: Type, at: str) -> Iterator[Finding]:
 
 
 def _fits(value: Json, name: str, tag: str) -> bool:
-    """Whether the tag of `value` is one of the shape's, or the shape has none."""
+    """Whether the tag of `value` is one of the shape's, or neither has one."""
     field = _shapes()[name].get(tag)
-    if field is None or "string" in field.type.words:
-        return True
+    if field is None:
+        return tag not in value
     return field.optional if tag not in value else next(_of_type(value[tag], field.type, ""), None) is None
 
 

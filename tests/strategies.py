@@ -6,6 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+PLACE = "\N{SECTION SIGN}"
+"""Stands in generated bodies for a text that must come through: `marked` makes each its own."""
 WORDS = ("alpha", "beta", "gamma", "delta", "你好", "截图", "naïve", "🙂", "{braces}", "a\nb", "%s", "null")
 IDS = ("call_1", "call_2", "call_3", "x", "")
 NAMES = ("read_file", "write-file", "ls", "ns:bad name", "名字", "")
@@ -173,3 +175,19 @@ parameters = st.fixed_dictionaries(
 
 bodies = st.builds(lambda history, beside: {"messages": history, **beside}, histories, parameters)
 """Whole requests without a model: a conversation in any disorder, with any parameters, tools and images."""
+
+
+def marked(value: Any) -> Any:
+    """A copy of `value` in which each `PLACE` is a word of its own."""
+    count = 0
+
+    def copied(value: Any) -> Any:
+        nonlocal count
+        if isinstance(value, str):
+            count += value.count(PLACE)
+            return value.replace(PLACE, f"word{count}x")
+        if isinstance(value, dict):
+            return {key: copied(item) for key, item in value.items()}
+        return [copied(item) for item in value] if isinstance(value, list) else value
+
+    return copied(value)

@@ -420,6 +420,22 @@ STREAM_ANSWER_TOO_LARGE = Entry(
     when="a stream's tool calls are larger than 16 MiB, for a client that speaks another format than Chat Completions",
     advice="ask for shorter answers",
 )
+CALLS_UNNAMED = Entry(
+    status=IN_STREAM,
+    code="calls_unnamed",
+    type="upstream_error",
+    message="The model called tools without naming any of them: no call of this answer can be made.",
+    when="no tool call of an answer has a name, for a client that speaks the Responses API",
+    advice="try again",
+)
+NO_SUMMARY = Entry(
+    status=IN_STREAM,
+    code="no_summary",
+    type="upstream_error",
+    message="The model wrote no summary: the conversation is not compacted, and stays as it is.",
+    when="an answer that becomes a compaction item has no text, or was filtered",
+    advice="try again",
+)
 STREAM_INCOMPLETE = Entry(
     status=IN_STREAM,
     code="stream_incomplete",

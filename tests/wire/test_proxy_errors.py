@@ -81,6 +81,7 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
     """Changing a row breaks clients: it needs a line in the changelog."""
     assert sorted({(entry.code, entry.status, entry(**values(entry)).type) for entry in CATALOGUE.values()}) == [
         ("api_not_offered", 404, "invalid_request_error"),
+        ("calls_unnamed", 200, "upstream_error"),
         ("content_filter", 400, "invalid_request_error"),
         ("context_length_exceeded", 400, "invalid_request_error"),
         ("host_not_allowed", 403, "invalid_request_error"),
@@ -89,6 +90,7 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("invalid_api_key", 401, "authentication_error"),
         ("invalid_api_key", 401, "invalid_request_error"),
         ("model_not_found", 404, "invalid_request_error"),
+        ("no_summary", 200, "upstream_error"),
         ("proxy_failed", 502, "server_error"),
         ("proxy_loop", 400, "invalid_request_error"),
         ("proxy_queue_full", 429, "rate_limit_error"),

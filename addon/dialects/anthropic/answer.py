@@ -7,7 +7,9 @@ from typing import Any
 from ...exchange import JsonObject
 from ...rules import arguments
 from ...wire import json_body
-from . import ending, searched, spoken
+from .. import spoken
+from ..ending import model, usage_in
+from . import ending, searched
 from .composer import Composer
 
 
@@ -23,14 +25,14 @@ def message(chat: JsonObject, note: JsonObject) -> JsonObject:
     composer = Composer(note, content, identity)
     composer.feed({**said, "tool_calls": calls})
     stop_reason, stop_sequence = composer.end(choice)
-    blocks, usage = content.blocks, ending.usage(ending.usage_in(chat, choice), note, composer.written)
+    blocks, usage = content.blocks, ending.usage(usage_in(chat, choice), note, composer.written)
     if searches := searched.searches_in(note):
         blocks, usage = searched.with_searches(blocks, searches, identity), usage | searched.usage(searches)
     return {
         "id": identity,
         "type": "message",
         "role": "assistant",
-        "model": ending.model(chat, note),
+        "model": model(chat, note),
         "content": blocks,
         "stop_reason": stop_reason,
         "stop_sequence": stop_sequence,

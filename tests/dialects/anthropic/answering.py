@@ -9,6 +9,7 @@ from typing import Any
 from hunyuan_fix.dialects.anthropic import Anthropic
 from hunyuan_fix.exchange import Response
 from tests.dialects.anthropic import event_order
+from tests.dialects.chat_answers import USAGE
 
 NOTE: dict[str, Any] = {
     "model": "claude-hy3",
@@ -21,12 +22,6 @@ NOTE: dict[str, Any] = {
     "changes": [],
 }
 CLAUDE_CODE = {**NOTE, "client": "claude-code", "thinking": "omitted"}
-USAGE = {
-    "prompt_tokens": 50,
-    "completion_tokens": 7,
-    "total_tokens": 57,
-    "prompt_tokens_details": {"cached_tokens": 20},
-}
 COUNTED = {
     "input_tokens": 30,
     "cache_creation_input_tokens": 0,

@@ -7,10 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from hunyuan_fix.dialects.anthropic import thinking
-from tests.strategies import SCHEMAS, json_values
+from tests.strategies import PLACE, SCHEMAS, json_values, marked
 
-PLACE = "\N{SECTION SIGN}"
-"""Stands in generated bodies for a text that must come through: `marked` makes each its own."""
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 PDF = "JVBERi0xLjQKJSVFT0YK"
 IDS = ("toolu_1", "toolu_2", "toolu_3", "call_x")
@@ -246,19 +244,3 @@ fields = st.fixed_dictionaries(
 )
 bodies = st.builds(lambda history, beside: marked({**beside, "messages": history}), histories, fields)
 """Whole requests that Anthropic's SDKs would send; each text that must come through is another."""
-
-
-def marked(value: Any) -> Any:
-    """A copy of `value` in which each `PLACE` is a word of its own."""
-    count = 0
-
-    def copied(value: Any) -> Any:
-        nonlocal count
-        if isinstance(value, str):
-            count += value.count(PLACE)
-            return value.replace(PLACE, f"word{count}x")
-        if isinstance(value, dict):
-            return {key: copied(item) for key, item in value.items()}
-        return [copied(item) for item in value] if isinstance(value, list) else value
-
-    return copied(value)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hunyuan_fix.answers.translated import WrittenEvents
-from hunyuan_fix.dialects.anthropic import Anthropic, composer, thinking
+from hunyuan_fix.dialects import composer
+from hunyuan_fix.dialects.anthropic import Anthropic, thinking
 from tests.dialects.anthropic import event_order
 from tests.dialects.anthropic.answering import (
     COUNTED,

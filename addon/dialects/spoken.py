@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ...exchange import JsonObject
-from ...wire import json_body
+from ..exchange import JsonObject
+from ..wire import json_body
 
 _FIRST: Final = (0, None, "0")
 """How the first choice is numbered, if it is."""
@@ -18,6 +18,28 @@ def choice_of(chat: JsonObject) -> JsonObject | None:
         if isinstance(choice, dict) and choice.get("index") in _FIRST:
             return choice
     return None
+
+
+def only_text(chunk: JsonObject, field: str) -> str | None:
+    """The text of a chunk that brings nothing but a piece of its delta's `field`; `None` for any other chunk.
+
+    Usage may stand beside it.
+    """
+    choices = chunk.get("choices")
+    if type(choices) is not list or not choices:
+        return None
+    choice = choices[0]
+    if type(choice) is not dict or choice.get("finish_reason") or choice.get("index") or choice.get("logprobs"):
+        return None
+    delta = choice.get("delta")
+    if type(delta) is not dict:
+        return None
+    text = delta.get(field)
+    if type(text) is not str or not text:
+        return None
+    if len(delta) > 1 and any(delta[key] for key in delta if key not in (field, "role")):
+        return None
+    return text
 
 
 def text_of(given: object) -> str:

@@ -1,0 +1,95 @@
+"""Errors for clients of the Responses API, with the status and the code by which each client does the right thing.
+
+Codex asks again after every status but 400 (docs/facts/responses.md#errors), so what another try can't mend is 400 for
+it. In a stream it goes by the code.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+from ...exchange import JsonObject, Response
+from ...wire import json_body, openai_error
+from ..errors import Given, Meaning, given_in, may_pass, meaning, of_object
+
+TOO_LONG: Final = "context_length_exceeded"
+_NO_MONEY: Final = "insufficient_quota"
+_REFUSED: Final = "invalid_prompt"
+_TOO_OFTEN: Final = "rate_limit_exceeded"
+_BROKEN: Final = "server_error"
+_TRY_AGAIN = re.compile(r"try again in\s{0,3}\d", re.IGNORECASE)
+"""The words in which Codex finds how long it should wait."""
+_LARGEST_OBJECT: Final = 16 * 1024
+"""Bytes of a vendor's error object that is passed on beside its message."""
+_LONGEST_WAIT: Final = 24 * 3600
+"""Seconds of a `retry-after` that are repeated in words."""
+
+
+def error(response: Response, note: JsonObject) -> Response:
+    """The error `response`, in any shape, as OpenAI's, for the client whose request left `note`. Raises nothing."""
+    given = given_in(response.body, response.status)
+    meant = meaning(given, response.status)
+    headers = {key: value for key, value in response.headers.items() if key != "content-length"}
+    headers["content-type"] = "application/json"
+    if meant.retry_after is not None:
+        headers.setdefault("retry-after", str(meant.retry_after))
+    status = 400 if meant.too_long is not None else meant.status
+    if note.get("client") == "codex" and not may_pass(status, headers):
+        status = 400
+    if given.request_id:
+        headers.setdefault("x-request-id", given.request_id)
+    fields = _fields(given, meant, status, _seconds(headers.get("retry-after")))
+    return Response(status, headers, json_body.serialise({"error": fields}))
+
+
+def failure(given: JsonObject) -> JsonObject:
+    """The error of a response that fails, `code` and `message`, for an OpenAI error object in the middle of a stream.
+
+    The code tells Codex whether to ask again: it does so after `server_error` and `rate_limit_exceeded`.
+    """
+    found = of_object(given)
+    meant = meaning(found, 0)
+    return {"code": _code(meant), "message": _said(meant, meant.retry_after)}
+
+
+def _code(meant: Meaning) -> str:
+    if meant.too_long is not None:
+        return TOO_LONG
+    if meant.status == 402:
+        return _NO_MONEY
+    if meant.status == 429:
+        return _TOO_OFTEN
+    return _BROKEN if may_pass(meant.status, {}) else _REFUSED
+
+
+def _fields(given: Given, meant: Meaning, status: int, wait: int | None) -> JsonObject:
+    """OpenAI's error object."""
+    original = given.original or {}
+    code = given.codes[0] if given.codes else None
+    param = original.get("param")
+    fields: JsonObject = {
+        "message": _said(meant, wait),
+        "type": given.type or openai_error.type_of(status),
+        "param": param if isinstance(param, str) else None,
+        "code": TOO_LONG if meant.too_long is not None else _NO_MONEY if meant.status == 402 and not code else code,
+    }
+    if original and original.keys() - fields.keys() and len(json_body.serialise(original)) <= _LARGEST_OBJECT:
+        fields["vendor"] = original
+    return fields
+
+
+def _said(meant: Meaning, wait: int | None) -> str:
+    if meant.status != 429 or wait is None or _TRY_AGAIN.search(meant.said):
+        return meant.said
+    return f"{meant.said.rstrip('.。')}. Please try again in {wait}s."
+
+
+def _seconds(given: str | None) -> int | None:
+    """The seconds in a `retry-after`; `None` for a date, or for longer than a day."""
+    try:
+        wait = float(given or "")
+    except ValueError:
+        return None
+    return math.ceil(wait) if 0 <= wait <= _LONGEST_WAIT else None
