@@ -245,6 +245,12 @@ class Exchange:
     """`False` where a search has found no image in `chat`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The request's headers."""
+    caller: bytes = b""
+    """A digest of what the caller authenticates with: what is kept for it is for no other."""
+    query: str = ""
+    """The query of the request's target."""
+    to_keep: Any = None
+    """The request whose answer is to be kept, until it is (`steps.keep_answers`)."""
     plan: AnswerPlan = field(default_factory=AnswerPlan)
     """What must be undone in the answer."""
     demands: Any = None
@@ -322,6 +328,9 @@ _UNDER_WAY = (
     "cost",
     "may_hold_images",
     "headers",
+    "caller",
+    "query",
+    "to_keep",
     "plan",
     "demands",
     "change_count",

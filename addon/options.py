@@ -13,11 +13,13 @@ from .access.client_tokens import TokenSettings
 from .access.cors import OriginSettings
 from .access.keys import KeySettings
 from .access.listeners import ListenerSettings
+from .access.seal_keys import SealSettings
 from .admission.accounts import AdmissionSettings
 from .cascade import CascadeSettings
 from .config import option
 from .config.config_file import ConfigFileSettings
 from .config.hook_options import BodySettings, DispatchSettings, DrainingSettings, FlowSettings, InterceptionSettings
+from .kept import KeepSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
 from .search.program import SearchSettings
@@ -39,12 +41,14 @@ class Settings(
     ListenerSettings,
     FlowSettings,
     StoreSettings,
+    KeepSettings,
     AdmissionSettings,
     SearchSettings,
     RetrySettings,
     BreakerSettings,
     KeySettings,
     TokenSettings,
+    SealSettings,
     OriginSettings,
     DrainingSettings,
     DispatchSettings,

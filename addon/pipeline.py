@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from . import dialects, rules
+from . import dialects, profiles, rules
 from .dialects.base import House
 from .exchange import Change, Exchange, JsonObject, Response
 from .options import Settings
@@ -18,7 +18,9 @@ from .steps.base import Outcome, Step, StepRuntime
 from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
-from .steps.model_names import ModelNames
+from .steps.keep_answers import KeepAnswers
+from .steps.kept_answers import AnswerKept
+from .steps.model_names import ModelNames, answering
 from .steps.native_fields import NativeFields
 from .steps.overlong import Overlong
 from .steps.read_documents import ReadDocuments
@@ -29,6 +31,7 @@ from .steps.web_search import WebSearch
 from .wire import json_body
 
 STEPS: tuple[type[Step], ...] = (
+    KeepAnswers,
     ModelNames,
     Successor,
     ToolModel,
@@ -47,6 +50,7 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
 )
 
 COUNT_STEPS: tuple[type[Step], ...] = (
+    KeepAnswers,
     ModelNames,
     Successor,
     ReadDocuments,
@@ -54,10 +58,14 @@ COUNT_STEPS: tuple[type[Step], ...] = (
 )
 """For a request whose tokens are counted."""
 
+KEPT_STEPS: tuple[type[Step], ...] = (AnswerKept,)
+"""For a request about what is kept of earlier answers."""
+
 NATIVE_STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    ReadDocuments,
     DescribeImages,
     NativeFields,
     Overlong,
@@ -73,15 +81,25 @@ class Pipeline:
             "chat": [step(settings, runtime) for step in STEPS],
             "embeddings": [step(settings, runtime) for step in EMBEDDING_STEPS],
             "count": [step(settings, runtime) for step in COUNT_STEPS],
+            "kept": [step(settings, runtime) for step in KEPT_STEPS],
             "native": [step(settings, runtime) for step in NATIVE_STEPS],
         }
+        self._settings = settings
         self._workers = runtime.workers
         self._offers = [step.offer for step in self._steps["chat"] if step.offer]
         """The tools of vendors that the steps give to models that have none."""
+        self._received_steps = {
+            house: [step for step in steps if type(step).received is not Step.received]
+            for house, steps in self._steps.items()
+        }
         # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
         self._answer_steps = {
             house: [step for step in reversed(steps) if type(step).answer is not Step.answer]
+            for house, steps in self._steps.items()
+        }
+        self._complete_steps = {
+            house: [step for step in reversed(steps) if type(step).complete is not Step.complete]
             for house, steps in self._steps.items()
         }
         self._done_steps = {
@@ -89,24 +107,50 @@ class Pipeline:
             for house, steps in self._steps.items()
         }
 
-    async def translate(self, exchange: Exchange, body: JsonObject, headers: Mapping[str, str]) -> None:
+    def choose_way(self, exchange: Exchange, body: JsonObject) -> bool:
+        """Whether a request in a format that the endpoint speaks itself is translated all the same.
+
+        Its model doesn't speak the format, or it asks for what only a chat request can get: that is noted.
+        """
+        native = dialects.NATIVE.get(exchange.dialect)
+        if native is None:
+            return False
+        accepted = profiles.load(exchange.profile).native[exchange.spoken]
+        model = answering(exchange, self._settings, body.get("model"))
+        if accepted.spoken_by(model):
+            reason = native.needs_chat(body, accepted, self._offers)
+        else:
+            reason = Change(native.name, "/model", "the model doesn't speak this format at its endpoint: translated")
+        if reason is None:
+            return False
+        exchange.note([reason])
+        exchange.dialect = exchange.spoken
+        return True
+
+    async def translate(self, exchange: Exchange, body: JsonObject, headers: Mapping[str, str]) -> Response | None:
         """Put a request's `body`, in the client's format, into the house language: `exchange.chat`.
 
         In a thread where it is large. What the translation dropped or reworded is noted, under the name of the dialect.
-        Raises `BadRequest`.
+        Returns the client's answer if a step has one by now. Raises `BadRequest`.
         """
         dialect = dialects.DIALECTS[exchange.dialect]
         if dialect.is_house:
             exchange.chat = body
-            return
+            return None
+        for step in self._received_steps[dialect.house]:
+            received = await step.received(exchange, body)
+            if isinstance(received, Response):
+                return received
+            body = received
         note = exchange.note_of(dialect.name)
         if self._offers:
             note["offers"] = list(self._offers)
         exchange.chat = await self._workers.run(lambda _: dialect.to_chat(body, headers, note), exchange.cost)
         told = [Change(dialect.name, pointer, why) for pointer, why in note.pop("changes", ())]
-        if dialect.house != "count":
+        if dialect.house not in ("count", "kept"):
             why = "the request becomes a chat request, and its answer is translated back"
             exchange.note([Change(dialect.name, "", why), *told])
+        return None
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Run the steps over `exchange.chat`. Returns the client's answer if a step has one.
@@ -139,9 +183,15 @@ class Pipeline:
             chunks = [changed for given in chunks for changed in step.chunk(exchange, given)]
         return chunks
 
+    def complete(self, exchange: Exchange) -> None:
+        """Tell the steps, in reverse, that the whole answer is in the client's format. May be called again."""
+        for step in self._complete_steps[_house(exchange)]:
+            step.complete(exchange)
+
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
         """Tell the steps that the exchange is over, in reverse."""
         if exchange.dialect:
+            self.complete(exchange)
             for step in self._done_steps[_house(exchange)]:
                 step.done(exchange, outcome)
 
@@ -152,7 +202,7 @@ def _house(exchange: Exchange) -> House:
 
 def repairable(body: object, house: House) -> bool:
     """Whether the steps can work on `body`. Any other body passes unchanged and gets the endpoint's own error."""
-    return isinstance(body, dict) and (house == "embeddings" or rules.repairable(body))
+    return isinstance(body, dict) and (house in ("embeddings", "native") or rules.repairable(body))
 
 
 def _seen_by(steps: Sequence[Step], exchange: Exchange, response: Response) -> Response:

@@ -23,7 +23,7 @@ _KEPT_ROUTES = 256
 _USUAL_BASE = "/v1"
 """The path of a chat API's base URL, where nothing else is known."""
 _VERSION_OR_NOTHING = re.compile(r"(/v\d+)?")
-_PARTS = frozenset(api.base_part for api in dialects.APIS.values())
+_PARTS = frozenset(api.base_part for api in dialects.APIS.values() if api.base_part)
 """Parts of base URLs that only other formats' APIs have."""
 _BASE = re.compile(rf"\A(?:/(?:v1|{'|'.join(sorted(_PARTS))}))+(?=/|\Z)")
 
@@ -144,7 +144,8 @@ class Routes:
 
         # 1. What it is.
         below, api = paths.read(path, dialects.paths())
-        spoken = (dialects.of_path(api) if api and method == "POST" else None) or ""
+        spoken = (dialects.of_call(method, api) if api else None) or ""
+        api = paths.filled(api, path) if api else None
         base = BaseUrl("http" if address.scheme == "http" else "https", host, address.port, below)
 
         # 2. Where it goes, and what is demanded there.
@@ -157,7 +158,7 @@ class Routes:
         demands = profiles.load(profile)
         translates = frozenset(name for name in dialects.foreign() if is_translated(name, demands, self._translate))
         other = spoken if spoken in dialects.foreign() else _other_api(below) if api == paths.MODELS else ""
-        if not rerouted and (other in translates or other in demands.speaks):
+        if not rerouted and (other in translates or dialects.of_format(other) in demands.speaks):
             base = replace(base, path=self._base_path(host, below, demands, translated=other in translates))
 
         chat_base = base.path
@@ -166,7 +167,7 @@ class Routes:
         to = base.path + (api or _below_base(path)) if api or rerouted else path
         meant = (below if rerouted or spoken in translates else base.path) + (api or "")
         dialect = spoken if spoken and (spoken in translates or spoken not in dialects.foreign()) else None
-        is_native = dialect is None and spoken in demands.speaks
+        is_native = dialect is None and dialects.of_format(spoken) in demands.speaks
         if is_native and self._translate == "auto" and spoken in demands.native:
             dialect = dialects.native(spoken)
             if not rerouted:
@@ -218,13 +219,13 @@ class Routes:
 
 def is_translated(dialect: str, profile: Profile, translate: Translate) -> bool:
     """Whether requests in `dialect`, not the house language, become chat requests for the endpoints of `profile`."""
-    return translate == "always" or (translate == "auto" and dialect not in profile.speaks)
+    return translate == "always" or (translate == "auto" and dialects.of_format(dialect) not in profile.speaks)
 
 
 def _other_api(below: str) -> str:
     """The name of the dialect whose API is the only one to have `below` as the path of its base URL; `""` for none."""
     parts = below.split("/")
-    return next((api.dialect for api in dialects.APIS.values() if api.base_part in parts), "")
+    return next((api.dialect for api in dialects.APIS.values() if api.base_part in parts and api.base_part), "")
 
 
 def _below_base(path: str) -> str:

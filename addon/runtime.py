@@ -12,6 +12,7 @@ from .access.callers import UnauthenticatedClients
 from .access.client_tokens import ClientTokens, TokenSettings
 from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
+from .access.seal_keys import SealKeys, SealSettings
 from .admission import Admission
 from .admission.leases import Leases
 from .cascade import Cascade, CascadeSettings
@@ -19,6 +20,9 @@ from .config.config_file import ConfigFile
 from .config.option import part
 from .config.values import StorePlaces
 from .config.watched_file import Watcher
+from .dialects.responses import sealing
+from .kept import KeepSettings
+from .kept.answers import KeptAnswers
 from .observe import statistics
 from .observe.metrics import Metrics, Reading
 from .options import OPTIONS, Settings
@@ -54,18 +58,22 @@ class Runtime:
         self.breaker = Breaker()
         self.gate = Gate(self.admission, self.breaker)
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
+        self.kept = KeptAnswers(part(settings, KeepSettings))
         calls = Calls(self.http_client, self.gate)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches = EmbeddingBatches(calls)
         self.chat_calls = ChatCalls(calls)
         self.relay = Relay(self.http_client, self.gate, self.workers)
         self.key = LentKey()
+        self.seal_keys = SealKeys(sealing.use)
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
         self.config = ConfigFile(OPTIONS)
         self._watcher = Watcher(self.config.look, self._look_at_secrets)
+        self._started = False
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
+        self._kept_in: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
         self._closing: set[asyncio.Task[None]] = set()
         """Kept, because the event loop holds tasks by weak references only."""
@@ -81,9 +89,20 @@ class Runtime:
         """Use `settings` from now on. Raises `OptionError`, and changes nothing then."""
         key = self.key.configured(part(settings, KeySettings))
         tokens = self.tokens.configured(part(settings, TokenSettings))
+        seal_keys = self.seal_keys.configured(part(settings, SealSettings))
         places = (settings.store, settings.store_max_bytes)
         levels = stores.open_levels(*places) if places != self._places else None
+        kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
+        kept_levels = stores.open_levels(*kept_in) if kept_in != self._kept_in else None
         self._settings, self.key, self.tokens = settings, key, tokens
+        if seal_keys is not self.seal_keys:
+            self.seal_keys = seal_keys
+            if self._started:
+                seal_keys.apply()
+        if kept_levels is not None:
+            self.kept.chain.replace(kept_levels)
+            self._kept_in = kept_in
+        self.kept.configure(part(settings, KeepSettings))
         if levels is not None:
             self.chain.replace(levels)
             if settings.store.redis != self._places[0].redis:
@@ -108,11 +127,15 @@ class Runtime:
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
+        if not self._started:
+            self._started = True
+            self.seal_keys.apply()
         self._watcher.start()
 
     async def _look_at_secrets(self) -> None:
         await self.key.refresh()
         await self.tokens.refresh()
+        await self.seal_keys.refresh()
 
     def _readings(self) -> Iterator[Reading]:
         """For `metrics`: the values of the objects that count by themselves."""
@@ -151,7 +174,8 @@ class Runtime:
         self._watcher.stop()
         self.workers.close()
         counters = [self._counters.aclose] if self._counters is not None else []
-        for close in (self.relay.aclose, self.admission.aclose, self.chain.aclose, self.http_client.aclose, *counters):
+        chains = [self.chain.aclose, self.kept.chain.aclose]
+        for close in (self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):
             try:
                 await close()
             except Exception as error:  # the others are closed all the same

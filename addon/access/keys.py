@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -159,6 +160,22 @@ def lend(
     if not (to.verified or to.on_this_machine):
         return Withheld.UNVERIFIED
     return f"Bearer {key}" if key else Withheld.NONE
+
+
+def identity(caller: Caller, headers: Mapping[str, str], user: str = "") -> bytes:
+    """What tells callers apart: a digest of the token's client, else of the request's own key and the name that it
+    signed in with.
+
+    `user`: the name that `proxyauth` accepted. Programs on this machine that send neither are one caller. Call it
+    before a key is lent.
+    """
+    own = authorization(headers) if has_key(headers) else None
+    told = ("client", caller.client) if caller.client else ("key", own or "", user if caller.signed_in else "")
+    return hashlib.sha256(repr(told).encode()).digest()[:_IDENTITY]
+
+
+_IDENTITY = 16
+"""Bytes of a caller's digest."""
 
 
 def send_as_bearer(headers: Headers, *, alone: bool) -> bool:

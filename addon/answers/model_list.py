@@ -15,24 +15,27 @@ _NO_LIST = (404, 405, 501)
 """Statuses of an endpoint that doesn't list its models, as some plans' endpoints (anomalyco/models.dev#4671)."""
 
 
-def in_form_of(api: Api, status: int, body: bytes, encoding: str, profile: Profile, *, aliases: bool) -> Response:
-    """The endpoint's answer, in the form of `api`; an error is in OpenAI's shape. `aliases`: see `Api.models`.
+def in_form_of(
+    api: Api, status: int, body: bytes, encoding: str, profile: Profile, *, aliases: bool, window: int | None = None
+) -> Response:
+    """The endpoint's answer, in the form of `api`; an error is in OpenAI's shape.
 
     For an endpoint that lists nothing its profile does. A list that has the form already is returned unchanged.
+    `aliases`, `window`: see `Api.models`.
     """
     try:
         text = unpack(body, encoding, _LIMIT)
     except (CodingError, TooLarge):
         return vendor_errors.unusable_answer(flaws.DAMAGED, profile, "")
     if status in _NO_LIST:
-        return _answer(api.models(_of_profile(profile), profile, aliases=aliases))
+        return _answer(api.models(_of_profile(profile), profile, aliases=aliases, window=window))
     if status >= 400:
         meant = vendor_errors.translate_error(status, text, None, profile, "")
         return meant or Response(status, {"content-type": "application/json"}, text)
     listed = flaws.of_answer(text)
     if isinstance(listed, Flaw):
         return vendor_errors.unusable_answer(listed, profile, "")
-    return _answer(listed if "has_more" in listed else api.models(listed, profile, aliases=aliases))
+    return _answer(listed if "has_more" in listed else api.models(listed, profile, aliases=aliases, window=window))
 
 
 def _of_profile(profile: Profile) -> JsonObject:

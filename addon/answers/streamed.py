@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
+from .. import dialects
 from ..exchange import Exchange, JsonObject, tokens_used
-from ..wire import flaws, safe_text, sse
+from ..wire import flaws, proxy_errors, safe_text, sse
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
+from ..wire.openai_error import ProxyError
 from . import as_stream, translated
 from .streams import ChatStream
-from .translated import Steps
+from .translated import INCOMPLETE, Steps
 
 EVENT_STREAM = "text/event-stream"
 
@@ -60,10 +63,20 @@ class RepairedStream(KeptStream):
 
     A whole body in a stream's place (an answer, an error or a page) is sent as a stream, since the client has the
     headers of one already. It passes unchanged if the client didn't ask for a stream.
+
+    `written`: called when events are in the client's format, before they are sent. It raises nothing.
     """
 
-    def __init__(self, exchange: Exchange, steps: Steps, encoding: str = "", keep: int = 0) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        steps: Steps,
+        encoding: str = "",
+        keep: int = 0,
+        written: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(keep)
+        self._written = written
         self._exchange = exchange
         self._stream = ChatStream(translated.plan_of(exchange))
         self._from_upstream = translated.from_upstream(exchange)
@@ -74,6 +87,8 @@ class RepairedStream(KeptStream):
         self._opening: sse.Opening | None = sse.Opening()
         self._whole = bytearray()
         self._ended = False
+        self._incomplete: ProxyError = INCOMPLETE
+        """The error for an answer without an end."""
         self._passing = False
         self._logged = False
         self._noted = 0
@@ -92,9 +107,38 @@ class RepairedStream(KeptStream):
             chunks = _pieces(bytes(self._whole) or data)
             self._passing = True
             self._log(failure)
+        if self._written is not None:
+            self._written()
         for chunk in chunks:
             self._keep(chunk)
         return chunks
+
+    def broken(self) -> list[bytes] | None:
+        """The last pieces for a client whose stream its endpoint broke off, with the error that says so.
+
+        There is no error where the client has been told the answer's end by then. `None` where no piece can be sent: of
+        bytes that pass unchanged the last may be in the middle of an event, or of JSON.
+        """
+        if self._passes_unchanged:
+            return None
+        self._incomplete = proxy_errors.STREAM_BROKEN()
+        last = self(b"")
+        return None if self._passes_unchanged else last
+
+    def keep_alive(self) -> list[bytes]:
+        """The pieces that tell the client, in its format, that the stream goes on. None for chat clients."""
+        if self._ended or self._passing or self._to_client is None:
+            return []
+        pieces = self._to_client.keep_alive()
+        for piece in pieces:
+            self._keep(piece)
+        return pieces
+
+    @property
+    def _passes_unchanged(self) -> bool:
+        whole = self._opening is not None and self._opening.whole
+        unrepaired = self._stream.broken and dialects.DIALECTS[self._exchange.dialect].is_house
+        return self._passing or unrepaired or (whole and not self._exchange.streamed)
 
     def _sent_for(self, data: bytes) -> list[bytes]:
         opening = self._opening
@@ -110,14 +154,14 @@ class RepairedStream(KeptStream):
             data = self._from_upstream.feed(data) + (self._from_upstream.finish() if self._ended else b"")
         chunks = self._stream.feed(data) if data else []
         if self._ended:
-            chunks += self._stream.finish()
+            chunks += self._stream.finish(self._incomplete)
             self._exchange.tokens = tokens_used(self._stream.usage)
         if len(self._stream.changes) > self._noted:
             self._exchange.note(self._stream.changes[self._noted :])
             self._noted = len(self._stream.changes)
         if self._to_client is not None:
             sent = [piece for chunk in chunks for piece in self._to_client.feed(chunk)]
-            sent += self._to_client.finish() if self._ended else []
+            sent += self._to_client.finish(self._incomplete) if self._ended else []
             chunks = _pieces(b"".join(sent))  # each piece costs mitmproxy a write
         for stage in self._stages:
             if stage.failure is not None:

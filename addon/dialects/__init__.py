@@ -5,27 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..exchange import Response
+from ..wire import rule_names
 from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
 from .anthropic.count_tokens import CountTokens
 from .anthropic.native import NativeMessages
-from .base import Api, Dialect, UpstreamDialect
+from .base import Api, Dialect, NativeDialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
+from .responses.api import ResponsesApi
 
-DIALECTS: Mapping[str, Dialect] = {
-    dialect.name: dialect
-    for dialect in (
-        Chat(),
-        Embeddings(),
-        Anthropic(),
-        CountTokens(Anthropic()),
-        NativeMessages(Anthropic()),
-    )
-}
+NATIVE: Mapping[str, NativeDialect] = {dialect.name: dialect for dialect in (NativeMessages(Anthropic()),)}
+"""What clients speak where endpoints speak it themselves, but not all of it, by name."""
+
+_ALL: tuple[Dialect, ...] = (
+    Chat(),
+    Embeddings(),
+    Anthropic(),
+    CountTokens(Anthropic()),
+    *NATIVE.values(),
+)
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 """What clients speak, by name."""
 
-APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(),)}
+APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(), ResponsesApi())}
 """What else clients ask for, by the name of their dialect."""
 
 UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {"openai": ChatUpstream()}
@@ -44,18 +47,26 @@ def foreign() -> frozenset[str]:
 
 def native(name: str) -> str | None:
     """The name of the dialect `name` where the endpoint speaks it itself; `None` where it is passed unchanged there."""
-    return f"{name}-native" if f"{name}-native" in DIALECTS else None
+    return f"{name}-native" if f"{name}-native" in NATIVE else None
 
 
 def is_another_vendors(name: str) -> bool:
     """Whether the dialect `name` is neither chat nor embeddings, translated or not."""
-    dialect = DIALECTS[name]
-    return not dialect.is_house or dialect.house == "native"
+    return name in NATIVE or not DIALECTS[name].is_house
 
 
-def of_path(api: str) -> str | None:
-    """The name of the dialect whose requests go to a path that ends with `api`."""
-    return next((dialect.name for dialect in DIALECTS.values() if api in dialect.paths), None)
+def of_call(method: str, api: str) -> str | None:
+    """The name of the dialect whose requests go to a path that ends with `api`, by `method`."""
+    found = next((dialect for dialect in DIALECTS.values() if api in dialect.paths), None)
+    return found.name if found is not None and (method == "POST" or found.house == "kept") else None
+
+
+def of_format(name: str) -> str:
+    """The dialect that an endpoint must speak to take requests of the dialect `name` as they are.
+
+    What a client asks for by id is at the endpoint that gave the id, and a summary is for its own eyes.
+    """
+    return rule_names.RESPONSES if name in (rule_names.RESPONSES_KEPT, rule_names.RESPONSES_COMPACT) else name
 
 
 def api_of(headers: Mapping[str, str]) -> Api | None:

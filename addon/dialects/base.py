@@ -10,17 +10,19 @@ the answer. It holds plain data (text, numbers, lists, dicts), since a saved flo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from ..exchange import JsonObject, Response
-from ..profiles import Profile
+from ..exchange import Change, Changes, JsonObject, Response
+from ..profiles import Native, Profile
+from ..texts import Texts
 
-House = Literal["chat", "embeddings", "count", "native"]
+House = Literal["chat", "embeddings", "count", "kept", "native"]
 """The house languages. Each has steps of its own (`pipeline`).
 
-`count` is a chat request whose tokens are counted: it is answered here, and nothing is sent. `native` is another format
-where the endpoint speaks it itself: requests stay in it, and answers pass unchanged.
+`count` is a chat request whose tokens are counted: it is answered here, and nothing is sent. `kept` asks for what is
+kept of earlier answers, and is answered here, too: with any method, a body or none. `native` is another format
+where the endpoint speaks it itself (`NativeDialect`): requests and answers stay in it.
 """
 
 
@@ -72,14 +74,30 @@ class Dialect(Protocol):
         """`response`, an error in OpenAI's shape, in this format. Status and headers may change."""
 
 
+class NativeDialect(Dialect, Protocol):
+    """A format of clients where the endpoint speaks it itself, but not all of it. It has no path: routes choose it.
+
+    A request loses, or says in other words, only what the endpoint refuses, and keeps its bytes where nothing is.
+    """
+
+    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
+        """Change `body`, any JSON object, in place to what `accepted` says; a change for each thing that was done."""
+
+    def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
+        """Why this request has to be translated: it asks for what only the house language can give; else `None`.
+
+        `offers`: the vendor's tools that steps of the house language stand in for (`searching`).
+        """
+
+
 class Api(Protocol):
     """What the clients of a dialect ask for beside its calls."""
 
     dialect: str
     """The name of the dialect."""
     base_part: str
-    """The part of a base URL's path that this API has beside the chat API's, at endpoints that offer both."""
-    own_headers: str
+    """The part of a base URL's path that this API has beside the chat API's, at endpoints that offer both; or `""`."""
+    own_headers: tuple[str, ...]
     """What the names of headers begin with that no chat endpoint reads, in lower case."""
 
     def client(self, headers: Mapping[str, str]) -> str:
@@ -97,10 +115,11 @@ class Api(Protocol):
         `path`: without its query. `None` for any other request.
         """
 
-    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool) -> JsonObject:
+    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool, window: int | None = None) -> JsonObject:
         """OpenAI's list of models `listed` in this format, with what `profile` knows of them.
 
-        With `aliases` models have other names, too, where a client of this format offers only such.
+        `window`: the user's own number of tokens that their input may have. With `aliases` models have other names,
+        too, where a client of this format offers only such.
         """
 
 

@@ -21,6 +21,7 @@ from ..runtime import Runtime
 from ..wire import rule_names
 from ..wire.content_coding import CodingError
 from ..workers import Abandoned
+from .keep_alive import KeepAlive
 from .respond import answer_preflight, in_clients_words, mark, restate
 
 logger = logging.getLogger("hunyuan_fix")
@@ -32,10 +33,11 @@ _PACKED_COST = 100
 class Answers:
     """Takes answers back to their clients, under one set of options."""
 
-    def __init__(self, settings: Settings, runtime: Runtime, steps: Pipeline) -> None:
+    def __init__(self, settings: Settings, runtime: Runtime, steps: Pipeline, keep_alive: KeepAlive) -> None:
         self._settings = settings
         self._runtime = runtime
         self._pipeline = steps
+        self._keep_alive = keep_alive
 
     def begins(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Decide at its headers how the answer of `flow` is passed on. Raises nothing."""
@@ -58,12 +60,12 @@ class Answers:
                     exchange.streamed = _is_stream(response)
                     response.stream = streamed.KeptStream(0)  # it counts, for the client's limit
             elif self._is_chat(exchange) and response.status_code < 400 and _may_be_stream(response, exchange):
-                self._stream(response, exchange)
+                self._stream(flow, response, exchange)
         except Exception as error:
             self._runtime.failed("An answer can't be repaired and passes as it comes", error)
             response.stream = True
 
-    def _stream(self, response: http.Response, exchange: Exchange) -> None:
+    def _stream(self, flow: http.HTTPFlow, response: http.Response, exchange: Exchange) -> None:
         if response.raw_content is not None:
             return  # another addon's answer, which mitmproxy sends whole
         if exchange.mode == "observe":
@@ -71,7 +73,8 @@ class Answers:
             return
         encoding = response.headers.get("content-encoding", "")
         try:
-            stream = streamed.RepairedStream(exchange, self._pipeline, encoding, self._settings.keep_streams)
+            written = None if DIALECTS[exchange.dialect].is_house else lambda: self._complete(exchange)
+            stream = streamed.RepairedStream(exchange, self._pipeline, encoding, self._settings.keep_streams, written)
         except CodingError:
             logger.warning("The stream's content coding %s is not understood: it passes as it comes", encoding)
             response.stream = True
@@ -81,6 +84,15 @@ class Answers:
         if not _is_stream(response):
             response.headers["content-type"] = streamed.EVENT_STREAM
         response.stream = stream
+        if not DIALECTS[exchange.dialect].is_house:
+            self._keep_alive.watch(flow, stream)
+
+    def _complete(self, exchange: Exchange) -> None:
+        try:
+            self._pipeline.complete(exchange)
+        except Exception as error:
+            exchange.to_keep = None
+            self._runtime.failed("An answer could not be kept", error)
 
     def _let_page_read(self, request: http.Request, response: http.Response, exchange: Exchange) -> None:
         """Let the web page that asked read an answer of the relay's own, and any answer if its origin is allowed."""
@@ -161,7 +173,8 @@ class Answers:
         raw, encoding = response.raw_content or b"", response.headers.get("content-encoding", "")
         # Where requests pass untouched an alias would, too.
         aliases = is_translated(exchange.spoken, profile, self._settings.translate)
-        answer = model_list.in_form_of(api, response.status_code, raw, encoding, profile, aliases=aliases)
+        status, window = response.status_code, self._settings.window
+        answer = model_list.in_form_of(api, status, raw, encoding, profile, aliases=aliases, window=window)
         exchange.note_name(rule_names.MODELS)
         return in_clients_words(exchange, answer) if answer.status >= 400 else answer
 

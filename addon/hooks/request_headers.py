@@ -21,11 +21,11 @@ from ..options import Settings
 from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, Transport
 from ..upstream.signing import BEARER
-from ..wire import host_names, proxy_errors, safe_text
+from ..wire import host_names, paths, proxy_errors, rule_names, safe_text
 from . import exchanges, proxy_modes, redaction
 from .mitmproxy_internals import flows, ports, sent_host
 from .process import Process
-from .respond import answer_preflight, respond
+from .respond import answer_preflight, refuse_upgrade, respond
 from .sign import sign
 
 logger = logging.getLogger("hunyuan_fix")
@@ -94,6 +94,9 @@ class RequestHeaders:
         elif route is not None and isinstance(caller, Caller):
             exchange = self._begun(flow, route, mode)
             exchange.client, exchange.limits = caller.client or "", admitted
+            user = flow.metadata["proxyauth"][0] if "proxyauth" in flow.metadata else ""
+            exchange.caller = keys.identity(caller, flow.request.headers, user)
+            exchange.query = flow.request.path.partition("?")[2]
             if answer is not None:
                 respond(flow, exchange, answer)
             else:
@@ -185,6 +188,9 @@ class RequestHeaders:
         if self._leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
             return
+        if _asks_for_websocket(request, route):
+            refuse_upgrade(flow, exchange)
+            return
         if not _is_offered(route, exchange):
             respond(flow, exchange, proxy_errors.API_NOT_OFFERED(path=safe_text.plain(exchange.path)).response())
             return
@@ -275,6 +281,16 @@ def _answered_here(flow: http.HTTPFlow, route: Route | None) -> Response | None:
 
 def _reverse(flow: http.HTTPFlow) -> bool:
     return isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
+
+
+def _asks_for_websocket(request: http.Request, route: Route) -> bool:
+    """Whether `request` opens a WebSocket for responses, in HTTP/1.1 or HTTP/2, where they are translated."""
+    upgrade = request.headers.get("upgrade", "").lower()
+    return (
+        (upgrade == "websocket" or request.method == "CONNECT")
+        and rule_names.RESPONSES in route.translates
+        and paths.read(request.path.partition("?")[0], dialects.paths())[1] == "/responses"
+    )
 
 
 def _is_offered(route: Route, exchange: Exchange) -> bool:

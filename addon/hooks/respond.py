@@ -7,7 +7,7 @@ from mitmproxy import http
 from ..access import cors
 from ..dialects import DIALECTS
 from ..exchange import Exchange, Response
-from ..wire import rule_names
+from ..wire import proxy_errors, rule_names
 
 HEADER = "x-hunyuan-fix"
 """Response header: the names of the rules applied."""
@@ -27,6 +27,19 @@ def respond(flow: http.HTTPFlow, exchange: Exchange, response: Response) -> None
     cors.add(flow.response.headers, cors.for_answer(flow.request.headers))
     exchange.answered = True
     mark(flow.response, exchange)
+
+
+def refuse_upgrade(flow: http.HTTPFlow, exchange: Exchange) -> None:
+    """Answer `flow`, which asks for a WebSocket, that there is none: 426, whatever else its client makes of statuses.
+
+    Codex goes on over HTTP then (openai/codex, `core/src/client.rs`).
+    """
+    refusal = proxy_errors.WEBSOCKET_NOT_SPOKEN().response()
+    # RFC 9110 section 15.5.22: it must say what is spoken.
+    flow.response = http.Response.make(refusal.status, refusal.body, {**refusal.headers, "upgrade": "HTTP/1.1"})
+    if not flow.request.is_http11:
+        del flow.response.headers["upgrade"]  # RFC 9113 section 8.2.2
+    exchange.answered = True
 
 
 def in_clients_words(exchange: Exchange, response: Response) -> Response:

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from ..cascade import Cascade
 from ..exchange import Exchange, JsonObject, Response
+from ..kept.answers import KeptAnswers
 from ..observe.metrics import Metrics
 from ..options import Settings
 from ..stores import Chain
@@ -47,6 +48,10 @@ class StepRuntime(Protocol):
     def chain(self) -> Chain:
         """The stores, for values that outlive an exchange: `Kept(self.runtime.chain, codec)` (`stores.kept`)."""
 
+    @property
+    def kept(self) -> KeptAnswers:
+        """The answers that a later request may refer to by id."""
+
 
 PATIENCE = 110.0
 """Seconds after a request came in by which it must be sent on: clients drop a silent upstream after 120
@@ -77,6 +82,13 @@ class Step:
         self.settings = settings
         self.runtime = runtime
 
+    async def received(self, exchange: Exchange, body: JsonObject) -> JsonObject | Response:
+        """The body to translate for `body`, a request in another format than the house language.
+
+        A response ends the request. Raises `BadRequest`.
+        """
+        return body
+
     async def request(self, exchange: Exchange) -> Response | None:
         """Change `exchange.chat`. A response ends the request: the steps before this one see it as the answer."""
         return None
@@ -88,6 +100,9 @@ class Step:
     def chunk(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
         """The chunks to send for one chunk of a stream: itself, changed or not, several, or none."""
         return (chunk,)
+
+    def complete(self, exchange: Exchange) -> None:
+        """Called when the whole answer is in the client's format and before the client has its end, perhaps again."""
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
         """Called when the exchange is over, however it ended: to count it, keep it, or release what was held."""

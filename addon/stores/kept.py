@@ -58,9 +58,9 @@ class Kept[T]:
         """Forget the value of `key`."""
         self._chain.delete(self._name(key))
 
-    def clear(self) -> int:
-        """Forget all values of this kind, in all stores. Returns how many were in memory."""
-        return self._chain.clear(self._codec.prefix)
+    def clear(self, beginning: bytes = b"") -> int:
+        """Forget all values of this kind whose keys begin so, in all stores. Returns how many were in memory."""
+        return self._chain.clear(self._name(beginning))
 
     def listed(self, limit: int) -> list[tuple[str, T | None]]:
         """Up to `limit` keys (in hex) and values in memory, the latest used first; `None`: not readable."""

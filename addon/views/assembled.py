@@ -8,7 +8,7 @@ from typing import Any
 
 from ..exchange import JsonObject
 from ..wire import json_body, sse
-from . import messages, shorten
+from . import formats, shorten
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Answer:
 def from_body(body: JsonObject) -> Answer:
     """The answer in a parsed body; an error's message is its problem."""
     answer = Answer()
-    _take(answer, messages.as_completion(body) if messages.is_message(body) else body, "message")
+    _take(answer, formats.as_completion(body), "message")
     return answer
 
 
@@ -67,8 +67,8 @@ def from_stream(data: bytes) -> Answer:
             answer.problems.append(f"an event of {len(payload)} bytes is not valid JSON")
             continue
         if isinstance(chunk, dict):
-            done = done or chunk.get("type") == messages.END
-            _take(answer, messages.as_chunk(chunk) if messages.is_event(chunk) else chunk, "delta")
+            done = done or formats.is_end(chunk)
+            _take(answer, formats.as_chunk(chunk), "delta")
     if answer.choices and not any(choice.finish_reason for choice in answer.choices):
         answer.problems.append("the stream ends without a finish reason")
     elif not done:

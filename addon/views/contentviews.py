@@ -104,7 +104,7 @@ def _is_house(exchange: Exchange) -> bool:
 
 def _is_chat(exchange: Exchange) -> bool:
     dialect = DIALECTS.get(exchange.dialect)
-    return dialect is not None and dialect.house == "chat"
+    return dialect is not None and dialect.house in ("chat", "native")
 
 
 def _plain(data: bytes, message: http.Message | None) -> bytes:

@@ -6,23 +6,30 @@ For views only: what the endpoint was sent is the dialect's translation (`dialec
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from ..exchange import JsonObject
 from . import shorten
 
-END = "message_stop"
-"""The type of a stream's last event."""
+ENDS: Final = frozenset(["message_stop"])
+"""The types of a stream's last event."""
+_EVENTS: Final = ("message_", "content_block_", "ping", "error")
+"""What the types of its events begin with."""
 
 
-def is_message(body: JsonObject) -> bool:
+def is_answer(body: JsonObject) -> bool:
     """Whether a whole answer is a message."""
     return body.get("type") == "message" and isinstance(body.get("content"), list)
 
 
 def is_event(event: JsonObject) -> bool:
     """Whether an event of a stream is of this format."""
-    return isinstance(event.get("type"), str) and "choices" not in event
+    return isinstance(event.get("type"), str) and event["type"].startswith(_EVENTS) and "choices" not in event
+
+
+def is_request(body: JsonObject) -> bool:
+    """Whether there is anything to read in a request."""
+    return isinstance(body.get("messages"), list)
 
 
 def as_chat(body: JsonObject) -> JsonObject:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..exchange import JsonObject
 from ..texts import Texts
-from ..wire import json_body, rule_names
-from . import assembled, messages, picture, shorten
+from ..wire import json_body
+from . import assembled, formats, picture, shorten
 from .diff import printable
 
 _RULE = "─" * 3
@@ -20,9 +20,9 @@ _INDENT = "    "
 def request(body: bytes, descriptions: list[str] | None = None, dialect: str = "chat") -> str:
     """The transcript of a request in `dialect`. `descriptions` of its images, in order, stand below them."""
     parsed = shorten.parse_object(body)
-    if parsed is not None and dialect == rule_names.ANTHROPIC and isinstance(parsed.get("messages"), list):
-        parsed = messages.as_chat(parsed)
-    if parsed is None:
+    if parsed is not None:
+        parsed = formats.as_chat(parsed, dialect)
+    else:
         return f"Not a JSON object.\n\n{shorten.text(body.decode('utf-8', 'replace'))}"
     remaining = iter(descriptions or ())
     given = parsed.get("messages")

@@ -8,6 +8,11 @@ from collections.abc import Sequence
 MODELS = "/models"
 """The end of the path of the list of models, below a base URL. The other ends are those of `dialects.DIALECTS`."""
 
+ID = "{id}"
+"""A part of an API's path that stands for any id: `/responses/{id}`."""
+
+_ID = re.compile(r"[a-z]+_[a-z0-9_.-]+")
+"""An id, in lower case. The words of paths have no underscore, but for a few that are APIs of their own."""
 _VERSION = re.compile(r"v\d+")
 _UNRESERVED = re.compile(r"%(4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A]|3\d|2[DE]|5F|7E)", re.IGNORECASE)
 """Percent-encoded characters that mean the same without the encoding (RFC 3986 sections 2.3 and 6.2.2.2)."""
@@ -17,12 +22,12 @@ def read(path: str, apis: Sequence[str]) -> tuple[str, str | None]:
     """The path of the base URL and the API that `path`, without its query, means: one of `apis`, or `MODELS`.
 
     `"", None` for any other path. `apis` are ends of paths below a base URL (`/chat/completions`), in lower case; the
-    longest that fits counts. Read as the same: a trailing or doubled slash, capital letters, percent-encoded letters, a
-    version given twice (`/v1/v1/models`), and an API's path given as the base URL
+    longest that fits counts, one with an `ID` in it last. Read as the same: a trailing or doubled slash, capital
+    letters, percent-encoded letters, a version given twice (`/v1/v1/models`), and an API's path given as the base URL
     (`/v1/chat/completions/chat/completions`): as in rohitg00/agentmemory#628 and FerroxLabs/wayland#1178. Other parts
     of the base stay as they were sent.
     """
-    ends = sorted((_parts(api) for api in (*apis, MODELS)), key=len, reverse=True)
+    ends = sorted((_parts(api) for api in (*apis, MODELS)), key=lambda end: (-len(end), ID in end))
     parts = _parts(path)
     words = [_normal(part) for part in parts]
     end = _end(words, ends)
@@ -40,6 +45,14 @@ def read(path: str, apis: Sequence[str]) -> tuple[str, str | None]:
             break
     base = [*parts[: len(words)], *([version] if version else [])]
     return _joined(base), _joined(end)
+
+
+def filled(api: str, path: str) -> str:
+    """`api`, which `read` found in `path`, with the ids that stand in `path`."""
+    parts = _parts(api)
+    return _joined(
+        [sent if part == ID else part for part, sent in zip(parts, _parts(path)[-len(parts) :], strict=True)]
+    )
 
 
 def normal(path: str) -> str:
@@ -60,4 +73,12 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _end(words: list[str], ends: Sequence[list[str]]) -> list[str] | None:
-    return next((end for end in ends if words[-len(end) :] == end), None)
+    return next((end for end in ends if _is_end(words[-len(end) :], end)), None)
+
+
+def _is_end(words: list[str], end: list[str]) -> bool:
+    if ID not in end:
+        return words == end
+    return len(words) == len(end) and all(
+        _ID.fullmatch(word) is not None if part == ID else word == part for word, part in zip(words, end, strict=True)
+    )

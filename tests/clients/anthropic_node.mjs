@@ -1,8 +1,10 @@
-// What the real @anthropic-ai/sdk gets, printed as JSON. Arguments: the base URL, the model, a PNG file.
+// What the real @anthropic-ai/sdk gets, printed as JSON. Arguments: the base URL, the model, a PNG file, a PDF file, the
+// scenario if it is to be one alone.
 import Anthropic from "@anthropic-ai/sdk";
+import { jsonSchemaOutputFormat } from "@anthropic-ai/sdk/helpers/json-schema";
 import { readFileSync } from "node:fs";
 
-const [baseURL, model, picture] = process.argv.slice(2);
+const [baseURL, model, picture, paper, only] = process.argv.slice(2);
 const client = new Anthropic({ baseURL, apiKey: "sk-test", maxRetries: 0 });
 const tools = [{ name: "weather", input_schema: { type: "object", properties: { city: { type: "string" } } } }];
 const schema = {
@@ -43,13 +45,21 @@ const scenarios = {
     const source = { type: "text", media_type: "text/plain", data: "[[sim:say from the document]]" };
     return text(await create([{ type: "document", source }]));
   },
+  paper: async () => {
+    const source = { type: "base64", media_type: "application/pdf", data: readFileSync(paper).toString("base64") };
+    return text(await create([{ type: "document", source }]));
+  },
   thinking: async () => {
     const thinking = { type: "enabled", budget_tokens: 1024 };
     const message = await stream("[[sim:reasoning because]][[sim:say so]]", { thinking });
     return [kinds(message), message.content[0].thinking];
   },
-  structured: async () =>
-    JSON.parse(text(await create('[[sim:say {"answer": "yes"}]]', { output_config: { format: { type: "json_schema", schema } } }))),
+  structured: async () => {
+    const said = '[[sim:say {"answer": "yes"}]]';
+    const whole = await create(said, { output_config: { format: { type: "json_schema", schema } } });
+    const parsed = await client.messages.parse(asked(said, { output_config: { format: jsonSchemaOutputFormat(schema) } }));
+    return [JSON.parse(text(whole)), parsed.parsed_output.answer];
+  },
   counted: async () =>
     (await client.messages.countTokens({ model, tools, messages: [{ role: "user", content: "hello ".repeat(100) }] }))
       .input_tokens,
@@ -62,7 +72,19 @@ const scenarios = {
   },
 };
 
-for (const [name, run] of Object.entries(scenarios)) {
+const refused = async (run) => {
+  try {
+    return ["answered", 200, await run()];
+  } catch (error) {
+    return [error.constructor.name, error.status ?? 0, error.message];
+  }
+};
+const alone = {
+  asked: () => refused(async () => text(await create("[[sim:say hello]]"))),
+  streamed: () => refused(async () => text(await stream("[[sim:say one two three four]][[sim:chunks 4]]"))),
+};
+
+for (const [name, run] of Object.entries(only ? { [only]: alone[only] } : scenarios)) {
   try {
     console.log(JSON.stringify([name, await run()]));
   } catch (error) {

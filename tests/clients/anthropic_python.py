@@ -1,7 +1,7 @@
 """What the real anthropic SDK for Python gets, printed as JSON: a script for the clients' own Python.
 
-Arguments: the base URL, the model, a PNG file, the scenario if it is to be one alone. Each answer is judged by the
-SDK's own types, strictly.
+Arguments: the base URL, the model, a PNG file, a PDF file, the scenario if it is to be one alone. Each answer is judged
+by the SDK's own types, strictly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import anthropic
 import pydantic
 from anthropic.types import Message, RawMessageStreamEvent
 
-PICTURE = base64.b64encode(Path(sys.argv[3]).read_bytes()).decode()
+PICTURE, PAPER = (base64.b64encode(Path(file).read_bytes()).decode() for file in sys.argv[3:5])
 TOOL = {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 SCHEMA = {
     "type": "object",
@@ -126,7 +126,8 @@ def refused(run: Callable[[], Any]) -> list[Any]:
     try:
         return ["answered", 200, run()]
     except anthropic.APIStatusError as error:
-        return [type(error).__name__, error.status_code, error.body["error"]["message"]]
+        said = error.body["error"]["message"] if isinstance(error.body, dict) else error.message
+        return [type(error).__name__, error.status_code, said]
     except Exception as error:
         return [type(error).__name__, 0, str(error)]
 
@@ -136,9 +137,44 @@ def document() -> Any:
     return create([{"type": "document", "source": source, "title": "a"}]).content[0].text
 
 
+def paper() -> Any:
+    source = {"type": "base64", "media_type": "application/pdf", "data": PAPER}
+    return create([{"type": "document", "source": source, "title": "a paper"}]).content[0].text
+
+
+class Answer(pydantic.BaseModel):
+    """What `parse` makes of an answer."""
+
+    answer: str
+
+
 def structured() -> Any:
+    """By the field, and by the SDK's own way from a class to a schema and back."""
     given = {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
-    return json.loads(create('[[sim:say {"answer": "yes"}]]', **given).content[0].text)
+    asked = '[[sim:say {"answer": "yes"}]]'
+    messages: Any = [{"role": "user", "content": asked}]
+    parsed = client.messages.parse(model=MODEL, max_tokens=2000, messages=messages, output_format=Answer)
+    return [json.loads(create(asked, **given).content[0].text), parsed.parsed_output.answer]
+
+
+def searched() -> dict[str, Any]:
+    """A search of the web by the vendor's tool, whole and in a stream, and its blocks sent back as history."""
+    given: dict[str, Any] = {"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}]}
+    asked = '[[sim:tool web_search {"query": "cedars"}]]'
+    whole, (streamed, _) = create(asked, **given), stream(asked, **given)
+    history = [
+        {"role": "user", "content": asked},
+        {"role": "assistant", "content": [block.to_dict() for block in streamed.content]},
+        {"role": "user", "content": "[[sim:say on]]"},
+    ]
+    again = create("", messages=history, **given)
+    (result,) = [block for block in streamed.content if block.type == "web_search_tool_result"]
+    return {
+        "kinds": [[block.type for block in message.content] for message in (whole, streamed)],
+        "found": [(page.title, page.url) for page in result.content],
+        "counted": [message.usage.server_tool_use.web_search_requests for message in (whole, streamed)],
+        "again": again.content[-1].text,
+    }
 
 
 def whole() -> dict[str, Any]:
@@ -159,6 +195,7 @@ SCENARIOS = {
     "parallel": parallel,
     "image": lambda: create(image("What is it? [[sim:say seen]]")).content[0].text,
     "document": document,
+    "paper": paper,
     "thinking": thinking,
     "structured": structured,
     "stopped": lambda: [
@@ -177,11 +214,12 @@ SCENARIOS = {
 }
 
 ALONE = {
+    "searched": searched,
     "asked": lambda: refused(lambda: create("[[sim:say hello]]").content[0].text),
     "streamed": lambda: refused(lambda: stream("[[sim:say one two three four]][[sim:chunks 4]]")[0].content[0].text),
 }
 
-for name, run in ({sys.argv[4]: ALONE[sys.argv[4]]} if sys.argv[4:] else SCENARIOS).items():
+for name, run in ({sys.argv[5]: ALONE[sys.argv[5]]} if sys.argv[5:] else SCENARIOS).items():
     try:
         found: Any = run()
     except Exception as error:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.translating import WAYS, Way, run_way
-from tests.end_to_end import processes
-from tests.end_to_end.conftest import certificates, legacy_simulator, proxy, simulator
-from tests.end_to_end.processes import LEGACY, ROOT, Certificates, Proxy, Simulator
+from tests.clients.translating import WAYS, Way, run_bare_proxy, run_way
+from tests.end_to_end.conftest import certificates, legacy_simulator, proxy, running_tokenhub, simulator, tokenhub
+from tests.end_to_end.processes import LEGACY, Certificates, Proxy, Simulator
 
-__all__ = ["certificates", "legacy_simulator", "proxy", "simulator"]
+__all__ = ["certificates", "legacy_simulator", "proxy", "running_tokenhub", "simulator", "tokenhub"]
 
 collect_ignore_glob = [] if "HUNYUAN_FIX_CLIENTS" in os.environ else ["test_*.py"]
 
@@ -21,14 +21,8 @@ collect_ignore_glob = [] if "HUNYUAN_FIX_CLIENTS" in os.environ else ["test_*.py
 @pytest.fixture(scope="session")
 def bare_proxy(certificates: Certificates, legacy_simulator: Simulator) -> Iterator[Proxy]:
     """The same mitmdump on the same way, without the addon."""
-    command, reverse_port = processes.proxy_command(certificates)
-    addon = command.index(str(ROOT / "addon/hunyuan_fix.py"))
-    del command[addon - 1 : addon + 1]
-    redirects = json.dumps({f"{LEGACY}:443": legacy_simulator.port})
-    with processes.process("bare mitmdump", command, {"HUNYUAN_FIX_TEST_REDIRECTS": redirects}) as started:
-        port = int(started.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
-        started.wait_for(r"reverse proxy to \S+ listening at")
-        yield Proxy(started, port, reverse_port, certificates)
+    with run_bare_proxy(certificates, LEGACY, legacy_simulator.port) as running:
+        yield running
 
 
 @pytest.fixture(scope="session", params=WAYS)
@@ -39,6 +33,22 @@ def running_way(request: pytest.FixtureRequest, certificates: Certificates) -> I
 
 @pytest.fixture
 def way(running_way: Way) -> Way:
-    """A chat-only endpoint and the proxy that translates for it; nothing in the journal yet."""
+    """An endpoint and the proxy before it; nothing in the journal yet."""
     running_way.upstream.reset()
     return running_way
+
+
+SEARCH_PROGRAM = """
+import json, sys
+print(json.dumps([{"url": "https://trees.example/cedar", "title": "Cedars", "content": "All about " + sys.argv[1]}]))
+"""
+
+
+@pytest.fixture(scope="session")
+def searching(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
+    """The old platform, and a proxy that has a program for searches of the web."""
+    program = tmp_path_factory.mktemp("search") / "search.py"
+    program.write_text(SEARCH_PROGRAM)
+    command = shlex.join([sys.executable, str(program), "{query}"])
+    with run_way(certificates, "hunyuan", options=[f"hunyuan_search_command={command}"]) as running:
+        yield running

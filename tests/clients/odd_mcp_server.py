@@ -1,9 +1,11 @@
-"""An MCP server over standard input and output whose tools have schemas that strict endpoints refuse."""
+"""An MCP server over standard input and output whose tools have schemas and answers that strict endpoints refuse."""
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 LOOK = {
@@ -26,6 +28,20 @@ LONG = {
     "description": "Has a long name.",
     "inputSchema": {"type": "object"},
 }
+PICTURE = {
+    "name": "picture",
+    "description": "Shows the picture in a file.",
+    "inputSchema": {"type": "object", "properties": {"path": {"type": "string"}}},
+}
+
+
+def called(name: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a tool answers."""
+    if name == "picture":
+        data = base64.b64encode(Path(arguments["path"]).read_bytes()).decode()
+        shown = {"type": "image", "mimeType": "image/png", "data": data}
+        return [{"type": "text", "text": "before it"}, shown, {"type": "text", "text": "after it"}]
+    return [{"type": "text", "text": f"{name} saw {json.dumps(arguments)}"}]
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any] | None:
@@ -38,11 +54,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any] | None:
                 "serverInfo": {"name": "odd", "version": "1"},
             }
         case "tools/list":
-            return {"tools": [LOOK, LONG]}
+            return {"tools": [LOOK, LONG, PICTURE]}
         case "tools/call":
             given = request["params"]
-            said = f"{given['name']} saw {json.dumps(given.get('arguments', {}))}"
-            return {"content": [{"type": "text", "text": said}]}
+            return {"content": called(given["name"], given.get("arguments", {}))}
     return {} if "id" in request else None
 
 

@@ -1,7 +1,7 @@
 """What the real openai SDK for Python gets from `responses`, printed as JSON: a script for the clients' own Python.
 
-Arguments: the base URL, the model, a PNG file, the scenario if it is to be one alone. Each answer is judged by the
-SDK's own types, strictly.
+Arguments: the base URL, the model, a PNG file, a PDF, the scenario if it is to be one alone. Each answer is judged by
+the SDK's own types, strictly.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ ALONE = {
     "streamed": lambda: refused(lambda: stream("[[sim:say one two three four]][[sim:chunks 4]]")[0].output_text),
 }
 
-for name, run in ({sys.argv[4]: ALONE[sys.argv[4]]} if sys.argv[4:] else SCENARIOS).items():
+for name, run in ({sys.argv[5]: ALONE[sys.argv[5]]} if sys.argv[5:] else SCENARIOS).items():
     try:
         found: Any = run()
     except Exception as error:

@@ -16,7 +16,7 @@ from string import Template
 
 from scripts.lib.processes import free_port
 from tests import client_guides
-from tests.end_to_end.processes import KEY, Proxy
+from tests.end_to_end.processes import KEY, LEGACY, Proxy
 
 PROMPTS = (
     "Create proof.txt with the word done in it.",
@@ -40,6 +40,14 @@ class Client:
     """`$work` in a value is the folder that the client works in."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Beside the guide's own, by path in the home folder."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What keeps it from calling anything but the model, and lets it run as root."""
+    program: tuple[str, str] | None = None
+    """A command that its package does not install, and the file that it is, below the folder of the clients."""
+    endpoint: str = LEGACY
+    """The host of the endpoint that the guide is about."""
+    refusal: int = 400
+    """The status with which the endpoint refuses it without the addon."""
 
     def directive(self, work: Path) -> str:
         """What takes the place of the prompt: text that makes the simulator call the tool, silently as models do.
@@ -71,7 +79,12 @@ def carry_out(client: Client, proxy: Proxy, folder: Path) -> Run:
         path = home / name[2:] if name.startswith("~/") else work / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_here(_asking(text, json.dumps(directive)), proxy), encoding="utf-8")
-    environment = _environment(proxy, home, clients)
+    environment = {**_environment(proxy, home, clients), **client.environment}
+    if client.program:
+        command, file = client.program
+        (folder / "bin").mkdir()
+        (folder / "bin" / command).symlink_to(next(clients.glob(file)))
+        environment["PATH"] = f"{folder}/bin:{environment['PATH']}"
     script = _here(_asking(guide.script, shlex.quote(directive)), proxy)
     try:
         return _bash(script, work, environment)

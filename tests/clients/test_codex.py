@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ import pytest
 from hunyuan_fix.simulator.vision import png_with_text
 from tests.cli.shell_environment import command, environment
 from tests.clients.codex import Codex, Run
-from tests.clients.translating import WAYS, Way, run_way
+from tests.clients.histories import History, history_of, tool_names
+from tests.clients.translating import Way, run_way
 from tests.end_to_end.processes import KEY, Certificates, Proxy, Simulator, run_simulator
 
-MODELS = {"hunyuan": "hunyuan-turbos-latest", "tokenhub": "hy3"}
+PROFILES = {"hunyuan": "hunyuan", "tokenhub": "tokenhub", "chat-only": "tokenhub"}
+MODELS = {"hunyuan": "hunyuan-turbos-latest", "tokenhub": "hy3", "chat-only": "hy3"}
 """Names that Codex doesn't know: it offers plain tools and namespaces."""
 GPT = "gpt-5.5"
 """With this one it offers `apply_patch` as a tool that takes text."""
@@ -42,15 +44,6 @@ def shell(command: str) -> str:
     return call("exec_command", cmd=command)
 
 
-@pytest.fixture(scope="session", params=[*WAYS, "native"])
-def running_way(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[Way]:
-    """Endpoints that speak chat only, and TokenHub's own Responses API, which takes half of what Codex sends."""
-    is_native = request.param == "native"
-    profile = "tokenhub" if is_native else request.param
-    with run_way(certificates, profile, is_native=is_native) as running:
-        yield running
-
-
 @pytest.fixture
 def upstream(way: Way) -> Simulator:
     """The endpoint, with an empty journal."""
@@ -60,60 +53,26 @@ def upstream(way: Way) -> Simulator:
 @pytest.fixture
 def codex(way: Way, tmp_path: Path) -> Codex:
     """Codex behind the proxy."""
-    return Codex(tmp_path, way.proxy, way.profile, MODELS[way.profile])
+    return Codex(tmp_path, way.proxy, PROFILES[way.name], MODELS[way.name])
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call in a request that the endpoint got, in either format."""
-
-    id: str
-    name: str
-    arguments: dict[str, Any]
+def sent(upstream: Simulator) -> dict[str, Any]:
+    """The body of the last request that isn't one to a vision model."""
+    found: dict[str, Any] = [body for body in upstream.bodies() if body.get("tools")][-1]
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A request as the endpoint got it, in chat or in Responses."""
-
-    body: dict[str, Any]
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """Its messages or items."""
-        return list(self.body["messages"] if "messages" in self.body else self.body["input"])
-
-    @property
-    def offered(self) -> set[str]:
-        """The names of its tools."""
-        return {tool.get("function", tool)["name"] for tool in self.body["tools"]}
-
-    @property
-    def calls(self) -> list[Call]:
-        """The calls in its history."""
-        in_chat = [made for message in self.history for made in message.get("tool_calls", ())]
-        found = [(made["id"], made["function"]) for made in in_chat]
-        found += [(item["call_id"], item) for item in self.history if item.get("type") == "function_call"]
-        return [Call(id_, made["name"], json.loads(made["arguments"])) for id_, made in found]
-
-    @property
-    def results(self) -> dict[str, str]:
-        """What the calls returned, by their ids."""
-        in_chat = {each["tool_call_id"]: each["content"] for each in self.history if each.get("role") == "tool"}
-        outputs = [item for item in self.history if item.get("type") == "function_call_output"]
-        return in_chat | {item["call_id"]: item["output"] for item in outputs}
-
-
-def last(upstream: Simulator) -> Sent:
-    """The last request that isn't one to a vision model."""
-    return Sent([body for body in upstream.bodies() if body.get("tools")][-1])
+def last(upstream: Simulator) -> History:
+    """Its history."""
+    return history_of(sent(upstream))
 
 
 def assert_done(run: Run, way: Way) -> None:
     assert run.code == 0, run.output
-    assert {request["status"] for request in way.upstream.requests()} == {200}
-    path = "/v1/responses" if way.is_native else "/v1/chat/completions"
-    assert {request["path"] for request in way.upstream.requests() if request["body"].get("tools")} <= {path}
+    requests = way.upstream.requests()
+    assert {request["status"] for request in requests} == {200}
+    path = "/v1/responses" if way.native else "/v1/chat/completions"
+    assert {request["path"] for request in requests if request["body"].get("tools")} <= {path}
 
 
 def test_three_tools_one_after_the_other(codex: Codex, upstream: Simulator, way: Way) -> None:
@@ -122,9 +81,9 @@ def test_three_tools_one_after_the_other(codex: Codex, upstream: Simulator, way:
     run = codex.ask(shell("cat two"))
     assert_done(run, way)
     assert (codex.work / "proof").read_text() == "done"
-    sent = last(upstream)
-    assert [made.name for made in sent.calls] == ["exec_command"] * 3
-    assert [made.id for made in sent.calls] == list(sent.results)
+    history = last(upstream)
+    assert [made.name for made in history.calls] == ["exec_command"] * 3
+    assert [made.id for made in history.calls] == list(history.results)
     assert len(run.items("command_execution")) == 3
     assert min(run.usage["input_tokens"], run.usage["output_tokens"]) > 0
 
@@ -132,12 +91,12 @@ def test_three_tools_one_after_the_other(codex: Codex, upstream: Simulator, way:
 def test_two_tools_at_once(codex: Codex, upstream: Simulator, way: Way) -> None:
     run = codex.ask(shell("sleep 0.3; echo first") + shell("echo second"))
     assert_done(run, way)
-    sent = last(upstream)
-    first, second = sent.results.values()
+    history = last(upstream)
+    first, second = history.results.values()
     assert "first" in first
     assert "second" in second
-    assert [made.id for made in sent.calls] == list(sent.results)
-    assert way.is_native or sum("tool_calls" in message for message in sent.history) == 1, "they are one turn"
+    assert [made.id for made in history.calls] == list(history.results)
+    assert way.native or sum("tool_calls" in message for message in history.messages) == 1, "they are one turn"
 
 
 def test_a_tool_that_fails(codex: Codex, upstream: Simulator, way: Way) -> None:
@@ -161,10 +120,10 @@ def test_a_patch(codex: Codex, upstream: Simulator, way: Way) -> None:
     run = replace(codex, model=GPT).ask(call("apply_patch", input=PATCH))
     assert_done(run, way)
     assert (codex.work / "proof").read_text() == "done\n"
-    sent = last(upstream)
-    (made,) = sent.calls
+    history = last(upstream)
+    (made,) = history.calls
     assert made.arguments == {"input": PATCH}
-    assert list(sent.results) == [made.id]
+    assert list(history.results) == [made.id]
     assert "Begin Patch" in json.dumps(upstream.bodies()[0]["tools"]), "its grammar is told"
 
 
@@ -180,20 +139,20 @@ def test_a_patch_in_a_wrapping(codex: Codex, upstream: Simulator, patch: str, wa
 
 
 def test_an_image_that_is_attached(codex: Codex, upstream: Simulator, way: Way) -> None:
-    (codex.work / "shot.png").write_bytes(png_with_text(f"a red square attached to Codex before {way.profile}"))
+    (codex.work / "shot.png").write_bytes(png_with_text(f"a red square attached to Codex before {way.name}"))
     run = codex.ask("What is it? [[sim:say It is red.]]", "--image", "shot.png")
     assert_done(run, way)
     assert run.said == "It is red."
-    assert f"a red square attached to Codex before {way.profile}" in json.dumps(last(upstream).history)
-    assert "image_url" not in json.dumps(last(upstream).history)
+    assert f"a red square attached to Codex before {way.name}" in json.dumps(last(upstream).messages)
+    assert "image_url" not in json.dumps(last(upstream).messages)
 
 
 def test_an_image_that_a_tool_reads(codex: Codex, upstream: Simulator, way: Way) -> None:
-    (codex.work / "shot.png").write_bytes(png_with_text(f"a blue square seen by Codex before {way.profile}"))
+    (codex.work / "shot.png").write_bytes(png_with_text(f"a blue square seen by Codex before {way.name}"))
     run = codex.ask(call("view_image", path=str(codex.work / "shot.png")))
     assert_done(run, way)
-    assert f"a blue square seen by Codex before {way.profile}" in json.dumps(last(upstream).history)
-    assert "image_url" not in json.dumps(last(upstream).history)
+    assert f"a blue square seen by Codex before {way.name}" in json.dumps(last(upstream).messages)
+    assert "image_url" not in json.dumps(last(upstream).messages)
 
 
 def odd_server(codex: Codex) -> Codex:
@@ -207,7 +166,7 @@ def test_an_mcp_tool_with_an_odd_schema(codex: Codex, upstream: Simulator, way: 
     assert_done(run, way)
     (result,) = last(upstream).results.values()
     assert 'look.at saw {"place": "here", "missing": 1}' in result
-    names = Sent(upstream.bodies()[0]).offered
+    names = tool_names(upstream.bodies()[0])
     assert "mcp__odd__look_at" in names
     assert max(map(len, names)) <= 64
     (done,) = run.items("mcp_tool_call")
@@ -218,17 +177,17 @@ def test_a_sub_agent(codex: Codex, upstream: Simulator, way: Way) -> None:
     asked = "Say it. [[sim:say the agent's word]]"
     run = codex.ask(call("multi_agent_v1__spawn_agent", message=asked))
     assert_done(run, way)
-    firsts = {json.dumps(Sent(body).history[-1]["content"]) for body in upstream.bodies()}
+    firsts = {json.dumps(history_of(body).messages[-1]["content"]) for body in upstream.bodies()}
     assert any("Say it." in first and "spawn_agent" not in first for first in firsts), "the agent asked by itself"
 
 
 def test_a_session_that_is_resumed(codex: Codex, upstream: Simulator, way: Way) -> None:
     first = codex.ask("My word is cedar. [[sim:reasoning I should remember it.]][[sim:say I keep it.]]")
-    (short,) = (Sent(body).history for body in upstream.bodies())
+    (short,) = (history_of(body).messages for body in upstream.bodies())
     second = codex.ask("And now? [[sim:say cedar]]", resume=first.thread)
     assert_done(second, way)
     assert second.said == "cedar"
-    long = last(upstream).history
+    long = last(upstream).messages
     assert long[: len(short)] == short, "the longer history begins with the same messages"
     assert "I keep it." in json.dumps(long[len(short)])
 
@@ -248,11 +207,11 @@ def test_a_tool_that_takes_javascript(codex: Codex, upstream: Simulator, way: Wa
     run = replace(codex, model=GPT_LITE).ask(call("functions__exec", input=program))
     assert_done(run, way)
     assert (codex.work / "proof").read_text() == "done"
-    sent = last(upstream)
-    assert "functions__exec" in sent.offered
-    assert [made.arguments for made in sent.calls] == [{"input": program}]
-    assert "begun" in json.dumps(sent.history)
-    assert way.is_native or sum(message["role"] == "tool" for message in sent.history) == 1, "a call has one result"
+    history = last(upstream)
+    assert "functions__exec" in tool_names(sent(upstream))
+    assert [made.arguments for made in history.calls] == [{"input": program}]
+    assert "begun" in json.dumps(history.messages)
+    assert way.native or sum(message["role"] == "tool" for message in history.messages) == 1, "a call has one result"
 
 
 def test_an_answer_by_a_schema(codex: Codex, upstream: Simulator, way: Way) -> None:
@@ -276,7 +235,7 @@ LIMIT = 23_000
 @pytest.fixture(scope="session")
 def narrow(certificates: Certificates) -> Iterator[Way]:
     """An endpoint with a window that a few turns fill."""
-    with run_way(certificates, "tokenhub", "--max-input", str(LIMIT), options=(f"hunyuan_window={LIMIT}",)) as running:
+    with run_way(certificates, "chat-only", "--max-input", str(LIMIT), options=(f"hunyuan_window={LIMIT}",)) as running:
         yield running
 
 
@@ -374,7 +333,7 @@ def test_the_start_helper_starts_it_and_leaves_no_setting(certificates: Certific
 @pytest.fixture(scope="module")
 def slow(certificates: Certificates) -> Iterator[Way]:
     """An endpoint that is silent for longer than Codex waits."""
-    with run_way(certificates, "tokenhub", "--chunk-delay", str(SILENCE)) as running:
+    with run_way(certificates, "chat-only", "--chunk-delay", str(SILENCE)) as running:
         yield running
 
 

@@ -10,7 +10,7 @@ from tests.clients.sdk_scripts import run
 from tests.clients.translating import Way
 from tests.end_to_end.processes import Proxy, Simulator
 
-MODELS = {"hunyuan": "hunyuan-a13b", "tokenhub": "hy3"}
+MODELS = {"hunyuan": "hunyuan-a13b", "tokenhub": "hy3", "chat-only": "hy3"}
 """Those that think."""
 EVENTS = [
     "response.completed",
@@ -29,7 +29,7 @@ NOT_FOUND = ["NotFoundError", 404]
 
 
 def test_the_python_sdk(way: Way, tmp_path: Path) -> None:
-    model = MODELS[way.profile]
+    model = MODELS[way.name]
     python = run(tmp_path, "openai_responses.py", way.proxy.reverse_url, model)
     counted = python.pop("counted")
     assert 100 <= counted <= 250, "a hundred words and a tool"
@@ -62,7 +62,7 @@ def test_the_python_sdk(way: Way, tmp_path: Path) -> None:
 
 
 def test_the_node_sdk(way: Way, tmp_path: Path) -> None:
-    node = run(tmp_path, "openai_responses.mjs", way.proxy.reverse_url, MODELS[way.profile])
+    node = run(tmp_path, "openai_responses.mjs", way.proxy.reverse_url, MODELS[way.name])
     assert node == {
         "whole": "hello",
         "streamed": ["one two three four", "completed", True, True],
@@ -78,7 +78,7 @@ def test_the_node_sdk(way: Way, tmp_path: Path) -> None:
 
 
 def test_openai_agents(way: Way, tmp_path: Path) -> None:
-    agents = run(tmp_path, "openai_agents.py", way.proxy.reverse_url, MODELS[way.profile])
+    agents = run(tmp_path, "openai_agents.py", way.proxy.reverse_url, MODELS[way.name])
     kinds, said = agents.pop("tools")
     assert kinds == ["tool_call_item"] * 2 + ["tool_call_output_item"] * 2 + ["message_output_item"]
     assert "An error occurred" in said
@@ -108,7 +108,7 @@ def test_openai_agents(way: Way, tmp_path: Path) -> None:
 )
 def test_an_error_has_its_class(way: Way, tmp_path: Path, fault: str, class_: str, status: int) -> None:
     way.upstream.program({"fault": fault, "times": 9})
-    found = run(tmp_path, "openai_responses.py", way.proxy.reverse_url, MODELS[way.profile], "asked")["asked"]
+    found = run(tmp_path, "openai_responses.py", way.proxy.reverse_url, MODELS[way.name], "asked")["asked"]
     assert found[:2] == [class_, status], found
     assert found[3]
     if fault == "overflow":
@@ -118,7 +118,7 @@ def test_an_error_has_its_class(way: Way, tmp_path: Path, fault: str, class_: st
 @pytest.mark.parametrize("fault", ["cut:2", "error_event_mid", "no_finish"])
 def test_half_a_stream_is_no_answer(way: Way, tmp_path: Path, fault: str) -> None:
     way.upstream.program({"fault": fault, "times": 9})
-    found = run(tmp_path, "openai_responses.py", way.proxy.reverse_url, MODELS[way.profile], "streamed")["streamed"]
+    found = run(tmp_path, "openai_responses.py", way.proxy.reverse_url, MODELS[way.name], "streamed")["streamed"]
     assert found[0] != "answered", found
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hunyuan_fix import profiles
+from tests.documents.pdfs import pdf
 from tests.proxying import (
     LOCAL,
     Arrived,
@@ -107,6 +111,8 @@ async def test_images_are_described_to_a_model_that_cannot_see(native: Proxy, en
     assert "a fish" in first["text"]
     assert (second["type"], second["tool_use_id"]) == ("tool_result", "t")
     assert "a fish" in second["content"][0]["text"]
+    assert first["text"].startswith("[")
+    assert first["text"].isascii()  # the signs around the proxy's own marks are taken out
     await ask(native, CLEAN | {"model": "hy-vision-2.0-instruct", "messages": [{"role": "user", "content": [image]}]})
     assert endpoint.arrived[-1].json["messages"][0]["content"] == [image]
 
@@ -148,3 +154,67 @@ async def test_the_relay_which_reads_chat_only_lets_it_pass(trust: Trust, endpoi
         got = await ask(proxy, ASKED)
     assert got.json() == ANSWER
     assert len(endpoint.arrived) == 1
+
+
+SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
+
+
+async def test_only_a_search_that_the_proxy_can_make_is_translated(trust: Trust, endpoint: Endpoint):
+    endpoint.answer = answer
+    options = OPTIONS | {"hunyuan_search_command": "echo []"}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy:
+        got = await ask(proxy, CLEAN | {"tools": [SEARCH]})
+        assert got.json()["content"] == [{"type": "text", "text": "a fish"}]
+        (call,) = endpoint.arrived
+        assert call.target == "/v1/chat/completions"
+        assert call.json["tools"][0]["function"]["name"] == "web_search"
+        assert call.headers["authorization"] == "Bearer sk-own"
+        assert {"anthropic", "anthropic-native", "web-search"} <= set(got.headers["x-hunyuan-fix"].split(","))
+        await ask(proxy, CLEAN)
+        assert (endpoint.arrived[1].target, endpoint.arrived[1].json) == ("/v1/messages?a=%20", CLEAN)
+
+
+async def test_without_a_search_program_the_model_is_told_that_there_is_none(native: Proxy, endpoint: Endpoint):
+    got = await ask(native, CLEAN | {"tools": [SEARCH]})
+    (sent,) = endpoint.arrived
+    assert sent.target == "/v1/messages?a=%20"
+    assert "web_search is not available here" in sent.json["system"][0]["text"]
+    assert got.json() == ANSWER
+
+
+async def test_a_model_that_does_not_speak_it_gets_a_chat_request(
+    trust: Trust, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+):
+    endpoint.answer = answer
+    tokenhub = profiles.load("tokenhub")
+    only_hy3 = {"anthropic": replace(tokenhub.native["anthropic"], models=("hy3", "minimax-*"))}
+    monkeypatch.setattr(profiles, "load", lambda _: replace(tokenhub, native=only_hy3))
+    options = OPTIONS | {"hunyuan_models": "small=hy3,claude-*haiku*=glm-5.2"}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy:
+        for asked, target in {
+            "hy3": "/v1/messages?a=%20",
+            "hy3[1m]": "/v1/messages?a=%20",
+            "claude-sonnet-5": "/v1/messages?a=%20",
+            "small": "/v1/messages?a=%20",
+            "minimax-m3": "/v1/messages?a=%20",
+            "claude-haiku-5": "/v1/chat/completions",
+            "glm-5.2": "/v1/chat/completions",
+            "claude-glm-5.2": "/v1/chat/completions",
+        }.items():
+            got = await ask(proxy, CLEAN | {"model": asked})
+            assert (endpoint.arrived[-1].target, got.status_code) == (target, 200), asked
+        assert endpoint.arrived[-1].headers["authorization"] == "Bearer sk-own"
+        assert "x-api-key" not in endpoint.arrived[-1].headers
+        assert "anthropic-version" not in endpoint.arrived[-1].headers
+        bad = await ask(proxy, CLEAN | {"model": "glm-5.2", "messages": 7})
+        assert (bad.status_code, bad.json()["type"]) == (402, "error")
+        assert len(endpoint.arrived) == 8
+
+
+async def test_the_text_of_a_pdf_stands_in_its_place(native: Proxy, endpoint: Endpoint):
+    source = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(pdf("Hello")).decode()}
+    document = {"type": "document", "source": source}
+    got = await ask(native, CLEAN | {"messages": [{"role": "user", "content": [document]}]})
+    (sent,) = endpoint.arrived
+    assert sent.json["messages"][0]["content"][0]["text"].splitlines()[1] == "Hello"
+    assert "documents" in got.headers["x-hunyuan-fix"].split(",")

@@ -78,7 +78,7 @@ async def test_a_search_and_its_answer(proxy: Proxy, endpoint: Endpoint, stream:
     assert [page["url"] for page in made["content"][2]["content"]] == ["https://a.example/1", "https://b.example/2"]
     assert made["content"][3]["citations"][0]["cited_text"] == "about weather"
     assert made["stop_reason"] == "end_turn"
-    assert made["usage"]["server_tool_use"] == {"web_search_requests": 1}
+    assert made["usage"]["server_tool_use"] == {"web_search_requests": 1, "web_fetch_requests": 0}
     assert (made["usage"]["input_tokens"], made["usage"]["output_tokens"]) == (20, 10)
     assert "web-search" in answered.headers["x-hunyuan-fix"]
     first, second = (request.json for request in endpoint.arrived)
@@ -96,13 +96,13 @@ async def test_no_more_than_were_allowed(proxy: Proxy, endpoint: Endpoint) -> No
     results = [block["content"] for block in made["content"] if block["type"] == "web_search_tool_result"]
     assert [isinstance(found, list) for found in results] == [True, True, False]
     assert results[2]["error_code"] == "max_uses_exceeded"
-    assert made["usage"]["server_tool_use"] == {"web_search_requests": 2}
+    assert made["usage"]["server_tool_use"] == {"web_search_requests": 2, "web_fetch_requests": 0}
 
 
 async def test_the_searches_of_all_rounds_count(proxy: Proxy, endpoint: Endpoint) -> None:
     endpoint.answer = in_turn(searches("a"), searches("b"), searches("c"), says("done"))
     made = (await ask(proxy)).json()
-    assert made["usage"]["server_tool_use"] == {"web_search_requests": 2}
+    assert made["usage"]["server_tool_use"] == {"web_search_requests": 2, "web_fetch_requests": 0}
 
 
 async def test_searches_that_fail_count_too(proxy: Proxy, endpoint: Endpoint) -> None:
@@ -115,7 +115,7 @@ async def test_searches_that_fail_count_too(proxy: Proxy, endpoint: Endpoint) ->
 async def test_neither_client_nor_model_starts_any_number_of_programs(proxy: Proxy, endpoint: Endpoint) -> None:
     endpoint.answer = in_turn(searches(*map(str, range(30))), says("done"))
     made = (await ask(proxy, tools=[{**TOOL, "max_uses": 10**9}])).json()
-    assert made["usage"]["server_tool_use"] == {"web_search_requests": 20}
+    assert made["usage"]["server_tool_use"] == {"web_search_requests": 20, "web_fetch_requests": 0}
 
 
 async def test_what_is_said_before_several_searches_is_said_once(proxy: Proxy, endpoint: Endpoint) -> None:

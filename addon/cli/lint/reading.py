@@ -209,13 +209,13 @@ def _some(found: Iterator[Request | Unreadable], source: str) -> Iterator[Reques
 def _dialect(path: str) -> str | None:
     """The name of the dialect whose requests go to `path`; `None` also if nothing is sent of them."""
     _, api = paths.read(path, dialects.paths())
-    return None if api is None or _counts(path) else dialects.of_path(api)
+    return None if api is None or _counts(path) else dialects.of_call("POST", api)
 
 
 def _counts(path: str) -> bool:
     """Whether requests to `path` ask for a count of tokens."""
     _, api = paths.read(path, dialects.paths())
-    name = dialects.of_path(api) if api else None
+    name = dialects.of_call("POST", api) if api else None
     return name is not None and dialects.DIALECTS[name].house == "count"
 
 

@@ -11,6 +11,8 @@ from ...cascade import Cascade
 from ...dialects import DIALECTS, native
 from ...dialects.base import BadRequest, House
 from ...exchange import Exchange, JsonObject, Response
+from ...kept import KeepSettings
+from ...kept.answers import KeptAnswers
 from ...observe.metrics import Metrics
 from ...options import Settings
 from ...pipeline import Pipeline
@@ -45,6 +47,7 @@ class Offline:
         self.batches = EmbeddingBatches(calls)
         self.chat_calls = ChatCalls(calls)
         self.chain = Chain(Memory(entries=0, size=0))
+        self.kept = KeptAnswers(KeepSettings())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +111,11 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
         try:
             if not isinstance(body, dict):
                 raise BadRequest("The request body is not a JSON object: it can't be translated.")
-            asyncio.run(steps.translate(exchange, body, {}))
+            refusal = asyncio.run(steps.translate(exchange, body, {}))
             body = exchange.chat
         except BadRequest as error:
             refusal = proxy_errors.UNTRANSLATABLE(why=error.message, param=error.param).response()
+        if refusal is not None:
             return Verdict(request, profile, [], exchange, refusal, [], [])
     refused = _problems(body, dialect.house, profile)
     if not pipeline.repairable(body, dialect.house):

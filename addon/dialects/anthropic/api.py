@@ -23,7 +23,7 @@ class AnthropicApi:
 
     dialect = rule_names.ANTHROPIC
     base_part = "anthropic"
-    own_headers = "anthropic-"
+    own_headers = ("anthropic-",)
 
     def client(self, headers: Mapping[str, str]) -> str:
         """`claude-code`, which tries some statuses again and again, or `""`."""
@@ -44,7 +44,7 @@ class AnthropicApi:
                 return Response(200, dict(_JSON), b"{}")
         return None
 
-    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool) -> JsonObject:
+    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool, window: int | None = None) -> JsonObject:
         """Each model under its own id, and under its alias if the profile knows it: only such names are read back."""
         data: list[JsonObject] = []
         items = listed.get("data")
@@ -57,20 +57,20 @@ class AnthropicApi:
             names = [model.id]
             if aliases and model.id in profile.models and not model.id.startswith(_SHOWN):
                 names.append(ALIAS + model.id)
-            data += [_entry(name, model, created) for name in names]
+            data += [_entry(name, model, created, window) for name in names]
         ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)
         return {"data": data, "has_more": False, "first_id": ends[0], "last_id": ends[1]}
 
 
-def _entry(name: str, model: Model, created: datetime) -> JsonObject:
+def _entry(name: str, model: Model, created: datetime, window: int | None) -> JsonObject:
     entry: JsonObject = {
         "type": "model",
         "id": name,
         "display_name": model.id,
         "created_at": created.isoformat().replace("+00:00", "Z"),
     }
-    if model.input or model.context:
-        entry["max_input_tokens"] = model.input or model.context
+    if limit := window or model.input or model.context:
+        entry["max_input_tokens"] = limit
     if model.output:
         entry["max_tokens"] = model.output
     return entry

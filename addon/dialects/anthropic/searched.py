@@ -47,7 +47,8 @@ def with_searches(said: list[JsonObject], searches: list[Search], origin: str) -
 
 def usage(searches: list[Search]) -> JsonObject:
     """What is added to the usage."""
-    return {"server_tool_use": {"web_search_requests": sum(not search["error"] for search in searches)}}
+    counted = {"web_search_requests": sum(not search["error"] for search in searches), "web_fetch_requests": 0}
+    return {"server_tool_use": counted}
 
 
 def text_of(page: Mapping[str, object]) -> str:

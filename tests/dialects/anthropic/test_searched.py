@@ -51,7 +51,7 @@ def test_blocks_usage_and_citations() -> None:
     assert [citation["url"] for citation in cold["citations"]] == ["https://b.example", "https://a.example"]
     assert len(rains["citations"][0]["cited_text"]) == 150
     assert "citations" not in rest
-    assert made["usage"]["server_tool_use"] == {"web_search_requests": 1}
+    assert made["usage"]["server_tool_use"] == {"web_search_requests": 1, "web_fetch_requests": 0}
 
 
 @given(st.lists(st.sampled_from(["It rains", " [1]", "[2]", "[9]", "。", "```\na[1]\n```", "\n", " x"]), min_size=1))

@@ -50,8 +50,7 @@ def test_a_change_of_any_character_is_noticed() -> None:
     for at in range(len(token)):
         other = "A" if token[at] != "A" else "B"
         changed = token[:at] + other + token[at + 1 :]
-        # The last character of base64 may carry bits that stand for nothing.
-        assert sealing.opened("reasoning", changed) in ((None, "do not touch") if at == len(token) - 1 else (None,))
+        assert sealing.opened("reasoning", changed) is None, at
 
 
 @pytest.mark.parametrize(

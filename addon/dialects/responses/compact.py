@@ -1,0 +1,62 @@
+"""A conversation's summary at once (`/v1/responses/compact`): the user's messages, and all else in one sealed item."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from ...exchange import JsonObject, Response
+from ...wire import rule_names
+from ..base import AnswerWriter, Dialect, House
+from . import earlier, objects
+
+_STAYS = "user_messages"
+"""The key of the note for what the summary leaves in its words, until the answer is made."""
+
+
+class Compact:
+    """A request as of `responses`, whose answer is a shorter conversation."""
+
+    name = rule_names.RESPONSES_COMPACT
+    paths: tuple[str, ...] = ("/responses/compact",)
+    house: House = "chat"
+    is_house = False
+
+    def __init__(self, responses: Dialect) -> None:
+        self._responses = responses
+
+    def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
+        """The chat request that asks for a summary of the conversation. Raises `BadRequest`."""
+        items = [*note.get("earlier", ()), *earlier.input_of(body)]
+        note[_STAYS] = [item for item in items if isinstance(item, dict) and _is_users(item)]
+        # This answer is never a stream.
+        asked = {name: value for name, value in body.items() if name not in ("stream", "stream_options", "background")}
+        asked["input"] = [*earlier.input_of(body), {"type": "compaction_trigger"}]
+        return self._responses.to_chat(asked, headers, note)
+
+    def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
+        """The user's messages and one `compaction` item, as a `response.compaction`."""
+        stays = note.pop(_STAYS, ())
+        whole = self._responses.answer(chat, note)
+        id = str(whole.get("id") or "")
+        output = whole.get("output")
+        summary = [item for item in output if item.get("type") == "compaction"] if isinstance(output, list) else []
+        return {
+            "id": id,
+            "object": "response.compaction",
+            "created_at": int(whole.get("created_at") or time.time()),
+            "output": [*objects.listed(stays, id), *summary],
+            "usage": whole.get("usage"),
+        }
+
+    def stream(self, note: JsonObject) -> AnswerWriter:
+        """Never used: a summary is no stream."""
+        return self._responses.stream(note)
+
+    def error(self, response: Response, note: JsonObject) -> Response:
+        """As of `responses`."""
+        return self._responses.error(response, note)
+
+
+def _is_users(item: JsonObject) -> bool:
+    return item.get("role") == "user" and item.get("type") in (None, "message")
