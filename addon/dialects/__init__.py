@@ -13,7 +13,11 @@ from .anthropic.native import NativeMessages
 from .base import Api, Dialect, NativeDialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
+from .responses import Responses
 from .responses.api import ResponsesApi
+from .responses.by_id import KeptResponses
+from .responses.compact import Compact
+from .responses.input_tokens import InputTokens
 
 NATIVE: Mapping[str, NativeDialect] = {dialect.name: dialect for dialect in (NativeMessages(Anthropic()),)}
 """What clients speak where endpoints speak it themselves, but not all of it, by name."""
@@ -23,6 +27,10 @@ _ALL: tuple[Dialect, ...] = (
     Embeddings(),
     Anthropic(),
     CountTokens(Anthropic()),
+    Responses(),
+    Compact(Responses()),
+    InputTokens(Responses()),
+    KeptResponses(Responses()),
     *NATIVE.values(),
 )
 DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}

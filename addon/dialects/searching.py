@@ -14,6 +14,15 @@ WANTED: Final = "search"
 """The key of what was asked for: a `Wanted`."""
 FOUND: Final = "searches"
 """The key of the searches that were made: a list of `Search`."""
+SEARCHES: Final = {
+    "description": "Search the web. Gives numbered pages with title, address and text.",
+    "parameters": {
+        "type": "object",
+        "properties": {"query": {"type": "string", "description": "What to search for."}},
+        "required": ["query"],
+    },
+}
+"""Description and schema of the function that a model gets for it."""
 
 
 class Wanted(TypedDict, total=False):

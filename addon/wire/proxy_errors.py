@@ -491,8 +491,9 @@ STREAM_ANSWER_TOO_LARGE = Entry(
     status=IN_STREAM,
     code="stream_answer_too_large",
     type="upstream_error",
-    message="More of this answer than 16 MiB had to wait for the end of a tool call, and is not translated.",
-    when="a stream's tool calls are larger than 16 MiB, for a client that speaks another format than Chat Completions",
+    message="More than 16 MiB of this answer had to wait until it was whole: it is not translated.",
+    when="more than 16 MiB of a stream have to wait until they are whole, for a client that speaks another format than "
+    "Chat Completions",
     advice="ask for shorter answers",
 )
 CALLS_UNNAMED = Entry(

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ...exchange import JsonObject
+from .. import in_words
 from ..base import BadRequest
+from ..names import Names
+from ..told import Told
 from . import words
-from .names import Names
-from .told import Told
 
 type Piece = str | JsonObject
 """A text, or a chat content part of another type."""
@@ -118,7 +119,7 @@ class Reader:
         self._told.count(pointer, "a block that chat has no part for is said in words")
         if kind.endswith("_tool_result"):
             return [words.server_result(block, self._names.sent)]
-        return [words.unknown(block)]
+        return [in_words.unknown(block)]
 
     def drop_cache_control(self, block: JsonObject, pointer: str) -> None:
         """Tell that a mark for Anthropic's cache isn't sent."""
@@ -142,7 +143,7 @@ class Reader:
             if isinstance(url, str) and url:
                 return [{"type": "image_url", "image_url": {"url": url}}]
         self._told.say(pointer, "an image that isn't in the request is said in words")
-        return [f"[An image stood here that isn't in the request and can't be fetched: {words.as_json(source)}]"]
+        return [f"[An image stood here that isn't in the request and can't be fetched: {in_words.as_json(source)}]"]
 
     def _document(self, block: JsonObject, pointer: str) -> list[Piece]:
         """A text between tags; a `file` part for a PDF, which the step `documents` reads; words for one elsewhere."""
@@ -165,7 +166,7 @@ class Reader:
             self._told.count(pointer, "a document becomes text")
             return self._parts(given["content"], title, context, f"{pointer}/source/content")
         self._told.say(pointer, "a document that isn't in the request is said in words")
-        where = url if isinstance(url, str) else words.as_json(given)
+        where = url if isinstance(url, str) else in_words.as_json(given)
         missing = f"[This document isn't in the request and can't be fetched: {where}]"
         return [_enclosed(title, [*context, missing])]
 
@@ -176,10 +177,10 @@ class Reader:
         pieces: list[Piece] = [*context]
         for position, block in enumerate(blocks(given, pointer)):
             nested = kind_of(block) == "document"  # no document in a document, without an end
-            pieces += [words.unknown(block)] if nested else self.pieces(block, f"{pointer}/{position}")
+            pieces += [in_words.unknown(block)] if nested else self.pieces(block, f"{pointer}/{position}")
         if all(isinstance(piece, str) for piece in pieces):
             return [_enclosed(title, pieces)]
-        before, after = words.tags("document", {"title": title})
+        before, after = in_words.tags("document", {"title": title})
         return [before, *pieces, after]
 
     def _search_result(self, block: JsonObject, pointer: str) -> list[Piece]:
@@ -189,8 +190,8 @@ class Reader:
     def _tool_change(self, block: JsonObject, pointer: str) -> list[Piece]:
         kind, name = kind_of(block), named_tool(block)
         self._told.count(pointer, f"a {kind} becomes a line of text")
-        say = words.gone if kind == "tool_removal" else words.available
-        return [say(self._names.sent(name)) if name else words.unknown(block)]
+        say = in_words.gone if kind == "tool_removal" else in_words.available
+        return [say(self._names.sent(name)) if name else in_words.unknown(block)]
 
     def _server_call(self, block: JsonObject, pointer: str) -> list[Piece]:
         self._told.count(pointer, "a call that its vendor ran is said in words")
@@ -234,8 +235,8 @@ _READ: Final[dict[str, Callable[[Reader, JsonObject, str], list[Piece]]]] = {
 def _texts(text: object) -> list[Piece]:
     if text is None or text == "":
         return []
-    return [text if isinstance(text, str) else words.as_json(text)]
+    return [text if isinstance(text, str) else in_words.as_json(text)]
 
 
 def _enclosed(title: object, texts: Sequence[Piece]) -> str:
-    return words.enclosed("document", {"title": title}, BLANK_LINE.join(map(str, texts)))
+    return in_words.enclosed("document", {"title": title}, BLANK_LINE.join(map(str, texts)))

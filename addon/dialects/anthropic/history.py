@@ -20,11 +20,12 @@ from typing import Any, Final
 from ...exchange import JsonObject
 from ...rules import arguments, ids
 from ...wire import json_body
+from .. import in_words
 from ..base import BadRequest
+from ..names import Names
+from ..told import Told
 from . import content, thinking, words
 from .content import Piece
-from .names import Names
-from .told import Told
 
 _ROLES: Final = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _FAILED: Final = "Error: "
@@ -214,7 +215,7 @@ class _Walk:
             for position, inner in enumerate(content.blocks(given, f"{pointer}/content")):
                 pieces += self._piece(inner, f"{pointer}/content/{position}")
         elif given is not None:
-            pieces = [words.as_json(given)]
+            pieces = [in_words.as_json(given)]
         if block.get("is_error") is True:
             self._told.count(pointer, "is_error becomes a word at the beginning of the result")
             pieces = _failed(pieces)
@@ -261,7 +262,7 @@ def _role_and_content(given: object, pointer: str) -> tuple[str, object]:
 
 def _reminder(pieces: list[Piece]) -> str | list[JsonObject]:
     text = content.BLANK_LINE.join(piece for piece in pieces if isinstance(piece, str))
-    marked = words.reminder(text)
+    marked = in_words.reminder(text)
     others = [piece for piece in pieces if not isinstance(piece, str)]
     return content.as_content([*([marked] if marked else []), *others])
 

@@ -21,9 +21,10 @@ from ...exchange import Change, Changes, JsonObject, Response
 from ...profiles import Native
 from ...texts import Texts
 from ...wire import rule_names
+from .. import in_words
 from ..base import AnswerWriter, Dialect, House
 from ..searching import WEB_SEARCH
-from . import native_messages, native_tools, words
+from . import native_messages, native_tools
 
 BETA_HEADER: Final = "anthropic-beta"
 _RULE: Final = rule_names.ANTHROPIC_NATIVE
@@ -175,4 +176,4 @@ def _instruction(format_: JsonObject, texts: Texts) -> str:
     schema = format_.get("schema")
     if not isinstance(schema, dict):
         return texts.json_object
-    return texts.json_schema.format(name=schema.get("title") or "answer", schema=words.as_json(schema))
+    return texts.json_schema.format(name=schema.get("title") or "answer", schema=in_words.as_json(schema))

@@ -7,10 +7,11 @@ from typing import Any, Final
 from ...exchange import Changes, JsonObject
 from ...profiles import Native
 from ...wire import rule_names
+from .. import in_words
+from ..names import Names
+from ..told import Told
 from . import content, words
 from .content import as_blocks, kind_of
-from .names import Names
-from .told import Told
 
 _RULE: Final = rule_names.ANTHROPIC_NATIVE
 _FIRST: Final = frozenset(["tool_result", "mcp_tool_result"])
@@ -80,7 +81,7 @@ def _role(message: object) -> str | None:
 def _reminder(block: Any) -> Any:
     """A text block with its text marked as a system message's; any other block as it is."""
     text = block.get("text") if isinstance(block, dict) else None
-    return {**block, "text": words.reminder(text)} if isinstance(text, str) else block
+    return {**block, "text": in_words.reminder(text)} if isinstance(text, str) else block
 
 
 def _behind_results(blocks: list[Any], said: list[Any]) -> list[Any]:
@@ -134,9 +135,9 @@ def _is_refused(block: JsonObject, accepted: Native) -> bool:
 def _in_words(block: JsonObject) -> str:
     kind = kind_of(block)
     if kind in ("tool_reference", "tool_addition"):
-        return words.available(content.named_tool(block))
+        return in_words.available(content.named_tool(block))
     if kind == "tool_removal":
-        return words.gone(content.named_tool(block))
+        return in_words.gone(content.named_tool(block))
     if kind in ("server_tool_use", "mcp_tool_use"):
         return words.server_call(block)
     if kind.endswith("_tool_result"):
@@ -145,7 +146,7 @@ def _in_words(block: JsonObject) -> str:
         pieces = content.Reader(Names(()), Told()).pieces(block, "")
         if all(isinstance(piece, str) for piece in pieces):
             return content.BLANK_LINE.join(map(str, pieces))
-    return words.unknown(block)
+    return in_words.unknown(block)
 
 
 def _trim(blocks: list[Any], accepted: Native, pointer: str, changes: Changes) -> None:

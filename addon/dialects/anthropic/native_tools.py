@@ -8,6 +8,7 @@ from typing import Any, Final
 from ...exchange import Changes, JsonObject
 from ...profiles import Native
 from ...wire import rule_names
+from .. import in_words
 from . import tools, words
 from .content import added_tool, as_blocks
 
@@ -35,7 +36,7 @@ def only_accepted(body: JsonObject, accepted: Native, changes: Changes) -> list[
                 kept.append(plain)
                 changes.note_at(_RULE, f"/tools/{number}", "a tool without a schema gets the one of its type")
             else:
-                missing.append(words.missing(tools.described(tool)))
+                missing.append(in_words.missing(tools.described(tool)))
                 changes.note_at(_RULE, f"/tools/{number}", "the endpoint runs no such tool: the system text says so")
         if len(kept) < len(body["tools"]):
             _without_choice(body, kept, changes)
@@ -46,7 +47,7 @@ def only_accepted(body: JsonObject, accepted: Native, changes: Changes) -> list[
     servers = body.get("mcp_servers")
     if "mcp_servers" in accepted.refused and isinstance(servers, list):
         named = [server.get("name") for server in servers if isinstance(server, dict)]
-        missing += [words.missing(tools.described({"mcp_server_name": name})) for name in named]
+        missing += [in_words.missing(tools.described({"mcp_server_name": name})) for name in named]
     return list(dict.fromkeys(missing))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ...exchange import JsonObject
 from ..base import BadRequest
-from .told import Told
+from ..told import Told
 
 _SAME: Final = ("max_tokens", "temperature", "top_p", "top_k")
 """Parameters that chat calls the same."""

@@ -13,10 +13,10 @@ from typing import Final
 from ...counting.body import rough
 from ...exchange import JsonObject
 from ..base import BadRequest
+from ..names import Names
 from ..searching import WANTED
+from ..told import Told
 from . import content, history, parameters, tools
-from .names import Names
-from .told import Told
 
 _WINDOW = re.compile(r"\[\d+m\]$", re.IGNORECASE)
 """`[1m]` at the end of a model's name: Claude Code's mark for a window of a million tokens."""

@@ -14,7 +14,7 @@ import zlib
 from typing import Final
 
 from ...exchange import JsonObject
-from .told import Told
+from ..told import Told
 
 _OURS: Final = b"hunyuan-fix:thinking:1:"
 """The bytes that a signature of this addon begins with, once base64 is undone."""

@@ -19,12 +19,13 @@ from typing import Final
 
 from ...exchange import JsonObject
 from ...wire import json_body
+from .. import in_words
 from ..base import BadRequest
-from ..searching import WEB_SEARCH, Wanted
+from ..names import Names
+from ..searching import SEARCHES, WEB_SEARCH, Wanted
+from ..told import Told
 from . import content, words
 from .history import History
-from .names import Names
-from .told import Told
 
 _TOOL_SEARCH: Final = "tool_search_tool_"
 """How the types of Anthropic's own tool search begin."""
@@ -32,14 +33,6 @@ _PLACEHOLDER: Final = "DeferredToolPlaceholder"
 """Claude Code's, which stands for tools that are deferred and is never to be called."""
 _WEB_SEARCH: Final = "web_search_2"
 """How the types of Anthropic's own web search begin."""
-_SEARCHES: Final = {
-    "description": "Search the web. Gives numbered pages with title, address and text.",
-    "parameters": {
-        "type": "object",
-        "properties": {"query": {"type": "string", "description": "What to search for."}},
-        "required": ["query"],
-    },
-}
 _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none", "required": "required"}
 _SENT: Final = frozenset(["name", "type", "description", "input_schema", "strict", "input_examples", "defer_loading"])
 """Fields of a tool that are sent, or whose meaning is."""
@@ -88,11 +81,11 @@ def offered(body: JsonObject, history: History, names: Names, told: Told, offers
             continue
         if found.search is None and WEB_SEARCH in offers and is_web_search(tool):
             found.search = _wanted(tool, pointer, names, told)
-            found.functions.append({"type": "function", "function": {"name": found.search["tool"], **_SEARCHES}})
+            found.functions.append({"type": "function", "function": {"name": found.search["tool"], **SEARCHES}})
             continue
         function = _function(tool, pointer, names, told)
         if function is None:
-            found.missing.append(words.missing(described(tool)))
+            found.missing.append(in_words.missing(described(tool)))
             told.say(pointer, "a tool that its vendor runs can't be had in chat: the system text says so")
         elif tool["name"] in history.removed:
             told.say(pointer, "a tool that the history has removed is left out")
@@ -141,7 +134,7 @@ def with_examples(tool: JsonObject) -> JsonObject:
 
 
 def _exemplified(description: object, examples: object) -> str:
-    return f"{description or ''}\n\nExamples of its input: {words.as_json(examples)}".strip()
+    return f"{description or ''}\n\nExamples of its input: {in_words.as_json(examples)}".strip()
 
 
 def choice(body: JsonObject, functions: list[JsonObject], names: Names, told: Told) -> JsonObject:
@@ -232,7 +225,7 @@ def _missing_servers(given: object, told: Told) -> list[str]:
     lines: list[str] = []
     for index, server in enumerate(given if isinstance(given, list) else []):
         named = {"mcp_server_name": server.get("name")} if isinstance(server, dict) else {}
-        lines.append(words.missing(described(named)))
+        lines.append(in_words.missing(described(named)))
         told.say(f"/mcp_servers/{index}", "an MCP server can't be asked in chat: the system text says so")
     return lines
 

@@ -6,42 +6,10 @@ Which blocks there are: docs/facts/anthropic.md#blocks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
 
 from ...exchange import JsonObject
-from ...rules import files
-from ...wire import json_body
+from .. import in_words
 from . import searched
-
-_OPAQUE: Final = frozenset(
-    ["cache_control", "signature", "encrypted_content", "encrypted_index", "encrypted_stdout", "citations", "caller"]
-)
-"""Fields of a block that say nothing to a model: marks for the vendor, and data that only the vendor can read."""
-_REMINDER: Final = ("<system-reminder>\n", "\n</system-reminder>")
-"""What Claude Code 2.1.332 puts around such a text (docs/facts/anthropic.md#system-messages-in-the-list)."""
-_DEPTH: Final = 64
-"""How deep a block is looked through for those; what is below stays as it is."""
-
-
-def available(name: str) -> str:
-    """What a `tool_reference` says: the schema of the tool `name` is sent from now on."""
-    return f"Tool {name} is available now."
-
-
-def gone(name: str) -> str:
-    """What a `tool_removal` says."""
-    return f"Tool {name} is no longer available."
-
-
-def missing(what: str) -> str:
-    """What the system text says of a tool that its vendor would run, such as `web_search`."""
-    return f"{what} is not available here. Go on without it, and don't claim to have used it."
-
-
-def reminder(text: str) -> str:
-    """The text of a system message inside the list, marked as Claude Code itself marks it in a user message."""
-    before, after = _REMINDER
-    return text if not text or text.lstrip().startswith(before.strip()) else before + text + after
 
 
 def tool_name(reference: object) -> str:
@@ -56,19 +24,9 @@ def tool_name(reference: object) -> str:
 
 def search_result(block: JsonObject) -> str:
     """A `search_result` block: where it was found, and its texts."""
-    return enclosed("search_result", {"title": block.get("title"), "source": block.get("source")}, texts_of(block))
-
-
-def enclosed(tag: str, attributes: dict[str, object], text: str) -> str:
-    """`text` between tags, so that a model sees where a document begins and ends."""
-    before, after = tags(tag, attributes)
-    return f"{before}\n{text}\n{after}"
-
-
-def tags(tag: str, attributes: dict[str, object]) -> tuple[str, str]:
-    """What stands before and after what is `enclosed`. Attributes that are no text are left out."""
-    named = "".join(f' {key}="{value}"' for key, value in attributes.items() if isinstance(value, str) and value)
-    return f"<{tag}{named}>", f"</{tag}>"
+    return in_words.enclosed(
+        "search_result", {"title": block.get("title"), "source": block.get("source")}, texts_of(block)
+    )
 
 
 def texts_of(block: JsonObject) -> str:
@@ -78,14 +36,14 @@ def texts_of(block: JsonObject) -> str:
         return given
     if isinstance(given, list) and all(_is_text(item) for item in given):
         return "\n\n".join(item["text"] for item in given)
-    return as_json(given)
+    return in_words.as_json(given)
 
 
 def server_call(block: JsonObject) -> str:
     """A `server_tool_use` or `mcp_tool_use`: a call that the vendor ran."""
     server = block.get("server_name")
     where = f" of {server}" if isinstance(server, str) and server else ""
-    return f"[called {block.get('name')}{where}: {_without_data(block.get('input'))}]"
+    return f"[called {block.get('name')}{where}: {in_words.without_data(block.get('input'))}]"
 
 
 def server_result(block: JsonObject, sent: Callable[[str], str]) -> str:
@@ -94,7 +52,7 @@ def server_result(block: JsonObject, sent: Callable[[str], str]) -> str:
     found = content.get("tool_references") if isinstance(content, dict) else None
     if isinstance(found, list):
         names = [name for item in found if (name := tool_name(item))]
-        return "\n".join(available(sent(name)) for name in names) or "[no tool was found]"
+        return "\n".join(in_words.available(sent(name)) for name in names) or "[no tool was found]"
     if isinstance(content, list) and any(map(searched.text_of, filter(_is_object, content))):
         return "\n\n".join(_page(page) for page in content if _is_object(page))
     kind = str(block["type"]).removesuffix("_tool_result")
@@ -109,34 +67,6 @@ def _page(page: JsonObject) -> str:
 
 def _is_object(value: object) -> bool:
     return isinstance(value, dict)
-
-
-def unknown(block: JsonObject) -> str:
-    """Any other block: its own text where that is all it says, else its type and what else is in it."""
-    said = {key: value for key, value in block.items() if key not in _OPAQUE and key != "type" and value is not None}
-    for key in ("text", "content"):
-        if set(said) == {key} and isinstance(said[key], str):
-            return str(said[key])
-    return f"[{block.get('type')}: {as_json(said)}]"
-
-
-def as_json(value: object) -> str:
-    """`value` as compact JSON, without file data and without what only a vendor can read."""
-    return _without_data(_readable(value))
-
-
-def _without_data(value: object) -> str:
-    return json_body.serialise(files.short(value) if files.holds_data(value) else value).decode()
-
-
-def _readable(value: Any, depth: int = 0) -> Any:
-    if depth == _DEPTH:
-        return value
-    if isinstance(value, dict):
-        return {key: _readable(item, depth + 1) for key, item in value.items() if key not in _OPAQUE}
-    if isinstance(value, list):
-        return [_readable(item, depth + 1) for item in value]
-    return value
 
 
 def _is_text(block: object) -> bool:

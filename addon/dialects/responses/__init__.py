@@ -1,28 +1,29 @@
-"""The Responses API, the format of Codex and of OpenAI's SDKs: requests become chat, chat answers responses."""
+"""OpenAI Responses, the format of Codex and OpenAI's SDKs: requests become chat, chat answers responses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from ...exchange import JsonObject, Response
+from ...wire import rule_names
 from ..base import House
-from . import answer, errors, stream
+from . import answer, errors, request, stream
 
 
 class Responses:
     """OpenAI's Responses API, as a client speaks it."""
 
-    name = "responses"
+    name = rule_names.RESPONSES
     paths: tuple[str, ...] = ("/responses",)
     house: House = "chat"
     is_house = False
 
     def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
         """The request as a chat request. `note` gets what the answer needs of it. Raises `BadRequest`."""
-        raise NotImplementedError
+        return request.to_chat(body, headers, note)
 
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
-        """A whole chat answer as a response."""
+        """A whole chat answer as a response object."""
         return answer.response(chat, note)
 
     def stream(self, note: JsonObject) -> stream.Writer:

@@ -29,23 +29,6 @@ def response(chat: JsonObject, note: JsonObject) -> JsonObject:
     return finished(made, note, composer, output, reason=choice.get("finish_reason"), usage=usage_in(chat, choice))
 
 
-def compacted(chat: JsonObject, note: JsonObject, kept: list[JsonObject]) -> JsonObject:
-    """The answer to `/responses/compact`: `kept`, the user's messages as items, then the compaction item.
-
-    Of an answer that is no summary it is the failed response.
-    """
-    made = response(chat, note)
-    if made["status"] == "failed":
-        return made
-    return {
-        "id": made["id"],
-        "object": "response.compaction",
-        "created_at": int(made["created_at"]),
-        "output": [*kept, *made["output"]],
-        "usage": made["usage"],
-    }
-
-
 def composer_for(note: JsonObject, sink: Sink, limit: float = math.inf) -> Composer | compaction.Composer:
     """What makes the items of the answer to the request that left `note`."""
     origin = ending.response_id(note)

@@ -156,7 +156,7 @@ class _Events(writer.Events):
             if text:
                 self.add(text)
         if item["type"] == "web_search_call":
-            for state in ("in_progress", "searching", *(["completed"] if item["status"] == "completed" else [])):
+            for state in ("in_progress", "searching", "completed"):
                 self._write_within(f"response.web_search_call.{state}", {})
         self.end(item)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix.dialects.anthropic.thinking import carried, is_ours, is_shown, reasoning_of, signature
-from hunyuan_fix.dialects.anthropic.told import Told
+from hunyuan_fix.dialects.told import Told
 
 FOREIGN = base64.b64encode(b"a signature of another vendor").decode()
 texts = st.text(st.characters(exclude_categories=["Cs"]))

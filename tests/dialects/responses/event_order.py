@@ -241,7 +241,7 @@ class _Reader:
 
     def _end(self, status: str, event: dict[str, Any]) -> None:
         _want(set(event) == {"type", "sequence_number", "response"}, f"fields: {sorted(event)}")
-        _want(self._open is None, "an item is open at the end")
+        _want(self._open is None or status == "failed", "an item is open at the end")
         check_response(event["response"], status)
         self._same(event["response"])
         _want(event["response"]["output"] == self._items, "the output is not what was streamed")
@@ -303,6 +303,8 @@ class _Reader:
         _want(done["type"] != "web_search_call" or self._searches == len(SEARCHES), "a search without its events")
         # What is sealed is there only once all has been said, and so is what a search did.
         later = {"status", "encrypted_content", *({"action"} if done["type"] == "web_search_call" else ())}
+        if done["type"] == "reasoning" and done["summary"]:
+            later.add("content")  # the same text, which is streamed once
         kept = {name: value for name, value in item.items() if name not in later}
         if done["type"] == "reasoning" and "content" not in done:
             kept.pop("content", None) if not kept.get("content") else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...rules import tool_names
+from ..rules import tool_names
 
 
 class Names:

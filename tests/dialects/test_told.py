@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hunyuan_fix.dialects.anthropic.told import MAX_LINES, Told
+from hunyuan_fix.dialects.told import MAX_LINES, Told
 
 
 def test_single_places_come_first_in_order_then_those_that_were_counted() -> None:

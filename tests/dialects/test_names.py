@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix.dialects.anthropic.names import Names
+from hunyuan_fix.dialects.names import Names
 from hunyuan_fix.rules.tool_names import is_accepted
 
 

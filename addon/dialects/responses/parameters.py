@@ -1,0 +1,110 @@
+"""Parameters: what chat has a word for, and what the answer must know. The house rules fit them to the endpoint.
+
+The table: docs/facts/responses.md#parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...exchange import JsonObject
+from ..base import BadRequest
+from ..told import Told
+
+_SAME: Final = ("temperature", "top_p", "user", "prompt_cache_key")
+"""Parameters that chat calls the same. `prompt_cache_key` keeps a session at the cache that has its history."""
+_HERE: Final = frozenset(
+    [
+        *_SAME,
+        *("model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "stream", "stream_options"),
+        *("max_output_tokens", "reasoning", "text", "include", "previous_response_id", "conversation", "background"),
+        *("store", "metadata", "prompt"),
+    ]
+)
+"""What is translated, answered or refused."""
+_SUMMARIES: Final = frozenset(["auto", "concise", "detailed"])
+_ENCRYPTED: Final = "reasoning.encrypted_content"
+_FORMAT: Final = "answer"
+"""The name of a JSON schema that has none, which chat demands."""
+
+
+def refuse(body: JsonObject) -> None:
+    """Raises `BadRequest` for what needs a service that runs or keeps things for its clients."""
+    if body.get("background") is True:
+        message = "background: answers can't be made in the background here. Leave it out; a stream shows them early."
+        raise BadRequest(message, "background")
+    if body.get("prompt") is not None:
+        message = "prompt: templates are kept by their vendor and can't be read here. Send their text as instructions."
+        raise BadRequest(message, "prompt")
+
+
+def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
+    """Chat's parameters, but for those of tools. Fills in what `note` says of them. Raises `BadRequest`."""
+    # 1. Those that both formats have.
+    chat: JsonObject = {key: body[key] for key in _SAME if body.get(key) is not None}
+    if body.get("max_output_tokens") is not None:
+        chat["max_tokens"] = body["max_output_tokens"]
+    note["stream"] = body.get("stream") is True
+    if note["stream"]:
+        chat |= {"stream": True, "stream_options": {"include_usage": True}}
+    elif body.get("stream") not in (None, False):
+        raise BadRequest("stream: must be true or false.", "stream")
+    # 2. Reasoning, and how it is answered.
+    reasoning = _object(body, "reasoning")
+    _effort(reasoning.get("effort"), chat, told)
+    summary = reasoning.get("summary") or reasoning.get("generate_summary")
+    include = body.get("include")
+    note["reasoning"] = {
+        "summary": isinstance(summary, str) and summary in _SUMMARIES,
+        "encrypted": isinstance(include, list) and _ENCRYPTED in include,
+    }
+    # 3. The form of the answer.
+    text = _object(body, "text")
+    _format(text.get("format"), chat, told)
+    # 4. The rest is for the vendor.
+    for key in text.keys() - {"format"}:
+        if text[key] is not None:
+            told.say(f"/text/{_escaped(key)}", "an option that chat has no word for is dropped")
+    for key, value in body.items():
+        if key not in _HERE and value is not None:
+            told.say(f"/{_escaped(key)}", "a parameter that chat has no word for is dropped")
+    return chat
+
+
+def _effort(given: object, chat: JsonObject, told: Told) -> None:
+    if isinstance(given, str):
+        chat["reasoning_effort"] = given
+    elif given is not None:
+        told.say("/reasoning/effort", "an effort that is no word is dropped")
+
+
+def _format(given: object, chat: JsonObject, told: Told) -> None:
+    """`response_format`. The rules say it in words where the endpoint doesn't take it."""
+    if given is None:
+        return
+    if not isinstance(given, dict):
+        raise BadRequest('text.format: must be an object, such as {"type": "text"}.', "text.format")
+    kind, schema = given.get("type"), given.get("schema")
+    if kind == "json_schema" and isinstance(schema, dict):
+        name = given.get("name")
+        wanted: JsonObject = {"name": name if isinstance(name, str) and name else _FORMAT, "schema": schema}
+        wanted |= {key: given[key] for key in ("description", "strict") if given.get(key) is not None}
+        chat["response_format"] = {"type": "json_schema", "json_schema": wanted}
+    elif kind == "json_object":
+        chat["response_format"] = {"type": "json_object"}
+    elif kind not in (None, "text"):
+        told.say("/text/format", "a format that chat has no word for is dropped")
+
+
+def _object(body: JsonObject, key: str) -> dict[str, Any]:
+    """The object of a parameter, empty where it is absent or null. Raises `BadRequest` for another type."""
+    given = body.get(key)
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise BadRequest(f"{key}: must be an object.", key)
+    return given
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

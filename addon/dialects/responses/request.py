@@ -1,0 +1,124 @@
+"""A Responses request becomes a chat request: nothing that a client says is lost, and what is reworded is told.
+
+What goes where: docs/facts/responses.md, and the files beside this one. The translation knows no profile: it writes
+plain chat, and the house rules make of it what the endpoint accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ...counting.body import rough
+from ...exchange import JsonObject
+from ...wire import json_body
+from ..base import BadRequest
+from ..names import Names
+from ..searching import WANTED
+from ..told import Told
+from . import content, items, parameters, tools, words
+from .api import ResponsesApi
+
+_ECHOED: Final = (
+    "instructions",
+    "metadata",
+    "parallel_tool_calls",
+    "temperature",
+    "top_p",
+    "tool_choice",
+    "text",
+    "reasoning",
+    "truncation",
+    "max_output_tokens",
+    "previous_response_id",
+    "store",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "service_tier",
+    "background",
+    "top_logprobs",
+    "max_tool_calls",
+)
+"""Fields of a request that its response repeats."""
+
+
+def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
+    """The chat request for a Responses request. `body` stays as it is, and its large texts are shared, not copied.
+
+    `note["earlier"]`, the items of earlier turns where the request continues some, is taken out. `note` gets what the
+    answer must know: `model` (as the client asked), `client` ("codex" or ""), `stream`, `tools` (name in chat -> the
+    client's tool, for all but plain functions of the same name), `echo` (fields that the response repeats), `reasoning`
+    (how it is answered), `compact` (the answer is a summary), `input_tokens` (an estimate), and `changes` ([pointer,
+    why] for each thing dropped or reworded).
+
+    Raises `BadRequest` where a part has the wrong type, and for what needs a service that keeps or runs it.
+    """
+    told = Told()
+    # 1. The model, and what can't be done here.
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise BadRequest('model: must be a text that names a model, such as "hy3".', "model")
+    parameters.refuse(body)
+    # 2. The conversation, which may bring tools of its own.
+    listed = tools.Offered(body, Names(tools.names_of(body)), told, note.pop("offers", ()))
+    given, first = _input(body, note)
+    walk = items.Walk(listed, told)
+    for index, item in enumerate(given):
+        walk.add(item, f"/input/{index - first}" if index >= first else "")
+    conversation = walk.end()
+    # 3. System text before it: the client's own, then the tools that can't be had.
+    system: list[JsonObject] = []
+    instructions = body.get("instructions")
+    if instructions:
+        pieces = content.Reader(told).pieces_of(instructions, "/instructions")
+        system.append({"role": "system", "content": content.as_content(pieces)})
+    if listed.missing:
+        system.append({"role": "system", "content": content.BLANK_LINE.join(listed.missing)})
+    # 4. Tools and parameters.
+    chat: JsonObject = {"model": model, "messages": [*system, *conversation]}
+    chat |= parameters.parameters(body, note, told)
+    functions = listed.functions()
+    chosen = tools.choice(body, functions, listed, told)
+    if functions := chosen.functions:
+        chat["tools"] = functions
+    chat |= chosen.parameters
+    if walk.is_compacted:
+        note["compact"] = True
+        chat["messages"].append({"role": "user", "content": words.SUMMARISE})
+        chat.pop("response_format", None)
+        if functions:
+            chat["tool_choice"] = "none"
+    # 5. What the answer must know.
+    note["model"] = model
+    note["client"] = ResponsesApi().client(headers)
+    note["tools"] = listed.known
+    if listed.search is not None:
+        note[WANTED] = listed.search
+    note["echo"] = _echo(body, note["client"])
+    note["input_tokens"] = rough(chat)
+    note["changes"] = told.lines()
+    return chat
+
+
+def _input(body: JsonObject, note: JsonObject) -> tuple[list[Any], int]:
+    """The items of the conversation, and the number of those that the request itself doesn't have."""
+    earlier: list[Any] = note.pop("earlier", [])
+    given = body.get("input")
+    if given is None and earlier:
+        given = []
+    if isinstance(given, str):
+        given = [{"role": "user", "content": given}]
+    elif isinstance(given, dict):
+        given = [given]
+    if not isinstance(given, list):
+        raise BadRequest("input: must be a text or a list of items.", "input")
+    return [*earlier, *given], len(earlier)
+
+
+def _echo(body: JsonObject, client: str) -> JsonObject:
+    echo = {name: body[name] for name in _ECHOED if body.get(name) is not None}
+    # Not for Codex, which reads none of it: its tools are most of each request. The rules work on schemas in place.
+    listed = body.get("tools")
+    echo["tools"] = json_body.parse(json_body.serialise(listed)) if listed and client != "codex" else []
+    return echo
