@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hunyuan_fix.simulator.vision import png_with_text
+from tests.clients.sdk_scripts import run
 from tests.clients.translating import Way
-from tests.documents.pdfs import pdf
 from tests.end_to_end.processes import Proxy, Simulator
 
-HERE = Path(__file__).parent
 MODELS = {"hunyuan": "hunyuan-a13b", "tokenhub": "hy3", "chat-only": "hy3"}
 """Those that think."""
 SCRIPTS = ("anthropic_python.py", "anthropic_node.mjs")
@@ -30,22 +24,6 @@ EVENTS = [
 ]
 CITIES = [{"city": "Shenzhen"}, {"city": "Beijing"}]
 NO_SUCH = ["BadRequestError", 400, True]
-
-
-def run(folder: Path, script: str, base_url: str, model: str, *scenario: str) -> dict[str, Any]:
-    """What the script printed, by scenario."""
-    clients = Path(os.environ["HUNYUAN_FIX_CLIENTS"])
-    picture, paper = folder / "picture.png", folder / "paper.pdf"
-    picture.write_bytes(png_with_text("a red square"))
-    paper.write_bytes(pdf("[[sim:say from the paper]]"))
-    here = shutil.copy(HERE / script, folder)
-    (folder / "node_modules").symlink_to(clients / "node_modules")
-    program = clients / ("python/bin/python" if script.endswith(".py") else "node_modules/.bin/node")
-    environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
-    command = [str(program), str(here), base_url, model, str(picture), str(paper), *scenario]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(line) for line in done.stdout.splitlines())
 
 
 def assert_accepted(way: Way) -> None:

@@ -98,8 +98,8 @@ class _Session:
     signals: Signals
 
     def run(self, found: Proxy) -> int:
-        """Start the agent through the proxy `found` and wait for its end. Returns its exit status. Raises `Refused`."""
-        target = Target.by(found, self.call.model)
+        """Start the agent by the proxy `found` and wait for its end. Returns its exit status. Raises `Refused`."""
+        target = Target.by(found, self.call.model, _own_window(self.launch))
         ours = variables(self.agent, target, os.environ)
         words = self.call.words[1:]
         if self.agent:
@@ -185,6 +185,12 @@ def _key(launch: Launch) -> str:
     if not key:
         raise Refused(WRONG_USE, f"the agent needs your API key: set {VARIABLE}, or {FILE_VARIABLE} to a file with it")
     return key
+
+
+def _own_window(launch: Launch) -> int | None:
+    """The user's `hunyuan_window`, which the agent's own proxy gets too, and checks."""
+    given = launch.option("hunyuan_window") or ""
+    return int(given) if given.isascii() and given.isdigit() else None
 
 
 def _proxy_arguments(launch: Launch, confdir: Path) -> list[str]:
