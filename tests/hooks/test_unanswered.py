@@ -32,7 +32,7 @@ from tests.kept_flows import Kept, read, saved_and_read
 from tests.matrix import VERSIONS, each
 from tests.proxying import LOCAL, Endpoint, Proxy, Trust, run_proxy
 from tests.seams.toys import ToyDialect
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 KEY = "Bearer sk-not-in-messages"
 CHAT = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}
@@ -253,6 +253,24 @@ async def test_a_request_past_mitmproxy_s_own_limit_is_refused_in_its_format(
     assert "body_size_limit" in error["message"]
     assert again.status_code == 200
     assert len(endpoint.arrived) == 1
+
+
+async def test_a_request_that_goes_on_past_the_limit_is_read_no_further(trust: Trust, endpoint: Endpoint):
+    """HTTP/1.1 has only the connection's end for that; of an HTTP/2 connection other streams may be under way."""
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", body_size_limit="2k") as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.reverse_port)
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 999999\r\n\r\n"
+        writer.write(head)
+        async with asyncio.timeout(PATIENCE):
+            answered = await reader.read()
+        writer.close()
+        assert answered.startswith(b"HTTP/1.1 413 ")
+        assert answered.count(b"HTTP/1.1 ") == 1
+        async with Http2Client(proxy) as client:
+            stream = await client.post(LARGE, whole=False)
+            assert b"body_size_limit" in await client.ended(stream)
+            await client.ping()
+            assert b"choices" in await client.ended(await client.post(CHAT))
 
 
 async def test_a_refusal_at_the_headers_is_what_a_large_request_gets(trust: Trust, endpoint: Endpoint):

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from mitmproxy import http
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.commands import Command
-from mitmproxy.proxy.layers.http import HttpErrorHook, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestProtocolError,
@@ -26,6 +26,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseHeaders,
     ResponseProtocolError,
 )
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook
 
 
 class Failure(Enum):
