@@ -319,6 +319,36 @@ def messages(side: Side) -> Outcome:
     return Outcome([call["name"] for call in calls] == ["read_file"], lines)
 
 
+def responses(side: Side) -> Outcome:
+    """A turn as Codex sends it: the Responses API, with a tool of an MCP server and one that takes free text."""
+    patch = "*** Begin Patch\\n*** Delete File: old.ts\\n*** End Patch"
+    text = (
+        f'Look, then patch. [[sim:tool #1 {{"path": "checkout.ts"}}]] [[sim:tool apply_patch {{"input": "{patch}"}}]]'
+    )
+    function = PLAIN_READ_FILE["function"]
+    request: dict[str, Any] = {
+        "model": MODEL,
+        "input": [
+            {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "You are Codex."}]},
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]},
+        ],
+        "tools": [
+            {"type": "namespace", "name": "mcp__files", "tools": [{"type": "function", **function}]},
+            {"type": "custom", "name": "apply_patch", "description": "Edits files.", "format": {"type": "text"}},
+        ],
+        "reasoning": {"summary": "auto"},
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": "demo",
+    }
+    output = side.client.responses(request)["output"]
+    called = [(item["type"], item.get("namespace"), item["name"]) for item in output if "call_id" in item]
+    lines = [*_arrived(side), paint("the answer is in the format of Responses again", DIM)]
+    lines += [worked(f"{kind}  {f'{space} ▸ ' if space else ''}{name}") for kind, space, name in called]
+    expected = [("function_call", "mcp__files", function["name"]), ("custom_tool_call", None, "apply_patch")]
+    return Outcome(called == expected, lines)
+
+
 def busy(side: Side) -> Outcome:
     """A rate limit that comes as a 400, which no client retries."""
     side.endpoint.disturb(fault="rate_limit", retry_after="0")
@@ -360,4 +390,5 @@ SCENES = (
     Scene("A busy endpoint", "its rate limit is a 400 with code 2003", busy),
     Scene("A team at work", "twelve requests at once with one key; the endpoint allows an account five", team),
     Scene("Claude Code", "it speaks Anthropic Messages; the endpoint speaks Chat Completions only", messages),
+    Scene("Codex", "it speaks Responses; a tool of an MCP server, and one that takes free text", responses),
 )
