@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.dialects import DIALECTS, of_path
+from hunyuan_fix.dialects import DIALECTS, of_call
 from hunyuan_fix.dialects.base import Dialect
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.simulator import checks
@@ -116,7 +116,7 @@ def test_where_a_load_is_sent_tells_what_it_speaks(loads: Translated) -> None:
 
 def _dialect(load: Load) -> Dialect:
     """What the load speaks, by where it is sent."""
-    return DIALECTS[of_path(load.path.removeprefix("/v1")) or ""]
+    return DIALECTS[of_call("POST", load.path.removeprefix("/v1")) or ""]
 
 
 @pytest.mark.parametrize("loads", TRANSLATED.values(), ids=list(TRANSLATED))

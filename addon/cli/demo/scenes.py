@@ -118,11 +118,16 @@ def _arrived(side: Side) -> list[str]:
     """The messages of the last chat request as they arrived at the endpoint, one line each."""
     body = side.endpoint.requests()[-1]["body"]
     lines = []
-    for message in body.get("messages", []):
+    for message in body.get("messages") or _with_roles(body.get("input")):
         words = shorten(_words(message), side.columns - _ROLE)
         lines.append(paint(f"{message['role']:{_ROLE}}", YELLOW) + words)
     settings = [name for name in body if name not in ("model", "messages", "input", "stream")]
     return [*lines, paint(f"with {', '.join(settings)}", DIM)] if settings else lines
+
+
+def _with_roles(given: Any) -> list[dict[str, Any]]:
+    """The messages among the items of a Responses request."""
+    return [item for item in given if isinstance(item, dict) and "role" in item] if isinstance(given, list) else []
 
 
 def _text(answer: dict[str, Any]) -> str:
