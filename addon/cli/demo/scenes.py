@@ -143,7 +143,7 @@ def _words(message: dict[str, Any]) -> str:
     elif isinstance(content, str):
         parts.insert(0, said(content) if content else '""')
     else:
-        texts = (f"“{said(part['text'])}”" if part["type"] == "text" else f"<{part['type']}>" for part in content)
+        texts = (f"“{said(part['text'])}”" if "text" in part else f"<{part['type']}>" for part in content)
         parts.insert(0, " ".join(texts))
     return " ".join(parts)
 
