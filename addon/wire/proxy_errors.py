@@ -597,7 +597,7 @@ CONNECT_TIMEOUT = Entry(
     code="upstream_timeout",
     message="The endpoint {where} could not be reached: it did not answer the connection in time. Check the proxy's "
     "network and firewall, then try again.",
-    when="the system's time limit for a connection with the endpoint is over",
+    when="a connection with the endpoint takes longer than 30 seconds, or than the system allows",
     advice="check network and firewall",
     retry_after=5.0,
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from string import Formatter
@@ -20,7 +21,7 @@ from mitmproxy.test import tflow
 
 from hunyuan_fix.dialects import DIALECTS
 from hunyuan_fix.exchange import KEY as EXCHANGE_KEY
-from hunyuan_fix.hooks import unanswered
+from hunyuan_fix.hooks import connections, unanswered
 from hunyuan_fix.hooks.mitmproxy_internals import failed_calls
 from hunyuan_fix.hooks.mitmproxy_internals.failed_calls import Failure
 from hunyuan_fix.observe import statistics
@@ -221,6 +222,34 @@ async def test_an_endpoint_that_breaks_off_before_a_byte_was_sent_on(trust: Trus
             assert "SSH" not in answer.text
             assert answer.headers["x-hunyuan-fix"] == "parameters"
             await until(lambda: not proxy.addon.process.dispatcher.under_way)
+
+
+@contextmanager
+def full_port() -> Iterator[int]:
+    """A port whose queue is full, as that of a host that drops what comes: a connection to it opens never."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+@each("http2", VERSIONS)
+async def test_a_connection_that_never_opens_has_an_end(trust: Trust, monkeypatch: pytest.MonkeyPatch, http2: bool):
+    monkeypatch.setattr(connections, "CONNECT_TIMEOUT", 0.2)
+    with full_port() as port:
+        options: dict[str, Any] = {"hunyuan_hosts": "127.0.0.1", "hunyuan_breaker_failures": "0"}
+        async with run_proxy(trust, f"http://127.0.0.1:{port}", **options) as proxy:
+            async with proxy.client(http2=http2, headers={"authorization": KEY}) as client:
+                answers = await asyncio.gather(*(client.post("/chat/completions", json=CHAT) for _ in range(3)))
+            await until(lambda: not proxy.addon.process.dispatcher.under_way)
+    assert {answer.status_code for answer in answers} == {504}
+    assert {answer.json()["error"]["code"] for answer in answers} == {"upstream_timeout"}
 
 
 LARGE = {**CHAT, "messages": [{"role": "user", "content": "x" * 5000}]}

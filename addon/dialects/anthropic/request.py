@@ -25,8 +25,8 @@ _CLAUDE_CODE: Final = "claude-cli/"
 def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
     """The chat request for a Messages request. `body` stays as it is, and its large texts are shared, not copied.
 
-    `note` gets what the answer must know: `model` (as the client asked), `client` ("claude-code" or ""), `stream`,
-    `thinking` ("off", "omitted", "shown": how thinking is answered), `stop_sequences`, `tool_names` (name in chat ->
+    `note` gets what the answer must know: `model` and `max_tokens` (as the client asked), `client` ("claude-code" or
+    ""), `stream`, `thinking` ("off", "omitted", "shown": how thinking is answered), `stop_sequences`, `tool_names` (name in chat ->
     the client's), `input_tokens` (an estimate), and `changes` ([pointer, why] for each thing dropped or reworded).
 
     Raises `BadRequest` where a part has the wrong type, for nothing that Anthropic's SDKs accept.
@@ -49,6 +49,8 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     chat |= tools.choice(body, offered.functions, names, told)
     # 4. What the answer must know.
     note["model"] = model
+    if isinstance(body.get("max_tokens"), int):
+        note["max_tokens"] = body["max_tokens"]
     if offered.search is not None:
         note[WANTED] = offered.search
     note["client"] = "claude-code" if headers.get("user-agent", "").startswith(_CLAUDE_CODE) else ""

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from hunyuan_fix.counting.body import rough
+from hunyuan_fix.dialects.anthropic import errors
 from hunyuan_fix.dialects.anthropic.request import to_chat
 from hunyuan_fix.dialects.base import BadRequest
+from hunyuan_fix.exchange import Response
 from tests.dialects.anthropic.translating import system, text, translated, user, whys
 
 BILLING = "x-anthropic-billing-header: cc_version=2.1.332.1c9; cc_entrypoint=sdk-cli;"
@@ -50,6 +52,14 @@ def test_the_model(asked: str) -> None:
     assert (chat["model"], note["model"]) == (asked, asked)
 
 
+def test_an_error_about_the_range_of_max_tokens_names_what_was_asked_for() -> None:
+    """Some vendors' errors have the limit alone; Claude Code asks for less where it reads both."""
+    _, note = translated({"model": "hy3", "max_tokens": 32000, "messages": [user("go")]})
+    said = b'{"error": {"message": "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]"}}'
+    made = errors.error(Response(400, {}, said), note)
+    assert b"max_tokens: 32000 > 8192, which is the maximum allowed number of output tokens for hy3" in made.body
+
+
 @pytest.mark.parametrize("model", [None, "", 5, ["hy3"]])
 def test_a_request_without_a_model_is_refused(model: Any) -> None:
     with pytest.raises(BadRequest) as raised:
@@ -77,6 +87,7 @@ def test_the_note_is_complete() -> None:
         "changes",
         "client",
         "input_tokens",
+        "max_tokens",
         "model",
         "stop_sequences",
         "stream",
