@@ -14,7 +14,7 @@ from ...rules import arguments
 from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
 from .. import composer, ending
-from ..composer import Block, Kind
+from ..composer import Block, Kind, TooMuchHeld
 from . import calls, sealing
 
 type Says = Literal[
@@ -75,11 +75,14 @@ class Composer(composer.Composer):
 
     def given_out(self, text: str) -> None:
         """Keep a piece of the open item, which was given out already."""
-        super().given_out(text)
+        size = len(text)
+        self.written += size
+        self.held += size
         block = self._blocks[0]
         block.held.append(text)
         block.shown += 1
-        self._hold(len(text))
+        if self.held > self._limit:
+            raise TooMuchHeld
 
     def _say(self, kind: Kind, text: str) -> None:
         super()._say("text" if self._refuses_in_text else kind, text)
