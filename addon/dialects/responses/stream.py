@@ -162,7 +162,8 @@ class _Events(writer.Events):
 
     def delta(self, piece: str) -> bytes:
         """The event with the next piece of the open item."""
-        number, self._number = self._number, self._number + 1
+        number = self._number
+        self._number = number + 1
         return b'%b%d,"delta":%b}\n\n' % (self._before, number, writer.json_text(piece))
 
     def write(self, name: str, data: JsonObject) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hunyuan_fix.answers.translated import WrittenEvents
 from hunyuan_fix.dialects.responses import sealing
 from hunyuan_fix.dialects.responses.stream import Writer
+from hunyuan_fix.wire import json_body
 from tests.dialects.anthropic.answering import USED, chunk, frame
 from tests.dialects.responses import event_order
 from tests.dialects.responses.answering import (
@@ -170,15 +171,23 @@ def test_text_that_is_written_at_once_is_the_same() -> None:
         assert made["usage"]["output_tokens"] == -(-sum(map(len, texts)) // 3)
 
 
-def test_chunks_that_differ_in_their_text_alone_are_not_read() -> None:
-    events = [b"data: " + json.dumps(chunk(content=text)).encode() + b"\n\n" for text in (LONG, "a", "b", "c d", "e")]
+@pytest.mark.parametrize("size", [1, 2, 10])
+def test_chunks_that_differ_in_their_text_alone_are_not_read(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether each comes by itself or several do at once."""
+    texts = [LONG, "a", "b", "c d", "世界", "e"]
+    events = [b"data: " + json.dumps(chunk(content=text), ensure_ascii=False).encode() + b"\n\n" for text in texts]
     read = Writer(dict(NOTE))
     fed = [piece for event in events for piece in read.feed(json.loads(event[6:]))]
+    read_in: list[bytes] = []
+    parse = json_body.parse_object
+    monkeypatch.setattr(json_body, "parse_object", lambda data: read_in.append(data) or parse(data))
     to_client = WrittenEvents(Writer(dict(NOTE)))
-    sent = [piece for event in events for piece in to_client.feed(event)]
-    assert sent == fed
+    blocks = [b"".join(events[start : start + size]) for start in range(0, len(events), size)]
+    sent = [piece for block in blocks for piece in to_client.feed(block)]
+    assert b"".join(sent) == b"".join(fed)
+    assert len(read_in) == 2, "the first, and the one after it, by which the others are known"
     sent += to_client.feed(b"data: [DONE]\n\n")
-    assert items(event_order.response_in(b"".join(sent))) == [said(LONG + "abc de")]
+    assert items(event_order.response_in(b"".join(sent))) == [said("".join(texts))]
 
 
 @pytest.mark.parametrize(
