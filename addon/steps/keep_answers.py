@@ -86,25 +86,26 @@ class KeepAnswers(Step):
                 exchange.to_keep = ToKeep(written, before, needed.conversation, conversation)
 
         # 3. Items that are referred to, by the request and by the turns before it.
-        exchange.cost += size // _READ_COST
+        _grow(exchange, size)
         items: list[object] = [*await workers.run(lambda _: objects.items_of_turns(turns), exchange.cost)]
         wanted = earlier.references([*items, *own])
         if wanted:
-            found = await self._items(caller, wanted, limit - size)
+            found = await self._items(exchange, wanted, limit - size)
             items, own = earlier.resolved(items, found), earlier.resolved(own, found)
             body = {**body, "input": own}
         if items:
             exchange.note_of(exchange.dialect)["earlier"] = items
         return body
 
-    async def _items(self, caller: bytes, ids: Sequence[str], limit: int) -> dict[str, JsonObject]:
+    async def _items(self, exchange: Exchange, ids: Sequence[str], limit: int) -> dict[str, JsonObject]:
         """The items of these ids, of answers with `limit` bytes in all. Raises `TooLong` and `_Unknown`."""
         if len(ids) > _MOST_REFERENCES:
             raise TooLong(f"more than {_MOST_REFERENCES} item references")
-        answers = await self.runtime.kept.answers_with(caller, ids)
+        answers = await self.runtime.kept.answers_with(exchange.caller, ids)
         size = sum(answer.size for answer in answers)
         if size > limit:
             raise TooLong(f"more than {self.settings.max_body} bytes")
+        _grow(exchange, size)
         found = await self.runtime.workers.run(lambda _: objects.output_by_id(answers), size)
         missing = next((id for id in ids if id not in found), None)
         if missing is not None:
@@ -133,6 +134,12 @@ class KeepAnswers(Step):
         """Drop the request of an answer that didn't come to its end, and a history that wasn't translated."""
         exchange.to_keep = None
         exchange.notes.get(exchange.dialect, {}).pop("earlier", None)
+
+
+def _grow(exchange: Exchange, size: int) -> None:
+    """Note that the request has `size` bytes of JSON more than its body."""
+    exchange.size += size
+    exchange.cost += size // _READ_COST
 
 
 def _refused_by_option(needed: Needed) -> Response:

@@ -131,6 +131,7 @@ async def test_an_item_is_referred_to_by_its_id(proxy: Proxy, endpoint: Endpoint
         assert messages(endpoint)[1] == ("assistant", "answer to 1"), "a reference in an earlier turn is found, too"
         await ask(client, [{"role": "user", "content": "x"}, {"id": reference["id"]}, {"role": "user", "content": "y"}])
         assert messages(endpoint)[1] == ("assistant", "answer to 1"), "the type may be missing"
+        await ask(client, [{"id": "msg_of_its_own", "role": "user", "content": "x"}])
         unknown = [{"type": "item_reference", "id": "msg_none"}]
         refused = await client.post("/responses", json={"model": MODEL, "input": unknown})
         assert (refused.status_code, refused.json()["error"]["code"]) == (404, "item_not_found")
@@ -228,6 +229,34 @@ async def test_another_key_finds_nothing(proxy: Proxy, endpoint: Endpoint) -> No
         assert (await client.get(f"/conversations/{made['id']}")).status_code == 200
 
 
+async def test_what_is_before_a_request_counts_for_its_window(proxy: Proxy, endpoint: Endpoint) -> None:
+    proxy.master.options.update(hunyuan_window="5000", hunyuan_overlong="error")
+    async with proxy.client() as client:
+        items = [{"role": "user", "content": "word " * 3000}] * 3
+        made = (await client.post("/conversations", json={"items": items})).json()
+        body = {"model": MODEL, "input": "x", "conversation": made["id"]}
+        refused = await client.post("/responses", json=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "context_length_exceeded")
+        assert (await client.post("/responses", json=body | {"conversation": None})).status_code == 200
+
+
+async def test_a_history_that_is_too_large_is_refused(proxy: Proxy, endpoint: Endpoint) -> None:
+    async with proxy.client() as client:
+        first = await ask(client, "x" * 3000)
+        second = await ask(client, "y" * 3000, previous_response_id=first["id"])
+        reference = {"type": "item_reference", "id": first["output"][0]["id"]}
+        proxy.master.options.update(hunyuan_max_body="5000")
+        for fields in (
+            {"previous_response_id": second["id"]},
+            {"previous_response_id": first["id"], "input": [reference]},
+            {"input": [{"type": "item_reference", "id": f"msg_{number}"} for number in range(5001)]},
+        ):
+            if len(fields) == 1 and "input" in fields:
+                proxy.master.options.update(hunyuan_max_body="10m")
+            refused = await client.post("/responses", json={"model": MODEL, "input": "z", **fields})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (400, "history_too_long")
+
+
 async def test_what_is_not_to_be_stored_is_not_kept(proxy: Proxy, endpoint: Endpoint) -> None:
     async with proxy.client() as client:
         answer = await ask(client, "one", store=False)
@@ -284,7 +313,8 @@ async def test_a_streamed_answer_is_kept_before_its_end_is_sent(proxy: Proxy, en
     async with proxy.client() as client:
         body = {"model": MODEL, "input": "x", "stream": True}
         async with client.stream("POST", "/responses", json=body) as response:
-            async for line in response.aiter_lines():
+            lines = response.aiter_lines()  # held: without it the connection would be closed
+            async for line in lines:
                 if line.startswith("data: ") and (event := json.loads(line[6:]))["type"] == "response.completed":
                     break
             read = await client.get(f"/responses/{event['response']['id']}")
@@ -306,8 +336,10 @@ async def test_what_is_kept_stands_in_no_saved_flow(proxy: Proxy, endpoint: Endp
     async with proxy.client() as client:
         first = await ask(client, "alpha")
         await ask(client, "omega", previous_response_id=first["id"])
+        refused = {"model": MODEL, "input": "x", "background": True, "previous_response_id": first["id"]}
+        assert (await client.post("/responses", json=refused)).status_code == 400
     notes = [flow.metadata[KEY]["notes"] for flow in flows]
-    assert len(notes) == 2
+    assert len(notes) == 3
     for word in ("alpha", "omega", "answer to"):
         assert word not in json.dumps(notes)
 
@@ -399,3 +431,14 @@ async def test_a_websocket_is_refused_at_once(proxy: Proxy, endpoint: Endpoint) 
             assert response.headers["upgrade"] == "HTTP/1.1"
             assert response.json()["error"]["code"] == "websocket_not_spoken"
     assert endpoint.arrived == []
+
+
+async def test_where_the_endpoint_speaks_responses_it_is_asked_itself(trust: Trust, endpoint: Endpoint) -> None:
+    options = {"hunyuan_hosts": f"{LOCAL}=tokenhub"}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy, proxy.client() as client:
+        endpoint.answer = json_answer({"error": {"message": "no"}}, status=404)
+        for method, path in (("GET", "/responses/resp_1"), ("POST", "/conversations")):
+            assert (await client.request(method, path)).status_code == 404
+        assert len(endpoint.arrived) == 2
+        asks = await client.get("/responses", headers={"connection": "Upgrade", "upgrade": "websocket"})
+        assert asks.status_code == 400, "the endpoint's server says that this is no WebSocket"

@@ -61,6 +61,9 @@ def test_pages() -> None:
     assert [len(page["data"]) for page in (second, third)] == [20, 5]
     assert third["has_more"] is False
     assert Page.of({"limit": "100", "order": "asc"}).of_list(items)["data"] == items
+    assert Page.of({}).of_list(items[:20])["has_more"] is False
+    with pytest.raises(BadRequest, match="after"):
+        Page.of({"after": "none"}).of_list(items)
     assert Page.of({}).of_list([]) == {
         "object": "list",
         "data": [],
