@@ -28,7 +28,7 @@ from ..base import BadRequest
 from ..names import Names
 from ..searching import SEARCHES, WEB_SEARCH, Wanted
 from ..told import Told
-from . import calls, content
+from . import calls, content, words
 
 _BETWEEN: Final = "__"
 """Stands between a namespace and a name."""
@@ -39,8 +39,8 @@ _INPUT: Final = {
 }
 _HOSTED: Final = ("web_search", "file_search", "code_interpreter", "image_generation", "computer", "mcp")
 """How the types of tools begin that the vendor runs, or whose calls are no calls of functions."""
-_SILENT: Final = frozenset(["programmatic_tool_calling"])
-"""Types that are no tools of their own."""
+_SILENT: Final = frozenset(["programmatic_tool_calling", "tool_search"])
+"""Types that are no tools of their own: ways in which the vendor calls or finds the others. All are sent instead."""
 _CHOICES: Final = frozenset(["auto", "none", "required"])
 
 
@@ -137,7 +137,7 @@ class Offered:
             raise BadRequest(f"{where}: must be a list of tools.", where)
         found: list[str] = []
         said = tool.get("description")
-        about = f"[{space}: {said}]\n\n" if isinstance(said, str) and said else ""
+        about = f"[{space}: {said}]" if isinstance(said, str) and said else ""
         for index, inner in enumerate(inside or ()):
             place = f"{pointer}/tools/{index}"
             if not isinstance(inner, dict):
@@ -156,8 +156,8 @@ class Offered:
         if kind.startswith(_HOSTED) and "parameters" not in tool:
             self._hosted(tool, kind, pointer)
             return []
-        if kind in _SILENT:
-            self._told.count(pointer, "a way of calling tools that only its vendor has is dropped")
+        if kind in _SILENT and not _is_client_search(tool):
+            self._told.count(pointer, "a way of calling or finding tools that only its vendor has is dropped")
             return []
         made = self._function(tool, kind, pointer, space)
         if made is None:
@@ -172,7 +172,8 @@ class Offered:
         self._tools.setdefault(sent, entry)
         function = {"name": sent, **function}
         if about:
-            function["description"] = about + str(function.get("description") or "")
+            own = function.get("description")
+            function["description"] = f"{about}{content.BLANK_LINE}{own}" if own else about
         if defers and tool.get("defer_loading") is True:
             self._told.count(pointer, "a deferred tool is left out until the history has found it")
             self._deferred[sent] = function
@@ -213,7 +214,10 @@ class Offered:
             if not isinstance(tool.get("parameters"), dict):
                 self._told.say(pointer, "a tool without a schema gets the one that its type stands for")
             schema = tool.get("parameters") or json_body.parse(built_in["parameters"].encode())
-            function = {"description": description or built_in["description"], "parameters": schema}
+            said = [description or built_in["description"]]
+            if isinstance(environment, dict) and isinstance(environment.get("skills"), list):
+                said += filter(None, [words.skills(environment["skills"])])
+            function = {"description": content.BLANK_LINE.join(map(str, said)), "parameters": schema}
             return _tool(kind, kind, None), function
         if kind not in ("function", "custom") and not (isinstance(name, str) and "parameters" in tool):
             return None

@@ -79,7 +79,7 @@ def as_items(given: Any) -> list[Any]:
 def conversations() -> list[Any]:
     """Neighbouring requests of one conversation."""
     pairs = []
-    for before, after in itertools.pairwise(request for request in RECORDED if stands_alone(request)):
+    for before, after in itertools.pairwise(filter(stands_alone, RECORDED)):
         short, long = (as_items(request.body["input"]) for request in (before, after))
         if before.client == after.client and len(short) < len(long) and long[: len(short)] == short:
             pairs.append(pytest.param(before, after, id=f"{before.name} {after.name}"))
