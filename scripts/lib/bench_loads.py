@@ -16,6 +16,7 @@ from hunyuan_fix.simulator.vision import data_url, png_with_text
 
 MODEL = "hunyuan-2.0-instruct-20251111"
 MESSAGES = "/v1/messages"
+RESPONSES = "/v1/responses"
 CHUNKS = 2000
 KILOBYTE, MEGABYTE = 2**10, 2**20
 
@@ -135,6 +136,37 @@ def _in_messages(request: dict[str, Any], *, stream: bool = False) -> dict[str, 
     ]
     body = {"model": request["model"], "max_tokens": 8192, "system": system["content"], "messages": messages}
     return body | {"tools": tools, "stream": stream}
+
+
+def responses_loads(chunks: int = CHUNKS) -> tuple[Load, Load, Load]:
+    """As `messages_loads`, in OpenAI's Responses as Codex sends them."""
+    chat = _fitted(_agent_request(turns=17, tools=len(_VERBS)), 60 * KILOBYTE)
+    stream = _fitted(_agent_request(turns=1), KILOBYTE)
+    name = f"Responses, {chunks} chunks"
+    return (
+        Load("chat, 60 KB, 25 tools", _dump(chat)),
+        Load("Responses, 60 KB, 25 tools", _dump(_in_responses(chat)), target=0.50, path=RESPONSES),
+        Load(name, _dump(_in_responses(stream, stream=True)), target=0.65, chunks=chunks, paced=False, path=RESPONSES),
+    )
+
+
+def _in_responses(request: dict[str, Any], *, stream: bool = False) -> dict[str, Any]:
+    """One of the agent's requests as a client that speaks Responses has it."""
+    items: list[dict[str, Any]] = []
+    for message in request["messages"]:
+        if message["role"] == "tool":
+            output = {"call_id": message["tool_call_id"], "output": message["content"]}
+            items.append({"type": "function_call_output", **output})
+        elif message["role"] == "assistant":
+            calls = [{"call_id": call["id"], **call["function"]} for call in message["tool_calls"]]
+            items += [{"type": "function_call", "status": "completed", **call} for call in calls]
+        else:
+            role = "developer" if message["role"] == "system" else message["role"]
+            content = [{"type": "input_text", "text": message["content"]}]
+            items.append({"type": "message", "role": role, "content": content})
+    tools = [{"type": "function", "strict": False, **tool["function"]} for tool in request["tools"]]
+    asked = {"store": False, "include": ["reasoning.encrypted_content"], "reasoning": {"summary": "auto"}}
+    return {"model": request["model"], "input": items, "tools": tools, "stream": stream, **asked}
 
 
 _GROWING_TURNS = range(139, 165)

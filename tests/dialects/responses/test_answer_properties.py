@@ -129,25 +129,21 @@ def test_an_answer_that_is_sent_back_is_the_same_message(
 ) -> None:
     note, names = asked(fields, sent_by)
     said = named(said, names)
+    # The text of a freeform call that was cut is not given out: a client would run it.
+    freeform = [call["function"] for call in said.get("tool_calls", ()) if call["function"]["name"] == names[1]]
+    assume(finish != "length" or all(arguments.is_object(function["arguments"]) for function in freeform))
     if is_streamed:
         calls = [{**call, "index": index} for index, call in enumerate(said.get("tool_calls", ()))]
         whole = {"id": "chatcmpl-1", "choices": [{"delta": {**said, "tool_calls": calls}, "finish_reason": finish}]}
         made = event_order.response_in(written([whole], note))
     else:
         made = answered(chat_of(said, finish), note)
-    # A freeform call that was cut isn't run: half a patch is none.
-    cut = [call for call in said.get("tool_calls", ()) if finish == "length" and is_cut(call, names)]
-    said["tool_calls"] = [call for call in said.get("tool_calls", ()) if call not in cut]
-    assume((said.get("content") or "").strip() or said["tool_calls"])
+    assume((said.get("content") and said["content"].strip()) or said.get("tool_calls"))
     history = [{"role": "user", "content": "go"}, *made["output"]]
     back, _ = translated({**ASKED, **fields, "input": history}, sent_by)
     start = [message["role"] for message in back["messages"]].index("user") + 1
     assert read(back["messages"][start]) == expected(said, names)
     assert [message["role"] for message in back["messages"][start:]] == ["assistant"]
-
-
-def is_cut(call: dict[str, Any], names: list[str]) -> bool:
-    return call["function"]["name"] == names[1] and not arguments.is_object(call["function"]["arguments"])
 
 
 def expected(said: dict[str, Any], names: list[str]) -> dict[str, Any]:
@@ -161,6 +157,7 @@ def expected(said: dict[str, Any], names: list[str]) -> dict[str, Any]:
         calls.append((call["id"], name, value))
     return {
         "content": content if content and content.strip() else None,
+        # Before calls endpoints tell blank reasoning from none.
         "reasoning": reasoning if reasoning and (reasoning.strip() or calls) else None,
         "calls": calls,
     }
