@@ -231,7 +231,14 @@ class Routes:
 
 def is_translated(dialect: str, profile: Profile, translate: Translate) -> bool:
     """Whether requests in `dialect`, not the house language, become chat requests for the endpoints of `profile`."""
-    return translate == "always" or (translate == "auto" and dialects.of_format(dialect) not in profile.speaks)
+    if translate != "auto":
+        return translate == "always"
+    format_ = dialects.of_format(dialect)
+    if format_ not in profile.speaks:
+        return True
+    # What is asked for by id was kept here, where the endpoint keeps nothing.
+    native = profile.native.get(format_)
+    return format_ != dialect and native is not None and not native.stores
 
 
 def _other_api(below: str) -> str:

@@ -30,8 +30,11 @@ class NativeStream(ClientStream):
         super().__init__(exchange, encoding, keep)
         self._dialect = NATIVE[exchange.dialect]
         self._note = exchange.note_of(exchange.spoken)
-        self._reader, self._read = self._dialect.reader, dict[str, object]()
+        self._reader = self._dialect.reader
+        self._state: JsonObject = {}
         self._parser = sse.Parser()
+        self._told: set[str] = set()
+        """Why events were changed."""
         self._is_told = False
         """The client knows how the answer ended."""
         self._last = ""
@@ -44,31 +47,38 @@ class NativeStream(ClientStream):
             and self._parser.is_empty
             and data.endswith(b"\n\n")
             and len(data) <= sse.MAX_EVENT
-            and self._dialect.goes_on(data)
+            and self._dialect.goes_on(data, self._note)
         ):
+            self._state["last"] = data
             return [data]
         sent = b"".join(map(self._event, self._parser.feed(data)))
         return _pieces(sent + (self._end() if self._ended else b""))
 
     def _event(self, event: sse.Event) -> bytes:
-        if event.opaque or self._dialect.goes_on(event.raw):
+        sent = self._sent(event)
+        self._state["last"] = event.raw
+        return sent
+
+    def _sent(self, event: sse.Event) -> bytes:
+        if event.opaque or self._dialect.goes_on(event.raw, self._note):
             return event.raw
         data = event.data
         value = None if data is None else json_body.parse_object(data)
         if value is None:
             return event.raw
-        for chunk in self._reader.events(value, self._read):
+        for chunk in self._reader.events(value, self._state):
             if chunk.get("usage"):
                 self._exchange.tokens = tokens_used(chunk["usage"])
             self._is_told = self._is_told or _ends(chunk)
-        why = self._dialect.mended_event(value, self._note)
+        events, why = self._dialect.mended_event(value, self._note, self._state)
         kind = value.get("type")
-        self._last = kind if isinstance(kind, str) else ""
+        self._last = kind if isinstance(kind, str) else "error"
         if not why:
             return event.raw
-        if self._dialect.name not in self._exchange.rules:
+        if why not in self._told:
+            self._told.add(why)
             self._exchange.note([Change(self._dialect.name, "", why)])
-        return _written(value)
+        return b"".join(map(_written, events))
 
     def _end(self) -> bytes:
         """What the end of the stream cut off, if clients can read it, and the events that are missing."""
@@ -77,7 +87,7 @@ class NativeStream(ClientStream):
         last = sse.complete(self._event(torn)) if torn is not None and (readable or torn.opaque) else b""
         if not self._is_told:
             why = "the stream ends without the end of its answer: an error event says so"
-            missing = self._dialect.failure(self._incomplete.fields(), self._note)
+            missing = self._dialect.failure(self._incomplete.fields(), self._note, self._state)
         else:
             why = "the missing last event is added"
             missing = [event for event in self._dialect.closing(self._note) if not self._is_over(event)]
@@ -94,7 +104,7 @@ class NativeStream(ClientStream):
             return _pieces(body or b"")
         error = json_body.parse_object(whole.error_for(self._exchange, answer).body) or {}
         given = error.get("error")
-        events = self._dialect.failure(given if isinstance(given, dict) else {}, self._note)
+        events = self._dialect.failure(given if isinstance(given, dict) else {}, self._note, self._state)
         return _pieces(b"".join(map(_written, events)))
 
 

@@ -18,8 +18,10 @@ from .responses.api import ResponsesApi
 from .responses.by_id import KeptResponses
 from .responses.compact import Compact
 from .responses.input_tokens import InputTokens
+from .responses.native import NativeResponses
 
-NATIVE: Mapping[str, NativeDialect] = {dialect.name: dialect for dialect in (NativeMessages(Anthropic()),)}
+_NATIVE: tuple[NativeDialect, ...] = (NativeMessages(Anthropic()), NativeResponses(Responses()))
+NATIVE: Mapping[str, NativeDialect] = {dialect.name: dialect for dialect in _NATIVE}
 """What clients speak where endpoints speak it themselves, but not all of it, by name."""
 
 _ALL: tuple[Dialect, ...] = (

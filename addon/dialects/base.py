@@ -11,7 +11,7 @@ the answer. It holds plain data (text, numbers, lists, dicts), since a saved flo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from ..exchange import Change, Changes, JsonObject, Response
 from ..profiles import Native, Profile
@@ -90,6 +90,15 @@ class NativeDialect(Dialect, Protocol):
         `offers`: the vendor's tools that steps of the house language stand in for (`searching`).
         """
 
+    def shown(self, body: JsonObject) -> list[Any] | None:
+        """What is said in `body` as messages, for steps that read messages: an item each, at the same place.
+
+        Their lists of parts are the body's own. `None`: the body has messages.
+        """
+
+    def take_back(self, body: JsonObject, messages: list[Any], *, changed: bool) -> None:
+        """Put what `shown` gave back into `body`. `changed`: steps have put text parts of chat into it."""
+
     @property
     def reader(self) -> AnswerReader:
         """Reads the endpoint's answers as far as the proxy has to know of them: whether it is one, its end, its usage.
@@ -97,7 +106,7 @@ class NativeDialect(Dialect, Protocol):
         What the model says isn't in the chat answers and chunks that it gives.
         """
 
-    def goes_on(self, raw: bytes) -> bool:
+    def goes_on(self, raw: bytes, note: JsonObject) -> bool:
         """Whether the bytes of whole events tell that none has to be read. Quick: it is asked for every event.
 
         They neither end the answer nor have an error, usage, or anything that `mended_event` may change.
@@ -106,10 +115,13 @@ class NativeDialect(Dialect, Protocol):
     def mended(self, body: JsonObject, note: JsonObject) -> str:
         """Change a whole answer, in place, into what the client expects. Returns why; `""`: nothing was changed."""
 
-    def mended_event(self, event: JsonObject, note: JsonObject) -> str:
-        """The same for an event. It stays one event, and its type may change."""
+    def mended_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
+        """The events in the place of one, and why; `""`: it keeps its bytes.
 
-    def failure(self, error: JsonObject, note: JsonObject) -> list[JsonObject]:
+        `state`: an object of the stream's own; under `last` it has the bytes before this event.
+        """
+
+    def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
         """The events that report `error`, OpenAI's error object, in the middle of an answer."""
 
     def closing(self, note: JsonObject) -> list[JsonObject]:

@@ -35,7 +35,7 @@ class Reading:
     def goes_on(self, raw: bytes) -> bool:
         """Whether the bytes of whole events tell that none ends the answer, or is an error."""
         if self._native is not None:
-            return self._native.goes_on(raw)
+            return self._native.goes_on(raw, {})
         return self.is_house and chat_events.go_on(raw)
 
     def whole(self, text: bytes) -> bytes:

@@ -21,7 +21,7 @@ from ...exchange import Change, Changes, JsonObject, Response
 from ...profiles import Native
 from ...texts import Texts
 from ...wire import rule_names
-from .. import in_words
+from .. import in_words, refused
 from ..base import AnswerWriter, Dialect, House
 from ..searching import WEB_SEARCH
 from . import errors, native_answers, native_messages, native_tools
@@ -68,12 +68,19 @@ class NativeMessages:
             note["max_tokens"] = body["max_tokens"]
         return repaired(body, accepted, texts)
 
+    def shown(self, body: JsonObject) -> list[Any] | None:
+        """`None`: the body has messages."""
+        return None
+
+    def take_back(self, body: JsonObject, messages: list[Any], *, changed: bool) -> None:
+        """Nothing: they are the body's own."""
+
     @property
     def reader(self) -> MessagesReader:
         """Reads Anthropic's answers."""
         return MessagesReader()
 
-    def goes_on(self, raw: bytes) -> bool:
+    def goes_on(self, raw: bytes, note: JsonObject) -> bool:
         """Whether the bytes of whole events tell that none has to be read."""
         return native_answers.goes_on(raw)
 
@@ -81,11 +88,11 @@ class NativeMessages:
         """Give a message the name of the model that was asked for."""
         return native_answers.mended(body, note)
 
-    def mended_event(self, event: JsonObject, note: JsonObject) -> str:
+    def mended_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
         """The same for an event; an error gets the words by which its client does the right thing."""
         return native_answers.mended_event(event, note)
 
-    def failure(self, error: JsonObject, note: JsonObject) -> list[JsonObject]:
+    def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
         """One event."""
         return [errors.event(error, note)]
 
@@ -112,7 +119,7 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
     format_ = _answer_format(body)
     missing = native_tools.only_accepted(body, accepted, changes)
     for path in accepted.refused:
-        _without(body, path.split("/"), "", changes)
+        refused.without(body, path, _RULE, changes)
     if not accepted.adaptive_thinking:
         _limit_thinking(body, changes)
     if isinstance(body.get("messages"), list):
@@ -150,28 +157,6 @@ def accepted_betas(given: str, accepted: Native) -> str:
 def without_beta(query: str) -> str:
     """The query of a request without `beta`: other fields keep their spelling and their order."""
     return "&".join(field for field in query.split("&") if field.partition("=")[0] != "beta")
-
-
-def _without(value: Any, path: list[str], pointer: str, changes: Changes) -> bool:
-    """Take the field at `path` away, where `*` stands for each item of a list; an object that is empty then goes, too.
-
-    Returns whether `value` had it.
-    """
-    name, rest = path[0], path[1:]
-    if name == "*":
-        items = value if isinstance(value, list) else []
-        had = [_without(item, rest, f"{pointer}/{number}", changes) for number, item in enumerate(items)]
-        return any(had)
-    if not isinstance(value, dict) or name not in value:
-        return False
-    if rest:
-        found = _without(value[name], rest, f"{pointer}/{name}", changes)
-        if found and value[name] == {}:
-            del value[name]
-        return found
-    del value[name]
-    changes.note_at(_RULE, f"{pointer}/{name}", "the endpoint refuses this field: dropped")
-    return True
 
 
 def _limit_thinking(body: JsonObject, changes: Changes) -> None:

@@ -69,19 +69,17 @@ def mended(body: JsonObject, note: JsonObject) -> str:
     return "the answer names the model that was asked for"
 
 
-def mended_event(event: JsonObject, note: JsonObject) -> str:
-    """The same for the event that begins a message, and an error's words; why, or `""`."""
+def mended_event(event: JsonObject, note: JsonObject) -> tuple[list[JsonObject], str]:
+    """The same for the event that begins a message, and an error's words: the event in its place, and why."""
     message, error = event.get("message"), event.get("error")
     if event.get("type") == "message_start" and isinstance(message, dict):
-        return mended(message, note)
+        return [event], mended(message, note)
     if not isinstance(error, dict):
-        return ""
+        return [event], ""
     meant = errors.event(error, note)
     if event.get("type") == "error" and is_said(error, meant["error"]):
-        return ""
-    event.clear()
-    event |= meant
-    return "the error is told in the words that its client knows"
+        return [event], ""
+    return [meant], "the error is told in the words that its client knows"
 
 
 def is_said(given: object, meant: JsonObject) -> bool:
