@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from hunyuan_fix.counting.body import count as counted
 from hunyuan_fix.simulator.vision import png_with_text
 from tests.cli.shell_environment import command, environment
 from tests.clients.codex import Codex, Run
@@ -241,53 +242,48 @@ def narrow(certificates: Certificates) -> Iterator[Way]:
         yield running
 
 
-def read_a_file(codex: Codex, turn: int, thread: str) -> Run:
-    """A turn in which the model reads 24 KB, and says so."""
-    said = "\n".join(
-        [*(f"line {number} of a long file that fills" for number in range(650)), f"[[sim:say read {turn}]]"]
-    )
-    (codex.work / f"long-{turn}").write_text(said)
-    return codex.ask(shell(f"cat long-{turn}"), resume=thread)
+READS = 10
+SCRIPT = f"""
+count=$(($(cat count 2>/dev/null || echo 0) + 1)); echo $count >count
+test $count -lt {READS} || {{ echo '[[sim:say read]]'; exit; }}
+seq -f 'line %g of a long file that fills' 650
+echo '{shell("sh script")}'
+"""
+"""What the model calls again and again: each time it reads 24 KB, and the last time it says so."""
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["by the client's own count", "by what the addon answers"])
+def test_a_history_that_passes_the_window(narrow: Way, tmp_path: Path, told: bool) -> None:
+    """It is compacted in the middle of a turn, and the turn goes on. `told`: Codex has the helper's settings."""
+    narrow.upstream.reset()
+    codex = Codex(tmp_path, narrow.proxy, "tokenhub", "hy3", window=LIMIT)
+    if not told:
+        codex = replace(codex, config=HELPLESS)
+    (codex.work / "script").write_text(SCRIPT)
+    run = codex.ask(shell("sh script"))
+    assert run.code == 0, run.output
+    assert run.said == "read"
+    assert (codex.work / "count").read_text() == f"{READS}\n", "nothing was run twice"
+    requests = narrow.upstream.requests()
+    assert {request["status"] for request in requests} == {200}
+    assert any(is_compacting(request) for request in requests)
+    sizes = [counted(request["body"]) for request in requests if not is_compacting(request)]
+    assert max(sizes) <= LIMIT
+    assert run.usage["input_tokens"] < 2 * sum(sizes), "what is told of the usage is true"
 
 
 def is_compacting(request: dict[str, Any]) -> bool:
     return "CONTEXT CHECKPOINT" in json.dumps(request["body"])
 
 
-def test_a_history_that_passes_the_window(narrow: Way, tmp_path: Path) -> None:
-    """With the helper's settings it is compacted in time, and no turn is lost."""
+def test_only_what_compacting_drops_is_compacted(narrow: Way, tmp_path: Path) -> None:
+    """A single message that is too long stays an error: there is nothing to compact."""
     narrow.upstream.reset()
     codex = Codex(tmp_path, narrow.proxy, "tokenhub", "hy3", window=LIMIT)
-    thread = ""
-    for turn in range(6):
-        run = read_a_file(codex, turn, thread)
-        assert run.code == 0, run.output
-        assert run.said == f"read {turn}"
-        thread = thread or run.thread
-    requests = narrow.upstream.requests()
-    assert {request["status"] for request in requests} == {200}
-    compacting = next(place for place, request in enumerate(requests) if is_compacting(request))
-    sizes = [len(json.dumps(request["body"])) for request in requests]
-    assert sizes[compacting + 1] < max(sizes[:compacting])
-
-
-def test_a_history_that_is_refused_for_its_length(narrow: Way, tmp_path: Path) -> None:
-    """Without those settings a turn is lost. What the addon refused leaves room to compact, once they are set."""
-    narrow.upstream.reset()
-    codex = Codex(tmp_path, narrow.proxy, "tokenhub", "hy3", config=HELPLESS)
-    thread, turn, run = "", 0, Run(0, [], "")
-    while run.code == 0 and turn < 9:
-        run = read_a_file(codex, turn, thread)
-        thread, turn = thread or run.thread, turn + 1
+    run = codex.ask(" ".join(str(number * 7919) for number in range(12_000)))
+    assert run.code == 1
     assert "ran out of room" in run.output
-    before = narrow.upstream.requests()
-    assert not any(is_compacting(request) for request in before)
-    assert {request["status"] for request in before} == {200}, "it was the addon that refused"
-    told = replace(codex, config=(), window=LIMIT)
-    run = told.ask("And now? [[sim:say on]]", resume=thread)
-    assert run.code == 0, run.output
-    assert run.said == "on"
-    assert is_compacting(narrow.upstream.requests()[len(before)])
+    assert not narrow.upstream.requests()
 
 
 @pytest.mark.parametrize("fault", ["rate_limit", "internal", "cut:2", "error_event_mid"])
