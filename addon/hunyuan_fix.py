@@ -150,6 +150,7 @@ class HunyuanFix:
         self.process.starting.begin(ctx.master, self._start_failed)
         self.settings = settings
         replacements.want(self, replacements.ANSWERING)
+        replacements.want(self, replacements.KEEPING_ALIVE)
         if settings.fast_dispatch:
             replacements.want(self, replacements.FASTER)
         else:
@@ -172,7 +173,7 @@ class HunyuanFix:
             settings, self.routes, process, made, requires_token=self.requires_token, lends_key=lends_key
         )
         self.bodies = Bodies(settings, runtime, process.dispatcher, process.draining, self.pipeline)
-        self.answers = Answers(settings, runtime, self.pipeline)
+        self.answers = Answers(settings, runtime, self.pipeline, process.keep_alive)
 
     def running(self) -> None:
         """Bind to this machine where no listen address was given."""

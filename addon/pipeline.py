@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from . import dialects, rules
+from . import dialects, profiles, rules
 from .dialects.base import House
 from .exchange import Change, Exchange, JsonObject, Response
 from .options import Settings
@@ -18,7 +18,7 @@ from .steps.base import Outcome, Step, StepRuntime
 from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
-from .steps.model_names import ModelNames
+from .steps.model_names import ModelNames, answering
 from .steps.native_fields import NativeFields
 from .steps.overlong import Overlong
 from .steps.read_documents import ReadDocuments
@@ -58,6 +58,7 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    ReadDocuments,
     DescribeImages,
     NativeFields,
     Overlong,
@@ -75,6 +76,7 @@ class Pipeline:
             "count": [step(settings, runtime) for step in COUNT_STEPS],
             "native": [step(settings, runtime) for step in NATIVE_STEPS],
         }
+        self._settings = settings
         self._workers = runtime.workers
         self._offers = [step.offer for step in self._steps["chat"] if step.offer]
         """The tools of vendors that the steps give to models that have none."""
@@ -88,6 +90,26 @@ class Pipeline:
             house: [step for step in reversed(steps) if type(step).done is not Step.done]
             for house, steps in self._steps.items()
         }
+
+    def choose_way(self, exchange: Exchange, body: JsonObject) -> bool:
+        """Whether a request in a format that the endpoint speaks itself is translated all the same.
+
+        Its model doesn't speak the format, or it asks for what only a chat request can get: that is noted.
+        """
+        native = dialects.NATIVE.get(exchange.dialect)
+        if native is None:
+            return False
+        accepted = profiles.load(exchange.profile).native[exchange.spoken]
+        model = answering(exchange, self._settings, body.get("model"))
+        if accepted.spoken_by(model):
+            reason = native.needs_chat(body, accepted, self._offers)
+        else:
+            reason = Change(native.name, "/model", "the model doesn't speak this format at its endpoint: translated")
+        if reason is None:
+            return False
+        exchange.note([reason])
+        exchange.dialect = exchange.spoken
+        return True
 
     async def translate(self, exchange: Exchange, body: JsonObject, headers: Mapping[str, str]) -> None:
         """Put a request's `body`, in the client's format, into the house language: `exchange.chat`.
@@ -152,7 +174,7 @@ def _house(exchange: Exchange) -> House:
 
 def repairable(body: object, house: House) -> bool:
     """Whether the steps can work on `body`. Any other body passes unchanged and gets the endpoint's own error."""
-    return isinstance(body, dict) and (house == "embeddings" or rules.repairable(body))
+    return isinstance(body, dict) and (house in ("embeddings", "native") or rules.repairable(body))
 
 
 def _seen_by(steps: Sequence[Step], exchange: Exchange, response: Response) -> Response:

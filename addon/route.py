@@ -101,6 +101,8 @@ class Route:
     """The endpoint speaks `spoken` itself, and it is not translated."""
     translates: frozenset[str] = frozenset()
     """The dialects that are translated for the endpoint."""
+    repairs: frozenset[str] = frozenset()
+    """The dialects whose calls are translated or repaired for the endpoint: it has no other API of theirs."""
     foreign: bool = False
     """It was addressed to a host of another vendor, and leaves for another: its key must not leave with it."""
     respelt: bool = False
@@ -184,6 +186,7 @@ class Routes:
             unrepaired=method == "POST" and dialect is None,
             native=is_native,
             translates=translates,
+            repairs=translates if self._translate != "auto" else translates | (demands.speaks & demands.native.keys()),
             foreign=rerouted and self._is_foreign(host),
         )
 

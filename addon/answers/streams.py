@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import chat_events, json_body, proxy_errors, rule_names, sse
+from ..wire import chat_events, json_body, rule_names, sse
+from ..wire.openai_error import ProxyError
 from .event_shape import Shape
 from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
 from .tool_placing import ToolNames, TooMany
+from .translated import INCOMPLETE
 from .whole import origin
 
 _HEAD = ("id", "object", "created", "model")
@@ -29,7 +31,7 @@ class ChatStream:
     """Repairs one chat answer of the type `text/event-stream`.
 
     `feed` takes bytes from the endpoint and returns the bytes to send. `finish` is called once the HTTP message has
-    ended properly; a stream whose connection breaks is not finished. Events that need no repair keep their bytes.
+    ended, or its connection has. Events that need no repair keep their bytes.
     Both return a list that is empty if there is nothing to send: `b""` would end an HTTP/1.1 answer in mitmproxy.
     Neither raises: after an exception, which becomes `failure`, all bytes pass unchanged.
     """
@@ -97,15 +99,18 @@ class ChatStream:
             sent.append(self._given_up(failure) + uncut)
         return _pieces(b"".join(sent))
 
-    def finish(self) -> list[bytes]:
-        """End the stream, and return the bytes that were held back and what is missing at the end, in a list."""
+    def finish(self, incomplete: ProxyError = INCOMPLETE) -> list[bytes]:
+        """End the stream, and return the bytes that were held back and what is missing at the end, in a list.
+
+        `incomplete`: the error for an answer that has no end.
+        """
         if self.broken:
             return []
         last = self._parser.finish()
         sent = b""
         try:
             sent = self._sent_for(last) if last else b""
-            ending = self._ending()
+            ending = self._ending(incomplete)
         except Exception as failure:
             return _pieces(sent + self._given_up(failure))
         if last and _is_torn(last):
@@ -117,17 +122,17 @@ class ChatStream:
             self._note(Change(rule_names.STREAM_END, "", "the last event gets the blank line that ends it"))
         return _pieces(sent + ending)
 
-    def _ending(self) -> bytes:
+    def _ending(self, incomplete: ProxyError) -> bytes:
         if self.finish_reason and not self._done and self.first_error is None:
             self._note(Change(rule_names.STREAM_END, "", "the missing [DONE] is added"))
             return self._whole() + sse.event(b"[DONE]")
         held = self._broken_off()
-        return held if self._done or self.first_error is not None else held + self._incomplete()
+        return held if self._done or self.first_error is not None else held + self._incomplete(incomplete)
 
-    def _incomplete(self) -> bytes:
+    def _incomplete(self, error: ProxyError) -> bytes:
         why = "the stream ends without a finish reason: an error event says so"
         self._note(Change(rule_names.STREAM_END, "", why))
-        return sse.event(proxy_errors.STREAM_INCOMPLETE().body())
+        return sse.event(error.body())
 
     def _sent_for(self, event: sse.Event, *, tried: bool = False) -> bytes:
         """The bytes to send for one event. `tried`: it is known to need reading."""
@@ -182,7 +187,7 @@ class ChatStream:
             return self._broken_off() + event.raw
         sent = self._whole()
         # Clients stop reading at [DONE], so the error goes before it.
-        return sent + (b"" if self.finish_reason else self._incomplete()) + event.raw
+        return sent + (b"" if self.finish_reason else self._incomplete(INCOMPLETE)) + event.raw
 
     def _whole(self) -> bytes:
         """The events that end the choices: the endpoint says that the answer is over.

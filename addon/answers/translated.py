@@ -13,11 +13,14 @@ from dataclasses import replace
 from typing import Protocol, cast
 
 from .. import dialects, profiles
-from ..dialects.base import AnswerWriter, UpstreamDialect
+from ..dialects.base import AnswerReader, AnswerWriter, UpstreamDialect
 from ..exchange import AnswerPlan, Exchange, JsonObject
 from ..wire import flaws, json_body, proxy_errors, sse
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
+
+INCOMPLETE = proxy_errors.STREAM_INCOMPLETE()
+"""The error for an answer without an end, where its HTTP message has one."""
 
 _PLAIN_TEXT = re.compile(rb"[ !#-\[\]-~]+|(?:[ !#-\[\]-~]|[\xc3-\xdf][\x80-\xbf]|[\xe3-\xec][\x80-\xbf]{2})+")
 """Text that means the same in JSON and without it: no quotation mark, backslash or control character, valid UTF-8."""
@@ -69,12 +72,16 @@ def plan_of(exchange: Exchange) -> AnswerPlan:
 
 
 def answer_in(exchange: Exchange, text: bytes) -> Flaw | JsonObject:
-    """The answer in the upstream's body `text`, in the house language, or its flaw."""
-    upstream = upstream_of(exchange)
-    body = None if upstream.is_house else json_body.parse_object(text)
+    """The answer in the upstream's body `text`, in the house language, or its flaw.
+
+    Only an outline of it, where the upstream speaks the client's format.
+    """
+    native = dialects.NATIVE.get(exchange.dialect)
+    reader: AnswerReader = upstream_of(exchange) if native is None else native.reader
+    body = None if reader.is_house else json_body.parse_object(text)
     if body is None:
         return flaws.of_answer(text)
-    return flaws.of_answer(json_body.serialise(upstream.answer(body, exchange.note_of(upstream.name))))
+    return flaws.of_answer(json_body.serialise(reader.answer(body, exchange.note_of(reader.name))))
 
 
 def from_upstream(exchange: Exchange) -> FromUpstream | None:
@@ -208,11 +215,15 @@ class WrittenEvents:
             return [piece for text in plain for piece in self._guarded(self._pieces_of, text)]
         return [piece for event in self._parser.feed(data) for piece in self._guarded(self._pieces, event)]
 
-    def finish(self) -> list[bytes]:
-        """The bytes for what the end of the stream cut off, and for an end that is missing."""
+    def finish(self, incomplete: ProxyError = INCOMPLETE) -> list[bytes]:
+        """The bytes for what the end of the stream cut off, and the error `incomplete` for an end that is missing."""
         last = self._parser.finish()
         sent = self._guarded(self._pieces, last) if last else []
-        return sent if self._over else [*sent, *self._failed(proxy_errors.STREAM_INCOMPLETE().fields())]
+        return sent if self._over else [*sent, *self._failed(incomplete.fields())]
+
+    def keep_alive(self) -> list[bytes]:
+        """Bytes without content, between two events; none once the answer is over."""
+        return self._guarded(lambda writer: writer.keep_alive(), self._writer)
 
     def _guarded[T](self, pieces: Callable[[T], Iterable[bytes]], given: T) -> list[bytes]:
         if self._over:
@@ -286,9 +297,13 @@ class ToClient:
             return self._written.feed(data)
         return [data] if data else []
 
-    def finish(self) -> list[bytes]:
-        """What is left to send when the stream has ended."""
+    def finish(self, incomplete: ProxyError = INCOMPLETE) -> list[bytes]:
+        """What is left to send when the stream has ended; the error `incomplete` for an end that is missing."""
         rest = self._changed.finish() if self._changed is not None else b""
         if self._written is not None:
-            return [*self._written.feed(rest), *self._written.finish()]
+            return [*self._written.feed(rest), *self._written.finish(incomplete)]
         return [rest] if rest else []
+
+    def keep_alive(self) -> list[bytes]:
+        """Bytes without content in the client's format; none for chat clients, and once the answer is over."""
+        return [] if self._written is None else self._written.keep_alive()

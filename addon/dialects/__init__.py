@@ -9,20 +9,21 @@ from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
 from .anthropic.count_tokens import CountTokens
 from .anthropic.native import NativeMessages
-from .base import Api, Dialect, UpstreamDialect
+from .base import AnswerReader, Api, Dialect, NativeDialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
 
-DIALECTS: Mapping[str, Dialect] = {
-    dialect.name: dialect
-    for dialect in (
-        Chat(),
-        Embeddings(),
-        Anthropic(),
-        CountTokens(Anthropic()),
-        NativeMessages(Anthropic()),
-    )
-}
+NATIVE: Mapping[str, NativeDialect] = {dialect.name: dialect for dialect in (NativeMessages(Anthropic()),)}
+"""What clients speak where endpoints speak it themselves, but not all of it, by name."""
+
+_ALL: tuple[Dialect, ...] = (
+    Chat(),
+    Embeddings(),
+    Anthropic(),
+    CountTokens(Anthropic()),
+    *NATIVE.values(),
+)
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 """What clients speak, by name."""
 
 APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(),)}
@@ -30,6 +31,11 @@ APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(),)}
 
 UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {"openai": ChatUpstream()}
 """What upstreams speak, by the name that a profile's `dialect` gives."""
+
+
+def reader(name: str) -> AnswerReader:
+    """What reads the answers in the format `name`, of an upstream or of an endpoint that speaks a client's."""
+    return NATIVE[name].reader if name in NATIVE else UPSTREAM_DIALECTS[name]
 
 
 def paths() -> tuple[str, ...]:
@@ -44,13 +50,12 @@ def foreign() -> frozenset[str]:
 
 def native(name: str) -> str | None:
     """The name of the dialect `name` where the endpoint speaks it itself; `None` where it is passed unchanged there."""
-    return f"{name}-native" if f"{name}-native" in DIALECTS else None
+    return f"{name}-native" if f"{name}-native" in NATIVE else None
 
 
 def is_another_vendors(name: str) -> bool:
     """Whether the dialect `name` is neither chat nor embeddings, translated or not."""
-    dialect = DIALECTS[name]
-    return not dialect.is_house or dialect.house == "native"
+    return name in NATIVE or not DIALECTS[name].is_house
 
 
 def of_path(api: str) -> str | None:

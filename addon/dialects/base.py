@@ -10,17 +10,18 @@ the answer. It holds plain data (text, numbers, lists, dicts), since a saved flo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from ..exchange import JsonObject, Response
-from ..profiles import Profile
+from ..exchange import Change, Changes, JsonObject, Response
+from ..profiles import Native, Profile
+from ..texts import Texts
 
 House = Literal["chat", "embeddings", "count", "native"]
 """The house languages. Each has steps of its own (`pipeline`).
 
 `count` is a chat request whose tokens are counted: it is answered here, and nothing is sent. `native` is another format
-where the endpoint speaks it itself: requests stay in it, and answers pass unchanged.
+where the endpoint speaks it itself (`NativeDialect`): requests and answers stay in it.
 """
 
 
@@ -72,6 +73,48 @@ class Dialect(Protocol):
         """`response`, an error in OpenAI's shape, in this format. Status and headers may change."""
 
 
+class NativeDialect(Dialect, Protocol):
+    """A format of clients where the endpoint speaks it itself, but not all of it. It has no path: routes choose it.
+
+    A request loses, or says in other words, only what the endpoint refuses, and keeps its bytes where nothing is. An
+    answer keeps its bytes where its client expects nothing else.
+    """
+
+    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
+        """Change `body`, any JSON object, in place to what `accepted` says; a change for each thing that was done."""
+
+    def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
+        """Why this request has to be translated: it asks for what only the house language can give; else `None`.
+
+        `offers`: the vendor's tools that steps of the house language stand in for (`searching`).
+        """
+
+    @property
+    def reader(self) -> AnswerReader:
+        """Reads the endpoint's answers as far as the proxy has to know of them: whether it is one, its end, its usage.
+
+        What the model says isn't in the chat answers and chunks that it gives.
+        """
+
+    def goes_on(self, raw: bytes) -> bool:
+        """Whether the bytes of whole events tell that none has to be read. Quick: it is asked for every event.
+
+        They neither end the answer nor have an error, usage, or anything that `mended_event` may change.
+        """
+
+    def mended(self, body: JsonObject, note: JsonObject) -> str:
+        """Change a whole answer, in place, into what the client expects. Returns why; `""`: nothing was changed."""
+
+    def mended_event(self, event: JsonObject, note: JsonObject) -> str:
+        """The same for an event. It stays one event, and its type may change."""
+
+    def failure(self, error: JsonObject, note: JsonObject) -> list[JsonObject]:
+        """The events that report `error`, OpenAI's error object, in the middle of an answer."""
+
+    def closing(self, note: JsonObject) -> list[JsonObject]:
+        """The events that are still missing where an answer is complete but its stream ended without them."""
+
+
 class Api(Protocol):
     """What the clients of a dialect ask for beside its calls."""
 
@@ -104,18 +147,12 @@ class Api(Protocol):
         """
 
 
-class UpstreamDialect(Protocol):
-    """A format that an upstream speaks."""
+class AnswerReader(Protocol):
+    """Reads an upstream's answers in the house language."""
 
     name: str
     is_house: bool
-    """Whether it is the house language itself."""
-
-    def path(self, house: House) -> str:
-        """The path below the base URL for requests of the house language `house`."""
-
-    def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
-        """The body to send for a request in the house language."""
+    """Whether the upstream speaks the house language itself."""
 
     def answer(self, body: JsonObject, note: JsonObject) -> JsonObject:
         """A whole answer of the upstream, in the house language."""
@@ -125,3 +162,13 @@ class UpstreamDialect(Protocol):
 
     def error(self, status: int, body: bytes) -> bytes:
         """The body of an upstream's error in OpenAI's shape; unchanged if it can't be read."""
+
+
+class UpstreamDialect(AnswerReader, Protocol):
+    """A format that an upstream speaks."""
+
+    def path(self, house: House) -> str:
+        """The path below the base URL for requests of the house language `house`."""
+
+    def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
+        """The body to send for a request in the house language."""

@@ -10,5 +10,5 @@ class Embeddings(Chat):
     """Embeddings, which are never streamed."""
 
     name = "embeddings"
-    paths = ("/embeddings",)
+    paths: tuple[str, ...] = ("/embeddings",)
     house: House = "embeddings"

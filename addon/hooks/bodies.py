@@ -13,10 +13,12 @@ from dataclasses import replace
 from mitmproxy import http
 
 from .. import pipeline, profiles
+from ..access import keys
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
 from ..dialects import APIS, DIALECTS, UPSTREAM_DIALECTS
 from ..dialects.anthropic import native
+from ..dialects.anthropic.native import NativeMessages
 from ..dialects.base import BadRequest
 from ..exchange import Change, Exchange, Response, printable
 from ..options import Settings
@@ -118,6 +120,9 @@ class Bodies:
         )
         if isinstance(came, Response):
             return came
+        if isinstance(came.value, dict) and self._pipeline.choose_way(exchange, came.value):
+            dialect, translated = DIALECTS[exchange.dialect], True
+            exchange.fails_closed = True
         if came.flaw and not translated:
             logger.info("%s %s passes untouched: %s", exchange.method, safe_text.plain(exchange.path), came.flaw)
         if translated and not isinstance(came.value, dict):
@@ -151,15 +156,7 @@ class Bodies:
             if not upstream.is_house:
                 body = upstream.request(body, exchange.note_of(upstream.name))
             sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), came.cost // 4)
-        if translated:
-            target = request.path if dialect.is_house else ""  # the query is the other format's own
-            request.path = api_path(target, exchange.base_url, upstream.path(dialect.house))
-            _drop_own_headers(request, dialect.name)
-        if dialect.house == "native":
-            _leave_accepted_betas(request, exchange)
-        elif exchange.streamed:
-            # A stream that comes compressed would have to be unpacked to be repaired.
-            request.headers["accept-encoding"] = "identity"
+        _set_headers(request, exchange)
         self._write(request, exchange, came, sent)
         exchange.rewritten = bool(changed or came.changes)
         if exchange.rewritten and len(came.plain) <= self._settings.keep_original:
@@ -192,6 +189,23 @@ def _is_translated(exchange: Exchange) -> bool:
     return not (DIALECTS[exchange.dialect].is_house and upstream.is_house)
 
 
+def _set_headers(request: http.Request, exchange: Exchange) -> None:
+    """Give the request the path, the key and the headers that its endpoint reads in the format that it leaves in."""
+    if _is_translated(exchange):
+        dialect = DIALECTS[exchange.dialect]
+        upstream = UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
+        if keys.send_as_bearer(request.headers, alone=not dialect.is_house):
+            exchange.note([Change("key", "", "the endpoint reads keys in Authorization")])
+        target = request.path if dialect.is_house else ""  # the query is the other format's own
+        request.path = api_path(target, exchange.base_url, upstream.path(dialect.house))
+        _drop_own_headers(request, dialect.name)
+    if exchange.dialect == NativeMessages.name:
+        _leave_accepted_betas(request, exchange)
+    if exchange.streamed:
+        # A stream that comes compressed would have to be unpacked to be repaired.
+        request.headers["accept-encoding"] = "identity"
+
+
 def _leave_accepted_betas(request: http.Request, exchange: Exchange) -> None:
     """Take out of header and query what names betas that the endpoint doesn't know: it may refuse them."""
     accepted = profiles.load(exchange.profile).native[exchange.spoken]
@@ -199,7 +213,7 @@ def _leave_accepted_betas(request: http.Request, exchange: Exchange) -> None:
     path, _, query = request.path.partition("?")
     betas, fields = native.accepted_betas(given, accepted), native.without_beta(query)
     if betas != given or fields != query:
-        exchange.note([Change(native.NativeMessages.name, "", "betas that the endpoint doesn't know are dropped")])
+        exchange.note([Change(NativeMessages.name, "", "betas that the endpoint doesn't know are dropped")])
     if betas != given:
         request.headers.set_all(native.BETA_HEADER, [betas] if betas else [])
     if fields != query:

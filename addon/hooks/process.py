@@ -11,6 +11,7 @@ from ..runtime import Runtime
 from .dispatch import Dispatcher
 from .draining import Draining
 from .finish import Finisher
+from .keep_alive import KeepAlive
 from .starting import Starting
 
 
@@ -23,6 +24,7 @@ class Process:
         self.finisher = Finisher(self.dispatcher, self.runtime.limits, self.runtime.metrics)
         self.starting = Starting()
         self.draining = Draining()
+        self.keep_alive = KeepAlive()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The client's answer where its endpoint can't be reached, or ends the call without an answer."""
+"""The client's answer where its endpoint can't be reached, ends the call without an answer, or breaks off a stream."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mitmproxy import http
 from mitmproxy.utils import human
 
+from ..answers.streamed import ClientStream
 from ..exchange import Exchange
 from ..wire import proxy_errors
 from ..wire.proxy_errors import Entry
@@ -30,13 +31,19 @@ ENTRIES: Mapping[Failure, Entry] = {
 
 
 def answer(flow: http.HTTPFlow, exchange: Exchange | None) -> None:
-    """Answer the client of `flow`, whose call failed, in its format; to be called in the hook `error`.
+    """Tell the client of `flow`, whose call failed, in its format; to be called in the hook `error`.
 
-    Does nothing where the client has left or has a part of the endpoint's answer, for hosts that aren't known, and
-    under `hunyuan_mode=observe`, which leaves clients what mitmproxy says.
+    A stream ends with an event that says so, if its bytes weren't passed on unchanged. Does nothing where the client
+    has left, for hosts that aren't known, and under `hunyuan_mode=observe`, which leaves clients what mitmproxy says.
     """
     failure = failed_calls.of(flow)
     if failure is None or exchange is None or not exchange.profile or exchange.mode == "observe":
+        return
+    if failure is Failure.STREAM_BROKEN:
+        stream = flow.response.stream if flow.response else None
+        last = stream.broken() if isinstance(stream, ClientStream) else None
+        if last is not None:
+            failed_calls.end_with(flow, last)
         return
     detour.restore(flow)  # the message names the endpoint, not the relay
     respond(flow, exchange, ENTRIES[failure](where=_where(flow)).response())

@@ -6,9 +6,10 @@ To add a provider, put a TOML file into this folder. The file's name is the prof
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from fnmatch import fnmatchcase
+from functools import cache, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Literal
@@ -87,16 +88,39 @@ class Embeddings:
 class Native:
     """What an endpoint takes of a format that it speaks itself, but not all of it (`Profile.speaks`)."""
 
+    models: tuple[str, ...] = ("*",)
+    """The models that speak it: patterns, where `*` stands for any characters. For others requests are translated."""
     refused: tuple[str, ...] = ()
     """Fields that it refuses: paths with slashes, where `*` stands for each item of a list."""
     refused_blocks: frozenset[str] = frozenset()
-    """Types of content blocks that it refuses."""
+    """Types of content blocks that it refuses: patterns, where `*` stands for any characters."""
+    refused_block_fields: frozenset[str] = frozenset()
+    """Fields of content blocks that it refuses."""
+    cache_control: frozenset[str] | None = None
+    """The fields of `cache_control` that it takes; `None`: all."""
+    server_tools: tuple[str, ...] | None = None
+    """What the types of those tools begin with that it runs itself; `None`: it takes any."""
+    sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Type of a content block -> the types of its `source` that it takes. Of other blocks it takes all."""
     adaptive_thinking: bool = True
     """It takes `thinking: {"type": "adaptive"}`."""
     roles: frozenset[str] = frozenset()
     """The roles of messages that it takes."""
     betas: frozenset[str] = frozenset()
     """The values of `anthropic-beta` that it knows."""
+
+    def spoken_by(self, model: str) -> bool:
+        """Whether the model speaks the format."""
+        return _fits(model, self.models)
+
+    def refuses_block(self, kind: str) -> bool:
+        """Whether it refuses content blocks of the type `kind`."""
+        return _fits(kind, self.refused_blocks)
+
+
+@lru_cache(1024)
+def _fits(name: str, patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +277,19 @@ _PLAIN = (
 
 
 def _native(spec: dict[str, Any]) -> Native:
-    lists = {key: frozenset(spec[key]) for key in ("refused_blocks", "roles", "betas") if key in spec}
-    return Native(
-        refused=tuple(spec.get("refused", ())), adaptive_thinking=spec.get("adaptive_thinking", True), **lists
-    )
+    read: dict[str, Any] = {
+        "models": tuple,
+        "refused": tuple,
+        "refused_blocks": frozenset,
+        "refused_block_fields": frozenset,
+        "cache_control": frozenset,
+        "server_tools": tuple,
+        "sources": lambda given: {kind: frozenset(taken) for kind, taken in given.items()},
+        "adaptive_thinking": bool,
+        "roles": frozenset,
+        "betas": frozenset,
+    }
+    return Native(**{key: read[key](given) for key, given in spec.items()})
 
 
 def _parameter(spec: dict[str, Any]) -> Parameter:

@@ -1,8 +1,7 @@
 """The relay: a server on loopback through which calls go under `hunyuan_retry=all`, and which may try them again.
 
-Why a server: an addon can't stream an answer of its own from a hook (docs/facts/mitmproxy.md#own-stream), send a
-request again, or add to a stream that breaks (docs/facts/mitmproxy.md#failed-call). So mitmproxy's connection
-ends here.
+Why a server: an addon can't stream an answer of its own from a hook (docs/facts/mitmproxy.md#own-stream), or send a
+request again. So mitmproxy's connection ends here.
 """
 
 from __future__ import annotations

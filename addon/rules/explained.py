@@ -158,7 +158,8 @@ ANSWERS = {
         "Clients read events and nothing else: they would see an empty answer.",
     ),
     "answer-stream-end": Explanation(
-        "A stream that ends without a finish reason gets an error event `stream_incomplete`, or the reason where "
+        "A stream that ends without a finish reason gets an error event, `stream_incomplete` or, "
+        "where its connection broke, `stream_broken`; or it gets the reason where "
         "`[DONE]` says that all is there; one without `[DONE]` gets it; a second `[DONE]` goes.",
         "Silence would pass for a whole answer.",
     ),

@@ -10,6 +10,7 @@ byte with its marks.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ..exchange import Change, Changes, JsonObject
@@ -22,6 +23,7 @@ _CONTAINERS = (dict, list)
 _HARMLESS_TOOLS = Unchanged()
 _BESIDE = ("name", "reasoning_content")
 """The fields of a message, beside its content, that hold text."""
+_TEXT_TYPES = ("text", "input_text", "output_text")
 _WHY = "what reads like a mark of the proxy's own gets other brackets"
 
 
@@ -46,6 +48,25 @@ def marks(body: JsonObject, context: RuleContext) -> Changes:
     return changes
 
 
+def settle(messages: list[Any]) -> Changes:
+    """As `marks`, in place, for the messages of another format than chat. Only what is said is looked at.
+
+    What a model has called or thought stays: its vendor has signed it.
+    """
+    if not any(is_tracked(text) for message in messages for run in _runs(message) for text in run.texts):
+        return Changes()
+    changes = Changes()
+    for index, message in enumerate(messages):
+        found = False
+        for run in _runs(message):
+            safe, read_like_one = settled(run.texts)
+            found = found or read_like_one
+            run.put(safe)
+        if found:
+            changes.note("marks", index, _WHY, "/content")
+    return changes
+
+
 RULE = Rule(
     name="marks",
     repairs=(
@@ -56,6 +77,40 @@ RULE = Rule(
     apply=marks,
     after=("length",),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Texts without anything between them: the values under `key` of `holders`."""
+
+    key: str
+    holders: list[JsonObject]
+
+    @property
+    def texts(self) -> list[str]:
+        return [holder[self.key] for holder in self.holders]
+
+    def put(self, texts: list[str]) -> None:
+        for holder, text in zip(self.holders, texts, strict=True):
+            if text != holder[self.key]:
+                holder[self.key] = text
+
+
+def _runs(message: object, depth: int = 0) -> Iterator[_Run]:
+    """The texts of a message, or of a result among its blocks."""
+    given = message.get("content") if isinstance(message, dict) else None
+    if isinstance(message, dict) and isinstance(given, str):
+        yield _Run("content", [message])
+    run: list[JsonObject] = []
+    for block in given if isinstance(given, list) else ():
+        if isinstance(block, dict) and block.get("type") in _TEXT_TYPES and isinstance(block.get("text"), str):
+            run.append(block)
+            continue
+        yield _Run("text", run)
+        run = []
+        if isinstance(block, dict) and block.get("type") == "tool_result" and depth == 0:
+            yield from _runs(block, depth + 1)
+    yield _Run("text", run)
 
 
 def _texts(given: object) -> Iterator[str]:

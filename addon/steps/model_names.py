@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from .. import dialects, profiles
-from ..exchange import Exchange, Response
-from ..rules import model_names
+from ..exchange import Exchange, JsonObject, Response
+from ..options import Settings
+from ..rules import model_names, successor
 from .base import Step
+from .rules import context_of
+
+
+def answering(exchange: Exchange, settings: Settings, asked: object) -> str:
+    """The model that will answer a request for the model `asked`, once its names are mapped; `""` for no name."""
+    named: JsonObject = {"model": asked}
+    profile = profiles.load(exchange.profile)
+    model_names.model_name(named, settings.models, profile, settings.text_model or profile.text_model)
+    successor.successor(named, context_of(exchange, settings))
+    exchange.demands = None  # they are those of the format that the request will have
+    return named["model"] if isinstance(named["model"], str) else ""
 
 
 class ModelNames(Step):

@@ -11,11 +11,12 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from cachetools import LRUCache
 
 from .. import profiles, texts
+from ..dialects import DIALECTS
 from ..documents import pdf
 from ..documents.pdf import PdfText, Unreadable
 from ..exchange import Changes, Exchange, JsonObject, Response
@@ -35,10 +36,13 @@ KEPT: Final = 32 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A PDF: the number of its message, its place in the content, and the base64 of it."""
+    """A PDF: the number of its message, the list and the place in it where its part stands, and its base64."""
 
     message: int
+    parts: list[Any]
     place: int
+    pointer: str
+    """Below the message."""
     data: str
     name: str
 
@@ -57,8 +61,7 @@ class ReadDocuments(Step):
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Put the text of each PDF in its place, or a note that says why it has none."""
-        taken = profiles.load(exchange.profile).grammar.part_types
-        found = list(_pdfs(exchange.chat, taken))
+        found = list(_pdfs(exchange.chat, _taken(exchange)))
         if not found:
             return None
         size = sum(len(one.data) for one in found)
@@ -95,20 +98,39 @@ def _reading(data: str) -> Callable[[Checkpoint], _Result]:
     return read
 
 
-def _pdfs(chat: JsonObject, taken: frozenset[str]) -> Iterator[_Found]:
-    """The PDFs of a chat body, in order, but for those in parts of a type that the endpoint has `taken`."""
-    messages = chat.get("messages")
+def _taken(exchange: Exchange) -> frozenset[str]:
+    """The types of parts that the endpoint takes, PDFs in them included."""
+    profile = profiles.load(exchange.profile)
+    if DIALECTS[exchange.dialect].house != "native":
+        return profile.grammar.part_types
+    sources = profile.native[exchange.spoken].sources
+    return frozenset() if "document" in sources and "base64" not in sources["document"] else frozenset(["document"])
+
+
+def _pdfs(body: JsonObject, taken: frozenset[str]) -> Iterator[_Found]:
+    """The PDFs of a body, in order, but for those in parts of a type that the endpoint has `taken`.
+
+    They stand in the messages, and in the results among an Anthropic message's blocks.
+    """
+    messages = body.get("messages")
     for index, message in enumerate(messages if isinstance(messages, list) else ()):
         content = message.get("content") if isinstance(message, dict) else None
-        if not isinstance(content, list):
+        if isinstance(content, list):
+            yield from _in_parts(content, index, "/content", taken)
+
+
+def _in_parts(parts: list[Any], message: int, pointer: str, taken: frozenset[str]) -> Iterator[_Found]:
+    for place, part in enumerate(parts):
+        kind = part.get("type") if isinstance(part, dict) else "text"
+        if not isinstance(part, dict) or (isinstance(kind, str) and kind in taken):
             continue
-        for place, part in enumerate(content):
-            kind = part.get("type") if isinstance(part, dict) else "text"
-            if isinstance(kind, str) and kind in taken:
-                continue
-            data = files.pdf_of(part)
-            if data is not None:
-                yield _Found(index, place, data, files.name_of(part))
+        inner = part.get("content")
+        if kind == "tool_result" and isinstance(inner, list):
+            yield from _in_parts(inner, message, f"{pointer}/{place}/content", frozenset(["tool_result", *taken]))
+            continue
+        data = files.pdf_of(part)
+        if data is not None:
+            yield _Found(message, parts, place, f"{pointer}/{place}", data, files.name_of(part))
 
 
 def _key(data: str) -> bytes:
@@ -125,6 +147,7 @@ def _replaced(exchange: Exchange, found: list[_Found], results: list[_Result | N
     changes = Changes()
     said = marks.tracked(texts.load(language))
     for one, result in zip(found, results, strict=True):
+        context = one.parts[one.place].get("context")
         name = marks.inline(one.name[:200]) or "PDF"
         if isinstance(result, PdfText):
             before, after = texts.around(said.document, name=name, pages=result.pages, total=result.total)
@@ -133,8 +156,17 @@ def _replaced(exchange: Exchange, found: list[_Found], results: list[_Result | N
             reason = said.document_reasons[result.reason if result is not None else "too_many"]
             text = said.document_failed.format(name=name, reason=reason)
             why = "a PDF that can't be read is a note"
-        exchange.chat["messages"][one.message]["content"][one.place] = {"type": "text", "text": text}
+        if isinstance(context, str) and context:
+            text = f"{context}\n\n{text}"
+        one.parts[one.place] = {"type": "text", "text": text, **_beside(one.parts[one.place])}
         exchange.size += 4 * len(text)
         exchange.cost += len(text)
-        changes.note("documents", one.message, why, f"/content/{one.place}")
+        changes.note("documents", one.message, why, one.pointer)
     return changes
+
+
+def _beside(part: JsonObject) -> JsonObject:
+    """What an Anthropic document has beside its file: the mark for the cache stays where it stands."""
+    return (
+        {"cache_control": part["cache_control"]} if part.get("type") == "document" and "cache_control" in part else {}
+    )

@@ -393,7 +393,7 @@ STREAM_BROKEN = Entry(
     code="stream_broken",
     type="upstream_error",
     message="The endpoint broke off in the middle of its answer: the answer is incomplete.",
-    when="the endpoint broke off a stream after its first event (`hunyuan_retry=all`)",
+    when="the endpoint broke off a stream after its beginning",
     advice="try again",
 )
 STREAM_TIMEOUT = Entry(

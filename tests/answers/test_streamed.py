@@ -146,6 +146,42 @@ def test_nothing_comes_after_the_end():
     assert stream(b"late") == []
 
 
+@given(st.integers(1, len(STREAM)))
+def test_a_stream_that_breaks_anywhere_ends_in_order(cut: int):
+    stream = RepairedStream(exchange(), STEPS)
+    out = b"".join(stream(STREAM[:cut]))
+    last = stream.broken()
+    assert last is not None
+    assert b"" not in last
+    out += b"".join(last)
+    events = [event.removeprefix(b"data: ") for event in out.split(b"\n\n")]
+    assert events.pop() == b""
+    finished = any(b'"stop"' in event for event in events)
+    assert (events[-1] == b"[DONE]") == finished
+    assert (b"stream_broken" in events[-1]) != finished
+    assert out.count(b'"error"') == (not finished)
+
+
+@pytest.mark.parametrize("encoding", [encoding for encoding in PACKERS if encoding])
+def test_of_a_packed_stream_that_breaks_the_client_gets_what_came(encoding: str, caplog: pytest.LogCaptureFixture):
+    packed = PACKERS[encoding](STREAM)
+    stream = RepairedStream(exchange(), STEPS, encoding)
+    out = b"".join(stream(packed[:-6]) + (stream.broken() or []))
+    assert b"stream_broken" in out or out == STREAM
+    assert "can't be unpacked" not in caplog.text
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_whole_body_that_breaks_in_a_streams_place(streamed: bool):
+    begun = exchange()
+    begun.streamed = streamed
+    stream = RepairedStream(begun, STEPS)
+    stream(b'{"choices": [')
+    last = stream.broken()
+    assert (last is None) != streamed
+    assert last is None or b"".join(last).count(b'"error"') == 1
+
+
 def test_an_unknown_coding():
     with pytest.raises(CodingError):
         RepairedStream(exchange(), STEPS, "compress")

@@ -342,7 +342,7 @@ def test_an_exception_at_the_end_loses_nothing_either(monkeypatch: pytest.Monkey
 
 
 def test_an_exception_while_the_end_is_made_keeps_the_last_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ChatStream, "_incomplete", lambda _: 1 / 0)
+    monkeypatch.setattr(ChatStream, "_incomplete", lambda *_: 1 / 0)
     last = content("x").rstrip()
     assert run(AnswerPlan(), [last])[0] == last
 

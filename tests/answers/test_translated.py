@@ -208,12 +208,73 @@ def test_an_exception_in_a_dialect_is_logged_without_a_word_of_the_answer(caplog
 def test_a_client_of_another_format_gets_an_end_even_after_an_exception_in_the_repair(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ChatStream, "_ending", lambda _: 1 / 0)
+    monkeypatch.setattr(ChatStream, "_ending", lambda *_: 1 / 0)
     assert sent([event(say=["a"])]) == b"T a\nERROR stream_incomplete\n"
 
 
-def test_a_stream_that_breaks_is_left_broken() -> None:
+def test_nothing_is_said_of_half_an_event() -> None:
     assert sent([event(say=["a"]) + b"data: {"], end=False) == b"T a\n"
+
+
+@given(st.data())
+def test_a_stream_that_breaks_anywhere_ends_with_one_error_unless_it_was_complete(data: st.DataObject) -> None:
+    whole = event(say=["a"]) + event(say=["b"], stop=True)
+    cut = data.draw(st.integers(0, len(whole)))
+    stream = RepairedStream(exchange("toy", "foreign"), PLAIN)
+    out = b"".join(stream(whole[:cut]) if cut else [])
+    last = stream.broken()
+    assert last is not None
+    assert b"" not in last
+    out += b"".join(last)
+    assert out.endswith(b"END\n" if b"T b\n" in out else b"ERROR stream_broken\n")
+    assert out.count(b"ERROR") + out.count(b"END") == 1
+    assert (b"T b\n" in out) == (cut >= len(whole) - 2)
+    assert (stream(b"late"), stream.broken(), stream.keep_alive()) == ([], [], [])
+
+
+@pytest.mark.parametrize("dialect", ["toy", "chat"])
+def test_a_client_of_another_format_is_told_that_the_answer_goes_on_between_two_events(dialect: str) -> None:
+    stream = RepairedStream(exchange(dialect, "foreign"), PLAIN, keep=1000)
+    told = [ALIVE] if dialect == "toy" else []
+    assert stream.keep_alive() == told
+    half = event(say=["a"])[:-4]
+    assert stream(half) == []
+    assert stream.keep_alive() == told
+    (text,) = stream(event(say=["a"])[-4:])
+    assert stream.kept == b"".join([*told, *told, text])
+    assert stream.passed == len(stream.kept)
+    stream(b"")
+    assert stream.keep_alive() == []
+
+
+def test_nothing_is_put_between_bytes_that_pass_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = RepairedStream(exchange("toy", "foreign"), PLAIN)
+    monkeypatch.setattr(stream, "_sent_for", lambda _: 1 / 0)
+    assert stream(b"data: ") == [b"data: "]
+    assert stream.keep_alive() == []
+    assert stream.broken() is None
+
+
+def test_an_exception_in_the_last_words_leaves_a_stream_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = RepairedStream(exchange("toy", "foreign"), PLAIN)
+    monkeypatch.setattr(stream, "_sent_for", lambda _: 1 / 0)
+    assert stream.broken() is None
+
+
+def test_a_client_of_another_format_is_told_of_a_break_even_after_an_exception_in_the_repair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ChatStream, "_ending", lambda *_: 1 / 0)
+    stream = RepairedStream(exchange("toy", "foreign"), PLAIN)
+    stream(event(say=["a"]))
+    assert stream.broken() == [b"ERROR stream_broken\n"]
+
+
+def test_chat_that_passes_unchanged_stays_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ChatStream, "_passes", lambda *_: 1 / 0)
+    stream = RepairedStream(exchange("chat", "hunyuan"), PLAIN)
+    assert stream(content("a") + b"data: {") == [content("a") + b"data: {"]
+    assert stream.broken() is None
 
 
 @pytest.mark.parametrize(

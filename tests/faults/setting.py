@@ -251,7 +251,7 @@ def one_error(answer: httpx.Response) -> dict[str, Any]:
 def events(body: bytes) -> list[Any]:
     """The events of a stream; `[DONE]` as a string."""
     assert body.endswith(b"\n\n")
-    data = [event.removeprefix(b"data: ") for event in body.split(b"\n\n") if event]
+    data = [event.removeprefix(b"data: ") for event in body.split(b"\n\n") if event and not event.startswith(b":")]
     return [event.decode() if event == b"[DONE]" else json.loads(event) for event in data]
 
 

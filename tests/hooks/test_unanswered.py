@@ -7,6 +7,8 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
@@ -19,12 +21,13 @@ from mitmproxy.test import tflow
 from hunyuan_fix.dialects import DIALECTS
 from hunyuan_fix.exchange import KEY as EXCHANGE_KEY
 from hunyuan_fix.hooks import unanswered
+from hunyuan_fix.hooks.mitmproxy_internals import failed_calls
 from hunyuan_fix.hooks.mitmproxy_internals.failed_calls import Failure
 from hunyuan_fix.observe import statistics
 from scripts.lib.processes import free_port
 from tests.fault_proxy import DEAF, chunked, fault_proxy, http_answer, says, stream_head
 from tests.http2_client import Http2Client
-from tests.kept_flows import Kept, saved_and_read
+from tests.kept_flows import Kept, read, saved_and_read
 from tests.matrix import VERSIONS, each
 from tests.proxying import LOCAL, Proxy, Trust, run_proxy
 from tests.seams.toys import ToyDialect
@@ -54,7 +57,7 @@ async def ask(proxy: Proxy, body: object, path: str = "/chat/completions", *, ht
 
 
 def test_each_failure_has_an_error_that_says_where() -> None:
-    assert set(unanswered.ENTRIES) == set(Failure)
+    assert set(unanswered.ENTRIES) == set(Failure) - {Failure.STREAM_BROKEN}
     for entry in unanswered.ENTRIES.values():
         assert {name for _, name, _, _ in Formatter().parse(entry.message) if name} == {"where"}
         assert (entry.retry is False) != (entry.retry_after is not None) or entry is unanswered.ENTRIES[
@@ -218,17 +221,74 @@ async def test_an_endpoint_that_breaks_off_before_a_byte_was_sent_on(trust: Trus
             await until(lambda: not proxy.addon.process.dispatcher.under_way)
 
 
-async def test_a_stream_that_breaks_after_its_beginning_stays_broken(trust: Trust):
-    """The client can tell it from a whole one; the relay says it in an event."""
-    cut = stream_head(transfer_encoding="chunked") + chunked(
-        b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n', complete=False
-    )
+CUT = stream_head(transfer_encoding="chunked").replace(b"connection: close\r\n", b"") + chunked(
+    b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\ndata: {"cho', complete=False
+)
+
+
+@each(
+    "asked",
+    {
+        "chat": ("/chat/completions", CHAT | {"stream": True}),
+        "Messages": ("/messages", CHAT | {"stream": True, "max_tokens": 9}),
+    },
+    http2=VERSIONS,
+)
+async def test_a_stream_that_breaks_after_its_beginning_ends_with_an_error(
+    trust: Trust, tmp_path: Path, asked: Any, http2: bool
+):
+    """In order, and the connection goes on."""
+    path, body = asked
+    file = tmp_path / "flows"
     async with fault_proxy(0) as faults:
-        faults.always(says(cut))
-        async with run_proxy(trust, f"http://{LOCAL}:{faults.port}") as proxy:
-            with pytest.raises(httpx.RemoteProtocolError):
-                await ask(proxy, CHAT | {"stream": True})
+        faults.always(says(CUT))
+        async with run_proxy(trust, f"http://{LOCAL}:{faults.port}", save_stream_file=str(file)) as proxy:
+            async with proxy.client(http2=http2, headers={"authorization": KEY}) as client:
+                answers = [await client.post(path, json=body) for _ in range(2)]
+                assert len({each.extensions["network_stream"].get_extra_info("client_addr") for each in answers}) == 1
             await until(lambda: not proxy.addon.process.dispatcher.under_way)
+            said = answers[0].text
+            assert said.count('"error"') == (2 if path == "/messages" else 1)
+            assert said.endswith("\n\n")
+            assert ("event: error\n" in said) == (path == "/messages")
+            assert "broke off" in said.split("\n\n")[-2]
+            assert '"cho' not in said.split("\n\n")[-2]
+    kept = read(file)
+    assert [flow.response and flow.response.text for flow in kept] == [answer.text for answer in answers]
+    assert all(flow.error for flow in kept)
+
+
+@each(
+    "options",
+    {
+        "observed": {"hunyuan_mode": "observe"},
+        "not of ours": {"hunyuan_hosts": "other.example", "hunyuan_upstream": ""},
+    },
+    http2=VERSIONS,
+)
+async def test_a_stream_that_passes_unchanged_stays_broken(trust: Trust, options: Any, http2: bool):
+    """The client can tell it from a whole one."""
+    async with fault_proxy(0) as faults:
+        faults.always(says(CUT))
+        async with run_proxy(trust, f"http://{LOCAL}:{faults.port}", **options) as proxy:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await ask(proxy, CHAT | {"stream": True}, http2=http2)
+            await until(lambda: not proxy.addon.process.dispatcher.under_way)
+
+
+async def test_a_stream_whose_client_leaves_gets_no_last_words(trust: Trust, monkeypatch: pytest.MonkeyPatch):
+    said: list[object] = []
+    monkeypatch.setattr(failed_calls, "end_with", lambda *given: said.append(given))
+    async with fault_proxy(0) as faults:
+        faults.always(replace(says(CUT), ends="stall"))
+        async with run_proxy(trust, f"http://{LOCAL}:{faults.port}") as proxy:
+            async with (
+                proxy.client(headers={"authorization": KEY}) as client,
+                client.stream("POST", "/chat/completions", json=CHAT | {"stream": True}) as answer,
+            ):
+                await anext(answer.aiter_bytes())
+            await until(lambda: not proxy.addon.process.dispatcher.under_way)
+    assert said == []
 
 
 @each("http2", VERSIONS)

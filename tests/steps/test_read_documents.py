@@ -18,6 +18,7 @@ from hunyuan_fix.documents.pdf import PdfText
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.steps import read_documents
+from hunyuan_fix.steps.native_fields import NativeFields
 from hunyuan_fix.steps.overlong import Overlong
 from hunyuan_fix.steps.read_documents import ReadDocuments
 from hunyuan_fix.steps.rules import Rules
@@ -276,3 +277,37 @@ async def test_a_pdf_of_messages_reads_the_same() -> None:
     chat = to_chat(body, {}, {})
     content, _ = await read(*chat["messages"][0]["content"])
     assert content == [said("words", name="document.pdf")]
+
+
+async def test_an_endpoint_that_speaks_messages_gets_texts_in_the_places_of_documents() -> None:
+    source = {"type": "base64", "media_type": "application/pdf", "data": encoded(made("Hello"))}
+    document = {"type": "document", "title": "a.pdf", "source": source}
+    marked = document | {"context": "The plan.", "cache_control": {"type": "ephemeral"}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [document]}
+    body = {"model": "hy3", "messages": [{"role": "user", "content": [marked, result, "text"]}]}
+    step = reader()
+    exchange = Exchange(profile="tokenhub", dialect="anthropic-native", spoken="anthropic", chat=body)
+    assert await step.request(exchange) is None
+    await NativeFields(step.settings, step.runtime).request(exchange)
+    first, second, third = exchange.chat["messages"][0]["content"]
+    assert first == {"type": "text", "text": f"The plan.\n\n{said('Hello')}", "cache_control": {"type": "ephemeral"}}
+    assert second["content"] == [{"type": "text", "text": said("Hello")}]
+    assert third == "text"
+    assert [change.pointer for change in exchange.changes] == [
+        "/messages/0/content/0",
+        "/messages/0/content/1/content/0",
+    ]
+
+
+async def test_one_that_takes_documents_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = profiles.load("tokenhub")
+    takes = dataclasses.replace(
+        profile, native={"anthropic": dataclasses.replace(profile.native["anthropic"], sources={})}
+    )
+    monkeypatch.setattr(profiles, "load", lambda _: takes)
+    source = {"type": "base64", "media_type": "application/pdf", "data": encoded(made("Hello"))}
+    messages = [{"role": "user", "content": [{"type": "document", "source": source}]}]
+    exchange = Exchange(profile="tokenhub", dialect="anthropic-native", spoken="anthropic", chat={"messages": messages})
+    assert await reader().request(exchange) is None
+    assert messages[0]["content"] == [{"type": "document", "source": source}]
+    assert not exchange.changes

@@ -7,7 +7,7 @@ every part is made anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from ...exchange import JsonObject
 from ..base import BadRequest
@@ -49,6 +49,15 @@ def blocks(given: object, pointer: str) -> list[JsonObject]:
             message = f'{place}: must be a content block, an object such as {{"type": "text", "text": "…"}}.'
             raise BadRequest(message, place)
     return listed
+
+
+def as_blocks(given: object) -> list[Any]:
+    """As `blocks`, for a request that stays what it is: what is no content is left in, for the endpoint's own error."""
+    if isinstance(given, str):
+        return [{"type": "text", "text": given}] if given else []
+    if isinstance(given, list):
+        return [{"type": "text", "text": block} if isinstance(block, str) else block for block in given]
+    return [] if given is None else [given]
 
 
 def dotted(pointer: str) -> str:

@@ -14,26 +14,24 @@ profile (`[native.anthropic]`). Where nothing is refused, nothing changes. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ...exchange import Changes, JsonObject, Response
+from ...exchange import Change, Changes, JsonObject, Response
 from ...profiles import Native
 from ...texts import Texts
 from ...wire import rule_names
 from ..base import AnswerWriter, Dialect, House
-from . import tools, words
-from .content import kind_of
+from ..searching import WEB_SEARCH
+from . import errors, native_answers, native_messages, native_tools, words
+from .native_answers import MessagesReader
 
 BETA_HEADER: Final = "anthropic-beta"
 _RULE: Final = rule_names.ANTHROPIC_NATIVE
-_DEFERRED: Final = "tools/*/defer_loading"
 _LEAST_BUDGET: Final = 1024
 """Tokens of thinking that Anthropic's API asks for at least."""
 _BUDGET: Final = 31_999
 """Claude Code's own, for models without adaptive thinking (docs/facts/anthropic.md#endpoints-that-speak-messages)."""
-_FIRST: Final = frozenset(["tool_result", "mcp_tool_result"])
-"""Blocks that a user message after calls begins with."""
 
 
 class NativeMessages:
@@ -52,34 +50,90 @@ class NativeMessages:
         return self._messages.to_chat(body, headers, note)
 
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
-        """`chat` itself: answers pass unchanged."""
+        """`chat` itself: only the steps of chat make answers."""
         return chat
 
     def stream(self, note: JsonObject) -> AnswerWriter:
-        """Never used: answers pass unchanged."""
+        """As of `messages`: only the steps of chat make answers."""
         return self._messages.stream(note)
 
     def error(self, response: Response, note: JsonObject) -> Response:
         """As of `messages`."""
         return self._messages.error(response, note)
 
+    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
+        """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
+        if isinstance(body.get("max_tokens"), int):
+            note["max_tokens"] = body["max_tokens"]
+        return repaired(body, accepted, texts)
+
+    @property
+    def reader(self) -> MessagesReader:
+        """Reads Anthropic's answers."""
+        return MessagesReader()
+
+    def goes_on(self, raw: bytes) -> bool:
+        """Whether the bytes of whole events tell that none has to be read."""
+        return native_answers.goes_on(raw)
+
+    def mended(self, body: JsonObject, note: JsonObject) -> str:
+        """Give a message the name of the model that was asked for."""
+        return native_answers.mended(body, note)
+
+    def mended_event(self, event: JsonObject, note: JsonObject) -> str:
+        """The same for an event; an error gets the words by which its client does the right thing."""
+        return native_answers.mended_event(event, note)
+
+    def failure(self, error: JsonObject, note: JsonObject) -> list[JsonObject]:
+        """One event."""
+        return [errors.event(error, note)]
+
+    def closing(self, note: JsonObject) -> list[JsonObject]:
+        """The end of a message, which the client waits for."""
+        return [{"type": "message_stop"}]
+
+    def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
+        """Why `body` has to be translated: the endpoint can't search the web, and the proxy can.
+
+        All else that only a translation could give is said in words, so that a conversation doesn't change its way: a
+        prompt cache and signatures hold for one of the two. Claude Code's search is a request of its own.
+        """
+        number = native_tools.wants_search(body, accepted) if WEB_SEARCH in offers else None
+        if number is None:
+            return None
+        why = "the endpoint can't search the web, the proxy can for a chat request: translated"
+        return Change(self.name, f"/tools/{number}", why)
+
 
 def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
     """Change `body`, any JSON object, in place to what `accepted` says. Returns a change for each thing it did."""
     changes = Changes()
     format_ = _answer_format(body)
-    _defer(body, accepted, changes)
+    missing = native_tools.only_accepted(body, accepted, changes)
     for path in accepted.refused:
         _without(body, path.split("/"), "", changes)
     if not accepted.adaptive_thinking:
         _limit_thinking(body, changes)
-    if format_ is not None and _answer_format(body) is None:
-        _add_system(body, [{"type": "text", "text": _instruction(format_, texts)}])
-        changes.note_at(_RULE, "/output_config/format", "the schema of the answer becomes an instruction")
     if isinstance(body.get("messages"), list):
-        _fold(body, accepted, changes)
-        _reword(body["messages"], accepted, changes)
+        native_messages.fold(body, accepted, changes)
+        native_messages.reword(body, accepted, changes)
+    _trim_marks(body.get("tools"), accepted, changes)
+    if format_ is not None and _answer_format(body) is None:
+        pointer, asked = format_
+        native_messages.add_system(body, [{"type": "text", "text": _instruction(asked, texts)}])
+        changes.note_at(_RULE, pointer, "the schema of the answer becomes an instruction")
+    if missing:
+        native_messages.add_system(body, [{"type": "text", "text": "\n\n".join(missing)}])
     return changes
+
+
+def _trim_marks(listed: object, accepted: Native, changes: Changes) -> None:
+    """Leave in the `cache_control` of tools only what the endpoint takes."""
+    if accepted.cache_control is None or not isinstance(listed, list):
+        return
+    for number, tool in enumerate(listed):
+        if isinstance(tool, dict) and isinstance(tool.get("cache_control"), dict):
+            native_messages.trim_mark(tool, accepted.cache_control, f"/tools/{number}", changes)
 
 
 def accepted_betas(given: str, accepted: Native) -> str:
@@ -135,11 +189,14 @@ def _limit_thinking(body: JsonObject, changes: Changes) -> None:
     changes.note_at(_RULE, "/thinking", "the endpoint refuses adaptive thinking: it gets a budget")
 
 
-def _answer_format(body: JsonObject) -> JsonObject | None:
-    """The schema that the answer must have, `output_config.format`; `None` where none is asked for."""
+def _answer_format(body: JsonObject) -> tuple[str, JsonObject] | None:
+    """Where the schema that the answer must have stands, and the schema; `None` where none is asked for."""
     config = body.get("output_config")
     found = config.get("format") if isinstance(config, dict) else None
-    return found if isinstance(found, dict) else None
+    if isinstance(found, dict):
+        return "/output_config/format", found
+    of_beta = body.get("output_format")
+    return ("/output_format", of_beta) if isinstance(of_beta, dict) else None
 
 
 def _instruction(format_: JsonObject, texts: Texts) -> str:
@@ -147,156 +204,3 @@ def _instruction(format_: JsonObject, texts: Texts) -> str:
     if not isinstance(schema, dict):
         return texts.json_object
     return texts.json_schema.format(name=schema.get("title") or "answer", schema=words.as_json(schema))
-
-
-def _add_system(body: JsonObject, blocks: list[JsonObject]) -> None:
-    """Put `blocks` behind the system text."""
-    given = body.get("system")
-    if not given:
-        body["system"] = blocks
-    else:
-        body["system"] = [*_blocks(given), *blocks]
-
-
-# Deferred tools
-
-
-def _defer(body: JsonObject, accepted: Native, changes: Changes) -> None:
-    """Leave out the deferred tools that the history hasn't found, if the endpoint doesn't know them.
-
-    Not where the vendor's own search would find them: it can't be had, so that all tools are sent.
-    """
-    listed = body.get("tools")
-    if _DEFERRED not in accepted.refused or not isinstance(listed, list):
-        return
-    known = set(_mentioned(body.get("messages"))) | {words.tool_name(body.get("tool_choice"))}
-    waits = [_waits(tool, known) for tool in listed]
-    searched = any(isinstance(tool, dict) and tools.is_search(tool) for tool in listed)
-    if searched or all(waits) or not any(waits):
-        return
-    for number, tool_waits in enumerate(waits):
-        if tool_waits:
-            changes.note_at(_RULE, f"/tools/{number}", "a deferred tool is left out until the history has found it")
-    body["tools"] = [tool for tool, tool_waits in zip(listed, waits, strict=True) if not tool_waits]
-
-
-def _waits(tool: object, known: set[str]) -> bool:
-    return isinstance(tool, dict) and tool.get("defer_loading") is True and words.tool_name(tool) not in known
-
-
-def _mentioned(messages: object) -> Iterator[str]:
-    """The names of the tools that the history has found (`tool_reference`) or called."""
-    for message in messages if isinstance(messages, list) else ():
-        for block in _blocks(message.get("content")) if isinstance(message, dict) else ():
-            if not isinstance(block, dict):
-                continue
-            if block.get("type") == "tool_use" and isinstance(block.get("name"), str):
-                yield block["name"]
-            for part in (block, *_blocks(block.get("content"))):
-                if isinstance(part, dict) and part.get("type") == "tool_reference":
-                    yield words.tool_name(part)
-
-
-# Messages
-
-
-def _fold(body: JsonObject, accepted: Native, changes: Changes) -> None:
-    """Make user text of each message of a role that is refused."""
-    messages: list[Any] = body["messages"]
-    if not any(_is_folded(message, accepted) for message in messages):
-        return
-    kept: list[Any] = []
-    leading: list[Any] = []
-    waiting: list[Any] = []
-    """What was said between an assistant's message and the user's next one."""
-    end: list[Any] | None = None
-    """The content of the last message, where it was made here and can grow."""
-    for number, message in enumerate(messages):
-        if _is_folded(message, accepted):
-            said = _blocks(message.get("content"))
-            if not kept:
-                leading += said
-                changes.note(_RULE, number, "a system message before all others joins the system text")
-                continue
-            changes.note(_RULE, number, "a message of a role that the endpoint refuses becomes user text")
-            if _role(kept[-1]) != "user":
-                waiting += map(_reminder, said)
-                continue
-            if end is None:
-                end = _blocks(kept[-1].get("content"))
-                kept[-1] = {**kept[-1], "content": end}
-            end += map(_reminder, said)
-            continue
-        end = None
-        if waiting and _role(message) == "user":
-            end = _behind_results(_blocks(message.get("content")), waiting)
-            kept.append({**message, "content": end})
-        else:
-            kept += [{"role": "user", "content": waiting}] if waiting else []
-            kept.append(message)
-        waiting = []
-    if waiting:
-        kept.append({"role": "user", "content": waiting})
-    if leading:
-        _add_system(body, leading)
-    body["messages"] = kept
-
-
-def _is_folded(message: object, accepted: Native) -> bool:
-    role = _role(message)
-    return role is not None and role not in accepted.roles
-
-
-def _role(message: object) -> str | None:
-    role = message.get("role") if isinstance(message, dict) else None
-    return role if isinstance(role, str) else None
-
-
-def _reminder(block: Any) -> Any:
-    """A text block with its text marked as a system message's; any other block as it is."""
-    text = block.get("text") if isinstance(block, dict) else None
-    return {**block, "text": words.reminder(text)} if isinstance(text, str) else block
-
-
-def _behind_results(blocks: list[Any], said: list[Any]) -> list[Any]:
-    """`blocks` with `said` before all but results, which must come first."""
-    results = 0
-    while results < len(blocks) and isinstance(blocks[results], dict) and kind_of(blocks[results]) in _FIRST:
-        results += 1
-    return [*blocks[:results], *said, *blocks[results:]]
-
-
-def _reword(messages: list[Any], accepted: Native, changes: Changes) -> None:
-    """Say the blocks of refused types in words, also those in results."""
-    for number, message in enumerate(messages):
-        given = message.get("content") if isinstance(message, dict) else None
-        if not isinstance(given, list):
-            continue
-        for place, block in enumerate(given):
-            if not isinstance(block, dict):
-                continue
-            if kind_of(block) in accepted.refused_blocks:
-                given[place] = _in_words(block)
-                changes.note(_RULE, number, "a block that the endpoint refuses is said in words", f"/content/{place}")
-            inner = block.get("content")
-            parts: list[Any] = inner if isinstance(inner, list) else []
-            for part, item in enumerate(parts):
-                if isinstance(item, dict) and kind_of(item) in accepted.refused_blocks:
-                    parts[part] = _in_words(item)
-                    where = f"/content/{place}/content/{part}"
-                    changes.note(_RULE, number, "a block that the endpoint refuses is said in words", where)
-
-
-def _in_words(block: JsonObject) -> JsonObject:
-    if block.get("type") == "tool_reference":
-        return {"type": "text", "text": words.available(words.tool_name(block))}
-    return {"type": "text", "text": words.unknown(block)}
-
-
-def _blocks(given: object) -> list[Any]:
-    """The blocks of a content: a text is one, null none; what is no content is left to the endpoint."""
-    if isinstance(given, str):
-        return [{"type": "text", "text": given}] if given else []
-    if isinstance(given, list):
-        return [{"type": "text", "text": block} if isinstance(block, str) else block for block in given]
-    return [] if given is None else [given]

@@ -86,13 +86,13 @@ def offered(body: JsonObject, history: History, names: Names, told: Told, offers
         if waits(tool) and (not all_are_sent or tool.get("name") == _PLACEHOLDER):
             told.count(pointer, "a deferred tool is left out until the history has found it")
             continue
-        if found.search is None and WEB_SEARCH in offers and str(tool.get("type")).startswith(_WEB_SEARCH):
+        if found.search is None and WEB_SEARCH in offers and is_web_search(tool):
             found.search = _wanted(tool, pointer, names, told)
             found.functions.append({"type": "function", "function": {"name": found.search["tool"], **_SEARCHES}})
             continue
         function = _function(tool, pointer, names, told)
         if function is None:
-            found.missing.append(words.missing(_described(tool)))
+            found.missing.append(words.missing(described(tool)))
             told.say(pointer, "a tool that its vendor runs can't be had in chat: the system text says so")
         elif tool["name"] in history.removed:
             told.say(pointer, "a tool that the history has removed is left out")
@@ -113,6 +113,35 @@ def offered(body: JsonObject, history: History, names: Names, told: Told, offers
 def is_search(tool: JsonObject) -> bool:
     """Whether `tool` is the vendor's own search for deferred tools."""
     return str(tool.get("type")).startswith(_TOOL_SEARCH)
+
+
+def is_web_search(tool: JsonObject) -> bool:
+    """Whether `tool` is the vendor's own search of the web."""
+    return str(tool.get("type")).startswith(_WEB_SEARCH)
+
+
+def plain(tool: JsonObject) -> JsonObject | None:
+    """`tool`, whose type its vendor named, as one of the client's own; `None` where its vendor runs it."""
+    known = _client_tool(tool.get("type"))
+    if known is None and "input_schema" not in tool:
+        return None
+    made = {
+        key: value for key, value in tool.items() if key in ("name", "description", "input_schema", "cache_control")
+    }
+    if known is not None and "input_schema" not in tool:
+        schema = json_body.parse(known["input_schema"].encode())
+        made |= {"description": _filled(known["description"], tool), "input_schema": schema}
+    return made
+
+
+def with_examples(tool: JsonObject) -> JsonObject:
+    """`tool` with its `input_examples` in its description."""
+    made = {key: value for key, value in tool.items() if key != "input_examples"}
+    return made | {"description": _exemplified(tool.get("description"), tool["input_examples"])}
+
+
+def _exemplified(description: object, examples: object) -> str:
+    return f"{description or ''}\n\nExamples of its input: {words.as_json(examples)}".strip()
 
 
 def choice(body: JsonObject, functions: list[JsonObject], names: Names, told: Told) -> JsonObject:
@@ -169,7 +198,7 @@ def _function(tool: JsonObject, pointer: str, names: Names, told: Told) -> JsonO
         told.say(pointer, "a tool without a schema gets the one that its type stands for")
     if tool.get("input_examples"):
         told.count(pointer, "examples of a tool's input are part of its description")
-        description = f"{description or ''}\n\nExamples of its input: {words.as_json(tool['input_examples'])}".strip()
+        description = _exemplified(description, tool["input_examples"])
     if description is not None:
         function["description"] = description
     if schema is not None:
@@ -203,12 +232,12 @@ def _missing_servers(given: object, told: Told) -> list[str]:
     lines: list[str] = []
     for index, server in enumerate(given if isinstance(given, list) else []):
         named = {"mcp_server_name": server.get("name")} if isinstance(server, dict) else {}
-        lines.append(words.missing(_described(named)))
+        lines.append(words.missing(described(named)))
         told.say(f"/mcp_servers/{index}", "an MCP server can't be asked in chat: the system text says so")
     return lines
 
 
-def _described(tool: JsonObject) -> str:
+def described(tool: JsonObject) -> str:
     """How the system text calls a tool that can't be had."""
     server = tool.get("mcp_server_name")
     if isinstance(server, str):

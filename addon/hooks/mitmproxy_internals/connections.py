@@ -32,18 +32,29 @@ def replace_reader(handler: ConnectionHandler, made: Callable[[Any], Any]) -> No
 def holds_back(handler: ConnectionHandler) -> bool:
     """Whether HTTP/2 has bytes for the client of `handler` for which the client has not yet opened its window.
 
-    Relies on layers keeping those within them in attributes, and on `Http2Connection.h2_conn.stream_buffers`.
+    Relies on `Http2Connection.h2_conn.stream_buffers`.
     """
-    return any(map(_holds_back, _layers(handler.layer)))
+    return any(map(_holds_back, layers(handler.layer)))
 
 
-def _layers(layer: Layer) -> Iterator[Layer]:
-    """`layer` and those within it."""
-    yield layer
-    for value in vars(layer).values():
-        for part in list(value.values()) if isinstance(value, dict) else [value]:
-            if isinstance(part, Layer):
-                yield from _layers(part)
+def layers(outermost: Layer) -> Iterator[Layer]:
+    """`outermost` and the layers within it, each once.
+
+    Relies on a layer keeping those within it in attributes, in dicts in attributes, or, as a mode of the proxy does,
+    only in the method `_handle_event`, which it takes over from the one that is in its place from then on.
+    """
+    seen: set[Layer] = set()
+    waiting = [outermost]
+    while waiting:
+        layer = waiting.pop()
+        if layer in seen:
+            continue
+        seen.add(layer)
+        yield layer
+        for value in vars(layer).values():
+            for part in value.values() if isinstance(value, dict) else [getattr(value, "__self__", value)]:
+                if isinstance(part, Layer):
+                    waiting.append(part)
 
 
 def _holds_back(layer: Layer) -> bool:

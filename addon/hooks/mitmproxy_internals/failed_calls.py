@@ -1,17 +1,17 @@
-"""Calls that fail without an answer, and add-ons' answers to their clients.
+"""Calls that fail without an answer or in the middle of one, and what add-ons have to say to their clients.
 
-mitmproxy answers the client of such a call with an HTML page of its own, or resets the client's HTTP/2 stream, whatever
-`flow.response` is after the hook `error`. Here a response that an add-on sets in that hook is sent instead, as long as
-no byte of the endpoint's answer was (docs/facts/mitmproxy.md#failed-call).
+mitmproxy answers the client of such a call with an HTML page of its own, or breaks its answer off, whatever add-ons do
+in the hook `error` (docs/facts/mitmproxy.md#failed-call). Here a response that an add-on sets in that hook is sent
+instead, as long as no byte of the endpoint's answer was; and a stream that has begun ends with the pieces that an
+add-on has given to `end_with`.
 """
 
 from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
@@ -44,6 +44,8 @@ class Failure(Enum):
     """The connection ended before the answer."""
     BROKEN_OFF = auto()
     """The connection ended in a whole answer."""
+    STREAM_BROKEN = auto()
+    """The connection ended in a stream, of which the client has a part: only `end_with` can say something."""
     NOT_HTTP = auto()
     """What came is no answer."""
 
@@ -57,6 +59,7 @@ _REFUSED = frozenset([errno.ECONNREFUSED, 1225, 10061])
 _NUMBER = re.compile(r"\[(?:Errno|WinError) (-?\d+)\]")
 
 _failures: WeakKeyDictionary[http.HTTPFlow, Failure] = WeakKeyDictionary()
+_endings: WeakKeyDictionary[http.HTTPFlow, Sequence[bytes]] = WeakKeyDictionary()
 _original: Callable[..., layer.CommandGenerator[None]] = HttpStream.handle_protocol_error
 
 
@@ -65,21 +68,30 @@ def of(flow: http.HTTPFlow) -> Failure | None:
     return _failures.get(flow)
 
 
+def end_with(flow: http.HTTPFlow, pieces: Sequence[bytes]) -> None:
+    """End the stream of `flow` in order, after `pieces`; to be called in the hook `error` for `STREAM_BROKEN`."""
+    _endings[flow] = pieces
+
+
 def handle_protocol_error(
     self: HttpStream, event: RequestProtocolError | ResponseProtocolError
 ) -> layer.CommandGenerator[None]:
-    """In place of `HttpStream.handle_protocol_error`: as mitmproxy's, but a response of the hook `error` is sent."""
-    if not _is_unanswered(self, event):
+    """In place of `HttpStream.handle_protocol_error`: as mitmproxy's, but clients get what the hook `error` says."""
+    if not _is_waited_for(self, event):
         yield from _original(self, event)
         return
     flow, before = self.flow, self.flow.response
-    _failures[flow] = _failure(event, begun=before is not None)
+    streaming = self.server_state == self.state_stream_response_body
+    _failures[flow] = Failure.STREAM_BROKEN if streaming else _failure(event, begun=before is not None)
     handling, reply = _original(self, event), None
     try:
         while True:
             command = handling.send(reply)
             is_error = isinstance(command, SendHttp) and command.event is event
-            if is_error and flow.response is not None and flow.response is not before:
+            if is_error and (pieces := _endings.get(flow)) is not None:
+                yield from _end(self, pieces)
+                reply = None
+            elif is_error and not streaming and flow.response is not None and flow.response is not before:
                 yield from _send(self, flow.response)
                 reply = None
             else:
@@ -88,10 +100,11 @@ def handle_protocol_error(
         pass
     finally:
         _failures.pop(flow, None)
+        _endings.pop(flow, None)
 
 
-def _is_unanswered(stream: HttpStream, event: RequestProtocolError | ResponseProtocolError) -> bool:
-    """Whether the endpoint failed, and the client waits for the first byte of its answer.
+def _is_waited_for(stream: HttpStream, event: RequestProtocolError | ResponseProtocolError) -> bool:
+    """Whether the endpoint failed, and the client waits for its answer, or for the rest of one that is streamed.
 
     A client that leaves while its connection is being made ends that first: what it did is still in the queue.
     """
@@ -102,18 +115,27 @@ def _is_unanswered(stream: HttpStream, event: RequestProtocolError | ResponsePro
         and not client_left
         and stream.client_state != stream.state_errored
         and stream.server_state
-        in (stream.state_uninitialized, stream.state_wait_for_response_headers, stream.state_consume_response_body)
+        in (
+            stream.state_uninitialized,
+            stream.state_wait_for_response_headers,
+            stream.state_consume_response_body,
+            stream.state_stream_response_body,
+        )
     )
 
 
 def _send(stream: HttpStream, response: http.Response) -> layer.CommandGenerator[None]:
     """Send all of `response` to the client, which keeps its connection."""
     content = b"" if stream.flow.request.method == "HEAD" else response.raw_content
-    client: Any = stream.context.client
-    yield SendHttp(ResponseHeaders(stream.stream_id, response, not content), client)
-    if content:
-        yield SendHttp(ResponseData(stream.stream_id, content), client)
-    yield SendHttp(ResponseEndOfMessage(stream.stream_id), client)
+    yield SendHttp(ResponseHeaders(stream.stream_id, response, not content), stream.context.client)
+    yield from _end(stream, [content] if content else [])
+
+
+def _end(stream: HttpStream, pieces: Sequence[bytes]) -> layer.CommandGenerator[None]:
+    """Send `pieces`, none of them empty, and the end of the message."""
+    for piece in pieces:
+        yield SendHttp(ResponseData(stream.stream_id, piece), stream.context.client)
+    yield SendHttp(ResponseEndOfMessage(stream.stream_id), stream.context.client)
 
 
 def _failure(event: RequestProtocolError | ResponseProtocolError, *, begun: bool) -> Failure:

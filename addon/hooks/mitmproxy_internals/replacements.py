@@ -1,8 +1,8 @@
 """Functions of mitmproxy that are replaced, where mitmproxy's source is the one that the new ones were written for.
 
 They are replaced for the whole process while an instance of the addon wants it, and put back with the last of them.
-There are two groups, each wanted by itself: what is faster (the option `hunyuan_fast_dispatch`), and what clients get
-where their endpoint fails, which no option turns off.
+There are three groups, each wanted by itself: what is faster (the option `hunyuan_fast_dispatch`), and, which no option
+turns off, what clients get where their endpoint fails, and while it is silent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from weakref import WeakSet
 
 from mitmproxy import version
 
-from . import dispatch, failed_calls, values
+from . import dispatch, failed_calls, insertion, values
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -139,11 +139,28 @@ _FAILED_CALLS = Replacement(
     {"mitmproxy.proxy.layers.http:HttpStream.handle_protocol_error": failed_calls.handle_protocol_error},
 )
 
+_INSERTION = Replacement(
+    "routing of events",
+    {
+        "mitmproxy.proxy.layers.http:HttpLayer._handle_event": frozenset(["6ba31883cc7a06b3"]),
+        "mitmproxy.proxy.layers.http:HttpLayer.event_to_child": frozenset(["1095f6e1581d1780"]),
+        "mitmproxy.proxy.layers.http:HttpStream.passthrough": frozenset(["101b0e19646a62ad"]),
+        "mitmproxy.proxy.layers.http:HttpStream.start_response_stream": frozenset(["b0de9e9a5ee27276"]),
+        "mitmproxy.proxy.layers.http._http1:Http1Server.send": frozenset(["cc218a1337c0f5cf"]),
+        "mitmproxy.proxy.layers.http._http2:Http2Server._handle_event": frozenset(["7282fa18e70a3eaa"]),
+        "mitmproxy.proxy.tunnel:TunnelLayer._handle_event": frozenset(["00676a887c456cec"]),
+        "mitmproxy.proxy.server:ConnectionHandler.server_event": frozenset(["a2b42657ebe8bf6d"]),
+    },
+    {"mitmproxy.proxy.layers.http:HttpLayer._handle_event": insertion.handle_event},
+)
+
 FASTER = Group("hunyuan_fast_dispatch", (_DISPATCH, *([_TYPES] if __debug__ else []), _OPTIONS, _HEADERS, _AUTHORITIES))
 """What costs less than mitmproxy's own. Under `python -O` mitmproxy doesn't check types."""
 ANSWERING = Group("the error of an endpoint that can't be reached", (_FAILED_CALLS,))
 """What clients get as JSON in their format, and as mitmproxy's page without it."""
-GROUPS = (FASTER, ANSWERING)
+KEEPING_ALIVE = Group("signs of life in silent streams", (_INSERTION,))
+"""What clients of a translated stream hear while their endpoint is silent."""
+GROUPS = (FASTER, ANSWERING, KEEPING_ALIVE)
 
 _replaced: dict[str, Callable[..., Any]] = {}
 """`module:class.name` -> mitmproxy's own function, of those that are replaced at present."""

@@ -200,10 +200,108 @@ def test_the_query_loses_beta(query: str, expected: str) -> None:
     assert without_beta(query) == expected
 
 
+SERVER_CALL = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "fish"}}
+SERVER_RESULT = {
+    "type": "web_search_tool_result",
+    "tool_use_id": "srvtoolu_1",
+    "content": [{"type": "web_search_result", "url": "https://a.example", "title": "Fish", "encrypted_content": "x"}],
+}
+
+
+def test_a_tool_that_its_vendor_runs_goes_and_the_system_text_says_so() -> None:
+    body = fixed(
+        system="Be brief.",
+        tools=[tool("ls"), {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}],
+        mcp_servers=[{"type": "url", "name": "wiki", "url": "https://wiki.example"}],
+        tool_choice={"type": "tool", "name": "web_search"},
+    )
+    assert body["tools"] == [tool("ls")]
+    assert not {"tool_choice", "mcp_servers"} & set(body)
+    first, missing = body["system"]
+    assert first == text("Be brief.")
+    assert missing["text"].splitlines() == [
+        "The tool web_search is not available here. Go on without it, and don't claim to have used it.",
+        "",
+        "The MCP server wiki is not available here. Go on without it, and don't claim to have used it.",
+    ]
+
+
+def test_without_any_other_tool_there_is_no_list_of_them() -> None:
+    body = fixed(tools=[{"type": "web_search_20250305", "name": "web_search"}], tool_choice={"type": "auto"})
+    assert list(body) == ["system"]
+
+
+def test_a_choice_of_a_tool_that_stays_stays() -> None:
+    server = {"type": "code_execution_20250522", "name": "code_execution"}
+    body = fixed(tools=[server, tool("ls")], tool_choice={"type": "tool", "name": "ls"})
+    assert (body["tools"], body["tool_choice"]) == ([tool("ls")], {"type": "tool", "name": "ls"})
+
+
+def test_a_tool_of_a_vendors_type_that_the_client_runs_gets_its_schema() -> None:
+    given = {"type": "bash_20250124", "name": "bash", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    (made,) = fixed(tools=[given])["tools"]
+    assert made["name"] == "bash"
+    assert made["input_schema"]["properties"]["command"]
+    assert made["cache_control"] == {"type": "ephemeral"}
+    assert fixed(tools=[{"type": "odd_1", **tool("odd")}])["tools"] == [tool("odd")]
+    assert fixed(Native(server_tools=("bash_",)), tools=[given])["tools"] == [given]
+
+
+def test_examples_of_a_tools_input_are_part_of_its_description() -> None:
+    (made,) = fixed(tools=[tool("ls", description="Lists.", input_examples=[{"path": "/"}], strict=True)])["tools"]
+    assert made == tool("ls", description='Lists.\n\nExamples of its input: [{"path":"/"}]')
+
+
+def test_what_a_vendor_has_run_in_the_history_is_said_in_words() -> None:
+    (_, said) = folded("hi", assistant(SERVER_CALL, SERVER_RESULT, text("So it is.")))
+    call_, result_, answer = (block["text"] for block in said["content"])
+    assert call_ == '[called web_search: {"query":"fish"}]'
+    assert "https://a.example" in result_
+    assert answer == "So it is."
+    kept = assistant(SERVER_CALL, SERVER_RESULT)
+    assert folded("hi", copy.deepcopy(kept), accepted=EVERYTHING)[1] == kept
+
+
+def test_a_tool_that_the_history_adds_is_offered() -> None:
+    added = {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": tool("late")}}
+    body = fixed(tools=[tool("ls")], messages=[user(text("hi"), added), assistant(call(name="late"))])
+    assert body["tools"] == [tool("ls"), tool("late")]
+    assert body["messages"][0] == user(text("hi"), text("Tool late is available now."))
+
+
+def test_marks_of_the_cache_lose_what_stands_beside_their_type() -> None:
+    long, short = {"type": "ephemeral", "ttl": "1h", "scope": "global"}, {"type": "ephemeral"}
+    body: dict[str, Any] = {
+        "system": [text("a", cache_control=long)],
+        "tools": [tool("ls", cache_control=long)],
+        "messages": [user(text("b", cache_control=long), result([text("c", cache_control=long)], cache_control=long))],
+    }
+    before = json_body.serialise(body)
+    changes = repaired(body, TOKENHUB, EN)
+    assert json_body.serialise(body) == before.replace(json_body.serialise(long), json_body.serialise(short))
+    assert len(changes) == 5
+    assert "cache_control" not in fixed(TOKENHUB, **{"cache_control": short})
+
+
+def test_documents_and_images_that_are_not_in_the_request_are_said_in_words() -> None:
+    document = {"type": "document", "title": "Plan", "source": {"type": "url", "url": "https://a.example/plan.pdf"}}
+    image = {"type": "image", "source": {"type": "file", "file_id": "file_1"}}
+    (said,) = folded(user(document, result([image])))
+    assert "https://a.example/plan.pdf" in said["content"][0]["text"]
+    assert "file_1" in said["content"][1]["content"][0]["text"]
+    kept = user({"type": "image", "source": {"type": "url", "url": "https://a.example/a.png"}})
+    assert folded(copy.deepcopy(kept)) == [kept]
+
+
+def test_what_no_model_is_shown_goes_and_a_message_keeps_a_block() -> None:
+    fallback = {"type": "fallback", "from": {"model": "a"}}
+    assert folded("hi", assistant(fallback, text("ok")))[1] == assistant(text("ok"))
+    (only,) = folded("hi", assistant(fallback))[1]["content"]
+    assert only["type"] == "text"
+
+
 NOT_OURS = re.compile(
-    r"^sight |"  # images and documents for a model that can't see: the cascade's
-    r"expected tags|mcp_servers|"  # tools that only a vendor runs, files that it keeps
-    r"diagnostics|cache_control|\.caller|\.toolset_name"  # only for Anthropic's own API
+    r"^sight "  # images for a model that can't see: the cascade's
 )
 """What a strict endpoint may still refuse, so that its own error tells of it."""
 
@@ -234,7 +332,7 @@ def test_nothing_that_is_said_is_lost_or_said_twice(body: dict[str, Any]) -> Non
 def test_calls_and_results_stay_and_only_accepted_roles_are_left(body: dict[str, Any]) -> None:
     def linked(messages: list[Any]) -> list[Any]:
         blocks = [b for m in messages if isinstance(m["content"], list) for b in m["content"] if isinstance(b, dict)]
-        return [b.get("id") or b.get("tool_use_id") for b in blocks if "id" in b or "tool_use_id" in b]
+        return [b.get("id") or b.get("tool_use_id") for b in blocks if b.get("type") in ("tool_use", "tool_result")]
 
     before = linked(body["messages"])
     repaired(body, TOKENHUB, EN)

@@ -76,7 +76,7 @@ async def test_bytes_that_wait_for_a_window_are_found_at_any_depth():
     context = Context(client, DumpMaster(Options()).options)
     layer = HttpLayer(context, HTTPMode.regular)
     outer: Any = HttpProxy(context)
-    outer.child_layer = layer
+    outer._handle_event = layer.handle_event  # as mitmproxy does: the layer itself is in no attribute
     handler: Any = SimpleNamespace(layer=outer)
     to_client, to_server = Http2Server(context.fork()), Http2Client(context.fork())
     layer.connections = {client: to_client, context.server: to_server}
@@ -86,3 +86,18 @@ async def test_bytes_that_wait_for_a_window_are_found_at_any_depth():
     assert not connections.holds_back(handler), "what an endpoint has not taken is no answer"
     to_client.h2_conn.stream_buffers[1] = waiting
     assert connections.holds_back(handler)
+
+
+async def test_each_layer_is_found_once_however_often_it_is_named():
+    client = Client(
+        peername=("127.0.0.1", 1),
+        sockname=("127.0.0.1", 2),
+        timestamp_start=1.0,
+        proxy_mode=ProxyMode.parse("regular"),
+    )
+    context = Context(client, DumpMaster(Options()).options)
+    outer: Any = HttpLayer(context, HTTPMode.regular)
+    inner: Any = HttpLayer(context, HTTPMode.regular)
+    outer.connections = {client: inner, context.server: inner}
+    inner.child_layer = outer
+    assert list(connections.layers(outer)) == [outer, inner]

@@ -90,21 +90,19 @@ def test_the_end_of_a_connection_is_told_from_a_bad_answer(text: str, begun: boo
         (ResponseProtocolError(1, "x", ErrorCode.CONNECT_FAILED), "state_uninitialized", True),
         (ResponseProtocolError(1, "x", ErrorCode.CANCEL), "state_wait_for_response_headers", True),
         (ResponseProtocolError(1, "x", ErrorCode.GENERIC_SERVER_ERROR), "state_consume_response_body", True),
-        (ResponseProtocolError(1, "x", ErrorCode.GENERIC_SERVER_ERROR), "state_stream_response_body", False),
+        (ResponseProtocolError(1, "x", ErrorCode.GENERIC_SERVER_ERROR), "state_stream_response_body", True),
         (ResponseProtocolError(1, "x", ErrorCode.GENERIC_SERVER_ERROR), "state_done", False),
         (ResponseProtocolError(1, "x", ErrorCode.GENERIC_SERVER_ERROR), "state_errored", False),
         (ResponseProtocolError(1, "x", ErrorCode.HTTP_1_1_REQUIRED), "state_wait_for_response_headers", False),
         (RequestProtocolError(1, "x", ErrorCode.CLIENT_DISCONNECTED), "state_wait_for_response_headers", False),
     ],
 )
-def test_who_waits_for_the_first_byte_is_answered(
-    event: RequestProtocolError | ResponseProtocolError, state: str, answered: bool
-):
+def test_a_client_that_waits_is_told(event: RequestProtocolError | ResponseProtocolError, state: str, answered: bool):
     stream = HttpStream(Context(tflow.tclient_conn(), Options()), 1)
     stream.server_state = getattr(stream, state)
-    assert failed_calls._is_unanswered(stream, event) is answered
+    assert failed_calls._is_waited_for(stream, event) is answered
     stream.client_state = stream.state_errored
-    assert not failed_calls._is_unanswered(stream, event)
+    assert not failed_calls._is_waited_for(stream, event)
 
 
 class Answering:
