@@ -26,8 +26,9 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     """The chat request for a Messages request. `body` stays as it is, and its large texts are shared, not copied.
 
     `note` gets what the answer must know: `model` and `max_tokens` (as the client asked), `client` ("claude-code" or
-    ""), `stream`, `thinking` ("off", "omitted", "shown": how thinking is answered), `stop_sequences`, `tool_names` (name in chat ->
-    the client's), `input_tokens` (an estimate), and `changes` ([pointer, why] for each thing dropped or reworded).
+    ""), `stream`, `thinking` ("off", "omitted", "shown": how thinking is answered), `stop_sequences`, `tool_names`
+    (name in chat -> the client's), `input_tokens` (an estimate), and `changes` ([pointer, why] for each thing dropped
+    or reworded).
 
     Raises `BadRequest` where a part has the wrong type, for nothing that Anthropic's SDKs accept.
     """
