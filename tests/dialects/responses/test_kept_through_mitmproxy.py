@@ -91,7 +91,9 @@ async def test_a_conversation_knows_its_last_answer(proxy: Proxy, endpoint: Endp
             "metadata": {"topic": "x"},
         }
         await ask(client, "one", conversation=made["id"], stream=stream)
-        await ask(client, "two", conversation={"id": made["id"]}, stream=stream)
+        second = await ask(client, "two", conversation={"id": made["id"]}, stream=stream)
+        assert second["conversation"] == {"id": made["id"]}
+        assert (await client.get(f"/responses/{second['id']}")).json() == second
         assert messages(endpoint) == [("user", "one"), ("assistant", "answer to 1"), ("user", "two")]
         listed = (await client.get(f"/conversations/{made['id']}/items", params={"order": "asc"})).json()
         assert [item["content"][0]["text"] for item in listed["data"]] == ["one", "answer to 1", "two", "answer to 3"]
