@@ -436,8 +436,8 @@ async def test_a_websocket_is_refused_at_once(proxy: Proxy, endpoint: Endpoint) 
 
 
 async def test_where_the_endpoint_speaks_responses_it_is_asked_itself(trust: Trust, endpoint: Endpoint) -> None:
-    options = {"hunyuan_hosts": f"{LOCAL}=tokenhub"}
-    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy, proxy.client() as client:
+    target = f"https://{LOCAL}:{endpoint.port}"
+    async with run_proxy(trust, target, hunyuan_hosts=f"{LOCAL}=tokenhub") as proxy, proxy.client() as client:
         endpoint.answer = json_answer({"error": {"message": "no"}}, status=404)
         for method, path in (("GET", "/responses/resp_1"), ("POST", "/conversations")):
             assert (await client.request(method, path)).status_code == 404
