@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.simulator import openai_checks, openai_responses, streams
+from hunyuan_fix.simulator import openai_checks, openai_facade, openai_responses, streams
 from tests.dialects.responses.event_order import OutOfOrder, check_response, events, read, response_in
 
-FACADE = openai_checks.Facade("tokenhub", openai_checks.HINTS)
+FACADE = openai_facade.Facade("tokenhub", openai_facade.HINTS)
 TOOLS = [
     {"type": "function", "name": "ls", "parameters": {"type": "object"}},
     {"type": "custom", "name": "apply_patch"},

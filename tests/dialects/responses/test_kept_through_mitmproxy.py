@@ -435,12 +435,18 @@ async def test_a_websocket_is_refused_at_once(proxy: Proxy, endpoint: Endpoint) 
     assert endpoint.arrived == []
 
 
-async def test_where_the_endpoint_speaks_responses_it_is_asked_itself(trust: Trust, endpoint: Endpoint) -> None:
-    target = f"https://{LOCAL}:{endpoint.port}"
-    async with run_proxy(trust, target, hunyuan_hosts=f"{LOCAL}=tokenhub") as proxy, proxy.client() as client:
+async def test_where_nothing_is_translated_the_endpoint_is_asked(proxy: Proxy, endpoint: Endpoint) -> None:
+    upgrade = {"connection": "Upgrade", "upgrade": "websocket"}
+    proxy.master.options.update(hunyuan_hosts=f"{LOCAL}=tokenhub")
+    async with proxy.client() as client:
+        asks = await client.get("/responses", headers=upgrade)
+        assert asks.status_code == 426, "the endpoint's own format is repaired, which no WebSocket is"
+        assert (await client.get("/responses", headers=upgrade | {"x-hunyuan-mode": "off"})).status_code == 400
+        assert (await client.post("/conversations")).status_code == 200, "the endpoint keeps nothing"
+        proxy.master.options.update(hunyuan_translate="never")
         endpoint.answer = json_answer({"error": {"message": "no"}}, status=404)
         for method, path in (("GET", "/responses/resp_1"), ("POST", "/conversations")):
             assert (await client.request(method, path)).status_code == 404
         assert len(endpoint.arrived) == 2
-        asks = await client.get("/responses", headers={"connection": "Upgrade", "upgrade": "websocket"})
+        asks = await client.get("/responses", headers=upgrade)
         assert asks.status_code == 400, "the endpoint's server says that this is no WebSocket"
