@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix import options
+from hunyuan_fix import options, profiles
 from hunyuan_fix.config.option import OptionError
-from hunyuan_fix.route import Address, Route, Routes, check
+from hunyuan_fix.route import Address, Route, Routes, check, is_translated
 
 ANTHROPIC = "api.anthropic.com"
 LEGACY = "api.hunyuan.cloud.tencent.com"
@@ -445,13 +446,23 @@ def test_what_is_kept_is_asked_for_by_any_method(method: str, path: str, base: s
 
 
 @pytest.mark.parametrize(("method", "path"), BY_ID)
-def test_what_the_endpoint_keeps_it_answers_itself(method: str, path: str):
-    for translate in ("auto", "never"):
-        found = routed(at(f"/v1{path}?after=x", TOKENHUB), method, translate=translate)
-        assert (found.dialect, found.native) == (None, True)
-        assert found.address == at(f"/v1{path}?after=x", TOKENHUB)
-    assert routed(at(f"/v1{path}", TOKENHUB), method, translate="always").dialect == "responses-kept"
+def test_what_is_kept_here_is_answered_here(method: str, path: str):
+    for translate in ("auto", "always"):  # it speaks Responses, and keeps nothing
+        assert routed(at(f"/v1{path}", TOKENHUB), method, translate=translate).dialect == "responses-kept"
+    never = routed(at(f"/v1{path}?after=x", TOKENHUB), method, translate="never")
+    assert (never.dialect, never.native) == (None, True)
+    assert never.address == at(f"/v1{path}?after=x", TOKENHUB)
     assert routed(at(f"/v1{path}"), method, translate="never").dialect is None
+
+
+@pytest.mark.parametrize("dialect", ["responses-kept", "responses-compact"])
+def test_what_the_endpoint_keeps_it_answers_itself(dialect: str):
+    demands = profiles.load("tokenhub")
+    assert is_translated(dialect, demands, "auto")
+    stores = {**demands.native, "responses": replace(demands.native["responses"], stores=True)}
+    for native in (stores, {}):
+        assert not is_translated(dialect, replace(demands, native=native), "auto")
+        assert is_translated("responses-input-tokens", replace(demands, native=native), "auto")
 
 
 @pytest.mark.parametrize(("method", "path"), BY_ID)

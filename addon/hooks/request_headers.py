@@ -189,7 +189,7 @@ class RequestHeaders:
         if self._leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
             return
-        if _asks_for_websocket(request, route):
+        if exchange.mode == "repair" and _asks_for_websocket(request, route):
             refuse_upgrade(flow, exchange)
             return
         if not _is_offered(route, exchange):
@@ -287,13 +287,13 @@ def _reverse(flow: http.HTTPFlow) -> bool:
 
 
 def _asks_for_websocket(request: http.Request, route: Route) -> bool:
-    """Whether `request` opens a WebSocket for responses where they are translated.
+    """Whether `request` opens a WebSocket for responses where they are translated or repaired.
 
     HTTP/2 has a method of its own for it (RFC 8441), which mitmproxy doesn't offer, and refuses itself.
     """
     return (
         request.headers.get("upgrade", "").lower() == "websocket"
-        and rule_names.RESPONSES in route.translates
+        and rule_names.RESPONSES in route.repairs
         and paths.read(request.path.partition("?")[0], dialects.paths())[1] == "/responses"
     )
 

@@ -120,8 +120,6 @@ class KeepAnswers(Step):
             return
         exchange.to_keep = None
         id = answer["id"]
-        if asked.conversation:
-            answer = {**answer, "conversation": {"id": asked.conversation}}
         kept = KeptAnswer(asked.before, asked.input, json_body.serialise(answer))
         ids = [item["id"] for item in items if "id" in item]
         if asked.read is None:

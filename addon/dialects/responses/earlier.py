@@ -68,5 +68,5 @@ def _referred_to(item: object) -> str | None:
     if not isinstance(item, dict) or not isinstance(id := item.get("id"), str):
         return None
     kind = item.get("type")
-    # OpenAI's schema lets the type be null or missing.
+    # The type may be null or missing (docs/facts/responses.md#what-is-kept).
     return id if kind == "item_reference" or (kind is None and item.keys() <= {"id", "type"}) else None

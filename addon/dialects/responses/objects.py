@@ -13,7 +13,7 @@ from ..base import BadRequest
 from . import earlier
 
 PAGE, LARGEST_PAGE = 20, 100
-"""Items of a list that names no limit, and at most (OpenAI's API reference, List input items)."""
+"""Items of a list that names no limit, and at most (docs/facts/responses.md#what-is-kept)."""
 
 
 class Turn(Protocol):

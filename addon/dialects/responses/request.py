@@ -121,6 +121,8 @@ def _input(body: JsonObject, *, continues: bool) -> list[Any]:
 
 def _echo(body: JsonObject, client: str) -> JsonObject:
     echo = {name: body[name] for name in _ECHOED if body.get(name) is not None}
+    if conversation := body.get("conversation"):
+        echo["conversation"] = {"id": conversation} if isinstance(conversation, str) else conversation
     # Not for Codex, which reads none of it: its tools are most of each request. The rules work on schemas in place.
     listed = body.get("tools")
     echo["tools"] = json_body.parse(json_body.serialise(listed)) if listed and client != "codex" else []

@@ -91,7 +91,9 @@ async def test_a_conversation_knows_its_last_answer(proxy: Proxy, endpoint: Endp
             "metadata": {"topic": "x"},
         }
         await ask(client, "one", conversation=made["id"], stream=stream)
-        await ask(client, "two", conversation={"id": made["id"]}, stream=stream)
+        second = await ask(client, "two", conversation={"id": made["id"]}, stream=stream)
+        assert second["conversation"] == {"id": made["id"]}
+        assert (await client.get(f"/responses/{second['id']}")).json() == second
         assert messages(endpoint) == [("user", "one"), ("assistant", "answer to 1"), ("user", "two")]
         listed = (await client.get(f"/conversations/{made['id']}/items", params={"order": "asc"})).json()
         assert [item["content"][0]["text"] for item in listed["data"]] == ["one", "answer to 1", "two", "answer to 3"]
@@ -433,12 +435,18 @@ async def test_a_websocket_is_refused_at_once(proxy: Proxy, endpoint: Endpoint) 
     assert endpoint.arrived == []
 
 
-async def test_where_the_endpoint_speaks_responses_it_is_asked_itself(trust: Trust, endpoint: Endpoint) -> None:
-    options = {"hunyuan_hosts": f"{LOCAL}=tokenhub"}
-    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy, proxy.client() as client:
+async def test_where_nothing_is_translated_the_endpoint_is_asked(proxy: Proxy, endpoint: Endpoint) -> None:
+    upgrade = {"connection": "Upgrade", "upgrade": "websocket"}
+    proxy.master.options.update(hunyuan_hosts=f"{LOCAL}=tokenhub")
+    async with proxy.client() as client:
+        asks = await client.get("/responses", headers=upgrade)
+        assert asks.status_code == 426, "the endpoint's own format is repaired, which no WebSocket is"
+        assert (await client.get("/responses", headers=upgrade | {"x-hunyuan-mode": "off"})).status_code == 400
+        assert (await client.post("/conversations")).status_code == 200, "the endpoint keeps nothing"
+        proxy.master.options.update(hunyuan_translate="never")
         endpoint.answer = json_answer({"error": {"message": "no"}}, status=404)
         for method, path in (("GET", "/responses/resp_1"), ("POST", "/conversations")):
             assert (await client.request(method, path)).status_code == 404
         assert len(endpoint.arrived) == 2
-        asks = await client.get("/responses", headers={"connection": "Upgrade", "upgrade": "websocket"})
+        asks = await client.get("/responses", headers=upgrade)
         assert asks.status_code == 400, "the endpoint's server says that this is no WebSocket"
