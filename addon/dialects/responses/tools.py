@@ -63,6 +63,8 @@ class Offered:
         self._deferred: dict[str, JsonObject] = {}
         self._tools: dict[str, JsonObject] = {}
         self._history: dict[str, JsonObject] = {}
+        self._bare: dict[str, str] = {}
+        """Name of a tool in a namespace -> the first such tool's name in chat."""
         self.missing: list[str] = []
         """A line for each tool that can't be had, for the system text."""
         self.search: Wanted | None = None
@@ -86,16 +88,21 @@ class Offered:
     def called(self, kind: str, name: str, namespace: object) -> str:
         """The name in chat of a tool that the history calls."""
         space = namespace if isinstance(namespace, str) and namespace else None
-        sent = self._names.sent(_flat(space, name))
+        sent = self._named(name, space)
         self._history.setdefault(sent, _tool(kind, name, space))
         self._release(sent)
         return sent
 
     def chosen(self, name: str, namespace: object = None) -> str | None:
         """The name in chat of a tool that `tool_choice` names; `None` where it isn't offered."""
-        sent = self._names.sent(_flat(namespace, name))
+        sent = self._named(name, namespace)
         self._release(sent)
         return sent if sent in self._functions else None
+
+    def _named(self, name: str, namespace: object) -> str:
+        """The name in chat of a tool that is called or chosen; without its namespace where no other has its name."""
+        sent = self._names.sent(_flat(namespace, name))
+        return sent if namespace or sent in self._tools else self._bare.get(name, sent)
 
     def add_later(self, listed: object, pointer: str) -> tuple[list[str], list[str]]:
         """Offer the tools of a list that the history has, from there on.
@@ -161,7 +168,7 @@ class Offered:
             return []
         made = self._function(tool, kind, pointer, space)
         if made is None:
-            self.missing.append(in_words.missing(f"The tool {_named(tool)}"))
+            self.missing.append(in_words.missing(f"The tool {_described(tool)}"))
             self._told.say(pointer, "a tool that its vendor runs can't be had in chat: the system text says so")
             return []
         entry, function = made
@@ -170,6 +177,8 @@ class Offered:
             self._told.count(pointer, "a second tool of the same name is left out")
             return [sent]
         self._tools.setdefault(sent, entry)
+        if space:
+            self._bare.setdefault(entry["name"], sent)
         function = {"name": sent, **function}
         if about:
             own = function.get("description")
@@ -199,7 +208,7 @@ class Offered:
         if kind == "mcp" and isinstance(server, str):
             self.missing.append(in_words.missing(f"The MCP server {server}"))
         else:
-            self.missing.append(in_words.missing(f"The tool {_named(tool)}"))
+            self.missing.append(in_words.missing(f"The tool {_described(tool)}"))
 
     def _function(
         self, tool: JsonObject, kind: str, pointer: str, space: str | None
@@ -335,7 +344,7 @@ def _is_client_search(tool: JsonObject) -> bool:
     return tool.get("type") == "tool_search" and tool.get("execution") == "client"
 
 
-def _named(tool: JsonObject) -> str:
+def _described(tool: JsonObject) -> str:
     return next((word for key in ("name", "type") if isinstance(word := tool.get(key), str) and word), "without a name")
 
 
