@@ -101,6 +101,8 @@ class Route:
     """The endpoint speaks `spoken` itself, and it is not translated."""
     translates: frozenset[str] = frozenset()
     """The dialects that are translated for the endpoint."""
+    repairs: frozenset[str] = frozenset()
+    """The dialects whose calls are translated or repaired for the endpoint: it has no other API of theirs."""
     foreign: bool = False
     """It was addressed to a host of another vendor, and leaves for another: its key must not leave with it."""
     respelt: bool = False
@@ -185,6 +187,7 @@ class Routes:
             unrepaired=method == "POST" and dialect is None,
             native=is_native,
             translates=translates,
+            repairs=translates if self._translate != "auto" else translates | (demands.speaks & demands.native.keys()),
             foreign=rerouted and self._is_foreign(host),
         )
 
@@ -219,7 +222,14 @@ class Routes:
 
 def is_translated(dialect: str, profile: Profile, translate: Translate) -> bool:
     """Whether requests in `dialect`, not the house language, become chat requests for the endpoints of `profile`."""
-    return translate == "always" or (translate == "auto" and dialects.of_format(dialect) not in profile.speaks)
+    if translate != "auto":
+        return translate == "always"
+    format_ = dialects.of_format(dialect)
+    if format_ not in profile.speaks:
+        return True
+    # What is asked for by id was kept here, where the endpoint keeps nothing.
+    native = profile.native.get(format_)
+    return format_ != dialect and native is not None and not native.stores
 
 
 def _other_api(below: str) -> str:

@@ -297,7 +297,7 @@ def _is_offered(route: Route, exchange: Exchange) -> bool:
     """Whether the endpoint may have what is asked for. In another vendor's place it gets calls that are known, only."""
     if route.spoken or route.lists_models:
         return True
-    return not route.foreign and (exchange.mode != "repair" or exchange.spoken not in route.translates)
+    return not route.foreign and (exchange.mode != "repair" or exchange.spoken not in route.repairs)
 
 
 def _readdress(request: http.Request, route: Route, exchange: Exchange) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mitmproxy import http
 from mitmproxy.utils import human
 
-from ..answers.streamed import RepairedStream
+from ..answers.streamed import ClientStream
 from ..exchange import Exchange
 from ..wire import proxy_errors
 from ..wire.proxy_errors import Entry
@@ -41,7 +41,7 @@ def answer(flow: http.HTTPFlow, exchange: Exchange | None) -> None:
         return
     if failure is Failure.STREAM_BROKEN:
         stream = flow.response.stream if flow.response else None
-        last = stream.broken() if isinstance(stream, RepairedStream) else None
+        last = stream.broken() if isinstance(stream, ClientStream) else None
         if last is not None:
             failed_calls.end_with(flow, last)
         return

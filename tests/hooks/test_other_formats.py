@@ -170,9 +170,9 @@ async def test_tokens_of_what_passes_untouched_count_too(
     path.touch(0o600)
     path.write_text(f'[clients.alice]\nhash = "sha256:{digest_of(ALICE).hex()}"\ntokens_per_minute = 1000\n')
     event = b'event: content_block_delta\ndata: {"type":"content_block_delta"}\n\n'
-    endpoint.answer = (
-        stream_answer(*[event] * 3000) if stream else json_answer({"type": "message", "content": "x" * 9000})
-    )
+    end = b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}\n\n'
+    events = [*[event] * 3000, end, b'event: message_stop\ndata: {"type":"message_stop"}\n\n']
+    endpoint.answer = stream_answer(*events) if stream else json_answer({"type": "message", "content": "x" * 9000})
     given: dict[str, Any] = {"hunyuan_client_tokens_file": str(path), "hunyuan_profile": "tokenhub"}
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **given) as proxy, proxy.client() as client:
         sent = VERSION | {"x-api-key": ALICE, "x-hunyuan-mode": mode}
@@ -180,7 +180,7 @@ async def test_tokens_of_what_passes_untouched_count_too(
         while (second := await client.post("/messages", json=ASKED, headers=sent)).status_code == 200:
             await asyncio.sleep(0)
     assert first.status_code == 200
-    assert first.content == (event * 3000 if stream else first.content)
+    assert first.content == (b"".join(events) if stream else first.content)
     assert second.status_code == 429
     assert len(endpoint.arrived) < 5
 
@@ -307,10 +307,13 @@ async def test_what_a_reverse_port_answers(
     "path", ["/messages/batches", "/messages/batches/b_1/results", "/files", "/skills", "/complete"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("profile", ["hunyuan", "tokenhub"])
 async def test_what_has_no_counterpart_is_refused_in_the_clients_format(
-    proxy: Proxy, endpoint: Endpoint, method: str, path: str
+    trust: Trust, endpoint: Endpoint, method: str, path: str, profile: str
 ):
-    async with proxy.client() as client:
+    """On TokenHub, too: it speaks Messages, but documents neither batches nor files."""
+    given: dict[str, Any] = {"hunyuan_profile": profile}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **given) as proxy, proxy.client() as client:
         got = await client.request(method, path, headers=VERSION)
         assert not endpoint.arrived
         await client.request(method, path)

@@ -10,15 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix.simulator import models
-from hunyuan_fix.simulator.openai_checks import (
-    HINTS,
-    Facade,
-    all_problems,
-    input_tokens,
-    problems,
-    speaks,
-    takes,
-)
+from hunyuan_fix.simulator.openai_checks import all_problems, problems
+from hunyuan_fix.simulator.openai_facade import HINTS, Facade, speaks, takes
+from hunyuan_fix.simulator.openai_items import input_tokens
 from hunyuan_fix.simulator.openai_shapes import body_findings
 from tests.dialects.responses import strategies
 from tests.dialects.responses.captures import ALONE, Recorded
@@ -69,6 +63,9 @@ FREE = {"type": "custom", "name": "apply_patch"}
 FREE_CALL = {"type": "custom_tool_call", "call_id": "call_1", "name": "apply_patch", "input": "x"}
 FREE_OUTPUT = {"type": "custom_tool_call_output", "call_id": "call_1", "output": "x"}
 THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": []}
+RUN = {"type": "exec", "command": ["ls"], "env": {}}
+LOCAL = {"type": "local_shell_call", "id": "lsh_1", "call_id": "a", "status": "completed", "action": RUN}
+LOCAL_OUTPUT = {"type": "local_shell_call_output", "id": "lsh_1", "output": "x"}
 SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
 SCHEMA = {"type": "json_schema", "name": "a", "schema": {}}
 
@@ -176,6 +173,8 @@ ROWS: list[tuple[str, Any, Body]] = [
     ("pairing", body(output()), body(output(None))),
     ("pairing", body({"id": "msg_1"}, output()), body({"id": "fc_1", "type": None}, output())),
     ("pairing", body(call(), FREE_OUTPUT), body(FREE_CALL, FREE_OUTPUT)),
+    ("pairing", body(LOCAL, LOCAL | {"id": "lsh_2", "call_id": "b"}, LOCAL_OUTPUT), body(LOCAL, LOCAL_OUTPUT)),
+    ("pairing", body(LOCAL, LOCAL_OUTPUT | {"id": "c"}), body(LOCAL, LOCAL_OUTPUT | {"id": "a"})),
     ("previous", body(previous_response_id="resp_2"), body(output(), previous_response_id="resp_1")),
     ("previous", body({"type": "item_reference", "id": "msg_2"}), body({"type": "item_reference", "id": "msg_1"})),
     ("storage", body(previous_response_id="resp_1", conversation="c"), body(conversation="c")),

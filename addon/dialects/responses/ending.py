@@ -43,7 +43,9 @@ _MOST_METADATA: Final = 16
 
 def response_id(note: JsonObject) -> str:
     """The id of the response, a new one where the note has none: endpoints may give many answers the same."""
-    found: str = note.setdefault("id", f"resp_{uuid.uuid4().hex}")
+    found = note.get("id")
+    if not isinstance(found, str):
+        found = note["id"] = f"resp_{uuid.uuid4().hex}"
     return found
 
 
