@@ -82,7 +82,7 @@ const scenarios = {
     await client.responses.delete(first.id);
     return [second.output_text, kept.output_text, await failed(() => client.responses.retrieve(first.id))];
   },
-  failing: () => failed(() => create([])),
+  failing: () => failed(() => create(5)),
 };
 
 for (const [name, run] of Object.entries(scenarios)) {

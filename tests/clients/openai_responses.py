@@ -137,7 +137,7 @@ def previous() -> dict[str, Any]:
     first = create("My word is cedar. [[sim:say I keep it.]]", store=True)
     second, _ = stream("And now? [[sim:say cedar]]", store=True, previous_response_id=first.id)
     kept = client.responses.retrieve(first.id)
-    listed = [item.type for item in client.responses.input_items.list(second.id)]
+    listed = [item.type for item in client.responses.input_items.list(second.id) if item.type != "reasoning"]
     client.responses.delete(first.id)
     return {
         "said": second.output_text,
@@ -153,7 +153,7 @@ def failing() -> dict[str, Any]:
     """The classes that errors become."""
     unknown_role = [{"role": "robot", "content": "x"}]
     return {
-        "no input": refused(lambda: create([]))[:2],
+        "no input": refused(lambda: create(5))[:2],
         "an unknown role": refused(lambda: create(unknown_role))[:2],
         "background": refused(lambda: create("x", background=True))[:2],
     }
@@ -183,7 +183,8 @@ def whole() -> dict[str, Any]:
 
 def streamed() -> dict[str, Any]:
     response, kinds = stream("[[sim:say one two three four]][[sim:chunks 4]]")
-    return {"text": response.output_text, "kinds": sorted(set(kinds)), "output": response.usage.output_tokens > 0}
+    shown = sorted({kind for kind in kinds if "reasoning" not in kind})
+    return {"text": response.output_text, "kinds": shown, "output": response.usage.output_tokens > 0}
 
 
 def parsed() -> dict[str, Any]:

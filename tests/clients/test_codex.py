@@ -178,7 +178,7 @@ def test_a_sub_agent(codex: Codex, upstream: Simulator, way: Way) -> None:
     asked = "Say it. [[sim:say the agent's word]]"
     run = codex.ask(call("multi_agent_v1__spawn_agent", message=asked))
     assert_done(run, way)
-    firsts = {json.dumps(history_of(body).messages[-1]["content"]) for body in upstream.bodies()}
+    firsts = {json.dumps(history_of(body).messages[-1].get("content")) for body in upstream.bodies()}
     assert any("Say it." in first and "spawn_agent" not in first for first in firsts), "the agent asked by itself"
 
 
@@ -190,7 +190,7 @@ def test_a_session_that_is_resumed(codex: Codex, upstream: Simulator, way: Way) 
     assert second.said == "cedar"
     long = last(upstream).messages
     assert long[: len(short)] == short, "the longer history begins with the same messages"
-    assert "I keep it." in json.dumps(long[len(short)])
+    assert "I keep it." in json.dumps(long[len(short) :])
 
 
 @pytest.mark.parametrize("name", [GPT, GPT_LITE, "gpt-6-astra", "gpt-5.6-luna"])
@@ -309,7 +309,8 @@ def test_what_cannot_succeed_is_asked_once(codex: Codex, upstream: Simulator, fa
     run = codex.ask("hello")
     assert run.code == 1
     assert len(upstream.requests()) == 1, "no ladder of tries"
-    assert ("资源包" if fault == "quota" else "sim-fault") in run.output, "the endpoint's own words are shown"
+    words = ("资源包", "FREE_QUOTA_EXHAUSTED") if fault == "quota" else ("内部错误", "upstream error")
+    assert any(word in run.output for word in words), "the endpoint's own words are shown"
 
 
 def test_what_moderation_refuses_is_said(codex: Codex, upstream: Simulator) -> None:
