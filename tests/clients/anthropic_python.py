@@ -1,7 +1,7 @@
 """What the real anthropic SDK for Python gets, printed as JSON: a script for the clients' own Python.
 
-Arguments: the base URL, the model, a PNG file, a PDF file, the scenario if it is to be one alone. Each answer is judged
-by the SDK's own types, strictly.
+Arguments: the base URL, the model, a PNG file, a PDF file, and if it is to be one scenario alone its name, with faults
+that the endpoint is to have. Each answer is judged by the SDK's own types, strictly.
 """
 
 from __future__ import annotations
@@ -215,8 +215,14 @@ SCENARIOS = {
 
 ALONE = {
     "searched": searched,
-    "asked": lambda: refused(lambda: create("[[sim:say hello]]").content[0].text),
-    "streamed": lambda: refused(lambda: stream("[[sim:say one two three four]][[sim:chunks 4]]")[0].content[0].text),
+    "asked": lambda: {
+        fault: refused(lambda fault=fault: create(f"[[sim:say hello]] {fault}").content[0].text)
+        for fault in sys.argv[6:]
+    },
+    "streamed": lambda: {
+        fault: refused(lambda fault=fault: stream(f"[[sim:say one two three four]][[sim:chunks 4]] {fault}")[0].content)
+        for fault in sys.argv[6:]
+    },
 }
 
 for name, run in ({sys.argv[5]: ALONE[sys.argv[5]]} if sys.argv[5:] else SCENARIOS).items():
