@@ -66,6 +66,12 @@ class Walk:
         read = _READ.get(kind, Walk._other) if isinstance(kind, str) else Walk._other
         read(self, item, pointer)
 
+    @property
+    def says_anything(self) -> bool:
+        """Whether an item so far has said, called or answered something."""
+        turn = self._turn
+        return bool(self._messages or turn.pieces or turn.calls or turn.reasoning)
+
     def end(self) -> list[JsonObject]:
         """All messages."""
         self._end_turn()
