@@ -48,6 +48,12 @@ def test_annotations_are_dropped_and_told() -> None:
     assert told(text("a", "output_text", annotations=[])) == []
 
 
+def test_a_mark_for_the_vendors_cache_is_dropped_and_told() -> None:
+    marked = text("a", prompt_cache_breakpoint={"mode": "explicit"})
+    assert content_of(marked) == "a"
+    assert told(marked) == ["prompt_cache_breakpoint is dropped: the endpoint caches by itself"]
+
+
 @pytest.mark.parametrize(
     ("detail", "sent"),
     [("low", "low"), ("high", "high"), ("original", "high"), ("auto", None), (None, None), (1, None)],

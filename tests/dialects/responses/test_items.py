@@ -78,6 +78,12 @@ def test_a_developer_message_is_a_system_message_where_it_stands() -> None:
     assert [message["role"] for message in made] == ["system", "user", "system", "assistant"]
 
 
+def test_a_phase_is_dropped_and_told() -> None:
+    item = {**said("I look."), "phase": "commentary"}
+    assert messages_of(USER, item) == messages_of(USER, said("I look."))
+    assert whys(USER, item) == [["/input/1", "the phase of a message is dropped: chat has none"]]
+
+
 def test_an_empty_developer_message_is_none_but_an_empty_user_message_is_one() -> None:
     made = messages_of({"role": "developer", "content": []}, {"role": "user", "content": ""}, USER)
     assert [message["content"] for message in made] == ["", "go"]

@@ -46,6 +46,7 @@ def test_a_function_is_a_function() -> None:
         {"type": "function", "function": {"name": "b", "description": "Lists.", "parameters": SCHEMA, "strict": True}},
     ]
     assert note["tools"] == {}
+    assert note["changes"] == [["/tools/0", "fields of a tool that only its vendor acts on are dropped"]]
 
 
 def test_a_function_in_the_shape_of_chat_is_taken() -> None:
