@@ -157,6 +157,7 @@ def test_outputs_of_built_in_tools_are_results() -> None:
     outputs = [
         {"stdout": "out", "stderr": "err", "outcome": {"type": "exit", "exit_code": 2}},
         {"stdout": "", "stderr": "", "outcome": {"type": "timeout"}},
+        {"stdout": "well", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}},
     ]
     made = messages_of(
         USER,
@@ -167,7 +168,7 @@ def test_outputs_of_built_in_tools_are_results() -> None:
     )
     assert [(message["tool_call_id"], message["content"]) for message in made[1:]] == [
         ("a", '{"output": "x"}'),
-        ("b", "out\nerr\n[exit code 2]\n[timed out]"),
+        ("b", "out\nerr\n[exit code 2]\n[timed out]\nwell"),
         ("c", "no such file"),
         ("d", "completed"),
     ]
@@ -254,6 +255,31 @@ def test_what_a_vendor_ran_is_words_of_the_assistant() -> None:
     made = messages_of(USER, search, image, said("ok"))
     assert [message["role"] for message in made] == ["user", "assistant"]
     assert '"query":"q"' in made[1]["content"] and "AAAA" not in made[1]["content"]
+    assert "ws_1" not in made[1]["content"]
+
+
+def test_what_no_model_is_shown_is_dropped_and_told() -> None:
+    for kind in ("mcp_list_tools", "configuration_update", "ghost_snapshot"):
+        item = {"type": kind, "server_label": "files", "tools": [{"name": "look"}]}
+        assert messages_of(USER, item) == messages_of(USER)
+        assert whys(USER, item) == [["/input/1", "an item that no model is shown is dropped"]]
+
+
+def test_a_screenshot_and_an_approval_are_the_users() -> None:
+    url = "data:image/png;base64,iVBORw0KGgo="
+    shown = {
+        "type": "computer_call_output",
+        "call_id": "c",
+        "output": {"type": "computer_screenshot", "image_url": url},
+    }
+    _, message = messages_of(USER, shown)
+    assert (message["role"], message["content"][1]) == ("user", {"type": "image_url", "image_url": {"url": url}})
+    approval = {"type": "mcp_approval_response", "approval_request_id": "m", "approve": False, "reason": "Too late."}
+    assert messages_of(USER, approval)[1] == {"role": "user", "content": "[not approved: Too late.]"}
+
+
+def test_a_conversation_without_words_has_one_empty_message() -> None:
+    assert messages_of({"type": "mcp_list_tools"}) == [{"role": "user", "content": ""}]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_how_reasoning_is_answered() -> None:
     asked = {"reasoning": {"summary": "auto"}, "include": ["reasoning.encrypted_content"]}
     assert note_of(**asked)["reasoning"] == {"summary": True, "encrypted": True}
     assert note_of(reasoning={"generate_summary": "detailed"})["reasoning"]["summary"] is True
+    assert note_of(reasoning={"summary": "none"})["reasoning"]["summary"] is False
     assert note_of(reasoning={"summary": None}, include=["x"])["reasoning"] == {"summary": False, "encrypted": False}
 
 
@@ -104,7 +105,7 @@ def test_a_format_that_chat_lacks_is_told() -> None:
 def test_what_chat_lacks_is_told_and_what_is_answered_here_is_not() -> None:
     changes = note_of(text={"verbosity": "low"}, truncation="auto", client_metadata={"a": "b"}, **{"a/b": 1})["changes"]
     assert {pointer for pointer, _ in changes} == {"/text/verbosity", "/truncation", "/client_metadata", "/a~1b"}
-    assert note_of(store=True, metadata={"a": "b"}, background=False, service_tier=None)["changes"] == []
+    assert note_of(store=True, metadata={"a": "b"}, service_tier=None, text={"verbosity": None})["changes"] == []
 
 
 def test_what_needs_a_service_is_refused() -> None:

@@ -143,7 +143,7 @@ def test_what_the_history_brings_and_a_vendor_runs_is_said_where_it_stands() -> 
 def test_a_search_of_the_web_is_a_function_where_the_proxy_makes_it() -> None:
     note: dict[str, Any] = {"offers": [WEB_SEARCH]}
     search = {"type": "web_search", "filters": {"allowed_domains": ["a.example"]}}
-    chat = to_chat({"model": "hy3", "input": "go", "tools": [tool(), search, search]}, {}, note)
+    chat = to_chat({"model": "hy3", "input": "go", "tools": [tool(), search, {"type": "web_search"}]}, {}, note)
     assert names(chat) == ["ls", "web_search"]
     assert note[WANTED] == {"tool": "web_search", "allowed_domains": ["a.example"]}
     assert [message["role"] for message in chat["messages"]] == ["user"]
@@ -170,6 +170,23 @@ def test_a_tool_that_was_found_or_called_is_offered_at_the_end() -> None:
     assert chat["messages"][2]["content"] == "Tool mcp__x__add is available now."
     chat, _ = asked(SEARCH, tool("a", defer_loading=True), tool_choice={"type": "function", "name": "a"})
     assert names(chat) == ["tool_search", "a"]
+
+
+def test_a_deferred_tool_that_comes_again_is_the_one_that_was_found() -> None:
+    deferred = tool("a", defer_loading=True)
+    chat, note = asked(SEARCH, deferred, deferred)
+    assert ["/tools/2", "a second tool of the same name is left out"] in note["changes"]
+    found = {"type": "additional_tools", "role": "developer", "tools": [tool("a", description="Found.")]}
+    chat, _ = asked(SEARCH, deferred, items=(USER, found, call("a")))
+    assert [one["function"]["description"] for one in chat["tools"]] == ["Finds tools.", "Found."]
+
+
+def test_the_schema_of_free_text_is_each_tools_own() -> None:
+    """The rules work on schemas in place."""
+    chat, _ = asked({"type": "custom", "name": "a"}, {"type": "custom", "name": "b"})
+    chat["tools"][0]["function"]["parameters"]["properties"].clear()
+    assert chat["tools"][1]["function"]["parameters"]["properties"]
+    assert asked({"type": "custom", "name": "a"})[0]["tools"][0]["function"]["parameters"]["properties"]
 
 
 def test_all_tools_are_sent_where_the_vendor_would_search() -> None:
@@ -213,7 +230,13 @@ def test_a_tool_is_chosen_by_its_name_in_chat(choice: dict[str, Any], name: str)
 
 @pytest.mark.parametrize(
     "choice",
-    [{"type": "mcp", "server_label": "a"}, {"type": "file_search"}, {"type": "function", "name": "gone"}, {}, "new"],
+    [
+        {"type": "mcp", "server_label": "a", "name": "ls"},
+        {"type": "file_search"},
+        {"type": "function", "name": "gone"},
+        {},
+        "new",
+    ],
 )
 def test_a_choice_that_cant_be_had_is_dropped_and_told(choice: Any) -> None:
     chat, note = asked(tool(), tool_choice=choice)
