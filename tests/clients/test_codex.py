@@ -271,6 +271,19 @@ def test_a_history_that_passes_the_window(narrow: Way, tmp_path: Path, told: boo
     assert run.usage["input_tokens"] < sum(sizes), "what is told of the usage is true"
 
 
+@pytest.mark.parametrize("name", ["chat-only", "tokenhub"])
+def test_a_history_that_the_endpoint_refuses(certificates: Certificates, tmp_path: Path, name: str) -> None:
+    """Its window is smaller than anything that is known of it."""
+    with run_way(certificates, name, "--max-input", "20000") as way:
+        codex = Codex(tmp_path, way.proxy, "tokenhub", "hy3", config=HELPLESS)
+        (codex.work / "script").write_text(SCRIPT)
+        run = codex.ask(shell("sh script"))
+        assert run.code == 0, run.output
+        requests = way.upstream.requests()
+        assert [request["row"] for request in requests].count("overflow") >= 1
+        assert any(is_compacting(request) for request in requests)
+
+
 def is_compacting(request: dict[str, Any]) -> bool:
     return "CONTEXT CHECKPOINT" in json.dumps(request["body"])
 
