@@ -169,7 +169,7 @@ def test_what_goes_in_and_out_is_the_agents(home: Home) -> None:
     )
     assert (done.returncode, done.stdout) == (7, "words for it\n")
     (line,) = done.stderr.splitlines()
-    assert line.startswith("scripts/run: aider by 127.0.0.1:")
+    assert line.startswith("scripts/run: aider through 127.0.0.1:")
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGUSR1"])

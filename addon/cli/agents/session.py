@@ -110,14 +110,12 @@ class _Session:
                     "would go elsewhere, or with another key. Take that out of the file.",
                 )
             words = (*arguments_before(self.agent, target, words), *words)
-            window = f", a window of {target.window:,} tokens" if target.window else ""
-            self.say(
-                f"{self.agent.title} by {HOST}:{target.reverse_port}: {target.model.id} ({target.profile.name}){window}"
-            )
+            window = f", a window of {target.window:,} tokens" if target.window else ", whose window is not known"
+            model = f"{target.model.id} ({target.profile.name}){window}"
+            self.say(f"{self.agent.title} through {HOST}:{target.reverse_port}: {model}")
         else:
-            self.say(
-                f"{self.call.words[0]} by {HOST}:{target.port}; its own settings say which model it calls, and where"
-            )
+            left = "its own settings say which model it calls, and where"
+            self.say(f"{self.call.words[0]} through {HOST}:{target.port}; {left}")
         try:
             popen = subprocess.Popen([self.program, *words], env=ours.of(os.environ, self.key))
         except OSError as error:

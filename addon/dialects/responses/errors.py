@@ -50,20 +50,21 @@ def error(response: Response, note: JsonObject) -> Response:
     return Response(status, headers, json_body.serialise({"error": fields}))
 
 
-def failure(given: JsonObject) -> JsonObject:
+def failure(given: JsonObject, note: JsonObject) -> JsonObject:
     """The error of a response that fails, `code` and `message`, for an OpenAI error object in the middle of a stream.
 
-    The code tells Codex whether to ask again: it does so after `server_error` and `rate_limit_exceeded`.
+    The code tells Codex whether to ask again: it does so after `server_error` and `rate_limit_exceeded`. In place of
+    the message of `insufficient_quota`, which may mean a plan without this model, it has words of its own.
     """
-    found = of_object(given)
-    meant = meaning(found, 0)
-    return {"code": _code(meant), "message": _said(meant, meant.retry_after)}
+    meant = meaning(of_object(given), 0)
+    code = _code(meant, is_codex=note.get("client") == "codex")
+    return {"code": code, "message": _said(meant, meant.retry_after)}
 
 
-def _code(meant: Meaning) -> str:
+def _code(meant: Meaning, *, is_codex: bool) -> str:
     if meant.too_long is not None:
         return TOO_LONG
-    if meant.status == 402:
+    if meant.status == 402 and not is_codex:
         return _NO_MONEY
     if meant.status == 429:
         return _TOO_OFTEN
