@@ -29,6 +29,11 @@ REFUSED = ["BadRequestError", 400]
 NOT_FOUND = ["NotFoundError", 404]
 
 
+def assert_accepted(way: Way) -> None:
+    """What can be translated is accepted; what is wrong in itself TokenHub refuses itself."""
+    assert {request["status"] for request in way.upstream.requests()} - {200} <= ({400} if way.native else set())
+
+
 def test_the_python_sdk(way: Way, tmp_path: Path) -> None:
     model = MODELS[way.name]
     python = run(tmp_path, "openai_responses.py", way.proxy.reverse_url, model)
@@ -59,7 +64,7 @@ def test_the_python_sdk(way: Way, tmp_path: Path) -> None:
         "cut": ["incomplete", "max_output_tokens"],
         "failing": {"no input": REFUSED, "an unknown role": REFUSED, "background": REFUSED},
     }
-    assert {request["status"] for request in way.upstream.requests()} == {200}
+    assert_accepted(way)
 
 
 def test_the_node_sdk(way: Way, tmp_path: Path) -> None:
@@ -75,7 +80,7 @@ def test_the_node_sdk(way: Way, tmp_path: Path) -> None:
         "previous": ["cedar", "I keep it.", NOT_FOUND],
         "failing": REFUSED,
     }
-    assert {request["status"] for request in way.upstream.requests()} == {200}
+    assert_accepted(way)
 
 
 def test_openai_agents(way: Way, tmp_path: Path) -> None:
@@ -95,7 +100,7 @@ def test_openai_agents(way: Way, tmp_path: Path) -> None:
         "previous": ["cedar", 1],
         "failing": [*REFUSED, "previous_response_not_found"],
     }
-    assert {request["status"] for request in way.upstream.requests()} == {200}
+    assert_accepted(way)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def fixed(*items: Any, accepted: Native = TOKENHUB, **body: Any) -> tuple[dict[s
     """A body after its repair, and the note."""
     note: dict[str, Any] = {}
     made = {"model": "hy3", "store": False, **body, **({"input": list(items)} if items else {})}
-    DIALECT.repaired(made, accepted, EN, note)
+    DIALECT.repaired(made, {}, accepted, EN, note)
     return made, note
 
 
@@ -69,7 +69,7 @@ def test_recorded_requests_are_accepted_by_a_strict_endpoint(recorded: Recorded)
     body = copy.deepcopy(recorded.body) | {"model": "hy3"}
     if recorded.path != "/responses" or DIALECT.needs_chat(body, TOKENHUB, ()):
         return
-    DIALECT.repaired(body, TOKENHUB, EN, {})
+    DIALECT.repaired(body, {}, TOKENHUB, EN, {})
     assert [problem for problem in refusals(body) if not problem.startswith("sight ")] == []
 
 
@@ -235,7 +235,7 @@ def test_what_only_the_translation_can_give(beside: dict[str, Any], offers: tupl
 def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
     before = json_body.serialise(body)
     note: dict[str, Any] = {}
-    assert not DIALECT.repaired(body, EVERYTHING, EN, note)
+    assert not DIALECT.repaired(body, {}, EVERYTHING, EN, note)
     assert json_body.serialise(body) == before
     assert not note
 
@@ -243,10 +243,10 @@ def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
 @given(strategies.typed_bodies)
 def test_a_second_repair_changes_nothing_and_changes_are_noted(body: dict[str, Any]) -> None:
     before = json_body.serialise(body)
-    changes = DIALECT.repaired(body, TOKENHUB, EN, {})
+    changes = DIALECT.repaired(body, {}, TOKENHUB, EN, {})
     once = copy.deepcopy(body)
     assert bool(changes) == (json_body.serialise(body) != before)
-    DIALECT.repaired(body, TOKENHUB, EN, {})
+    DIALECT.repaired(body, {}, TOKENHUB, EN, {})
     assert body == once
 
 
@@ -254,7 +254,7 @@ def test_a_second_repair_changes_nothing_and_changes_are_noted(body: dict[str, A
 def test_only_what_the_endpoint_takes_is_left(body: dict[str, Any]) -> None:
     if DIALECT.needs_chat({**body, "store": False}, TOKENHUB, ()):
         return
-    DIALECT.repaired(body, TOKENHUB, EN, {})
+    DIALECT.repaired(body, {}, TOKENHUB, EN, {})
     listed = body["input"] if isinstance(body["input"], list) else []
     assert {item.get("type", "message") for item in listed if isinstance(item, dict)} <= TOKENHUB.items  # type: ignore[operator]
     assert {tool["type"] for tool in body.get("tools") or ()} <= {"function"}
@@ -278,7 +278,7 @@ def test_nothing_raises(items: Any, tools: Any, choice: Any) -> None:
         shown = DIALECT.shown(body)
         assert shown is not None
         DIALECT.take_back(body, shown, changed=True)
-        DIALECT.repaired(body, TOKENHUB, EN, {})
+        DIALECT.repaired(body, {}, TOKENHUB, EN, {})
 
 
 def test_time_grows_with_the_size() -> None:
