@@ -13,7 +13,7 @@ from .anthropic.native import NativeMessages
 from .base import AnswerReader, Api, Dialect, NativeDialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
-from .responses import Responses
+from .responses import Responses, by_id
 from .responses.api import ResponsesApi
 from .responses.by_id import KeptResponses
 from .responses.compact import Compact
@@ -72,8 +72,9 @@ def is_another_vendors(name: str) -> bool:
 
 def of_call(method: str, api: str) -> str | None:
     """The name of the dialect whose requests go to a path that ends with `api`, by `method`."""
-    found = next((dialect for dialect in DIALECTS.values() if api in dialect.paths), None)
-    return found.name if found is not None and (method == "POST" or found.house == "kept") else None
+    if method not in by_id.METHODS.get(api, ("POST",)):
+        return None
+    return next((dialect.name for dialect in DIALECTS.values() if api in dialect.paths), None)
 
 
 def of_format(name: str) -> str:

@@ -64,11 +64,11 @@ class AnswerKept(Step):
         if not call.id:
             made = Conversation(int(time.time()), objects.metadata_of(body))
             id = f"conv_{secrets.token_hex(24)}"
+            kept.keep_conversation(caller, id, made)
             added = self._add(exchange, id, made)
             if isinstance(added, ProxyError):
+                kept.delete_conversation(caller, id)
                 return added
-            if not added:
-                kept.keep_conversation(caller, id, made)
             return objects.conversation(id, made.created_at, made.metadata)
         conversation = await kept.conversation(caller, call.id)
         if conversation is None:

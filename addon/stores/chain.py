@@ -59,6 +59,22 @@ class Chain:
             above.append(level)
         return None
 
+    async def fresh(self, key: str) -> Item | None:
+        """As `get`, of a value that other processes change or delete: the lowest level decides that doesn't fail.
+
+        The memory is asked where there is no such level.
+        """
+        for level in reversed(self._levels):
+            item = await level.get(key)
+            if item is None and level.failing:
+                continue
+            if item is None:
+                self.memory.drop(key)
+            else:
+                self.memory.keep(key, item.value, item.lasts)
+            return item
+        return self.at_hand(key)
+
     def put(self, key: str, value: bytes, lasts: float | None = None) -> None:
         """Keep `value` for `lasts` seconds: in memory at once, in the levels below soon."""
         self.memory.keep(key, value, lasts)

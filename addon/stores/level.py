@@ -56,6 +56,11 @@ class Level:
         self._closed = False
         self._hits = self._misses = 0
 
+    @property
+    def failing(self) -> bool:
+        """Whether the store is failing: it is bypassed for a while."""
+        return self._guard.failing
+
     async def get(self, key: str) -> Item | None:
         """The value of `key`, from the waiting writes or the store; `None` also if the store is bypassed."""
         waiting = self._backlog.concerning(key)

@@ -274,3 +274,38 @@ async def test_clearing_says_how_many(setting: Setting, caplog: pytest.LogCaptur
         "Store far: 0 entries forgotten.",
         "Store near: 3 entries forgotten.",
     ]
+
+
+async def test_the_lowest_store_decides_what_is_fresh(setting: Setting) -> None:
+    setting.chain.put("a", b"1")
+    await setting.chain.flush()
+    assert await setting.chain.fresh("a") == Item(b"1")
+    setting.far.keep("a", b"2", 60.0)
+    assert await setting.chain.fresh("a") == Item(b"2", 60.0), "another process has changed it"
+    assert setting.chain.memory.find("a") == Item(b"2", 60.0), "and the memory has it, too"
+    setting.far.drop("a")
+    assert await setting.chain.fresh("a") is None, "another process has deleted it"
+    assert setting.chain.memory.find("a") is None
+    setting.chain.put("b", b"3")
+    assert await setting.chain.fresh("b") == Item(b"3"), "though it is still being written"
+
+
+async def test_where_stores_fail_the_next_above_decides_what_is_fresh(setting: Setting) -> None:
+    setting.chain.put("a", b"1")
+    await setting.chain.flush()
+    setting.near.keep("a", b"2")
+    setting.far.error = StoreError("gone")
+    for _ in range(10):  # until it is known to fail
+        await setting.chain.get("b")
+    assert await setting.chain.fresh("a") == Item(b"2")
+    setting.near.error = StoreError("gone")
+    for _ in range(10):
+        await setting.chain.get("c")
+    assert await setting.chain.fresh("a") == Item(b"2"), "the memory has it"
+
+
+async def test_without_stores_the_memory_decides() -> None:
+    chain = Chain(Memory(10, 1000))
+    chain.put("a", b"1")
+    assert await chain.fresh("a") == Item(b"1")
+    assert await chain.fresh("b") is None

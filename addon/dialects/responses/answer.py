@@ -49,7 +49,8 @@ def finished(
     """The response `made` at its end: complete, incomplete or failed. `reason` and `usage` are the endpoint's."""
     used = counts(usage, note, composer.written)
     if composer.failure is not None:
-        return ending.failed(made, note, output, errors.failure(composer.failure.fields()), used)
+        return ending.failed(made, note, output, errors.failure(composer.failure.fields(), note), used)
     note["items"] = output
     is_summary = note.get("compact") is True
-    return ending.ended(made, note, output, None if is_summary else reason, used)
+    note["whole"] = whole = ending.ended(made, note, output, None if is_summary else reason, used)
+    return whole

@@ -40,7 +40,8 @@ class Type:
 
 def type_of(tool: JsonObject) -> Type | None:
     """The items of a tool as the note has it; `None` for functions."""
-    return _TYPES.get(tool.get("kind", ""))
+    kind = tool.get("kind")
+    return _TYPES.get(kind) if isinstance(kind, str) else None
 
 
 def unwrapped(name: str, text: str) -> str:
@@ -121,7 +122,8 @@ def _shell(_name: str, text: str) -> JsonObject:
     listed = commands if isinstance(commands, list) else [] if commands is None else [commands]
     action: JsonObject = {"commands": [one if isinstance(one, str) else _text(one) for one in listed]}
     for key in ("timeout_ms", "max_output_length"):
-        action[key] = given[key] if type(given.get(key)) is int else None
+        if type(given.get(key)) is int:
+            action[key] = given[key]
     return {"action": action}
 
 

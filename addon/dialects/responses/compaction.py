@@ -53,7 +53,8 @@ class Composer(composer.Composer):
         self._sink.end(item)
 
     def _reason(self, reasoning: str) -> None:
-        """Reasoning about the summary is none of it."""
+        """Reasoning about the summary is none of it, but the client waits for its end."""
+        self.held += len(reasoning)
 
     def _say(self, kind: Kind, text: str) -> None:
         if kind == "text":

@@ -14,7 +14,7 @@ from ...rules import arguments
 from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
 from .. import composer, ending
-from ..composer import Block, Kind
+from ..composer import Block, Kind, TooMuchHeld
 from . import calls, sealing
 
 type Says = Literal[
@@ -75,11 +75,14 @@ class Composer(composer.Composer):
 
     def given_out(self, text: str) -> None:
         """Keep a piece of the open item, which was given out already."""
-        super().given_out(text)
+        size = len(text)
+        self.written += size
+        self.held += size
         block = self._blocks[0]
         block.held.append(text)
         block.shown += 1
-        self._hold(len(text))
+        if self.held > self._limit:
+            raise TooMuchHeld
 
     def _say(self, kind: Kind, text: str) -> None:
         super()._say("text" if self._refuses_in_text else kind, text)
@@ -140,7 +143,7 @@ class Composer(composer.Composer):
             self._end_function(block)
             return
         text = _joined(block.held)
-        if self._cut and not arguments.is_object(text):
+        if self._is_half(text):
             return
         self.calls += 1
         named = self._named(block)
@@ -155,6 +158,12 @@ class Composer(composer.Composer):
             self._open(item, kind.prefix, "")
         self._close(**made)
 
+    def _is_half(self, text: str) -> bool:
+        """Whether the answer was cut within these arguments of a call."""
+        if not self._cut or arguments.is_object(text):
+            return False
+        return len(self._blocks) == 1 or text.lstrip().startswith("{")
+
     def _end_function(self, block: Block) -> None:
         if self._begins_as_object(block):
             self._give(block)
@@ -162,8 +171,7 @@ class Composer(composer.Composer):
             block.held[:] = [arguments.as_object("".join(block.held))]
             self._give(block)
         text = _joined(block.held)
-        whole = not self._cut or arguments.is_object(text)
-        self._close(arguments=text, status="completed" if whole else "incomplete")
+        self._close(arguments=text, status="incomplete" if self._is_half(text) else "completed")
 
     def _open(self, item: JsonObject, prefix: str, says: Says) -> None:
         self._item = {**item, "id": f"{prefix}_{self._origin}_{self._items}", "status": "in_progress"}
@@ -198,11 +206,12 @@ class Composer(composer.Composer):
         tool = self._tools.get(block.name)
         return tool if isinstance(tool, dict) else {}
 
-    def _named(self, block: Block) -> JsonObject:
+    def _named(self, block: Block) -> dict[str, str]:
         """The tool's name for the client, and its namespace, if it has one."""
         tool = self._tool(block)
-        named: JsonObject = {"name": tool.get("name", block.name)}
-        return {**named, "namespace": tool["namespace"]} if tool.get("namespace") else named
+        name, namespace = tool.get("name"), tool.get("namespace")
+        named = {"name": name if isinstance(name, str) and name else block.name}
+        return {**named, "namespace": namespace} if isinstance(namespace, str) and namespace else named
 
 
 class Items:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ _FIELDS: Final[Mapping[str, Any]] = {
     "user": None,
 }
 """The request's fields that a response repeats, with what they are where the request has none."""
+_ID: Final = re.compile(r"resp_[A-Za-z0-9_-]{1,56}")
 _LARGE: Final[Mapping[str, Any]] = {"instructions": None, "tools": []}
 """The large ones, and what stands for them in the events that come before the answer is whole."""
 _ESTIMATED: Final = "usage"
@@ -44,7 +46,7 @@ _MOST_METADATA: Final = 16
 def response_id(note: JsonObject) -> str:
     """The id of the response, a new one where the note has none: endpoints may give many answers the same."""
     found = note.get("id")
-    if not isinstance(found, str):
+    if not isinstance(found, str) or not _ID.fullmatch(found):
         found = note["id"] = f"resp_{uuid.uuid4().hex}"
     return found
 
@@ -53,7 +55,7 @@ def begun(chat: JsonObject, note: JsonObject) -> JsonObject:
     """The response while it is made, small. `chat`: the answer, or the first chunk of it, or nothing so far."""
     created = chat.get("created")
     is_time = isinstance(created, int | float) and not isinstance(created, bool) and created > 0
-    return {
+    made: JsonObject = {
         "id": response_id(note),
         "object": "response",
         "created_at": created if is_time else int(time.time()),
@@ -62,11 +64,9 @@ def begun(chat: JsonObject, note: JsonObject) -> JsonObject:
         "incomplete_details": None,
         "model": ending.model(chat, note),
         "output": [],
-        **_FIELDS,
-        **_echo(note),
-        **_LARGE,
         "usage": None,
     }
+    return {**_FIELDS, **_echo(note), **_LARGE, **made}
 
 
 def ended(

@@ -72,7 +72,7 @@ class Writer(writer.Writer):
         if self._over:
             return []
         self._begun({})
-        made = ending.failed(self._response, self._note, self._events.items, errors.failure(error))
+        made = ending.failed(self._response, self._note, self._events.items, errors.failure(error, self._note))
         self._events.write("response.failed", {"response": made})
         self._is_over()
         return self._events.taken()
@@ -162,7 +162,8 @@ class _Events(writer.Events):
 
     def delta(self, piece: str) -> bytes:
         """The event with the next piece of the open item."""
-        number, self._number = self._number, self._number + 1
+        number = self._number
+        self._number = number + 1
         return b'%b%d,"delta":%b}\n\n' % (self._before, number, writer.json_text(piece))
 
     def write(self, name: str, data: JsonObject) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from hunyuan_fix.dialects.responses import answer as whole_answers
 from hunyuan_fix.dialects.responses import sealing
-from tests.dialects.anthropic.answering import USAGE, answer, call
+from tests.dialects.anthropic.answering import answer, call
+from tests.dialects.chat_answers import USAGE
 from tests.dialects.responses.answering import CODEX, COUNTED, NOTE, items, response, said
 
 
@@ -97,6 +98,8 @@ def test_half_a_command_is_never_given_out(kind: str) -> None:
         assert (made["output"], made["status"]) == ([], "incomplete")
     whole = response(answer("length", content=None, tool_calls=[call("do", '{"input": "ls"}')]), tools=tools)
     assert len(whole["output"]) == 1
+    before = [call("do", "ls"), call("ls", '{"a', call_id="b")]
+    assert len(response(answer("length", content=None, tool_calls=before), tools=tools)["output"]) == 2
 
 
 @pytest.mark.parametrize(("finish", "language"), [("content_filter", "en"), ("sensitive", "zh")])

@@ -73,6 +73,17 @@ def test_recorded_requests_are_accepted_by_a_strict_endpoint(recorded: Recorded)
     assert [problem for problem in refusals(body) if not problem.startswith("sight ")] == []
 
 
+def test_what_openais_sdks_add_to_items_is_dropped() -> None:
+    """Their `.stream()` and `.parse()` give it, and send it back."""
+    text = {"type": "output_text", "text": "so", "annotations": []}
+    said = {"type": "message", "role": "assistant", "content": [text | {"parsed": None}]}
+    call = {"type": "function_call", "call_id": "c", "name": "ls", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": "a"}
+    body, _ = fixed(USER, said, call | {"parsed_arguments": {"a": 1}}, output, tools=[PLAIN])
+    assert body["input"] == [USER, said | {"content": [text]}, call, output]
+    assert not refusals(body)
+
+
 def test_codex_and_copilot_stay_with_the_endpoints_own_format() -> None:
     stays = [
         recorded.client
