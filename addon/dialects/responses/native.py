@@ -18,7 +18,7 @@ from ...texts import Texts
 from ...wire import rule_names
 from ..base import AnswerWriter, Dialect, House
 from ..searching import WEB_SEARCH
-from . import native_answers, native_items
+from . import full_window, native_answers, native_items
 from .native_answers import ResponsesReader
 
 _KEPT: Final = ("previous_response_id", "conversation", "background", "prompt")
@@ -55,6 +55,10 @@ class NativeResponses:
     def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
         return native_items.repaired(body, accepted, note)
+
+    def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
+        """Whether Codex can compact: it is made to do so where its request is too long."""
+        note["can_compact"] = full_window.can_compact(body, headers)
 
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
         """Why `body` has to be translated: it needs what is kept, a summary in the place of an answer, or a search.
