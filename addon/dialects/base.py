@@ -86,6 +86,9 @@ class NativeDialect(Dialect, Protocol):
     ) -> Changes:
         """Change `body`, any JSON object, in place to what `accepted` says; a change for each thing that was done."""
 
+    def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
+        """Put into `note` what the errors of a request must know of it, before it is repaired."""
+
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
         """Why this request has to be translated: it asks for what only the house language can give; else `None`.
 
@@ -113,6 +116,9 @@ class NativeDialect(Dialect, Protocol):
 
         They neither end the answer nor have an error, usage, or anything that `mended_event` may change.
         """
+
+    def as_events(self, body: JsonObject) -> list[JsonObject]:
+        """The events of a stream for a whole answer, which came where a stream was asked for."""
 
     def mended(self, body: JsonObject, note: JsonObject) -> str:
         """Change a whole answer, in place, into what the client expects. Returns why; `""`: nothing was changed."""

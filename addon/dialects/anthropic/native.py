@@ -66,8 +66,6 @@ class NativeMessages:
         self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
     ) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
-        if isinstance(body.get("max_tokens"), int):
-            note["max_tokens"] = body["max_tokens"]
         return repaired(body, accepted, texts)
 
     def shown(self, body: JsonObject) -> list[Any] | None:
@@ -86,6 +84,10 @@ class NativeMessages:
         """Whether the bytes of whole events tell that none has to be read."""
         return native_answers.goes_on(raw)
 
+    def as_events(self, body: JsonObject) -> list[JsonObject]:
+        """The events of a stream for a whole answer."""
+        return native_answers.as_events(body)
+
     def mended(self, body: JsonObject, note: JsonObject) -> str:
         """Give a message the name of the model that was asked for."""
         return native_answers.mended(body, note)
@@ -101,6 +103,11 @@ class NativeMessages:
     def closing(self, note: JsonObject) -> list[JsonObject]:
         """The end of a message, which the client waits for."""
         return [{"type": "message_stop"}]
+
+    def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
+        """How much output was asked for."""
+        if isinstance(body.get("max_tokens"), int):
+            note["max_tokens"] = body["max_tokens"]
 
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
         """Why `body` has to be translated: the endpoint can't search the web, and the proxy can.

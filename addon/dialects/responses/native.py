@@ -60,6 +60,10 @@ class NativeResponses:
             note["can_compact"] = True
         return native_items.repaired(body, accepted, note)
 
+    def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
+        """Whether Codex can compact: it is made to do so where its request is too long."""
+        note["can_compact"] = full_window.can_compact(body, headers)
+
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
         """Why `body` has to be translated: it needs what is kept, a summary in the place of an answer, or a search.
 
@@ -114,6 +118,10 @@ class NativeResponses:
     def goes_on(self, raw: bytes, note: JsonObject) -> bool:
         """Whether the bytes of whole events tell that none has to be read."""
         return native_answers.goes_on(raw, calls=bool(note.get("tools")))
+
+    def as_events(self, body: JsonObject) -> list[JsonObject]:
+        """The events of a stream for a whole answer."""
+        return native_answers.as_events(body)
 
     def mended(self, body: JsonObject, note: JsonObject) -> str:
         """Calls become those of the client's tools again, and the model has the name that was asked for."""
