@@ -51,7 +51,8 @@ def failure(given: JsonObject, note: JsonObject) -> JsonObject:
     the message of `insufficient_quota`, which may mean a plan without this model, it has words of its own.
     """
     meant = meaning(of_object(given), 0)
-    return {"code": _code(meant, is_codex=note.get("client") == "codex"), "message": _said(meant, meant.retry_after)}
+    code = _code(meant, is_codex=note.get("client") == "codex")
+    return {"code": code, "message": _said(meant, meant.retry_after)}
 
 
 def _code(meant: Meaning, *, is_codex: bool) -> str:
