@@ -222,7 +222,7 @@ class RepairedStream(ClientStream):
         if self._to_client is not None:
             sent = [piece for chunk in chunks for piece in self._to_client.feed(chunk)]
             sent += self._to_client.finish(self._incomplete) if self._ended else []
-            chunks = _pieces(b"".join(sent))  # each piece costs mitmproxy a write
+            chunks = sent if len(sent) < 2 else _pieces(b"".join(sent))  # each piece costs mitmproxy a write
         for stage in self._stages:
             if stage.failure is not None:
                 self._log(stage.failure)

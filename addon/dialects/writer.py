@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import orjson
@@ -49,6 +50,9 @@ class Writer:
     def __init__(self, note: JsonObject, events: Events) -> None:
         self._note = note
         self._given_events = events
+        self._delta = events.delta
+        self._given_out: Callable[[str], object] = len
+        """The composer's, once text is written at once."""
         self._composer: Composer | None = None
         """`None` until the answer has begun."""
         self._direct = ""
@@ -90,27 +94,26 @@ class Writer:
         try:
             if self._direct:
                 text = spoken.only_text(chunk, self._direct)
-                if text is not None and self._composer is not None:
+                if text is not None:
                     usage = chunk.get("usage")
                     if usage is not None and type(usage) is dict:
                         self._usage = usage or self._usage
-                    self._composer.given_out(text)
+                    self._given_out(text)
                     self.repeats = self._direct
-                    return [self._given_events.delta(text)]
+                    return [self._delta(text)]
             self.repeats = ""
             self._take(chunk)
         except TooMuchHeld:
-            return self._taken() + self._too_large()
+            return self._too_large()
         return self._taken()
 
     def more(self, text: str) -> bytes:
         """The event for a chunk that differs from the last one in its text alone, while `repeats` is set."""
         try:
-            if self._composer is not None:
-                self._composer.given_out(text)
+            self._given_out(text)
         except TooMuchHeld:
             return b"".join(self._too_large())
-        return self._given_events.delta(text)
+        return self._delta(text)
 
     def _take(self, chunk: JsonObject) -> None:
         composer = self._begun(chunk)
@@ -124,6 +127,7 @@ class Writer:
         if isinstance(delta, dict):
             composer.feed(delta)
             self._direct = _FIELDS.get(composer.direct, "") if self._may_write_at_once() else ""
+            self._given_out = composer.given_out
 
     def _taken(self) -> list[bytes]:
         """What was written. Where that is nothing, though much waits, a sign of life says that the stream goes on."""

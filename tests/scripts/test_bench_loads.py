@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from hunyuan_fix.dialects.anthropic import Anthropic
+from hunyuan_fix.dialects.base import Dialect
+from hunyuan_fix.dialects.responses import Responses
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.simulator import checks
-from scripts.lib.bench_loads import KILOBYTE, MEGABYTE, Load, cpu_loads, loads, messages_loads
+from scripts.lib.bench_loads import KILOBYTE, MEGABYTE, Load, cpu_loads, loads, messages_loads, responses_loads
 from scripts.lib.bench_traffic import burst
 from tests.rule_context import context
 
@@ -67,7 +69,7 @@ def test_a_growing_history_is_continued_by_one_or_two_turns_each_time() -> None:
     assert all(80_000 < len(body) < 100_000 for body in (load.body, *load.turns))
 
 
-@pytest.mark.parametrize("load", [*LOADS.values(), *messages_loads()], ids=lambda load: load.name)
+@pytest.mark.parametrize("load", [*LOADS.values(), *messages_loads(), *responses_loads()], ids=lambda load: load.name)
 def test_no_client_ever_sends_a_body_that_was_sent_before(load: Load) -> None:
     several = 2 * (1 + len(load.turns))
     sent = [*islice(load.bodies(), several), *islice(load.bodies(), several)]
@@ -82,13 +84,20 @@ def test_within_a_conversation_the_beginning_stays() -> None:
     assert json.loads(second)["messages"][: len(messages)] == messages
 
 
-CHAT, MESSAGES, STREAM = messages_loads(chunks=120)
+TRANSLATED: list[tuple[Dialect, int, tuple[Load, Load, Load]]] = [
+    (Anthropic(), 85 * KILOBYTE, messages_loads(chunks=120)),
+    (Responses(), 60 * KILOBYTE, responses_loads(chunks=120)),
+]
 
 
-def test_what_is_asked_in_messages_is_the_conversation_in_chat() -> None:
+@pytest.mark.parametrize(("dialect", "size", "loads"), TRANSLATED, ids=["Messages", "Responses"])
+def test_what_is_asked_in_another_format_is_the_conversation_in_chat(
+    dialect: Dialect, size: int, loads: tuple[Load, Load, Load]
+) -> None:
+    in_chat, asked, _ = loads
     note: dict[str, Any] = {}
-    translated = Anthropic().to_chat(json.loads(MESSAGES.body), {}, note)
-    (after, rules), (chat, chat_rules) = repaired(json.dumps(translated).encode()), repaired(CHAT.body)
+    translated = dialect.to_chat(json.loads(asked.body), {}, note)
+    (after, rules), (chat, chat_rules) = repaired(json.dumps(translated).encode()), repaired(in_chat.body)
     for message in (*after["messages"], *chat["messages"]):
         for call in message.get("tool_calls", ()):
             call["function"]["arguments"] = json.loads(call["function"]["arguments"])
@@ -96,20 +105,22 @@ def test_what_is_asked_in_messages_is_the_conversation_in_chat() -> None:
     assert [tool["function"] for tool in after["tools"]] == [tool["function"] for tool in chat["tools"]]
     assert rules and chat_rules
     assert (len(chat["tools"]), len(chat["messages"])) == (25, 36)
-    for load in (CHAT, MESSAGES):
-        assert len(load.body) == pytest.approx(85 * KILOBYTE, rel=0.06)
+    for load in (in_chat, asked):
+        assert len(load.body) == pytest.approx(size, rel=0.1)
 
 
-@pytest.mark.parametrize("load", [CHAT, MESSAGES, STREAM], ids=lambda load: load.name)
+@pytest.mark.parametrize("load", [one for _, _, loads in TRANSLATED for one in loads], ids=lambda load: load.name)
 def test_where_a_load_is_sent_tells_what_it_speaks(load: Load) -> None:
     body = json.loads(load.body)
     assert load.rewritten
     assert ("max_tokens" in body) is (load.path == "/v1/messages") is ("Messages" in load.name)
+    assert ("input" in body) is (load.path == "/v1/responses") is ("Responses" in load.name)
     assert body.get("stream", False) is bool(load.chunks)
 
 
-def test_a_stream_in_messages_has_as_many_chunks_as_its_name_says() -> None:
-    assert (STREAM.name, STREAM.chunks, STREAM.paced) == ("Messages, 120 chunks", 120, False)
+@pytest.mark.parametrize(("name", "stream"), [("Messages", TRANSLATED[0][2][2]), ("Responses", TRANSLATED[1][2][2])])
+def test_a_translated_stream_has_as_many_chunks_as_its_name_says(name: str, stream: Load) -> None:
+    assert (stream.name, stream.chunks, stream.paced) == (f"{name}, 120 chunks", 120, False)
 
 
 def chunks_of(answer: bytes) -> list[dict[str, Any]]:
