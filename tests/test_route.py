@@ -171,7 +171,19 @@ def test_a_path_that_is_spelt_in_another_way_is_put_right(path: str, goes_to: st
 def test_the_list_of_models_is_got(method: str):
     assert routed(at("/v1/models"), "GET").lists_models
     assert not routed(at("/v1/models"), method).lists_models
-    assert not routed(at("/v1/models/hy3"), "GET").lists_models
+
+
+@pytest.mark.parametrize("upstream", ["", f"https://{TOKENHUB}/v1"])
+def test_one_model_is_got_by_way_of_the_list(upstream: str):
+    route = routed(at("/v1/v1/models/org%2Fhy3?x=1"), "GET", upstream=upstream)
+    host = TOKENHUB if upstream else LEGACY
+    assert (route.lists_models, route.of_model, route.list_path) == (True, "/org%2Fhy3", "/v1/models")
+    assert route.address == at("/v1/models/org%2Fhy3?x=1", host)
+    assert route.respelt
+    deleted = routed(at("/v1/v1/models/hy3"), "DELETE")
+    assert (deleted.lists_models, deleted.respelt, deleted.of_model) == (False, False, "")
+    exact = routed(at("/v1/models/hy3"), "GET")
+    assert (exact.respelt, exact.address) == (False, at("/v1/models/hy3"))
 
 
 def test_the_profile_is_that_of_the_addressed_host():

@@ -12,11 +12,12 @@ from .. import profiles
 from ..access import cors
 from ..answers import model_list, native, streamed, whole, whole_body
 from ..dialects import APIS, DIALECTS, NATIVE
-from ..exchange import Exchange, Response
+from ..exchange import Exchange, JsonObject, Response
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..relay import OWN_HEADER, TRIES_HEADER
 from ..route import is_translated
+from ..rules import model_names
 from ..runtime import Runtime
 from ..wire import rule_names
 from ..wire.content_coding import CodingError
@@ -171,13 +172,21 @@ class Answers:
         exchange.milliseconds += (time.perf_counter() - started) * 1000
 
     def _list_of_models(self, response: http.Response, exchange: Exchange) -> Response:
-        """The endpoint's list of models in the form of `exchange.spoken`, or its error."""
-        api, profile = APIS[exchange.spoken], profiles.load(exchange.profile)
+        """The endpoint's list of models in the form of `exchange.spoken`, or one of it, or an error.
+
+        One that is asked for is found by each name that a request may have for it.
+        """
+        api, profile = APIS.get(exchange.spoken) or model_list.OPENAI, profiles.load(exchange.profile)
         raw, encoding = response.raw_content or b"", response.headers.get("content-encoding", "")
         # Where requests pass untouched an alias would, too.
         aliases = is_translated(exchange.spoken, profile, self._settings.translate)
         status, window = response.status_code, self._settings.window
         answer = model_list.in_form_of(api, status, raw, encoding, profile, aliases=aliases, window=window)
+        if exchange.listed_model:
+            named: JsonObject = {"model": exchange.listed_model}
+            other = (self._settings.text_model or profile.text_model) if exchange.spoken else None
+            model_names.model_name(named, self._settings.models, profile, other)
+            answer = model_list.one_of(answer, exchange.listed_model, named["model"])
         exchange.note_name(rule_names.MODELS)
         return in_clients_words(exchange, answer) if answer.status >= 400 else answer
 

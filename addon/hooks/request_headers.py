@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from urllib.parse import unquote
 
 from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
@@ -212,9 +213,11 @@ class RequestHeaders:
             if (refused := sign(request, exchange)) is not None:
                 respond(flow, exchange, refused)
                 return
-            if exchange.mode == "repair" and exchange.spoken in dialects.APIS and self._settings.translate != "never":
+            formed = exchange.spoken in dialects.APIS and self._settings.translate != "never"
+            if exchange.mode == "repair" and (formed or (route.of_model and not exchange.spoken)):
                 exchange.lists_models = True
-                request.path = request.path.partition("?")[0]  # the pages of its own format's list
+                exchange.listed_model = unquote(route.of_model.removeprefix("/"))
+                request.path = route.list_path  # without the pages of its own format's list
                 request.headers["accept-encoding"] = "identity"
         self._pass_body(request)
 

@@ -153,7 +153,8 @@ ANSWERS = {
     ),
     "answer-models": Explanation(
         "The list of models is in the form that the client reads, with limits; a model that the profile knows is there "
-        "under its alias, too (`claude-hy3`). Where the endpoint lists nothing, the profile's models are listed.",
+        "under its alias, too (`claude-hy3`). Where the endpoint lists nothing, the profile's models are listed. One "
+        "model (`/models/hy3`) is found in that list, by each name that a request may have for it.",
         "Anthropic's clients read another form than OpenAI's, and Claude Code shows only names that begin with "
         "`claude` or `anthropic`.",
         "answers/model_list.py",

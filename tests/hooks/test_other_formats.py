@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -285,6 +286,48 @@ async def test_the_list_of_models_in_the_form_of_its_reader(proxy: Proxy, endpoi
     assert refused.json()["type"] == "error"
 
 
+@pytest.mark.parametrize(
+    ("name", "headers", "status", "has"),
+    [
+        ("hunyuan-lite", {}, 200, {"object": "model"}),
+        ("claude-hunyuan-lite", {}, 200, {"object": "model"}),
+        ("mine%5B1m%5D", {}, 200, {"object": "model"}),
+        ("gpt-5", {}, 404, {}),
+        ("hunyuan-lite", VERSION, 200, {"type": "model", "max_input_tokens": 90_000}),
+        ("claude-hunyuan-lite", VERSION, 200, {"type": "model", "display_name": "hunyuan-lite"}),
+        ("mine%5B1m%5D", VERSION, 200, {"display_name": "hunyuan-lite"}),
+        ("gpt-5", VERSION, 200, {"display_name": "hunyuan-lite"}),
+        ("nothing", VERSION, 404, {"type": "error"}),
+    ],
+)
+async def test_one_model_in_the_form_of_its_reader(
+    proxy: Proxy, endpoint: Endpoint, name: str, headers: dict[str, str], status: int, has: dict[str, Any]
+):
+    proxy.master.options.update(
+        hunyuan_window="90000", hunyuan_text_model="hunyuan-lite", hunyuan_models="mine[1m]=hunyuan-lite"
+    )
+    endpoint.answer = json_answer({"object": "list", "data": [{"id": "hunyuan-lite", "object": "model"}]})
+    async with proxy.client() as client:
+        got = await client.get(f"/models/{name}", headers=headers)
+    assert got.status_code == status
+    assert has.items() <= got.json().items()
+    assert status == 404 or got.json()["id"] == unquote(name)
+    assert got.headers["x-hunyuan-fix"] == "answer-models"
+    assert [request.target for request in endpoint.arrived] == ["/v1/models"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"hunyuan_mode": "observe"}, {"hunyuan_mode": "off"}, {"hunyuan_translate": "never"}]
+)
+async def test_one_model_is_asked_for_as_it_was_where_nothing_is_changed(
+    proxy: Proxy, endpoint: Endpoint, changed: dict[str, str]
+):
+    proxy.master.options.update(**changed)
+    async with proxy.client() as client:
+        await client.get("/models/hunyuan-lite?x=1", headers=VERSION)
+    assert [request.target for request in endpoint.arrived] == ["/v1/models/hunyuan-lite?x=1"]
+
+
 @both_versions
 @pytest.mark.parametrize(
     ("method", "path", "body"),
@@ -493,15 +536,19 @@ async def test_a_change_that_would_lend_the_key_to_another_vendor_is_refused(
 
 
 async def test_models_and_translation_change_while_it_runs(proxy: Proxy, endpoint: Endpoint):
-    async def model() -> Any:
+    async def model(**beside: str) -> Any:
         async with proxy.client() as client:
-            got: httpx.Response = await client.post("/messages", json=ASKED, headers=VERSION)
+            got: httpx.Response = await client.post("/messages", json=ASKED | beside, headers=VERSION)
         assert got.status_code in (200, 404)
         return endpoint.arrived[-1].json["model"]
 
     assert await model() == "hunyuan-2.0-instruct-20251111"
     proxy.master.options.update(hunyuan_models="claude-*=hunyuan-a13b")
     assert await model() == "hunyuan-a13b"
+    assert await model(model="kimi-k3[1m]") == "kimi-k3"
+    proxy.master.options.update(hunyuan_models="kimi-k3[1m]=hunyuan-large, kimi-k3=hunyuan-a13b")
+    assert await model(model="kimi-k3[1m]") == "hunyuan-large"
+    assert await model(model="kimi-k3") == "hunyuan-a13b"
     proxy.master.options.update(hunyuan_translate="never")
     assert await model() == "claude-opus-4-6"
     with pytest.raises(OptionsError, match="hunyuan_models"):

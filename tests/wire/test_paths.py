@@ -112,6 +112,25 @@ def test_a_normal_path(path: str):
     assert paths.normal(path) == "/plan/v3"
 
 
+@pytest.mark.parametrize(
+    ("path", "listed", "model"),
+    [
+        ("/v1/models/hy3", "/v1/models", "/hy3"),
+        ("//v1/Models/hy3/", "/v1/Models", "/hy3"),
+        ("/models/org/name", "/models", "/org/name"),
+        ("/models/org%2Fname", "/models", "/org%2Fname"),
+        ("/models/models", "/models", "/models"),
+        ("/v1/models", "/v1/models", ""),
+        ("/v1/models/", "/v1/models/", ""),
+        ("/v1/models/a/b/c/d", "/v1/models/a/b/c/d", ""),
+        ("/v1/files/hy3", "/v1/files/hy3", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_path_of_one_model(path: str, listed: str, model: str):
+    assert paths.of_model(path) == (listed, model)
+
+
 @pytest.mark.parametrize("path", ["", "/", "//", "/."])
 def test_no_path_is_normal(path: str):
     assert paths.normal(path) == ""
