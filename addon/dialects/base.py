@@ -81,7 +81,9 @@ class NativeDialect(Dialect, Protocol):
     answer keeps its bytes where its client expects nothing else.
     """
 
-    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
+    def repaired(
+        self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
+    ) -> Changes:
         """Change `body`, any JSON object, in place to what `accepted` says; a change for each thing that was done."""
 
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:

@@ -1,4 +1,6 @@
-"""Requests of Codex and of SDKs to `/v1/responses`, replayed through mitmdump to endpoints that speak chat only.
+"""Requests of Codex and of SDKs to `/v1/responses`, replayed through mitmdump.
+
+They go to endpoints that speak chat only, and to hy3's own `/responses`, which takes part of it.
 
 The recorder cut images, and nobody can read half an image: each gets a whole one. The recorded model is hy3, which the
 legacy endpoint doesn't have.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,16 +37,15 @@ class Way:
     client: httpx.Client
 
 
-@pytest.fixture(scope="module", params=sorted(MODELS))
-def way(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[Way]:
-    """Endpoints that answer 404 for `/v1/responses`."""
-    profile, host, given, options = request.param, LEGACY, ["--no-mentions", "--concurrency", "0"], []
-    if profile == "tokenhub":
-        host, given = TOKENHUB, [*given, "--no-messages", "--no-responses"]
-        options = ["--set", "hunyuan_translate=always"]
+@contextmanager
+def run_way(certificates: Certificates, profile: str, *arguments: str, options: tuple[str, ...] = ()) -> Iterator[Way]:
+    """An endpoint with more `arguments`, and the proxy before it with more `options`."""
+    host = LEGACY if profile == "hunyuan" else TOKENHUB
+    given = ["--no-mentions", "--concurrency", "0", *arguments]
+    words = [word for option in options for word in ("--set", option)]
     with (
         processes.run_simulator(certificates, *given, hosts=[host], profile=profile) as simulator,
-        processes.run_proxy(certificates, {f"{host}:443": simulator.port}, *options) as proxy,
+        processes.run_proxy(certificates, {f"{host}:443": simulator.port}, *words) as proxy,
         httpx.Client(
             proxy=proxy.url,
             verify=certificates.proxy_trusted(),
@@ -54,6 +56,22 @@ def way(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[
         ) as client,
     ):
         yield Way(profile, simulator, client)
+
+
+@pytest.fixture(scope="module", params=sorted(MODELS))
+def way(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[Way]:
+    """Endpoints that answer 404 for `/v1/responses`."""
+    without = ("--no-messages", "--no-responses") if request.param == "tokenhub" else ()
+    options = ("hunyuan_translate=always",) if request.param == "tokenhub" else ()
+    with run_way(certificates, request.param, *without, options=options) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def native_way(certificates: Certificates) -> Iterator[Way]:
+    """TokenHub with its own `/v1/responses`, as strict as it may be."""
+    with run_way(certificates, "tokenhub") as running:
+        yield running
 
 
 @pytest.mark.parametrize("recorded", ALONE)
@@ -71,6 +89,26 @@ def test_accepted_without_losing_a_word(way: Way, recorded: Recorded) -> None:
     assert {request["path"] for request in requests} == {"/v1/chat/completions"}
     assert {request["status"] for request in requests} == {200}
     assert said(body["input"]) <= sent(requests[-1]["body"])
+
+
+@pytest.mark.parametrize("recorded", ALONE)
+def test_accepted_by_hy3_s_own(native_way: Way, recorded: Recorded) -> None:
+    """Where it is sent in its own format: what stores nothing, as Codex."""
+    body = {**whole(recorded.body), "model": "hy3"}
+    native_way.simulator.reset()
+
+    answer = native_way.client.post("/responses", json=body, headers=recorded.headers)
+
+    assert answer.status_code == 200, answer.text
+    response = response_in(answer.content) if body.get("stream") else answer.json()
+    check_response(response, "completed")
+    *_, last = native_way.simulator.requests()
+    assert last["status"] == 200
+    is_native = body.get("store") is False
+    assert last["path"] == ("/v1/responses" if is_native else "/v1/chat/completions")
+    if is_native:
+        given, received = (said(one["input"]) + said(one.get("instructions") or "") for one in (body, last["body"]))
+        assert given <= received
 
 
 def whole(value: Any) -> Any:
@@ -93,7 +131,8 @@ def test_a_turn_that_is_answered_goes_on(way: Way) -> None:
     history: list[Any] = [{"role": "user", "content": asked}]
     way.simulator.reset()
     first = response_in(way.client.post("/responses", json={**body, "input": history}).content)
-    assert [item["type"] for item in first["output"]] == ["message", "function_call", "custom_tool_call"]
+    kinds = [item["type"] for item in first["output"] if item["type"] != "reasoning"]  # the legacy model thinks always
+    assert kinds == ["message", "function_call", "custom_tool_call"]
     calls = [item for item in first["output"] if "call_id" in item]
     outputs = [
         {

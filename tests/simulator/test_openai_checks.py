@@ -62,6 +62,7 @@ SPACE = {"type": "namespace", "name": "files", "description": "d", "tools": [{"t
 FREE = {"type": "custom", "name": "apply_patch"}
 FREE_CALL = {"type": "custom_tool_call", "call_id": "call_1", "name": "apply_patch", "input": "x"}
 FREE_OUTPUT = {"type": "custom_tool_call_output", "call_id": "call_1", "output": "x"}
+ADDED = {"type": "additional_tools", "role": "developer", "tools": [tool()]}
 THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": []}
 RUN = {"type": "exec", "command": ["ls"], "env": {}}
 LOCAL = {"type": "local_shell_call", "id": "lsh_1", "call_id": "a", "status": "completed", "action": RUN}
@@ -114,6 +115,7 @@ ROWS: list[tuple[str, Any, Body]] = [
     ("missing", body(tools=[tool() | {"name": ...}]), body(tools=[tool()])),
     ("missing", body(user(image()), model=VISION), body(user(image(image_url=PNG)), model=VISION)),
     ("missing", body(user({"type": "input_file"})), body(user({"type": "input_file", "file_id": "file_1"}))),
+    ("missing", body(tools=[{"name": "ls"}]), body(tools=[tool()])),
     ("model", body(model="gpt-5"), body()),
     ("model", body(model="kinfra-text-embedding-4b"), body(model="minimax-m3")),
     ("range", body(temperature=2.1), body(temperature=2)),
@@ -157,6 +159,11 @@ ROWS: list[tuple[str, Any, Body]] = [
             tools=[tool()],
             tool_choice={"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "ls"}]},
         ),
+    ),
+    (
+        "choice",
+        body(ADDED, user(), tool_choice={"type": "function", "name": "cat"}),
+        body(ADDED, user(), tool_choice={"type": "function", "name": "ls"}),
     ),
     (
         "choice",
@@ -216,6 +223,7 @@ HINTED: list[tuple[str, Body]] = [
     ("compaction", body(user(), {"type": "compaction_trigger"})),
     ("custom_tools", body(tools=[FREE])),
     ("custom_tools", body(FREE_CALL, FREE_OUTPUT)),
+    ("custom_tools", body(tools=[SPACE | {"tools": [FREE]}])),
     ("files", body(user({"type": "input_file", "file_url": "https://a.example/a.pdf"}))),
     ("local_tools", body(tools=[{"type": "shell"}])),
     (
@@ -245,7 +253,8 @@ HINTED: list[tuple[str, Body]] = [
 
 @pytest.mark.parametrize(("hint", "given"), HINTED)
 def test_each_hint_is_for_a_part(hint: str, given: Body) -> None:
-    assert problems(given, Facade("tokenhub", frozenset({hint})), known=KNOWN) is None
+    # A namespace with a freeform tool needs both.
+    assert problems(given, Facade("tokenhub", frozenset({hint, "namespaces"})), known=KNOWN) is None
     assert problems(given, Facade("tokenhub", HINTS - {hint}), known=KNOWN) is not None
     assert problems(given, STRICT, known=KNOWN) is not None
 

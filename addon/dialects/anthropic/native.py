@@ -62,7 +62,9 @@ class NativeMessages:
         """As of `messages`."""
         return self._messages.error(response, note)
 
-    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
+    def repaired(
+        self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
+    ) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
         if isinstance(body.get("max_tokens"), int):
             note["max_tokens"] = body["max_tokens"]

@@ -25,6 +25,7 @@ _TEXTS: Final = {
     "refusal": "refusal",
 }
 """Type of a part that is text -> the field that has it."""
+_CACHE: Final = "prompt_cache_breakpoint"
 _IMAGES: Final = frozenset(["input_image", "computer_screenshot", "image_url"])
 _DETAILS: Final = {"low": "low", "high": "high", "original": "high"}
 """Details of an image that are sent; `auto` is what chat has without one, and has no `original`."""
@@ -94,6 +95,8 @@ class Reader:
             message = f'{where}: must be a content part, an object such as {{"type": "input_text", "text": "…"}}.'
             raise BadRequest(message, where)
         kind = part.get("type")
+        if _CACHE in part:
+            self._told.count(pointer, "prompt_cache_breakpoint is dropped: the endpoint caches by itself")
         if isinstance(kind, str) and kind in _TEXTS:
             if part.get("annotations"):
                 self._told.count(pointer, "annotations are dropped: chat has none")

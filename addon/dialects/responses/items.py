@@ -174,6 +174,8 @@ class Walk:
         if not isinstance(role, str) or role not in _ROLES:
             where = content.place(f"{pointer}/role")
             raise BadRequest(f'{where}: must be "user", "assistant", "developer" or "system".', where)
+        if item.get("phase"):
+            self._told.count(pointer, "the phase of a message is dropped: chat has none")
         pieces = self._reader.pieces_of(item.get("content"), f"{pointer}/content")
         if role != "assistant":
             self._say(_ROLES[role], pieces)

@@ -18,7 +18,7 @@ from ...texts import Texts
 from ...wire import rule_names
 from ..base import AnswerWriter, Dialect, House
 from ..searching import WEB_SEARCH
-from . import native_answers, native_items
+from . import full_window, native_answers, native_items
 from .native_answers import ResponsesReader
 
 _KEPT: Final = ("previous_response_id", "conversation", "background", "prompt")
@@ -52,8 +52,12 @@ class NativeResponses:
         """As of `responses`."""
         return self._responses.error(response, note)
 
-    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
+    def repaired(
+        self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
+    ) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
+        if full_window.can_compact(body, headers):
+            note["can_compact"] = True
         return native_items.repaired(body, accepted, note)
 
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:

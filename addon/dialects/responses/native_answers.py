@@ -92,7 +92,7 @@ def mended_event(event: JsonObject, note: JsonObject, state: JsonObject) -> tupl
         return _told(event, note, state)
     response = event.get("response")
     if isinstance(response, dict):
-        why = _mended_error(response) or mended(response, note)
+        why = _mended_error(response, note) or mended(response, note)
         state.setdefault(_RESPONSE, {key: response[key] for key in _HEAD if key in response})
         return [event], why
     if kind in (_ADDED, _DONE):
@@ -108,7 +108,7 @@ def mended_event(event: JsonObject, note: JsonObject, state: JsonObject) -> tupl
 
 def failure(error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
     """The event by which the client learns that its response fails."""
-    said = errors.failure(error)
+    said = errors.failure(error, note)
     found = _NUMBER.findall(state.get("last", b""))
     number = {"sequence_number": int(found[-1]) + 1 if found else 0}
     begun = state.get(_RESPONSE)
@@ -225,7 +225,7 @@ def _name_model(response: JsonObject, note: JsonObject) -> bool:
 
 def _told(event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
     """An error in the middle of an answer, with the code that its client knows."""
-    meant = errors.failure(_error_in(event))
+    meant = errors.failure(_error_in(event), note)
     if event.get("type") == "error" and all(event.get(key) == value for key, value in meant.items()):
         return [event], ""
     made = failure(_error_in(event), note, state)
@@ -233,11 +233,11 @@ def _told(event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[
     return [one | numbered for one in made], _ERROR
 
 
-def _mended_error(response: JsonObject) -> str:
+def _mended_error(response: JsonObject, note: JsonObject) -> str:
     given = response.get("error")
     if not isinstance(given, dict):
         return ""
-    meant = errors.failure(given)
+    meant = errors.failure(given, note)
     if all(given.get(key) == value for key, value in meant.items()):
         return ""
     response["error"] = meant

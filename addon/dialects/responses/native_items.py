@@ -38,6 +38,7 @@ def repaired(body: JsonObject, accepted: Native, note: JsonObject) -> Changes:
         refused.without(body, path, _RULE, changes)
     if accepted.tools is None or accepted.items is None:
         return changes
+    listed = body.get("tools")
     try:
         offered = tools.Offered(body, Names(tools.names_of(body)), told, ())
         kept = _Items(offered, accepted, told)
@@ -52,7 +53,11 @@ def repaired(body: JsonObject, accepted: Native, note: JsonObject) -> Changes:
         return changes
     if offered.known:
         note["tools"] = offered.known
-    for pointer, why in told.lines():
+    lines = told.lines()
+    if body.get("tools") is not listed and not any(pointer.startswith("/tools") for pointer, _ in lines):
+        # `defer_loading` of a tool that was found already, a namespace without tools.
+        lines.append(["/tools", "the endpoint gets the tools that can be called now"])
+    for pointer, why in lines:
         changes.note_at(_RULE, pointer, why)
     return changes
 

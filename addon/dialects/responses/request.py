@@ -16,7 +16,7 @@ from ..base import BadRequest
 from ..names import Names
 from ..searching import WANTED
 from ..told import Told
-from . import content, items, parameters, tools, words
+from . import content, full_window, items, parameters, tools, words
 from .api import ResponsesApi
 
 _ECHOED: Final = (
@@ -49,8 +49,8 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     `note["earlier"]`, the items of earlier turns where the request continues some, is taken out. `note` gets what the
     answer must know: `model` (as the client asked), `client` ("codex" or ""), `stream`, `tools` (name in chat -> the
     client's tool, for all but plain functions of the same name), `echo` (fields that the response repeats), `reasoning`
-    (how it is answered), `compact` (the answer is a summary), `input_tokens` (an estimate), and `changes` ([pointer,
-    why] for each thing dropped or reworded).
+    (how it is answered), `compact` (the answer is a summary), `can_compact` (the client can, where its history is too
+    long), `input_tokens` (an estimate), and `changes` ([pointer, why] for each thing dropped or reworded).
 
     Raises `BadRequest` where a part has the wrong type, and for what needs a service that keeps or runs it.
     """
@@ -95,6 +95,7 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     # 5. What the answer must know.
     note["model"] = model
     note["client"] = ResponsesApi().client(headers)
+    note["can_compact"] = full_window.can_compact(body, headers)
     note["tools"] = listed.known
     if listed.search is not None:
         note[WANTED] = listed.search

@@ -302,7 +302,7 @@ class _Reader:
         _want(self._part is None, "a part is open at the end of its item")
         _want(item["type"] not in PIECES or self._said, "the end of a call without its pieces' end")
         searches = len(SEARCHES) - (done.get("status") == "failed")
-        _want(done["type"] != "web_search_call" or self._searches == searches, "a search without its events")
+        _want(done["type"] != "web_search_call" or self._searches >= searches, "a search without its events")
         # What is sealed is there only once all has been said, and so is what a search did.
         later = {"status", "encrypted_content", *({"action"} if done["type"] == "web_search_call" else ())}
         if done["type"] == "reasoning" and not item.get("content"):

@@ -53,7 +53,7 @@ def fixed(*items: Any, accepted: Native = TOKENHUB, **body: Any) -> tuple[dict[s
     """A body after its repair, and the note."""
     note: dict[str, Any] = {}
     made = {"model": "hy3", "store": False, **body, **({"input": list(items)} if items else {})}
-    DIALECT.repaired(made, accepted, EN, note)
+    DIALECT.repaired(made, {}, accepted, EN, note)
     return made, note
 
 
@@ -69,8 +69,19 @@ def test_recorded_requests_are_accepted_by_a_strict_endpoint(recorded: Recorded)
     body = copy.deepcopy(recorded.body) | {"model": "hy3"}
     if recorded.path != "/responses" or DIALECT.needs_chat(body, TOKENHUB, ()):
         return
-    DIALECT.repaired(body, TOKENHUB, EN, {})
+    DIALECT.repaired(body, {}, TOKENHUB, EN, {})
     assert [problem for problem in refusals(body) if not problem.startswith("sight ")] == []
+
+
+def test_what_openais_sdks_add_to_items_is_dropped() -> None:
+    """Their `.stream()` and `.parse()` give it, and send it back."""
+    text = {"type": "output_text", "text": "so", "annotations": []}
+    said = {"type": "message", "role": "assistant", "content": [text | {"parsed": None}]}
+    call = {"type": "function_call", "call_id": "c", "name": "ls", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": "a"}
+    body, _ = fixed(USER, said, call | {"parsed_arguments": {"a": 1}}, output, tools=[PLAIN])
+    assert body["input"] == [USER, said | {"content": [text]}, call, output]
+    assert not refusals(body)
 
 
 def test_codex_and_copilot_stay_with_the_endpoints_own_format() -> None:
@@ -224,7 +235,7 @@ def test_what_only_the_translation_can_give(beside: dict[str, Any], offers: tupl
 def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
     before = json_body.serialise(body)
     note: dict[str, Any] = {}
-    assert not DIALECT.repaired(body, EVERYTHING, EN, note)
+    assert not DIALECT.repaired(body, {}, EVERYTHING, EN, note)
     assert json_body.serialise(body) == before
     assert not note
 
@@ -232,10 +243,10 @@ def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
 @given(strategies.typed_bodies)
 def test_a_second_repair_changes_nothing_and_changes_are_noted(body: dict[str, Any]) -> None:
     before = json_body.serialise(body)
-    changes = DIALECT.repaired(body, TOKENHUB, EN, {})
+    changes = DIALECT.repaired(body, {}, TOKENHUB, EN, {})
     once = copy.deepcopy(body)
     assert bool(changes) == (json_body.serialise(body) != before)
-    DIALECT.repaired(body, TOKENHUB, EN, {})
+    DIALECT.repaired(body, {}, TOKENHUB, EN, {})
     assert body == once
 
 
@@ -243,7 +254,7 @@ def test_a_second_repair_changes_nothing_and_changes_are_noted(body: dict[str, A
 def test_only_what_the_endpoint_takes_is_left(body: dict[str, Any]) -> None:
     if DIALECT.needs_chat({**body, "store": False}, TOKENHUB, ()):
         return
-    DIALECT.repaired(body, TOKENHUB, EN, {})
+    DIALECT.repaired(body, {}, TOKENHUB, EN, {})
     listed = body["input"] if isinstance(body["input"], list) else []
     assert {item.get("type", "message") for item in listed if isinstance(item, dict)} <= TOKENHUB.items  # type: ignore[operator]
     assert {tool["type"] for tool in body.get("tools") or ()} <= {"function"}
@@ -267,7 +278,7 @@ def test_nothing_raises(items: Any, tools: Any, choice: Any) -> None:
         shown = DIALECT.shown(body)
         assert shown is not None
         DIALECT.take_back(body, shown, changed=True)
-        DIALECT.repaired(body, TOKENHUB, EN, {})
+        DIALECT.repaired(body, {}, TOKENHUB, EN, {})
 
 
 def test_time_grows_with_the_size() -> None:
