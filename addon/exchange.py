@@ -229,6 +229,8 @@ class Exchange:
     warning: str = ""
     answered: bool = False
     """The answer was made here."""
+    kept: bool = False
+    """The answer is kept under its id (`hunyuan_keep`)."""
     written: bool = False
     """The exchange is over and its line is in the log."""
     notes: dict[str, JsonObject] = field(default_factory=dict)
@@ -259,6 +261,8 @@ class Exchange:
     """All changes, also those past `MAX_CHANGES`."""
     lists_models: bool = False
     """The answer is a list of models, to be given in the form of `spoken`."""
+    listed_model: str = ""
+    """The id of the one model of it that the client asks for; `""` for all."""
     fails_closed: bool = False
     """The body that came must not leave: its model can't see its images, or the upstream doesn't speak its format."""
 
@@ -335,6 +339,7 @@ _UNDER_WAY = (
     "demands",
     "change_count",
     "lists_models",
+    "listed_model",
     "fails_closed",
 )
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)

@@ -21,7 +21,7 @@ from .steps.embedding_batches import SendBatches
 from .steps.keep_answers import KeepAnswers
 from .steps.kept_answers import AnswerKept
 from .steps.model_names import ModelNames, answering
-from .steps.native_fields import NativeFields
+from .steps.native_fields import NativeFields, ShowMessages
 from .steps.overlong import Overlong
 from .steps.read_documents import ReadDocuments
 from .steps.rules import EmbeddingRules, Rules
@@ -62,6 +62,7 @@ KEPT_STEPS: tuple[type[Step], ...] = (AnswerKept,)
 """For a request about what is kept of earlier answers."""
 
 NATIVE_STEPS: tuple[type[Step], ...] = (
+    ShowMessages,
     ModelNames,
     Successor,
     ToolModel,

@@ -94,17 +94,26 @@ class Route:
     unrepaired: bool
     """A call of an API that isn't repaired, or an unknown path: worth a line in the log."""
     lists_models: bool = False
-    """It asks for the list of models."""
+    """It asks for the list of models, or for one of them."""
+    of_model: str = ""
+    """What its path has after that of the list: `/` and the model's id, as it was sent."""
     spoken: str = ""
     """The dialect that the path is for, also where the bodies pass untouched; `""` for none."""
     native: bool = False
     """The endpoint speaks `spoken` itself, and it is not translated."""
     translates: frozenset[str] = frozenset()
     """The dialects that are translated for the endpoint."""
+    repairs: frozenset[str] = frozenset()
+    """The dialects whose calls are translated or repaired for the endpoint: it has no other API of theirs."""
     foreign: bool = False
     """It was addressed to a host of another vendor, and leaves for another: its key must not leave with it."""
     respelt: bool = False
     """The client spelt the path in another way than the endpoint knows it."""
+
+    @property
+    def list_path(self) -> str:
+        """The path of the list of models at the address, without a query."""
+        return self.address.path.partition("?")[0].removesuffix(self.of_model)
 
 
 class Routes:
@@ -137,7 +146,8 @@ class Routes:
         host = one_name(address.host, sni, sent)
         if host is None or host not in self.hosts:
             return None
-        path, question, query = address.path.partition("?")
+        sent_path, question, query = address.path.partition("?")
+        path, of_model = paths.of_model(sent_path) if method == "GET" else (sent_path, "")
         addressed = self._profile_at(host, path)
         if addressed is None:
             return None
@@ -164,8 +174,8 @@ class Routes:
         chat_base = base.path
 
         # 3. Its path there. That of a translated request is replaced when its body is written.
-        to = base.path + (api or _below_base(path)) if api or rerouted else path
-        meant = (below if rerouted or spoken in translates else base.path) + (api or "")
+        to = base.path + (api or _below_base(path)) + of_model if api or rerouted else path
+        meant = (below if rerouted or spoken in translates else base.path) + (api or "") + of_model
         dialect = spoken if spoken and (spoken in translates or spoken not in dialects.foreign()) else None
         is_native = dialect is None and dialects.of_format(spoken) in demands.speaks
         if is_native and self._translate == "auto" and spoken in demands.native:
@@ -177,14 +187,16 @@ class Routes:
             dialect=dialect,
             spoken=spoken,
             lists_models=api == paths.MODELS and method == "GET",
+            of_model=of_model,
             base_url=str(replace(base, path=chat_base)),
             address=Address(base.scheme, base.host, base.port, to + question + query),
-            respelt=api is not None and meant != path,
+            respelt=api is not None and meant != sent_path,
             rerouted=rerouted,
             successors=rerouted and profile != addressed,
             unrepaired=method == "POST" and dialect is None,
             native=is_native,
             translates=translates,
+            repairs=translates if self._translate != "auto" else translates | (demands.speaks & demands.native.keys()),
             foreign=rerouted and self._is_foreign(host),
         )
 
@@ -219,7 +231,14 @@ class Routes:
 
 def is_translated(dialect: str, profile: Profile, translate: Translate) -> bool:
     """Whether requests in `dialect`, not the house language, become chat requests for the endpoints of `profile`."""
-    return translate == "always" or (translate == "auto" and dialects.of_format(dialect) not in profile.speaks)
+    if translate != "auto":
+        return translate == "always"
+    format_ = dialects.of_format(dialect)
+    if format_ not in profile.speaks:
+        return True
+    # What is asked for by id was kept here, where the endpoint keeps nothing.
+    native = profile.native.get(format_)
+    return format_ != dialect and native is not None and not native.stores
 
 
 def _other_api(below: str) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import anthropic_checks, openai_checks
+from . import anthropic_facade, openai_facade
 from .server import serve
 from .settings import Settings
 
@@ -26,7 +26,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         action="append",
         default=[],
         metavar="HINT",
-        help=f"what the Messages API takes beside the common part: all, {', '.join(sorted(anthropic_checks.HINTS))}",
+        help=f"what the Messages API takes beside the common part: all, {', '.join(sorted(anthropic_facade.HINTS))}",
     )
     parser.add_argument("--anthropic-words", action="store_true", help="the Messages API refuses in Anthropic's words")
     parser.add_argument("--no-responses", action="store_true", help="TokenHub without its Responses API")
@@ -35,7 +35,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         action="append",
         default=[],
         metavar="HINT",
-        help=f"what the Responses API takes beside TokenHub's part: all, {', '.join(sorted(openai_checks.HINTS))}",
+        help=f"what the Responses API takes beside TokenHub's part: all, {', '.join(sorted(openai_facade.HINTS))}",
     )
     parser.add_argument("--openai-words", action="store_true", help="the Responses API refuses in OpenAI's words")
     parser.add_argument("--max-input", type=int, default=0, metavar="TOKENS", help="refuse a longer input (TokenHub)")
@@ -54,11 +54,11 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     if given.key and not given.cert:
         parser.error("--key needs --cert")
     try:
-        messages = anthropic_checks.Facade(
-            "tokenhub", anthropic_checks.takes(given.takes), anthropic_words=given.anthropic_words
+        messages = anthropic_facade.Facade(
+            "tokenhub", anthropic_facade.takes(given.takes), anthropic_words=given.anthropic_words
         )
-        responses = openai_checks.Facade(
-            "tokenhub", openai_checks.takes(given.responses_takes), openai_words=given.openai_words
+        responses = openai_facade.Facade(
+            "tokenhub", openai_facade.takes(given.responses_takes), openai_words=given.openai_words
         )
     except ValueError as error:
         parser.error(str(error))

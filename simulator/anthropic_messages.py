@@ -11,7 +11,8 @@ from typing import Any
 
 from .answers import Answer, pieces_of
 from .answers import answer as answer_chat
-from .anthropic_checks import Facade, inner_blocks, input_tokens
+from .anthropic_checks import inner_blocks, input_tokens
+from .anthropic_facade import Facade
 from .codec import decode, encode
 from .rows import Finding, Json, Problem
 from .streams import Frames

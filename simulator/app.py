@@ -15,6 +15,8 @@ from . import (
     faults,
     models,
     openai_checks,
+    openai_facade,
+    openai_items,
     openai_responses,
     streams,
 )
@@ -238,7 +240,7 @@ class Simulator:
     async def _responses(self, request: Request, response: Response, fault: Fault | None) -> None:
         facade, body = self.settings.responses, self._json(request)
         model = body.get("model") if isinstance(body, dict) else None
-        if facade is None or not openai_checks.speaks(model, facade):
+        if facade is None or not openai_facade.speaks(model, facade):
             raise Refused(self._problem("path", f"POST {request.path} for {model}"))
         keeps = "storage" in facade.takes
         known = self._kept.known() if keeps else {}
@@ -246,7 +248,7 @@ class Simulator:
         if finding is not None:
             raise Refused(openai_responses.refusal(finding, facade))
         if request.path == openai_responses.COUNT:
-            count = openai_checks.input_tokens(body)
+            count = openai_items.input_tokens(body)
             await self._respond(request, response, {"object": "response.input_tokens", "input_tokens": count}, fault)
             return
         items, seed = self._kept.input_of(body), _seed(request.body)

@@ -14,7 +14,9 @@ from typing import Any
 from .answers import Answer, ToolCall, pieces_of
 from .answers import answer as answer_chat
 from .codec import decode, encode
-from .openai_checks import Facade, input_tokens, is_reference, offered
+from .openai_checks import offered
+from .openai_facade import Facade
+from .openai_items import input_tokens, is_reference
 from .rows import Finding, Json, Problem, problem
 from .streams import Frames
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import openai_checks
-from .anthropic_checks import Facade
+from . import openai_facade
+from .anthropic_facade import Facade
 from .rows import ProfileName
 
 
@@ -23,7 +23,7 @@ class Settings:
     port: int = 0
     profile: ProfileName = "hunyuan"
     facade: Facade | None = None
-    responses: openai_checks.Facade | None = None
+    responses: openai_facade.Facade | None = None
     max_input: int = 0
     mentions: bool = True
     cert: Path | None = None

@@ -58,12 +58,12 @@ class Http2Client:
     async def __aexit__(self, *_: object) -> None:
         self._writer.close()
 
-    async def post(self, body: object, path: str = "/chat/completions") -> int:
-        """Send a request, of chat if nothing else is said; its stream's number."""
+    async def post(self, body: object, path: str = "/chat/completions", *, whole: bool = True) -> int:
+        """Send a request, of chat if nothing else is said, or (not `whole`) all but its end; its stream's number."""
         stream = self._h2.get_next_available_stream_id()
         target = [(":method", "POST"), (":path", f"/v1{path}"), (":scheme", "https"), (":authority", LOCAL)]
         self._h2.send_headers(stream, [*target, *self._headers.items()])
-        self._h2.send_data(stream, httpx.Request("POST", "http://x", json=body).content, end_stream=True)
+        self._h2.send_data(stream, httpx.Request("POST", "http://x", json=body).content, end_stream=whole)
         self.received[stream] = bytearray()
         await self._flush()
         return stream

@@ -15,7 +15,11 @@ PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg=="
 
 words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
 blank = st.sampled_from(["", " ", "\n"])
-texts = st.one_of(words, words, blank)
+reminders = st.builds(
+    "<system-reminder>{}</system-reminder>{}".format, words, st.one_of(st.just(""), words.map("\n\n{}".format))
+)
+"""What agents put after a tool's result; sometimes the user's text is with it."""
+texts = st.one_of(words, words, words, words, blank, blank, reminders)
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.one_of(

@@ -12,7 +12,7 @@ import pytest
 from hunyuan_fix.cli import addresses, client_setup, run
 from hunyuan_fix.cli.agents.proxy import Proxy
 from hunyuan_fix.cli.agents.table import agents
-from hunyuan_fix.cli.agents.variables import Target, variables
+from hunyuan_fix.cli.agents.variables import Target, config_file, variables
 from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules import CHAT_RULES
 from tests import client_guides
@@ -34,8 +34,11 @@ NAMES = (
     "kimi-code",
     "langchain",
     "litellm",
+    "openai-agents",
     "openai-node",
+    "openai-node-responses",
     "openai-python",
+    "openai-python-responses",
     "opencode",
     "qwen-code",
     "roo-code",
@@ -53,8 +56,11 @@ PACKAGES = {
     "kimi-code": ("@moonshot-ai/kimi-code", "node"),
     "langchain": ("langchain-openai", "openai"),
     "litellm": ("litellm", "mcp"),
+    "openai-agents": ("openai-agents", "openai"),
     "openai-node": ("openai", "node"),
+    "openai-node-responses": ("openai", "node"),
     "openai-python": ("openai",),
+    "openai-python-responses": ("openai",),
     "opencode": ("opencode-ai",),
     "qwen-code": ("@qwen-code/qwen-code", "node"),
     "vercel-ai-sdk": ("ai", "@ai-sdk/openai-compatible", "node"),
@@ -69,6 +75,7 @@ IN_NODE = (
     "copilot",
     "kimi-code",
     "openai-node",
+    "openai-node-responses",
     "opencode",
     "qwen-code",
     "vercel-ai-sdk",
@@ -171,6 +178,11 @@ def test_an_agents_page_sets_what_the_helper_sets() -> None:
         "ANTHROPIC_DEFAULT_FABLE_MODEL",
         "ANTHROPIC_SMALL_FAST_MODEL",  # names of other versions
     }
+
+
+def test_codexs_page_has_the_settings_of_the_helper() -> None:
+    target = Target.by(Proxy(addresses.PORT, addresses.REVERSE_PORT, Path(addresses.CONFDIR), "tokenhub"), None)
+    assert list(client_guides.read("codex").files.values()) == [config_file(agents()["codex"], target)]
 
 
 @pytest.mark.parametrize("name", sorted(agents()))

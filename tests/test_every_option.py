@@ -22,12 +22,14 @@ from mitmproxy.addonmanager import AddonManager
 from mitmproxy.http import HTTPFlow
 
 from hunyuan_fix import options, stores
-from hunyuan_fix.access import listeners
+from hunyuan_fix.access import listeners, seal_keys
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.admission import Account, Admission, CallRefused
 from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.dialects.responses import sealing
 from hunyuan_fix.hooks import exchanges
 from hunyuan_fix.hooks.draining import Draining
+from hunyuan_fix.kept.answers import KeptAnswer
 from hunyuan_fix.observe.statistics import EXCHANGES
 from hunyuan_fix.relay import Relay
 from hunyuan_fix.stores.kept import Kept
@@ -52,6 +54,7 @@ from tests.vision_server import image_part, png
 pytestmark = pytest.mark.usefixtures("early_in_a_minute")
 
 TOKEN = f"hf-{'a' * 43}"
+SEAL_KEY = "s" * 32
 PAGE = "http://localhost:3000"
 CHAT = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}
 EVENTS = stream_answer(
@@ -150,6 +153,21 @@ async def queueing(world: World) -> object:
     except CallRefused as refused:
         return json.loads(refused.response.body)["error"]["code"]
     return "waits"
+
+
+async def keeping(world: World) -> object:
+    """Whether an answer is there when it is asked for."""
+    kept = world.proxy.addon.runtime.kept
+    kept.keep(b"somebody", "resp_1", KeptAnswer("", b"[]", b"{}" * 10))
+    return await kept.answer(b"somebody", "resp_1")
+
+
+async def sealed(world: World) -> object:
+    """Whether a text opens that was sealed with the key of the file."""
+    sealing.use([*seal_keys.parse(SEAL_KEY)])
+    token = sealing.seal("reasoning", "text")
+    world.proxy.addon.runtime.seal_keys.apply()
+    return sealing.opened("reasoning", token)
 
 
 async def breaking(world: World) -> object:
@@ -256,6 +274,9 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_redact": (False, after_the_end, {}),
     "hunyuan_store": ("sqlite:{folder}/store", after(CHAT), {}),
     "hunyuan_store_max_bytes": ("1m", after(CHAT), {"hunyuan_store": "sqlite:{folder}/store"}),
+    "hunyuan_keep": ("off", keeping, {}),
+    "hunyuan_keep_bytes": ("80", keeping, {}),
+    "hunyuan_keep_ttl": ("0.000001", keeping, {}),
     "hunyuan_concurrency": ("3", after(CHAT), {}),
     "hunyuan_concurrency_scope": ("profile", after(CHAT), {}),
     "hunyuan_queue_max": ("0", queueing, {}),
@@ -270,6 +291,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_breaker_seconds": ("0.5", breaking, {"hunyuan_breaker_failures": "1"}),
     "hunyuan_api_key_file": ("{folder}/key", after(CHAT, authorization=""), {}),
     "hunyuan_client_tokens_file": ("{folder}/clients.toml", BY_TOKEN, {}),
+    "hunyuan_seal_key_file": ("{folder}/seal", sealed, {}),
     "hunyuan_requests_per_minute": ("7", BY_TOKEN, WITH_TOKENS),
     "hunyuan_tokens_per_minute": ("777", BY_TOKEN, WITH_TOKENS),
     "hunyuan_allowed_origins": (PAGE, BROWSER, {}),
@@ -352,6 +374,7 @@ def folder(tmp_path: Path) -> Path:
         ("key", "sk-of-the-file"),
         ("clients.toml", f'[clients.alice]\nhash = "sha256:{digest_of(TOKEN).hex()}"\n'),
         ("hunyuan.yaml", "language: en\n"),
+        ("seal", SEAL_KEY),
     ):
         (tmp_path / name).touch(0o600)
         (tmp_path / name).write_text(text)

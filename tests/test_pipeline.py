@@ -10,6 +10,8 @@ from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.counting import body as counting
 from hunyuan_fix.exchange import Exchange, JsonObject, Response
+from hunyuan_fix.kept import KeepSettings
+from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
@@ -51,6 +53,7 @@ class RuntimeWithoutGate:
         self.batches = EmbeddingBatches(calls)
         self.chat_calls = ChatCalls(calls)
         self.chain = Chain(Memory(entries=10, size=1000))
+        self.kept = KeptAnswers(KeepSettings())
 
 
 @dataclasses.dataclass

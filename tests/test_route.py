@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix import options
+from hunyuan_fix import options, profiles
 from hunyuan_fix.config.option import OptionError
-from hunyuan_fix.route import Address, Route, Routes, check
+from hunyuan_fix.route import Address, Route, Routes, check, is_translated
 
 ANTHROPIC = "api.anthropic.com"
 LEGACY = "api.hunyuan.cloud.tencent.com"
@@ -170,7 +171,19 @@ def test_a_path_that_is_spelt_in_another_way_is_put_right(path: str, goes_to: st
 def test_the_list_of_models_is_got(method: str):
     assert routed(at("/v1/models"), "GET").lists_models
     assert not routed(at("/v1/models"), method).lists_models
-    assert not routed(at("/v1/models/hy3"), "GET").lists_models
+
+
+@pytest.mark.parametrize("upstream", ["", f"https://{TOKENHUB}/v1"])
+def test_one_model_is_got_by_way_of_the_list(upstream: str):
+    route = routed(at("/v1/v1/models/org%2Fhy3?x=1"), "GET", upstream=upstream)
+    host = TOKENHUB if upstream else LEGACY
+    assert (route.lists_models, route.of_model, route.list_path) == (True, "/org%2Fhy3", "/v1/models")
+    assert route.address == at("/v1/models/org%2Fhy3?x=1", host)
+    assert route.respelt
+    deleted = routed(at("/v1/v1/models/hy3"), "DELETE")
+    assert (deleted.lists_models, deleted.respelt, deleted.of_model) == (False, False, "")
+    exact = routed(at("/v1/models/hy3"), "GET")
+    assert (exact.respelt, exact.address) == (False, at("/v1/models/hy3"))
 
 
 def test_the_profile_is_that_of_the_addressed_host():
@@ -240,7 +253,7 @@ def test_a_client_that_already_points_at_the_base_is_not_rerouted():
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/responses", "/v1/files", "/v1/completions", "/v1/chat", "/v1/chat%2Fcompletions", "/v1"]
+    "path", ["/v1/moderations", "/v1/files", "/v1/completions", "/v1/chat", "/v1/chat%2Fcompletions", "/v1"]
 )
 def test_what_is_not_repaired_is_worth_a_line(path: str):
     assert routed(at(path)).unrepaired
@@ -380,6 +393,91 @@ def test_a_path_that_was_put_right_is_right(base: list[str], api: str, host: str
     again = routed(found.address, translate=translate)
     assert again.address == found.address
     assert (again.dialect, again.base_url) == (found.dialect, found.base_url)
+
+
+# The Responses API
+
+RESPONSES = ["/v1/responses", "/responses", "/v1/v1/responses", "//v1//Responses/", "/v1/responses/responses"]
+BY_ID = [
+    ("GET", "/responses/resp_Ab1"),
+    ("DELETE", "/responses/resp_Ab1"),
+    ("GET", "/responses/resp_Ab1/input_items"),
+    ("POST", "/responses/resp_Ab1/cancel"),
+    ("POST", "/conversations"),
+    ("GET", "/conversations/conv_Ab1"),
+    ("POST", "/conversations/conv_Ab1/items"),
+    ("GET", "/conversations/conv_Ab1/items/msg_Ab1"),
+]
+
+
+@pytest.mark.parametrize("path", RESPONSES)
+@pytest.mark.parametrize("query", ["", "?api-version=2025-04-01"])
+def test_responses_become_chat_where_the_endpoint_has_none(path: str, query: str):
+    found = routed(at(path + query))
+    assert (found.dialect, found.native, found.unrepaired) == ("responses", False, False)
+    assert found.base_url == f"https://{LEGACY}/v1"
+    assert routed(at(path + query), "GET").dialect is None
+    local = routed(at(path + query), upstream="http://127.0.0.1:9000/api/v3")
+    assert (local.dialect, local.base_url) == ("responses", "http://127.0.0.1:9000/api/v3")
+
+
+@pytest.mark.parametrize("query", ["", "?x=/v1/responses"])
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        ("/v1/responses/compact", "responses-compact"),
+        ("/v1/responses/input_tokens", "responses-input-tokens"),
+        ("/v1/v1/Responses/Compact/", "responses-compact"),
+    ],
+)
+def test_what_is_beside_them_has_a_way_of_its_own(path: str, dialect: str, query: str):
+    assert routed(at(path + query)).dialect == dialect
+    assert routed(at(path + query), "GET").dialect is None
+
+
+@pytest.mark.parametrize(("method", "path"), BY_ID)
+@pytest.mark.parametrize("base", ["/v1", "", "/v1/v1"])
+@pytest.mark.parametrize("query", ["", "?include=x&after=/responses"])
+def test_what_is_kept_is_asked_for_by_any_method(method: str, path: str, base: str, query: str):
+    found = routed(at(base + path + query), method)
+    assert found.dialect == "responses-kept"
+    assert found.address.path.endswith(path + query), "an id keeps its capital letters"
+    assert found.respelt == (base == "/v1/v1")
+
+
+@pytest.mark.parametrize(("method", "path"), BY_ID)
+def test_what_is_kept_here_is_answered_here(method: str, path: str):
+    for translate in ("auto", "always"):  # it speaks Responses, and keeps nothing
+        assert routed(at(f"/v1{path}", TOKENHUB), method, translate=translate).dialect == "responses-kept"
+    never = routed(at(f"/v1{path}?after=x", TOKENHUB), method, translate="never")
+    assert (never.dialect, never.native) == (None, True)
+    assert never.address == at(f"/v1{path}?after=x", TOKENHUB)
+    assert routed(at(f"/v1{path}"), method, translate="never").dialect is None
+
+
+@pytest.mark.parametrize("dialect", ["responses-kept", "responses-compact"])
+def test_what_the_endpoint_keeps_it_answers_itself(dialect: str):
+    demands = profiles.load("tokenhub")
+    assert is_translated(dialect, demands, "auto")
+    stores = {**demands.native, "responses": replace(demands.native["responses"], stores=True)}
+    for native in (stores, {}):
+        assert not is_translated(dialect, replace(demands, native=native), "auto")
+        assert is_translated("responses-input-tokens", replace(demands, native=native), "auto")
+
+
+@pytest.mark.parametrize(("method", "path"), BY_ID)
+def test_no_other_method_is_taken(method: str, path: str):
+    taken = {taken for taken, same in BY_ID if same == path}
+    for other in {"PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", method.lower()} - taken:
+        found = routed(at(f"/v1{path}"), other)
+        assert (found.dialect, found.spoken) == (None, "")
+        assert found.address == at(f"/v1{path}")
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/compact/more", "/v1/responses/some/thing", "/v1/responses/no-id"])
+def test_what_has_no_id_is_not_about_what_is_kept(path: str):
+    assert routed(at(path), "GET").dialect is None
+    assert routed(at(path), "GET").address == at(path)
 
 
 # Hosts of other vendors

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hunyuan_fix import options
 from hunyuan_fix.access.client_tokens import digest_of
@@ -16,6 +20,7 @@ from hunyuan_fix.admission import Account, CallRefused, Slot, account
 from hunyuan_fix.circuit import Verdict
 from hunyuan_fix.config.config_file import HostOptions
 from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.dialects.responses import sealing
 from hunyuan_fix.observe import statistics
 from hunyuan_fix.options import Settings
 from hunyuan_fix.profiles import load
@@ -70,7 +75,9 @@ def state(made: Runtime) -> tuple[object, ...]:
     return (
         made.key,
         made.tokens,
-        [level.name for level in made.chain.counts()],
+        made.seal_keys,
+        made.kept.is_on,
+        [level.name for chain in (made.chain, made.kept.chain) for level in chain.counts()],
         made.http_client.transport,
         made.admission.state(),
         made.breaker.state(),
@@ -78,7 +85,7 @@ def state(made: Runtime) -> tuple[object, ...]:
     )
 
 
-@pytest.mark.parametrize("wrong", ["key", "tokens", "redis"])
+@pytest.mark.parametrize("wrong", ["key", "tokens", "redis", "seal"])
 async def test_a_refused_change_changes_nothing(
     secret: Path, tmp_path: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
 ):
@@ -86,6 +93,7 @@ async def test_a_refused_change_changes_nothing(
     made.configure(parsed(api_key_file=str(secret), queue_max="3", breaker_failures="4"), TRANSPORT)
     before = state(made)
     values = {"store": f"sqlite:{tmp_path / 'store'}", "queue_max": "9", "breaker_failures": "9", "api_key_file": ""}
+    values["keep"] = "store"
     match wrong:
         case "key":
             secret.with_name("open").write_text("sk-two")
@@ -93,6 +101,8 @@ async def test_a_refused_change_changes_nothing(
             values["api_key_file"] = str(secret.with_name("open"))
         case "tokens":
             values["client_tokens_file"] = str(tmp_path / "nothing.toml")
+        case "seal":
+            values["seal_key_file"] = str(tmp_path / "nothing")
         case "redis":
             values["store"] += ",redis://127.0.0.1:1/0"
             monkeypatch.setitem(sys.modules, "redis.asyncio", None)  # as if it were not installed
@@ -128,6 +138,49 @@ async def test_the_same_file_of_keys_is_not_read_anew(secret: Path):
     made.configure(parsed(api_key_file=str(secret), queue_max="7"), TRANSPORT)
     assert made.key is key
     await made.aclose()
+
+
+async def test_kept_answers_are_where_the_option_says(tmp_path: Path):
+    made = Runtime(settings())
+    store = f"sqlite:{tmp_path / 'store'}"
+
+    def levels(**values: str) -> list[str]:
+        made.configure(parsed(**values), TRANSPORT)
+        return [level.name for level in made.kept.chain.counts()]
+
+    assert levels(store=store) == ["memory"]
+    assert levels(store=store, keep="store") == ["memory", "sqlite"]
+    assert [level.name for level in made.chain.counts()] == ["memory", "sqlite"]
+    assert levels(store="memory", keep="store") == ["memory"]
+    assert levels(store=store, keep="off") == ["memory"]
+    assert not made.kept.is_on
+    await made.aclose()
+
+
+async def test_the_keys_that_seal_are_those_of_the_file(tmp_path: Path):
+    file = tmp_path / "seal"
+    file.touch(0o600)
+    file.write_text("1" * 32)
+    made = Runtime(settings())
+    made.configure(parsed(seal_key_file=str(file)), TRANSPORT)
+    made.start()
+    token = sealing.seal("reasoning", "text")
+    file.write_text("2" * 32 + "\n" + "1" * 32)
+    await until(lambda: not token_opens_with(sealing.seal("reasoning", "x"), "1"), lambda: None)
+    assert sealing.opened("reasoning", token) == "text", "the old key opens"
+    new = sealing.seal("reasoning", "new")
+    made.configure(parsed(), TRANSPORT)
+    assert sealing.opened("reasoning", new) is None, "a key of its own, at once"
+    await made.aclose()
+
+
+def token_opens_with(token: str, key: str) -> bool:
+    data = base64.urlsafe_b64decode(token.removeprefix("hf1."))
+    try:
+        AESGCM(hashlib.sha256(key.encode() * 32).digest()).decrypt(data[:12], data[12:], b"reasoning")
+    except InvalidTag:
+        return False
+    return True
 
 
 # Watched files

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from ..dialects.base import Api
+from typing import Protocol
+
 from ..exchange import JsonObject, Response
 from ..profiles import Profile
-from ..wire import flaws, json_body, vendor_errors
+from ..wire import flaws, json_body, proxy_errors, safe_text, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
+
+
+class Form(Protocol):
+    """The form of a list of models: of a `dialects.base.Api`, or `OPENAI`."""
+
+    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool, window: int | None = None) -> JsonObject:
+        """See `Api.models`."""
+
+
+class _AsListed:
+    def models(self, listed: JsonObject, profile: Profile, *, aliases: bool, window: int | None = None) -> JsonObject:
+        return listed
+
+
+OPENAI: Form = _AsListed()
+"""What endpoints of the house language list."""
 
 _LIMIT = 1 << 22
 """Bytes of a list that are read: some 20,000 models."""
@@ -16,7 +33,7 @@ _NO_LIST = (404, 405, 501)
 
 
 def in_form_of(
-    api: Api, status: int, body: bytes, encoding: str, profile: Profile, *, aliases: bool, window: int | None = None
+    api: Form, status: int, body: bytes, encoding: str, profile: Profile, *, aliases: bool, window: int | None = None
 ) -> Response:
     """The endpoint's answer, in the form of `api`; an error is in OpenAI's shape.
 
@@ -38,10 +55,30 @@ def in_form_of(
     return _answer(listed if "has_more" in listed else api.models(listed, profile, aliases=aliases, window=window))
 
 
+def one_of(listed: Response, asked: str, answers: str) -> Response:
+    """The entry of the model `asked` in the list of `in_form_of`, or, under that name, of the model that `answers`.
+
+    An error in OpenAI's shape where neither is listed, or where there is no list.
+    """
+    if listed.status != 200:
+        return listed
+    items = (json_body.parse_object(listed.body) or {}).get("data")
+    entries = {
+        item["id"]: item
+        for item in (items if isinstance(items, list) else ())
+        if isinstance(item, dict) and isinstance(item.get("id"), str)
+    }
+    entry = entries.get(asked) or entries.get(answers)
+    if entry is None:
+        return proxy_errors.MODEL_NOT_LISTED(model=safe_text.plain(asked)).response()
+    return _answer({**entry, "id": asked})
+
+
 def _of_profile(profile: Profile) -> JsonObject:
     """The models that `profile` knows, without those that are replaced by another of the same endpoint."""
     models = [model for model in profile.models.values() if model.successor not in profile.models]
-    return {"object": "list", "data": [{"id": model.id} for model in models]}
+    of_all = {"object": "model", "created": 0, "owned_by": profile.name}
+    return {"object": "list", "data": [{"id": model.id, **of_all} for model in models]}
 
 
 def _answer(body: JsonObject) -> Response:

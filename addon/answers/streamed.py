@@ -54,8 +54,8 @@ class KeptStream:
         return bytes(self._kept) if self._limit else None
 
 
-class RepairedStream(KeptStream):
-    """A callable for mitmproxy's `flow.response.stream`: repairs a chat stream, and keeps what the client gets.
+class ClientStream(KeptStream):
+    """A callable for mitmproxy's `flow.response.stream` that changes a stream, and keeps what the client gets.
 
     It never raises and never returns `b""`: an exception would hang the client, an empty chunk would end the
     answer on HTTP/1.1 (docs/facts/mitmproxy.md#stream-exception, docs/facts/mitmproxy.md#empty-chunk).
@@ -68,20 +68,11 @@ class RepairedStream(KeptStream):
     """
 
     def __init__(
-        self,
-        exchange: Exchange,
-        steps: Steps,
-        encoding: str = "",
-        keep: int = 0,
-        written: Callable[[], None] | None = None,
+        self, exchange: Exchange, encoding: str = "", keep: int = 0, written: Callable[[], None] | None = None
     ) -> None:
         super().__init__(keep)
         self._written = written
         self._exchange = exchange
-        self._stream = ChatStream(translated.plan_of(exchange))
-        self._from_upstream = translated.from_upstream(exchange)
-        self._to_client = translated.to_client(exchange, steps)
-        self._stages = [stage for stage in (self._from_upstream, self._stream, self._to_client) if stage is not None]
         self._encoded = bool(encoding)
         self._unpack = unpacker(encoding)
         self._opening: sse.Opening | None = sse.Opening()
@@ -91,7 +82,6 @@ class RepairedStream(KeptStream):
         """The error for an answer without an end."""
         self._passing = False
         self._logged = False
-        self._noted = 0
 
     def __call__(self, data: bytes) -> list[bytes]:
         """Take a piece of the stream, `b""` at its end, and return the pieces to send now, perhaps none."""
@@ -127,9 +117,9 @@ class RepairedStream(KeptStream):
 
     def keep_alive(self) -> list[bytes]:
         """The pieces that tell the client, in its format, that the stream goes on. None for chat clients."""
-        if self._ended or self._passing or self._to_client is None:
+        if self._ended or self._passing:
             return []
-        pieces = self._to_client.keep_alive()
+        pieces = self._sign_of_life()
         for piece in pieces:
             self._keep(piece)
         return pieces
@@ -137,8 +127,7 @@ class RepairedStream(KeptStream):
     @property
     def _passes_unchanged(self) -> bool:
         whole = self._opening is not None and self._opening.whole
-        unrepaired = self._stream.broken and dialects.DIALECTS[self._exchange.dialect].is_house
-        return self._passing or unrepaired or (whole and not self._exchange.streamed)
+        return self._passing or (whole and not self._exchange.streamed)
 
     def _sent_for(self, data: bytes) -> list[bytes]:
         opening = self._opening
@@ -150,6 +139,77 @@ class RepairedStream(KeptStream):
                 data += opening.finish()
             if data:
                 self._opening = None
+        return self._changed(data)
+
+    def _changed(self, data: bytes) -> list[bytes]:
+        """The pieces to send for bytes of a stream, and for its end where it has `_ended`."""
+        raise NotImplementedError
+
+    def _sign_of_life(self) -> list[bytes]:
+        """The pieces for `keep_alive`."""
+        return []
+
+    def _log(self, failure: Exception) -> None:
+        """Log the first exception of the stream, and no other."""
+        if not self._logged:
+            self._logged = True
+            trace = safe_text.traceback_without_text(failure)
+            logger.error("A stream could not be repaired and passes unchanged:\n%s", trace)
+
+    def _in_its_place(self, data: bytes) -> list[bytes]:
+        """The pieces to send for a piece of a whole body: none until its end, and then its events."""
+        if not self._exchange.streamed:
+            return _pieces(data)
+        self._whole += data
+        if len(self._whole) > MAX_WHOLE:
+            self._ended = True
+            body = None
+        elif self._ended:
+            body = bytes(self._whole)
+        else:
+            return []
+        sent = self._as_events(body)
+        self._whole.clear()
+        return sent
+
+    def _as_events(self, body: bytes | None) -> list[bytes]:
+        """The pieces to send for a whole `body` in the stream's place; `None`: it is too large."""
+        raise NotImplementedError
+
+    def _unpacked(self, data: bytes) -> bytes:
+        try:
+            return self._unpack(data)
+        except (CodingError, TooLarge) as error:
+            why = "it is a thousand times as large unpacked" if isinstance(error, TooLarge) else error
+            logger.warning("A stream can't be unpacked and ends here: %s", why)
+            self._ended = True
+            return b""
+
+
+class RepairedStream(ClientStream):
+    """Repairs a chat stream, which may leave in another format."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        steps: Steps,
+        encoding: str = "",
+        keep: int = 0,
+        written: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(exchange, encoding, keep, written)
+        self._stream = ChatStream(translated.plan_of(exchange))
+        self._from_upstream = translated.from_upstream(exchange)
+        self._to_client = translated.to_client(exchange, steps)
+        self._stages = [stage for stage in (self._from_upstream, self._stream, self._to_client) if stage is not None]
+        self._noted = 0
+
+    @property
+    def _passes_unchanged(self) -> bool:
+        unrepaired = self._stream.broken and dialects.DIALECTS[self._exchange.dialect].is_house
+        return unrepaired or super()._passes_unchanged
+
+    def _changed(self, data: bytes) -> list[bytes]:
         if self._from_upstream is not None:
             data = self._from_upstream.feed(data) + (self._from_upstream.finish() if self._ended else b"")
         chunks = self._stream.feed(data) if data else []
@@ -168,37 +228,13 @@ class RepairedStream(KeptStream):
                 self._log(stage.failure)
         return chunks
 
-    def _log(self, failure: Exception) -> None:
-        """Log the first exception of the stream, and no other."""
-        if not self._logged:
-            self._logged = True
-            trace = safe_text.traceback_without_text(failure)
-            logger.error("A stream could not be repaired and passes unchanged:\n%s", trace)
-
-    def _in_its_place(self, data: bytes) -> list[bytes]:
-        """The pieces to send for a piece of a whole body: none until its end, and then its events."""
-        if not self._exchange.streamed:
-            return _pieces(data)
-        self._whole += data
-        if len(self._whole) > MAX_WHOLE:
-            self._ended = True
-            answer: Flaw | JsonObject = flaws.TOO_LARGE
-        elif self._ended:
-            answer = translated.answer_in(self._exchange, bytes(self._whole))
-        else:
-            return []
+    def _as_events(self, body: bytes | None) -> list[bytes]:
+        answer: Flaw | JsonObject = flaws.TOO_LARGE if body is None else translated.answer_in(self._exchange, body)
         events = as_stream.repaired_events(self._exchange, answer)
-        self._whole.clear()
         return [events] if self._to_client is None else self._to_client.feed(events)
 
-    def _unpacked(self, data: bytes) -> bytes:
-        try:
-            return self._unpack(data)
-        except (CodingError, TooLarge) as error:
-            why = "it is a thousand times as large unpacked" if isinstance(error, TooLarge) else error
-            logger.warning("A stream can't be unpacked and ends here: %s", why)
-            self._ended = True
-            return b""
+    def _sign_of_life(self) -> list[bytes]:
+        return [] if self._to_client is None else self._to_client.keep_alive()
 
 
 def _pieces(data: bytes) -> list[bytes]:

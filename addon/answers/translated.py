@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Protocol, cast
 
 from .. import dialects, profiles
-from ..dialects.base import AnswerWriter, UpstreamDialect
+from ..dialects.base import AnswerReader, AnswerWriter, UpstreamDialect
 from ..exchange import AnswerPlan, Exchange, JsonObject
 from ..wire import flaws, json_body, proxy_errors, sse
 from ..wire.flaws import Flaw
@@ -72,12 +72,16 @@ def plan_of(exchange: Exchange) -> AnswerPlan:
 
 
 def answer_in(exchange: Exchange, text: bytes) -> Flaw | JsonObject:
-    """The answer in the upstream's body `text`, in the house language, or its flaw."""
-    upstream = upstream_of(exchange)
-    body = None if upstream.is_house else json_body.parse_object(text)
+    """The answer in the upstream's body `text`, in the house language, or its flaw.
+
+    Only an outline of it, where the upstream speaks the client's format.
+    """
+    native = dialects.NATIVE.get(exchange.dialect)
+    reader: AnswerReader = upstream_of(exchange) if native is None else native.reader
+    body = None if reader.is_house else json_body.parse_object(text)
     if body is None:
         return flaws.of_answer(text)
-    return flaws.of_answer(json_body.serialise(upstream.answer(body, exchange.note_of(upstream.name))))
+    return flaws.of_answer(json_body.serialise(reader.answer(body, exchange.note_of(reader.name))))
 
 
 def from_upstream(exchange: Exchange) -> FromUpstream | None:

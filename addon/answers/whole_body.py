@@ -7,7 +7,7 @@ from ..exchange import Change, Exchange, Response
 from ..wire import flaws, json_body, proxy_errors, rule_names, sse, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack
 from ..wire.flaws import Flaw
-from . import as_stream, translated, whole
+from . import as_stream, native, translated, whole
 from .streamed import EVENT_STREAM, RepairedStream
 from .translated import Steps
 
@@ -27,9 +27,11 @@ def repair_answer(exchange: Exchange, steps: Steps, body: bytes, encoding: str, 
         return None
     except CodingError:
         return whole.error_for(exchange, flaws.DAMAGED) if is_known(encoding) else None
+    if exchange.dialect in dialects.NATIVE:
+        return native.repair_answer(exchange, text)
     dialect = dialects.DIALECTS[exchange.dialect]
     streamed = exchange.streamed and dialect.house == "chat"
-    if streamed and _is_stream(text):
+    if streamed and sse.is_stream(text):
         exchange.note([Change(rule_names.STREAM, "", "a stream without its label")])
         stream = RepairedStream(exchange, steps)
         return Response(200, {"content-type": EVENT_STREAM}, b"".join([*stream(text), *stream(b"")]))
@@ -66,8 +68,3 @@ def repair_error(
     if meant is None and not is_house:
         return Response(status, {"content-type": "application/json"}, body)
     return meant
-
-
-def _is_stream(text: bytes) -> bool:
-    opening = sse.Opening()
-    return bool(opening.feed(text)) and not opening.whole and b"data:" in text

@@ -14,7 +14,7 @@ from .addresses import REVERSE_PORT, add_confdir, add_port, add_reverse_port
 from .agents import proxy
 from .agents.proxy import Proxy
 from .agents.table import Agent, add_agent, agents
-from .agents.variables import Target, arguments_before, stronger_settings, variables
+from .agents.variables import Target, arguments_before, config_file, stronger_settings, variables
 from .client_setup import client_variables, ensure_files, stronger_variables
 from .shells import SHELLS, detected
 
@@ -118,6 +118,8 @@ def notes(agent: Agent, target: Target, environment: Mapping[str, str]) -> list[
         found.append(f"{VARIABLE} isn't set here, and the lines take the key from it")
     if words := arguments_before(agent, target, ()):
         found.append(f"start it as {' '.join([agent.commands[0], *words])}")
+    if settings := config_file(agent, target):
+        found.append(f"or put this into its config.toml, and start it without them:\n{settings.rstrip()}")
     return found
 
 

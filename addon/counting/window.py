@@ -65,6 +65,14 @@ def with_room(limit: int) -> int:
     return limit - min(ROOM, limit // _SHARE)
 
 
+def to_compact_at(limit: int) -> int:
+    """The tokens, as an endpoint with the input limit `limit` counts them, at which a client has to compact by itself.
+
+    The count here may be larger than the endpoint's, and what it refuses has to be larger still.
+    """
+    return int(with_room(limit) / _CERTAIN)
+
+
 def surely_fits(size: int, limit: int, *, leaves_room: bool, only_warns: bool = False) -> bool:
     """Whether a request without images, of `size` bytes of JSON, needs no count: as of most.
 

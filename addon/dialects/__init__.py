@@ -10,16 +10,18 @@ from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
 from .anthropic.count_tokens import CountTokens
 from .anthropic.native import NativeMessages
-from .base import Api, Dialect, NativeDialect, UpstreamDialect
+from .base import AnswerReader, Api, Dialect, NativeDialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
-from .responses import Responses
+from .responses import Responses, by_id
 from .responses.api import ResponsesApi
 from .responses.by_id import KeptResponses
 from .responses.compact import Compact
 from .responses.input_tokens import InputTokens
+from .responses.native import NativeResponses
 
-NATIVE: Mapping[str, NativeDialect] = {dialect.name: dialect for dialect in (NativeMessages(Anthropic()),)}
+_NATIVE: tuple[NativeDialect, ...] = (NativeMessages(Anthropic()), NativeResponses(Responses()))
+NATIVE: Mapping[str, NativeDialect] = {dialect.name: dialect for dialect in _NATIVE}
 """What clients speak where endpoints speak it themselves, but not all of it, by name."""
 
 _ALL: tuple[Dialect, ...] = (
@@ -41,6 +43,11 @@ APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(), Response
 
 UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {"openai": ChatUpstream()}
 """What upstreams speak, by the name that a profile's `dialect` gives."""
+
+
+def reader(name: str) -> AnswerReader:
+    """What reads the answers in the format `name`, of an upstream or of an endpoint that speaks a client's."""
+    return NATIVE[name].reader if name in NATIVE else UPSTREAM_DIALECTS[name]
 
 
 def paths() -> tuple[str, ...]:
@@ -65,8 +72,9 @@ def is_another_vendors(name: str) -> bool:
 
 def of_call(method: str, api: str) -> str | None:
     """The name of the dialect whose requests go to a path that ends with `api`, by `method`."""
-    found = next((dialect for dialect in DIALECTS.values() if api in dialect.paths), None)
-    return found.name if found is not None and (method == "POST" or found.house == "kept") else None
+    if method not in by_id.METHODS.get(api, ("POST",)):
+        return None
+    return next((dialect.name for dialect in DIALECTS.values() if api in dialect.paths), None)
 
 
 def of_format(name: str) -> str:

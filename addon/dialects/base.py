@@ -11,7 +11,7 @@ the answer. It holds plain data (text, numbers, lists, dicts), since a saved flo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from ..exchange import Change, Changes, JsonObject, Response
 from ..profiles import Native, Profile
@@ -77,10 +77,13 @@ class Dialect(Protocol):
 class NativeDialect(Dialect, Protocol):
     """A format of clients where the endpoint speaks it itself, but not all of it. It has no path: routes choose it.
 
-    A request loses, or says in other words, only what the endpoint refuses, and keeps its bytes where nothing is.
+    A request loses, or says in other words, only what the endpoint refuses, and keeps its bytes where nothing is. An
+    answer keeps its bytes where its client expects nothing else.
     """
 
-    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
+    def repaired(
+        self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
+    ) -> Changes:
         """Change `body`, any JSON object, in place to what `accepted` says; a change for each thing that was done."""
 
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
@@ -88,6 +91,43 @@ class NativeDialect(Dialect, Protocol):
 
         `offers`: the vendor's tools that steps of the house language stand in for (`searching`).
         """
+
+    def shown(self, body: JsonObject) -> list[Any] | None:
+        """What is said in `body` as messages, for steps that read messages: an item each, at the same place.
+
+        Their lists of parts are the body's own. `None`: the body has messages.
+        """
+
+    def take_back(self, body: JsonObject, messages: list[Any], *, changed: bool) -> None:
+        """Put what `shown` gave back into `body`. `changed`: steps have put text parts of chat into it."""
+
+    @property
+    def reader(self) -> AnswerReader:
+        """Reads the endpoint's answers as far as the proxy has to know of them: whether it is one, its end, its usage.
+
+        What the model says isn't in the chat answers and chunks that it gives.
+        """
+
+    def goes_on(self, raw: bytes, note: JsonObject) -> bool:
+        """Whether the bytes of whole events tell that none has to be read. Quick: it is asked for every event.
+
+        They neither end the answer nor have an error, usage, or anything that `mended_event` may change.
+        """
+
+    def mended(self, body: JsonObject, note: JsonObject) -> str:
+        """Change a whole answer, in place, into what the client expects. Returns why; `""`: nothing was changed."""
+
+    def mended_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
+        """The events in the place of one, and why; `""`: it keeps its bytes.
+
+        `state`: an object of the stream's own; under `last` it has the bytes before this event.
+        """
+
+    def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
+        """The events that report `error`, OpenAI's error object, in the middle of an answer."""
+
+    def closing(self, note: JsonObject) -> list[JsonObject]:
+        """The events that are still missing where an answer is complete but its stream ended without them."""
 
 
 class Api(Protocol):
@@ -123,18 +163,12 @@ class Api(Protocol):
         """
 
 
-class UpstreamDialect(Protocol):
-    """A format that an upstream speaks."""
+class AnswerReader(Protocol):
+    """Reads an upstream's answers in the house language."""
 
     name: str
     is_house: bool
-    """Whether it is the house language itself."""
-
-    def path(self, house: House) -> str:
-        """The path below the base URL for requests of the house language `house`."""
-
-    def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
-        """The body to send for a request in the house language."""
+    """Whether the upstream speaks the house language itself."""
 
     def answer(self, body: JsonObject, note: JsonObject) -> JsonObject:
         """A whole answer of the upstream, in the house language."""
@@ -144,3 +178,13 @@ class UpstreamDialect(Protocol):
 
     def error(self, status: int, body: bytes) -> bytes:
         """The body of an upstream's error in OpenAI's shape; unchanged if it can't be read."""
+
+
+class UpstreamDialect(AnswerReader, Protocol):
+    """A format that an upstream speaks."""
+
+    def path(self, house: House) -> str:
+        """The path below the base URL for requests of the house language `house`."""
+
+    def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
+        """The body to send for a request in the house language."""

@@ -10,13 +10,14 @@ from mitmproxy import http
 
 from .. import profiles
 from ..access import cors
-from ..answers import model_list, streamed, whole, whole_body
-from ..dialects import APIS, DIALECTS
-from ..exchange import Exchange, Response
+from ..answers import model_list, native, streamed, whole, whole_body
+from ..dialects import APIS, DIALECTS, NATIVE
+from ..exchange import Exchange, JsonObject, Response
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..relay import OWN_HEADER, TRIES_HEADER
 from ..route import is_translated
+from ..rules import model_names
 from ..runtime import Runtime
 from ..wire import rule_names
 from ..wire.content_coding import CodingError
@@ -52,14 +53,14 @@ class Answers:
                 return  # answered in `ends`, once the endpoint's own answer is complete
             if exchange.lists_models:
                 return  # its form is changed in `ends`
-            if not exchange.dialect or DIALECTS[exchange.dialect].house == "native":
+            if not exchange.dialect:
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange.profile)
                 response.stream = response.status_code != 101 and (known or _is_stream(response))
                 if response.stream and exchange.client:
                     exchange.streamed = _is_stream(response)
                     response.stream = streamed.KeptStream(0)  # it counts, for the client's limit
-            elif self._is_chat(exchange) and response.status_code < 400 and _may_be_stream(response, exchange):
+            elif self._may_stream(exchange) and response.status_code < 400 and _may_be_stream(response, exchange):
                 self._stream(flow, response, exchange)
         except Exception as error:
             self._runtime.failed("An answer can't be repaired and passes as it comes", error)
@@ -73,8 +74,7 @@ class Answers:
             return
         encoding = response.headers.get("content-encoding", "")
         try:
-            written = None if DIALECTS[exchange.dialect].is_house else lambda: self._complete(exchange)
-            stream = streamed.RepairedStream(exchange, self._pipeline, encoding, self._settings.keep_streams, written)
+            stream = self._repairing(exchange, encoding)
         except CodingError:
             logger.warning("The stream's content coding %s is not understood: it passes as it comes", encoding)
             response.stream = True
@@ -86,6 +86,14 @@ class Answers:
         response.stream = stream
         if not DIALECTS[exchange.dialect].is_house:
             self._keep_alive.watch(flow, stream)
+
+    def _repairing(self, exchange: Exchange, encoding: str) -> streamed.ClientStream:
+        """What the stream passes through. Raises `CodingError`."""
+        keep = self._settings.keep_streams
+        if exchange.dialect in NATIVE:
+            return native.NativeStream(exchange, encoding, keep)
+        written = None if DIALECTS[exchange.dialect].is_house else lambda: self._complete(exchange)
+        return streamed.RepairedStream(exchange, self._pipeline, encoding, keep, written)
 
     def _complete(self, exchange: Exchange) -> None:
         try:
@@ -142,13 +150,9 @@ class Answers:
             if exchange.lists_models:
                 restate(response, self._list_of_models(response, exchange))
             elif response.status_code >= 400:
-                retry_after = response.headers.get("retry-after")
-                status = response.status_code
-                refusal = await self._runtime.workers.run(
-                    lambda _: whole_body.repair_error(exchange, status, raw, encoding, retry_after), cost
-                )
+                refusal = await self._runtime.workers.run(lambda _: _refusal(response, exchange, raw, encoding), cost)
                 if refusal is not None:
-                    restate(response, in_clients_words(exchange, refusal))
+                    restate(response, refusal)
                     exchange.note_name(whole.ERROR_RULE)
             elif response.status_code in _WITH_ANSWER:
                 limit = self._settings.max_body
@@ -168,19 +172,36 @@ class Answers:
         exchange.milliseconds += (time.perf_counter() - started) * 1000
 
     def _list_of_models(self, response: http.Response, exchange: Exchange) -> Response:
-        """The endpoint's list of models in the form of `exchange.spoken`, or its error."""
-        api, profile = APIS[exchange.spoken], profiles.load(exchange.profile)
+        """The endpoint's list of models in the form of `exchange.spoken`, or one of it, or an error.
+
+        One that is asked for is found by each name that a request may have for it.
+        """
+        api, profile = APIS.get(exchange.spoken) or model_list.OPENAI, profiles.load(exchange.profile)
         raw, encoding = response.raw_content or b"", response.headers.get("content-encoding", "")
         # Where requests pass untouched an alias would, too.
         aliases = is_translated(exchange.spoken, profile, self._settings.translate)
         status, window = response.status_code, self._settings.window
         answer = model_list.in_form_of(api, status, raw, encoding, profile, aliases=aliases, window=window)
+        if exchange.listed_model:
+            named: JsonObject = {"model": exchange.listed_model}
+            other = (self._settings.text_model or profile.text_model) if exchange.spoken else None
+            model_names.model_name(named, self._settings.models, profile, other)
+            answer = model_list.one_of(answer, exchange.listed_model, named["model"])
         exchange.note_name(rule_names.MODELS)
         return in_clients_words(exchange, answer) if answer.status >= 400 else answer
 
     @staticmethod
-    def _is_chat(exchange: Exchange) -> bool:
-        return DIALECTS[exchange.dialect].house == "chat"
+    def _may_stream(exchange: Exchange) -> bool:
+        return DIALECTS[exchange.dialect].house in ("chat", "native")
+
+
+def _refusal(response: http.Response, exchange: Exchange, raw: bytes, encoding: str) -> Response | None:
+    """The endpoint's error as its client understands it; `None` where it stays."""
+    status, headers = response.status_code, response.headers
+    if exchange.dialect in NATIVE:
+        return native.repair_error(exchange, status, headers, raw, encoding)
+    refusal = whole_body.repair_error(exchange, status, raw, encoding, headers.get("retry-after"))
+    return None if refusal is None else in_clients_words(exchange, refusal)
 
 
 def _tries(response: http.Response) -> int:

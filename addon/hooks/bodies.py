@@ -154,7 +154,7 @@ class Bodies:
             body = exchange.chat
             if not upstream.is_house:
                 body = upstream.request(body, exchange.note_of(upstream.name))
-            sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), came.cost // 4)
+            sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), exchange.cost // 4)
         _set_headers(request, exchange)
         self._write(request, exchange, came, sent)
         exchange.rewritten = bool(changed or came.changes)

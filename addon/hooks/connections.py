@@ -13,6 +13,7 @@ from mitmproxy.proxy import layer, layers, mode_specs, server_hooks
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import quic
 from mitmproxy.proxy.layers.modes import Socks5AuthData
+from mitmproxy.proxy.server import ConnectionHandler
 
 from .. import profiles
 from ..access import callers
@@ -24,7 +25,7 @@ from ..wire import host_names
 from . import authority, proxy_modes
 from .log_handlers import QuietConnections
 from .mitmproxy_internals import logs
-from .mitmproxy_internals.connections import replace_reader
+from .mitmproxy_internals.connections import limit_connecting, replace_reader
 from .mitmproxy_internals.options import option
 from .process import Process
 from .starting import LateReader
@@ -39,6 +40,9 @@ _UNTRUSTED = (
 """Values: host, path of the bundle (`SSL_CERT_FILE` replaces a client's roots, so it needs the public ones too), path
 of the CA alone, and `_NO_BUNDLE` or nothing."""
 _NO_BUNDLE = " and makes the first of these files, which isn't there"
+
+CONNECT_TIMEOUT = 30.0
+"""Seconds that a connection to a known host may take. The system's own time is longer than many clients wait."""
 
 _SHUT_DOWN = (
     "%s WAS SHUT DOWN on %s: requests to it, and to the reverse port before it, get no answer. Add "
@@ -101,8 +105,7 @@ class Connections:
 
     async def _wait(self, client: Client) -> None:
         client.error = await self._in_force.process.starting.wait()
-        proxyserver = ctx.master.addons.get("proxyserver")
-        handler = proxyserver.connections.get(client.id) if proxyserver else None
+        handler = _handler_of(client)
         if handler is not None:
             replace_reader(handler, LateReader)
 
@@ -126,9 +129,16 @@ class Connections:
                 flow.response = http.Response.make(refusal.status, refusal.body, refusal.headers)
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP."""
+        """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP.
+
+        Others have `CONNECT_TIMEOUT`, to a known host.
+        """
         if self._in_force.requires_token and data.client in self._in_force.runtime.unauthenticated:
             data.server.error = _NOT_SHOWN
+        elif data.server.address and self._in_force.routes.trusts(data.server.address[0]):
+            handler = _handler_of(data.client)
+            if handler is not None:
+                limit_connecting(handler, data.server, CONNECT_TIMEOUT)
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         """Pass TLS to other hosts through without decrypting it."""
@@ -194,3 +204,9 @@ class Connections:
     def _reverse_targets() -> list[str]:
         modes = proxy_modes.modes_of(option)
         return [mode.address[0] for mode in modes if isinstance(mode, mode_specs.ReverseMode)]
+
+
+def _handler_of(client: Client) -> ConnectionHandler | None:
+    """What serves the connection of `client`; `None` for a replayed request."""
+    proxyserver = ctx.master.addons.get("proxyserver")
+    return proxyserver.connections.get(client.id) if proxyserver else None

@@ -12,7 +12,7 @@ from mitmproxy import http
 from .. import admission, profiles
 from ..access import keys
 from ..circuit import Verdict
-from ..dialects import DIALECTS, UPSTREAM_DIALECTS
+from ..dialects import NATIVE, UPSTREAM_DIALECTS
 from ..exchange import Exchange, Response
 from ..options import Settings
 from ..relay import Job, JobProgress, Relay
@@ -47,8 +47,7 @@ class Dispatcher:
         account = admission.account(profile, keys.authorization(request.headers), settings)
         ahead = exchange.vision_calls > 0
         until = arrived + PATIENCE
-        # The relay judges answers in the house language.
-        if settings.retry == "all" and DIALECTS[exchange.dialect].house != "native":
+        if settings.retry == "all":
             await self._relay.start()
             # While it waits for its answer the flow shows, and is saved with, its real address and no secret.
             progress = JobProgress(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
@@ -65,6 +64,7 @@ class Dispatcher:
                 until=until,
                 ahead=ahead,
                 max_body=settings.max_body,
+                native=exchange.dialect if exchange.dialect in NATIVE else "",
                 note=exchange.notes.get(UPSTREAM_DIALECTS[profile.dialect].name, {}),
                 progress=progress,
             )

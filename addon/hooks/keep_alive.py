@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from mitmproxy import ctx, http
 from mitmproxy.utils import asyncio_utils
 
-from ..answers.streamed import RepairedStream
+from ..answers.streamed import ClientStream
 from .mitmproxy_internals import insertion
 
 SILENCE = 10.0
@@ -25,7 +25,7 @@ _LOOKS = 10
 
 @dataclass(slots=True)
 class _Watched:
-    stream: RepairedStream
+    stream: ClientStream
     passed: int = 0
     """The bytes that the client had at the last look."""
     silent: int = 0
@@ -39,7 +39,7 @@ class KeepAlive:
         self._watched: WeakKeyDictionary[http.HTTPFlow, _Watched] = WeakKeyDictionary()
         self._timer: asyncio.TimerHandle | None = None
 
-    def watch(self, flow: http.HTTPFlow, stream: RepairedStream) -> None:
+    def watch(self, flow: http.HTTPFlow, stream: ClientStream) -> None:
         """Keep the client of `flow`, whose answer passes through `stream`, from now until its end."""
         self._watched[flow] = _Watched(stream)
         if self._timer is None:
@@ -69,7 +69,7 @@ class KeepAlive:
             self._wait()
 
     @staticmethod
-    def _tell(flow: http.HTTPFlow, stream: RepairedStream) -> None:
+    def _tell(flow: http.HTTPFlow, stream: ClientStream) -> None:
         proxyserver = ctx.master.addons.get("proxyserver")
         handler = proxyserver.connections.get(flow.client_conn.id) if proxyserver else None
         if handler is not None:

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from urllib.parse import unquote
 
 from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
@@ -188,7 +189,7 @@ class RequestHeaders:
         if self._leads_back(request):
             respond(flow, exchange, proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response())
             return
-        if _asks_for_websocket(request, route):
+        if exchange.mode == "repair" and _asks_for_websocket(request, route):
             refuse_upgrade(flow, exchange)
             return
         if not _is_offered(route, exchange):
@@ -212,9 +213,11 @@ class RequestHeaders:
             if (refused := sign(request, exchange)) is not None:
                 respond(flow, exchange, refused)
                 return
-            if exchange.mode == "repair" and exchange.spoken in dialects.APIS and self._settings.translate != "never":
+            formed = exchange.spoken in dialects.APIS and self._settings.translate != "never"
+            if exchange.mode == "repair" and (formed or (route.of_model and not exchange.spoken)):
                 exchange.lists_models = True
-                request.path = request.path.partition("?")[0]  # the pages of its own format's list
+                exchange.listed_model = unquote(route.of_model.removeprefix("/"))
+                request.path = route.list_path  # without the pages of its own format's list
                 request.headers["accept-encoding"] = "identity"
         self._pass_body(request)
 
@@ -284,11 +287,13 @@ def _reverse(flow: http.HTTPFlow) -> bool:
 
 
 def _asks_for_websocket(request: http.Request, route: Route) -> bool:
-    """Whether `request` opens a WebSocket for responses, in HTTP/1.1 or HTTP/2, where they are translated."""
-    upgrade = request.headers.get("upgrade", "").lower()
+    """Whether `request` opens a WebSocket for responses where they are translated or repaired.
+
+    HTTP/2 has a method of its own for it (RFC 8441), which mitmproxy doesn't offer, and refuses itself.
+    """
     return (
-        (upgrade == "websocket" or request.method == "CONNECT")
-        and rule_names.RESPONSES in route.translates
+        request.headers.get("upgrade", "").lower() == "websocket"
+        and rule_names.RESPONSES in route.repairs
         and paths.read(request.path.partition("?")[0], dialects.paths())[1] == "/responses"
     )
 
@@ -297,7 +302,7 @@ def _is_offered(route: Route, exchange: Exchange) -> bool:
     """Whether the endpoint may have what is asked for. In another vendor's place it gets calls that are known, only."""
     if route.spoken or route.lists_models:
         return True
-    return not route.foreign and (exchange.mode != "repair" or exchange.spoken not in route.translates)
+    return not route.foreign and (exchange.mode != "repair" or exchange.spoken not in route.repairs)
 
 
 def _readdress(request: http.Request, route: Route, exchange: Exchange) -> bool:

@@ -32,13 +32,11 @@ def respond(flow: http.HTTPFlow, exchange: Exchange, response: Response) -> None
 def refuse_upgrade(flow: http.HTTPFlow, exchange: Exchange) -> None:
     """Answer `flow`, which asks for a WebSocket, that there is none: 426, whatever else its client makes of statuses.
 
-    Codex goes on over HTTP then (openai/codex, `core/src/client.rs`).
+    Codex goes on over HTTP then, at once (docs/facts/responses.md#websockets-and-the-list-of-models).
     """
     refusal = proxy_errors.WEBSOCKET_NOT_SPOKEN().response()
     # RFC 9110 section 15.5.22: it must say what is spoken.
     flow.response = http.Response.make(refusal.status, refusal.body, {**refusal.headers, "upgrade": "HTTP/1.1"})
-    if not flow.request.is_http11:
-        del flow.response.headers["upgrade"]  # RFC 9113 section 8.2.2
     exchange.answered = True
 
 

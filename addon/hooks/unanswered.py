@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mitmproxy import http
 from mitmproxy.utils import human
 
-from ..answers.streamed import RepairedStream
+from ..answers.streamed import ClientStream
 from ..exchange import Exchange
 from ..wire import proxy_errors
 from ..wire.proxy_errors import Entry
@@ -26,6 +26,9 @@ ENTRIES: Mapping[Failure, Entry] = {
     Failure.CLOSED: proxy_errors.CLOSED_WITHOUT_ANSWER,
     Failure.BROKEN_OFF: proxy_errors.ANSWER_CUT,
     Failure.NOT_HTTP: proxy_errors.ANSWER_NOT_HTTP,
+    Failure.HEADERS_REFUSED: proxy_errors.ANSWER_HEADERS_REFUSED,
+    Failure.ANSWER_TOO_LARGE: proxy_errors.ANSWER_TOO_LARGE,
+    Failure.REQUEST_TOO_LARGE: proxy_errors.BODY_TOO_LARGE,
 }
 """What clients get for each failure. All take `where`, and no word of the endpoint's or of mitmproxy's."""
 
@@ -41,11 +44,13 @@ def answer(flow: http.HTTPFlow, exchange: Exchange | None) -> None:
         return
     if failure is Failure.STREAM_BROKEN:
         stream = flow.response.stream if flow.response else None
-        last = stream.broken() if isinstance(stream, RepairedStream) else None
+        last = stream.broken() if isinstance(stream, ClientStream) else None
         if last is not None:
             failed_calls.end_with(flow, last)
         return
     detour.restore(flow)  # the message names the endpoint, not the relay
+    if failure is Failure.REQUEST_TOO_LARGE and exchange.answered:
+        return  # it was refused at its headers
     respond(flow, exchange, ENTRIES[failure](where=_where(flow)).response())
 
 

@@ -1,4 +1,7 @@
-"""Answers of the Responses API, kept by id: for the requests that continue one, and for clients that ask for one."""
+"""Answers of the Responses API, kept by id: for the requests that continue one, and for clients that ask for one.
+
+Who refers to what, and how: docs/facts/responses.md#what-is-kept.
+"""
 
 from __future__ import annotations
 

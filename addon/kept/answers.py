@@ -6,6 +6,7 @@ turn once. All is kept by caller: under the key of another caller an id is unkno
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ TURNS = 1000
 LARGEST_SHARE = 8
 """An answer with its input may take one eighth of the memory: larger ones would leave no room for others."""
 
+_WRITING = 0.15
+"""Seconds in which a worker has written what it keeps into the store, nearly always."""
 _DIGEST = 16
 """Bytes of a digest; ids are random, or chosen by a client for itself alone."""
 
@@ -120,7 +123,7 @@ class _CallerCodec:
 class KeptAnswers:
     """What is kept for each caller. `chain`: where; its bounds and its stores follow the options.
 
-    `caller` is a digest of what a caller authenticates with (`access.callers.digest`).
+    `caller` is a digest of what a caller authenticates with (`access.keys.identity`).
     """
 
     def __init__(self, settings: KeepSettings, chain: Chain | None = None) -> None:
@@ -165,7 +168,7 @@ class KeptAnswers:
 
     async def answer(self, caller: bytes, id: str) -> KeptAnswer | None:
         """The answer of this id; `None`: there is none for this caller."""
-        return await self._answers.get(_key(caller, id)) if self.is_on else None
+        return await self._found(self._answers, _key(caller, id))
 
     async def history(self, caller: bytes, last: str, limit: int) -> list[KeptAnswer]:
         """The answer `last` and all before it, the first one first.
@@ -191,9 +194,9 @@ class KeptAnswers:
         """The answers that the output items of these ids belong to, each once. Unknown ids are left out."""
         if not self.is_on:
             return []
-        found = await self._items.get_many(_key(caller, item) for item in items)
-        keys = [_key(caller, id) for id in found.values()]
-        return list((await self._answers.get_many(keys)).values())
+        ids = dict.fromkeys((await self._items.get_many(_key(caller, item) for item in items)).values())
+        found = await asyncio.gather(*(self.answer(caller, id) for id in ids))
+        return [answer for answer in found if answer is not None]
 
     def delete(self, caller: bytes, id: str) -> None:
         """Forget an answer."""
@@ -203,7 +206,17 @@ class KeptAnswers:
 
     async def conversation(self, caller: bytes, id: str) -> Conversation | None:
         """The conversation of this id; `None`: there is none for this caller."""
-        return await self._conversations.get(_key(caller, id)) if self.is_on else None
+        return await self._found(self._conversations, _key(caller, id))
+
+    async def _found[T](self, kind: Kept[T], key: bytes) -> T | None:
+        if not self.is_on:
+            return None
+        found = await kind.fresh(key)
+        if found is None and self._settings.keep == "store":
+            # Another worker may have kept it just now: stores are written after the answer has left.
+            await asyncio.sleep(_WRITING)
+            found = await kind.fresh(key)
+        return found
 
     def keep_conversation(self, caller: bytes, id: str, conversation: Conversation) -> None:
         """Keep a conversation under `id`, in place of what was kept there."""
@@ -217,14 +230,20 @@ class KeptAnswers:
         """Keep an answer under `id`, as the next one of a conversation. Returns whether it isn't too large.
 
         `to`: the conversation's id, and the conversation as it was when the request came. The answer's place is after
-        the one that is the last by now: two answers of a conversation may be under way.
+        the one that is the last by now: two answers of a conversation may be under way. One that has been deleted
+        meanwhile stays so.
         """
         conversation_id, read = to
-        now = self._conversations.at_hand(_key(caller, conversation_id)) or read
-        if not self.keep(caller, id, replace(kept, before=now.last), items=items):
+        now = self._conversations.at_hand(_key(caller, conversation_id))
+        if not self.keep(caller, id, replace(kept, before=(now or read).last), items=items):
             return False
-        self.keep_conversation(caller, conversation_id, replace(now, last=id))
+        if now is not None:
+            self.keep_conversation(caller, conversation_id, replace(now, last=id))
         return True
+
+    async def settled(self) -> None:
+        """Wait until other workers find what is kept by now, for a moment at most."""
+        await self.chain.written()
 
     def delete_conversation(self, caller: bytes, id: str) -> None:
         """Forget a conversation. Its answers stay."""

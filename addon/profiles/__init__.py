@@ -100,6 +100,12 @@ class Native:
     """The fields of `cache_control` that it takes; `None`: all."""
     server_tools: tuple[str, ...] | None = None
     """What the types of those tools begin with that it runs itself; `None`: it takes any."""
+    tools: frozenset[str] | None = None
+    """The types of tools that it takes; `None`: all."""
+    items: frozenset[str] | None = None
+    """The types of items of the input that it takes; `None`: all."""
+    stores: bool = True
+    """It keeps answers, for requests that go on from them."""
     sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Type of a content block -> the types of its `source` that it takes. Of other blocks it takes all."""
     adaptive_thinking: bool = True
@@ -284,6 +290,9 @@ def _native(spec: dict[str, Any]) -> Native:
         "refused_block_fields": frozenset,
         "cache_control": frozenset,
         "server_tools": tuple,
+        "tools": frozenset,
+        "items": frozenset,
+        "stores": bool,
         "sources": lambda given: {kind: frozenset(taken) for kind, taken in given.items()},
         "adaptive_thinking": bool,
         "roles": frozenset,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..exchange import JsonObject
-from ..wire import chat_events, content_coding, flaws, json_body, sse
+from ..wire import content_coding, flaws, json_body, sse
 from ..wire.flaws import Flaw
 from . import commitment
 from .reading import Reading
@@ -70,7 +70,7 @@ class EventStream:
     def _passed_on(self, event: sse.Event) -> bytes:
         self._passed += len(event.raw)
         opening = not self.begun and self.flaw is None
-        if not opening and self._reading.is_house and chat_events.go_on(event.raw):
+        if not opening and self._reading.goes_on(event.raw):
             return event.raw  # most events of a stream
         data = event.data
         value = None if data is None else json_body.parse_object(data)

@@ -50,7 +50,7 @@ def raw(made: Response, headers: Headers = ()) -> RawResponse:
 def refused(status: int, headers: Headers, body: bytes, job: Job) -> FailedTry:
     """An answer with an error status: JSON passes unchanged, anything else becomes an error of the proxy's own."""
     text = _unpacked(body, value(headers, b"content-encoding"))
-    passes = may_pass(status, Reading(job.profile.dialect, job.note).error(status, text), job.profile, job.model)
+    passes = may_pass(status, Reading.of(job).error(status, text), job.profile, job.model)
     if _is_json(text):
         return FailedTry(RawResponse(status, _advised(for_client(headers), passes), body), passes)
     error = proxy_errors.UPSTREAM_ERROR(

@@ -59,6 +59,8 @@ class Job:
     """The first try goes ahead of new calls."""
     max_body: int
     """Bytes to which an answer is unpacked to be looked at."""
+    native: str = ""
+    """The format of its answers where the endpoint speaks the client's (`dialects.NATIVE`); `""`: the profile's."""
     note: JsonObject = field(default_factory=dict)
     """What the upstream's dialect noted of the request."""
     progress: JobProgress = field(default_factory=JobProgress)

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import copy
 
-from ..dialects import UPSTREAM_DIALECTS
+from ..dialects import NATIVE, reader
 from ..exchange import JsonObject
-from ..wire import json_body
+from ..wire import chat_events, json_body
+from .job import Job
 
 
 class Reading:
-    """Reads the answer to one try in the format `dialect` (a name in `UPSTREAM_DIALECTS`).
+    """Reads the answer to one try in the format `dialect`: a name in `UPSTREAM_DIALECTS` or in `NATIVE`.
 
     `note`: what the dialect noted of the request. It isn't changed, because the answer is translated once more on its
     way to the client. If the dialect fails, the answer is read untranslated. Nothing here raises.
     """
 
     def __init__(self, dialect: str = "openai", note: JsonObject | None = None) -> None:
-        self._upstream = UPSTREAM_DIALECTS[dialect]
+        self._upstream = reader(dialect)
+        self._native = NATIVE.get(dialect)
         self._note = copy.deepcopy(note or {})
+
+    @classmethod
+    def of(cls, job: Job) -> Reading:
+        """Of the answers to one try of `job`."""
+        return cls(job.native or job.profile.dialect, None if job.native else job.note)
 
     @property
     def is_house(self) -> bool:
         """Whether the upstream speaks the house language itself."""
         return self._upstream.is_house
+
+    def goes_on(self, raw: bytes) -> bool:
+        """Whether the bytes of whole events tell that none ends the answer, or is an error."""
+        if self._native is not None:
+            return self._native.goes_on(raw, {})
+        return self.is_house and chat_events.go_on(raw)
 
     def whole(self, text: bytes) -> bytes:
         """The body of a whole answer."""

@@ -158,7 +158,7 @@ class Call:
         if answer.status >= 300:
             body = await _read(answer, MAX_ANSWER)
             return RawResponse(answer.status, headers.for_client(answer.headers), body)
-        reading = Reading(self._job.profile.dialect, self._job.note)
+        reading = Reading.of(self._job)
         try:
             events = EventStream(headers.value(answer.headers, b"content-encoding"), reading)
         except CodingError:
@@ -182,7 +182,7 @@ class Call:
     async def _judged(self, body: bytes, answer: Answer, given: Headers) -> RawResponse | Retryable[RawResponse]:
         """A whole body with the headers `given`: passed on if it is an answer."""
         encoding = headers.value(given, b"content-encoding")
-        limit, reading = self._job.max_body, Reading(self._job.profile.dialect, self._job.note)
+        limit, reading = self._job.max_body, Reading.of(self._job)
         if len(body) > MAX_ANSWER:
             flaw: Flaw | None = flaws.TOO_LARGE
         else:

@@ -99,11 +99,46 @@ FORMATS = {
     ),
     "anthropic-native": Explanation(
         "A Messages request to an endpoint that speaks Messages itself stays one, and loses or says in other words "
-        "only what the profile lists: fields, betas, adaptive thinking, roles other than user and assistant, "
-        "references to deferred tools. A body without any of these keeps its bytes.",
+        "only what the profile lists: fields, betas, adaptive thinking, roles other than user and assistant, tools "
+        "that a vendor runs and their blocks, files kept elsewhere. Its answer names the model that was asked for. "
+        "What has none of these keeps its bytes.",
         "How much of Messages TokenHub takes is documented nowhere. The list is inferred from what other vendors' "
         "endpoints refuse (docs/facts/anthropic.md).",
         "dialects/anthropic/native.py",
+    ),
+    "responses": Explanation(
+        "A request of OpenAI's Responses API becomes a chat request, and its answer a response, streams and errors "
+        "included. Tools of every kind become functions, and their calls come back in the client's form. What chat "
+        "has no place for is dropped or said in words, and each such place is named.",
+        "Codex speaks nothing else, OpenAI's SDKs speak it on request, and most endpoints here speak chat only "
+        "(docs/facts/responses.md).",
+        "dialects/responses/request.py",
+    ),
+    "responses-compact": Explanation(
+        "A request for a shorter conversation (`/responses/compact`) becomes a chat request for a summary, which "
+        "comes back sealed in one item.",
+        "Older versions of Codex ask for it, and no endpoint here has it (docs/facts/responses.md#answers).",
+        "dialects/responses/compact.py",
+    ),
+    "responses-input-tokens": Explanation(
+        "The tokens of a Responses request (`/responses/input_tokens`) are counted here, and nothing is sent.",
+        "No endpoint here has it; the count is that of docs/facts/anthropic.md#counting-tokens.",
+        "dialects/responses/input_tokens.py",
+    ),
+    "responses-kept": Explanation(
+        "What is asked for by the id of an answer or a conversation is answered from what is kept here "
+        "(`hunyuan_keep`).",
+        "SDKs refer to earlier answers, and no endpoint here keeps any (docs/facts/responses.md).",
+        "dialects/responses/by_id.py",
+    ),
+    "responses-native": Explanation(
+        "A Responses request to an endpoint that speaks Responses itself stays one, and loses or says in other words "
+        "only what the profile lists: freeform tools, namespaces and `additional_tools` become functions, tools that a "
+        "vendor runs and files kept elsewhere are said in words, an output without its call is user text. Calls in "
+        "its answer are calls of the client's own tools again. What has none of these keeps its bytes.",
+        "hy3's own `/responses` refuses freeform `apply_patch` (farion1231/cc-switch). What else it refuses is "
+        "inferred (docs/facts/tokenhub.md).",
+        "dialects/responses/native.py",
     ),
     "web-search": Explanation(
         "In a translated request that may search the web, the model's searches are made by `hunyuan_search_command`, "
@@ -143,7 +178,8 @@ ANSWERS = {
     ),
     "answer-models": Explanation(
         "The list of models is in the form that the client reads, with limits; a model that the profile knows is there "
-        "under its alias, too (`claude-hy3`). Where the endpoint lists nothing, the profile's models are listed.",
+        "under its alias, too (`claude-hy3`). Where the endpoint lists nothing, the profile's models are listed. One "
+        "model (`/models/hy3`) is found in that list, by each name that a request may have for it.",
         "Anthropic's clients read another form than OpenAI's, and Claude Code shows only names that begin with "
         "`claude` or `anthropic`.",
         "answers/model_list.py",

@@ -20,7 +20,7 @@ _CONVERSATION = ("model", "messages")
 
 _THINKING_TYPES = ("enabled", "disabled", "adaptive")  # TokenHub 1823/135872
 _STREAM_OPTIONS = ("include_usage",)
-_NEAREST_CHOICE = {"minimal": "low", "xhigh": "high", "max": "high"}
+_NEAREST_CHOICE = {"minimal": "low", "xhigh": "high", "max": "high", "ultra": "high"}
 """Reasoning efforts of other vendors -> what comes closest."""
 
 _UNUSABLE: Final = object()

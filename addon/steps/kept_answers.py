@@ -34,6 +34,8 @@ class AnswerKept(Step):
         given = await answer(exchange, call, query)
         if isinstance(given, ProxyError):
             return given.response()
+        if call.method != "GET":
+            await self.runtime.kept.settled()
         return Response(200, {"content-type": "application/json"}, json_body.serialise(given))
 
     async def _response(self, exchange: Exchange, call: Asked, query: dict[str, str]) -> JsonObject | ProxyError:
@@ -64,11 +66,11 @@ class AnswerKept(Step):
         if not call.id:
             made = Conversation(int(time.time()), objects.metadata_of(body))
             id = f"conv_{secrets.token_hex(24)}"
+            kept.keep_conversation(caller, id, made)
             added = self._add(exchange, id, made)
             if isinstance(added, ProxyError):
+                kept.delete_conversation(caller, id)
                 return added
-            if not added:
-                kept.keep_conversation(caller, id, made)
             return objects.conversation(id, made.created_at, made.metadata)
         conversation = await kept.conversation(caller, call.id)
         if conversation is None:

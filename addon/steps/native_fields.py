@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .. import profiles, texts
 from ..dialects import NATIVE
 from ..exchange import Changes, Exchange, Response
 from ..rules import marks
 from ..workers import Checkpoint
 from .base import Step
+
+_MESSAGES = "messages"
+_CHATS = "/messages/"
+
+
+class ShowMessages(Step):
+    """The first step: those that follow read messages, whatever the format has. `NativeFields` takes them back."""
+
+    name = "native"
+
+    async def request(self, exchange: Exchange) -> Response | None:
+        """Show what is said as messages, where the format has none."""
+        shown = NATIVE[exchange.dialect].shown(exchange.chat)
+        if shown is not None:
+            exchange.chat[_MESSAGES] = shown
+        return None
 
 
 class NativeFields(Step):
@@ -21,14 +39,31 @@ class NativeFields(Step):
     async def request(self, exchange: Exchange) -> Response | None:
         """Change the body; in a thread where it is large."""
         accepted = profiles.load(exchange.profile).native[exchange.spoken]
-        spoken = texts.load(self.settings.language)
+        spoken, note = texts.load(self.settings.language), exchange.note_of(exchange.spoken)
+        note["model"] = exchange.model
+        if exchange.chat.get("model") not in (None, exchange.model):
+            note["answers_as"] = exchange.chat["model"]
+        dialect, body = NATIVE[exchange.dialect], exchange.chat
 
         def repaired(_: Checkpoint) -> Changes:
-            messages = exchange.chat.get("messages")
+            messages = body.get(_MESSAGES)
             changes = marks.settle(messages) if isinstance(messages, list) else Changes()
-            note = exchange.note_of(exchange.spoken)
-            changes += NATIVE[exchange.dialect].repaired(exchange.chat, accepted, spoken, note)
+            if isinstance(messages, list) and dialect.shown({}) is not None:
+                del body[_MESSAGES]
+                dialect.take_back(body, messages, changed=_point_to_input(exchange) or bool(changes))
+            changes += dialect.repaired(body, exchange.headers, accepted, spoken, note)
             return changes
 
         exchange.note(await self.runtime.workers.run(repaired, exchange.cost))
         return None
+
+
+def _point_to_input(exchange: Exchange) -> bool:
+    """Let the changes that steps made in messages point to the items that these are. Whether there are any."""
+    noted = list(exchange.changes)
+    if not any(change.pointer.startswith(_CHATS) for change in noted):
+        return False
+    exchange.changes = Changes(
+        replace(change, pointer=change.pointer.replace(_CHATS, "/input/", 1)) for change in noted
+    )
+    return True

@@ -49,6 +49,8 @@ class Overlong(Step):
         )
         if window.is_near(tokens, limit, leaves_room=leaves_room):
             tokens = await self.runtime.workers.run(lambda checkpoint: counting.count(chat, checkpoint), exchange.size)
+        if is_native:
+            exchange.note_of(exchange.spoken)["input_tokens"] = tokens  # for the endpoint's own error
         excess = window.excess(chat, tokens, limit, leaves_room=leaves_room)
         if excess is None:
             return None

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
+from .guard import BUDGET
 from .level import Level, LevelCounts
 from .memory import Memory
 from .store import Item, Store
@@ -59,6 +60,22 @@ class Chain:
             above.append(level)
         return None
 
+    async def fresh(self, key: str) -> Item | None:
+        """As `get`, of a value that other processes change or delete: the lowest level decides that doesn't fail.
+
+        The memory is asked where there is no such level.
+        """
+        for level in reversed(self._levels):
+            item = await level.get(key)
+            if item is None and level.failing:
+                continue
+            if item is None:
+                self.memory.drop(key)
+            else:
+                self.memory.keep(key, item.value, item.lasts)
+            return item
+        return self.at_hand(key)
+
     def put(self, key: str, value: bytes, lasts: float | None = None) -> None:
         """Keep `value` for `lasts` seconds: in memory at once, in the levels below soon."""
         self.memory.keep(key, value, lasts)
@@ -90,6 +107,12 @@ class Chain:
             task = asyncio.create_task(_retire(level), name=f"hunyuan-fix closes {level.name}")
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
+
+    async def written(self) -> None:
+        """Wait until the stores have what waits, so that other processes find it: at most `guard.BUDGET` seconds."""
+        writing = [task for level in self._levels if (task := level.writing) is not None]
+        if writing:
+            await asyncio.wait(writing, timeout=BUDGET)
 
     async def flush(self) -> None:
         """Make the waiting writes of all levels, within `PATIENCE` seconds. A level that fails stops there."""

@@ -42,6 +42,10 @@ class Kept[T]:
         """The value of `key`; `None`: there is none, or none that this version can use."""
         return self._load(await self._chain.get(self._name(key)))
 
+    async def fresh(self, key: bytes) -> T | None:
+        """The value of `key`, as `get`, also where other processes change or delete it."""
+        return self._load(await self._chain.fresh(self._name(key)))
+
     async def get_many(self, keys: Iterable[bytes]) -> dict[bytes, T]:
         """The values of those `keys` that have one. All are looked up together: a slow store delays only once."""
         wanted = list(dict.fromkeys(keys))

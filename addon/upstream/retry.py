@@ -21,7 +21,8 @@ BACKOFF_FIRST = 1.0
 BACKOFF_MOST = 8.0
 """Seconds: the bounds between which the backoff's ceiling doubles."""
 
-_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""529: Anthropic's for an endpoint that has too much to do."""
 _DOWN = frozenset({502, 503, 504})
 
 

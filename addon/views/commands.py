@@ -12,9 +12,13 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.utils import asyncio_utils
 
+from ..access.callers import Caller
+from ..access.keys import identity
 from ..cascade import Cascade
 from ..exchange import KEY, Exchange
+from ..kept.answers import KeptAnswers
 from ..rules.explained import explanations
+from ..wire import safe_text
 from .contentviews import VIEWS, changes_page
 
 logger = logging.getLogger("hunyuan_fix")
@@ -25,8 +29,9 @@ class Commands:
 
     name = "hunyuan_commands"
 
-    def __init__(self, cascade: Cascade, stats: Callable[[], str]) -> None:
+    def __init__(self, cascade: Cascade, kept: KeptAnswers, stats: Callable[[], str]) -> None:
         self._cascade = cascade
+        self._kept = kept
         self._stats = stats
 
     def load(self, loader: Loader) -> None:
@@ -75,6 +80,24 @@ class Commands:
         """Forget all image descriptions, in SQLite and Redis too: each image is described anew."""
         count = self._cascade.known.clear()
         return f"{count} description{'' if count == 1 else 's'} forgotten"
+
+    @command.command("hunyuan.forget")
+    def forget(self, what: str) -> str:
+        """Delete kept answers of the Responses API and conversations: `all`, those of one client token (by its name),
+        or one by its id; in memory and in the stores that hunyuan_keep=store uses. Image descriptions stay
+        (hunyuan.cache.clear)."""
+        if what.startswith(("resp_", "conv_")):
+            asyncio_utils.create_task(self._forget_id(what), name="hunyuan.forget", keep_ref=True)
+            return "The result follows in the log."
+        everything = what == "all"
+        count = (
+            self._kept.forget_all() if everything else self._kept.forget_caller(identity(Caller("", client=what), {}))
+        )
+        return f"{count} answer{'' if count == 1 else 's'} in memory forgotten"
+
+    async def _forget_id(self, id: str) -> None:
+        found = await self._kept.forget_id(id)
+        logger.info("%s: %s", safe_text.plain(id), "forgotten" if found else "nothing of this id is kept")
 
     @command.command("hunyuan.stats")
     def stats(self) -> str:

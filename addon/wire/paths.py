@@ -13,6 +13,8 @@ ID = "{id}"
 
 _ID = re.compile(r"[a-z]+_[a-z0-9_.-]+")
 """An id, in lower case. The words of paths have no underscore, but for a few that are APIs of their own."""
+_ID_PARTS = 3
+"""Parts that the id of a model may have in a path."""
 _VERSION = re.compile(r"v\d+")
 _UNRESERVED = re.compile(r"%(4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A]|3\d|2[DE]|5F|7E)", re.IGNORECASE)
 """Percent-encoded characters that mean the same without the encoding (RFC 3986 sections 2.3 and 6.2.2.2)."""
@@ -53,6 +55,18 @@ def filled(api: str, path: str) -> str:
     return _joined(
         [sent if part == ID else part for part, sent in zip(parts, _parts(path)[-len(parts) :], strict=True)]
     )
+
+
+def of_model(path: str) -> tuple[str, str]:
+    """The path of the list of models and what follows it, of a path for one model; `path` and `""` for any other.
+
+    What follows is the model's id as it was sent, percent-encoded or not. It may have slashes: `org/name`.
+    """
+    parts = _parts(path)
+    for place in range(len(parts) - 2, max(-1, len(parts) - 2 - _ID_PARTS), -1):
+        if _normal(parts[place]) == "models":
+            return _joined(parts[: place + 1]), _joined(parts[place + 1 :])
+    return path, ""
 
 
 def normal(path: str) -> str:

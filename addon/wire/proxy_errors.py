@@ -260,6 +260,16 @@ KEPT_CALL_REFUSED = Entry(
     advice="the message says why",
     retry=False,
 )
+MODEL_NOT_LISTED = Entry(
+    status=404,
+    code="model_not_found",
+    message="The model {model} does not exist here: the endpoint does not list it, and hunyuan_models has no pattern "
+    "for it.",
+    when="a client asks for the entry of one model (`GET /v1/models/ID`) that the endpoint does not list",
+    advice="`GET /v1/models` lists the names that are there",
+    param="model",
+    retry=False,
+)
 PROXY_LOOP = Entry(
     status=400,  # not 508, which clients would retry
     code="proxy_loop",
@@ -587,7 +597,7 @@ CONNECT_TIMEOUT = Entry(
     code="upstream_timeout",
     message="The endpoint {where} could not be reached: it did not answer the connection in time. Check the proxy's "
     "network and firewall, then try again.",
-    when="the system's time limit for a connection with the endpoint is over",
+    when="a connection with the endpoint takes longer than 30 seconds, or than the system allows",
     advice="check network and firewall",
     retry_after=5.0,
 )
@@ -642,6 +652,33 @@ ANSWER_NOT_HTTP = Entry(
     "try again.",
     when="what the endpoint sent is no HTTP answer",
     advice="check scheme and port",
+)
+ANSWER_HEADERS_REFUSED = Entry(
+    status=502,
+    code="upstream_invalid_answer",
+    message="The endpoint {where} sent headers that programs read in different ways, so its answer is not passed on "
+    "(mitmproxy's option validate_inbound_headers).",
+    when="the headers of the endpoint's answer contradict each other, such as two lengths",
+    advice="what stands between here and the endpoint writes such headers; `--set validate_inbound_headers=false`",
+)
+ANSWER_TOO_LARGE = Entry(
+    status=502,
+    code="upstream_invalid_answer",
+    message="The answer of {where} is larger than mitmproxy's option body_size_limit.",
+    when="an answer that is no stream is larger than `body_size_limit`",
+    advice="ask for shorter answers; `--set body_size_limit=20m`",
+    retry=False,
+)
+BODY_TOO_LARGE = Entry(
+    status=413,
+    code="request_too_large",
+    message="The request body is larger than this proxy reads (mitmproxy's option body_size_limit). Nothing was sent "
+    "to {where}.",
+    when="the body is larger than `body_size_limit`, which is `hunyuan_max_body` where the port is open for clients "
+    "with tokens",
+    advice="send less; `hunyuan_max_body`, `body_size_limit`",
+    retry=False,
+    closes=True,
 )
 
 # Calls to the vision model (cascade, vision/)

@@ -186,6 +186,12 @@ class Opening:
         return before
 
 
+def is_stream(text: bytes) -> bool:
+    """Whether a whole body is an event stream, whatever its content type says."""
+    opening = Opening()
+    return bool(opening.feed(text)) and not opening.whole and b"data:" in text
+
+
 def event(data: bytes) -> bytes:
     """An event with `data`, which is one line."""
     return b"data: " + data + b"\n\n"

@@ -71,10 +71,13 @@ _STATUSES = {
     "invalid_request_error": 400,
     "authentication_error": 401,
     "permission_error": 403,
+    "billing_error": 402,
+    "not_found_error": 404,
     "rate_limit_error": 429,
     "content_filter_error": 451,
+    "overloaded_error": 529,
 }
-"""Error types as TokenHub and OpenAI name them (docs/facts/tokenhub.md#errors)."""
+"""Error types as TokenHub, OpenAI and Anthropic name them (docs/facts/tokenhub.md#errors)."""
 
 
 def _status_of_code(code: object) -> int | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.bench_loads import Load, cpu_loads, messages_loads, responses_loads
+from scripts.lib.bench_loads import Load, cpu_loads, translated_loads
 from scripts.lib.bench_process import Cores, cpu_note, cpu_seconds
 from scripts.lib.bench_proxies import ADDON, AGAIN, BARE, LITELLM, OFF, STREAMING, Proxies, start
 from scripts.lib.bench_ratios import Row, Slice, Starts, heading, line, noise, start_lines
@@ -60,12 +60,10 @@ def pairs(chunks: int) -> Iterator[Pair]:
         hint = "0.80 with a memo of the turns before" if load.turns else ""
         base = STREAMING if load.chunks else BARE
         yield Pair(Row(load.name, load.target, hint), load, base, ADDON)
-    for chat, *translated in (messages_loads(chunks), responses_loads(chunks)):
-        for load in translated:
-            if load.chunks:
-                yield Pair(Row(load.name, load.target), load, STREAMING, ADDON)
-            else:
-                yield Pair(Row(load.name, load.target, "base: in chat, by ours"), load, ADDON, ADDON, base_load=chat)
+    for loads in translated_loads(chunks):
+        whole, stream = loads.whole, loads.stream
+        yield Pair(Row(whole.name, whole.target, "base: in chat, by ours"), whole, ADDON, ADDON, base_load=loads.chat)
+        yield Pair(Row(stream.name, stream.target), stream, STREAMING, ADDON)
     small = by_name["1 KB repaired"]
     yield Pair(Row("1 KB, hunyuan_mode=off", 1.25), small, BARE, OFF)
     yield Pair(Row("1 KB, TLS"), small, BARE, ADDON, tls=True)

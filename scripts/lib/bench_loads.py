@@ -99,22 +99,36 @@ def cpu_loads(chunks: int = CHUNKS) -> Sequence[Load]:
     )
 
 
-def messages_loads(chunks: int = CHUNKS) -> tuple[Load, Load, Load]:
-    """A conversation in chat, the same in Anthropic's Messages, and a stream of `chunks` chunks in Messages.
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """What comes in another format than chat, where the endpoint answers in chat: it is translated on both ways."""
 
-    The endpoint answers all of them in chat: those in Messages are translated on both ways.
-    """
-    chat = _fitted(_agent_request(turns=17, tools=len(_VERBS)), 85 * KILOBYTE)
-    stream = _fitted(_agent_request(turns=1), KILOBYTE)
-    name = f"Messages, {chunks} chunks"
-    return (
-        Load("chat, 85 KB, 25 tools", _dump(chat)),
-        Load("Messages, 85 KB, 25 tools", _dump(_in_messages(chat)), target=0.50, path=MESSAGES),
-        Load(name, _dump(_in_messages(stream, stream=True)), target=0.70, chunks=chunks, paced=False, path=MESSAGES),
-    )
+    dialect: str
+    chat: Load
+    """The conversation of `whole` in chat, with which it is compared."""
+    whole: Load
+    stream: Load
 
 
-def _in_messages(request: dict[str, Any], *, stream: bool = False) -> dict[str, Any]:
+def translated_loads(chunks: int = CHUNKS) -> Iterator[Translated]:
+    """The loads of each format; a stream has `chunks` chunks."""
+    small = _fitted(_agent_request(turns=1), KILOBYTE)
+    for dialect, path, translated, size, target in (
+        ("Messages", MESSAGES, _in_messages, 85, 0.70),
+        ("Responses", RESPONSES, _in_responses, 60, 0.65),
+    ):
+        chat = _fitted(_agent_request(turns=17, tools=len(_VERBS)), size * KILOBYTE)
+        kind = f"{size} KB, {len(_VERBS)} tools"
+        body = _dump({**translated(small), "stream": True})
+        yield Translated(
+            dialect,
+            Load(f"chat, {kind}", _dump(chat)),
+            Load(f"{dialect}, {kind}", _dump(translated(chat)), target=0.50, path=path),
+            Load(f"{dialect}, {chunks} chunks", body, target=target, chunks=chunks, paced=False, path=path),
+        )
+
+
+def _in_messages(request: dict[str, Any]) -> dict[str, Any]:
     """One of the agent's requests as a client that speaks Messages has it."""
     system, *conversation = request["messages"]
     messages: list[dict[str, Any]] = []
@@ -135,38 +149,23 @@ def _in_messages(request: dict[str, Any], *, stream: bool = False) -> dict[str, 
         {"name": tool["function"]["name"], "input_schema": tool["function"]["parameters"]} for tool in request["tools"]
     ]
     body = {"model": request["model"], "max_tokens": 8192, "system": system["content"], "messages": messages}
-    return body | {"tools": tools, "stream": stream}
+    return body | {"tools": tools}
 
 
-def responses_loads(chunks: int = CHUNKS) -> tuple[Load, Load, Load]:
-    """As `messages_loads`, in OpenAI's Responses as Codex sends them."""
-    chat = _fitted(_agent_request(turns=17, tools=len(_VERBS)), 60 * KILOBYTE)
-    stream = _fitted(_agent_request(turns=1), KILOBYTE)
-    name = f"Responses, {chunks} chunks"
-    return (
-        Load("chat, 60 KB, 25 tools", _dump(chat)),
-        Load("Responses, 60 KB, 25 tools", _dump(_in_responses(chat)), target=0.50, path=RESPONSES),
-        Load(name, _dump(_in_responses(stream, stream=True)), target=0.65, chunks=chunks, paced=False, path=RESPONSES),
-    )
-
-
-def _in_responses(request: dict[str, Any], *, stream: bool = False) -> dict[str, Any]:
+def _in_responses(request: dict[str, Any]) -> dict[str, Any]:
     """One of the agent's requests as a client that speaks Responses has it."""
     items: list[dict[str, Any]] = []
     for message in request["messages"]:
         if message["role"] == "tool":
-            output = {"call_id": message["tool_call_id"], "output": message["content"]}
-            items.append({"type": "function_call_output", **output})
+            call_id = message["tool_call_id"]
+            items.append({"type": "function_call_output", "call_id": call_id, "output": message["content"]})
         elif message["role"] == "assistant":
-            calls = [{"call_id": call["id"], **call["function"]} for call in message["tool_calls"]]
-            items += [{"type": "function_call", "status": "completed", **call} for call in calls]
+            calls = [(call["id"], call["function"]) for call in message["tool_calls"]]
+            items += [{"type": "function_call", "call_id": call_id, **function} for call_id, function in calls]
         else:
-            role = "developer" if message["role"] == "system" else message["role"]
-            content = [{"type": "input_text", "text": message["content"]}]
-            items.append({"type": "message", "role": role, "content": content})
-    tools = [{"type": "function", "strict": False, **tool["function"]} for tool in request["tools"]]
-    asked = {"store": False, "include": ["reasoning.encrypted_content"], "reasoning": {"summary": "auto"}}
-    return {"model": request["model"], "input": items, "tools": tools, "stream": stream, **asked}
+            items.append({"type": "message", **message})
+    tools = [{"type": "function", **tool["function"], "strict": False} for tool in request["tools"]]
+    return {"model": request["model"], "store": False, "input": items, "tools": tools}
 
 
 _GROWING_TURNS = range(139, 165)

@@ -25,7 +25,7 @@ install_clients() {
         echo "scripts/test --clients needs Node 20 or newer with npm; it brings its own Node for the clients" >&2
         exit 1
     }
-    echo "hunyuan-fix: installing the clients into $HUNYUAN_FIX_CLIENTS (once, about 2 GB)" >&2
+    echo "hunyuan-fix: installing the clients into $HUNYUAN_FIX_CLIENTS (once, about 3 GB)" >&2
     rm -f -- "$HUNYUAN_FIX_CLIENTS/stamp"
     echo '*' >"$HUNYUAN_FIX_CLIENTS/.gitignore" # neither git nor ruff is to look into it
     cp -- "$PINS/package.json" "$PINS/package-lock.json" "$PINS/.npmrc" "$HUNYUAN_FIX_CLIENTS/"

@@ -369,3 +369,35 @@ def test_all_that_authenticates_is_dropped():
 )
 def test_one_key_wherever_it_stands(headers: dict[str, str], expected: str | None) -> None:
     assert keys.authorization(headers) == expected
+
+
+# Who is who
+
+
+def test_a_caller_is_known_by_its_token_its_key_or_its_name() -> None:
+    alone = Caller(HERE)
+    named = Caller(HERE, client="alice")
+    signed = Caller(HERE, signed_in=True)
+    mine, other = {"authorization": "Bearer sk-mine"}, {"authorization": "Bearer sk-other"}
+    told = [
+        keys.identity(alone, {}),
+        keys.identity(alone, mine),
+        keys.identity(alone, other),
+        keys.identity(named, {}),
+        keys.identity(Caller(HERE, client="bob"), {}),
+        keys.identity(signed, {}, "carol"),
+        keys.identity(signed, {}, "dave"),
+        keys.identity(signed, mine, "carol"),
+    ]
+    assert len(set(told)) == len(told)
+    assert {len(digest) for digest in told} == {16}
+
+
+def test_what_tells_no_callers_apart() -> None:
+    mine = {"authorization": "Bearer sk-mine"}
+    assert keys.identity(Caller(HERE), mine) == keys.identity(Caller(HERE), {"x-api-key": "sk-mine"})
+    assert keys.identity(Caller(HERE), mine) == keys.identity(Caller(ELSEWHERE), mine)
+    assert keys.identity(Caller(HERE), {}) == keys.identity(Caller(HERE), {"authorization": "Bearer"})
+    named = Caller(HERE, client="alice")
+    assert keys.identity(named, {}) == keys.identity(named, mine), "a token counts before a key that came with it"
+    assert keys.identity(Caller(HERE), {}, "carol") == keys.identity(Caller(HERE), {}), "who has not signed in"

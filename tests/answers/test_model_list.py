@@ -11,6 +11,7 @@ import pytest
 from hunyuan_fix import profiles
 from hunyuan_fix.answers import model_list
 from hunyuan_fix.dialects import APIS
+from hunyuan_fix.exchange import Response
 
 LIST = {"object": "list", "data": [{"id": "hy3", "created": 0}]}
 
@@ -59,6 +60,51 @@ def test_for_an_endpoint_that_lists_nothing_the_profile_does(status: int) -> Non
 def test_an_error_keeps_what_it_means(body: Any, status: int, meant: int, code: str) -> None:
     found, answer = answered(body, status)
     assert (found, answer["error"]["code"]) == (meant, code)
+
+
+@pytest.mark.parametrize(
+    ("form", "asked", "answers", "found"),
+    [
+        ("anthropic", "hy3", "hy3", ("hy3", "hy3")),
+        ("anthropic", "claude-hy3", "hy3", ("claude-hy3", "hy3")),
+        ("anthropic", "claude-opus-4-6", "hy3", ("claude-opus-4-6", "hy3")),
+        ("anthropic", "hy3[1m]", "hy3", ("hy3[1m]", "hy3")),
+        ("anthropic", "hy4", "hy4", None),
+        ("openai", "hy3", "hy3", ("hy3", None)),
+        ("openai", "claude-hy3", "hy3", ("claude-hy3", None)),
+        ("openai", "x\ny" * 1000, "", None),
+    ],
+)
+def test_one_of_a_list_has_the_name_that_was_asked_for(form: str, asked: str, answers: str, found: Any) -> None:
+    profile = profiles.load("tokenhub")
+    data = json.dumps(LIST).encode()
+    listed = model_list.in_form_of(APIS.get(form, model_list.OPENAI), 200, data, "", profile, aliases=True)
+    one = model_list.one_of(listed, asked, answers)
+    body = json.loads(one.body)
+    if found is None:
+        assert (one.status, body["error"]["code"], one.headers["x-should-retry"]) == (404, "model_not_found", "false")
+        assert len(one.body) < 500
+        assert "\n" not in body["error"]["message"]
+    else:
+        assert (one.status, body["id"], body.get("display_name")) == (200, *found)
+
+
+def test_where_nothing_is_listed_one_of_the_profile_s_is_a_whole_entry() -> None:
+    listed = model_list.in_form_of(model_list.OPENAI, 404, b"", "", profiles.load("tokenhub"), aliases=True)
+    entry = json.loads(model_list.one_of(listed, "hy3", "hy3").body)
+    assert entry == {"id": "hy3", "object": "model", "created": 0, "owned_by": "tokenhub"}
+
+
+def test_an_error_in_place_of_a_list_is_the_answer_for_one_of_it() -> None:
+    refused = Response(401, {}, b"{}")
+    assert model_list.one_of(refused, "hy3", "hy3") is refused
+
+
+def test_the_users_own_window_is_shown() -> None:
+    data = json.dumps(LIST).encode()
+    profile = profiles.load("tokenhub")
+    listed = model_list.in_form_of(APIS["anthropic"], 200, data, "", profile, aliases=True, window=90_000)
+    assert {entry["max_input_tokens"] for entry in json.loads(listed.body)["data"]} == {90_000}
 
 
 def test_a_damaged_list_is_an_error() -> None:

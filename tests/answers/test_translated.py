@@ -245,6 +245,7 @@ def test_a_client_of_another_format_is_told_that_the_answer_goes_on_between_two_
     assert stream.passed == len(stream.kept)
     stream(b"")
     assert stream.keep_alive() == []
+    assert RepairedStream(exchange("chat", "foreign"), steps(twice)).keep_alive() == []
 
 
 def test_nothing_is_put_between_bytes_that_pass_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:

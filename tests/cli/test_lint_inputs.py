@@ -242,6 +242,18 @@ def test_a_web_search_is_the_users_programs_where_there_is_one() -> None:
         done = Done("--format", "json", *options, stdin=asked)
         assert ("web-search" in {change["rule"] for change in done.only["changes"]}) is is_said
     assert Done(*searching, stdin=asked).status == 1
+    own = {"path": "/v1/messages", "body": asked | {"model": "hy3"}}
+    for options, is_translated in ((searching, True), ((), False)):
+        done = Done("--format", "json", "--profile", "tokenhub", *options, stdin=own)
+        assert ("anthropic" in {change["rule"] for change in done.only["changes"]}) is is_translated
+
+
+def test_a_responses_request_is_translated_for_models_that_do_not_speak_it() -> None:
+    asked = {"store": False, "input": "a", "tools": [{"type": "custom", "name": "exec"}]}
+    for model, rule in (("hy3", "responses-native"), ("kimi-k3", "responses")):
+        given = {"path": "/v1/responses", "body": asked | {"model": model}}
+        done = Done("--format", "json", "--profile", "tokenhub", stdin=given)
+        assert rule in {change["rule"] for change in done.only["changes"]}
 
 
 def test_requests_in_anthropics_format(tmp_path: Path) -> None:

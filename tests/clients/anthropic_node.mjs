@@ -1,10 +1,10 @@
-// What the real @anthropic-ai/sdk gets, printed as JSON. Arguments: the base URL, the model, a PNG file, a PDF file, the
-// scenario if it is to be one alone.
+// What the real @anthropic-ai/sdk gets, printed as JSON. Arguments: the base URL, the model, a PNG file, a PDF file, and if
+// it is to be one scenario alone its name, with faults that the endpoint is to have.
 import Anthropic from "@anthropic-ai/sdk";
 import { jsonSchemaOutputFormat } from "@anthropic-ai/sdk/helpers/json-schema";
 import { readFileSync } from "node:fs";
 
-const [baseURL, model, picture, paper, only] = process.argv.slice(2);
+const [baseURL, model, picture, paper, only, ...faults] = process.argv.slice(2);
 const client = new Anthropic({ baseURL, apiKey: "sk-test", maxRetries: 0 });
 const tools = [{ name: "weather", input_schema: { type: "object", properties: { city: { type: "string" } } } }];
 const schema = {
@@ -72,16 +72,20 @@ const scenarios = {
   },
 };
 
-const refused = async (run) => {
-  try {
-    return ["answered", 200, await run()];
-  } catch (error) {
-    return [error.constructor.name, error.status ?? 0, error.message];
+const refused = async (ask) => {
+  const found = {};
+  for (const fault of faults) {
+    try {
+      found[fault] = ["answered", 200, text(await ask(fault))];
+    } catch (error) {
+      found[fault] = [error.constructor.name, error.status ?? 0, error.message];
+    }
   }
+  return found;
 };
 const alone = {
-  asked: () => refused(async () => text(await create("[[sim:say hello]]"))),
-  streamed: () => refused(async () => text(await stream("[[sim:say one two three four]][[sim:chunks 4]]"))),
+  asked: () => refused((fault) => create(`[[sim:say hello]] ${fault}`)),
+  streamed: () => refused((fault) => stream(`[[sim:say one two three four]][[sim:chunks 4]] ${fault}`)),
 };
 
 for (const [name, run] of Object.entries(only ? { [only]: alone[only] } : scenarios)) {

@@ -1,7 +1,7 @@
 """What the real anthropic SDK for Python gets, printed as JSON: a script for the clients' own Python.
 
-Arguments: the base URL, the model, a PNG file, a PDF file, the scenario if it is to be one alone. Each answer is judged
-by the SDK's own types, strictly.
+Arguments: the base URL, the model, a PNG file, a PDF file, and if it is to be one scenario alone its name, with faults
+that the endpoint is to have. Each answer is judged by the SDK's own types, strictly.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def failing() -> dict[str, Any]:
 def refused(run: Callable[[], Any]) -> list[Any]:
     """The class, the status and the text of the error that `run` ends with."""
     try:
-        return ["answered", 200, run()]
+        return ["answered", 200, str(run())]
     except anthropic.APIStatusError as error:
         said = error.body["error"]["message"] if isinstance(error.body, dict) else error.message
         return [type(error).__name__, error.status_code, said]
@@ -215,8 +216,11 @@ SCENARIOS = {
 
 ALONE = {
     "searched": searched,
-    "asked": lambda: refused(lambda: create("[[sim:say hello]]").content[0].text),
-    "streamed": lambda: refused(lambda: stream("[[sim:say one two three four]][[sim:chunks 4]]")[0].content[0].text),
+    "asked": lambda: {fault: refused(partial(create, f"[[sim:say hello]] {fault}")) for fault in sys.argv[6:]},
+    "streamed": lambda: {
+        fault: refused(partial(stream, f"[[sim:say one two three four]][[sim:chunks 4]] {fault}"))
+        for fault in sys.argv[6:]
+    },
 }
 
 for name, run in ({sys.argv[5]: ALONE[sys.argv[5]]} if sys.argv[5:] else SCENARIOS).items():

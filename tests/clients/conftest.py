@@ -44,11 +44,13 @@ print(json.dumps([{"url": "https://trees.example/cedar", "title": "Cedars", "con
 """
 
 
-@pytest.fixture(scope="session")
-def searching(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
-    """The old platform, and a proxy that has a program for searches of the web."""
+@pytest.fixture(scope="session", params=["hunyuan", "tokenhub"])
+def searching(
+    request: pytest.FixtureRequest, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Way]:
+    """An endpoint, and a proxy that has a program for searches of the web."""
     program = tmp_path_factory.mktemp("search") / "search.py"
     program.write_text(SEARCH_PROGRAM)
     command = shlex.join([sys.executable, str(program), "{query}"])
-    with run_way(certificates, "hunyuan", options=[f"hunyuan_search_command={command}"]) as running:
+    with run_way(certificates, request.param, options=[f"hunyuan_search_command={command}"]) as running:
         yield running

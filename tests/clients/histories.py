@@ -1,4 +1,4 @@
-"""The calls and results in a request's history, in whichever of the two formats the endpoint got it."""
+"""The calls and results in a request's history, in whichever of the three formats the endpoint got it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,17 @@ class History:
 
 
 def history_of(body: dict[str, Any]) -> History:
-    """Read the body of a chat request, or of one in Anthropic's Messages."""
-    messages = body["messages"]
+    """Read the body of a chat request, or of one in Anthropic's Messages, or in OpenAI's Responses."""
+    messages = body["messages"] if "messages" in body else body["input"]
     calls, results = [], {}
     for message in messages:
+        if message.get("type") == "function_call":
+            calls.append(Call(message["call_id"], message["name"], json.loads(message["arguments"])))
+        elif message.get("type") == "function_call_output":
+            results[message["call_id"]] = _text(message["output"])
         for made in message.get("tool_calls") or ():
             calls.append(Call(made["id"], made["function"]["name"], json.loads(made["function"]["arguments"])))
-        if message["role"] == "tool":
+        if message.get("role") == "tool":
             results[message["tool_call_id"]] = _text(message["content"])
         for block in message["content"] if isinstance(message.get("content"), list) else ():
             if block["type"] == "tool_use":

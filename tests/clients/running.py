@@ -78,14 +78,14 @@ def carry_out(client: Client, proxy: Proxy, folder: Path) -> Run:
     for name, text in (guide.files | {f"~/{name}": text for name, text in client.files.items()}).items():
         path = home / name[2:] if name.startswith("~/") else work / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_asking(text, json.dumps(directive)), encoding="utf-8")
+        path.write_text(_here(_asking(text, json.dumps(directive)), proxy), encoding="utf-8")
     environment = {**_environment(proxy, home, clients), **client.environment}
     if client.program:
         command, file = client.program
         (folder / "bin").mkdir()
         (folder / "bin" / command).symlink_to(next(clients.glob(file)))
         environment["PATH"] = f"{folder}/bin:{environment['PATH']}"
-    script = _asking(guide.script, shlex.quote(directive)).replace("127.0.0.1:4000", f"127.0.0.1:{proxy.reverse_port}")
+    script = _here(_asking(guide.script, shlex.quote(directive)), proxy)
     try:
         return _bash(script, work, environment)
     finally:
@@ -97,6 +97,11 @@ def _asking(text: str, directive: str) -> str:
     for prompt in PROMPTS:
         text = text.replace(f'"{prompt}"', directive)
     return text
+
+
+def _here(text: str, proxy: Proxy) -> str:
+    """`text` with the reverse proxy's address in place of the usual one."""
+    return text.replace("127.0.0.1:4000", f"127.0.0.1:{proxy.reverse_port}")
 
 
 def _environment(proxy: Proxy, home: Path, clients: Path) -> dict[str, str]:

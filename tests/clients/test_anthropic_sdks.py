@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hunyuan_fix.simulator.vision import png_with_text
+from tests.clients.sdk_scripts import run
 from tests.clients.translating import Way
-from tests.documents.pdfs import pdf
 from tests.end_to_end.processes import Proxy, Simulator
 
-HERE = Path(__file__).parent
 MODELS = {"hunyuan": "hunyuan-a13b", "tokenhub": "hy3", "chat-only": "hy3"}
 """Those that think."""
 SCRIPTS = ("anthropic_python.py", "anthropic_node.mjs")
@@ -29,23 +24,15 @@ EVENTS = [
     "message_stop",
 ]
 CITIES = [{"city": "Shenzhen"}, {"city": "Beijing"}]
+ERRORS = {
+    "rate_limit": ("RateLimitError", 429),
+    "overflow": ("BadRequestError", 400),
+    "quota": ("PaymentRequiredError", 402),
+    "status:401": ("AuthenticationError", 401),
+    "html_502": ("InternalServerError", 502),
+}
+"""A fault of the endpoint -> the class that the SDKs have for it, and the status."""
 NO_SUCH = ["BadRequestError", 400, True]
-
-
-def run(folder: Path, script: str, base_url: str, model: str, *scenario: str) -> dict[str, Any]:
-    """What the script printed, by scenario."""
-    clients = Path(os.environ["HUNYUAN_FIX_CLIENTS"])
-    picture, paper = folder / "picture.png", folder / "paper.pdf"
-    picture.write_bytes(png_with_text("a red square"))
-    paper.write_bytes(pdf("[[sim:say from the paper]]"))
-    here = shutil.copy(HERE / script, folder)
-    (folder / "node_modules").symlink_to(clients / "node_modules")
-    program = clients / ("python/bin/python" if script.endswith(".py") else "node_modules/.bin/node")
-    environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
-    command = [str(program), str(here), base_url, model, str(picture), str(paper), *scenario]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(line) for line in done.stdout.splitlines())
 
 
 def assert_accepted(way: Way) -> None:
@@ -97,38 +84,36 @@ def test_the_node_sdk(way: Way, tmp_path: Path) -> None:
     assert_accepted(way)
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-@pytest.mark.parametrize(
-    ("fault", "class_", "status"),
-    [
-        ("rate_limit", "RateLimitError", 429),
-        ("overflow", "BadRequestError", 400),
-        ("quota", "PaymentRequiredError", 402),
-        ("status:401", "AuthenticationError", 401),
-        ("html_502", "InternalServerError", 502),
-    ],
-)
-def test_an_error_has_its_class(way: Way, tmp_path: Path, script: str, fault: str, class_: str, status: int) -> None:
-    way.upstream.program({"fault": fault, "times": 9})
-    found = run(tmp_path, script, way.base_url, MODELS[way.name], "asked")["asked"]
-    assert found[:2] == [class_, status], found
-    assert found[2]
-    if fault == "overflow" and not way.native:
-        assert "prompt is too long" in found[2]
+def with_faults(way: Way, folder: Path, script: str, scenario: str, faults: Collection[str]) -> dict[str, list[Any]]:
+    """What each fault of the endpoint becomes: class, status, text."""
+    way.upstream.program(*({"fault": fault, "match": {"contains": f" {fault}"}, "times": 9} for fault in faults))
+    found: dict[str, list[Any]] = run(folder, script, way.base_url, MODELS[way.name], scenario, *faults)[scenario]
+    return found
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-@pytest.mark.parametrize("fault", ["cut:2", "error_event_mid", "no_finish"])
-def test_half_a_stream_is_no_answer(way: Way, tmp_path: Path, script: str, fault: str) -> None:
-    way.upstream.program({"fault": fault, "times": 9})
-    found = run(tmp_path, script, way.base_url, MODELS[way.name], "streamed")["streamed"]
-    assert found[0] != "answered", found
+def test_an_error_has_its_class(way: Way, tmp_path: Path, script: str) -> None:
+    found = with_faults(way, tmp_path, script, "asked", ERRORS)
+    assert {fault: tuple(said[:2]) for fault, said in found.items()} == ERRORS
+    assert all(said[2] for said in found.values())
+    assert "prompt is too long" in found["overflow"][2]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_half_a_stream_is_no_answer(way: Way, tmp_path: Path, script: str) -> None:
+    found = with_faults(way, tmp_path, script, "streamed", ("cut:2", "error_event_mid", "no_finish"))
+    assert len(found) == 3
+    assert "answered" not in {said[0] for said in found.values()}, found
 
 
 def test_a_search_of_the_web(searching: Way, tmp_path: Path) -> None:
     searching.upstream.reset()
-    found = run(tmp_path, "anthropic_python.py", searching.base_url, MODELS["hunyuan"], "searched")["searched"]
-    assert found == {}
+    model = MODELS[searching.name]
+    found = run(tmp_path, "anthropic_python.py", searching.base_url, model, "searched")["searched"]
+    kinds = found.pop("kinds")
+    assert [made[-3:] for made in kinds] == [["server_tool_use", "web_search_tool_result", "text"]] * 2
+    assert found == {"found": [["Cedars", "https://trees.example/cedar"]], "counted": [1, 1], "again": "on"}
+    assert {request["status"] for request in searching.upstream.requests()} == {200}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -23,7 +23,10 @@ SCRIPT = Path(__file__).parent / "anthropic_types.py"
 @pytest.fixture(scope="module")
 def bodies() -> list[Body]:
     python = Path(os.environ["HUNYUAN_FIX_CLIENTS"]) / "python/bin/python"
-    made = subprocess.run([str(python), str(SCRIPT)], capture_output=True, text=True, timeout=100, check=True)
+    environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[2])}
+    made = subprocess.run(
+        [str(python), str(SCRIPT)], capture_output=True, text=True, timeout=100, check=True, env=environment
+    )
     return [json.loads(line) for line in sorted(set(made.stdout.splitlines()))]
 
 

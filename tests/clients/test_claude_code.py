@@ -58,13 +58,17 @@ def last_history(upstream: Simulator) -> History:
     return history_of([body for body in upstream.bodies() if body.get("tools")][-1])
 
 
-def assert_done(run: Run, way: Way) -> None:
-    """It ended well, and the endpoint got accepted requests only, in its own format."""
+def assert_ended_well(run: Run, way: Way) -> None:
+    """The endpoint has refused nothing."""
     assert run.code == 0, run.output
     assert not run.report["is_error"], run.output
-    requests = way.upstream.requests()
-    assert {request["status"] for request in requests} == {200}
-    assert {request["path"] for request in requests if request["body"].get("tools")} == {way.path}
+    assert {request["status"] for request in way.upstream.requests()} == {200}
+
+
+def assert_done(run: Run, way: Way) -> None:
+    """It ended well, and all requests but those to a vision model were in the endpoint's format."""
+    assert_ended_well(run, way)
+    assert {request["path"] for request in way.upstream.requests() if request["body"].get("tools")} == {way.path}
 
 
 def test_three_tools_one_after_the_other(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
@@ -108,13 +112,14 @@ def test_a_long_output_is_counted_by_the_proxy(claude: ClaudeCode, upstream: Sim
     assert "/v1/messages/count_tokens" in way.proxy.process.output
 
 
+@pytest.mark.parametrize("running_way", ["hunyuan", "chat-only"], indirect=True)
 def test_what_the_model_cannot_read_is_not_sent(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
-    """A single exchange past the window: it is said, and the endpoint, which cuts in silence, never gets it."""
-    narrow = {
-        "hunyuan": "hunyuan-turbos-latest",
-        "tokenhub": "hunyuan-role-latest",
-        "chat-only": "hunyuan-role-latest",
-    }[way.name]
+    """A single exchange past the window: it is said, and the endpoint, which cuts in silence, never gets it.
+
+    Not before TokenHub's own API: there the models with a window that one exchange can pass take fewer tokens of output
+    than Claude Code asks for.
+    """
+    narrow = {"hunyuan": "hunyuan-turbos-latest", "chat-only": "hunyuan-role-latest"}[way.name]
     run = replace(claude, model=narrow).ask(call("Read", file_path=str(long_file(claude.work))))
     assert run.code == 1
     assert run.said.startswith("Prompt is too long")
@@ -160,13 +165,14 @@ def test_an_image_of_an_mcp_tool(claude: ClaudeCode, upstream: Simulator, way: W
 
 
 def test_a_pdf_that_a_tool_reads(claude: ClaudeCode, upstream: Simulator, way: Way) -> None:
-    """Chat has no documents: its text is sent. TokenHub gets the document, as it came."""
+    """No endpoint here takes PDFs: the text of its pages is sent."""
     (claude.work / "paper.pdf").write_bytes(pdf("The first page is about cedars.", "The second one about pines."))
     run = claude.ask(call("Read", file_path=str(claude.work / "paper.pdf")))
     assert_done(run, way)
     words = json.dumps(last_history(upstream).messages)
-    assert ('"document"' in words) is way.native
-    assert ("about cedars" in words and "about pines" in words) is not way.native
+    assert "about cedars" in words
+    assert "about pines" in words
+    assert '"document"' not in words
 
 
 @pytest.mark.parametrize("deferred", [True, False], ids=["deferred", "at once"])
@@ -312,10 +318,11 @@ def web_search(query: str, asked: str) -> str:
 
 
 def test_a_search_of_the_web(searching: Way, tmp_path: Path) -> None:
+    """Its own request is one that no endpoint here can serve: it is translated, also where others keep their format."""
     searching.upstream.reset()
-    claude = ClaudeCode(tmp_path, searching.base_url, MODELS["hunyuan"])
+    claude = ClaudeCode(tmp_path, searching.base_url, MODELS[searching.name])
     run = claude.ask(web_search("cedars", '[[sim:tool web_search {"query": "the height of cedars"}]]'))
-    assert_done(run, searching)
+    assert_ended_well(run, searching)
     assert "https://trees.example/cedar" in next(iter(last_history(searching.upstream).results.values()))
     assert [used["webSearchRequests"] for used in run.report["modelUsage"].values()] == [1]
 

@@ -24,7 +24,7 @@ AGENTS = (
     ),
     Client("qwen-code", "write_file", {"file_path": "$work/proof.txt", "content": "done"}),
     Client("continue-cli", "Write", {"filepath": "proof.txt", "content": "done"}),
-    Client("codex", "shell_command", {"command": "printf done >proof.txt"}),
+    Client("codex", "exec_command", {"cmd": "printf done >proof.txt"}, endpoint=TOKENHUB),
     Client(
         "claude-code",
         "Write",
@@ -54,6 +54,7 @@ AGENTS = (
 LIBRARIES = (
     *(Client(name) for name in ("openai-node", "openai-python", "vercel-ai-sdk", "langchain", "litellm")),
     *(Client(name, refusal=404) for name in ("anthropic-node", "anthropic-python")),
+    *(Client(name, refusal=404) for name in ("openai-agents", "openai-node-responses", "openai-python-responses")),
 )
 PLAIN = tuple(Client(name) for name in ("curl", "roo-code", "cline"))
 

@@ -1,4 +1,4 @@
-"""Endpoints that speak chat only, or only part of Messages, and the proxies before them."""
+"""Endpoints that speak chat only, or only part of Messages and Responses, and the proxies before them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.end_to_end.processes import (
 )
 
 WAYS = ("hunyuan", "tokenhub", "chat-only")
-"""Endpoints: the old platform, TokenHub, and TokenHub without its Messages API.
+"""Endpoints: the old platform, TokenHub, and TokenHub without its Messages and Responses APIs.
 
-To the first and the last requests are translated. TokenHub takes part of Messages: requests keep their format there.
+To the first and the last requests are translated. TokenHub takes part of both: requests keep their format there.
 """
 
 
@@ -63,7 +63,7 @@ def run_way(certificates: Certificates, name: str, *arguments: str, options: Seq
     if host == TOKENHUB:
         settings.append(f"hunyuan_upstream=https://{TOKENHUB}/v1")
     if name == "chat-only":
-        given.append("--no-messages")
+        given += ["--no-messages", "--no-responses"]
         settings.append("hunyuan_translate=always")
     words = [word for option in settings for word in ("--set", option)]
     profile = "hunyuan" if name == "hunyuan" else "tokenhub"

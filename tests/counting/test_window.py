@@ -10,7 +10,7 @@ from hypothesis import given
 from hunyuan_fix.counting import body as counting
 from hunyuan_fix.counting import window
 from hunyuan_fix.counting.text import MARGIN
-from hunyuan_fix.counting.window import ROOM, Excess, compacts, is_near, limit, surely_fits, with_room
+from hunyuan_fix.counting.window import ROOM, Excess, compacts, is_near, limit, surely_fits, to_compact_at, with_room
 from hunyuan_fix.profiles import Model
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.wire import json_body
@@ -55,6 +55,12 @@ def test_the_room_is_claude_codes_own_and_less_of_a_small_window() -> None:
     assert with_room(192_000) == 192_000 - ROOM
     assert with_room(8000) == 7000
     assert with_room(0) == 0
+
+
+def test_a_client_compacts_before_its_history_is_refused() -> None:
+    """Also where a fifth more is counted here than at the endpoint."""
+    for most in (8000, 192_000, 1_000_000):
+        assert 0.69 * most < to_compact_at(most) <= with_room(most) / 1.25
 
 
 def test_past_the_limit() -> None:

@@ -56,13 +56,14 @@ async def serve(
     script: Path = ADDON,
     confdir: Path | None = None,
     hosts: str = LOCAL,
+    store: str = "memory",
 ) -> AsyncIterator[Served]:
     """Run it before `endpoint`, which speaks clear HTTP; `arguments` go to mitmdump."""
     reverse_port = free_port()
     command = [MITMDUMP, "-s", str(script), "-s", str(READY), "--set", f"confdir={confdir or trust.confdir}"]
     command += ["--mode", "regular@127.0.0.1:0"]
     command += ["--mode", f"reverse:http://{LOCAL}:{endpoint.port}@127.0.0.1:{reverse_port}"]
-    command += ["--set", f"hunyuan_hosts={hosts}", "--set", "hunyuan_store=memory", *arguments]
+    command += ["--set", f"hunyuan_hosts={hosts}", "--set", f"hunyuan_store={store}", *arguments]
     with process("mitmdump", command) as started:
         said = await asyncio.to_thread(started.wait_for, r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")
         await asyncio.to_thread(started.wait_for, r"reverse proxy to \S+ listening")

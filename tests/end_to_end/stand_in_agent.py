@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 from types import FrameType
 
@@ -35,10 +34,11 @@ def call() -> None:
 
 def on_signal(number: int, _: FrameType | None) -> None:
     say(signal.Signals(number).name)
-    signalled.set()
+    os.write(signalled, b".")
 
 
-signalled = threading.Event()
+# A pipe: a handler that sets an Event waits for ever where it interrupts the wait for that Event.
+waiting, signalled = os.pipe()
 task, *rest = sys.argv[1:]
 if task == "show":
     Path(rest[0]).write_text(json.dumps({"environment": dict(os.environ), "arguments": sys.argv[1:]}), "utf-8")
@@ -53,7 +53,7 @@ if task == "wait":
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
         signal.signal(signal.Signals[name], on_signal)
     say("ready", os.environ["HTTPS_PROXY"])
-    signalled.wait()
+    os.read(waiting, 1)
     if rest:
         call()  # a second signal would come by then
     sys.exit(42)

@@ -151,6 +151,12 @@ def test_it_gets_tokenhubs_model_and_a_proxy_of_its_own(home: Home) -> None:
     assert "127.0.0.1" in given["NO_PROXY"].split(",")
 
 
+def test_the_users_own_window_is_the_agents_too(home: Home) -> None:
+    status, said = home.run("--set", "hunyuan_window=30000", "--", "aider", "exit", "0")
+    assert status == 0, said
+    assert "a window of 30,000 tokens" in said
+
+
 def test_what_goes_in_and_out_is_the_agents(home: Home) -> None:
     done = subprocess.run(
         command("run", "--", "aider", "exit", "7"),
@@ -163,7 +169,7 @@ def test_what_goes_in_and_out_is_the_agents(home: Home) -> None:
     )
     assert (done.returncode, done.stdout) == (7, "words for it\n")
     (line,) = done.stderr.splitlines()
-    assert line.startswith("scripts/run: aider by 127.0.0.1:")
+    assert line.startswith("scripts/run: aider through 127.0.0.1:")
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGUSR1"])

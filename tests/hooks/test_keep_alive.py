@@ -42,6 +42,7 @@ async def test_a_stream_is_silent_for_as_long_as_it_may_be_and_no_longer(monkeyp
     """Looks are a tenth of that time apart; what came between two of them may have come just after the first."""
     monkeypatch.setattr(keep_alive, "SILENCE", 600.0)
     told: list[int] = []
+    look = 0
     monkeypatch.setattr(KeepAlive, "_tell", lambda *_: told.append(look))
     stream: Any = SimpleNamespace(passed=0)
     watching, flow, other = KeepAlive(), tflow.tflow(), tflow.tflow()
@@ -175,6 +176,7 @@ async def test_others_hear_what_their_endpoint_says(trust: Trust, endpoint: Endp
         async with proxy.client() as client, client.stream("POST", path, json=ASKED) as answer:
             pieces = answer.aiter_raw()
             got = await anext(pieces)
+            assert proxy.addon.process.keep_alive.watched == (not replaced)
             asyncio.get_running_loop().call_later(5 * keep_alive.SILENCE, silent.released.set)
             got += b"".join([piece async for piece in pieces])
     assert b"ping" not in got

@@ -9,11 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from mitmproxy import http
 
 from hunyuan_fix import profiles
+from hunyuan_fix.exchange import KEY
 from tests.documents.pdfs import pdf
 from tests.proxying import (
     LOCAL,
+    Answer,
     Arrived,
     Endpoint,
     Proxy,
@@ -85,18 +88,121 @@ async def test_a_body_without_any_of_that_keeps_its_bytes(native: Proxy, endpoin
     assert endpoint.arrived[1].body == b"{not json"
 
 
+EVENTS = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"model":"hy3","usage":{"input_tokens":7}}}\n\n',
+    b": a comment\n\n",
+    b'event: content_block_delta\r\ndata: {"type":"content_block_delta","x":1.50}\r\n\r\n',
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":'
+    b'{"output_tokens":5}}\n\n',
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+)
+
+
+class Ended:
+    """The flows whose answers are complete."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.flows: list[http.HTTPFlow] = []
+        proxy.master.addons.add(self)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        self.flows.append(flow)
+
+
 async def test_a_stream_passes_as_it_comes(native: Proxy, endpoint: Endpoint):
-    events = (b'event: message_start\ndata: {"type":"message_start"}\n\n', b"event: odd\r\ndata: {}\r\n\r\n")
-    endpoint.answer = stream_answer(*events)
-    got = await ask(native, ASKED | {"stream": True})
-    assert got.content == b"".join(events)
+    ended = Ended(native)
+    endpoint.answer = stream_answer(*EVENTS)
+    got = await ask(native, CLEAN | {"stream": True})
+    assert got.content == b"".join(EVENTS)
+    assert endpoint.arrived[0].headers["accept-encoding"] == "identity"
+    (flow,) = ended.flows
+    assert flow.response is not None
+    assert flow.response.raw_content == got.content
+    assert flow.metadata[KEY]["tokens"] == 12
 
 
-async def test_an_error_of_the_endpoint_passes_as_it_is(native: Proxy, endpoint: Endpoint):
-    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}
-    endpoint.answer = json_answer(error, 400)
+async def test_a_stream_without_an_end_gets_one(native: Proxy, endpoint: Endpoint):
+    endpoint.answer = stream_answer(*EVENTS[:3])
+    got = await ask(native, CLEAN | {"stream": True})
+    begins = b"".join(EVENTS[:3])
+    assert got.content.startswith(begins)
+    assert b'event: error\ndata: {"type":"error","error":{"type":"api_error"' in got.content[len(begins) :]
+
+
+async def test_the_answer_names_the_model_that_was_asked_for(native: Proxy, endpoint: Endpoint):
+    asked = CLEAN | {"model": "claude-sonnet-5"}
+    endpoint.answer = json_answer(ANSWER | {"model": "hy3"})
+    assert (await ask(native, asked)).json()["model"] == "claude-sonnet-5"
+    assert (await ask(native, CLEAN)).json()["model"] == "hy3"
+    endpoint.answer = stream_answer(*EVENTS)
+    got = await ask(native, asked | {"stream": True})
+    assert b'"model":"claude-sonnet-5"' in got.content
+    assert got.content.endswith(b"".join(EVENTS[1:]))
+
+
+def error_of(message: str, kind: str = "invalid_request_error", **more: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": message, **more}}
+
+
+async def test_an_error_that_says_it_rightly_passes_as_it_is(native: Proxy, endpoint: Endpoint):
+    body = b'{ "type":"error","error":{"type":"billing_error","message":"No money"} ,"request_id":"r"}'
+    endpoint.answer = Answer(402, {"content-type": "application/json", "x-should-retry": "false"}, [body])
     got = await ask(native, CLEAN)
-    assert (got.status_code, got.json()) == (400, error)
+    assert (got.status_code, got.content) == (402, body)
+    assert "answer-error" not in got.headers.get("x-hunyuan-fix", "")
+
+
+ERRORS = [
+    (400, error_of("no"), 402, "no"),
+    (403, error_of("no", "permission_error"), 402, "no"),
+    (400, {"error": {"message": "no", "type": "invalid_request_error", "code": "x"}}, 402, "no"),
+    (
+        400,
+        error_of("Range of input length should be [1, 1000]"),
+        400,
+        "prompt is too long: 1001 tokens > 1000 maximum",
+    ),
+    (400, {"error": {"message": "token plan quota exhausted", "code": "20098"}}, 402, "not in the plan"),
+    (403, {"error": {"message": "denied", "code": 403002}}, 402, "does not cover this model"),
+    (402, {"error": {"message": "FREE_QUOTA_EXHAUSTED", "code": "401007"}}, 402, "FREE_QUOTA_EXHAUSTED"),
+    (502, "<html><title>Bad Gateway</title>", 502, "Bad Gateway"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "expected", "said"), ERRORS)
+@pytest.mark.parametrize("retry", ["off", "all"])
+async def test_errors_of_the_endpoint_are_told_as_the_client_understands_them(
+    trust: Trust, endpoint: Endpoint, status: int, body: object, expected: int, said: str, retry: str
+):
+    endpoint.answer = json_answer(body, status)
+    if isinstance(body, str):
+        endpoint.answer = Answer(status, {"content-type": "text/html"}, [body.encode()])
+    options = OPTIONS | {"hunyuan_retry": retry, "hunyuan_retry_tries": "1"}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy:
+        got = await ask(proxy, CLEAN)
+    assert (got.status_code, got.json()["type"]) == (expected, "error")
+    if not (retry == "all" and isinstance(body, str)):
+        assert said in got.json()["error"]["message"]
+    if retry == "off":  # the relay advises against another try itself
+        assert ("x-should-retry" in got.headers) == (expected == 402)
+
+
+async def test_the_same_error_of_another_client_keeps_its_status(native: Proxy, endpoint: Endpoint):
+    endpoint.answer = json_answer(error_of("no"), 400)
+    async with native.client() as client:
+        got = await client.post("/messages", json=CLEAN, headers={"anthropic-version": "2023-06-01"})
+    assert (got.status_code, got.json()) == (400, error_of("no"))
+
+
+async def test_an_error_in_a_success_gets_its_status(native: Proxy, endpoint: Endpoint):
+    for body, status in (
+        (error_of("busy", "overloaded_error"), 529),
+        ({"odd": 1}, 502),
+        ("<html>", 502),
+    ):
+        endpoint.answer = json_answer(body)
+        got = await ask(native, CLEAN)
+        assert (got.status_code, got.json()["type"]) == (status, "error")
 
 
 async def test_images_are_described_to_a_model_that_cannot_see(native: Proxy, endpoint: Endpoint):
@@ -148,12 +254,54 @@ async def test_never_observe_and_off_leave_it_alone(trust: Trust, endpoint: Endp
     assert request.headers["anthropic-beta"] == HEADERS["anthropic-beta"]
 
 
-async def test_the_relay_which_reads_chat_only_lets_it_pass(trust: Trust, endpoint: Endpoint):
-    endpoint.answer = answer
-    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **OPTIONS, hunyuan_retry="all") as proxy:
-        got = await ask(proxy, ASKED)
-    assert got.json() == ANSWER
-    assert len(endpoint.arrived) == 1
+@pytest.fixture
+async def relayed(trust: Trust, endpoint: Endpoint) -> AsyncIterator[Proxy]:
+    options = OPTIONS | {"hunyuan_retry": "all", "hunyuan_retry_tries": "3"}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as running:
+        yield running
+
+
+async def test_the_relay_passes_good_answers_as_they_are(relayed: Proxy, endpoint: Endpoint):
+    for answered, stream in ((json_answer(ANSWER), False), (stream_answer(*EVENTS), True)):
+        endpoint.answer = answered
+        got = await ask(relayed, CLEAN | {"stream": stream})
+        assert got.content == b"".join(answered.chunks)  # type: ignore[arg-type]
+    assert len(endpoint.arrived) == 2
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        json_answer(error_of("busy", "overloaded_error"), 529, retry_after="0"),
+        json_answer(error_of("busy", "overloaded_error"), retry_after="0"),
+        json_answer({"odd": 1}, retry_after="0"),
+        stream_answer(b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n', retry_after="0"),
+        stream_answer(b": nothing\n\n", retry_after="0"),
+    ],
+    ids=["status", "error in a success", "no message", "error event", "empty"],
+)
+async def test_the_relay_tries_again_what_may_pass(relayed: Proxy, endpoint: Endpoint, first: Answer):
+    answers = iter([first])
+    good = stream_answer(*EVENTS) if "stream" in first.headers["content-type"] else json_answer(ANSWER)
+    endpoint.answer = lambda _: next(answers, good)
+    got = await ask(relayed, CLEAN | {"stream": good.headers["content-type"] == "text/event-stream"})
+    assert (got.status_code, len(endpoint.arrived)) == (200, 2)
+    assert got.content == b"".join(good.chunks)  # type: ignore[arg-type]
+
+
+async def test_the_relay_ends_a_stream_that_breaks_in_the_clients_format(relayed: Proxy, endpoint: Endpoint):
+    async def broken() -> AsyncIterator[bytes]:
+        for event in EVENTS[:3]:
+            yield event
+        raise ConnectionError
+
+    endpoint.answer = Answer(headers={"content-type": "text/event-stream"}, chunks=broken())
+    got = await ask(relayed, CLEAN | {"stream": True})
+    begins = b"".join(EVENTS[:3])
+    assert got.content.startswith(begins)
+    rest = got.content[len(begins) :]
+    assert rest.startswith(b'event: error\ndata: {"type":"error","error":{"type":"api_error"')
+    assert rest.count(b"event: ") == 1
 
 
 SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -41,8 +42,8 @@ SECRETS = {
     "cookie": f"sessionKey={OWN}",
     "x-session-token": OWN,
 }
-VENDOR, OTHER = "api.anthropic.com", "llm.example.com"
-"""Another vendor's host, and one that only its user knows."""
+VENDOR, OPENAI, OTHER = "api.anthropic.com", "api.openai.com", "llm.example.com"
+"""Hosts of other vendors, and one that only its user knows."""
 
 both_versions = pytest.mark.parametrize("http2", [False, True], ids=["http/1.1", "http/2"])
 each_mode = pytest.mark.parametrize("mode", ["repair", "observe", "off"])
@@ -170,9 +171,9 @@ async def test_tokens_of_what_passes_untouched_count_too(
     path.touch(0o600)
     path.write_text(f'[clients.alice]\nhash = "sha256:{digest_of(ALICE).hex()}"\ntokens_per_minute = 1000\n')
     event = b'event: content_block_delta\ndata: {"type":"content_block_delta"}\n\n'
-    endpoint.answer = (
-        stream_answer(*[event] * 3000) if stream else json_answer({"type": "message", "content": "x" * 9000})
-    )
+    end = b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}\n\n'
+    events = [*[event] * 3000, end, b'event: message_stop\ndata: {"type":"message_stop"}\n\n']
+    endpoint.answer = stream_answer(*events) if stream else json_answer({"type": "message", "content": "x" * 9000})
     given: dict[str, Any] = {"hunyuan_client_tokens_file": str(path), "hunyuan_profile": "tokenhub"}
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **given) as proxy, proxy.client() as client:
         sent = VERSION | {"x-api-key": ALICE, "x-hunyuan-mode": mode}
@@ -180,7 +181,7 @@ async def test_tokens_of_what_passes_untouched_count_too(
         while (second := await client.post("/messages", json=ASKED, headers=sent)).status_code == 200:
             await asyncio.sleep(0)
     assert first.status_code == 200
-    assert first.content == (event * 3000 if stream else first.content)
+    assert first.content == (b"".join(events) if stream else first.content)
     assert second.status_code == 429
     assert len(endpoint.arrived) < 5
 
@@ -285,6 +286,48 @@ async def test_the_list_of_models_in_the_form_of_its_reader(proxy: Proxy, endpoi
     assert refused.json()["type"] == "error"
 
 
+@pytest.mark.parametrize(
+    ("name", "headers", "status", "has"),
+    [
+        ("hunyuan-lite", {}, 200, {"object": "model"}),
+        ("claude-hunyuan-lite", {}, 200, {"object": "model"}),
+        ("mine%5B1m%5D", {}, 200, {"object": "model"}),
+        ("gpt-5", {}, 404, {}),
+        ("hunyuan-lite", VERSION, 200, {"type": "model", "max_input_tokens": 90_000}),
+        ("claude-hunyuan-lite", VERSION, 200, {"type": "model", "display_name": "hunyuan-lite"}),
+        ("mine%5B1m%5D", VERSION, 200, {"display_name": "hunyuan-lite"}),
+        ("gpt-5", VERSION, 200, {"display_name": "hunyuan-lite"}),
+        ("nothing", VERSION, 404, {"type": "error"}),
+    ],
+)
+async def test_one_model_in_the_form_of_its_reader(
+    proxy: Proxy, endpoint: Endpoint, name: str, headers: dict[str, str], status: int, has: dict[str, Any]
+):
+    proxy.master.options.update(
+        hunyuan_window="90000", hunyuan_text_model="hunyuan-lite", hunyuan_models="mine[1m]=hunyuan-lite"
+    )
+    endpoint.answer = json_answer({"object": "list", "data": [{"id": "hunyuan-lite", "object": "model"}]})
+    async with proxy.client() as client:
+        got = await client.get(f"/models/{name}", headers=headers)
+    assert got.status_code == status
+    assert has.items() <= got.json().items()
+    assert status == 404 or got.json()["id"] == unquote(name)
+    assert got.headers["x-hunyuan-fix"] == "answer-models"
+    assert [request.target for request in endpoint.arrived] == ["/v1/models"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"hunyuan_mode": "observe"}, {"hunyuan_mode": "off"}, {"hunyuan_translate": "never"}]
+)
+async def test_one_model_is_asked_for_as_it_was_where_nothing_is_changed(
+    proxy: Proxy, endpoint: Endpoint, changed: dict[str, str]
+):
+    proxy.master.options.update(**changed)
+    async with proxy.client() as client:
+        await client.get("/models/hunyuan-lite?x=1", headers=VERSION)
+    assert [request.target for request in endpoint.arrived] == ["/v1/models/hunyuan-lite?x=1"]
+
+
 @both_versions
 @pytest.mark.parametrize(
     ("method", "path", "body"),
@@ -307,10 +350,13 @@ async def test_what_a_reverse_port_answers(
     "path", ["/messages/batches", "/messages/batches/b_1/results", "/files", "/skills", "/complete"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("profile", ["hunyuan", "tokenhub"])
 async def test_what_has_no_counterpart_is_refused_in_the_clients_format(
-    proxy: Proxy, endpoint: Endpoint, method: str, path: str
+    trust: Trust, endpoint: Endpoint, method: str, path: str, profile: str
 ):
-    async with proxy.client() as client:
+    """On TokenHub, too: it speaks Messages, but documents neither batches nor files."""
+    given: dict[str, Any] = {"hunyuan_profile": profile}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **given) as proxy, proxy.client() as client:
         got = await client.request(method, path, headers=VERSION)
         assert not endpoint.arrived
         await client.request(method, path)
@@ -330,14 +376,14 @@ async def elsewhere(trust: Trust) -> AsyncIterator[Endpoint]:
         yield running
 
 
-@pytest.fixture(params=[VENDOR, OTHER])
+@pytest.fixture(params=[VENDOR, OPENAI, OTHER])
 async def foreign(
     request: pytest.FixtureRequest, trust: Trust, endpoint: Endpoint, elsewhere: Endpoint
 ) -> AsyncIterator[tuple[Proxy, str]]:
     """A proxy that sends elsewhere what clients ask of another host."""
     host = request.param
     upstream = f"https://{LOCAL}:{endpoint.port}/v1"
-    with names({VENDOR: elsewhere.port, OTHER: elsewhere.port}):
+    with names(dict.fromkeys((VENDOR, OPENAI, OTHER), elsewhere.port)):
         async with run_proxy(
             trust, f"https://{host}", hunyuan_hosts=f"{LOCAL},{host}=hunyuan", hunyuan_upstream=upstream
         ) as running:
@@ -352,6 +398,8 @@ def assert_no_secret(endpoint: Endpoint, elsewhere: Endpoint) -> None:
 CALLS = [
     ("POST", "/v1/messages?beta=true", ASKED),
     ("POST", "/anthropic/v1/messages", ASKED),
+    ("POST", "/v1/responses?key=sk-ant-own", {"model": "hunyuan-lite", "input": "hi"}),
+    ("POST", "/v1/v1/responses", {"model": "hunyuan-lite", "input": "hi"}),
     ("POST", "/v1/chat/completions?key=sk-ant-own", CHAT),
     ("POST", "/v1/embeddings", {"model": "hunyuan-embedding", "input": "x"}),
     ("GET", "/v1/models", None),
@@ -402,7 +450,10 @@ async def test_without_a_key_to_lend_it_says_so(
         assert (local.status_code, keys_of(endpoint.arrived.pop())) == (200, {}), "a local endpoint may need none"
         proxy.master.options.update(hunyuan_upstream="https://tokenhub.tencentmaas.com/v1")
         got = await client.post(f"https://{host}/v1/messages", json=ASKED, headers=headers)
+        asked = {"model": "hy3", "input": "hi"}
+        same = await client.post(f"https://{host}/v1/responses", json=asked, headers=headers)
     assert (got.status_code, got.headers["x-should-retry"]) == (401, "false")
+    assert (same.status_code, same.headers["x-should-retry"]) == (401, "false")
     assert f"is for {host} and is not sent" in got.json()["error"]["message"]
     assert "HUNYUAN_API_KEY" in got.json()["error"]["message"]
     assert OWN not in got.text
@@ -420,6 +471,9 @@ async def test_without_a_key_to_lend_it_says_so(
         ("POST", "/v1/files"),
         ("POST", "/v1/messages/batches"),
         ("PUT", "/v1/messages"),
+        ("GET", "/v1/responses"),
+        ("PUT", "/v1/responses/resp_1"),
+        ("POST", "/v1/vector_stores"),
         ("GET", "/"),
         ("OPTIONS", "/v1/oauth/token"),
     ],
@@ -482,15 +536,19 @@ async def test_a_change_that_would_lend_the_key_to_another_vendor_is_refused(
 
 
 async def test_models_and_translation_change_while_it_runs(proxy: Proxy, endpoint: Endpoint):
-    async def model() -> Any:
+    async def model(**beside: str) -> Any:
         async with proxy.client() as client:
-            got: httpx.Response = await client.post("/messages", json=ASKED, headers=VERSION)
+            got: httpx.Response = await client.post("/messages", json=ASKED | beside, headers=VERSION)
         assert got.status_code in (200, 404)
         return endpoint.arrived[-1].json["model"]
 
     assert await model() == "hunyuan-2.0-instruct-20251111"
     proxy.master.options.update(hunyuan_models="claude-*=hunyuan-a13b")
     assert await model() == "hunyuan-a13b"
+    assert await model(model="kimi-k3[1m]") == "kimi-k3"
+    proxy.master.options.update(hunyuan_models="kimi-k3[1m]=hunyuan-large, kimi-k3=hunyuan-a13b")
+    assert await model(model="kimi-k3[1m]") == "hunyuan-large"
+    assert await model(model="kimi-k3") == "hunyuan-a13b"
     proxy.master.options.update(hunyuan_translate="never")
     assert await model() == "claude-opus-4-6"
     with pytest.raises(OptionsError, match="hunyuan_models"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from string import Formatter
@@ -20,18 +21,19 @@ from mitmproxy.test import tflow
 
 from hunyuan_fix.dialects import DIALECTS
 from hunyuan_fix.exchange import KEY as EXCHANGE_KEY
-from hunyuan_fix.hooks import unanswered
+from hunyuan_fix.hooks import connections, unanswered
 from hunyuan_fix.hooks.mitmproxy_internals import failed_calls
 from hunyuan_fix.hooks.mitmproxy_internals.failed_calls import Failure
 from hunyuan_fix.observe import statistics
+from hunyuan_fix.upstream.client import LOOP_GUARD
 from scripts.lib.processes import free_port
 from tests.fault_proxy import DEAF, chunked, fault_proxy, http_answer, says, stream_head
 from tests.http2_client import Http2Client
 from tests.kept_flows import Kept, read, saved_and_read
 from tests.matrix import VERSIONS, each
-from tests.proxying import LOCAL, Proxy, Trust, run_proxy
+from tests.proxying import LOCAL, Endpoint, Proxy, Trust, run_proxy
 from tests.seams.toys import ToyDialect
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 KEY = "Bearer sk-not-in-messages"
 CHAT = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "user": "me"}
@@ -60,9 +62,10 @@ def test_each_failure_has_an_error_that_says_where() -> None:
     assert set(unanswered.ENTRIES) == set(Failure) - {Failure.STREAM_BROKEN}
     for entry in unanswered.ENTRIES.values():
         assert {name for _, name, _, _ in Formatter().parse(entry.message) if name} == {"where"}
-        assert (entry.retry is False) != (entry.retry_after is not None) or entry is unanswered.ENTRIES[
-            Failure.NOT_HTTP
-        ]
+        assert (entry.retry is False) != (entry.retry_after is not None) or entry in (
+            unanswered.ENTRIES[Failure.NOT_HTTP],
+            unanswered.ENTRIES[Failure.HEADERS_REFUSED],
+        )
 
 
 @each(
@@ -219,6 +222,115 @@ async def test_an_endpoint_that_breaks_off_before_a_byte_was_sent_on(trust: Trus
             assert "SSH" not in answer.text
             assert answer.headers["x-hunyuan-fix"] == "parameters"
             await until(lambda: not proxy.addon.process.dispatcher.under_way)
+
+
+@contextmanager
+def full_port() -> Iterator[int]:
+    """A port whose queue is full, as that of a host that drops what comes: a connection to it opens never."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+@each("http2", VERSIONS)
+async def test_a_connection_that_never_opens_has_an_end(trust: Trust, monkeypatch: pytest.MonkeyPatch, http2: bool):
+    monkeypatch.setattr(connections, "CONNECT_TIMEOUT", 0.2)
+    with full_port() as port:
+        options: dict[str, Any] = {"hunyuan_hosts": "127.0.0.1", "hunyuan_breaker_failures": "0"}
+        async with run_proxy(trust, f"http://127.0.0.1:{port}", **options) as proxy:
+            async with proxy.client(http2=http2, headers={"authorization": KEY}) as client:
+                answers = await asyncio.gather(*(client.post("/chat/completions", json=CHAT) for _ in range(3)))
+            await until(lambda: not proxy.addon.process.dispatcher.under_way)
+    assert {answer.status_code for answer in answers} == {504}
+    assert {answer.json()["error"]["code"] for answer in answers} == {"upstream_timeout"}
+
+
+LARGE = {**CHAT, "messages": [{"role": "user", "content": "x" * 5000}]}
+
+
+@each(
+    "asked",
+    {"chat": ("/chat/completions", {}), "Messages": ("/messages", {"max_tokens": 9}), "chunked": ("/messages", None)},
+    http2=VERSIONS,
+)
+async def test_a_request_past_mitmproxy_s_own_limit_is_refused_in_its_format(
+    trust: Trust, endpoint: Endpoint, asked: Any, http2: bool
+):
+    path, beside = asked
+    target = f"https://{LOCAL}:{endpoint.port}"
+    async with run_proxy(trust, target, body_size_limit="2k") as proxy, proxy.client(http2=http2) as client:
+        if beside is None:
+
+            async def pieces() -> AsyncIterator[bytes]:
+                for piece in (b'{"model": "', b"x" * 3000, b'"}'):
+                    yield piece
+
+            answer = await client.post(path, content=pieces())
+        else:
+            answer = await client.post(path, json=LARGE | beside, headers={"authorization": KEY})
+        again = await client.post("/chat/completions", json=CHAT, headers={"authorization": KEY})
+    assert answer.status_code == 413
+    error = answer.json()["error"]
+    assert error["type"] == ("request_too_large" if path == "/messages" else "invalid_request_error")
+    assert "body_size_limit" in error["message"]
+    assert again.status_code == 200
+    assert len(endpoint.arrived) == 1
+
+
+async def test_a_request_that_goes_on_past_the_limit_is_read_no_further(trust: Trust, endpoint: Endpoint):
+    """HTTP/1.1 has only the connection's end for that; of an HTTP/2 connection other streams may be under way."""
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", body_size_limit="2k") as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.reverse_port)
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 999999\r\n\r\n"
+        writer.write(head)
+        async with asyncio.timeout(PATIENCE):
+            answered = await reader.read()
+        writer.close()
+        assert answered.startswith(b"HTTP/1.1 413 ")
+        assert answered.count(b"HTTP/1.1 ") == 1
+        async with Http2Client(proxy) as client:
+            stream = await client.post(LARGE, whole=False)
+            assert b"body_size_limit" in await client.ended(stream)
+            await client.ping()
+            assert b"choices" in await client.ended(await client.post(CHAT))
+
+
+async def test_a_refusal_at_the_headers_is_what_a_large_request_gets(trust: Trust, endpoint: Endpoint):
+    target = f"https://{LOCAL}:{endpoint.port}"
+    async with run_proxy(trust, target, body_size_limit="2k") as proxy, proxy.client() as client:
+        headers = {"authorization": KEY, LOOP_GUARD: "1"}
+        looped = await client.post("/chat/completions", json=CHAT, headers=headers)
+        answer = await client.post("/chat/completions", json=LARGE, headers=headers)
+    assert (answer.status_code, answer.json()) == (looped.status_code, looped.json())
+
+
+@each(
+    "case",
+    {
+        "too large": (http_answer(b'{"choices": [%b]}' % (b" " * 5000)), "body_size_limit"),
+        "headers": (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}", "headers"),
+    },
+    http2=VERSIONS,
+)
+async def test_an_answer_that_mitmproxy_refuses_is_an_error_in_its_clients_format(trust: Trust, case: Any, http2: bool):
+    given, said = case
+    async with fault_proxy(0) as faults:
+        faults.always(says(given))
+        async with run_proxy(trust, f"http://{LOCAL}:{faults.port}", body_size_limit="2k") as proxy:
+            chat = await ask(proxy, CHAT, http2=http2)
+            other = await ask(proxy, CHAT | {"max_tokens": 9}, "/messages", http2=http2)
+            await until(lambda: not proxy.addon.process.dispatcher.under_way)
+    assert chat.status_code == other.status_code == 502
+    assert said in chat.json()["error"]["message"]
+    assert other.json()["type"] == "error"
+    assert said in other.json()["error"]["message"]
 
 
 CUT = stream_head(transfer_encoding="chunked").replace(b"connection: close\r\n", b"") + chunked(

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.dialects.anthropic import Anthropic
+from hunyuan_fix.dialects import DIALECTS, of_call
 from hunyuan_fix.dialects.base import Dialect
-from hunyuan_fix.dialects.responses import Responses
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.simulator import checks
-from scripts.lib.bench_loads import KILOBYTE, MEGABYTE, Load, cpu_loads, loads, messages_loads, responses_loads
+from scripts.lib.bench_loads import KILOBYTE, MEGABYTE, Load, Translated, cpu_loads, loads, translated_loads
 from scripts.lib.bench_traffic import burst
 from tests.rule_context import context
 
 LOADS = {load.name: load for load in cpu_loads(chunks=120)}
+TRANSLATED = {loads.dialect: loads for loads in translated_loads(chunks=120)}
 PARAMETERS = {"parameters", "placeholders", "tools"}
 
 
@@ -69,7 +69,11 @@ def test_a_growing_history_is_continued_by_one_or_two_turns_each_time() -> None:
     assert all(80_000 < len(body) < 100_000 for body in (load.body, *load.turns))
 
 
-@pytest.mark.parametrize("load", [*LOADS.values(), *messages_loads(), *responses_loads()], ids=lambda load: load.name)
+@pytest.mark.parametrize(
+    "load",
+    [*LOADS.values(), *(load for each in TRANSLATED.values() for load in (each.chat, each.whole, each.stream))],
+    ids=lambda load: load.name,
+)
 def test_no_client_ever_sends_a_body_that_was_sent_before(load: Load) -> None:
     several = 2 * (1 + len(load.turns))
     sent = [*islice(load.bodies(), several), *islice(load.bodies(), several)]
@@ -84,20 +88,11 @@ def test_within_a_conversation_the_beginning_stays() -> None:
     assert json.loads(second)["messages"][: len(messages)] == messages
 
 
-TRANSLATED: list[tuple[Dialect, int, tuple[Load, Load, Load]]] = [
-    (Anthropic(), 85 * KILOBYTE, messages_loads(chunks=120)),
-    (Responses(), 60 * KILOBYTE, responses_loads(chunks=120)),
-]
-
-
-@pytest.mark.parametrize(("dialect", "size", "loads"), TRANSLATED, ids=["Messages", "Responses"])
-def test_what_is_asked_in_another_format_is_the_conversation_in_chat(
-    dialect: Dialect, size: int, loads: tuple[Load, Load, Load]
-) -> None:
-    in_chat, asked, _ = loads
-    note: dict[str, Any] = {}
-    translated = dialect.to_chat(json.loads(asked.body), {}, note)
-    (after, rules), (chat, chat_rules) = repaired(json.dumps(translated).encode()), repaired(in_chat.body)
+@pytest.mark.parametrize(("name", "size"), [("Messages", 85), ("Responses", 60)])
+def test_what_is_asked_in_another_format_is_the_conversation_in_chat(name: str, size: int) -> None:
+    loads = TRANSLATED[name]
+    translated = _dialect(loads.whole).to_chat(json.loads(loads.whole.body), {}, {})
+    (after, rules), (chat, chat_rules) = repaired(json.dumps(translated).encode()), repaired(loads.chat.body)
     for message in (*after["messages"], *chat["messages"]):
         for call in message.get("tool_calls", ()):
             call["function"]["arguments"] = json.loads(call["function"]["arguments"])
@@ -105,22 +100,29 @@ def test_what_is_asked_in_another_format_is_the_conversation_in_chat(
     assert [tool["function"] for tool in after["tools"]] == [tool["function"] for tool in chat["tools"]]
     assert rules and chat_rules
     assert (len(chat["tools"]), len(chat["messages"])) == (25, 36)
-    for load in (in_chat, asked):
-        assert len(load.body) == pytest.approx(size, rel=0.1)
+    for load in (loads.chat, loads.whole):
+        assert len(load.body) == pytest.approx(size * KILOBYTE, rel=0.08)
 
 
-@pytest.mark.parametrize("load", [one for _, _, loads in TRANSLATED for one in loads], ids=lambda load: load.name)
-def test_where_a_load_is_sent_tells_what_it_speaks(load: Load) -> None:
-    body = json.loads(load.body)
-    assert load.rewritten
-    assert ("max_tokens" in body) is (load.path == "/v1/messages") is ("Messages" in load.name)
-    assert ("input" in body) is (load.path == "/v1/responses") is ("Responses" in load.name)
-    assert body.get("stream", False) is bool(load.chunks)
+@pytest.mark.parametrize("loads", TRANSLATED.values(), ids=list(TRANSLATED))
+def test_where_a_load_is_sent_tells_what_it_speaks(loads: Translated) -> None:
+    assert loads.chat.path == "/v1/chat/completions"
+    for load in (loads.whole, loads.stream):
+        assert load.path != loads.chat.path
+        chat = _dialect(load).to_chat(json.loads(load.body), {}, {})
+        assert len(chat["messages"]) == (36 if load is loads.whole else 4)
+        assert chat.get("stream", False) is bool(load.chunks)
 
 
-@pytest.mark.parametrize(("name", "stream"), [("Messages", TRANSLATED[0][2][2]), ("Responses", TRANSLATED[1][2][2])])
-def test_a_translated_stream_has_as_many_chunks_as_its_name_says(name: str, stream: Load) -> None:
-    assert (stream.name, stream.chunks, stream.paced) == (f"{name}, 120 chunks", 120, False)
+def _dialect(load: Load) -> Dialect:
+    """What the load speaks, by where it is sent."""
+    return DIALECTS[of_call("POST", load.path.removeprefix("/v1")) or ""]
+
+
+@pytest.mark.parametrize("loads", TRANSLATED.values(), ids=list(TRANSLATED))
+def test_a_translated_stream_has_as_many_chunks_as_its_name_says(loads: Translated) -> None:
+    stream = loads.stream
+    assert (stream.name, stream.chunks, stream.paced) == (f"{loads.dialect}, 120 chunks", 120, False)
 
 
 def chunks_of(answer: bytes) -> list[dict[str, Any]]:

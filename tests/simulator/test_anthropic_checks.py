@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix.simulator.anthropic_checks import HINTS, Facade, all_problems, input_tokens, problems, takes
+from hunyuan_fix.simulator.anthropic_checks import all_problems, input_tokens, problems
+from hunyuan_fix.simulator.anthropic_facade import HINTS, Facade, takes
 from tests.dialects.anthropic import bodies
 from tests.dialects.anthropic.test_captures import REQUESTS
 from tests.strategies import json_values

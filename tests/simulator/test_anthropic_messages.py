@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hunyuan_fix.simulator.anthropic_checks import HINTS, Facade
+from hunyuan_fix.simulator.anthropic_facade import HINTS, Facade
 from hunyuan_fix.simulator.vision import png_with_text
 from tests.dialects.anthropic.event_order import message_in
 from tests.simulator.test_anthropic_checks import PNG, VISION, assistant, body, result, text, tool, use, user

@@ -10,15 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix.simulator import models
-from hunyuan_fix.simulator.openai_checks import (
-    HINTS,
-    Facade,
-    all_problems,
-    input_tokens,
-    problems,
-    speaks,
-    takes,
-)
+from hunyuan_fix.simulator.openai_checks import all_problems, problems
+from hunyuan_fix.simulator.openai_facade import HINTS, Facade, speaks, takes
+from hunyuan_fix.simulator.openai_items import input_tokens
 from hunyuan_fix.simulator.openai_shapes import body_findings
 from tests.dialects.responses import strategies
 from tests.dialects.responses.captures import ALONE, Recorded
@@ -68,7 +62,11 @@ SPACE = {"type": "namespace", "name": "files", "description": "d", "tools": [{"t
 FREE = {"type": "custom", "name": "apply_patch"}
 FREE_CALL = {"type": "custom_tool_call", "call_id": "call_1", "name": "apply_patch", "input": "x"}
 FREE_OUTPUT = {"type": "custom_tool_call_output", "call_id": "call_1", "output": "x"}
+ADDED = {"type": "additional_tools", "role": "developer", "tools": [tool()]}
 THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": []}
+RUN = {"type": "exec", "command": ["ls"], "env": {}}
+LOCAL = {"type": "local_shell_call", "id": "lsh_1", "call_id": "a", "status": "completed", "action": RUN}
+LOCAL_OUTPUT = {"type": "local_shell_call_output", "id": "lsh_1", "output": "x"}
 SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
 SCHEMA = {"type": "json_schema", "name": "a", "schema": {}}
 
@@ -117,6 +115,7 @@ ROWS: list[tuple[str, Any, Body]] = [
     ("missing", body(tools=[tool() | {"name": ...}]), body(tools=[tool()])),
     ("missing", body(user(image()), model=VISION), body(user(image(image_url=PNG)), model=VISION)),
     ("missing", body(user({"type": "input_file"})), body(user({"type": "input_file", "file_id": "file_1"}))),
+    ("missing", body(tools=[{"name": "ls"}]), body(tools=[tool()])),
     ("model", body(model="gpt-5"), body()),
     ("model", body(model="kinfra-text-embedding-4b"), body(model="minimax-m3")),
     ("range", body(temperature=2.1), body(temperature=2)),
@@ -163,6 +162,11 @@ ROWS: list[tuple[str, Any, Body]] = [
     ),
     (
         "choice",
+        body(ADDED, user(), tool_choice={"type": "function", "name": "cat"}),
+        body(ADDED, user(), tool_choice={"type": "function", "name": "ls"}),
+    ),
+    (
+        "choice",
         body(tools=[tool()], tool_choice={"type": "file_search"}),
         body(tools=[{"type": "computer"}], tool_choice={"type": "computer_use"}),
     ),
@@ -176,6 +180,8 @@ ROWS: list[tuple[str, Any, Body]] = [
     ("pairing", body(output()), body(output(None))),
     ("pairing", body({"id": "msg_1"}, output()), body({"id": "fc_1", "type": None}, output())),
     ("pairing", body(call(), FREE_OUTPUT), body(FREE_CALL, FREE_OUTPUT)),
+    ("pairing", body(LOCAL, LOCAL | {"id": "lsh_2", "call_id": "b"}, LOCAL_OUTPUT), body(LOCAL, LOCAL_OUTPUT)),
+    ("pairing", body(LOCAL, LOCAL_OUTPUT | {"id": "c"}), body(LOCAL, LOCAL_OUTPUT | {"id": "a"})),
     ("previous", body(previous_response_id="resp_2"), body(output(), previous_response_id="resp_1")),
     ("previous", body({"type": "item_reference", "id": "msg_2"}), body({"type": "item_reference", "id": "msg_1"})),
     ("storage", body(previous_response_id="resp_1", conversation="c"), body(conversation="c")),
@@ -217,6 +223,7 @@ HINTED: list[tuple[str, Body]] = [
     ("compaction", body(user(), {"type": "compaction_trigger"})),
     ("custom_tools", body(tools=[FREE])),
     ("custom_tools", body(FREE_CALL, FREE_OUTPUT)),
+    ("custom_tools", body(tools=[SPACE | {"tools": [FREE]}])),
     ("files", body(user({"type": "input_file", "file_url": "https://a.example/a.pdf"}))),
     ("local_tools", body(tools=[{"type": "shell"}])),
     (
@@ -246,7 +253,8 @@ HINTED: list[tuple[str, Body]] = [
 
 @pytest.mark.parametrize(("hint", "given"), HINTED)
 def test_each_hint_is_for_a_part(hint: str, given: Body) -> None:
-    assert problems(given, Facade("tokenhub", frozenset({hint})), known=KNOWN) is None
+    # A namespace with a freeform tool needs both.
+    assert problems(given, Facade("tokenhub", frozenset({hint, "namespaces"})), known=KNOWN) is None
     assert problems(given, Facade("tokenhub", HINTS - {hint}), known=KNOWN) is not None
     assert problems(given, STRICT, known=KNOWN) is not None
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hunyuan_fix.simulator.openai_checks import HINTS, Facade
+from hunyuan_fix.simulator.openai_facade import HINTS, Facade
 from hunyuan_fix.simulator.vision import data_url, png_with_text
 from tests.dialects.responses.event_order import check_response, read, response_in
 from tests.simulator.test_openai_checks import FREE, SPACE, VISION, body, call, image, output, said, text, tool, user

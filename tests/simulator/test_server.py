@@ -15,9 +15,9 @@ import httpx
 import pytest
 import trustme
 
-from hunyuan_fix.simulator import openai_checks
+from hunyuan_fix.simulator import openai_facade
 from hunyuan_fix.simulator.__main__ import parse
-from hunyuan_fix.simulator.anthropic_checks import HINTS, Facade
+from hunyuan_fix.simulator.anthropic_facade import HINTS, Facade
 from hunyuan_fix.simulator.server import Served, serve, serve_in_thread
 from hunyuan_fix.simulator.settings import Settings
 from hunyuan_fix.simulator.vision import data_url, png_with_text
@@ -389,7 +389,7 @@ def test_the_command_line_sets_everything() -> None:
     assert settings == Settings(
         profile="tokenhub",
         facade=Facade("tokenhub", frozenset({"betas", "files"}), anthropic_words=True),
-        responses=openai_checks.Facade("tokenhub", frozenset({"custom_tools"}), openai_words=True),
+        responses=openai_facade.Facade("tokenhub", frozenset({"custom_tools"}), openai_words=True),
         max_input=7,
         mentions=False,
         strict=False,
@@ -417,9 +417,9 @@ def test_which_endpoint_has_a_messages_api(capsys: pytest.CaptureFixture[str]) -
 
 def test_which_endpoint_has_a_responses_api(capsys: pytest.CaptureFixture[str]) -> None:
     assert parse([]).responses is None
-    assert parse(["--profile", "tokenhub"]).responses == openai_checks.Facade("tokenhub")
+    assert parse(["--profile", "tokenhub"]).responses == openai_facade.Facade("tokenhub")
     assert parse(["--profile", "tokenhub", "--no-responses"]).responses is None
-    everything = openai_checks.Facade("tokenhub", openai_checks.HINTS)
+    everything = openai_facade.Facade("tokenhub", openai_facade.HINTS)
     assert parse(["--profile", "tokenhub", "--responses-takes", "all"]).responses == everything
     with pytest.raises(SystemExit):
         parse(["--profile", "tokenhub", "--responses-takes", "everything"])

@@ -16,6 +16,8 @@ from hunyuan_fix.dialects.anthropic.request import to_chat
 from hunyuan_fix.documents import pdf
 from hunyuan_fix.documents.pdf import PdfText
 from hunyuan_fix.exchange import Exchange
+from hunyuan_fix.kept import KeepSettings
+from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.steps import read_documents
 from hunyuan_fix.steps.native_fields import NativeFields
@@ -42,6 +44,7 @@ class Runtime:
         self.workers, self.metrics, self.cascade = Workers(), Metrics(), Cascade(Vision(calls))
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
         self.chain = Chain(Memory(entries=100, size=10**6))
+        self.kept = KeptAnswers(KeepSettings())
 
 
 def encoded(data: bytes) -> str:

@@ -274,3 +274,65 @@ async def test_clearing_says_how_many(setting: Setting, caplog: pytest.LogCaptur
         "Store far: 0 entries forgotten.",
         "Store near: 3 entries forgotten.",
     ]
+
+
+async def test_the_lowest_store_decides_what_is_fresh(setting: Setting) -> None:
+    setting.chain.put("a", b"1")
+    await setting.chain.flush()
+    assert await setting.chain.fresh("a") == Item(b"1")
+    setting.far.keep("a", b"2", 60.0)
+    assert await setting.chain.fresh("a") == Item(b"2", 60.0), "another process has changed it"
+    assert setting.chain.memory.find("a") == Item(b"2", 60.0), "and the memory has it, too"
+    setting.far.drop("a")
+    assert await setting.chain.fresh("a") is None, "another process has deleted it"
+    assert setting.chain.memory.find("a") is None
+    setting.chain.put("b", b"3")
+    assert await setting.chain.fresh("b") == Item(b"3"), "though it is still being written"
+
+
+async def test_where_stores_fail_the_next_above_decides_what_is_fresh(setting: Setting) -> None:
+    setting.chain.put("a", b"1")
+    await setting.chain.flush()
+    setting.near.keep("a", b"2")
+    setting.far.error = StoreError("gone")
+    for _ in range(10):  # until it is known to fail
+        await setting.chain.get("b")
+    assert await setting.chain.fresh("a") == Item(b"2")
+    setting.near.error = StoreError("gone")
+    for _ in range(10):
+        await setting.chain.get("c")
+    assert await setting.chain.fresh("a") == Item(b"2"), "the memory has it"
+
+
+async def test_without_stores_the_memory_decides() -> None:
+    chain = Chain(Memory(10, 1000))
+    chain.put("a", b"1")
+    assert await chain.fresh("a") == Item(b"1")
+    assert await chain.fresh("b") is None
+
+
+async def test_what_is_written_can_be_waited_for(setting: Setting) -> None:
+    setting.near.hangs = asyncio.Event()
+    setting.chain.put("a", b"1")
+    waiting = asyncio.create_task(setting.chain.written())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    setting.near.hangs.set()
+    await waiting
+    assert setting.near.find("a") == setting.far.find("a") == Item(b"1")
+    await setting.chain.written()  # nothing waits
+
+
+async def test_a_store_that_hangs_or_fails_is_not_waited_for(setting: Setting) -> None:
+    setting.near.hangs = asyncio.Event()
+    setting.chain.put("a", b"1")
+    await setting.chain.written()
+    assert setting.near.find("a") is None
+    setting.near.hangs.set()
+    setting.near.error = setting.far.error = StoreError("gone")
+    for _ in range(10):
+        await setting.chain.get("b")
+    setting.chain.put("c", b"1")
+    waiting = asyncio.create_task(setting.chain.written())
+    await asyncio.sleep(0)
+    assert waiting.done()

@@ -19,6 +19,8 @@ from mitmproxy.test import taddons, tflow
 from hunyuan_fix import pipeline
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.kept import KeepSettings
+from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.observe.metrics import counter
 from hunyuan_fix.rules.explained import explanations
 from hunyuan_fix.steps.base import Step
@@ -69,7 +71,7 @@ async def tried(trust: Trust, endpoint: Endpoint) -> AsyncIterator[Tried]:
 
 
 def test_mitmproxy_takes_their_signatures():
-    with taddons.context(Commands(Cascade(DryRunVision()), str)) as context:
+    with taddons.context(Commands(Cascade(DryRunVision()), KeptAnswers(KeepSettings()), str)) as context:
         ours = {name: found for name, found in context.master.commands.commands.items() if name.startswith("hunyuan.")}
     assert {name: found.signature_help() for name, found in ours.items()} == {
         "hunyuan.diff": "hunyuan.diff flow -> str",
@@ -77,6 +79,7 @@ def test_mitmproxy_takes_their_signatures():
         "hunyuan.explain": "hunyuan.explain rule -> str",
         "hunyuan.cache.list": "hunyuan.cache.list  -> str[]",
         "hunyuan.cache.clear": "hunyuan.cache.clear  -> str",
+        "hunyuan.forget": "hunyuan.forget what -> str",
         "hunyuan.stats": "hunyuan.stats  -> str",
         "hunyuan.har": "hunyuan.har flows path",
     }

@@ -19,6 +19,30 @@ def test_what_is_spelt_well_is_read_as_it_stands(base: str, api: str):
     assert paths.read(base + api, APIS) == (base, api)
 
 
+IDS = ("/things", "/things/{id}", "/things/{id}/parts", "/things/all_of")
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "api", "filled"),
+    [
+        ("/v1/things/th_Ab1", "/v1", "/things/{id}", "/things/th_Ab1"),
+        ("/v1/v1//Things/th_Ab1/Parts/", "/v1", "/things/{id}/parts", "/things/th_Ab1/parts"),
+        ("/things/th_1/parts", "", "/things/{id}/parts", "/things/th_1/parts"),
+        ("/v1/things/all_of", "/v1", "/things/all_of", "/things/all_of"),
+        ("/v1/things/things", "/v1", "/things", "/things"),
+        ("/v1/things", "/v1", "/things", "/things"),
+    ],
+)
+def test_an_id_stands_for_itself(path: str, base: str, api: str, filled: str):
+    assert paths.read(path, IDS) == (base, api)
+    assert paths.filled(api, path) == filled
+
+
+@pytest.mark.parametrize("path", ["/v1/things/other", "/v1/things/th_1/other", "/v1/things/th_1/parts/1", "/th_1"])
+def test_what_is_no_id_is_no_api(path: str):
+    assert paths.read(path, IDS) == ("", None)
+
+
 SEPARATORS = st.sampled_from(["/", "//", "///", "/./"])
 
 
@@ -86,6 +110,25 @@ def test_only_what_is_in_the_table_is_read():
 @pytest.mark.parametrize("path", ["/plan/v3", "/plan/v3/", "//plan/./v3", "/Plan/V3", "/%70lan/v3", "plan/v3"])
 def test_a_normal_path(path: str):
     assert paths.normal(path) == "/plan/v3"
+
+
+@pytest.mark.parametrize(
+    ("path", "listed", "model"),
+    [
+        ("/v1/models/hy3", "/v1/models", "/hy3"),
+        ("//v1/Models/hy3/", "/v1/Models", "/hy3"),
+        ("/models/org/name", "/models", "/org/name"),
+        ("/models/org%2Fname", "/models", "/org%2Fname"),
+        ("/models/models", "/models", "/models"),
+        ("/v1/models", "/v1/models", ""),
+        ("/v1/models/", "/v1/models/", ""),
+        ("/v1/models/a/b/c/d", "/v1/models/a/b/c/d", ""),
+        ("/v1/files/hy3", "/v1/files/hy3", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_path_of_one_model(path: str, listed: str, model: str):
+    assert paths.of_model(path) == (listed, model)
 
 
 @pytest.mark.parametrize("path", ["", "/", "//", "/."])

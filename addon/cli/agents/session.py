@@ -99,7 +99,7 @@ class _Session:
 
     def run(self, found: Proxy) -> int:
         """Start the agent by the proxy `found` and wait for its end. Returns its exit status. Raises `Refused`."""
-        target = Target.by(found, self.call.model)
+        target = Target.by(found, self.call.model, _own_window(self.launch))
         ours = variables(self.agent, target, os.environ)
         words = self.call.words[1:]
         if self.agent:
@@ -110,14 +110,12 @@ class _Session:
                     "would go elsewhere, or with another key. Take that out of the file.",
                 )
             words = (*arguments_before(self.agent, target, words), *words)
-            window = f", a window of {target.window:,} tokens" if target.window else ""
-            self.say(
-                f"{self.agent.title} by {HOST}:{target.reverse_port}: {target.model.id} ({target.profile.name}){window}"
-            )
+            window = f", a window of {target.window:,} tokens" if target.window else ", whose window is not known"
+            model = f"{target.model.id} ({target.profile.name}){window}"
+            self.say(f"{self.agent.title} through {HOST}:{target.reverse_port}: {model}")
         else:
-            self.say(
-                f"{self.call.words[0]} by {HOST}:{target.port}; its own settings say which model it calls, and where"
-            )
+            left = "its own settings say which model it calls, and where"
+            self.say(f"{self.call.words[0]} through {HOST}:{target.port}; {left}")
         try:
             popen = subprocess.Popen([self.program, *words], env=ours.of(os.environ, self.key))
         except OSError as error:
@@ -187,6 +185,12 @@ def _key(launch: Launch) -> str:
     if not key:
         raise Refused(WRONG_USE, f"the agent needs your API key: set {VARIABLE}, or {FILE_VARIABLE} to a file with it")
     return key
+
+
+def _own_window(launch: Launch) -> int | None:
+    """The user's `hunyuan_window`, which the agent's own proxy gets too, and checks."""
+    given = launch.option("hunyuan_window") or ""
+    return int(given) if given.isascii() and given.isdigit() else None
 
 
 def _proxy_arguments(launch: Launch, confdir: Path) -> list[str]:

@@ -35,8 +35,9 @@ class Agent:
     name: str
     title: str
     commands: tuple[str, ...]
-    dialect: Literal["chat", "anthropic"]
+    dialect: Literal["chat", "anthropic", "responses"]
     arguments: tuple[Argument, ...] = ()
+    config: Mapping[str, str] = field(default_factory=dict)
     set: Mapping[str, Value] = field(default_factory=dict)
     default: Mapping[str, str] = field(default_factory=dict)
     unset: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from ... import profiles
+from ...counting import window as windows
 from ...profiles import Model, Profile
 from ..addresses import HOST
 from ..client_setup import client_variables, stronger_variables
@@ -19,7 +21,7 @@ from .proxy import Proxy
 from .table import Agent
 
 KEY, _BASE_URL = "$key", "$base_url"
-_BELOW: Mapping[str, str] = MappingProxyType({"chat": "/v1", "anthropic": ""})
+_BELOW: Mapping[str, str] = MappingProxyType({"chat": "/v1", "responses": "/v1", "anthropic": ""})
 """Dialect -> the path of a base URL in it."""
 
 
@@ -33,17 +35,20 @@ class Target:
     profile: Profile
     """That of the endpoint which the proxy sends calls to."""
     model: Model
+    own_window: int | None = None
+    """The user's number for `window`: `hunyuan_window`."""
 
     @classmethod
-    def by(cls, proxy: Proxy, model: str | None) -> Self:
+    def by(cls, proxy: Proxy, model: str | None, own_window: int | None = None) -> Self:
         """`proxy`, and `model` or else the text model of its endpoint. TokenHub's if the proxy doesn't tell."""
         profile = profiles.load(proxy.profile if proxy.profile in profiles.names() else "tokenhub")
-        return cls(proxy.port, proxy.reverse_port, proxy.confdir, profile, profile.model(model or profile.text_model))
+        chosen = profile.model(model or profile.text_model)
+        return cls(proxy.port, proxy.reverse_port, proxy.confdir, profile, chosen, own_window)
 
     @property
     def window(self) -> int | None:
         """Tokens that the model takes as input; `None` if that isn't known."""
-        return self.model.input or self.model.context
+        return windows.limit(self.model, own=self.own_window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,34 @@ def arguments_before(agent: Agent, target: Target, words: Sequence[str]) -> list
     """The options that `agent` is given before the user's own arguments `words`."""
     known = _known(agent, target)
     missing = [argument for argument in agent.arguments if not argument.is_among(words)]
-    return [word for argument in missing for word in (argument.flags[0], str(_filled(argument.value, known)))]
+    options = [word for argument in missing for word in (argument.flags[0], str(_filled(argument.value, known)))]
+    settings = [f"{name}={_on_command_line(value)}" for name, value in config(agent, target).items()]
+    return [*(word for setting in settings for word in ("-c", setting)), *options]
+
+
+def config(agent: Agent, target: Target) -> Mapping[str, str | int]:
+    """The settings that `agent` is given on its command line, by their dotted names."""
+    known = _known(agent, target)
+    filled = {name: _filled(template, known) for name, template in agent.config.items()}
+    return {name: value for name, value in filled.items() if value is not None}
+
+
+def config_file(agent: Agent, target: Target) -> str:
+    """The same settings as lines of a TOML file; `""` without any."""
+    tables: dict[str, list[str]] = {"": []}
+    for name, value in config(agent, target).items():
+        table, _, key = name.rpartition(".")
+        tables.setdefault(table, []).append(f"{key} = {json.dumps(value)}\n")
+    return "\n".join((f"[{table}]\n" if table else "") + "".join(lines) for table, lines in tables.items())
+
+
+def _on_command_line(value: str | int) -> str:
+    """`value` as such an option takes it: TOML, or a text that isn't TOML."""
+    try:
+        tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return str(value)
+    return json.dumps(value)
 
 
 def stronger_settings(
@@ -122,6 +154,7 @@ def _known(agent: Agent, target: Target) -> dict[str, str | int]:
         "base_url": f"http://{HOST}:{target.reverse_port}{_BELOW[agent.dialect]}",
         "model": target.model.id,
         "window": target.window,
+        "compact": windows.to_compact_at(target.window) if target.window else None,
         "output": target.model.output,
         "off": ",".join(off) or None,
     }

@@ -60,6 +60,10 @@ class Client:
         """The answer to a request in Anthropic's format."""
         return self._post("/messages", body)
 
+    def responses(self, body: Json) -> Json:
+        """The answer to a request of the Responses API."""
+        return self._post("/responses", body)
+
     def embeddings(self, body: Json) -> list[tuple[int, list[float]]]:
         """Index and vector of each text, asked for as base64: the default of OpenAI's SDK for Python."""
         data = self._post("/embeddings", {**body, "encoding_format": "base64"})["data"]

@@ -118,11 +118,16 @@ def _arrived(side: Side) -> list[str]:
     """The messages of the last chat request as they arrived at the endpoint, one line each."""
     body = side.endpoint.requests()[-1]["body"]
     lines = []
-    for message in body.get("messages", []):
+    for message in body.get("messages") or _with_roles(body.get("input")):
         words = shorten(_words(message), side.columns - _ROLE)
         lines.append(paint(f"{message['role']:{_ROLE}}", YELLOW) + words)
     settings = [name for name in body if name not in ("model", "messages", "input", "stream")]
     return [*lines, paint(f"with {', '.join(settings)}", DIM)] if settings else lines
+
+
+def _with_roles(given: Any) -> list[dict[str, Any]]:
+    """The messages among the items of a Responses request."""
+    return [item for item in given if isinstance(item, dict) and "role" in item] if isinstance(given, list) else []
 
 
 def _text(answer: dict[str, Any]) -> str:
@@ -138,7 +143,7 @@ def _words(message: dict[str, Any]) -> str:
     elif isinstance(content, str):
         parts.insert(0, said(content) if content else '""')
     else:
-        texts = (f"“{said(part['text'])}”" if part["type"] == "text" else f"<{part['type']}>" for part in content)
+        texts = (f"“{said(part['text'])}”" if "text" in part else f"<{part['type']}>" for part in content)
         parts.insert(0, " ".join(texts))
     return " ".join(parts)
 
@@ -319,6 +324,36 @@ def messages(side: Side) -> Outcome:
     return Outcome([call["name"] for call in calls] == ["read_file"], lines)
 
 
+def responses(side: Side) -> Outcome:
+    """A turn as Codex sends it: the Responses API, with a tool of an MCP server and one that takes free text."""
+    patch = "*** Begin Patch\\n*** Delete File: old.ts\\n*** End Patch"
+    text = (
+        f'Look, then patch. [[sim:tool #1 {{"path": "checkout.ts"}}]] [[sim:tool apply_patch {{"input": "{patch}"}}]]'
+    )
+    function = PLAIN_READ_FILE["function"]
+    request: dict[str, Any] = {
+        "model": MODEL,
+        "input": [
+            {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "You are Codex."}]},
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]},
+        ],
+        "tools": [
+            {"type": "namespace", "name": "mcp__files", "tools": [{"type": "function", **function}]},
+            {"type": "custom", "name": "apply_patch", "description": "Edits files.", "format": {"type": "text"}},
+        ],
+        "reasoning": {"summary": "auto"},
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": "demo",
+    }
+    output = side.client.responses(request)["output"]
+    called = [(item["type"], item.get("namespace"), item["name"]) for item in output if "call_id" in item]
+    lines = [*_arrived(side), paint("the answer is in the format of Responses again", DIM)]
+    lines += [worked(f"{kind}  {f'{space} ▸ ' if space else ''}{name}") for kind, space, name in called]
+    expected = [("function_call", "mcp__files", function["name"]), ("custom_tool_call", None, "apply_patch")]
+    return Outcome(called == expected, lines)
+
+
 def busy(side: Side) -> Outcome:
     """A rate limit that comes as a 400, which no client retries."""
     side.endpoint.disturb(fault="rate_limit", retry_after="0")
@@ -360,4 +395,5 @@ SCENES = (
     Scene("A busy endpoint", "its rate limit is a 400 with code 2003", busy),
     Scene("A team at work", "twelve requests at once with one key; the endpoint allows an account five", team),
     Scene("Claude Code", "it speaks Anthropic Messages; the endpoint speaks Chat Completions only", messages),
+    Scene("Codex", "it speaks Responses; a tool of an MCP server, and one that takes free text", responses),
 )

@@ -106,7 +106,9 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     exchange = Exchange(profile=profile, dialect=request.dialect, successors=rerouted, mode="observe", size=len(data))
     steps = Pipeline(settings, Offline())
     if not dialect.is_house and not is_translated(dialect.name, profiles.load(profile), settings.translate):
-        return _in_its_format(request, exchange, body, settings, steps)
+        verdict = _in_its_format(request, exchange, body, settings, steps)
+        if verdict is not None:
+            return verdict
     if not dialect.is_house:
         try:
             if not isinstance(body, dict):
@@ -131,13 +133,19 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
 
 def _in_its_format(
     request: Request, exchange: Exchange, body: JsonObject, settings: Settings, steps: Pipeline
-) -> Verdict:
-    """The verdict on a request in another format than chat, for an endpoint that speaks it itself."""
+) -> Verdict | None:
+    """The verdict on a request in another format than chat, for an endpoint that speaks it itself.
+
+    `None`: it is translated all the same.
+    """
     profile, spoken = exchange.profile, request.dialect
     own = native(spoken) if settings.translate == "auto" and spoken in profiles.load(profile).native else None
     if own is None or not pipeline.repairable(body, DIALECTS[own].house):
         return Verdict(request, profile, [], exchange, None, [body], [])  # passes untouched
-    exchange.dialect, exchange.spoken, exchange.chat = own, spoken, body
+    exchange.dialect, exchange.spoken = own, spoken
+    if steps.choose_way(exchange, body):
+        return None
+    exchange.chat = body
     answer = asyncio.run(steps.request(exchange))
     return Verdict(request, profile, [], exchange, answer, [] if answer else [exchange.chat], [])
 

@@ -23,7 +23,7 @@ class AnthropicApi:
 
     dialect = rule_names.ANTHROPIC
     base_part = "anthropic"
-    own_headers = ("anthropic-",)
+    own_headers: tuple[str, ...] = ("anthropic-",)
 
     def client(self, headers: Mapping[str, str]) -> str:
         """`claude-code`, which tries some statuses again and again, or `""`."""

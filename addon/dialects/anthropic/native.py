@@ -21,10 +21,11 @@ from ...exchange import Change, Changes, JsonObject, Response
 from ...profiles import Native
 from ...texts import Texts
 from ...wire import rule_names
-from .. import in_words
+from .. import in_words, refused
 from ..base import AnswerWriter, Dialect, House
 from ..searching import WEB_SEARCH
-from . import native_messages, native_tools
+from . import errors, native_answers, native_messages, native_tools
+from .native_answers import MessagesReader
 
 BETA_HEADER: Final = "anthropic-beta"
 _RULE: Final = rule_names.ANTHROPIC_NATIVE
@@ -50,20 +51,56 @@ class NativeMessages:
         return self._messages.to_chat(body, headers, note)
 
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
-        """`chat` itself: answers pass unchanged."""
+        """`chat` itself: only the steps of chat make answers."""
         return chat
 
     def stream(self, note: JsonObject) -> AnswerWriter:
-        """Never used: answers pass unchanged."""
+        """As of `messages`: only the steps of chat make answers."""
         return self._messages.stream(note)
 
     def error(self, response: Response, note: JsonObject) -> Response:
         """As of `messages`."""
         return self._messages.error(response, note)
 
-    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
+    def repaired(
+        self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
+    ) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
+        if isinstance(body.get("max_tokens"), int):
+            note["max_tokens"] = body["max_tokens"]
         return repaired(body, accepted, texts)
+
+    def shown(self, body: JsonObject) -> list[Any] | None:
+        """`None`: the body has messages."""
+        return None
+
+    def take_back(self, body: JsonObject, messages: list[Any], *, changed: bool) -> None:
+        """Nothing: they are the body's own."""
+
+    @property
+    def reader(self) -> MessagesReader:
+        """Reads Anthropic's answers."""
+        return MessagesReader()
+
+    def goes_on(self, raw: bytes, note: JsonObject) -> bool:
+        """Whether the bytes of whole events tell that none has to be read."""
+        return native_answers.goes_on(raw)
+
+    def mended(self, body: JsonObject, note: JsonObject) -> str:
+        """Give a message the name of the model that was asked for."""
+        return native_answers.mended(body, note)
+
+    def mended_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
+        """The same for an event; an error gets the words by which its client does the right thing."""
+        return native_answers.mended_event(event, note)
+
+    def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
+        """One event."""
+        return [errors.event(error, note)]
+
+    def closing(self, note: JsonObject) -> list[JsonObject]:
+        """The end of a message, which the client waits for."""
+        return [{"type": "message_stop"}]
 
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
         """Why `body` has to be translated: the endpoint can't search the web, and the proxy can.
@@ -84,7 +121,7 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
     format_ = _answer_format(body)
     missing = native_tools.only_accepted(body, accepted, changes)
     for path in accepted.refused:
-        _without(body, path.split("/"), "", changes)
+        refused.without(body, path, _RULE, changes)
     if not accepted.adaptive_thinking:
         _limit_thinking(body, changes)
     if isinstance(body.get("messages"), list):
@@ -122,28 +159,6 @@ def accepted_betas(given: str, accepted: Native) -> str:
 def without_beta(query: str) -> str:
     """The query of a request without `beta`: other fields keep their spelling and their order."""
     return "&".join(field for field in query.split("&") if field.partition("=")[0] != "beta")
-
-
-def _without(value: Any, path: list[str], pointer: str, changes: Changes) -> bool:
-    """Take the field at `path` away, where `*` stands for each item of a list; an object that is empty then goes, too.
-
-    Returns whether `value` had it.
-    """
-    name, rest = path[0], path[1:]
-    if name == "*":
-        items = value if isinstance(value, list) else []
-        had = [_without(item, rest, f"{pointer}/{number}", changes) for number, item in enumerate(items)]
-        return any(had)
-    if not isinstance(value, dict) or name not in value:
-        return False
-    if rest:
-        found = _without(value[name], rest, f"{pointer}/{name}", changes)
-        if found and value[name] == {}:
-            del value[name]
-        return found
-    del value[name]
-    changes.note_at(_RULE, f"{pointer}/{name}", "the endpoint refuses this field: dropped")
-    return True
 
 
 def _limit_thinking(body: JsonObject, changes: Changes) -> None:

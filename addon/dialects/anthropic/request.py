@@ -6,7 +6,6 @@ profile: it writes plain chat, and the house rules make of it what the endpoint 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,8 +17,6 @@ from ..searching import WANTED
 from ..told import Told
 from . import content, history, parameters, tools
 
-_WINDOW = re.compile(r"\[\d+m\]$", re.IGNORECASE)
-"""`[1m]` at the end of a model's name: Claude Code's mark for a window of a million tokens."""
 _BILLING: Final = "x-anthropic-billing-header:"
 """How the first system block of Claude Code begins. It changes with each request, and with it all that follows."""
 _CLAUDE_CODE: Final = "claude-cli/"
@@ -28,9 +25,10 @@ _CLAUDE_CODE: Final = "claude-cli/"
 def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
     """The chat request for a Messages request. `body` stays as it is, and its large texts are shared, not copied.
 
-    `note` gets what the answer must know: `model` (as the client asked), `client` ("claude-code" or ""), `stream`,
-    `thinking` ("off", "omitted", "shown": how thinking is answered), `stop_sequences`, `tool_names` (name in chat ->
-    the client's), `input_tokens` (an estimate), and `changes` ([pointer, why] for each thing dropped or reworded).
+    `note` gets what the answer must know: `model` and `max_tokens` (as the client asked), `client` ("claude-code" or
+    ""), `stream`, `thinking` ("off", "omitted", "shown": how thinking is answered), `stop_sequences`, `tool_names`
+    (name in chat -> the client's), `input_tokens` (an estimate), and `changes` ([pointer, why] for each thing dropped
+    or reworded).
 
     Raises `BadRequest` where a part has the wrong type, for nothing that Anthropic's SDKs accept.
     """
@@ -45,13 +43,15 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     # 3. Tools, parameters, and the system text, which names the tools that can't be had.
     offered = tools.offered(body, conversation, names, told, note.get("offers", ()))
     system = _system(body.get("system"), offered.missing, names, told)
-    chat: JsonObject = {"model": _WINDOW.sub("", model) or model, "messages": [*system, *conversation.messages]}
+    chat: JsonObject = {"model": model, "messages": [*system, *conversation.messages]}
     chat |= parameters.parameters(body, note, told)
     if offered.functions:
         chat["tools"] = offered.functions
     chat |= tools.choice(body, offered.functions, names, told)
     # 4. What the answer must know.
     note["model"] = model
+    if isinstance(body.get("max_tokens"), int):
+        note["max_tokens"] = body["max_tokens"]
     if offered.search is not None:
         note[WANTED] = offered.search
     note["client"] = "claude-code" if headers.get("user-agent", "").startswith(_CLAUDE_CODE) else ""

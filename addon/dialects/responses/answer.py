@@ -52,4 +52,5 @@ def finished(
         return ending.failed(made, note, output, errors.failure(composer.failure.fields(), note), used)
     note["items"] = output
     is_summary = note.get("compact") is True
-    return ending.ended(made, note, output, None if is_summary else reason, used)
+    note["whole"] = whole = ending.ended(made, note, output, None if is_summary else reason, used)
+    return whole

@@ -15,7 +15,14 @@ class ResponsesApi:
 
     dialect = rule_names.RESPONSES
     base_part = ""
-    own_headers = ("x-codex-", "x-openai-internal-", "openai-beta", "originator", "session-id", "thread-id")
+    own_headers: tuple[str, ...] = (
+        "x-codex-",
+        "x-openai-internal-",
+        "openai-beta",
+        "originator",
+        "session-id",
+        "thread-id",
+    )
 
     def client(self, headers: Mapping[str, str]) -> str:
         """`codex`, which tries every status but 400 again and again, or `""`."""

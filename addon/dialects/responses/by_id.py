@@ -12,16 +12,16 @@ from ..base import AnswerWriter, Dialect, House
 
 type What = Literal["responses", "conversations"]
 
-_CALLS: Mapping[tuple[str, ...], tuple[str, ...]] = {
-    ("responses", "{id}"): ("GET", "DELETE"),
-    ("responses", "{id}", "input_items"): ("GET",),
-    ("responses", "{id}", "cancel"): ("POST",),
-    ("conversations",): ("POST",),
-    ("conversations", "{id}"): ("GET", "POST", "DELETE"),
-    ("conversations", "{id}", "items"): ("GET", "POST"),
-    ("conversations", "{id}", "items", "{id}"): ("GET", "DELETE"),
+METHODS: Mapping[str, tuple[str, ...]] = {
+    "/responses/{id}": ("GET", "DELETE"),
+    "/responses/{id}/input_items": ("GET",),
+    "/responses/{id}/cancel": ("POST",),
+    "/conversations": ("POST",),
+    "/conversations/{id}": ("GET", "POST", "DELETE"),
+    "/conversations/{id}/items": ("GET", "POST"),
+    "/conversations/{id}/items/{id}": ("GET", "DELETE"),
 }
-"""The ends of the paths, and the methods that each takes."""
+"""The ends of the paths, below a base URL, and the methods that each takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ def asked(method: str, path: str) -> Asked | None:
     start = next((at for at in range(len(words) - 1, -1, -1) if words[at] in ("responses", "conversations")), None)
     if start is None:
         return None
-    shape = tuple("{id}" if at in (1, 3) else word for at, word in enumerate(words[start:]))
-    if method not in _CALLS.get(shape, ()):
+    shape = "".join("/{id}" if at in (1, 3) else f"/{word}" for at, word in enumerate(words[start:]))
+    if method not in METHODS.get(shape, ()):
         return None
     _, id, part, item = [*parts[start:], "", "", ""][:4]
     return Asked(method, cast("What", words[start]), id, part.lower(), item)
@@ -53,7 +53,7 @@ class KeptResponses:
     """What is asked for by id. There is nothing to translate."""
 
     name = rule_names.RESPONSES_KEPT
-    paths: tuple[str, ...] = tuple("/" + "/".join(shape) for shape in _CALLS)
+    paths: tuple[str, ...] = tuple(METHODS)
     house: House = "kept"
     is_house = False
 

@@ -1,6 +1,6 @@
-"""What Codex must know of a model: its catalogue (`codex debug models`, docs/facts/clients.md#codex-catalogue).
+"""What Codex must know of a model, as the file `model_catalog_json` or the list of models has it.
 
-Of a model that is in no catalogue Codex assumes a window of 272,000 tokens, and says that its metadata is missing.
+What it needs: docs/facts/responses.md#websockets-and-the-list-of-models.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from ...exchange import JsonObject, Response
@@ -27,26 +26,26 @@ class Compact:
 
     def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
         """The chat request that asks for a summary of the conversation. Raises `BadRequest`."""
-        items = [*note.get("earlier", ()), *earlier.input_of(body)]
-        note[_STAYS] = [item for item in items if isinstance(item, dict) and _is_users(item)]
+        before, own = note.get("earlier", []), earlier.input_of(body)
+        note[_STAYS] = [item for item in (*before, *own) if isinstance(item, dict) and _is_users(item)]
         # This answer is never a stream.
         asked = {name: value for name, value in body.items() if name not in ("stream", "stream_options", "background")}
-        asked["input"] = [*earlier.input_of(body), {"type": "compaction_trigger"}]
+        if own or (before and body.get("input") is None):  # else it is refused, as without the trigger
+            asked["input"] = [*own, {"type": "compaction_trigger"}]
         return self._responses.to_chat(asked, headers, note)
 
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """The user's messages and one `compaction` item, as a `response.compaction`."""
         stays = note.pop(_STAYS, ())
-        whole = self._responses.answer(chat, note)
-        id = str(whole.get("id") or "")
-        output = whole.get("output")
-        summary = [item for item in output if item.get("type") == "compaction"] if isinstance(output, list) else []
+        made = self._responses.answer(chat, note)
+        if made["status"] == "failed":  # the model has written no summary
+            return made
         return {
-            "id": id,
+            "id": made["id"],
             "object": "response.compaction",
-            "created_at": int(whole.get("created_at") or time.time()),
-            "output": [*objects.listed(stays, id), *summary],
-            "usage": whole.get("usage"),
+            "created_at": int(made["created_at"]),
+            "output": [*objects.listed(stays, made["id"]), *made["output"]],
+            "usage": made["usage"],
         }
 
     def stream(self, note: JsonObject) -> AnswerWriter:

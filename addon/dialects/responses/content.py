@@ -25,10 +25,26 @@ _TEXTS: Final = {
     "refusal": "refusal",
 }
 """Type of a part that is text -> the field that has it."""
+_CACHE: Final = "prompt_cache_breakpoint"
 _IMAGES: Final = frozenset(["input_image", "computer_screenshot", "image_url"])
 _DETAILS: Final = {"low": "low", "high": "high", "original": "high"}
 """Details of an image that are sent; `auto` is what chat has without one, and has no `original`."""
 _PDF_TYPE: Final = "application/pdf"
+_TEXT_NAMES: Final = (
+    ".txt",
+    ".md",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".xml",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".html",
+    ".log",
+)
+"""How the names of text files end whose type isn't said; any other such file counts as a PDF."""
 
 
 def place(pointer: str) -> str:
@@ -79,6 +95,8 @@ class Reader:
             message = f'{where}: must be a content part, an object such as {{"type": "input_text", "text": "…"}}.'
             raise BadRequest(message, where)
         kind = part.get("type")
+        if _CACHE in part:
+            self._told.count(pointer, "prompt_cache_breakpoint is dropped: the endpoint caches by itself")
         if isinstance(kind, str) and kind in _TEXTS:
             if part.get("annotations"):
                 self._told.count(pointer, "annotations are dropped: chat has none")
@@ -111,7 +129,8 @@ class Reader:
         data, name = part.get("file_data"), part.get("filename")
         named = name if isinstance(name, str) and name else ""
         if isinstance(data, str) and data:
-            url = data if data.startswith("data:") else f"data:{_PDF_TYPE};base64,{data}"
+            kind = "text/plain" if named.lower().endswith(_TEXT_NAMES) else _PDF_TYPE
+            url = data if data.startswith("data:") else f"data:{kind};base64,{data}"
             return [{"type": "file", "file": {"filename": named or "document.pdf", "file_data": url}}]
         self._told.count(pointer, "a file that isn't in the request is said in words")
         where = part.get("file_url")

@@ -48,21 +48,25 @@ def input_of(body: JsonObject) -> list[object]:
     given = body.get("input")
     if isinstance(given, str):
         return [{"type": "message", "role": "user", "content": given}]
+    if isinstance(given, dict):
+        return [given]
     return given if isinstance(given, list) else []
 
 
 def references(items: Iterable[object]) -> tuple[str, ...]:
     """The ids of those `items` that are only references, each once."""
-    return tuple(dict.fromkeys(str(item["id"]) for item in items if _is_reference(item)))
+    return tuple(dict.fromkeys(id for item in items if (id := _referred_to(item)) is not None))
 
 
 def resolved(items: Iterable[object], found: Mapping[str, JsonObject]) -> list[object]:
     """`items` with what is referred to in the place of each reference. Raises `KeyError` for one that isn't `found`."""
-    return [found[item["id"]] if _is_reference(item) else item for item in items]
+    return [item if (id := _referred_to(item)) is None else found[id] for item in items]
 
 
-def _is_reference(item: object) -> bool:
-    # OpenAI's schema lets the type be null or missing.
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-        return False
-    return item.get("type") == "item_reference" or (item.get("type") is None and item.keys() <= {"id", "type"})
+def _referred_to(item: object) -> str | None:
+    """The id of the item that `item` refers to; `None` for one that is whole."""
+    if not isinstance(item, dict) or not isinstance(id := item.get("id"), str):
+        return None
+    kind = item.get("type")
+    # The type may be null or missing (docs/facts/responses.md#what-is-kept).
+    return id if kind == "item_reference" or (kind is None and item.keys() <= {"id", "type"}) else None

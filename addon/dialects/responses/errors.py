@@ -13,6 +13,7 @@ from typing import Final
 from ...exchange import JsonObject, Response
 from ...wire import json_body, openai_error
 from ..errors import Given, Meaning, given_in, may_pass, meaning, of_object
+from . import full_window
 
 TOO_LONG: Final = "context_length_exceeded"
 _NO_MONEY: Final = "insufficient_quota"
@@ -28,9 +29,14 @@ _LONGEST_WAIT: Final = 24 * 3600
 
 
 def error(response: Response, note: JsonObject) -> Response:
-    """The error `response`, in any shape, as OpenAI's, for the client whose request left `note`. Raises nothing."""
+    """The error `response`, in any shape, as OpenAI's, for the client whose request left `note`. Raises nothing.
+
+    A Codex whose request is too long gets no error where it can compact its history instead.
+    """
     given = given_in(response.body, response.status)
     meant = meaning(given, response.status)
+    if meant.too_long is not None and note.get("can_compact"):
+        return full_window.answer(note)
     headers = {key: value for key, value in response.headers.items() if key != "content-length"}
     headers["content-type"] = "application/json"
     if meant.retry_after is not None:

@@ -7,8 +7,8 @@ Where items go (docs/facts/responses.md#items):
 2. An output is a tool message. One without the id of its call is user text: a thread that has one would be refused for
    ever (openai/codex#42088).
 3. Developer and system messages stay where they stand; the house rules fit them to the endpoint.
-4. Reasoning belongs to what the assistant says or calls after it. Where nothing comes after it, it joins the turn whose
-   outputs it followed.
+4. Reasoning belongs to what the assistant says or calls next, whatever stands between that isn't the user's. Where
+   nothing comes before the user's next message, it joins the turn whose outputs it followed.
 5. Items that bring tools give them to `tools`. They are no messages (farion1231/cc-switch#7454).
 
 What is lost, doubled or late is paired by the house rules (`rules.pairing`), neighbours are joined by `rules.merge`.
@@ -56,7 +56,7 @@ class Walk:
         """The client asks for a summary in the place of an answer."""
 
     def add(self, item: Any, pointer: str) -> None:
-        """Take the next item; `pointer` is where it stands, `""` for one of an earlier turn. Raises `BadRequest`."""
+        """Take the next item; `pointer` is where it stands. Raises `BadRequest`."""
         if isinstance(item, str):
             item = {"role": "user", "content": item}
         if not isinstance(item, dict):
@@ -66,9 +66,16 @@ class Walk:
         read = _READ.get(kind, Walk._other) if isinstance(kind, str) else Walk._other
         read(self, item, pointer)
 
+    @property
+    def says_anything(self) -> bool:
+        """Whether an item so far has said, called or answered something."""
+        turn = self._turn
+        return bool(self._messages or turn.pieces or turn.calls or turn.reasoning)
+
     def end(self) -> list[JsonObject]:
         """All messages."""
         self._end_turn()
+        self._settle()
         if not self._messages:
             self._messages.append({"role": "user", "content": ""})
         return self._messages
@@ -103,7 +110,12 @@ class Walk:
 
     def _call(self, item: JsonObject, kind: str, written: str, pointer: str) -> None:
         name = item.get("name")
-        if not isinstance(name, str) or not name:
+        if name is None or name == "":
+            # A client that was given such a call once sends it with each request from then on.
+            self._told.count(pointer, "a call that names no tool is said in words")
+            self._turn.pieces.append(words.server_item(item))
+            return
+        if not isinstance(name, str):
             where = content.place(f"{pointer}/name")
             raise BadRequest(f"{where}: must be a text that names the tool.", where)
         self._add_call(item.get("call_id"), self._offered.called(kind, name, item.get("namespace")), written)
@@ -131,25 +143,25 @@ class Walk:
         self._turn.pieces.append(words.server_item(item))
 
     def _end_turn(self) -> None:
+        """Make what the assistant has said and called a message. Reasoning without any of it waits for more."""
         turn = self._turn
-        if not (turn.pieces or turn.calls or turn.reasoning):
+        if not (turn.pieces or turn.calls):
             return
         self._turn = _Turn()
-        reasoning = "".join(turn.reasoning)
-        if not (turn.pieces or turn.calls):
-            self._left_over(reasoning)
-            return
         message: JsonObject = {"role": "assistant", "content": content.as_content(turn.pieces)}
-        if reasoning:
-            message["reasoning_content"] = reasoning
+        if turn.reasoning:
+            message["reasoning_content"] = "".join(turn.reasoning)
         if turn.calls:
             message["content"] = message["content"] or None
             message["tool_calls"] = turn.calls
         self._answered = message
         self._messages.append(message)
 
-    def _left_over(self, reasoning: str) -> None:
-        """Reasoning after which the assistant neither said nor called anything."""
+    def _settle(self) -> None:
+        """Find a place for reasoning after which the assistant neither said nor called anything."""
+        reasoning, self._turn.reasoning = "".join(self._turn.reasoning), []
+        if not reasoning:
+            return
         if self._answered is None:
             self._told.count("/input", "reasoning that no answer followed is dropped")
             return
@@ -162,6 +174,8 @@ class Walk:
         if not isinstance(role, str) or role not in _ROLES:
             where = content.place(f"{pointer}/role")
             raise BadRequest(f'{where}: must be "user", "assistant", "developer" or "system".', where)
+        if item.get("phase"):
+            self._told.count(pointer, "the phase of a message is dropped: chat has none")
         pieces = self._reader.pieces_of(item.get("content"), f"{pointer}/content")
         if role != "assistant":
             self._say(_ROLES[role], pieces)
@@ -173,22 +187,24 @@ class Walk:
 
     def _say(self, role: str, pieces: list[Piece]) -> None:
         self._end_turn()
-        self._answered = None
+        if role == "user":
+            self._settle()
+            self._answered = None
         if pieces or role != "system":
             self._messages.append({"role": role, "content": content.as_content(pieces)})
 
     def _any_output(self, item: JsonObject, pointer: str) -> None:
         id = item.get("call_id") or (item.get("id") if item["type"] == "local_shell_call_output" else None)
-        self._output(item, id, self._reader.pieces_of(_said(item.get("output")), f"{pointer}/output"))
+        self._output(item, pointer, id, self._reader.pieces_of(_said(item.get("output")), f"{pointer}/output"))
 
     def _shell_output(self, item: JsonObject, pointer: str) -> None:
         given = item.get("output")
         text = words.shell_output(given if isinstance(given, list) else [given])
-        self._output(item, item.get("call_id"), [text] if text else [])
+        self._output(item, pointer, item.get("call_id"), [text] if text else [])
 
     def _patch_output(self, item: JsonObject, pointer: str) -> None:
         said = item.get("output") or item.get("status")
-        self._output(item, item.get("call_id"), self._reader.pieces_of(_said(said), f"{pointer}/output"))
+        self._output(item, pointer, item.get("call_id"), self._reader.pieces_of(_said(said), f"{pointer}/output"))
 
     def _screenshot(self, item: JsonObject, pointer: str) -> None:
         seen = self._reader.pieces_of(_said(item.get("output")), f"{pointer}/output")
@@ -203,9 +219,9 @@ class Walk:
     def _silent(self, item: JsonObject, pointer: str) -> None:
         self._told.count(pointer, "an item that no model is shown is dropped")
 
-    def _output(self, item: JsonObject, id: object, pieces: list[Piece]) -> None:
+    def _output(self, item: JsonObject, pointer: str, id: object, pieces: list[Piece]) -> None:
         if not id:
-            self._told.count("/input", "an output without the id of its call becomes user text")
+            self._told.count(pointer, "an output without the id of its call becomes user text")
             self._say("user", [words.uncalled(item.get("name")), *pieces])
             return
         self._end_turn()
@@ -217,7 +233,7 @@ class Walk:
         names, missing = self._offered.add_later(item.get("tools"), f"{pointer}/tools")
         text = "\n".join([words.found(names), *missing])
         if item.get("call_id"):
-            self._output(item, item["call_id"], [text])
+            self._output(item, pointer, item["call_id"], [text])
         else:
             self._turn.pieces.append(f"[{text}]")
 
@@ -242,13 +258,16 @@ class Walk:
             self._told.count(pointer, "an item without content is dropped")
             return
         self._told.count(pointer, "an item that chat has no message for is said in words")
-        role = item.get("role")
         said = {key: value for key, value in item.items() if key not in ("id", "status", "role")}
-        text = in_words.unknown(said)
-        if role == "assistant":
-            self._turn.pieces.append(text)
+        pieces: list[Piece] = []
+        if isinstance(said.get("content"), list):
+            pieces = self._reader.pieces_of(_said(said.pop("content")), f"{pointer}/content")
+        if not pieces or said.keys() - {"type"}:
+            pieces.insert(0, in_words.unknown(said))
+        if item.get("role") == "assistant":
+            self._turn.pieces += pieces
         else:
-            self._say("user", [text])
+            self._say("user", pieces)
 
 
 _BUILT_IN: Final = {

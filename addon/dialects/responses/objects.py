@@ -13,7 +13,7 @@ from ..base import BadRequest
 from . import earlier
 
 PAGE, LARGEST_PAGE = 20, 100
-"""Items of a list that names no limit, and at most (OpenAI's API reference, List input items)."""
+"""Items of a list that names no limit, and at most (docs/facts/responses.md#what-is-kept)."""
 
 
 class Turn(Protocol):
@@ -26,23 +26,6 @@ class Turn(Protocol):
     @property
     def answer(self) -> bytes:
         """A response object."""
-
-
-def response(note: JsonObject, items: Sequence[JsonObject], *, conversation: str, now: float) -> JsonObject:
-    """The response object of a complete answer with the output `items`, as it is kept."""
-    whole: JsonObject = {
-        "id": note.get("id"),
-        "object": "response",
-        "created_at": int(now),
-        "status": "completed",
-        "background": False,
-        "error": None,
-        "incomplete_details": None,
-        **note.get("echo", {}),
-        "model": note.get("model", ""),
-        "output": list(items),
-    }
-    return {**whole, "conversation": {"id": conversation}} if conversation else whole
 
 
 def output_of(answer: bytes) -> list[JsonObject]:
@@ -60,7 +43,7 @@ def input_of(turn: Turn) -> list[JsonObject]:
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
-def items_of_turns(turns: Iterable[Turn]) -> list[object]:
+def items_of_turns(turns: Iterable[Turn]) -> list[JsonObject]:
     """All items of `turns`, in order: each input, then its answer's output."""
     return [item for turn in turns for item in (*input_of(turn), *output_of(turn.answer))]
 

@@ -11,8 +11,13 @@ from ...exchange import JsonObject
 from ..base import BadRequest
 from ..told import Told
 
-_SAME: Final = ("temperature", "top_p", "user", "prompt_cache_key")
-"""Parameters that chat calls the same. `prompt_cache_key` keeps a session at the cache that has its history."""
+_SAME: Final = (
+    *("temperature", "top_p", "user", "prompt_cache_key"),
+    *("frequency_penalty", "presence_penalty", "seed", "stop", "thinking", "enable_thinking"),
+)
+"""Parameters that chat calls the same: those of the Responses API, and those of chat that users put beside them.
+
+`prompt_cache_key` keeps a session at the cache that has its history."""
 _HERE: Final = frozenset(
     [
         *_SAME,
@@ -72,7 +77,10 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
 
 
 def _effort(given: object, chat: JsonObject, told: Told) -> None:
-    if isinstance(given, str):
+    if given == "none":
+        # Chat endpoints turn thinking off by its type, and refuse an effort beside it.
+        chat.setdefault("thinking", {"type": "disabled"})
+    elif isinstance(given, str):
         chat["reasoning_effort"] = given
     elif given is not None:
         told.say("/reasoning/effort", "an effort that is no word is dropped")

@@ -16,7 +16,7 @@ from ..base import BadRequest
 from ..names import Names
 from ..searching import WANTED
 from ..told import Told
-from . import content, items, parameters, tools, words
+from . import content, full_window, items, parameters, tools, words
 from .api import ResponsesApi
 
 _ECHOED: Final = (
@@ -49,8 +49,8 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     `note["earlier"]`, the items of earlier turns where the request continues some, is taken out. `note` gets what the
     answer must know: `model` (as the client asked), `client` ("codex" or ""), `stream`, `tools` (name in chat -> the
     client's tool, for all but plain functions of the same name), `echo` (fields that the response repeats), `reasoning`
-    (how it is answered), `compact` (the answer is a summary), `input_tokens` (an estimate), and `changes` ([pointer,
-    why] for each thing dropped or reworded).
+    (how it is answered), `compact` (the answer is a summary), `can_compact` (the client can, where its history is too
+    long), `input_tokens` (an estimate), and `changes` ([pointer, why] for each thing dropped or reworded).
 
     Raises `BadRequest` where a part has the wrong type, and for what needs a service that keeps or runs it.
     """
@@ -62,10 +62,13 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     parameters.refuse(body)
     # 2. The conversation, which may bring tools of its own.
     listed = tools.Offered(body, Names(tools.names_of(body)), told, note.pop("offers", ()))
-    given, first = _input(body, note)
     walk = items.Walk(listed, told)
-    for index, item in enumerate(given):
-        walk.add(item, f"/input/{index - first}" if index >= first else "")
+    before = "/previous_response_id" if body.get("previous_response_id") else "/conversation"
+    earlier: list[Any] = note.pop("earlier", [])
+    for item in earlier:
+        walk.add(item, before)
+    for index, item in enumerate(_input(body, continues=bool(earlier))):
+        walk.add(item, f"/input/{index}")
     conversation = walk.end()
     # 3. System text before it: the client's own, then the tools that can't be had.
     system: list[JsonObject] = []
@@ -92,6 +95,7 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     # 5. What the answer must know.
     note["model"] = model
     note["client"] = ResponsesApi().client(headers)
+    note["can_compact"] = full_window.can_compact(body, headers)
     note["tools"] = listed.known
     if listed.search is not None:
         note[WANTED] = listed.search
@@ -101,23 +105,24 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     return chat
 
 
-def _input(body: JsonObject, note: JsonObject) -> tuple[list[Any], int]:
-    """The items of the conversation, and the number of those that the request itself doesn't have."""
-    earlier: list[Any] = note.pop("earlier", [])
+def _input(body: JsonObject, *, continues: bool) -> list[Any]:
+    """The items of the request itself: there may be none where it `continues` others. Raises `BadRequest`."""
     given = body.get("input")
-    if given is None and earlier:
-        given = []
+    if given is None and continues:
+        return []
     if isinstance(given, str):
-        given = [{"role": "user", "content": given}]
-    elif isinstance(given, dict):
-        given = [given]
+        return [{"role": "user", "content": given}]
+    if isinstance(given, dict):
+        return [given]
     if not isinstance(given, list):
         raise BadRequest("input: must be a text or a list of items.", "input")
-    return [*earlier, *given], len(earlier)
+    return given
 
 
 def _echo(body: JsonObject, client: str) -> JsonObject:
     echo = {name: body[name] for name in _ECHOED if body.get(name) is not None}
+    if conversation := body.get("conversation"):
+        echo["conversation"] = {"id": conversation} if isinstance(conversation, str) else conversation
     # Not for Codex, which reads none of it: its tools are most of each request. The rules work on schemas in place.
     listed = body.get("tools")
     echo["tools"] = json_body.parse(json_body.serialise(listed)) if listed and client != "codex" else []

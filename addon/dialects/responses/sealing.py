@@ -54,6 +54,11 @@ def _written(data: bytes) -> str:
     return _PREFIX + base64.urlsafe_b64encode(data).decode()
 
 
+def is_ours(token: object) -> bool:
+    """Whether `token` looks like one of this proxy's, or of another that runs the same program."""
+    return isinstance(token, str) and token.startswith(_PREFIX)
+
+
 def opened(kind: str, token: object) -> str | None:
     """The text of which `seal` made `token`; `None`: not ours, of another kind, changed, or of a key not in use."""
     if not isinstance(token, str) or not token.startswith(_PREFIX):

@@ -28,7 +28,7 @@ from ..base import BadRequest
 from ..names import Names
 from ..searching import SEARCHES, WEB_SEARCH, Wanted
 from ..told import Told
-from . import calls, content
+from . import calls, content, words
 
 _BETWEEN: Final = "__"
 """Stands between a namespace and a name."""
@@ -39,8 +39,12 @@ _INPUT: Final = {
 }
 _HOSTED: Final = ("web_search", "file_search", "code_interpreter", "image_generation", "computer", "mcp")
 """How the types of tools begin that the vendor runs, or whose calls are no calls of functions."""
-_SILENT: Final = frozenset(["programmatic_tool_calling"])
-"""Types that are no tools of their own."""
+_SILENT: Final = frozenset(["programmatic_tool_calling", "tool_search"])
+"""Types that are no tools of their own: ways in which the vendor calls or finds the others. All are sent instead."""
+_SENT: Final = frozenset(
+    ["type", "name", "description", "parameters", "strict", "format", "defer_loading", "execution"]
+)
+"""Fields of a tool that are sent, or whose meaning is."""
 _CHOICES: Final = frozenset(["auto", "none", "required"])
 
 
@@ -63,6 +67,8 @@ class Offered:
         self._deferred: dict[str, JsonObject] = {}
         self._tools: dict[str, JsonObject] = {}
         self._history: dict[str, JsonObject] = {}
+        self._bare: dict[str, str] = {}
+        """Name of a tool in a namespace -> the first such tool's name in chat."""
         self.missing: list[str] = []
         """A line for each tool that can't be had, for the system text."""
         self.search: Wanted | None = None
@@ -86,16 +92,21 @@ class Offered:
     def called(self, kind: str, name: str, namespace: object) -> str:
         """The name in chat of a tool that the history calls."""
         space = namespace if isinstance(namespace, str) and namespace else None
-        sent = self._names.sent(_flat(space, name))
+        sent = self._named(name, space)
         self._history.setdefault(sent, _tool(kind, name, space))
         self._release(sent)
         return sent
 
     def chosen(self, name: str, namespace: object = None) -> str | None:
         """The name in chat of a tool that `tool_choice` names; `None` where it isn't offered."""
-        sent = self._names.sent(_flat(namespace, name))
+        sent = self._named(name, namespace)
         self._release(sent)
         return sent if sent in self._functions else None
+
+    def _named(self, name: str, namespace: object) -> str:
+        """The name in chat of a tool that is called or chosen; without its namespace where no other has its name."""
+        sent = self._names.sent(_flat(namespace, name))
+        return sent if namespace or sent in self._tools else self._bare.get(name, sent)
 
     def add_later(self, listed: object, pointer: str) -> tuple[list[str], list[str]]:
         """Offer the tools of a list that the history has, from there on.
@@ -137,7 +148,7 @@ class Offered:
             raise BadRequest(f"{where}: must be a list of tools.", where)
         found: list[str] = []
         said = tool.get("description")
-        about = f"[{space}: {said}]\n\n" if isinstance(said, str) and said else ""
+        about = f"[{space}: {said}]" if isinstance(said, str) and said else ""
         for index, inner in enumerate(inside or ()):
             place = f"{pointer}/tools/{index}"
             if not isinstance(inner, dict):
@@ -156,12 +167,12 @@ class Offered:
         if kind.startswith(_HOSTED) and "parameters" not in tool:
             self._hosted(tool, kind, pointer)
             return []
-        if kind in _SILENT:
-            self._told.count(pointer, "a way of calling tools that only its vendor has is dropped")
+        if kind in _SILENT and not _is_client_search(tool):
+            self._told.count(pointer, "a way of calling or finding tools that only its vendor has is dropped")
             return []
         made = self._function(tool, kind, pointer, space)
         if made is None:
-            self.missing.append(in_words.missing(f"The tool {_named(tool)}"))
+            self.missing.append(in_words.missing(f"The tool {_described(tool)}"))
             self._told.say(pointer, "a tool that its vendor runs can't be had in chat: the system text says so")
             return []
         entry, function = made
@@ -169,10 +180,15 @@ class Offered:
         if sent in self._functions or (defers and sent in self._deferred):
             self._told.count(pointer, "a second tool of the same name is left out")
             return [sent]
+        if not tool.keys() <= _SENT and kind not in _built_in():
+            self._told.count(pointer, "fields of a tool that only its vendor acts on are dropped")
         self._tools.setdefault(sent, entry)
+        if space:
+            self._bare.setdefault(entry["name"], sent)
         function = {"name": sent, **function}
         if about:
-            function["description"] = about + str(function.get("description") or "")
+            own = function.get("description")
+            function["description"] = f"{about}{content.BLANK_LINE}{own}" if own else about
         if defers and tool.get("defer_loading") is True:
             self._told.count(pointer, "a deferred tool is left out until the history has found it")
             self._deferred[sent] = function
@@ -198,7 +214,7 @@ class Offered:
         if kind == "mcp" and isinstance(server, str):
             self.missing.append(in_words.missing(f"The MCP server {server}"))
         else:
-            self.missing.append(in_words.missing(f"The tool {_named(tool)}"))
+            self.missing.append(in_words.missing(f"The tool {_described(tool)}"))
 
     def _function(
         self, tool: JsonObject, kind: str, pointer: str, space: str | None
@@ -213,7 +229,10 @@ class Offered:
             if not isinstance(tool.get("parameters"), dict):
                 self._told.say(pointer, "a tool without a schema gets the one that its type stands for")
             schema = tool.get("parameters") or json_body.parse(built_in["parameters"].encode())
-            function = {"description": description or built_in["description"], "parameters": schema}
+            said = [description or built_in["description"]]
+            if isinstance(environment, dict) and isinstance(environment.get("skills"), list):
+                said += filter(None, [words.skills(environment["skills"])])
+            function = {"description": content.BLANK_LINE.join(map(str, said)), "parameters": schema}
             return _tool(kind, kind, None), function
         if kind not in ("function", "custom") and not (isinstance(name, str) and "parameters" in tool):
             return None
@@ -331,7 +350,7 @@ def _is_client_search(tool: JsonObject) -> bool:
     return tool.get("type") == "tool_search" and tool.get("execution") == "client"
 
 
-def _named(tool: JsonObject) -> str:
+def _described(tool: JsonObject) -> str:
     return next((word for key in ("name", "type") if isinstance(word := tool.get(key), str) and word), "without a name")
 
 

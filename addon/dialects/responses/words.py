@@ -10,7 +10,8 @@ from .. import in_words
 SUMMARISE: Final = (
     "Write a summary of this conversation for another model that takes over from here and sees nothing else of it. "
     "Say what the user wants and what was decided, what has been done and with which result, which files, commands "
-    "and facts matter, what failed and why, and what is to be done next. Answer with the summary alone."
+    "and facts matter, what failed and why, and what is to be done next. Answer with the summary alone, in the "
+    "language of the conversation."
 )
 """What the user says where the client asks for a summary that takes the place of the history."""
 _OWN: Final = frozenset(["type", "id", "status", "caller", "fingerprint", "container_id", "call_id", "agent"])
@@ -20,6 +21,16 @@ _OWN: Final = frozenset(["type", "id", "status", "caller", "fingerprint", "conta
 def summary(text: str) -> str:
     """What the user says of a history that a summary stands for."""
     return f"The conversation so far, summarised by the model that led it:\n\n{text}"
+
+
+def skills(listed: list[Any]) -> str:
+    """What the description of a shell says of the skills that its machine has."""
+    lines = [
+        f"- {skill.get('name')} ({skill.get('path')}): {skill.get('description')}"
+        for skill in listed
+        if isinstance(skill, dict)
+    ]
+    return "\n".join(["Instructions for special tasks stand in files on that machine:", *lines]) if lines else ""
 
 
 def unreadable_summary() -> str:

@@ -1,11 +1,15 @@
-"""The bytes of an answer that mitmproxy still holds, and the reader of an open connection."""
+"""Connections: bytes of an answer that mitmproxy still holds, the reader of one, how long one may take to open."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from mitmproxy.connection import Server
 from mitmproxy.proxy.layer import Layer
 from mitmproxy.proxy.server import ConnectionHandler
 
@@ -27,6 +31,32 @@ def replace_reader(handler: ConnectionHandler, made: Callable[[Any], Any]) -> No
     """
     if connection := handler.transports.get(handler.client):
         connection.reader = made(connection.reader)
+
+
+_TIMED_OUT = f"[Errno {errno.ETIMEDOUT}] {os.strerror(errno.ETIMEDOUT)}"
+"""As the system says it when its own time is up, after two minutes and more."""
+
+
+def limit_connecting(handler: ConnectionHandler, server: Server, seconds: float) -> None:
+    """Let the connection to `server`, for the client of `handler`, fail as timed out if it isn't open in `seconds`.
+
+    To be called in the hook `server_connect`. Relies on `open_connection`: `transports` has its task, which waits for
+    its turn before it sets `timestamp_start` and connects, and takes the text of a cancellation for the error.
+    """
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        connection = handler.transports.get(server)
+        if connection is None or connection.writer is not None or connection.handler is None:
+            return
+        begun = server.timestamp_start
+        left = seconds if begun is None else begun + seconds - time.time()
+        if left > 0:
+            loop.call_later(left, look)
+        else:
+            connection.handler.cancel(_TIMED_OUT)
+
+    loop.call_later(seconds, look)
 
 
 def holds_back(handler: ConnectionHandler) -> bool:

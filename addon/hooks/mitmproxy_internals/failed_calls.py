@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 from mitmproxy.proxy import layer
+from mitmproxy.proxy.commands import Command
 from mitmproxy.proxy.layers.http import HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -25,6 +26,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseHeaders,
     ResponseProtocolError,
 )
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook
 
 
 class Failure(Enum):
@@ -48,6 +50,12 @@ class Failure(Enum):
     """The connection ended in a stream, of which the client has a part: only `end_with` can say something."""
     NOT_HTTP = auto()
     """What came is no answer."""
+    HEADERS_REFUSED = auto()
+    """The answer's headers are such that programs read them differently (`validate_inbound_headers`)."""
+    ANSWER_TOO_LARGE = auto()
+    """The answer is larger than `body_size_limit`."""
+    REQUEST_TOO_LARGE = auto()
+    """The request is larger than `body_size_limit`. No endpoint has seen it."""
 
 
 _HTTP_1_1_REQUIRED = ErrorCode.HTTP_1_1_REQUIRED
@@ -60,7 +68,9 @@ _NUMBER = re.compile(r"\[(?:Errno|WinError) (-?\d+)\]")
 
 _failures: WeakKeyDictionary[http.HTTPFlow, Failure] = WeakKeyDictionary()
 _endings: WeakKeyDictionary[http.HTTPFlow, Sequence[bytes]] = WeakKeyDictionary()
-_original: Callable[..., layer.CommandGenerator[None]] = HttpStream.handle_protocol_error
+_handle_protocol_error: Callable[..., layer.CommandGenerator[None]] = HttpStream.handle_protocol_error
+_check_body_size: Callable[..., layer.CommandGenerator[bool]] = HttpStream.check_body_size
+_check_invalid: Callable[..., layer.CommandGenerator[bool]] = HttpStream.check_invalid
 
 
 def of(flow: http.HTTPFlow) -> Failure | None:
@@ -78,29 +88,62 @@ def handle_protocol_error(
 ) -> layer.CommandGenerator[None]:
     """In place of `HttpStream.handle_protocol_error`: as mitmproxy's, but clients get what the hook `error` says."""
     if not _is_waited_for(self, event):
-        yield from _original(self, event)
-        return
-    flow, before = self.flow, self.flow.response
-    streaming = self.server_state == self.state_stream_response_body
-    _failures[flow] = Failure.STREAM_BROKEN if streaming else _failure(event, begun=before is not None)
-    handling, reply = _original(self, event), None
+        yield from _handle_protocol_error(self, event)
+    elif self.server_state == self.state_stream_response_body:
+        yield from _told(self, _handle_protocol_error(self, event), Failure.STREAM_BROKEN)
+    else:
+        failure = _failure(event, begun=self.flow.response is not None)
+        yield from _told(self, _handle_protocol_error(self, event), failure)
+
+
+def check_body_size(self: HttpStream, request: bool) -> layer.CommandGenerator[bool]:
+    """In place of `HttpStream.check_body_size`: as mitmproxy's, but clients get what the hook `error` says."""
+    failure = Failure.REQUEST_TOO_LARGE if request else Failure.ANSWER_TOO_LARGE
+    return (yield from _told(self, _check_body_size(self, request), failure))
+
+
+def check_invalid(self: HttpStream, request: bool) -> layer.CommandGenerator[bool]:
+    """In place of `HttpStream.check_invalid`: as mitmproxy's, but clients get what the hook `error` says of an answer.
+
+    A request with such headers keeps mitmproxy's page: its hooks are called with its error set, for a look at it.
+    """
+    checking = _check_invalid(self, request)
+    return (yield from (checking if request else _told(self, checking, Failure.HEADERS_REFUSED)))
+
+
+def _told[T](stream: HttpStream, handling: layer.CommandGenerator[T], failure: Failure) -> layer.CommandGenerator[T]:
+    """What `handling` does; if it calls the hook `error`, for `failure`, its client gets what that says."""
+    flow, before = stream.flow, stream.flow.response
+    reply = None
     try:
         while True:
             command = handling.send(reply)
-            is_error = isinstance(command, SendHttp) and command.event is event
-            if is_error and (pieces := _endings.get(flow)) is not None:
-                yield from _end(self, pieces)
-                reply = None
-            elif is_error and not streaming and flow.response is not None and flow.response is not before:
-                yield from _send(self, flow.response)
-                reply = None
-            else:
+            reply = None
+            if isinstance(command, HttpErrorHook):
+                _failures[flow] = failure
                 reply = yield command
-    except StopIteration:
-        pass
+            elif flow not in _failures or not _is_page(command):
+                reply = yield command
+            elif (pieces := _endings.get(flow)) is not None:
+                yield from _end(stream, pieces)
+            elif failure is Failure.STREAM_BROKEN or flow.response is None or flow.response is before:
+                yield command
+            else:
+                yield from _send(stream, flow.response)
+                if failure is Failure.REQUEST_TOO_LARGE and not flow.request.is_http2:
+                    yield command  # closes the connection, by which the rest of the request comes
+    except StopIteration as end:
+        result: T = end.value
+        return result
     finally:
         _failures.pop(flow, None)
         _endings.pop(flow, None)
+
+
+def _is_page(command: Command) -> bool:
+    """Whether `command` sends a client mitmproxy's page, or breaks its answer off: not so where a flow is killed."""
+    event = command.event if isinstance(command, SendHttp) else None
+    return isinstance(event, ResponseProtocolError) and event.code is not ErrorCode.KILL
 
 
 def _is_waited_for(stream: HttpStream, event: RequestProtocolError | ResponseProtocolError) -> bool:

@@ -131,12 +131,18 @@ _FAILED_CALLS = Replacement(
     "answers to calls that fail",
     {
         "mitmproxy.proxy.layers.http:HttpStream.handle_protocol_error": frozenset(["59fc3b2eeeabf63a"]),
+        "mitmproxy.proxy.layers.http:HttpStream.check_body_size": frozenset(["236ca0a7b9fd4f69"]),
+        "mitmproxy.proxy.layers.http:HttpStream.check_invalid": frozenset(["ef0a126eef45d903"]),
         "mitmproxy.proxy.layers.http:HttpStream.check_killed": frozenset(["368cad352d1e82b6"]),
         "mitmproxy.proxy.layers.http:HttpStream.make_server_connection": frozenset(["ddc7bc72f4d2fbc7"]),
         "mitmproxy.proxy.layers.http._http1:Http1Server.send": frozenset(["cc218a1337c0f5cf"]),
         "mitmproxy.proxy.layers.http._http2:Http2Server._handle_event": frozenset(["7282fa18e70a3eaa"]),
     },
-    {"mitmproxy.proxy.layers.http:HttpStream.handle_protocol_error": failed_calls.handle_protocol_error},
+    {
+        "mitmproxy.proxy.layers.http:HttpStream.handle_protocol_error": failed_calls.handle_protocol_error,
+        "mitmproxy.proxy.layers.http:HttpStream.check_body_size": failed_calls.check_body_size,
+        "mitmproxy.proxy.layers.http:HttpStream.check_invalid": failed_calls.check_invalid,
+    },
 )
 
 _INSERTION = Replacement(

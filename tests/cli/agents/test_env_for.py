@@ -83,6 +83,10 @@ def test_no_key_is_printed_and_notes_go_to_standard_error(tmp_path: Path, ports:
     assert "sk-secret" not in done.stdout + done.stderr
     assert all(line.startswith("export ") for line in done.stdout.splitlines())
     assert done.stderr == "scripts/env: start it as qwen --auth-type openai --model hy3\n"
+    done = run("env", *ports, "--for", "codex", given=environment(tmp_path, HUNYUAN_API_KEY="sk-secret"))
+    assert "sk-secret" not in done.stdout + done.stderr
+    assert "start it as codex -c model=hy3 -c model_context_window=192000 " in done.stderr
+    assert f'base_url = "http://127.0.0.1:{ports[3]}/v1"\n' in done.stderr
     done = run("env", *ports, "--for", "aider", given=environment(tmp_path))
     assert done.stderr.startswith("scripts/env: HUNYUAN_API_KEY isn't set here")
 

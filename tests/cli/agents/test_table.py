@@ -16,7 +16,7 @@ from hunyuan_fix.cli.agents.variables import KEY, Target, variables
 from hunyuan_fix.profiles import load
 
 ROOT = Path(__file__).resolve().parents[3]
-FIELDS = {"base_url", "model", "key", "window", "output", "off"}
+FIELDS = {"base_url", "model", "key", "window", "compact", "output", "off"}
 ONE_MORE = """
 [crush]
 title = "Crush"
@@ -45,18 +45,18 @@ def test_each_has_its_page(agent: Agent) -> None:
 
 
 def test_each_gets_where_the_proxy_is_the_key_and_the_model(agent: Agent) -> None:
-    used = {
-        field for value in agent.set.values() for text in templates(value) for field in re.findall(r"\$(\w+)", text)
-    }
+    values = [*agent.set.values(), *agent.config.values()]
+    used = {field for value in values for text in templates(value) for field in re.findall(r"\$(\w+)", text)}
     assert {"base_url", "model", "key"} <= used
 
 
 def test_no_template_has_a_field_that_nothing_fills(agent: Agent) -> None:
-    values = [*agent.set.values(), *agent.default.values(), *(argument.value for argument in agent.arguments)]
+    words = [*agent.config.values(), *(argument.value for argument in agent.arguments)]
+    values = [*agent.set.values(), *agent.default.values(), *words]
     for text in (text for value in values for text in templates(value)):
         assert set(re.findall(r"\$(\w*)", text)) <= FIELDS, text
         assert text == KEY or KEY not in text, "a key is never a part of a longer text"
-    assert not any(KEY in text for argument in agent.arguments for text in templates(argument.value))
+    assert not any(KEY in word for word in words), "every process can read a command line"
     assert not set(agent.set) & {*agent.default, *agent.unset}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 
 from hunyuan_fix.cli.agents.proxy import Proxy
 from hunyuan_fix.cli.agents.table import Agent, agents
-from hunyuan_fix.cli.agents.variables import Target, arguments_before, stronger_settings, variables
+from hunyuan_fix.cli.agents.variables import Target, arguments_before, config_file, stronger_settings, variables
+from hunyuan_fix.counting import window
 from hunyuan_fix.profiles import load
 
 CONFDIR = Path("/conf")
-CLAUDE, OPENCODE, QWEN = agents()["claude-code"], agents()["opencode"], agents()["qwen-code"]
+CLAUDE, CODEX, OPENCODE, QWEN = (agents()[name] for name in ("claude-code", "codex", "opencode", "qwen-code"))
 
 
 def target(profile: str = "tokenhub", model: str | None = None) -> Target:
@@ -183,6 +185,53 @@ def test_base_urls_go_past_every_proxy_and_the_endpoint_past_none(
 )
 def test_arguments_are_those_that_the_user_does_not_give(words: list[str], expected: list[str]) -> None:
     assert arguments_before(QWEN, target(), words) == expected
+
+
+def settings(**where: Any) -> dict[str, Any]:
+    """What Codex gets on its command line, as it reads it: TOML, else text."""
+    words = arguments_before(CODEX, target(**where), ["exec", "-c", "model=x"])
+    assert words[::2] == ["-c"] * (len(words) // 2)
+    read: dict[str, Any] = {}
+    for name, _, value in (word.partition("=") for word in words[1::2]):
+        try:
+            read[name] = tomllib.loads(f"x = {value}")["x"]
+        except tomllib.TOMLDecodeError:
+            read[name] = value
+    return read
+
+
+def test_codex_gets_a_provider_on_its_command_line_and_the_key_by_its_environment() -> None:
+    assert settings() == {
+        "model": "hy3",
+        "model_context_window": 192_000,
+        "model_auto_compact_token_limit": window.to_compact_at(192_000),
+        "model_provider": "hunyuan-fix",
+        "model_providers.hunyuan-fix.name": "hunyuan-fix",
+        "model_providers.hunyuan-fix.base_url": "http://127.0.0.1:4000/v1",
+        "model_providers.hunyuan-fix.env_key": "HUNYUAN_API_KEY",
+        "model_providers.hunyuan-fix.wire_api": "responses",
+    }
+    assert variables(CODEX, target(), {}).keys == ("HUNYUAN_API_KEY",)
+    assert not {"model_context_window", "model_auto_compact_token_limit"} & set(settings(model="ep-12345678"))
+
+
+@pytest.mark.parametrize("model", ["hy3", "123", "true", "1e3", '"', "it's", "a b", "x # y", "a=b"])
+def test_every_models_name_arrives_as_text(model: str) -> None:
+    assert settings(model=model)["model"] == model
+    assert tomllib.loads(config_file(CODEX, target(model=model)))["model"] == model
+
+
+def test_settings_for_a_file_are_those_of_the_command_line() -> None:
+    read = tomllib.loads(config_file(CODEX, target()))
+    provider = read.pop("model_providers").pop("hunyuan-fix")
+    assert read | {f"model_providers.hunyuan-fix.{name}": value for name, value in provider.items()} == settings()
+    assert config_file(QWEN, target()) == ""
+
+
+def test_the_users_own_window_is_the_agents() -> None:
+    proxy = Proxy(8080, 4000, CONFDIR, "tokenhub")
+    assert Target.by(proxy, "ep-1", 20_000).window == 20_000
+    assert Target.by(proxy, None, 20_000).window == 20_000
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from hunyuan_fix.dialects.anthropic import Anthropic, thinking
-from tests.dialects.anthropic.answering import COUNTED, NOTE, USAGE, answer, call, message
+from tests.dialects.anthropic.answering import COUNTED, NOTE, answer, call, message
+from tests.dialects.chat_answers import USAGE
 
 
 def kinds(made: dict[str, Any]) -> list[str]:

@@ -15,7 +15,8 @@ from hunyuan_fix import profiles, texts
 from hunyuan_fix.dialects.anthropic.native import accepted_betas, repaired, without_beta
 from hunyuan_fix.exchange import Changes
 from hunyuan_fix.profiles import Native
-from hunyuan_fix.simulator.anthropic_checks import Facade, all_problems
+from hunyuan_fix.simulator.anthropic_checks import all_problems
+from hunyuan_fix.simulator.anthropic_facade import Facade
 from hunyuan_fix.wire import json_body
 from tests.dialects.anthropic import bodies
 from tests.dialects.anthropic.test_captures import REQUESTS

@@ -226,8 +226,17 @@ def test_an_image_in_a_result_is_an_image(report: str) -> None:
     assert image["image_url"]["url"].endswith(PNG)
 
 
-def test_the_mark_for_a_large_window_isnt_part_of_the_model() -> None:
-    assert translated({"model": "kimi-k3[1m]", "messages": [user("x")]})[0]["model"] == "kimi-k3"
+def test_a_long_task_of_an_agent_that_reminds_itself_stays_below_the_limit_of_messages() -> None:
+    """What Claude Code puts after a result is in the result where a user may not follow it, and costs no message."""
+    reminder = text("<system-reminder>\nThe file has changed.\n</system-reminder>")
+    turns: list[Any] = [user(text("x"))]
+    for number in range(19):
+        turns += [assistant(call(f"toolu_{number}")), user(result("done", f"toolu_{number}"), reminder)]
+    messages = repaired(translated({"messages": turns})[0], "hunyuan")["messages"]
+    assert [message["role"] for message in messages] == ["user", *["assistant", "tool"] * 19]
+    assert all("done\n\n<system-reminder>" in message["content"] for message in messages[2::2])
+    earlier = repaired(translated({"messages": turns[:-2]})[0], "hunyuan")["messages"]
+    assert messages[: len(earlier)] == earlier
 
 
 @pytest.mark.parametrize("profile", ["hunyuan", "tokenhub"])

@@ -16,7 +16,6 @@ from tests.dialects.anthropic.answering import (
     CLAUDE_CODE,
     COUNTED,
     NOTE,
-    USAGE,
     USED,
     answer,
     call,
@@ -28,6 +27,7 @@ from tests.dialects.anthropic.answering import (
     streamed,
     written,
 )
+from tests.dialects.chat_answers import USAGE
 
 
 def reported(*reports: str) -> pytest.MarkDecorator:

@@ -15,7 +15,6 @@ from tests.dialects.anthropic import event_order
 from tests.dialects.anthropic.answering import (
     COUNTED,
     NOTE,
-    USAGE,
     USED,
     answer,
     call,
@@ -25,6 +24,7 @@ from tests.dialects.anthropic.answering import (
     streamed,
     written,
 )
+from tests.dialects.chat_answers import USAGE
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 

@@ -64,7 +64,7 @@ input_files = st.builds(
     st.sampled_from([{}, {"detail": "low"}]),
 )
 parts = st.one_of(input_texts, input_texts, input_images, input_files)
-annotations = st.sampled_from(
+citations: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {"type": "file_citation", "file_id": "file_1", "filename": "a.md", "index": 0},
         {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 1},
@@ -81,7 +81,7 @@ annotations = st.sampled_from(
 )
 output_texts = _with(
     st.builds(
-        lambda notes: {"type": "output_text", "text": PLACE, "annotations": notes}, st.lists(annotations, max_size=2)
+        lambda notes: {"type": "output_text", "text": PLACE, "annotations": notes}, st.lists(citations, max_size=2)
     ),
     logprobs=[{"token": "a", "bytes": [97], "logprob": -0.5, "top_logprobs": []}],
 )

@@ -13,7 +13,7 @@ import pytest
 
 from hunyuan_fix.simulator.checks import ProfileName
 from tests.dialects.anthropic.translating import refusal, repaired
-from tests.dialects.responses.captures import ALONE, RECORDED, Recorded
+from tests.dialects.responses.captures import ALONE, RECORDED, Recorded, stands_alone
 from tests.dialects.responses.judging import translated
 
 
@@ -79,7 +79,7 @@ def as_items(given: Any) -> list[Any]:
 def conversations() -> list[Any]:
     """Neighbouring requests of one conversation."""
     pairs = []
-    for before, after in itertools.pairwise(request for request in RECORDED if "input" in request.body):
+    for before, after in itertools.pairwise(filter(stands_alone, RECORDED)):
         short, long = (as_items(request.body["input"]) for request in (before, after))
         if before.client == after.client and len(short) < len(long) and long[: len(short)] == short:
             pairs.append(pytest.param(before, after, id=f"{before.name} {after.name}"))

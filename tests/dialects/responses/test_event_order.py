@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.simulator import openai_checks, openai_responses, streams
+from hunyuan_fix.simulator import openai_checks, openai_facade, openai_responses, streams
 from tests.dialects.responses.event_order import OutOfOrder, check_response, events, read, response_in
 
-FACADE = openai_checks.Facade("tokenhub", openai_checks.HINTS)
+FACADE = openai_facade.Facade("tokenhub", openai_facade.HINTS)
 TOOLS = [
     {"type": "function", "name": "ls", "parameters": {"type": "object"}},
     {"type": "custom", "name": "apply_patch"},
@@ -283,9 +283,129 @@ def test_nothing_may_follow_the_end_or_be_missing_at_it() -> None:
             read(bad)
 
 
-def test_a_whole_response_is_held_against_the_same_rules() -> None:
-    whole = response_in(GOOD)
+WRONG: list[tuple[str, tuple[Any, ...], Any]] = [
+    ("id", ("id",), "1"),
+    ("object", ("object",), "chat.completion"),
+    ("status", ("status",), "incomplete"),
+    ("time", ("created_at",), "now"),
+    ("model", ("model",), None),
+    ("parallel_tool_calls", ("parallel_tool_calls",), None),
+    ("tool_choice", ("tool_choice",), None),
+    ("tools", ("tools",), None),
+    ("usage", ("usage",), None),
+    ("a field of the usage", ("usage", "prompt_tokens"), 1),
+    ("cached_tokens", ("usage", "input_tokens_details", "cached_tokens"), ...),
+    ("reasoning_tokens", ("usage", "output_tokens_details", "reasoning_tokens"), ...),
+    ("a count", ("usage", "input_tokens_details", "cached_tokens"), -1),
+    ("the total", ("usage", "total_tokens"), 10**6),
+    ("an error", ("error",), {"code": "a", "message": "b"}),
+    ("incomplete_details", ("incomplete_details",), {"reason": "max_output_tokens"}),
+    ("an item", ("output", 0), "x"),
+    ("a type of item", ("output", 1, "type"), "image_generation_call"),
+    ("summary", ("output", 0, "summary"), ...),
+    ("a field of reasoning", ("output", 0, "signature"), "x"),
+    ("a part of the summary", ("output", 0, "summary", 0, "type"), "reasoning_text"),
+    ("a field of a part", ("output", 0, "content", 0, "id"), "x"),
+    ("role", ("output", 1, "role"), "user"),
+    ("status of a message", ("output", 1, "status"), "in_progress"),
+    ("a field of a message", ("output", 1, "name"), "x"),
+    ("content", ("output", 1, "content"), []),
+    ("a part of a message", ("output", 1, "content", 0, "type"), "text"),
+    ("annotations", ("output", 1, "content", 0, "annotations"), ...),
+    ("id of a call", ("output", 2, "id"), "call_1"),
+    ("call_id", ("output", 2, "call_id"), ""),
+    ("no call_id", ("output", 2, "call_id"), ...),
+    ("the name of a call", ("output", 2, "name"), ""),
+    ("no name", ("output", 2, "name"), ...),
+    ("arguments", ("output", 2, "arguments"), {}),
+    ("status of a call", ("output", 2, "status"), "in_progress"),
+    ("no status", ("output", 2, "status"), ...),
+    ("input", ("output", 3, "input"), None),
+    ("namespace", ("output", 4, "namespace"), ""),
+    ("arguments of a search", ("output", 5, "arguments"), "{}"),
+    ("the same id", ("output", 3, "id"), "ctc_1"),
+]
+
+
+@pytest.mark.parametrize(("what", "path", "value"), WRONG)
+def test_a_whole_response_is_held_against_the_same_rules(what: str, path: tuple[Any, ...], value: Any) -> None:
+    whole = copy.deepcopy(response_in(GOOD))
     check_response(whole, "completed")
-    for field in ("id", "object", "created_at", "model", "output", "usage", "tools", "tool_choice"):
-        with pytest.raises((OutOfOrder, KeyError)):
-            check_response({key: value for key, value in whole.items() if key != field}, "completed")
+    if what == "the same id":
+        whole["output"].append(whole["output"][3] | {"call_id": "another"})
+        path = ("output", 6, "id")
+        value = whole["output"][3]["id"]
+    holder: Any = whole
+    for key in path[:-1]:
+        holder = holder[key]
+    if value is ...:
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = value
+    with pytest.raises((OutOfOrder, KeyError)):
+        check_response(whole, "completed")
+
+
+def test_so_is_one_that_is_cut_or_failed_or_compacted() -> None:
+    whole = response_in(GOOD)
+    cut = whole | {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    failed = whole | {"status": "failed", "error": {"code": "server_error", "message": "x"}, "usage": None}
+    summary = {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"}
+    search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
+    check_response(cut, "incomplete")
+    check_response(failed, "failed")
+    check_response(whole | {"output": [summary, search]}, "completed")
+    for status, bad in (
+        ("incomplete", cut | {"incomplete_details": {"reason": "length"}}),
+        ("incomplete", cut | {"usage": None}),
+        ("failed", failed | {"error": None}),
+        ("failed", failed | {"error": {"code": None, "message": "x"}}),
+        ("failed", failed | {"error": {"code": "x"}}),
+        ("completed", whole | {"output": [summary | {"encrypted_content": None}]}),
+        ("completed", whole | {"output": [search | {"action": None}]}),
+        ("completed", whole | {"output": [search | {"status": "searching"}]}),
+    ):
+        with pytest.raises(OutOfOrder):
+            check_response(bad, status)
+
+
+def test_reasoning_may_be_streamed_as_its_summary_alone() -> None:
+    """Its content comes with the whole item, and is the same text."""
+    left_out = ("response.reasoning_text", "response.content_part")
+    told = [
+        (name, data)
+        for name, data in EVENTS
+        if not (name.startswith(left_out) and str(data.get("item_id")).startswith("rs_"))
+    ]
+    assert len(told) < len(EVENTS)
+    assert response_in(joined(told)) == response_in(GOOD)
+    bad = joined(told).replace(b'"reasoning_text", "text": "first', b'"reasoning_text", "text": "First')
+    assert bad != joined(told)
+    with pytest.raises(OutOfOrder):
+        response_in(bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value"),
+    [
+        ("reasoning_text.delta", ("content_index",), 1),
+        ("reasoning_summary_text.delta", ("delta",), ""),
+        ("function_call_arguments.delta", ("delta",), ""),
+        ("function_call_arguments.delta", ("delta",), None),
+        ("content_part.added", ("part",), {"type": "summary_text", "text": ""}),
+        ("reasoning_summary_part.added", ("part",), {"type": "reasoning_text", "text": ""}),
+        ("reasoning_summary_part.added", ("summary_index",), 1),
+    ],
+)
+def test_a_piece_is_where_it_says(name: str, path: tuple[Any, ...], value: Any) -> None:
+    with pytest.raises((OutOfOrder, TypeError)):
+        response_in(changed(name, path, value))
+
+
+@pytest.mark.parametrize("name", ["response.metadata", "response.web_search_call.searching", "response.queued"])
+def test_an_event_that_doesn_t_belong_there_is_refused(name: str) -> None:
+    place = NAMES.index("response.output_text.delta")
+    _, data = EVENTS[place]
+    more = {"type": name, "item_id": data["item_id"], "output_index": data["output_index"]}
+    with pytest.raises((OutOfOrder, ValueError)):
+        response_in(joined([*EVENTS[:place], (name, more), *EVENTS[place:]]))

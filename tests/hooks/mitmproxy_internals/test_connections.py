@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import time
 from types import SimpleNamespace
 from typing import Any
 
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, Server
 from mitmproxy.options import Options
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
@@ -15,6 +18,7 @@ from mitmproxy.tools.dump import DumpMaster
 
 from hunyuan_fix.hooks.mitmproxy_internals import connections
 from tests.proxying import LOCAL, Endpoint, Proxy, Trust, run_proxy
+from tests.waiting import until
 
 
 class Reader:
@@ -101,3 +105,39 @@ async def test_each_layer_is_found_once_however_often_it_is_named():
     outer.connections = {client: inner, context.server: inner}
     inner.child_layer = outer
     assert list(connections.layers(outer)) == [outer, inner]
+
+
+class Opening:
+    """What mitmproxy has of a connection that is being opened."""
+
+    def __init__(self) -> None:
+        self.server = Server(address=(LOCAL, 1))
+        self.ends: list[str] = []
+        self.task = asyncio.create_task(self._open())
+        self.entry = SimpleNamespace(writer=None, handler=self.task)
+        self.handler: Any = SimpleNamespace(transports={self.server: self.entry})
+
+    async def _open(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as end:
+            self.ends.append(str(end))
+
+
+async def test_the_time_to_connect_begins_with_the_turn_of_a_connection():
+    """One that waits for its turn has its whole time still, and can't be cancelled: its client would hang."""
+    waiting, connecting, open_by_now, gone = (Opening() for _ in range(4))
+    connecting.server.timestamp_start = time.time()
+    open_by_now.server.timestamp_start = time.time()
+    open_by_now.entry.writer = object()
+    gone.handler.transports.clear()
+    for opening in (waiting, open_by_now, gone, connecting):
+        connections.limit_connecting(opening.handler, opening.server, 0.01)
+    await until(lambda: connecting.ends)
+    assert connecting.ends == [f"[Errno {errno.ETIMEDOUT}] {os.strerror(errno.ETIMEDOUT)}"]
+    assert not (waiting.ends or open_by_now.ends or gone.ends)
+    waiting.server.timestamp_start = time.time()
+    await until(lambda: waiting.ends)
+    for opening in (open_by_now, gone):
+        assert not opening.ends
+        opening.task.cancel()

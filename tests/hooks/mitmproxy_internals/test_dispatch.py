@@ -576,7 +576,11 @@ async def everything(dispatcher: str, entry: str) -> list[tuple[str, str, tuple[
     master = DumpMaster(Options())
     manager = use(master.addons, dispatcher)
     fix = HunyuanFix()
-    manager.get("scriptloader").addons += [fix, Connections(fix), Commands(fix.runtime.cascade, fix.stats)]
+    manager.get("scriptloader").addons += [
+        fix,
+        Connections(fix),
+        Commands(fix.runtime.cascade, fix.runtime.kept, fix.stats),
+    ]
 
     def recorder(addon: str, event: str, real: object) -> Callable[..., object]:
         def sync(*values: object) -> None:

@@ -6,11 +6,15 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
+import httpx
 import pytest
 from mitmproxy import http
+from mitmproxy.flow import Error
 from mitmproxy.options import Options
+from mitmproxy.proxy.commands import Log
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError, ResponseProtocolError
@@ -143,3 +147,37 @@ async def test_a_failed_call_is_forgotten_with_its_end(trust: Trust):
         await client.get("/models")
         assert beside.seen == [Failure.REFUSED]
         assert not failed_calls._failures
+
+
+class Killing(Answering):
+    """One that kills the flow, too."""
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        super().error(flow)
+        flow.error = Error(Error.KILLED_MESSAGE)
+
+
+@each("http2", VERSIONS)
+async def test_a_killed_flow_gets_no_answer(trust: Trust, http2: bool):
+    async with (
+        run_proxy(trust, f"http://{LOCAL}:{free_port()}", Killing()) as proxy,
+        proxy.client(http2=http2) as client,
+    ):
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/models")
+
+
+@pytest.mark.parametrize("over", [True, False])
+async def test_mitmproxy_learns_whether_it_is_over(over: bool):
+    stream = HttpStream(Context(tflow.tclient_conn(), Options()), 1)
+    stream.flow = tflow.tflow()
+
+    def checking() -> Generator[Log, Any, bool]:
+        assert (yield Log("a")) == "reply"
+        return over
+
+    handling = failed_calls._told(stream, checking(), Failure.ANSWER_TOO_LARGE)
+    next(handling)
+    with pytest.raises(StopIteration) as end:
+        handling.send("reply")
+    assert end.value.value is over

@@ -92,7 +92,7 @@ async def test_nothing_is_sent_before_the_headers(trust: Trust, endpoint: Endpoi
         assert (await asking).content == b"data: 1\n\n"
 
 
-async def test_mitmproxy_itself_knows_no_such_event(trust: Trust, endpoint: Endpoint):
+async def test_mitmproxy_itself_knows_no_such_event(trust: Trust, endpoint: Endpoint, caplog: pytest.LogCaptureFixture):
     """Without `handle_event` nothing is sent: for mitmproxy's own function the event would be a crash."""
     slow, beside = Slow(b"one"), Streaming()
     endpoint.answer = Answer(chunks=slow)
@@ -102,3 +102,4 @@ async def test_mitmproxy_itself_knows_no_such_event(trust: Trust, endpoint: Endp
             await insertion.insert(handler_of(proxy, beside.flow), beside.flow, lambda: pytest.fail("not in place"))
             slow.gates[0].set()
             assert await answer.aread() == b"one"
+    assert "crashed" not in caplog.text

@@ -1,0 +1,180 @@
+"""Answers of an endpoint that speaks the client's format itself: they keep their bytes where nothing is changed.
+
+What may be changed is the dialect's: see `dialects.base.NativeDialect`. Errors get the words and the status by which
+the client does the right thing, a stream without an end gets one, and what an answer used is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .. import profiles
+from ..dialects import DIALECTS, NATIVE
+from ..exchange import Change, Exchange, JsonObject, Response, tokens_used
+from ..wire import flaws, json_body, rule_names, sse, vendor_errors
+from ..wire.content_coding import CodingError, TooLarge, unpack
+from ..wire.flaws import Flaw
+from . import translated, whole
+from .streamed import EVENT_STREAM, ClientStream
+
+_ERROR_LIMIT = 1 << 20
+"""Bytes of an error body that are looked at."""
+_ADVICE = ("retry-after", "x-should-retry")
+"""Headers by which clients decide whether to try again."""
+
+
+class NativeStream(ClientStream):
+    """A stream of events in the client's format."""
+
+    def __init__(self, exchange: Exchange, encoding: str = "", keep: int = 0) -> None:
+        super().__init__(exchange, encoding, keep)
+        self._dialect = NATIVE[exchange.dialect]
+        self._note = exchange.note_of(exchange.spoken)
+        self._reader = self._dialect.reader
+        self._state: JsonObject = {}
+        self._parser = sse.Parser()
+        self._told: set[str] = set()
+        """Why events were changed."""
+        self._is_told = False
+        """The client knows how the answer ended."""
+        self._last = ""
+        """The type of the last event that was read."""
+
+    def _changed(self, data: bytes) -> list[bytes]:
+        # Most data is events of what the model says: they need neither parser nor JSON.
+        if (
+            not self._ended
+            and self._parser.is_empty
+            and data.endswith(b"\n\n")
+            and len(data) <= sse.MAX_EVENT
+            and self._dialect.goes_on(data, self._note)
+        ):
+            self._state["last"] = data
+            return [data]
+        sent = b"".join(map(self._event, self._parser.feed(data)))
+        return _pieces(sent + (self._end() if self._ended else b""))
+
+    def _event(self, event: sse.Event) -> bytes:
+        sent = self._sent(event)
+        self._state["last"] = event.raw
+        return sent
+
+    def _sent(self, event: sse.Event) -> bytes:
+        if event.opaque or self._dialect.goes_on(event.raw, self._note):
+            return event.raw
+        data = event.data
+        value = None if data is None else json_body.parse_object(data)
+        if value is None:
+            return event.raw
+        for chunk in self._reader.events(value, self._state):
+            if chunk.get("usage"):
+                self._exchange.tokens = tokens_used(chunk["usage"])
+            self._is_told = self._is_told or _ends(chunk)
+        events, why = self._dialect.mended_event(value, self._note, self._state)
+        kind = value.get("type")
+        self._last = kind if isinstance(kind, str) else "error"
+        if not why:
+            return event.raw
+        if why not in self._told:
+            self._told.add(why)
+            self._exchange.note([Change(self._dialect.name, "", why)])
+        return b"".join(map(_written, events))
+
+    def _end(self) -> bytes:
+        """What the end of the stream cut off, if clients can read it, and the events that are missing."""
+        torn = self._parser.finish()
+        readable = torn is not None and torn.data is not None and json_body.parse_object(torn.data) is not None
+        last = sse.complete(self._event(torn)) if torn is not None and (readable or torn.opaque) else b""
+        if not self._is_told:
+            why = "the stream ends without the end of its answer: an error event says so"
+            missing = self._dialect.failure(self._incomplete.fields(), self._note, self._state)
+        else:
+            why = "the missing last event is added"
+            missing = [event for event in self._dialect.closing(self._note) if not self._is_over(event)]
+        if missing:
+            self._exchange.note([Change(rule_names.STREAM_END, "", why)])
+        return last + b"".join(map(_written, missing))
+
+    def _is_over(self, closing: JsonObject) -> bool:
+        return self._last in (closing["type"], "error")
+
+    def _as_events(self, body: bytes | None) -> list[bytes]:
+        answer: Flaw | JsonObject = flaws.TOO_LARGE if body is None else translated.answer_in(self._exchange, body)
+        if not isinstance(answer, Flaw):
+            return _pieces(body or b"")
+        error = json_body.parse_object(whole.error_for(self._exchange, answer).body) or {}
+        given = error.get("error")
+        events = self._dialect.failure(given if isinstance(given, dict) else {}, self._note, self._state)
+        return _pieces(b"".join(map(_written, events)))
+
+
+def repair_answer(exchange: Exchange, text: bytes) -> Response | bytes | None:
+    """A whole answer as its client expects it; `None`: it is left unchanged.
+
+    A `Response` takes its place: the error that it should have been, or a stream that came without its label.
+    """
+    if exchange.streamed and sse.is_stream(text):
+        exchange.note([Change(rule_names.STREAM, "", "a stream without its label")])
+        stream = NativeStream(exchange)
+        return Response(200, {"content-type": EVENT_STREAM}, b"".join([*stream(text), *stream(b"")]))
+    answer = translated.answer_in(exchange, text)
+    if isinstance(answer, Flaw):
+        return whole.error_for(exchange, answer)
+    exchange.tokens = tokens_used(answer.get("usage"))
+    body = json_body.parse_object(text) or {}
+    dialect = NATIVE[exchange.dialect]
+    why = dialect.mended(body, exchange.note_of(exchange.spoken))
+    if not why:
+        return None
+    exchange.note([Change(dialect.name, "", why)])
+    return json_body.serialise(body)
+
+
+def repair_error(
+    exchange: Exchange, status: int, headers: Mapping[str, str], body: bytes, encoding: str
+) -> Response | None:
+    """The endpoint's error, in whatever shape, as its client understands it; `None` where it says so itself.
+
+    Where its words are the right ones, and only its status or the advice in its headers isn't, its body stays.
+    """
+    try:
+        body = unpack(body, encoding, _ERROR_LIMIT)
+    except (CodingError, TooLarge):
+        body = b""
+    profile = profiles.load(exchange.profile)
+    advice = {name: headers[name] for name in _ADVICE if name in headers}
+    body = NATIVE[exchange.dialect].reader.error(status, body)
+    meant = vendor_errors.translate_error(status, body, advice.get("retry-after"), profile, exchange.model)
+    given = meant or Response(status, advice, body)
+    told = DIALECTS[exchange.spoken].error(given, exchange.note_of(exchange.spoken))
+    if not _says(body, told.body):
+        return told
+    if told.status == status and all(advice.get(name) == told.headers.get(name) for name in _ADVICE):
+        return None
+    return Response(told.status, told.headers, body)
+
+
+def _says(body: bytes, told: bytes) -> bool:
+    """Whether an error's body has the type and the message that its client is to be told, where it looks for them."""
+    one, other = json_body.parse_object(body) or {}, json_body.parse_object(told) or {}
+    given, meant = one.get("error"), other.get("error")
+    return (
+        isinstance(given, dict)
+        and isinstance(meant, dict)
+        and one.get("type") == other.get("type")
+        and all(given.get(key) == meant.get(key) for key in ("type", "message", "code"))
+    )
+
+
+def _ends(chunk: JsonObject) -> bool:
+    choices = chunk.get("choices")
+    return bool(chunk.get("error") or (choices and choices[0].get("finish_reason")))
+
+
+def _written(event: JsonObject) -> bytes:
+    name = str(event["type"]).encode() if "type" in event else b"error"
+    return b"event: " + name + b"\n" + sse.event(json_body.serialise(event))
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    return [data] if data else []

@@ -1,0 +1,106 @@
+"""The answers of an endpoint that speaks Messages itself: what the proxy reads of them, and what it changes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...exchange import JsonObject
+from ...wire import rule_names
+from . import errors
+
+_GO_ON: Final[JsonObject] = {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
+_BLOCK: Final = "content_block_"
+"""How the types of events begin that bring what the model says."""
+_COUNTS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+_USAGE: Final = "usage"
+"""The key of a stream's counts so far, in the note: the first event counts the input, the last one the output."""
+_FINISH_REASONS: Final = {"max_tokens": "length", "tool_use": "tool_calls", "refusal": "content_filter"}
+
+
+class MessagesReader:
+    """An outline in chat of Anthropic's answers and events."""
+
+    name = rule_names.ANTHROPIC_NATIVE
+    is_house = False
+
+    def answer(self, body: JsonObject, note: JsonObject) -> JsonObject:
+        """A chat answer without a message, with finish reason and usage; `body` itself where it is no message."""
+        if body.get("error") or not (body.get("type") == "message" or isinstance(body.get("content"), list)):
+            return body
+        choice = {"index": 0, "finish_reason": _finish_reason(body.get("stop_reason"))}
+        return {"choices": [choice], "usage": _in_chat(body.get("usage"), {})}
+
+    def events(self, event: JsonObject, note: JsonObject) -> list[JsonObject]:
+        """At most one chunk without a text."""
+        kind = event.get("type")
+        if event.get("error"):
+            return [{"error": event["error"]}]
+        if kind == "message_start":
+            message = event.get("message")
+            given = message.get("usage") if isinstance(message, dict) else None
+            return [_GO_ON | {"usage": _in_chat(given, note.setdefault(_USAGE, {}))}]
+        if kind == "message_delta":
+            delta = event.get("delta")
+            reason = delta.get("stop_reason") if isinstance(delta, dict) else None
+            choice = {"index": 0, "delta": {}, "finish_reason": _finish_reason(reason)}
+            return [{"choices": [choice], "usage": _in_chat(event.get("usage"), note.setdefault(_USAGE, {}))}]
+        return [_GO_ON] if isinstance(kind, str) and kind.startswith(_BLOCK) else []
+
+    def error(self, status: int, body: bytes) -> bytes:
+        """`body` itself: Anthropic's error has its message under `error`, as OpenAI's has."""
+        return body
+
+
+def goes_on(raw: bytes) -> bool:
+    """Whether whole events have neither the beginning nor the end of a message, nor an error."""
+    return (
+        raw.find(b"message_") < 0
+        and raw.find(b'"error"') < 0
+        and raw.find(b"\\u00") < 0  # a key may be spelt with escapes
+    )
+
+
+def mended(body: JsonObject, note: JsonObject) -> str:
+    """Give a message the name of the model that the client asked for, in place; why, or `""`."""
+    asked = note.get("model")
+    if "answers_as" not in note or body.get("model") != note["answers_as"] or not isinstance(asked, str):
+        return ""
+    body["model"] = asked
+    return "the answer names the model that was asked for"
+
+
+def mended_event(event: JsonObject, note: JsonObject) -> tuple[list[JsonObject], str]:
+    """The same for the event that begins a message, and an error's words: the event in its place, and why."""
+    message, error = event.get("message"), event.get("error")
+    if event.get("type") == "message_start" and isinstance(message, dict):
+        return [event], mended(message, note)
+    if not isinstance(error, dict):
+        return [event], ""
+    meant = errors.event(error, note)
+    if event.get("type") == "error" and is_said(error, meant["error"]):
+        return [event], ""
+    return [meant], "the error is told in the words that its client knows"
+
+
+def is_said(given: object, meant: JsonObject) -> bool:
+    """Whether an error object has the type and the message of another one."""
+    return isinstance(given, dict) and all(given.get(key) == meant[key] for key in ("type", "message"))
+
+
+def _finish_reason(reason: object) -> str | None:
+    return _FINISH_REASONS.get(reason, "stop") if isinstance(reason, str) else None
+
+
+def _in_chat(given: object, known: JsonObject) -> JsonObject:
+    """Anthropic's usage as OpenAI's, where cached tokens are part of the prompt's. `known` gets what `given` counts."""
+    if isinstance(given, dict):
+        known |= {name: given[name] for name in _COUNTS if type(given.get(name)) is int and given[name] >= 0}
+    read, written = known.get("cache_read_input_tokens", 0), known.get("output_tokens", 0)
+    prompt = known.get("input_tokens", 0) + known.get("cache_creation_input_tokens", 0) + read
+    details = {"cached_tokens": read}
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": written,
+        "total_tokens": prompt + written,
+        "prompt_tokens_details": details,
+    }

@@ -1,0 +1,34 @@
+"""Fields that an endpoint refuses, taken out of a request that stays in its format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..exchange import Changes
+
+
+def without(body: Any, path: str, rule: str, changes: Changes) -> None:
+    """Take the field at `path` out of `body`, in place; an object that is empty then goes, too.
+
+    `path` has slashes, and `*` for each item of a list. Changes are noted under `rule`.
+    """
+    _without(body, path.split("/"), "", rule, changes)
+
+
+def _without(value: Any, path: list[str], pointer: str, rule: str, changes: Changes) -> bool:
+    """Whether `value` had the field."""
+    name, rest = path[0], path[1:]
+    if name == "*":
+        items = value if isinstance(value, list) else []
+        had = [_without(item, rest, f"{pointer}/{number}", rule, changes) for number, item in enumerate(items)]
+        return any(had)
+    if not isinstance(value, dict) or name not in value:
+        return False
+    if rest:
+        found = _without(value[name], rest, f"{pointer}/{name}", rule, changes)
+        if found and value[name] == {}:
+            del value[name]
+        return found
+    del value[name]
+    changes.note_at(rule, f"{pointer}/{name}", "the endpoint refuses this field: dropped")
+    return True
