@@ -184,7 +184,7 @@ OUTPUTS = {
     "function_call": "function_call_output",
     "custom_tool_call": "custom_tool_call_output",
 }
-between = st.one_of(
+between: st.SearchStrategy[list[dict[str, Any]]] = st.one_of(
     st.just([]),
     st.just([{"role": "user", "content": [{"type": "input_text", "text": "and now?"}]}]),
     st.just([{"type": "message", "role": "developer", "content": "Mind the budget."}]),
