@@ -229,6 +229,8 @@ class Exchange:
     warning: str = ""
     answered: bool = False
     """The answer was made here."""
+    kept: bool = False
+    """The answer is kept under its id (`hunyuan_keep`)."""
     written: bool = False
     """The exchange is over and its line is in the log."""
     notes: dict[str, JsonObject] = field(default_factory=dict)

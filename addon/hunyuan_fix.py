@@ -307,6 +307,11 @@ class HunyuanFix:
             await self.answers.ends(flow, exchange)
         outcome = str(flow.response.status_code) if flow.response else "no answer"
         self._end(flow, outcome)
+        if exchange is not None and exchange.kept:
+            # Before the client has the answer's end, and asks another worker. Never cancelled from here
+            # (docs/facts/mitmproxy.md#hook-cancelled).
+            with suppress(asyncio.CancelledError):
+                await self.runtime.kept.settled()
 
     def error(self, flow: http.HTTPFlow) -> None:
         """End an exchange that failed, or whose client closed at `data: [DONE]`, before the answer's end."""

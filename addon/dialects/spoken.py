@@ -29,7 +29,7 @@ def only_text(chunk: JsonObject, field: str) -> str | None:
     if type(choices) is not list or not choices:
         return None
     choice = choices[0]
-    if type(choice) is not dict or choice.get("finish_reason") or choice.get("index") or choice.get("logprobs"):
+    if type(choice) is not dict or choice.get("finish_reason") or choice.get("index"):
         return None
     delta = choice.get("delta")
     if type(delta) is not dict:

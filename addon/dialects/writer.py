@@ -104,7 +104,7 @@ class Writer:
             self.repeats = ""
             self._take(chunk)
         except TooMuchHeld:
-            return self._taken() + self._too_large()
+            return self._too_large()
         return self._taken()
 
     def more(self, text: str) -> bytes:

@@ -241,6 +241,10 @@ class KeptAnswers:
             self.keep_conversation(caller, conversation_id, replace(now, last=id))
         return True
 
+    async def settled(self) -> None:
+        """Wait until other workers find what is kept by now, for a moment at most."""
+        await self.chain.written()
+
     def delete_conversation(self, caller: bytes, id: str) -> None:
         """Forget a conversation. Its answers stay."""
         self._conversations.delete(_key(caller, id))

@@ -106,6 +106,31 @@ FORMATS = {
         "endpoints refuse (docs/facts/anthropic.md).",
         "dialects/anthropic/native.py",
     ),
+    "responses": Explanation(
+        "A request of OpenAI's Responses API becomes a chat request, and its answer a response, streams and errors "
+        "included. Tools of every kind become functions, and their calls come back in the client's form. What chat "
+        "has no place for is dropped or said in words, and each such place is named.",
+        "Codex speaks nothing else, OpenAI's SDKs speak it on request, and most endpoints here speak chat only "
+        "(docs/facts/responses.md).",
+        "dialects/responses/request.py",
+    ),
+    "responses-compact": Explanation(
+        "A request for a shorter conversation (`/responses/compact`) becomes a chat request for a summary, which "
+        "comes back sealed in one item.",
+        "Older versions of Codex ask for it, and no endpoint here has it (docs/facts/responses.md#answers).",
+        "dialects/responses/compact.py",
+    ),
+    "responses-input-tokens": Explanation(
+        "The tokens of a Responses request (`/responses/input_tokens`) are counted here, and nothing is sent.",
+        "No endpoint here has it; the count is that of docs/facts/anthropic.md#counting-tokens.",
+        "dialects/responses/input_tokens.py",
+    ),
+    "responses-kept": Explanation(
+        "What is asked for by the id of an answer or a conversation is answered from what is kept here "
+        "(`hunyuan_keep`).",
+        "SDKs refer to earlier answers, and no endpoint here keeps any (docs/facts/responses.md).",
+        "dialects/responses/by_id.py",
+    ),
     "responses-native": Explanation(
         "A Responses request to an endpoint that speaks Responses itself stays one, and loses or says in other words "
         "only what the profile lists: freeform tools, namespaces and `additional_tools` become functions, tools that a "

@@ -123,10 +123,10 @@ class KeepAnswers(Step):
         kept = KeptAnswer(asked.before, asked.input, json_body.serialise(answer))
         ids = [item["id"] for item in items if "id" in item]
         if asked.read is None:
-            self.runtime.kept.keep(exchange.caller, id, kept, items=ids)
+            exchange.kept = self.runtime.kept.keep(exchange.caller, id, kept, items=ids)
         else:
             to = (asked.conversation, asked.read)
-            self.runtime.kept.continue_conversation(exchange.caller, id, kept, to=to, items=ids)
+            exchange.kept = self.runtime.kept.continue_conversation(exchange.caller, id, kept, to=to, items=ids)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
         """Drop the request of an answer that didn't come to its end, and a history that wasn't translated."""

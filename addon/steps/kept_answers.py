@@ -34,6 +34,8 @@ class AnswerKept(Step):
         given = await answer(exchange, call, query)
         if isinstance(given, ProxyError):
             return given.response()
+        if call.method != "GET":
+            await self.runtime.kept.settled()
         return Response(200, {"content-type": "application/json"}, json_body.serialise(given))
 
     async def _response(self, exchange: Exchange, call: Asked, query: dict[str, str]) -> JsonObject | ProxyError:

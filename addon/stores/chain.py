@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
+from .guard import BUDGET
 from .level import Level, LevelCounts
 from .memory import Memory
 from .store import Item, Store
@@ -106,6 +107,12 @@ class Chain:
             task = asyncio.create_task(_retire(level), name=f"hunyuan-fix closes {level.name}")
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
+
+    async def written(self) -> None:
+        """Wait until the stores have what waits, so that other processes find it: at most `guard.BUDGET` seconds."""
+        writing = [task for level in self._levels if (task := level.writing) is not None]
+        if writing:
+            await asyncio.wait(writing, timeout=BUDGET)
 
     async def flush(self) -> None:
         """Make the waiting writes of all levels, within `PATIENCE` seconds. A level that fails stops there."""

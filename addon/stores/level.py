@@ -61,6 +61,12 @@ class Level:
         """Whether the store is failing: it is bypassed for a while."""
         return self._guard.failing
 
+    @property
+    def writing(self) -> asyncio.Task[None] | None:
+        """The task that makes the waiting writes; `None` if nothing waits, or the store is failing."""
+        busy = self._writer is not None and not self._writer.done() and not self.failing
+        return self._writer if busy else None
+
     async def get(self, key: str) -> Item | None:
         """The value of `key`, from the waiting writes or the store; `None` also if the store is bypassed."""
         waiting = self._backlog.concerning(key)

@@ -134,6 +134,7 @@ async def test_forgetting() -> None:
             kept.keep(caller, id, turn(), items=["msg_1"])
     kept.keep_conversation(ADA, "conv_1", Conversation(1))
     assert kept.forget_caller(ADA) == 2
+    assert not [name for name, _ in kept.chain.memory.held("", 100) if f":{ADA.hex()}" in name], "nor its items"
     assert await kept.answer(ADA, "resp_1") is None
     assert await kept.conversation(ADA, "conv_1") is None
     assert await kept.answer(BOB, "resp_1")

@@ -309,3 +309,30 @@ async def test_without_stores_the_memory_decides() -> None:
     chain.put("a", b"1")
     assert await chain.fresh("a") == Item(b"1")
     assert await chain.fresh("b") is None
+
+
+async def test_what_is_written_can_be_waited_for(setting: Setting) -> None:
+    setting.near.hangs = asyncio.Event()
+    setting.chain.put("a", b"1")
+    waiting = asyncio.create_task(setting.chain.written())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    setting.near.hangs.set()
+    await waiting
+    assert setting.near.find("a") == setting.far.find("a") == Item(b"1")
+    await setting.chain.written()  # nothing waits
+
+
+async def test_a_store_that_hangs_or_fails_is_not_waited_for(setting: Setting) -> None:
+    setting.near.hangs = asyncio.Event()
+    setting.chain.put("a", b"1")
+    await setting.chain.written()
+    assert setting.near.find("a") is None
+    setting.near.hangs.set()
+    setting.near.error = setting.far.error = StoreError("gone")
+    for _ in range(10):
+        await setting.chain.get("b")
+    setting.chain.put("c", b"1")
+    waiting = asyncio.create_task(setting.chain.written())
+    await asyncio.sleep(0)
+    assert waiting.done()

@@ -59,7 +59,7 @@ class Writer(writer.Writer):
         try:
             stop_reason, stop_sequence = composer.end(self._end)
         except TooMuchHeld:
-            return self._taken() + self._too_large()
+            return self._too_large()
         usage = ending.usage(self._usage, self._note, composer.written)
         if self._searches:
             usage |= searched.usage(self._searches)

@@ -48,7 +48,7 @@ def repaired(body: JsonObject, accepted: Native, note: JsonObject) -> Changes:
             if kept.is_changed:
                 body["input"] = made
         _choose(body, offered, told)
-        _offer(body, accepted, offered)
+        _offer(body, accepted, offered, told)
     except BadRequest:
         return changes
     if offered.known:
@@ -241,7 +241,7 @@ def _words(pieces: list[content.Piece]) -> str:
 # Tools
 
 
-def _offer(body: JsonObject, accepted: Native, offered: tools.Offered) -> None:
+def _offer(body: JsonObject, accepted: Native, offered: tools.Offered, told: Told) -> None:
     """Put the tools that the endpoint gets into `body`, and what is said of the others behind its instructions."""
     listed = body.get("tools")
     given = listed if isinstance(listed, list) else []
@@ -252,6 +252,7 @@ def _offer(body: JsonObject, accepted: Native, offered: tools.Offered) -> None:
         made.append(own.get(described["name"]) or {"type": "function", "strict": False, **described})
     if made != given:
         body["tools"] = made
+        told.say("/tools", "the tools are offered as functions, as far as the endpoint takes them")
     if not made and given:
         del body["tools"]
         if body.get("tool_choice") not in (None, "auto", "none"):

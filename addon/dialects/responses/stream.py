@@ -57,7 +57,7 @@ class Writer(writer.Writer):
         try:
             composer.finish(reason)
         except TooMuchHeld:
-            return self._taken() + self._too_large()
+            return self._too_large()
         if self._searches:
             for item in searched.with_searches(self._whole.items, self._searches, self._response["id"]):
                 self._events.whole(item)

@@ -98,6 +98,8 @@ def test_half_a_command_is_never_given_out(kind: str) -> None:
         assert (made["output"], made["status"]) == ([], "incomplete")
     whole = response(answer("length", content=None, tool_calls=[call("do", '{"input": "ls"}')]), tools=tools)
     assert len(whole["output"]) == 1
+    half = [call("do", '{"input": "rm -rf /tmp/'), call("ls", call_id="b")]
+    assert len(response(answer("length", content=None, tool_calls=half), tools=tools)["output"]) == 1
     before = [call("do", "ls"), call("ls", '{"a', call_id="b")]
     assert len(response(answer("length", content=None, tool_calls=before), tools=tools)["output"]) == 2
 
@@ -181,11 +183,31 @@ def test_usage_is_whole_and_estimates_are_marked() -> None:
     assert "usage" not in response(answer(content="a"))["metadata"]
 
 
+@pytest.mark.parametrize(
+    ("usage", "content", "estimated"),
+    [
+        ({"prompt_tokens": 5, "completion_tokens": 0}, "a", True),
+        ({"prompt_tokens": 0, "completion_tokens": 5}, "a", True),
+        ({"prompt_tokens": 5, "total_tokens": 7}, "a", False),
+        ({"total_tokens": 7, "completion_tokens": 5}, "a", False),
+        ({"prompt_tokens": 5, "completion_tokens": 0}, None, False),
+    ],
+)
+def test_half_a_count_is_an_estimate(usage: Any, content: str | None, estimated: bool) -> None:
+    assert ("usage" in response(answer(content=content, usage=usage))["metadata"]) is estimated
+
+
 def test_the_clients_own_metadata_is_not_pushed_out() -> None:
     full = {str(number): "x" for number in range(16)}
     assert response(answer(content="a", usage=None), echo={"metadata": full})["metadata"] == full
     own = {"usage": "mine"}
     assert response(answer(content="a", usage=None), echo={"metadata": own})["metadata"] == own
+
+
+@pytest.mark.parametrize("given", [None, 5, "", "resp_", "x", "resp_a/../b", "resp_" + "x" * 100])
+def test_an_id_that_is_none_is_made_anew(given: Any) -> None:
+    note = {**NOTE, "id": given}
+    assert whole_answers.response(answer(content="a"), note)["id"] == note["id"] != given
 
 
 # Compaction

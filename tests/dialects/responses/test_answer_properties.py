@@ -14,7 +14,9 @@ from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.dialects.responses import Responses
 from hunyuan_fix.exchange import Exchange, Response
 from hunyuan_fix.rules import arguments
+from hunyuan_fix.simulator import checks
 from hunyuan_fix.wire import json_body, sse
+from tests.dialects.anthropic.translating import repaired
 from tests.dialects.chat_answers import USAGE, chunked, finishes, hostile_chunks, messages
 from tests.dialects.responses import event_order
 from tests.dialects.responses.judging import CODEX, answered, translated, without_ids, written
@@ -176,6 +178,58 @@ def read(message: dict[str, Any]) -> dict[str, Any]:
         "reasoning": message.get("reasoning_content") or None,
         "calls": calls,
     }
+
+
+OUTPUTS = {
+    "function_call": "function_call_output",
+    "custom_tool_call": "custom_tool_call_output",
+}
+between = st.one_of(
+    st.just([]),
+    st.just([{"role": "user", "content": [{"type": "input_text", "text": "and now?"}]}]),
+    st.just([{"type": "message", "role": "developer", "content": "Mind the budget."}]),
+)
+
+
+@given(st.lists(st.tuples(messages(), between), min_size=1, max_size=4), settings, headers, st.booleans())
+def test_each_turn_begins_with_the_bytes_of_the_one_before(
+    turns: list[tuple[dict[str, Any], list[dict[str, Any]]]],
+    fields: dict[str, Any],
+    sent_by: dict[str, str],
+    is_thinking: bool,
+) -> None:
+    """A whole conversation: what the client gets goes back, with the outputs of its calls and what is said between.
+
+    But for an answer of reasoning alone, which joins the call whose output it followed.
+    """
+    assume(all((said.get("content") or "").strip() or said.get("tool_calls") for said, _ in turns))
+    fields = {**fields, "reasoning": {"effort": "high" if is_thinking else "none", "summary": "auto"}}
+    history: list[dict[str, Any]] = [{"role": "user", "content": "go"}]
+    chat, note = translated({**ASKED, **fields, "input": history}, sent_by)
+    names = [tool["function"]["name"] for tool in chat["tools"]]
+    for number, (said, more) in enumerate(turns):
+        output = answered(chat_of(renamed(named(said, names), number), "stop"), note)["output"]
+        outputs = [
+            {"type": OUTPUTS[item["type"]], "call_id": item["call_id"], "output": f"out of {item['call_id']}"}
+            for item in output
+            if item["type"] in OUTPUTS
+        ]
+        # Without a call the turn is the user's.
+        history = [*history, *output, *outputs, *([] if outputs else [{"role": "user", "content": "go on"}]), *more]
+        before, before_sent = chat["messages"], repaired(chat, "tokenhub")["messages"]
+        chat, note = translated({**ASKED, **fields, "input": history}, sent_by)
+        assert json_body.serialise(chat["messages"][: len(before)]) == json_body.serialise(before)
+        sent = repaired(chat, "tokenhub")
+        assert checks.problems(sent, "tokenhub") is None
+        # The last one may have grown: neighbours of one role are joined.
+        kept = len(before_sent) - 1
+        assert json_body.serialise(sent["messages"][:kept]) == json_body.serialise(before_sent[:kept])
+
+
+def renamed(said: dict[str, Any], turn: int) -> dict[str, Any]:
+    """An answer whose calls have ids that no other turn has."""
+    calls = [{**call, "id": f"{call['id']}_{turn}"} for call in said.get("tool_calls", ())]
+    return {**said, **({"tool_calls": calls} if calls else {})}
 
 
 patches = st.text(max_size=60).map(lambda text: f"*** Begin Patch\n{text}\n*** End Patch")

@@ -128,6 +128,26 @@ def test_additional_tools_are_offered() -> None:
     assert refusals(body) == []
 
 
+def test_a_deferred_tool_waits_until_the_clients_search_has_found_it() -> None:
+    late = PLAIN | {"name": "late", "defer_loading": True}
+    plain = {key: value for key, value in late.items() if key != "defer_loading"}
+    assert fixed(USER, tools=[PLAIN, late])[0]["tools"] == [PLAIN, plain]
+    search = {"type": "tool_search", "execution": "client", "description": "Finds.", "parameters": {"type": "object"}}
+    body, note = fixed(USER, tools=[PLAIN, late, search])
+    assert [tool["name"] for tool in body["tools"]] == ["ls", "tool_search"]
+    assert note["tools"] == {"tool_search": {"kind": "tool_search", "name": "tool_search"}}
+    call = {"type": "tool_search_call", "call_id": "c", "execution": "client", "arguments": {"query": "late"}}
+    found = {"type": "tool_search_output", "call_id": "c", "execution": "client", "tools": [late]}
+    body, _ = fixed(USER, call, found, tools=[PLAIN, late, search])
+    assert body["tools"][-1] == plain
+    assert "late" in body["input"][2]["output"]
+    assert refusals(body) == []
+
+
+def test_an_empty_namespace_goes() -> None:
+    assert "tools" not in fixed(USER, tools=[NAMESPACE | {"tools": []}])[0]
+
+
 def test_a_search_of_the_vendors_is_said_to_be_missing() -> None:
     """anomalyco/opencode#42090."""
     body, _ = fixed(USER, tools=[{"type": "web_search"}, PLAIN], instructions="Be brief.")

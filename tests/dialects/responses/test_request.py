@@ -33,10 +33,10 @@ def test_instructions_come_first_then_the_tools_that_cant_be_had_then_the_conver
     assert messages[2]["content"] == "D"
 
 
-def test_no_instructions_are_no_message() -> None:
-    for instructions in (None, "", []):
-        chat, _ = translated({"model": "hy3", "input": "go", "instructions": instructions})
-        assert [message["role"] for message in chat["messages"]] == ["user"]
+@pytest.mark.parametrize("instructions", [None, "", []])
+def test_no_instructions_are_no_message(instructions: Any) -> None:
+    chat, _ = translated({"model": "hy3", "input": "go", "instructions": instructions})
+    assert [message["role"] for message in chat["messages"]] == ["user"]
 
 
 def test_a_response_repeats_what_was_asked_and_codex_is_spared_its_tools() -> None:

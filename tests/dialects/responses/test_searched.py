@@ -69,6 +69,14 @@ def test_a_stream_is_the_same_and_in_order() -> None:
         assert made == whole
 
 
+def test_nothing_is_written_at_once_in_front_of_a_search() -> None:
+    note: dict[str, Any] = {FOUND: SEARCHES[:1]}
+    chunks = [chunk(content="x" * 100)] * 3
+    assert names(written(chunks, finished=False, **note)) == ["created", "in_progress"]
+    (part,) = streamed(*chunks, **note)["output"][-1]["content"]
+    assert part["text"] == "x" * 300
+
+
 def test_the_events_of_a_search() -> None:
     note: dict[str, Any] = {FOUND: SEARCHES[:1]}
     sent = written([chunk("stop", content="It is so [1].")], **note)

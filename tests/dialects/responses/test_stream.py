@@ -139,6 +139,8 @@ def test_a_cut_stream_is_incomplete() -> None:
     assert (made["status"], made["output"][0]["status"]) == ("incomplete", "incomplete")
     half = streamed(frame(0, '{"a"', id="c", name="ls"), chunk("length"))
     assert (half["output"][0]["arguments"], half["output"][0]["status"]) == ('{"a"', "incomplete")
+    behind = streamed(frame(0, '{"a"', id="c", name="ls"), chunk(content="x"), chunk("length", reasoning_content="Hm."))
+    assert [item["status"] for item in behind["output"]] == ["incomplete", "completed", "incomplete"]
     assert streamed(frame(0, '{"input": "rm -rf /', id="c", name="exec"), chunk("length"), **CODEX)["output"] == []
 
 
@@ -180,7 +182,12 @@ def test_chunks_that_differ_in_their_text_alone_are_not_read(size: int, monkeypa
     fed = [piece for event in events for piece in read.feed(json.loads(event[6:]))]
     read_in: list[bytes] = []
     parse = json_body.parse_object
-    monkeypatch.setattr(json_body, "parse_object", lambda data: read_in.append(data) or parse(data))
+
+    def counted(data: bytes) -> dict[str, Any] | None:
+        read_in.append(data)
+        return parse(data)
+
+    monkeypatch.setattr(json_body, "parse_object", counted)
     to_client = WrittenEvents(Writer(dict(NOTE)))
     blocks = [b"".join(events[start : start + size]) for start in range(0, len(events), size)]
     sent = [piece for block in blocks for piece in to_client.feed(block)]
