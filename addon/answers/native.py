@@ -101,7 +101,7 @@ class NativeStream(ClientStream):
     def _as_events(self, body: bytes | None) -> list[bytes]:
         answer: Flaw | JsonObject = flaws.TOO_LARGE if body is None else translated.answer_in(self._exchange, body)
         if not isinstance(answer, Flaw):
-            return _pieces(body or b"")
+            return _pieces(_streamed(self._exchange, json_body.parse_object(body or b"") or {}))
         error = json_body.parse_object(whole.error_for(self._exchange, answer).body) or {}
         given = error.get("error")
         events = self._dialect.failure(given if isinstance(given, dict) else {}, self._note, self._state)
@@ -123,11 +123,23 @@ def repair_answer(exchange: Exchange, text: bytes) -> Response | bytes | None:
     exchange.tokens = tokens_used(answer.get("usage"))
     body = json_body.parse_object(text) or {}
     dialect = NATIVE[exchange.dialect]
+    if exchange.streamed:
+        return Response(200, {"content-type": EVENT_STREAM}, _streamed(exchange, body))
     why = dialect.mended(body, exchange.note_of(exchange.spoken))
     if not why:
         return None
     exchange.note([Change(dialect.name, "", why)])
     return json_body.serialise(body)
+
+
+def _streamed(exchange: Exchange, body: JsonObject) -> bytes:
+    """The events for a whole answer that came where a stream was asked for; its tokens are noted."""
+    dialect = NATIVE[exchange.dialect]
+    exchange.tokens = tokens_used(dialect.reader.answer(body, {}).get("usage"))
+    why = dialect.mended(body, exchange.note_of(exchange.spoken))
+    changes = [Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")]
+    exchange.note([*changes, Change(dialect.name, "", why)] if why else changes)
+    return b"".join(map(_written, dialect.as_events(body)))
 
 
 def repair_error(

@@ -114,6 +114,9 @@ class NativeDialect(Dialect, Protocol):
         They neither end the answer nor have an error, usage, or anything that `mended_event` may change.
         """
 
+    def as_events(self, body: JsonObject) -> list[JsonObject]:
+        """The events of a stream for a whole answer, which came where a stream was asked for."""
+
     def mended(self, body: JsonObject, note: JsonObject) -> str:
         """Change a whole answer, in place, into what the client expects. Returns why; `""`: nothing was changed."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 ANTHROPIC = "anthropic"
 """The name of that dialect, too."""
 ANTHROPIC_NATIVE = "anthropic-native"
-"""The name of that dialect and of the step `NativeFields`, too."""
+"""The name of that dialect, too."""
 RESPONSES = "responses"
 """The name of that dialect, too."""
 RESPONSES_NATIVE = "responses-native"

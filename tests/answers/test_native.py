@@ -15,6 +15,7 @@ from hunyuan_fix.answers.translated import NO_STEPS
 from hunyuan_fix.dialects import NATIVE
 from hunyuan_fix.exchange import Exchange, Response
 from hunyuan_fix.wire import json_body, sse
+from tests.dialects.anthropic import event_order
 
 START = {"type": "message_start", "message": {"model": "hy3", "usage": {"input_tokens": 7, "output_tokens": 1}}}
 DELTA = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": 'a "message_stop" \\u00e9'}}
@@ -117,9 +118,9 @@ def test_what_it_used_is_counted() -> None:
     cached = {"input_tokens": 2, "cache_read_input_tokens": 30, "cache_creation_input_tokens": 4, "output_tokens": 5}
     sent(event(START), event(END | {"usage": cached}), of=counted)
     assert counted.tokens == 41
-    assert (
-        native.repair_answer(counted, json_body.serialise({"type": "message", "usage": cached | {"a": None}})) is None
-    )
+    counted.streamed = False
+    whole = json_body.serialise({"type": "message", "usage": cached | {"a": None}})
+    assert native.repair_answer(counted, whole) is None
     assert counted.tokens == 41
     sent(event(START | {"message": {}}), event(END | {"usage": {"input_tokens": -1, "output_tokens": "5"}}), of=counted)
     assert counted.tokens == 0
@@ -134,8 +135,23 @@ def test_what_the_client_gets_is_kept() -> None:
 
 
 def test_a_whole_body_in_its_place() -> None:
-    message = b'{"type":"message","content":[]}'
-    assert sent(message[:5], message[5:]) == message
+    blocks: list[dict[str, Any]] = [
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "text", "text": "hello"},
+        {"type": "tool_use", "id": "toolu_1", "name": "ls", "input": {"path": "/"}},
+    ]
+    message: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "model": "hy3", "content": blocks}
+    cached = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+    usage = {"input_tokens": 7, **cached, "output_tokens": 5}
+    message |= {"stop_reason": "tool_use", "stop_sequence": None, "usage": usage}
+    whole = json_body.serialise(message)
+    answered = exchange()
+    got = sent(whole[:5], whole[5:], of=answered)
+    assert event_order.message_in(got)["content"] == blocks
+    assert answered.tokens == 12
+    labelled = native.repair_answer(exchange(), whole)
+    assert isinstance(labelled, Response)
+    assert labelled.body == got
     failed = sent(json_body.serialise(ERROR))
     assert failed.startswith(b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"busy"')
     assert sent(b"<html>").startswith(b"event: error\ndata: ")

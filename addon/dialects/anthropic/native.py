@@ -86,6 +86,10 @@ class NativeMessages:
         """Whether the bytes of whole events tell that none has to be read."""
         return native_answers.goes_on(raw)
 
+    def as_events(self, body: JsonObject) -> list[JsonObject]:
+        """The events of a stream for a whole answer."""
+        return native_answers.as_events(body)
+
     def mended(self, body: JsonObject, note: JsonObject) -> str:
         """Give a message the name of the model that was asked for."""
         return native_answers.mended(body, note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...exchange import JsonObject
-from ...wire import rule_names
+from ...wire import json_body, rule_names
 from . import errors
 
 _GO_ON: Final[JsonObject] = {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
@@ -14,6 +14,15 @@ _BLOCK: Final = "content_block_"
 _COUNTS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 _USAGE: Final = "usage"
 """The key of a stream's counts so far, in the note: the first event counts the input, the last one the output."""
+_EMPTY: Final[JsonObject] = {"text": "", "thinking": "", "input": {}, "signature": ""}
+"""The fields of a block that come in pieces, as they are where it begins. A signature comes last."""
+_DELTAS: Final = {
+    "text": ("text", "text_delta"),
+    "thinking": ("thinking", "thinking_delta"),
+    "input": ("partial_json", "input_json_delta"),
+    "signature": ("signature", "signature_delta"),
+}
+_UNCOUNTED: Final = {"input_tokens": 0, "output_tokens": 0}
 _FINISH_REASONS: Final = {"max_tokens": "length", "tool_use": "tool_calls", "refusal": "content_filter"}
 
 
@@ -58,6 +67,26 @@ def goes_on(raw: bytes) -> bool:
         and raw.find(b'"error"') < 0
         and raw.find(b"\\u00") < 0  # a key may be spelt with escapes
     )
+
+
+def as_events(message: JsonObject) -> list[JsonObject]:
+    """The events of a whole message: clients read no text, thinking or input that stands where its block begins."""
+    usage = message.get("usage")
+    begun = {**message, "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage or _UNCOUNTED}
+    events: list[JsonObject] = [{"type": "message_start", "message": begun}]
+    content = message.get("content")
+    for index, block in enumerate(content if isinstance(content, list) else ()):
+        said = block if isinstance(block, dict) else {}
+        empty = said | {key: nothing for key, nothing in _EMPTY.items() if key in said}
+        events.append({"type": "content_block_start", "index": index, "content_block": empty})
+        for key in (key for key in _EMPTY if key in said):
+            piece = said[key] if isinstance(said[key], str) else json_body.serialise(said[key]).decode()
+            field, kind = _DELTAS[key]
+            events.append({"type": "content_block_delta", "index": index, "delta": {"type": kind, field: piece}})
+        events.append({"type": "content_block_stop", "index": index})
+    ending = {key: message.get(key) for key in ("stop_reason", "stop_sequence")}
+    events.append({"type": "message_delta", "delta": ending, "usage": usage or _UNCOUNTED})
+    return [*events, {"type": "message_stop"}]
 
 
 def mended(body: JsonObject, note: JsonObject) -> str:

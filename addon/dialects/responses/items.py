@@ -257,6 +257,9 @@ class Walk:
         if not item.keys() - {"type", "id", "status"}:
             self._told.count(pointer, "an item without content is dropped")
             return
+        if str(item.get("type")).endswith("_call") and "role" not in item:
+            self._server_item(item, pointer)
+            return
         self._told.count(pointer, "an item that chat has no message for is said in words")
         said = {key: value for key, value in item.items() if key not in ("id", "status", "role")}
         pieces: list[Piece] = []

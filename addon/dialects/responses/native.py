@@ -115,6 +115,10 @@ class NativeResponses:
         """Whether the bytes of whole events tell that none has to be read."""
         return native_answers.goes_on(raw, calls=bool(note.get("tools")))
 
+    def as_events(self, body: JsonObject) -> list[JsonObject]:
+        """The events of a stream for a whole answer."""
+        return native_answers.as_events(body)
+
     def mended(self, body: JsonObject, note: JsonObject) -> str:
         """Calls become those of the client's tools again, and the model has the name that was asked for."""
         return native_answers.mended(body, note)

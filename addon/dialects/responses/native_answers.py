@@ -71,12 +71,24 @@ def goes_on(raw: bytes, *, calls: bool) -> bool:
     )
 
 
+def as_events(response: JsonObject) -> list[JsonObject]:
+    """The events of a whole response: each item at once. Codex reads no item that isn't done."""
+    begun = {**response, **_NOTHING_YET, "status": "in_progress"}
+    events: list[JsonObject] = [{"type": f"response.{name}", "response": begun} for name in ("created", "in_progress")]
+    for index, item in enumerate(response["output"]):
+        events += [{"type": kind, "output_index": index, "item": item} for kind in (_ADDED, _DONE)]
+    ending = "response.incomplete" if response.get("status") == "incomplete" else "response.completed"
+    events.append({"type": ending, "response": response})
+    return [event | {"sequence_number": number} for number, event in enumerate(events)]
+
+
 def mended(body: JsonObject, note: JsonObject) -> str:
     """Change a response in place; why, or `""`."""
     tools: JsonObject = note.get("tools") or {}
-    output = body.get("output")
+    given = body.get("output")
+    output: list[Any] = given if isinstance(given, list) else []
     called = False
-    for place, item in enumerate(output if isinstance(output, list) else ()):
+    for place, item in enumerate(output):
         tool = _tool_of(item, tools)
         if tool is not None:
             output[place] = _as_called(item, tool)

@@ -59,11 +59,33 @@ def server_item(item: JsonObject) -> str:
     """An item of a tool that its vendor ran: what was asked, and what came of it."""
     kind = str(item.get("type"))
     said = {key: value for key, value in item.items() if key not in _OWN and value not in (None, [], "")}
+    if kind == "web_search_call":
+        return _web_search(item.get("action"))
     if kind == "program":
         return f"[ran a program: {_text(item.get('code'))}]"
     if kind == "program_output":
         return f"[the program gave: {_text(item.get('result'))}]"
     return f"[{kind.removesuffix('_call')}: {in_words.as_json(said)}]"
+
+
+def _web_search(given: object) -> str:
+    """What was looked for or opened in the web: no JSON, which a model might write itself instead of searching."""
+    action: dict[str, Any] = given if isinstance(given, dict) else {}
+    if action.get("type") == "open_page":
+        return f"[opened {_text(action.get('url'))}]"
+    if action.get("type") == "find_in_page":
+        return f"[looked for {_text(action.get('pattern'))} in {_text(action.get('url'))}]"
+    listed, sources = action.get("queries"), action.get("sources")
+    queries = [query for query in listed if isinstance(query, str)] if isinstance(listed, list) else []
+    if not queries and isinstance(action.get("query"), str):
+        queries = [action["query"]]
+    pages = [page["url"] for page in sources if _has_url(page)] if isinstance(sources, list) else []
+    asked = f" for {'; '.join(queries)}" if queries else ""
+    return "\n".join([f"[searched the web{asked}]", *pages])
+
+
+def _has_url(page: object) -> bool:
+    return isinstance(page, dict) and isinstance(page.get("url"), str)
 
 
 def shell_output(given: list[Any]) -> str:

@@ -260,8 +260,33 @@ def test_what_a_vendor_ran_is_words_of_the_assistant() -> None:
     image = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "A" * 1000}
     made = messages_of(USER, search, image, said("ok"))
     assert [message["role"] for message in made] == ["user", "assistant"]
-    assert '"query":"q"' in made[1]["content"] and "AAAA" not in made[1]["content"]
-    assert "ws_1" not in made[1]["content"]
+    assert made[1]["content"].startswith("[searched the web for q]\n\n[image_generation: ")
+    assert made[1]["content"].endswith("\n\nok") and "AAAA" not in made[1]["content"]
+    assert "ig_1" not in made[1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ({"type": "search", "query": "a", "queries": ["a", "b"]}, "[searched the web for a; b]"),
+        (
+            {"type": "search", "query": "a", "sources": [{"type": "url", "url": "https://a.example"}, 1]},
+            "[searched the web for a]\nhttps://a.example",
+        ),
+        ({"type": "search"}, "[searched the web]"),
+        (None, "[searched the web]"),
+        ({"type": "open_page", "url": "https://a.example"}, "[opened https://a.example]"),
+        ({"type": "find_in_page", "url": "https://a.example", "pattern": "x"}, "[looked for x in https://a.example]"),
+    ],
+)
+def test_a_search_of_the_web_is_said_in_a_sentence(action: Any, said: str) -> None:
+    made = messages_of(USER, {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": action})
+    assert made[1] == {"role": "assistant", "content": said}
+
+
+def test_a_call_of_a_kind_that_nobody_knows_is_the_assistants() -> None:
+    made = messages_of(USER, {"type": "robot_call", "id": "rc_1", "move": "left"})
+    assert made[1] == {"role": "assistant", "content": '[robot: {"move":"left"}]'}
 
 
 def test_what_no_model_is_shown_is_dropped_and_told() -> None:

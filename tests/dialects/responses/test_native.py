@@ -344,8 +344,8 @@ ANSWERS = {
 }
 
 
-def exchange(**note: Any) -> Exchange:
-    made = Exchange(profile="tokenhub", dialect="responses-native", spoken="responses", streamed=True)
+def exchange(*, streamed: bool = True, **note: Any) -> Exchange:
+    made = Exchange(profile="tokenhub", dialect="responses-native", spoken="responses", streamed=streamed)
     made.note_of("responses").update({"tools": TOOLS} | note)
     return made
 
@@ -370,7 +370,7 @@ def stream_of(answer: dict[str, Any]) -> bytes:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_whole_answer_calls_the_clients_tools(name: str) -> None:
     body = json_body.serialise(ANSWERS[name])
-    answered = exchange()
+    answered = exchange(streamed=False)
     made = repair_answer(answered, body)
     assert answered.tokens == 7
     if name in ("text", "plain"):
@@ -470,12 +470,21 @@ def test_errors_in_a_stream_get_the_code_that_codex_knows() -> None:
     assert sent([begun, plain]) == begun + plain
 
 
+def test_a_whole_response_in_the_place_of_a_stream_becomes_one() -> None:
+    for name in ("text", "custom"):
+        got = sent([json_body.serialise(ANSWERS[name])])
+        *_, (kind, last) = event_order.events(got)
+        assert kind == "response.completed"
+        assert last["response"]["output"] == mended(ANSWERS[name], {"tools": TOOLS})["output"]
+        assert [event["sequence_number"] for _, event in event_order.events(got)] == [0, 1, 2, 3, 4]
+
+
 def test_a_response_that_failed_is_an_error() -> None:
     failed = response(status="failed", error={"code": "server_error", "message": "no"})
     made = repair_answer(exchange(), json_body.serialise(failed))
     assert not isinstance(made, bytes | None)
     assert made.status >= 400
-    assert repair_answer(exchange(), json_body.serialise(response(TEXT, status="incomplete"))) is None
+    assert repair_answer(exchange(streamed=False), json_body.serialise(response(TEXT, status="incomplete"))) is None
 
 
 def test_a_model_of_another_vendor_on_the_same_host_does_not_speak_it() -> None:
