@@ -41,9 +41,7 @@ _HOSTED: Final = ("web_search", "file_search", "code_interpreter", "image_genera
 """How the types of tools begin that the vendor runs, or whose calls are no calls of functions."""
 _SILENT: Final = frozenset(["programmatic_tool_calling", "tool_search"])
 """Types that are no tools of their own: ways in which the vendor calls or finds the others. All are sent instead."""
-SENT: Final = frozenset(
-    ["type", "name", "description", "parameters", "strict", "format", "defer_loading", "execution"]
-)
+SENT: Final = frozenset(["type", "name", "description", "parameters", "strict", "format", "defer_loading", "execution"])
 """Fields of a tool that are sent, or whose meaning is."""
 _CHOICES: Final = frozenset(["auto", "none", "required"])
 
