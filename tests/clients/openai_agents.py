@@ -37,7 +37,6 @@ class Answer(pydantic.BaseModel):
     answer: str
 
 
-@function_tool
 def weather(city: str) -> str:
     """Tells the weather."""
     if city == "Beijing":
@@ -45,14 +44,16 @@ def weather(city: str) -> str:
     return f"{city}: sun"
 
 
-@function_tool
 def photograph() -> ToolOutputImage:
     """Takes a photograph."""
     return ToolOutputImage(image_url=PICTURE)
 
 
-def agent(name: str = "proof", **more: Any) -> Agent[None]:
-    given = {"instructions": "Use the tools that you have.", "model": MODEL, "tools": [weather, photograph]}
+TOOLS = [function_tool(weather), function_tool(photograph)]
+
+
+def agent(name: str = "proof", **more: Any) -> Any:
+    given = {"instructions": "Use the tools that you have.", "model": MODEL, "tools": TOOLS}
     return Agent(name, **(given | more))
 
 

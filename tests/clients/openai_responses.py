@@ -28,7 +28,7 @@ TOOL = {"type": "function", "name": "weather", "description": "Tells it.", "para
 NOTE = {"type": "custom", "name": "note", "description": "Takes a note, as it is."}
 BESIDE = {"name", "status", "store"}
 """Fields that the service's own answers have beside those of the types."""
-client = openai.OpenAI(base_url=sys.argv[1], api_key="sk-test", max_retries=0)
+client: Any = openai.OpenAI(base_url=sys.argv[1], api_key="sk-test", max_retries=0)
 MODEL = sys.argv[2]
 
 
@@ -56,13 +56,13 @@ def _unknown(value: Any) -> Any:
             yield from _unknown(item)
 
 
-def create(asked: Any, **more: Any) -> Response:
+def create(asked: Any, **more: Any) -> Any:
     response = client.responses.create(**({"model": MODEL, "input": asked, "store": False} | more))
     strict(Response, response)
     return response
 
 
-def stream(asked: Any, **more: Any) -> tuple[Response, list[str]]:
+def stream(asked: Any, **more: Any) -> tuple[Any, list[str]]:
     """The final response that the SDK makes of the stream, and the types of the raw events."""
     given: dict[str, Any] = {"model": MODEL, "input": asked, "store": False} | more
     kinds = []
@@ -79,7 +79,7 @@ def stream(asked: Any, **more: Any) -> tuple[Response, list[str]]:
     return response, kinds
 
 
-def items(response: Response) -> list[Any]:
+def items(response: Any) -> list[Any]:
     return [item.to_dict(mode="json") for item in response.output]
 
 

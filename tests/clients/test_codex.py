@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +174,45 @@ def test_an_mcp_tool_with_an_odd_schema(codex: Codex, upstream: Simulator, way: 
     assert (done["server"], done["status"]) == ("odd", "completed")
 
 
+def test_an_mcp_tool_that_has_to_be_searched_for(codex: Codex, upstream: Simulator, way: Way) -> None:
+    """For the names that it knows, Codex holds MCP tools back behind a search that it makes itself."""
+    (codex.work / "next").write_text(call("mcp__odd__look_at", place="here", missing=1))
+    searching = odd_server(replace(codex, model=GPT))
+    run = searching.ask(call("tool_search", query="look at a place") + shell("cat next"))
+    assert_done(run, way)
+    assert 'look.at saw {"place": "here", "missing": 1}' in list(last(upstream).results.values())[-1]
+    first, *_, after = upstream.bodies()
+    assert "tool_search" in tool_names(first)
+    assert ("mcp__odd__look_at" in tool_names(first), "mcp__odd__look_at" in tool_names(after)) == (False, True)
+
+
 def test_a_sub_agent(codex: Codex, upstream: Simulator, way: Way) -> None:
     asked = "Say it. [[sim:say the agent's word]]"
     run = codex.ask(call("multi_agent_v1__spawn_agent", message=asked))
     assert_done(run, way)
     firsts = {json.dumps(history_of(body).messages[-1].get("content")) for body in upstream.bodies()}
     assert any("Say it." in first and "spawn_agent" not in first for first in firsts), "the agent asked by itself"
+
+
+def test_a_provider_with_websockets_goes_on_over_http(codex: Codex, upstream: Simulator, way: Way) -> None:
+    asking = replace(codex, config=("model_providers.hunyuan-fix.supports_websockets=true",))
+    run = asking.ask("[[sim:say hello]]")
+    assert_done(run, way)
+    assert run.said == "hello"
+    assert "426" in way.proxy.process.output
+
+
+def test_a_summary_in_the_place_of_an_answer(narrow: Way, tmp_path: Path) -> None:
+    """A provider named `OpenAI` is asked for one item that stands for the history, which it sends back from then on."""
+    narrow.upstream.reset()
+    codex = Codex(tmp_path, narrow.proxy, "tokenhub", "hy3", config=("model_providers.hunyuan-fix.name=OpenAI",))
+    codex = replace(codex, window=LIMIT)
+    (codex.work / "script").write_text(SCRIPT)
+    run = codex.ask(shell("sh script"))
+    assert run.code == 0, run.output
+    assert not any(is_compacting(request) for request in narrow.upstream.requests()), "not by Codex's own prompt"
+    sizes = [len(json.dumps(request["body"])) for request in narrow.upstream.requests()]
+    assert any(after < before for before, after in pairwise(sizes)), "it became shorter"
 
 
 def test_a_session_that_is_resumed(codex: Codex, upstream: Simulator, way: Way) -> None:

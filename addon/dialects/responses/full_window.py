@@ -43,13 +43,16 @@ def answer(note: JsonObject) -> Response:
     begun = ending.begun({}, note)
     ended = ending.ended(begun, note, [], "stop", counted.counts(None, note, 0))
     ended = {**ended, "end_turn": False, "usage": {**ended["usage"], "total_tokens": _FULL}}
-    events = (
-        {"type": "response.created", "response": begun, "sequence_number": 0},
-        {"type": "response.in_progress", "response": begun, "sequence_number": 1},
-        {"type": "response.completed", "response": ended, "sequence_number": 2},
+    events = (("response.created", begun), ("response.in_progress", begun), ("response.completed", ended))
+    written = b"".join(
+        b"event: %b\n%b" % (name.encode(), sse.event(json_body.serialise(_event(number, name, response))))
+        for number, (name, response) in enumerate(events)
     )
-    written = [b"event: " + event["type"].encode() + b"\n" + sse.event(json_body.serialise(event)) for event in events]
-    return Response(200, {"content-type": "text/event-stream"}, b"".join(written))
+    return Response(200, {"content-type": "text/event-stream"}, written)
+
+
+def _event(number: int, name: str, response: JsonObject) -> JsonObject:
+    return {"type": name, "response": response, "sequence_number": number}
 
 
 def _is_turn(header: str) -> bool:

@@ -267,7 +267,7 @@ def _is_plain(tool: Any, accepted: Native) -> bool:
     """Whether a tool stays as it is."""
     if not isinstance(tool, dict) or not isinstance(tool.get("name"), str) or tool.get("defer_loading"):
         return False
-    return tool.get("type") in (accepted.tools or ())
+    return tool.get("type") in (accepted.tools or ()) and tool.keys() <= tools.SENT
 
 
 def _choose(body: JsonObject, offered: tools.Offered, told: Told) -> None:

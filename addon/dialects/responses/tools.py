@@ -41,9 +41,7 @@ _HOSTED: Final = ("web_search", "file_search", "code_interpreter", "image_genera
 """How the types of tools begin that the vendor runs, or whose calls are no calls of functions."""
 _SILENT: Final = frozenset(["programmatic_tool_calling", "tool_search"])
 """Types that are no tools of their own: ways in which the vendor calls or finds the others. All are sent instead."""
-_SENT: Final = frozenset(
-    ["type", "name", "description", "parameters", "strict", "format", "defer_loading", "execution"]
-)
+SENT: Final = frozenset(["type", "name", "description", "parameters", "strict", "format", "defer_loading", "execution"])
 """Fields of a tool that are sent, or whose meaning is."""
 _CHOICES: Final = frozenset(["auto", "none", "required"])
 
@@ -180,7 +178,7 @@ class Offered:
         if sent in self._functions or (defers and sent in self._deferred):
             self._told.count(pointer, "a second tool of the same name is left out")
             return [sent]
-        if not tool.keys() <= _SENT and kind not in _built_in():
+        if not tool.keys() <= SENT and kind not in _built_in():
             self._told.count(pointer, "fields of a tool that only its vendor acts on are dropped")
         self._tools.setdefault(sent, entry)
         self._bare.setdefault(entry["name"], sent)

@@ -29,9 +29,9 @@ BODY = {"model": "hy3", "stream": True, "input": [PROMPT, ASKED, CALL, OUTPUT]}
 DIALECT = Responses()
 
 
-def answered(error: Any = None, *, body: dict[str, Any] | None = None, **headers: str) -> Any:
+def answered(error: Any = None, *, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None) -> Any:
     note: dict[str, Any] = {}
-    DIALECT.to_chat(copy.deepcopy(BODY | (body or {})), HEADERS | headers, note)
+    DIALECT.to_chat(copy.deepcopy(BODY | (body or {})), HEADERS | (headers or {}), note)
     error = error or INPUT_TOO_LONG(model="hy3", tokens=200_000, limit=179_000).response()
     return DIALECT.error(error, json.loads(json.dumps(note)))
 
@@ -96,7 +96,7 @@ def test_what_stays_when_it_is_compacted_is_not_the_models(item: dict[str, Any])
     ],
 )
 def test_only_versions_that_were_seen_to_go_on(agent: str, status: int) -> None:
-    assert answered(**{"user-agent": agent}).status == status
+    assert answered(headers={"user-agent": agent}).status == status
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_only_versions_that_were_seen_to_go_on(agent: str, status: int) -> None:
 )
 def test_only_a_turn(told: str) -> None:
     """The request to compact loses its oldest items after the error, and is sent again."""
-    assert answered(**{"x-codex-turn-metadata": told}).status == 400
+    assert answered(headers={"x-codex-turn-metadata": told}).status == 400
 
 
 def test_other_errors_stay_errors() -> None:
@@ -113,7 +113,8 @@ def test_other_errors_stay_errors() -> None:
 
 
 def test_odd_items_raise_nothing() -> None:
-    for items in ([None, 1, [], {}], {"role": "user"}, None, 5):
+    odd: tuple[Any, ...] = ([None, 1, [], {}], {"role": "user"}, None, 5)
+    for items in odd:
         full_window.can_compact(BODY | {"input": items}, HEADERS)
 
 
