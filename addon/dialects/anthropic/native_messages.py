@@ -10,7 +10,7 @@ from ...wire import rule_names
 from .. import in_words
 from ..names import Names
 from ..told import Told
-from . import content, words
+from . import content, thinking, words
 from .content import as_blocks, kind_of
 
 _RULE: Final = rule_names.ANTHROPIC_NATIVE
@@ -109,6 +109,10 @@ def _reworded(given: list[Any], accepted: Native, message: int, pointer: str, ch
     for place, block in enumerate(given):
         if not isinstance(block, dict):
             made.append(block)
+        elif block.get("type") == "thinking" and thinking.is_ours(block.get("signature")):
+            made.append(_opened(block))
+            why = "thinking that was signed here, where a request was translated, has its text again"
+            changes.note(_RULE, message, why, f"{pointer}/{place}")
         elif not _is_refused(block, accepted):
             inner = block.get("content")
             if isinstance(inner, list) and block.get("type") == "tool_result":
@@ -122,6 +126,12 @@ def _reworded(given: list[Any], accepted: Native, message: int, pointer: str, ch
             changes.note(_RULE, message, "a block that the endpoint refuses is said in words", f"{pointer}/{place}")
     _trim(made, accepted, f"/messages/{message}{pointer}", changes)
     return made
+
+
+def _opened(block: JsonObject) -> JsonObject:
+    """A thinking block with the text that a signature of ours carries, without that signature: no endpoint knows it."""
+    hidden = thinking.carried(block["signature"])
+    return {**block, "signature": "", **({} if block.get("thinking") or hidden is None else {"thinking": hidden})}
 
 
 def _is_refused(block: JsonObject, accepted: Native) -> bool:

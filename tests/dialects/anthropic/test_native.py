@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import re
 from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hunyuan_fix import profiles, texts
 from hunyuan_fix.dialects.anthropic.native import accepted_betas, repaired, without_beta
+from hunyuan_fix.dialects.anthropic.thinking import signature
 from hunyuan_fix.exchange import Changes
 from hunyuan_fix.profiles import Native
 from hunyuan_fix.simulator.anthropic_checks import all_problems
@@ -294,6 +296,17 @@ def test_documents_and_images_that_are_not_in_the_request_are_said_in_words() ->
     assert folded(copy.deepcopy(kept)) == [kept]
 
 
+def test_thinking_that_was_signed_here_has_its_text_again() -> None:
+    hidden = {"type": "thinking", "thinking": "", "signature": signature("I see", omitted=True)}
+    shown = {"type": "thinking", "thinking": "so", "signature": signature("so", omitted=False)}
+    theirs = {"type": "thinking", "thinking": "", "signature": "EpAB"}
+    assert folded("hi", assistant(hidden, shown, theirs))[1] == assistant(
+        {"type": "thinking", "thinking": "I see", "signature": ""},
+        {"type": "thinking", "thinking": "so", "signature": ""},
+        theirs,
+    )
+
+
 def test_what_no_model_is_shown_goes_and_a_message_keeps_a_block() -> None:
     fallback = {"type": "fallback", "from": {"model": "a"}}
     assert folded("hi", assistant(fallback, text("ok")))[1] == assistant(text("ok"))
@@ -355,6 +368,7 @@ def test_a_second_repair_changes_nothing(body: dict[str, Any], accepted: Native)
 @given(bodies.bodies)
 def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
     before = json_body.serialise(body)
+    assume(base64.b64encode(b"hunyuan-fix:thinking:") not in before)  # a signature that no endpoint knows
     assert not repaired(body, EVERYTHING, EN)
     assert json_body.serialise(body) == before
 
