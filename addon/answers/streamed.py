@@ -64,7 +64,7 @@ class ClientStream(KeptStream):
     A whole body in a stream's place (an answer, an error or a page) is sent as a stream, since the client has the
     headers of one already. It passes unchanged if the client didn't ask for a stream.
 
-    `written`: called when events are in the client's format, before they are sent. It raises nothing.
+    `written`: called when the last events are in the client's format, before they are sent. It raises nothing.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class ClientStream(KeptStream):
             chunks = _pieces(bytes(self._whole) or data)
             self._passing = True
             self._log(failure)
-        if self._written is not None:
+        if self._written is not None and self._may_be_complete:
             self._written()
         for chunk in chunks:
             self._keep(chunk)
@@ -144,6 +144,11 @@ class ClientStream(KeptStream):
     def _changed(self, data: bytes) -> list[bytes]:
         """The pieces to send for bytes of a stream, and for its end where it has `_ended`."""
         raise NotImplementedError
+
+    @property
+    def _may_be_complete(self) -> bool:
+        """Whether the pieces to send may have the end of the answer."""
+        return True
 
     def _sign_of_life(self) -> list[bytes]:
         """The pieces for `keep_alive`."""
@@ -232,6 +237,10 @@ class RepairedStream(ClientStream):
         answer: Flaw | JsonObject = flaws.TOO_LARGE if body is None else translated.answer_in(self._exchange, body)
         events = as_stream.repaired_events(self._exchange, answer)
         return [events] if self._to_client is None else self._to_client.feed(events)
+
+    @property
+    def _may_be_complete(self) -> bool:
+        return self._ended or self._to_client is None or self._to_client.is_over
 
     def _sign_of_life(self) -> list[bytes]:
         return [] if self._to_client is None else self._to_client.keep_alive()

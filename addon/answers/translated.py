@@ -201,7 +201,8 @@ class WrittenEvents:
         self._before, self._after = b"", b""
         """What stands around the text in the last event's data, if one that differs in it alone need not be read."""
         self._parser = sse.Parser()
-        self._over = False
+        self.is_over = False
+        """Whether the end of the answer was given."""
         self.failure: Exception | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -219,7 +220,7 @@ class WrittenEvents:
         """The bytes for what the end of the stream cut off, and the error `incomplete` for an end that is missing."""
         last = self._parser.finish()
         sent = self._guarded(self._pieces, last) if last else []
-        return sent if self._over else [*sent, *self._failed(incomplete.fields())]
+        return sent if self.is_over else [*sent, *self._failed(incomplete.fields())]
 
     def keep_alive(self) -> list[bytes]:
         """Bytes without content, between two events; none once the answer is over."""
@@ -240,7 +241,7 @@ class WrittenEvents:
         return [texts.more(text.decode())] if _PLAIN_TEXT.fullmatch(text) else []
 
     def _guarded[T](self, pieces: Callable[[T], Iterable[bytes]], given: T) -> list[bytes]:
-        if self._over:
+        if self.is_over:
             return []
         try:
             return [piece for piece in pieces(given) if piece]
@@ -258,7 +259,7 @@ class WrittenEvents:
 
     def _pieces_of(self, data: bytes) -> Iterable[bytes]:
         if sse.is_done(data):
-            self._over = True
+            self.is_over = True
             return self._writer.finish()
         chunk = json_body.parse_object(data)
         if chunk is None:
@@ -280,7 +281,7 @@ class WrittenEvents:
         self._before, self._after = (before + mark, quote + after) if plain else (b"", b"")
 
     def _failed(self, error: JsonObject) -> list[bytes]:
-        self._over = True
+        self.is_over = True
         try:
             return [piece for piece in self._writer.fail(error) if piece]
         except Exception as failure:
@@ -299,6 +300,11 @@ class ToClient:
     def failure(self) -> Exception | None:
         """An exception on the way, after which no more was changed, or the answer ended."""
         return next((stage.failure for stage in (self._changed, self._written) if stage and stage.failure), None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the client has been given the end of the answer, in a format of its own."""
+        return self._written is not None and self._written.is_over
 
     def feed(self, data: bytes) -> list[bytes]:
         """Chat events -> the bytes for the client."""
