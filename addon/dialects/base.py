@@ -86,6 +86,9 @@ class NativeDialect(Dialect, Protocol):
     ) -> Changes:
         """Change `body`, any JSON object, in place to what `accepted` says; a change for each thing that was done."""
 
+    def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
+        """Put into `note` what the errors of a request must know of it, before it is repaired."""
+
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
         """Why this request has to be translated: it asks for what only the house language can give; else `None`.
 

@@ -44,6 +44,7 @@ class NativeFields(Step):
         if exchange.chat.get("model") not in (None, exchange.model):
             note["answers_as"] = exchange.chat["model"]
         dialect, body = NATIVE[exchange.dialect], exchange.chat
+        dialect.remember(body, exchange.headers, note)
 
         def repaired(_: Checkpoint) -> Changes:
             messages = body.get(_MESSAGES)

@@ -84,7 +84,7 @@ def as_chunk(event: JsonObject) -> JsonObject:
         said = {"tool_calls": [{"index": index, "function": {"arguments": event.get("delta")}}]}
     elif kind == "response.output_item.added":
         item = _object(event.get("item"))
-        if item.get("type") in _CALLS:
+        if str(item.get("type")) in _CALLS:
             function = {"name": _name(item), "arguments": ""}
             said = {"tool_calls": [{"index": index, "id": item.get("call_id"), "function": function}]}
     elif kind == "response.output_item.done":

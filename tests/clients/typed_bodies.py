@@ -48,7 +48,7 @@ def objects(hint: Any, *, whole: bool, depth: int) -> Iterator[dict[str, Any]]:
         return
     fields = typing_extensions.get_type_hints(hint, include_extras=True)
     # `__required_keys__` doesn't have what the SDKs' modules, whose annotations are texts, say is required.
-    marks = (typing_extensions.Required, typing.Required)
+    marks: tuple[Any, ...] = (typing_extensions.Required, typing.Required)
     required = {name for name, field in fields.items() if typing_extensions.get_origin(field) in marks}
     kinds = {
         name: list(variants(field, whole=whole, depth=depth - 1))

@@ -210,6 +210,19 @@ async def test_what_is_too_long_is_refused_in_the_clients_words(trust: Trust, en
     assert endpoint.arrived == []
 
 
+async def test_a_codex_that_can_compact_is_made_to(proxy: Proxy, endpoint: Endpoint):
+    """By an answer that says that the window is full, as where its requests are translated."""
+    endpoint.answer = json_answer({"error": {"message": "Range of input length should be [1, 9]"}}, 400)
+    said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "ok"}]}
+    turn = CODEX | {"x-codex-turn-metadata": '{"request_kind": "turn"}'}
+    got = await ask(proxy, CLEAN | {"input": [*CLEAN["input"], said], "stream": True}, **turn)
+    assert got.status_code == 200
+    (*_, (kind, last)) = event_order.events(got.content)
+    assert (kind, last["response"]["output"]) == ("response.completed", [])
+    assert last["response"]["usage"]["total_tokens"] > 1_000_000
+    assert last["response"]["model"] == "hy3"
+
+
 @pytest.mark.parametrize("option", [("translate", "never"), ("mode", "observe"), ("mode", "off")])
 async def test_never_observe_and_off_leave_it_alone(trust: Trust, endpoint: Endpoint, option: tuple[str, str]):
     endpoint.answer = json_answer(response(TEXT))

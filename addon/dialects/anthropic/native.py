@@ -66,8 +66,6 @@ class NativeMessages:
         self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
     ) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
-        if isinstance(body.get("max_tokens"), int):
-            note["max_tokens"] = body["max_tokens"]
         return repaired(body, accepted, texts)
 
     def shown(self, body: JsonObject) -> list[Any] | None:
@@ -105,6 +103,11 @@ class NativeMessages:
     def closing(self, note: JsonObject) -> list[JsonObject]:
         """The end of a message, which the client waits for."""
         return [{"type": "message_stop"}]
+
+    def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
+        """How much output was asked for."""
+        if isinstance(body.get("max_tokens"), int):
+            note["max_tokens"] = body["max_tokens"]
 
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
         """Why `body` has to be translated: the endpoint can't search the web, and the proxy can.

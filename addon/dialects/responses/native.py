@@ -60,6 +60,10 @@ class NativeResponses:
             note["can_compact"] = True
         return native_items.repaired(body, accepted, note)
 
+    def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
+        """Whether Codex can compact: it is made to do so where its request is too long."""
+        note["can_compact"] = full_window.can_compact(body, headers)
+
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
         """Why `body` has to be translated: it needs what is kept, a summary in the place of an answer, or a search.
 

@@ -66,7 +66,7 @@ class Offered:
         self._tools: dict[str, JsonObject] = {}
         self._history: dict[str, JsonObject] = {}
         self._bare: dict[str, str] = {}
-        """Name of a tool in a namespace -> the first such tool's name in chat."""
+        """Name of a tool without its namespace -> the name in chat of the first that is called so."""
         self.missing: list[str] = []
         """A line for each tool that can't be had, for the system text."""
         self.search: Wanted | None = None
@@ -102,7 +102,7 @@ class Offered:
         return sent if sent in self._functions else None
 
     def _named(self, name: str, namespace: object) -> str:
-        """The name in chat of a tool that is called or chosen; without its namespace where no other has its name."""
+        """The name in chat of a tool that is called or chosen. Without a namespace it may be the first of that name."""
         sent = self._names.sent(_flat(namespace, name))
         return sent if namespace or sent in self._tools else self._bare.get(name, sent)
 
@@ -181,8 +181,7 @@ class Offered:
         if not tool.keys() <= SENT and kind not in _built_in():
             self._told.count(pointer, "fields of a tool that only its vendor acts on are dropped")
         self._tools.setdefault(sent, entry)
-        if space:
-            self._bare.setdefault(entry["name"], sent)
+        self._bare.setdefault(entry["name"], sent)
         function = {"name": sent, **function}
         if about:
             own = function.get("description")

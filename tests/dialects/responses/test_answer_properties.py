@@ -31,6 +31,12 @@ ASKED: dict[str, Any] = {
         {"type": "custom", "name": "cat", "format": {"type": "grammar", "syntax": "regex", "definition": ".+"}},
         {
             "type": "namespace",
+            "name": "mcp__another_server",
+            "description": "Adds, too.",
+            "tools": [{"type": "function", "name": "a_tool_with_a_long_name", "parameters": {"type": "object"}}],
+        },
+        {
+            "type": "namespace",
             "name": "mcp__a_server_with_a_long_name__and_more_of_it",
             "description": "Adds.",
             "tools": [{"type": "function", "name": "a_tool_with_a_long_name", "parameters": {"type": "object"}}],
@@ -39,8 +45,8 @@ ASKED: dict[str, Any] = {
         {"type": "local_shell"},
     ],
 }
-GENERATED = ("ls", "cat", "short_1a2b")
-"""The names in generated answers, which stand for the first tools of `ASKED`."""
+GENERATED = {"ls": 0, "cat": 1, "short_1a2b": 3}
+"""The names in generated answers, and the tools of `ASKED` that they stand for."""
 settings = st.fixed_dictionaries(
     {},
     optional={
@@ -63,7 +69,7 @@ def asked(fields: dict[str, Any], sent_by: dict[str, str]) -> tuple[dict[str, An
 
 def named(said: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """A generated answer that calls the tools by their names in chat."""
-    known = dict(zip(GENERATED, names, strict=False))
+    known = {name: names[place] for name, place in GENERATED.items()}
     calls = [
         {**call, "function": {**call["function"], "name": known[call["function"]["name"]]}}
         for call in said.get("tool_calls", ())
@@ -79,7 +85,7 @@ def chat_of(said: dict[str, Any], finish: str) -> dict[str, Any]:
 def test_the_tools_are_named_in_order() -> None:
     _, names = asked({}, {})
     assert names[:2] == ["ls", "cat"]
-    assert len(names) == 5 and all(len(name) <= 64 for name in names)
+    assert len(names) == 6 and all(len(name) <= 64 for name in names)
 
 
 @given(st.data(), messages(), settings, headers, finishes)
@@ -184,7 +190,7 @@ OUTPUTS = {
     "function_call": "function_call_output",
     "custom_tool_call": "custom_tool_call_output",
 }
-between = st.one_of(
+between: st.SearchStrategy[list[dict[str, Any]]] = st.one_of(
     st.just([]),
     st.just([{"role": "user", "content": [{"type": "input_text", "text": "and now?"}]}]),
     st.just([{"type": "message", "role": "developer", "content": "Mind the budget."}]),
@@ -232,7 +238,12 @@ def renamed(said: dict[str, Any], turn: int) -> dict[str, Any]:
     return {**said, **({"tool_calls": calls} if calls else {})}
 
 
-patches = st.text(max_size=60).map(lambda text: f"*** Begin Patch\n{text}\n*** End Patch")
+patches = st.one_of(
+    st.text(max_size=60),
+    st.text(max_size=60).map(lambda text: f"*** Begin Patch\n{text}\n*** End Patch\n"),
+    st.text(max_size=20).map(lambda text: f"```\n{text}\n```"),
+    st.text(max_size=20).map(lambda text: json.dumps({"input": text})),
+)
 
 
 @given(patches, st.booleans())
@@ -256,10 +267,10 @@ def test_a_freeform_call_comes_back_byte_for_byte(patch: str, is_streamed: bool)
 
 def test_a_call_into_a_namespace_has_both_names() -> None:
     note, names = asked({}, {})
-    call = {"id": "call_1", "type": "function", "function": {"name": names[2], "arguments": "{}"}}
+    call = {"id": "call_1", "type": "function", "function": {"name": names[3], "arguments": "{}"}}
     said = {"role": "assistant", "content": None, "tool_calls": [call]}
     (item,) = answered(chat_of(said, "tool_calls"), note)["output"]
-    space = ASKED["tools"][2]
+    space = ASKED["tools"][3]
     assert (item["type"], item["namespace"], item["name"]) == (
         "function_call",
         space["name"],

@@ -450,3 +450,18 @@ async def test_where_nothing_is_translated_the_endpoint_is_asked(proxy: Proxy, e
         assert len(endpoint.arrived) == 2
         asks = await client.get("/responses", headers=upgrade)
         assert asks.status_code == 400, "the endpoint's server says that this is no WebSocket"
+
+
+@pytest.mark.parametrize("retry", ["vision", "all"])
+async def test_what_is_only_watched_goes_to_the_endpoint(proxy: Proxy, endpoint: Endpoint, retry: str) -> None:
+    proxy.master.options.update(hunyuan_mode="observe", hunyuan_retry=retry)
+    endpoint.answer = json_answer({"error": {"message": "no"}}, status=404)
+    async with proxy.client() as client:
+        for method in ("GET", "DELETE"):
+            response = await client.request(method, "/responses/resp_1?include=x")
+            assert (response.status_code, response.json()) == (404, {"error": {"message": "no"}})
+            assert "would be answered with 404" in response.headers["x-hunyuan-fix-warning"]
+    assert [(arrived.method, arrived.target) for arrived in endpoint.arrived] == [
+        ("GET", "/v1/responses/resp_1?include=x"),
+        ("DELETE", "/v1/responses/resp_1?include=x"),
+    ]

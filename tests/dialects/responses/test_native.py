@@ -424,7 +424,7 @@ def test_what_was_called_goes_back_as_it_came() -> None:
 
 
 def test_the_answer_names_the_model_that_was_asked_for() -> None:
-    named = {"model": "gpt-5.5", "answers_as": "hy3"}
+    named: dict[str, Any] = {"model": "gpt-5.5", "answers_as": "hy3"}
     for event in event_order.events(sent([stream_of(ANSWERS["text"])], exchange(**named))):
         if "response" in event[1]:
             assert event[1]["response"]["model"] == "gpt-5.5"

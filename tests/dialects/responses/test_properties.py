@@ -146,34 +146,34 @@ def test_deterministic(body: dict[str, Any]) -> None:
     assert json_body.serialise(first) == json_body.serialise(second)
 
 
+def answered_later(more: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Items that answer no call but their own: an output that comes late is sent beside its call."""
+    made: set[str] = set()
+    kept = []
+    for item in more:
+        own = {**item, "call_id": f"{item['call_id']}_later"} if item.get("call_id") else item
+        if item.get("type") in RUN_BY_CLIENTS:
+            made.add(str(own.get("call_id")))
+        if not str(item.get("type")).endswith("_output") or own.get("call_id") in made:
+            kept.append(own)
+    return kept
+
+
 @given(strategies.bodies, st.lists(strategies.items, max_size=3), profile_names)
 def test_prefix_stable(body: dict[str, Any], more: list[Any], profile_name: ProfileName) -> None:
-    """A longer history begins with the same messages, byte for byte, but for the last one.
-
-    Once it is repaired, too, unless an output comes late: it moves to its call.
-    """
+    """A longer history begins with the same messages, byte for byte; once it is repaired, but for the last one."""
     history = items_of(body) or [{"role": "user", "content": body["input"]}]
-    # After a call without its output, what follows would put the output before other texts; and reasoning waits for
-    # the answer that it belongs to.
-    history = [
-        *history,
-        {"role": "assistant", "content": "so far"},
-        {"role": "user", "content": "on"},
-    ]
-    # An output that comes late is sent beside its call: only calls that are made later are answered later.
-    later = [{**item, "call_id": f"{item['call_id']}_later"} if item.get("call_id") else item for item in more]
-    made = [item["call_id"] for item in later if item.get("type") in RUN_BY_CLIENTS and "call_id" in item]
-    later = [item for item in later if not str(item.get("type")).endswith("_output") or item.get("call_id") in made]
-    longer = {**body, "input": [*history, {"role": "assistant", "content": "a"}, *later]}
-    short, long = translated({**body, "input": history})[0]["messages"], translated(longer)[0]["messages"]
-    assert json_body.serialise(long[: len(short)]) == json_body.serialise(short)
-    called = {item.get("call_id") for item in history if item.get("type") in RUN_BY_CLIENTS}
-    outputs = [item for item in more if str(item.get("type")).endswith("_output") and item.get("output") is not None]
-    late = [item for item in outputs if (item.get("call_id") or item.get("id")) in called]
-    late += [item for item in more if item.get("type") in ("tool_search_output", "apply_patch_call_output")]
-    if not late and not any(b'"image_url":{' in json_body.serialise(messages) for messages in (short, long)):
+    # Reasoning waits for the answer that it belongs to.
+    history = [*history, {"role": "assistant", "content": "so far"}, {"role": "user", "content": "on"}]
+    longer, answered = (
+        translated({**body, "input": [*history, {"role": "assistant", "content": "a"}, *items]})[0]["messages"]
+        for items in (more, answered_later(more))
+    )
+    short = translated({**body, "input": history})[0]["messages"]
+    assert json_body.serialise(longer[: len(short)]) == json_body.serialise(short)
+    if not any(b'"image_url":{' in json_body.serialise(messages) for messages in (short, answered)):
         kept = repaired({**body, "messages": short} | {"tools": []}, profile_name)["messages"][:-1]
-        after = repaired({**body, "messages": long} | {"tools": []}, profile_name)["messages"][: len(kept)]
+        after = repaired({**body, "messages": answered} | {"tools": []}, profile_name)["messages"][: len(kept)]
         assert json_body.serialise(after) == json_body.serialise(kept)
 
 

@@ -92,6 +92,8 @@ def test_a_call_without_its_namespace_is_of_the_tool_that_has_its_name() -> None
     assert chat["messages"][1]["tool_calls"][0]["function"]["name"] == "functions__exec"
     chat, _ = asked(tool("exec"), items=(brought, USER, call("exec")))
     assert chat["messages"][1]["tool_calls"][0]["function"]["name"] == "exec"
+    chat, _ = asked(space("a", tool("exec")), items=(brought, USER, call("exec")))
+    assert chat["messages"][1]["tool_calls"][0]["function"]["name"] == "a__exec"
     choice = asked(space("functions", tool("exec")), tool_choice={"type": "function", "name": "exec"})[0]["tool_choice"]
     assert choice["function"]["name"] == "functions__exec"
 
