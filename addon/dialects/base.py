@@ -81,6 +81,9 @@ class NativeDialect(Dialect, Protocol):
     answer keeps its bytes where its client expects nothing else.
     """
 
+    most_tokens: str
+    """The field with the most tokens that an answer may have."""
+
     def repaired(
         self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
     ) -> Changes:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from .. import profiles, texts
 from ..dialects import NATIVE
-from ..exchange import Changes, Exchange, Response
+from ..dialects.base import NativeDialect
+from ..exchange import Change, Changes, Exchange, JsonObject, Response
 from ..rules import marks
 from ..workers import Checkpoint
 from .base import Step
@@ -53,10 +54,20 @@ class NativeFields(Step):
                 del body[_MESSAGES]
                 dialect.take_back(body, messages, changed=_point_to_input(exchange) or bool(changes))
             changes += dialect.repaired(body, exchange.headers, accepted, spoken, note)
+            changes += self._limited(body, dialect, exchange.profile)
             return changes
 
         exchange.note(await self.runtime.workers.run(repaired, exchange.cost))
         return None
+
+    def _limited(self, body: JsonObject, dialect: NativeDialect, profile: str) -> list[Change]:
+        """Ask for no longer an answer than the model gives: its client may not know the model, and has to ask."""
+        key, most = dialect.most_tokens, profiles.load(profile).model(str(body.get("model"))).output
+        asked = body.get(key)
+        if type(asked) is not int or most is None or asked <= most or key in self.settings.keep_params:
+            return []
+        body[key] = most
+        return [Change(dialect.name, f"/{key}", "more than the model gives in one answer")]
 
 
 def _point_to_input(exchange: Exchange) -> bool:

@@ -109,6 +109,15 @@ class Ended:
         self.flows.append(flow)
 
 
+async def test_no_longer_answer_is_asked_for_than_the_model_gives(native: Proxy, endpoint: Endpoint):
+    endpoint.answer = answer
+    for asked, sent in ((200_000, 128_000), (128_000, 128_000), ("many", "many")):
+        await ask(native, CLEAN | {"max_tokens": asked})
+        assert json.loads(endpoint.arrived[-1].body)["max_tokens"] == sent
+    await ask(native, CLEAN | {"model": "a-model-of-next-year", "max_tokens": 10**6})
+    assert json.loads(endpoint.arrived[-1].body)["max_tokens"] == 10**6
+
+
 async def test_a_stream_passes_as_it_comes(native: Proxy, endpoint: Endpoint):
     ended = Ended(native)
     endpoint.answer = stream_answer(*EVENTS)

@@ -40,6 +40,7 @@ class NativeMessages:
 
     name = rule_names.ANTHROPIC_NATIVE
     paths: tuple[str, ...] = ()
+    most_tokens = "max_tokens"
     house: House = "native"
     is_house = True
 

@@ -30,6 +30,7 @@ class NativeResponses:
 
     name = rule_names.RESPONSES_NATIVE
     paths: tuple[str, ...] = ()
+    most_tokens = "max_output_tokens"
     house: House = "native"
     is_house = True
 
