@@ -101,10 +101,8 @@ class KeepAnswers(Step):
         """The items of these ids, of answers with `limit` bytes in all. Raises `TooLong` and `_Unknown`."""
         if len(ids) > _MOST_REFERENCES:
             raise TooLong(f"more than {_MOST_REFERENCES} item references")
-        answers = await self.runtime.kept.answers_with(exchange.caller, ids)
+        answers = await self.runtime.kept.answers_with(exchange.caller, ids, limit)
         size = sum(answer.size for answer in answers)
-        if size > limit:
-            raise TooLong(f"more than {self.settings.max_body} bytes")
         _grow(exchange, size)
         found = await self.runtime.workers.run(lambda _: objects.output_by_id(answers), size)
         missing = next((id for id in ids if id not in found), None)
