@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..dialects.responses import earlier, objects
+from ..dialects.responses import compact, earlier, objects
 from ..dialects.responses.earlier import Needed
 from ..exchange import Exchange, JsonObject, Response
 from ..kept.answers import Conversation, KeptAnswer, NotKept, TooLong
@@ -19,6 +19,9 @@ _MOST_REFERENCES = 5000
 """Items that are looked up for one request."""
 _READ_COST = 2
 """Bytes of JSON of earlier turns that are translated in the time that `Workers` counts for one."""
+
+_SAID = ("earlier", "echo", compact.STAYS)
+"""Keys of the note with what was said: a saved flow has that of its own request once, and nothing of what is kept."""
 
 
 class _Unknown(Exception):
@@ -127,9 +130,11 @@ class KeepAnswers(Step):
             exchange.kept = self.runtime.kept.continue_conversation(exchange.caller, id, kept, to=to, items=ids)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
-        """Drop the request of an answer that didn't come to its end, and a history that wasn't translated."""
+        """Drop the request of an answer that didn't come to its end, and what was said from the note."""
         exchange.to_keep = None
-        exchange.notes.get(exchange.dialect, {}).pop("earlier", None)
+        note = exchange.notes.get(exchange.dialect, {})
+        for key in _SAID:
+            note.pop(key, None)
 
 
 def _grow(exchange: Exchange, size: int) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from ...exchange import JsonObject, Response
 from ...wire import rule_names
 from ..base import AnswerWriter, Dialect, House
 from . import earlier, objects
 
-_STAYS = "user_messages"
+STAYS: Final = "user_messages"
 """The key of the note for what the summary leaves in its words, until the answer is made."""
 
 
@@ -27,7 +28,7 @@ class Compact:
     def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
         """The chat request that asks for a summary of the conversation. Raises `BadRequest`."""
         before, own = note.get("earlier", []), earlier.input_of(body)
-        note[_STAYS] = [item for item in (*before, *own) if isinstance(item, dict) and _is_users(item)]
+        note[STAYS] = [item for item in (*before, *own) if isinstance(item, dict) and _is_users(item)]
         # This answer is never a stream.
         asked = {name: value for name, value in body.items() if name not in ("stream", "stream_options", "background")}
         if own or (before and body.get("input") is None):  # else it is refused, as without the trigger
@@ -36,7 +37,7 @@ class Compact:
 
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """The user's messages and one `compaction` item, as a `response.compaction`."""
-        stays = note.pop(_STAYS, ())
+        stays = note.pop(STAYS, ())
         made = self._responses.answer(chat, note)
         if made["status"] == "failed":  # the model has written no summary
             return made
