@@ -63,9 +63,7 @@ class NativeMessages:
         """As of `messages`."""
         return self._messages.error(response, note)
 
-    def repaired(
-        self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
-    ) -> Changes:
+    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
         return repaired(body, accepted, texts)
 
@@ -89,13 +87,13 @@ class NativeMessages:
         """The events of a stream for a whole answer."""
         return native_answers.as_events(body)
 
-    def mended(self, body: JsonObject, note: JsonObject) -> str:
+    def repaired_answer(self, body: JsonObject, note: JsonObject) -> str:
         """Give a message the name of the model that was asked for."""
-        return native_answers.mended(body, note)
+        return native_answers.repaired_answer(body, note)
 
-    def mended_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
+    def repaired_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
         """The same for an event; an error gets the words by which its client does the right thing."""
-        return native_answers.mended_event(event, note)
+        return native_answers.repaired_event(event, note)
 
     def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
         """One event."""

@@ -51,8 +51,9 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
     # 4. The form of the answer.
     _format(body, output, chat, told)
     # 5. The rest is for the vendor.
-    for key in output.keys() - {"effort", "format"}:
-        told.say(f"/output_config/{_escaped(key)}", "an option that chat has no word for is dropped")
+    for key in output:
+        if key not in ("effort", "format"):
+            told.say(f"/output_config/{_escaped(key)}", "an option that chat has no word for is dropped")
     for key, value in body.items():
         if key not in _ELSEWHERE and key not in _HERE and key not in _SAME and value is not None:
             told.say(f"/{_escaped(key)}", "a parameter that chat has no word for is dropped")

@@ -249,7 +249,7 @@ class Walk:
         self._say("user", [words.unreadable_summary() if opened is None else words.summary(opened)])
 
     def _other(self, item: JsonObject, pointer: str) -> None:
-        """An item that is of no use here, or that nobody knows."""
+        """An item that is of no use here, or of a type that isn't known."""
         id = item.get("id")
         if item.get("type") in (None, "item_reference") and isinstance(id, str):
             where = content.place(f"{pointer}/id")

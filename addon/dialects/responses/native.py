@@ -53,12 +53,8 @@ class NativeResponses:
         """As of `responses`."""
         return self._responses.error(response, note)
 
-    def repaired(
-        self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
-    ) -> Changes:
+    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
-        if full_window.can_compact(body, headers):
-            note["can_compact"] = True
         return native_items.repaired(body, accepted, note)
 
     def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
@@ -124,13 +120,13 @@ class NativeResponses:
         """The events of a stream for a whole answer."""
         return native_answers.as_events(body)
 
-    def mended(self, body: JsonObject, note: JsonObject) -> str:
+    def repaired_answer(self, body: JsonObject, note: JsonObject) -> str:
         """Calls become those of the client's tools again, and the model has the name that was asked for."""
-        return native_answers.mended(body, note)
+        return native_answers.repaired_answer(body, note)
 
-    def mended_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
+    def repaired_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
         """The same for an event; an error gets the code by which its client does the right thing."""
-        return native_answers.mended_event(event, note, state)
+        return native_answers.repaired_event(event, note, state)
 
     def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
         """The response fails."""

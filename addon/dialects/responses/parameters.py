@@ -67,8 +67,8 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
     text = _object(body, "text")
     _format(text.get("format"), chat, told)
     # 4. The rest is for the vendor.
-    for key in text.keys() - {"format"}:
-        if text[key] is not None:
+    for key, value in text.items():
+        if key != "format" and value is not None:
             told.say(f"/text/{_escaped(key)}", "an option that chat has no word for is dropped")
     for key, value in body.items():
         if key not in _HERE and value is not None:
