@@ -23,6 +23,7 @@ from ...texts import Texts
 from ...wire import rule_names
 from .. import in_words, refused
 from ..base import AnswerWriter, Dialect, House
+from ..pieces import BLANK_LINE
 from ..searching import WEB_SEARCH
 from . import errors, native_answers, native_messages, native_tools
 from .native_answers import MessagesReader
@@ -139,7 +140,7 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
         native_messages.add_system(body, [{"type": "text", "text": _instruction(asked, texts)}])
         changes.note_at(_RULE, pointer, "the schema of the answer becomes an instruction")
     if missing:
-        native_messages.add_system(body, [{"type": "text", "text": "\n\n".join(missing)}])
+        native_messages.add_system(body, [{"type": "text", "text": BLANK_LINE.join(missing)}])
     return changes
 
 

@@ -25,9 +25,9 @@ from ...rules import arguments, ids
 from ...wire import json_body
 from .. import in_words
 from ..base import BadRequest
+from ..pieces import BLANK_LINE, Piece, as_content
 from ..told import Told
 from . import calls, content, sealing, words
-from .content import Piece
 from .tools import Offered
 
 _ROLES: Final = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
@@ -98,7 +98,7 @@ class Walk:
             return opened
         if sealed:
             self._told.count(pointer, "reasoning that only its vendor can read is dropped")
-        return _joined(item.get("summary"), content.BLANK_LINE)
+        return _joined(item.get("summary"), BLANK_LINE)
 
     def _function_call(self, item: JsonObject, pointer: str) -> None:
         self._call(item, "function", arguments.as_object(item.get("arguments")), pointer)
@@ -148,7 +148,7 @@ class Walk:
         if not (turn.pieces or turn.calls):
             return
         self._turn = _Turn()
-        message: JsonObject = {"role": "assistant", "content": content.as_content(turn.pieces)}
+        message: JsonObject = {"role": "assistant", "content": as_content(turn.pieces)}
         if turn.reasoning:
             message["reasoning_content"] = "".join(turn.reasoning)
         if turn.calls:
@@ -191,7 +191,7 @@ class Walk:
             self._settle()
             self._answered = None
         if pieces or role != "system":
-            self._messages.append({"role": role, "content": content.as_content(pieces)})
+            self._messages.append({"role": role, "content": as_content(pieces)})
 
     def _any_output(self, item: JsonObject, pointer: str) -> None:
         id = item.get("call_id") or (item.get("id") if item["type"] == "local_shell_call_output" else None)
@@ -225,7 +225,7 @@ class Walk:
             self._say("user", [words.uncalled(item.get("name")), *pieces])
             return
         self._end_turn()
-        message = {"role": "tool", "content": content.as_content(pieces), "tool_call_id": ids.as_text(id)}
+        message = {"role": "tool", "content": as_content(pieces), "tool_call_id": ids.as_text(id)}
         self._messages.append(message)
 
     def _found(self, item: JsonObject, pointer: str) -> None:
@@ -240,7 +240,7 @@ class Walk:
     def _more_tools(self, item: JsonObject, pointer: str) -> None:
         _, missing = self._offered.add_later(item.get("tools"), f"{pointer}/tools")
         if missing:
-            self._say("system", [content.BLANK_LINE.join(missing)])
+            self._say("system", [BLANK_LINE.join(missing)])
 
     def _summary(self, item: JsonObject, pointer: str) -> None:
         opened = sealing.opened("compaction", item.get("encrypted_content"))

@@ -18,6 +18,7 @@ from ...wire import rule_names
 from .. import in_words, refused
 from ..base import BadRequest
 from ..names import Names
+from ..pieces import BLANK_LINE, Piece
 from ..told import Told
 from . import content, items, sealing, tools
 
@@ -234,8 +235,8 @@ def _parts(given: Any, text_type: str) -> list[JsonObject]:
     return made
 
 
-def _words(pieces: list[content.Piece]) -> str:
-    return content.BLANK_LINE.join(piece if isinstance(piece, str) else in_words.unknown(piece) for piece in pieces)
+def _words(pieces: list[Piece]) -> str:
+    return BLANK_LINE.join(piece if isinstance(piece, str) else in_words.unknown(piece) for piece in pieces)
 
 
 # Tools
@@ -260,7 +261,7 @@ def _offer(body: JsonObject, accepted: Native, offered: tools.Offered, told: Tol
     if offered.missing:
         said = body.get("instructions")
         before = [said] if isinstance(said, str) and said else []
-        body["instructions"] = content.BLANK_LINE.join([*before, *offered.missing])
+        body["instructions"] = BLANK_LINE.join([*before, *offered.missing])
 
 
 def _is_plain(tool: Any, accepted: Native) -> bool:

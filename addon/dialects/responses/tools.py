@@ -26,6 +26,7 @@ from ...wire import json_body
 from .. import in_words
 from ..base import BadRequest
 from ..names import Names
+from ..pieces import BLANK_LINE
 from ..searching import SEARCHES, WEB_SEARCH, Wanted
 from ..told import Told
 from . import calls, content, words
@@ -185,7 +186,7 @@ class Offered:
         function = {"name": sent, **function}
         if about:
             own = function.get("description")
-            function["description"] = f"{about}{content.BLANK_LINE}{own}" if own else about
+            function["description"] = f"{about}{BLANK_LINE}{own}" if own else about
         if defers and tool.get("defer_loading") is True:
             self._told.count(pointer, "a deferred tool is left out until the history has found it")
             self._deferred[sent] = function
@@ -229,7 +230,7 @@ class Offered:
             said = [description or built_in["description"]]
             if isinstance(environment, dict) and isinstance(environment.get("skills"), list):
                 said += filter(None, [words.skills(environment["skills"])])
-            function = {"description": content.BLANK_LINE.join(map(str, said)), "parameters": schema}
+            function = {"description": BLANK_LINE.join(map(str, said)), "parameters": schema}
             return _tool(kind, kind, None), function
         if kind not in ("function", "custom") and not (isinstance(name, str) and "parameters" in tool):
             return None
@@ -324,7 +325,7 @@ def _with_grammar(description: object, format_: object) -> str:
     said = [description] if isinstance(description, str) and description else []
     if isinstance(format_, dict) and isinstance(format_.get("definition"), str):
         said.append(f"The input must match this {format_.get('syntax') or ''} grammar:\n{format_['definition']}")
-    return content.BLANK_LINE.join(said) or "Takes free text."
+    return BLANK_LINE.join(said) or "Takes free text."
 
 
 def _tool(kind: str, name: str, space: str | None) -> JsonObject:
