@@ -17,14 +17,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ...exchange import Change, Changes, JsonObject, Response
+from ...exchange import Change, Changes, JsonObject
 from ...profiles import Native
 from ...texts import Texts
 from ...wire import rule_names
 from .. import in_words, refused
-from ..base import AnswerWriter, Dialect, House
+from ..base import House
 from ..pieces import BLANK_LINE
 from ..searching import WEB_SEARCH
+from ..variant import Variant
 from . import errors, native_answers, native_messages, native_tools
 from .native_answers import MessagesReader
 
@@ -36,7 +37,7 @@ _BUDGET: Final = 31_999
 """Claude Code's own, for models without adaptive thinking (docs/facts/anthropic.md#endpoints-that-speak-messages)."""
 
 
-class NativeMessages:
+class NativeMessages(Variant):
     """Messages where the endpoint speaks them, too: no path of its own, routes choose it by the profile."""
 
     name = rule_names.ANTHROPIC_NATIVE
@@ -45,24 +46,9 @@ class NativeMessages:
     house: House = "native"
     is_house = True
 
-    def __init__(self, messages: Dialect) -> None:
-        self._messages = messages
-
-    def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
-        """The chat request that says the same as `body`, for what reads chat only. Raises `BadRequest`."""
-        return self._messages.to_chat(body, headers, note)
-
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """`chat` itself: only the steps of chat make answers."""
         return chat
-
-    def stream(self, note: JsonObject) -> AnswerWriter:
-        """As of `messages`: only the steps of chat make answers."""
-        return self._messages.stream(note)
-
-    def error(self, response: Response, note: JsonObject) -> Response:
-        """As of `messages`."""
-        return self._messages.error(response, note)
 
     def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ...exchange import Change, Changes, JsonObject, Response
+from ...exchange import Change, Changes, JsonObject
 from ...profiles import Native
 from ...texts import Texts
 from ...wire import rule_names
-from ..base import AnswerWriter, Dialect, House
+from ..base import House
 from ..searching import WEB_SEARCH
+from ..variant import Variant
 from . import full_window, native_answers, native_items
 from .native_answers import ResponsesReader
 
@@ -25,7 +26,7 @@ _KEPT: Final = ("previous_response_id", "conversation", "background", "prompt")
 """Fields that ask for what only an endpoint has that keeps answers, or makes them later."""
 
 
-class NativeResponses:
+class NativeResponses(Variant):
     """Responses where the endpoint speaks them, too: no path of its own, routes choose it by the profile."""
 
     name = rule_names.RESPONSES_NATIVE
@@ -34,24 +35,9 @@ class NativeResponses:
     house: House = "native"
     is_house = True
 
-    def __init__(self, responses: Dialect) -> None:
-        self._responses = responses
-
-    def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
-        """The chat request that says the same as `body`, for what reads chat only. Raises `BadRequest`."""
-        return self._responses.to_chat(body, headers, note)
-
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """`chat` itself: only the steps of chat make answers."""
         return chat
-
-    def stream(self, note: JsonObject) -> AnswerWriter:
-        """As of `responses`: only the steps of chat make answers."""
-        return self._responses.stream(note)
-
-    def error(self, response: Response, note: JsonObject) -> Response:
-        """As of `responses`."""
-        return self._responses.error(response, note)
 
     def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
