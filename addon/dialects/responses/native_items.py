@@ -21,6 +21,7 @@ from ..names import Names
 from ..pieces import BLANK_LINE, Piece
 from ..told import Told
 from . import content, items, sealing, tools
+from .tool_choice import chosen
 
 _RULE: Final = rule_names.RESPONSES_NATIVE
 _CALL_OUTPUT: Final = "function_call_output"
@@ -277,18 +278,11 @@ def _choose(body: JsonObject, offered: tools.Offered, told: Told) -> None:
     if not isinstance(given, dict):
         return
     if given.get("type") == "allowed_tools" and isinstance(given.get("tools"), list):
-        named = [sent for tool in given["tools"] if (sent := _chosen(tool, offered)) is not None]
+        named = [sent for tool in tools.objects_in(given["tools"]) if (sent := chosen(tool, offered)) is not None]
         made: Any = {**given, "tools": [{"type": "function", "name": name} for name in named]} if named else "auto"
     else:
-        sent = _chosen(given, offered)
+        sent = chosen(given, offered)
         made = "auto" if sent is None else {"type": "function", "name": sent}
     if made != given:
         body["tool_choice"] = made
         told.say("/tool_choice", "the choice names the tool as the endpoint knows it, or none that it doesn't")
-
-
-def _chosen(given: Any, offered: tools.Offered) -> str | None:
-    kind, name = (given.get("type"), given.get("name")) if isinstance(given, dict) else (None, None)
-    if isinstance(name, str) and kind != "mcp":
-        return offered.chosen(name, given.get("namespace"))
-    return offered.chosen(kind) if isinstance(kind, str) else None

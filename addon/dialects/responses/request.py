@@ -17,7 +17,7 @@ from ..names import Names
 from ..pieces import BLANK_LINE, as_content
 from ..searching import WANTED
 from ..told import Told
-from . import content, full_window, items, parameters, tools, words
+from . import content, full_window, items, parameters, tool_choice, tools, words
 from .api import ResponsesApi
 
 _ECHOED: Final = (
@@ -83,7 +83,7 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     chat: JsonObject = {"model": model, "messages": [*system, *conversation]}
     chat |= parameters.parameters(body, note, told)
     functions = listed.functions()
-    chosen = tools.choice(body, functions, listed, told)
+    chosen = tool_choice.choice(body, functions, listed, told)
     if functions := chosen.functions:
         chat["tools"] = functions
     chat |= chosen.parameters
