@@ -19,7 +19,7 @@ from hunyuan_fix.dialects import NATIVE
 from hunyuan_fix.dialects.responses import sealing
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.profiles import Native
-from hunyuan_fix.simulator import openai_responses
+from hunyuan_fix.simulator import openai_events
 from hunyuan_fix.simulator.openai_checks import all_problems
 from hunyuan_fix.simulator.openai_facade import Facade
 from hunyuan_fix.wire import json_body
@@ -363,7 +363,7 @@ def sent(pieces: Iterable[bytes], of: Exchange | None = None) -> bytes:
 
 def stream_of(answer: dict[str, Any]) -> bytes:
     """The events that the simulator's facade writes for an answer."""
-    frames = openai_responses.events(copy.deepcopy(answer), ["a ", "b"] if answer is not ANSWERS["text"] else [])
+    frames = openai_events.events(copy.deepcopy(answer), ["a ", "b"] if answer is not ANSWERS["text"] else [])
     return b"".join([*frames.said, *frames.ending, frames.done])
 
 
