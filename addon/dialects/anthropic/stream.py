@@ -86,7 +86,7 @@ class Writer(writer.Writer):
             return []
         return [_COMMENT if self._composer is None else _PING]
 
-    def _sign_of_life(self) -> list[bytes]:
+    def _keep_alive_pieces(self) -> list[bytes]:
         return [_PING]
 
     def _may_write_at_once(self) -> bool:

@@ -85,9 +85,9 @@ class Writer(writer.Writer):
         if self._items is None:
             self._begun({})
             return self._events.taken()
-        return self._sign_of_life()
+        return self._keep_alive_pieces()
 
-    def _sign_of_life(self) -> list[bytes]:
+    def _keep_alive_pieces(self) -> list[bytes]:
         self._events.write("response.in_progress", {"response": self._response})
         return self._events.taken()
 
