@@ -165,7 +165,7 @@ def _as_called(item: JsonObject, tool: JsonObject, *, is_done: bool = True) -> J
         own["input"] = ""
     if tool.get("namespace") and "name" in own:
         own["namespace"] = tool["namespace"]
-    id = str(item.get("id", "")).removeprefix("fc_")
+    id = str(item.get("id") or "").removeprefix("fc_")
     kept = {key: value for key, value in item.items() if key not in ("id", "type", "name", "arguments")}
     return {"type": kind.type, "id": f"{kind.prefix}_{id}", **kept, **own}
 
