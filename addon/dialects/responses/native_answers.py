@@ -17,7 +17,7 @@ from . import calls, errors
 _GO_ON: Final[JsonObject] = {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
 _ENDS: Final = {"response.completed": "stop", "response.incomplete": "length"}
 _ITEMS: Final = "items"
-"""The key of a stream's items that become others: the id of each -> its tool and its new id."""
+"""The key of a stream's open items that become others: the id of each -> its tool and its new id."""
 _RESPONSE: Final = "response"
 """The key of the response as the stream began it."""
 _NUMBER: Final = re.compile(rb'"sequence_number"\s*:\s*(\d{1,15})')
@@ -180,7 +180,7 @@ def _item(event: JsonObject, item: JsonObject, tool: JsonObject, state: JsonObje
     if event["type"] == _ADDED:
         items[str(item.get("id"))] = known = {"tool": tool, "id": made["id"], "added": event}
         return [_in_progress(event, state)] if _is_whole(tool) else [{**known["added"], "item": made}]
-    known = items.get(str(item.get("id"))) or {}
+    known = items.pop(str(item.get("id")), {})
     waits = _is_whole(tool) and "added" in known
     begun = [known.pop("added") | {"item": {**made, "status": "in_progress"}}] if waits else []
     return [*begun, {**event, "item": made}]

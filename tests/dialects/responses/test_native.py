@@ -457,6 +457,19 @@ def test_the_answer_names_the_model_that_was_asked_for() -> None:
     assert repaired_answer(ANSWERS["text"], {"model": "gpt-5.5"})["model"] == "hy3"
 
 
+def test_of_an_item_that_is_complete_nothing_is_remembered() -> None:
+    """A stream may have any number of them."""
+    state: dict[str, Any] = {}
+    item = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "apply_patch", "arguments": "{}"}
+    for kind in ("added", "done"):
+        event = {"type": f"response.output_item.{kind}", "output_index": 0, "item": item, "sequence_number": 1}
+        _, why = DIALECT.repaired_event(
+            event, {"tools": {"apply_patch": {"kind": "custom", "name": "apply_patch"}}}, state
+        )
+        assert why
+        assert bool(state["items"]) is (kind == "added")
+
+
 def test_a_response_that_fails_names_the_model_that_was_asked_for_too() -> None:
     named: dict[str, Any] = {"model": "gpt-5.5", "answers_as": "hy3", "client": "codex"}
     error = {"code": "busy", "message": "All machines are in use."}
