@@ -24,7 +24,7 @@ from . import content, items, sealing, tools
 _RULE: Final = rule_names.RESPONSES_NATIVE
 _CALL_OUTPUT: Final = "function_call_output"
 _SHELL_OUTPUT: Final = "local_shell_call_output"
-_ALONE: Final = {"call_id": None}
+_ALONE: Final = {"call_id": None, "tool_call_id": None}
 _SEALED: Final = "encrypted_content"
 
 
@@ -128,9 +128,16 @@ class _Items:
         given = item.get("type") or ("message" if "role" in item else "")
         kind = given if isinstance(given, str) else ""
         taken = self._accepted.items or frozenset()
-        if kind.endswith("_output") and self._answers(item, kind) not in self._called:
+        is_output = kind.endswith("_output") or item.get("role") in items.CHATS_OUTPUTS
+        if is_output and self._answers(item, kind) not in self._called:
             self._told.count(pointer, "an output without its call becomes user text")
             return self._converted({key: value for key, value in item.items() if key != "id"} | _ALONE, pointer)
+        if item.get("tool_call_id") and kind == _CALL_OUTPUT:
+            self._told.count(pointer, "an output names its call as chat does")
+            return self._converted(item, pointer)
+        if kind == "message" and (is_output or item.get("tool_calls")):
+            self._told.count(pointer, "a message in the shape of chat becomes items")
+            return self._converted(item, pointer)
         if kind not in taken:
             self._told.count(pointer, "an item that the endpoint refuses is said in another way")
             return self._converted(item, pointer)
@@ -143,7 +150,8 @@ class _Items:
     @staticmethod
     def _answers(item: JsonObject, kind: str) -> str:
         """The id of the call that an output is for."""
-        return str(item.get("call_id") or (item.get("id") if kind == _SHELL_OUTPUT else ""))
+        own = item.get("id") if kind == _SHELL_OUTPUT else ""
+        return str(item.get("call_id") or item.get("tool_call_id") or own)
 
     def _named(self, item: JsonObject, pointer: str) -> JsonObject:
         """A call by the name that its tool has for the endpoint."""

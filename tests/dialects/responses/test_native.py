@@ -170,6 +170,22 @@ def test_an_output_without_its_call_is_user_text() -> None:
         assert refusals(body) == []
 
 
+def test_messages_in_the_shape_of_chat_become_items() -> None:
+    function = {"name": "ls", "arguments": "{}"}
+    asks = {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "function", "function": function}]}
+    call = {"type": "function_call", "call_id": "a", "name": "ls", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "a", "output": "done"}
+    for answers in (
+        {"role": "tool", "tool_call_id": "a", "content": "done"},
+        {"type": "function_call_output", "tool_call_id": "a", "output": "done"},
+    ):
+        body, _ = fixed(USER, asks, answers, tools=[PLAIN])
+        assert body["input"] == [USER, call, output]
+        assert refusals(body) == []
+        alone, _ = fixed(USER, answers)
+        assert [item["role"] for item in alone["input"]] == ["user", "user"]
+
+
 def test_calls_of_freeform_tools_in_the_history_are_calls_of_functions() -> None:
     call = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "c", "name": "apply_patch", "input": PATCH}
     output = {"type": "custom_tool_call_output", "call_id": "c", "output": "Done"}
@@ -209,6 +225,9 @@ def test_files_and_images_that_are_elsewhere_are_said_in_words() -> None:
     assert refusals(body) == []
 
 
+FILE = {"type": "input_file", "filename": "a.pdf", "file_data": "JVBERi0x"}
+
+
 @pytest.mark.parametrize(
     ("beside", "offers", "pointer"),
     [
@@ -220,6 +239,9 @@ def test_files_and_images_that_are_elsewhere_are_said_in_words() -> None:
         ({"background": False}, (), None),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, (), "/input/0"),
         ({"input": [USER, {"type": "compaction_trigger"}]}, (), "/input/1"),
+        ({"input": [USER, {"role": "user", "content": [FILE]}]}, (), "/input/1"),
+        ({"input": [{"type": "function_call_output", "call_id": "c", "output": [FILE]}]}, (), "/input/0"),
+        ({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file_1"}]}]}, (), None),
         ({"tools": [{"type": "web_search"}]}, (), None),
         ({"tools": [PLAIN, {"type": "web_search"}]}, ("web_search",), "/tools/1"),
     ],
