@@ -23,10 +23,12 @@ _HERE: Final = frozenset(
         *_SAME,
         *("model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "stream", "stream_options"),
         *("max_output_tokens", "reasoning", "text", "include", "previous_response_id", "conversation", "background"),
-        *("store", "metadata", "prompt"),
+        *("store", "metadata", "prompt", "max_completion_tokens", "max_tokens", "reasoning_effort", "response_format"),
     ]
 )
 """What is translated, answered or refused."""
+_MOST_TOKENS: Final = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+"""The names of the limit of an answer: the API's own, then those of chat."""
 _SUMMARIES: Final = frozenset(["auto", "concise", "detailed"])
 _ENCRYPTED: Final = "reasoning.encrypted_content"
 _FORMAT: Final = "answer"
@@ -47,8 +49,9 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
     """Chat's parameters, but for those of tools. Fills in what `note` says of them. Raises `BadRequest`."""
     # 1. Those that both formats have.
     chat: JsonObject = {key: body[key] for key in _SAME if body.get(key) is not None}
-    if body.get("max_output_tokens") is not None:
-        chat["max_tokens"] = body["max_output_tokens"]
+    for key in _MOST_TOKENS:
+        if body.get(key) is not None:
+            chat.setdefault("max_tokens", body[key])
     note["stream"] = body.get("stream") is True
     if note["stream"]:
         chat |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -56,7 +59,7 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
         raise BadRequest("stream: must be true or false.", "stream")
     # 2. Reasoning, and how it is answered.
     reasoning = _object(body, "reasoning")
-    _effort(reasoning.get("effort"), chat, told)
+    _effort(_first(reasoning.get("effort"), body.get("reasoning_effort")), chat, told)
     summary = reasoning.get("summary") or reasoning.get("generate_summary")
     include = body.get("include")
     note["reasoning"] = {
@@ -65,7 +68,7 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
     }
     # 3. The form of the answer.
     text = _object(body, "text")
-    _format(text.get("format"), chat, told)
+    _format(_first(text.get("format"), body.get("response_format")), chat, told)
     # 4. The rest is for the vendor.
     for key in text.keys() - {"format"}:
         if text[key] is not None:
@@ -92,7 +95,10 @@ def _format(given: object, chat: JsonObject, told: Told) -> None:
         return
     if not isinstance(given, dict):
         raise BadRequest('text.format: must be an object, such as {"type": "text"}.', "text.format")
-    kind, schema = given.get("type"), given.get("schema")
+    kind = given.get("type")
+    nested = given.get("json_schema")  # as chat has it
+    given = nested if isinstance(nested, dict) else given
+    schema = given.get("schema")
     if kind == "json_schema" and isinstance(schema, dict):
         name = given.get("name")
         wanted: JsonObject = {"name": name if isinstance(name, str) and name else _FORMAT, "schema": schema}
@@ -102,6 +108,11 @@ def _format(given: object, chat: JsonObject, told: Told) -> None:
         chat["response_format"] = {"type": "json_object"}
     elif kind not in (None, "text"):
         told.say("/text/format", "a format that chat has no word for is dropped")
+
+
+def _first(own: object, chats: object) -> object:
+    """The API's own parameter; where it is absent, what users of chat put beside it."""
+    return chats if own is None else own
 
 
 def _object(body: JsonObject, key: str) -> dict[str, Any]:
