@@ -43,7 +43,10 @@ _SILENT: Final = frozenset(["programmatic_tool_calling", "tool_search"])
 """Types that are no tools of their own: ways in which the vendor calls or finds the others. All are sent instead."""
 SENT: Final = frozenset(["type", "name", "description", "parameters", "strict", "format", "defer_loading", "execution"])
 """Fields of a tool that are sent, or whose meaning is."""
-_CHOICES: Final = frozenset(["auto", "none", "required"])
+_SCHEMAS: Final = ("input_schema", "inputSchema")
+"""What Anthropic's API and MCP call a tool's `parameters`."""
+_CHOICES: Final = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
+"""`any` is Anthropic's word."""
 
 
 def names_of(body: JsonObject) -> Iterator[str]:
@@ -261,10 +264,15 @@ def choice(body: JsonObject, functions: list[JsonObject], offered: Offered, told
     given = body.get("tool_choice")
     if given is not None and not isinstance(given, str | dict):
         raise BadRequest('tool_choice: must be "auto", "none", "required" or an object.', "tool_choice")
+    if isinstance(given, dict) and isinstance(given.get("type"), str) and given["type"] in _CHOICES:
+        given = given["type"]  # as Anthropic's API has it
     asked: JsonObject = {}
     if isinstance(given, str):
         if given in _CHOICES:
-            asked = {"tool_choice": given}
+            asked = {"tool_choice": _CHOICES[given]}
+        elif (sent := offered.chosen(given)) is not None:
+            functions = offered.functions()
+            asked = {"tool_choice": {"type": "function", "function": {"name": sent}}}
         else:
             told.say("/tool_choice", "a choice that chat has no word for is dropped")
     elif given is not None:
@@ -338,9 +346,14 @@ def _flat(space: object, name: str) -> str:
 
 
 def _own(tool: JsonObject) -> JsonObject:
-    """A tool with its own fields; those of one in the shape of chat stand a level below."""
+    """A tool with its own fields, and by their names; those of one in the shape of chat stand a level below."""
     nested = tool.get("function")
-    return {"type": "function", **nested} if isinstance(nested, dict) and "name" not in tool else tool
+    if isinstance(nested, dict) and "name" not in tool:
+        return {"type": "function", **nested}
+    for key in _SCHEMAS:
+        if "parameters" not in tool and isinstance(tool.get(key), dict):
+            return {"parameters" if name == key else name: value for name, value in tool.items()}
+    return tool
 
 
 def _is_client_search(tool: JsonObject) -> bool:
