@@ -30,21 +30,8 @@ _IMAGES: Final = frozenset(["input_image", "computer_screenshot", "image_url"])
 _DETAILS: Final = {"low": "low", "high": "high", "original": "high"}
 """Details of an image that are sent; `auto` is what chat has without one, and has no `original`."""
 _PDF_TYPE: Final = "application/pdf"
-_TEXT_NAMES: Final = (
-    ".txt",
-    ".md",
-    ".csv",
-    ".tsv",
-    ".json",
-    ".jsonl",
-    ".xml",
-    ".yaml",
-    ".yml",
-    ".toml",
-    ".html",
-    ".log",
-)
-"""How the names of text files end whose type isn't said; any other such file counts as a PDF."""
+_PDF_BEGINS: Final = "JVBERi0"
+"""`%PDF-` in base64."""
 
 
 def place(pointer: str) -> str:
@@ -129,7 +116,8 @@ class Reader:
         data, name = part.get("file_data"), part.get("filename")
         named = name if isinstance(name, str) and name else ""
         if isinstance(data, str) and data:
-            kind = "text/plain" if named.lower().endswith(_TEXT_NAMES) else _PDF_TYPE
+            is_pdf = not named or named.lower().endswith(".pdf") or data.startswith(_PDF_BEGINS)
+            kind = _PDF_TYPE if is_pdf else "text/plain"  # what is no text is named in a note
             url = data if data.startswith("data:") else f"data:{kind};base64,{data}"
             return [{"type": "file", "file": {"filename": named or "document.pdf", "file_data": url}}]
         self._told.count(pointer, "a file that isn't in the request is said in words")

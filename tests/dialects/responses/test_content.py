@@ -84,10 +84,18 @@ def test_a_pdf_is_a_file_for_the_step_that_reads_it() -> None:
     assert content_of(bare) == [{"type": "file", "file": {"filename": "document.pdf", "file_data": PDF}}]
 
 
+def test_a_pdf_is_known_by_its_bytes_where_its_name_says_nothing() -> None:
+    bare = PDF.partition(",")[2]
+    for name in ("paper", "paper.txt"):
+        [part] = content_of({"type": "input_file", "filename": name, "file_data": bare})
+        assert part["file"]["file_data"].startswith("data:application/pdf;")
+
+
 @pytest.mark.parametrize("header", ["", "data:text/plain;base64,"])
-def test_a_text_file_is_its_text(header: str) -> None:
+@pytest.mark.parametrize("name", ["Notes.MD", "main.py", "Makefile"])
+def test_a_text_file_is_its_text(header: str, name: str) -> None:
     data = header + base64.b64encode("größer".encode()).decode()
-    body = {"role": "user", "content": [{"type": "input_file", "filename": "Notes.MD", "file_data": data}]}
+    body = {"role": "user", "content": [{"type": "input_file", "filename": name, "file_data": data}]}
     chat, _ = translated({"model": "hy3", "input": [body]})
     assert repaired(chat, "tokenhub")["messages"][0]["content"] == [{"type": "text", "text": "größer"}]
 
