@@ -66,7 +66,7 @@ class NativeResponses:
         note["can_compact"] = full_window.can_compact(body, headers)
 
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
-        """Why `body` has to be translated: it needs what is kept, a summary for an answer, a file's text or a search.
+        """Why `body` has to be translated: it needs what is kept, a summary in the place of an answer, or a search.
 
         A client that sends `store: false`, as Codex does in all its requests, stays with the endpoint's own format, so
         that a conversation doesn't change its way. OpenAI's API stores by default: SDKs that don't say it go on from
@@ -84,8 +84,6 @@ class NativeResponses:
                 return f"/input/{place}", "the endpoint writes no summaries in the place of an answer"
             if kind == "item_reference" and not accepted.stores:
                 return f"/input/{place}", "the endpoint keeps no items, the proxy does for a chat request"
-            if accepted.refuses_block("input_file") and _has_file(item):
-                return f"/input/{place}", "the endpoint reads no files, the proxy does for a chat request"
         if not accepted.stores:
             if body.get("store") is not False:
                 return "/store", "the endpoint stores no answers, the proxy does for a chat request"
@@ -141,14 +139,3 @@ class NativeResponses:
     def closing(self, note: JsonObject) -> list[JsonObject]:
         """Nothing: the event that ends the answer is the last one."""
         return []
-
-
-def _has_file(item: Any) -> bool:
-    """Whether an item holds the data of a file."""
-    listed = (item.get("content"), item.get("output")) if isinstance(item, dict) else ()
-    return any(
-        isinstance(part, dict) and part.get("type") == "input_file" and part.get("file_data")
-        for parts in listed
-        if isinstance(parts, list)
-        for part in parts
-    )

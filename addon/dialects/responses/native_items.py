@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ...exchange import Changes, JsonObject
 from ...profiles import Native
+from ...rules import files
 from ...wire import rule_names
 from .. import in_words, refused
 from ..base import BadRequest
@@ -25,6 +26,8 @@ _RULE: Final = rule_names.RESPONSES_NATIVE
 _CALL_OUTPUT: Final = "function_call_output"
 _SHELL_OUTPUT: Final = "local_shell_call_output"
 _ALONE: Final = {"call_id": None, "tool_call_id": None}
+_NULLS: Final = ("status", "namespace", "caller", "logprobs")
+"""Fields that may be absent, but not null, by the types of OpenAI's SDK."""
 _SEALED: Final = "encrypted_content"
 
 
@@ -118,11 +121,21 @@ class _Items:
         """What stands in the place of an item: mostly the item itself. Raises `BadRequest`."""
         if not isinstance(item, dict):
             return [item]
-        made = self._made(item, pointer)
+        made = self._made(self._without_nulls(item, pointer), pointer)
         self._called.update(str(new["call_id"]) for new in made if new.get("type") == "function_call")
         if len(made) != 1 or made[0] is not item:
             self.is_changed = True
         return made
+
+    def _without_nulls(self, item: JsonObject, pointer: str) -> JsonObject:
+        """`item` without the nulls that `model_dump()` of OpenAI's SDK for Python writes for what an item lacks."""
+        content = item.get("content")
+        parts = content if isinstance(content, list) else ()
+        if not any(_has_null(holder) for holder in (item, *parts)):
+            return item
+        self._told.count(pointer, "a field of an item that is null is dropped")
+        item = _filled(item)
+        return {**item, "content": [_filled(part) for part in parts]} if parts else item
 
     def _made(self, item: JsonObject, pointer: str) -> list[JsonObject]:
         given = item.get("type") or ("message" if "role" in item else "")
@@ -212,6 +225,16 @@ class _Items:
         return is_elsewhere or (isinstance(kind, str) and self._accepted.refuses_block(kind))
 
 
+def _has_null(holder: Any) -> bool:
+    return isinstance(holder, dict) and any(holder.get(name, "") is None for name in _NULLS)
+
+
+def _filled(holder: Any) -> Any:
+    if not isinstance(holder, dict):
+        return holder
+    return {name: value for name, value in holder.items() if value is not None or name not in _NULLS}
+
+
 def _as_items(message: JsonObject) -> list[JsonObject]:
     """A chat message as items."""
     role, said = message["role"], message.get("content")
@@ -238,12 +261,18 @@ def _parts(given: Any, text_type: str) -> list[JsonObject]:
         elif part.get("type") == "text":
             made.append({"type": text_type, "text": part["text"]})
         else:
-            made.append({"type": text_type, "text": in_words.unknown(part)})
+            made.append({"type": text_type, "text": _in_words(part)})
     return made
 
 
 def _words(pieces: list[content.Piece]) -> str:
-    return content.BLANK_LINE.join(piece if isinstance(piece, str) else in_words.unknown(piece) for piece in pieces)
+    return content.BLANK_LINE.join(piece if isinstance(piece, str) else _in_words(piece) for piece in pieces)
+
+
+def _in_words(part: JsonObject) -> str:
+    """The text of a text file; what else a part says. PDFs were read before (`steps.read_documents`)."""
+    text = files.text_of(part)
+    return in_words.unknown(part) if text is None else text
 
 
 # Tools

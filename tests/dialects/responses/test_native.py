@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from collections.abc import Iterable
@@ -82,6 +83,19 @@ def test_what_openais_sdks_add_to_items_is_dropped() -> None:
     body, _ = fixed(USER, said, call | {"parsed_arguments": {"a": 1}}, output, tools=[PLAIN])
     assert body["input"] == [USER, said | {"content": [text]}, call, output]
     assert not refusals(body)
+
+
+def test_nulls_that_openais_sdk_writes_are_dropped() -> None:
+    text = {"type": "output_text", "text": "so", "annotations": []}
+    said = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
+    call = {"type": "function_call", "call_id": "c", "name": "ls", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": "a"}
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "content": None, "encrypted_content": None}
+    nulls = {"status": None, "namespace": None, "caller": None}
+    given = [thought | {"status": None}, said | {"content": [text | {"logprobs": None}]}, call | nulls, output]
+    body, note = fixed(USER, *given, tools=[PLAIN])
+    assert body["input"] == [USER, thought, said, call, output]
+    assert not refusals(body) and not note
 
 
 def test_codex_and_copilot_stay_with_the_endpoints_own_format() -> None:
@@ -225,7 +239,14 @@ def test_files_and_images_that_are_elsewhere_are_said_in_words() -> None:
     assert refusals(body) == []
 
 
-FILE = {"type": "input_file", "filename": "a.pdf", "file_data": "JVBERi0x"}
+def test_a_text_file_is_its_text() -> None:
+    data = base64.b64encode(b"print(1)").decode()
+    file = {"type": "input_file", "filename": "a.py", "file_data": data}
+    call = {"type": "custom_tool_call", "call_id": "c", "name": "exec", "input": "x"}
+    output = {"type": "custom_tool_call_output", "call_id": "c", "output": [file]}
+    body, _ = fixed({"role": "user", "content": [file]}, call, output, tools=[PLAIN])
+    text = [{"type": "input_text", "text": "print(1)"}]
+    assert (body["input"][0]["content"], body["input"][2]["output"]) == (text, text)
 
 
 @pytest.mark.parametrize(
@@ -239,9 +260,6 @@ FILE = {"type": "input_file", "filename": "a.pdf", "file_data": "JVBERi0x"}
         ({"background": False}, (), None),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, (), "/input/0"),
         ({"input": [USER, {"type": "compaction_trigger"}]}, (), "/input/1"),
-        ({"input": [USER, {"role": "user", "content": [FILE]}]}, (), "/input/1"),
-        ({"input": [{"type": "function_call_output", "call_id": "c", "output": [FILE]}]}, (), "/input/0"),
-        ({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file_1"}]}]}, (), None),
         ({"tools": [{"type": "web_search"}]}, (), None),
         ({"tools": [PLAIN, {"type": "web_search"}]}, ("web_search",), "/tools/1"),
     ],
