@@ -62,10 +62,17 @@ def as_chat(body: JsonObject) -> JsonObject:
 def as_completion(response: JsonObject) -> JsonObject:
     """A whole answer."""
     said: JsonObject = {"role": "assistant"}
+    texts: list[str] = []
     for item in response["output"]:
-        if isinstance(item, dict):
-            _join(said, _message(item))
-    said["content"] = "".join(_text(part) for part in _list(said.get("content")))
+        if not isinstance(item, dict):
+            continue
+        message = _message(item)
+        text = "".join(_text(part) for part in _contents(message.pop("content", None)))
+        if text:
+            # A compacted history begins with the user's own messages.
+            texts.append(text if message["role"] == "assistant" else f"({message['role']}) {text}")
+        _join(said, message)
+    said["content"] = "\n\n".join(texts)
     chat = {"choices": [{"index": 0, "message": said, "finish_reason": _reason(response)}]}
     return chat | {"usage": response.get("usage"), "error": response.get("error")}
 
@@ -107,6 +114,8 @@ def _message(item: JsonObject) -> JsonObject:
         return {"role": "assistant", "tool_calls": [{"id": item.get("call_id"), "function": function}]}
     if isinstance(kind, str) and kind.endswith("_output") and "output" in item:
         return {"role": "tool", "tool_call_id": item.get("call_id"), "content": _parts(item["output"])}
+    if item.get("encrypted_content"):
+        return {"role": str(kind), "content": "(sealed)"}
     return {"role": str(item.get("role") or kind), "content": [{k: v for k, v in item.items() if k != "role"}]}
 
 

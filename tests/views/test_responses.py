@@ -156,6 +156,16 @@ def test_a_search_for_tools_that_comes_without_deltas() -> None:
     assert '"query": "calendar"' in page
 
 
+def test_a_compacted_history() -> None:
+    """What an item says is not run together with the next, and not taken for the assistant's."""
+    items = [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Look."}]},
+        {"type": "compaction", "id": "cmp_1", "encrypted_content": "hf1.abc"},
+    ]
+    shown = transcript.answer(data({"object": "response.compaction", "output": items}), streamed=False)
+    assert "(user) Look.\n" in shown and "(compaction) (sealed)" in shown and "hf1" not in shown
+
+
 def test_how_an_answer_ended() -> None:
     cut = {**ANSWER, "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     assert "finish reason: max_output_tokens" in transcript.answer(data(cut), streamed=False)
