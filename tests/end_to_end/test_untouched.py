@@ -89,7 +89,7 @@ def test_a_repaired_request_has_the_right_length_and_host(send: Send) -> None:
         ("GET", "/v1/models", None),
         ("PUT", "/v1/chat/completions", json.dumps(agent_request("hi")).encode()),
         ("POST", "/v1/files", json.dumps(agent_request("hi")).encode()),
-        ("POST", "/v1/responses", b'{"model": "m", "input": [], "parallel_tool_calls": true}'),
+        ("POST", "/v1/images/generations", b'{"model": "m", "prompt": "p", "parallel_tool_calls": true}'),
         ("POST", "/v1/chat/completions", b'{"messages": [,]}'),
         ("POST", "/v1/chat/completions", b'["not", "an object"]'),
         ("POST", "/v1/chat/completions", b'{"model": "m", "messages": "no list"}'),

@@ -342,7 +342,7 @@ async def test_for_models_the_key_is_lent_to_get_alone(proxy: Proxy, endpoint: E
         await client.get("/v1/models/")
         await client.get("/models/hunyuan-lite")
     lent = [request.method for request in endpoint.arrived if "authorization" in request.headers]
-    assert lent == ["GET", "GET"]
+    assert lent == ["GET", "GET", "GET"], "for one model the list is asked for"
 
 
 async def test_a_page_of_another_site_gets_no_key_for_an_image(proxy: Proxy, endpoint: Endpoint):

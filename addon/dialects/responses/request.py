@@ -116,6 +116,9 @@ def _input(body: JsonObject, *, continues: bool) -> list[Any]:
         return [given]
     if not isinstance(given, list):
         raise BadRequest("input: must be a text or a list of items.", "input")
+    if not given and not continues:
+        message = 'input: must have at least one item, such as {"role": "user", "content": "…"}.'
+        raise BadRequest(message, "input")
     return given
 
 
