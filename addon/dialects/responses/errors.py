@@ -52,6 +52,8 @@ def error(response: Response, note: JsonObject) -> Response:
     if given.request_id:
         headers.setdefault("x-request-id", given.request_id)
     fields = _fields(given, meant, status, _seconds(headers.get("retry-after")))
+    if note.get("client") == "codex":
+        fields.pop("vendor", None)  # it shows the body of a 400 as it is, to a person
     return Response(status, headers, json_body.serialise({"error": fields}))
 
 

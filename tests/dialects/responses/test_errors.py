@@ -106,6 +106,7 @@ def test_the_vendors_own_error_object_stays_beside_it() -> None:
     assert "vendor" not in error_of(refused(400, {"message": "a", "type": "b", "param": "c", "code": None}))
     large = {"message": "a", "more": "x" * 20_000}
     assert "vendor" not in error_of(refused(400, large))
+    assert "vendor" not in error_of(refused(400, {"message": "原因", "vendor": vendor}, **CODEX))  # a person reads it
 
 
 def test_an_error_of_openais_own_shape_stays_as_it_is() -> None:

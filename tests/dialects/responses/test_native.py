@@ -90,7 +90,8 @@ def test_nulls_that_openais_sdk_writes_are_dropped() -> None:
     said = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
     call = {"type": "function_call", "call_id": "c", "name": "ls", "arguments": "{}"}
     output = {"type": "function_call_output", "call_id": "c", "output": "a"}
-    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "content": None, "encrypted_content": None}
+    thought: dict[str, Any] = {"type": "reasoning", "id": "rs_1", "summary": [], "content": None}
+    thought["encrypted_content"] = None
     nulls = {"status": None, "namespace": None, "caller": None}
     given = [thought | {"status": None}, said | {"content": [text | {"logprobs": None}]}, call | nulls, output]
     body, note = fixed(USER, *given, tools=[PLAIN])
