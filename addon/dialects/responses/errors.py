@@ -24,6 +24,7 @@ _TRY_AGAIN = re.compile(r"try again in\s{0,3}\d", re.IGNORECASE)
 """The words in which Codex finds how long it should wait."""
 _LARGEST_OBJECT: Final = 16 * 1024
 """Bytes of a vendor's error object that is passed on beside its message."""
+_DOWN: Final = proxy_errors.UPSTREAM_DOWN.code
 _LONGEST_PAUSE: Final = 5
 """Seconds that Codex waits each time where the endpoint is down. It asks 24 times, and shows why only at the end."""
 _LONGEST_WAIT: Final = 24 * 3600
@@ -47,7 +48,7 @@ def error(response: Response, note: JsonObject) -> Response:
     if note.get("client") == "codex":
         if not may_pass(status, headers):
             status = 400
-        elif proxy_errors.UPSTREAM_DOWN.code in given.codes and "retry-after" in headers:
+        elif _DOWN in given.codes and "retry-after" in headers:
             headers["retry-after"] = str(min(_LONGEST_PAUSE, _seconds(headers["retry-after"]) or 0))
     if given.request_id:
         headers.setdefault("x-request-id", given.request_id)
