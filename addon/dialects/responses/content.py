@@ -26,7 +26,8 @@ _TEXTS: Final = {
 }
 """Type of a part that is text -> the field that has it."""
 _CACHE: Final = "prompt_cache_breakpoint"
-_IMAGES: Final = frozenset(["input_image", "computer_screenshot", "image_url"])
+_IMAGES: Final = frozenset(["input_image", "computer_screenshot", "image_url", "image"])
+"""`image`: of MCP servers, whose results some clients pass on, and of Anthropic's format."""
 _DETAILS: Final = {"low": "low", "high": "high", "original": "high"}
 """Details of an image that are sent; `auto` is what chat has without one, and has no `original`."""
 _PDF_TYPE: Final = "application/pdf"
@@ -99,7 +100,7 @@ class Reader:
 
     def _image(self, part: JsonObject, pointer: str) -> list[Piece]:
         """An `image_url` part; words where the image isn't in the request."""
-        url = part.get("image_url")
+        url = part.get("image_url", _data_url(part))
         if isinstance(url, dict):  # as chat has it
             url = url.get("url")
         if isinstance(url, str) and url:
@@ -130,3 +131,14 @@ def _texts(text: object) -> list[Piece]:
     if text is None or text == "":
         return []
     return [text if isinstance(text, str) else in_words.as_json(text)]
+
+
+def _data_url(part: JsonObject) -> str | None:
+    """The address of an image as MCP servers (`data`, `mimeType`) and Anthropic's format (`source`) have it."""
+    source = part.get("source")
+    given: JsonObject = source if isinstance(source, dict) else part
+    data, kind = given.get("data"), given.get("mimeType") or given.get("media_type")
+    if isinstance(data, str) and data:
+        return f"data:{kind if isinstance(kind, str) else 'image/png'};base64,{data}"
+    url = given.get("url")
+    return url if isinstance(url, str) else None

@@ -120,7 +120,9 @@ class Walk:
         if not isinstance(name, str):
             where = content.place(f"{pointer}/name")
             raise BadRequest(f"{where}: must be a text that names the tool.", where)
-        self._add_call(item.get("call_id"), self._offered.called(kind, name, item.get("namespace")), written)
+        # Some clients write the id of the call where the API has that of the item.
+        id = item.get("call_id") or item.get("id")
+        self._add_call(id, self._offered.called(kind, name, item.get("namespace")), written)
 
     def _built_in(self, item: JsonObject, pointer: str) -> None:
         """A call of a tool that the vendor's models know by its type alone."""

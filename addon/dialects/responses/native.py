@@ -18,7 +18,7 @@ from ...texts import Texts
 from ...wire import rule_names
 from ..base import AnswerWriter, Dialect, House
 from ..searching import WEB_SEARCH
-from . import full_window, native_answers, native_items
+from . import full_window, native_answers, native_items, parameters
 from .native_answers import ResponsesReader
 
 _KEPT: Final = ("previous_response_id", "conversation", "background", "prompt")
@@ -90,6 +90,9 @@ class NativeResponses:
             for name in _KEPT:
                 if body.get(name) not in (None, False):
                     return f"/{name}", "the endpoint stores no answers, the proxy does for a chat request"
+        for name in parameters.CHATS:
+            if body.get(name) is not None:
+                return f"/{name}", "a parameter of chat, which the API doesn't have"
         listed = body.get("tools")
         for place, tool in enumerate(listed if isinstance(listed, list) else ()):
             kind = tool.get("type") if isinstance(tool, dict) else None

@@ -18,12 +18,15 @@ _SAME: Final = (
 """Parameters that chat calls the same: those of the Responses API, and those of chat that users put beside them.
 
 `prompt_cache_key` keeps a session at the cache that has its history."""
+CHATS: Final = ("max_completion_tokens", "max_tokens", "reasoning_effort", "response_format")
+"""Parameters by the names of chat, which users put in the place of the API's own."""
 _HERE: Final = frozenset(
     [
         *_SAME,
         *("model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "stream", "stream_options"),
         *("max_output_tokens", "reasoning", "text", "include", "previous_response_id", "conversation", "background"),
-        *("store", "metadata", "prompt", "max_completion_tokens", "max_tokens", "reasoning_effort", "response_format"),
+        *("store", "metadata", "prompt"),
+        *CHATS,
     ]
 )
 """What is translated, answered or refused."""

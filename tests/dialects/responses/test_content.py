@@ -123,3 +123,22 @@ def test_a_part_that_nobody_knows_is_said() -> None:
     assert content_of({"type": "new", "text": "a"}) == "a"
     assert content_of({"type": "new", "x": 1}) == '[new: {"x":1}]'
     assert told({"type": "new", "x": 1}) == ["a part that chat doesn't have is said in words"]
+
+
+@pytest.mark.parametrize(
+    ("part", "url"),
+    [
+        ({"type": "image", "data": "aGk=", "mimeType": "image/jpeg"}, "data:image/jpeg;base64,aGk="),
+        ({"type": "image", "data": "aGk="}, "data:image/png;base64,aGk="),
+        (
+            {"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": "aGk="}},
+            "data:image/gif;base64,aGk=",
+        ),
+        ({"type": "image", "source": {"type": "url", "url": "https://a.example/a.png"}}, "https://a.example/a.png"),
+    ],
+)
+def test_images_as_other_formats_have_them_are_images(part: dict[str, Any], url: str) -> None:
+    output = {"type": "function_call_output", "call_id": "c1", "output": [part]}
+    call = {"type": "function_call", "call_id": "c1", "name": "see", "arguments": "{}"}
+    chat, _ = translated({"model": "hy3", "input": [{"role": "user", "content": "go"}, call, output]})
+    assert chat["messages"][2]["content"] == [{"type": "image_url", "image_url": {"url": url}}]

@@ -341,3 +341,10 @@ def test_a_conversation_without_words_has_one_empty_message() -> None:
 )
 def test_a_wrong_type_is_refused_by_its_place(item: Any, param: str) -> None:
     assert refused(item) == param
+
+
+def test_a_call_that_has_only_the_id_of_its_item_is_answered() -> None:
+    call = {"type": "function_call", "id": "call_9", "name": "ls", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "call_9", "output": "a.txt"}
+    chat, _ = translated({"model": "hy3", "input": [{"role": "user", "content": "go"}, call, output]})
+    assert chat["messages"][1]["tool_calls"][0]["id"] == chat["messages"][2]["tool_call_id"] == "call_9"

@@ -272,6 +272,15 @@ def test_what_only_the_translation_can_give(beside: dict[str, Any], offers: tupl
     assert DIALECT.needs_chat(body, EVERYTHING, offers) is None
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "response_format", "reasoning_effort"])
+def test_parameters_by_the_names_of_chat_are_translated(name: str):
+    body = {"model": "hy3", "store": False, "input": [USER], name: "x"}
+    reason = DIALECT.needs_chat(body, TOKENHUB, ())
+    assert reason is not None
+    assert reason.pointer == f"/{name}"
+    assert DIALECT.needs_chat({**body, name: None}, TOKENHUB, ()) is None
+
+
 @given(strategies.bodies)
 def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
     before = json_body.serialise(body)
