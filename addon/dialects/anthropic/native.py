@@ -101,6 +101,10 @@ class NativeMessages:
         """One event."""
         return [errors.event(error, note)]
 
+    def sign_of_life(self, note: JsonObject) -> list[JsonObject]:
+        """A `ping`."""
+        return [{"type": "ping"}]
+
     def closing(self, note: JsonObject) -> list[JsonObject]:
         """The end of a message, which the client waits for."""
         return [{"type": "message_stop"}]

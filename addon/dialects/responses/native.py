@@ -139,6 +139,10 @@ class NativeResponses:
         """The response fails."""
         return native_answers.failure(error, note, state)
 
+    def sign_of_life(self, note: JsonObject) -> list[JsonObject]:
+        """A `keepalive`, as OpenAI's API has it, for Codex alone: the timers of others start anew with any byte."""
+        return [{"type": "keepalive", "sequence_number": 0}] if note.get("client") == "codex" else []
+
     def closing(self, note: JsonObject) -> list[JsonObject]:
         """Nothing: the event that ends the answer is the last one."""
         return []
