@@ -300,6 +300,7 @@ class Exchange:
         """The exchange as plain data, without what is needed only while it is under way."""
         plain = dict(zip(_SAVED, _saved_of(self), strict=True))
         plain["changes"] = self.changes.to_plain()
+        plain["notes"] = _printable(self.notes)
         return plain
 
     @classmethod
@@ -359,6 +360,15 @@ def tokens_used(usage: object) -> int:
     counts = [usage.get(key) for key in ("total_tokens", "prompt_tokens", "completion_tokens")]
     total, prompt, completion = (count if isinstance(count, int) and count > 0 else 0 for count in counts)
     return total or prompt + completion
+
+
+def _printable(value: Any) -> Any:
+    """Plain data whose texts are all `printable`."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {printable(key): _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list) else value
 
 
 def printable(text: str) -> str:

@@ -60,8 +60,9 @@ class RouteSettings:
     )
     translate: Translate = option(
         "auto",
-        "What is done to requests in another format than Chat Completions (Anthropic Messages): auto translates them "
-        "where the endpoint doesn't speak it itself, always everywhere, never nowhere: they pass untouched.",
+        "What is done to requests in another format than Chat Completions (Anthropic Messages, OpenAI Responses): auto "
+        "translates them where the endpoint doesn't speak it itself, always everywhere, never nowhere: they pass "
+        "untouched.",
         read.choice(*_TRANSLATE),
     )
 

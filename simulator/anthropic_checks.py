@@ -1,6 +1,6 @@
 """The oracle of Anthropic Messages: does an endpoint accept this body, and if not, with what words does it refuse it?
 
-Pure, and shared with nobody, as `checks` is for chat. What Anthropic's API documents is checked for every facade. A
+Pure, and used by no repair, as `checks` is for chat. What Anthropic's API documents is checked for every facade. A
 `Facade` says which of the newer parts an endpoint takes: others are known to refuse them, and which of them TokenHub
 refuses isn't documented, so that its strict facade refuses all (docs/facts/anthropic.md#facades).
 """

@@ -15,6 +15,7 @@ from . import (
     faults,
     models,
     openai_checks,
+    openai_events,
     openai_facade,
     openai_items,
     openai_responses,
@@ -269,7 +270,7 @@ class Simulator:
         if keeps and body.get("store") is not False:
             self._kept.keep(items, made)
         if body.get("stream"):
-            await self._stream(response, script(openai_responses.events(made, pieces), fault))
+            await self._stream(response, script(openai_events.events(made, pieces), fault))
         else:
             await self._respond(request, response, made, fault)
 

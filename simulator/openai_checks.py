@@ -1,6 +1,6 @@
 """The oracle of OpenAI's Responses API: does an endpoint accept this body, and if not, with what is it refused?
 
-Pure, and shared with nobody, as `checks` is for chat. What OpenAI's API refuses is refused by every facade. A `Facade`
+Pure, and used by no repair, as `checks` is for chat. What OpenAI's API refuses is refused by every facade. A `Facade`
 says which of the newer parts an endpoint takes; what TokenHub's refuses, and how that is known, is in
 docs/facts/tokenhub.md#responses.
 """

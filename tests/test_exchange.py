@@ -73,7 +73,7 @@ any_text = st.text(st.characters(categories=["L", "Cs"]))  # Cs: surrogates
 @given(st.lists(st.tuples(any_text, any_text)))
 def test_whatever_a_client_sends_the_flow_can_be_saved(changes: list[tuple[str, str]]):
     """Lone surrogates may stand in JSON."""
-    exchange = Exchange()
+    exchange = Exchange(notes={"responses": {"model": [text for _, text in changes], "tools": dict(changes)}})
     exchange.note([Change("merge", pointer, why) for pointer, why in changes])
     flow = tflow.tflow()
     flow.metadata[KEY] = exchange.to_plain()

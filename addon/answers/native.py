@@ -75,7 +75,7 @@ class NativeStream(ClientStream):
             if chunk.get("usage"):
                 self._exchange.tokens = tokens_used(chunk["usage"])
             self._is_told = self._is_told or _ends(chunk)
-        events, why = self._dialect.mended_event(value, self._note, self._state)
+        events, why = self._dialect.repaired_event(value, self._note, self._state)
         kind = value.get("type")
         self._last = kind if isinstance(kind, str) else "error"
         if not why:
@@ -130,7 +130,7 @@ def repair_answer(exchange: Exchange, text: bytes) -> Response | bytes | None:
     dialect = NATIVE[exchange.dialect]
     if exchange.streamed:
         return Response(200, {"content-type": EVENT_STREAM}, _streamed(exchange, body))
-    why = dialect.mended(body, exchange.note_of(exchange.spoken))
+    why = dialect.repaired_answer(body, exchange.note_of(exchange.spoken))
     if not why:
         return None
     exchange.note([Change(dialect.name, "", why)])
@@ -141,7 +141,7 @@ def _streamed(exchange: Exchange, body: JsonObject) -> bytes:
     """The events for a whole answer that came where a stream was asked for; its tokens are noted."""
     dialect = NATIVE[exchange.dialect]
     exchange.tokens = tokens_used(dialect.reader.answer(body, {}).get("usage"))
-    why = dialect.mended(body, exchange.note_of(exchange.spoken))
+    why = dialect.repaired_answer(body, exchange.note_of(exchange.spoken))
     changes = [Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")]
     exchange.note([*changes, Change(dialect.name, "", why)] if why else changes)
     return b"".join(map(_written, dialect.as_events(body)))

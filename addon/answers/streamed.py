@@ -116,8 +116,12 @@ class ClientStream(KeptStream):
         return None if self._passes_unchanged else last
 
     def keep_alive(self) -> list[bytes]:
-        """The pieces that tell the client, in its format, that the stream goes on. None for chat clients."""
-        if self._ended or self._passing:
+        """The pieces that tell the client, in its format, that the stream goes on. None for chat clients.
+
+        None either while the body may turn out to be a whole one for a client that didn't ask for a stream.
+        """
+        may_be_whole = self._opening is not None and not self._exchange.streamed
+        if self._ended or self._passing or may_be_whole:
             return []
         pieces = self._sign_of_life()
         for piece in pieces:

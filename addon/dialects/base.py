@@ -84,9 +84,7 @@ class NativeDialect(Dialect, Protocol):
     most_tokens: str
     """The field with the most tokens that an answer may have."""
 
-    def repaired(
-        self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
-    ) -> Changes:
+    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
         """Change `body`, any JSON object, in place to what `accepted` says; a change for each thing that was done."""
 
     def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
@@ -117,16 +115,16 @@ class NativeDialect(Dialect, Protocol):
     def goes_on(self, raw: bytes, note: JsonObject) -> bool:
         """Whether the bytes of whole events tell that none has to be read. Quick: it is asked for every event.
 
-        They neither end the answer nor have an error, usage, or anything that `mended_event` may change.
+        They neither end the answer nor have an error, usage, or anything that `repaired_event` may change.
         """
 
     def as_events(self, body: JsonObject) -> list[JsonObject]:
         """The events of a stream for a whole answer, which came where a stream was asked for."""
 
-    def mended(self, body: JsonObject, note: JsonObject) -> str:
+    def repaired_answer(self, body: JsonObject, note: JsonObject) -> str:
         """Change a whole answer, in place, into what the client expects. Returns why; `""`: nothing was changed."""
 
-    def mended_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
+    def repaired_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
         """The events in the place of one, and why; `""`: it keeps its bytes.
 
         `state`: an object of the stream's own; under `last` it has the bytes before this event.

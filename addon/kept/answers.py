@@ -25,6 +25,8 @@ LARGEST_SHARE = 8
 
 _WRITING = 0.15
 """Seconds in which a worker has written what it keeps into the store, nearly always."""
+_TOGETHER = 16
+"""Answers that are read from the stores at a time: each may be as large as the largest that is kept."""
 _DIGEST = 16
 """Bytes of a digest; ids are random, or chosen by a client for itself alone."""
 
@@ -190,13 +192,23 @@ class KeptAnswers:
             id = turn.before
         return turns[::-1]
 
-    async def answers_with(self, caller: bytes, items: Iterable[str]) -> list[KeptAnswer]:
-        """The answers that the output items of these ids belong to, each once. Unknown ids are left out."""
+    async def answers_with(self, caller: bytes, items: Iterable[str], limit: int) -> list[KeptAnswer]:
+        """The answers that the output items of these ids belong to, each once. Unknown ids are left out.
+
+        Raises `TooLong` if the answers have more than `limit` bytes.
+        """
         if not self.is_on:
             return []
-        ids = dict.fromkeys((await self._items.get_many(_key(caller, item) for item in items)).values())
-        found = await asyncio.gather(*(self.answer(caller, id) for id in ids))
-        return [answer for answer in found if answer is not None]
+        ids = list(dict.fromkeys((await self._items.get_many(_key(caller, item) for item in items)).values()))
+        answers: list[KeptAnswer] = []
+        size = 0
+        for start in range(0, len(ids), _TOGETHER):
+            found = await asyncio.gather(*(self.answer(caller, id) for id in ids[start : start + _TOGETHER]))
+            answers += [answer for answer in found if answer is not None]
+            size += sum(answer.size for answer in found if answer is not None)
+            if size > limit:
+                raise TooLong(f"more than {limit} bytes")
+        return answers
 
     def delete(self, caller: bytes, id: str) -> None:
         """Forget an answer."""

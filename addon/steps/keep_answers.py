@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..dialects.responses import earlier, objects
+from ..dialects.responses import compact, earlier, objects
 from ..dialects.responses.earlier import Needed
 from ..exchange import Exchange, JsonObject, Response
 from ..kept.answers import Conversation, KeptAnswer, NotKept, TooLong
@@ -19,6 +19,9 @@ _MOST_REFERENCES = 5000
 """Items that are looked up for one request."""
 _READ_COST = 2
 """Bytes of JSON of earlier turns that are translated in the time that `Workers` counts for one."""
+
+_SAID = ("earlier", "echo", compact.STAYS)
+"""Keys of the note with what was said: a saved flow has that of its own request once, and nothing of what is kept."""
 
 
 class _Unknown(Exception):
@@ -101,10 +104,8 @@ class KeepAnswers(Step):
         """The items of these ids, of answers with `limit` bytes in all. Raises `TooLong` and `_Unknown`."""
         if len(ids) > _MOST_REFERENCES:
             raise TooLong(f"more than {_MOST_REFERENCES} item references")
-        answers = await self.runtime.kept.answers_with(exchange.caller, ids)
+        answers = await self.runtime.kept.answers_with(exchange.caller, ids, limit)
         size = sum(answer.size for answer in answers)
-        if size > limit:
-            raise TooLong(f"more than {self.settings.max_body} bytes")
         _grow(exchange, size)
         found = await self.runtime.workers.run(lambda _: objects.output_by_id(answers), size)
         missing = next((id for id in ids if id not in found), None)
@@ -129,9 +130,11 @@ class KeepAnswers(Step):
             exchange.kept = self.runtime.kept.continue_conversation(exchange.caller, id, kept, to=to, items=ids)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
-        """Drop the request of an answer that didn't come to its end, and a history that wasn't translated."""
+        """Drop the request of an answer that didn't come to its end, and what was said from the note."""
         exchange.to_keep = None
-        exchange.notes.get(exchange.dialect, {}).pop("earlier", None)
+        note = exchange.notes.get(exchange.dialect, {})
+        for key in _SAID:
+            note.pop(key, None)
 
 
 def _grow(exchange: Exchange, size: int) -> None:

@@ -53,7 +53,7 @@ class NativeFields(Step):
             if isinstance(messages, list) and dialect.shown({}) is not None:
                 del body[_MESSAGES]
                 dialect.take_back(body, messages, changed=_point_to_input(exchange) or bool(changes))
-            changes += dialect.repaired(body, exchange.headers, accepted, spoken, note)
+            changes += dialect.repaired(body, accepted, spoken, note)
             changes += self._limited(body, dialect, exchange.profile)
             return changes
 

@@ -20,7 +20,7 @@ from ..search import results
 from ..search.program import Program, SearchFailed
 from ..search.results import Result
 from ..wire import json_body, rule_names
-from .base import PATIENCE, Step, StepRuntime
+from .base import PATIENCE, Outcome, Step, StepRuntime
 from .rules import context_of
 from .target import target_of
 
@@ -64,6 +64,10 @@ class WebSearch(Step):
             return answer
         note[FOUND] = searches
         return Response(200, {"content-type": "application/json"}, json_body.serialise(answer))
+
+    def done(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Drop the pages that were found: the answer has what its client gets of them."""
+        exchange.notes.get(exchange.dialect, {}).pop(FOUND, None)
 
     async def _converse(self, exchange: Exchange, wanted: Wanted, searches: list[Search]) -> JsonObject | Response:
         """The last answer of the model, with the usage of all."""

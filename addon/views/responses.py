@@ -22,6 +22,8 @@ _PIECES: Final = {
     "response.reasoning_summary_text.delta": "reasoning_content",
 }
 """For each type of event that brings a piece of text: the field of a chat delta for it."""
+_OF_CHAT: Final = frozenset(["tool_calls", "reasoning_content"])
+"""Fields of a chat message that no item of a request has."""
 _CALL_PIECES: Final = frozenset(["response.function_call_arguments.delta", "response.custom_tool_call_input.delta"])
 
 
@@ -105,7 +107,8 @@ def _message(item: JsonObject) -> JsonObject:
     """The message for one item."""
     kind = item.get("type", "message")
     if kind == "message":
-        return {**item, "role": item.get("role", "?"), "content": _parts(item.get("content"))}
+        own = {key: value for key, value in item.items() if key not in _OF_CHAT}
+        return {**own, "role": item.get("role", "?"), "content": _parts(item.get("content"))}
     if kind == "reasoning":
         texts = [_text(part) for part in (*_list(item.get("summary")), *_list(item.get("content")))]
         return {"role": "assistant", "reasoning_content": "\n".join(texts) or "(sealed)"}
@@ -126,13 +129,14 @@ def _name(item: JsonObject) -> str:
 
 
 def _join(said: JsonObject, more: JsonObject) -> None:
-    """Add what the assistant says in `more` to what it said before."""
+    """Add what the assistant says in `more`, a message of `_message`, to what it said before: its lists may grow."""
     if more.get("reasoning_content"):
         said["reasoning_content"] = (said.get("reasoning_content") or "") + more["reasoning_content"]
     if more.get("content"):
-        said["content"] = [*_contents(said.get("content")), *_contents(more["content"])]
+        said["content"] = _contents(said.get("content"))
+        said["content"] += _contents(more["content"])
     if more.get("tool_calls"):
-        said["tool_calls"] = [*(said.get("tool_calls") or []), *more["tool_calls"]]
+        said.setdefault("tool_calls", []).extend(more["tool_calls"])
 
 
 def _parts(content: Any) -> Any:

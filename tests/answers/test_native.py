@@ -168,7 +168,7 @@ def test_a_packed_stream_is_unpacked() -> None:
 
 def test_what_fails_passes_from_there_on(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = NativeStream(exchange())
-    monkeypatch.setattr(NATIVE["anthropic-native"].__class__, "mended_event", lambda *_: 1 / 0)
+    monkeypatch.setattr(NATIVE["anthropic-native"].__class__, "repaired_event", lambda *_: 1 / 0)
     assert b"".join(stream(event(START)) + stream(event(DELTA)) + stream(b"")) == event(START) + event(DELTA)
 
 

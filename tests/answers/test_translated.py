@@ -248,6 +248,16 @@ def test_a_client_of_another_format_is_told_that_the_answer_goes_on_between_two_
     assert RepairedStream(exchange("chat", "foreign"), steps(twice)).keep_alive() == []
 
 
+def test_nothing_is_put_into_a_whole_body_for_a_client_that_asked_for_no_stream() -> None:
+    """Its label says that it is a stream."""
+    asked = exchange("toy", "foreign")
+    asked.streamed = False
+    stream = RepairedStream(asked, PLAIN)
+    assert stream.keep_alive() == []
+    assert stream(b'{"choices": ') == [b'{"choices": ']
+    assert stream.keep_alive() == []
+
+
 def test_nothing_is_put_between_bytes_that_pass_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = RepairedStream(exchange("toy", "foreign"), PLAIN)
     monkeypatch.setattr(stream, "_sent_for", lambda _: 1 / 0)

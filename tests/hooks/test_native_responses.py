@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hunyuan_fix.dialects.responses import sealing
-from hunyuan_fix.simulator import openai_responses
+from hunyuan_fix.simulator import openai_events
 from hunyuan_fix.simulator.openai_checks import all_problems
 from hunyuan_fix.simulator.openai_facade import Facade
 from tests.dialects.responses import event_order
@@ -42,7 +42,7 @@ class Strict:
             return json_answer({"error": {"message": self.refused[0], "type": "invalid_request_error"}}, 400)
         if not body.get("stream"):
             return json_answer(self.whole)
-        frames = openai_responses.events(copy.deepcopy(self.whole), [])
+        frames = openai_events.events(copy.deepcopy(self.whole), [])
         return Answer(headers={"content-type": "text/event-stream"}, chunks=[*frames.said, *frames.ending, frames.done])
 
 

@@ -90,7 +90,7 @@ async def test_nothing_outlives_its_time() -> None:
     now[0] = 61
     assert await kept.answer(ADA, "resp_1") is None
     assert await kept.conversation(ADA, "conv_1") is None
-    assert await kept.answers_with(ADA, ["msg_1"]) == []
+    assert await kept.answers_with(ADA, ["msg_1"], LIMIT) == []
 
 
 async def test_two_answers_of_a_conversation_at_the_same_time_are_both_in_it() -> None:
@@ -120,11 +120,31 @@ async def test_items_lead_to_their_answers_once() -> None:
     kept = kept_answers()
     kept.keep(ADA, "resp_1", turn(), items=["msg_1", "rs_1"])
     kept.keep(ADA, "resp_2", turn("resp_1"), items=["msg_2"])
-    assert await kept.answers_with(ADA, ["rs_1", "msg_1", "msg_none"]) == [turn()]
-    assert await kept.answers_with(ADA, ["msg_1", "msg_2"]) == [turn(), turn("resp_1")]
-    assert await kept.answers_with(BOB, ["msg_1"]) == []
+    assert await kept.answers_with(ADA, ["rs_1", "msg_1", "msg_none"], LIMIT) == [turn()]
+    assert await kept.answers_with(ADA, ["msg_1", "msg_2"], LIMIT) == [turn(), turn("resp_1")]
+    assert await kept.answers_with(BOB, ["msg_1"], LIMIT) == []
     kept.delete(ADA, "resp_1")
-    assert await kept.answers_with(ADA, ["msg_1"]) == []
+    assert await kept.answers_with(ADA, ["msg_1"], LIMIT) == []
+
+
+async def test_items_lead_to_no_more_bytes_than_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = kept_answers()
+    items = [f"msg_{number}" for number in range(50)]
+    for item in items:
+        kept.keep(ADA, f"resp_{item}", turn(), items=[item])
+    limit = 50 * turn().size
+    assert len(await kept.answers_with(ADA, items, limit)) == 50
+    read: list[str] = []
+    answer = kept.answer
+
+    async def counted(caller: bytes, id: str) -> KeptAnswer | None:
+        read.append(id)
+        return await answer(caller, id)
+
+    monkeypatch.setattr(kept, "answer", counted)
+    with pytest.raises(TooLong, match="10 bytes"):
+        await kept.answers_with(ADA, items, 10)
+    assert len(read) < 50, "the rest is not read"
 
 
 async def test_forgetting() -> None:
@@ -204,7 +224,7 @@ async def test_workers_of_one_store_have_the_same(workers: list[KeptAnswers]) ->
     assert await two.answer(ADA, "resp_1") == turn(said="one"), "though it is written after the answer has left"
     two.keep(ADA, "resp_2", turn("resp_1", "two"))
     assert len(await one.history(ADA, "resp_2", LIMIT)) == 2
-    assert await two.answers_with(ADA, ["msg_1"]) == [turn(said="one")]
+    assert await two.answers_with(ADA, ["msg_1"], LIMIT) == [turn(said="one")]
     two.delete(ADA, "resp_1")
     await two.chain.flush()
     assert await one.answer(ADA, "resp_1") is None, "though its memory has it"

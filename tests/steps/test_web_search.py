@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hunyuan_fix.exchange import KEY
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.steps.web_search import SEARCHES
 from tests.dialects.anthropic import event_order
@@ -88,6 +89,27 @@ async def test_a_search_and_its_answer(proxy: Proxy, endpoint: Endpoint, stream:
     assert all(not request.json.get("stream") for request in endpoint.arrived)
     assert {request.headers["authorization"] for request in endpoint.arrived} == {"Bearer sk-test"}
     assert proxy.addon.runtime.metrics.value(SEARCHES, "found") == 1
+
+
+async def test_the_pages_stand_in_a_saved_flow_as_its_client_got_them_and_no_more(
+    proxy: Proxy, endpoint: Endpoint
+) -> None:
+    flows: list[Any] = []
+    proxy.master.addons.add(Taking(flows))
+    endpoint.answer = in_turn(searches("weather"), says("It rains [1]."))
+    await ask(proxy)
+    (flow,) = flows
+    assert "about weather" not in json.dumps(flow.metadata[KEY]["notes"])
+
+
+class Taking:
+    """Takes each flow whose answer is complete."""
+
+    def __init__(self, flows: list[Any]) -> None:
+        self._flows = flows
+
+    def response(self, flow: Any) -> None:
+        self._flows.append(flow)
 
 
 async def test_no_more_than_were_allowed(proxy: Proxy, endpoint: Endpoint) -> None:

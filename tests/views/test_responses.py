@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix.views import transcript
+from hunyuan_fix.views import responses, transcript
 from tests.strategies import json_values
 
 PIXEL = (
@@ -193,3 +193,14 @@ def test_nothing_makes_it_raise(value: Any, other: Any, event: dict[str, Any], k
     transcript.answer(data(answer), streamed=False)
     events = [event | {key: value}, event | {key: item}, *EVENTS, value, {"type": other}]
     transcript.answer(stream(events), streamed=True)
+
+
+def test_many_items_of_the_assistants_are_one_message_in_linear_time() -> None:
+    """Every list grows in place: the lists that are made are those of the items."""
+    said = {"role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
+    called = {"type": "function_call", "call_id": "c", "name": "ls", "arguments": "{}"}
+    grown = responses.as_chat({"input": [said]})["messages"][0]["content"]
+    many = responses.as_chat({"input": [said, called] * 30_000})["messages"]
+    assert len(many) == 1
+    assert (len(many[0]["content"]), len(many[0]["tool_calls"])) == (30_000, 30_000)
+    assert grown == said["content"], "a request that was read before has not changed"

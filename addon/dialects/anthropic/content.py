@@ -13,13 +13,10 @@ from ...exchange import JsonObject
 from .. import in_words
 from ..base import BadRequest
 from ..names import Names
+from ..pieces import BLANK_LINE, Piece, of_text
 from ..told import Told
 from . import words
 
-type Piece = str | JsonObject
-"""A text, or a chat content part of another type."""
-
-BLANK_LINE: Final = "\n\n"
 _IMAGE_TYPE: Final = "image/png"
 """Of an image whose type isn't given."""
 _PDF_TYPE: Final = "application/pdf"
@@ -64,20 +61,6 @@ def as_blocks(given: object) -> list[Any]:
 def dotted(pointer: str) -> str:
     """A JSON Pointer as Anthropic's errors write places: `messages.0.content`."""
     return pointer.removeprefix("/").replace("/", ".")
-
-
-def as_content(pieces: list[Piece]) -> str | list[JsonObject]:
-    """Pieces as the content of a message: one text, with blank lines between, unless a piece isn't text.
-
-    A list of one text block, which Claude Code sends while a message is the last one, and the plain text that it sends
-    afterwards are the same content.
-    """
-    if len(pieces) == 1 and isinstance(pieces[0], str):  # as in most messages
-        return pieces[0]
-    texts = [piece for piece in pieces if isinstance(piece, str)]
-    if len(texts) == len(pieces):
-        return BLANK_LINE.join(texts)
-    return [{"type": "text", "text": piece} if isinstance(piece, str) else piece for piece in pieces]
 
 
 def kind_of(block: JsonObject) -> str:
@@ -129,7 +112,7 @@ class Reader:
     def _text(self, block: JsonObject, pointer: str) -> list[Piece]:
         if block.get("citations"):
             self._told.count(pointer, "citations are dropped: chat has none")
-        return _texts(block.get("text"))
+        return of_text(block.get("text"))
 
     def _image(self, block: JsonObject, pointer: str) -> list[Piece]:
         """An `image_url` part; words where the image isn't in the request."""
@@ -147,7 +130,7 @@ class Reader:
 
     def _document(self, block: JsonObject, pointer: str) -> list[Piece]:
         """A text between tags; a `file` part for a PDF, which the step `documents` reads; words for one elsewhere."""
-        source, title, context = block.get("source"), block.get("title"), _texts(block.get("context"))
+        source, title, context = block.get("source"), block.get("title"), of_text(block.get("context"))
         given: JsonObject = source if isinstance(source, dict) else {"content": source}
         if block.get("citations"):
             self._told.count(pointer, "citations are dropped: chat has none")
@@ -173,7 +156,7 @@ class Reader:
     def _parts(self, given: object, title: object, context: list[Piece], pointer: str) -> list[Piece]:
         """A document that consists of blocks, between tags."""
         if not isinstance(given, str | list | dict):
-            return [_enclosed(title, [*context, *_texts(given)])]
+            return [_enclosed(title, [*context, *of_text(given)])]
         pieces: list[Piece] = [*context]
         for position, block in enumerate(blocks(given, pointer)):
             nested = kind_of(block) == "document"  # no document in a document, without an end
@@ -203,7 +186,7 @@ class Reader:
 
     def _thinking(self, block: JsonObject, pointer: str) -> list[Piece]:
         self._told.count(pointer, "thinking outside of an assistant message becomes text")
-        return _texts(block.get("thinking"))
+        return of_text(block.get("thinking"))
 
     def _redacted(self, block: JsonObject, pointer: str) -> list[Piece]:
         self._told.count(pointer, "redacted thinking, which only its vendor can read, is dropped")
@@ -230,12 +213,6 @@ _READ: Final[dict[str, Callable[[Reader, JsonObject, str], list[Piece]]]] = {
     "mcp_tool_listing": Reader._not_shown,
 }
 """Type of a block -> how it is read."""
-
-
-def _texts(text: object) -> list[Piece]:
-    if text is None or text == "":
-        return []
-    return [text if isinstance(text, str) else in_words.as_json(text)]
 
 
 def _enclosed(title: object, texts: Sequence[Piece]) -> str:

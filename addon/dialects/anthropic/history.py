@@ -23,9 +23,9 @@ from ...wire import json_body
 from .. import in_words
 from ..base import BadRequest
 from ..names import Names
+from ..pieces import BLANK_LINE, Piece, as_content
 from ..told import Told
 from . import content, thinking, words
-from .content import Piece
 
 _ROLES: Final = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _FAILED: Final = "Error: "
@@ -128,7 +128,7 @@ class _Walk:
             else:
                 pieces += self._piece(block, place)
         pieces += filter(None, ["".join(texts)])
-        message: JsonObject = {"role": "assistant", "content": content.as_content(pieces)}
+        message: JsonObject = {"role": "assistant", "content": as_content(pieces)}
         if reasoning:
             message["reasoning_content"] = "".join(reasoning)
         if calls:
@@ -144,7 +144,7 @@ class _Walk:
             self._answer(results)
         self._release()
         if pieces or not results:
-            self._history.messages.append({"role": "user", "content": content.as_content(pieces)})
+            self._history.messages.append({"role": "user", "content": as_content(pieces)})
         self._open = False
 
     def _system(self, pieces: list[Piece], results: list[JsonObject], pointer: str) -> None:
@@ -154,7 +154,7 @@ class _Walk:
         if not pieces:
             return
         if self._leading:
-            self._history.messages.append({"role": "system", "content": content.as_content(pieces)})
+            self._history.messages.append({"role": "system", "content": as_content(pieces)})
             return
         self._told.count(pointer, "a system message inside the list is user text where it stands")
         reminder = {"role": "user", "content": _reminder(pieces)}
@@ -219,7 +219,7 @@ class _Walk:
         if block.get("is_error") is True:
             self._told.count(pointer, "is_error becomes a word at the beginning of the result")
             pieces = _failed(pieces)
-        message: JsonObject = {"role": "tool", "content": content.as_content(pieces)}
+        message: JsonObject = {"role": "tool", "content": as_content(pieces)}
         if call_id is not None:
             message["tool_call_id"] = ids.as_text(call_id)
         return message
@@ -261,10 +261,10 @@ def _role_and_content(given: object, pointer: str) -> tuple[str, object]:
 
 
 def _reminder(pieces: list[Piece]) -> str | list[JsonObject]:
-    text = content.BLANK_LINE.join(piece for piece in pieces if isinstance(piece, str))
+    text = BLANK_LINE.join(piece for piece in pieces if isinstance(piece, str))
     marked = in_words.reminder(text)
     others = [piece for piece in pieces if not isinstance(piece, str)]
-    return content.as_content([*([marked] if marked else []), *others])
+    return as_content([*([marked] if marked else []), *others])
 
 
 def _failed(pieces: list[Piece]) -> list[Piece]:

@@ -17,13 +17,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ...exchange import Change, Changes, JsonObject, Response
+from ...exchange import Change, Changes, JsonObject
 from ...profiles import Native
 from ...texts import Texts
 from ...wire import rule_names
 from .. import in_words, refused
-from ..base import AnswerWriter, Dialect, House
+from ..base import House
+from ..pieces import BLANK_LINE
 from ..searching import WEB_SEARCH
+from ..variant import Variant
 from . import errors, native_answers, native_messages, native_tools
 from .native_answers import MessagesReader
 
@@ -35,7 +37,7 @@ _BUDGET: Final = 31_999
 """Claude Code's own, for models without adaptive thinking (docs/facts/anthropic.md#endpoints-that-speak-messages)."""
 
 
-class NativeMessages:
+class NativeMessages(Variant):
     """Messages where the endpoint speaks them, too: no path of its own, routes choose it by the profile."""
 
     name = rule_names.ANTHROPIC_NATIVE
@@ -44,28 +46,11 @@ class NativeMessages:
     house: House = "native"
     is_house = True
 
-    def __init__(self, messages: Dialect) -> None:
-        self._messages = messages
-
-    def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
-        """The chat request that says the same as `body`, for what reads chat only. Raises `BadRequest`."""
-        return self._messages.to_chat(body, headers, note)
-
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """`chat` itself: only the steps of chat make answers."""
         return chat
 
-    def stream(self, note: JsonObject) -> AnswerWriter:
-        """As of `messages`: only the steps of chat make answers."""
-        return self._messages.stream(note)
-
-    def error(self, response: Response, note: JsonObject) -> Response:
-        """As of `messages`."""
-        return self._messages.error(response, note)
-
-    def repaired(
-        self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
-    ) -> Changes:
+    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
         return repaired(body, accepted, texts)
 
@@ -89,13 +74,13 @@ class NativeMessages:
         """The events of a stream for a whole answer."""
         return native_answers.as_events(body)
 
-    def mended(self, body: JsonObject, note: JsonObject) -> str:
+    def repaired_answer(self, body: JsonObject, note: JsonObject) -> str:
         """Give a message the name of the model that was asked for."""
-        return native_answers.mended(body, note)
+        return native_answers.repaired_answer(body, note)
 
-    def mended_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
+    def repaired_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
         """The same for an event; an error gets the words by which its client does the right thing."""
-        return native_answers.mended_event(event, note)
+        return native_answers.repaired_event(event, note)
 
     def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
         """One event."""
@@ -145,7 +130,7 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
         native_messages.add_system(body, [{"type": "text", "text": _instruction(asked, texts)}])
         changes.note_at(_RULE, pointer, "the schema of the answer becomes an instruction")
     if missing:
-        native_messages.add_system(body, [{"type": "text", "text": "\n\n".join(missing)}])
+        native_messages.add_system(body, [{"type": "text", "text": BLANK_LINE.join(missing)}])
     return changes
 
 

@@ -89,7 +89,7 @@ def as_events(message: JsonObject) -> list[JsonObject]:
     return [*events, {"type": "message_stop"}]
 
 
-def mended(body: JsonObject, note: JsonObject) -> str:
+def repaired_answer(body: JsonObject, note: JsonObject) -> str:
     """Give a message the name of the model that the client asked for, in place; why, or `""`."""
     asked = note.get("model")
     if "answers_as" not in note or body.get("model") != note["answers_as"] or not isinstance(asked, str):
@@ -98,11 +98,11 @@ def mended(body: JsonObject, note: JsonObject) -> str:
     return "the answer names the model that was asked for"
 
 
-def mended_event(event: JsonObject, note: JsonObject) -> tuple[list[JsonObject], str]:
+def repaired_event(event: JsonObject, note: JsonObject) -> tuple[list[JsonObject], str]:
     """The same for the event that begins a message, and an error's words: the event in its place, and why."""
     message, error = event.get("message"), event.get("error")
     if event.get("type") == "message_start" and isinstance(message, dict):
-        return [event], mended(message, note)
+        return [event], repaired_answer(message, note)
     if not isinstance(error, dict):
         return [event], ""
     meant = errors.event(error, note)

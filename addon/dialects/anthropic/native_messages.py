@@ -9,6 +9,7 @@ from ...profiles import Native
 from ...wire import rule_names
 from .. import in_words
 from ..names import Names
+from ..pieces import BLANK_LINE
 from ..told import Told
 from . import content, thinking, words
 from .content import as_blocks, kind_of
@@ -155,7 +156,7 @@ def _in_words(block: JsonObject) -> str:
     if kind in ("image", "document"):
         pieces = content.Reader(Names(()), Told()).pieces(block, "")
         if all(isinstance(piece, str) for piece in pieces):
-            return content.BLANK_LINE.join(map(str, pieces))
+            return BLANK_LINE.join(map(str, pieces))
     return in_words.unknown(block)
 
 

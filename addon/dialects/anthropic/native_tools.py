@@ -89,15 +89,17 @@ def _with_added(body: JsonObject, accepted: Native, changes: Changes) -> None:
     """Offer the tools that the history has added, where their blocks are said in words."""
     if not accepted.refuses_block("tool_addition"):
         return
-    offered = set(tools.names_of(body["tools"]))
+    offered, added = set(tools.names_of(body["tools"])), list[JsonObject]()
     for message in body["messages"] if isinstance(body.get("messages"), list) else ():
         for block in as_blocks(message.get("content")) if isinstance(message, dict) else ():
             tool = added_tool(block) if isinstance(block, dict) and block.get("type") == "tool_addition" else None
             name = words.tool_name(tool)
             if tool is not None and name and name not in offered:
                 offered.add(name)
-                body["tools"] = [*body["tools"], tool]
+                added.append(tool)
                 changes.note_at(_RULE, "/tools", "a tool that the history has added is offered")
+    if added:
+        body["tools"] = [*body["tools"], *added]
 
 
 def _defer(body: JsonObject, accepted: Native, changes: Changes) -> None:

@@ -5,10 +5,12 @@ The table: docs/facts/anthropic.md#parameters.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from ...exchange import JsonObject
+from ...rules.fields import escape
 from ..base import BadRequest
+from ..parameters import object_in, streaming
 from ..told import Told
 
 _SAME: Final = ("max_tokens", "temperature", "top_p", "top_k")
@@ -35,27 +37,25 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
     if stop:
         chat["stop"] = stop
     note["stop_sequences"] = stop
-    note["stream"] = body.get("stream") is True
-    if note["stream"]:
-        chat |= {"stream": True, "stream_options": {"include_usage": True}}
-    elif body.get("stream") not in (None, False):
-        raise BadRequest("stream: must be true or false.", "stream")
+    chat |= streaming(body)
+    note["stream"] = "stream" in chat
     # 2. The user. It is one for all conversations of a device, so it is no cache key.
-    metadata = _object(body, "metadata")
+    metadata = object_in(body, "metadata")
     if isinstance(metadata.get("user_id"), str):
         chat["user"] = metadata["user_id"]
     # 3. Thinking, and how much.
-    output = _object(body, "output_config")
-    asked = _thinking(_object(body, "thinking"), chat, note, told)
+    output = object_in(body, "output_config")
+    asked = _thinking(object_in(body, "thinking"), chat, note, told)
     _effort(output.get("effort"), asked, chat, told)
     # 4. The form of the answer.
     _format(body, output, chat, told)
     # 5. The rest is for the vendor.
-    for key in output.keys() - {"effort", "format"}:
-        told.say(f"/output_config/{_escaped(key)}", "an option that chat has no word for is dropped")
+    for key in output:
+        if key not in ("effort", "format"):
+            told.say(f"/output_config/{escape(key)}", "an option that chat has no word for is dropped")
     for key, value in body.items():
         if key not in _ELSEWHERE and key not in _HERE and key not in _SAME and value is not None:
-            told.say(f"/{_escaped(key)}", "a parameter that chat has no word for is dropped")
+            told.say(f"/{escape(key)}", "a parameter that chat has no word for is dropped")
     return chat
 
 
@@ -116,17 +116,3 @@ def _format(body: JsonObject, output: JsonObject, chat: JsonObject, told: Told) 
         "type": "json_schema",
         "json_schema": {"name": _ANSWER, "schema": schema, "strict": True},
     }
-
-
-def _object(body: JsonObject, key: str) -> dict[str, Any]:
-    """The object of a parameter, empty where it is absent or null. Raises `BadRequest` for another type."""
-    given = body.get(key)
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        raise BadRequest(f"{key}: must be an object.", key)
-    return given
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")

@@ -13,6 +13,7 @@ from ...counting.body import rough
 from ...exchange import JsonObject
 from ..base import BadRequest
 from ..names import Names
+from ..pieces import Piece, as_content
 from ..searching import WANTED
 from ..told import Told
 from . import content, history, parameters, tools
@@ -64,7 +65,7 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
 def _system(given: object, missing: list[str], names: Names, told: Told) -> list[JsonObject]:
     """The system message, if there is anything to say."""
     reader = content.Reader(names, told)
-    pieces: list[content.Piece] = []
+    pieces: list[Piece] = []
     for index, block in enumerate(content.blocks(given, "/system")):
         pointer, text = f"/system/{index}", block.get("text")
         if isinstance(text, str) and text.startswith(_BILLING):
@@ -73,4 +74,4 @@ def _system(given: object, missing: list[str], names: Names, told: Told) -> list
         else:
             pieces += reader.pieces(block, pointer)
     pieces += missing
-    return [{"role": "system", "content": content.as_content(pieces)}] if pieces else []
+    return [{"role": "system", "content": as_content(pieces)}] if pieces else []

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ...exchange import JsonObject
 from .. import in_words
+from ..pieces import BLANK_LINE
 from . import searched
 
 
@@ -35,7 +36,7 @@ def texts_of(block: JsonObject) -> str:
     if isinstance(given, str):
         return given
     if isinstance(given, list) and all(_is_text(item) for item in given):
-        return "\n\n".join(item["text"] for item in given)
+        return BLANK_LINE.join(item["text"] for item in given)
     return in_words.as_json(given)
 
 
@@ -54,7 +55,7 @@ def server_result(block: JsonObject, sent: Callable[[str], str]) -> str:
         names = [name for item in found if (name := tool_name(item))]
         return "\n".join(in_words.available(sent(name)) for name in names) or "[no tool was found]"
     if isinstance(content, list) and any(map(searched.text_of, filter(_is_object, content))):
-        return "\n\n".join(_page(page) for page in content if _is_object(page))
+        return BLANK_LINE.join(_page(page) for page in content if _is_object(page))
     kind = str(block["type"]).removesuffix("_tool_result")
     failed = " failed" if block.get("is_error") is True else ""
     return f"[{kind}{failed}: {texts_of(block)}]"

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from ...exchange import JsonObject, Response
+from ...exchange import JsonObject
 from ...wire import rule_names
-from ..base import AnswerWriter, Dialect, House
+from ..base import House
+from ..variant import Variant
 
 type What = Literal["responses", "conversations"]
 
@@ -49,16 +50,13 @@ def asked(method: str, path: str) -> Asked | None:
     return Asked(method, cast("What", words[start]), id, part.lower(), item)
 
 
-class KeptResponses:
+class KeptResponses(Variant):
     """What is asked for by id. There is nothing to translate."""
 
     name = rule_names.RESPONSES_KEPT
     paths: tuple[str, ...] = tuple(METHODS)
     house: House = "kept"
     is_house = False
-
-    def __init__(self, responses: Dialect) -> None:
-        self._responses = responses
 
     def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
         """`body` itself."""
@@ -67,11 +65,3 @@ class KeptResponses:
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """`chat` itself."""
         return chat
-
-    def stream(self, note: JsonObject) -> AnswerWriter:
-        """Never used: nothing is streamed."""
-        return self._responses.stream(note)
-
-    def error(self, response: Response, note: JsonObject) -> Response:
-        """As of `responses`."""
-        return self._responses.error(response, note)

@@ -13,6 +13,7 @@ from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
 from .. import composer, ending
 from ..composer import Block, Kind
+from ..pieces import BLANK_LINE
 from . import sealing
 from .composer import Sink
 
@@ -43,7 +44,7 @@ class Composer(composer.Composer):
     def finish(self, reason: object) -> None:
         """Give out the item, if there is a summary."""
         self._give_out(everything=True)
-        text = "\n\n".join(self._summary)
+        text = BLANK_LINE.join(self._summary)
         if not text or ending.is_filtered(reason):
             self.failure = proxy_errors.NO_SUMMARY()
             return

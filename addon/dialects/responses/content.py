@@ -10,12 +10,9 @@ from typing import Any, Final
 from ...exchange import JsonObject
 from .. import in_words
 from ..base import BadRequest
+from ..pieces import Piece, of_text
 from ..told import Told
 
-type Piece = str | JsonObject
-"""A text, or a chat content part of another type."""
-
-BLANK_LINE: Final = "\n\n"
 _TEXTS: Final = {
     "input_text": "text",
     "output_text": "text",
@@ -39,16 +36,6 @@ def place(pointer: str) -> str:
     """A JSON Pointer as OpenAI's errors write places: `input[0].content`."""
     first, *rest = pointer.removeprefix("/").split("/")
     return first + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in rest)
-
-
-def as_content(pieces: list[Piece]) -> str | list[JsonObject]:
-    """Pieces as the content of a message: one text, with blank lines between, unless a piece isn't text."""
-    if len(pieces) == 1 and isinstance(pieces[0], str):  # as in most messages
-        return pieces[0]
-    texts = [piece for piece in pieces if isinstance(piece, str)]
-    if len(texts) == len(pieces):
-        return BLANK_LINE.join(texts)
-    return [{"type": "text", "text": piece} if isinstance(piece, str) else piece for piece in pieces]
 
 
 class Reader:
@@ -88,7 +75,7 @@ class Reader:
         if isinstance(kind, str) and kind in _TEXTS:
             if part.get("annotations"):
                 self._told.count(pointer, "annotations are dropped: chat has none")
-            return _texts(part.get(_TEXTS[kind]))
+            return of_text(part.get(_TEXTS[kind]))
         if isinstance(kind, str) and kind in _IMAGES:
             return self._image(part, pointer)
         if kind == "input_file":
@@ -125,12 +112,6 @@ class Reader:
         where = part.get("file_url")
         where = where if isinstance(where, str) and where else named or "a file kept by its vendor"
         return [f"[This file isn't in the request and can't be fetched: {where}]"]
-
-
-def _texts(text: object) -> list[Piece]:
-    if text is None or text == "":
-        return []
-    return [text if isinstance(text, str) else in_words.as_json(text)]
 
 
 def _data_url(part: JsonObject) -> str | None:

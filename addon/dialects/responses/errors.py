@@ -1,7 +1,7 @@
 """Errors for clients of the Responses API, with the status and the code by which each client does the right thing.
 
-Codex asks again after every status but 400 (docs/facts/responses.md#errors), so what another try can't mend is 400 for
-it. In a stream it goes by the code.
+Codex asks again after every status but 400 (docs/facts/responses.md#errors), so an error that stays as long as the
+request does is 400 for it. In a stream it goes by the code.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ from ...rules import arguments, ids
 from ...wire import json_body
 from .. import in_words
 from ..base import BadRequest
+from ..pieces import BLANK_LINE, Piece, as_content
 from ..told import Told
 from . import calls, content, sealing, words
-from .content import Piece
 from .tools import Offered
 
 CHATS_OUTPUTS: Final = ("tool", "function")
@@ -100,7 +100,7 @@ class Walk:
             return opened
         if sealed:
             self._told.count(pointer, "reasoning that only its vendor can read is dropped")
-        return _joined(item.get("summary"), content.BLANK_LINE)
+        return _joined(item.get("summary"), BLANK_LINE)
 
     def _function_call(self, item: JsonObject, pointer: str) -> None:
         self._call(item, "function", arguments.as_object(item.get("arguments")), pointer)
@@ -152,7 +152,7 @@ class Walk:
         if not (turn.pieces or turn.calls):
             return
         self._turn = _Turn()
-        message: JsonObject = {"role": "assistant", "content": content.as_content(turn.pieces)}
+        message: JsonObject = {"role": "assistant", "content": as_content(turn.pieces)}
         if turn.reasoning:
             message["reasoning_content"] = "".join(turn.reasoning)
         if turn.calls:
@@ -212,7 +212,7 @@ class Walk:
             self._settle()
             self._answered = None
         if pieces or role != "system":
-            self._messages.append({"role": role, "content": content.as_content(pieces)})
+            self._messages.append({"role": role, "content": as_content(pieces)})
 
     def _any_output(self, item: JsonObject, pointer: str) -> None:
         id = item.get("call_id") or item.get("tool_call_id")
@@ -248,7 +248,7 @@ class Walk:
             self._say("user", [words.uncalled(item.get("name")), *pieces])
             return
         self._end_turn()
-        message = {"role": "tool", "content": content.as_content(pieces), "tool_call_id": ids.as_text(id)}
+        message = {"role": "tool", "content": as_content(pieces), "tool_call_id": ids.as_text(id)}
         self._messages.append(message)
 
     def _found(self, item: JsonObject, pointer: str) -> None:
@@ -263,7 +263,7 @@ class Walk:
     def _more_tools(self, item: JsonObject, pointer: str) -> None:
         _, missing = self._offered.add_later(item.get("tools"), f"{pointer}/tools")
         if missing:
-            self._say("system", [content.BLANK_LINE.join(missing)])
+            self._say("system", [BLANK_LINE.join(missing)])
 
     def _summary(self, item: JsonObject, pointer: str) -> None:
         opened = sealing.opened("compaction", item.get("encrypted_content"))
@@ -272,7 +272,7 @@ class Walk:
         self._say("user", [words.unreadable_summary() if opened is None else words.summary(opened)])
 
     def _other(self, item: JsonObject, pointer: str) -> None:
-        """An item that is of no use here, or that nobody knows."""
+        """An item that is of no use here, or of a type that isn't known."""
         id = item.get("id")
         if item.get("type") in (None, "item_reference") and isinstance(id, str):
             where = content.place(f"{pointer}/id")

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ...exchange import Change, Changes, JsonObject, Response
+from ...exchange import Change, Changes, JsonObject
 from ...profiles import Native
 from ...texts import Texts
 from ...wire import rule_names
-from ..base import AnswerWriter, Dialect, House
+from ..base import House
 from ..searching import WEB_SEARCH
+from ..variant import Variant
 from . import full_window, native_answers, native_items, parameters
 from .native_answers import ResponsesReader
 
@@ -25,7 +26,7 @@ _KEPT: Final = ("previous_response_id", "conversation", "background", "prompt")
 """Fields that ask for what only an endpoint has that keeps answers, or makes them later."""
 
 
-class NativeResponses:
+class NativeResponses(Variant):
     """Responses where the endpoint speaks them, too: no path of its own, routes choose it by the profile."""
 
     name = rule_names.RESPONSES_NATIVE
@@ -34,31 +35,12 @@ class NativeResponses:
     house: House = "native"
     is_house = True
 
-    def __init__(self, responses: Dialect) -> None:
-        self._responses = responses
-
-    def to_chat(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
-        """The chat request that says the same as `body`, for what reads chat only. Raises `BadRequest`."""
-        return self._responses.to_chat(body, headers, note)
-
     def answer(self, chat: JsonObject, note: JsonObject) -> JsonObject:
         """`chat` itself: only the steps of chat make answers."""
         return chat
 
-    def stream(self, note: JsonObject) -> AnswerWriter:
-        """As of `responses`: only the steps of chat make answers."""
-        return self._responses.stream(note)
-
-    def error(self, response: Response, note: JsonObject) -> Response:
-        """As of `responses`."""
-        return self._responses.error(response, note)
-
-    def repaired(
-        self, body: JsonObject, headers: Mapping[str, str], accepted: Native, texts: Texts, note: JsonObject
-    ) -> Changes:
+    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
         """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
-        if full_window.can_compact(body, headers):
-            note["can_compact"] = True
         return native_items.repaired(body, accepted, note)
 
     def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
@@ -127,13 +109,13 @@ class NativeResponses:
         """The events of a stream for a whole answer."""
         return native_answers.as_events(body)
 
-    def mended(self, body: JsonObject, note: JsonObject) -> str:
+    def repaired_answer(self, body: JsonObject, note: JsonObject) -> str:
         """Calls become those of the client's tools again, and the model has the name that was asked for."""
-        return native_answers.mended(body, note)
+        return native_answers.repaired_answer(body, note)
 
-    def mended_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
+    def repaired_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
         """The same for an event; an error gets the code by which its client does the right thing."""
-        return native_answers.mended_event(event, note, state)
+        return native_answers.repaired_event(event, note, state)
 
     def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
         """The response fails."""

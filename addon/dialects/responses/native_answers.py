@@ -82,7 +82,7 @@ def as_events(response: JsonObject) -> list[JsonObject]:
     return [event | {"sequence_number": number} for number, event in enumerate(events)]
 
 
-def mended(body: JsonObject, note: JsonObject) -> str:
+def repaired_answer(body: JsonObject, note: JsonObject) -> str:
     """Change a response in place; why, or `""`."""
     tools: JsonObject = note.get("tools") or {}
     given = body.get("output")
@@ -94,17 +94,21 @@ def mended(body: JsonObject, note: JsonObject) -> str:
             output[place] = _as_called(item, tool)
             called = True
     named = _name_model(body, note)
-    return " and ".join(filter(None, [_CALLS if called else "", _MODEL if named else ""]))
+    return _and(_CALLS if called else "", _MODEL if named else "")
 
 
-def mended_event(event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
+def _and(*whys: str) -> str:
+    return " and ".join(filter(None, whys))
+
+
+def repaired_event(event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
     """The events in the place of one, and why; `""`: it stays as it is."""
     kind, item = event.get("type"), event.get("item")
     if kind == "error" or (kind is None and event.get("error")):
         return _told(event, note, state)
     response = event.get("response")
     if isinstance(response, dict):
-        why = _mended_error(response, note) or mended(response, note)
+        why = _and(_repaired_error(response, note), repaired_answer(response, note))
         state.setdefault(_RESPONSE, {key: response[key] for key in _HEAD if key in response})
         return [event], why
     if kind in (_ADDED, _DONE):
@@ -245,7 +249,7 @@ def _told(event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[
     return [one | numbered for one in made], _ERROR
 
 
-def _mended_error(response: JsonObject, note: JsonObject) -> str:
+def _repaired_error(response: JsonObject, note: JsonObject) -> str:
     given = response.get("error")
     if not isinstance(given, dict):
         return ""

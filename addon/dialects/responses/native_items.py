@@ -19,8 +19,10 @@ from ...wire import rule_names
 from .. import in_words, refused
 from ..base import BadRequest
 from ..names import Names
+from ..pieces import BLANK_LINE, Piece
 from ..told import Told
 from . import content, items, sealing, tools
+from .tool_choice import chosen
 
 _RULE: Final = rule_names.RESPONSES_NATIVE
 _CALL_OUTPUT: Final = "function_call_output"
@@ -265,8 +267,8 @@ def _parts(given: Any, text_type: str) -> list[JsonObject]:
     return made
 
 
-def _words(pieces: list[content.Piece]) -> str:
-    return content.BLANK_LINE.join(piece if isinstance(piece, str) else _in_words(piece) for piece in pieces)
+def _words(pieces: list[Piece]) -> str:
+    return BLANK_LINE.join(piece if isinstance(piece, str) else _in_words(piece) for piece in pieces)
 
 
 def _in_words(part: JsonObject) -> str:
@@ -297,7 +299,7 @@ def _offer(body: JsonObject, accepted: Native, offered: tools.Offered, told: Tol
     if offered.missing:
         said = body.get("instructions")
         before = [said] if isinstance(said, str) and said else []
-        body["instructions"] = content.BLANK_LINE.join([*before, *offered.missing])
+        body["instructions"] = BLANK_LINE.join([*before, *offered.missing])
 
 
 def _is_plain(tool: Any, accepted: Native) -> bool:
@@ -313,18 +315,11 @@ def _choose(body: JsonObject, offered: tools.Offered, told: Told) -> None:
     if not isinstance(given, dict):
         return
     if given.get("type") == "allowed_tools" and isinstance(given.get("tools"), list):
-        named = [sent for tool in given["tools"] if (sent := _chosen(tool, offered)) is not None]
+        named = [sent for tool in tools.objects_in(given["tools"]) if (sent := chosen(tool, offered)) is not None]
         made: Any = {**given, "tools": [{"type": "function", "name": name} for name in named]} if named else "auto"
     else:
-        sent = _chosen(given, offered)
+        sent = chosen(given, offered)
         made = "auto" if sent is None else {"type": "function", "name": sent}
     if made != given:
         body["tool_choice"] = made
         told.say("/tool_choice", "the choice names the tool as the endpoint knows it, or none that it doesn't")
-
-
-def _chosen(given: Any, offered: tools.Offered) -> str | None:
-    kind, name = (given.get("type"), given.get("name")) if isinstance(given, dict) else (None, None)
-    if isinstance(name, str) and kind != "mcp":
-        return offered.chosen(name, given.get("namespace"))
-    return offered.chosen(kind) if isinstance(kind, str) else None

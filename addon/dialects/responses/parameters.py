@@ -5,10 +5,12 @@ The table: docs/facts/responses.md#parameters.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from ...exchange import JsonObject
+from ...rules.fields import escape
 from ..base import BadRequest
+from ..parameters import object_in, streaming
 from ..told import Told
 
 _SAME: Final = (
@@ -55,13 +57,10 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
     for key in _MOST_TOKENS:
         if body.get(key) is not None:
             chat.setdefault("max_tokens", body[key])
-    note["stream"] = body.get("stream") is True
-    if note["stream"]:
-        chat |= {"stream": True, "stream_options": {"include_usage": True}}
-    elif body.get("stream") not in (None, False):
-        raise BadRequest("stream: must be true or false.", "stream")
+    chat |= streaming(body)
+    note["stream"] = "stream" in chat
     # 2. Reasoning, and how it is answered.
-    reasoning = _object(body, "reasoning")
+    reasoning = object_in(body, "reasoning")
     _effort(_first(reasoning.get("effort"), body.get("reasoning_effort")), chat, told)
     summary = reasoning.get("summary") or reasoning.get("generate_summary")
     include = body.get("include")
@@ -70,15 +69,15 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
         "encrypted": isinstance(include, list) and _ENCRYPTED in include,
     }
     # 3. The form of the answer.
-    text = _object(body, "text")
+    text = object_in(body, "text")
     _format(_first(text.get("format"), body.get("response_format")), chat, told)
     # 4. The rest is for the vendor.
-    for key in text.keys() - {"format"}:
-        if text[key] is not None:
-            told.say(f"/text/{_escaped(key)}", "an option that chat has no word for is dropped")
+    for key, value in text.items():
+        if key != "format" and value is not None:
+            told.say(f"/text/{escape(key)}", "an option that chat has no word for is dropped")
     for key, value in body.items():
         if key not in _HERE and value is not None:
-            told.say(f"/{_escaped(key)}", "a parameter that chat has no word for is dropped")
+            told.say(f"/{escape(key)}", "a parameter that chat has no word for is dropped")
     return chat
 
 
@@ -116,17 +115,3 @@ def _format(given: object, chat: JsonObject, told: Told) -> None:
 def _first(own: object, chats: object) -> object:
     """The API's own parameter; where it is absent, what users of chat put beside it."""
     return chats if own is None else own
-
-
-def _object(body: JsonObject, key: str) -> dict[str, Any]:
-    """The object of a parameter, empty where it is absent or null. Raises `BadRequest` for another type."""
-    given = body.get(key)
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        raise BadRequest(f"{key}: must be an object.", key)
-    return given
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")

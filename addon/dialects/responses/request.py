@@ -14,9 +14,10 @@ from ...exchange import JsonObject
 from ...wire import json_body
 from ..base import BadRequest
 from ..names import Names
+from ..pieces import BLANK_LINE, as_content
 from ..searching import WANTED
 from ..told import Told
-from . import content, full_window, items, parameters, tools, words
+from . import content, full_window, items, parameters, tool_choice, tools, words
 from .api import ResponsesApi
 
 _ECHOED: Final = (
@@ -75,14 +76,14 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     instructions = body.get("instructions")
     if instructions:
         pieces = content.Reader(told).pieces_of(instructions, "/instructions")
-        system.append({"role": "system", "content": content.as_content(pieces)})
+        system.append({"role": "system", "content": as_content(pieces)})
     if listed.missing:
-        system.append({"role": "system", "content": content.BLANK_LINE.join(listed.missing)})
+        system.append({"role": "system", "content": BLANK_LINE.join(listed.missing)})
     # 4. Tools and parameters.
     chat: JsonObject = {"model": model, "messages": [*system, *conversation]}
     chat |= parameters.parameters(body, note, told)
     functions = listed.functions()
-    chosen = tools.choice(body, functions, listed, told)
+    chosen = tool_choice.choice(body, functions, listed, told)
     if functions := chosen.functions:
         chat["tools"] = functions
     chat |= chosen.parameters

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -26,6 +25,7 @@ from ...wire import json_body
 from .. import in_words
 from ..base import BadRequest
 from ..names import Names
+from ..pieces import BLANK_LINE
 from ..searching import SEARCHES, WEB_SEARCH, Wanted
 from ..told import Told
 from . import calls, content, words
@@ -45,15 +45,13 @@ SENT: Final = frozenset(["type", "name", "description", "parameters", "strict", 
 """Fields of a tool that are sent, or whose meaning is."""
 _SCHEMAS: Final = ("input_schema", "inputSchema")
 """What Anthropic's API and MCP call a tool's `parameters`."""
-_CHOICES: Final = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
-"""`any` is Anthropic's word."""
 
 
 def names_of(body: JsonObject) -> Iterator[str]:
     """What the tools in `tools` would be called in chat, whatever it is."""
-    for tool in _objects(body.get("tools")):
-        for inner in _objects(tool.get("tools")) if tool.get("type") == "namespace" else (tool,):
-            name = _own(inner).get("name")
+    for tool in objects_in(body.get("tools")):
+        for inner in objects_in(tool.get("tools")) if tool.get("type") == "namespace" else (tool,):
+            name = own_fields(inner).get("name")
             if isinstance(name, str):
                 yield _flat(tool.get("name") if inner is not tool else None, name)
 
@@ -75,7 +73,7 @@ class Offered:
         self.search: Wanted | None = None
         """What may be searched for in the web, by a function of the proxy's."""
         listed = body.get("tools")
-        searches = any(_is_client_search(tool) for tool in _objects(listed))
+        searches = any(_is_client_search(tool) for tool in objects_in(listed))
         self._add_all(listed, "/tools", defers=searches)
         self.missing = list(dict.fromkeys(self.missing))
 
@@ -162,7 +160,7 @@ class Offered:
 
     def _add(self, tool: JsonObject, pointer: str, space: str | None, about: str, defers: bool) -> list[str]:
         """Offer one tool, whose description begins with `about`. Returns its name in chat, unless it can't be had."""
-        tool = _own(tool)
+        tool = own_fields(tool)
         given = tool.get("type")
         kind = given if isinstance(given, str) else "function"
         if kind.startswith(_HOSTED) and "parameters" not in tool:
@@ -188,7 +186,7 @@ class Offered:
         function = {"name": sent, **function}
         if about:
             own = function.get("description")
-            function["description"] = f"{about}{content.BLANK_LINE}{own}" if own else about
+            function["description"] = f"{about}{BLANK_LINE}{own}" if own else about
         if defers and tool.get("defer_loading") is True:
             self._told.count(pointer, "a deferred tool is left out until the history has found it")
             self._deferred[sent] = function
@@ -232,7 +230,7 @@ class Offered:
             said = [description or built_in["description"]]
             if isinstance(environment, dict) and isinstance(environment.get("skills"), list):
                 said += filter(None, [words.skills(environment["skills"])])
-            function = {"description": content.BLANK_LINE.join(map(str, said)), "parameters": schema}
+            function = {"description": BLANK_LINE.join(map(str, said)), "parameters": schema}
             return _tool(kind, kind, None), function
         if kind not in ("function", "custom") and not (isinstance(name, str) and "parameters" in tool):
             return None
@@ -251,71 +249,6 @@ class Offered:
         return _tool("function", name, space), function
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What `tool_choice` and `parallel_tool_calls` become, and the tools that are left to choose from."""
-
-    functions: list[JsonObject]
-    parameters: JsonObject
-
-
-def choice(body: JsonObject, functions: list[JsonObject], offered: Offered, told: Told) -> Choice:
-    """The choice among `functions` that is asked for. Raises `BadRequest`."""
-    given = body.get("tool_choice")
-    if given is not None and not isinstance(given, str | dict):
-        raise BadRequest('tool_choice: must be "auto", "none", "required" or an object.', "tool_choice")
-    if isinstance(given, dict) and isinstance(given.get("type"), str) and given["type"] in _CHOICES:
-        given = given["type"]  # as Anthropic's API has it
-    asked: JsonObject = {}
-    if isinstance(given, str):
-        if given in _CHOICES:
-            asked = {"tool_choice": _CHOICES[given]}
-        elif (sent := offered.chosen(given)) is not None:
-            functions = offered.functions()
-            asked = {"tool_choice": {"type": "function", "function": {"name": sent}}}
-        else:
-            told.say("/tool_choice", "a choice that chat has no word for is dropped")
-    elif given is not None:
-        functions, asked = _among(given, functions, offered, told)
-    if body.get("parallel_tool_calls") is False:
-        asked["parallel_tool_calls"] = False
-    if not functions:
-        if given not in (None, "auto", "none"):
-            told.say("/tool_choice", "there is no tool to choose: dropped")
-        return Choice([], {})
-    return Choice(functions, asked)
-
-
-def _among(
-    given: JsonObject, functions: list[JsonObject], offered: Offered, told: Told
-) -> tuple[list[JsonObject], JsonObject]:
-    if given.get("type") != "allowed_tools":
-        sent = _chosen(given, offered)
-        # It may have been deferred until now.
-        functions = offered.functions()
-        if sent is None:
-            told.say("/tool_choice", "a choice of a tool that isn't offered is dropped")
-            return functions, {}
-        return functions, {"tool_choice": {"type": "function", "function": {"name": sent}}}
-    allowed = {sent for tool in _objects(given.get("tools")) if (sent := _chosen(tool, offered)) is not None}
-    kept = [tool for tool in offered.functions() if tool["function"]["name"] in allowed]
-    told.say("/tool_choice", "only the tools that are allowed are offered: chat has no list of them")
-    mode = given.get("mode")
-    return kept, {"tool_choice": mode if mode in ("auto", "required") else "auto"}
-
-
-def _chosen(given: JsonObject, offered: Offered) -> str | None:
-    """The name in chat of the tool that a choice names."""
-    kind, name = given.get("type"), _own(given).get("name")
-    if isinstance(name, str) and kind != "mcp":
-        return offered.chosen(name, given.get("namespace"))
-    if not isinstance(kind, str):
-        return None
-    if kind.startswith(WEB_SEARCH):
-        return offered.search["tool"] if offered.search is not None else None
-    return offered.chosen(kind)
-
-
 def _wanted(tool: JsonObject, sent: str) -> Wanted:
     """What a `web_search` tool asks for."""
     wanted = Wanted(tool=sent)
@@ -332,7 +265,7 @@ def _with_grammar(description: object, format_: object) -> str:
     said = [description] if isinstance(description, str) and description else []
     if isinstance(format_, dict) and isinstance(format_.get("definition"), str):
         said.append(f"The input must match this {format_.get('syntax') or ''} grammar:\n{format_['definition']}")
-    return content.BLANK_LINE.join(said) or "Takes free text."
+    return BLANK_LINE.join(said) or "Takes free text."
 
 
 def _tool(kind: str, name: str, space: str | None) -> JsonObject:
@@ -345,7 +278,7 @@ def _flat(space: object, name: str) -> str:
     return space + name if space.endswith(_BETWEEN) else space + _BETWEEN + name
 
 
-def _own(tool: JsonObject) -> JsonObject:
+def own_fields(tool: JsonObject) -> JsonObject:
     """A tool with its own fields, and by their names; those of one in the shape of chat stand a level below."""
     nested = tool.get("function")
     if isinstance(nested, dict) and "name" not in tool:
@@ -364,7 +297,8 @@ def _described(tool: JsonObject) -> str:
     return next((word for key in ("name", "type") if isinstance(word := tool.get(key), str) and word), "without a name")
 
 
-def _objects(listed: object) -> list[JsonObject]:
+def objects_in(listed: object) -> list[JsonObject]:
+    """The objects of a list; none where it is no list."""
     return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
 
 

@@ -398,6 +398,26 @@ def test_nothing_raises(messages: Any, tools: Any, output_config: Any, thinking:
     json_body.serialise([body, nested])
 
 
+def test_the_list_of_tools_grows_once() -> None:
+    """However many tools the history adds."""
+
+    class Counted(dict[str, Any]):
+        written = 0
+
+        def __setitem__(self, key: str, value: Any) -> None:
+            Counted.written += key == "tools"
+            super().__setitem__(key, value)
+
+    added = [
+        {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": tool(f"t{number}")}}
+        for number in range(100)
+    ]
+    body = Counted(tools=[tool("ls")], messages=[user(text("hi"), *added)])
+    repaired(body, TOKENHUB, EN)
+    assert len(body["tools"]) == 101
+    assert Counted.written < 5
+
+
 def test_time_grows_with_the_size() -> None:
     """Each message is copied a bounded number of times: the blocks that come out say how often."""
     many = [system("a") for _ in range(20_000)]

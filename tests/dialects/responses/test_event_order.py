@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.simulator import openai_checks, openai_facade, openai_responses, streams
+from hunyuan_fix.simulator import openai_checks, openai_events, openai_facade, openai_responses, streams
 from tests.dialects.responses.event_order import OutOfOrder, check_response, events, read, response_in
 
 FACADE = openai_facade.Facade("tokenhub", openai_facade.HINTS)
@@ -34,7 +34,7 @@ def streamed(said: str = SAID, **fields: Any) -> bytes:
     body = {"model": "hy3", "stream": True, "tools": TOOLS, "reasoning": {"summary": "auto"}, "input": said, **fields}
     assert openai_checks.problems(body, FACADE) is None
     made, pieces = openai_responses.answer(body, openai_responses.as_items(body["input"]), FACADE, created=5)
-    return b"".join(streams.script(openai_responses.events(made, pieces)).frames)
+    return b"".join(streams.script(openai_events.events(made, pieces)).frames)
 
 
 GOOD = streamed()

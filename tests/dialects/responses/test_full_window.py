@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix import profiles, texts
 from hunyuan_fix.dialects import NATIVE
 from hunyuan_fix.dialects.responses import Responses, full_window
 from hunyuan_fix.exchange import Response
@@ -119,11 +118,9 @@ def test_odd_items_raise_nothing() -> None:
 
 
 def test_where_the_endpoint_speaks_the_format_itself_too() -> None:
-    accepted = profiles.load("tokenhub").native["responses"]
     note: dict[str, Any] = {"model": "hy3"}
-    NATIVE["responses-native"].repaired(copy.deepcopy(BODY), HEADERS, accepted, texts.load("en"), note)
+    NATIVE["responses-native"].remember(BODY, HEADERS, note)
     error = INPUT_TOO_LONG(model="hy3", tokens=200_000, limit=179_000).response()
     assert DIALECT.error(error, note).status == 200
-    note = {}
-    NATIVE["responses-native"].repaired({**BODY, "input": [ASKED]}, HEADERS, accepted, texts.load("en"), note)
-    assert not note
+    NATIVE["responses-native"].remember({**BODY, "input": [ASKED]}, HEADERS, note)
+    assert DIALECT.error(error, note).status == 400

@@ -340,9 +340,12 @@ async def test_what_is_kept_stands_in_no_saved_flow(proxy: Proxy, endpoint: Endp
         await ask(client, "omega", previous_response_id=first["id"])
         refused = {"model": MODEL, "input": "x", "background": True, "previous_response_id": first["id"]}
         assert (await client.post("/responses", json=refused)).status_code == 400
+        compacted = {"model": MODEL, "input": "sigma", "instructions": "alpha", "previous_response_id": first["id"]}
+        endpoint.answer = json_answer({"error": {"message": "no", "type": "invalid_request_error"}}, 400)
+        assert (await client.post("/responses/compact", json=compacted)).status_code == 400
     notes = [flow.metadata[KEY]["notes"] for flow in flows]
-    assert len(notes) == 3
-    for word in ("alpha", "omega", "answer to"):
+    assert len(notes) == 4
+    for word in ("alpha", "omega", "sigma", "answer to"):
         assert word not in json.dumps(notes)
 
 

@@ -20,7 +20,7 @@ from hunyuan_fix.dialects import NATIVE
 from hunyuan_fix.dialects.responses import sealing
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.profiles import Native
-from hunyuan_fix.simulator import openai_responses
+from hunyuan_fix.simulator import openai_events
 from hunyuan_fix.simulator.openai_checks import all_problems
 from hunyuan_fix.simulator.openai_facade import Facade
 from hunyuan_fix.wire import json_body
@@ -54,7 +54,7 @@ def fixed(*items: Any, accepted: Native = TOKENHUB, **body: Any) -> tuple[dict[s
     """A body after its repair, and the note."""
     note: dict[str, Any] = {}
     made = {"model": "hy3", "store": False, **body, **({"input": list(items)} if items else {})}
-    DIALECT.repaired(made, {}, accepted, EN, note)
+    DIALECT.repaired(made, accepted, EN, note)
     return made, note
 
 
@@ -70,7 +70,7 @@ def test_recorded_requests_are_accepted_by_a_strict_endpoint(recorded: Recorded)
     body = copy.deepcopy(recorded.body) | {"model": "hy3"}
     if recorded.path != "/responses" or DIALECT.needs_chat(body, TOKENHUB, ()):
         return
-    DIALECT.repaired(body, {}, TOKENHUB, EN, {})
+    DIALECT.repaired(body, TOKENHUB, EN, {})
     assert [problem for problem in refusals(body) if not problem.startswith("sight ")] == []
 
 
@@ -213,7 +213,7 @@ def test_calls_of_freeform_tools_in_the_history_are_calls_of_functions() -> None
     }
     assert body["input"][2] == {"type": "function_call_output", "call_id": "c", "output": "Done"}
     assert refusals(body) == []
-    assert mended(call_of("apply_patch", {"input": PATCH}), note)["output"][0]["input"] == PATCH
+    assert repaired_answer(call_of("apply_patch", {"input": PATCH}), note)["output"][0]["input"] == PATCH
 
 
 def test_reasoning_of_ours_is_opened_and_another_vendors_stays() -> None:
@@ -285,7 +285,7 @@ def test_parameters_by_the_names_of_chat_are_translated(name: str):
 def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
     before = json_body.serialise(body)
     note: dict[str, Any] = {}
-    assert not DIALECT.repaired(body, {}, EVERYTHING, EN, note)
+    assert not DIALECT.repaired(body, EVERYTHING, EN, note)
     assert json_body.serialise(body) == before
     assert not note
 
@@ -293,10 +293,10 @@ def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
 @given(strategies.typed_bodies)
 def test_a_second_repair_changes_nothing_and_changes_are_noted(body: dict[str, Any]) -> None:
     before = json_body.serialise(body)
-    changes = DIALECT.repaired(body, {}, TOKENHUB, EN, {})
+    changes = DIALECT.repaired(body, TOKENHUB, EN, {})
     once = copy.deepcopy(body)
     assert bool(changes) == (json_body.serialise(body) != before)
-    DIALECT.repaired(body, {}, TOKENHUB, EN, {})
+    DIALECT.repaired(body, TOKENHUB, EN, {})
     assert body == once
 
 
@@ -304,7 +304,7 @@ def test_a_second_repair_changes_nothing_and_changes_are_noted(body: dict[str, A
 def test_only_what_the_endpoint_takes_is_left(body: dict[str, Any]) -> None:
     if DIALECT.needs_chat({**body, "store": False}, TOKENHUB, ()):
         return
-    DIALECT.repaired(body, {}, TOKENHUB, EN, {})
+    DIALECT.repaired(body, TOKENHUB, EN, {})
     listed = body["input"] if isinstance(body["input"], list) else []
     assert {item.get("type", "message") for item in listed if isinstance(item, dict)} <= TOKENHUB.items  # type: ignore[operator]
     assert {tool["type"] for tool in body.get("tools") or ()} <= {"function"}
@@ -328,7 +328,7 @@ def test_nothing_raises(items: Any, tools: Any, choice: Any) -> None:
         shown = DIALECT.shown(body)
         assert shown is not None
         DIALECT.take_back(body, shown, changed=True)
-        DIALECT.repaired(body, {}, TOKENHUB, EN, {})
+        DIALECT.repaired(body, TOKENHUB, EN, {})
 
 
 def test_time_grows_with_the_size() -> None:
@@ -400,9 +400,9 @@ def exchange(*, streamed: bool = True, **note: Any) -> Exchange:
     return made
 
 
-def mended(body: dict[str, Any], note: dict[str, Any]) -> dict[str, Any]:
+def repaired_answer(body: dict[str, Any], note: dict[str, Any]) -> dict[str, Any]:
     body = copy.deepcopy(body)
-    DIALECT.mended(body, note)
+    DIALECT.repaired_answer(body, note)
     return body
 
 
@@ -413,7 +413,7 @@ def sent(pieces: Iterable[bytes], of: Exchange | None = None) -> bytes:
 
 def stream_of(answer: dict[str, Any]) -> bytes:
     """The events that the simulator's facade writes for an answer."""
-    frames = openai_responses.events(copy.deepcopy(answer), ["a ", "b"] if answer is not ANSWERS["text"] else [])
+    frames = openai_events.events(copy.deepcopy(answer), ["a ", "b"] if answer is not ANSWERS["text"] else [])
     return b"".join([*frames.said, *frames.ending, frames.done])
 
 
@@ -448,7 +448,7 @@ def test_a_stream_calls_the_clients_tools_and_other_events_keep_their_bytes(name
     read = event_order.read(got)
     assert read.complete
     assert read.response is not None
-    assert read.response["output"] == mended(ANSWERS[name], {"tools": TOOLS})["output"]
+    assert read.response["output"] == repaired_answer(ANSWERS[name], {"tools": TOOLS})["output"]
     before, after = whole.split(b"\n\n"), got.split(b"\n\n")
     kept = [frame for frame in before if b"fc_1" not in frame]
     assert [frame for frame in after if frame in kept] == kept
@@ -464,7 +464,7 @@ def test_whatever_the_pieces_the_stream_is_the_same(name: str, places: list[int]
 def test_what_was_called_goes_back_as_it_came() -> None:
     """A client's history of what it was given is what the endpoint has said."""
     for name in ("custom", "namespace", "tool_search"):
-        given = mended(ANSWERS[name], {"tools": TOOLS})["output"][0]
+        given = repaired_answer(ANSWERS[name], {"tools": TOOLS})["output"][0]
         body, _ = fixed(USER, given, tools=[NAMESPACE, APPLY_PATCH, {"type": "tool_search", "execution": "client"}])
         item, original = body["input"][1], ANSWERS[name]["output"][0]
         assert {key: item[key] for key in ("type", "call_id", "name")} == {
@@ -478,8 +478,18 @@ def test_the_answer_names_the_model_that_was_asked_for() -> None:
     for event in event_order.events(sent([stream_of(ANSWERS["text"])], exchange(**named))):
         if "response" in event[1]:
             assert event[1]["response"]["model"] == "gpt-5.5"
-    assert mended(ANSWERS["text"], named)["model"] == "gpt-5.5"
-    assert mended(ANSWERS["text"], {"model": "gpt-5.5"})["model"] == "hy3"
+    assert repaired_answer(ANSWERS["text"], named)["model"] == "gpt-5.5"
+    assert repaired_answer(ANSWERS["text"], {"model": "gpt-5.5"})["model"] == "hy3"
+
+
+def test_a_response_that_fails_names_the_model_that_was_asked_for_too() -> None:
+    named: dict[str, Any] = {"model": "gpt-5.5", "answers_as": "hy3", "client": "codex"}
+    error = {"code": "busy", "message": "All machines are in use."}
+    failed = {"type": "response.failed", "response": {"id": "resp_1", "model": "hy3", "error": error, "output": []}}
+    (event,), why = DIALECT.repaired_event(failed, named, {})
+    assert event["response"]["error"]["code"] == "server_error"
+    assert event["response"]["model"] == "gpt-5.5"
+    assert " and " in why
 
 
 def test_text_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -525,7 +535,7 @@ def test_a_whole_response_in_the_place_of_a_stream_becomes_one() -> None:
         got = sent([json_body.serialise(ANSWERS[name])])
         *_, (kind, last) = event_order.events(got)
         assert kind == "response.completed"
-        assert last["response"]["output"] == mended(ANSWERS[name], {"tools": TOOLS})["output"]
+        assert last["response"]["output"] == repaired_answer(ANSWERS[name], {"tools": TOOLS})["output"]
         assert [event["sequence_number"] for _, event in event_order.events(got)] == [0, 1, 2, 3, 4]
 
 
