@@ -9,6 +9,7 @@ Nothing here knows mitmproxy or a connection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from . import dialects, profiles, rules
 from .dialects.base import House
@@ -124,7 +125,7 @@ class Pipeline:
             reason = Change(native.name, "/model", "the model doesn't speak this format at its endpoint: translated")
         if reason is None:
             return False
-        exchange.note([reason])
+        exchange.note([replace(reason, rule=exchange.spoken)])
         exchange.dialect = exchange.spoken
         return True
 

@@ -133,6 +133,9 @@ class NativeDialect(Dialect, Protocol):
     def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
         """The events that report `error`, OpenAI's error object, in the middle of an answer."""
 
+    def keep_alive(self, note: JsonObject) -> list[JsonObject]:
+        """The events that tell a client of a silent stream that it goes on; none for clients that need none."""
+
     def closing(self, note: JsonObject) -> list[JsonObject]:
         """The events that are still missing where an answer is complete but its stream ended without them."""
 

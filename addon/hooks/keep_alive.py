@@ -1,8 +1,8 @@
 """Keep-alive for clients whose streamed answer is silent, in their own format.
 
-Some end a stream that brings nothing for some minutes, though a model may think as long without a word; and some
-take only events for one, no comments (docs/facts/clients.md#timeouts). So a translated stream gets what its format
-has for this. Before the endpoint's headers nothing can be sent, since they bring the status of the answer.
+Some end a stream that brings nothing for some minutes, though a model may think as long without a word; and some take
+only events for one, no comments (docs/facts/clients.md#timeouts). So a stream in another format than chat gets what the
+format has for this. Before the endpoint's headers nothing can be sent, since they bring the status of the answer.
 """
 
 from __future__ import annotations

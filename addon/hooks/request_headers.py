@@ -95,8 +95,9 @@ class RequestHeaders:
         elif route is not None and isinstance(caller, Caller):
             exchange = self._begun(flow, route, mode)
             exchange.client, exchange.limits = caller.client or "", admitted
-            user = flow.metadata["proxyauth"][0] if "proxyauth" in flow.metadata else ""
-            exchange.caller = keys.identity(caller, flow.request.headers, user)
+            if exchange.spoken.startswith(rule_names.RESPONSES):  # whose answers are kept for the client alone
+                user = flow.metadata["proxyauth"][0] if "proxyauth" in flow.metadata else ""
+                exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
             if answer is not None:
                 respond(flow, exchange, answer)
@@ -277,7 +278,7 @@ class RequestHeaders:
 
 def _answered_here(flow: http.HTTPFlow, route: Route | None) -> Response | None:
     """The answer to a request that no endpoint has to see, where the client takes this proxy for its endpoint."""
-    if route is None or not (route.rerouted or _reverse(flow)):
+    if route is None or route.spoken or not (route.rerouted or _reverse(flow)):
         return None
     return dialects.answered_here(flow.request.method, flow.request.path.partition("?")[0])
 

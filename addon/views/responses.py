@@ -23,7 +23,7 @@ _PIECES: Final = {
 }
 """For each type of event that brings a piece of text: the field of a chat delta for it."""
 _OF_CHAT: Final = frozenset(["tool_calls", "reasoning_content"])
-"""Fields of a chat message that no item of a request has."""
+"""Fields of messages in the shape of chat, which some clients send as items."""
 _CALL_PIECES: Final = frozenset(["response.function_call_arguments.delta", "response.custom_tool_call_input.delta"])
 
 
@@ -65,10 +65,17 @@ def as_chat(body: JsonObject) -> JsonObject:
 def as_completion(response: JsonObject) -> JsonObject:
     """A whole answer."""
     said: JsonObject = {"role": "assistant"}
+    texts: list[str] = []
     for item in response["output"]:
-        if isinstance(item, dict):
-            _join(said, _message(item))
-    said["content"] = "".join(_text(part) for part in _list(said.get("content")))
+        if not isinstance(item, dict):
+            continue
+        message = _message(item)
+        text = "".join(_text(part) for part in _contents(message.pop("content", None)))
+        if text:
+            # A compacted history begins with the user's own messages.
+            texts.append(text if message["role"] == "assistant" else f"({message['role']}) {text}")
+        _join(said, message)
+    said["content"] = "\n\n".join(texts)
     chat = {"choices": [{"index": 0, "message": _whole(said), "finish_reason": _reason(response)}]}
     return chat | {"usage": response.get("usage"), "error": response.get("error")}
 
@@ -102,6 +109,10 @@ def _message(item: JsonObject) -> JsonObject:
     kind = item.get("type", "message")
     if kind == "message":
         own = {key: value for key, value in item.items() if key not in _OF_CHAT}
+        if calls := _list(item.get("tool_calls")):
+            own["tool_calls"] = [*calls]
+        if isinstance(item.get("reasoning_content"), str):
+            own["reasoning_content"] = [item["reasoning_content"]]
         return {**own, "role": item.get("role", "?"), "content": _parts(item.get("content"))}
     if kind == "reasoning":
         texts = [_text(part) for part in (*_list(item.get("summary")), *_list(item.get("content")))]
@@ -111,6 +122,8 @@ def _message(item: JsonObject) -> JsonObject:
         return {"role": "assistant", "tool_calls": [{"id": item.get("call_id"), "function": function}]}
     if isinstance(kind, str) and kind.endswith("_output") and "output" in item:
         return {"role": "tool", "tool_call_id": item.get("call_id"), "content": _parts(item["output"])}
+    if item.get("encrypted_content"):
+        return {"role": str(kind), "content": "(sealed)"}
     return {"role": str(item.get("role") or kind), "content": [{k: v for k, v in item.items() if k != "role"}]}
 
 

@@ -416,7 +416,7 @@ UPSTREAM_DOWN = Entry(
     status=503,
     code="upstream_down",
     message="The endpoint {host} is down: its last calls failed, so the proxy spares it. It will be tried again in "
-    "{seconds} s.",
+    "{seconds} s. If it never answers, check the network and hunyuan_upstream.",
     when="the endpoint failed several times in a row and is left alone for a while",
     advice="wait for `Retry-After`; `hunyuan_breaker_failures=0` turns this off",
 )

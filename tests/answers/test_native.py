@@ -191,3 +191,26 @@ def test_an_error_with_the_right_words_keeps_its_bytes() -> None:
     told = native.repair_error(exchange(client="claude-code"), 400, {}, spaced, "")
     assert told is not None
     assert (told.status, told.headers["x-should-retry"]) == (402, "false")
+
+
+def test_a_silent_stream_has_a_keep_alive_between_its_events() -> None:
+    stream = NativeStream(exchange())
+    assert stream.keep_alive() == [], "before the first event"
+    half = event(DELTA)
+    got = b"".join(stream(event(START) + half[:20]))
+    assert stream.keep_alive() == [event({"type": "ping"})]
+    got += b"".join(stream(half[20:])) + b"".join(stream(event(END)))
+    assert got == event(START) + half + event(END)
+    assert stream.keep_alive() == [], "the client knows the end"
+
+
+@pytest.mark.parametrize(("client", "signs"), [("codex", 1), ("", 0)])
+def test_codex_alone_gets_one_for_responses(client: str, signs: int) -> None:
+    made = Exchange(profile="tokenhub", dialect="responses-native", spoken="responses", streamed=True)
+    made.note_of("responses")["client"] = client
+    stream = NativeStream(made)
+    created = {"type": "response.created", "sequence_number": 0, "response": {"id": "resp_1"}}
+    assert b"".join(stream(event(created))) == event(created)
+    given = stream.keep_alive()
+    assert len(given) == signs
+    assert all(json_body.parse_object(piece.partition(b"data: ")[2]) for piece in given)

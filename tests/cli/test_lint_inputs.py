@@ -51,6 +51,25 @@ def test_a_body_alone_tells_its_format(own: dict[str, Any], endpoint: str, tmp_p
     assert request["endpoint"] == endpoint
 
 
+@pytest.mark.parametrize(
+    ("body", "endpoint"),
+    [
+        ({"input": "a"}, "responses"),
+        ({"input": [{"role": "user", "content": "a"}]}, "responses"),
+        ({"input": [], "store": False}, "responses"),
+        ({"input": ["a"], "instructions": "Be brief."}, "responses"),
+        ({"previous_response_id": "resp_1"}, "responses"),
+        ({"input": ["a", "b"]}, "embeddings"),
+        ({"input": [[1, 2]]}, "embeddings"),
+        ({"input": "a", "encoding_format": "base64"}, "embeddings"),
+        ({"input": "a", "model": "hunyuan-embedding"}, "embeddings"),
+    ],
+)
+def test_a_body_without_messages_tells_its_format(body: dict[str, Any], endpoint: str) -> None:
+    (request,) = Done("--format", "json", stdin={"model": "hy3", **body}).report["requests"]
+    assert request["endpoint"] == endpoint
+
+
 def test_every_request_of_a_har(tmp_path: Path) -> None:
     file = tmp_path / "session.har"
     entries = har(

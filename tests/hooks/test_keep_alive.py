@@ -65,18 +65,18 @@ async def test_a_stream_is_silent_for_as_long_as_it_may_be_and_no_longer(monkeyp
 
 
 class Silent:
-    """An endpoint's stream that says so many bytes of `WHOLE`, then nothing until it is released."""
+    """An endpoint's stream that says so many bytes of `whole`, then nothing until it is released."""
 
-    def __init__(self, endpoint: Endpoint, said: int) -> None:
+    def __init__(self, endpoint: Endpoint, said: int, whole: bytes = WHOLE) -> None:
         self.released = asyncio.Event()
-        self._said = said
+        self._said, self._whole = said, whole
         endpoint.answer = lambda _: Answer(headers={"content-type": "text/event-stream"}, chunks=self._chunks())
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         if self._said:
-            yield WHOLE[: self._said]
+            yield self._whole[: self._said]
         await self.released.wait()
-        yield WHOLE[self._said :]
+        yield self._whole[self._said :]
 
 
 @pytest.fixture(autouse=True)
@@ -182,3 +182,17 @@ async def test_others_hear_what_their_endpoint_says(trust: Trust, endpoint: Endp
     assert b"ping" not in got
     assert b"keep-alive" not in got
     assert got.endswith(b"\n\n")
+
+
+async def test_a_silent_stream_in_the_endpoints_own_format_has_them_too(trust: Trust, endpoint: Endpoint):
+    """The endpoint speaks Messages itself."""
+    start: dict[str, Any] = {"type": "message_start", "message": {"model": "hy3", "content": []}}
+    stop: dict[str, Any] = {"type": "message_stop"}
+    given = [b"event: %b\ndata: %b\n\n" % (each["type"].encode(), json.dumps(each).encode()) for each in (start, stop)]
+    silent = Silent(endpoint, len(given[0]) + 5, b"".join(given))
+    async with (
+        run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_profile="tokenhub") as proxy,
+        proxy.client(headers={"anthropic-version": "2023-06-01"}) as client,
+    ):
+        got = await heard(client, silent, PING)
+    assert got.replace(PING, b"").startswith(given[0])

@@ -326,7 +326,7 @@ async def test_only_a_search_that_the_proxy_can_make_is_translated(trust: Trust,
         assert call.target == "/v1/chat/completions"
         assert call.json["tools"][0]["function"]["name"] == "web_search"
         assert call.headers["authorization"] == "Bearer sk-own"
-        assert {"anthropic", "anthropic-native", "web-search"} <= set(got.headers["x-hunyuan-fix"].split(","))
+        assert {"anthropic", "web-search"} <= set(got.headers["x-hunyuan-fix"].split(","))
         await ask(proxy, CLEAN)
         assert (endpoint.arrived[1].target, endpoint.arrived[1].json) == ("/v1/messages?a=%20", CLEAN)
 

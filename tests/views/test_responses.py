@@ -156,6 +156,16 @@ def test_a_search_for_tools_that_comes_without_deltas() -> None:
     assert '"query": "calendar"' in page
 
 
+def test_a_compacted_history() -> None:
+    """What an item says is not run together with the next, and not taken for the assistant's."""
+    items = [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Look."}]},
+        {"type": "compaction", "id": "cmp_1", "encrypted_content": "hf1.abc"},
+    ]
+    shown = transcript.answer(data({"object": "response.compaction", "output": items}), streamed=False)
+    assert "(user) Look.\n" in shown and "(compaction) (sealed)" in shown and "hf1" not in shown
+
+
 def test_how_an_answer_ended() -> None:
     cut = {**ANSWER, "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     assert "finish reason: max_output_tokens" in transcript.answer(data(cut), streamed=False)
@@ -196,3 +206,13 @@ def test_many_items_of_the_assistants_are_one_message_in_linear_time() -> None:
     assert many[0]["reasoning_content"] == "hm" * 30_000
     assert (len(many[0]["content"]), len(many[0]["tool_calls"])) == (30_000, 30_000)
     assert grown == said["content"], "a request that was read before has not changed"
+
+
+def test_a_message_in_the_shape_of_chat_keeps_its_calls_and_its_reasoning() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
+    item = {"role": "assistant", "content": "a", "tool_calls": [call], "reasoning_content": "hm"}
+    later = {"type": "function_call", "call_id": "c2", "name": "ls", "arguments": "{}"}
+    (message,) = responses.as_chat({"input": [item, later]})["messages"]
+    assert [one["id"] for one in message["tool_calls"]] == ["c1", "c2"]
+    assert message["reasoning_content"] == "hm"
+    assert item["tool_calls"] == [call], "the request itself has not changed"

@@ -19,6 +19,10 @@ from ..mitmproxy_api import DamagedFlow, SavedRequest, saved_requests
 _FLOWS = re.compile(rb"\d+:")
 """The beginning of a flow file (a tnetstring: a length and a colon). No JSON text begins so."""
 
+_RESPONSES = frozenset(["input", "previous_response_id", "conversation"])
+"""Any of them is in a body of the Responses API, and `input` in one for embeddings, which has these at most:"""
+_EMBEDDINGS = frozenset(["model", "input", "encoding_format", "dimensions", "user"])
+
 _READ = "Accepted are request bodies (JSON, JSON lines), HAR files and flow files that mitmproxy saved"
 
 
@@ -126,10 +130,22 @@ def _in_body(body: dict[str, Any], source: str, dialect: str | None) -> Iterator
 def _by_keys(body: dict[str, Any]) -> str | None:
     """The name of the dialect of a body that comes without its path, by keys that only one format has."""
     if "messages" not in body:
-        return "embeddings" if "input" in body else None
+        if not body.keys() & _RESPONSES:
+            return None
+        return "embeddings" if _is_embeddings(body) else rule_names.RESPONSES
     tools = body.get("tools")
     has_schemas = isinstance(tools, list) and any(isinstance(tool, dict) and "input_schema" in tool for tool in tools)
     return rule_names.ANTHROPIC if "system" in body or has_schemas else "chat"
+
+
+def _is_embeddings(body: dict[str, Any]) -> bool:
+    """Whether a body with `input` asks for embeddings: of a list without items, or of a text by its other keys."""
+    given, model = body.get("input"), body.get("model")
+    if body.keys() - _EMBEDDINGS or not given:
+        return False
+    if isinstance(given, list):
+        return not any(isinstance(item, dict) for item in given)
+    return bool(body.keys() & {"encoding_format", "dimensions"}) or "embed" in str(model).lower()
 
 
 def _in_har(entries: list[Any], source: str) -> Iterator[Request | Unreadable]:

@@ -86,6 +86,10 @@ class NativeMessages(Variant):
         """One event."""
         return [errors.event(error, note)]
 
+    def keep_alive(self, note: JsonObject) -> list[JsonObject]:
+        """A `ping`."""
+        return [{"type": "ping"}]
+
     def closing(self, note: JsonObject) -> list[JsonObject]:
         """The end of a message, which the client waits for."""
         return [{"type": "message_stop"}]

@@ -23,25 +23,13 @@ _TEXTS: Final = {
 }
 """Type of a part that is text -> the field that has it."""
 _CACHE: Final = "prompt_cache_breakpoint"
-_IMAGES: Final = frozenset(["input_image", "computer_screenshot", "image_url"])
+_IMAGES: Final = frozenset(["input_image", "computer_screenshot", "image_url", "image"])
+"""`image`: of MCP servers, whose results some clients pass on, and of Anthropic's format."""
 _DETAILS: Final = {"low": "low", "high": "high", "original": "high"}
 """Details of an image that are sent; `auto` is what chat has without one, and has no `original`."""
 _PDF_TYPE: Final = "application/pdf"
-_TEXT_NAMES: Final = (
-    ".txt",
-    ".md",
-    ".csv",
-    ".tsv",
-    ".json",
-    ".jsonl",
-    ".xml",
-    ".yaml",
-    ".yml",
-    ".toml",
-    ".html",
-    ".log",
-)
-"""How the names of text files end whose type isn't said; any other such file counts as a PDF."""
+_PDF_BEGINS: Final = "JVBERi0"
+"""`%PDF-` in base64."""
 
 
 def place(pointer: str) -> str:
@@ -99,7 +87,7 @@ class Reader:
 
     def _image(self, part: JsonObject, pointer: str) -> list[Piece]:
         """An `image_url` part; words where the image isn't in the request."""
-        url = part.get("image_url")
+        url = part.get("image_url", _data_url(part))
         if isinstance(url, dict):  # as chat has it
             url = url.get("url")
         if isinstance(url, str) and url:
@@ -116,10 +104,22 @@ class Reader:
         data, name = part.get("file_data"), part.get("filename")
         named = name if isinstance(name, str) and name else ""
         if isinstance(data, str) and data:
-            kind = "text/plain" if named.lower().endswith(_TEXT_NAMES) else _PDF_TYPE
+            is_pdf = not named or named.lower().endswith(".pdf") or data.startswith(_PDF_BEGINS)
+            kind = _PDF_TYPE if is_pdf else "text/plain"  # what is no text is named in a note
             url = data if data.startswith("data:") else f"data:{kind};base64,{data}"
             return [{"type": "file", "file": {"filename": named or "document.pdf", "file_data": url}}]
         self._told.count(pointer, "a file that isn't in the request is said in words")
         where = part.get("file_url")
         where = where if isinstance(where, str) and where else named or "a file kept by its vendor"
         return [f"[This file isn't in the request and can't be fetched: {where}]"]
+
+
+def _data_url(part: JsonObject) -> str | None:
+    """The address of an image as MCP servers (`data`, `mimeType`) and Anthropic's format (`source`) have it."""
+    source = part.get("source")
+    given: JsonObject = source if isinstance(source, dict) else part
+    data, kind = given.get("data"), given.get("mimeType") or given.get("media_type")
+    if isinstance(data, str) and data:
+        return f"data:{kind if isinstance(kind, str) else 'image/png'};base64,{data}"
+    url = given.get("url")
+    return url if isinstance(url, str) else None

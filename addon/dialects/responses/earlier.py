@@ -31,7 +31,7 @@ def needed(body: JsonObject) -> Needed:
     """What the request `body` continues. Raises `BadRequest` for ids that are no text, and for two histories."""
     previous, conversation = body.get("previous_response_id"), body.get("conversation")
     if isinstance(conversation, dict):
-        conversation = conversation.get("id")
+        conversation = conversation.get("id", False)
     for name, id in (("previous_response_id", previous), ("conversation", conversation)):
         if id is not None and not isinstance(id, str):
             raise BadRequest(f"`{name}` must be an id.", name)

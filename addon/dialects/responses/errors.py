@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from ...exchange import JsonObject, Response
-from ...wire import json_body, openai_error
+from ...wire import json_body, openai_error, proxy_errors
 from ..errors import Given, Meaning, given_in, may_pass, meaning, of_object
 from . import full_window
 
@@ -24,6 +24,9 @@ _TRY_AGAIN = re.compile(r"try again in\s{0,3}\d", re.IGNORECASE)
 """The words in which Codex finds how long it should wait."""
 _LARGEST_OBJECT: Final = 16 * 1024
 """Bytes of a vendor's error object that is passed on beside its message."""
+_DOWN: Final = proxy_errors.UPSTREAM_DOWN.code
+_LONGEST_PAUSE: Final = 5
+"""Seconds that Codex waits each time where the endpoint is down. It asks 24 times, and shows why only at the end."""
 _LONGEST_WAIT: Final = 24 * 3600
 """Seconds of a `retry-after` that are repeated in words."""
 
@@ -42,11 +45,16 @@ def error(response: Response, note: JsonObject) -> Response:
     if meant.retry_after is not None:
         headers.setdefault("retry-after", str(meant.retry_after))
     status = 400 if meant.too_long is not None else meant.status
-    if note.get("client") == "codex" and not may_pass(status, headers):
-        status = 400
+    if note.get("client") == "codex":
+        if not may_pass(status, headers):
+            status = 400
+        elif _DOWN in given.codes and "retry-after" in headers:
+            headers["retry-after"] = str(min(_LONGEST_PAUSE, _seconds(headers["retry-after"]) or 0))
     if given.request_id:
         headers.setdefault("x-request-id", given.request_id)
     fields = _fields(given, meant, status, _seconds(headers.get("retry-after")))
+    if note.get("client") == "codex":
+        fields.pop("vendor", None)  # it shows the body of a 400 as it is, to a person
     return Response(status, headers, json_body.serialise({"error": fields}))
 
 

@@ -30,6 +30,8 @@ from ..told import Told
 from . import calls, content, sealing, words
 from .tools import Offered
 
+CHATS_OUTPUTS: Final = ("tool", "function")
+"""Roles of messages that are outputs in chat."""
 _ROLES: Final = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 
 
@@ -118,7 +120,9 @@ class Walk:
         if not isinstance(name, str):
             where = content.place(f"{pointer}/name")
             raise BadRequest(f"{where}: must be a text that names the tool.", where)
-        self._add_call(item.get("call_id"), self._offered.called(kind, name, item.get("namespace")), written)
+        # Some clients write the id of the call where the API has that of the item.
+        id = item.get("call_id") or item.get("id")
+        self._add_call(id, self._offered.called(kind, name, item.get("namespace")), written)
 
     def _built_in(self, item: JsonObject, pointer: str) -> None:
         """A call of a tool that the vendor's models know by its type alone."""
@@ -171,12 +175,15 @@ class Walk:
 
     def _message(self, item: JsonObject, pointer: str) -> None:
         role = item.get("role")
+        if role in CHATS_OUTPUTS:
+            self._output(item, pointer, item.get("tool_call_id"), self._said_in(item, pointer))
+            return
         if not isinstance(role, str) or role not in _ROLES:
             where = content.place(f"{pointer}/role")
             raise BadRequest(f'{where}: must be "user", "assistant", "developer" or "system".', where)
         if item.get("phase"):
             self._told.count(pointer, "the phase of a message is dropped: chat has none")
-        pieces = self._reader.pieces_of(item.get("content"), f"{pointer}/content")
+        pieces = self._said_in(item, pointer)
         if role != "assistant":
             self._say(_ROLES[role], pieces)
         elif len(pieces) > 1 and all(isinstance(piece, str) for piece in pieces):
@@ -184,6 +191,20 @@ class Walk:
             self._turn.pieces.append("".join(map(str, pieces)))
         else:
             self._turn.pieces += pieces
+        if item.get("tool_calls"):
+            self._chats_calls(item["tool_calls"], f"{pointer}/tool_calls")
+
+    def _said_in(self, item: JsonObject, pointer: str) -> list[Piece]:
+        return self._reader.pieces_of(item.get("content"), f"{pointer}/content")
+
+    def _chats_calls(self, listed: object, pointer: str) -> None:
+        """The calls of an assistant message in the shape of chat, as bridges between the two formats mix them."""
+        for index, call in enumerate(listed if isinstance(listed, list) else ()):
+            function = call.get("function") if isinstance(call, dict) else None
+            if not isinstance(function, dict):
+                where = content.place(f"{pointer}/{index}")
+                raise BadRequest(f"{where}: must be a call, an object with a function.", where)
+            self._function_call({**function, "call_id": call.get("id")}, f"{pointer}/{index}")
 
     def _say(self, role: str, pieces: list[Piece]) -> None:
         self._end_turn()
@@ -194,7 +215,9 @@ class Walk:
             self._messages.append({"role": role, "content": as_content(pieces)})
 
     def _any_output(self, item: JsonObject, pointer: str) -> None:
-        id = item.get("call_id") or (item.get("id") if item["type"] == "local_shell_call_output" else None)
+        id = item.get("call_id") or item.get("tool_call_id")
+        if not id and item["type"] == "local_shell_call_output":
+            id = item.get("id")
         self._output(item, pointer, id, self._reader.pieces_of(_said(item.get("output")), f"{pointer}/output"))
 
     def _shell_output(self, item: JsonObject, pointer: str) -> None:

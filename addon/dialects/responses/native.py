@@ -19,7 +19,7 @@ from ...wire import rule_names
 from ..base import House
 from ..searching import WEB_SEARCH
 from ..variant import Variant
-from . import full_window, native_answers, native_items
+from . import full_window, native_answers, native_items, parameters
 from .native_answers import ResponsesReader
 
 _KEPT: Final = ("previous_response_id", "conversation", "background", "prompt")
@@ -72,6 +72,9 @@ class NativeResponses(Variant):
             for name in _KEPT:
                 if body.get(name) not in (None, False):
                     return f"/{name}", "the endpoint stores no answers, the proxy does for a chat request"
+        for name in parameters.CHATS:
+            if body.get(name) is not None:
+                return f"/{name}", "a parameter of chat, which the API doesn't have"
         listed = body.get("tools")
         for place, tool in enumerate(listed if isinstance(listed, list) else ()):
             kind = tool.get("type") if isinstance(tool, dict) else None
@@ -117,6 +120,10 @@ class NativeResponses(Variant):
     def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
         """The response fails."""
         return native_answers.failure(error, note, state)
+
+    def keep_alive(self, note: JsonObject) -> list[JsonObject]:
+        """A `keepalive`, as OpenAI's API has it, for Codex alone: the timers of others start anew with any byte."""
+        return [{"type": "keepalive", "sequence_number": 0}] if note.get("client") == "codex" else []
 
     def closing(self, note: JsonObject) -> list[JsonObject]:
         """Nothing: the event that ends the answer is the last one."""

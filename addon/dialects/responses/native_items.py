@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ...exchange import Changes, JsonObject
 from ...profiles import Native
+from ...rules import files
 from ...wire import rule_names
 from .. import in_words, refused
 from ..base import BadRequest
@@ -27,7 +28,9 @@ from .tool_choice import chosen
 _RULE: Final = rule_names.RESPONSES_NATIVE
 _CALL_OUTPUT: Final = "function_call_output"
 _SHELL_OUTPUT: Final = "local_shell_call_output"
-_ALONE: Final = {"call_id": None}
+_ALONE: Final = {"call_id": None, "tool_call_id": None}
+_NULLS: Final = ("status", "namespace", "caller", "logprobs")
+"""Fields that may be absent, but not null, by the types of OpenAI's SDK."""
 _SEALED: Final = "encrypted_content"
 
 
@@ -133,19 +136,36 @@ class _Items:
         """What stands in the place of an item: mostly the item itself. Raises `BadRequest`."""
         if not isinstance(item, dict):
             return [item]
-        made = self._made(item, pointer)
+        made = self._made(self._without_nulls(item, pointer), pointer)
         self._called.update(str(new["call_id"]) for new in made if new.get("type") == "function_call")
         if len(made) != 1 or made[0] is not item:
             self.is_changed = True
         return made
 
+    def _without_nulls(self, item: JsonObject, pointer: str) -> JsonObject:
+        """`item` without the nulls that `model_dump()` of OpenAI's SDK for Python writes for what an item lacks."""
+        content = item.get("content")
+        parts = content if isinstance(content, list) else ()
+        if not any(_has_null(holder) for holder in (item, *parts)):
+            return item
+        self._told.count(pointer, "a field of an item that is null is dropped")
+        item = _filled(item)
+        return {**item, "content": [_filled(part) for part in parts]} if parts else item
+
     def _made(self, item: JsonObject, pointer: str) -> list[JsonObject]:
         given = item.get("type") or ("message" if "role" in item else "")
         kind = given if isinstance(given, str) else ""
         taken = self._accepted.items or frozenset()
-        if kind.endswith("_output") and self._answers(item, kind) not in self._called and not self._is_earlier(item):
+        is_output = kind.endswith("_output") or item.get("role") in items.CHATS_OUTPUTS
+        if is_output and self._answers(item, kind) not in self._called and not self._is_earlier(item):
             self._told.count(pointer, "an output without its call becomes user text")
             return self._converted({key: value for key, value in item.items() if key != "id"} | _ALONE, pointer)
+        if item.get("tool_call_id") and kind == _CALL_OUTPUT:
+            self._told.count(pointer, "an output names its call as chat does")
+            return self._converted(item, pointer)
+        if kind == "message" and (is_output or item.get("tool_calls")):
+            self._told.count(pointer, "a message in the shape of chat becomes items")
+            return self._converted(item, pointer)
         if kind not in taken:
             self._told.count(pointer, "an item that the endpoint refuses is said in another way")
             return self._converted(item, pointer)
@@ -157,12 +177,13 @@ class _Items:
 
     def _is_earlier(self, item: JsonObject) -> bool:
         """Whether an output may be that of a call which the endpoint keeps."""
-        return self._may_answer_earlier and bool(item.get("call_id"))
+        return self._may_answer_earlier and bool(item.get("call_id") or item.get("tool_call_id"))
 
     @staticmethod
     def _answers(item: JsonObject, kind: str) -> str:
         """The id of the call that an output is for."""
-        return str(item.get("call_id") or (item.get("id") if kind == _SHELL_OUTPUT else ""))
+        own = item.get("id") if kind == _SHELL_OUTPUT else ""
+        return str(item.get("call_id") or item.get("tool_call_id") or own)
 
     def _named(self, item: JsonObject, pointer: str) -> JsonObject:
         """A call by the name that its tool has for the endpoint."""
@@ -223,6 +244,16 @@ class _Items:
         return is_elsewhere or (isinstance(kind, str) and self._accepted.refuses_block(kind))
 
 
+def _has_null(holder: Any) -> bool:
+    return isinstance(holder, dict) and any(holder.get(name, "") is None for name in _NULLS)
+
+
+def _filled(holder: Any) -> Any:
+    if not isinstance(holder, dict):
+        return holder
+    return {name: value for name, value in holder.items() if value is not None or name not in _NULLS}
+
+
 def _as_items(message: JsonObject) -> list[JsonObject]:
     """A chat message as items."""
     role, said = message["role"], message.get("content")
@@ -249,12 +280,18 @@ def _parts(given: Any, text_type: str) -> list[JsonObject]:
         elif part.get("type") == "text":
             made.append({"type": text_type, "text": part["text"]})
         else:
-            made.append({"type": text_type, "text": in_words.unknown(part)})
+            made.append({"type": text_type, "text": _in_words(part)})
     return made
 
 
 def _words(pieces: list[Piece]) -> str:
-    return BLANK_LINE.join(piece if isinstance(piece, str) else in_words.unknown(piece) for piece in pieces)
+    return BLANK_LINE.join(piece if isinstance(piece, str) else _in_words(piece) for piece in pieces)
+
+
+def _in_words(part: JsonObject) -> str:
+    """The text of a text file; what else a part says. PDFs were read before (`steps.read_documents`)."""
+    text = files.text_of(part)
+    return in_words.unknown(part) if text is None else text
 
 
 # Tools

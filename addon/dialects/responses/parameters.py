@@ -20,15 +20,20 @@ _SAME: Final = (
 """Parameters that chat calls the same: those of the Responses API, and those of chat that users put beside them.
 
 `prompt_cache_key` keeps a session at the cache that has its history."""
+CHATS: Final = ("max_completion_tokens", "max_tokens", "reasoning_effort", "response_format")
+"""Parameters by the names of chat, which users put in the place of the API's own."""
 _HERE: Final = frozenset(
     [
         *_SAME,
         *("model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "stream", "stream_options"),
         *("max_output_tokens", "reasoning", "text", "include", "previous_response_id", "conversation", "background"),
         *("store", "metadata", "prompt"),
+        *CHATS,
     ]
 )
 """What is translated, answered or refused."""
+_MOST_TOKENS: Final = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+"""The names of the limit of an answer: the API's own, then those of chat."""
 _SUMMARIES: Final = frozenset(["auto", "concise", "detailed"])
 _ENCRYPTED: Final = "reasoning.encrypted_content"
 _FORMAT: Final = "answer"
@@ -49,13 +54,14 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
     """Chat's parameters, but for those of tools. Fills in what `note` says of them. Raises `BadRequest`."""
     # 1. Those that both formats have.
     chat: JsonObject = {key: body[key] for key in _SAME if body.get(key) is not None}
-    if body.get("max_output_tokens") is not None:
-        chat["max_tokens"] = body["max_output_tokens"]
+    for key in _MOST_TOKENS:
+        if body.get(key) is not None:
+            chat.setdefault("max_tokens", body[key])
     chat |= streaming(body)
     note["stream"] = "stream" in chat
     # 2. Reasoning, and how it is answered.
     reasoning = object_in(body, "reasoning")
-    _effort(reasoning.get("effort"), chat, told)
+    _effort(_first(reasoning.get("effort"), body.get("reasoning_effort")), chat, told)
     summary = reasoning.get("summary") or reasoning.get("generate_summary")
     include = body.get("include")
     note["reasoning"] = {
@@ -64,7 +70,7 @@ def parameters(body: JsonObject, note: JsonObject, told: Told) -> JsonObject:
     }
     # 3. The form of the answer.
     text = object_in(body, "text")
-    _format(text.get("format"), chat, told)
+    _format(_first(text.get("format"), body.get("response_format")), chat, told)
     # 4. The rest is for the vendor.
     for key, value in text.items():
         if key != "format" and value is not None:
@@ -91,7 +97,10 @@ def _format(given: object, chat: JsonObject, told: Told) -> None:
         return
     if not isinstance(given, dict):
         raise BadRequest('text.format: must be an object, such as {"type": "text"}.', "text.format")
-    kind, schema = given.get("type"), given.get("schema")
+    kind = given.get("type")
+    nested = given.get("json_schema")  # as chat has it
+    given = nested if isinstance(nested, dict) else given
+    schema = given.get("schema")
     if kind == "json_schema" and isinstance(schema, dict):
         name = given.get("name")
         wanted: JsonObject = {"name": name if isinstance(name, str) and name else _FORMAT, "schema": schema}
@@ -101,3 +110,8 @@ def _format(given: object, chat: JsonObject, told: Told) -> None:
         chat["response_format"] = {"type": "json_object"}
     elif kind not in (None, "text"):
         told.say("/text/format", "a format that chat has no word for is dropped")
+
+
+def _first(own: object, chats: object) -> object:
+    """The API's own parameter; where it is absent, what users of chat put beside it."""
+    return chats if own is None else own

@@ -11,7 +11,8 @@ from ..searching import WEB_SEARCH
 from ..told import Told
 from .tools import Offered, objects_in, own_fields
 
-_WORDS: Final = frozenset(["auto", "none", "required"])
+_WORDS: Final = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
+"""`any` is Anthropic's word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,16 @@ def choice(body: JsonObject, offered: Offered, told: Told) -> Choice:
     given = body.get("tool_choice")
     if given is not None and not isinstance(given, str | dict):
         raise BadRequest('tool_choice: must be "auto", "none", "required" or an object.', "tool_choice")
+    if isinstance(given, dict) and isinstance(given.get("type"), str) and given["type"] in _WORDS:
+        given = given["type"]  # as Anthropic's API has it
     asked: JsonObject = {}
     functions = offered.functions()
     if isinstance(given, str):
         if given in _WORDS:
-            asked = {"tool_choice": given}
+            asked = {"tool_choice": _WORDS[given]}
+        elif (sent := offered.chosen(given)) is not None:
+            functions = offered.functions()
+            asked = {"tool_choice": {"type": "function", "function": {"name": sent}}}
         else:
             told.say("/tool_choice", "a choice that chat has no word for is dropped")
     elif given is not None:

@@ -43,6 +43,8 @@ _SILENT: Final = frozenset(["programmatic_tool_calling", "tool_search"])
 """Types that are no tools of their own: ways in which the vendor calls or finds the others. All are sent instead."""
 SENT: Final = frozenset(["type", "name", "description", "parameters", "strict", "format", "defer_loading", "execution"])
 """Fields of a tool that are sent, or whose meaning is."""
+_SCHEMAS: Final = ("input_schema", "inputSchema")
+"""What Anthropic's API and MCP call a tool's `parameters`."""
 
 
 def names_of(body: JsonObject) -> Iterator[str]:
@@ -277,9 +279,14 @@ def _flat(space: object, name: str) -> str:
 
 
 def own_fields(tool: JsonObject) -> JsonObject:
-    """A tool with its own fields; those of one in the shape of chat stand a level below."""
+    """A tool with its own fields, and by their names; those of one in the shape of chat stand a level below."""
     nested = tool.get("function")
-    return {"type": "function", **nested} if isinstance(nested, dict) and "name" not in tool else tool
+    if isinstance(nested, dict) and "name" not in tool:
+        return {"type": "function", **nested}
+    for key in _SCHEMAS:
+        if "parameters" not in tool and isinstance(tool.get(key), dict):
+            return {"parameters" if name == key else name: value for name, value in tool.items()}
+    return tool
 
 
 def _is_client_search(tool: JsonObject) -> bool:

@@ -84,10 +84,18 @@ def test_a_pdf_is_a_file_for_the_step_that_reads_it() -> None:
     assert content_of(bare) == [{"type": "file", "file": {"filename": "document.pdf", "file_data": PDF}}]
 
 
+def test_a_pdf_is_known_by_its_bytes_where_its_name_says_nothing() -> None:
+    bare = PDF.partition(",")[2]
+    for name in ("paper", "paper.txt"):
+        [part] = content_of({"type": "input_file", "filename": name, "file_data": bare})
+        assert part["file"]["file_data"].startswith("data:application/pdf;")
+
+
 @pytest.mark.parametrize("header", ["", "data:text/plain;base64,"])
-def test_a_text_file_is_its_text(header: str) -> None:
+@pytest.mark.parametrize("name", ["Notes.MD", "main.py", "Makefile"])
+def test_a_text_file_is_its_text(header: str, name: str) -> None:
     data = header + base64.b64encode("größer".encode()).decode()
-    body = {"role": "user", "content": [{"type": "input_file", "filename": "Notes.MD", "file_data": data}]}
+    body = {"role": "user", "content": [{"type": "input_file", "filename": name, "file_data": data}]}
     chat, _ = translated({"model": "hy3", "input": [body]})
     assert repaired(chat, "tokenhub")["messages"][0]["content"] == [{"type": "text", "text": "größer"}]
 
@@ -115,3 +123,22 @@ def test_a_part_that_nobody_knows_is_said() -> None:
     assert content_of({"type": "new", "text": "a"}) == "a"
     assert content_of({"type": "new", "x": 1}) == '[new: {"x":1}]'
     assert told({"type": "new", "x": 1}) == ["a part that chat doesn't have is said in words"]
+
+
+@pytest.mark.parametrize(
+    ("part", "url"),
+    [
+        ({"type": "image", "data": "aGk=", "mimeType": "image/jpeg"}, "data:image/jpeg;base64,aGk="),
+        ({"type": "image", "data": "aGk="}, "data:image/png;base64,aGk="),
+        (
+            {"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": "aGk="}},
+            "data:image/gif;base64,aGk=",
+        ),
+        ({"type": "image", "source": {"type": "url", "url": "https://a.example/a.png"}}, "https://a.example/a.png"),
+    ],
+)
+def test_images_as_other_formats_have_them_are_images(part: dict[str, Any], url: str) -> None:
+    output = {"type": "function_call_output", "call_id": "c1", "output": [part]}
+    call = {"type": "function_call", "call_id": "c1", "name": "see", "arguments": "{}"}
+    chat, _ = translated({"model": "hy3", "input": [{"role": "user", "content": "go"}, call, output]})
+    assert chat["messages"][2]["content"] == [{"type": "image_url", "image_url": {"url": url}}]

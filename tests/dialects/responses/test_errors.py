@@ -78,6 +78,14 @@ def test_a_rate_limit_says_how_long_it_lasts(after: str, says: str) -> None:
     assert error_of(refused(503, {"message": "Slow down."}, {"retry-after": after}))["message"] == "Slow down."
 
 
+@pytest.mark.parametrize(("pause", "for_codex"), [(28.2, "5"), (2, "2")])
+def test_codex_asks_again_soon_where_the_endpoint_is_down(pause: float, for_codex: str) -> None:
+    down = proxy_errors.UPSTREAM_DOWN(host="a.example", seconds=29, retry_after=pause).response()
+    assert errors.error(down, dict(CODEX)).headers["retry-after"] == for_codex
+    assert errors.error(down, {}).headers["retry-after"] == down.headers["retry-after"]
+    assert refused(503, {"message": "Busy."}, {"retry-after": "28"}, **CODEX).headers["retry-after"] == "28"
+
+
 def test_a_code_may_say_how_long_it_lasts() -> None:
     made = refused(400, {"message": "Too many at once.", "code": "20034"})
     assert (made.status, made.headers["retry-after"]) == (429, "2")
@@ -98,6 +106,7 @@ def test_the_vendors_own_error_object_stays_beside_it() -> None:
     assert "vendor" not in error_of(refused(400, {"message": "a", "type": "b", "param": "c", "code": None}))
     large = {"message": "a", "more": "x" * 20_000}
     assert "vendor" not in error_of(refused(400, large))
+    assert "vendor" not in error_of(refused(400, {"message": "原因", "vendor": vendor}, **CODEX))  # a person reads it
 
 
 def test_an_error_of_openais_own_shape_stays_as_it_is() -> None:

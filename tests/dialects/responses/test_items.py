@@ -186,6 +186,20 @@ def test_an_output_that_is_no_content_is_json() -> None:
     assert messages_of(USER, call(), output(said=None))[2]["content"] == ""
 
 
+def test_messages_in_the_shape_of_chat_lose_no_call_and_no_output() -> None:
+    function = {"name": "ls", "arguments": call()["arguments"]}
+    asks = {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "function", "function": function}]}
+    answers = {"role": "tool", "tool_call_id": "a", "content": "done"}
+    assert messages_of(USER, asks, answers) == messages_of(USER, call(), output())
+    alone = messages_of(USER, {"role": "function", "name": "ls", "content": "done"})
+    assert alone[1] == {"role": "user", "content": "Output of ls:\n\ndone"}
+
+
+def test_an_output_may_name_its_call_as_chat_does() -> None:
+    named = {"type": "function_call_output", "tool_call_id": "a", "output": "done"}
+    assert messages_of(USER, call(), named) == messages_of(USER, call(), output())
+
+
 def test_an_output_without_an_id_is_told_where_it_stands() -> None:
     assert ["/input/1", "an output without the id of its call becomes user text"] in whys(USER, output(id=""))
 
@@ -317,7 +331,8 @@ def test_a_conversation_without_words_has_one_empty_message() -> None:
     ("item", "param"),
     [
         (1, "input[0]"),
-        ({"role": "tool", "content": "x"}, "input[0].role"),
+        ({"role": "critic", "content": "x"}, "input[0].role"),
+        ({"role": "assistant", "tool_calls": ["x"]}, "input[0].tool_calls[0]"),
         ({"role": "user", "content": 1}, "input[0].content"),
         ({"role": "user", "content": [1]}, "input[0].content[0]"),
         ({"type": "additional_tools", "tools": {}}, "input[0].tools"),
@@ -326,3 +341,10 @@ def test_a_conversation_without_words_has_one_empty_message() -> None:
 )
 def test_a_wrong_type_is_refused_by_its_place(item: Any, param: str) -> None:
     assert refused(item) == param
+
+
+def test_a_call_that_has_only_the_id_of_its_item_is_answered() -> None:
+    call = {"type": "function_call", "id": "call_9", "name": "ls", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "call_9", "output": "a.txt"}
+    chat, _ = translated({"model": "hy3", "input": [{"role": "user", "content": "go"}, call, output]})
+    assert chat["messages"][1]["tool_calls"][0]["id"] == chat["messages"][2]["tool_call_id"] == "call_9"

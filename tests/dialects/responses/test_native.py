@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import dataclasses
 import json
@@ -109,6 +110,20 @@ def test_what_openais_sdks_add_to_items_is_dropped() -> None:
     assert not refusals(body)
 
 
+def test_nulls_that_openais_sdk_writes_are_dropped() -> None:
+    text = {"type": "output_text", "text": "so", "annotations": []}
+    said = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
+    call = {"type": "function_call", "call_id": "c", "name": "ls", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": "a"}
+    thought: dict[str, Any] = {"type": "reasoning", "id": "rs_1", "summary": [], "content": None}
+    thought["encrypted_content"] = None
+    nulls = {"status": None, "namespace": None, "caller": None}
+    given = [thought | {"status": None}, said | {"content": [text | {"logprobs": None}]}, call | nulls, output]
+    body, note = fixed(USER, *given, tools=[PLAIN])
+    assert body["input"] == [USER, thought, said, call, output]
+    assert not refusals(body) and not note
+
+
 def test_codex_and_copilot_stay_with_the_endpoints_own_format() -> None:
     stays = [
         recorded.client
@@ -195,6 +210,22 @@ def test_an_output_without_its_call_is_user_text() -> None:
         assert refusals(body) == []
 
 
+def test_messages_in_the_shape_of_chat_become_items() -> None:
+    function = {"name": "ls", "arguments": "{}"}
+    asks = {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "function", "function": function}]}
+    call = {"type": "function_call", "call_id": "a", "name": "ls", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "a", "output": "done"}
+    for answers in (
+        {"role": "tool", "tool_call_id": "a", "content": "done"},
+        {"type": "function_call_output", "tool_call_id": "a", "output": "done"},
+    ):
+        body, _ = fixed(USER, asks, answers, tools=[PLAIN])
+        assert body["input"] == [USER, call, output]
+        assert refusals(body) == []
+        alone, _ = fixed(USER, answers)
+        assert [item["role"] for item in alone["input"]] == ["user", "user"]
+
+
 def test_calls_of_freeform_tools_in_the_history_are_calls_of_functions() -> None:
     call = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "c", "name": "apply_patch", "input": PATCH}
     output = {"type": "custom_tool_call_output", "call_id": "c", "output": "Done"}
@@ -234,6 +265,16 @@ def test_files_and_images_that_are_elsewhere_are_said_in_words() -> None:
     assert refusals(body) == []
 
 
+def test_a_text_file_is_its_text() -> None:
+    data = base64.b64encode(b"print(1)").decode()
+    file = {"type": "input_file", "filename": "a.py", "file_data": data}
+    call = {"type": "custom_tool_call", "call_id": "c", "name": "exec", "input": "x"}
+    output = {"type": "custom_tool_call_output", "call_id": "c", "output": [file]}
+    body, _ = fixed({"role": "user", "content": [file]}, call, output, tools=[PLAIN])
+    text = [{"type": "input_text", "text": "print(1)"}]
+    assert (body["input"][0]["content"], body["input"][2]["output"]) == (text, text)
+
+
 @pytest.mark.parametrize(
     ("beside", "offers", "pointer"),
     [
@@ -254,6 +295,15 @@ def test_what_only_the_translation_can_give(beside: dict[str, Any], offers: tupl
     reason = DIALECT.needs_chat(body, TOKENHUB, offers)
     assert (reason.pointer if reason else None) == pointer
     assert DIALECT.needs_chat(body, EVERYTHING, offers) is None
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "response_format", "reasoning_effort"])
+def test_parameters_by_the_names_of_chat_are_translated(name: str):
+    body = {"model": "hy3", "store": False, "input": [USER], name: "x"}
+    reason = DIALECT.needs_chat(body, TOKENHUB, ())
+    assert reason is not None
+    assert reason.pointer == f"/{name}"
+    assert DIALECT.needs_chat({**body, name: None}, TOKENHUB, ()) is None
 
 
 @given(strategies.bodies)

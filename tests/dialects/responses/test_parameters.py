@@ -41,6 +41,17 @@ def test_the_most_tokens_are_called_max_tokens() -> None:
     assert parameters_of(max_output_tokens=100) == {"max_tokens": 100}
 
 
+def test_what_users_of_chat_put_beside_it_counts_where_the_apis_own_is_absent() -> None:
+    assert parameters_of(max_tokens=100) == parameters_of(max_completion_tokens=100) == {"max_tokens": 100}
+    assert parameters_of(max_output_tokens=1, max_tokens=100) == {"max_tokens": 1}
+    assert parameters_of(reasoning_effort="high") == {"reasoning_effort": "high"}
+    assert parameters_of(reasoning_effort="high", reasoning={"effort": "low"}) == {"reasoning_effort": "low"}
+    chats = {"type": "json_schema", "json_schema": {"name": "out", "schema": {"type": "object"}, "strict": True}}
+    assert parameters_of(response_format=chats) == parameters_of(text={"format": chats}) == {"response_format": chats}
+    assert parameters_of(response_format=chats, text={"format": {"type": "text"}}) == {}
+    assert note_of(max_tokens=1, reasoning_effort="low", response_format=chats)["changes"] == []
+
+
 def test_a_stream_brings_its_usage() -> None:
     asked = {"stream": True, "stream_options": {"include_usage": True}}
     assert parameters_of(stream=True, stream_options={"include_obfuscation": False}) == asked

@@ -84,3 +84,8 @@ def test_a_wrong_type_is_refused_by_its_name(body: dict[str, Any], param: str) -
         to_chat(body, {}, {})
     assert error.value.param == param
     assert error.value.message.startswith(f"{param}: ")
+
+
+def test_a_chat_body_is_told_where_it_belongs() -> None:
+    with pytest.raises(BadRequest, match="/v1/chat/completions"):
+        to_chat({"model": "hy3", "messages": [{"role": "user", "content": "go"}]}, {}, {})

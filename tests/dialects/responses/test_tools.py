@@ -293,3 +293,24 @@ def test_a_wrong_type_is_refused_by_its_place(tools: list[Any], param: str) -> N
 def test_a_choice_of_a_wrong_type_is_refused() -> None:
     with pytest.raises(BadRequest, match="tool_choice: "):
         to_chat({"model": "hy3", "input": "go", "tool_choice": 1}, {}, {})
+
+
+@pytest.mark.parametrize("key", ["input_schema", "inputSchema"])
+def test_a_schema_may_have_the_name_that_others_give_it(key: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    chat, note = asked({"name": "ls", "description": "Lists.", key: schema})
+    assert chat["tools"][0]["function"] == {"name": "ls", "description": "Lists.", "parameters": schema}
+    assert note["changes"] == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ("any", "required"),
+        ({"type": "any"}, "required"),
+        ({"type": "auto"}, "auto"),
+        ("ls", {"type": "function", "function": {"name": "ls"}}),
+    ],
+)
+def test_choices_in_other_words(choice: Any, sent: Any) -> None:
+    assert asked(tool(), tool_choice=choice)[0]["tool_choice"] == sent
