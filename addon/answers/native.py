@@ -54,10 +54,10 @@ class NativeStream(ClientStream):
         sent = b"".join(map(self._event, self._parser.feed(data)))
         return _pieces(sent + (self._end() if self._ended else b""))
 
-    def _sign_of_life(self) -> list[bytes]:
+    def _keep_alive_pieces(self) -> list[bytes]:
         """Between two events, since only whole ones are sent; not before the first."""
         begun = self._opening is None and not self._is_told
-        return [_written(event) for event in self._dialect.sign_of_life(self._note)] if begun else []
+        return [_written(event) for event in self._dialect.keep_alive(self._note)] if begun else []
 
     def _event(self, event: sse.Event) -> bytes:
         sent = self._sent(event)

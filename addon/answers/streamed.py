@@ -123,7 +123,7 @@ class ClientStream(KeptStream):
         may_be_whole = self._opening is not None and not self._exchange.streamed
         if self._ended or self._passing or may_be_whole:
             return []
-        pieces = self._sign_of_life()
+        pieces = self._keep_alive_pieces()
         for piece in pieces:
             self._keep(piece)
         return pieces
@@ -154,7 +154,7 @@ class ClientStream(KeptStream):
         """Whether the pieces to send may have the end of the answer."""
         return True
 
-    def _sign_of_life(self) -> list[bytes]:
+    def _keep_alive_pieces(self) -> list[bytes]:
         """The pieces for `keep_alive`."""
         return []
 
@@ -246,7 +246,7 @@ class RepairedStream(ClientStream):
     def _may_be_complete(self) -> bool:
         return self._ended or self._to_client is None or self._to_client.is_over
 
-    def _sign_of_life(self) -> list[bytes]:
+    def _keep_alive_pieces(self) -> list[bytes]:
         return [] if self._to_client is None else self._to_client.keep_alive()
 
 

@@ -133,7 +133,7 @@ class NativeDialect(Dialect, Protocol):
     def failure(self, error: JsonObject, note: JsonObject, state: JsonObject) -> list[JsonObject]:
         """The events that report `error`, OpenAI's error object, in the middle of an answer."""
 
-    def sign_of_life(self, note: JsonObject) -> list[JsonObject]:
+    def keep_alive(self, note: JsonObject) -> list[JsonObject]:
         """The events that tell a client of a silent stream that it goes on; none for clients that need none."""
 
     def closing(self, note: JsonObject) -> list[JsonObject]:

@@ -31,6 +31,18 @@ def model(chat: JsonObject, note: JsonObject) -> str:
     return ""
 
 
+def name_model(answer: JsonObject, note: JsonObject) -> bool:
+    """Give an answer of the endpoint's, in place, the model's name that the client asked for. Whether it had another.
+
+    Only the name is replaced that the request left with: another one tells the client what it got.
+    """
+    asked = note.get("model")
+    if "answers_as" not in note or answer.get("model") != note["answers_as"] or not isinstance(asked, str):
+        return False
+    answer["model"] = asked
+    return True
+
+
 def is_cut(reason: object) -> bool:
     """Whether a finish reason says that the answer reached the most tokens that it may have."""
     return _word(reason) in _CUT

@@ -6,7 +6,11 @@ under `WANTED`. Under `FOUND` stand the searches that were made, for the answer.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Final, TypedDict
+
+from ..exchange import JsonObject
 
 WEB_SEARCH: Final = "web_search"
 """What the step offers."""
@@ -23,6 +27,7 @@ SEARCHES: Final = {
     },
 }
 """Description and schema of the function that a model gets for it."""
+_FENCE: Final = "```"
 
 
 class Wanted(TypedDict, total=False):
@@ -52,3 +57,18 @@ class Search(TypedDict):
     query: str
     found: list[Found]
     error: str
+
+
+def searches_in(note: JsonObject) -> list[Search]:
+    """The searches that were made for the answer to the request that left `note`."""
+    found: list[Search] = note.get(FOUND) or []
+    return found
+
+
+def citations(text: str, marks: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """Where `marks` are in `text`, except in code, where `[1]` is an index: between two fences. Takes linear time."""
+    fences, counted = 0, 0
+    for found in marks.finditer(text):
+        fences, counted = fences + text.count(_FENCE, counted, found.start()), found.start()
+        if fences % 2 == 0:
+            yield found

@@ -12,7 +12,7 @@ from ..wire import json_body, proxy_errors
 from . import ending, spoken
 from .composer import Composer, Kind, TooMuchHeld
 
-_SIGN_OF_LIFE_EVERY: Final = 512
+_KEEP_ALIVE_EVERY: Final = 512
 """Characters that may wait between two of them: something comes from the model, though nothing for the client yet."""
 
 _FIELDS: Final[dict[Kind | None, str]] = {"text": "content", "reasoning": "reasoning_content"}
@@ -81,7 +81,7 @@ class Writer:
         """The bytes that report `error`, and end the stream."""
         raise NotImplementedError
 
-    def _sign_of_life(self) -> list[bytes]:
+    def _keep_alive_pieces(self) -> list[bytes]:
         """An event without content, in an answer that has begun."""
         raise NotImplementedError
 
@@ -130,11 +130,11 @@ class Writer:
             self._given_out = composer.given_out
 
     def _taken(self) -> list[bytes]:
-        """What was written. Where that is nothing, though much waits, a sign of life says that the stream goes on."""
+        """What was written. Where that is nothing, though much waits, a keep-alive says that the stream goes on."""
         sent = self._given_events.taken()
         held = 0 if self._composer is None else self._composer.held
-        if not sent and held - self._shown >= _SIGN_OF_LIFE_EVERY:
-            sent = self._sign_of_life()
+        if not sent and held - self._shown >= _KEEP_ALIVE_EVERY:
+            sent = self._keep_alive_pieces()
         if sent:
             self._shown = held
         return sent

@@ -1,7 +1,7 @@
-"""Signs of life for clients whose streamed answer is silent, in their own format.
+"""Keep-alive for clients whose streamed answer is silent, in their own format.
 
-Some end a stream of which they hear nothing for some minutes, though a model may think as long without a word; and some
-take only events for a sign, no comments (docs/facts/clients.md#timeouts). So a translated stream gets what its format
+Some end a stream that brings nothing for some minutes, though a model may think as long without a word; and some
+take only events for one, no comments (docs/facts/clients.md#timeouts). So a translated stream gets what its format
 has for this. Before the endpoint's headers nothing can be sent, since they bring the status of the answer.
 """
 

@@ -56,6 +56,8 @@ class Conversation:
     metadata: Mapping[str, str] = field(default_factory=dict)
     last: str = ""
     """The id of its last answer; `""` for none yet."""
+    deletions: int = field(default=0, compare=False)
+    """How many conversations this process had deleted when it was read. Not kept."""
 
 
 class NotKept(Exception):
@@ -137,6 +139,8 @@ class KeptAnswers:
         """The id of the answer that an output item belongs to, by the item's id."""
         self._callers: Kept[bytes] = Kept(self.chain, _CallerCodec())
         """The callers who have an answer or a conversation of an id, for `forget_id`."""
+        self._deletions = 0
+        """How many times conversations were deleted."""
 
     def configure(self, settings: KeepSettings) -> None:
         """Use `settings` from now on. What is in memory is forgotten where nothing is to be kept any more."""
@@ -218,7 +222,8 @@ class KeptAnswers:
 
     async def conversation(self, caller: bytes, id: str) -> Conversation | None:
         """The conversation of this id; `None`: there is none for this caller."""
-        return await self._found(self._conversations, _key(caller, id))
+        found = await self._found(self._conversations, _key(caller, id))
+        return None if found is None else replace(found, deletions=self._deletions)
 
     async def _found[T](self, kind: Kept[T], key: bytes) -> T | None:
         if not self.is_on:
@@ -242,11 +247,13 @@ class KeptAnswers:
         """Keep an answer under `id`, as the next one of a conversation. Returns whether it isn't too large.
 
         `to`: the conversation's id, and the conversation as it was when the request came. The answer's place is after
-        the one that is the last by now: two answers of a conversation may be under way. One that has been deleted
-        meanwhile stays so.
+        the one that is the last by now: two answers of a conversation may be under way. A conversation that has been
+        deleted meanwhile stays so; one that had to make room in memory is put back.
         """
         conversation_id, read = to
         now = self._conversations.at_hand(_key(caller, conversation_id))
+        if now is None and read.deletions == self._deletions:
+            now = read
         if not self.keep(caller, id, replace(kept, before=(now or read).last), items=items):
             return False
         if now is not None:
@@ -259,12 +266,14 @@ class KeptAnswers:
 
     def delete_conversation(self, caller: bytes, id: str) -> None:
         """Forget a conversation. Its answers stay."""
+        self._deletions += 1
         self._conversations.delete(_key(caller, id))
 
     # For the command `hunyuan.forget`
 
     def forget_all(self) -> int:
         """Forget everything, in all stores. Returns how many answers were in memory."""
+        self._deletions += 1
         kinds = (self._conversations, self._items, self._callers)
         count = self._answers.clear()
         for kind in kinds:
@@ -273,6 +282,7 @@ class KeptAnswers:
 
     def forget_caller(self, caller: bytes) -> int:
         """Forget everything of one caller, in all stores. Returns how many answers were in memory."""
+        self._deletions += 1
         count = self._answers.clear(caller)
         self._conversations.clear(caller)
         self._items.clear(caller)

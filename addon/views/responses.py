@@ -58,7 +58,8 @@ def as_chat(body: JsonObject) -> JsonObject:
             _join(last, said)
         else:
             messages.append(said)
-    return {key: value for key, value in body.items() if key not in ("input", "instructions")} | {"messages": messages}
+    rest = {key: value for key, value in body.items() if key not in ("input", "instructions")}
+    return rest | {"messages": list(map(_whole, messages))}
 
 
 def as_completion(response: JsonObject) -> JsonObject:
@@ -75,7 +76,7 @@ def as_completion(response: JsonObject) -> JsonObject:
             texts.append(text if message["role"] == "assistant" else f"({message['role']}) {text}")
         _join(said, message)
     said["content"] = "\n\n".join(texts)
-    chat = {"choices": [{"index": 0, "message": said, "finish_reason": _reason(response)}]}
+    chat = {"choices": [{"index": 0, "message": _whole(said), "finish_reason": _reason(response)}]}
     return chat | {"usage": response.get("usage"), "error": response.get("error")}
 
 
@@ -111,7 +112,7 @@ def _message(item: JsonObject) -> JsonObject:
         return {**own, "role": item.get("role", "?"), "content": _parts(item.get("content"))}
     if kind == "reasoning":
         texts = [_text(part) for part in (*_list(item.get("summary")), *_list(item.get("content")))]
-        return {"role": "assistant", "reasoning_content": "\n".join(texts) or "(sealed)"}
+        return {"role": "assistant", "reasoning_content": ["\n".join(texts) or "(sealed)"]}
     if isinstance(kind, str) and kind in _CALLS:
         function = {"name": _name(item), "arguments": item.get(_CALLS[kind])}
         return {"role": "assistant", "tool_calls": [{"id": item.get("call_id"), "function": function}]}
@@ -131,12 +132,19 @@ def _name(item: JsonObject) -> str:
 def _join(said: JsonObject, more: JsonObject) -> None:
     """Add what the assistant says in `more`, a message of `_message`, to what it said before: its lists may grow."""
     if more.get("reasoning_content"):
-        said["reasoning_content"] = (said.get("reasoning_content") or "") + more["reasoning_content"]
+        said.setdefault("reasoning_content", []).extend(more["reasoning_content"])
     if more.get("content"):
         said["content"] = _contents(said.get("content"))
         said["content"] += _contents(more["content"])
     if more.get("tool_calls"):
         said.setdefault("tool_calls", []).extend(more["tool_calls"])
+
+
+def _whole(message: Any) -> Any:
+    """A message with its reasoning, which is a list until all of it is there, as one text."""
+    if not isinstance(message, dict) or "reasoning_content" not in message:
+        return message
+    return {**message, "reasoning_content": "".join(message["reasoning_content"])}
 
 
 def _parts(content: Any) -> Any:

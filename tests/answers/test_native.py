@@ -193,7 +193,7 @@ def test_an_error_with_the_right_words_keeps_its_bytes() -> None:
     assert (told.status, told.headers["x-should-retry"]) == (402, "false")
 
 
-def test_a_silent_stream_gets_a_sign_of_life_between_its_events() -> None:
+def test_a_silent_stream_has_a_keep_alive_between_its_events() -> None:
     stream = NativeStream(exchange())
     assert stream.keep_alive() == [], "before the first event"
     half = event(DELTA)

@@ -28,7 +28,7 @@ ALIVE = b"~\n"
 
 
 class ToyWriter:
-    """One line for a piece of text, the end, an error, or a sign of life."""
+    """One line for a piece of text, the end, an error, or a keep-alive."""
 
     def feed(self, chunk: JsonObject) -> list[bytes]:
         choices: Any = chunk.get("choices") or ({},)

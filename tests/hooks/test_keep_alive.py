@@ -1,4 +1,4 @@
-"""Signs of life in silent streams, through a real mitmproxy."""
+"""Keep-alive in silent streams, through a real mitmproxy."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +105,44 @@ async def test_two_answers_of_a_conversation_at_the_same_time_are_both_in_it() -
     assert [one.input for one in await kept.history(ADA, now.last, LIMIT)] == [b'["one"]', b'["two"]']
 
 
-async def test_a_conversation_that_is_deleted_meanwhile_stays_deleted() -> None:
+async def test_a_conversation_that_had_to_make_room_goes_on() -> None:
+    """Its answer took longer than its place in memory lasted."""
+    kept = kept_answers(keep_bytes=8000)
+    kept.keep_conversation(ADA, "conv_1", Conversation(1, {"topic": "a"}))
+    read = await kept.conversation(ADA, "conv_1")
+    assert read is not None
+    for number in range(20):
+        kept.keep(ADA, f"resp_{number}", KeptAnswer("", b"x" * 900, b"{}"))
+    assert await kept.conversation(ADA, "conv_1") is None
+    assert kept.continue_conversation(ADA, "resp_x", turn(), to=("conv_1", read))
+    assert await kept.conversation(ADA, "conv_1") == Conversation(1, {"topic": "a"}, "resp_x")
+
+
+async def forgetting_all(kept: KeptAnswers) -> None:
+    kept.forget_all()
+
+
+async def forgetting_hers(kept: KeptAnswers) -> None:
+    kept.forget_caller(ADA)
+
+
+async def forgetting_it(kept: KeptAnswers) -> None:
+    assert await kept.forget_id("conv_1")
+
+
+async def deleting_it(kept: KeptAnswers) -> None:
+    kept.delete_conversation(ADA, "conv_1")
+
+
+@pytest.mark.parametrize("deleted", [forgetting_all, forgetting_hers, forgetting_it, deleting_it])
+async def test_a_conversation_that_is_deleted_meanwhile_stays_deleted(
+    deleted: Callable[[KeptAnswers], Awaitable[None]],
+) -> None:
     kept = kept_answers()
     kept.keep_conversation(ADA, "conv_1", Conversation(1))
     read = await kept.conversation(ADA, "conv_1")
     assert read is not None
-    kept.delete_conversation(ADA, "conv_1")
+    await deleted(kept)
     assert kept.continue_conversation(ADA, "resp_1", turn(), to=("conv_1", read))
     assert await kept.conversation(ADA, "conv_1") is None
     assert await kept.answer(ADA, "resp_1")

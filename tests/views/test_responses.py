@@ -200,7 +200,9 @@ def test_many_items_of_the_assistants_are_one_message_in_linear_time() -> None:
     said = {"role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
     called = {"type": "function_call", "call_id": "c", "name": "ls", "arguments": "{}"}
     grown = responses.as_chat({"input": [said]})["messages"][0]["content"]
-    many = responses.as_chat({"input": [said, called] * 30_000})["messages"]
+    thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}
+    many = responses.as_chat({"input": [said, thought, called] * 30_000})["messages"]
     assert len(many) == 1
+    assert many[0]["reasoning_content"] == "hm" * 30_000
     assert (len(many[0]["content"]), len(many[0]["tool_calls"])) == (30_000, 30_000)
     assert grown == said["content"], "a request that was read before has not changed"

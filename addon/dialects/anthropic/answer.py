@@ -9,6 +9,7 @@ from ...rules import arguments
 from ...wire import json_body
 from .. import spoken
 from ..ending import model, usage_in
+from ..searching import searches_in
 from . import ending, searched
 from .composer import Composer
 
@@ -26,7 +27,7 @@ def message(chat: JsonObject, note: JsonObject) -> JsonObject:
     composer.feed({**said, "tool_calls": calls})
     stop_reason, stop_sequence = composer.end(choice)
     blocks, usage = content.blocks, ending.usage(usage_in(chat, choice), note, composer.written)
-    if searches := searched.searches_in(note):
+    if searches := searches_in(note):
         blocks, usage = searched.with_searches(blocks, searches, identity), usage | searched.usage(searches)
     return {
         "id": identity,

@@ -46,7 +46,7 @@ def error(response: Response, note: JsonObject) -> Response:
     if meant.retry_after is not None:
         headers.setdefault("retry-after", str(meant.retry_after))
     status = meant.status
-    if note.get("client") == "claude-code" and not meant.heals and not may_pass(status, headers):
+    if note.get("client") == "claude-code" and not meant.is_known and not may_pass(status, headers):
         headers["x-should-retry"] = "false"
         if status not in _ENDS_AT_ONCE | _SHOWN_IF_FINAL and status < 500:
             status = 402
@@ -70,7 +70,7 @@ class _Meant:
     message: str
     type: str
     retry_after: int | None = None
-    heals: bool = False
+    is_known: bool = False
     """Claude Code knows these words, and asks again for something else."""
 
 
@@ -78,7 +78,7 @@ def _meant(given: Given, status: int, note: JsonObject) -> _Meant:
     found = meaning(given, status)
     words = _too_long(found, note) or _too_much(found, note)
     if words:
-        return _Meant(400, words, _TYPES[400], heals=True)
+        return _Meant(400, words, _TYPES[400], is_known=True)
     return _Meant(found.status, found.said, _type(found.status), found.retry_after)
 
 

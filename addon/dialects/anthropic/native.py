@@ -86,7 +86,7 @@ class NativeMessages(Variant):
         """One event."""
         return [errors.event(error, note)]
 
-    def sign_of_life(self, note: JsonObject) -> list[JsonObject]:
+    def keep_alive(self, note: JsonObject) -> list[JsonObject]:
         """A `ping`."""
         return [{"type": "ping"}]
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from ...exchange import JsonObject
 from ...wire import json_body, rule_names
+from ..ending import name_model
 from . import errors
 
 _GO_ON: Final[JsonObject] = {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
@@ -91,11 +92,7 @@ def as_events(message: JsonObject) -> list[JsonObject]:
 
 def repaired_answer(body: JsonObject, note: JsonObject) -> str:
     """Give a message the name of the model that the client asked for, in place; why, or `""`."""
-    asked = note.get("model")
-    if "answers_as" not in note or body.get("model") != note["answers_as"] or not isinstance(asked, str):
-        return ""
-    body["model"] = asked
-    return "the answer names the model that was asked for"
+    return "the answer names the model that was asked for" if name_model(body, note) else ""
 
 
 def repaired_event(event: JsonObject, note: JsonObject) -> tuple[list[JsonObject], str]:

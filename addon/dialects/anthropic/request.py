@@ -17,10 +17,10 @@ from ..pieces import Piece, as_content
 from ..searching import WANTED
 from ..told import Told
 from . import content, history, parameters, tools
+from .api import AnthropicApi
 
 _BILLING: Final = "x-anthropic-billing-header:"
 """How the first system block of Claude Code begins. It changes with each request, and with it all that follows."""
-_CLAUDE_CODE: Final = "claude-cli/"
 
 
 def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
@@ -55,7 +55,7 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
         note["max_tokens"] = body["max_tokens"]
     if offered.search is not None:
         note[WANTED] = offered.search
-    note["client"] = "claude-code" if headers.get("user-agent", "").startswith(_CLAUDE_CODE) else ""
+    note["client"] = AnthropicApi().client(headers)
     note["tool_names"] = names.renamed()
     note["input_tokens"] = rough(chat)
     note["changes"] = told.lines()

@@ -13,20 +13,14 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ...exchange import JsonObject
-from ..searching import FOUND, Found, Search
+from ..searching import Found, Search, citations
 
 _OURS: Final = b"hunyuan-fix:search:1:"
 _CITED: Final = 150
 """Characters of a page that a citation quotes: as many as Anthropic's."""
+_THINKING: Final = frozenset(["thinking", "redacted_thinking"])
 _MARKS = re.compile(r"(?:[ \u3000]?\[[1-9][0-9]{0,2}\])+")
 _MARK = re.compile(r"\[([0-9]+)\]")
-_FENCE: Final = "```"
-
-
-def searches_in(note: JsonObject) -> list[Search]:
-    """The searches that were made for this answer."""
-    found: list[Search] = note.get(FOUND) or []
-    return found
 
 
 def with_searches(said: list[JsonObject], searches: list[Search], origin: str) -> list[JsonObject]:
@@ -35,12 +29,12 @@ def with_searches(said: list[JsonObject], searches: list[Search], origin: str) -
     `origin` is the message's id, of which ids of calls are made.
     """
     pages = {page["number"]: page for search in searches for page in search["found"]}
-    thinking = [block for block in said if block["type"] in ("thinking", "redacted_thinking")]
+    thinking = [block for block in said if block["type"] in _THINKING]
     blocks = [*thinking, *_blocks(searches, origin.removeprefix("msg_"))]
     for block in said:
         if block["type"] == "text":
             blocks += _cited(block["text"], pages)
-        elif block not in thinking:
+        elif block["type"] not in _THINKING:
             blocks.append(block)
     return blocks
 
@@ -85,13 +79,13 @@ def _blocks(searches: list[Search], origin: str) -> Iterator[JsonObject]:
 
 
 def _cited(text: str, pages: Mapping[int, Found]) -> list[JsonObject]:
-    """`text` in blocks, each as far as the numbers that it cites. What stands between fences is code."""
+    """`text` in blocks, each as far as the numbers that it cites."""
     blocks: list[JsonObject] = []
     start = 0
-    for found in _MARKS.finditer(text):
+    for found in citations(text, _MARKS):
         numbers = [int(number) for number in _MARK.findall(found[0])]
         cited = [pages[number] for number in dict.fromkeys(numbers) if number in pages]
-        if not cited or text.count(_FENCE, 0, found.start()) % 2:
+        if not cited:
             continue
         blocks.append({"type": "text", "text": text[start : found.end()], "citations": list(map(_citation, cited))})
         start = found.end()

@@ -14,6 +14,7 @@ from ...wire import json_body
 from .. import writer
 from ..composer import MAX_HELD, TooMuchHeld
 from ..ending import model, usage_in
+from ..searching import searches_in
 from . import ending, errors, searched
 from .answer import Content
 from .composer import Composer
@@ -46,7 +47,7 @@ class Writer(writer.Writer):
         self._events = _Events()
         super().__init__(note, self._events)
         self._identity = ""
-        self._searches = searched.searches_in(note)
+        self._searches = searches_in(note)
         self._whole = Content()
         """The blocks of an answer with searches: it is there as a whole, and is put together before it is written."""
         self._message: Composer | None = None
@@ -85,7 +86,7 @@ class Writer(writer.Writer):
             return []
         return [_COMMENT if self._composer is None else _PING]
 
-    def _sign_of_life(self) -> list[bytes]:
+    def _keep_alive_pieces(self) -> list[bytes]:
         return [_PING]
 
     def _may_write_at_once(self) -> bool:

@@ -7,6 +7,7 @@ import math
 from ...exchange import JsonObject
 from .. import spoken
 from ..ending import counts, usage_in
+from ..searching import searches_in
 from . import compaction, ending, errors, searched
 from .composer import Composer, Items, Sink
 
@@ -25,7 +26,7 @@ def response(chat: JsonObject, note: JsonObject) -> JsonObject:
     composer = composer_for(note, items)
     composer.feed({**said, "tool_calls": calls})
     composer.finish(choice.get("finish_reason"))
-    output = searched.with_searches(items.items, searched.searches_in(note), made["id"])
+    output = searched.with_searches(items.items, searches_in(note), made["id"])
     return finished(made, note, composer, output, reason=choice.get("finish_reason"), usage=usage_in(chat, choice))
 
 

@@ -16,9 +16,9 @@ from ..errors import Given, Meaning, given_in, may_pass, meaning, of_object
 from . import full_window
 
 TOO_LONG: Final = "context_length_exceeded"
-_NO_MONEY: Final = "insufficient_quota"
+_QUOTA: Final = "insufficient_quota"
 _REFUSED: Final = "invalid_prompt"
-_TOO_OFTEN: Final = "rate_limit_exceeded"
+_RATE_LIMIT: Final = "rate_limit_exceeded"
 _BROKEN: Final = "server_error"
 _TRY_AGAIN = re.compile(r"try again in\s{0,3}\d", re.IGNORECASE)
 """The words in which Codex finds how long it should wait."""
@@ -73,9 +73,9 @@ def _code(meant: Meaning, *, is_codex: bool) -> str:
     if meant.too_long is not None:
         return TOO_LONG
     if meant.status == 402 and not is_codex:
-        return _NO_MONEY
+        return _QUOTA
     if meant.status == 429:
-        return _TOO_OFTEN
+        return _RATE_LIMIT
     return _BROKEN if may_pass(meant.status, {}) else _REFUSED
 
 
@@ -88,7 +88,7 @@ def _fields(given: Given, meant: Meaning, status: int, wait: int | None) -> Json
         "message": _said(meant, wait),
         "type": given.type or openai_error.type_of(status),
         "param": param if isinstance(param, str) else None,
-        "code": TOO_LONG if meant.too_long is not None else _NO_MONEY if meant.status == 402 and not code else code,
+        "code": TOO_LONG if meant.too_long is not None else _QUOTA if meant.status == 402 and not code else code,
     }
     if original and original.keys() - fields.keys() and len(json_body.serialise(original)) <= _LARGEST_OBJECT:
         fields["vendor"] = original

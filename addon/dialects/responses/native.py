@@ -121,7 +121,7 @@ class NativeResponses(Variant):
         """The response fails."""
         return native_answers.failure(error, note, state)
 
-    def sign_of_life(self, note: JsonObject) -> list[JsonObject]:
+    def keep_alive(self, note: JsonObject) -> list[JsonObject]:
         """A `keepalive`, as OpenAI's API has it, for Codex alone: the timers of others start anew with any byte."""
         return [{"type": "keepalive", "sequence_number": 0}] if note.get("client") == "codex" else []
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ...exchange import JsonObject
 from ...wire import rule_names
+from ..ending import name_model
 from . import calls, errors
 
 _GO_ON: Final[JsonObject] = {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
@@ -93,7 +94,7 @@ def repaired_answer(body: JsonObject, note: JsonObject) -> str:
         if tool is not None:
             output[place] = _as_called(item, tool)
             called = True
-    named = _name_model(body, note)
+    named = name_model(body, note)
     return _and(_CALLS if called else "", _MODEL if named else "")
 
 
@@ -164,7 +165,7 @@ def _as_called(item: JsonObject, tool: JsonObject, *, is_done: bool = True) -> J
         own["input"] = ""
     if tool.get("namespace") and "name" in own:
         own["namespace"] = tool["namespace"]
-    id = str(item.get("id", "")).removeprefix("fc_")
+    id = str(item.get("id") or "").removeprefix("fc_")
     kept = {key: value for key, value in item.items() if key not in ("id", "type", "name", "arguments")}
     return {"type": kind.type, "id": f"{kind.prefix}_{id}", **kept, **own}
 
@@ -228,15 +229,6 @@ def _in_progress(event: JsonObject, state: JsonObject) -> JsonObject:
     response = {**state.get(_RESPONSE, {}), **_NOTHING_YET, "status": "in_progress"}
     made: JsonObject = {"type": "response.in_progress", "response": response}
     return made | {key: event[key] for key in ("sequence_number",) if key in event}
-
-
-def _name_model(response: JsonObject, note: JsonObject) -> bool:
-    """Whether the model got the name that the client asked for."""
-    asked = note.get("model")
-    if "answers_as" not in note or response.get("model") != note["answers_as"] or not isinstance(asked, str):
-        return False
-    response["model"] = asked
-    return True
 
 
 def _told(event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:

@@ -4,7 +4,8 @@
    for those that a vendor runs (`tools`).
 2. Items: those that the endpoint takes keep their bytes, but for the name of a tool that has another now. Any other
    item is what the translation into chat makes of it (`items`), as an item again.
-3. An output without its call is user text: a thread that has one would be refused for ever (openai/codex#42088).
+3. An output without its call is user text: a thread that has one would be refused for ever (openai/codex#42088). Not
+   where the request goes on from what the endpoint keeps: the call may be there.
 4. Parts of contents that are refused are said in words.
 """
 
@@ -21,7 +22,7 @@ from ..base import BadRequest
 from ..names import Names
 from ..pieces import BLANK_LINE, Piece
 from ..told import Told
-from . import content, items, sealing, tools
+from . import content, earlier, items, sealing, tools
 from .tool_choice import chosen
 
 _RULE: Final = rule_names.RESPONSES_NATIVE
@@ -46,7 +47,7 @@ def repaired(body: JsonObject, accepted: Native, note: JsonObject) -> Changes:
     listed = body.get("tools")
     try:
         offered = tools.Offered(body, Names(tools.names_of(body)), told, ())
-        kept = _Items(offered, accepted, told)
+        kept = _Items(offered, accepted, told, may_answer_earlier=_continues(body))
         given = body.get("input")
         if isinstance(given, list):
             made = [new for place, item in enumerate(given) for new in kept.made(item, f"/input/{place}")]
@@ -65,6 +66,14 @@ def repaired(body: JsonObject, accepted: Native, note: JsonObject) -> Changes:
     for pointer, why in lines:
         changes.note_at(_RULE, pointer, why)
     return changes
+
+
+def _continues(body: JsonObject) -> bool:
+    """Whether a request goes on from items that the endpoint keeps: an answer, a conversation, or single ones."""
+    given = body.get("input")
+    listed = given if isinstance(given, list) else []
+    kept_items = earlier.references(listed)
+    return bool(body.get("previous_response_id") or body.get("conversation") or kept_items)
 
 
 def shown(body: JsonObject) -> list[Any]:
@@ -113,8 +122,12 @@ def _text_type(item: JsonObject) -> str:
 class _Items:
     """Goes through the items once."""
 
-    def __init__(self, offered: tools.Offered, accepted: Native, told: Told) -> None:
+    def __init__(
+        self, offered: tools.Offered, accepted: Native, told: Told, *, may_answer_earlier: bool = False
+    ) -> None:
+        """`may_answer_earlier`: outputs may be those of calls that the endpoint keeps."""
         self._offered, self._accepted, self._told = offered, accepted, told
+        self._may_answer_earlier = may_answer_earlier
         self._called: set[str] = set()
         """The ids of the calls so far."""
         self.is_changed = False
@@ -144,7 +157,7 @@ class _Items:
         kind = given if isinstance(given, str) else ""
         taken = self._accepted.items or frozenset()
         is_output = kind.endswith("_output") or item.get("role") in items.CHATS_OUTPUTS
-        if is_output and self._answers(item, kind) not in self._called:
+        if is_output and self._answers(item, kind) not in self._called and not self._is_earlier(item):
             self._told.count(pointer, "an output without its call becomes user text")
             return self._converted({key: value for key, value in item.items() if key != "id"} | _ALONE, pointer)
         if item.get("tool_call_id") and kind == _CALL_OUTPUT:
@@ -161,6 +174,10 @@ class _Items:
         if kind == "reasoning":
             return self._reasoning(item, pointer)
         return [self._with_accepted_parts(item, pointer)]
+
+    def _is_earlier(self, item: JsonObject) -> bool:
+        """Whether an output may be that of a call which the endpoint keeps."""
+        return self._may_answer_earlier and bool(item.get("call_id"))
 
     @staticmethod
     def _answers(item: JsonObject, kind: str) -> str:

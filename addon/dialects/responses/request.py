@@ -82,16 +82,15 @@ def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> J
     # 4. Tools and parameters.
     chat: JsonObject = {"model": model, "messages": [*system, *conversation]}
     chat |= parameters.parameters(body, note, told)
-    functions = listed.functions()
-    chosen = tool_choice.choice(body, functions, listed, told)
-    if functions := chosen.functions:
-        chat["tools"] = functions
+    chosen = tool_choice.choice(body, listed, told)
+    if chosen.functions:
+        chat["tools"] = chosen.functions
     chat |= chosen.parameters
     if walk.is_compacted:
         note["compact"] = True
         chat["messages"].append({"role": "user", "content": words.SUMMARISE})
         chat.pop("response_format", None)
-        if functions:
+        if chosen.functions:
             chat["tool_choice"] = "none"
     # 5. What the answer must know.
     note["model"] = model

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from ...exchange import JsonObject
-from ..searching import FOUND, Found, Search
+from ..searching import Found, Search, citations
 from .composer import Says
 
 _MARK = re.compile(r"\[([1-9][0-9]{0,2})\]")
-_FENCE: Final = "```"
-
-
-def searches_in(note: JsonObject) -> list[Search]:
-    """The searches that were made for this answer."""
-    found: list[Search] = note.get(FOUND) or []
-    return found
 
 
 def with_searches(said: list[JsonObject], searches: list[Search], origin: str) -> list[JsonObject]:
@@ -73,7 +65,7 @@ def _items(searches: list[Search], origin: str) -> Iterator[JsonObject]:
 
 
 def _cited(item: JsonObject, pages: Mapping[int, Found]) -> JsonObject:
-    """A message with an annotation for each number in its text that cites a page. Between fences there is code."""
+    """A message with an annotation for each number in its text that cites a page."""
     if item["type"] != "message":
         return item
     return {**item, "content": [{**part, **_annotations(part, pages)} for part in item["content"]]}
@@ -84,11 +76,9 @@ def _annotations(part: JsonObject, pages: Mapping[int, Found]) -> JsonObject:
         return {}
     text: str = part["text"]
     made: list[JsonObject] = []
-    fences, counted = 0, 0
-    for found in _MARK.finditer(text):
-        fences, counted = fences + text.count(_FENCE, counted, found.start()), found.start()
+    for found in citations(text, _MARK):
         page = pages.get(int(found[1]))
-        if page is None or fences % 2:
+        if page is None:
             continue
         where = {"start_index": found.start(), "end_index": found.end()}
         made.append({"type": "url_citation", "url": page["url"], "title": page["title"], **where})

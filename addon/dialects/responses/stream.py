@@ -14,6 +14,7 @@ from typing import Any, Final
 from ...exchange import JsonObject
 from .. import writer
 from ..composer import MAX_HELD, TooMuchHeld
+from ..searching import searches_in
 from . import answer, compaction, ending, errors, searched
 from .composer import Composer, Items, Says
 
@@ -42,7 +43,7 @@ class Writer(writer.Writer):
     def __init__(self, note: JsonObject) -> None:
         self._events = _Events()
         super().__init__(note, self._events)
-        self._searches = searched.searches_in(note)
+        self._searches = searches_in(note)
         self._whole = Items()
         """The items of an answer with searches: it is there as a whole, and is put together before it is written."""
         self._items: Composer | compaction.Composer | None = None
@@ -84,9 +85,9 @@ class Writer(writer.Writer):
         if self._items is None:
             self._begun({})
             return self._events.taken()
-        return self._sign_of_life()
+        return self._keep_alive_pieces()
 
-    def _sign_of_life(self) -> list[bytes]:
+    def _keep_alive_pieces(self) -> list[bytes]:
         self._events.write("response.in_progress", {"response": self._response})
         return self._events.taken()
 

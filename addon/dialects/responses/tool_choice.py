@@ -23,14 +23,15 @@ class Choice:
     parameters: JsonObject
 
 
-def choice(body: JsonObject, functions: list[JsonObject], offered: Offered, told: Told) -> Choice:
-    """The choice among `functions` that is asked for. Raises `BadRequest`."""
+def choice(body: JsonObject, offered: Offered, told: Told) -> Choice:
+    """The choice that is asked for among the tools that are `offered`. Raises `BadRequest`."""
     given = body.get("tool_choice")
     if given is not None and not isinstance(given, str | dict):
         raise BadRequest('tool_choice: must be "auto", "none", "required" or an object.', "tool_choice")
     if isinstance(given, dict) and isinstance(given.get("type"), str) and given["type"] in _WORDS:
         given = given["type"]  # as Anthropic's API has it
     asked: JsonObject = {}
+    functions = offered.functions()
     if isinstance(given, str):
         if given in _WORDS:
             asked = {"tool_choice": _WORDS[given]}
@@ -40,7 +41,7 @@ def choice(body: JsonObject, functions: list[JsonObject], offered: Offered, told
         else:
             told.say("/tool_choice", "a choice that chat has no word for is dropped")
     elif given is not None:
-        functions, asked = _among(given, functions, offered, told)
+        functions, asked = _among(given, offered, told)
     if body.get("parallel_tool_calls") is False:
         asked["parallel_tool_calls"] = False
     if not functions:
@@ -50,13 +51,11 @@ def choice(body: JsonObject, functions: list[JsonObject], offered: Offered, told
     return Choice(functions, asked)
 
 
-def _among(
-    given: JsonObject, functions: list[JsonObject], offered: Offered, told: Told
-) -> tuple[list[JsonObject], JsonObject]:
+def _among(given: JsonObject, offered: Offered, told: Told) -> tuple[list[JsonObject], JsonObject]:
+    """The tools that are left by the choice of one, or of some, and chat's words for it."""
     if given.get("type") != "allowed_tools":
         sent = chosen(given, offered)
-        # It may have been deferred until now.
-        functions = offered.functions()
+        functions = offered.functions()  # it may have been deferred until now
         if sent is None:
             told.say("/tool_choice", "a choice of a tool that isn't offered is dropped")
             return functions, {}

@@ -164,7 +164,7 @@ FASTER = Group("hunyuan_fast_dispatch", (_DISPATCH, *([_TYPES] if __debug__ else
 """What costs less than mitmproxy's own. Under `python -O` mitmproxy doesn't check types."""
 ANSWERING = Group("the error of an endpoint that can't be reached", (_FAILED_CALLS,))
 """What clients get as JSON in their format, and as mitmproxy's page without it."""
-KEEPING_ALIVE = Group("signs of life in silent streams", (_INSERTION,))
+KEEPING_ALIVE = Group("keep-alive in silent streams", (_INSERTION,))
 """What clients of a translated stream hear while their endpoint is silent."""
 GROUPS = (FASTER, ANSWERING, KEEPING_ALIVE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import replace
@@ -63,6 +64,30 @@ def refusals(body: dict[str, Any]) -> list[str]:
 
 
 # The request
+
+
+KEEPS = dataclasses.replace(TOKENHUB, stores=True, items=(TOKENHUB.items or frozenset()) | {"item_reference"})
+"""An endpoint that keeps answers."""
+OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"previous_response_id": "resp_1"}, {"conversation": "conv_1"}, {"conversation": {"id": "conv_1"}}],
+)
+def test_an_output_of_a_call_that_the_endpoint_keeps_stays(beside: dict[str, Any]) -> None:
+    assert fixed(OUTPUT, accepted=KEEPS, **beside)[0]["input"] == [OUTPUT]
+
+
+def test_an_output_of_a_call_that_is_referred_to_stays() -> None:
+    referred = {"type": "item_reference", "id": "fc_1"}
+    assert fixed(referred, OUTPUT, accepted=KEEPS)[0]["input"] == [referred, OUTPUT]
+
+
+def test_an_output_without_the_id_of_a_call_is_user_text_in_any_request() -> None:
+    alone = {"type": "function_call_output", "output": "done"}
+    (made,) = fixed(alone, accepted=KEEPS, previous_response_id="resp_1")[0]["input"]
+    assert made["role"] == "user"
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded.name)

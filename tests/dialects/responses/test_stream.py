@@ -210,7 +210,7 @@ def test_a_chunk_that_brings_more_is_read_whole(beside: dict[str, Any]) -> None:
     assert len(made["output"]) > 1
 
 
-# Signs of life
+# Keep-alive
 
 
 def test_a_client_is_kept_awake_by_events_with_a_type() -> None:
@@ -224,7 +224,7 @@ def test_a_client_is_kept_awake_by_events_with_a_type() -> None:
     assert writer.keep_alive() == []
 
 
-def test_what_waits_for_long_shows_a_sign_of_life() -> None:
+def test_what_waits_for_long_has_a_keep_alive() -> None:
     writer = Writer(dict(CODEX))
     writer.feed(frame(0, '{"input": "', id="c", name="apply_patch"))
     sent = [writer.feed(frame(0, "x" * 100)) for _ in range(60)]
