@@ -38,6 +38,8 @@ def bridge(body: JsonObject, context: RuleContext) -> Changes:
                 changes.note("bridge", index, "reminders of the client's own stand in the tool result before them")
                 if rest is None:
                     continue
+                if isinstance(rest, list) and not any(map(content.is_text, rest)):
+                    rest.insert(0, content.text_part(context.texts.image_only))  # as the rule placeholders has it
                 message = {**message, "content": rest}
             bridged.append({"role": "assistant", "content": context.texts.bridge})
             changes.note("bridge", index, "an assistant message between tool and user")

@@ -28,6 +28,8 @@ def test_bridge(roles: str, after: str) -> None:
 
 A, B = (f"<system-reminder>\n{text}\n</system-reminder>" for text in "ab")
 IMAGE = {"type": "image_url"}
+BESIDE = {"type": "text", "text": context("hunyuan").texts.image_only}
+"""A list needs a text: the rule placeholders has run before."""
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ IMAGE = {"type": "image_url"}
         (f"{A}\n\nGo on.", A, "Go on."),
         ([{"type": "text", "text": A}, {"type": "text", "text": "Go on."}], A, "Go on."),
         ([{"type": "text", "text": f"{A}Go on."}, {"type": "text", "text": B}], A, f"Go on.\n\n{B}"),
-        ([{"type": "text", "text": A}, IMAGE], A, [IMAGE]),
+        ([{"type": "text", "text": A}, IMAGE], A, [BESIDE, IMAGE]),
         ("Go on.", "", "Go on."),
         (f"Go on.\n\n{A}", "", f"Go on.\n\n{A}"),
         ("<system-reminder> of what?", "", "<system-reminder> of what?"),
