@@ -169,6 +169,7 @@ def test_a_whole_body_is_sound_and_stays_so(body: dict[str, Any], profile_name: 
     """Messages, parameters, tools and images together: no rule undoes another's work."""
     made = whole(body, profile_name)
     fine = checks.problems(made, profile_name, strict=True) is None
+    fine = fine and ("tools" in made or "tool_choice" not in made)  # which OpenAI's API refuses, not this endpoint
     before = json_body.serialise(made)
     changes = fix(made, profile_name)
     once = json_body.serialise(made)
