@@ -206,7 +206,7 @@ async def test_overlong_input_is_warned_of_or_refused():
     assert outcome.response is not None
     assert outcome.response.status == 400
     assert b"context_length_exceeded" in outcome.response.body
-    assert outcome.exchange.warning.endswith(": it is refused")
+    assert outcome.exchange.warning.endswith(": it is not sent")
 
 
 def long_request(words: int, last: str = "Fix the tests.") -> dict[str, Any]:

@@ -16,6 +16,8 @@ STOPPED_AT: Final = ("stop_reason", "matched_stop")
 FIELDS: Final = ("finish_reason", *STOPPED_AT)
 """The fields of a choice that say why the answer ends."""
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
+GOES_ON: Final[JsonObject] = {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
+"""The chat chunk for an event that says no more than that the answer isn't over."""
 _CHARACTERS_A_TOKEN: Final = 3
 """Roughly, for endpoints that don't count: English has four, Chinese between one and two."""
 _CACHE_READ: Final = ("cached_tokens", "cache_read_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens")

@@ -22,6 +22,8 @@ _MAY_PASS: Final = frozenset([408, 409, 425, 429])
 """Statuses below 500 after which another try may help."""
 _LONGEST: Final = 4000
 """Characters of a message that are passed on."""
+LARGEST_OBJECT: Final = 16 * 1024
+"""Bytes of a vendor's error object that is passed on beside its message."""
 _EXCERPT: Final = 500
 """Characters of a body that is no error object."""
 _TITLE = re.compile(r"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)

@@ -55,7 +55,7 @@ class Overlong(Step):
         if excess is None:
             return None
         exchange.notes[self.name] = {"estimated": excess.tokens, "limit": excess.limit}
-        outcome = "it is refused" if refuses else "the endpoint cuts what is too long from the front"
+        outcome = "it is not sent" if refuses else "the endpoint cuts what is too long from the front"
         allowed = f"limit of {safe_text.plain(model.id)} is {excess.limit}"
         exchange.warning = f"input estimated at {excess.tokens} tokens, {allowed}: {outcome}"
         logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), exchange.warning)

@@ -10,7 +10,7 @@ from typing import Final
 
 from ...exchange import JsonObject, Response
 from ...wire import json_body
-from ..errors import Given, Meaning, given_in, may_pass, meaning, of_object
+from ..errors import LARGEST_OBJECT, Given, Meaning, given_in, may_pass, meaning, of_object
 
 _TYPES: Final = {
     400: "invalid_request_error",
@@ -29,8 +29,6 @@ _ENDS_AT_ONCE: Final = frozenset([402, 451])
 """Statuses after which Claude Code shows the message and asks no more."""
 _SHOWN_IF_FINAL: Final = frozenset([401, 429])
 """Statuses, beside those from 500 on, for which that is so with `x-should-retry: false`."""
-_LARGEST_OBJECT: Final = 16 * 1024
-"""Bytes of an error object that is passed on beside its message."""
 
 
 def error(response: Response, note: JsonObject) -> Response:
@@ -124,7 +122,7 @@ def _object(given: Given, meant: _Meant) -> JsonObject:
     details: JsonObject = {}
     if given.codes:
         details["error_code"] = given.codes[0]
-    if given.original and len(json_body.serialise(given.original)) <= _LARGEST_OBJECT:
+    if given.original and len(json_body.serialise(given.original)) <= LARGEST_OBJECT:
         details["original"] = given.original
     made: JsonObject = {"type": meant.type, "message": meant.message}
     return {**made, "details": details} if details else made

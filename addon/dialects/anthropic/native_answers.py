@@ -6,10 +6,9 @@ from typing import Final
 
 from ...exchange import JsonObject
 from ...wire import json_body, rule_names
-from ..ending import name_model
+from ..ending import GOES_ON, name_model
 from . import errors
 
-_GO_ON: Final[JsonObject] = {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
 _BLOCK: Final = "content_block_"
 """How the types of events begin that bring what the model says."""
 _COUNTS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
@@ -48,13 +47,13 @@ class MessagesReader:
         if kind == "message_start":
             message = event.get("message")
             given = message.get("usage") if isinstance(message, dict) else None
-            return [_GO_ON | {"usage": _in_chat(given, note.setdefault(_USAGE, {}))}]
+            return [GOES_ON | {"usage": _in_chat(given, note.setdefault(_USAGE, {}))}]
         if kind == "message_delta":
             delta = event.get("delta")
             reason = delta.get("stop_reason") if isinstance(delta, dict) else None
             choice = {"index": 0, "delta": {}, "finish_reason": _finish_reason(reason)}
             return [{"choices": [choice], "usage": _in_chat(event.get("usage"), note.setdefault(_USAGE, {}))}]
-        return [_GO_ON] if isinstance(kind, str) and kind.startswith(_BLOCK) else []
+        return [GOES_ON] if isinstance(kind, str) and kind.startswith(_BLOCK) else []
 
     def error(self, status: int, body: bytes) -> bytes:
         """`body` itself: Anthropic's error has its message under `error`, as OpenAI's has."""

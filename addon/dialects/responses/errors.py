@@ -12,7 +12,7 @@ from typing import Final
 
 from ...exchange import JsonObject, Response
 from ...wire import json_body, openai_error, proxy_errors
-from ..errors import Given, Meaning, given_in, may_pass, meaning, of_object
+from ..errors import LARGEST_OBJECT, Given, Meaning, given_in, may_pass, meaning, of_object
 from . import full_window
 
 TOO_LONG: Final = "context_length_exceeded"
@@ -22,8 +22,6 @@ _RATE_LIMIT: Final = "rate_limit_exceeded"
 _BROKEN: Final = "server_error"
 _TRY_AGAIN = re.compile(r"try again in\s{0,3}\d", re.IGNORECASE)
 """The words in which Codex finds how long it should wait."""
-_LARGEST_OBJECT: Final = 16 * 1024
-"""Bytes of a vendor's error object that is passed on beside its message."""
 _DOWN: Final = proxy_errors.UPSTREAM_DOWN.code
 _LONGEST_PAUSE: Final = 5
 """Seconds that Codex waits each time where the endpoint is down. It asks 24 times, and shows why only at the end."""
@@ -90,7 +88,7 @@ def _fields(given: Given, meant: Meaning, status: int, wait: int | None) -> Json
         "param": param if isinstance(param, str) else None,
         "code": TOO_LONG if meant.too_long is not None else _QUOTA if meant.status == 402 and not code else code,
     }
-    if original and original.keys() - fields.keys() and len(json_body.serialise(original)) <= _LARGEST_OBJECT:
+    if original and original.keys() - fields.keys() and len(json_body.serialise(original)) <= LARGEST_OBJECT:
         fields["vendor"] = original
     return fields
 

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from ...exchange import JsonObject
 from ...wire import rule_names
-from ..ending import name_model
+from ..ending import GOES_ON, name_model
 from . import calls, errors
 
-_GO_ON: Final[JsonObject] = {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
 _ENDS: Final = {"response.completed": "stop", "response.incomplete": "length"}
 _ITEMS: Final = "items"
 """The key of a stream's open items that become others: the id of each -> its tool and its new id."""
@@ -52,7 +51,7 @@ class ResponsesReader:
         if kind in _ENDS:
             choice = {"index": 0, "delta": {}, "finish_reason": _ENDS[kind]}
             return [{"choices": [choice], "usage": _in_chat(given.get("usage"))}]
-        return [_GO_ON] if isinstance(kind, str) and kind.startswith("response.") else []
+        return [GOES_ON] if isinstance(kind, str) and kind.startswith("response.") else []
 
     def error(self, status: int, body: bytes) -> bytes:
         """`body` itself."""

@@ -122,3 +122,9 @@ def test_what_chat_lacks_is_told_and_what_is_answered_here_is_not() -> None:
 def test_what_needs_a_service_is_refused() -> None:
     assert refused(background=True) == "background"
     assert refused(prompt={"id": "pmpt_1"}) == "prompt"
+
+
+def test_what_is_dropped_is_told_in_the_order_of_the_request() -> None:
+    names = [f"{letter}_option" for letter in "qwertyuiop"]
+    changes = note_of(text=dict.fromkeys(names, 1))["changes"]
+    assert [pointer for pointer, _ in changes if pointer.startswith("/text/")] == [f"/text/{name}" for name in names]
