@@ -36,5 +36,4 @@ def add_provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ca
 
 def forget() -> None:
     """Let the files be read anew."""
-    for read in (profiles.names, profiles.load, profiles.by_host):
-        read.cache_clear()
+    profiles.forget()

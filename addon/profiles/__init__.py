@@ -19,6 +19,40 @@ FOLDERS: tuple[Traversable, ...] = (resources.files(__name__),)
 
 ParameterType = Literal["boolean", "integer", "number", "string", "string_list", "object", "list"]
 ErrorKind = Literal["rate_limit", "quota", "model_not_found", "content_filter"]
+Replay = Literal["required", "wanted", "ignored", "harmful"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """How a model's thinking is switched."""
+
+    default: bool
+    """It thinks where a request says nothing of it."""
+    can_be_off: bool = True
+    can_be_asked: bool = True
+    """It takes what switches thinking on; `False`: that is an error, since it always thinks."""
+    control: Literal["thinking", "enable_thinking", "effort", "none"] = "thinking"
+    """The parameter that switches it: `thinking.type`, `enable_thinking`, the effort alone, or nothing."""
+    fields: frozenset[str] = frozenset({"type"})
+    """Fields that the object `thinking` may have."""
+    efforts: tuple[str, ...] = ()
+    """Values of `reasoning_effort` that make a difference, the weakest first; empty: it takes none."""
+    tool_choices: frozenset[str] | None = None
+    """The strings that `tool_choice` may be while it thinks, and no object then; `None`: as without thinking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What tokens cost, in `currency` for a million of each kind, on the day `as_of`. `None`: not known."""
+
+    currency: str
+    as_of: str
+    source: str
+    input: float | None = None
+    output: float | None = None
+    cached: float | None = None
+    up_to: int | None = None
+    """For requests with at most this many tokens of input; `None`: for longer ones, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +64,28 @@ class Model:
     input: int | None = None
     output: int | None = None
     images: bool = False
-    thinking: bool = False
+    thinking: Thinking | None = None
+    """`None`: it doesn't think, or nothing is known of it."""
+    replay: Replay = "wanted"
+    """What becomes of a request whose assistant messages lack their reasoning, or have it: without it an error
+    (`required`), a worse answer (`wanted`), nothing (`ignored`); with it an error (`harmful`)."""
+    replay_turns: Literal["calls", "all"] = "calls"
+    """The assistant messages that this is about: those with tool calls, or all."""
+    refused: frozenset[str] = frozenset()
+    """Parameters that it doesn't take, whatever its profile says: sampling that is fixed."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Parameter -> the only value that it takes of it."""
+    schema: Literal["", "mfjs-lite", "mfjs-strict"] = ""
+    """The flavour of JSON Schema that it demands of tools; `""`: any."""
+    prefill: Literal["", "partial"] = ""
+    """How an assistant message at the end is completed: by `partial: true` in it; `""`: as it is."""
     embedding: bool = False
     successor: str | None = None
     """The model that replaces this one where it is retired: used when a request is re-routed, and named in errors."""
+    prices: tuple[Price, ...] = ()
+    """By length of the input, the shortest first."""
+    source: str = ""
+    """Where this is from, and of what day it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +113,8 @@ class Grammar:
     """The last message must be a user or a tool message."""
     max_messages: int | None
     reasoning: Literal["remove", "keep"]
-    reasoning_required: bool
-    """An assistant message with tool calls must carry `reasoning_content` while the model thinks."""
+    reasoning_field: str
+    """The field of a message that holds its reasoning, until an answer shows another."""
     content_with_tool_calls: bool
     """An assistant message with tool calls needs content too."""
     flatten_text: bool
@@ -181,13 +233,88 @@ class Profile:
     """Path of its API's base URL, for clients whose own format has another base path. `None`: the client's."""
     moved_to: str | None = None
     """The base URL of the successor of these hosts."""
+    vendor: str = "tencent"
+    """Whose hosts these are: a key is for one vendor's hosts alone."""
+    plan: bool = False
+    """A plan for interactive use: its terms forbid calls that nobody waits for (docs/facts/tokenhub.md#plans)."""
+    session_key: str = ""
+    """The parameter with a name of the session, by which its prompt cache is found again; `""`: none."""
 
     def model(self, model_id: object) -> Model:
-        """What is known of `model_id`. Of an unknown model its name is judged: one with `vision` in it sees images."""
+        """What is known of `model_id`: its own row over that of its family (`families`).
+
+        Of an unknown model its name is judged: one with `vision` in it sees images.
+        """
         if not isinstance(model_id, str):
             return Model("")
         known = self.models.get(model_id)
-        return known or Model(model_id, images="vision" in model_id, embedding="embedding" in model_id)
+        return known or _of_family(model_id) or _unknown(model_id)
+
+
+def _unknown(model_id: str) -> Model:
+    return Model(model_id, images="vision" in model_id, embedding="embedding" in model_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A maker's model wherever it is served: what is the same at each endpoint."""
+
+    ids: tuple[str, ...]
+    """Patterns of its ids in lower case, without what an endpoint puts before them (`moonshotai/`)."""
+    rows: Mapping[str, Any]
+    """The keys of a model's row."""
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    """All families, in the order of their files; the first whose pattern fits an id counts."""
+    found: list[Family] = []
+    for folder in FOLDERS:
+        files = folder.joinpath("families")
+        for file in sorted(files.iterdir(), key=lambda file: file.name) if files.is_dir() else ():
+            for table in tomllib.loads(file.read_text(encoding="utf-8")).values():
+                found.append(Family(tuple(table["ids"]), {key: table[key] for key in table if key != "ids"}))
+    return tuple(found)
+
+
+@lru_cache(1024)
+def _family(model_id: str) -> Mapping[str, Any]:
+    """The rows of the family of `model_id`; empty for none."""
+    plain = model_id.rpartition("/")[2].lower()
+    return next((family.rows for family in families() if _fits(plain, family.ids)), {})
+
+
+@lru_cache(1024)
+def _of_family(model_id: str) -> Model | None:
+    rows = _family(model_id)
+    return _model(model_id, rows) if rows else None
+
+
+def _over(family: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's `own` keys over those of its family; of `thinking` each key for itself."""
+    thinking = {**family.get("thinking", {}), **own.get("thinking", {})}
+    return {**family, **own, **({"thinking": thinking} if thinking else {})}
+
+
+def _model(model_id: str, rows: Mapping[str, Any]) -> Model:
+    """The model of `rows`, keys of a model's table."""
+    read = dict(rows)
+    if "thinking" in read:
+        read["thinking"] = _thinking(read["thinking"])
+    if "prices" in read:
+        read["prices"] = tuple(Price(**price) for price in read["prices"])
+    if "refused" in read:
+        read["refused"] = frozenset(read["refused"])
+    return Model(id=model_id, **read)
+
+
+def _thinking(spec: Mapping[str, Any]) -> Thinking:
+    read = dict(spec)
+    read["efforts"] = tuple(read.get("efforts", ()))
+    read["fields"] = frozenset(read.get("fields", ("type",)))
+    if "tool_choices" in read:
+        read["tool_choices"] = frozenset(read["tool_choices"])
+    return Thinking(**read)
 
 
 @cache
@@ -238,6 +365,12 @@ def shut_down(host: str) -> Profile | None:
     return found[0] if found and all(profile.shut_down for profile in found) else None
 
 
+def forget() -> None:
+    """Let the files be read anew."""
+    for read in (names, load, by_host, families, _family, _of_family):
+        read.cache_clear()
+
+
 def _profile(name: str, data: dict[str, Any]) -> Profile:
     messages = dict(data["messages"])
     fields = {role: frozenset(names) for role, names in messages.pop("fields").items()}
@@ -259,7 +392,7 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
             frozenset(embeddings["parameters"]), embeddings["max_inputs"], embeddings.get("dimensions", {})
         ),
         errors=tuple(ErrorRule(**rule) for rule in data["errors"]),
-        models={key: Model(id=key, **spec) for key, spec in data["models"].items()},
+        models={key: _model(key, _over(_family(key), spec)) for key, spec in data["models"].items()},
         shut_down=data.get("shut_down"),
         moved_to=data.get("moved_to"),
         dialect=data.get("dialect", "openai"),
@@ -267,6 +400,9 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
         native={dialect: _native(spec) for dialect, spec in data.get("native", {}).items()},
         signer=data.get("signer", "bearer"),
         base=data.get("base"),
+        vendor=data.get("vendor", "tencent"),
+        plan=data.get("plan", False),
+        session_key=data.get("session_key", ""),
         **{key: data[key] for key in _PLAIN},
     )
 

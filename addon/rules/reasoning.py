@@ -73,13 +73,13 @@ def reasoning(body: JsonObject, context: RuleContext) -> Changes:
             _remove(message, index, changes)
         elif message["role"] == "assistant":
             _rename(message, parts, index, changes)
-    if grammar.reasoning_required and context.model.thinking and _thinks(body):
+    if context.model.replay == "required" and context.model.thinking and _thinks(body):
         _complete(body["messages"], changes)
     return changes
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    if context.profile.grammar.reasoning_required and context.model.thinking:
+    if context.model.replay == "required" and context.model.thinking:
         return True
     return survey.has_field(_ANY_FIELD) or "assistant" in survey.with_parts
 
