@@ -257,6 +257,8 @@ class Exchange:
     """What must be undone in the answer."""
     demands: Any = None
     """What the rules hold the body against (`rules.base.RuleContext`), once a step has asked for it."""
+    taught: Any = None
+    """What the endpoint has taught beside its profile (`mending.learnt.Taught`)."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
     lists_models: bool = False
@@ -338,6 +340,7 @@ _UNDER_WAY = (
     "to_keep",
     "plan",
     "demands",
+    "taught",
     "change_count",
     "lists_models",
     "listed_model",

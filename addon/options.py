@@ -20,6 +20,7 @@ from .config import option
 from .config.config_file import ConfigFileSettings
 from .config.hook_options import BodySettings, DispatchSettings, DrainingSettings, FlowSettings, InterceptionSettings
 from .kept import KeepSettings
+from .mending import MendSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
 from .search.program import SearchSettings
@@ -45,6 +46,7 @@ class Settings(
     AdmissionSettings,
     SearchSettings,
     RetrySettings,
+    MendSettings,
     BreakerSettings,
     KeySettings,
     TokenSettings,

@@ -71,6 +71,8 @@ class Model:
     (`required`), a worse answer (`wanted`), nothing (`ignored`); with it an error (`harmful`)."""
     replay_turns: Literal["calls", "all"] = "calls"
     """The assistant messages that this is about: those with tool calls, or all."""
+    empty_reasoning: bool = True
+    """`""` counts as reasoning; `False`: it counts as missing."""
     refused: frozenset[str] = frozenset()
     """Parameters that it doesn't take, whatever its profile says: sampling that is fixed."""
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -237,6 +239,8 @@ class Profile:
     """Whose hosts these are: a key is for one vendor's hosts alone."""
     plan: bool = False
     """A plan for interactive use: its terms forbid calls that nobody waits for (docs/facts/tokenhub.md#plans)."""
+    mends: bool = True
+    """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     session_key: str = ""
     """The parameter with a name of the session, by which its prompt cache is found again; `""`: none."""
 
@@ -403,6 +407,7 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
         vendor=data.get("vendor", "tencent"),
         plan=data.get("plan", False),
         session_key=data.get("session_key", ""),
+        mends=data.get("mends", True),
         **{key: data[key] for key in _PLAIN},
     )
 
