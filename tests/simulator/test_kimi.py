@@ -259,7 +259,8 @@ def test_an_unknown_difference_is_named() -> None:
 
 KIMI = Facade("moonshot", usual("moonshot"))
 USE = {"type": "tool_use", "id": "functions.look_up:0", "name": "look_up", "input": {}}
-RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "functions.look_up:0"}]}
+ANSWER: Body = {"type": "tool_result", "tool_use_id": "functions.look_up:0"}
+RESULT = {"role": "user", "content": [ANSWER]}
 OFFERED = [{"name": "look_up", "input_schema": {"type": "object"}}]
 
 
@@ -307,12 +308,7 @@ def asked(*messages: Body, model: str = K26, **fields: Any) -> Body:
             asked(
                 USER,
                 turn(thought(), USE),
-                {
-                    "role": "user",
-                    "content": [
-                        RESULT["content"][0] | {"content": [{"type": "tool_reference", "tool_name": "a"}]}  # type: ignore[index]
-                    ],
-                },
+                {"role": "user", "content": [ANSWER | {"content": [{"type": "tool_reference", "tool_name": "a"}]}]},
             ),
             asked(thinking={"type": "adaptive"}, output_config={"effort": "high"}),
         ),
