@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 import types as python_types
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 from ..did_you_mean import suggestion
 from .types import KEY
@@ -40,22 +39,33 @@ def check(kind: type[object], table: object, place: str, *, partial: bool) -> No
         if key not in known:
             near = suggestion(key, known)
             raise ProfileError(f"{_at(place, key)}: no such key{near or f'; accepted are {", ".join(known)}'}")
-        _check(_hints(kind)[known[key].name], given, _at(place, key), partial=partial)
-    missing = [key for key, field in known.items() if key not in table and _is_required(field)]
+        _check(known[key].annotation, given, _at(place, key), partial=partial)
+    missing = [key for key in known if key not in table and known[key].required]
     if missing and not partial:
         raise ProfileError(f"{_at(place, missing[0])}: missing; the table needs {', '.join(missing)}")
 
 
-@cache
-def keys(kind: type[object]) -> dict[str, dataclasses.Field[Any]]:
-    """The keys of a table that makes a `kind`, and their fields."""
-    fields = {field.metadata.get(KEY, field.name): field for field in dataclasses.fields(kind)}
-    return {key: field for key, field in fields.items() if key}
+class Key(NamedTuple):
+    """A key of a table: the field that it fills, what may stand there, and whether a table must have it."""
+
+    field: str
+    annotation: Any
+    required: bool
 
 
-@cache
-def _hints(kind: type[object]) -> dict[str, Any]:
-    return get_type_hints(kind)
+def keys(kind: type[object]) -> Mapping[str, Key]:
+    """The keys of a table that makes a `kind`, by their names."""
+    if kind not in _KEYS:
+        hints = get_type_hints(kind)
+        _KEYS[kind] = {
+            key: Key(field.name, hints[field.name], _is_required(field))
+            for field in dataclasses.fields(cast(Any, kind))
+            if (key := field.metadata.get(KEY, field.name))
+        }
+    return _KEYS[kind]
+
+
+_KEYS: dict[type[object], Mapping[str, Key]] = {}
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
@@ -113,8 +123,7 @@ def _without_none(annotation: Any) -> Any:
 
 def _values(kind: type[object], table: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `kind` from a checked `table`."""
-    hints = _hints(kind)
-    return {field.name: _value(hints[field.name], table[key]) for key, field in keys(kind).items() if key in table}
+    return {key.field: _value(key.annotation, table[name]) for name, key in keys(kind).items() if name in table}
 
 
 def _value(annotation: Any, given: Any) -> Any:
@@ -122,10 +131,7 @@ def _value(annotation: Any, given: Any) -> Any:
     annotation = _without_none(annotation)
     origin, inner = get_origin(annotation), get_args(annotation)
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
-        hints = _hints(annotation)
-        return annotation(
-            **{f.name: _value(hints[f.name], given[key]) for key, f in keys(annotation).items() if key in given}
-        )
+        return annotation(**_values(annotation, given))
     if origin in (tuple, frozenset):
         make: Callable[[Any], Any] = origin
         return make(_value(inner[0], item) for item in given)
