@@ -17,7 +17,7 @@ def toml(*hosts: str, **more: str) -> str:
     text = profiles.FOLDERS[0].joinpath("tokenhub.toml").read_text(encoding="utf-8")
     text = re.sub(r"^(base|speaks) = .*\n", "", text, flags=re.MULTILINE)
     head = "\n".join([f"hosts = {json.dumps(hosts)}", *(f"{key} = {json.dumps(value)}" for key, value in more.items())])
-    return re.sub(r"^hosts = .*$", lambda _: head, text, count=1, flags=re.MULTILINE)
+    return re.sub(r"^hosts = \[.*?\]$", lambda _: head, text, count=1, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
