@@ -26,7 +26,7 @@ FLOORS = (
     {"options"},
     {"cascade", "relay"},
     {"vision", "answers", "upstream", "access", "observe"},
-    {"rules", "dialects", "route", "admission", "kept", "stores"},
+    {"rules", "dialects", "route", "vendors", "admission", "kept", "stores"},
     {"circuit", "config", "counting", "documents", "images", "search", "wire", "workers"},
     {"columns", "profiles", "texts", "exchange"},
 )
