@@ -149,11 +149,13 @@ class Routes:
     def of_port(self, method: str, address: Address, sent: tuple[str, ...]) -> Route | None:
         """The route of a request to a reverse port that stands for `address`; `None` where the addon leaves it alone.
 
-        `sent`: what the client sent as `Host` and `:authority`. Its key is for what the port stands for, unless it
-        named another vendor's host, as where a file of hosts leads that name here.
+        Its key is for wherever the port's requests go, unless that is another place than a host that is named: by
+        `hunyuan_hosts`, as what the port stands for; or by the client's `Host` and `:authority`, which are `sent`, as
+        where a file of hosts leads a vendor's name here.
         """
-        named = tuple(sorted({host_in(authority) for authority in sent}))
-        return self.route(method, address, key_of=tuple(filter(vendors.is_a_vendors, named)))
+        named = tuple(sorted({host for host in map(host_in, sent) if vendors.is_a_vendors(host)}))
+        host = canonical(address.host)
+        return self.route(method, address, key_of=(*named, host) if host in self._named else named)
 
     def _route(
         self,
