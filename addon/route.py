@@ -23,7 +23,7 @@ _KEPT_ROUTES = 256
 """Routes kept in the cache: clients use the same few paths again and again."""
 _CHAT = "chat"
 _HOUSES = {"openai": _CHAT}
-"""`Profile.dialect` -> the format by which `Profile.bases` has it, where the names differ."""
+"""`Profile.dialect` -> the name of the format as a client's dialect, where it is another."""
 _USUAL_BASE = "/v1"
 """The path of a chat API's base URL, where nothing else is known."""
 _VERSION = re.compile(r"v\d+")
@@ -239,24 +239,23 @@ class Routes:
 
         `base`: the base URL of the client's own request, or of `hunyuan_upstream`. A format's base URL may have a part
         of its own, `/anthropic` beside `/v1` and `/plan/anthropic` beside `/plan/v3`, and clients put one into the base
-        URL of an endpoint that has none. A profile knows its own (`Profile.bases`). Elsewhere what else is in the path
+        URL of an endpoint that has none. A profile may know its own (`base`, `bases`). Elsewhere what else is in the path
         stays: `/gateway/anthropic` becomes `/gateway/v1`.
         """
         format_ = native or _HOUSES.get(profile.dialect, profile.dialect)
         host = canonical(base.host)
         stands_in = host in self._named or host not in profiles.by_host()
-        prefix = _prefix(profile, base.path)
-        parts = [part for part in paths.normal(base.path).removeprefix(prefix).split("/") if part]
+        parts = [part for part in paths.normal(base.path).split("/") if part]
         has_own_part = not _PARTS.isdisjoint(parts)
         # 1. What the profile knows, where nothing else is in the path.
-        vocabulary = _PARTS.union(*(path.split("/") for path in profile.bases.values()))
-        if profile.bases and all(part in vocabulary or _VERSION.fullmatch(part) for part in parts):
+        words = _words(profile)
+        if profile.base is not None and all(part in words or _VERSION.fullmatch(part) for part in parts):
             if native or format_ != _CHAT:
                 certain = format_ in profile.bases or not stands_in
             else:
                 certain = has_own_part or not (stands_in or (rerouted and parts))
             if certain:
-                return prefix + profile.bases.get(format_, profile.bases[_CHAT])
+                return profile.bases.get(format_, profile.base)
         # 2. The format that the path is for by its parts, or that it has no part for.
         if native or format_ != _CHAT:
             return base.path + _USUAL_BASE if rerouted and parts and parts[-1] in _PARTS else base.path
@@ -313,11 +312,9 @@ def is_translated(dialect: str, profile: Profile, translate: Translate) -> bool:
     return format_ != dialect and native is not None and not native.stores
 
 
-def _prefix(profile: Profile, path: str) -> str:
-    """The path of the profile's own address that `path` is below, the longest that fits; `""` for the whole host."""
-    prefixes = {"/" + address.partition("/")[2].strip("/") for address in profile.hosts if "/" in address}
-    fitting = [prefix for prefix in prefixes if f"{paths.normal(path)}/".startswith(f"{prefix}/")]
-    return max(fitting, key=len, default="")
+def _words(profile: Profile) -> frozenset[str]:
+    """The parts of the paths of base URLs that `profile` knows, for any format."""
+    return _PARTS.union(*(path.split("/") for path in (profile.base or "", *profile.bases.values())))
 
 
 def _other_api(below: str) -> str:

@@ -15,7 +15,7 @@ from hunyuan_fix import profiles
 def toml(*hosts: str, bases: Mapping[str, str] | None = None, **more: object) -> str:
     """TokenHub's profile under other `hosts`, with the keys `more` and without what it says of other formats."""
     text = profiles.FOLDERS[0].joinpath("tokenhub.toml").read_text(encoding="utf-8")
-    replaced = "|".join(["bases", "speaks", *more])
+    replaced = "|".join(["base", "speaks", *more])
     text = re.sub(rf"^({replaced}) = .*\n", "", text, flags=re.MULTILINE)
     head = "\n".join([f"hosts = {json.dumps(hosts)}", *(f"{key} = {json.dumps(value)}" for key, value in more.items())])
     if bases is not None:

@@ -229,9 +229,10 @@ class Profile:
     """What it takes of each format that it `speaks`. A format that isn't in here passes unchanged."""
     signer: str = "bearer"
     """What puts the credentials on a request: a name in `upstream.signing.SIGNERS`."""
+    base: str | None = None
+    """Path of its API's base URL, for clients whose own format has another base path. `None`: the client's."""
     bases: Mapping[str, str] = field(default_factory=dict)
-    """Format (`chat`, or one that it `speaks`) -> the path of its base URL, below that of its host; a format that isn't
-    in here has that of `chat`. Empty: as the client has it."""
+    """Format that it `speaks` -> the path of its base URL, where that isn't `base`: `/anthropic/v1`."""
     moved_to: str | None = None
     """The base URL of the successor of these hosts."""
     vendor: str = ""
@@ -400,6 +401,7 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
         speaks=frozenset(data.get("speaks", ())),
         native={dialect: _native(spec) for dialect, spec in data.get("native", {}).items()},
         signer=data.get("signer", "bearer"),
+        base=data.get("base"),
         bases=data.get("bases", {}),
         vendor=data.get("vendor", name),
         plan=data.get("plan", False),

@@ -52,7 +52,7 @@ def test_a_file_may_take_the_place_of_ours(add_provider: Add):
 def plans(add_provider: Add) -> None:
     """A host that is shared by three profiles, and one where only a path has any."""
     add_provider("paygo", toml(HOST))
-    add_provider("plan", toml(f"{HOST}/plan", "plans.example/plan/v3"))
+    add_provider("plan", toml(f"{HOST}/plan", "plans.example/plan/v3", base="/plan/v3"))
     add_provider("gold", toml(f"{HOST}/plan/gold/"))
 
 
