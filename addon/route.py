@@ -169,8 +169,8 @@ class Routes:
 
         It leaves a request alone if the host is unknown, if the path is below none of the paths that the host's
         profiles name, or if the client has named two hosts: one of them would get the key that is meant for the other.
-        `sni` is the name in the client's TLS handshake, `sent` its `Host` and `:authority`. `key_of`: the hosts that its
-        own key is for; empty: for wherever it goes; `None`: the host itself.
+        `sni` is the name in the client's TLS handshake, `sent` its `Host` and `:authority`. `key_of`: the hosts that
+        its own key is for; empty: for wherever it goes; `None`: the host itself.
         """
         host = one_name(address.host, sni, sent)
         if host is None or host not in self.hosts:
@@ -239,8 +239,8 @@ class Routes:
 
         `base`: the base URL of the client's own request, or of `hunyuan_upstream`. A format's base URL may have a part
         of its own, `/anthropic` beside `/v1` and `/plan/anthropic` beside `/plan/v3`, and clients put one into the base
-        URL of an endpoint that has none. A profile may know its own (`base`, `bases`). Elsewhere what else is in the path
-        stays: `/gateway/anthropic` becomes `/gateway/v1`.
+        URL of an endpoint that has none. A profile may know its own (`base`, `bases`). Elsewhere what else is in the
+        path stays: `/gateway/anthropic` becomes `/gateway/v1`.
         """
         format_ = native or _HOUSES.get(profile.dialect, profile.dialect)
         host = canonical(base.host)

@@ -107,7 +107,7 @@ class Withheld(Enum):
         "or localhost as the base URL's host, or send a token"
     )
     VENDOR = (
-        "the key is for one vendor's hosts, and this host is another's: it is the vendor of hunyuan_upstream, or Tencent"
+        "the key is for the vendor of hunyuan_upstream, or for Tencent without one, and this host is another vendor's"
     )
     IN_CLEAR = "it would leave the proxy unencrypted"
     UNVERIFIED = (
