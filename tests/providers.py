@@ -20,7 +20,7 @@ def toml(*hosts: str, bases: Mapping[str, str] | None = None, **more: object) ->
     head = "\n".join([f"hosts = {json.dumps(hosts)}", *(f"{key} = {json.dumps(value)}" for key, value in more.items())])
     if bases is not None:
         head += f"\nbases = {{ {', '.join(f'{format_} = {json.dumps(path)}' for format_, path in bases.items())} }}"
-    return re.sub(r"^hosts = .*$", lambda _: head, text, count=1, flags=re.MULTILINE)
+    return re.sub(r"^hosts = \[.*?\]$", lambda _: head, text, count=1, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ FLOORS = (
     {"vision", "answers", "upstream", "access", "observe"},
     {"rules", "dialects", "route", "vendors", "admission", "kept", "stores"},
     {"circuit", "config", "counting", "documents", "images", "search", "wire", "workers"},
-    {"columns", "profiles", "texts", "exchange"},
+    {"columns", "did_you_mean", "profiles", "texts", "exchange"},
 )
 """From the top down. A room imports from its own floor and from those below."""
 
