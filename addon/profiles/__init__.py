@@ -85,6 +85,7 @@ def load(name: str) -> Profile:
         raise KeyError(name)
     keys, own = files.profile(name, FOLDERS)
     rows = keys.pop("models", {})
+    keys.setdefault("vendor", name)
     thinking = keys.get("thinking", {})
     models = {
         key: model(key, row(key, families(), rows, thinking), f'{name}.toml: models."{key}"')
