@@ -19,7 +19,7 @@ from ..options import Settings
 from ..relay import Job, JobProgress, Mended, Relay
 from ..steps.base import PATIENCE
 from ..upstream.gate import CallPermit, CallRefused, Gate
-from ..upstream.retry import verdict
+from ..upstream.retry import allowed, verdict
 from . import detour
 from .mitmproxy_internals import flows
 
@@ -68,7 +68,7 @@ class Dispatcher:
                 profile=profile,
                 model=exchange.model,
                 streamed=exchange.streamed,
-                tries=settings.retry_tries if is_tried_again else 1,
+                tries=allowed(settings.retry_tries, profile) if is_tried_again else 1,
                 deadline=max(0.0, arrived + settings.retry_deadline - time.monotonic()),
                 silence=settings.upstream_timeout if is_tried_again else max(_SILENCE, settings.upstream_timeout),
                 until=until,

@@ -48,6 +48,7 @@ _KEPT = (
     "warning",
     "rewritten",
     "to_keep",
+    "to_hear",
 )
 """The fields of an exchange that a try which doesn't help must not have changed."""
 
@@ -186,21 +187,11 @@ class MendedTry:
         return Sent(body, self._taught.model(known, format_), format_)
 
     async def _again(self, found: Reading) -> bytes:
-        """The body in `exchange.chat` after the steps that look at the model's data; changes are noted as mended."""
-        exchange = self._exchange
-        noted, listed = exchange.noted(), len(exchange.changes)
+        """The body in `exchange.chat` after the steps that look at the model's data."""
         self._taught.trial = found
-        await self._pipeline.again(exchange)
-        made = [(change.pointer, change.why) for change in exchange.changes[listed:]]
-        exchange.forget(noted)
-        exchange.note(
-            Changes(
-                Change(rule_names.MENDED, at, f"the endpoint refused it: {found.reason}; {why}") for at, why in made
-            )
-        )
-        if not made:
-            exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}")])
-        return await self._serialised(exchange.chat)
+        self._exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}")])
+        await self._pipeline.again(self._exchange)
+        return await self._serialised(self._exchange.chat)
 
     # The whole format
 

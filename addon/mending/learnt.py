@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ..profiles import Model, Native
-from ..profiles.overlay import Overlay, merged, native_over, over
+from ..profiles import Model, Native, over
+from ..profiles.overlay import Overlay, merged, native_over
 from .reading import Reading
 
 KEPT_FOR: Final = 3600.0

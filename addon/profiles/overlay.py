@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from . import Model, Native, Thinking
+from .types import Native
 
 type Overlay = Mapping[str, Any]
-"""Keys of a model's row, or of a table `[native.NAME]`; in those also `refused_betas` and `refused_cache_control`."""
+"""Keys of a model's row (`profiles.over`), or of a table `[native.NAME]` (`native_over`)."""
 
 _SETS = frozenset({"refused", "refused_blocks", "refused_block_fields", "refused_betas", "refused_cache_control"})
 """Keys whose values add up."""
@@ -28,28 +28,14 @@ def merged(under: Overlay, above: Overlay) -> dict[str, Any]:
     return both
 
 
-def over(model: Model, overlay: Overlay) -> Model:
-    """`model` with the keys of `overlay`. `refused` and `values` add to what is known, `thinking` is laid over it."""
-    changed = dict(overlay)
-    if "refused" in changed:
-        changed["refused"] = model.refused | frozenset(changed["refused"])
-    if "values" in changed:
-        changed["values"] = {**model.values, **changed["values"]}
-    if "thinking" in changed:
-        given = {key: _KINDS.get(key, lambda value: value)(value) for key, value in changed["thinking"].items()}
-        known = model.thinking or Thinking(default=True)
-        changed["thinking"] = dataclasses.replace(known, **given)
-    return dataclasses.replace(model, **changed) if changed else model
-
-
-_KINDS = {"efforts": tuple, "fields": frozenset, "tool_choices": frozenset}
-
-
 def native_over(native: Native, overlay: Overlay) -> Native:
-    """`native` with the keys of `overlay`. What is refused adds to what is known to be."""
+    """`native` with the keys of `overlay`: those of its table, `refused_betas` and `refused_cache_control`.
+
+    What is refused adds to what is known to be.
+    """
     if not overlay:
         return native
-    changed = {key: _NATIVE_KINDS[key](value) for key, value in overlay.items() if key in _NATIVE_KINDS}
+    changed = {key: _KINDS[key](value) for key, value in overlay.items() if key in _KINDS}
     if "refused" in overlay:
         changed["refused"] = (*native.refused, *(path for path in overlay["refused"] if path not in native.refused))
     for key in ("refused_blocks", "refused_block_fields"):
@@ -63,4 +49,4 @@ def native_over(native: Native, overlay: Overlay) -> Native:
     return dataclasses.replace(native, **changed)
 
 
-_NATIVE_KINDS = {"models": tuple, "adaptive_thinking": bool, "roles": frozenset, "tools": frozenset}
+_KINDS = {"models": tuple, "adaptive_thinking": bool, "roles": frozenset, "tools": frozenset, "betas": frozenset}
