@@ -269,7 +269,7 @@ def _path(body: JsonObject, name: str) -> list[str]:
         if isinstance(value, list) and step.isdecimal() and len(step) < 8 and int(step) < len(value):
             value = value[int(step)]
             path.append("*")
-        elif isinstance(value, dict) and step in value:
+        elif isinstance(value, dict) and step in value and (is_last or isinstance(value[step], dict | list)):
             value = value[step]
             path.append(step)
         elif is_last:
@@ -336,7 +336,7 @@ def _cases() -> tuple[_Case, ...]:
         _Case(
             kind=row["kind"],
             reason=row["reason"],
-            patterns=tuple(re.compile(pattern) for pattern in row["patterns"]),
+            patterns=tuple(re.compile(pattern, re.ASCII) for pattern in row["patterns"]),
             reads=row.get("reads", ""),
             model=row.get("model", {}),
             native=row.get("native", {}),
