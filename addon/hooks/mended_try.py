@@ -18,7 +18,7 @@ from ..dialects import DIALECTS, NATIVE, UPSTREAM_DIALECTS, format_of
 from ..dialects.base import BadRequest
 from ..exchange import AnswerPlan, Change, Changes, Exchange, JsonObject
 from ..mending import facade, reading
-from ..mending.learnt import TRANSLATED, Place, Taught
+from ..mending.learnt import Place, Taught
 from ..mending.reading import Reading, Sent
 from ..observe import statistics
 from ..options import Settings
@@ -34,6 +34,8 @@ from .sent_headers import set_headers
 
 logger = logging.getLogger("hunyuan_fix")
 
+_NO_MODEL = {"models": []}
+"""The overlay of a format that the model doesn't speak: its requests are translated from then on."""
 _FORMAT = "format"
 """What is wrong where the whole format is refused, as counts name it."""
 _KEPT = (
@@ -198,7 +200,7 @@ class MendedTry:
     async def _translated(self, status: int, error: bytes, place: Place, before: JsonObject) -> Mended | None:
         """The request as chat, where an endpoint that is said to speak the client's format refuses it."""
         exchange, profile = self._exchange, profiles.load(self._exchange.profile)
-        found = Reading(_FORMAT, f"its own format isn't taken (HTTP {status})", {}, TRANSLATED)
+        found = Reading(_FORMAT, f"its own format isn't taken (HTTP {status})", {}, _NO_MODEL)
         came = self._came
         if came is None or found.said in self._runtime.learnt.avoided(place):
             return None
@@ -254,7 +256,7 @@ class MendedTry:
                 self._flow.request.headers, self._flow.request.path = request.headers, request.path
                 self._flow.request.raw_content = data
                 if found.learns:
-                    self._runtime.learnt.keep(place, found.model, found.native)
+                    self._runtime.learnt.keep(place, found)
                 return
             self._restore(attempt.before)
             if status in reading.STATUSES | facade.NO_PATH:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from ..profiles import Model, Native, over
 from ..profiles.overlay import Overlay, merged, native_over
+from ..wire import safe_text
 from .reading import Reading
 
 KEPT_FOR: Final = 3600.0
@@ -23,9 +24,6 @@ AVOIDED_FOR: Final = 600.0
 MOST: Final = 500
 """Models of which something is kept; the one that was asked for longest ago goes first."""
 _LONGEST_ID: Final = 200
-
-TRANSLATED: Final[Overlay] = {"models": []}
-"""The overlay of a native format that the model doesn't speak: its requests are translated."""
 
 
 class Place(NamedTuple):
@@ -41,6 +39,7 @@ class Place(NamedTuple):
 class _Lesson:
     model: Overlay
     native: Overlay
+    said: tuple[str, ...]
     until: float
 
 
@@ -53,14 +52,14 @@ class Learnt:
         self._vain: OrderedDict[tuple[Place, str], float] = OrderedDict()
         """Mendings that didn't help, by what was said of them -> until when they aren't tried."""
 
-    def keep(self, place: Place, model: Overlay, native: Overlay) -> None:
+    def keep(self, place: Place, helped: Reading) -> None:
         """Keep what helped, beside what is known of the place."""
         if len(place.model) > _LONGEST_ID:
             return
-        known = self._at(place)
-        until = known.until if known else self._clock() + KEPT_FOR
-        both = (merged(known.model, model), merged(known.native, native)) if known else (model, native)
-        self._lessons[place] = _Lesson(*both, until)
+        known = self._at(place) or _Lesson({}, {}, (), self._clock() + KEPT_FOR)
+        said = tuple(dict.fromkeys([*known.said, helped.said]))
+        model, native = merged(known.model, helped.overlay), merged(known.native, helped.native)
+        self._lessons[place] = _Lesson(model, native, said, known.until)
         while len(self._lessons) > MOST:
             self._lessons.popitem(last=False)
 
@@ -103,9 +102,8 @@ class Learnt:
         now, lines = self._clock(), []
         for place, lesson in reversed(self._lessons.items()):
             if lesson.until > now:
-                said = Reading("", "", lesson.model, lesson.native).said
-                what = "translated" if lesson.native.get("models") == [] else said
-                lines.append(f"  {place.host} {place.model} ({place.format}): {what}")
+                model = safe_text.plain(place.model)
+                lines.append(f"  {place.host} {model} ({place.format}): {', '.join(lesson.said)}")
         return lines
 
     def __len__(self) -> int:
@@ -133,7 +131,7 @@ class Taught:
     def model(self, known: Model, format_: str) -> Model:
         """`known`, a model of the profile's, as it is at this endpoint."""
         model = self._learnt.model(self.place(known.id, format_), known)
-        return over(model, self.trial.model) if self.trial else model
+        return over(model, self.trial.overlay) if self.trial else model
 
     def native(self, known: Native, model: str, format_: str) -> Native:
         """`known`, what the profile says of the format `format_`, as it is at this endpoint."""

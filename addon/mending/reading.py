@@ -66,10 +66,19 @@ class Reading:
     """Keys of the table of the request's own format."""
     learns: bool = True
     """It holds for other requests of the model, too."""
+    thinking: Overlay = field(default_factory=dict)
+    """How the request switches thinking, where nothing else is known of that: keys of `Thinking`."""
+
+    @property
+    def overlay(self) -> Overlay:
+        """All keys of the model's row."""
+        if not (self.thinking and "thinking" in self.model):
+            return self.model
+        return {**self.model, "thinking": {**self.thinking, **self.model["thinking"]}}
 
     @property
     def said(self) -> str:
-        """The overlay in one line: names and numbers only."""
+        """What it teaches in one line: names and numbers only."""
         return ", ".join(_said({**self.model, **self.native}))
 
 
@@ -178,12 +187,6 @@ def _reasoning(found: re.Match[str], sent: Sent) -> Iterator[_Taught]:
         yield {**overlay, "replay_turns": "all"}, {}
 
 
-def _thinking_not_asked(found: re.Match[str], sent: Sent) -> Iterator[_Taught]:
-    """What asks for thinking goes. Whether the model thinks by itself the error doesn't say."""
-    known = sent.model.thinking
-    yield {"thinking": {"default": known is not None and known.default, "can_be_asked": False}}, {}
-
-
 def _schema(found: re.Match[str], sent: Sent) -> Iterator[_Taught]:
     """The flavour that is known least strictly, then the stricter one."""
     flavours = ("", "mfjs-lite", "mfjs-strict")
@@ -290,7 +293,7 @@ def _refused_here(path: list[str], sent: Sent) -> _Taught | None:
         return {}, {"refused": ["/".join(path)]}
     if path[0] == "thinking" and len(path) == 2:
         kept = sorted(key for key in sent.body["thinking"] if key != name)
-        return {"thinking": {"default": True, "fields": kept}}, {}
+        return {"thinking": {"fields": kept}}, {}
     if path[0] in _NEEDED:
         return None
     return {"refused": [path[0]]}, {}
@@ -298,7 +301,6 @@ def _refused_here(path: list[str], sent: Sent) -> _Taught | None:
 
 _READERS: Final[Mapping[str, Callable[[re.Match[str], Sent], Iterator[_Taught]]]] = {
     "reasoning": _reasoning,
-    "thinking_not_asked": _thinking_not_asked,
     "schema": _schema,
     "value": _value,
     "limit": _limit,
@@ -326,7 +328,16 @@ class _Case:
         """What may be wrong, the likeliest first."""
         taught = _READERS[self.reads](found, sent) if self.reads else iter([(self.model, self.native)])
         for model, native in taught:
-            yield Reading(self.kind, self.reason, model, native, self.learns)
+            beside = _thinking(sent.body) if "thinking" in model and sent.model.thinking is None else {}
+            yield Reading(self.kind, self.reason, model, native, self.learns, beside)
+
+
+def _thinking(body: JsonObject) -> Overlay:
+    """How a request switches the thinking of a model that nothing is known of: what isn't refused of that stays."""
+    control = next((key for key in ("thinking", "enable_thinking", "reasoning") if key in body), "none")
+    given = body.get(control)
+    fields = sorted({"type", *given}) if isinstance(given, dict) else ["type"]
+    return {"default": True, "control": control, "fields": fields, "efforts": list(_EFFORTS)}
 
 
 @cache
@@ -349,7 +360,9 @@ def _cases() -> tuple[_Case, ...]:
 
 def _said(overlay: Overlay, before: str = "") -> Iterator[str]:
     for key, value in overlay.items():
-        if isinstance(value, Mapping):
+        if key == "models" and not value:
+            yield "translated"
+        elif isinstance(value, Mapping):
             yield from _said(value, f"{before}{key}.")
         elif isinstance(value, list):
             yield f"{before}{key}={'/'.join(map(str, value)) or 'none'}"

@@ -45,7 +45,7 @@ MISSING = "thinking is enabled but reasoning_content is missing in assistant too
 PASS_BACK = "The `reasoning_content` in the thinking mode must be passed back to the API."
 REQUIRED = {"replay": "required"}
 FORCED = PLAIN | {"tools": [{}], "tool_choice": "required"}
-NO_FORCE = {"thinking": {"default": True, "tool_choices": ["auto", "none"]}}
+NO_FORCE = {"thinking": {"tool_choices": ["auto", "none"]}}
 THINKING = PLAIN | {"thinking": {"type": "enabled", "budget_tokens": 1000}}
 MFJS = (
     "tools.function.parameters is not a valid moonshot flavored json schema, details: <At path 'root': when using "
@@ -99,12 +99,12 @@ REFUSALS = [
     Refusal("Groq", openai("'messages.2' : for 'role:assistant' the following must be satisfied[('messages.2' : property 'reasoning_content' is unsupported)]"), HISTORY, "reasoning-refused", {"replay": "harmful"}),
     Refusal("Mistral", json.dumps({"detail": [{"type": "extra_forbidden", "loc": ["body", "messages", 1, "assistant", "reasoning_content"], "msg": "Extra inputs are not permitted", "input": "x"}]}), EMPTY, "reasoning-refused", {"replay": "harmful"}, status=422),
     # Thinking
-    Refusal("MoonshotAI/Kimi-K2#141", openai("invalid thinking: only type=enabled is allowed for this model"), THINKING, "thinking-always-on", {"thinking": {"default": True, "can_be_off": False}}),
-    Refusal("DashScope", openai("<400> InternalError.Algo.InvalidParameter: The value of the enable_thinking parameter is restricted to True.", code="invalid_parameter_error"), PLAIN | {"enable_thinking": False}, "thinking-always-on", {"thinking": {"default": True, "can_be_off": False}}),
-    Refusal("DashScope", openai("The value of the enable_thinking parameter is restricted to False."), PLAIN | {"enable_thinking": True}, "thinking-not-asked", {"thinking": {"default": False, "can_be_asked": False}}),
+    Refusal("MoonshotAI/Kimi-K2#141", openai("invalid thinking: only type=enabled is allowed for this model"), THINKING, "thinking-always-on", {"thinking": {"can_be_off": False}}),
+    Refusal("DashScope", openai("<400> InternalError.Algo.InvalidParameter: The value of the enable_thinking parameter is restricted to True.", code="invalid_parameter_error"), PLAIN | {"enable_thinking": False}, "thinking-always-on", {"thinking": {"can_be_off": False}}),
+    Refusal("DashScope", openai("The value of the enable_thinking parameter is restricted to False."), PLAIN | {"enable_thinking": True}, "thinking-not-asked", {"thinking": {"can_be_asked": False}}),
     Refusal("Anthropic", anthropic("adaptive thinking is not supported on this model"), MESSAGES, "adaptive-thinking", {}, {"adaptive_thinking": False}, "anthropic"),
     Refusal("pydantic", anthropic("thinking: Input tag 'adaptive' found using 'type' does not match any of the expected tags: 'enabled', 'disabled'"), MESSAGES, "adaptive-thinking", {}, {"adaptive_thinking": False}, "anthropic"),
-    Refusal("kimi-k2.5", openai("thinking.budget_tokens: Extra inputs are not permitted"), THINKING, "field", {"thinking": {"default": True, "fields": ["type"]}}),
+    Refusal("kimi-k2.5", openai("thinking.budget_tokens: Extra inputs are not permitted"), THINKING, "field", {"thinking": {"fields": ["type"]}}),
     # A forced tool
     Refusal("lobehub/lobehub#17729", openai("tool_choice 'specified' is incompatible with thinking enabled"), FORCED, "tool-choice", NO_FORCE),
     Refusal("Moonshot", openai("tool_choice 'required' is incompatible with thinking enabled"), FORCED, "tool-choice", NO_FORCE),

@@ -27,7 +27,7 @@ def test_a_real_error(refusal: Refusal):
     assert (found.kind, dict(found.model), dict(found.native)) == (refusal.kind, refusal.model, refusal.native)
     assert found.learns == refusal.learns
     # What is read is data of the model's and of its format's.
-    profiles.over(Model("m"), found.model)
+    profiles.over(Model("m"), found.overlay)
     native_over(profiles.load("tokenhub").native["anthropic"], found.native)
 
 
@@ -53,9 +53,11 @@ def test_only_what_is_wrong_in_itself_is_read():
 
 
 def test_a_stricter_flavour_is_tried_where_one_is_known():
-    assert (found := reading(openai(MFJS), TOOLS)) is not None
+    found = reading(openai(MFJS), TOOLS)
+    assert found is not None
     assert found.model == {"schema": "mfjs-lite"}
-    assert (found := reading(openai(MFJS), TOOLS, Model("m", schema="mfjs-lite"))) is not None
+    found = reading(openai(MFJS), TOOLS, Model("m", schema="mfjs-lite"))
+    assert found is not None
     assert found.model == {"schema": "mfjs-strict"}
     assert reading(openai(MFJS), TOOLS, Model("m", schema="mfjs-strict")) is None
     # Or where it did not help lately.
@@ -64,11 +66,24 @@ def test_a_stricter_flavour_is_tried_where_one_is_known():
     assert found.model == {"schema": "mfjs-strict"}
 
 
-def test_what_is_known_of_thinking_stays():
-    text = openai("The value of the enable_thinking parameter is restricted to False.")
-    known = Model("m", thinking=profiles.Thinking(default=True))
-    assert (found := reading(text, PLAIN, known)) is not None
-    assert found.model == {"thinking": {"default": True, "can_be_asked": False}}
+def test_how_a_model_is_switched_is_read_off_the_request_where_nothing_is_known():
+    text = openai("tool_choice 'required' is incompatible with thinking enabled")
+    known = Model("m", thinking=profiles.Thinking(default=False, control="enable_thinking", efforts=("high",)))
+    found = reading(text, PLAIN, known)
+    assert found is not None
+    thinking = profiles.over(known, found.overlay).thinking
+    assert thinking is not None
+    assert (thinking.default, thinking.control, thinking.efforts) == (False, "enable_thinking", ("high",))
+    assert thinking.tool_choices == {"auto", "none"}
+
+    body = PLAIN | {"thinking": {"type": "enabled", "keep": "all"}}
+    found = reading(text, body)
+    assert found is not None
+    thinking = profiles.over(Model("m"), found.overlay).thinking
+    assert thinking is not None
+    assert (thinking.default, thinking.control, thinking.fields) == (True, "thinking", {"type", "keep"})
+    assert {"low", "xhigh"} <= set(thinking.efforts)
+    assert found.said == "thinking.tool_choices=auto/none"
 
 
 NEEDED = [
@@ -128,7 +143,8 @@ def test_numbers_are_bounded():
 def test_an_effort_that_is_repeated_is_not_taken_for_one_that_is_known():
     body = PLAIN | {"reasoning_effort": "max"}
     text = openai("reasoning_effort should be one of low, high, but got max")
-    assert (found := reading(text, body)) is not None
+    found = reading(text, body)
+    assert found is not None
     assert found.model == {"thinking": {"efforts": ["low", "high"]}}
 
 
@@ -169,7 +185,7 @@ def check(found: Reading | None) -> None:
     """What is read is data of a model's and of a format's, small, and takes nothing that is needed."""
     if found is None:
         return
-    model = profiles.over(Model("m"), found.model)
+    model = profiles.over(Model("m"), found.overlay)
     native_over(profiles.load("tokenhub").native["anthropic"], found.native)
     assert model.refused.isdisjoint(NEEDED)
     assert len(found.said) < 2000
@@ -189,6 +205,7 @@ def test_deep_and_long_errors_end():
 
 def test_each_field_by_name():
     for name in LIST_OF_FIELDS:
-        assert (found := reading(openai(f"Unknown parameter: '{name}'."), MANY)) is not None
+        found = reading(openai(f"Unknown parameter: '{name}'."), MANY)
+    assert found is not None
         assert found.model == {"refused": [name]}
         assert found.said == f"refused={name}"
