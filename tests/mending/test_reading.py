@@ -206,6 +206,6 @@ def test_deep_and_long_errors_end():
 def test_each_field_by_name():
     for name in LIST_OF_FIELDS:
         found = reading(openai(f"Unknown parameter: '{name}'."), MANY)
-    assert found is not None
+        assert found is not None
         assert found.model == {"refused": [name]}
         assert found.said == f"refused={name}"
