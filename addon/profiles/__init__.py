@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from . import files
-from .models import finder, model, over, row
+from .models import finder, model, row
 from .reading import ProfileError, read
 from .types import (
     Embeddings,
@@ -52,7 +52,6 @@ __all__ = [
     "forget",
     "load",
     "names",
-    "over",
     "shut_down",
     "use",
 ]

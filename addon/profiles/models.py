@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from .reading import merged, read
-from .types import Family, Model, fits, unknown
+from .types import Family, Model, fits, judged
 
 type Rows = Mapping[str, Mapping[str, Any]]
 """Model id, or pattern -> keys of a model's row."""
@@ -47,11 +46,11 @@ def row(
 ) -> dict[str, Any]:
     """All that is known of `model_id`: its family's keys, over them those of patterns of `rows`, over them its own.
 
-    Without any the row is empty. A pattern is held against the id in lower case, as it is. `thinking` is laid over that
+    Of a model of no family its name is judged. A pattern is held against the id in lower case, as it is. `thinking` is laid over that
     of the family (`Profile.thinking`).
     """
     family = family_of(model_id, families)
-    known: dict[str, Any] = dict(family.rows) if family else {}
+    known: dict[str, Any] = dict(family.rows) if family else judged(model_id)
     if thinking and known.get("thinking", _NO_CONTROL).get("control") != "none":
         known["thinking"] = {**known["thinking"], **thinking}
     for pattern in reversed(closest(model_id.lower(), [key for key in rows if is_pattern(key)])):
@@ -75,26 +74,6 @@ def finder(families: Iterable[Family], rows: Rows, thinking: Mapping[str, Any]) 
 
     @lru_cache(1024)
     def find(model_id: str) -> Model:
-        known = row(_MARK.sub("", model_id) or model_id, families, rows, thinking)
-        return model(model_id, known) if known else unknown(model_id)
+        return model(model_id, row(_MARK.sub("", model_id) or model_id, families, rows, thinking))
 
-    return lambda model_id: unknown(model_id) if len(model_id) > _LONGEST else find(model_id)
-
-
-def over(model: Model, overlay: Mapping[str, Any]) -> Model:
-    """`model` with what was learnt of it: keys of a model's row. `refused` and `values` are added to what is known.
-
-    Raises `ProfileError` for what a row can't hold.
-    """
-    if not overlay:
-        return model
-    learnt = read(Model, overlay, "", id=model.id)
-    changed = {key: getattr(learnt, key) for key in overlay}
-    if "refused" in changed:
-        changed["refused"] = model.refused | learnt.refused
-    if "values" in changed:
-        changed["values"] = {**model.values, **learnt.values}
-    if "thinking" in changed and learnt.thinking is not None and model.thinking is not None:
-        named = {key: getattr(learnt.thinking, key) for key in overlay["thinking"]}
-        changed["thinking"] = dataclasses.replace(model.thinking, **named)
-    return dataclasses.replace(model, **changed)
+    return lambda model_id: Model(model_id) if len(model_id) > _LONGEST else find(model_id)

@@ -28,11 +28,15 @@ class Thinking:
     control: Literal["thinking", "enable_thinking", "reasoning", "effort", "none"] = "thinking"
     """What switches it: `thinking.type`, `enable_thinking`, OpenRouter's `reasoning`, the effort alone, or nothing."""
     fields: frozenset[str] = frozenset({"type"})
-    """Fields that the object `thinking` (or `reasoning`) may have."""
+    """Fields that the object `thinking` or `reasoning` may have."""
+    adaptive: bool = False
+    """`thinking.type` may be `adaptive`, too."""
     efforts: tuple[str, ...] = ()
     """Values of `reasoning_effort` that make a difference, the weakest first; empty: it takes none."""
     tool_choices: frozenset[str] | None = None
     """The strings that `tool_choice` may be while it thinks, and no object then; `None`: as without thinking."""
+    builtin_functions: bool = True
+    """It can be offered functions that the endpoint runs (`Profile.builtin_functions`) while it thinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,10 @@ class Model:
     (`required`), a worse answer (`wanted`), nothing (`ignored`); with it an error (`harmful`)."""
     replay_turns: Literal["calls", "all"] = "calls"
     """The assistant messages that this is about: those with tool calls, or all."""
+    replay_in: Literal["field", "content"] = "field"
+    """Where a message has its reasoning: in a field of its own, or as `<think>…</think>` at the head of its content."""
+    empty_reasoning: bool = True
+    """`""` counts as reasoning; `False`: it counts as missing."""
     refused: frozenset[str] = frozenset()
     """Parameters that it doesn't take, whatever its profile says: sampling that is fixed."""
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -202,9 +210,13 @@ class Family:
     """The keys of a model's row."""
 
 
-def unknown(model_id: str) -> Model:
-    """What the name of a model says that no data knows."""
-    return Model(model_id, images="vision" in model_id, embedding="embedding" in model_id)
+def judged(model_id: str) -> dict[str, Any]:
+    """What the name of a model says that no data knows, as keys of its row."""
+    return {"images": "vision" in model_id, "embedding": "embedding" in model_id}
+
+
+def _unknown(model_id: str) -> Model:
+    return Model(model_id, **judged(model_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,14 +262,22 @@ class Profile:
     """Whose hosts these are: a key is for one vendor's hosts alone."""
     plan: bool = False
     """A plan for interactive use: its terms forbid calls that nobody waits for (docs/facts/tokenhub.md#plans)."""
+    mends: bool = True
+    """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     thinking: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `Thinking`: how thinking is switched at these endpoints, whatever the maker. They are laid over those of
     every family that thinks and has a `control`."""
     session_key: str = ""
     """The parameter with a name of the session, by which its prompt cache is found again; `""`: none."""
+    tool_name_length: int = 64
+    """Characters of a tool's name."""
+    tool_name_digit: bool = True
+    """A tool's name may begin with a digit or a hyphen."""
+    builtin_functions: bool = False
+    """It runs tools of the type `builtin_function` itself; their names begin with `$`."""
     extends: str = ""
     """The profile whose keys count where this one has none, but for `hosts`, `shut_down` and `moved_to`."""
-    find: Callable[[str], Model] = field(default=unknown, metadata={KEY: ""}, repr=False, compare=False)
+    find: Callable[[str], Model] = field(default=_unknown, metadata={KEY: ""}, repr=False, compare=False)
     """What is known of a model that isn't in `models`: patterns of the profile, families, its name."""
 
     def model(self, model_id: object) -> Model:
