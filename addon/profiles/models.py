@@ -46,8 +46,8 @@ def row(
 ) -> dict[str, Any]:
     """All that is known of `model_id`: its family's keys, over them those of patterns of `rows`, over them its own.
 
-    Of a model of no family its name is judged. A pattern is held against the id in lower case, as it is. `thinking` is laid over that
-    of the family (`Profile.thinking`).
+    Of a model of no family its name is judged. A pattern is held against the id in lower case, as it is. `thinking` is
+    laid over that of the family (`Profile.thinking`).
     """
     family = family_of(model_id, families)
     known: dict[str, Any] = dict(family.rows) if family else judged(model_id)
