@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -42,7 +42,6 @@ def filled(page: str) -> str:
 # Keys
 
 
-@cache
 def docstrings(kind: type[Any]) -> Mapping[str, str]:
     """The text below each field of the dataclass `kind`, on one line. A field without one isn't in it."""
     [body] = [node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef)]
@@ -53,14 +52,16 @@ def docstrings(kind: type[Any]) -> Mapping[str, str]:
         and isinstance(field.target, ast.Name)
         and isinstance(text, ast.Expr)
         and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
     }
 
 
 def _keys(kind: type[Any]) -> Iterator[str]:
+    meanings = docstrings(kind)
     yield from _head("key", "what it is", "meaning")
     for name, key in reading.keys(kind).items():
         needed = ", needed" if key.required else ""
-        yield _row(f"`{name}`", words(key.annotation) + needed, docstrings(kind)[key.field])
+        yield _row(f"`{name}`", words(key.annotation) + needed, meanings[key.field])
 
 
 def words(annotation: Any) -> str:
@@ -189,7 +190,7 @@ def _cell(text: str) -> str:
 
 
 _TABLES: dict[str, Callable[[], Iterator[str]]] = {
-    **{name: (lambda kind=kind: _keys(kind)) for name, kind in KINDS.items()},
+    **{name: partial(_keys, kind) for name, kind in KINDS.items()},
     "providers": _providers,
     "families": _families,
     "models": _models,

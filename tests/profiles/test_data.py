@@ -8,20 +8,21 @@ from datetime import date
 import pytest
 
 from hunyuan_fix import dialects, profiles
-from hunyuan_fix.profiles import Model, Profile
-from hunyuan_fix.profiles.models import family_of
+from hunyuan_fix.profiles import Model, Profile, reading
+from hunyuan_fix.profiles.models import Families
 from hunyuan_fix.profiles.reading import ProfileError
 from hunyuan_fix.upstream import signing
 from scripts.lib import profile_page
 
 ALL = [profiles.load(name) for name in profiles.names()]
 MODELS = [pytest.param(model, id=f"{profile.name}: {model.id}") for profile in ALL for model in profile.models.values()]
+FAMILIES = Families(profiles.families())
 KIND = re.compile(r"documented|seen|claimed|inferred")
 
 
 def family(model_id: str) -> str:
     """The first pattern of the family of `model_id`; `""` for none."""
-    found = family_of(model_id, profiles.families())
+    found = FAMILIES.of(model_id)
     return found.ids[0] if found else ""
 
 
@@ -203,7 +204,7 @@ def test_no_pattern_is_in_two_families() -> None:
 @pytest.mark.parametrize("found", profiles.families(), ids=lambda found: found.ids[0])
 def test_each_pattern_leads_to_its_own_family(found: profiles.Family) -> None:
     for pattern in found.ids:
-        assert family_of(pattern.replace("*", ""), profiles.families()) in (found, None), pattern
+        assert FAMILIES.of(pattern.replace("*", "")) in (found, None), pattern
 
 
 @pytest.mark.parametrize("profile", ALL, ids=lambda profile: profile.name)
@@ -298,7 +299,7 @@ def test_of_the_models_of_the_extended_profile_only_the_rows_are_known() -> None
 
 @pytest.mark.parametrize("kind", profile_page.KINDS.values(), ids=profile_page.KINDS)
 def test_every_key_is_documented(kind: type[object]) -> None:
-    fields = {key.field for key in profile_page.reading.keys(kind).values()}
+    fields = {key.field for key in reading.keys(kind).values()}
     assert fields <= profile_page.docstrings(kind).keys()
 
 
