@@ -161,8 +161,10 @@ def _plain(subject: Subject, answer: Answer) -> Iterator[Row]:
     found = "yes" if fields or any(_reasoned(chunk) for chunk in chunks) else "no"
     yield _held(thinks, found, claimed, _of_model(subject, thinking={"default": found == "yes"}))
     if fields:
-        own = subject.profile.grammar.reasoning_field
-        yield _held("field of reasoning", fields[0], own, {"messages": {"reasoning_field": fields[0]}})
+        grammar = subject.profile.grammar
+        accepted = {"assistant": sorted(grammar.fields.get("assistant", frozenset()) | {fields[0]})}
+        keys = {"messages": {"reasoning_field": fields[0], "fields": accepted}}
+        yield _held("field of reasoning", fields[0], grammar.reasoning_field, keys)
     places = {
         "in a chunk": any(chunk.get("usage") and not _choices(chunk) for chunk in chunks),
         "beside the last choice": any(chunk.get("usage") and _choices(chunk) for chunk in chunks),
