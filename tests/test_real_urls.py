@@ -102,7 +102,11 @@ MESSAGES = [
         "https://api.deepseek.com/anthropic/v1/messages",
         "https://api.deepseek.com/v1",
     ),
-    ("https://api.siliconflow.cn/v1/messages", "https://api.siliconflow.cn/v1/messages", "https://api.siliconflow.cn/v1"),
+    (
+        "https://api.siliconflow.cn/v1/messages",
+        "https://api.siliconflow.cn/v1/messages",
+        "https://api.siliconflow.cn/v1",
+    ),
     (
         "https://dashscope.aliyuncs.com/apps/anthropic/v1/messages",
         "https://dashscope.aliyuncs.com/apps/anthropic/v1/messages",
@@ -125,7 +129,9 @@ def address_of(url: str) -> Address:
 
 def url_of(route: Route) -> str:
     scheme, host, port, path = route.address
-    return f"{scheme}://{host}{path}" if port == (443 if scheme == "https" else 80) else f"{scheme}://{host}:{port}{path}"
+    return (
+        f"{scheme}://{host}{path}" if port == (443 if scheme == "https" else 80) else f"{scheme}://{host}:{port}{path}"
+    )
 
 
 def routed(url: str, method: str = "POST", **given: object) -> Route:
