@@ -58,7 +58,7 @@ def test_every_shipped_host_has_one_vendor():
 
 
 def test_an_option_names_the_vendor_of_unknown_hosts_only():
-    named = Vendors({host: "moonshot" for host in (LOCAL, GATEWAY, TOKENHUB, OPENAI)}, "zenmux")
+    named = Vendors(dict.fromkeys((LOCAL, GATEWAY, TOKENHUB, OPENAI), "moonshot"), "zenmux")
     assert (named.of(LOCAL), named.of(GATEWAY)) == ("moonshot", "moonshot")
     assert (named.of(TOKENHUB), named.of(OPENAI), named.of(ZENMUX)) == ("tencent", "openai.com", "zenmux")
     assert named.of("10.0.0.1") == "zenmux"

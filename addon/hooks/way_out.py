@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from mitmproxy import http
 from mitmproxy.connection import Server
+from mitmproxy.net.server_spec import ServerSpec
 
 from ..wire.host_names import is_loopback
 
@@ -18,19 +19,22 @@ def lead(flow: http.HTTPFlow, proxy: str | None) -> None:
     """
     if proxy is None or is_loopback(flow.request.host):
         return
-    url = urlsplit(proxy)
-    scheme = "https" if url.scheme == "https" else "http"
-    address = (url.hostname or "", url.port or (443 if scheme == "https" else 80))
     server = Server(address=(flow.request.host, flow.request.port))
-    server.via = (scheme, address)
+    server.via = _address(proxy)
     flow.server_conn = server
 
 
 def sign_in(flow: http.HTTPFlow, proxy: str | None) -> None:
     """Put the login of `proxy` on `flow`, the CONNECT that mitmproxy sends to it."""
     url = urlsplit(proxy or "")
-    via = flow.server_conn.via
-    if url.username is None or via is None or via[1][0] != url.hostname:
+    if not proxy or url.username is None or flow.server_conn.address != _address(proxy)[1]:
         return
     login = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
     flow.request.headers["Proxy-Authorization"] = f"Basic {base64.b64encode(login).decode()}"
+
+
+def _address(proxy: str) -> ServerSpec:
+    url = urlsplit(proxy)
+    if url.scheme == "https":
+        return "https", (url.hostname or "", url.port or 443)
+    return "http", (url.hostname or "", url.port or 80)

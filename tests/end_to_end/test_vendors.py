@@ -1,4 +1,4 @@
-"""Each vendor's key at its own hosts and nowhere else, with real processes: an endpoint for each vendor, keys for all."""
+"""Each vendor's key at its own hosts and nowhere else, with real processes: an endpoint and a key for each vendor."""
 
 from __future__ import annotations
 
