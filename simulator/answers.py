@@ -118,7 +118,7 @@ def _question(body: Json) -> str:
 
 
 def _continued(text: str, body: Json) -> str:
-    """Kimi goes on from the start of an answer only in partial mode; else it begins again (docs/facts/kimi.md)."""
+    """Kimi goes on from the start of an answer in partial mode alone, else it begins again."""
     last = body["messages"][-1]
     if last["role"] != "assistant":
         return text

@@ -1,4 +1,4 @@
-"""The contract of Moonshot's chat endpoint, as findings (docs/facts/kimi.md#contract).
+"""The contract of Moonshot's chat endpoint, as findings (docs/facts/kimi.md#reasoning).
 
 Everything here relies on `shape.body_shape` having found nothing. The rows are those of `kimi_rows`.
 """
@@ -157,12 +157,14 @@ def _tools(body: Json, model: Thinker, variant: Variant, *, thinking: bool) -> I
         name = function.get("name")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             yield Finding("tool", f"{at}/function/name: {name}")
-        if model.kimi and function.get("parameters") is not None and function.get("strict") is not False:
-            yield from schema(f"{at}/function/parameters", function["parameters"], variant)
+        if function.get("parameters") is not None and function.get("strict") is not False:
+            yield from schema(f"{at}/function/parameters", function["parameters"], model, variant)
 
 
-def schema(at: str, given: Any, variant: Variant) -> Iterator[Finding]:
-    """The schema of a tool's arguments is moonshot flavored."""
+def schema(at: str, given: Any, model: Thinker, variant: Variant) -> Iterator[Finding]:
+    """The schema of a tool's arguments is moonshot flavored, where that is demanded."""
+    if not model.mfjs and not variant.differs & {"mfjs-lite", "mfjs-strict"}:
+        return
     said = mfjs.problem(given, strict="mfjs-strict" in variant.differs)
     if said is None and given.get("type", "object") != "object":
         said = f"<At path '{mfjs.ROOT}': type must be object>"

@@ -26,8 +26,8 @@ def findings(body: Json, profile: ProfileName, variant: Variant) -> Iterator[Fin
     if thinking and model.kimi and choice.get("type") == "tool":
         yield Finding("choice", "tool_choice: while it thinks", "specified")
     for index, tool in enumerate(body.get("tools", [])):
-        if model.kimi and isinstance(tool, dict) and isinstance(tool.get("input_schema"), dict):
-            yield from kimi.schema(f"tools.{index}.input_schema", tool["input_schema"], variant)
+        if isinstance(tool, dict) and isinstance(tool.get("input_schema"), dict):
+            yield from kimi.schema(f"tools.{index}.input_schema", tool["input_schema"], model, variant)
     if thinking and model.replay != "none" and "reasoning-needless" not in variant.differs:
         yield from _reasoning(body, model, variant)
 

@@ -1,7 +1,7 @@
 """Thinking models with a contract on their reasoning: Kimi and DeepSeek (docs/facts/kimi.md#models)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 
@@ -13,8 +13,8 @@ class Thinker:
     alone, or there is none. `keep`: the object may have the field `keep`. `replay`: the assistant messages whose
     reasoning must come back while it thinks. `empty_counts`: an empty text is reasoning. `fixed`: the only values
     of the sampling parameters, `None` if they are free; `temperatures`: the only one with and without thinking.
-    `kimi`: it holds what only Moonshot demands: its flavour of schemas, `tool_choice`, a temperature up to 1.
-    `default`: it thinks where a request says nothing.
+    `kimi`: while it thinks, `tool_choice` may not demand a call, and its temperature is at most 1. `mfjs`: schemas of
+    tools must be moonshot flavored. `default`: it thinks where a request says nothing.
     """
 
     id: str
@@ -27,6 +27,7 @@ class Thinker:
     temperatures: tuple[float, float] = (1.0, 0.6)
     images: bool = False
     kimi: bool = True
+    mfjs: bool = False
     default: bool = True
 
 
@@ -34,7 +35,7 @@ _FIXED = {"top_p": 0.95, "n": 1, "presence_penalty": 0, "frequency_penalty": 0}
 _K = 262_144
 _V1 = {"8k": 8_192, "32k": 32_768, "128k": 131_072}
 
-KIMI = (
+_KIMI = (
     Thinker("kimi-k3", 1_048_576, "effort", replay="all", fixed=_FIXED, images=True),
     *(
         Thinker(name, _K, "always", keep=True, replay="all", fixed=_FIXED, images=True)
@@ -54,24 +55,18 @@ KIMI = (
     ),
 )
 
+KIMI = tuple(replace(model, mfjs=True) for model in _KIMI)
+
+# The coding host's ids stand for kimi-k2.7-code: what it demands is inferred from that.
 CODING = tuple(
-    Thinker(name, _K, "thinking", keep=True, empty_counts=False, fixed=_FIXED, images=True)
+    Thinker(name, _K, "always", keep=True, replay="all", fixed=_FIXED, images=True, mfjs=True)
     for name in ("kimi-for-coding", "kimi-for-coding-highspeed")
 )
 
+# Whether schemas reach Moonshot's validator by zenmux isn't known: a difference (`Variant`) says that they do.
 ZENMUX = tuple(
-    Thinker(
-        f"moonshotai/{model.id.removesuffix('-preview')}",
-        model.context,
-        model.control,
-        model.keep,
-        model.replay,
-        model.empty_counts,
-        model.fixed,
-        model.temperatures,
-        model.images,
-    )
-    for model in KIMI
+    replace(model, id=f"moonshotai/{model.id.removesuffix('-preview')}")
+    for model in _KIMI
     if model.id.startswith("kimi-")
 )
 

@@ -1,6 +1,6 @@
 """The endpoint's prompt cache: which part of a request begins like one before it, by whole messages.
 
-Automatic, by prefixes, for each key and each `prompt_cache_key` (docs/facts/kimi.md#prompt-cache).
+Automatic, by prefixes, for each key and each `prompt_cache_key` (docs/facts/kimi.md#hosts).
 """
 
 import hashlib

@@ -25,7 +25,7 @@ FLOORS = (
     {"steps"},
     {"options"},
     {"cascade", "relay"},
-    {"vision", "answers", "upstream", "access", "observe"},
+    {"vision", "answers", "upstream", "access", "observe", "profile_folder"},
     {"rules", "dialects", "route", "vendors", "admission", "kept", "stores"},
     {"circuit", "config", "counting", "documents", "images", "search", "session", "wire", "workers"},
     {"columns", "did_you_mean", "profiles", "texts", "exchange"},

@@ -5,10 +5,11 @@ To add a provider, put a TOML file into this folder; the file's name is the prof
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from . import files
 from .models import finder, model, over, row
@@ -53,10 +54,16 @@ __all__ = [
     "names",
     "over",
     "shut_down",
+    "use",
 ]
 
-FOLDERS: tuple[Traversable, ...] = (resources.files(__name__),)
+_SHIPPED = resources.files(__name__)
+
+FOLDERS: tuple[Traversable, ...] = (_SHIPPED,)
 """Folders with data files. The keys of a file are laid over those of the file of that name in the folders before."""
+
+_version: files.Version = files.version(None)
+"""The files of the user's folder that are in use."""
 
 
 @cache
@@ -119,6 +126,29 @@ def shut_down(host: str) -> Profile | None:
     """The profile of `host` if the host has been shut down, with all its profiles; else `None`."""
     found = [load(name) for _, name in by_host().get(host.lower(), ())]
     return found[0] if found and all(profile.shut_down for profile in found) else None
+
+
+def use(folder: Path | None, check: Callable[[str, Profile], None]) -> None:
+    """Lay the files in `folder` over the shipped ones; `None`: use those alone. The same files aren't read again.
+
+    `check` is given the name of each profile and the profile, and raises `ProfileError`, as does a file that can't be
+    used. Then nothing has changed.
+    """
+    global FOLDERS, _version  # noqa: PLW0603 - a process has one set of profiles
+    version = files.version(folder)
+    if version == _version:
+        return
+    before, FOLDERS = FOLDERS, (_SHIPPED, folder) if folder else (_SHIPPED,)
+    forget()
+    try:
+        by_host()
+        for name in names():
+            check(name, load(name))
+    except ProfileError:
+        FOLDERS = before
+        forget()
+        raise
+    _version = version
 
 
 def forget() -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from .models import is_pattern
@@ -23,6 +25,24 @@ _FAMILIES = "families"
 _HIDDEN = "_"
 """What the name of a file begins with that is only there to be extended."""
 _NOT_INHERITED = ("hosts", "shut_down", "moved_to")
+
+
+type Version = tuple[tuple[str, ...], ...]
+"""What identifies the content of a folder's files."""
+
+
+def version(folder: Path | None) -> Version:
+    """The version of the files in `folder`; of no folder it is empty. Files that can't be looked at are missing."""
+    if folder is None:
+        return ()
+    found: list[tuple[str, ...]] = [(str(folder),)]
+    for file in sorted([*folder.glob(f"*{_SUFFIX}"), *folder.glob(f"{_FAMILIES}/*{_SUFFIX}")]):
+        with suppress(OSError):
+            status = file.stat()
+            found.append(
+                (str(file), *map(str, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)))
+            )
+    return tuple(found)
 
 
 def names(folders: Sequence[Traversable]) -> tuple[str, ...]:
