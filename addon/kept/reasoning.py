@@ -53,8 +53,7 @@ class Thought:
     """Whose answer it was in, as is `model`."""
     model: str = ""
     blocks: Sequence[JsonObject] = ()
-    """The blocks of thinking in an Anthropic message, with their signatures; each with `at`: how many other blocks
-    stood before it."""
+    """What it was in, where a format has more than a text of it (`heard.HeardTurn.blocks`): signatures, sealed texts."""
 
 
 class _ThoughtCodec:
