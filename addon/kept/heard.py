@@ -36,6 +36,9 @@ class HeardTurn:
 class Hearing(Protocol):
     """Hears one answer: its events, or all of it at once."""
 
+    id: str
+    """The answer's; `""`: it has none."""
+
     @property
     def size(self) -> int:
         """Characters that were heard."""
@@ -55,8 +58,14 @@ class _Bounded:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self.id = ""
         self.size = 0
         """Characters that were heard."""
+
+    def _name(self, answer: object) -> None:
+        """Take the id of an answer, or of what tells its id."""
+        given = answer.get("id") if isinstance(answer, dict) else None
+        self.id = self.id or (given if isinstance(given, str) else "")
 
     def _take(self, piece: str) -> bool:
         """Whether there is room for a piece."""
@@ -96,6 +105,7 @@ class HeardChat(_Bounded):
 
     def event(self, event: JsonObject) -> None:
         """A chunk."""
+        self._name(event)
         choices = event.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             delta = choice.get("delta") if isinstance(choice, dict) else None
@@ -104,6 +114,7 @@ class HeardChat(_Bounded):
 
     def whole(self, answer: JsonObject) -> None:
         """An answer with messages."""
+        self._name(answer)
         choices = answer.get("choices")
         for place, choice in enumerate(choices if isinstance(choices, list) else ()):
             message = choice.get("message") if isinstance(choice, dict) else None
@@ -165,7 +176,8 @@ class HeardMessage(_Bounded):
         self._blocks: dict[int, JsonObject] = {}
 
     def event(self, event: JsonObject) -> None:
-        """An event of a block; others say nothing."""
+        """An event of a block, or the first one, which has the id; others say nothing."""
+        self._name(event.get("message"))
         index = event.get("index")
         if not isinstance(index, int):
             return
@@ -183,6 +195,7 @@ class HeardMessage(_Bounded):
 
     def whole(self, answer: JsonObject) -> None:
         """A message."""
+        self._name(answer)
         content = answer.get("content")
         for index, block in enumerate(content if isinstance(content, list) else ()):
             self.event({"type": "content_block_start", "index": index, "content_block": block})
@@ -240,6 +253,7 @@ class HeardResponse(_Bounded):
 
     def whole(self, answer: JsonObject) -> None:
         """A response."""
+        self._name(answer)
         output = answer.get("output")
         for index, item in enumerate(output if isinstance(output, list) else ()):
             self._hear(index, item)

@@ -40,6 +40,8 @@ _MOST_TURNS: Final = 1000
 """Turns of one history that are looked for, the last ones: each may be asked of a store."""
 _MOST_UNKNOWN: Final = 20_000
 _UNKNOWN_SECONDS: Final = 60.0
+_MOST_OF_AN_ID: Final = 16
+"""Answers that have the same id: some endpoints have one for all."""
 _MOST_FIELDS: Final = 1000
 """Endpoints' models of which the field of reasoning is known."""
 
@@ -53,7 +55,7 @@ class Thought:
     """Whose answer it was in, as is `model`."""
     model: str = ""
     blocks: Sequence[JsonObject] = ()
-    """What it was in, where a format has more than a text of it (`heard.HeardTurn.blocks`): signatures, sealed texts."""
+    """What it was in, where a format has more than a text: signatures, sealed texts (`heard.HeardTurn.blocks`)."""
 
 
 class _ThoughtCodec:
@@ -86,6 +88,19 @@ class _DigestsCodec:
         return tuple(data[start : start + SIZE] for start in range(0, len(data), SIZE))
 
 
+class _OwnersCodec:
+    """Keys of thoughts, with their callers."""
+
+    prefix = "thought-by:"
+
+    def dump(self, value: tuple[bytes, ...]) -> bytes:
+        return b"".join(value)
+
+    def load(self, data: bytes) -> tuple[bytes, ...] | None:
+        size = 2 * SIZE
+        return None if len(data) % size else tuple(data[start : start + size] for start in range(0, len(data), size))
+
+
 class KeptReasoning:
     """The thoughts of all callers. `chain`: where they are kept, which is `KeptAnswers`' with its bounds.
 
@@ -97,6 +112,8 @@ class KeptReasoning:
         self._chain = chain
         self._thoughts: Kept[Thought] = Kept(chain, _ThoughtCodec())
         self._digests: Kept[tuple[bytes, ...]] = Kept(chain, _DigestsCodec())
+        self._owners: Kept[tuple[bytes, ...]] = Kept(chain, _OwnersCodec())
+        """The thoughts of the answers of an id, whoever has them, for `forget_id`."""
         self._fields: LRUCache[tuple[str, str], str] = LRUCache(_MOST_FIELDS)
         self._unknown: TTLCache[bytes, bool] = TTLCache(_MOST_UNKNOWN, _UNKNOWN_SECONDS)
         """Turns, by `exact`, that no store knew: each request of a conversation brings all of them again."""
@@ -128,8 +145,8 @@ class KeptReasoning:
 
     # Thoughts
 
-    def keep(self, caller: bytes, keys: Keys, thought: Thought) -> bool:
-        """Keep the thought of a turn. Returns whether it isn't too large."""
+    def keep(self, caller: bytes, keys: Keys, thought: Thought, ids: Iterable[str] = ()) -> bool:
+        """Keep the thought of a turn. `ids`: those of its answer. Returns whether it isn't too large."""
         if not self.is_on:
             return False
         written = _ThoughtCodec().dump(thought)
@@ -140,6 +157,9 @@ class KeptReasoning:
         self._unknown.pop(caller + keys.exact, None)
         for key in (keys.exact, keys.place, keys.alone, *keys.calls):
             self._note(caller + key, digest)
+        for id in ids:
+            owners = dict.fromkeys((*(self._owners.at_hand(_id_key(id)) or ()), caller + digest))
+            self._owners.put(_id_key(id), tuple(owners)[-_MOST_OF_AN_ID:], self._settings.keep_ttl)
         return True
 
     def _note(self, key: bytes, digest: bytes) -> None:
@@ -215,12 +235,25 @@ class KeptReasoning:
     def forget_all(self) -> int:
         """Forget everything, in all stores. Returns how many thoughts were in memory."""
         self._digests.clear()
+        self._owners.clear()
         return self._thoughts.clear()
 
     def forget_caller(self, caller: bytes) -> int:
         """Forget everything of one caller, in all stores. Returns how many thoughts were in memory."""
         self._digests.clear(caller)
         return self._thoughts.clear(caller)
+
+    async def forget_id(self, id: str) -> bool:
+        """Forget what was thought for the answer of this id, whoever has it. Returns whether anything was."""
+        owners = await self._owners.get(_id_key(id))
+        for key in owners or ():
+            self._thoughts.delete(key)
+        self._owners.delete(_id_key(id))
+        return bool(owners)
+
+
+def _id_key(id: str) -> bytes:
+    return turns.digest(id.encode("utf-8", "surrogatepass"))
 
 
 async def _in_batches[T](kind: Kept[T], keys: Iterable[bytes]) -> dict[bytes, T]:

@@ -14,9 +14,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ..answers.heard import Listener
+from ..dialects.anthropic.ending import message_id
+from ..dialects.responses.ending import response_id
 from ..exchange import Changes, Exchange, JsonObject, Response
 from ..kept import histories, put_back
-from ..kept.heard import HeardChat, Hearing, HeardMessage, HeardResponse
+from ..kept.heard import HeardChat, HeardMessage, HeardResponse, Hearing
 from ..kept.reasoning import Thought
 from ..kept.turns import Conversation, Turn
 from ..observe.metrics import counter
@@ -95,13 +97,14 @@ class ReasoningMemory(Step):
             return
         heard.kept = heard.hearing.size
         memory = self.runtime.reasoning
+        ids = _ids_of(exchange, heard.hearing.id)
         for turn in heard.hearing.turns():
             keys = heard.conversation.answered(turn.text, turn.calls)
             if turn.thought is None or keys is None or not (turn.thought or turn.calls):
                 continue
             if turn.field and turn.thought:
                 memory.learn_field(heard.host, heard.model, turn.field)
-            memory.keep(exchange.caller, keys, Thought(turn.thought, heard.host, heard.model, turn.blocks))
+            memory.keep(exchange.caller, keys, Thought(turn.thought, heard.host, heard.model, turn.blocks), ids)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
         """Count what the rule `reasoning` found or made, and drop the conversation."""
@@ -194,6 +197,16 @@ _FORMS: Final[Mapping[str, _Chat | _Messages | _Responses]] = {
 def host_of(exchange: Exchange) -> str:
     """The host, with its port, that the exchange's request goes to."""
     return urlsplit(exchange.base_url).netloc.lower()
+
+
+def _ids_of(exchange: Exchange, given: str) -> list[str]:
+    """The ids that a client may know an answer by: `given`, or what its own format made of it."""
+    ids = [given] if given else []
+    if exchange.dialect == rule_names.ANTHROPIC and given:
+        ids.append(message_id(given))
+    elif exchange.dialect == rule_names.RESPONSES:
+        ids.append(response_id(exchange.note_of(exchange.dialect)))
+    return ids
 
 
 def _needs(turn: Turn, model: Model) -> bool:
