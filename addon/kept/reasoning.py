@@ -8,7 +8,7 @@ different thoughts says nothing, unless no other is left:
 2. `place`: the same but for system texts and ids, which clients write anew.
 3. `calls`: the same calls by the same ids, wherever they stand. Endpoints that count (`functions.Bash:0`) give the same
    id again and again.
-4. `alone`: the same turn after the same words.
+4. `alone`: the same turn after the same words. Neither of these two counts for turns of one history that share it.
 5. `place` once more, and the last thought counts: the turn is as good as the same.
 
 What was found by a later digest is kept under `exact`, too. So a turn keeps its thought when another conversation
@@ -18,6 +18,7 @@ comes upon the same digests, and a longer history begins with the same bytes.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -178,14 +179,18 @@ class KeptReasoning:
         looked = history[-_MOST_TURNS:]
         last = looked[-1] if newest else None
         wanted = [turn for turn in looked if turn is last or _exact(caller, turn) not in self._unknown]
-        found = await self._looked_up(caller, wanted)
-        if last is not None and not _is_found(last, found) and self._settings.keep == "store":
+        if last is not None and self._settings.keep == "store" and not await self._is_known(caller, last):
             await asyncio.sleep(_WRITING)
-            found |= await self._looked_up(caller, [last])
+        found = await self._looked_up(caller, wanted)
         for turn in wanted:
             if not _is_found(turn, found):
                 self._unknown[_exact(caller, turn)] = True
         return found
+
+    async def _is_known(self, caller: bytes, turn: Turn) -> bool:
+        """Whether a turn is known in its place: a digest of less may be that of an earlier turn."""
+        keys = turn.keys
+        return keys is None or bool(await self._digests.get_many((caller + keys.exact, caller + keys.place)))
 
     async def _looked_up(self, caller: bytes, history: Sequence[Turn]) -> dict[int, Thought]:
         # 1. The first digest of all turns; the others of those that it doesn't know; the thoughts that they name.
@@ -194,6 +199,8 @@ class KeptReasoning:
         others = [keys for keys in asked if caller + keys.exact not in known]
         wanted = (caller + key for keys in others for key in (keys.place, keys.alone, *keys.calls))
         known |= await _in_batches(self._digests, wanted)
+        for key in _repeated(history):
+            known.pop(caller + key, None)
         chosen = {id(keys): _chosen(caller, keys, known) for keys in asked}
         named = dict.fromkeys(caller + digest for digests in chosen.values() for digest in digests)
         thoughts = await _in_batches(self._thoughts, named)
@@ -268,6 +275,14 @@ def _all_keys(turn: Turn) -> list[Keys]:
     """The keys of a turn as a whole, and those of its messages, each once."""
     listed = [turn.keys, *(part.keys for part in turn.parts)]
     return list({id(keys): keys for keys in listed if keys is not None}.values())
+
+
+def _repeated(history: Iterable[Turn]) -> Iterable[bytes]:
+    """The digests of less than a conversation that several turns of one history have: they tell none of them."""
+    seen = Counter(
+        key for turn in history for key in {key for keys in _all_keys(turn) for key in (*keys.calls, keys.alone)}
+    )
+    return (key for key, times in seen.items() if times > 1)
 
 
 def _exact(caller: bytes, turn: Turn) -> bytes:
