@@ -192,10 +192,16 @@ class Native:
     """The roles of messages that it takes."""
     betas: frozenset[str] = frozenset()
     """The values of `anthropic-beta` that it knows."""
+    signed: tuple[str, ...] = ()
+    """The models that take their thinking back with their vendor's signature only: patterns, as in `models`."""
 
     def spoken_by(self, model: str) -> bool:
         """Whether the model speaks the format."""
         return fits(model, self.models)
+
+    def is_signed(self, model: str) -> bool:
+        """Whether the model takes thinking back with its vendor's signature only."""
+        return fits(model, self.signed)
 
     def refuses_block(self, kind: str) -> bool:
         """Whether it refuses content blocks of the type `kind`."""
