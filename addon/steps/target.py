@@ -14,4 +14,4 @@ def target_of(exchange: Exchange, profile: Profile, settings: Settings) -> Targe
     """The exchange's own upstream, with its key, counted for the account of that key."""
     key = keys.authorization(exchange.headers)
     account = admission.account(profile, key, settings)
-    return Target(exchange.base_url, {"Authorization": key} if key else {}, account, profile.dialect, profile.signer)
+    return Target(exchange.base_url, {"Authorization": key} if key else {}, account, profile.name)
