@@ -89,7 +89,7 @@ def _status_of_code(code: object) -> int | None:
 
 def _translated(
     kind: ErrorKind, error: JsonObject, retry_after: str | None, profile: Profile, model_id: str
-) -> Response:
+) -> Response | None:
     message = _message(error)
     match kind:
         case "rate_limit":
@@ -104,6 +104,8 @@ def _translated(
             return proxy_errors.MODEL_NOT_FOUND(message=message + _advice(profile, model_id), vendor=error).response()
         case "content_filter":
             return proxy_errors.CONTENT_FILTER(message=message, vendor=error).response()
+        case "overload" | "not_in_plan" | "overflow":
+            return None
 
 
 def _vendor_error(body: bytes) -> JsonObject | None:
@@ -118,6 +120,7 @@ def _vendor_error(body: bytes) -> JsonObject | None:
 def _matches(rule: ErrorRule, status: int, error: JsonObject) -> bool:
     return (
         (rule.status is None or rule.status == status)
+        and (rule.type is None or rule.type == error.get("type"))
         and (rule.code is None or rule.code == str(error.get("code")))
         and (rule.message is None or rule.message in _message(error))
     )
