@@ -192,8 +192,12 @@ class Native:
     """The roles of messages that it takes."""
     betas: frozenset[str] = frozenset()
     """The values of `anthropic-beta` that it knows."""
+    tool_choices: frozenset[str] | None = None
+    """The types of `tool_choice` that it takes while the model thinks; `None`: all."""
     signed: tuple[str, ...] = ()
     """The models that take their thinking back with their vendor's signature only: patterns, as in `models`."""
+    marked: tuple[str, ...] = ()
+    """The models whose prompt cache needs breakpoints (`cache_control`): patterns. Others cache by themselves."""
 
     def spoken_by(self, model: str) -> bool:
         """Whether the model speaks the format."""
@@ -202,6 +206,10 @@ class Native:
     def is_signed(self, model: str) -> bool:
         """Whether the model takes thinking back with its vendor's signature only."""
         return fits(model, self.signed)
+
+    def is_marked(self, model: str) -> bool:
+        """Whether the model's prompt cache needs breakpoints."""
+        return fits(model, self.marked)
 
     def refuses_block(self, kind: str) -> bool:
         """Whether it refuses content blocks of the type `kind`."""
