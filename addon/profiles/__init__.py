@@ -31,14 +31,19 @@ class Thinking:
     can_be_off: bool = True
     can_be_asked: bool = True
     """It takes what switches thinking on; `False`: that is an error, since it always thinks."""
-    control: Literal["thinking", "enable_thinking", "effort", "none"] = "thinking"
-    """The parameter that switches it: `thinking.type`, `enable_thinking`, the effort alone, or nothing."""
+    control: Literal["thinking", "enable_thinking", "reasoning", "effort", "none"] = "thinking"
+    """The parameter that switches it: `thinking.type`, `enable_thinking`, `reasoning.enabled`, the effort alone, or
+    nothing."""
     fields: frozenset[str] = frozenset({"type"})
-    """Fields that the object `thinking` may have."""
+    """Fields that the object `thinking` or `reasoning` may have."""
+    adaptive: bool = False
+    """`thinking.type` may be `adaptive`, too."""
     efforts: tuple[str, ...] = ()
     """Values of `reasoning_effort` that make a difference, the weakest first; empty: it takes none."""
     tool_choices: frozenset[str] | None = None
     """The strings that `tool_choice` may be while it thinks, and no object then; `None`: as without thinking."""
+    builtin_functions: bool = True
+    """It can be offered functions that the endpoint runs (`Profile.builtin_functions`) while it thinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Model:
     (`required`), a worse answer (`wanted`), nothing (`ignored`); with it an error (`harmful`)."""
     replay_turns: Literal["calls", "all"] = "calls"
     """The assistant messages that this is about: those with tool calls, or all."""
+    replay_in: Literal["field", "content"] = "field"
+    """Where a message has its reasoning: in a field of its own, or as `<think>…</think>` at the head of its content."""
     refused: frozenset[str] = frozenset()
     """Parameters that it doesn't take, whatever its profile says: sampling that is fixed."""
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -99,6 +106,8 @@ class Parameter:
     max_items: int | None = None
     max_length: int | None = None
     """Characters of one item."""
+    max_bytes: int | None = None
+    """Bytes of one item in UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +248,12 @@ class Profile:
     """A plan for interactive use: its terms forbid calls that nobody waits for (docs/facts/tokenhub.md#plans)."""
     session_key: str = ""
     """The parameter with a name of the session, by which its prompt cache is found again; `""`: none."""
+    tool_name_length: int = 64
+    """Characters of a tool's name."""
+    tool_name_digit: bool = True
+    """A tool's name may begin with a digit or a hyphen."""
+    builtin_functions: bool = False
+    """It runs tools of the type `builtin_function` itself; their names begin with `$`."""
 
     def model(self, model_id: object) -> Model:
         """What is known of `model_id`: its own row over that of its family (`families`).
@@ -403,6 +418,9 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
         vendor=data.get("vendor", "tencent"),
         plan=data.get("plan", False),
         session_key=data.get("session_key", ""),
+        tool_name_length=data.get("tool_name_length", 64),
+        tool_name_digit=data.get("tool_name_digit", True),
+        builtin_functions=data.get("builtin_functions", False),
         **{key: data[key] for key in _PLAIN},
     )
 
