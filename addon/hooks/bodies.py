@@ -12,23 +12,23 @@ from dataclasses import replace
 
 from mitmproxy import http
 
-from .. import pipeline, profiles
+from .. import pipeline
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
-from ..dialects import DIALECTS, UPSTREAM_DIALECTS
+from ..dialects import DIALECTS
 from ..dialects.base import BadRequest
 from ..exchange import Exchange, Response, printable
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..runtime import Runtime
-from ..wire import json_body, proxy_errors, safe_text
+from ..wire import proxy_errors, safe_text
 from . import request_body
 from .dispatch import Dispatcher
 from .draining import Draining
 from .mended_try import MendedTry
 from .request_body import Body
 from .respond import respond
-from .sent_headers import is_translated, set_headers
+from .sent_form import as_sent, is_translated, set_headers
 from .sign import sign
 
 logger = logging.getLogger("hunyuan_fix")
@@ -112,7 +112,6 @@ class Bodies:
     async def _through(self, request: http.Request, exchange: Exchange, mending: MendedTry) -> Response | None:
         """The way of a body; an answer to the client where it ends here."""
         dialect = DIALECTS[exchange.dialect]
-        upstream = UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
         translated = is_translated(exchange)
         exchange.fails_closed = translated
 
@@ -154,10 +153,7 @@ class Bodies:
         # 4. Written: only if something changed.
         sent = came.data
         if changed:
-            body = exchange.chat
-            if not upstream.is_house:
-                body = upstream.request(body, exchange.note_of(upstream.name))
-            sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), exchange.cost // 4)
+            sent = await self._runtime.workers.run(lambda _: as_sent(exchange, self._settings), exchange.cost // 4)
         set_headers(request, exchange, str(exchange.chat.get("model")))
         self._write(request, exchange, came, sent)
         mending.sent(came.plain, came.data, exchange.chat)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from mitmproxy import http
 
 from .. import profiles
-from ..dialects import DIALECTS, NATIVE, UPSTREAM_DIALECTS, format_of
+from ..answers.translated import upstream_of
+from ..dialects import DIALECTS, NATIVE, format_of
 from ..dialects.base import BadRequest
 from ..exchange import AnswerPlan, Change, Changes, Exchange, JsonObject
 from ..mending import facade, reading
@@ -30,7 +31,7 @@ from ..upstream.circuit_breaker import host
 from ..wire import content_coding, json_body, rule_names, safe_text
 from ..wire.content_coding import CodingError, TooLarge
 from ..workers import Checkpoint
-from .sent_headers import set_headers
+from .sent_form import as_sent, set_headers
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -120,7 +121,7 @@ class MendedTry:
             return
         if self._exchange.dialect in NATIVE and self._settings.translate == "auto":
             self._came = came
-        if not UPSTREAM_DIALECTS[profiles.load(self._exchange.profile).dialect].is_house:
+        if not upstream_of(self._exchange).is_house:
             self._chat = json_body.serialise(body)
 
     def is_wanted(self) -> bool:
@@ -166,7 +167,8 @@ class MendedTry:
         exchange = self._exchange
         if status not in reading.STATUSES:
             return None
-        sent = self._chat or self._flow.request.raw_content or b""
+        raw = self._flow.request.raw_content or b""
+        sent = self._chat or raw
         body = await self._runtime.workers.run(lambda _: json_body.parse_object(sent), len(sent) // 2)
         if body is None:
             return None
@@ -174,7 +176,8 @@ class MendedTry:
         found = reading.read(status, error, self._sent(body), tried)
         if found is None:
             return None
-        exchange.chat, plain = body, await self._serialised(body)
+        # What the steps make of it is compared as it is sent; the client's own bytes may be spelt in another way.
+        exchange.chat, plain = body, raw if self._chat else await self._as_sent()
         data = await self._again(found)
         request = self._flow.request.copy()
         set_headers(request, exchange, self._model)
@@ -193,7 +196,10 @@ class MendedTry:
         self._taught.trial = found
         self._exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}")])
         await self._pipeline.again(self._exchange)
-        return await self._serialised(self._exchange.chat)
+        noted = self._exchange.noted()
+        data = await self._as_sent()
+        self._exchange.forget(noted)  # what the upstream's format has no place for is noted by now
+        return data
 
     # The whole format
 
@@ -210,10 +216,7 @@ class MendedTry:
         if body is None or not await self._through_as_chat(body, found):
             self._restore(before)
             return None
-        upstream, chat = UPSTREAM_DIALECTS[profile.dialect], exchange.chat
-        if not upstream.is_house:
-            chat = upstream.request(chat, exchange.note_of(upstream.name))
-        data = await self._serialised(chat)
+        data = await self._as_sent()
         request = self._flow.request.copy()
         set_headers(request, exchange, self._model)
         return self._ready(_Attempt(found, place, before), request, data)
@@ -240,7 +243,6 @@ class MendedTry:
     def _ready(self, attempt: _Attempt, request: http.Request, data: bytes) -> Mended:
         """What is sent: the body `data` to the address of `request`, with its headers."""
         exchange, found, place = self._exchange, attempt.found, attempt.place
-        upstream = UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
         request.content = data
         sent = self._flow.request.raw_content or b""
         if not exchange.rewritten and len(sent) <= self._settings.keep_original:
@@ -267,12 +269,13 @@ class MendedTry:
             headers=request.headers.fields,
             body=data,
             native=exchange.dialect if exchange.dialect in NATIVE else "",
-            note=exchange.notes.get(upstream.name, {}),
+            note=exchange.notes.get(upstream_of(exchange).name, {}),
             ended=ended,
         )
 
-    async def _serialised(self, body: JsonObject) -> bytes:
-        return await self._runtime.workers.run(lambda _: json_body.serialise(body), self._exchange.cost // 4)
+    async def _as_sent(self) -> bytes:
+        exchange, settings = self._exchange, self._settings
+        return await self._runtime.workers.run(lambda _: as_sent(exchange, settings), exchange.cost // 4)
 
     def _kept(self) -> JsonObject:
         exchange = self._exchange

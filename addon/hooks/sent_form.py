@@ -1,23 +1,37 @@
-"""What a request's headers and path become for the format that its body leaves in."""
+"""The form in which a repaired request leaves: its body in the endpoint's format, with the path and headers for it."""
 
 from __future__ import annotations
 
 from mitmproxy import http
 
-from .. import dialects, profiles
+from .. import dialects
 from ..access import keys
-from ..dialects import APIS, DIALECTS, UPSTREAM_DIALECTS
+from ..answers.translated import upstream_of
+from ..dialects import APIS, DIALECTS
 from ..dialects.anthropic import native
 from ..dialects.anthropic.native import NativeMessages
 from ..exchange import Change, Exchange
+from ..options import Settings
 from ..route import api_path
 from ..steps.native_fields import native_of
+from ..steps.rules import context_of
+from ..wire import json_body
 
 
 def is_translated(exchange: Exchange) -> bool:
     """Whether the client or the endpoint speaks another format than the house language."""
-    upstream = UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
-    return not (DIALECTS[exchange.dialect].is_house and upstream.is_house)
+    return not (DIALECTS[exchange.dialect].is_house and upstream_of(exchange).is_house)
+
+
+def as_sent(exchange: Exchange, settings: Settings) -> bytes:
+    """The body in `exchange.chat` in the format that its endpoint speaks. Raises `BadRequest`."""
+    upstream = upstream_of(exchange)
+    if upstream.is_house:
+        return json_body.serialise(exchange.chat)
+    note = exchange.note_of(upstream.name)
+    body = upstream.request(exchange.chat, context_of(exchange, settings), note)
+    exchange.note([Change(upstream.name, pointer, why) for pointer, why in note.pop("changes", ())])
+    return json_body.serialise(body)
 
 
 def set_headers(request: http.Request, exchange: Exchange, model: str) -> None:
@@ -27,12 +41,14 @@ def set_headers(request: http.Request, exchange: Exchange, model: str) -> None:
     """
     if is_translated(exchange):
         dialect = DIALECTS[exchange.dialect]
-        upstream = UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
+        upstream = upstream_of(exchange)
         if keys.send_as_bearer(request.headers, alone=not dialect.is_house):
             exchange.note([Change("key", "", "the endpoint reads keys in Authorization")])
         target = request.path if dialect.is_house else ""  # the query is the other format's own
         request.path = api_path(target, exchange.base_url, upstream.path(dialect.house))
         _drop_own_headers(request, dialect.name)
+        for name, value in upstream.headers.items():
+            request.headers[name] = value
     if exchange.dialect == NativeMessages.name:
         _leave_accepted_betas(request, exchange, model)
     if exchange.streamed:
