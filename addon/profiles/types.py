@@ -314,11 +314,11 @@ class Profile:
     """Whose hosts these are: a key is for one vendor's hosts alone. Without it the profile is a vendor of its own."""
     plan: bool = False
     """A plan for interactive use: its terms forbid calls that nobody waits for (docs/facts/tokenhub.md#plans)."""
-    mends: bool = True
-    """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     thinking: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `Thinking`: how thinking is switched at these endpoints, whatever the maker. They are laid over those of
     every family that thinks and has a `control`."""
+    mends: bool = True
+    """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     session_key: str = ""
     """The parameter with a name of the session, by which its prompt cache is found again; `""`: none."""
     tool_name_length: int = 64
