@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from .. import profiles
 from ..dialects import DIALECTS, NATIVE
-from ..exchange import Change, Exchange, JsonObject, Response, tokens_used
-from ..wire import flaws, json_body, rule_names, sse, vendor_errors
+from ..exchange import Change, Exchange, JsonObject, Response
+from ..wire import flaws, json_body, rule_names, sse, usage, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
 from . import translated, whole
@@ -73,7 +73,7 @@ class NativeStream(ClientStream):
             return event.raw
         for chunk in self._reader.events(value, self._state):
             if chunk.get("usage"):
-                self._exchange.tokens = tokens_used(chunk["usage"])
+                usage.note(self._exchange, chunk["usage"])
             self._is_told = self._is_told or _ends(chunk)
         events, why = self._dialect.repaired_event(value, self._note, self._state)
         kind = value.get("type")
@@ -125,7 +125,7 @@ def repair_answer(exchange: Exchange, text: bytes) -> Response | bytes | None:
     answer = translated.answer_in(exchange, text)
     if isinstance(answer, Flaw):
         return whole.error_for(exchange, answer)
-    exchange.tokens = tokens_used(answer.get("usage"))
+    usage.note(exchange, answer.get("usage"))
     body = json_body.parse_object(text) or {}
     dialect = NATIVE[exchange.dialect]
     if exchange.streamed:
@@ -140,7 +140,7 @@ def repair_answer(exchange: Exchange, text: bytes) -> Response | bytes | None:
 def _streamed(exchange: Exchange, body: JsonObject) -> bytes:
     """The events for a whole answer that came where a stream was asked for; its tokens are noted."""
     dialect = NATIVE[exchange.dialect]
-    exchange.tokens = tokens_used(dialect.reader.answer(body, {}).get("usage"))
+    usage.note(exchange, dialect.reader.answer(body, {}).get("usage"))
     why = dialect.repaired_answer(body, exchange.note_of(exchange.spoken))
     changes = [Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")]
     exchange.note([*changes, Change(dialect.name, "", why)] if why else changes)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import chat_events, json_body, rule_names, sse
+from ..wire import chat_events, json_body, rule_names, sse, usage
 from ..wire.openai_error import ProxyError
 from .event_shape import Shape
 from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
 from .tool_placing import ToolNames, TooMany
 from .translated import INCOMPLETE
-from .whole import origin
+from .whole import USAGE_CACHED, USAGE_MOVED, origin
 
 _HEAD = ("id", "object", "created", "model")
 """The fields that a chunk made here copies from the endpoint's last chunk."""
@@ -58,7 +58,9 @@ class ChatStream:
         self.finish_reason: str | None = None
         """The last finish reason that the client gets."""
         self.usage: JsonObject | None = None
-        """The last usage that the endpoint sent."""
+        """The last usage that the endpoint sent, wherever it stood."""
+        self._usage_told = False
+        """The usage stood where clients look for it."""
         self.first_error: object = None
         """The first `error` that the endpoint sent inside the stream. It passes unchanged."""
         self.unreadable = 0
@@ -125,7 +127,7 @@ class ChatStream:
     def _ending(self, incomplete: ProxyError) -> bytes:
         if self.finish_reason and not self._done and self.first_error is None:
             self._note(Change(rule_names.STREAM_END, "", "the missing [DONE] is added"))
-            return self._whole() + sse.event(b"[DONE]")
+            return self._whole() + self._usage_chunk() + sse.event(b"[DONE]")
         held = self._broken_off()
         return held if self._done or self.first_error is not None else held + self._incomplete(incomplete)
 
@@ -187,7 +189,7 @@ class ChatStream:
             return self._broken_off() + event.raw
         sent = self._whole()
         # Clients stop reading at [DONE], so the error goes before it.
-        return sent + (b"" if self.finish_reason else self._incomplete(INCOMPLETE)) + event.raw
+        return sent + (self._usage_chunk() if self.finish_reason else self._incomplete(INCOMPLETE)) + event.raw
 
     def _whole(self) -> bytes:
         """The events that end the choices: the endpoint says that the answer is over.
@@ -216,12 +218,10 @@ class ChatStream:
         if head:
             self._head, self._unread = head, b""
         before = b""
-        if isinstance(chunk.get("usage"), dict):
-            self.usage = chunk["usage"]
-            if not choices:
-                before = b"".join(self._events(index, self._choice(index).end_text()) for index in self._choices)
+        changed = self._take_usage(chunk)
+        if isinstance(chunk.get("usage"), dict) and not choices:
+            before = b"".join(self._events(index, self._choice(index).end_text()) for index in self._choices)
         frame, frames = _only_frame(choices), None
-        changed = False
         for place, choice in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(choice, dict):
                 index = _index(choice)
@@ -240,6 +240,33 @@ class ChatStream:
             if take is not None:
                 self._shape = Shape.of_arguments(event.raw, sent, take)
         return before + sent
+
+    def _take_usage(self, chunk: JsonObject) -> bool:
+        """Remember the usage of a chunk, and put its cached tokens where clients look for them; whether that was done.
+
+        Usage in a choice stays there: whether a chunk of its own is needed is known at the end.
+        """
+        used = usage.of_answer(chunk)
+        if used is None:
+            return False
+        self.usage = used
+        if chunk.get("usage") is not used:
+            return False
+        self._usage_told = True
+        if not usage.complete(used):
+            return False
+        self._note(Change(rule_names.USAGE, "/usage", USAGE_CACHED))
+        return True
+
+    def _usage_chunk(self) -> bytes:
+        """The chunk with the usage, for a client that asked for it and has seen none in its usual place."""
+        if self.usage is None or self._usage_told or not self._plan.usage_chunk:
+            return b""
+        self._usage_told = True
+        self._note(Change(rule_names.USAGE, "/usage", USAGE_MOVED))
+        used = {**self.usage}
+        usage.complete(used)
+        return sse.event(json_body.serialise({**self._last_head(), "choices": [], "usage": used}))
 
     def _choice(self, index: int) -> StreamChoice:
         """The state of choice `index`, which the event that is being read may change. Raises `TooMany`."""

@@ -209,6 +209,13 @@ ANSWERS = {
         "Tools that the request had renamed get their own names back.",
         "It undoes the rule `tool-names`.",
     ),
+    "answer-usage": Explanation(
+        "Usage that stands in a choice is given in its usual place, in a stream only to a client that asked for it "
+        "(`stream_options.include_usage`); cached tokens that stand under a vendor's own name are given in "
+        "`prompt_tokens_details.cached_tokens`, too.",
+        "Moonshot's streams have it in `choices[0].usage`, its answers have `cached_tokens` beside the other counts, "
+        "DeepSeek's `prompt_cache_hit_tokens` (docs/facts/anthropic.md#answers). Clients look for OpenAI's places.",
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from ..options import Settings
 from ..rules import embeddings
 from ..rules.base import RuleContext
 from ..texts.marks import tracked
+from ..wire import usage
 from ..workers import Checkpoint
 from .base import Step
 
@@ -50,6 +51,7 @@ class Rules(Step):
     async def request(self, exchange: Exchange) -> Response | None:
         """Repair the chat body; in a thread where it is large."""
         context = context_of(exchange, self.settings)
+        exchange.plan.usage_chunk = usage.is_asked(exchange.chat)
 
         def apply(checkpoint: Checkpoint) -> Sequence[Change]:
             return rules.apply_chat(exchange.chat, context, checkpoint)

@@ -122,10 +122,7 @@ def _in_chat(given: object, known: JsonObject) -> JsonObject:
         known |= {name: given[name] for name in _COUNTS if type(given.get(name)) is int and given[name] >= 0}
     read, written = known.get("cache_read_input_tokens", 0), known.get("output_tokens", 0)
     prompt = known.get("input_tokens", 0) + known.get("cache_creation_input_tokens", 0) + read
-    details = {"cached_tokens": read}
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": written,
-        "total_tokens": prompt + written,
-        "prompt_tokens_details": details,
-    }
+    counts: JsonObject = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
+    if "cache_read_input_tokens" in known:
+        counts["prompt_tokens_details"] = {"cached_tokens": read}
+    return counts
