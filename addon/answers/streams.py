@@ -250,10 +250,11 @@ class ChatStream:
         if used is None:
             return False
         self.usage = used
-        if chunk.get("usage") is not used:
+        usual = chunk.get("usage")
+        if not isinstance(usual, dict) or not usual:
             return False
         self._usage_told = True
-        if not usage.complete(used):
+        if not usage.complete(usual):
             return False
         self._note(Change(rule_names.USAGE, "/usage", USAGE_CACHED))
         return True
