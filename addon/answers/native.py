@@ -161,7 +161,8 @@ def repair_error(
     profile = profiles.load(exchange.profile)
     advice = {name: headers[name] for name in _ADVICE if name in headers}
     body = NATIVE[exchange.dialect].reader.error(status, body)
-    meant = vendor_errors.translate_error(status, body, advice.get("retry-after"), profile, exchange.model)
+    key = vendor_errors.key_shape(exchange.headers)
+    meant = vendor_errors.translate_error(status, body, advice.get("retry-after"), profile, exchange.model, key=key)
     given = meant or Response(status, advice, body)
     told = DIALECTS[exchange.spoken].error(given, exchange.note_of(exchange.spoken))
     if not _says(body, told.body):

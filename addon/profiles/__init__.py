@@ -18,7 +18,18 @@ FOLDERS: tuple[Traversable, ...] = (resources.files(__name__),)
 """Folders with data files. If two have a profile of the same name, the last one counts."""
 
 ParameterType = Literal["boolean", "integer", "number", "string", "string_list", "object", "list"]
-ErrorKind = Literal["rate_limit", "quota", "model_not_found", "content_filter"]
+ErrorKind = Literal[
+    "rate_limit",
+    "overloaded",
+    "quota",
+    "not_in_plan",
+    "model_not_found",
+    "content_filter",
+    "key_refused",
+    "client_refused",
+    "too_long",
+    "too_large",
+]
 Replay = Literal["required", "wanted", "ignored", "harmful"]
 
 
@@ -190,8 +201,12 @@ class ErrorRule:
 
     kind: ErrorKind
     status: int | None = None
+    type: str | None = None
     code: str | None = None
     message: str | None = None
+    says: str = ""
+    """A sentence behind the endpoint's own words, where they don't explain themselves."""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
