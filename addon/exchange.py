@@ -166,6 +166,12 @@ class AnswerPlan:
     """Stop texts that this endpoint includes in its output (docs/facts/hunyuan.md#stop): cut them off."""
     base64_embeddings: bool = False
     """The client asked for `encoding_format: base64`: pack the floats (little-endian float32)."""
+    leaks: list[str] = field(default_factory=list)
+    """The forms in which the model may write tool calls into its text (`answers.leak_forms`)."""
+    text_arguments: dict[str, list[str]] = field(default_factory=dict)
+    """Tool name as sent upstream -> its parameters that are texts, where a form doesn't tell texts from numbers."""
+    splits_thinking: bool = False
+    """Text in `<think>` at the beginning of an answer is reasoning."""
     usage_chunk: bool = False
     """The client asked for a stream with a chunk that has its usage (`stream_options.include_usage`)."""
 

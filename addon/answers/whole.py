@@ -6,7 +6,7 @@ from .. import dialects, profiles
 from ..exchange import AnswerPlan, Change, Exchange, JsonObject, Response
 from ..wire import rule_names, usage, vendor_errors
 from ..wire.flaws import Flaw
-from . import json_fence, stop_text, tool_calls
+from . import json_fence, leaks, stop_text, tool_calls
 from .tool_frames import Note, ToolFrames
 from .tool_placing import ToolNames
 from .translated import plan_of
@@ -113,6 +113,7 @@ def _repair_message(answer: JsonObject, choice: JsonObject, plan: AnswerPlan, pl
     if not isinstance(message, dict):
         return False
     at, complete = f"/choices/{place}/message", False
+    leaks.repair_message(message, plan, at, note, cut=is_cut(reason))
     if isinstance(message.get("content"), str):
         _repair_text(message, reason, plan, f"{at}/content", note)
     if isinstance(message.get("tool_calls"), list):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .. import profiles, rules, texts
 from ..answers import embeddings as packing
-from ..answers import tool_calls
+from ..answers import leak_forms, tool_calls
 from ..dialects import DIALECTS
 from ..exchange import Change, Exchange, JsonObject, Response
 from ..options import Settings
@@ -58,6 +58,7 @@ class Rules(Step):
 
         exchange.note(await self.runtime.workers.run(apply, exchange.cost))
         exchange.plan.tools = tool_calls.offered(exchange.chat)
+        leak_forms.expect(exchange.plan, exchange.chat, context.model)
         return None
 
 
