@@ -242,6 +242,7 @@ BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
 RETRIED = {"hunyuan_retry": "all"}
 ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_hosts": ("other.example=hunyuan", after(CHAT), {}),
+    "hunyuan_profiles": ("{folder}/profiles", after(CHAT), {}),
     "hunyuan_profile": ("tokenhub", after(CHAT | {"top_k": 3}), {}),
     "hunyuan_upstream": ("http://localhost:{plain}/elsewhere", after(CHAT), {}),
     "hunyuan_translate": ("never", after(MESSAGES, path="/messages"), {}),
@@ -375,7 +376,9 @@ def folder(tmp_path: Path) -> Path:
         ("clients.toml", f'[clients.alice]\nhash = "sha256:{digest_of(TOKEN).hex()}"\n'),
         ("hunyuan.yaml", "language: en\n"),
         ("seal", SEAL_KEY),
+        ("profiles/hunyuan.toml", "[messages]\nalternate = false\n"),
     ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch(0o600)
         (tmp_path / name).write_text(text)
     os.chmod(tmp_path, 0o700)

@@ -25,10 +25,10 @@ FLOORS = (
     {"steps"},
     {"options"},
     {"cascade", "relay"},
-    {"vision", "answers", "upstream", "access", "observe"},
-    {"rules", "dialects", "route", "admission", "kept", "stores"},
+    {"vision", "answers", "upstream", "access", "observe", "profile_folder"},
+    {"rules", "dialects", "route", "vendors", "admission", "kept", "stores"},
     {"circuit", "config", "counting", "documents", "images", "search", "session", "wire", "workers"},
-    {"columns", "profiles", "texts", "exchange"},
+    {"columns", "did_you_mean", "profiles", "texts", "exchange"},
 )
 """From the top down. A room imports from its own floor and from those below."""
 

@@ -15,8 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..config import operating_system
-from ..config.did_you_mean import did_you_mean
 from ..config.option import PREFIX
+from ..did_you_mean import did_you_mean
 from ..hooks import authority
 from ..options import OPTIONS
 from . import mitmproxy_api

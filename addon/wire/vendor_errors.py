@@ -56,7 +56,7 @@ def translate_error(
     message = _message(error)
     if rule.says:
         message = said(message, [str(error.get("code"))], rule.says)
-    if rule.kind in ("rate_limit", "overloaded"):
+    if rule.kind in ("rate_limit", "overload"):
         return _later(rule, status, message, error, retry_after)
     message += _advice(rule, profile, model_id, key)
     return _ENTRIES[rule.kind](message=message, vendor=error).response()
@@ -152,7 +152,7 @@ _ENTRIES: Final = {
     "content_filter": proxy_errors.CONTENT_FILTER,
     "key_refused": proxy_errors.KEY_REFUSED,
     "client_refused": proxy_errors.CLIENT_REFUSED,
-    "too_long": proxy_errors.CONTEXT_LENGTH_EXCEEDED,
+    "overflow": proxy_errors.CONTEXT_LENGTH_EXCEEDED,
     "too_large": proxy_errors.MESSAGES_TOO_LARGE,
 }
 """The errors for what another try doesn't help with."""
@@ -177,6 +177,8 @@ def _later(rule: ErrorRule, status: int, message: str, error: JsonObject, retry_
 
     A rate limit of unknown length is left to the client's own backoff.
     """
+    if status >= 500:
+        return None
     seconds, date = _wait(retry_after)
     in_words = _IN_WORDS.search(message) if seconds is None and date is None else None
     if status == 429 and in_words is None and (rule.kind == "rate_limit" or seconds is not None or date is not None):
