@@ -21,14 +21,14 @@ from ..exchange import Exchange, Response, printable
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..runtime import Runtime
-from ..wire import proxy_errors, safe_text
+from ..wire import json_body, proxy_errors, safe_text
 from . import request_body
 from .dispatch import Dispatcher
 from .draining import Draining
 from .mended_try import MendedTry
 from .request_body import Body
 from .respond import respond
-from .sent_form import as_sent, is_translated, set_headers
+from .sent_headers import is_translated, sent_body, set_headers
 from .sign import sign
 
 logger = logging.getLogger("hunyuan_fix")
@@ -153,7 +153,9 @@ class Bodies:
         # 4. Written: only if something changed.
         sent = came.data
         if changed:
-            sent = await self._runtime.workers.run(lambda _: as_sent(exchange, self._settings), exchange.cost // 4)
+            sent = await self._runtime.workers.run(
+                lambda _: json_body.serialise(sent_body(exchange, self._settings)), exchange.cost // 4
+            )
         set_headers(request, exchange, str(exchange.chat.get("model")))
         self._write(request, exchange, came, sent)
         mending.sent(came.plain, came.data, exchange.chat)

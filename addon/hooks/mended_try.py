@@ -31,11 +31,11 @@ from ..upstream.circuit_breaker import host
 from ..wire import content_coding, json_body, rule_names, safe_text
 from ..wire.content_coding import CodingError, TooLarge
 from ..workers import Checkpoint
-from .sent_form import as_sent, set_headers
+from .sent_headers import sent_body, set_headers
 
 logger = logging.getLogger("hunyuan_fix")
 
-_NO_MODEL = {"models": []}
+_NO_MODEL: JsonObject = {"models": []}
 """The overlay of a format that the model doesn't speak: its requests are translated from then on."""
 _FORMAT = "format"
 """What is wrong where the whole format is refused, as counts name it."""
@@ -275,7 +275,9 @@ class MendedTry:
 
     async def _as_sent(self) -> bytes:
         exchange, settings = self._exchange, self._settings
-        return await self._runtime.workers.run(lambda _: as_sent(exchange, settings), exchange.cost // 4)
+        return await self._runtime.workers.run(
+            lambda _: json_body.serialise(sent_body(exchange, settings)), exchange.cost // 4
+        )
 
     def _kept(self) -> JsonObject:
         exchange = self._exchange

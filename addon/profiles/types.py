@@ -12,7 +12,18 @@ KEY = "key"
 """In a field's metadata: its key in the data file, where it isn't the field's name; `""`: it has none."""
 
 ParameterType = Literal["boolean", "integer", "number", "string", "string_list", "object", "list"]
-ErrorKind = Literal["rate_limit", "overload", "quota", "not_in_plan", "model_not_found", "content_filter", "overflow"]
+ErrorKind = Literal[
+    "rate_limit",
+    "overload",
+    "quota",
+    "not_in_plan",
+    "model_not_found",
+    "content_filter",
+    "key_refused",
+    "client_refused",
+    "overflow",
+    "too_large",
+]
 Replay = Literal["required", "wanted", "ignored", "harmful"]
 
 
@@ -239,6 +250,10 @@ class ErrorRule:
     """The error's `code`, as text."""
     message: str | None = None
     """A part of the error's message."""
+    says: str = ""
+    """A sentence behind the endpoint's own words, where they don't explain themselves."""
+    source: str = ""
+    """Where this is from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,15 @@ ANSWERS = {
         "The Markdown fence around a JSON answer is taken off.",
         "JSON was asked for by instruction (rule `intents`), and models like to fence it.",
     ),
+    "answer-leaks": Explanation(
+        "Tool calls that the model's server left in the text, in the form in which the model writes them, become tool "
+        "calls, if the request offers a tool of that name and their arguments are whole; all else stays text. Text in "
+        "`<think>` at the beginning of an answer becomes `reasoning_content`, for models that think, unless the "
+        "request says `reasoning_split: false` or reasoning came before it.",
+        "Servers of Kimi, DeepSeek, GLM, Hunyuan, MiniMax and Qwen models leave them there now and then "
+        "(NousResearch/hermes-agent#24534, vybestack/llxprt-code#750); `answers/leaks.toml` has the forms and sources.",
+        "answers/leaks.py",
+    ),
     "answer-models": Explanation(
         "The list of models is in the form that the client reads, with limits; a model that the profile knows is there "
         "under its alias, too (`claude-hy3`). Where the endpoint lists nothing, the profile's models are listed. One "
@@ -222,6 +231,13 @@ ANSWERS = {
     "answer-tool-names": Explanation(
         "Tools that the request had renamed get their own names back.",
         "It undoes the rule `tool-names`.",
+    ),
+    "answer-usage": Explanation(
+        "Usage that stands in a choice is given in its usual place, in a stream only to a client that asked for it "
+        "(`stream_options.include_usage`); cached tokens that stand under a vendor's own name are given in "
+        "`prompt_tokens_details.cached_tokens`, too.",
+        "Moonshot's streams have it in `choices[0].usage`, its answers have `cached_tokens` beside the other counts, "
+        "DeepSeek's `prompt_cache_hit_tokens` (docs/facts/anthropic.md#answers). Clients look for OpenAI's places.",
     ),
 }
 

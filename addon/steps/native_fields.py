@@ -43,10 +43,8 @@ class NativeFields(Step):
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Change the body; in a thread where it is large."""
-        accepted, model = (
-            native_of(exchange, str(exchange.chat.get("model"))),
-            context_of(exchange, self.settings).model,
-        )
+        model = context_of(exchange, self.settings).model
+        accepted = native_of(exchange, model.id)
         is_again = isinstance(exchange.taught, Taught) and exchange.taught.trial is not None
         spoken, note = texts.load(self.settings.language), exchange.note_of(exchange.spoken)
         note["model"] = exchange.model

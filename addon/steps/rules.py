@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .. import profiles, rules, texts
 from ..answers import embeddings as packing
-from ..answers import tool_calls
+from ..answers import leak_forms, tool_calls
 from ..dialects import DIALECTS, format_of
 from ..exchange import Change, Exchange, JsonObject, Response
 from ..mending.learnt import Taught
@@ -16,6 +16,7 @@ from ..rules import embeddings
 from ..rules.base import RuleContext
 from ..session import session_of
 from ..texts.marks import tracked
+from ..wire import usage
 from ..workers import Checkpoint
 from .base import Step
 
@@ -67,6 +68,7 @@ class Rules(Step):
     async def request(self, exchange: Exchange) -> Response | None:
         """Repair the chat body; in a thread where it is large."""
         context = context_of(exchange, self.settings)
+        exchange.plan.usage_chunk = usage.is_asked(exchange.chat)
 
         def apply(checkpoint: Checkpoint) -> Sequence[Change]:
             return rules.apply_chat(exchange.chat, context, checkpoint)
@@ -76,6 +78,7 @@ class Rules(Step):
             if name in context.counts:
                 self.runtime.metrics.add(metric, context.counts.pop(name))
         exchange.plan.tools = tool_calls.offered(exchange.chat)
+        leak_forms.expect(exchange.plan, exchange.chat, context.model)
         return None
 
 

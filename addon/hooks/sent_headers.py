@@ -1,4 +1,4 @@
-"""The form in which a repaired request leaves: its body in the endpoint's format, with the path and headers for it."""
+"""What a request becomes for the format that its endpoint speaks: its body, its headers, its path."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from ..answers.translated import upstream_of
 from ..dialects import APIS, DIALECTS
 from ..dialects.anthropic import native
 from ..dialects.anthropic.native import NativeMessages
-from ..exchange import Change, Exchange
+from ..exchange import Change, Exchange, JsonObject
 from ..options import Settings
 from ..route import api_path
 from ..steps.native_fields import native_of
 from ..steps.rules import context_of
-from ..wire import json_body
 
 
 def is_translated(exchange: Exchange) -> bool:
@@ -23,15 +22,15 @@ def is_translated(exchange: Exchange) -> bool:
     return not (DIALECTS[exchange.dialect].is_house and upstream_of(exchange).is_house)
 
 
-def as_sent(exchange: Exchange, settings: Settings) -> bytes:
-    """The body in `exchange.chat` in the format that its endpoint speaks. Raises `BadRequest`."""
+def sent_body(exchange: Exchange, settings: Settings) -> JsonObject:
+    """The repaired request, `exchange.chat`, in the format that its endpoint speaks. Raises `BadRequest`."""
     upstream = upstream_of(exchange)
     if upstream.is_house:
-        return json_body.serialise(exchange.chat)
+        return exchange.chat
     note = exchange.note_of(upstream.name)
     body = upstream.request(exchange.chat, context_of(exchange, settings), note)
     exchange.note([Change(upstream.name, pointer, why) for pointer, why in note.pop("changes", ())])
-    return json_body.serialise(body)
+    return body
 
 
 def set_headers(request: http.Request, exchange: Exchange, model: str) -> None:
