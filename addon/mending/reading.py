@@ -242,6 +242,8 @@ def _field(found: re.Match[str], sent: Sent) -> Iterator[_Taught]:
     groups = found.groupdict()
     if groups.get("list"):
         names = [name.strip(" .") for name in groups["list"].split(",")]
+    elif groups.get("thinking"):
+        names = [f"thinking.{groups['thinking']}"]
     elif groups.get("loc"):
         names = [".".join(re.findall(r"\w{1,64}", groups["loc"])[:20])]
     else:

@@ -98,9 +98,10 @@ def is_wanted(message: JsonObject, context: RuleContext) -> bool:
 
 
 def has_reasoning(message: JsonObject, context: RuleContext) -> bool:
-    """Whether a message has its reasoning, be it empty: a model that thought nothing says `""`."""
-    if isinstance(message.get(context.reasoning_name), str):
-        return True
+    """Whether a message has its reasoning, be it empty where that counts: a model that thought nothing says `""`."""
+    own = message.get(context.reasoning_name)
+    if isinstance(own, str):
+        return bool(own) or context.model.empty_reasoning
     accepted = context.profile.grammar.fields["assistant"]
     return any(message.get(name) for name in _FIELDS if name in message and name in accepted)
 
