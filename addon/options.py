@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from . import profile_folder
 from .access.client_tokens import TokenSettings
 from .access.cors import OriginSettings
 from .access.keys import KeySettings
@@ -20,6 +21,8 @@ from .config import option
 from .config.config_file import ConfigFileSettings
 from .config.hook_options import BodySettings, DispatchSettings, DrainingSettings, FlowSettings, InterceptionSettings
 from .kept import KeepSettings
+from .mending import MendSettings
+from .profile_folder import ProfileSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
 from .search.program import SearchSettings
@@ -31,6 +34,7 @@ from .upstream.transport import TransportSettings
 
 @dataclass(frozen=True)
 class Settings(
+    ProfileSettings,  # the first: others name profiles
     RouteSettings,
     CascadeSettings,
     BodySettings,
@@ -45,6 +49,7 @@ class Settings(
     AdmissionSettings,
     SearchSettings,
     RetrySettings,
+    MendSettings,
     BreakerSettings,
     KeySettings,
     TokenSettings,
@@ -64,6 +69,7 @@ OPTIONS = option.options_of(Settings)
 def parse(values: Mapping[str, object]) -> Settings:
     """Parse the options `values` (name -> text or switch; missing ones have their default).
 
-    Raises `OptionError` for the first invalid value.
+    The profiles in the folder that they name are in use from then on. Raises `OptionError` for the first invalid value.
     """
+    profile_folder.use(option.parse(ProfileSettings, values))
     return option.parse(Settings, values)

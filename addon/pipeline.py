@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from . import dialects, profiles, rules
+from . import dialects, rules
+from .answers.heard import Listener
 from .dialects.base import House
 from .exchange import Change, Exchange, JsonObject, Response
 from .options import Settings
@@ -22,9 +23,10 @@ from .steps.embedding_batches import SendBatches
 from .steps.keep_answers import KeepAnswers
 from .steps.kept_answers import AnswerKept
 from .steps.model_names import ModelNames, answering
-from .steps.native_fields import NativeFields, ShowMessages
+from .steps.native_fields import NativeFields, ShowMessages, native_of
 from .steps.overlong import Overlong
 from .steps.read_documents import ReadDocuments
+from .steps.reasoning_memory import ReasoningMemory
 from .steps.rules import EmbeddingRules, Rules
 from .steps.successor import EmbeddingSuccessor, Successor
 from .steps.tool_model import ToolModel
@@ -36,6 +38,7 @@ STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    ReasoningMemory,
     ReadDocuments,
     DescribeImages,
     Rules,
@@ -69,6 +72,7 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
     ToolModel,
     ReadDocuments,
     DescribeImages,
+    ReasoningMemory,
     NativeFields,
     Overlong,
 )
@@ -94,10 +98,15 @@ class Pipeline:
             house: [step for step in steps if type(step).received is not Step.received]
             for house, steps in self._steps.items()
         }
+        self._again_steps = {house: [step for step in steps if step.again] for house, steps in self._steps.items()}
         # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
         self._answer_steps = {
             house: [step for step in reversed(steps) if type(step).answer is not Step.answer]
+            for house, steps in self._steps.items()
+        }
+        self._listening_steps = {
+            house: [step for step in reversed(steps) if type(step).listener is not Step.listener]
             for house, steps in self._steps.items()
         }
         self._complete_steps = {
@@ -117,8 +126,8 @@ class Pipeline:
         native = dialects.NATIVE.get(exchange.dialect)
         if native is None:
             return False
-        accepted = profiles.load(exchange.profile).native[exchange.spoken]
         model = answering(exchange, self._settings, body.get("model"))
+        accepted = native_of(exchange, model)
         if accepted.spoken_by(model):
             reason = native.needs_chat(body, accepted, self._offers)
         else:
@@ -166,6 +175,14 @@ class Pipeline:
                 return _seen_by(steps[:number], exchange, response)
         return None
 
+    async def again(self, exchange: Exchange) -> None:
+        """Run the steps that look at the model's data over `exchange.chat`, a body that was sent. Raises as they do.
+
+        What they put into the exchange for the answer is added to what stands there.
+        """
+        for step in self._again_steps[_house(exchange)]:
+            await step.request(exchange)
+
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Run the steps over a whole answer, in reverse. Returns whether one of them changed it."""
         changed = False
@@ -184,6 +201,11 @@ class Pipeline:
         for step in self._chunk_steps:
             chunks = [changed for given in chunks for changed in step.chunk(exchange, given)]
         return chunks
+
+    def listeners(self, exchange: Exchange) -> list[Listener]:
+        """What is told each chunk of a streamed answer, as its client gets it; empty where no step needs that."""
+        listeners = (step.listener(exchange) for step in self._listening_steps[_house(exchange)])
+        return [listener for listener in listeners if listener is not None]
 
     def complete(self, exchange: Exchange) -> None:
         """Tell the steps, in reverse, that the whole answer is in the client's format. May be called again."""

@@ -23,6 +23,8 @@ from .config.watched_file import Watcher
 from .dialects.responses import sealing
 from .kept import KeepSettings
 from .kept.answers import KeptAnswers
+from .kept.reasoning import KeptReasoning
+from .mending.learnt import Learnt
 from .observe import statistics
 from .observe.metrics import Metrics, Reading
 from .options import OPTIONS, Settings
@@ -59,11 +61,13 @@ class Runtime:
         self.gate = Gate(self.admission, self.breaker)
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
         self.kept = KeptAnswers(part(settings, KeepSettings))
+        self.reasoning = KeptReasoning(part(settings, KeepSettings), self.kept.chain)
         calls = Calls(self.http_client, self.gate)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches = EmbeddingBatches(calls)
         self.chat_calls = ChatCalls(calls)
         self.relay = Relay(self.http_client, self.gate, self.workers)
+        self.learnt = Learnt()
         self.key = LentKey()
         self.seal_keys = SealKeys(sealing.use)
         self.tokens = ClientTokens()
@@ -103,6 +107,7 @@ class Runtime:
             self.kept.chain.replace(kept_levels)
             self._kept_in = kept_in
         self.kept.configure(part(settings, KeepSettings))
+        self.reasoning.configure(part(settings, KeepSettings))
         if levels is not None:
             self.chain.replace(levels)
             if settings.store.redis != self._places[0].redis:
@@ -156,6 +161,7 @@ class Runtime:
         yield statistics.RELAY_ABANDONED, (), relay.abandoned
         for reason, count in relay.retries.items():
             yield statistics.RELAY_RETRIES, (reason,), count
+        yield statistics.LEARNT, (), len(self.learnt)
         for level in self.chain.counts():
             yield statistics.STORE_HITS, (level.name,), level.hits
             yield statistics.STORE_MISSES, (level.name,), level.misses

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .rows import ProfileName
+from .rows import THINKERS, ProfileName
 
 HINTS = frozenset(
     {
@@ -34,6 +34,14 @@ class Facade:
     profile: ProfileName
     takes: frozenset[str] = frozenset()
     anthropic_words: bool = False
+
+
+_KIMI = HINTS - {"defer_loading", "files", "server_tools", "system_messages"}
+
+
+def usual(profile: ProfileName) -> frozenset[str]:
+    """The hints that a profile's endpoint takes: TokenHub's is strict, Kimi's takes most of Claude Code's."""
+    return _KIMI if profile in THINKERS else frozenset()
 
 
 def takes(names: Collection[str]) -> frozenset[str]:

@@ -242,6 +242,7 @@ BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
 RETRIED = {"hunyuan_retry": "all"}
 ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_hosts": ("other.example=hunyuan", after(CHAT), {}),
+    "hunyuan_profiles": ("{folder}/profiles", after(CHAT), {}),
     "hunyuan_profile": ("tokenhub", after(CHAT | {"top_k": 3}), {}),
     "hunyuan_upstream": ("http://localhost:{plain}/elsewhere", after(CHAT), {}),
     "hunyuan_translate": ("never", after(MESSAGES, path="/messages"), {}),
@@ -287,6 +288,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_retry_tries": ("7", after(CHAT), RETRIED),
     "hunyuan_retry_deadline": ("7", after(CHAT), RETRIED),
     "hunyuan_upstream_timeout": ("7", after(CHAT), RETRIED),
+    "hunyuan_mend": ("off", after(CHAT | {"model": "hy4"}), {"hunyuan_profile": "tokenhub"}),
     "hunyuan_breaker_failures": ("1", breaking, {}),
     "hunyuan_breaker_seconds": ("0.5", breaking, {"hunyuan_breaker_failures": "1"}),
     "hunyuan_api_key_file": ("{folder}/key", after(CHAT, authorization=""), {}),
@@ -375,7 +377,9 @@ def folder(tmp_path: Path) -> Path:
         ("clients.toml", f'[clients.alice]\nhash = "sha256:{digest_of(TOKEN).hex()}"\n'),
         ("hunyuan.yaml", "language: en\n"),
         ("seal", SEAL_KEY),
+        ("profiles/hunyuan.toml", "[messages]\nalternate = false\n"),
     ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch(0o600)
         (tmp_path / name).write_text(text)
     os.chmod(tmp_path, 0o700)

@@ -25,16 +25,16 @@ FLOORS = (
     {"steps"},
     {"options"},
     {"cascade", "relay"},
-    {"vision", "answers", "upstream", "access", "observe"},
-    {"rules", "dialects", "route", "admission", "kept", "stores"},
+    {"vision", "answers", "upstream", "access", "observe", "profile_folder"},
+    {"rules", "dialects", "mending", "route", "vendors", "admission", "kept", "stores"},
     {"circuit", "config", "counting", "documents", "images", "search", "session", "wire", "workers"},
-    {"columns", "profiles", "texts", "exchange"},
+    {"columns", "did_you_mean", "profiles", "texts", "exchange"},
 )
 """From the top down. A room imports from its own floor and from those below."""
 
 PURE = {
     *("dialects", "rules", "answers", "wire", "session", "exchange"),
-    *("profiles", "texts", "images", "documents", "counting"),
+    *("profiles", "texts", "images", "documents", "counting", "mending"),
 }
 """Rooms that know no host program and no network."""
 IMPURE = {"mitmproxy", "mitmproxy_rs", "httpx", "httpcore", "tornado", "asyncio"}

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from ..config import values as read
 from ..config.command_names import command
-from ..config.did_you_mean import suggestion
 from ..config.option import OptionError, option
+from ..did_you_mean import suggestion
 from ..wire import content_coding
 from ..workers import Workers
 from . import token_search

@@ -14,7 +14,7 @@ from importlib import import_module, metadata
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ..config.did_you_mean import did_you_mean
+from ..did_you_mean import did_you_mean
 
 IN_CLONE = "--scripts"
 """First argument that the files in `scripts/` give: every text then calls the commands `scripts/NAME`."""

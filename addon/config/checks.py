@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, MutableMapping
 
-from .did_you_mean import suggestion
+from ..did_you_mean import suggestion
 from .option import PREFIX, Option, OptionError
 
 type TextsGiven = Callable[[object], list[str] | None]

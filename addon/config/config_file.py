@@ -12,9 +12,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from ..did_you_mean import suggestion
 from . import values as read_value
 from .checks import TextsGiven
-from .did_you_mean import suggestion
 from .option import PREFIX, Option, OptionError, option
 from .watched_file import WatchedFile
 

@@ -22,6 +22,7 @@ from ..runtime import Runtime
 from ..wire import rule_names
 from ..wire.content_coding import CodingError
 from ..workers import Abandoned
+from . import mended_try
 from .keep_alive import KeepAlive
 from .respond import answer_preflight, in_clients_words, mark, restate
 
@@ -89,17 +90,20 @@ class Answers:
 
     def _repairing(self, exchange: Exchange, encoding: str) -> streamed.ClientStream:
         """What the stream passes through. Raises `CodingError`."""
-        keep = self._settings.keep_streams
+        keep, steps = self._settings.keep_streams, self._pipeline
+
+        def written() -> None:
+            self._complete(exchange)
+
         if exchange.dialect in NATIVE:
-            return native.NativeStream(exchange, encoding, keep)
-        written = None if DIALECTS[exchange.dialect].is_house else lambda: self._complete(exchange)
-        return streamed.RepairedStream(exchange, self._pipeline, encoding, keep, written)
+            return native.NativeStream(exchange, encoding, keep, written, steps)
+        return streamed.RepairedStream(exchange, steps, encoding, keep, written)
 
     def _complete(self, exchange: Exchange) -> None:
         try:
             self._pipeline.complete(exchange)
         except Exception as error:
-            exchange.to_keep = None
+            exchange.to_keep = exchange.to_hear = None
             self._runtime.failed("An answer could not be kept", error)
 
     def _let_page_read(self, request: http.Request, response: http.Response, exchange: Exchange) -> None:
@@ -143,6 +147,8 @@ class Answers:
         if not (exchange.dialect or exchange.lists_models) or response.raw_content is None:
             return
         if exchange.mode == "observe":
+            await mended_try.observe(flow.request, response, exchange, self._settings, self._runtime)
+            mark(response, exchange)
             return
         raw, encoding = response.raw_content, response.headers.get("content-encoding", "")
         cost = len(raw) * (_PACKED_COST if encoding else 1)

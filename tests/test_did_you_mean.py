@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hunyuan_fix.config.did_you_mean import did_you_mean, suggestion
+from hunyuan_fix.did_you_mean import did_you_mean, suggestion
 
 KNOWN = ("retry", "retry_tries", "queue_max")
 

@@ -1,0 +1,74 @@
+"""The user's own folder of profiles and families, whose keys are laid over the shipped ones (docs/profiles.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from . import dialects, profiles
+from .config import values as read
+from .config.option import OptionError, option
+from .did_you_mean import suggestion
+from .upstream import signing
+
+_OPTION = "hunyuan_profiles"
+
+
+def default_folder() -> Path:
+    """The folder that is read if it exists and the option names no other."""
+    return Path(platformdirs.user_config_dir("hunyuan-fix", appauthor=False)) / "profiles"
+
+
+def _folder(text: str) -> Path | None:
+    if not text:
+        usual = default_folder()
+        return usual if usual.is_dir() else None
+    folder = read.path(text)
+    if not folder.is_dir():
+        raise ValueError("accepted is a folder that exists, with TOML files of profiles")
+    return folder
+
+
+@dataclass(frozen=True)
+class ProfileSettings:
+    """Where the user's profiles are."""
+
+    profiles: Path | None = option(
+        "",
+        "Folder with your own TOML files of providers and models, laid over the built-in ones key by key. Read at the "
+        "start and when an option changes. Default: the folder profiles in hunyuan-fix's config folder, if it exists.",
+        _folder,
+    )
+
+
+def use(settings: ProfileSettings) -> None:
+    """Use the folder from now on. If its files are those that are in use, nothing happens.
+
+    Raises `OptionError` for a file that can't be used; then nothing changes.
+    """
+    try:
+        profiles.use(settings.profiles, check=_check)
+    except profiles.ProfileError as error:
+        raise OptionError(f"{_OPTION}={settings.profiles}: {error}") from None
+
+
+def _check(profile: profiles.Profile) -> None:
+    """Raise `ProfileError` if the profile names what no code has."""
+    formats = dialects.foreign()
+    for key, given, known in (
+        ("dialect", [profile.dialect], dialects.UPSTREAM_DIALECTS),
+        ("signer", [profile.signer], signing.SIGNERS),
+        ("speaks", profile.speaks, formats),
+        ("native", profile.native, formats),
+    ):
+        _among(f"{profile.name}.toml: {key}", given, known)
+
+
+def _among(place: str, given: Iterable[str], known: Iterable[str]) -> None:
+    for word in given:
+        if word not in known:
+            near = suggestion(word, known) or f"; accepted are {', '.join(known)}"
+            raise profiles.ProfileError(f"{place}: there is no {word!r}{near}")

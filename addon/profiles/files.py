@@ -1,0 +1,137 @@
+"""The data files: which there are, what each holds, and what is laid over what.
+
+A profile's keys come from three places, the later over the earlier: the profile that it `extends`, the shipped file of
+its name, the file of that name in the user's folder. Each file is checked for itself, so that an error names it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from ..did_you_mean import suggestion
+from .models import is_pattern
+from .reading import REMOVED, ProfileError, check, merged
+from .types import Family, Model, Profile, Thinking
+
+type _Table = dict[str, Any]
+
+_SUFFIX = ".toml"
+_FAMILIES = "families"
+"""The folder of the files with families, below a folder of profiles."""
+_HIDDEN = "_"
+"""What the name of a file begins with that is only there to be extended."""
+_NOT_INHERITED = ("hosts", "shut_down", "moved_to")
+
+
+type Version = tuple[tuple[str, ...], ...]
+"""What identifies the content of a folder's files."""
+
+
+def version(folder: Path | None) -> Version:
+    """The version of the files in `folder`; of no folder it is empty. Files that can't be looked at are missing."""
+    if folder is None:
+        return ()
+    found: list[tuple[str, ...]] = [(str(folder),)]
+    for file in sorted([*folder.glob(f"*{_SUFFIX}"), *folder.glob(f"{_FAMILIES}/*{_SUFFIX}")]):
+        with suppress(OSError):
+            status = file.stat()
+            found.append(
+                (str(file), *map(str, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)))
+            )
+    return tuple(found)
+
+
+def tables(folders: Sequence[Traversable]) -> dict[str, _Table]:
+    """Name of each profile, also of those that are only there to be extended -> the keys of its files.
+
+    In alphabetical order. Raises `ProfileError`.
+    """
+    found: dict[str, _Table] = {}
+    for folder in folders:
+        for name, file in _files(folder).items():
+            table = _parsed(file)
+            _check_profile(table, file.name)
+            found[name] = merged(found.get(name, {}), table)
+    return {name: found[name] for name in sorted(found)}
+
+
+def is_hidden(name: str) -> bool:
+    """Whether the profile `name` is only there to be extended."""
+    return name.startswith(_HIDDEN)
+
+
+def extended(name: str, tables: Mapping[str, _Table], below: tuple[str, ...] = ()) -> _Table:
+    """The keys of the profile `name` over those of the profile that it extends. Raises `ProfileError`.
+
+    `below`: the profiles that extend this one.
+    """
+    own = tables[name]
+    parent = own.get("extends")
+    if not parent:
+        return own
+    if parent in (*below, name):
+        raise ProfileError(f"{name}{_SUFFIX}: extends: {parent} extends this profile itself")
+    if parent not in tables:
+        raise ProfileError(f"{name}{_SUFFIX}: extends: there is no profile {parent}{suggestion(parent, tables)}")
+    inherited = extended(parent, tables, (*below, name))
+    return merged({key: value for key, value in inherited.items() if key not in _NOT_INHERITED}, own)
+
+
+def families(folders: Sequence[Traversable]) -> tuple[Family, ...]:
+    """All families; of two with the same name, in files of the same name, the keys of the later one are laid over."""
+    found: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        below = folder.joinpath(_FAMILIES)
+        for name, file in sorted(_files(below).items()) if below.is_dir() else ():
+            tables = _parsed(file)
+            for key, table in tables.items():
+                _check_family(table, f"{_FAMILIES}/{file.name}: {key}")
+            found[name] = merged(found.get(name, {}), tables)
+    return tuple(_families(found))
+
+
+def _families(found: Mapping[str, Mapping[str, Any]]) -> Iterator[Family]:
+    for name, tables in found.items():
+        for key, table in tables.items():
+            if "ids" not in table:
+                raise ProfileError(
+                    f"{_FAMILIES}/{name}{_SUFFIX}: {key}.ids: missing; a family needs patterns of its ids"
+                )
+            yield Family(tuple(table["ids"]), {name: value for name, value in table.items() if name != "ids"})
+
+
+def _check_family(table: object, place: str) -> None:
+    if table is REMOVED:
+        return
+    if not isinstance(table, dict):
+        raise ProfileError(f"{place}: accepted is a table")
+    check(Family, {key: value for key, value in table.items() if key == "ids"}, place, partial=True)
+    check(Model, {key: value for key, value in table.items() if key != "ids"}, place, partial=True)
+
+
+def _check_profile(table: Mapping[str, Any], file: str) -> None:
+    check(Profile, table, f"{file}: ", partial=True)
+    check(Thinking, table.get("thinking", {}), f"{file}: thinking", partial=True)
+    for model_id in table.get("models", {}):
+        if is_pattern(model_id) and model_id != model_id.lower():
+            raise ProfileError(f'{file}: models."{model_id}": a pattern is in lower case')
+
+
+def _files(folder: Traversable) -> dict[str, Traversable]:
+    """Name of a data file, without its suffix -> the file."""
+    found = {file.name: file for file in folder.iterdir()} if folder.is_dir() else {}
+    return {name.removesuffix(_SUFFIX): found[name] for name in sorted(found) if name.endswith(_SUFFIX)}
+
+
+def _parsed(file: Traversable) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{file.name}: is no TOML: {error}") from None
+    except OSError as error:
+        raise ProfileError(f"{file.name}: can't be read: {error.strerror}") from None
