@@ -11,7 +11,7 @@ from typing import Any
 
 from ..exchange import Change, Changes, JsonObject
 from ..wire import json_body
-from . import schemas
+from . import mfjs, schemas
 from .base import Rule, RuleContext
 from .fields import escape
 from .survey import Survey
@@ -174,6 +174,8 @@ def _function_field(key: str, value: object, context: RuleContext) -> tuple[obje
         return _description(value)
     if key == "parameters":
         schema, why = schemas.object_schema(value)
+        if flavour := context.model.schema:
+            why = "; ".join(filter(None, [why, mfjs.fit(schema, flavour)]))
         return schema, why or None
     if key == "strict" and context.profile.strict_tools and isinstance(value, bool):
         return value, None
