@@ -158,6 +158,10 @@ REFUSALS = [
     Refusal("plain", openai("logit_bias is not supported by this model"), MANY, "field", {"refused": ["logit_bias"]}),
     Refusal("Chinese", openai("不支持的参数: seed"), MANY, "field", {"refused": ["seed"]}),
     Refusal("DeepSeek", openai("This response_format type is unavailable now"), PLAIN | {"response_format": {"type": "json_schema"}}, "field", {"refused": ["response_format"]}),
+    # Values
+    Refusal("TokenHub's form (QuantumNous/new-api#5330)", openai("invalid parameter 'seed'", code="400002"), MANY, "hint", {"refused": ["seed"]}, learns=False),
+    Refusal("Moonshot", openai("invalid temperature: must be between 0 and 1"), PLAIN | {"temperature": 1.5}, "hint", {"refused": ["temperature"]}, learns=False),
+    Refusal("TokenHub, inferred", openai("invalid parameter 'messages': reasoning_content is required", code="400002"), HISTORY, "reasoning-missing", REQUIRED),
     # Messages
     Refusal("decolua/9router#1468", anthropic("context_management: Extra inputs are not permitted"), MESSAGES, "field", {}, {"refused": ["context_management"]}, "anthropic"),
     Refusal("anthropics/claude-code#51700", openai('{"message":"context_management: Extra inputs are not permitted"}No fallback model group found'), MESSAGES, "field", {}, {"refused": ["context_management"]}, "anthropic"),
