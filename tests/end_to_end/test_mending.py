@@ -66,7 +66,7 @@ ROWS = {
 
 @pytest.mark.parametrize("retry", ["vision", "all"])
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize(("profile", "simulated", "difference", "asked", "kind"), ROWS.values(), ids=ROWS.keys())
+@pytest.mark.parametrize(("profile", "simulated", "difference", "asked"), ROWS.values(), ids=ROWS.keys())
 async def test_what_an_endpoint_does_otherwise_is_learnt(
     trust: Trust,
     profile: str,
