@@ -110,9 +110,12 @@ class Call:
         return self._events.broken(error) if self._events else b""
 
     async def _mended_try(self, refused: RawResponse) -> RawResponse | None:
-        """The answer to one more try, if the refusal says how it may be accepted; `refused` where that doesn't help."""
+        """The answer to one more try, if the refusal says how it may be accepted; `refused` where that doesn't help.
+
+        On the host of a plan there is one further try at most, for whatever reason.
+        """
         mend, job = self._job.mend, self._job
-        if mend is None or self._timing.clock() >= self._until:
+        if mend is None or self._timing.clock() >= self._until or (job.profile.plan and self._tries > 1):
             return refused
         try:
             self._mended = mended = await mend(*self._refusal)
