@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .. import profiles, rules, texts
 from ..answers import embeddings as packing
@@ -35,9 +36,11 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
     model, taught = described, exchange.taught
     if isinstance(taught, Taught):
         model = taught.model(described, format_of(exchange))
+    if "response_format" in model.refused and profile.response_format:
+        profile = replace(profile, response_format=False)  # so that it is asked for in words
     known = exchange.demands
     if isinstance(known, RuleContext):
-        known.model = model  # a step may have changed it
+        known.model, known.profile = model, profile  # a step may have changed it
         known.limits_max_tokens |= model.output != described.output
         known.may_hold_images = exchange.may_hold_images
         return known
