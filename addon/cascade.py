@@ -21,7 +21,7 @@ from .images.data import BadImage
 from .images.in_body import Image
 from .profiles import Profile
 from .texts import Texts, marks
-from .upstream.retry import RetrySettings
+from .upstream.retry import RetrySettings, allowed
 from .upstream.target import Target
 from .vision import descriptions
 from .vision.descriptions import Description, Descriptions, ImageFailure, ImageResult
@@ -78,6 +78,11 @@ class CascadeSettings(RetrySettings):
     def own_tries(self) -> int:
         """Tries for a call of the addon's own."""
         return 1 if self.retry == "off" else self.vision_tries
+
+    @property
+    def describes_on_plans(self) -> bool:
+        """Whether the user wants vision calls on the host of a plan, too (docs/facts/tokenhub.md#plans)."""
+        return self.cascade == "always" or self.vision_model is not None
 
 
 @dataclass
@@ -143,6 +148,7 @@ class Cascade:
     ) -> CascadeOutcome:
         """Put a description, or a note that says why there is none, in the place of every image `found` in `body`.
 
+        A plan's host is not asked unless the user wants that: images that aren't known yet get a note.
         Ends within `cascade_deadline`; descriptions that came in until then are kept, so that the client's next
         try goes on from there. Cancelling this coroutine ends the calls that no other request waits for.
         """
@@ -155,7 +161,7 @@ class Cascade:
             texts=texts,
             target=target,
             timeout=settings.vision_timeout,
-            tries=settings.own_tries,
+            tries=allowed(settings.own_tries, profile),
             until=self._clock() + settings.cascade_deadline,
         )
         # 1. Look every image up.
@@ -166,6 +172,9 @@ class Cascade:
         # 2. Describe those that are missing, the newest first: the question is most likely about them.
         newest_first = zip(reversed(keys), reversed(found), strict=True)
         missing = {key: image for key, image in newest_first if key not in results}
+        if profile.plan and not settings.describes_on_plans:
+            results.update(dict.fromkeys(missing, ImageFailure("plan")))
+            missing = {}
         needed, undescribable = await self._apart(size, lambda: _split_by_need(missing, template, settings))
         results.update(undescribable)
         outcome.refusal = await self._ask(needed, settings.vision_concurrency, results, outcome)

@@ -253,6 +253,8 @@ class Exchange:
     """The query of the request's target."""
     to_keep: Any = None
     """The request whose answer is to be kept, until it is (`steps.keep_answers`)."""
+    to_hear: Any = None
+    """The conversation whose answer is heard, until it is over (`steps.reasoning_memory`)."""
     plan: AnswerPlan = field(default_factory=AnswerPlan)
     """What must be undone in the answer."""
     demands: Any = None
@@ -336,6 +338,7 @@ _UNDER_WAY = (
     "caller",
     "query",
     "to_keep",
+    "to_hear",
     "plan",
     "demands",
     "change_count",

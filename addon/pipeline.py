@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from . import dialects, profiles, rules
+from .answers.heard import Listener
 from .dialects.base import House
 from .exchange import Change, Exchange, JsonObject, Response
 from .options import Settings
@@ -25,6 +26,7 @@ from .steps.model_names import ModelNames, answering
 from .steps.native_fields import NativeFields, ShowMessages
 from .steps.overlong import Overlong
 from .steps.read_documents import ReadDocuments
+from .steps.reasoning_memory import ReasoningMemory
 from .steps.rules import EmbeddingRules, Rules
 from .steps.successor import EmbeddingSuccessor, Successor
 from .steps.tool_model import ToolModel
@@ -36,6 +38,7 @@ STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    ReasoningMemory,
     ReadDocuments,
     DescribeImages,
     Rules,
@@ -98,6 +101,10 @@ class Pipeline:
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
         self._answer_steps = {
             house: [step for step in reversed(steps) if type(step).answer is not Step.answer]
+            for house, steps in self._steps.items()
+        }
+        self._listening_steps = {
+            house: [step for step in reversed(steps) if type(step).listener is not Step.listener]
             for house, steps in self._steps.items()
         }
         self._complete_steps = {
@@ -184,6 +191,11 @@ class Pipeline:
         for step in self._chunk_steps:
             chunks = [changed for given in chunks for changed in step.chunk(exchange, given)]
         return chunks
+
+    def listeners(self, exchange: Exchange) -> list[Listener]:
+        """What is told each chunk of a streamed answer, as its client gets it; empty where no step needs that."""
+        listeners = (step.listener(exchange) for step in self._listening_steps[_house(exchange)])
+        return [listener for listener in listeners if listener is not None]
 
     def complete(self, exchange: Exchange) -> None:
         """Tell the steps, in reverse, that the whole answer is in the client's format. May be called again."""

@@ -8,21 +8,25 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from . import dialects, profiles
+from . import dialects, profiles, vendors
 from .config import values as read
 from .config.option import OptionError, option
 from .config.values import BaseUrl
 from .profiles import Profile
+from .vendors import HOME, Vendors
 from .wire import paths
-from .wire.host_names import canonical, is_loopback, one_name
+from .wire.host_names import canonical, host_in, one_name
 
 type Translate = Literal["auto", "always", "never"]
 _TRANSLATE: tuple[Translate, ...] = ("auto", "always", "never")
 _KEPT_ROUTES = 256
 """Routes kept in the cache: clients use the same few paths again and again."""
+_CHAT = "chat"
+_HOUSES = {"openai": _CHAT}
+"""`Profile.dialect` -> the name of the format as a client's dialect, where it is another."""
 _USUAL_BASE = "/v1"
 """The path of a chat API's base URL, where nothing else is known."""
-_VERSION_OR_NOTHING = re.compile(r"(/v\d+)?")
+_VERSION = re.compile(r"v\d+")
 _PARTS = frozenset(api.base_part for api in dialects.APIS.values() if api.base_part)
 """Parts of base URLs that only other formats' APIs have."""
 _BASE = re.compile(rf"\A(?:/(?:v1|{'|'.join(sorted(_PARTS))}))+(?=/|\Z)")
@@ -48,14 +52,14 @@ class RouteSettings:
     """Host -> profile name; `None` if only the host was given."""
     profile: str | None = option(
         "",
-        "One profile for all hosts: hunyuan (the strict legacy endpoint) or tokenhub (its successor). Default: "
-        "the profile of the host that is called.",
+        "One profile for all hosts of its vendor: hunyuan (the strict legacy endpoint), tokenhub (its successor) or "
+        "another. Default: the profile of the host that is called.",
         read.optional(read.profile),
     )
     upstream: BaseUrl | None = option(
         "",
-        "Send what clients address to a known host to this base URL instead, e.g. "
-        "https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped.",
+        "Send what clients address to a host of Tencent's, of the same vendor's, or of hunyuan_hosts to this base URL "
+        "instead, e.g. https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped.",
         read.optional(_upstream),
     )
     translate: Translate = option(
@@ -108,6 +112,8 @@ class Route:
     """The dialects whose calls are translated or repaired for the endpoint: it has no other API of theirs."""
     foreign: bool = False
     """It was addressed to a host of another vendor, and leaves for another: its key must not leave with it."""
+    lends: bool = False
+    """The lent key is for its endpoint's vendor."""
     respelt: bool = False
     """The client spelt the path in another way than the endpoint knows it."""
 
@@ -121,11 +127,14 @@ class Routes:
     """The known hosts and where their requests go, for one set of options."""
 
     def __init__(self, settings: RouteSettings) -> None:
-        self._given = {host: name or settings.profile or "hunyuan" for host, name in settings.hosts.items()}
+        self._named = settings.hosts
         self._profile = settings.profile
         self._upstream = settings.upstream
         self._translate = settings.translate
-        self.hosts: frozenset[str] = frozenset([*profiles.by_host(), *self._given])
+        self._vendors = Vendors(settings.hosts, settings.profile)
+        self.vendor = self._vendors.of(canonical(self._upstream.host), self._upstream.path) if self._upstream else HOME
+        """The vendor whose key is lent."""
+        self.hosts: frozenset[str] = frozenset([*profiles.by_host(), *self._named])
         """Every host whose connections are decrypted."""
         self.route = lru_cache(_KEPT_ROUTES)(self._route)
 
@@ -137,19 +146,38 @@ class Routes:
         """Whether `host` is a known host or the host of `hunyuan_upstream`: requests to known hosts go there."""
         return self.known(host) or (host is not None and self._upstream is not None and host == self._upstream.host)
 
-    def _route(self, method: str, address: Address, sni: str | None = None, sent: tuple[str, ...] = ()) -> Route | None:
+    def of_port(self, method: str, address: Address, sent: tuple[str, ...]) -> Route | None:
+        """The route of a request to a reverse port that stands for `address`; `None` where the addon leaves it alone.
+
+        Its key is for wherever the port's requests go, unless that is another place than a host that is named: by
+        `hunyuan_hosts`, as what the port stands for; or by the client's `Host` and `:authority`, which are `sent`, as
+        where a file of hosts leads a vendor's name here.
+        """
+        named = tuple(sorted({host for host in map(host_in, sent) if vendors.is_a_vendors(host)}))
+        host = canonical(address.host)
+        return self.route(method, address, key_of=(*named, host) if host in self._named else named)
+
+    def _route(
+        self,
+        method: str,
+        address: Address,
+        sni: str | None = None,
+        sent: tuple[str, ...] = (),
+        key_of: tuple[str, ...] | None = None,
+    ) -> Route | None:
         """The route of a request to `address`; `None` for a request that the addon leaves alone.
 
         It leaves a request alone if the host is unknown, if the path is below none of the paths that the host's
         profiles name, or if the client has named two hosts: one of them would get the key that is meant for the other.
-        `sni` is the name in the client's TLS handshake, `sent` its `Host` and `:authority`.
+        `sni` is the name in the client's TLS handshake, `sent` its `Host` and `:authority`. `key_of`: the hosts that
+        its own key is for; empty: for wherever it goes; `None`: the host itself.
         """
         host = one_name(address.host, sni, sent)
         if host is None or host not in self.hosts:
             return None
         sent_path, question, query = address.path.partition("?")
         path, of_model = paths.of_model(sent_path) if method == "GET" else (sent_path, "")
-        addressed = self._profile_at(host, path)
+        addressed = self._addressed(host, path)
         if addressed is None:
             return None
 
@@ -161,35 +189,39 @@ class Routes:
 
         # 2. Where it goes, and what is demanded there.
         upstream = self._upstream
-        rerouted = upstream is not None and self._origin(upstream) != self._origin(base)
-        profile = self._profile or addressed
+        rerouted = upstream is not None and self._moves(host, path) and self._origin(upstream) != self._origin(base)
+        profile = self._judged_by(addressed)
         if upstream is not None and rerouted:
             base = upstream
-            profile = self._profile or self._profile_at(base.host, base.path + (api or _below_base(path))) or addressed
+            there = self._addressed(canonical(base.host), base.path + (api or _below_base(path)))
+            profile = self._judged_by(there) if there else self._profile or addressed
         demands = profiles.load(profile)
+        vendor = self.vendor if rerouted else self._vendors.of(host, paths.normal(path))
+
+        # 3. Its path there, and that of calls in the house language. The path of a translated request is replaced when
+        # its body is written.
         translates = frozenset(name for name in dialects.foreign() if is_translated(name, demands, self._translate))
-        other = spoken if spoken in dialects.foreign() else _other_api(below) if api == paths.MODELS else ""
-        if not rerouted and (other in translates or dialects.of_format(other) in demands.speaks):
-            base = replace(base, path=self._base_path(host, below, demands, translated=other in translates))
-
-        chat_base = base.path
-
-        # 3. Its path there. That of a translated request is replaced when its body is written.
-        to = base.path + (api or _below_base(path)) + of_model if api or rerouted else path
-        meant = (below if rerouted or spoken in translates else base.path) + (api or "") + of_model
+        other = spoken if spoken in dialects.foreign() else _other_api(below) if api else ""
+        has_other = other in translates or dialects.of_format(other) in demands.speaks
+        is_native = other == spoken and has_other and other not in translates
+        house_path = own_path = base.path
+        if rerouted or has_other:
+            house_path = own_path = self._base_path(base, demands, rerouted=rerouted)
+        if is_native:
+            own_path = self._base_path(base, demands, dialects.of_format(other), rerouted=rerouted)
+        to = own_path + (api or _below_base(path)) + of_model if api or rerouted else path
+        meant = (below if rerouted or spoken in translates else own_path) + (api or "") + of_model
         dialect = spoken if spoken and (spoken in translates or spoken not in dialects.foreign()) else None
-        is_native = dialect is None and dialects.of_format(spoken) in demands.speaks
         if is_native and self._translate == "auto" and spoken in demands.native:
             dialect = dialects.native(spoken)
-            if not rerouted:
-                chat_base = self._base_path(host, below, demands, translated=True)
+        key_of = ((host,) if rerouted else ()) if key_of is None else key_of
         return Route(
             profile=profile,
             dialect=dialect,
             spoken=spoken,
             lists_models=api == paths.MODELS and method == "GET",
             of_model=of_model,
-            base_url=str(replace(base, path=chat_base)),
+            base_url=str(replace(base, path=house_path)),
             address=Address(base.scheme, base.host, base.port, to + question + query),
             respelt=api is not None and meant != sent_path,
             rerouted=rerouted,
@@ -198,32 +230,70 @@ class Routes:
             native=is_native,
             translates=translates,
             repairs=translates if self._translate != "auto" else translates | (demands.speaks & demands.native.keys()),
-            foreign=rerouted and self._is_foreign(host),
+            foreign=not all(self._vendors.may_keep_key(owner, paths.normal(path), vendor) for owner in key_of),
+            lends=vendor == self.vendor,
         )
 
-    def _base_path(self, host: str, below: str, profile: Profile, *, translated: bool) -> str:
-        """The path of the base URL of `host` for requests of another format, which its client sends below `below`.
+    def _base_path(self, base: BaseUrl, profile: Profile, native: str = "", *, rerouted: bool) -> str:
+        """The path of the base URL for requests in the house language at the endpoint of `base`; or in `native`.
 
-        Another format's base URL may have a part of its own beside the chat API's, `/anthropic/v1` beside `/v1`, and
-        clients put it into the base URL of an endpoint that has none. What else is in `below` stays: `/plan/anthropic`
-        is for other keys than `/v1`.
+        `base`: the base URL of the client's own request, or of `hunyuan_upstream`. A format's base URL may have a part
+        of its own, `/anthropic` beside `/v1` and `/plan/anthropic` beside `/plan/v3`, and clients put one into the base
+        URL of an endpoint that has none. A profile may know its own (`base`, `bases`). Elsewhere what else is in the
+        path stays: `/gateway/anthropic` becomes `/gateway/v1`.
         """
-        parts = [part for part in below.split("/") if part and part not in _PARTS]
-        chat, _ = paths.read("/".join(parts) + paths.MODELS, ())
-        if profile.base is not None and host not in self._given and _VERSION_OR_NOTHING.fullmatch(chat):
-            return profile.base
-        if not translated:
-            return below
-        return chat if chat or not below else _USUAL_BASE
+        format_ = native or _HOUSES.get(profile.dialect, profile.dialect)
+        host = canonical(base.host)
+        stands_in = host in self._named or host not in profiles.by_host()
+        parts = [part for part in paths.normal(base.path).split("/") if part]
+        has_own_part = not _PARTS.isdisjoint(parts)
+        # 1. What the profile knows, where nothing else is in the path.
+        words = _words(profile)
+        if profile.base is not None and all(part in words or _VERSION.fullmatch(part) for part in parts):
+            if native or format_ != _CHAT:
+                certain = format_ in profile.bases or not stands_in
+            else:
+                certain = has_own_part or not (stands_in or (rerouted and parts))
+            if certain:
+                return profile.bases.get(format_, profile.base)
+        # 2. The format that the path is for by its parts, or that it has no part for.
+        if native or format_ != _CHAT:
+            return base.path + _USUAL_BASE if rerouted and parts and parts[-1] in _PARTS else base.path
+        if rerouted and not has_own_part:
+            return base.path
+        kept = [part for part in base.path.split("/") if part and part not in _PARTS]
+        chat, _ = paths.read("/".join(kept) + paths.MODELS, ())
+        return chat if chat or not base.path else _USUAL_BASE
 
-    def _is_foreign(self, host: str) -> bool:
-        """Whether `host` is known by `hunyuan_hosts` only, and not this machine: its keys are for it alone."""
-        return host in self._given and host not in profiles.by_host() and not is_loopback(host)
+    def _addressed(self, host: str, path: str) -> str | None:
+        """The profile of requests to `path` at `host`, whatever `hunyuan_profile` says; `None`: they are left alone.
 
-    def _profile_at(self, host: str, path: str) -> str | None:
-        """The profile of requests to `path` at `host`. A host of `hunyuan_hosts` has one for all its paths."""
-        found = self._given.get(host) or profiles.at(host, paths.normal(path))
-        return found or (self._profile if host in self.hosts else None)
+        A host of `hunyuan_hosts` with a profile has that for all its paths.
+        """
+        if named := self._named.get(host):
+            return named
+        if found := profiles.at(host, paths.normal(path)):
+            return found
+        if host in profiles.by_host():
+            return self._profile if self._profile and self._stands_for(self._profile, host, path) else None
+        return (self._profile or "hunyuan") if host in self._named else None
+
+    def _judged_by(self, name: str) -> str:
+        """The profile that requests for the profile `name` are held against: `hunyuan_profile`, if it may be.
+
+        It is for endpoints of its own vendor: what Tencent's demand is an error at another vendor's. A plan's terms
+        stay those of a plan.
+        """
+        if self._profile is None or profiles.load(self._profile).vendor != profiles.load(name).vendor:
+            return name
+        return name if profiles.load(name).plan else self._profile
+
+    def _stands_for(self, profile: str, host: str, path: str) -> bool:
+        return profiles.load(profile).vendor == self._vendors.of(host, paths.normal(path))
+
+    def _moves(self, host: str, path: str) -> bool:
+        """Whether requests to `host` go to `hunyuan_upstream`: those of other vendors' clients stay where they are."""
+        return host in self._named or self._vendors.of(host, paths.normal(path)) in (HOME, self.vendor)
 
     @staticmethod
     def _origin(base: BaseUrl) -> tuple[str, str, int]:
@@ -242,6 +312,11 @@ def is_translated(dialect: str, profile: Profile, translate: Translate) -> bool:
     return format_ != dialect and native is not None and not native.stores
 
 
+def _words(profile: Profile) -> frozenset[str]:
+    """The parts of the paths of base URLs that `profile` knows, for any format."""
+    return _PARTS.union(*(path.split("/") for path in (profile.base or "", *profile.bases.values())))
+
+
 def _other_api(below: str) -> str:
     """The name of the dialect whose API is the only one to have `below` as the path of its base URL; `""` for none."""
     parts = below.split("/")
@@ -253,39 +328,6 @@ def _below_base(path: str) -> str:
     return _BASE.sub("", path)
 
 
-_VENDORS = (
-    "anthropic.com",
-    "claude.ai",
-    "claude.com",
-    "openai.com",
-    "chatgpt.com",
-    "openai.azure.com",
-    "generativelanguage.googleapis.com",
-    "x.ai",
-    "mistral.ai",
-    "deepseek.com",
-    "moonshot.cn",
-    "moonshot.ai",
-    "kimi.com",
-    "bigmodel.cn",
-    "z.ai",
-    "minimaxi.com",
-    "minimax.io",
-    "dashscope.aliyuncs.com",
-    "ark.cn-beijing.volces.com",
-    "openrouter.ai",
-    "groq.com",
-    "together.xyz",
-    "fireworks.ai",
-    "cohere.com",
-    "perplexity.ai",
-    "githubcopilot.com",
-    "huggingface.co",
-    "siliconflow.cn",
-)
-"""Domains of other vendors, whose hosts hold the keys of their own customers."""
-
-
 def check(settings: RouteSettings) -> None:
     """Refuse options under which a key would go to the wrong vendor. Raises `OptionError`.
 
@@ -293,7 +335,7 @@ def check(settings: RouteSettings) -> None:
     name, the lent key would go to that vendor.
     """
     for host in settings.hosts:
-        if host in profiles.by_host() or not _is_of(host, _VENDORS):
+        if host in profiles.by_host() or not vendors.other_vendor(host):
             continue
         if settings.upstream is None:
             raise OptionError(
@@ -302,10 +344,6 @@ def check(settings: RouteSettings) -> None:
             )
         if canonical(settings.upstream.host) == host:
             raise OptionError(f"hunyuan_upstream={settings.upstream}: must be another host than those of hunyuan_hosts")
-
-
-def _is_of(host: str, domains: tuple[str, ...]) -> bool:
-    return any(host == domain or host.endswith(f".{domain}") for domain in domains)
 
 
 def api_path(target: str, base_url: str, api: str) -> str:

@@ -23,6 +23,7 @@ from .config.watched_file import Watcher
 from .dialects.responses import sealing
 from .kept import KeepSettings
 from .kept.answers import KeptAnswers
+from .kept.reasoning import KeptReasoning
 from .observe import statistics
 from .observe.metrics import Metrics, Reading
 from .options import OPTIONS, Settings
@@ -59,6 +60,7 @@ class Runtime:
         self.gate = Gate(self.admission, self.breaker)
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
         self.kept = KeptAnswers(part(settings, KeepSettings))
+        self.reasoning = KeptReasoning(part(settings, KeepSettings), self.kept.chain)
         calls = Calls(self.http_client, self.gate)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches = EmbeddingBatches(calls)
@@ -103,6 +105,7 @@ class Runtime:
             self.kept.chain.replace(kept_levels)
             self._kept_in = kept_in
         self.kept.configure(part(settings, KeepSettings))
+        self.reasoning.configure(part(settings, KeepSettings))
         if levels is not None:
             self.chain.replace(levels)
             if settings.store.redis != self._places[0].redis:

@@ -8,19 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import anthropic_facade, openai_facade
+from .rows import PROFILES
 from .server import serve
 from .settings import Settings
+from .variant import DIFFERENCES, Variant, differs
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
     """The settings that the command line gives. Exits with a usage error if they are invalid."""
     parser = argparse.ArgumentParser(
-        prog="python -m hunyuan_fix.simulator", description="A strict stand-in for Tencent's endpoints."
+        prog="python -m hunyuan_fix.simulator",
+        description="A strict stand-in for the endpoints of Tencent and Moonshot.",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: a free port")
-    parser.add_argument("--profile", choices=("hunyuan", "tokenhub"), default="hunyuan")
-    parser.add_argument("--no-messages", action="store_true", help="TokenHub without its Messages API")
+    parser.add_argument("--profile", choices=PROFILES, default="hunyuan")
+    parser.add_argument("--no-messages", action="store_true", help="without its Messages API")
     parser.add_argument(
         "--takes",
         action="append",
@@ -40,6 +43,26 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--openai-words", action="store_true", help="the Responses API refuses in OpenAI's words")
     parser.add_argument("--max-input", type=int, default=0, metavar="TOKENS", help="refuse a longer input (TokenHub)")
     parser.add_argument("--no-mentions", action="store_true", help="call only tools that a directive or the body names")
+    parser.add_argument(
+        "--but",
+        action="append",
+        default=[],
+        metavar="DIFFERENCE",
+        help=f"what it does otherwise than its documents say: {', '.join(sorted(DIFFERENCES))}",
+    )
+    parser.add_argument(
+        "--reasoning-required", action="store_true", help="as --but reasoning-required: refuse turns without it (H1)"
+    )
+    parser.add_argument("--reasoning-field", default="reasoning_content", metavar="NAME", help="where reasoning stands")
+    parser.add_argument("--deepseek-words", action="store_true", help="refuse missing reasoning as DeepSeek does")
+    parser.add_argument("--repeating-ids", action="store_true", help="ids of Kimi's tool calls count in each answer")
+    parser.add_argument(
+        "--usage", choices=("auto", "choice", "chunk"), default="auto", help="where Kimi's streams have their counts"
+    )
+    parser.add_argument(
+        "--leak", action="append", default=[], choices=("think", "tools"), help="what Kimi writes into its text"
+    )
+    parser.add_argument("--intl", action="store_true", help="a plan's international host, without a list of models")
     parser.add_argument("--cert", type=Path, help="PEM certificate chain; serves https")
     parser.add_argument("--key", type=Path, help="PEM key, if it isn't in --cert")
     parser.add_argument("--lenient", action="store_true", help="accept what is only claimed to be refused (rows C)")
@@ -54,9 +77,9 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     if given.key and not given.cert:
         parser.error("--key needs --cert")
     try:
-        messages = anthropic_facade.Facade(
-            "tokenhub", anthropic_facade.takes(given.takes), anthropic_words=given.anthropic_words
-        )
+        taken = anthropic_facade.usual(given.profile) | anthropic_facade.takes(given.takes)
+        messages = anthropic_facade.Facade(given.profile, taken, anthropic_words=given.anthropic_words)
+        different = differs(given.but) | ({"reasoning-required"} if given.reasoning_required else set())
         responses = openai_facade.Facade(
             "tokenhub", openai_facade.takes(given.responses_takes), openai_words=given.openai_words
         )
@@ -64,9 +87,18 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         parser.error(str(error))
     is_tokenhub = given.profile == "tokenhub"
     return Settings(
-        facade=messages if is_tokenhub and not given.no_messages else None,
+        facade=messages if given.profile != "hunyuan" and not given.no_messages else None,
         responses=responses if is_tokenhub and not given.no_responses else None,
         max_input=given.max_input,
+        variant=Variant(
+            reasoning_field=given.reasoning_field,
+            deepseek_words=given.deepseek_words,
+            repeating_ids=given.repeating_ids,
+            usage=given.usage,
+            leaks=frozenset(given.leak),
+            intl=given.intl,
+            differs=different,
+        ),
         mentions=not given.no_mentions,
         host=given.host,
         port=given.port,

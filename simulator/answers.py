@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import directives, models, vision
+from . import directives, kimi_models, models, prompt_cache, vision
 from .codec import encode
 from .content import image_urls, text_of, thinking_enabled
-from .rows import Json, ProfileName
+from .kimi import WEB_SEARCH
+from .rows import THINKERS, Json, ProfileName
+from .thoughts import thought
+from .variant import DOCUMENTED, Variant
 
 type FinishReason = Literal["stop", "length", "tool_calls", "sensitive", "content_filter"]
 
 TEXT = "你好，这是模拟器给出的固定回答。"
 CALLING = "我将调用工具来完成这个请求。"
-THOUGHT = "先想一想用户要什么，再作答。"
 TOOL_QUOTE = 40
 DEFAULT_MAX_TOKENS = 4096
+THINKER_MAX_TOKENS = 32_768
 IMAGE_TOKENS = 1000
 _CHARS_PER_TOKEN = 2
 _PIECE = 4  # characters in a text delta where no [[sim:chunks N]] says otherwise
@@ -25,7 +28,7 @@ _PIECE = 4  # characters in a text delta where no [[sim:chunks N]] says otherwis
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call as the endpoint writes it: id "call_" and 20 characters, arguments as JSON text."""
+    """A call as the endpoint writes it: an id, "call_" and 20 characters or Kimi's, and arguments as JSON text."""
 
     id: str
     name: str
@@ -51,15 +54,24 @@ class Answer:
         return "".join(self.pieces)
 
 
-def answer(body: Json, profile: ProfileName, *, created: int = 0, seed: bytes = b"", mentions: bool = True) -> Answer:
+def answer(
+    body: Json,
+    profile: ProfileName,
+    *,
+    created: int = 0,
+    seed: bytes = b"",
+    mentions: bool = True,
+    variant: Variant = DOCUMENTED,
+    read: tuple[int, int] | None = None,
+) -> Answer:
     """The answer to a body that passed the checks.
 
     `created` is the Unix time that it carries; `seed` tells requests apart whose last messages are alike, so that
-    ids don't repeat; `mentions`: a tool whose name the user says is called, without a directive. Raises
-    vision.UnreadableImage where an image can't be decoded.
+    ids don't repeat; `mentions`: a tool whose name the user says is called, without a directive; `read` are the tokens
+    of the prompt and those of them that were cached. Raises vision.UnreadableImage where an image can't be decoded.
     """
     last = body["messages"][-1]
-    asked = directives.parse(text_of(last))
+    asked = directives.parse(_question(body))
     digest = hashlib.sha256(encode(last) + seed)
     model = models.find(profile, body["model"])
     images = list(image_urls(body)) if model and model.images else []
@@ -70,10 +82,22 @@ def answer(body: Json, profile: ProfileName, *, created: int = 0, seed: bytes = 
     else:
         wanted = _wanted_tools(body, asked, mentions=mentions)
         text = _prose(body, asked, calling=bool(wanted))
-    text, reason = _cut(text, body, asked, profile)
-    calls = [_call(digest.hexdigest(), index, *tool) for index, tool in enumerate(wanted)]
-    reasoning = asked.reasoning or (THOUGHT if _thinks(body, profile) else "")
+    reasoning = asked.reasoning or (thought(_question(body), body["messages"]) if _thinks(body, profile) else "")
+    if profile in THINKERS:
+        text = _continued(text, body)
+        reasoning, text, reason = _shared(reasoning, text, body, asked)
+        wanted = [] if reason == "length" else wanted
+        calls = [_numbered(body, index, *tool, variant) for index, tool in enumerate(wanted)]
+    else:
+        text, reason = _cut(text, body, asked, profile)
+        calls = [_call(digest.hexdigest(), index, *tool) for index, tool in enumerate(wanted)]
     pieces = _split(text, asked.chunks)
+    usage = _usage(body, profile, "".join(pieces), reasoning, calls, images=len(images), read=read)
+    leaks = variant.leaks | asked.leaks
+    if reasoning and "think" in leaks:
+        pieces, reasoning = [f"<think>{reasoning}</think>", *pieces], ""
+    if calls and "tools" in leaks:
+        pieces, calls = [*pieces, *_template(calls)], []
     return Answer(
         id=digest.hexdigest()[:32],
         created=created,
@@ -82,8 +106,52 @@ def answer(body: Json, profile: ProfileName, *, created: int = 0, seed: bytes = 
         reasoning=reasoning,
         tool_calls=calls,
         finish_reason="tool_calls" if calls and reason == "stop" else reason,
-        usage=_usage(body, profile, "".join(pieces), reasoning, calls, images=len(images)),
+        usage=usage,
     )
+
+
+def _question(body: Json) -> str:
+    """The text that is answered: the last message's, or the one before the start of an answer."""
+    messages = body["messages"]
+    starts = len(messages) > 1 and messages[-1]["role"] == "assistant"
+    return text_of(messages[-2 if starts else -1])
+
+
+def _continued(text: str, body: Json) -> str:
+    """Kimi goes on from the start of an answer in partial mode alone, else it begins again."""
+    last = body["messages"][-1]
+    if last["role"] != "assistant":
+        return text
+    start = text_of(last)
+    return text.removeprefix(start) if last.get("partial") else start + text.removeprefix(start)
+
+
+def _shared(reasoning: str, text: str, body: Json, asked: directives.Directives) -> tuple[str, str, FinishReason]:
+    """Thought and text within one limit, which the thought uses up first."""
+    limit = body.get("max_completion_tokens") or body.get("max_tokens") or THINKER_MAX_TOKENS
+    room = limit * _CHARS_PER_TOKEN
+    cut, reason = _cut(text, {**body, "max_tokens": THINKER_MAX_TOKENS}, asked, "tokenhub")
+    left = room - len(reasoning)
+    if reason == "stop" and len(cut) > left:
+        reason = "length"
+    return reasoning[:room], cut[: max(0, left)], reason
+
+
+def _numbered(body: Json, index: int, name: str, arguments: str, variant: Variant) -> ToolCall:
+    """A call with an id that counts, as Kimi writes it: over the conversation, or in each answer."""
+    before = 0 if variant.repeating_ids else sum(len(one.get("tool_calls") or []) for one in body["messages"])
+    if name == WEB_SEARCH and arguments in ("", "{}"):
+        search = hashlib.md5(_question(body).encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+        arguments = encode({"search_result": {"search_id": search}, "usage": {"total_tokens": 1024}}).decode()
+    return ToolCall(f"functions.{name}:{before + index}", name, arguments)
+
+
+def _template(calls: Sequence[ToolCall]) -> list[str]:
+    """The calls in the model's own template, as an endpoint leaks them whose parser missed them."""
+    said = ["<|tool_calls_section_begin|>"]
+    for call in calls:
+        said += [f"<|tool_call_begin|>{call.id}", "<|tool_call_argument_begin|>", call.arguments, "<|tool_call_end|>"]
+    return [*said, "<|tool_calls_section_end|>"]
 
 
 def _seen(urls: list[str]) -> str:
@@ -210,6 +278,8 @@ def _thinks(body: Json, profile: ProfileName) -> bool:
     model = models.find(profile, body["model"])
     if model is None or not model.thinking:
         return False
+    if profile in THINKERS:
+        return kimi_models.thinks(body, kimi_models.BY_ID[model.id])
     if model.id == "hunyuan-a13b":
         return body.get("enable_thinking") is not False and "/no_think" not in text_of(body["messages"][-1])
     return not model.id.startswith(("hy3", "hy4")) or thinking_enabled(body)
@@ -237,20 +307,37 @@ def _tokens(characters: int) -> int:
     return -(-characters // _CHARS_PER_TOKEN)
 
 
-def _usage(body: Json, profile: ProfileName, text: str, reasoning: str, calls: list[ToolCall], *, images: int) -> Json:
+def _usage(
+    body: Json,
+    profile: ProfileName,
+    text: str,
+    reasoning: str,
+    calls: Sequence[ToolCall],
+    *,
+    images: int,
+    read: tuple[int, int] | None,
+) -> Json:
     """Plausible counts. An input past the model's limit is cut from the front without a word (rule M7)."""
     model = models.find(profile, body["model"])
     prompt = sum(_tokens(len(text_of(message))) + 3 for message in body["messages"]) + images * IMAGE_TOKENS
     if model is not None:
         prompt = min(prompt, model.max_input)
+    total, cached = read or (prompt_cache.tokens([body.get("tools"), body["messages"]]), 0)
+    if profile in THINKERS:
+        prompt = total
     written = _tokens(len(text) + sum(len(call.name) + len(call.arguments) for call in calls))
-    thought = _tokens(len(reasoning))
+    thought_tokens = _tokens(len(reasoning))
     usage: Json = {
         "prompt_tokens": prompt,
-        "completion_tokens": written + thought,
-        "total_tokens": prompt + written + thought,
+        "completion_tokens": written + thought_tokens,
+        "total_tokens": prompt + written + thought_tokens,
     }
-    if profile == "tokenhub":
-        usage["prompt_tokens_details"] = {"cached_tokens": 0}
-        usage["completion_tokens_details"] = {"reasoning_tokens": thought}
+    if profile in ("moonshot", "kimi-coding"):
+        usage["cached_tokens"] = cached
+    elif profile == "deepseek":
+        usage |= {"prompt_cache_hit_tokens": cached, "prompt_cache_miss_tokens": prompt - cached}
+        usage["completion_tokens_details"] = {"reasoning_tokens": thought_tokens}
+    elif profile != "hunyuan":
+        usage["prompt_tokens_details"] = {"cached_tokens": min(prompt, cached)}
+        usage["completion_tokens_details"] = {"reasoning_tokens": thought_tokens}
     return usage

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import models
+from . import kimi_messages, models
 from .anthropic_facade import Facade
 from .anthropic_shape import cached, extra, shape
-from .rows import Finding, Json
+from .rows import THINKERS, Finding, Json
+from .variant import DOCUMENTED, Variant
 
 MAX_BREAKPOINTS = 4
 MIN_BUDGET = 1024
@@ -28,12 +29,14 @@ def problems(
     *,
     counting: bool = False,
     max_input: int = 0,
+    variant: Variant = DOCUMENTED,
 ) -> Finding | None:
     """The first refusal of a Messages body with these headers (names in lower case), `None` if it is accepted.
 
-    `counting`: the body of count_tokens. `max_input`: the tokens that may come in, 0 for the model's own.
+    `counting`: the body of count_tokens. `max_input`: the tokens that may come in, 0 for the model's own. `variant`:
+    what this endpoint does otherwise.
     """
-    return next(all_problems(body, facade, headers, counting=counting, max_input=max_input), None)
+    return next(all_problems(body, facade, headers, counting=counting, max_input=max_input, variant=variant), None)
 
 
 def all_problems(
@@ -43,9 +46,11 @@ def all_problems(
     *,
     counting: bool = False,
     max_input: int = 0,
+    variant: Variant = DOCUMENTED,
 ) -> Iterator[Finding]:
     """Every refusal, in the order of the checks; only those of its shape if that is wrong."""
-    if headers is not None:
+    thinker = facade.profile in THINKERS
+    if headers is not None and not thinker:
         yield from _headers(headers, facade)
     misshapen = False
     for finding in shape(body, facade, counting=counting):
@@ -57,8 +62,11 @@ def all_problems(
     yield from _parameters(body, facade)
     yield from _tools(body, facade)
     yield from _order(body["messages"])
-    yield from _pairing(body["messages"])
-    yield from _thinking(body, facade)
+    yield from _pairing(body["messages"], repeating=thinker)
+    if thinker:
+        yield from kimi_messages.findings(body, facade.profile, variant)
+    else:
+        yield from _thinking(body, facade)
     yield from _abilities(body, facade)
     if (found := sum(_breakpoints(body))) > MAX_BREAKPOINTS:
         text = f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {found}."
@@ -208,14 +216,17 @@ def _turns(messages: list[Json]) -> Iterator[tuple[int, str, list[Json]]]:
         yield at, role, blocks
 
 
-def _pairing(messages: list[Json]) -> Iterator[Finding]:
-    """Each call is answered once, at the start of the next turn; ids are used once in the whole conversation."""
+def _pairing(messages: list[Json], *, repeating: bool) -> Iterator[Finding]:
+    """Each call is answered once, at the start of the next turn; ids are used once in the whole conversation.
+
+    `repeating`: only within a turn.
+    """
     pending: list[str] = []
     seen: set[str] = set()
     for at, role, blocks in _turns(messages):
         if role == "assistant":
             pending = [block["id"] for block in blocks if block["type"] == "tool_use"]
-            if repeated := [one for one in pending if one in seen or pending.count(one) > 1]:
+            if repeated := [one for one in pending if (one in seen and not repeating) or pending.count(one) > 1]:
                 yield Finding("pairing", f"messages.{at}: `tool_use` ids must be unique: {repeated[0]}")
             seen.update(pending)
             continue

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .rows import ProfileName
+from .rows import THINKERS, ProfileName
 
 HINTS = frozenset(
     {
@@ -34,6 +34,14 @@ class Facade:
     profile: ProfileName
     takes: frozenset[str] = frozenset()
     anthropic_words: bool = False
+
+
+_KIMI = HINTS - {"defer_loading", "files", "server_tools"}
+
+
+def usual(profile: ProfileName) -> frozenset[str]:
+    """The hints that a profile's endpoint takes: Kimi's get Claude Code's requests unchanged, TokenHub's is strict."""
+    return _KIMI if profile in THINKERS else frozenset()
 
 
 def takes(names: Collection[str]) -> frozenset[str]:

@@ -14,11 +14,9 @@ from .answers import answer as answer_chat
 from .anthropic_checks import inner_blocks, input_tokens
 from .anthropic_facade import Facade
 from .codec import decode, encode
-from .rows import Finding, Json, Problem
+from .rows import THINKERS, Finding, Json, Problem, problem, refusals
 from .streams import Frames
-
-COUNT = "/count_tokens"
-PATHS = frozenset(base + path for base in ("/v1/messages", "/anthropic/v1/messages") for path in ("", COUNT))
+from .variant import DOCUMENTED, Variant
 
 _STATUSES = {  # of a row; what isn't here is 400
     "model": 404,
@@ -49,8 +47,12 @@ _TURNED_OFF = "omitted"
 
 def refusal(finding: Finding, facade: Facade) -> Problem:
     """A broken rule, in the facade's words."""
+    if facade.profile in THINKERS and finding.row in refusals(facade.profile):
+        return reworded(problem(facade.profile, finding))
     status = _STATUSES.get(finding.row, 400)
     said = finding.detail
+    if facade.profile in THINKERS:
+        return Problem(finding.row, status, _error(status, f"Invalid request: {said}"), said)
     if not facade.anthropic_words:
         place, _, why = said.partition(": ") if ": " in said else (finding.row, "", "")
         said = f"input token length too long: {why}" if finding.row == "overflow" else f"invalid parameter '{place}'"
@@ -80,6 +82,8 @@ def _error(status: int, message: str) -> Json:
 def as_chat(body: Json) -> Json:
     """What `answers.answer` reads of a body that passed the checks: texts, tools, images."""
     messages = [_as_chat(message) for message in body["messages"] if message["role"] != "system"]
+    if messages and messages[-1]["role"] == "assistant":
+        messages[-1]["partial"] = True
     if system := _text(body.get("system", "")):
         messages.insert(0, {"role": "system", "content": system})
     chat: Json = {"model": body["model"], "messages": messages, "max_tokens": body.get("max_tokens")}
@@ -92,8 +96,11 @@ def as_chat(body: Json) -> Json:
             chat["tool_choice"] = "none"
         case {"type": "tool", "name": name}:
             chat["tool_choice"] = {"function": {"name": name}}
-    if body.get("thinking", {}).get("type") in ("enabled", "adaptive"):
-        chat["thinking"] = {"type": "enabled"}
+    match (body.get("thinking") or {}).get("type"):
+        case "enabled" | "adaptive":
+            chat["thinking"] = {"type": "enabled"}
+        case "disabled":
+            chat["thinking"] = {"type": "disabled"}
     if "output_format" in body or "format" in (body.get("output_config") or {}):
         chat["response_format"] = {"type": "json_schema"}
     return chat
@@ -109,7 +116,10 @@ def _as_chat(message: Json) -> Json:
         source = block.get("source")
         if block["type"] == "image" and isinstance(source, dict):
             parts.append({"type": "image_url", "image_url": {"url": _url(source)}})
-    return {"role": "tool" if results else message["role"], "content": parts}
+    read: Json = {"role": "tool" if results else message["role"], "content": parts}
+    if calls := [block["id"] for block in content if block["type"] == "tool_use"]:
+        read["tool_calls"] = calls
+    return read
 
 
 def _text(content: Any) -> str:
@@ -136,14 +146,29 @@ def _url(source: Json) -> str:
 
 
 def answer(
-    body: Json, facade: Facade, *, created: int = 0, seed: bytes = b"", mentions: bool = True
+    body: Json,
+    facade: Facade,
+    *,
+    created: int = 0,
+    seed: bytes = b"",
+    mentions: bool = True,
+    variant: Variant = DOCUMENTED,
+    read: tuple[int, int] | None = None,
 ) -> tuple[Answer, str]:
     """The answer to a body that passed the checks, and the stop sequence that ended it, `""` if none did.
 
     Raises vision.UnreadableImage where an image can't be decoded.
     """
     chat = as_chat(body)
-    answered = partial(answer_chat, profile=facade.profile, created=created, seed=seed, mentions=mentions)
+    answered = partial(
+        answer_chat,
+        profile=facade.profile,
+        created=created,
+        seed=seed,
+        mentions=mentions,
+        variant=variant,
+        read=read,
+    )
     whole = answered(chat)
     sequences = body.get("stop_sequences") or []
     places = [(whole.text.find(one), one) for one in sequences if one in whole.text]
@@ -157,36 +182,38 @@ def count(body: Json) -> Json:
     return {"input_tokens": input_tokens(body)}
 
 
-def message(answer: Answer, stop: str, body: Json) -> Json:
-    """An answer without `stream`."""
+def message(answer: Answer, stop: str, body: Json, read: tuple[int, int] | None = None, *, signed: bool = True) -> Json:
+    """An answer without `stream`. `read`: the tokens of the prompt and the cached ones; `signed`: as thoughts are."""
     blocks = [start | {name: text} for start, name, text in _blocks(answer, body)]
     for block in blocks:
         if block["type"] == "tool_use":
             block["input"] = decode(block.pop("partial_json").encode() or b"{}")
-        elif block["type"] == "thinking":
+        elif block["type"] == "thinking" and signed:
             block["signature"] = _signature(answer.reasoning)
     return _head(answer, body) | {
         "content": blocks,
         "stop_reason": _stop_reason(answer, stop),
         "stop_sequence": stop or None,
-        "usage": _usage(body, answer.usage["completion_tokens"]),
+        "usage": _usage(body, answer.usage["completion_tokens"], read),
     }
 
 
-def events(answer: Answer, stop: str, body: Json) -> Frames:
+def events(
+    answer: Answer, stop: str, body: Json, read: tuple[int, int] | None = None, *, signed: bool = True
+) -> Frames:
     """The events of a stream: one block after the other, then how it ended."""
     first = _head(answer, body) | {"content": [], "stop_reason": None, "stop_sequence": None}
-    first["usage"] = _usage(body, 1)
+    first["usage"] = _usage(body, 1, read)
     frames = [event({"type": "message_start", "message": first}), event({"type": "ping"})]
     for index, (start, name, text) in enumerate(_blocks(answer, body)):
         nothing: Json = {"input": {}} if name == "partial_json" else {name: ""}
         empty = start | nothing
         frames.append(event({"type": "content_block_start", "index": index, "content_block": empty}))
-        for delta in _deltas(answer, start, name, text):
+        for delta in _deltas(answer, start, name, text, signed=signed):
             frames.append(event({"type": "content_block_delta", "index": index, "delta": delta}))
         frames.append(event({"type": "content_block_stop", "index": index}))
     ending = {"stop_reason": _stop_reason(answer, stop), "stop_sequence": stop or None}
-    counts = _usage(body, answer.usage["completion_tokens"])
+    counts = _usage(body, answer.usage["completion_tokens"], read)
     return Frames(
         said=frames,
         ending=[event({"type": "message_delta", "delta": ending, "usage": counts})],
@@ -217,12 +244,12 @@ def _blocks(answer: Answer, body: Json) -> Iterator[tuple[Json, str, str]]:
         yield start, "partial_json", call.arguments
 
 
-def _deltas(answer: Answer, start: Json, name: str, text: str) -> Iterator[Json]:
+def _deltas(answer: Answer, start: Json, name: str, text: str, *, signed: bool) -> Iterator[Json]:
     pieces = answer.pieces if name == "text" else pieces_of(text)
     kind = "input_json_delta" if name == "partial_json" else f"{name}_delta"
     for piece in pieces:
         yield {"type": kind, name: piece}
-    if name == "thinking":
+    if name == "thinking" and signed:
         yield {"type": "signature_delta", "signature": _signature(answer.reasoning)}
 
 
@@ -234,10 +261,11 @@ def _stop_reason(answer: Answer, stop: str) -> str:
     return "stop_sequence" if stop and answer.finish_reason == "stop" else _STOP_REASONS[answer.finish_reason]
 
 
-def _usage(body: Json, written: int) -> Json:
+def _usage(body: Json, written: int, read: tuple[int, int] | None) -> Json:
+    total, cached = read or (input_tokens(body), 0)
     return {
-        "input_tokens": input_tokens(body),
+        "input_tokens": total - cached,
         "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "cache_read_input_tokens": cached,
         "output_tokens": written,
     }

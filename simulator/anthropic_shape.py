@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .anthropic_facade import Facade
-from .rows import Finding, Json
+from .rows import THINKERS, Finding, Json
 
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _IMAGES = ("image/gif", "image/jpeg", "image/png", "image/webp")
@@ -127,6 +127,9 @@ def _block(at: str, block: Any, place: str, facade: Facade) -> Iterator[Finding]
         return
     kind = block["type"]
     hint = _BLOCK_HINTS.get(kind, "")
+    if kind == "tool_reference" and facade.profile in THINKERS and hint not in facade.takes:
+        yield Finding("tool_reference", f"{at}: tool_reference")
+        return
     if kind not in _PLACES[place] or (hint and hint not in facade.takes):
         hint = hint or ("server_tools" if _SERVER_BLOCK.fullmatch(kind) else "")
         if not hint or hint not in facade.takes:
@@ -152,6 +155,9 @@ def _block(at: str, block: Any, place: str, facade: Facade) -> Iterator[Finding]
 
 def _block_fields(at: str, block: Json, facade: Facade) -> Iterator[Finding]:
     required, optional = _BLOCKS[block["type"]]
+    lax = facade.profile in THINKERS
+    if lax and block["type"] == "thinking":  # Kimi signs nothing
+        required, optional = {"thinking": str}, frozenset({"signature"})
     for name in block.keys() - required.keys() - optional - {"type"}:
         if not (name in ("caller", "toolset_name") and "tool_hints" in facade.takes):
             yield extra(f"{at}.{name}")
@@ -160,7 +166,7 @@ def _block_fields(at: str, block: Json, facade: Facade) -> Iterator[Finding]:
             yield Finding("missing", f"{at}.{name}: Field required")
         elif not isinstance(block[name], type_):
             yield Finding("type", f"{at}.{name}: Input should be a valid {type_.__name__}")
-        elif name in ("id", "tool_use_id") and not _ID.fullmatch(block[name]):
+        elif name in ("id", "tool_use_id") and not lax and not _ID.fullmatch(block[name]):
             yield Finding("id", f"{at}.{name}: String should match pattern '^[a-zA-Z0-9_-]+$'")
 
 

@@ -12,6 +12,7 @@ from . import (
     checks,
     completions,
     directives,
+    endpoints,
     faults,
     models,
     openai_checks,
@@ -26,10 +27,12 @@ from .content import image_urls, text_of
 from .embeddings import embeddings
 from .faults import Fault, Faults
 from .journal import Journal, Request
+from .prompt_cache import PromptCache, tokens
 from .responses import Headers, Receive, Response, Send
-from .rows import Finding, Json, Problem, problem
+from .rows import THINKERS, Finding, Json, Problem, problem
 from .settings import Settings
 from .streams import Script, script
+from .thoughts import Thoughts
 from .vision import UnreadableImage
 
 CONTROL = "/_sim/"
@@ -55,6 +58,12 @@ class Simulator:
         self.journal = Journal(settings.record)
         self.faults = Faults()
         self._kept = openai_responses.Kept()
+        self._endpoint = endpoints.ENDPOINTS[settings.profile]
+        self._messages_paths = (
+            endpoints.messages_paths(settings.profile) if settings.facade is not None else frozenset()
+        )
+        self._thoughts = Thoughts()
+        self._cache = PromptCache()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request; anything but HTTP is left unanswered."""
@@ -166,19 +175,23 @@ class Simulator:
         known = self.settings.accept_keys
         if scheme.lower() != "bearer" or not key.strip() or (known and key.strip() not in known):
             raise Refused(self._problem("A11", "authorization"))
+        if self.settings.profile == "kimi-coding" and not endpoints.is_agent(request.header("user-agent")):
+            raise Refused(self._problem("agent", request.header("user-agent")))
         if 0 < self.settings.concurrency < self.journal.active:
             raise Refused(self._problem("A4", f"{self.journal.active} at once"))
 
     async def _route(self, request: Request, response: Response, fault: Fault | None) -> None:
         match request.method, request.path:
-            case "POST", "/v1/chat/completions":
+            case "POST", path if path in self._endpoint.chat:
                 await self._chat(request, response, fault)
-            case "POST", "/v1/embeddings":
+            case "POST", "/v1/embeddings" if models.embeds(self.settings.profile):
                 await self._embed(request, response, fault)
-            case "GET", "/v1/models":
+            case "GET", path if path in self._endpoint.models and self._lists_models():
                 await self._respond(request, response, self._list_models(), fault)
+            case "POST", path if path == self._endpoint.estimate:
+                await self._estimate(request, response, fault)
             case "POST", path if self._speaks_messages(request):
-                await self._messages(request, response, fault, counting=path.endswith(anthropic_messages.COUNT))
+                await self._messages(request, response, fault, counting=path.endswith(endpoints.COUNT))
             case "POST", openai_responses.PATH | openai_responses.COMPACT | openai_responses.COUNT:
                 await self._responses(request, response, fault)
             case _, path if path.startswith(f"{openai_responses.PATH}/"):
@@ -188,7 +201,10 @@ class Simulator:
 
     def _speaks_messages(self, request: Request) -> bool:
         """Whether the request is for the Messages API, and this endpoint has one."""
-        return self.settings.facade is not None and request.path in anthropic_messages.PATHS
+        return request.path in self._messages_paths
+
+    def _lists_models(self) -> bool:
+        return self._endpoint.models_abroad or not self.settings.variant.intl
 
     def _json(self, request: Request) -> Any:
         try:
@@ -197,26 +213,52 @@ class Simulator:
             raise Refused(self._problem("A6", f": {error}")) from error
 
     async def _chat(self, request: Request, response: Response, fault: Fault | None) -> None:
-        profile, body = self.settings.profile, self._json(request)
-        refusal = checks.problems(body, profile, strict=self.settings.strict, retired=self.settings.retired)
+        settings, body = self.settings, self._json(request)
+        profile, variant, most = settings.profile, settings.variant, settings.max_input
+        self._heed(request, body)
+        refusal = checks.problems(
+            body, profile, strict=settings.strict, retired=settings.retired, variant=variant, max_input=most
+        )
         if refusal is not None:
             raise Refused(refusal)
-        asked, most = anthropic_checks.input_tokens(body), self.settings.max_input
-        if profile == "tokenhub" and 0 < most < asked:
+        if profile == "tokenhub" and 0 < most < (asked := anthropic_checks.input_tokens(body)):
             raise Refused(self._problem("overflow", f"{asked} tokens of {most}", f": {asked} tokens, limit {most}"))
-        answer = self._compose(body, request.body)
+        answer = self._compose(body, request)
+        self._remember(answer)
         if not body.get("stream"):
-            await self._respond(request, response, completions.completion(answer, profile), fault)
+            await self._respond(request, response, completions.completion(answer, profile, variant), fault)
             return
         include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        chunks = completions.chunks(answer, profile, include_usage=include_usage)
+        chunks = completions.chunks(answer, profile, include_usage=include_usage, variant=variant)
         await self._stream(response, script(streams.completion(chunks, profile), fault))
+
+    def _heed(self, request: Request, body: Any) -> None:
+        """Note what came back of what the model thought."""
+        if self.settings.profile != "hunyuan" and isinstance(body, dict):
+            messages = body.get("messages")
+            judged = self._thoughts.judge(messages, self.settings.variant.reasoning_field)
+            self.journal.asked(request, messages, judged)
+
+    def _remember(self, answer: answers.Answer) -> None:
+        """Keep what the model thinks before `answer`, as it goes over the wire."""
+        self._thoughts.remember(
+            answer.reasoning, answer.text, [(call.name, call.arguments) for call in answer.tool_calls]
+        )
+
+    async def _estimate(self, request: Request, response: Response, fault: Fault | None) -> None:
+        """How many tokens a chat body has, for the profile that says so."""
+        body = self._json(request)
+        total = tokens([body.get("tools"), body.get("messages")]) if isinstance(body, dict) else 0
+        await self._respond(request, response, {"data": {"total_tokens": total}, "status": True}, fault)
 
     async def _messages(self, request: Request, response: Response, fault: Fault | None, *, counting: bool) -> None:
         facade, body = self.settings.facade, self._json(request)
         assert facade is not None
-        headers, most = dict(reversed(request.headers)), self.settings.max_input
-        finding = anthropic_checks.problems(body, facade, headers, counting=counting, max_input=most)
+        headers, settings = dict(reversed(request.headers)), self.settings
+        self._heed(request, body)
+        finding = anthropic_checks.problems(
+            body, facade, headers, counting=counting, max_input=settings.max_input, variant=settings.variant
+        )
         if finding is not None:
             raise Refused(anthropic_messages.refusal(finding, facade))
         if counting:
@@ -228,15 +270,26 @@ class Simulator:
         if directives.parse(text_of(chat["messages"][-1])).sensitive:
             raise Refused(self._problem("moderation"))
         try:
+            read = self._read(body, request) if self.settings.profile in THINKERS else None
             answer, stop = anthropic_messages.answer(
-                body, facade, created=int(time.time()), seed=_seed(request.body), mentions=self.settings.mentions
+                body,
+                facade,
+                created=int(time.time()),
+                seed=_seed(request.body),
+                mentions=self.settings.mentions,
+                variant=self.settings.variant,
+                read=read,
             )
         except UnreadableImage as error:
             raise Refused(self._problem("image", str(error))) from error
+        self._remember(answer)
+        signed = self.settings.profile not in THINKERS
         if body.get("stream"):
-            await self._stream(response, script(anthropic_messages.events(answer, stop, body), fault))
+            events = anthropic_messages.events(answer, stop, body, read, signed=signed)
+            await self._stream(response, script(events, fault))
         else:
-            await self._respond(request, response, anthropic_messages.message(answer, stop, body), fault)
+            message = anthropic_messages.message(answer, stop, body, read, signed=signed)
+            await self._respond(request, response, message, fault)
 
     async def _responses(self, request: Request, response: Response, fault: Fault | None) -> None:
         facade, body = self.settings.responses, self._json(request)
@@ -291,17 +344,27 @@ class Simulator:
             case _:
                 raise Refused(self._problem("path", f"{request.method} {request.path}"))
 
-    def _compose(self, body: Json, raw: bytes) -> answers.Answer:
+    def _read(self, body: Json, request: Request) -> tuple[int, int]:
+        """The tokens of the prompt, and those that the key's prompt cache had."""
+        return self._cache.read(body, request.header("authorization") + request.header("x-api-key"))
+
+    def _compose(self, body: Json, request: Request) -> answers.Answer:
         profile = self.settings.profile
         model = models.find(profile, body["model"])
         if model is not None and model.images and any(image_urls(body)):
             self.journal.vision_calls += 1
         # TokenHub refuses what moderation finds (451001) where the legacy endpoint breaks off with "sensitive".
-        if profile == "tokenhub" and directives.parse(text_of(body["messages"][-1])).sensitive:
+        if profile != "hunyuan" and directives.parse(text_of(body["messages"][-1])).sensitive:
             raise Refused(self._problem("moderation"))
         try:
             return answers.answer(
-                body, profile, created=int(time.time()), seed=_seed(raw), mentions=self.settings.mentions
+                body,
+                profile,
+                created=int(time.time()),
+                seed=_seed(request.body),
+                mentions=self.settings.mentions,
+                variant=self.settings.variant,
+                read=self._read(body, request) if profile != "hunyuan" else None,
             )
         except UnreadableImage as error:
             raise Refused(self._problem("image", str(error))) from error
@@ -315,11 +378,18 @@ class Simulator:
 
     def _list_models(self) -> Json:
         listed = models.CATALOGUE[self.settings.profile].values()
-        data = [
+        data: list[Json] = [
             {"id": model.id, "object": "model", "created": 0, "owned_by": "hunyuan"}
             for model in listed
             if not (self.settings.retired and model.retired)
         ]
+        if self.settings.profile == "tokenhub-plan":  # lists a model that it then refuses
+            data.append({"id": "kimi-k2.5", "object": "model", "created": 0, "owned_by": "hunyuan"})
+        elif self.settings.profile in THINKERS:
+            for entry in data:
+                model = models.CATALOGUE[self.settings.profile][entry["id"]]
+                entry |= {"owned_by": "moonshot", "context_length": model.max_input}
+                entry |= {"supports_image_in": model.images, "supports_reasoning": model.thinking}
         return {"object": "list", "data": data}
 
     async def _respond(self, request: Request, response: Response, body: Json, fault: Fault | None) -> None:
@@ -355,6 +425,9 @@ class Simulator:
                 await response.json(200, self.journal.stats())
             case "GET", "requests":
                 await response.json(200, [request.as_json() for request in self.journal.requests])
+            case "GET", "reasoning":
+                asked = [request.reasoning for request in self.journal.requests if request.reasoning is not None]
+                await response.json(200, asked)
             case "POST", "reset":
                 self.journal.reset()
                 self.faults.rules.clear()
@@ -365,7 +438,7 @@ class Simulator:
                 except ValueError as error:
                     await response.json(400, {"error": str(error)})
             case _:
-                known = "GET stats, GET requests, POST reset, POST faults"
+                known = "GET stats, GET requests, GET reasoning, POST reset, POST faults"
                 await response.json(404, {"error": f"{CONTROL} has {known}"})
 
 

@@ -7,10 +7,12 @@ system's place, empty content, alternation, length.
 
 from collections.abc import Iterator
 
+from . import kimi, models, parameters, shape
 from . import messages as rules
-from . import models, parameters, shape
 from .content import image_urls, thinking_enabled
-from .rows import Finding, Json, Problem, ProfileName, problem
+from .kimi_models import BY_ID
+from .rows import THINKERS, Finding, Json, Problem, ProfileName, problem
+from .variant import DOCUMENTED, Variant
 
 __all__ = ["Problem", "ProfileName", "all_problems", "embedding_problems", "problems"]
 
@@ -18,34 +20,59 @@ MAX_INPUTS = 50
 MAX_TOKENHUB_IMAGES = 20
 
 
-def problems(body: object, profile: ProfileName, *, strict: bool = True, retired: bool = False) -> Problem | None:
+def problems(
+    body: object,
+    profile: ProfileName,
+    *,
+    strict: bool = True,
+    retired: bool = False,
+    variant: Variant = DOCUMENTED,
+    max_input: int = 0,
+) -> Problem | None:
     """The first refusal of a chat body, None if the endpoint accepts it.
 
-    `strict` adds the rows of section C, which others claim but nobody has proved; `retired` adds row A10.
+    `strict` adds the rows of section C, which others claim but nobody has proved; `retired` adds row A10; `variant` is
+    what this endpoint does otherwise; `max_input` are the tokens that a thinking model reads, 0 for its own limit.
     """
-    return next(all_problems(body, profile, strict=strict, retired=retired), None)
+    found = all_problems(body, profile, strict=strict, retired=retired, variant=variant, max_input=max_input)
+    return next(found, None)
 
 
 def all_problems(
-    body: object, profile: ProfileName, *, strict: bool = True, retired: bool = False
+    body: object,
+    profile: ProfileName,
+    *,
+    strict: bool = True,
+    retired: bool = False,
+    variant: Variant = DOCUMENTED,
+    max_input: int = 0,
 ) -> Iterator[Problem]:
     """Every refusal of a chat body, in the order of the checks; only those of its shape if that is wrong."""
-    for finding in _findings(body, profile, strict=strict, retired=retired):
+    for finding in _findings(body, profile, variant, strict=strict, retired=retired, max_input=max_input):
         yield problem(profile, finding)
 
 
-def _findings(body: object, profile: ProfileName, *, strict: bool, retired: bool) -> Iterator[Finding]:
+def _findings(
+    body: object, profile: ProfileName, variant: Variant, *, strict: bool, retired: bool, max_input: int
+) -> Iterator[Finding]:
     misshapen = False
     for finding in shape.body_shape(body):
         misshapen = True
         yield finding
     if misshapen or not isinstance(body, dict):
         return
-    yield from _model(body, profile, retired=retired)
+    model, refused = models.find(profile, body["model"]), False
+    for finding in _model(body, profile, retired=retired):
+        refused = True
+        yield finding
+    if profile in THINKERS:
+        if model is not None and not refused:
+            yield from kimi.findings(body, BY_ID[model.id], variant, strict=strict, max_input=max_input)
+        return
     if profile == "hunyuan":
         yield from _legacy(body, strict=strict)
     else:
-        yield from _tokenhub(body, strict=strict)
+        yield from _tokenhub(body, variant, strict=strict)
     if strict:
         yield from rules.pairing(body["messages"])
         yield from _abilities(body, profile)
@@ -68,11 +95,13 @@ def _legacy(body: Json, *, strict: bool) -> Iterator[Finding]:
     yield from rules.length(messages)
 
 
-def _tokenhub(body: Json, *, strict: bool) -> Iterator[Finding]:
+def _tokenhub(body: Json, variant: Variant, *, strict: bool) -> Iterator[Finding]:
     """The successor: a weaker order, no limit on messages, fields and parameters it doesn't know ignored."""
     messages = body["messages"]
     yield from parameters.tokenhub(body)
     yield from parameters.tools(body, strict=strict)
+    if "developer-taken" in variant.differs:
+        messages = [one | {"role": "system"} if one["role"] == "developer" else one for one in messages]
     yield from rules.roles(messages)
     yield from rules.system_place(messages)
     yield from rules.empty_content(messages, "tokenhub", strict=strict)
@@ -80,8 +109,9 @@ def _tokenhub(body: Json, *, strict: bool) -> Iterator[Finding]:
     yield from rules.tool_messages(messages)
     yield from rules.tool_calls(messages, strict=strict)
     yield from rules.order(messages, "tokenhub")
-    if body["model"].startswith("hy3") and thinking_enabled(body):
+    if "reasoning-required" in variant.differs and thinking_enabled(body):
         yield from rules.reasoning_kept(messages)
+    yield from parameters.varied(body, variant)
     pictures = sum(1 for _ in image_urls(body))
     if pictures > MAX_TOKENHUB_IMAGES:
         yield Finding("B8", f"/messages: {pictures} images of {MAX_TOKENHUB_IMAGES}")
@@ -90,7 +120,11 @@ def _tokenhub(body: Json, *, strict: bool) -> Iterator[Finding]:
 def _model(body: Json, profile: ProfileName, *, retired: bool) -> Iterator[Finding]:
     """A5: a chat model that exists. A10: one that isn't retired."""
     model = models.find(profile, body["model"])
-    if model is None or model.dimensions:
+    if profile == "tokenhub-plan" and body["model"] in models.NOT_IN_PLAN:
+        yield Finding("A8p", f"/model: {body['model']} isn't in the plan")
+    elif profile == "tokenhub-plan" and model is None and models.find("tokenhub", body["model"]):
+        yield Finding("A12", f"/model: {body['model']} isn't in this tier", body["model"])
+    elif model is None or model.dimensions:
         yield Finding("A5", f"/model: {body['model']}", body["model"])
     elif retired and model.retired:
         yield Finding("A10", f"/model: {body['model']}", body["model"])

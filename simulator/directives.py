@@ -2,7 +2,7 @@
 
 `[[sim:say TEXT]]`, `[[sim:tool NAME {json}]]` (again for more calls; `#1` is the first tool offered),
 `[[sim:echo-system]]`, `[[sim:reasoning TEXT]]`, `[[sim:length]]`, `[[sim:sensitive]]`, `[[sim:chunks N]]`,
-`[[sim:fence]]`.
+`[[sim:fence]]`, `[[sim:leak think]]`, `[[sim:leak tools]]`.
 """
 
 import json
@@ -25,6 +25,7 @@ class Directives:
     length: bool = False
     sensitive: bool = False
     fence: bool = False
+    leaks: frozenset[str] = frozenset()
 
     @property
     def decides(self) -> bool:
@@ -51,6 +52,7 @@ def parse(text: str) -> Directives:
         length="length" in words,
         sensitive="sensitive" in words,
         fence="fence" in words,
+        leaks=frozenset(words.get("leak", "").split()),
     )
 
 

@@ -19,6 +19,7 @@ ROWS = {
     "internal": "A9",
     "retired": "A10",
     "overflow": "overflow",
+    "overload": "overload",
 }
 # Answered with something else than an answer; `status` takes the status as its argument.
 REPLACED = ("200_error", "garbage_json", "html_502", "status")

@@ -1,5 +1,6 @@
 """What the simulator has seen: the last requests as they came, and counts."""
 
+import hashlib
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +11,15 @@ from .rows import Json, Problem
 
 KEPT_REQUESTS = 200
 KEPT_BYTES = 64 * 2**20
+KEPT_DIGESTS = 20_000
 
 
 @dataclass(slots=True)
 class Request:
-    """One request as received, and how it was answered: status 0 until then, `row` where it was refused."""
+    """One request as received, and how it was answered: status 0 until then, `row` where it was refused.
+
+    `reasoning`: which reasoning came back in it, as `thoughts.Thoughts.judge` says; `None` where nothing was asked.
+    """
 
     method: str
     path: str
@@ -24,6 +29,7 @@ class Request:
     status: int = 0
     row: str = ""
     detail: str = ""
+    reasoning: list[Json] | None = None
 
     def header(self, name: str) -> str:
         """The first header of that lower-case name, or ""."""
@@ -44,6 +50,7 @@ class Request:
             "status": self.status,
             "row": self.row,
             "detail": self.detail,
+            "reasoning": self.reasoning or [],
         }
 
 
@@ -62,6 +69,9 @@ class Journal:
         self.by_path = Counter[str]()
         self.by_status = Counter[int]()
         self.by_row = Counter[str]()
+        self.by_reasoning = Counter[str]()
+        self.repeats = 0
+        self._asked = set[bytes]()
         self.max_concurrency = self.active
         self.vision_calls = 0
         self.disconnects = 0
@@ -94,6 +104,16 @@ class Journal:
             with self._record.open("ab") as file:
                 file.write(encode(shown) + b"\n")
 
+    def asked(self, request: Request, messages: object, reasoning: list[Json]) -> None:
+        """Note that `request` asks for an answer to `messages`, and what came back of what the model thought."""
+        request.reasoning = reasoning
+        self.by_reasoning.update(one["what"] for one in reasoning)
+        digest = hashlib.sha256(encode(messages)).digest()
+        self.repeats += digest in self._asked
+        if len(self._asked) >= KEPT_DIGESTS:
+            self._asked.clear()
+        self._asked.add(digest)
+
     def refused(self, request: Request, problem: Problem) -> None:
         """Note the row that `request` was refused for."""
         request.row, request.detail = problem.row, problem.detail
@@ -111,6 +131,8 @@ class Journal:
             "by_path": dict(self.by_path),
             "by_status": {str(status): count for status, count in self.by_status.items()},
             "by_row": dict(self.by_row),
+            "by_reasoning": dict(self.by_reasoning),
+            "repeats": self.repeats,
             "active": self.active,
             "max_concurrency": self.max_concurrency,
             "vision_calls": self.vision_calls,

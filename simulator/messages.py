@@ -18,9 +18,11 @@ NAME = re.compile(r"[A-Za-z0-9_-]+")
 _ROLES = ("system", "user", "assistant", "tool")
 _FIELDS = {"role", "content", "tool_calls", "tool_call_id", "reasoning_content"}
 _FIELD_OWNERS = {"tool_calls": "assistant", "tool_call_id": "tool"}
+_TOKENHUB_PARTS = frozenset({"text", "image_url", "video_url", "file_url"})
 _PARTS: dict[ProfileName, frozenset[str]] = {
     "hunyuan": frozenset({"text", "image_url", "video_url", "video_frames"}),
-    "tokenhub": frozenset({"text", "image_url", "video_url", "file_url"}),
+    "tokenhub": _TOKENHUB_PARTS,
+    "tokenhub-plan": _TOKENHUB_PARTS,
 }
 _URL = re.compile(r"https?://\S|data:image/[\w.+-]+;base64,.", re.IGNORECASE)
 
@@ -73,7 +75,7 @@ def empty_content(messages: Messages, profile: ProfileName, *, strict: bool) -> 
     """
     for index, message in enumerate(messages):
         at, content = f"/messages/{index}/content", message.get("content")
-        if profile == "tokenhub" and message.get("tool_calls") and not content:
+        if profile != "hunyuan" and message.get("tool_calls") and not content:
             continue
         if not content or (isinstance(content, list) and _all_empty(content)):
             yield Finding("A3", f"{at}: empty")
@@ -205,7 +207,7 @@ def pairing(messages: Messages) -> Iterator[Finding]:
 
 
 def reasoning_kept(messages: Messages) -> Iterator[Finding]:
-    """H1: hy3 with thinking on wants its reasoning back beside its tool calls (docs/facts/tokenhub.md#thinking)."""
+    """H1: a model that thinks demands its reasoning back beside its tool calls; no report shows it of TokenHub."""
     for index, message in enumerate(messages):
         if message.get("tool_calls") and "reasoning_content" not in message:
             yield Finding("H1", f"/messages/{index}/reasoning_content: missing")

@@ -3,8 +3,10 @@
 docs/facts/hunyuan.md#models, docs/facts/tokenhub.md#models, docs/facts/tokenhub.md#responses.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from . import kimi_models
 from .rows import ProfileName
 
 
@@ -82,12 +84,59 @@ _TOKENHUB = (
     Model("kinfra-text-embedding-4b", 32_000, 0, dimensions=2560),
 )
 
+# The general Token Plan: docs/facts/tokenhub.md#plans. "kimi-k2.5" is listed, but isn't in it.
+_PLAN = tuple(
+    Model(name, 256_000, 64_000, thinking=True)
+    for name in (
+        "auto",
+        "tc-code-latest",
+        "deepseek-v4-flash-202605",
+        "deepseek-v4-pro-202606",
+        "minimax-m2.7",
+        "minimax-m3",
+        "glm-5",
+        "glm-5.1",
+        "glm-5.2",
+        "glm-5.3",
+        "glm-5.3-flash",
+        "kimi-k2.6",
+        "kimi-k2.7-code",
+        "kimi-k3",
+    )
+)
+NOT_IN_PLAN = frozenset({"hy3", "hy3-preview", "kimi-k2.5"})
+"""Models that a plan refuses as if its quota were used up."""
+
+
+def _thinkers(rows: Iterable[kimi_models.Thinker]) -> dict[str, Model]:
+    return {
+        row.id: Model(row.id, row.context, row.context, images=row.images, thinking=row.control != "none")
+        for row in rows
+    }
+
+
 CATALOGUE: dict[ProfileName, dict[str, Model]] = {
     "hunyuan": {model.id: model for model in _LEGACY},
     "tokenhub": {model.id: model for model in _TOKENHUB},
+    "tokenhub-plan": {model.id: model for model in _PLAN},
+    "moonshot": _thinkers(kimi_models.KIMI),
+    "kimi-coding": _thinkers(kimi_models.CODING),
+    "zenmux": _thinkers(kimi_models.ZENMUX),
+    "deepseek": _thinkers(kimi_models.DEEPSEEK),
 }
 
 
 def find(profile: ProfileName, model_id: object) -> Model | None:
-    """The model of that id in the profile's catalogue, None if the endpoint doesn't know it."""
-    return CATALOGUE[profile].get(model_id) if isinstance(model_id, str) else None
+    """The model of that id in the profile's catalogue, None if the endpoint doesn't know it.
+
+    Kimi's coding host answers an id that it doesn't know with its standard model.
+    """
+    if not isinstance(model_id, str):
+        return None
+    known = CATALOGUE[profile]
+    return known.get(model_id) or (known["kimi-for-coding"] if profile == "kimi-coding" else None)
+
+
+def embeds(profile: ProfileName) -> bool:
+    """Whether the endpoint has a model for embeddings."""
+    return any(model.dimensions for model in CATALOGUE[profile].values())

@@ -6,8 +6,10 @@ docs/facts/hunyuan.md#parameters and docs/facts/tokenhub.md#parameters.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from . import mfjs
 from .messages import NAME
 from .rows import Finding, Json
+from .variant import Variant
 
 _EXTRAS = {  # Hunyuan's own switches, all booleans
     "citation",
@@ -105,6 +107,56 @@ def tokenhub(body: Json) -> Iterator[Finding]:
     named = _type_of(choice) == "function"
     if choice is not None and not named and choice not in ("none", "auto", "required"):
         yield Finding("B7", "/tool_choice")
+
+
+_TOKENHUB_PARAMETERS = frozenset(
+    {
+        "frequency_penalty",
+        "max_tokens",
+        "messages",
+        "model",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "prompt_cache_key",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "stop",
+        "stream",
+        "stream_options",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_p",
+    }
+)
+
+
+def varied(body: Json, variant: Variant) -> Iterator[Finding]:
+    """What an endpoint refuses that differs from its documents."""
+    differs, choice = variant.differs, body.get("tool_choice")
+    if "unknown-refused" in differs:
+        for name in body.keys() - _TOKENHUB_PARAMETERS:
+            yield Finding("unknown", f"/{name}", name)
+    if "cache-key-refused" in differs and "prompt_cache_key" in body:
+        yield Finding("unknown", "/prompt_cache_key", "prompt_cache_key")
+    if "effort-refused" in differs and body.get("reasoning_effort") is not None:
+        yield Finding("B4", "/reasoning_effort", "reasoning_effort")
+    if "named-choice-refused" in differs and _type_of(choice) == "function":
+        yield Finding("B7", "/tool_choice: an object")
+    if "required-choice-refused" in differs and choice == "required":
+        yield Finding("B7", "/tool_choice: required")
+    if "thinking-always" in differs and _type_of(body.get("thinking")) == "disabled":
+        yield Finding("B4", "/thinking: disabled", "thinking")
+    if "fixed-temperature" in differs and body.get("temperature") not in (None, 1):
+        yield Finding("B3", "/temperature: not 1")
+    if differs & {"mfjs-lite", "mfjs-strict"}:
+        for index, tool in enumerate(_list(body.get("tools"))):
+            schema = (tool.get("function") or {}).get("parameters")
+            if (said := mfjs.problem(schema, strict="mfjs-strict" in differs)) is not None:
+                yield Finding("schema", f"/tools/{index}/function/parameters", said)
 
 
 _TOKENHUB_VALUES: dict[str, Callable[[Any], bool]] = {

@@ -7,10 +7,17 @@ docs/facts/hunyuan.md#simulator-rows. A text that no report shows is inferred.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from .kimi_rows import KIMI
+from .refusal import Refusal
 
 type Json = dict[str, Any]
-type ProfileName = Literal["hunyuan", "tokenhub"]
+type ProfileName = Literal["hunyuan", "tokenhub", "tokenhub-plan", "moonshot", "kimi-coding", "zenmux", "deepseek"]
+
+PROFILES: tuple[ProfileName, ...] = get_args(ProfileName.__value__)
+THINKERS: frozenset[ProfileName] = frozenset({"moonshot", "kimi-coding", "zenmux", "deepseek"})
+"""The profiles of endpoints that hold the contract of Moonshot's (`kimi`)."""
 
 _REQUEST = "invalid_request_error"
 _RUNTIME = "runtime_error"
@@ -33,16 +40,6 @@ class Problem:
     status: int
     body: Json
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The wire form of one row."""
-
-    status: int
-    message: str
-    kind: str
-    code: str
 
 
 HUNYUAN: Mapping[str, Refusal] = {
@@ -81,6 +78,7 @@ HUNYUAN: Mapping[str, Refusal] = {
     "C5": Refusal(400, "messages 中 content 不能为空", _REQUEST, "1001"),
     "C6": Refusal(400, "messages 中不支持 {subject}", _REQUEST, "1001"),
     "overflow": Refusal(400, "输入长度超过模型上限", _REQUEST, "1001"),  # as a fault only: it cuts in silence
+    "overload": Refusal(500, "内部错误，请稍后重试", _RUNTIME, "2000"),
     "input": Refusal(400, "input 取值错误", _REQUEST, "1001"),
     "image": Refusal(400, "图片处理失败错误", _REQUEST, "1001"),
     "moderation": Refusal(400, "文本包含违法违规信息，审核不通过", _REQUEST, "1001"),
@@ -96,9 +94,11 @@ TOKENHUB: Mapping[str, Refusal] = {
     "A5": Refusal(400, "The model or service ID {subject} does not exist", _REQUEST, "400004"),
     "A6": Refusal(400, "invalid request body", _REQUEST, "400001"),
     "A8": Refusal(402, "endpoint is inactive: FREE_QUOTA_EXHAUSTED", "permission_error", "401007"),
+    "A8p": Refusal(403, "token plan quota exhausted", "permission_error", "20098"),
     "A9": Refusal(502, "upstream error", "upstream_error", "502001"),
     "A10": Refusal(400, "The model or service ID {subject} does not exist", _REQUEST, "400004"),
     "A11": Refusal(401, "invalid api key", "authentication_error", "401002"),
+    "A12": Refusal(403, "the model {subject} is not available for this key", "permission_error", "403002"),
     "B2": Refusal(400, "invalid parameter 'messages': unknown role", _REQUEST, "400002"),
     "B3": Refusal(400, "invalid parameter 'temperature'", _REQUEST, "400002"),
     "B4": Refusal(400, "invalid parameter '{subject}'", _REQUEST, "400002"),
@@ -112,6 +112,9 @@ TOKENHUB: Mapping[str, Refusal] = {
     "C5": Refusal(400, "invalid parameter 'messages': content is blank", _REQUEST, "400002"),
     "H1": Refusal(400, "invalid parameter 'messages': reasoning_content is required", _REQUEST, "400002"),
     "overflow": Refusal(400, "input token length too long{subject}", _REQUEST, "20059"),  # LKEAP's code
+    "overload": Refusal(503, "no available instance", "upstream_error", "503001"),
+    "unknown": Refusal(400, "invalid parameter '{subject}'", _REQUEST, "400002"),
+    "schema": Refusal(400, "invalid parameter 'tools.function.parameters': {subject}", _REQUEST, "400002"),
     "input": Refusal(400, "invalid parameter 'input'", _REQUEST, "400002"),
     "image": Refusal(400, "invalid parameter 'image_url': unreadable image", _REQUEST, "400002"),
     "moderation": Refusal(451, "content blocked by moderation", "content_filter_error", "451001"),
@@ -121,21 +124,28 @@ TOKENHUB: Mapping[str, Refusal] = {
 _SOURCES = {"rate_limit_error": "gateway", "upstream_error": "upstream", "gateway_error": "gateway"}
 
 
+def refusals(profile: ProfileName) -> Mapping[str, Refusal]:
+    """The table of a profile."""
+    return HUNYUAN if profile == "hunyuan" else KIMI if profile in THINKERS else TOKENHUB
+
+
 def problem(profile: ProfileName, finding: Finding) -> Problem:
     """The refusal that `profile` answers for `finding`.
 
     The 32 hex id is a hash of row and place instead of random, so that the same body is always refused
     with the same bytes.
     """
-    refusal = (HUNYUAN if profile == "hunyuan" else TOKENHUB)[finding.row]
+    refusal = refusals(profile)[finding.row]
     body = error_body(profile, refusal, subject=finding.subject, salt=finding.row + finding.detail)
     return Problem(finding.row, refusal.status, body, finding.detail)
 
 
 def error_body(profile: ProfileName, refusal: Refusal, *, subject: str = "", salt: str = "") -> Json:
-    """The JSON envelope: docs/facts/hunyuan.md#errors, or docs/facts/tokenhub.md#errors (1823/131595)."""
+    """The JSON envelope: docs/facts/hunyuan.md#errors, docs/facts/tokenhub.md#errors (1823/131595), or Moonshot's."""
     request_id = hashlib.md5(salt.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
     message = refusal.message.format(subject=subject)
+    if profile in THINKERS:
+        return {"error": {"message": message, "type": refusal.kind}}
     if profile == "hunyuan":
         return {
             "error": {

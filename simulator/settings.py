@@ -6,6 +6,7 @@ from pathlib import Path
 from . import openai_facade
 from .anthropic_facade import Facade
 from .rows import ProfileName
+from .variant import DOCUMENTED, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +17,13 @@ class Settings:
     that TokenHub's models read, 0 for each model's own in Messages and Responses and for no limit in chat; with
     `mentions` a tool is called whose name the user says, without a directive. Delays are in seconds; no `accept_keys`
     means that any key is good; `record` is a file that every request is appended to, one JSON object a line, without
-    its key.
+    its key. `variant` is what the endpoint does otherwise than its documents say.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     profile: ProfileName = "hunyuan"
+    variant: Variant = DOCUMENTED
     facade: Facade | None = None
     responses: openai_facade.Facade | None = None
     max_input: int = 0

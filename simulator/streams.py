@@ -7,7 +7,7 @@ from typing import Literal
 
 from .codec import encode
 from .faults import Fault
-from .rows import HUNYUAN, TOKENHUB, Json, ProfileName, error_body
+from .rows import Json, ProfileName, error_body, refusals
 
 type Ending = Literal["complete", "cut", "cut_in_chunk", "stall"]
 
@@ -90,8 +90,7 @@ def _said_oddly(frames: list[bytes], whole: Frames, fault: Fault) -> list[bytes]
 
 def error_event(profile: ProfileName) -> bytes:
     """An error inside a stream: `data: {"error": ...}` (claimed: docs/facts/hunyuan.md#streams)."""
-    rows = HUNYUAN if profile == "hunyuan" else TOKENHUB
-    return _frame(error_body(profile, rows["A9"], salt="error event"))
+    return _frame(error_body(profile, refusals(profile)["A9"], salt="error event"))
 
 
 def _frame(chunk: Json) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,14 @@ import pytest
 from hunyuan_fix import profiles
 
 
-def toml(*hosts: str, **more: str) -> str:
+def toml(*hosts: str, bases: Mapping[str, str] | None = None, **more: object) -> str:
     """TokenHub's profile under other `hosts`, with the keys `more` and without what it says of other formats."""
     text = profiles.FOLDERS[0].joinpath("tokenhub.toml").read_text(encoding="utf-8")
-    text = re.sub(r"^(base|speaks) = .*\n", "", text, flags=re.MULTILINE)
+    replaced = "|".join(["base", "speaks", *more])
+    text = re.sub(rf"^({replaced}) = .*\n", "", text, flags=re.MULTILINE)
     head = "\n".join([f"hosts = {json.dumps(hosts)}", *(f"{key} = {json.dumps(value)}" for key, value in more.items())])
+    if bases is not None:
+        head += f"\nbases = {{ {', '.join(f'{format_} = {json.dumps(path)}' for format_, path in bases.items())} }}"
     return re.sub(r"^hosts = \[.*?\]$", lambda _: head, text, count=1, flags=re.MULTILINE | re.DOTALL)
 
 

@@ -26,7 +26,7 @@ FLOORS = (
     {"options"},
     {"cascade", "relay"},
     {"vision", "answers", "upstream", "access", "observe", "profile_folder"},
-    {"rules", "dialects", "route", "admission", "kept", "stores"},
+    {"rules", "dialects", "route", "vendors", "admission", "kept", "stores"},
     {"circuit", "config", "counting", "documents", "images", "search", "session", "wire", "workers"},
     {"columns", "did_you_mean", "profiles", "texts", "exchange"},
 )

@@ -12,6 +12,7 @@ from hunyuan_fix.counting import body as counting
 from hunyuan_fix.exchange import Exchange, JsonObject, Response
 from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
+from hunyuan_fix.kept.reasoning import KeptReasoning
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
@@ -54,6 +55,7 @@ class RuntimeWithoutGate:
         self.chat_calls = ChatCalls(calls)
         self.chain = Chain(Memory(entries=10, size=1000))
         self.kept = KeptAnswers(KeepSettings())
+        self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
 
 
 @dataclasses.dataclass

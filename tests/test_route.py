@@ -325,7 +325,7 @@ def test_a_plans_paths_lead_to_no_other_endpoint_of_its_host():
     """A plan's key is for the plan's own endpoint."""
     path = "/plan/anthropic/v1/messages"
     assert routed(at(path, TOKENHUB)).address.path == path
-    assert routed(at(path, TOKENHUB), translate="always").base_url == f"https://{TOKENHUB}/plan/v1"
+    assert routed(at(path, TOKENHUB), translate="always").base_url == f"https://{TOKENHUB}/plan/v3"
 
 
 @pytest.mark.parametrize(

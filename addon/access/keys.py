@@ -1,4 +1,4 @@
-"""Lending the user's API key to clients that have none."""
+"""Lending the user's API key to clients that have none. It is for the hosts of one vendor (`vendors`)."""
 
 from __future__ import annotations
 
@@ -106,6 +106,9 @@ class Withheld(Enum):
         "it was addressed to a host that is not this proxy, as by a web page whose name resolves to it: use 127.0.0.1 "
         "or localhost as the base URL's host, or send a token"
     )
+    VENDOR = (
+        "the key is for the vendor of hunyuan_upstream, or for Tencent without one, and this host is another vendor's"
+    )
     IN_CLEAR = "it would leave the proxy unencrypted"
     UNVERIFIED = (
         "ssl_insecure is on, so the receiver isn't verified: name the CA of the endpoint's certificate "
@@ -125,6 +128,8 @@ class Destination:
     encrypted: bool
     verified: bool
     """Its certificate is verified for the host's name."""
+    of_the_keys_vendor: bool
+    """It belongs to the vendor that the key is for (`route.Route.lends`)."""
 
 
 def lend(
@@ -143,10 +148,12 @@ def lend(
     browser. So an unauthenticated client gets no key for a forwarded request (`FORWARDING`), nor for one that wasn't
     `addressed` to this proxy or a known host (DNS rebinding: a page's name may resolve to 127.0.0.1). A web page's
     request (`Origin`, or a cross-site `Sec-Fetch-Site`) gets none unless its origin is in `origins`. The key never
-    leaves this machine unencrypted or to an unverified host.
+    leaves this machine unencrypted or to an unverified host, and goes to hosts of its own vendor only.
     """
     if has_key(headers):
         return Withheld.OWN
+    if not to.of_the_keys_vendor:
+        return Withheld.VENDOR
     if not caller.trusted:
         return Withheld.STRANGER
     if not caller.known and any(FORWARDING.fullmatch(name) for name in headers):

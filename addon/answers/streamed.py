@@ -244,7 +244,7 @@ class RepairedStream(ClientStream):
 
     @property
     def _may_be_complete(self) -> bool:
-        return self._ended or self._to_client is None or self._to_client.is_over
+        return self._ended or (self._to_client is not None and self._to_client.may_be_complete)
 
     def _keep_alive_pieces(self) -> list[bytes]:
         return [] if self._to_client is None else self._to_client.keep_alive()

@@ -8,7 +8,7 @@ Between the two stands the house language, whose stream of server-sent events `a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol, cast
 
@@ -18,6 +18,7 @@ from ..exchange import AnswerPlan, Exchange, JsonObject
 from ..wire import flaws, json_body, proxy_errors, sse
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
+from .heard import Listener, Listeners
 
 INCOMPLETE = proxy_errors.STREAM_INCOMPLETE()
 """The error for an answer without an end, where its HTTP message has one."""
@@ -39,6 +40,9 @@ class Steps(Protocol):
     def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
         """The chunks that take the place of one."""
 
+    def listeners(self, exchange: Exchange) -> Sequence[Listener]:
+        """What is told the chunks that the client gets."""
+
 
 class _NoSteps:
     """For an answer that the steps have seen."""
@@ -52,6 +56,10 @@ class _NoSteps:
     def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
         """The chunk."""
         return (chunk,)
+
+    def listeners(self, exchange: Exchange) -> Sequence[Listener]:
+        """Nobody."""
+        return ()
 
 
 NO_STEPS: Steps = _NoSteps()
@@ -95,7 +103,9 @@ def to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
     dialect = dialects.DIALECTS[exchange.dialect]
     changed = ChangedChunks(lambda chunk: steps.chunks(exchange, chunk)) if steps.changes_chunks else None
     written = None if dialect.is_house else WrittenEvents(dialect.stream(exchange.note_of(dialect.name)))
-    return ToClient(changed, written) if changed or written else None
+    listeners = steps.listeners(exchange)
+    heard = Listeners(listeners) if listeners else None
+    return ToClient(changed, written, heard) if changed or written or heard else None
 
 
 class FromUpstream:
@@ -290,26 +300,40 @@ class WrittenEvents:
 
 
 class ToClient:
-    """Repaired chat events on their way to the client: through the steps, then into its format."""
+    """Repaired chat events on their way to the client: through the steps, then into its format.
 
-    def __init__(self, changed: ChangedChunks | None, written: WrittenEvents | None) -> None:
+    `heard` is told what came through the steps.
+    """
+
+    def __init__(
+        self, changed: ChangedChunks | None, written: WrittenEvents | None, heard: Listeners | None = None
+    ) -> None:
         self._changed = changed
         self._written = written
+        self._heard = heard
 
     @property
     def failure(self) -> Exception | None:
         """An exception on the way, after which no more was changed, or the answer ended."""
-        return next((stage.failure for stage in (self._changed, self._written) if stage and stage.failure), None)
+        stages = (self._changed, self._written, self._heard)
+        return next((stage.failure for stage in stages if stage and stage.failure), None)
 
     @property
     def is_over(self) -> bool:
         """Whether the client has been given the end of the answer, in a format of its own."""
         return self._written is not None and self._written.is_over
 
+    @property
+    def may_be_complete(self) -> bool:
+        """Whether the client may have the end of an answer that somebody waits for: one in its format, or one heard."""
+        return self.is_over or (self._written is None and self._heard is not None and self._heard.is_over)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Chat events -> the bytes for the client."""
         if self._changed is not None:
             data = self._changed.feed(data)
+        if self._heard is not None:
+            self._heard.feed(data)
         if self._written is not None:
             return self._written.feed(data)
         return [data] if data else []
@@ -317,6 +341,9 @@ class ToClient:
     def finish(self, incomplete: ProxyError = INCOMPLETE) -> list[bytes]:
         """What is left to send when the stream has ended; the error `incomplete` for an end that is missing."""
         rest = self._changed.finish() if self._changed is not None else b""
+        if self._heard is not None:
+            self._heard.feed(rest)
+            self._heard.finish()
         if self._written is not None:
             return [*self._written.feed(rest), *self._written.finish(incomplete)]
         return [rest] if rest else []

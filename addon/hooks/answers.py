@@ -92,14 +92,13 @@ class Answers:
         keep = self._settings.keep_streams
         if exchange.dialect in NATIVE:
             return native.NativeStream(exchange, encoding, keep)
-        written = None if DIALECTS[exchange.dialect].is_house else lambda: self._complete(exchange)
-        return streamed.RepairedStream(exchange, self._pipeline, encoding, keep, written)
+        return streamed.RepairedStream(exchange, self._pipeline, encoding, keep, lambda: self._complete(exchange))
 
     def _complete(self, exchange: Exchange) -> None:
         try:
             self._pipeline.complete(exchange)
         except Exception as error:
-            exchange.to_keep = None
+            exchange.to_keep = exchange.to_hear = None
             self._runtime.failed("An answer could not be kept", error)
 
     def _let_page_read(self, request: http.Request, response: http.Response, exchange: Exchange) -> None:

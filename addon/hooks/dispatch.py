@@ -18,7 +18,7 @@ from ..options import Settings
 from ..relay import Job, JobProgress, Relay
 from ..steps.base import PATIENCE
 from ..upstream.gate import CallPermit, CallRefused, Gate
-from ..upstream.retry import verdict
+from ..upstream.retry import allowed, verdict
 from . import detour
 from .mitmproxy_internals import flows
 
@@ -58,7 +58,7 @@ class Dispatcher:
                 profile=profile,
                 model=exchange.model,
                 streamed=exchange.streamed,
-                tries=settings.retry_tries,
+                tries=allowed(settings.retry_tries, profile),
                 deadline=max(0.0, arrived + settings.retry_deadline - time.monotonic()),
                 silence=settings.upstream_timeout,
                 until=until,

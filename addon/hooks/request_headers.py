@@ -117,7 +117,7 @@ class RequestHeaders:
         request = flow.request
         address = Address(request.scheme, request.host, request.port, request.path)
         if _reverse(flow):
-            return self._routes.route(request.method, address)
+            return self._routes.of_port(request.method, address, sent_host.of(request))
         # With a server address the client has opened a tunnel to it, or its connection was redirected here. Without
         # one, the TLS handshake (if any) was with the proxy itself.
         sni = flow.client_conn.sni if flow.server_conn.address else None
@@ -234,6 +234,7 @@ class RequestHeaders:
             on_this_machine=host_names.is_loopback(request.host) and self._transport.proxy is None,
             encrypted=request.scheme == "https",
             verified=not self._transport.insecure,
+            of_the_keys_vendor=route.lends,
         )
         key = self._runtime.key.value if self._lends_key else None
         lent = keys.lend(
@@ -315,6 +316,8 @@ def _readdress(request: http.Request, route: Route, exchange: Exchange) -> bool:
     had_key = False
     if route.foreign:
         had_key = keys.drop(request.headers)
+        if had_key and exchange.mode != "off":
+            exchange.note([Change("key", "", "the request's key is for another vendor's host, and is not sent")])
         request.scheme, request.host, request.port = to.scheme, to.host, to.port
         request.path = redaction.path(to.path)
     elif route.rerouted:

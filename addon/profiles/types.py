@@ -294,8 +294,10 @@ class Profile:
     """Path of its API's base URL, for clients whose own format has another base path. `None`: the client's."""
     moved_to: str | None = None
     """The base URL of the successor of these hosts."""
-    vendor: str = "tencent"
-    """Whose hosts these are: a key is for one vendor's hosts alone."""
+    bases: Mapping[str, str] = field(default_factory=dict)
+    """Format that it `speaks` -> the path of its base URL, where that isn't `base`: `/anthropic/v1`."""
+    vendor: str = ""
+    """Whose hosts these are: a key is for one vendor's hosts alone. Without it the profile is a vendor of its own."""
     plan: bool = False
     """A plan for interactive use: its terms forbid calls that nobody waits for (docs/facts/tokenhub.md#plans)."""
     mends: bool = True
@@ -312,7 +314,7 @@ class Profile:
     builtin_functions: bool = False
     """It runs tools of the type `builtin_function` itself; their names begin with `$`."""
     extends: str = ""
-    """The profile whose keys count where this one has none, but for `hosts`, `shut_down` and `moved_to`."""
+    """The profile whose keys count where this one has none, but for `hosts`, `vendor`, `shut_down`, `moved_to`."""
     find: Callable[[str], Model] = field(default=_unknown, metadata={KEY: ""}, repr=False, compare=False)
     """What is known of a model that isn't in `models`: patterns of the profile, families, its name."""
 

@@ -34,6 +34,8 @@ class RuleContext:
     rerouted: bool = False
     successors: dict[str, str] = field(default_factory=dict)
     plan: AnswerPlan = field(default_factory=AnswerPlan)
+    reasoning_field: str = ""
+    """The field that the endpoint has reasoning in, as its answers showed; `""`: as the profile says."""
     limits_max_tokens: bool = False
     """`max_tokens` is brought down to what the model gives: the client's format demands the parameter, so a client
     names one for models that it doesn't know (docs/facts/anthropic.md#parameters)."""

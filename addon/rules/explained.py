@@ -31,8 +31,10 @@ PATHS = {
         "wire/paths.py",
     ),
     "key": Explanation(
-        "An API key in `x-api-key` or `api-key` goes to a chat endpoint as `Authorization: Bearer` instead.",
-        "Clients of Anthropic's API send `x-api-key`; chat endpoints read `Authorization` (1300/78941).",
+        "An API key in `x-api-key` or `api-key` goes to a chat endpoint as `Authorization: Bearer` instead. A key for "
+        "another vendor's host than the one that the request goes to is not sent.",
+        "Clients of Anthropic's API send `x-api-key`; chat endpoints read `Authorization` (1300/78941). A key is its "
+        "vendor's secret, and the proxy may send the request elsewhere (`hunyuan_upstream`).",
         "access/keys.py",
     ),
 }

@@ -169,6 +169,14 @@ def _text(value: object) -> str:
     return content.BLANK_LINE.join(text for text in texts if not content.is_blank_text(text))
 
 
+def is_given(message: JsonObject) -> bool:
+    """Whether an assistant's message has reasoning that says anything, in whatever field or part."""
+    given = [message[name] for name in _FIELDS if name in message]
+    if isinstance(message.get("content"), list):
+        given += [part for part in content.flattened(message["content"]) if _is_reasoning(part)]
+    return any(not content.is_blank_text(_text(value)) for value in given)
+
+
 def _holds(value: object) -> bool:
     return isinstance(value, str | list | dict) and bool(value)
 

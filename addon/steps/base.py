@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ..answers.heard import Listener
 from ..cascade import Cascade
 from ..exchange import Exchange, JsonObject, Response
 from ..kept.answers import KeptAnswers
+from ..kept.reasoning import KeptReasoning
 from ..observe.metrics import Metrics
 from ..options import Settings
 from ..stores import Chain
@@ -51,6 +53,10 @@ class StepRuntime(Protocol):
     @property
     def kept(self) -> KeptAnswers:
         """The answers that a later request may refer to by id."""
+
+    @property
+    def reasoning(self) -> KeptReasoning:
+        """What models thought, by the turns of conversations."""
 
 
 PATIENCE = 110.0
@@ -100,6 +106,14 @@ class Step:
     def chunk(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
         """The chunks to send for one chunk of a stream: itself, changed or not, several, or none."""
         return (chunk,)
+
+    def listener(self, exchange: Exchange) -> Listener | None:
+        """What is told each chunk of a streamed answer, as its client gets it; `None`: this step needs none of them.
+
+        Of an answer that stays in the endpoint's own format (`native`) it is told the events, as the endpoint sent
+        them. It changes nothing. A stream without listeners isn't read as far as it needs no repair.
+        """
+        return None
 
     def complete(self, exchange: Exchange) -> None:
         """Called when the whole answer is in the client's format and before the client has its end, perhaps again."""

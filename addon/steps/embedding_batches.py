@@ -5,6 +5,8 @@ from __future__ import annotations
 from .. import profiles
 from ..exchange import Exchange, Response, tokens_used
 from ..rules import embeddings
+from ..upstream.embedding_batches import CONCURRENCY
+from ..upstream.retry import allowed
 from ..wire import json_body
 from .base import PATIENCE, Step
 from .rules import context_of
@@ -15,7 +17,8 @@ TIMEOUT = 60.0
 
 
 class SendBatches(Step):
-    """The answers to the calls are joined into one. Under `hunyuan_mode=observe` nothing is sent."""
+    """The answers to the calls are joined into one. Under `hunyuan_mode=observe` nothing is sent, and to the host of a
+    plan one call at a time."""
 
     name = "embeddings"
 
@@ -33,7 +36,8 @@ class SendBatches(Step):
             target_of(exchange, profile, self.settings),
             profile,
             TIMEOUT,
-            tries=self.settings.own_tries,
+            1 if profile.plan else CONCURRENCY,
+            tries=allowed(self.settings.own_tries, profile),
             patience=PATIENCE,
         )
         if isinstance(result, Response):

@@ -11,7 +11,14 @@ from ..upstream.target import Target
 
 
 def target_of(exchange: Exchange, profile: Profile, settings: Settings) -> Target:
-    """The exchange's own upstream, with its key, counted for the account of that key."""
+    """The exchange's own upstream, with its key, counted for the account of that key.
+
+    A plan is for programs that it knows by their User-Agent (docs/facts/kimi.md#user-agent): calls that are a part of
+    such a program's own have its name.
+    """
     key = keys.authorization(exchange.headers)
     account = admission.account(profile, key, settings)
-    return Target(exchange.base_url, {"Authorization": key} if key else {}, account, profile.dialect, profile.signer)
+    headers = {"Authorization": key} if key else {}
+    if profile.plan and (agent := exchange.headers.get("user-agent")):
+        headers["User-Agent"] = agent
+    return Target(exchange.base_url, headers, account, profile.dialect, profile.signer)

@@ -19,6 +19,7 @@ from ..rules import apply_chat
 from ..search import results
 from ..search.program import Program, SearchFailed
 from ..search.results import Result
+from ..upstream.retry import allowed
 from ..wire import json_body, rule_names
 from .base import PATIENCE, Outcome, Step, StepRuntime
 from .rules import context_of
@@ -86,7 +87,7 @@ class WebSearch(Step):
                 chat,
                 target,
                 profile,
-                tries=self.settings.own_tries,
+                tries=allowed(self.settings.own_tries, profile),
                 timeout=_TIMEOUT,
                 until=until,
                 ahead=number > 1,

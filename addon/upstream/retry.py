@@ -23,6 +23,8 @@ BACKOFF_MOST = 8.0
 
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """529: Anthropic's for an endpoint that has too much to do."""
+_PLAN_TRIES = 2
+"""Tries for one call on the host of a plan: one further one."""
 _DOWN = frozenset({502, 503, 504})
 
 
@@ -93,6 +95,11 @@ def may_pass(status: int, body: bytes, profile: Profile, model: str) -> bool:
     """
     translated = vendor_errors.translate_error(status, body, None, profile, model)
     return (status if translated is None else translated.status) in _PASSING
+
+
+def allowed(tries: int, profile: Profile) -> int:
+    """`tries`, or fewer: a plan's terms forbid what looks like automation (docs/facts/tokenhub.md#plans)."""
+    return min(tries, _PLAN_TRIES) if profile.plan else tries
 
 
 def verdict(status: int) -> Verdict:

@@ -127,8 +127,7 @@ KEY_FOR_ANOTHER_HOST = Entry(
     code="invalid_api_key",
     message="The key in this request is for {host} and is not sent to another endpoint, and the proxy lends no key in "
     "its place: {why}.",
-    when="a request to another vendor's host is sent elsewhere (`hunyuan_hosts` with `hunyuan_upstream`), and no key "
-    "is lent to it",
+    when="a request to another vendor's host is sent elsewhere (`hunyuan_upstream`), and no key is lent to it",
     advice="`HUNYUAN_API_KEY` or `hunyuan_api_key_file`: the message names the reason",
     retry=False,
 )

@@ -30,12 +30,13 @@ def lend(
     verified: bool = True,
     on_this_machine: bool = False,
     addressed: bool = True,
+    of_the_keys_vendor: bool = True,
     origins: frozenset[str] = frozenset(),
     headers: Mapping[str, str] | None = None,
 ) -> str | Withheld:
     given = Headers([(name.encode(), value.encode()) for name, value in (headers or {}).items()])
     who = Caller(caller) if isinstance(caller, str) else caller
-    to = Destination(on_this_machine, encrypted, verified)
+    to = Destination(on_this_machine, encrypted, verified, of_the_keys_vendor)
     return keys.lend(key, given, who, to, addressed=lambda: addressed, origins=origins)
 
 
@@ -48,6 +49,13 @@ def test_lent_to_a_client_on_this_machine_that_has_none():
 def test_lent_to_a_client_elsewhere_that_has_shown_who_it_is():
     assert lend(Caller(ELSEWHERE, signed_in=True)) == KEY
     assert lend(Caller(ELSEWHERE, client="alice")) == KEY
+
+
+@pytest.mark.parametrize("caller", [HERE, Caller(ELSEWHERE, client="alice"), Caller(HERE, signed_in=True)])
+@pytest.mark.parametrize("on_this_machine", [False, True])
+def test_never_for_another_vendors_host(caller: Caller | str, on_this_machine: bool):
+    assert lend(caller, of_the_keys_vendor=False, on_this_machine=on_this_machine) is Withheld.VENDOR
+    assert lend(caller, of_the_keys_vendor=False, headers={"x-api-key": "sk-own"}) is Withheld.OWN
 
 
 def test_never_to_a_stranger():

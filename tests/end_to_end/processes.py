@@ -241,6 +241,10 @@ class Simulator:
         """The requests since the last reset, oldest first: method, path, headers, body, http_version, status."""
         return list(self._control("GET", "requests"))
 
+    def reasoning(self) -> list[list[dict[str, Any]]]:
+        """Which reasoning came back, request by request, turn by turn: real, foreign, made up, empty or missing."""
+        return list(self._control("GET", "reasoning"))
+
     def bodies(self) -> list[Any]:
         """Their bodies: JSON where it is JSON."""
         return [request["body"] for request in self.requests()]

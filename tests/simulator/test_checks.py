@@ -7,6 +7,7 @@ import pytest
 
 from hunyuan_fix.simulator.checks import all_problems, embedding_problems, problems
 from hunyuan_fix.simulator.rows import ProfileName
+from hunyuan_fix.simulator.variant import Variant
 from hunyuan_fix.simulator.vision import data_url, png_with_text
 
 type Body = dict[str, Any]
@@ -256,11 +257,6 @@ TOKENHUB: list[tuple[str, Body, Body]] = [
     ("B4", body(model=HY3, response_format={}), body(model=HY3, response_format={"type": "json_object"})),
     ("B4", body(model=HY3, reasoning_effort="none"), body(model=HY3, reasoning_effort="high", metadata={})),
     ("B7", body(model=HY3, tool_choice="custom"), body(model=HY3, tool_choice="required")),
-    (
-        "H1",
-        body(*CALLED, tool(), model=HY3, **THINKING),
-        body(user(), assistant("答", call(), reasoning_content=""), tool(), model=HY3, **THINKING),
-    ),
     ("C4", body(*CALLED, user(), model=HY3), body(*CALLED, tool(), user(), model=HY3)),
     ("B6", body(*CALLED[:1], assistant("答", broken_call("")), tool(), model=HY3), body(*CALLED, tool(), model=HY3)),
     ("B6", body(*CALLED[:1], assistant("答", broken_call("[]")), tool(), model=HY3), body(*CALLED, tool(), model=HY3)),
@@ -291,6 +287,16 @@ TOKENHUB: list[tuple[str, Body, Body]] = [
 def test_tokenhub_row(row: str, refused: Body, accepted: Body) -> None:
     assert row in {problem.row for problem in all_problems(refused, "tokenhub")}
     assert problems(accepted, "tokenhub") is None
+
+
+def test_reasoning_is_only_demanded_where_the_endpoint_is_said_to() -> None:
+    lost = body(*CALLED, tool(), model=HY3, **THINKING)
+    kept = body(user(), assistant("答", call(), reasoning_content=""), tool(), model=HY3, **THINKING)
+    demanding = Variant(differs=frozenset({"reasoning-required"}))
+    assert problems(lost, "tokenhub") is None
+    assert [problem.row for problem in all_problems(lost, "tokenhub", variant=demanding)] == ["H1"]
+    assert problems(kept, "tokenhub", variant=demanding) is None
+    assert problems(body(*CALLED, tool(), model=HY3), "tokenhub", variant=demanding) is None
 
 
 def test_tokenhub_has_no_limit_on_messages_and_its_own_envelope() -> None:

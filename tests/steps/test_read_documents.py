@@ -18,6 +18,7 @@ from hunyuan_fix.documents.pdf import PdfText
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
+from hunyuan_fix.kept.reasoning import KeptReasoning
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.steps import read_documents
 from hunyuan_fix.steps.native_fields import NativeFields
@@ -45,6 +46,7 @@ class Runtime:
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
         self.chain = Chain(Memory(entries=100, size=10**6))
         self.kept = KeptAnswers(KeepSettings())
+        self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
 
 
 def encoded(data: bytes) -> str:

@@ -13,6 +13,7 @@ from ...dialects.base import BadRequest, House
 from ...exchange import Exchange, JsonObject, Response
 from ...kept import KeepSettings
 from ...kept.answers import KeptAnswers
+from ...kept.reasoning import KeptReasoning
 from ...observe.metrics import Metrics
 from ...options import Settings
 from ...pipeline import Pipeline
@@ -48,6 +49,7 @@ class Offline:
         self.chat_calls = ChatCalls(calls)
         self.chain = Chain(Memory(entries=0, size=0))
         self.kept = KeptAnswers(KeepSettings())
+        self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,14 @@ from ..ending import STOPPED_AT, counts, is_cut, is_filtered
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_ID: Final = 64
+_FINISH_REASONS: Final = {
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+"""Anthropic's `stop_reason` -> chat's; of any other chat says `stop`."""
+_COUNTS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
 def message_id(given: object) -> str:
@@ -62,3 +70,30 @@ def usage(given: JsonObject | None, note: JsonObject, written: int) -> JsonObjec
         "cache_read_input_tokens": found.cache_read,
         "output_tokens": found.completion,
     }
+
+
+def finish_reason(reason: object) -> str | None:
+    """Chat's finish reason for a `stop_reason`; `None` where the message doesn't end."""
+    return _FINISH_REASONS.get(reason, "stop") if isinstance(reason, str) else None
+
+
+def usage_in_chat(given: object, known: JsonObject) -> JsonObject:
+    """Anthropic's usage as OpenAI's, where cached tokens are part of the prompt's. `known` gets what `given` counts.
+
+    Counts of a stream are of all so far: the first event counts the input, the last one the output. A 0 takes back
+    nothing.
+    """
+    if isinstance(given, dict):
+        for name in _COUNTS:
+            count = given.get(name)
+            if type(count) is int and count >= 0:
+                known[name] = count or known.get(name, 0)
+    read, created = known.get("cache_read_input_tokens", 0), known.get("cache_creation_input_tokens", 0)
+    prompt, written = known.get("input_tokens", 0) + created + read, known.get("output_tokens", 0)
+    usage: JsonObject = {
+        "prompt_tokens": prompt,
+        "completion_tokens": written,
+        "total_tokens": prompt + written,
+        "prompt_tokens_details": {"cached_tokens": read},
+    }
+    return usage | ({"cache_creation_input_tokens": created} if created else {})

@@ -7,11 +7,10 @@ from typing import Final
 from ...exchange import JsonObject
 from ...wire import json_body, rule_names
 from ..ending import GOES_ON, name_model
-from . import errors
+from . import ending, errors
 
 _BLOCK: Final = "content_block_"
 """How the types of events begin that bring what the model says."""
-_COUNTS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 _USAGE: Final = "usage"
 """The key of a stream's counts so far, in the note: the first event counts the input, the last one the output."""
 _EMPTY: Final[JsonObject] = {"text": "", "thinking": "", "input": {}, "signature": ""}
@@ -23,7 +22,6 @@ _DELTAS: Final = {
     "signature": ("signature", "signature_delta"),
 }
 _UNCOUNTED: Final = {"input_tokens": 0, "output_tokens": 0}
-_FINISH_REASONS: Final = {"max_tokens": "length", "tool_use": "tool_calls", "refusal": "content_filter"}
 
 
 class MessagesReader:
@@ -36,8 +34,8 @@ class MessagesReader:
         """A chat answer without a message, with finish reason and usage; `body` itself where it is no message."""
         if body.get("error") or not (body.get("type") == "message" or isinstance(body.get("content"), list)):
             return body
-        choice = {"index": 0, "finish_reason": _finish_reason(body.get("stop_reason"))}
-        return {"choices": [choice], "usage": _in_chat(body.get("usage"), {})}
+        choice = {"index": 0, "finish_reason": ending.finish_reason(body.get("stop_reason"))}
+        return {"choices": [choice], "usage": ending.usage_in_chat(body.get("usage"), {})}
 
     def events(self, event: JsonObject, note: JsonObject) -> list[JsonObject]:
         """At most one chunk without a text."""
@@ -47,12 +45,14 @@ class MessagesReader:
         if kind == "message_start":
             message = event.get("message")
             given = message.get("usage") if isinstance(message, dict) else None
-            return [GOES_ON | {"usage": _in_chat(given, note.setdefault(_USAGE, {}))}]
+            return [GOES_ON | {"usage": ending.usage_in_chat(given, note.setdefault(_USAGE, {}))}]
         if kind == "message_delta":
             delta = event.get("delta")
             reason = delta.get("stop_reason") if isinstance(delta, dict) else None
-            choice = {"index": 0, "delta": {}, "finish_reason": _finish_reason(reason)}
-            return [{"choices": [choice], "usage": _in_chat(event.get("usage"), note.setdefault(_USAGE, {}))}]
+            choice = {"index": 0, "delta": {}, "finish_reason": ending.finish_reason(reason)}
+            return [
+                {"choices": [choice], "usage": ending.usage_in_chat(event.get("usage"), note.setdefault(_USAGE, {}))}
+            ]
         return [GOES_ON] if isinstance(kind, str) and kind.startswith(_BLOCK) else []
 
     def error(self, status: int, body: bytes) -> bytes:
@@ -110,22 +110,3 @@ def repaired_event(event: JsonObject, note: JsonObject) -> tuple[list[JsonObject
 def is_said(given: object, meant: JsonObject) -> bool:
     """Whether an error object has the type and the message of another one."""
     return isinstance(given, dict) and all(given.get(key) == meant[key] for key in ("type", "message"))
-
-
-def _finish_reason(reason: object) -> str | None:
-    return _FINISH_REASONS.get(reason, "stop") if isinstance(reason, str) else None
-
-
-def _in_chat(given: object, known: JsonObject) -> JsonObject:
-    """Anthropic's usage as OpenAI's, where cached tokens are part of the prompt's. `known` gets what `given` counts."""
-    if isinstance(given, dict):
-        known |= {name: given[name] for name in _COUNTS if type(given.get(name)) is int and given[name] >= 0}
-    read, written = known.get("cache_read_input_tokens", 0), known.get("output_tokens", 0)
-    prompt = known.get("input_tokens", 0) + known.get("cache_creation_input_tokens", 0) + read
-    details = {"cached_tokens": read}
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": written,
-        "total_tokens": prompt + written,
-        "prompt_tokens_details": details,
-    }

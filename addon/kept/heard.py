@@ -1,0 +1,269 @@
+"""What an answer says and what was thought for it, heard as it passes: chat, and the formats that endpoints speak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from ..dialects import spoken
+from ..exchange import JsonObject
+from . import histories, turns
+from .turns import Call
+
+CHAT_FIELDS: Final = ("reasoning_content", "reasoning_details", "reasoning")
+"""The fields of a chat message that have its reasoning as text, as Moonshot's own client looks for them
+(docs/facts/kimi.md#reasoning-memory)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardTurn:
+    """A turn of the assistant's, complete or as far as it came."""
+
+    text: bytes
+    """As it is digested."""
+    calls: list[Call]
+    thought: str | None
+    """`None`: there was no reasoning."""
+    field: str = ""
+    """The field of a chat message that it was in."""
+    blocks: Sequence[JsonObject] = ()
+    """The blocks of thinking in an Anthropic message, each with `at`: how many other blocks stood before it."""
+
+
+class Hearing(Protocol):
+    """Hears one answer: its events, or all of it at once."""
+
+    @property
+    def size(self) -> int:
+        """Characters that were heard."""
+
+    def event(self, event: JsonObject) -> None:
+        """A chat chunk, or an event of the answer's format."""
+
+    def whole(self, answer: JsonObject) -> None:
+        """A whole answer."""
+
+    def turns(self) -> list[HeardTurn]:
+        """What was heard so far: a turn for each choice. Empty where it is too much to be kept."""
+
+
+class _Bounded:
+    """Counts characters against a `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.size = 0
+        """Characters that were heard."""
+
+    def _take(self, piece: str) -> bool:
+        """Whether there is room for a piece."""
+        self.size += len(piece)
+        return self.size <= self._limit
+
+    @property
+    def _is_too_much(self) -> bool:
+        return self.size > self._limit
+
+
+@dataclass(slots=True)
+class _Frames:
+    """A call, from its frames."""
+
+    id: object = None
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Choice:
+    texts: list[str] = field(default_factory=list)
+    thoughts: dict[str, list[str]] = field(default_factory=dict)
+    """By the field."""
+    calls: dict[int, _Frames] = field(default_factory=dict)
+    """By the index."""
+    last: _Frames | None = None
+
+
+class HeardChat(_Bounded):
+    """A chat answer, as its client gets it."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._choices: dict[object, _Choice] = {}
+
+    def event(self, event: JsonObject) -> None:
+        """A chunk."""
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            delta = choice.get("delta") if isinstance(choice, dict) else None
+            if isinstance(delta, dict):
+                self._hear(choice.get("index") or 0, delta)
+
+    def whole(self, answer: JsonObject) -> None:
+        """An answer with messages."""
+        choices = answer.get("choices")
+        for place, choice in enumerate(choices if isinstance(choices, list) else ()):
+            message = choice.get("message") if isinstance(choice, dict) else None
+            if isinstance(message, dict):
+                self._hear(place, message)
+
+    def turns(self) -> list[HeardTurn]:
+        """A turn for each choice."""
+        return [] if self._is_too_much else [self._turn(choice) for choice in self._choices.values()]
+
+    def _turn(self, choice: _Choice) -> HeardTurn:
+        said = [turns.call_of(frames.name, "".join(frames.arguments), frames.id) for frames in choice.calls.values()]
+        names = [name for name in CHAT_FIELDS if name in choice.thoughts]
+        name = next((name for name in names if any(choice.thoughts[name])), names[0] if names else "")
+        thought = "".join(choice.thoughts[name]) if name else None
+        return HeardTurn(turns.text_of(*choice.texts), [call for call in said if call is not None], thought, name)
+
+    def _hear(self, index: object, delta: JsonObject) -> None:
+        if not isinstance(index, int | str):
+            return
+        choice = self._choices.setdefault(index, _Choice())
+        for name in CHAT_FIELDS:
+            thought = delta.get(name)
+            if isinstance(thought, str) and self._take(thought):
+                choice.thoughts.setdefault(name, []).append(thought)
+        for name in ("content", "refusal"):
+            text = spoken.text_of(delta.get(name))
+            if text and self._take(text):
+                choice.texts.append(text)
+        for frame in spoken.calls_of(delta):
+            self._hear_call(choice, frame)
+
+    def _hear_call(self, choice: _Choice, frame: JsonObject) -> None:
+        """A frame, or a whole call. `answers.tool_frames` has numbered those of a stream."""
+        name, piece = spoken.function_of(frame)
+        number = frame.get("index")
+        frames: _Frames | None
+        if isinstance(number, int):
+            frames = choice.calls.get(number)
+        else:
+            number = len(choice.calls)
+            frames = None if name else choice.last
+        if frames is None:
+            if not self._take(name or " "):
+                return
+            frames = choice.calls[number] = _Frames()
+        choice.last = frames
+        frames.id = frames.id or frame.get("id")
+        frames.name = frames.name or name
+        if self._take(piece):
+            frames.arguments.append(piece)
+
+
+class HeardMessage(_Bounded):
+    """An Anthropic message, as its endpoint sends it."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._blocks: dict[object, JsonObject] = {}
+
+    def event(self, event: JsonObject) -> None:
+        """An event of a block; others say nothing."""
+        index = event.get("index")
+        if not isinstance(index, int):
+            return
+        if event.get("type") == "content_block_start" and isinstance(event.get("content_block"), dict):
+            given = event["content_block"]
+            begun = {key: [value] if key in _PIECES.values() else value for key, value in given.items()}
+            if self._take("".join(value for value in given.values() if isinstance(value, str)) or " "):
+                self._blocks[index] = begun
+        elif event.get("type") == "content_block_delta" and isinstance(event.get("delta"), dict):
+            block = self._blocks.get(index)
+            for key, name in _PIECES.items():
+                piece = event["delta"].get(key)
+                if block is not None and isinstance(piece, str) and self._take(piece):
+                    block.setdefault(name, []).append(piece)
+
+    def whole(self, answer: JsonObject) -> None:
+        """A message."""
+        content = answer.get("content")
+        for index, block in enumerate(content if isinstance(content, list) else ()):
+            self.event({"type": "content_block_start", "index": index, "content_block": block})
+
+    def turns(self) -> list[HeardTurn]:
+        """The message, as a turn."""
+        if self._is_too_much or not self._blocks:
+            return []
+        content = [_joined(block) for block in self._blocks.values()]
+        blocks: list[JsonObject] = []
+        others = 0
+        for block in content:
+            if histories.is_thinking(block):
+                blocks.append({**block, "at": others})
+            else:
+                others += 1
+        texts = [block["thinking"] for block in blocks if isinstance(block.get("thinking"), str)]
+        thought = "".join(texts) if blocks else None
+        calls = histories.calls_of_blocks(content)
+        return [HeardTurn(histories.text_in(content), calls, thought, blocks=blocks)]
+
+
+_PIECES: Final = {
+    "text": "text",
+    "thinking": "thinking",
+    "signature": "signature",
+    "partial_json": "input",
+}
+"""The fields of a delta with a piece, and those of the block that they belong to."""
+
+
+def _joined(block: JsonObject) -> JsonObject:
+    """A block with its pieces put together."""
+    made = dict(block)
+    for name in _PIECES.values():
+        pieces = made.get(name)
+        if isinstance(pieces, list):
+            texts = [piece for piece in pieces if isinstance(piece, str)]
+            # The input begins as an empty object, and its pieces follow; a whole message has it at once.
+            made[name] = "".join(texts) if texts or name != "input" else pieces[0]
+    return made
+
+
+class HeardResponse(_Bounded):
+    """A response of the Responses API: its items, once they are done."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._items: dict[object, JsonObject] = {}
+
+    def event(self, event: JsonObject) -> None:
+        """An event with an item that is done; or with the response that is."""
+        item, index = event.get("item"), event.get("output_index")
+        if event.get("type") == "response.output_item.done" and isinstance(item, dict) and isinstance(index, int):
+            self._items[index] = item
+        elif event.get("type") in ("response.completed", "response.incomplete"):
+            response = event.get("response")
+            self.whole(response if isinstance(response, dict) else {})
+
+    def whole(self, answer: JsonObject) -> None:
+        """A response."""
+        output = answer.get("output")
+        for index, item in enumerate(output if isinstance(output, list) else ()):
+            if isinstance(item, dict):
+                self._items[index] = item
+
+    def turns(self) -> list[HeardTurn]:
+        """All items, as one turn."""
+        texts: list[bytes] = []
+        calls: list[Call] = []
+        thoughts: list[str] = []
+        for item in self._items.values():
+            call = histories.call_of_item(item)
+            calls += [] if call is None else [call]
+            if item.get("type") == "message":
+                texts.append(histories.text_in(item.get("content")))
+            elif item.get("type") == "reasoning":
+                content = item.get("content")
+                thoughts += [
+                    part["text"]
+                    for part in (content if isinstance(content, list) else ())
+                    if isinstance(part, dict) and isinstance(part.get("text"), str)
+                ]
+        if not self._items or not all(map(self._take, thoughts)):
+            return []
+        return [HeardTurn(b"".join(texts), calls, "".join(thoughts) if thoughts else None)]
