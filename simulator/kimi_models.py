@@ -33,7 +33,7 @@ class Thinker:
 
 _FIXED = {"top_p": 0.95, "n": 1, "presence_penalty": 0, "frequency_penalty": 0}
 _K = 262_144
-_V1 = {"8k": 8_192, "32k": 32_768, "128k": 131_072}
+_V1 = {"8k": 8_192, "32k": 32_768, "128k": 131_072, "auto": 131_072}
 
 _KIMI = (
     Thinker("kimi-k3", 1_048_576, "effort", replay="all", fixed=_FIXED, images=True),
@@ -52,6 +52,7 @@ _KIMI = (
     *(
         Thinker(f"moonshot-v1-{size}-vision-preview", context, "none", replay="none", images=True)
         for size, context in _V1.items()
+        if size != "auto"
     ),
 )
 

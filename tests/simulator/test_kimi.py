@@ -258,6 +258,30 @@ def test_an_unknown_difference_is_named() -> None:
 # Messages
 
 KIMI = Facade("moonshot", usual("moonshot"))
+
+
+@pytest.mark.parametrize(
+    ("refused", "status", "said"),
+    [
+        ({"model": "kimi-k9"}, 404, "Not found the model kimi-k9 or Permission denied"),
+        ({"max_tokens": 0}, 400, "Invalid request: max_tokens: Input should be greater than or equal to 1"),
+        (
+            {"messages": [USER | {"content": "x" * 2_000_000}]},
+            400,
+            "Invalid request: Your request exceeded model token limit: 262144 (requested: 500",
+        ),
+        ({"messages": [USER | {"content": ""}]}, 400, "Invalid request: messages.0: all messages must have"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_messages_are_refused_in_moonshots_words(refused: Body, status: int, said: str) -> None:
+    finding = messages_problems({"model": K26, "max_tokens": 9, "messages": [USER]} | refused, KIMI)
+    assert finding is not None
+    answer = refusal(finding, KIMI)
+    assert (answer.status, answer.body["type"]) == (status, "error")
+    assert answer.body["error"]["message"].startswith(said)
+
+
 USE = {"type": "tool_use", "id": "functions.look_up:0", "name": "look_up", "input": {}}
 ANSWER: Body = {"type": "tool_result", "tool_use_id": "functions.look_up:0"}
 RESULT = {"role": "user", "content": [ANSWER]}
