@@ -69,7 +69,7 @@ def _findings(
         yield finding
     if profile in THINKERS:
         if model is not None and not refused:
-            yield from kimi.findings(body, BY_ID[model.id], variant, strict=strict, max_input=max_input)
+            yield from kimi.findings(body, BY_ID[model.id], variant, max_input=max_input)
         return
     if profile == "hunyuan":
         yield from _legacy(body, strict=strict)

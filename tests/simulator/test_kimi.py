@@ -84,7 +84,6 @@ ROWS: list[tuple[str, Body, Body, str]] = [
     ("thinking", body(thinking={"type": "adaptive"}), body(thinking=None), "type must be"),
     ("thinking", body(thinking=ON | {"keep": "some"}), body(thinking=ALL), "keep must be"),
     ("thinking", body(thinking="on"), body(thinking=ON), "must be an object"),
-    ("thinking", body(model=K2, thinking=ON), body(model=K2), "not supported"),
     (
         "fixed",
         body(temperature=0.6),
@@ -208,8 +207,21 @@ def test_a_body_breaks_no_other_row_than_those_above() -> None:
     assert met == wanted
 
 
-def test_lenient_models_that_do_not_think_ignore_the_parameter() -> None:
-    assert problems(body(model=K2, thinking=ON), "moonshot", strict=False) is None
+def test_models_that_do_not_think_ignore_the_parameter() -> None:
+    assert problems(body(model=K2, thinking=ON | {"budget_tokens": 9}), "moonshot") is None
+
+
+def test_an_aggregator_has_a_switch_of_its_own() -> None:
+    lost = body(USER, called(), answered(), model=f"moonshotai/{K26}")
+    assert problems(lost | {"reasoning": {"enabled": True}}, "zenmux") is not None
+    assert problems(lost | {"reasoning": {"enabled": False}}, "zenmux") is None
+    assert problems(lost | {"model": K26, "reasoning": {"enabled": False}}, "moonshot") is not None
+
+
+def test_limits_are_moonshots_own() -> None:
+    longer = body(USER, stop=["a"] * 16, model=f"moonshotai/{K26}", tools=tool(schema=BARE_ENUM))
+    assert problems(longer, "zenmux") is None
+    assert problems(longer, "zenmux", variant=Variant(differs=frozenset({"mfjs-lite"}))) is not None
 
 
 @pytest.mark.parametrize("profile", sorted(THINKERS - {"kimi-coding"}))
