@@ -21,7 +21,7 @@ LOOK = {
 }
 
 
-async def asked(trust: Trust, endpoint: Endpoint, path: str, body: Any, **options: str) -> tuple[int, list[Arrived]]:
+async def asked(trust: Trust, endpoint: Endpoint, path: str, body: Any, **options: Any) -> tuple[int, list[Arrived]]:
     """The status of the answer, and what has reached the endpoint for it."""
     async with (
         run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy,
