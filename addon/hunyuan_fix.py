@@ -332,11 +332,14 @@ class HunyuanFix:
 
     def stats(self) -> str:
         """All metrics, as text."""
-        return statistics.text(self.runtime.metrics)
+        learnt = self.runtime.learnt.listing()
+        return "\n".join(
+            [statistics.text(self.runtime.metrics), *(["learnt from refusals:", *learnt] if learnt else [])]
+        )
 
 
 addons = [
     hunyuan_fix := HunyuanFix(),
     Connections(hunyuan_fix),
-    Commands(hunyuan_fix.runtime.cascade, hunyuan_fix.runtime.kept, hunyuan_fix.stats),
+    Commands(hunyuan_fix.runtime.cascade, hunyuan_fix.runtime.kept, hunyuan_fix.runtime.reasoning, hunyuan_fix.stats),
 ]

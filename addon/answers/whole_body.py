@@ -28,7 +28,7 @@ def repair_answer(exchange: Exchange, steps: Steps, body: bytes, encoding: str, 
     except CodingError:
         return whole.error_for(exchange, flaws.DAMAGED) if is_known(encoding) else None
     if exchange.dialect in dialects.NATIVE:
-        return native.repair_answer(exchange, text)
+        return native.repair_answer(exchange, text, steps)
     dialect = dialects.DIALECTS[exchange.dialect]
     streamed = exchange.streamed and dialect.house == "chat"
     if streamed and sse.is_stream(text):
@@ -64,7 +64,8 @@ def repair_error(
     except (CodingError, TooLarge):
         return None if is_house else proxy_errors.UPSTREAM_ERROR(number=status, status=status).response()
     body = upstream.error(status, body)
-    meant = vendor_errors.translate_error(status, body, retry_after, profiles.load(exchange.profile), exchange.model)
+    profile, key = profiles.load(exchange.profile), vendor_errors.key_shape(exchange.headers)
+    meant = vendor_errors.translate_error(status, body, retry_after, profile, exchange.model, key=key)
     if meant is None and not is_house:
         return Response(status, {"content-type": "application/json"}, body)
     return meant
