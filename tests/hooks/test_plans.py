@@ -136,6 +136,30 @@ async def test_one_further_try_of_its_own_calls_too(
     assert len(first) == tries
 
 
+@pytest.mark.parametrize(("hosts", "tries"), [(PLAN, 2), (PAID, 3)])
+async def test_a_mended_try_is_that_one(trust: Trust, endpoint: Endpoint, hosts: str, tries: int):
+    """After a further try for a failure that passes, a plan's host gets no mended one."""
+    missing = "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1"
+    refused = json_answer({"error": {"message": missing, "type": "invalid_request_error"}}, 400)
+    busy = json_answer({"error": {"message": "busy"}}, 503, retry_after="0")
+    answers = iter([busy, refused, chat_answer("hi")])
+    endpoint.answer = lambda _: next(answers)
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    body = {
+        "model": "some-new-model",
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "seen"},
+        ],
+        "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
+    }
+    status, arrived = await asked(
+        trust, endpoint, "/chat/completions", body, hunyuan_hosts=hosts, hunyuan_retry="all", hunyuan_retry_tries="4"
+    )
+    assert (status, len(arrived)) == (400 if hosts == PLAN else 200, tries)
+
+
 async def test_the_name_of_a_program_stays_its_own(trust: Trust, endpoint: Endpoint):
     """Kimi Code's host serves programs that it knows by it (docs/facts/kimi.md#user-agent)."""
     endpoint.answer = chat_answer("hi")
