@@ -84,6 +84,8 @@ class Model:
     """Tokens of an answer, its thoughts among them."""
     images: bool = False
     """It sees images."""
+    tools: bool = True
+    """It takes tools. `False`: a vision model of the kind that sees images and does nothing else."""
     thinking: Thinking | None = None
     """`None`: it doesn't think, or nothing is known of it."""
     replay: Replay = "wanted"
@@ -268,7 +270,8 @@ class Family:
 
 def judged(model_id: str) -> dict[str, Any]:
     """What the name of a model says that no data knows, as keys of its row."""
-    return {"images": "vision" in model_id, "embedding": "embedding" in model_id}
+    sees = "vision" in model_id
+    return {"images": sees, "tools": not sees, "embedding": "embedding" in model_id}
 
 
 def _unknown(model_id: str) -> Model:
