@@ -21,19 +21,12 @@ from ..kept import histories, put_back
 from ..kept.heard import HeardChat, HeardMessage, HeardResponse, Hearing
 from ..kept.reasoning import Thought
 from ..kept.turns import Conversation, Turn
-from ..observe.metrics import counter
 from ..profiles import Model, Profile
 from ..wire import rule_names
 from .base import Outcome, Step
-from .rules import context_of
-
-PUT_BACK = counter("hunyuan_reasoning_total", "Messages that got reasoning, by where it is from.", "source")
-"""`real`: kept from the answer; `recovered`: found elsewhere in the message; `made up`: nothing was known."""
+from .rules import PUT_BACK, context_of
 
 _NEEDS: Final = frozenset(["required", "wanted"])
-_RULE: Final = "reasoning"
-_SOURCES: Final = ("recovered", "made up")
-"""How the reasons of the rule `reasoning` begin, by what it did."""
 
 
 @dataclass(slots=True)
@@ -108,13 +101,8 @@ class ReasoningMemory(Step):
             memory.keep(exchange.caller, keys, Thought(turn.thought, heard.host, heard.model, turn.blocks), ids)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
-        """Count what the rule `reasoning` found or made, and drop the conversation."""
+        """Drop the conversation."""
         exchange.to_hear = None
-        for change in exchange.changes:
-            if change.rule == _RULE:
-                for source in _SOURCES:
-                    if change.why.startswith(source):
-                        self.runtime.metrics.add(PUT_BACK, 1, source)
 
 
 @dataclass(frozen=True, slots=True)
