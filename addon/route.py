@@ -194,7 +194,8 @@ class Routes:
         if upstream is not None and rerouted:
             base = upstream
             there = self._addressed(canonical(base.host), base.path + (api or _below_base(path)))
-            profile = self._judged_by(there) if there else self._profile or addressed
+            # Of an unknown host its path may tell that it speaks another format alone.
+            profile = self._judged_by(there) if there else self._profile or _other_api(base.path) or addressed
         demands = profiles.load(profile)
         vendor = self.vendor if rerouted else self._vendors.of(host, paths.normal(path))
 

@@ -120,6 +120,8 @@ class Grammar:
     """Fields accepted inside `image_url`."""
     fields: Mapping[str, frozenset[str]]
     """Message fields accepted, by role."""
+    media_roles: frozenset[str] = frozenset({"user"})
+    """The roles whose messages may hold images and files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,9 @@ class Profile:
     hosts: tuple[str, ...]
     """Its endpoints' hosts, each perhaps with a path: `example.com`, `example.com/plan`. See `at`."""
     text_model: str
+    """Its usual model for text; `""`: none is known."""
     vision_model: str
+    """Its usual model that sees; `""`: none is known, so that images are for the model that is asked."""
     concurrency: int
     stop_included: bool
     """The endpoint's output includes the stop text (legacy); OpenAI's does not."""

@@ -44,6 +44,13 @@ class History:
     """Text blocks."""
     messages: list[JsonObject] = field(default_factory=list)
 
+    @property
+    def lacks_thought(self) -> bool:
+        """Whether results are answered whose calls no thought stands before."""
+        if len(self.messages) < 2 or self.messages[-1]["content"][0]["type"] != "tool_result":
+            return False
+        return self.messages[-2]["content"][0]["type"] not in _THOUGHTS
+
 
 def converted(messages: list[Any], texts: Texts, told: Told, *, signed: bool) -> History:
     """The messages of a chat request that the house rules have repaired.
