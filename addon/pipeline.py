@@ -72,6 +72,7 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
     ToolModel,
     ReadDocuments,
     DescribeImages,
+    ReasoningMemory,
     NativeFields,
     Overlong,
 )

@@ -89,10 +89,14 @@ class Answers:
 
     def _repairing(self, exchange: Exchange, encoding: str) -> streamed.ClientStream:
         """What the stream passes through. Raises `CodingError`."""
-        keep = self._settings.keep_streams
+        keep, steps = self._settings.keep_streams, self._pipeline
+
+        def written() -> None:
+            self._complete(exchange)
+
         if exchange.dialect in NATIVE:
-            return native.NativeStream(exchange, encoding, keep)
-        return streamed.RepairedStream(exchange, self._pipeline, encoding, keep, lambda: self._complete(exchange))
+            return native.NativeStream(exchange, encoding, keep, written, steps)
+        return streamed.RepairedStream(exchange, steps, encoding, keep, written)
 
     def _complete(self, exchange: Exchange) -> None:
         try:
