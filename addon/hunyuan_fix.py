@@ -331,8 +331,8 @@ class HunyuanFix:
         self.process.draining.ended(flow, handler)
 
     def stats(self) -> str:
-        """All metrics, as text."""
-        return statistics.text(self.runtime.metrics)
+        """All metrics, and the last breaks of prompt caches, as text."""
+        return "\n".join([statistics.text(self.runtime.metrics), *self.runtime.prompt_cache.last()])
 
 
 addons = [
