@@ -272,6 +272,8 @@ class Exchange:
     """What must be undone in the answer."""
     demands: Any = None
     """What the rules hold the body against (`rules.base.RuleContext`), once a step has asked for it."""
+    taught: Any = None
+    """What the endpoint has taught beside its profile (`mending.learnt.Taught`)."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
     lists_models: bool = False
@@ -356,6 +358,7 @@ _UNDER_WAY = (
     "to_hear",
     "plan",
     "demands",
+    "taught",
     "change_count",
     "lists_models",
     "listed_model",

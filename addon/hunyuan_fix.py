@@ -331,12 +331,19 @@ class HunyuanFix:
         self.process.draining.ended(flow, handler)
 
     def stats(self) -> str:
-        """All metrics, and the last breaks of prompt caches, as text."""
-        return "\n".join([statistics.text(self.runtime.metrics), *self.runtime.prompt_cache.last()])
+        """All metrics, what was learnt from refusals, and the last breaks of prompt caches, as text."""
+        learnt = self.runtime.learnt.listing()
+        return "\n".join(
+            [
+                statistics.text(self.runtime.metrics),
+                *(["learnt from refusals:", *learnt] if learnt else []),
+                *self.runtime.prompt_cache.last(),
+            ]
+        )
 
 
 addons = [
     hunyuan_fix := HunyuanFix(),
     Connections(hunyuan_fix),
-    Commands(hunyuan_fix.runtime.cascade, hunyuan_fix.runtime.kept, hunyuan_fix.stats),
+    Commands(hunyuan_fix.runtime.cascade, hunyuan_fix.runtime.kept, hunyuan_fix.runtime.reasoning, hunyuan_fix.stats),
 ]

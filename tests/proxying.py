@@ -245,7 +245,12 @@ async def run_proxy(
     master = DumpMaster(Options(confdir=str(trust.confdir), mode=modes), with_termlog=False, with_dumper=with_dumper)
     master.options.update(ssl_verify_upstream_trusted_ca=str(trust.authority_file))
     fix = HunyuanFix()
-    for addon in (fix, Connections(fix), Commands(fix.runtime.cascade, fix.runtime.kept, fix.stats), *beside):
+    for addon in (
+        fix,
+        Connections(fix),
+        Commands(fix.runtime.cascade, fix.runtime.kept, fix.runtime.reasoning, fix.stats),
+        *beside,
+    ):
         # In mitmproxy's own order: what is appended first is configured anew with each option that it declares.
         master.addons.register(addon)
         master.addons.get("scriptloader").addons.append(addon)

@@ -6,7 +6,7 @@ the client does the right thing, a stream without an end gets one, and what an a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from .. import profiles
 from ..dialects import DIALECTS, NATIVE
@@ -15,7 +15,9 @@ from ..wire import flaws, json_body, rule_names, sse, usage, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
 from . import translated, whole
+from .heard import Listeners
 from .streamed import EVENT_STREAM, ClientStream
+from .translated import NO_STEPS, Steps
 
 _ERROR_LIMIT = 1 << 20
 """Bytes of an error body that are looked at."""
@@ -26,8 +28,18 @@ _ADVICE = ("retry-after", "x-should-retry")
 class NativeStream(ClientStream):
     """A stream of events in the client's format."""
 
-    def __init__(self, exchange: Exchange, encoding: str = "", keep: int = 0) -> None:
-        super().__init__(exchange, encoding, keep)
+    def __init__(
+        self,
+        exchange: Exchange,
+        encoding: str = "",
+        keep: int = 0,
+        written: Callable[[], None] | None = None,
+        steps: Steps = NO_STEPS,
+    ) -> None:
+        super().__init__(exchange, encoding, keep, written)
+        listeners = steps.listeners(exchange)
+        self._heard = Listeners(listeners) if listeners else None
+        self._steps = steps
         self._dialect = NATIVE[exchange.dialect]
         self._note = exchange.note_of(exchange.spoken)
         self._reader = self._dialect.reader
@@ -41,6 +53,18 @@ class NativeStream(ClientStream):
         """The type of the last event that was read."""
 
     def _changed(self, data: bytes) -> list[bytes]:
+        sent = self._repaired(data)
+        if self._heard is not None:
+            self._heard.feed(b"".join(sent))
+            if self._heard.failure is not None:
+                self._log(self._heard.failure)
+        return sent
+
+    @property
+    def _may_be_complete(self) -> bool:
+        return self._ended or self._is_told
+
+    def _repaired(self, data: bytes) -> list[bytes]:
         # Most data is events of what the model says: they need neither parser nor JSON.
         if (
             not self._ended
@@ -106,21 +130,21 @@ class NativeStream(ClientStream):
     def _as_events(self, body: bytes | None) -> list[bytes]:
         answer: Flaw | JsonObject = flaws.TOO_LARGE if body is None else translated.answer_in(self._exchange, body)
         if not isinstance(answer, Flaw):
-            return _pieces(_streamed(self._exchange, json_body.parse_object(body or b"") or {}))
+            return _pieces(_streamed(self._exchange, json_body.parse_object(body or b"") or {}, self._steps))
         error = json_body.parse_object(whole.error_for(self._exchange, answer).body) or {}
         given = error.get("error")
         events = self._dialect.failure(given if isinstance(given, dict) else {}, self._note, self._state)
         return _pieces(b"".join(map(_written, events)))
 
 
-def repair_answer(exchange: Exchange, text: bytes) -> Response | bytes | None:
-    """A whole answer as its client expects it; `None`: it is left unchanged.
+def repair_answer(exchange: Exchange, text: bytes, steps: Steps = NO_STEPS) -> Response | bytes | None:
+    """A whole answer as its client expects it, which `steps` see; `None`: it is left unchanged.
 
     A `Response` takes its place: the error that it should have been, or a stream that came without its label.
     """
     if exchange.streamed and sse.is_stream(text):
         exchange.note([Change(rule_names.STREAM, "", "a stream without its label")])
-        stream = NativeStream(exchange)
+        stream = NativeStream(exchange, steps=steps)
         return Response(200, {"content-type": EVENT_STREAM}, b"".join([*stream(text), *stream(b"")]))
     answer = translated.answer_in(exchange, text)
     if isinstance(answer, Flaw):
@@ -129,21 +153,22 @@ def repair_answer(exchange: Exchange, text: bytes) -> Response | bytes | None:
     body = json_body.parse_object(text) or {}
     dialect = NATIVE[exchange.dialect]
     if exchange.streamed:
-        return Response(200, {"content-type": EVENT_STREAM}, _streamed(exchange, body))
+        return Response(200, {"content-type": EVENT_STREAM}, _streamed(exchange, body, steps))
     why = dialect.repaired_answer(body, exchange.note_of(exchange.spoken))
-    if not why:
-        return None
-    exchange.note([Change(dialect.name, "", why)])
-    return json_body.serialise(body)
+    changed = steps.answer(exchange, body)
+    if why:
+        exchange.note([Change(dialect.name, "", why)])
+    return json_body.serialise(body) if why or changed else None
 
 
-def _streamed(exchange: Exchange, body: JsonObject) -> bytes:
+def _streamed(exchange: Exchange, body: JsonObject, steps: Steps) -> bytes:
     """The events for a whole answer that came where a stream was asked for; its tokens are noted."""
     dialect = NATIVE[exchange.dialect]
     usage.note(exchange, dialect.reader.answer(body, {}).get("usage"))
     why = dialect.repaired_answer(body, exchange.note_of(exchange.spoken))
     changes = [Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")]
     exchange.note([*changes, Change(dialect.name, "", why)] if why else changes)
+    steps.answer(exchange, body)
     return b"".join(map(_written, dialect.as_events(body)))
 
 

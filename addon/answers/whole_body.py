@@ -28,7 +28,7 @@ def repair_answer(exchange: Exchange, steps: Steps, body: bytes, encoding: str, 
     except CodingError:
         return whole.error_for(exchange, flaws.DAMAGED) if is_known(encoding) else None
     if exchange.dialect in dialects.NATIVE:
-        return native.repair_answer(exchange, text)
+        return native.repair_answer(exchange, text, steps)
     dialect = dialects.DIALECTS[exchange.dialect]
     streamed = exchange.streamed and dialect.house == "chat"
     if streamed and sse.is_stream(text):

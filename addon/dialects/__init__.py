@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..exchange import Response
+from ..exchange import Exchange, Response
 from ..wire import rule_names
 from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
 from .anthropic.count_tokens import CountTokens
 from .anthropic.native import NativeMessages
+from .anthropic.upstream import AnthropicUpstream
 from .base import AnswerReader, Api, Dialect, NativeDialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
@@ -41,7 +42,8 @@ DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(), ResponsesApi())}
 """What else clients ask for, by the name of their dialect."""
 
-UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {"openai": ChatUpstream()}
+HOUSE = "openai"
+UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {HOUSE: ChatUpstream(), "anthropic": AnthropicUpstream()}
 """What upstreams speak, by the name that a profile's `dialect` gives."""
 
 
@@ -63,6 +65,11 @@ def foreign() -> frozenset[str]:
 def native(name: str) -> str | None:
     """The name of the dialect `name` where the endpoint speaks it itself; `None` where it is passed unchanged there."""
     return f"{name}-native" if f"{name}-native" in NATIVE else None
+
+
+def format_of(exchange: Exchange) -> str:
+    """The format that a request leaves in: that of its client where the endpoint speaks it, else chat."""
+    return exchange.spoken if exchange.dialect in NATIVE else Chat.name
 
 
 def is_another_vendors(name: str) -> bool:

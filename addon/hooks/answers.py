@@ -22,6 +22,7 @@ from ..runtime import Runtime
 from ..wire import rule_names
 from ..wire.content_coding import CodingError
 from ..workers import Abandoned
+from . import mended_try
 from .keep_alive import KeepAlive
 from .respond import answer_preflight, in_clients_words, mark, restate
 
@@ -89,10 +90,14 @@ class Answers:
 
     def _repairing(self, exchange: Exchange, encoding: str) -> streamed.ClientStream:
         """What the stream passes through. Raises `CodingError`."""
-        keep = self._settings.keep_streams
+        keep, steps = self._settings.keep_streams, self._pipeline
+
+        def written() -> None:
+            self._complete(exchange)
+
         if exchange.dialect in NATIVE:
-            return native.NativeStream(exchange, encoding, keep)
-        return streamed.RepairedStream(exchange, self._pipeline, encoding, keep, lambda: self._complete(exchange))
+            return native.NativeStream(exchange, encoding, keep, written, steps)
+        return streamed.RepairedStream(exchange, steps, encoding, keep, written)
 
     def _complete(self, exchange: Exchange) -> None:
         try:
@@ -142,6 +147,8 @@ class Answers:
         if not (exchange.dialect or exchange.lists_models) or response.raw_content is None:
             return
         if exchange.mode == "observe":
+            await mended_try.observe(flow.request, response, exchange, self._settings, self._runtime)
+            mark(response, exchange)
             return
         raw, encoding = response.raw_content, response.headers.get("content-encoding", "")
         cost = len(raw) * (_PACKED_COST if encoding else 1)

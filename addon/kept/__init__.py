@@ -1,6 +1,6 @@
-"""Answers of the Responses API, kept by id: for the requests that continue one, and for clients that ask for one.
+"""What is kept of answers, by caller: those of the Responses API by id, and what models thought by the turn.
 
-Who refers to what, and how: docs/facts/responses.md#what-is-kept.
+Who refers to what, and how: docs/facts/responses.md#what-is-kept, docs/facts/kimi.md#reasoning-memory.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ type Keep = Literal["memory", "store", "off"]
 
 @dataclass(frozen=True)
 class KeepSettings:
-    """Where answers are kept, how many bytes of them, and for how long."""
+    """Where it is kept, how many bytes of it, and for how long."""
 
     keep: Keep = option(
         "memory",
-        "Answers of the Responses API, kept for previous_response_id, conversation and item_reference: memory (until "
-        "the proxy ends), store (in hunyuan_store too: they outlive a restart, and all workers have them), off "
-        "(nowhere; requests that need one are refused).",
+        "What is kept of answers: those of the Responses API, for previous_response_id, conversation and "
+        "item_reference; and what thinking models thought, to put it back where a client lost it. memory (until the "
+        "proxy ends), store (in hunyuan_store too: it outlives a restart, and all workers have it), off (nothing; "
+        "requests that need an answer are refused).",
         read.choice(*get_args(Keep.__value__)),
     )
     keep_bytes: int = option(
         "64m",
-        "Memory for kept answers; the least recently used goes first, one above an eighth is not kept.",
+        "Memory for what is kept of answers; the least recently used goes first, one above an eighth is not kept.",
         read.size,
     )
-    keep_ttl: float = option("2592000", "Seconds that an answer is kept; OpenAI keeps it for 30 days.", read.seconds)
+    keep_ttl: float = option("2592000", "Seconds that it is kept; OpenAI keeps answers for 30 days.", read.seconds)

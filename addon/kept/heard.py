@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from ..dialects import spoken
 from ..exchange import JsonObject
+from ..wire import json_body
 from . import histories, turns
 from .turns import Call
 
@@ -28,11 +29,15 @@ class HeardTurn:
     field: str = ""
     """The field of a chat message that it was in."""
     blocks: Sequence[JsonObject] = ()
-    """The blocks of thinking in an Anthropic message, each with `at`: how many other blocks stood before it."""
+    """Where the format has them: the items of reasoning in a response; the blocks of thinking in an Anthropic message,
+    each with `at`: how many other blocks stood before it."""
 
 
 class Hearing(Protocol):
     """Hears one answer: its events, or all of it at once."""
+
+    id: str
+    """The answer's; `""`: it has none."""
 
     @property
     def size(self) -> int:
@@ -53,8 +58,14 @@ class _Bounded:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self.id = ""
         self.size = 0
         """Characters that were heard."""
+
+    def _name(self, answer: object) -> None:
+        """Take the id of an answer, or of what tells its id."""
+        given = answer.get("id") if isinstance(answer, dict) else None
+        self.id = self.id or (given if isinstance(given, str) else "")
 
     def _take(self, piece: str) -> bool:
         """Whether there is room for a piece."""
@@ -94,6 +105,7 @@ class HeardChat(_Bounded):
 
     def event(self, event: JsonObject) -> None:
         """A chunk."""
+        self._name(event)
         choices = event.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             delta = choice.get("delta") if isinstance(choice, dict) else None
@@ -102,6 +114,7 @@ class HeardChat(_Bounded):
 
     def whole(self, answer: JsonObject) -> None:
         """An answer with messages."""
+        self._name(answer)
         choices = answer.get("choices")
         for place, choice in enumerate(choices if isinstance(choices, list) else ()):
             message = choice.get("message") if isinstance(choice, dict) else None
@@ -160,10 +173,11 @@ class HeardMessage(_Bounded):
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
-        self._blocks: dict[object, JsonObject] = {}
+        self._blocks: dict[int, JsonObject] = {}
 
     def event(self, event: JsonObject) -> None:
-        """An event of a block; others say nothing."""
+        """An event of a block, or the first one, which has the id; others say nothing."""
+        self._name(event.get("message"))
         index = event.get("index")
         if not isinstance(index, int):
             return
@@ -181,6 +195,7 @@ class HeardMessage(_Bounded):
 
     def whole(self, answer: JsonObject) -> None:
         """A message."""
+        self._name(answer)
         content = answer.get("content")
         for index, block in enumerate(content if isinstance(content, list) else ()):
             self.event({"type": "content_block_start", "index": index, "content_block": block})
@@ -191,12 +206,9 @@ class HeardMessage(_Bounded):
             return []
         content = [_joined(block) for block in self._blocks.values()]
         blocks: list[JsonObject] = []
-        others = 0
-        for block in content:
+        for index, block in zip(self._blocks, content, strict=True):
             if histories.is_thinking(block):
-                blocks.append({**block, "at": others})
-            else:
-                others += 1
+                blocks.append({**block, "at": index - len(blocks)})
         texts = [block["thinking"] for block in blocks if isinstance(block.get("thinking"), str)]
         thought = "".join(texts) if blocks else None
         calls = histories.calls_of_blocks(content)
@@ -229,41 +241,34 @@ class HeardResponse(_Bounded):
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
-        self._items: dict[object, JsonObject] = {}
+        self._items: dict[int, JsonObject] = {}
 
     def event(self, event: JsonObject) -> None:
-        """An event with an item that is done; or with the response that is."""
-        item, index = event.get("item"), event.get("output_index")
-        if event.get("type") == "response.output_item.done" and isinstance(item, dict) and isinstance(index, int):
-            self._items[index] = item
-        elif event.get("type") in ("response.completed", "response.incomplete"):
-            response = event.get("response")
-            self.whole(response if isinstance(response, dict) else {})
+        """An event with an item that is done, or with the whole response; others say nothing that these don't."""
+        item, index, response = event.get("item"), event.get("output_index"), event.get("response")
+        if event.get("type") == "response.output_item.done" and isinstance(index, int):
+            self._hear(index, item)
+        elif event.get("type") in ("response.completed", "response.incomplete") and isinstance(response, dict):
+            self.whole(response)
 
     def whole(self, answer: JsonObject) -> None:
         """A response."""
+        self._name(answer)
         output = answer.get("output")
         for index, item in enumerate(output if isinstance(output, list) else ()):
-            if isinstance(item, dict):
-                self._items[index] = item
+            self._hear(index, item)
 
     def turns(self) -> list[HeardTurn]:
         """All items, as one turn."""
-        texts: list[bytes] = []
-        calls: list[Call] = []
-        thoughts: list[str] = []
-        for item in self._items.values():
-            call = histories.call_of_item(item)
-            calls += [] if call is None else [call]
-            if item.get("type") == "message":
-                texts.append(histories.text_in(item.get("content")))
-            elif item.get("type") == "reasoning":
-                content = item.get("content")
-                thoughts += [
-                    part["text"]
-                    for part in (content if isinstance(content, list) else ())
-                    if isinstance(part, dict) and isinstance(part.get("text"), str)
-                ]
-        if not self._items or not all(map(self._take, thoughts)):
+        if self._is_too_much or not self._items:
             return []
-        return [HeardTurn(b"".join(texts), calls, "".join(thoughts) if thoughts else None)]
+        items = list(self._items.values())
+        said = [histories.text_in(item.get("content")) for item in items if item.get("type") == "message"]
+        calls = [call for item in items if (call := histories.call_of_item(item)) is not None]
+        blocks = [item for item in items if item.get("type") == "reasoning"]
+        thought = "".join(map(histories.thought_in_item, blocks)) if blocks else None
+        return [HeardTurn(b"".join(said), calls, thought, blocks=blocks)]
+
+    def _hear(self, index: int, item: object) -> None:
+        if index not in self._items and isinstance(item, dict) and self._take(json_body.serialise(item).decode()):
+            self._items[index] = item

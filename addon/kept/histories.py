@@ -14,10 +14,10 @@ _TEXTS: Final = frozenset([None, "text", "input_text", "output_text", "refusal"]
 """Types of parts that are text."""
 
 
-def of_chat(messages: list[Any]) -> Conversation:
+def of_chat(messages: object) -> Conversation:
     """The conversation in the messages of a chat request."""
     conversation = Conversation()
-    for number, message in enumerate(messages):
+    for number, message in enumerate(messages if isinstance(messages, list) else ()):
         if not isinstance(message, dict):
             continue
         role, content = role_of(message), message.get("content")
@@ -48,14 +48,14 @@ def calls_in(message: JsonObject) -> list[Call]:
     return found
 
 
-def of_messages(messages: list[Any], system: object) -> Conversation:
+def of_messages(messages: object, system: object) -> Conversation:
     """The conversation in an Anthropic Messages request, as its translation into chat would have it.
 
     Blocks that tell nothing of who says what are left out, as a client's marks for the cache are.
     """
     conversation = Conversation()
     conversation.system(_all_in(system))
-    for number, message in enumerate(messages):
+    for number, message in enumerate(messages if isinstance(messages, list) else ()):
         if not isinstance(message, dict):
             continue
         role, content = message.get("role"), message.get("content")
@@ -126,7 +126,7 @@ def of_items(items: object, instructions: object) -> Conversation:
             continue
         kind, role = item.get("type") or "message", item.get("role")
         if kind == "reasoning":
-            reasoned = True
+            reasoned = reasoned or bool(item.get("encrypted_content") or thought_in_item(item))
         elif kind == "message" and role == "assistant":
             conversation.assistant(number, text_in(item.get("content")), (), lacks=not reasoned)
         elif kind == "message" and role in ("system", "developer"):
@@ -141,6 +141,17 @@ def of_items(items: object, instructions: object) -> Conversation:
             conversation.result(_all_in(item.get("output")))
     conversation.end()
     return conversation
+
+
+def thought_in_item(item: JsonObject) -> str:
+    """The text of an item of reasoning, or else its summary; `""` for one without."""
+    for field in ("content", "summary"):
+        parts = item.get(field)
+        texts = [part.get("text") for part in (parts if isinstance(parts, list) else ()) if isinstance(part, dict)]
+        said = "".join(text for text in texts if isinstance(text, str))
+        if said.strip():
+            return said
+    return ""
 
 
 def call_of_item(item: JsonObject) -> Call | None:

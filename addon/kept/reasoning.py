@@ -8,7 +8,7 @@ different thoughts says nothing, unless no other is left:
 2. `place`: the same but for system texts and ids, which clients write anew.
 3. `calls`: the same calls by the same ids, wherever they stand. Endpoints that count (`functions.Bash:0`) give the same
    id again and again.
-4. `alone`: the same turn after the same words.
+4. `alone`: the same turn after the same words. Neither of these two counts for turns of one history that share it.
 5. `place` once more, and the last thought counts: the turn is as good as the same.
 
 What was found by a later digest is kept under `exact`, too. So a turn keeps its thought when another conversation
@@ -18,6 +18,7 @@ comes upon the same digests, and a longer history begins with the same bytes.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -40,6 +41,8 @@ _MOST_TURNS: Final = 1000
 """Turns of one history that are looked for, the last ones: each may be asked of a store."""
 _MOST_UNKNOWN: Final = 20_000
 _UNKNOWN_SECONDS: Final = 60.0
+_MOST_OF_AN_ID: Final = 16
+"""Answers that have the same id: some endpoints have one for all."""
 _MOST_FIELDS: Final = 1000
 """Endpoints' models of which the field of reasoning is known."""
 
@@ -53,8 +56,7 @@ class Thought:
     """Whose answer it was in, as is `model`."""
     model: str = ""
     blocks: Sequence[JsonObject] = ()
-    """The blocks of thinking in an Anthropic message, with their signatures; each with `at`: how many other blocks
-    stood before it."""
+    """What it was in, where a format has more than a text: signatures, sealed texts (`heard.HeardTurn.blocks`)."""
 
 
 class _ThoughtCodec:
@@ -87,6 +89,19 @@ class _DigestsCodec:
         return tuple(data[start : start + SIZE] for start in range(0, len(data), SIZE))
 
 
+class _OwnersCodec:
+    """Keys of thoughts, with their callers."""
+
+    prefix = "thought-by:"
+
+    def dump(self, value: tuple[bytes, ...]) -> bytes:
+        return b"".join(value)
+
+    def load(self, data: bytes) -> tuple[bytes, ...] | None:
+        size = 2 * SIZE
+        return None if len(data) % size else tuple(data[start : start + size] for start in range(0, len(data), size))
+
+
 class KeptReasoning:
     """The thoughts of all callers. `chain`: where they are kept, which is `KeptAnswers`' with its bounds.
 
@@ -98,6 +113,8 @@ class KeptReasoning:
         self._chain = chain
         self._thoughts: Kept[Thought] = Kept(chain, _ThoughtCodec())
         self._digests: Kept[tuple[bytes, ...]] = Kept(chain, _DigestsCodec())
+        self._owners: Kept[tuple[bytes, ...]] = Kept(chain, _OwnersCodec())
+        """The thoughts of the answers of an id, whoever has them, for `forget_id`."""
         self._fields: LRUCache[tuple[str, str], str] = LRUCache(_MOST_FIELDS)
         self._unknown: TTLCache[bytes, bool] = TTLCache(_MOST_UNKNOWN, _UNKNOWN_SECONDS)
         """Turns, by `exact`, that no store knew: each request of a conversation brings all of them again."""
@@ -129,8 +146,8 @@ class KeptReasoning:
 
     # Thoughts
 
-    def keep(self, caller: bytes, keys: Keys, thought: Thought) -> bool:
-        """Keep the thought of a turn. Returns whether it isn't too large."""
+    def keep(self, caller: bytes, keys: Keys, thought: Thought, ids: Iterable[str] = ()) -> bool:
+        """Keep the thought of a turn. `ids`: those of its answer. Returns whether it isn't too large."""
         if not self.is_on:
             return False
         written = _ThoughtCodec().dump(thought)
@@ -141,6 +158,9 @@ class KeptReasoning:
         self._unknown.pop(caller + keys.exact, None)
         for key in (keys.exact, keys.place, keys.alone, *keys.calls):
             self._note(caller + key, digest)
+        for id in ids:
+            owners = dict.fromkeys((*(self._owners.at_hand(_id_key(id)) or ()), caller + digest))
+            self._owners.put(_id_key(id), tuple(owners)[-_MOST_OF_AN_ID:], self._settings.keep_ttl)
         return True
 
     def _note(self, key: bytes, digest: bytes) -> None:
@@ -159,14 +179,18 @@ class KeptReasoning:
         looked = history[-_MOST_TURNS:]
         last = looked[-1] if newest else None
         wanted = [turn for turn in looked if turn is last or _exact(caller, turn) not in self._unknown]
-        found = await self._looked_up(caller, wanted)
-        if last is not None and not _is_found(last, found) and self._settings.keep == "store":
+        if last is not None and self._settings.keep == "store" and not await self._is_known(caller, last):
             await asyncio.sleep(_WRITING)
-            found |= await self._looked_up(caller, [last])
+        found = await self._looked_up(caller, wanted)
         for turn in wanted:
             if not _is_found(turn, found):
                 self._unknown[_exact(caller, turn)] = True
         return found
+
+    async def _is_known(self, caller: bytes, turn: Turn) -> bool:
+        """Whether a turn is known in its place: a digest of less may be that of an earlier turn."""
+        keys = turn.keys
+        return keys is None or bool(await self._digests.get_many((caller + keys.exact, caller + keys.place)))
 
     async def _looked_up(self, caller: bytes, history: Sequence[Turn]) -> dict[int, Thought]:
         # 1. The first digest of all turns; the others of those that it doesn't know; the thoughts that they name.
@@ -175,6 +199,8 @@ class KeptReasoning:
         others = [keys for keys in asked if caller + keys.exact not in known]
         wanted = (caller + key for keys in others for key in (keys.place, keys.alone, *keys.calls))
         known |= await _in_batches(self._digests, wanted)
+        for key in _repeated(history):
+            known.pop(caller + key, None)
         chosen = {id(keys): _chosen(caller, keys, known) for keys in asked}
         named = dict.fromkeys(caller + digest for digests in chosen.values() for digest in digests)
         thoughts = await _in_batches(self._thoughts, named)
@@ -216,12 +242,25 @@ class KeptReasoning:
     def forget_all(self) -> int:
         """Forget everything, in all stores. Returns how many thoughts were in memory."""
         self._digests.clear()
+        self._owners.clear()
         return self._thoughts.clear()
 
     def forget_caller(self, caller: bytes) -> int:
         """Forget everything of one caller, in all stores. Returns how many thoughts were in memory."""
         self._digests.clear(caller)
         return self._thoughts.clear(caller)
+
+    async def forget_id(self, id: str) -> bool:
+        """Forget what was thought for the answer of this id, whoever has it. Returns whether anything was."""
+        owners = await self._owners.get(_id_key(id))
+        for key in owners or ():
+            self._thoughts.delete(key)
+        self._owners.delete(_id_key(id))
+        return bool(owners)
+
+
+def _id_key(id: str) -> bytes:
+    return turns.digest(id.encode("utf-8", "surrogatepass"))
 
 
 async def _in_batches[T](kind: Kept[T], keys: Iterable[bytes]) -> dict[bytes, T]:
@@ -236,6 +275,14 @@ def _all_keys(turn: Turn) -> list[Keys]:
     """The keys of a turn as a whole, and those of its messages, each once."""
     listed = [turn.keys, *(part.keys for part in turn.parts)]
     return list({id(keys): keys for keys in listed if keys is not None}.values())
+
+
+def _repeated(history: Iterable[Turn]) -> Iterable[bytes]:
+    """The digests of less than a conversation that several turns of one history have: they tell none of them."""
+    seen = Counter(
+        key for turn in history for key in {key for keys in _all_keys(turn) for key in (*keys.calls, keys.alone)}
+    )
+    return (key for key, times in seen.items() if times > 1)
 
 
 def _exact(caller: bytes, turn: Turn) -> bytes:

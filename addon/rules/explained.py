@@ -150,6 +150,18 @@ FORMATS = {
     ),
 }
 
+REFUSALS = {
+    "mended": Explanation(
+        "A request that the endpoint refuses with an error which says what is wrong is changed for that and sent once "
+        "more, before the client sees anything: reasoning that is missing or refused, a fixed value, thinking that "
+        "can't be switched on or off, a forced tool, a schema, an effort, too long an answer, an unknown field. Under "
+        "`hunyuan_translate=auto` a request in another format that is refused is sent once more as chat.",
+        "What an endpoint takes changes from model to model and from month to month; no agent mends a 400 by itself "
+        "(docs/facts/kimi.md#errors). What helped is kept for an hour; what didn't gives the client the first error.",
+        "hooks/mended_try.py",
+    ),
+}
+
 ANSWERS = {
     "answer-error": Explanation(
         "An error answer gets its honest status; the vendor's own error stays under `error.vendor`.",
@@ -242,7 +254,7 @@ def embeddings_requests() -> dict[str, Explanation]:
 
 def explanations() -> Mapping[str, Explanation]:
     """Every name that a change can have -> its explanation, in the order in which changes happen."""
-    return PATHS | BYTES | FORMATS | chat() | embeddings_requests() | ANSWERS
+    return PATHS | BYTES | FORMATS | chat() | embeddings_requests() | REFUSALS | ANSWERS
 
 
 def _of(rule: rules.Rule) -> Explanation:

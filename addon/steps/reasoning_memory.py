@@ -8,19 +8,21 @@ Thinking models refuse a history whose calls lack their reasoning, or answer wor
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from ..answers.heard import Listener
+from ..dialects.anthropic.ending import message_id
+from ..dialects.responses.ending import response_id
 from ..exchange import Changes, Exchange, JsonObject, Response
-from ..kept import histories
-from ..kept.heard import HeardChat, Hearing
+from ..kept import histories, put_back
+from ..kept.heard import HeardChat, HeardMessage, HeardResponse, Hearing
 from ..kept.reasoning import Thought
 from ..kept.turns import Conversation, Turn
 from ..observe.metrics import counter
-from ..profiles import Model
+from ..profiles import Model, Profile
 from ..wire import rule_names
 from .base import Outcome, Step
 from .rules import context_of
@@ -28,10 +30,6 @@ from .rules import context_of
 PUT_BACK = counter("hunyuan_reasoning_total", "Messages that got reasoning, by where it is from.", "source")
 """`real`: kept from the answer; `recovered`: found elsewhere in the message; `made up`: nothing was known."""
 
-_FIELD: Final = "reasoning_content"
-_THOUGHT: Final = re.compile(rb'"reasoning\w*"[ \t]*:[ \t]*"[^"]')
-"""Reasoning in a chat chunk that says anything."""
-_WHY: Final = "the model's own reasoning, which the client lost, is put back"
 _NEEDS: Final = frozenset(["required", "wanted"])
 _RULE: Final = "reasoning"
 _SOURCES: Final = ("recovered", "made up")
@@ -44,8 +42,10 @@ class ToHear:
 
     conversation: Conversation
     host: str
-    model: Model
+    model: str
     hearing: Hearing
+    thought: re.Pattern[bytes]
+    """What the bytes of a stream have from the first thought on."""
     kept: int = -1
     """How much had been heard when thoughts were kept."""
 
@@ -54,45 +54,36 @@ class ReasoningMemory(Step):
     """Before the rules, once the model is known."""
 
     name = rule_names.REASONING_MEMORY
+    again = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Put reasoning back into the messages that lack theirs, and get ready to hear the answer."""
         exchange.to_hear = None
         memory = self.runtime.reasoning
         context = context_of(exchange, self.settings)
-        model, grammar = context.model, context.profile.grammar
-        if not memory.is_on or grammar.reasoning != "keep" or model.replay not in _NEEDS:
+        model, profile = context.model, context.profile
+        form = _FORMS.get(exchange.dialect, _CHAT)
+        if not memory.is_on or model.replay not in _NEEDS or not form.is_taken(profile):
             return None
-        messages = exchange.chat.get("messages")
-        if not isinstance(messages, list):
-            return None
-        host = host_of(exchange)
-        context.reasoning_field = memory.field(host, model.id) or grammar.reasoning_field
-        conversation = await self.runtime.workers.run(lambda _: histories.of_chat(messages), exchange.cost)
-        exchange.to_hear = ToHear(conversation, host, model, HeardChat(memory.largest))
-        lost = [turn for turn in conversation.turns if _needs(turn, model)]
-        if not lost:
-            return None
-        newest = lost[-1].parts[-1].number == conversation.last
-        found = await memory.found(exchange.caller, lost, newest=newest)
-        exchange.note(self._put_back(messages, found, model))
-        return None
+        body, host = exchange.chat, host_of(exchange)
+        conversation = await self.runtime.workers.run(lambda _: form.conversation(body), exchange.cost)
+        exchange.to_hear = ToHear(conversation, host, model.id, form.hearing(memory.largest), form.thought)
+        context.reasoning_field = memory.field(host, model.id) or None
 
-    def _put_back(self, messages: list[JsonObject], found: Mapping[int, Thought], model: Model) -> Changes:
-        changes = Changes()
-        for number, thought in sorted(found.items()):
-            message = messages[number]
-            # An empty text is what the model said, but only endpoints that want one tell it from none.
-            if thought.text or (model.replay == "required" and message.get(_FIELD) != thought.text):
-                message[_FIELD] = thought.text
-                changes.note(self.name, number, _WHY, f"/{_FIELD}")
-        self.runtime.metrics.add(PUT_BACK, len(changes), "real")
-        return changes
+        turns = [turn for turn in conversation.turns if _needs(turn, model)]
+        if turns:
+            newest = turns[-1].parts[-1].number == conversation.last
+            found = await memory.found(exchange.caller, turns, newest=newest)
+            if found:
+                changes = form.put_back(body, PutBack(turns, found, host, model, profile))
+                self.runtime.metrics.add(PUT_BACK, len(changes), "real")
+                exchange.note(changes)
+        return None
 
     def listener(self, exchange: Exchange) -> Listener | None:
         """What hears a streamed answer, from its first thought on: what was said before that is the less important."""
         heard: ToHear | None = exchange.to_hear
-        return Listener(heard.hearing.event, _THOUGHT) if heard is not None else None
+        return Listener(heard.hearing.event, heard.thought) if heard is not None else None
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Hear a whole answer."""
@@ -107,13 +98,14 @@ class ReasoningMemory(Step):
             return
         heard.kept = heard.hearing.size
         memory = self.runtime.reasoning
+        ids = _ids_of(exchange, heard.hearing.id)
         for turn in heard.hearing.turns():
             keys = heard.conversation.answered(turn.text, turn.calls)
             if turn.thought is None or keys is None or not (turn.thought or turn.calls):
                 continue
             if turn.field and turn.thought:
-                memory.learn_field(heard.host, heard.model.id, turn.field)
-            memory.keep(exchange.caller, keys, Thought(turn.thought, heard.host, heard.model.id, turn.blocks))
+                memory.learn_field(heard.host, heard.model, turn.field)
+            memory.keep(exchange.caller, keys, Thought(turn.thought, heard.host, heard.model, turn.blocks), ids)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
         """Count what the rule `reasoning` found or made, and drop the conversation."""
@@ -125,9 +117,97 @@ class ReasoningMemory(Step):
                         self.runtime.metrics.add(PUT_BACK, 1, source)
 
 
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """What is put back: the thoughts `found` for `turns`, by the numbers of the messages, for `model` at `host`."""
+
+    turns: Sequence[Turn]
+    found: Mapping[int, Thought]
+    host: str
+    model: Model
+    profile: Profile
+
+
+class _Chat:
+    """Chat, into which other formats may have been translated."""
+
+    thought = re.compile(rb'"reasoning\w*"[ \t]*:[ \t]*"[^"]')
+
+    def is_taken(self, profile: Profile) -> bool:
+        return profile.grammar.reasoning == "keep"
+
+    def conversation(self, body: JsonObject) -> Conversation:
+        return histories.of_chat(body["messages"])
+
+    def hearing(self, limit: int) -> Hearing:
+        return HeardChat(limit)
+
+    def put_back(self, body: JsonObject, what: PutBack) -> Changes:
+        return put_back.into_chat(body["messages"], what.found, empty=what.model.replay == "required")
+
+
+class _Messages:
+    """Messages, where the endpoint speaks it."""
+
+    thought = re.compile(rb'"(?:redacted_)?thinking"')
+
+    def is_taken(self, profile: Profile) -> bool:
+        return True
+
+    def conversation(self, body: JsonObject) -> Conversation:
+        return histories.of_messages(body.get("messages"), body.get("system"))
+
+    def hearing(self, limit: int) -> Hearing:
+        return HeardMessage(limit)
+
+    def put_back(self, body: JsonObject, what: PutBack) -> Changes:
+        signed = what.profile.native[rule_names.ANTHROPIC].is_signed(what.model.id)
+        return put_back.into_messages(body["messages"], what.found, host=what.host, model=what.model.id, signed=signed)
+
+
+class _Responses:
+    """Responses, where the endpoint speaks it. `messages` is there beside the input (`native_fields.ShowMessages`)."""
+
+    thought = re.compile(rb'"type"[ \t]*:[ \t]*"reasoning"')
+
+    def is_taken(self, profile: Profile) -> bool:
+        items = profile.native[rule_names.RESPONSES].items
+        return items is None or "reasoning" in items
+
+    def conversation(self, body: JsonObject) -> Conversation:
+        return histories.of_items(body.get("input"), body.get("instructions"))
+
+    def hearing(self, limit: int) -> Hearing:
+        return HeardResponse(limit)
+
+    def put_back(self, body: JsonObject, what: PutBack) -> Changes:
+        body["input"], body["messages"], changes = put_back.into_items(
+            body["input"], body["messages"], what.turns, what.found, host=what.host, model=what.model.id
+        )
+        return changes
+
+
+_CHAT: Final = _Chat()
+_FORMS: Final[Mapping[str, _Chat | _Messages | _Responses]] = {
+    rule_names.ANTHROPIC_NATIVE: _Messages(),
+    rule_names.RESPONSES_NATIVE: _Responses(),
+}
+"""The formats in which requests pass the steps, by dialect; all others are chat."""
+
+
 def host_of(exchange: Exchange) -> str:
     """The host, with its port, that the exchange's request goes to."""
     return urlsplit(exchange.base_url).netloc.lower()
+
+
+def _ids_of(exchange: Exchange, given: str) -> list[str]:
+    """The ids that a client may know an answer by: `given`, or what its own format made of it."""
+    ids = [given] if given else []
+    if exchange.dialect == rule_names.ANTHROPIC and given:
+        ids.append(message_id(given))
+    elif exchange.dialect == rule_names.RESPONSES:
+        ids.append(response_id(exchange.note_of(exchange.dialect)))
+    return ids
 
 
 def _needs(turn: Turn, model: Model) -> bool:

@@ -17,6 +17,7 @@ from ..access.keys import identity
 from ..cascade import Cascade
 from ..exchange import KEY, Exchange
 from ..kept.answers import KeptAnswers
+from ..kept.reasoning import KeptReasoning
 from ..rules.explained import explanations
 from ..wire import safe_text
 from .contentviews import VIEWS, changes_page
@@ -29,9 +30,10 @@ class Commands:
 
     name = "hunyuan_commands"
 
-    def __init__(self, cascade: Cascade, kept: KeptAnswers, stats: Callable[[], str]) -> None:
+    def __init__(self, cascade: Cascade, kept: KeptAnswers, reasoning: KeptReasoning, stats: Callable[[], str]) -> None:
         self._cascade = cascade
         self._kept = kept
+        self._reasoning = reasoning
         self._stats = stats
 
     def load(self, loader: Loader) -> None:
@@ -83,20 +85,23 @@ class Commands:
 
     @command.command("hunyuan.forget")
     def forget(self, what: str) -> str:
-        """Delete kept answers of the Responses API and conversations: `all`, those of one client token (by its name),
-        or one by its id; in memory and in the stores that hunyuan_keep=store uses. Image descriptions stay
-        (hunyuan.cache.clear)."""
-        if what.startswith(("resp_", "conv_")):
+        """Delete kept answers of the Responses API, conversations, and what models thought: `all`, those of one client
+        token (by its name), or of one answer by its id; in memory and in the stores that hunyuan_keep=store uses. Image
+        descriptions stay (hunyuan.cache.clear)."""
+        if what.startswith(_IDS):
             asyncio_utils.create_task(self._forget_id(what), name="hunyuan.forget", keep_ref=True)
             return "The result follows in the log."
-        everything = what == "all"
-        count = (
-            self._kept.forget_all() if everything else self._kept.forget_caller(identity(Caller("", client=what), {}))
-        )
-        return f"{count} answer{'' if count == 1 else 's'} in memory forgotten"
+        if what == "all":
+            answers, thoughts = self._kept.forget_all(), self._reasoning.forget_all()
+        else:
+            caller = identity(Caller("", client=what), {})
+            answers, thoughts = self._kept.forget_caller(caller), self._reasoning.forget_caller(caller)
+        also = f", and what was thought {_times(thoughts)}" if thoughts else ""
+        return f"{answers} answer{'' if answers == 1 else 's'} in memory forgotten{also}"
 
     async def _forget_id(self, id: str) -> None:
-        found = await self._kept.forget_id(id)
+        thoughts = await self._reasoning.forget_id(id)
+        found = await self._kept.forget_id(id) or thoughts
         logger.info("%s: %s", safe_text.plain(id), "forgotten" if found else "nothing of this id is kept")
 
     @command.command("hunyuan.stats")
@@ -117,6 +122,14 @@ class Commands:
             if "text" in posted:
                 posted["text"] = posted["text"] or ""
         _write(path, json.dumps(har, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace"))
+
+
+_IDS = ("resp_", "conv_", "msg_", "chatcmpl-")
+"""How ids of answers and conversations begin."""
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _handled(flow: flow.Flow) -> tuple[http.Request, Exchange]:

@@ -21,6 +21,7 @@ from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.exchange import Exchange, Response
 from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
+from hunyuan_fix.kept.reasoning import KeptReasoning
 from hunyuan_fix.observe.metrics import counter
 from hunyuan_fix.rules.explained import explanations
 from hunyuan_fix.steps.base import Step
@@ -71,7 +72,9 @@ async def tried(trust: Trust, endpoint: Endpoint) -> AsyncIterator[Tried]:
 
 
 def test_mitmproxy_takes_their_signatures():
-    with taddons.context(Commands(Cascade(DryRunVision()), KeptAnswers(KeepSettings()), str)) as context:
+    kept = KeptAnswers(KeepSettings())
+    reasoning = KeptReasoning(KeepSettings(), kept.chain)
+    with taddons.context(Commands(Cascade(DryRunVision()), kept, reasoning, str)) as context:
         ours = {name: found for name, found in context.master.commands.commands.items() if name.startswith("hunyuan.")}
     assert {name: found.signature_help() for name, found in ours.items()} == {
         "hunyuan.diff": "hunyuan.diff flow -> str",

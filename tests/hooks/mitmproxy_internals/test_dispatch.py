@@ -579,7 +579,7 @@ async def everything(dispatcher: str, entry: str) -> list[tuple[str, str, tuple[
     manager.get("scriptloader").addons += [
         fix,
         Connections(fix),
-        Commands(fix.runtime.cascade, fix.runtime.kept, fix.stats),
+        Commands(fix.runtime.cascade, fix.runtime.kept, fix.runtime.reasoning, fix.stats),
     ]
 
     def recorder(addon: str, event: str, real: object) -> Callable[..., object]:
