@@ -130,7 +130,7 @@ class PutBack:
 class _Chat:
     """Chat, into which other formats may have been translated."""
 
-    thought = re.compile(rb'"reasoning\w*"[ \t]*:[ \t]*"[^"]')
+    thought = re.compile(rb'"reasoning(?:_content|_details)?"[ \t]*:[ \t]*"[^"]')
 
     def is_taken(self, profile: Profile) -> bool:
         return profile.grammar.reasoning == "keep"

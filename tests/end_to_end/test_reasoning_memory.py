@@ -1,4 +1,4 @@
-"""Clients that lose what a model thought, before a stand-in for Moonshot that refuses a turn without, or knows it again.
+"""Clients that lose what a model thought, before a stand-in for Moonshot, which knows it again.
 
 With real mitmdumps: whole and streamed, in every format, over a restart and with two workers of one store.
 """
