@@ -55,7 +55,7 @@ def use(settings: ProfileSettings) -> None:
         raise OptionError(f"{_OPTION}={settings.profiles}: {error}") from None
 
 
-def _check(name: str, profile: profiles.Profile) -> None:
+def _check(profile: profiles.Profile) -> None:
     """Raise `ProfileError` if the profile names what no code has."""
     formats = dialects.foreign()
     for key, given, known in (
@@ -64,7 +64,7 @@ def _check(name: str, profile: profiles.Profile) -> None:
         ("speaks", profile.speaks, formats),
         ("native", profile.native, formats),
     ):
-        _among(f"{name}.toml: {key}", given, known)
+        _among(f"{profile.name}.toml: {key}", given, known)
 
 
 def _among(place: str, given: Iterable[str], known: Iterable[str]) -> None:

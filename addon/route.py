@@ -252,8 +252,10 @@ class Routes:
         if profile.base is not None and all(part in words or _VERSION.fullmatch(part) for part in parts):
             if native or format_ != _CHAT:
                 certain = format_ in profile.bases or not stands_in
+            elif rerouted:  # what the user has given counts, where it is a whole base URL
+                certain = has_own_part or (not any(map(_VERSION.fullmatch, parts)) and bool(parts or not stands_in))
             else:
-                certain = has_own_part or not (stands_in or (rerouted and parts))
+                certain = has_own_part or not stands_in
             if certain:
                 return profile.bases.get(format_, profile.base)
         # 2. The format that the path is for by its parts, or that it has no part for.
@@ -263,6 +265,8 @@ class Routes:
             return base.path
         kept = [part for part in base.path.split("/") if part and part not in _PARTS]
         chat, _ = paths.read("/".join(kept) + paths.MODELS, ())
+        if self._addressed(host, chat) != self._addressed(host, base.path):
+            return base.path  # without that part it would lead to another product of the host
         return chat if chat or not base.path else _USUAL_BASE
 
     def _addressed(self, host: str, path: str) -> str | None:

@@ -282,7 +282,12 @@ def _thinks(body: Json, profile: ProfileName) -> bool:
         return kimi_models.thinks(body, kimi_models.BY_ID[model.id])
     if model.id == "hunyuan-a13b":
         return body.get("enable_thinking") is not False and "/no_think" not in text_of(body["messages"][-1])
-    return not model.id.startswith(("hy3", "hy4")) or thinking_enabled(body)
+    if model.id.startswith(("hy3", "hy4")):
+        return thinking_enabled(body)
+    # Of the other makers' models MiniMax's can't be told not to: docs/facts/tokenhub.md#thinking.
+    thinking = body.get("thinking")
+    told = isinstance(thinking, dict) and thinking.get("type") == "disabled"
+    return profile == "hunyuan" or not told or model.id.startswith(("minimax", "auto", "tc-code"))
 
 
 def _split(text: str, chunks: int | None) -> list[str]:

@@ -36,11 +36,11 @@ class Facade:
     anthropic_words: bool = False
 
 
-_KIMI = HINTS - {"defer_loading", "files", "server_tools"}
+_KIMI = HINTS - {"defer_loading", "files", "server_tools", "system_messages"}
 
 
 def usual(profile: ProfileName) -> frozenset[str]:
-    """The hints that a profile's endpoint takes: Kimi's get Claude Code's requests unchanged, TokenHub's is strict."""
+    """The hints that a profile's endpoint takes: TokenHub's is strict, Kimi's takes most of Claude Code's."""
     return _KIMI if profile in THINKERS else frozenset()
 
 

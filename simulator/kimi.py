@@ -4,7 +4,7 @@ Everything here relies on `shape.body_shape` having found nothing. The rows are 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from . import mfjs
@@ -30,7 +30,7 @@ def findings(
     messages, thinking = body["messages"], thinks(body, model)
     if model.kimi and (size := len(encode(messages))) > MAX_BYTES:
         yield Finding("bytes", f"/messages: {size} bytes", str(size))
-    yield from thinking_object(body, model, strict=strict)
+    yield from thinking_object(body, model, strict=strict, differs=variant.differs)
     yield from _sampling(body, model, thinking=thinking)
     yield from _parameters(body, model, variant)
     yield from _choice(body, model, thinking=thinking)
@@ -55,7 +55,9 @@ def _limit(body: Json) -> Any:
 # Parameters
 
 
-def thinking_object(body: Json, model: Thinker, *, strict: bool, budget: bool = False) -> Iterator[Finding]:
+def thinking_object(
+    body: Json, model: Thinker, *, strict: bool, budget: bool = False, differs: Set[str] = frozenset()
+) -> Iterator[Finding]:
     """The parameter `thinking`: its type, and no field that it doesn't know. `budget`: it may have a budget."""
     given = body.get("thinking")
     if given is None:
@@ -71,7 +73,7 @@ def thinking_object(body: Json, model: Thinker, *, strict: bool, budget: bool = 
     kinds = ("enabled", "disabled", *(("adaptive",) if budget else ()))
     if kind not in kinds:
         yield Finding("thinking", f"/thinking/type: {kind}", "type must be enabled or disabled")
-    elif kind == "disabled" and model.control != "thinking":
+    elif kind == "disabled" and (model.control != "thinking" or "thinking-always" in differs):
         text = "only type=enabled is allowed for this model"
         yield Finding("thinking", "/thinking/type: disabled", text)
     known = {"type", *(("keep",) if model.keep else ()), *(("budget_tokens", "display") if budget else ())}
@@ -106,6 +108,8 @@ def _parameters(body: Json, model: Thinker, variant: Variant) -> Iterator[Findin
         yield Finding("effort", f"/reasoning_effort: {effort}")
     elif effort is not None and "effort-refused" in variant.differs:
         yield Finding("value", f"/reasoning_effort: {effort}", "reasoning_effort")
+    if "cache-key-refused" in variant.differs and "prompt_cache_key" in body:
+        yield Finding("unknown", "/prompt_cache_key", "prompt_cache_key")
     if not isinstance(body.get("stream"), bool | None):
         yield Finding("A6", "/stream: not a boolean", "stream must be a boolean")
     for name in ("max_tokens", "max_completion_tokens"):

@@ -70,12 +70,15 @@ class ForwardProxy:
 
     port: int = 0
     asked: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
+    """Each request whole."""
     _pumps: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         method, target = head.decode().split(" ")[:2]
         self.asked.append(f"{method} {target}")
+        self.heads.append(head.decode())
         host, _, port = target.rpartition(":")
         there, back = await asyncio.open_connection(host, int(port))
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -132,7 +132,7 @@ class Destination:
     """It belongs to the vendor that the key is for (`route.Route.lends`)."""
 
 
-def lend(
+def lend(  # noqa: PLR0911 - a reason each
     key: str | None,
     headers: Mapping[str, str],
     caller: Caller,

@@ -66,7 +66,12 @@ NO_STEPS: Steps = _NoSteps()
 
 
 def upstream_of(exchange: Exchange) -> UpstreamDialect:
-    """The format that the upstream of an exchange speaks."""
+    """The format into which the request of an exchange is translated, and from which its answer is.
+
+    The house language, which is no translation, where the endpoint speaks the client's format itself.
+    """
+    if exchange.dialect in dialects.NATIVE:
+        return dialects.UPSTREAM_DIALECTS[dialects.HOUSE]
     return dialects.UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
 
 

@@ -19,14 +19,15 @@ from ..config.option import PREFIX
 from ..did_you_mean import did_you_mean
 from ..hooks import authority
 from ..options import OPTIONS
-from . import mitmproxy_api
+from . import kimi, mitmproxy_api
 from .addresses import CONFDIR, ENDPOINT, HOST, add_port, add_reverse_port, port_is_free
 from .agents.table import add_agent, of_command
 from .client_setup import client_variables, write_bundle
+from .kimi import KimiEnvironment
 from .path import ADDON
 from .shells import SHELLS, detected
 
-_OWN = ("--web", "--host", "--port", "--reverse-port", "--for", "--model", "--log", "--help")
+_OWN = ("--web", "--host", "--port", "--reverse-port", "--kimi", "--for", "--model", "--log", "--help")
 """Options of `run` itself."""
 
 _USAGE = f"""\
@@ -43,6 +44,10 @@ Arguments that are not listed below are given to mitmdump (or mitmweb), for exam
   {{prefix}}run --set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1
   {{prefix}}run --set hunyuan_language=en -v
   {{prefix}}run --web --set web_port=8082
+
+With --kimi it takes the place of the Kimi Thinking Proxy: one port (PROXY_PORT, default {kimi.PORT}), to
+MOONSHOT_BASE_URL (default {kimi.BASE_URL}), with ZENMUX_API_KEY for clients that have no key, and
+by HTTPS_PROXY. docs/clients/kimi.md has all of it.
 
 Both listen on {HOST} only, unless --host is given: then clients need tokens ({{prefix}}token).
 docs/options.md lists every hunyuan_ option."""
@@ -71,6 +76,8 @@ class Launch:
     """What stands before a command's name in texts."""
     agent: AgentCall | None = None
     """The agent to run; `None`: the proxy alone."""
+    kimi: KimiEnvironment | None = None
+    """What the environment says under `--kimi`: there is the reverse proxy alone."""
     until_eof: str | None = None
     """Not `None`: the proxy belongs to an agent. It ends when standard input is closed, removes this folder (if it
     isn't `""`) at its end, and says nothing of clients."""
@@ -89,6 +96,9 @@ class Launch:
         """The arguments for mitmdump or mitmweb. The user's own come last, so that they override ours."""
         modes = [f"regular@{self.host}:{self.port}", f"reverse:{ENDPOINT}@{self.host}:{self.reverse_port}"]
         ours = ["-s", str(ADDON)]
+        if self.kimi is not None:
+            modes = modes[1:]
+            ours += self.kimi.arguments
         for mode in modes:
             ours += ["--mode", mode]
         return [*ours, *self.arguments]
@@ -99,6 +109,7 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
     parser = argparse.ArgumentParser(
         f"{prefix}run",
         usage=f"{prefix}run [--web] [--host ADDRESS] [--port PORT] [--reverse-port PORT] [MITMDUMP ARGUMENTS]\n"
+        f"       {prefix}run --kimi [MITMDUMP ARGUMENTS]\n"
         f"       {prefix}run [--for AGENT] [--model MODEL] [--log FILE] [MITMDUMP ARGUMENTS] -- COMMAND [ARGUMENTS]",
         description=_USAGE.format(prefix=prefix),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -108,13 +119,25 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
     parser.add_argument("--host", default=HOST, help=f"address to listen on (default {HOST}; 0.0.0.0: all addresses)")
     add_port(parser)
     add_reverse_port(parser)
+    parser.add_argument("--kimi", action="store_true", help="be what the Kimi Thinking Proxy was, by its environment")
     agent = parser.add_argument_group("with an agent")
     add_agent(agent)
     agent.add_argument("--log", type=Path, metavar="FILE", help="file that the lines of the agent's own proxy go to")
     parser.add_argument("--until-eof", metavar="FOLDER", help=argparse.SUPPRESS)
     own, separator, words = _divided(arguments)
+    of_kimi = None
+    if "--kimi" in own:
+        try:
+            of_kimi = KimiEnvironment.read(os.environ)
+        except ValueError as error:
+            parser.error(str(error))
+        parser.set_defaults(host=of_kimi.host, reverse_port=of_kimi.port)
     known, rest = parser.parse_known_args(own)
-    if known.port == known.reverse_port:
+    if of_kimi is not None and separator:
+        parser.error("--kimi starts a proxy alone: it doesn't go with --")
+    if of_kimi is not None and of_kimi.leads_to(known.reverse_port):
+        parser.error(f"{of_kimi.proxy_variable} names this proxy itself: calls to the endpoint would come back")
+    if known.port == known.reverse_port and of_kimi is None:
         parser.error(f"the proxy and the reverse proxy can't share port {known.port}")
     call = None
     if separator:
@@ -128,7 +151,7 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
     elif rest and of_command(rest[0]):
         parser.error(f"to run an agent, put -- before it: {prefix}run -- {rest[0]}")
     launch = Launch(known.host, known.port, known.reverse_port, known.web, tuple(rest), prefix, call)
-    return replace(launch, until_eof=known.until_eof)
+    return replace(launch, until_eof=known.until_eof, kimi=of_kimi)
 
 
 def _divided(arguments: Sequence[str]) -> tuple[Sequence[str], bool, Sequence[str]]:
@@ -142,6 +165,8 @@ def _divided(arguments: Sequence[str]) -> tuple[Sequence[str], bool, Sequence[st
 def instructions(launch: Launch, confdir: Path) -> str:
     """The lines that tell a user what to set in a client."""
     upstream = launch.option("hunyuan_upstream")
+    if launch.kimi is not None:
+        return _in_place_of_kimis(launch, upstream or launch.kimi.base_url)
     # Lines for sh, which users of other shells on POSIX systems can translate; PowerShell on Windows.
     shell = SHELLS[detected(os.environ) or "sh"] if operating_system.is_windows() else SHELLS["sh"]
     variables = client_variables(launch.port, confdir)
@@ -156,6 +181,20 @@ def instructions(launch: Launch, confdir: Path) -> str:
         "",
         f"The proxy's CA is {authority.ca_file(confdir)} (VS Code and others: add it to the system's store).",
         *([f"Calls go on to {upstream} (hunyuan_upstream)."] if upstream else []),
+        *([] if launch.host == HOST else _for_others(launch)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _in_place_of_kimis(launch: Launch, upstream: str) -> str:
+    address = f"http://{HOST}:{launch.reverse_port}"
+    lines = [
+        "",
+        f"In place of the Kimi Thinking Proxy. Calls go on to {upstream}.",
+        f"  Anthropic's API:  base URL {address}     (POST /v1/messages, key in x-api-key)",
+        f"  OpenAI's API:     base URL {address}/v1  (POST /v1/chat/completions, key in Authorization)",
+        "  GET /v1/models, GET /health",
         *([] if launch.host == HOST else _for_others(launch)),
         "",
     ]
@@ -200,7 +239,8 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         from .agents.session import run_agent  # noqa: PLC0415 - it starts this command again, without an agent
 
         return run_agent(launch, launch.agent)
-    for flag, port in (("--port", launch.port), ("--reverse-port", launch.reverse_port)):
+    ports = (("--port", launch.port), ("--reverse-port", launch.reverse_port))
+    for flag, port in ports if launch.kimi is None else ports[1:]:
         try:
             free = port_is_free(port, launch.host)
         except socket.gaierror:
@@ -209,6 +249,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
             sys.exit(
                 f"Port {port} on {launch.host} is taken. Stop what listens there, or use another port: {flag} PORT"
             )
+    about_key = "" if launch.kimi is None else kimi.take_key(os.environ)
     confdir = Path(launch.option("confdir") or CONFDIR).expanduser().absolute()
     roots = launch.option("ssl_verify_upstream_trusted_ca")
     key_size = launch.option("key_size") or ""
@@ -233,7 +274,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         if launch.until_eof is not None:
             threading.Thread(target=_end_at_eof, daemon=True).start()
         else:
-            print(instructions(launch, confdir), flush=True)
+            print(instructions(launch, confdir), *([f"{about_key}\n"] if about_key else []), sep="\n", flush=True)
 
     try:
         mitmproxy_api.run_tool("mitmweb" if launch.web else "mitmdump", launch.command(), prepare)

@@ -10,6 +10,7 @@ from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
 from .anthropic.count_tokens import CountTokens
 from .anthropic.native import NativeMessages
+from .anthropic.upstream import AnthropicUpstream
 from .base import AnswerReader, Api, Dialect, NativeDialect, UpstreamDialect
 from .chat import Chat, ChatUpstream
 from .embeddings import Embeddings
@@ -41,7 +42,8 @@ DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(), ResponsesApi())}
 """What else clients ask for, by the name of their dialect."""
 
-UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {"openai": ChatUpstream()}
+HOUSE = "openai"
+UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {HOUSE: ChatUpstream(), "anthropic": AnthropicUpstream()}
 """What upstreams speak, by the name that a profile's `dialect` gives."""
 
 

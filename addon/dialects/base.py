@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from ..exchange import Change, Changes, JsonObject, Response
-from ..profiles import Native, Profile
+from ..profiles import Model, Native, Profile
 from ..texts import Texts
 
 House = Literal["chat", "embeddings", "count", "kept", "native"]
@@ -84,8 +84,8 @@ class NativeDialect(Dialect, Protocol):
     most_tokens: str
     """The field with the most tokens that an answer may have."""
 
-    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
-        """Change `body`, any JSON object, in place to what `accepted` says; a change for each thing that was done."""
+    def repaired(self, body: JsonObject, accepted: Native, model: Model, texts: Texts, note: JsonObject) -> Changes:
+        """Change `body`, any JSON object, in place to what `accepted` and `model` say; a change for each thing done."""
 
     def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
         """Put into `note` what the errors of a request must know of it, before it is repaired."""
@@ -190,11 +190,33 @@ class AnswerReader(Protocol):
         """The body of an upstream's error in OpenAI's shape; unchanged if it can't be read."""
 
 
+class Demands(Protocol):
+    """What a request is held against: `rules.RuleContext` is one."""
+
+    @property
+    def profile(self) -> Profile:
+        """The endpoint's."""
+
+    @property
+    def model(self) -> Model:
+        """The model that answers, with what its errors have taught."""
+
+    @property
+    def texts(self) -> Texts:
+        """The texts that may be put into a request."""
+
+
 class UpstreamDialect(AnswerReader, Protocol):
     """A format that an upstream speaks."""
+
+    headers: Mapping[str, str]
+    """Headers that its requests need, names in lower case."""
 
     def path(self, house: House) -> str:
         """The path below the base URL for requests of the house language `house`."""
 
-    def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
-        """The body to send for a request in the house language."""
+    def request(self, chat: JsonObject, demands: Demands, note: JsonObject) -> JsonObject:
+        """The body to send for a request in the house language, which may be changed. Raises `BadRequest`.
+
+        What is dropped or reworded is told in `note`, under `changes`: a list of `[pointer, why]`.
+        """

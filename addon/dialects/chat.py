@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..exchange import JsonObject, Response
 from ..wire import json_body, sse
-from .base import House
+from .base import Demands, House
 
 
 class ChatWriter:
@@ -59,12 +59,13 @@ class ChatUpstream:
 
     name = "openai"
     is_house = True
+    headers: Mapping[str, str] = {}
 
     def path(self, house: House) -> str:
         """`/chat/completions` or `/embeddings`."""
         return "/embeddings" if house == "embeddings" else "/chat/completions"
 
-    def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
+    def request(self, chat: JsonObject, demands: Demands, note: JsonObject) -> JsonObject:
         """`chat` itself."""
         return chat
 

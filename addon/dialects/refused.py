@@ -1,10 +1,11 @@
-"""Fields that an endpoint refuses, taken out of a request that stays in its format."""
+"""Fields that an endpoint or a model refuses, taken out of a request that stays in its format."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..exchange import Changes
+from ..exchange import Changes, JsonObject
+from ..profiles import Model
 
 
 def without(body: Any, path: str, rule: str, changes: Changes) -> None:
@@ -13,6 +14,20 @@ def without(body: Any, path: str, rule: str, changes: Changes) -> None:
     `path` has slashes, and `*` for each item of a list. Changes are noted under `rule`.
     """
     _without(body, path.split("/"), "", rule, changes)
+
+
+def by_model(body: JsonObject, model: Model, rule: str, changes: Changes) -> None:
+    """Take out of `body`, in place, the parameters that `model` doesn't take, and give others the only value it takes.
+
+    Parameters have chat's names, which other formats share for sampling. Changes are noted under `rule`.
+    """
+    for name in sorted(model.refused & body.keys()):
+        del body[name]
+        changes.note_at(rule, f"/{name}", "the model doesn't take this parameter: dropped")
+    for name, value in model.values.items():
+        if name in body and body[name] != value:
+            body[name] = value
+            changes.note_at(rule, f"/{name}", "the only value that the model takes")
 
 
 def _without(value: Any, path: list[str], pointer: str, rule: str, changes: Changes) -> bool:

@@ -15,8 +15,8 @@ from mitmproxy import http
 from .. import dialects, pipeline, profiles
 from ..access import keys
 from ..answers import whole_body
-from ..answers.translated import NO_STEPS
-from ..dialects import APIS, DIALECTS, UPSTREAM_DIALECTS
+from ..answers.translated import NO_STEPS, upstream_of
+from ..dialects import APIS, DIALECTS
 from ..dialects.anthropic import native
 from ..dialects.anthropic.native import NativeMessages
 from ..dialects.base import BadRequest
@@ -25,6 +25,7 @@ from ..options import Settings
 from ..pipeline import Pipeline
 from ..route import api_path
 from ..runtime import Runtime
+from ..steps.rules import context_of
 from ..wire import json_body, proxy_errors, safe_text
 from . import request_body
 from .dispatch import Dispatcher
@@ -110,7 +111,6 @@ class Bodies:
     async def _through(self, request: http.Request, exchange: Exchange) -> Response | None:
         """The way of a body; an answer to the client where it ends here."""
         dialect = DIALECTS[exchange.dialect]
-        upstream = UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
         translated = _is_translated(exchange)
         exchange.fails_closed = translated
 
@@ -152,16 +152,23 @@ class Bodies:
         # 4. Written: only if something changed.
         sent = came.data
         if changed:
-            body = exchange.chat
-            if not upstream.is_house:
-                body = upstream.request(body, exchange.note_of(upstream.name))
-            sent = await self._runtime.workers.run(lambda _: json_body.serialise(body), exchange.cost // 4)
+            sent = await self._runtime.workers.run(lambda _: self._as_sent(exchange), exchange.cost // 4)
         _set_headers(request, exchange)
         self._write(request, exchange, came, sent)
         exchange.rewritten = bool(changed or came.changes)
         if exchange.rewritten and len(came.plain) <= self._settings.keep_original:
             exchange.original = came.plain
         return None
+
+    def _as_sent(self, exchange: Exchange) -> bytes:
+        """The repaired request in the format that its endpoint speaks. Raises `BadRequest`."""
+        upstream = upstream_of(exchange)
+        if upstream.is_house:
+            return json_body.serialise(exchange.chat)
+        note = exchange.note_of(upstream.name)
+        body = upstream.request(exchange.chat, context_of(exchange, self._settings), note)
+        exchange.note([Change(upstream.name, pointer, why) for pointer, why in note.pop("changes", ())])
+        return json_body.serialise(body)
 
     async def _in_clients_format(self, exchange: Exchange, response: Response) -> Response:
         """A step's answer as the client gets it: as a stream if it asked for one, in its format."""
@@ -185,20 +192,21 @@ class Bodies:
 
 def _is_translated(exchange: Exchange) -> bool:
     """Whether the client or the endpoint speaks another format than the house language."""
-    upstream = UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
-    return not (DIALECTS[exchange.dialect].is_house and upstream.is_house)
+    return not (DIALECTS[exchange.dialect].is_house and upstream_of(exchange).is_house)
 
 
 def _set_headers(request: http.Request, exchange: Exchange) -> None:
     """Give the request the path, the key and the headers that its endpoint reads in the format that it leaves in."""
     if _is_translated(exchange):
         dialect = DIALECTS[exchange.dialect]
-        upstream = UPSTREAM_DIALECTS[profiles.load(exchange.profile).dialect]
+        upstream = upstream_of(exchange)
         if keys.send_as_bearer(request.headers, alone=not dialect.is_house):
             exchange.note([Change("key", "", "the endpoint reads keys in Authorization")])
         target = request.path if dialect.is_house else ""  # the query is the other format's own
         request.path = api_path(target, exchange.base_url, upstream.path(dialect.house))
         _drop_own_headers(request, dialect.name)
+        for name, value in upstream.headers.items():
+            request.headers[name] = value
     if exchange.dialect == NativeMessages.name:
         _leave_accepted_betas(request, exchange)
     if exchange.streamed:

@@ -22,7 +22,7 @@ from ..options import Settings
 from ..route import Routes
 from ..runtime import Runtime
 from ..wire import host_names
-from . import authority, proxy_modes
+from . import authority, proxy_modes, way_out
 from .log_handlers import QuietConnections
 from .mitmproxy_internals import logs
 from .mitmproxy_internals.connections import limit_connecting, replace_reader
@@ -127,6 +127,10 @@ class Connections:
             )
             if refusal is not None:
                 flow.response = http.Response.make(refusal.status, refusal.body, refusal.headers)
+
+    def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
+        """Sign in at the proxy by which requests of a reverse port leave."""
+        way_out.sign_in(flow, self._in_force.settings.outgoing_proxy)
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP.

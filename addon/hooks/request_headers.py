@@ -18,12 +18,13 @@ from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
+from ..observe import health
 from ..options import Settings
 from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text
-from . import exchanges, proxy_modes, redaction
+from . import exchanges, proxy_modes, redaction, way_out
 from .mitmproxy_internals import flows, ports, sent_host
 from .process import Process
 from .respond import answer_preflight, refuse_upgrade, respond
@@ -107,6 +108,8 @@ class RequestHeaders:
             exchanges.begin(flow, None)
         else:
             self._pass_body(flow.request)
+        if _reverse(flow) and flow.response is None:
+            way_out.lead(flow, self._settings.outgoing_proxy)
 
     def _caller(self, flow: http.HTTPFlow) -> Caller | Response:
         signed_in = "proxyauth" in flow.metadata
@@ -281,7 +284,10 @@ def _answered_here(flow: http.HTTPFlow, route: Route | None) -> Response | None:
     """The answer to a request that no endpoint has to see, where the client takes this proxy for its endpoint."""
     if route is None or route.spoken or not (route.rerouted or _reverse(flow)):
         return None
-    return dialects.answered_here(flow.request.method, flow.request.path.partition("?")[0])
+    method, path = flow.request.method, flow.request.path.partition("?")[0]
+    # A server of the user's own behind the port may have a page of that name.
+    health_of_proxy = health.answered_here(method, path) if route.rerouted and _reverse(flow) else None
+    return health_of_proxy or dialects.answered_here(method, path)
 
 
 def _reverse(flow: http.HTTPFlow) -> bool:

@@ -5,14 +5,15 @@ To add a provider, put a TOML file into this folder; the file's name is the prof
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 from . import files
-from .models import finder, model, over, row
+from .models import Families, finder, is_pattern, model, row
 from .reading import ProfileError, read
 from .types import (
     Embeddings,
@@ -52,7 +53,6 @@ __all__ = [
     "forget",
     "load",
     "names",
-    "over",
     "shut_down",
     "use",
 ]
@@ -62,55 +62,40 @@ _SHIPPED = resources.files(__name__)
 FOLDERS: tuple[Traversable, ...] = (_SHIPPED,)
 """Folders with data files. The keys of a file are laid over those of the file of that name in the folders before."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """All that the files of some folders say."""
+
+    families: tuple[Family, ...]
+    profiles: Mapping[str, Profile]
+    by_host: Mapping[str, tuple[tuple[str, str], ...]]
+
+
+_loaded: _Loaded | None = None
+"""`None`: the files are read when they are asked for."""
 _version: files.Version = files.version(None)
 """The files of the user's folder that are in use."""
 
 
-@cache
 def families() -> tuple[Family, ...]:
-    """All families. Raises `ProfileError`."""
-    return files.families(FOLDERS)
+    """All families. Raises `ProfileError`, as the other functions here do, if a file can't be used."""
+    return _now().families
 
 
-@cache
 def names() -> tuple[str, ...]:
     """The names of all profiles, in alphabetical order."""
-    return files.names(FOLDERS)
+    return tuple(_now().profiles)
 
 
-@cache
 def load(name: str) -> Profile:
-    """Read the profile `name`. Raises `KeyError` for a name that is not in `names()`, `ProfileError` for a bad file."""
-    if name not in names():
-        raise KeyError(name)
-    keys, own = files.profile(name, FOLDERS)
-    rows = keys.pop("models", {})
-    keys.setdefault("vendor", name)
-    thinking = keys.get("thinking", {})
-    models = {
-        key: model(key, row(key, families(), rows, thinking), f'{name}.toml: models."{key}"')
-        for key in own
-        if key in rows
-    }
-    find = finder(families(), rows, thinking)
-    return read(Profile, {**keys, "models": {}}, f"{name}.toml: ", name=name, models=models, find=find)
+    """The profile `name`. Raises `KeyError` for a name that is not in `names()`."""
+    return _now().profiles[name]
 
 
-@cache
 def by_host() -> Mapping[str, tuple[tuple[str, str], ...]]:
-    """Host -> pairs of a path and the profile for what is below it; the longest path first, `""` for the whole host.
-
-    Raises `ValueError` if two profiles have the same address.
-    """
-    found: dict[str, dict[str, str]] = {}
-    for name in names():
-        for address in load(name).hosts:
-            host, _, path = address.partition("/")
-            prefix = f"/{path.strip('/')}".rstrip("/")
-            other = found.setdefault(host, {}).setdefault(prefix, name)
-            if other != name:
-                raise ProfileError(f"{address} is in two profiles, {other} and {name}")
-    return {host: tuple(sorted(paths.items(), key=lambda item: -len(item[0]))) for host, paths in found.items()}
+    """Host -> pairs of a path and the profile for what is below it; the longest path first, `""` for the whole host."""
+    return _now().by_host
 
 
 def at(host: str, path: str = "") -> str | None:
@@ -128,30 +113,62 @@ def shut_down(host: str) -> Profile | None:
     return found[0] if found and all(profile.shut_down for profile in found) else None
 
 
-def use(folder: Path | None, check: Callable[[str, Profile], None]) -> None:
+def use(folder: Path | None, check: Callable[[Profile], None]) -> None:
     """Lay the files in `folder` over the shipped ones; `None`: use those alone. The same files aren't read again.
 
-    `check` is given the name of each profile and the profile, and raises `ProfileError`, as does a file that can't be
-    used. Then nothing has changed.
+    `check` is given each profile, and raises `ProfileError`, as does a file that can't be used. Then nothing changes.
     """
-    global FOLDERS, _version  # noqa: PLW0603 - a process has one set of profiles
+    global FOLDERS, _loaded, _version
     version = files.version(folder)
     if version == _version:
         return
-    before, FOLDERS = FOLDERS, (_SHIPPED, folder) if folder else (_SHIPPED,)
-    forget()
-    try:
-        by_host()
-        for name in names():
-            check(name, load(name))
-    except ProfileError:
-        FOLDERS = before
-        forget()
-        raise
-    _version = version
+    folders = (_SHIPPED, folder) if folder else (_SHIPPED,)
+    loaded = _read(folders)
+    for profile in loaded.profiles.values():
+        check(profile)
+    FOLDERS, _loaded, _version = folders, loaded, version
 
 
 def forget() -> None:
-    """Let the files be read anew."""
-    for known in (names, load, by_host, families):
-        known.cache_clear()
+    """Let the files in `FOLDERS` be read anew."""
+    global _loaded  # noqa: PLW0603
+    _loaded = None
+
+
+def _now() -> _Loaded:
+    global _loaded  # noqa: PLW0603
+    if _loaded is None:
+        _loaded = _read(FOLDERS)
+    return _loaded
+
+
+def _read(folders: Sequence[Traversable]) -> _Loaded:
+    known, tables = files.families(folders), files.tables(folders)
+    lookup = Families(known)
+    read = {name: _profile(name, tables, lookup) for name in tables if not files.is_hidden(name)}
+    return _Loaded(known, read, _by_host(read))
+
+
+def _profile(name: str, tables: Mapping[str, dict[str, Any]], families: Families) -> Profile:
+    keys = files.extended(name, tables)
+    keys.setdefault("vendor", name)
+    rows, thinking = keys.get("models", {}), keys.get("thinking", {})
+    models = {
+        key: model(key, row(key, families, rows, thinking), f'{name}.toml: models."{key}"')
+        for key in tables[name].get("models", {})
+        if key in rows and not is_pattern(key)
+    }
+    find = finder(families, rows, thinking)
+    return read(Profile, {**keys, "models": {}}, f"{name}.toml: ", name=name, models=models, find=find)
+
+
+def _by_host(read: Mapping[str, Profile]) -> Mapping[str, tuple[tuple[str, str], ...]]:
+    found: dict[str, dict[str, str]] = {}
+    for name, profile in read.items():
+        for address in profile.hosts:
+            host, _, path = address.partition("/")
+            prefix = f"/{path.strip('/')}".rstrip("/")
+            other = found.setdefault(host, {}).setdefault(prefix, name)
+            if other != name:
+                raise ProfileError(f"{address} is in two profiles, {other} and {name}")
+    return {host: tuple(sorted(paths.items(), key=lambda item: -len(item[0]))) for host, paths in found.items()}

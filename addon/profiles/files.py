@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from ..did_you_mean import suggestion
 from .models import is_pattern
 from .reading import REMOVED, ProfileError, check, merged
 from .types import Family, Model, Profile, Thinking
@@ -45,20 +46,40 @@ def version(folder: Path | None) -> Version:
     return tuple(found)
 
 
-def names(folders: Sequence[Traversable]) -> tuple[str, ...]:
-    """The names of all profiles, in alphabetical order."""
-    found = {name for folder in folders for name in _files(folder)}
-    return tuple(sorted(name for name in found if not name.startswith(_HIDDEN)))
+def tables(folders: Sequence[Traversable]) -> dict[str, _Table]:
+    """Name of each profile, also of those that are only there to be extended -> the keys of its files.
 
-
-def profile(name: str, folders: Sequence[Traversable]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """All keys of the profile `name`, and the ids of its models: those that its own files name, in their order.
-
-    Of the models of the profile that it extends it knows the rows, but it doesn't have these models.
-    Raises `ProfileError`, and `KeyError` where there is no such file.
+    In alphabetical order. Raises `ProfileError`.
     """
-    own, keys = _extended(name, folders, ())
-    return keys, tuple(key for key in own.get("models", {}) if not is_pattern(key))
+    found: dict[str, _Table] = {}
+    for folder in folders:
+        for name, file in _files(folder).items():
+            table = _parsed(file)
+            _check_profile(table, file.name)
+            found[name] = merged(found.get(name, {}), table)
+    return {name: found[name] for name in sorted(found)}
+
+
+def is_hidden(name: str) -> bool:
+    """Whether the profile `name` is only there to be extended."""
+    return name.startswith(_HIDDEN)
+
+
+def extended(name: str, tables: Mapping[str, _Table], below: tuple[str, ...] = ()) -> _Table:
+    """The keys of the profile `name` over those of the profile that it extends. Raises `ProfileError`.
+
+    `below`: the profiles that extend this one.
+    """
+    own = tables[name]
+    parent = own.get("extends")
+    if not parent:
+        return own
+    if parent in (*below, name):
+        raise ProfileError(f"{name}{_SUFFIX}: extends: {parent} extends this profile itself")
+    if parent not in tables:
+        raise ProfileError(f"{name}{_SUFFIX}: extends: there is no profile {parent}{suggestion(parent, tables)}")
+    inherited = extended(parent, tables, (*below, name))
+    return merged({key: value for key, value in inherited.items() if key not in _NOT_INHERITED}, own)
 
 
 def families(folders: Sequence[Traversable]) -> tuple[Family, ...]:
@@ -91,30 +112,6 @@ def _check_family(table: object, place: str) -> None:
         raise ProfileError(f"{place}: accepted is a table")
     check(Family, {key: value for key, value in table.items() if key == "ids"}, place, partial=True)
     check(Model, {key: value for key, value in table.items() if key != "ids"}, place, partial=True)
-
-
-def _extended(
-    name: str, folders: Sequence[Traversable], below: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The keys of the files of `name`, and the same over those of the profile that it extends."""
-    files = [file for folder in folders if (file := _files(folder).get(name))]
-    if not files:
-        raise KeyError(name)
-    own: dict[str, Any] = {}
-    for file in files:
-        table = _parsed(file)
-        _check_profile(table, file.name)
-        own = merged(own, table)
-    parent = own.get("extends")
-    if not parent:
-        return own, own
-    if parent in (*below, name):
-        raise ProfileError(f"{files[-1].name}: extends: {parent} extends this profile itself")
-    try:
-        _, inherited = _extended(parent, folders, (*below, name))
-    except KeyError:
-        raise ProfileError(f"{files[-1].name}: extends: there is no profile {parent}") from None
-    return own, merged({key: value for key, value in inherited.items() if key not in _NOT_INHERITED}, own)
 
 
 def _check_profile(table: Mapping[str, Any], file: str) -> None:

@@ -80,9 +80,11 @@ def _at(place: str, key: str) -> str:
 def _check(annotation: Any, given: object, place: str, *, partial: bool) -> None:
     annotation = _without_none(annotation)
     origin, inner = get_origin(annotation), get_args(annotation)
-    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
-        if not (partial and given is REMOVED):
-            check(annotation, given, place, partial=partial)
+    if given is REMOVED and (dataclasses.is_dataclass(annotation) or (origin is not None and origin is not Literal)):
+        if not partial:
+            raise ProfileError(f"{place}: false takes away what is below, and nothing is")
+    elif dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        check(annotation, given, place, partial=partial)
     elif origin is Literal:
         if given not in inner or isinstance(given, bool):
             raise ProfileError(f"{place}: {given!r} is not accepted; accepted are {', '.join(map(repr, inner))}")
@@ -95,8 +97,7 @@ def _check(annotation: Any, given: object, place: str, *, partial: bool) -> None
         if not isinstance(given, dict):
             raise ProfileError(f"{place}: accepted is a table")
         for key, value in given.items():
-            if not (partial and value is REMOVED):
-                _check(inner[1], value, _at(place, key), partial=partial)
+            _check(inner[1], value, _at(place, key), partial=partial)
     elif annotation is not Any and not _is(given, annotation):
         raise ProfileError(f"{place}: accepted is {_PLAIN[annotation]}, not {given!r}")
 

@@ -23,16 +23,21 @@ class Thinking:
     default: bool = True
     """It thinks where a request says nothing of it."""
     can_be_off: bool = True
+    """What switches thinking off works; `False`: that is an error, or ignored."""
     can_be_asked: bool = True
     """It takes what switches thinking on; `False`: that is an error, since it always thinks."""
     control: Literal["thinking", "enable_thinking", "reasoning", "effort", "none"] = "thinking"
     """What switches it: `thinking.type`, `enable_thinking`, OpenRouter's `reasoning`, the effort alone, or nothing."""
     fields: frozenset[str] = frozenset({"type"})
-    """Fields that the object `thinking` (or `reasoning`) may have."""
+    """Fields that the object `thinking` or `reasoning` may have."""
+    adaptive: bool = False
+    """`thinking.type` may be `adaptive`, too."""
     efforts: tuple[str, ...] = ()
     """Values of `reasoning_effort` that make a difference, the weakest first; empty: it takes none."""
     tool_choices: frozenset[str] | None = None
     """The strings that `tool_choice` may be while it thinks, and no object then; `None`: as without thinking."""
+    builtin_functions: bool = True
+    """It can be offered functions that the endpoint runs (`Profile.builtin_functions`) while it thinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,17 @@ class Price:
     """What tokens cost, in `currency` for a million of each kind, on the day `as_of`. `None`: not known."""
 
     currency: str
+    """Its code (ISO 4217), such as `USD`."""
     as_of: str
+    """The day on which it was looked up: `2026-11-28`."""
     source: str
+    """Where."""
     input: float | None = None
+    """Of tokens that the cache doesn't have."""
     output: float | None = None
+    """Of tokens of the answer, thoughts included."""
     cached: float | None = None
+    """Of tokens that the cache has."""
     up_to: int | None = None
     """For requests with at most this many tokens of input; `None`: for longer ones, too."""
 
@@ -55,9 +66,13 @@ class Model:
 
     id: str = field(metadata={KEY: ""})
     context: int | None = None
+    """Tokens of input and output together."""
     input: int | None = None
+    """Tokens of input; without it the context's less those of the answer."""
     output: int | None = None
+    """Tokens of an answer, its thoughts among them."""
     images: bool = False
+    """It sees images."""
     thinking: Thinking | None = None
     """`None`: it doesn't think, or nothing is known of it."""
     replay: Replay = "wanted"
@@ -65,6 +80,10 @@ class Model:
     (`required`), a worse answer (`wanted`), nothing (`ignored`); with it an error (`harmful`)."""
     replay_turns: Literal["calls", "all"] = "calls"
     """The assistant messages that this is about: those with tool calls, or all."""
+    replay_in: Literal["field", "content"] = "field"
+    """Where a message has its reasoning: in a field of its own, or as `<think>…</think>` at the head of its content."""
+    empty_reasoning: bool = True
+    """`""` counts as reasoning; `False`: it counts as missing."""
     refused: frozenset[str] = frozenset()
     """Parameters that it doesn't take, whatever its profile says: sampling that is fixed."""
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -74,6 +93,7 @@ class Model:
     prefill: Literal["", "partial"] = ""
     """How an assistant message at the end is completed: by `partial: true` in it; `""`: as it is."""
     embedding: bool = False
+    """It makes vectors, no answers."""
     successor: str | None = None
     """The model that replaces this one where it is retired: used when a request is re-routed, and named in errors."""
     prices: tuple[Price, ...] = ()
@@ -87,10 +107,15 @@ class Parameter:
     """One accepted top-level parameter and the values it takes."""
 
     type: ParameterType
+    """What its value is; others are converted where nothing is lost."""
     minimum: float | None = None
+    """The least number; lower ones are raised, or the parameter is removed."""
     maximum: float | None = None
+    """The greatest number. An integer with both bounds is wrapped (`seed`)."""
     choices: tuple[str, ...] = ()
+    """The words that it may be; empty: any."""
     max_items: int | None = None
+    """Items of a list; the first are kept."""
     max_length: int | None = None
     """Characters of one item."""
     max_bytes: int | None = None
@@ -108,7 +133,9 @@ class Grammar:
     end_with_user: bool
     """The last message must be a user or a tool message."""
     max_messages: int | None = field(default=None, metadata={KEY: "max"}, kw_only=True)
+    """Messages in one request; the oldest turns of longer ones are folded into one."""
     reasoning: Literal["remove", "keep"]
+    """What becomes of reasoning in messages: `remove` where it is an error."""
     reasoning_field: str
     """The field of a message that holds its reasoning, until an answer shows another."""
     content_with_tool_calls: bool
@@ -116,6 +143,7 @@ class Grammar:
     flatten_text: bool
     """Lists of nothing but text parts become strings outside user messages."""
     part_types: frozenset[str]
+    """Types of parts that the content of a user message may have."""
     image_fields: frozenset[str]
     """Fields accepted inside `image_url`."""
     fields: Mapping[str, frozenset[str]]
@@ -127,7 +155,9 @@ class Embeddings:
     """What `/embeddings` accepts."""
 
     parameters: frozenset[str]
+    """Parameters of the request; others are removed."""
     max_inputs: int
+    """Texts in one request; more are sent in several."""
     dimensions: Mapping[str, int] = field(default_factory=dict)
     """Model id -> the only vector length it answers with."""
 
@@ -162,8 +192,12 @@ class Native:
     """The roles of messages that it takes."""
     betas: frozenset[str] = frozenset()
     """The values of `anthropic-beta` that it knows."""
+    tool_choices: frozenset[str] | None = None
+    """The types of `tool_choice` that it takes while the model thinks; `None`: all."""
     signed: tuple[str, ...] = ()
     """The models that take their thinking back with their vendor's signature only: patterns, as in `models`."""
+    marked: tuple[str, ...] = ()
+    """The models whose prompt cache needs breakpoints (`cache_control`): patterns. Others cache by themselves."""
 
     def spoken_by(self, model: str) -> bool:
         """Whether the model speaks the format."""
@@ -172,6 +206,10 @@ class Native:
     def is_signed(self, model: str) -> bool:
         """Whether the model takes thinking back with its vendor's signature only."""
         return fits(model, self.signed)
+
+    def is_marked(self, model: str) -> bool:
+        """Whether the model's prompt cache needs breakpoints."""
+        return fits(model, self.marked)
 
     def refuses_block(self, kind: str) -> bool:
         """Whether it refuses content blocks of the type `kind`."""
@@ -188,14 +226,19 @@ def fits(name: str, patterns: Collection[str]) -> bool:
 class ErrorRule:
     """An error whose status is misleading, and what it means.
 
-    Matches an error answer if every condition that is set holds. `message`: a part of the error's message.
+    Matches an error answer if every condition that is set holds.
     """
 
     kind: ErrorKind
+    """What it means."""
     status: int | None = None
+    """The status of the answer."""
     type: str | None = None
+    """The error's `type`."""
     code: str | None = None
+    """The error's `code`, as text."""
     message: str | None = None
+    """A part of the error's message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +251,13 @@ class Family:
     """The keys of a model's row."""
 
 
-def unknown(model_id: str) -> Model:
-    """What the name of a model says that no data knows."""
-    return Model(model_id, images="vision" in model_id, embedding="embedding" in model_id)
+def judged(model_id: str) -> dict[str, Any]:
+    """What the name of a model says that no data knows, as keys of its row."""
+    return {"images": "vision" in model_id, "embedding": "embedding" in model_id}
+
+
+def _unknown(model_id: str) -> Model:
+    return Model(model_id, **judged(model_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +268,11 @@ class Profile:
     hosts: tuple[str, ...]
     """Its endpoints' hosts, each perhaps with a path: `example.com`, `example.com/plan`. See `at`."""
     text_model: str
+    """The model that answers where a request asks for another vendor's, or a vision model is offered tools."""
     vision_model: str
+    """The model that describes images to models that see none."""
     concurrency: int
+    """Requests of one account that may be under way (`hunyuan_concurrency`)."""
     stop_included: bool
     """The endpoint's output includes the stop text (legacy); OpenAI's does not."""
     tool_choices: frozenset[str]
@@ -234,10 +284,16 @@ class Profile:
     response_format: bool
     """`response_format` is accepted; otherwise it becomes an instruction."""
     grammar: Grammar = field(metadata={KEY: "messages"})
+    """How messages must look."""
     parameters: Mapping[str, Parameter]
+    """Name -> what the parameter may be. Parameters that aren't listed are removed."""
     embeddings: Embeddings
+    """What its `/embeddings` accepts."""
     errors: tuple[ErrorRule, ...]
+    """Errors whose status misleads: the first rule that matches counts."""
     models: Mapping[str, Model]
+    """Its models by their ids. A key with `*` is a pattern, whose keys count for every model whose id, in lower case,
+    fits it."""
     shut_down: str | None = None
     """The day since which its hosts answer no request."""
     dialect: str = "openai"
@@ -258,14 +314,22 @@ class Profile:
     """Whose hosts these are: a key is for one vendor's hosts alone. Without it the profile is a vendor of its own."""
     plan: bool = False
     """A plan for interactive use: its terms forbid calls that nobody waits for (docs/facts/tokenhub.md#plans)."""
+    mends: bool = True
+    """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     thinking: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `Thinking`: how thinking is switched at these endpoints, whatever the maker. They are laid over those of
     every family that thinks and has a `control`."""
     session_key: str = ""
     """The parameter with a name of the session, by which its prompt cache is found again; `""`: none."""
+    tool_name_length: int = 64
+    """Characters of a tool's name."""
+    tool_name_digit: bool = True
+    """A tool's name may begin with a digit or a hyphen."""
+    builtin_functions: bool = False
+    """It runs tools of the type `builtin_function` itself; their names begin with `$`."""
     extends: str = ""
     """The profile whose keys count where this one has none, but for `hosts`, `shut_down` and `moved_to`."""
-    find: Callable[[str], Model] = field(default=unknown, metadata={KEY: ""}, repr=False, compare=False)
+    find: Callable[[str], Model] = field(default=_unknown, metadata={KEY: ""}, repr=False, compare=False)
     """What is known of a model that isn't in `models`: patterns of the profile, families, its name."""
 
     def model(self, model_id: object) -> Model:

@@ -24,6 +24,7 @@ __all__ = ["CHAT_RULES", "Rule", "RuleContext", "apply_chat", "apply_embeddings"
 
 CHAT_RULES = in_order(
     [
+        load("thinking"),
         load("tool-names"),
         load("roles"),
         load("calls"),
@@ -34,6 +35,7 @@ CHAT_RULES = in_order(
         load("media"),
         load("tools"),
         load("intents"),
+        load("tool-choice"),
         load("system"),
         load("merge"),
         load("pairing"),
@@ -42,6 +44,7 @@ CHAT_RULES = in_order(
         load("bridge"),
         load("edges"),
         load("length"),
+        load("made-up-reasoning"),
         load("marks"),
         load("parameters"),
     ]

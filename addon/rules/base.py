@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -39,9 +40,25 @@ class RuleContext:
     limits_max_tokens: bool = False
     """`max_tokens` is brought down to what the model gives: the client's format demands the parameter, so a client
     names one for models that it doesn't know (docs/facts/anthropic.md#parameters)."""
+    reasoning_field: str | None = None
+    """The field of reasoning that this endpoint's answers were seen to have; `None`: the profile's."""
+    session: str = ""
+    """A name of the conversation that the request belongs to (`session.session_of`); `""`: not known."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """What rules count beside their changes, which are listed up to a bound only: by names of their own."""
     may_hold_images: bool = True
     """`False` while no content holds one: a search (`in_body.suspected`) found none, and no rule has put text of
     another place into a content since. A rule before `image-parts` that does so sets it."""
+
+    @property
+    def reasoning_name(self) -> str:
+        """The field that holds a message's reasoning at this endpoint."""
+        return self.reasoning_field or self.profile.grammar.reasoning_field
+
+    @property
+    def keeps_reasoning(self) -> bool:
+        """Whether messages may have their reasoning."""
+        return self.profile.grammar.reasoning == "keep" and self.model.replay != "harmful"
 
 
 def always(survey: Survey, context: RuleContext) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..exchange import Changes, JsonObject
 from . import content
 from .base import Rule, RuleContext
@@ -14,8 +16,9 @@ def fields(body: JsonObject, context: RuleContext) -> Changes:
     Text is kept: `refusal` becomes content, a speaker's `name` stands before the text.
     """
     changes = Changes()
+    by_role = _accepted(context)
     for index, message in enumerate(body["messages"]):
-        accepted = context.profile.grammar.fields[message["role"]]
+        accepted = by_role[message["role"]]
         if accepted.issuperset(message):
             continue
         for name in [name for name in message if name not in accepted]:
@@ -33,8 +36,16 @@ def fields(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    accepted = context.profile.grammar.fields
+    accepted = _accepted(context)
     return any(not fields <= accepted[role] for role, fields in survey.fields.items())
+
+
+def _accepted(context: RuleContext) -> Mapping[str, frozenset[str]]:
+    """Role -> the fields that messages of it may have: the profile's, and the one of reasoning that answers show."""
+    fields = context.profile.grammar.fields
+    if context.reasoning_field is None or not context.keeps_reasoning:
+        return fields
+    return {**fields, "assistant": fields["assistant"] | {context.reasoning_field}}
 
 
 RULE = Rule(

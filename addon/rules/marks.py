@@ -21,8 +21,8 @@ from .unchanged import Unchanged
 
 _CONTAINERS = (dict, list)
 _HARMLESS_TOOLS = Unchanged()
-_BESIDE = ("name", "reasoning_content")
-"""The fields of a message, beside its content, that hold text."""
+_NAME = "name"
+"""The field of a message, beside its content and its reasoning, that holds text."""
 _TEXT_TYPES = ("text", "input_text", "output_text")
 _WHY = "what reads like a mark of the proxy's own gets other brackets"
 
@@ -41,7 +41,7 @@ def marks(body: JsonObject, context: RuleContext) -> Changes:
         return Changes()
     changes = Changes()
     for index, message in enumerate(messages):
-        for field in _defuse_message(message):
+        for field in _defuse_message(message, context.reasoning_name):
             changes.note("marks", index, _WHY, f"/{field}")
     if "tools" in body and "tools" not in context.keep_params and _defuse_descriptions(body["tools"]):
         changes.append(Change("marks", "/tools", _WHY))
@@ -120,7 +120,7 @@ def _texts(given: object) -> Iterator[str]:
         yield from (part["text"] for part in given if content.is_text(part))
 
 
-def _defuse_message(message: JsonObject) -> list[str]:
+def _defuse_message(message: JsonObject, reasoning: str) -> list[str]:
     """The fields of `message` in which something read like a mark, and does no more."""
     fields: list[str] = []
     given = message.get("content")
@@ -134,7 +134,7 @@ def _defuse_message(message: JsonObject) -> list[str]:
             fields.append("content")
     elif isinstance(given, list) and _settle_parts(given):
         fields.append("content")
-    for field in _BESIDE:
+    for field in (_NAME, reasoning):
         given = message.get(field)
         if isinstance(given, str) and (safe := defused(given)) is not given:
             message[field] = safe

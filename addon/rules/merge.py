@@ -41,9 +41,9 @@ def merge(body: JsonObject, context: RuleContext) -> Changes:
             run.append(message)
             changes.note("merge", index, _WHY[message["role"]])
         else:
-            merged += _joined(run)
+            merged += _joined(run, context.reasoning_name)
             run, taken, role = [message], None, message["role"]
-    body["messages"] = merged + _joined(run)
+    body["messages"] = merged + _joined(run, context.reasoning_name)
     return changes
 
 
@@ -70,8 +70,8 @@ def _ids(message: JsonObject) -> list[str]:
     return [call.get("id") or NO_ID for call in message["tool_calls"]]
 
 
-def _joined(run: list[JsonObject]) -> list[JsonObject]:
-    """A run of neighbours as one message; none where there is none."""
+def _joined(run: list[JsonObject], reasoning: str) -> list[JsonObject]:
+    """A run of neighbours as one message; none where there is none. `reasoning`: the field that holds theirs."""
     if len(run) < 2:
         return run
     first = run[0]
@@ -85,6 +85,6 @@ def _joined(run: list[JsonObject]) -> list[JsonObject]:
     if calls:
         # an `index` counts within its own message, so it can't survive the join
         result["tool_calls"] = [{key: call[key] for key in call if key != "index"} for call in calls]
-    if any("reasoning_content" in message for message in run):
-        result["reasoning_content"] = content.join(*(message.get("reasoning_content") for message in run)) or ""
+    if any(message.get(reasoning) is not None for message in run):
+        result[reasoning] = content.join(*(message.get(reasoning) for message in run)) or ""
     return [result]

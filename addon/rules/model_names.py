@@ -25,8 +25,8 @@ def model_name(body: JsonObject, models: Mapping[str, str], profile: Profile, te
     """Put the model that answers in the place of the one that was asked for.
 
     `models`: pattern -> model; the first that fits counts. Of a name that no pattern fits a mark of the window goes,
-    and the alias of a model that the profile knows becomes its id. Another vendor's name that the profile doesn't know
-    becomes `text_model`; `None`: it stays, for the endpoint's own error.
+    and the alias of a model that the profile knows becomes its id, as does its name without its maker. Another vendor's
+    name that the profile doesn't know becomes `text_model`; `None`: it stays, for the endpoint's own error.
     """
     asked = body.get("model")
     if not isinstance(asked, str) or len(asked) > _LONGEST:
@@ -53,6 +53,10 @@ def _answering(
     real = name.removeprefix(ALIAS)
     if real in profile.models:
         return real, f"the name is an alias: {real} answers"
+    # Endpoints that serve many makers' models put the maker before the name: moonshotai/kimi-k2.5.
+    served = [known for known in profile.models if known.rpartition("/")[2] == name]
+    if len(served) == 1:
+        return served[0], f"the endpoint knows the model as {served[0]}"
     if text_model is not None and any(fnmatchcase(name, pattern) for pattern in _FOREIGN):
         return text_model, f"the name is another vendor's: {text_model} answers"
     return name, _MARKED

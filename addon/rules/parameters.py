@@ -32,7 +32,7 @@ def parameters(body: JsonObject, context: RuleContext) -> Changes:
     Those in `context.keep_params` aren't looked at. Notes the stop texts in `context.plan.stop` where the
     endpoint includes them in its output.
     """
-    changes = Changes(_max_completion_tokens(body, context))
+    changes = Changes(_max_tokens(body, context))
     for key in [key for key in body if key not in context.keep_params and key not in _CONVERSATION]:
         why = _checked(body, key, context)
         if why:
@@ -60,25 +60,40 @@ RULE = Rule(
 )
 
 
-def _max_completion_tokens(body: JsonObject, context: RuleContext) -> list[Change]:
-    key = "max_completion_tokens"
-    if key not in body or key in context.keep_params or key in context.profile.parameters:
+_MOST_TOKENS = ("max_completion_tokens", "max_tokens")
+"""The two names of the limit of an answer; where a request has both, the first counts."""
+
+
+def _max_tokens(body: JsonObject, context: RuleContext) -> list[Change]:
+    """Call the limit as the endpoint does that knows one of the names alone."""
+    own = [key for key in _MOST_TOKENS if key in context.profile.parameters]
+    if len(own) != 1 or own[0] in context.keep_params:
+        return []
+    key = next(key for key in _MOST_TOKENS if key != own[0])
+    if key not in body or key in context.keep_params:
         return []
     value = _integer(body[key])
-    if value is _UNUSABLE or value < 1 or "max_tokens" in context.keep_params:
+    if value is _UNUSABLE or value < 1:
         return []  # removed with the other unknown ones
+    if key != _MOST_TOKENS[0] and own[0] in body:
+        return []  # the one that counts is there
     del body[key]
-    body["max_tokens"] = value
-    return [Change("parameters", f"/{key}", "called max_tokens here, and wins over it")]
+    body[own[0]] = value
+    wins = ", and wins over it" if key == _MOST_TOKENS[0] else ""
+    return [Change("parameters", f"/{key}", f"called {own[0]} here{wins}")]
 
 
 def _limited_max_tokens(body: JsonObject, context: RuleContext) -> list[Change]:
     """Nothing where the client asks in chat: it may know the model better."""
-    key, most = "max_tokens", context.model.output
-    if not context.limits_max_tokens or key in context.keep_params or most is None or body.get(key, 0) <= most:
+    most = context.model.output
+    if not context.limits_max_tokens or most is None:
         return []
-    body[key] = most
-    return [Change("parameters", f"/{key}", "more than the model gives in one answer")]
+    changes: list[Change] = []
+    for key in _MOST_TOKENS:
+        if key not in context.keep_params and body.get(key, 0) > most:
+            body[key] = most
+            changes.append(Change("parameters", f"/{key}", "more than the model gives in one answer"))
+    return changes
 
 
 def _checked(body: JsonObject, key: str, context: RuleContext) -> str:
@@ -86,7 +101,16 @@ def _checked(body: JsonObject, key: str, context: RuleContext) -> str:
     value = body[key]
     parameter = context.profile.parameters.get(key)
     kept, why = _UNUSABLE, _refusal_reason(key, value)
-    if parameter is not None:
+    if key in context.model.refused:
+        why = "the model has its own fixed value, or doesn't take this parameter"
+    elif key in context.model.values:
+        kept = context.model.values[key]
+        why = (
+            ""
+            if value == kept and isinstance(value, bool) == isinstance(kept, bool)
+            else "the only value that the model takes"
+        )
+    elif parameter is not None:
         kept, why = _judged(key, value, parameter, context)
     if kept is _UNUSABLE:
         del body[key]
@@ -106,6 +130,8 @@ def _judged(key: str, value: Any, parameter: Parameter, context: RuleContext) ->
     """What is sent of an accepted parameter (`_UNUSABLE`: nothing), and why it differs from what came ("")."""
     if value is None:
         return _UNUSABLE, "null says nothing"
+    if key == "reasoning_effort" and context.model.thinking and value in context.model.thinking.efforts:
+        return value, ""
     if key in _ACCEPTS:
         return (value, "") if _ACCEPTS[key](value, context) else (_UNUSABLE, "not a value that the endpoint knows")
     converted = _CONVERSIONS[parameter.type](value)
@@ -156,8 +182,14 @@ def _fitted(value: Any, parameter: Parameter) -> Any:
 
 
 def _fitted_texts(texts: list[str], parameter: Parameter) -> Any:
-    most, longest = parameter.max_items, parameter.max_length
-    return [text for text in texts if longest is None or len(text) <= longest][:most] or _UNUSABLE
+    return [text for text in texts if _fits_in(text, parameter)][: parameter.max_items] or _UNUSABLE
+
+
+def _fits_in(text: str, parameter: Parameter) -> bool:
+    longest, most = parameter.max_length, parameter.max_bytes
+    if longest is not None and len(text) > longest:
+        return False
+    return most is None or len(text.encode("utf-8", "surrogatepass")) <= most
 
 
 def _fitted_integer(value: int, low: float | None, high: float | None) -> Any:

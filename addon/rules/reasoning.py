@@ -1,7 +1,10 @@
 """Reasoning in the history: it goes where the endpoint refuses it, and goes by its one name where it is wanted.
 
 Clients keep it in message fields and in content parts of many spellings (NousResearch/hermes-agent#32380,
-run-llama/llama_index#21220, tidyverse/ellmer#972). `<think>` inside a text is the client's text, and stays.
+run-llama/llama_index#21220, tidyverse/ellmer#972). `<think>` inside a text is the client's text, and stays, but in a
+turn that should have its reasoning and has none in a field.
+
+What nothing is left of is the rule `made-up-reasoning`'s.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..exchange import Changes, JsonObject
-from . import content
+from . import content, think_tags
 from .base import Rule, RuleContext
 from .survey import Survey
 
@@ -25,6 +28,8 @@ _FIELDS = (
 )
 """Message fields that hold reasoning; several of them in one message hold the same."""
 _ANY_FIELD = frozenset(_FIELDS)
+_TEXT_FIELDS = frozenset(_FIELDS) - {"reasoning_details", "thinking_blocks"}
+"""Those whose value is a text at some endpoint."""
 _PARTS = frozenset(
     [
         "thinking",
@@ -59,39 +64,73 @@ _TEXT_KEYS = (
 
 
 def reasoning(body: JsonObject, context: RuleContext) -> Changes:
-    """Remove an assistant's reasoning, or keep and complete it, as the profile demands.
+    """Remove an assistant's reasoning, or keep it in the one place where the endpoint looks for it.
 
-    Legacy: "请求 messages 的请求参数中包含 reasoning_content，接口将报错" (SDK Message.ReasoningContent). hy3 on
-    TokenHub wants it back, as `reasoning_content`; a turn with tool calls that has none gets an empty one while the
-    model thinks.
+    Legacy: "请求 messages 的请求参数中包含 reasoning_content，接口将报错" (SDK Message.ReasoningContent). Where a turn
+    that should have its reasoning has none in a field, it is recovered from its content
+    (`context.counts["recovered"]`). What a client put beside a turn of another model is real, too, and stays.
     """
-    grammar = context.profile.grammar
     changes = Changes()
+    keeps = context.keeps_reasoning
     for index, message in enumerate(body["messages"]):
-        parts = _taken_parts(message, index, changes) if message["role"] == "assistant" else []
-        if grammar.reasoning == "remove":
+        if message["role"] != "assistant":
+            if not keeps:
+                _remove(message, index, changes)
+            continue
+        parts = _taken_parts(message, index, changes)
+        if not keeps:
             _remove(message, index, changes)
-        elif message["role"] == "assistant":
-            _rename(message, parts, index, changes)
-    if context.model.replay == "required" and context.model.thinking and _thinks(body):
-        _complete(body["messages"], changes)
+            continue
+        _rename(message, parts, index, changes, context)
+        if is_wanted(message, context) and not has_reasoning(message, context):
+            _recover(message, index, changes, context)
     return changes
 
 
-def _needed(survey: Survey, context: RuleContext) -> bool:
-    if context.model.replay == "required" and context.model.thinking:
+def is_wanted(message: JsonObject, context: RuleContext) -> bool:
+    """Whether the model wants the reasoning of an assistant message back, in a field."""
+    model = context.model
+    if model.replay_in == "content":
+        return False  # where it is left alone
+    if model.thinking is None and model.replay != "required":
+        return False  # nothing is known of it
+    return model.replay in ("required", "wanted") and (model.replay_turns == "all" or bool(message.get("tool_calls")))
+
+
+def has_reasoning(message: JsonObject, context: RuleContext) -> bool:
+    """Whether a message has its reasoning, be it empty: a model that thought nothing says `""`."""
+    if isinstance(message.get(context.reasoning_name), str):
         return True
-    return survey.has_field(_ANY_FIELD) or "assistant" in survey.with_parts
+    accepted = context.profile.grammar.fields["assistant"]
+    return any(message.get(name) for name in _FIELDS if name in message and name in accepted)
+
+
+def _needed(survey: Survey, context: RuleContext) -> bool:
+    if survey.has_field(_ANY_FIELD) or "assistant" in survey.with_parts:
+        return True
+    if context.reasoning_field is not None and survey.has_field(frozenset([context.reasoning_field])):
+        return True
+    model = context.model
+    return (
+        context.keeps_reasoning
+        and (model.thinking is not None or model.replay == "required")
+        and model.replay in ("required", "wanted")
+        and model.replay_in == "field"
+        and (model.replay_turns == "all" or "tool_calls" in survey.fields.get("assistant", ()))
+    )
 
 
 RULE = Rule(
     name="reasoning",
     repairs=(
-        "Reasoning in fields and parts of any spelling goes from assistant messages; TokenHub gets it as "
-        "`reasoning_content`, and a thinking model's turn with tool calls and without reasoning gets an "
-        "empty one."
+        "Reasoning in fields and parts of any spelling goes from assistant messages where the endpoint refuses it; "
+        "where it is wanted it goes by the endpoint's name for it, and a turn that has none in a field gets what its "
+        "text holds between `<think>` tags."
     ),
-    why='SDK Message.ReasoningContent: "接口将报错"; hy3 on TokenHub wants it back (NousResearch/hermes-agent#32380).',
+    why=(
+        'SDK Message.ReasoningContent: "接口将报错"; thinking models refuse a turn with calls and without its '
+        "reasoning, or answer worse (NousResearch/hermes-agent#32380, BerriAI/litellm#26156)."
+    ),
     apply=reasoning,
     after=(
         "roles",
@@ -131,25 +170,63 @@ def _remove(message: JsonObject, index: int, changes: Changes) -> None:
             changes.note("reasoning", index, f"{name} is refused: removed", f"/{name}")
 
 
-def _rename(message: JsonObject, parts: list[Any], index: int, changes: Changes) -> None:
-    """Leave `reasoning_content` as the only field of reasoning, with the text of the first that has any."""
-    names = [name for name in _FIELDS if name in message]
-    given = message.get(_NAME)
-    if names in ([], [_NAME]) and not parts and (given is None or isinstance(given, str)):
+def _rename(message: JsonObject, parts: list[Any], index: int, changes: Changes, context: RuleContext) -> None:
+    """Leave fields that the endpoint takes; the text of the first other one that has any becomes its own field."""
+    own = context.reasoning_name
+    names = [name for name in dict.fromkeys((own, *_FIELDS)) if name in message and not _stays(name, own, context)]
+    given = message.get(own)
+    if names in ([], [own]) and not parts and (given is None or isinstance(given, str)):
         return
     sources = [message.pop(name) for name in names] + [parts]
     text = next((text for source in sources if (text := _text(source))), None)
-    if text is not None:
-        message[_NAME] = text
-    elif isinstance(given, str):
-        message[_NAME] = given
+    if text is None and "" in sources:
+        text = ""
+    if text is not None and not has_reasoning(message, context):
+        message[own] = text
     for name in names:
-        if name != _NAME:
-            changes.note("reasoning", index, f"{name} is called {_NAME} here", f"/{name}")
-        elif message.get(_NAME) != given:
-            changes.note("reasoning", index, "reasoning is text", f"/{_NAME}")
-    if not names and text is not None:
-        changes.note("reasoning", index, f"reasoning is called {_NAME} here", "/content")
+        if name != own:
+            changes.note("reasoning", index, f"{name} is called {own} here", f"/{name}")
+        elif message.get(own) != given:
+            changes.note("reasoning", index, "reasoning is text", f"/{own}")
+    if not names and own in message:
+        changes.note("reasoning", index, f"reasoning is called {own} here", "/content")
+
+
+def _stays(name: str, own: str, context: RuleContext) -> bool:
+    """Whether a field other than the endpoint's own stays beside it. Which text field it has, its answers say best."""
+    if name == own or name not in context.profile.grammar.fields["assistant"]:
+        return False
+    return context.reasoning_field is None or name not in _TEXT_FIELDS
+
+
+def _recover(message: JsonObject, index: int, changes: Changes, context: RuleContext) -> None:
+    """Move what a text holds between tags into the field of reasoning."""
+    given = message.get("content")
+    everywhere = context.model.replay == "required"
+    parts: list[Any] = given if isinstance(given, list) else [{"type": "text", "text": given}]
+    thoughts: list[str] = []
+    said: list[Any] = []
+    for number, part in enumerate(parts):
+        found = (
+            think_tags.parted(part["text"], everywhere)
+            if content.is_text(part) and (everywhere or not number)
+            else None
+        )
+        if found is None:
+            said.append(part)
+            continue
+        thoughts.append(found[0])
+        if found[1]:
+            said.append({**part, "text": found[1]})
+    if not thoughts:
+        return
+    message[context.reasoning_name] = content.BLANK_LINE.join(thoughts)
+    if isinstance(given, list):
+        message["content"] = said or None
+    else:
+        message["content"] = said[0]["text"] if said else None
+    context.counts["recovered"] += 1
+    changes.note("reasoning", index, "recovered from the text between think tags", "/content")
 
 
 def _text(value: object) -> str:
@@ -179,16 +256,3 @@ def is_given(message: JsonObject) -> bool:
 
 def _holds(value: object) -> bool:
     return isinstance(value, str | list | dict) and bool(value)
-
-
-def _complete(messages: list[JsonObject], changes: Changes) -> None:
-    for index, message in enumerate(messages):
-        lacks = not isinstance(message.get(_NAME), str)
-        if message["role"] == "assistant" and message.get("tool_calls") and lacks:
-            message[_NAME] = ""
-            changes.note("reasoning", index, "a thinking model wants its reasoning back: empty added", f"/{_NAME}")
-
-
-def _thinks(body: JsonObject) -> bool:
-    thinking = body.get("thinking")
-    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")

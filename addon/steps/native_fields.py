@@ -11,6 +11,7 @@ from ..exchange import Change, Changes, Exchange, JsonObject, Response
 from ..rules import marks
 from ..workers import Checkpoint
 from .base import Step
+from .rules import context_of
 
 _MESSAGES = "messages"
 _CHATS = "/messages/"
@@ -45,6 +46,7 @@ class NativeFields(Step):
         if exchange.chat.get("model") not in (None, exchange.model):
             note["answers_as"] = exchange.chat["model"]
         dialect, body = NATIVE[exchange.dialect], exchange.chat
+        model = context_of(exchange, self.settings).model
         dialect.remember(body, exchange.headers, note)
 
         def repaired(_: Checkpoint) -> Changes:
@@ -53,7 +55,7 @@ class NativeFields(Step):
             if isinstance(messages, list) and dialect.shown({}) is not None:
                 del body[_MESSAGES]
                 dialect.take_back(body, messages, changed=_point_to_input(exchange) or bool(changes))
-            changes += dialect.repaired(body, accepted, spoken, note)
+            changes += dialect.repaired(body, accepted, model, spoken, note)
             changes += self._limited(body, dialect, exchange.profile)
             return changes
 

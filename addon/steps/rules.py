@@ -9,12 +9,21 @@ from ..answers import embeddings as packing
 from ..answers import tool_calls
 from ..dialects import DIALECTS
 from ..exchange import Change, Exchange, JsonObject, Response
+from ..observe.metrics import counter
 from ..options import Settings
 from ..rules import embeddings
 from ..rules.base import RuleContext
+from ..session import session_of
 from ..texts.marks import tracked
 from ..workers import Checkpoint
 from .base import Step
+
+_RECOVERED = counter(
+    "hunyuan_reasoning_recovered_total", "Turns whose reasoning was found between think tags in their text."
+)
+_MADE_UP = counter(
+    "hunyuan_reasoning_made_up_total", "Turns that got a made-up reasoning, since their model refuses them without."
+)
 
 
 def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
@@ -38,6 +47,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         plan=exchange.plan,
         limits_max_tokens=dialect is not None and not dialect.is_house,
         may_hold_images=exchange.may_hold_images,
+        session=session_of(exchange.headers, exchange.chat) if profile.session_key else "",
     )
     return context
 
@@ -55,6 +65,9 @@ class Rules(Step):
             return rules.apply_chat(exchange.chat, context, checkpoint)
 
         exchange.note(await self.runtime.workers.run(apply, exchange.cost))
+        for metric, name in ((_RECOVERED, "recovered"), (_MADE_UP, "made up")):
+            if name in context.counts:
+                self.runtime.metrics.add(metric, context.counts.pop(name))
         exchange.plan.tools = tool_calls.offered(exchange.chat)
         return None
 

@@ -59,6 +59,15 @@ class Texts:
     """Instruction in place of `tool_choice: required`."""
     tool_named: str
     """{name}: instruction in place of a `tool_choice` that names a function."""
+    made_up_beginnings: list[str]
+    """{label}: how a made-up thought begins. `rules/made_up_reasoning.py` puts one of each kind together."""
+    made_up_calls: list[str]
+    """{names}: before a turn that calls tools."""
+    made_up_arguments: list[str]
+    """{names}: the arguments of these calls."""
+    made_up_words: list[str]
+    """Before a turn that calls none."""
+    made_up_ends: list[str]
     json_object: str
     """Instruction in place of `response_format: json_object`."""
     json_schema: str

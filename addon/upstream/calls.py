@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from .. import profiles, texts
 from ..circuit import Verdict
 from ..dialects import UPSTREAM_DIALECTS
 from ..dialects.base import House, UpstreamDialect
 from ..exchange import JsonObject, Response
+from ..rules import RuleContext
 from ..wire import json_body
 from . import retry
 from .client import CallFailed, CallTimedOut, HttpClient
@@ -101,9 +103,11 @@ class RetriedCall[T]:
     async def send(self, calls: Calls) -> T | Response:
         """What `read` makes of the first answer that isn't retryable, else of the last; or why there was no answer."""
 
-        upstream = UPSTREAM_DIALECTS[self.target.dialect]
+        profile = profiles.load(self.target.profile)
+        upstream = UPSTREAM_DIALECTS[profile.dialect]
         note: JsonObject = {}
-        path, body = upstream.path(self.house), json_body.serialise(upstream.request(self.body, note))
+        demands = RuleContext(profile, profile.model(self.body.get("model")), texts.load("en"), None)
+        path, body = upstream.path(self.house), json_body.serialise(upstream.request(self.body, demands, note))
 
         async def attempt(number: int) -> T | Response | Retryable[T | Response]:
             again = number > 1
@@ -143,10 +147,15 @@ def _in_house(answer: Response, upstream: UpstreamDialect, note: JsonObject) -> 
 
 def _signed(target: Target, url: str, body: bytes) -> Mapping[str, str]:
     """The headers of one call. Raises `CallFailed` where the credentials can't sign it."""
-    given = {"content-type": "application/json", **{name.lower(): value for name, value in target.headers.items()}}
+    profile = profiles.load(target.profile)
+    given = {
+        "content-type": "application/json",
+        **UPSTREAM_DIALECTS[profile.dialect].headers,
+        **{name.lower(): value for name, value in target.headers.items()},
+    }
     pairs = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in given.items()]
     try:
-        headers = signed(target.signer, Unsigned("POST", url, pairs, body), time.time())
+        headers = signed(profile.signer, Unsigned("POST", url, pairs, body), time.time())
     except UnusableCredentials as error:
         raise CallFailed(f"not signed: {error}", begun=False) from None
     return {name.decode(): value.decode("utf-8", "surrogateescape") for name, value in headers}

@@ -49,8 +49,16 @@ class Bearer:
         return request.headers
 
 
+class XApiKey:
+    """The credentials are an API key, which is sent as `x-api-key`, as Anthropic's API wants it."""
+
+    def sign(self, request: Unsigned, credentials: str, now: float) -> Headers:
+        """The headers of `request` with the key in `x-api-key` alone."""
+        return replaced(request.headers, {"x-api-key": credentials})
+
+
 BEARER = "bearer"
-SIGNERS: Mapping[str, Signer] = {BEARER: Bearer()}
+SIGNERS: Mapping[str, Signer] = {BEARER: Bearer(), "x-api-key": XApiKey()}
 """By the name that a profile's `signer` gives."""
 
 

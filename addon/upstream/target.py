@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..admission import Account
-from .signing import BEARER
 
 
 @dataclass(frozen=True)
@@ -17,10 +16,8 @@ class Target:
     headers: Mapping[str, str]
     account: Account | None = None
     """The account that the calls are counted for; `None`: they pass no gate."""
-    dialect: str = "openai"
-    """The format that the endpoint speaks: a name in `dialects.UPSTREAM_DIALECTS`."""
-    signer: str = BEARER
-    """What puts the credentials of `headers` on each call: a name in `signing.SIGNERS`."""
+    profile: str = "hunyuan"
+    """The name of the endpoint's profile, which says what format it speaks and how calls are signed."""
 
     def url(self, path: str) -> str:
         """The URL of `path` below the base URL."""

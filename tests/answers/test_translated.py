@@ -15,7 +15,7 @@ from hunyuan_fix import dialects, options, pipeline, profiles
 from hunyuan_fix.answers import whole_body
 from hunyuan_fix.answers.streamed import RepairedStream
 from hunyuan_fix.answers.streams import ChatStream
-from hunyuan_fix.dialects.base import House
+from hunyuan_fix.dialects.base import Demands, House
 from hunyuan_fix.dialects.chat import Chat
 from hunyuan_fix.exchange import Exchange, JsonObject
 from hunyuan_fix.pipeline import Pipeline
@@ -65,11 +65,12 @@ class ToyUpstream:
 
     name = "toy"
     is_house = False
+    headers: Mapping[str, str] = {}
 
     def path(self, house: House) -> str:
         return "/toy"
 
-    def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
+    def request(self, chat: JsonObject, demands: Demands, note: JsonObject) -> JsonObject:
         return chat
 
     def answer(self, body: JsonObject, note: JsonObject) -> JsonObject:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
 
-from hunyuan_fix.rules.reasoning import reasoning
+from hunyuan_fix.profiles import Thinking
+from hunyuan_fix.rules import RuleContext
+from hunyuan_fix.rules.reasoning import RULE, reasoning
+from hunyuan_fix.rules.survey import Survey
 from tests.rule_context import call, context
 
 REDACTED = {"type": "redacted_thinking", "data": "QUJD" * 100}
@@ -131,10 +135,115 @@ def test_tokenhub_knows_reasoning_by_its_own_name() -> None:
     assert body["messages"] == [{"role": "assistant", "content": "4", "reasoning_content": "2+2"}]
 
 
-@pytest.mark.parametrize(("thinking", "added"), [("enabled", True), ("adaptive", True), ("disabled", False)])
-def test_a_thinking_model_gets_its_reasoning_back_even_if_the_client_lost_it(thinking: str, added: bool) -> None:
-    message = {"role": "assistant", "content": "ok", "tool_calls": [call()]}
-    body: dict[str, Any] = {"messages": [message], "thinking": {"type": thinking}}
-    changes = reasoning(body, context("tokenhub"))
-    assert bool(changes) is added
-    assert message.get("reasoning_content") == ("" if added else None)
+def thinking_model(**given: Any) -> RuleContext:
+    made = context("tokenhub")
+    fields = {key: given.pop(key) for key in ("replay", "replay_turns", "replay_in", "thinking") if key in given}
+    made.model = dataclasses.replace(made.model, **{"replay": "required", "thinking": Thinking(default=True), **fields})
+    return dataclasses.replace(made, **given)
+
+
+def turn(content: Any, **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content, "tool_calls": [call()], **more}
+
+
+@pytest.mark.parametrize("replay", ["required", "wanted"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("<think>2+2</think>4", "4"),
+        ("<think>2+2</think>", None),
+        ([{"type": "text", "text": "<think>2+2</think>4"}], [{"type": "text", "text": "4"}]),
+        ([{"type": "text", "text": "<think>2+2"}], None),
+    ],
+)
+def test_a_turn_with_calls_gets_back_what_its_text_holds(replay: str, given: Any, said: Any) -> None:
+    body: dict[str, Any] = {"messages": [turn(given)]}
+    held = thinking_model(replay=replay)
+    changes = reasoning(body, held)
+    assert body["messages"] == [turn(said, reasoning_content="2+2")]
+    assert [change.why.split()[0] for change in changes] == ["recovered"]
+    assert held.counts["recovered"] == 1
+    assert reasoning(body, held) == []
+
+
+def test_a_thought_in_the_midst_is_taken_only_where_it_is_needed() -> None:
+    text = "Right. <thinking>2+2</thinking> Let me see."
+    body: dict[str, Any] = {"messages": [turn(text)]}
+    assert reasoning(body, thinking_model(replay="wanted")) == []
+    reasoning(body, thinking_model())
+    assert body["messages"] == [turn("Right.\n\nLet me see.", reasoning_content="2+2")]
+    parts = [{"type": "text", "text": "Right."}, {"type": "text", "text": "<think>2</think>"}]
+    body = {"messages": [turn(parts)]}
+    reasoning(body, thinking_model())
+    assert body["messages"] == [turn(parts[:1], reasoning_content="2")]
+
+
+@pytest.mark.parametrize(
+    ("message", "model"),
+    [
+        (turn("<think>2+2</think>4", reasoning_content="2"), {}),
+        (turn("<think>2+2</think>4", reasoning_content=""), {}),
+        ({"role": "assistant", "content": "<think>2+2</think>4"}, {}),
+        (turn("<think>2+2</think>4"), {"replay": "ignored"}),
+        (turn("<think>2+2</think>4"), {"replay_in": "content"}),
+        (turn("<think>2+2</think>4"), {"replay": "wanted", "thinking": None}),
+        (turn("4", reasoning_content=None), {}),
+    ],
+)
+def test_a_text_stays_where_nothing_is_missing(message: dict[str, Any], model: dict[str, Any]) -> None:
+    body = {"messages": [copy.deepcopy(message)]}
+    assert reasoning(body, thinking_model(**model)) == []
+    assert body["messages"] == [message]
+
+
+def test_all_turns_where_all_are_wanted() -> None:
+    body = {"messages": [{"role": "assistant", "content": "<think>2+2</think>4"}]}
+    reasoning(body, thinking_model(replay_turns="all"))
+    assert body["messages"] == [{"role": "assistant", "content": "4", "reasoning_content": "2+2"}]
+
+
+def test_harmful_reasoning_goes() -> None:
+    body = {"messages": [turn([{"type": "thinking", "thinking": "2"}], reasoning_content="2+2", reasoning="3")]}
+    assert len(reasoning(body, thinking_model(replay="harmful"))) == 3
+    assert body["messages"] == [turn(None)]
+
+
+def test_the_field_that_answers_show_is_the_name() -> None:
+    body: dict[str, Any] = {"messages": [turn("4", reasoning_content="2+2")]}
+    held = thinking_model(reasoning_field="reasoning")
+    reasoning(body, held)
+    assert body["messages"] == [turn("4", reasoning="2+2")]
+    assert reasoning(body, held) == []
+    assert RULE.needed(Survey(body), held)
+
+
+def test_a_model_that_said_nothing_is_told_so_by_any_name() -> None:
+    body: dict[str, Any] = {"messages": [turn("4", reasoning="")]}
+    reasoning(body, thinking_model())
+    assert body["messages"] == [turn("4", reasoning_content="")]
+
+
+def test_a_thought_that_is_hidden_is_no_empty_one() -> None:
+    """A signature without a text (BerriAI/litellm#38809): the model has thought something."""
+    body: dict[str, Any] = {"messages": [turn([{"type": "thinking", "thinking": "", "signature": "QUJD"}])]}
+    reasoning(body, thinking_model())
+    assert body["messages"] == [turn(None)]
+
+
+def test_a_field_that_the_endpoint_takes_stays_beside_its_own() -> None:
+    held = thinking_model()
+    grammar = held.profile.grammar
+    fields = {**grammar.fields, "assistant": grammar.fields["assistant"] | {"reasoning", "reasoning_details"}}
+    grammar = dataclasses.replace(grammar, fields=fields, reasoning_field="reasoning")
+    held.profile = dataclasses.replace(held.profile, grammar=grammar)
+    for message in (
+        turn("4", reasoning_details=[{"type": "reasoning.encrypted", "data": "QUJD"}]),
+        turn("4", reasoning="2+2", reasoning_details=[{"type": "reasoning.text", "text": "2+2"}]),
+        turn("4", reasoning_content="2+2"),
+    ):
+        body = {"messages": [copy.deepcopy(message)]}
+        assert reasoning(body, held) == []
+        assert body["messages"] == [message]
+    body = {"messages": [turn("4", reasoning_text="2+2")]}
+    reasoning(body, held)
+    assert body["messages"] == [turn("4", reasoning="2+2")]

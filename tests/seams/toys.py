@@ -15,7 +15,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 
-from hunyuan_fix.dialects.base import BadRequest, House
+from hunyuan_fix.dialects.base import BadRequest, Demands, House
 from hunyuan_fix.exchange import Change, Exchange, JsonObject, Response
 from hunyuan_fix.steps.base import Outcome, Step
 from hunyuan_fix.upstream.signing import Headers, Unsigned, UnusableCredentials, replaced
@@ -82,11 +82,12 @@ class ToyUpstream:
 
     name = "toy-upstream"
     is_house = False
+    headers: Mapping[str, str] = {"toy-version": "1"}
 
     def path(self, house: House) -> str:
         return "/toy"
 
-    def request(self, chat: JsonObject, note: JsonObject) -> JsonObject:
+    def request(self, chat: JsonObject, demands: Demands, note: JsonObject) -> JsonObject:
         if "input" in chat:  # embeddings
             return {"model": chat["model"], "texts": chat["input"]}
         note["messages"] = len(chat["messages"])

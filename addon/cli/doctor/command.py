@@ -6,8 +6,9 @@ import argparse
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from ... import options
+from ... import options, profiles
 from ...config.option import OptionError
 from ...config.values import BaseUrl
 from .. import addresses
@@ -16,6 +17,7 @@ from . import (
     clients,
     connections,
     listeners,
+    live,
     report,
     variables,
     versions,
@@ -44,7 +46,11 @@ _USAGE = """\
 Checks what goes wrong for newcomers and says how to fix it, one line for each check. Run it in the shell that
 clients are started from: it sees their variables. Sends one request without a key through the proxy.
 
-Exit status: 0 no problem (warnings at most), 1 problems, 2 wrong usage."""
+With --live it asks the endpoint itself what it takes: at most 12 calls of a few tokens each, with the key of the
+vendor's variable (MOONSHOT_API_KEY, ZENMUX_API_KEY ...), else HUNYUAN_API_KEY. It prints that beside what the profile
+says, and writes the differences to a file in your folder of profiles, which the proxy reads.
+
+Exit status: 0 no problem (warnings at most; with --live: examined, differences written), 1 problems, 2 wrong usage."""
 
 
 def parse(arguments: Sequence[str], prefix: str) -> argparse.Namespace:
@@ -70,7 +76,17 @@ def parse(arguments: Sequence[str], prefix: str) -> argparse.Namespace:
         "--online", action="store_true", help="also check the key in HUNYUAN_API_KEY, by a call for one token"
     )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    return parser.parse_args(arguments)
+    live_ = parser.add_argument_group("what the endpoint takes")
+    live_.add_argument("--live", action="store_true", help="ask the endpoint of --upstream")
+    live_.add_argument("--model", metavar="ID", help="the model to ask (default: the profile's text model)")
+    live_.add_argument("--profile", choices=profiles.names(), help="default: the profile of the host")
+    live_.add_argument("--profiles", type=Path, metavar="FOLDER", help="your folder of profiles (as hunyuan_profiles)")
+    live_.add_argument("--dry", action="store_true", help="write nothing")
+    live_.add_argument("--live-plan", action="store_true", help="also at a plan, whose terms forbid calls like these")
+    given = parser.parse_args(arguments)
+    if not given.live and (given.model or given.profile or given.profiles or given.dry or given.live_plan):
+        parser.error("--model, --profile, --profiles, --dry and --live-plan need --live")
+    return given
 
 
 def _base_url(text: str) -> BaseUrl:
@@ -107,6 +123,10 @@ def examine(situation: Situation) -> Iterator[Finding]:
 def main(arguments: Sequence[str], prefix: str) -> int:
     """Examine and report."""
     given = parse(arguments, prefix)
+    if given.live:
+        folder = given.profiles.expanduser().absolute() if given.profiles else None
+        wanted = live.Wanted(given.profile, given.model, folder, plan_too=given.live_plan, write=not given.dry)
+        return live.main(situation_of(given, os.environ, prefix), wanted, as_json=given.json)
     findings = examine(situation_of(given, os.environ, prefix))
     done = report.write_json(findings) if given.json else report.write(findings)
     return 1 if report.count(done, "problem") else 0

@@ -5,7 +5,8 @@ profile (`[native.anthropic]`). Where nothing is refused, nothing changes. What 
 
 1. Fields: those that are refused go. A schema for the answer (`output_config.format`) becomes an instruction; deferred
    tools are left out until the history has found them, since without `defer_loading` all would be sent. Adaptive
-   thinking becomes thinking with the budget that Claude Code itself falls back to.
+   thinking becomes thinking with the budget that Claude Code itself falls back to. What a model's own data says
+   (sampling that is fixed, thinking that can't be switched) holds at each endpoint.
 2. Messages of other roles become user text where they stand (docs/facts/anthropic.md#system-messages-in-the-list): the
    beginning of a longer history keeps its bytes. Those before all others join the system text.
 3. Blocks that are refused are said in words.
@@ -18,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ...exchange import Change, Changes, JsonObject
-from ...profiles import Native
+from ...profiles import Model, Native
 from ...texts import Texts
 from ...wire import rule_names
 from .. import in_words, refused
@@ -26,15 +27,13 @@ from ..base import House
 from ..pieces import BLANK_LINE
 from ..searching import WEB_SEARCH
 from ..variant import Variant
-from . import errors, native_answers, native_messages, native_tools
+from . import errors, native_answers, native_messages, native_thinking, native_tools
 from .native_answers import MessagesReader
 
 BETA_HEADER: Final = "anthropic-beta"
 _RULE: Final = rule_names.ANTHROPIC_NATIVE
-_LEAST_BUDGET: Final = 1024
-"""Tokens of thinking that Anthropic's API asks for at least."""
-_BUDGET: Final = 31_999
-"""Claude Code's own, for models without adaptive thinking (docs/facts/anthropic.md#endpoints-that-speak-messages)."""
+_ANY: Final = Model("")
+"""A model of which nothing is known."""
 
 
 class NativeMessages(Variant):
@@ -50,9 +49,9 @@ class NativeMessages(Variant):
         """`chat` itself: only the steps of chat make answers."""
         return chat
 
-    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
-        """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
-        return repaired(body, accepted, texts)
+    def repaired(self, body: JsonObject, accepted: Native, model: Model, texts: Texts, note: JsonObject) -> Changes:
+        """Change `body` in place to what `accepted` and `model` say. Returns a change for each thing it did."""
+        return repaired(body, accepted, texts, model)
 
     def shown(self, body: JsonObject) -> list[Any] | None:
         """`None`: the body has messages."""
@@ -112,15 +111,15 @@ class NativeMessages(Variant):
         return Change(self.name, f"/tools/{number}", why)
 
 
-def repaired(body: JsonObject, accepted: Native, texts: Texts) -> Changes:
-    """Change `body`, any JSON object, in place to what `accepted` says. Returns a change for each thing it did."""
+def repaired(body: JsonObject, accepted: Native, texts: Texts, model: Model = _ANY) -> Changes:
+    """Change `body`, any JSON object, in place to what `accepted` and `model` say. A change for each thing it did."""
     changes = Changes()
     format_ = _answer_format(body)
     missing = native_tools.only_accepted(body, accepted, changes)
     for path in accepted.refused:
         refused.without(body, path, _RULE, changes)
-    if not accepted.adaptive_thinking:
-        _limit_thinking(body, changes)
+    refused.by_model(body, model, _RULE, changes)
+    native_thinking.fit(body, accepted, model, changes)
     if isinstance(body.get("messages"), list):
         native_messages.fold(body, accepted, changes)
         native_messages.reword(body, accepted, changes)
@@ -156,22 +155,6 @@ def accepted_betas(given: str, accepted: Native) -> str:
 def without_beta(query: str) -> str:
     """The query of a request without `beta`: other fields keep their spelling and their order."""
     return "&".join(field for field in query.split("&") if field.partition("=")[0] != "beta")
-
-
-def _limit_thinking(body: JsonObject, changes: Changes) -> None:
-    """Give adaptive thinking a budget, below `max_tokens`; without room for one, or for a forced tool, it goes."""
-    thinking = body.get("thinking")
-    if not isinstance(thinking, dict) or thinking.get("type") != "adaptive":
-        return
-    most, choice = body.get("max_tokens"), body.get("tool_choice")
-    is_forced = isinstance(choice, dict) and choice.get("type") in ("any", "tool")
-    if is_forced or not isinstance(most, int) or most <= _LEAST_BUDGET:
-        del body["thinking"]
-        changes.note_at(_RULE, "/thinking", "the endpoint refuses adaptive thinking, and a budget has no room: dropped")
-        return
-    rest = {key: value for key, value in thinking.items() if key not in ("type", "budget_tokens")}
-    body["thinking"] = {"type": "enabled", "budget_tokens": min(_BUDGET, most - 1), **rest}
-    changes.note_at(_RULE, "/thinking", "the endpoint refuses adaptive thinking: it gets a budget")
 
 
 def _answer_format(body: JsonObject) -> tuple[str, JsonObject] | None:

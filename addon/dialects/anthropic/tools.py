@@ -33,7 +33,8 @@ _PLACEHOLDER: Final = "DeferredToolPlaceholder"
 """Claude Code's, which stands for tools that are deferred and is never to be called."""
 _WEB_SEARCH: Final = "web_search_2"
 """How the types of Anthropic's own web search begin."""
-_CHOICES: Final = {"auto": "auto", "any": "required", "none": "none", "required": "required"}
+CHOICES: Final = {"auto": "auto", "any": "required", "none": "none", "required": "required"}
+"""Types of `tool_choice` -> chat's words."""
 _SENT: Final = frozenset(["name", "type", "description", "input_schema", "strict", "input_examples", "defer_loading"])
 """Fields of a tool that are sent, or whose meaning is."""
 
@@ -153,8 +154,8 @@ def choice(body: JsonObject, functions: list[JsonObject], names: Names, told: To
     kind, name = given.get("type"), given.get("name")
     if kind == "tool" and isinstance(name, str):
         chosen["tool_choice"] = {"type": "function", "function": {"name": names.sent(name)}}
-    elif isinstance(kind, str) and kind in _CHOICES:
-        chosen["tool_choice"] = _CHOICES[kind]
+    elif isinstance(kind, str) and kind in CHOICES:
+        chosen["tool_choice"] = CHOICES[kind]
     else:
         told.say("/tool_choice", "a choice that chat has no word for is dropped")
     if given.get("disable_parallel_tool_use") is True:

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ...exchange import Change, Changes, JsonObject
-from ...profiles import Native
+from ...profiles import Model, Native
 from ...texts import Texts
 from ...wire import rule_names
+from .. import refused
 from ..base import House
 from ..searching import WEB_SEARCH
 from ..variant import Variant
@@ -39,9 +40,11 @@ class NativeResponses(Variant):
         """`chat` itself: only the steps of chat make answers."""
         return chat
 
-    def repaired(self, body: JsonObject, accepted: Native, texts: Texts, note: JsonObject) -> Changes:
-        """Change `body` in place to what `accepted` says. Returns a change for each thing it did."""
-        return native_items.repaired(body, accepted, note)
+    def repaired(self, body: JsonObject, accepted: Native, model: Model, texts: Texts, note: JsonObject) -> Changes:
+        """Change `body` in place to what `accepted` and `model` say. Returns a change for each thing it did."""
+        changes = native_items.repaired(body, accepted, note)
+        refused.by_model(body, model, self.name, changes)
+        return changes
 
     def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
         """Whether Codex can compact: it is made to do so where its request is too long."""

@@ -20,7 +20,7 @@ from hunyuan_fix.answers.native import NativeStream, repair_answer
 from hunyuan_fix.dialects import NATIVE
 from hunyuan_fix.dialects.responses import sealing
 from hunyuan_fix.exchange import Exchange
-from hunyuan_fix.profiles import Native
+from hunyuan_fix.profiles import Model, Native
 from hunyuan_fix.simulator import openai_events
 from hunyuan_fix.simulator.openai_checks import all_problems
 from hunyuan_fix.simulator.openai_facade import Facade
@@ -48,6 +48,8 @@ NAMESPACE = {
     "description": "A demo.",
     "tools": [{"type": "function", "name": "add", "description": "Adds.", "parameters": {"type": "object"}}],
 }
+ANY = Model("")
+"""A model of which nothing is known."""
 PLAIN = {"type": "function", "name": "ls", "parameters": {"type": "object", "properties": {}}, "strict": False}
 
 
@@ -55,7 +57,7 @@ def fixed(*items: Any, accepted: Native = TOKENHUB, **body: Any) -> tuple[dict[s
     """A body after its repair, and the note."""
     note: dict[str, Any] = {}
     made = {"model": "hy3", "store": False, **body, **({"input": list(items)} if items else {})}
-    DIALECT.repaired(made, accepted, EN, note)
+    DIALECT.repaired(made, accepted, ANY, EN, note)
     return made, note
 
 
@@ -105,7 +107,7 @@ def test_most_recorded_requests_stay_in_the_endpoints_format() -> None:
 @pytest.mark.parametrize("recorded", IN_PLACE, ids=lambda recorded: recorded.name)
 def test_recorded_requests_are_accepted_by_a_strict_endpoint(recorded: Recorded) -> None:
     body = copy.deepcopy(recorded.body) | {"model": "hy3"}
-    DIALECT.repaired(body, TOKENHUB, EN, {})
+    DIALECT.repaired(body, TOKENHUB, ANY, EN, {})
     assert [problem for problem in refusals(body) if not problem.startswith("sight ")] == []
 
 
@@ -320,7 +322,7 @@ def test_parameters_by_the_names_of_chat_are_translated(name: str):
 def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
     before = json_body.serialise(body)
     note: dict[str, Any] = {}
-    assert not DIALECT.repaired(body, EVERYTHING, EN, note)
+    assert not DIALECT.repaired(body, EVERYTHING, ANY, EN, note)
     assert json_body.serialise(body) == before
     assert not note
 
@@ -328,17 +330,17 @@ def test_where_nothing_is_refused_nothing_changes(body: dict[str, Any]) -> None:
 @given(strategies.typed_bodies)
 def test_a_second_repair_changes_nothing_and_changes_are_noted(body: dict[str, Any]) -> None:
     before = json_body.serialise(body)
-    changes = DIALECT.repaired(body, TOKENHUB, EN, {})
+    changes = DIALECT.repaired(body, TOKENHUB, ANY, EN, {})
     once = copy.deepcopy(body)
     assert bool(changes) == (json_body.serialise(body) != before)
-    DIALECT.repaired(body, TOKENHUB, EN, {})
+    DIALECT.repaired(body, TOKENHUB, ANY, EN, {})
     assert body == once
 
 
 @given(strategies.typed_bodies)
 def test_only_what_the_endpoint_takes_is_left(body: dict[str, Any]) -> None:
     assume(not DIALECT.needs_chat({**body, "store": False}, TOKENHUB, ()))
-    DIALECT.repaired(body, TOKENHUB, EN, {})
+    DIALECT.repaired(body, TOKENHUB, ANY, EN, {})
     listed = body["input"] if isinstance(body["input"], list) else []
     assert {item.get("type", "message") for item in listed if isinstance(item, dict)} <= TOKENHUB.items  # type: ignore[operator]
     assert {tool["type"] for tool in body.get("tools") or ()} <= {"function"}
@@ -362,7 +364,7 @@ def test_nothing_raises(items: Any, tools: Any, choice: Any) -> None:
         shown = DIALECT.shown(body)
         assert shown is not None
         DIALECT.take_back(body, shown, changed=True)
-        DIALECT.repaired(body, TOKENHUB, EN, {})
+        DIALECT.repaired(body, TOKENHUB, ANY, EN, {})
 
 
 def test_time_grows_with_the_size() -> None:

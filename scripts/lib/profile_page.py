@@ -1,0 +1,201 @@
+"""The tables of docs/profiles.md, made from data and types: `python -m scripts.lib.profile_page` writes them anew.
+
+In the page each table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; all else is written by hand.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from hunyuan_fix import profiles
+from hunyuan_fix.profiles import Model, Price, Profile, reading, types
+
+PAGE = Path(__file__).parents[2] / "docs" / "profiles.md"
+_TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+KINDS: Mapping[str, type[Any]] = {
+    "profile": Profile,
+    "messages": types.Grammar,
+    "parameter": types.Parameter,
+    "embeddings": types.Embeddings,
+    "native": types.Native,
+    "error": types.ErrorRule,
+    "model": Model,
+    "thinking": types.Thinking,
+    "price": Price,
+}
+"""By the name of the table that has its keys."""
+
+
+def filled(page: str) -> str:
+    """`page` with every table made anew. Raises `KeyError` for a table that isn't known."""
+    return _TABLE.sub(lambda found: found[1] + "".join(_TABLES[found[2]]()) + found[3], page)
+
+
+# Keys
+
+
+def docstrings(kind: type[Any]) -> Mapping[str, str]:
+    """The text below each field of the dataclass `kind`, on one line. A field without one isn't in it."""
+    [body] = [node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef)]
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
+def _keys(kind: type[Any]) -> Iterator[str]:
+    meanings = docstrings(kind)
+    yield from _head("key", "what it is", "meaning")
+    for name, key in reading.keys(kind).items():
+        needed = ", needed" if key.required else ""
+        yield _row(f"`{name}`", words(key.annotation) + needed, meanings[key.field])
+
+
+def words(annotation: Any) -> str:
+    """What may stand in a file for a field of the type `annotation`."""
+    if type(None) in (options := get_args(annotation)):
+        return words(next(option for option in options if option is not type(None)))
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return ", ".join(f"`{word}`" if word else '`""`' for word in inner)
+    if origin in (tuple, frozenset):
+        return f"list of {_PLURALS.get(inner[0], 'tables')}"
+    if origin is not None:
+        below = words(inner[1])
+        return "table" if below in ("table", "any value") else f"table of {_PLURALS.get(inner[1], f'{below}s')}"
+    return _WORDS.get(annotation, "table")
+
+
+_WORDS: Mapping[Any, str] = {bool: "true or false", int: "integer", float: "number", str: "text", Any: "any value"}
+_PLURALS: Mapping[Any, str] = {str: "texts", int: "integers"}
+
+
+# Providers and models
+
+
+def _providers() -> Iterator[str]:
+    yield from _head("profile", "vendor", "hosts", "formats", "base URL's path", "notes")
+    for name in profiles.names():
+        profile = profiles.load(name)
+        notes = [
+            f"extends `{profile.extends}`" if profile.extends else "",
+            "a plan for interactive use" if profile.plan else "",
+            f"shut down since {profile.shut_down}" if profile.shut_down else "",
+            f"reasoning in `{profile.grammar.reasoning_field}`" if profile.grammar.reasoning == "keep" else "",
+        ]
+        formats = ["chat", *(_FORMATS.get(spoken, spoken) for spoken in sorted(profile.speaks))]
+        yield _row(
+            f"`{name}`",
+            profile.vendor,
+            ", ".join(f"`{host}`" for host in profile.hosts),
+            ", ".join(formats),
+            f"`{profile.base}`" if profile.base else "–",
+            ", ".join(filter(None, notes)) or "–",
+        )
+
+
+_FORMATS = {"anthropic": "Messages", "responses": "Responses"}
+
+
+def _families() -> Iterator[str]:
+    yield from _head("ids", *_KNOWN)
+    for family in profiles.families():
+        model = reading.read(Model, family.rows, "", id=family.ids[0])
+        yield _row(", ".join(f"`{pattern}`" for pattern in family.ids), *_known(model))
+
+
+def _models() -> Iterator[str]:
+    yield from _head(
+        "profile", "model", "context, input / output", "images", "thinking", "replay", "doesn't take", "source"
+    )
+    for name in profiles.names():
+        profile = profiles.load(name)
+        for model in profile.models.values():
+            if model.successor is None:
+                yield _row(f"`{name}`", f"`{model.id}`", *_known(model))
+
+
+_KNOWN = ("context, input / output", "images", "thinking", "replay", "doesn't take", "source")
+
+
+def _known(model: Model) -> Sequence[str]:
+    limits = ", ".join(map(_count, filter(None, (model.context, model.input))))
+    return (
+        f"{limits or '–'} / {_count(model.output) if model.output else '–'}",
+        "yes" if model.images else "–",
+        _thinking(model),
+        _replay(model),
+        ", ".join(f"`{name}`" for name in sorted(model.refused)) or "–",
+        _cell(model.source),
+    )
+
+
+def _count(tokens: int) -> str:
+    return f"{tokens:,}"
+
+
+def _thinking(model: Model) -> str:
+    known = model.thinking
+    if known is None:
+        return "–"
+    said = ["on" if known.default else "off"]
+    said += [] if known.can_be_off or not known.default else ["always"]
+    said += [] if known.control in ("none", "effort") else [f"by `{known.control}`"]
+    said += [f"efforts {', '.join(known.efforts)}"] if known.efforts else []
+    said += [f"`tool_choice` {', '.join(sorted(known.tool_choices))}"] if known.tool_choices is not None else []
+    return ", ".join(said)
+
+
+def _replay(model: Model) -> str:
+    return f"{model.replay}, all turns" if model.replay_turns == "all" else model.replay
+
+
+def _prices() -> Iterator[str]:
+    yield from _head("profile", "model", "input", "from cache", "output", "as of", "source")
+    for name in profiles.names():
+        for model in profiles.load(name).models.values():
+            for price in model.prices:
+                figures = [
+                    f"{price.currency} {figure:g}" if figure is not None else "–"
+                    for figure in (price.input, price.cached, price.output)
+                ]
+                tier = f", up to {_count(price.up_to)} tokens of input" if price.up_to else ""
+                yield _row(f"`{name}`", f"`{model.id}`{tier}", *figures, price.as_of, f"<{price.source}>")
+
+
+def _head(*columns: str) -> Iterator[str]:
+    yield _row(*columns)
+    yield "|---" * len(columns) + "|\n"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+_TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    **{name: partial(_keys, kind) for name, kind in KINDS.items()},
+    "providers": _providers,
+    "families": _families,
+    "models": _models,
+    "prices": _prices,
+}
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
