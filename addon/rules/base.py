@@ -35,8 +35,6 @@ class RuleContext:
     rerouted: bool = False
     successors: dict[str, str] = field(default_factory=dict)
     plan: AnswerPlan = field(default_factory=AnswerPlan)
-    reasoning_field: str | None = None
-    """The field of reasoning that this endpoint's answers were seen to have; `None`: the profile's."""
     limits_max_tokens: bool = False
     """`max_tokens` is brought down to what the model gives: the client's format demands the parameter, so a client
     names one for models that it doesn't know (docs/facts/anthropic.md#parameters)."""

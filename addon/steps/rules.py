@@ -21,7 +21,7 @@ from .base import Step
 _RECOVERED = counter(
     "hunyuan_reasoning_recovered_total", "Turns whose reasoning was found between think tags in their text."
 )
-_MADE_UP = counter(
+MADE_UP = counter(
     "hunyuan_reasoning_made_up_total", "Turns that got a made-up reasoning, since their model refuses them without."
 )
 
@@ -65,7 +65,7 @@ class Rules(Step):
             return rules.apply_chat(exchange.chat, context, checkpoint)
 
         exchange.note(await self.runtime.workers.run(apply, exchange.cost))
-        for metric, name in ((_RECOVERED, "recovered"), (_MADE_UP, "made up")):
+        for metric, name in ((_RECOVERED, "recovered"), (MADE_UP, "made up")):
             if name in context.counts:
                 self.runtime.metrics.add(metric, context.counts.pop(name))
         exchange.plan.tools = tool_calls.offered(exchange.chat)

@@ -41,7 +41,7 @@ async def test_what_was_thought_goes_back(stream: bool) -> None:
     assert reasoning(exchange.chat["messages"]) == [THOUGHT]
     noted = [(change.rule, change.pointer) for change in exchange.changes]
     assert ("reasoning-memory", "/messages/1/reasoning_content") in noted
-    assert world.runtime.metrics.value(PUT_BACK, "real") == 1
+    assert world.runtime.metrics.value(PUT_BACK) == 1
 
 
 def changed(**function: Any) -> Json:
