@@ -166,6 +166,14 @@ class AnswerPlan:
     """Stop texts that this endpoint includes in its output (docs/facts/hunyuan.md#stop): cut them off."""
     base64_embeddings: bool = False
     """The client asked for `encoding_format: base64`: pack the floats (little-endian float32)."""
+    leaks: list[str] = field(default_factory=list)
+    """The forms in which the model may write tool calls into its text (`answers.leak_forms`)."""
+    text_arguments: dict[str, list[str]] = field(default_factory=dict)
+    """Tool name as sent upstream -> its parameters that are texts, where a form doesn't tell texts from numbers."""
+    splits_thinking: bool = False
+    """Text in `<think>` at the beginning of an answer is reasoning."""
+    usage_chunk: bool = False
+    """The client asked for a stream with a chunk that has its usage (`stream_options.include_usage`)."""
 
 
 KEY = "hunyuan_fix"
@@ -216,6 +224,9 @@ class Exchange:
     """Headers that tell this client how much of its limits is left."""
     tokens: int = 0
     """Used by the exchange, as its answer says; 0 where it doesn't."""
+    usage: dict[str, int] = field(default_factory=dict)
+    """What the answer says that it used: `input` tokens, the `cached` ones of them, `output` tokens, the `reasoning`
+    ones of them. What it doesn't say is absent (`wire.usage`)."""
     mode: str = "repair"
     """`repair`, `observe` or `off`."""
     language: str = ""
@@ -259,6 +270,8 @@ class Exchange:
     """What must be undone in the answer."""
     demands: Any = None
     """What the rules hold the body against (`rules.base.RuleContext`), once a step has asked for it."""
+    taught: Any = None
+    """What the endpoint has taught beside its profile (`mending.learnt.Taught`)."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
     lists_models: bool = False
@@ -322,6 +335,7 @@ class Exchange:
             if type(given.get(name)) is wanted:
                 setattr(exchange, name, given[name])
         exchange.rules = [rule for rule in exchange.rules if isinstance(rule, str)]
+        exchange.usage = {name: count for name, count in exchange.usage.items() if type(count) is int and count >= 0}
         changes = given.get("changes")
         exchange.changes = Changes(
             Change(*change) for change in (changes if isinstance(changes, list) else ()) if _is_change(change)
@@ -341,6 +355,7 @@ _UNDER_WAY = (
     "to_hear",
     "plan",
     "demands",
+    "taught",
     "change_count",
     "lists_models",
     "listed_model",

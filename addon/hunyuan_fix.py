@@ -332,7 +332,10 @@ class HunyuanFix:
 
     def stats(self) -> str:
         """All metrics, as text."""
-        return statistics.text(self.runtime.metrics)
+        learnt = self.runtime.learnt.listing()
+        return "\n".join(
+            [statistics.text(self.runtime.metrics), *(["learnt from refusals:", *learnt] if learnt else [])]
+        )
 
 
 addons = [

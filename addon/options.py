@@ -21,6 +21,7 @@ from .config import option
 from .config.config_file import ConfigFileSettings
 from .config.hook_options import BodySettings, DispatchSettings, DrainingSettings, FlowSettings, InterceptionSettings
 from .kept import KeepSettings
+from .mending import MendSettings
 from .profile_folder import ProfileSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
@@ -48,6 +49,7 @@ class Settings(
     AdmissionSettings,
     SearchSettings,
     RetrySettings,
+    MendSettings,
     BreakerSettings,
     KeySettings,
     TokenSettings,

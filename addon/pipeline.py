@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from . import dialects, profiles, rules
+from . import dialects, rules
 from .answers.heard import Listener
 from .dialects.base import House
 from .exchange import Change, Exchange, JsonObject, Response
@@ -23,7 +23,7 @@ from .steps.embedding_batches import SendBatches
 from .steps.keep_answers import KeepAnswers
 from .steps.kept_answers import AnswerKept
 from .steps.model_names import ModelNames, answering
-from .steps.native_fields import NativeFields, ShowMessages
+from .steps.native_fields import NativeFields, ShowMessages, native_of
 from .steps.overlong import Overlong
 from .steps.read_documents import ReadDocuments
 from .steps.reasoning_memory import ReasoningMemory
@@ -98,6 +98,7 @@ class Pipeline:
             house: [step for step in steps if type(step).received is not Step.received]
             for house, steps in self._steps.items()
         }
+        self._again_steps = {house: [step for step in steps if step.again] for house, steps in self._steps.items()}
         # Up, in reverse, only those that do something there.
         self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
         self._answer_steps = {
@@ -125,8 +126,8 @@ class Pipeline:
         native = dialects.NATIVE.get(exchange.dialect)
         if native is None:
             return False
-        accepted = profiles.load(exchange.profile).native[exchange.spoken]
         model = answering(exchange, self._settings, body.get("model"))
+        accepted = native_of(exchange, model)
         if accepted.spoken_by(model):
             reason = native.needs_chat(body, accepted, self._offers)
         else:
@@ -173,6 +174,14 @@ class Pipeline:
             if response is not None:
                 return _seen_by(steps[:number], exchange, response)
         return None
+
+    async def again(self, exchange: Exchange) -> None:
+        """Run the steps that look at the model's data over `exchange.chat`, a body that was sent. Raises as they do.
+
+        What they put into the exchange for the answer is added to what stands there.
+        """
+        for step in self._again_steps[_house(exchange)]:
+            await step.request(exchange)
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Run the steps over a whole answer, in reverse. Returns whether one of them changed it."""

@@ -24,6 +24,7 @@ from .dialects.responses import sealing
 from .kept import KeepSettings
 from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
+from .mending.learnt import Learnt
 from .observe import statistics
 from .observe.metrics import Metrics, Reading
 from .options import OPTIONS, Settings
@@ -66,6 +67,7 @@ class Runtime:
         self.batches = EmbeddingBatches(calls)
         self.chat_calls = ChatCalls(calls)
         self.relay = Relay(self.http_client, self.gate, self.workers)
+        self.learnt = Learnt()
         self.key = LentKey()
         self.seal_keys = SealKeys(sealing.use)
         self.tokens = ClientTokens()
@@ -159,6 +161,7 @@ class Runtime:
         yield statistics.RELAY_ABANDONED, (), relay.abandoned
         for reason, count in relay.retries.items():
             yield statistics.RELAY_RETRIES, (reason,), count
+        yield statistics.LEARNT, (), len(self.learnt)
         for level in self.chain.counts():
             yield statistics.STORE_HITS, (level.name,), level.hits
             yield statistics.STORE_MISSES, (level.name,), level.misses

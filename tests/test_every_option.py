@@ -288,6 +288,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_retry_tries": ("7", after(CHAT), RETRIED),
     "hunyuan_retry_deadline": ("7", after(CHAT), RETRIED),
     "hunyuan_upstream_timeout": ("7", after(CHAT), RETRIED),
+    "hunyuan_mend": ("off", after(CHAT | {"model": "hy4"}), {"hunyuan_profile": "tokenhub"}),
     "hunyuan_breaker_failures": ("1", breaking, {}),
     "hunyuan_breaker_seconds": ("0.5", breaking, {"hunyuan_breaker_failures": "1"}),
     "hunyuan_api_key_file": ("{folder}/key", after(CHAT, authorization=""), {}),

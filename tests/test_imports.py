@@ -26,7 +26,7 @@ FLOORS = (
     {"options"},
     {"cascade", "relay"},
     {"vision", "answers", "upstream", "access", "observe", "profile_folder"},
-    {"rules", "dialects", "route", "vendors", "admission", "kept", "stores"},
+    {"rules", "dialects", "mending", "route", "vendors", "admission", "kept", "stores"},
     {"circuit", "config", "counting", "documents", "images", "search", "session", "wire", "workers"},
     {"columns", "did_you_mean", "profiles", "texts", "exchange"},
 )
@@ -34,7 +34,7 @@ FLOORS = (
 
 PURE = {
     *("dialects", "rules", "answers", "wire", "session", "exchange"),
-    *("profiles", "texts", "images", "documents", "counting"),
+    *("profiles", "texts", "images", "documents", "counting", "mending"),
 }
 """Rooms that know no host program and no network."""
 IMPURE = {"mitmproxy", "mitmproxy_rs", "httpx", "httpcore", "tornado", "asyncio"}

@@ -42,14 +42,14 @@ class Shape:
         """Where the string begins and ends in an event, its quotation marks included."""
 
     @classmethod
-    def of_text(cls, raw: bytes) -> Self | None:
+    def of_text(cls, raw: bytes, take: Callable[[str], bool] | None = None) -> Self | None:
         """The shape of an event that needs no repair and has text for the client; `None` if it has no text.
 
         The key is a key and the string its value wherever they stand: inside of a string, quotation marks are escaped.
         Any other string in this place is a value as well, and has no line end.
         """
         parts = _around(_TEXT.search(raw))
-        return cls(*parts) if parts else None
+        return cls(*parts, take=take) if parts else None
 
     @classmethod
     def of_arguments(cls, raw: bytes, sent: bytes, take: Callable[[str], bool]) -> Self | None:

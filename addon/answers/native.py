@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 from .. import profiles
 from ..dialects import DIALECTS, NATIVE
-from ..exchange import Change, Exchange, JsonObject, Response, tokens_used
-from ..wire import flaws, json_body, rule_names, sse, vendor_errors
+from ..exchange import Change, Exchange, JsonObject, Response
+from ..wire import flaws, json_body, rule_names, sse, usage, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
 from . import translated, whole
@@ -97,7 +97,7 @@ class NativeStream(ClientStream):
             return event.raw
         for chunk in self._reader.events(value, self._state):
             if chunk.get("usage"):
-                self._exchange.tokens = tokens_used(chunk["usage"])
+                usage.note(self._exchange, chunk["usage"])
             self._is_told = self._is_told or _ends(chunk)
         events, why = self._dialect.repaired_event(value, self._note, self._state)
         kind = value.get("type")
@@ -149,7 +149,7 @@ def repair_answer(exchange: Exchange, text: bytes, steps: Steps = NO_STEPS) -> R
     answer = translated.answer_in(exchange, text)
     if isinstance(answer, Flaw):
         return whole.error_for(exchange, answer)
-    exchange.tokens = tokens_used(answer.get("usage"))
+    usage.note(exchange, answer.get("usage"))
     body = json_body.parse_object(text) or {}
     dialect = NATIVE[exchange.dialect]
     if exchange.streamed:
@@ -164,7 +164,7 @@ def repair_answer(exchange: Exchange, text: bytes, steps: Steps = NO_STEPS) -> R
 def _streamed(exchange: Exchange, body: JsonObject, steps: Steps) -> bytes:
     """The events for a whole answer that came where a stream was asked for; its tokens are noted."""
     dialect = NATIVE[exchange.dialect]
-    exchange.tokens = tokens_used(dialect.reader.answer(body, {}).get("usage"))
+    usage.note(exchange, dialect.reader.answer(body, {}).get("usage"))
     why = dialect.repaired_answer(body, exchange.note_of(exchange.spoken))
     changes = [Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")]
     exchange.note([*changes, Change(dialect.name, "", why)] if why else changes)
@@ -186,7 +186,8 @@ def repair_error(
     profile = profiles.load(exchange.profile)
     advice = {name: headers[name] for name in _ADVICE if name in headers}
     body = NATIVE[exchange.dialect].reader.error(status, body)
-    meant = vendor_errors.translate_error(status, body, advice.get("retry-after"), profile, exchange.model)
+    key = vendor_errors.key_shape(exchange.headers)
+    meant = vendor_errors.translate_error(status, body, advice.get("retry-after"), profile, exchange.model, key=key)
     given = meant or Response(status, advice, body)
     told = DIALECTS[exchange.spoken].error(given, exchange.note_of(exchange.spoken))
     if not _says(body, told.body):

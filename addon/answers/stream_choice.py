@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..exchange import AnswerPlan, Change, JsonObject
+from . import leaks
 from .json_fence import JsonFence
 from .stop_text import StopText
 from .tool_calls import to_function_call_frames
@@ -11,10 +14,15 @@ from .whole import is_cut, rename_finish_reason
 
 
 class StreamChoice:
-    """One choice of a stream. It changes the parsed chunks in place, one after the other."""
+    """One choice of a stream. It changes the parsed chunks in place, one after the other.
 
-    def __init__(self, plan: AnswerPlan, frames: ToolFrames) -> None:
+    `begun`: text of the choice may have passed before.
+    """
+
+    def __init__(self, plan: AnswerPlan, frames: ToolFrames, *, begun: bool = False) -> None:
         self.text = StreamText(plan)
+        self.leaks = leaks.ChoiceLeaks(plan, begun=begun) if leaks.watches(plan) else None
+        """What takes calls and reasoning out of its text; `None` where nothing is expected there."""
         self.has_text = False
         """Whether a delta had text."""
         self.finish_reason: str | None = None
@@ -31,10 +39,15 @@ class StreamChoice:
         ends = isinstance(reason, str) and bool(reason)
         changed = False
         missing: list[JsonObject] = []
+        if self.leaks is not None:
+            changed = delta is not None and self.leaks.repair(delta, f"{at}/delta", note)
+            if ends and self.leaks.is_busy:
+                delta = choice["delta"] = {} if delta is None else delta
+                changed = self.leaks.end(delta, f"{at}/delta", note, cut=is_cut(reason)) or changed
         if delta is not None:
             self.has_text = self.has_text or bool(delta.get("content"))
             self._function_called = self._function_called or "function_call" in delta
-            changed = self.frames.repair(delta, f"{at}/delta", note)
+            changed = self.frames.repair(delta, f"{at}/delta", note) or changed
         if ends:
             changed = changed or self.frames.blank
             missing = self.frames.end(delta, cut=is_cut(reason), at=f"{at}/delta", note=note)
@@ -55,14 +68,24 @@ class StreamChoice:
         before, self._before = self._before, []
         return before
 
-    @property
-    def held(self) -> list[JsonObject]:
-        """The text and the frames that are held back, as deltas."""
-        return _content(self.text.held) + self._deltas(self.frames.held)
+    def held(self) -> Callable[[], list[JsonObject]]:
+        """A function that gives the text and the frames that are held back now, as deltas, whatever comes later."""
+        held = _content(self.text.held) + self._deltas(self.frames.held)
+        if self.leaks is None:
+            return lambda: held
+        leaked = self.leaks.held()
+        return lambda: held + leaked()
 
-    def end_text(self) -> list[JsonObject]:
-        """The text that is held back, as a delta: no finish reason will tell whether it is a stop text."""
-        return _content(self.text.end(None))
+    def end_text(self, note: Note, *, cut: bool = False) -> list[JsonObject]:
+        """The text that is held back, as deltas: no finish reason will tell whether it is a stop text."""
+        delta: JsonObject = {}
+        if self.leaks is not None and self.leaks.end(delta, "", note, cut=cut):
+            self.has_text = self.has_text or bool(delta.get("content"))
+            self.frames.repair(delta, "", note)
+            if self._plan.function_call:
+                to_function_call_frames(delta, "", note)
+            self.text.repair({"delta": delta}, "", note)
+        return ([delta] if delta else []) + _content(self.text.end(None))
 
     def close(self, note: Note) -> list[JsonObject]:
         """End the choice, whose stream is over without a finish reason; return the deltas that the client lacks.
@@ -78,8 +101,8 @@ class StreamChoice:
 
     def break_off(self) -> list[JsonObject]:
         """All that is held back, as deltas, for a stream that ends before the answer does."""
-        held = self._deltas(self.frames.end(None, cut=True, at="", note=_ignore))
-        return self.end_text() + held
+        text = self.end_text(_ignore, cut=True)
+        return text + self._deltas(self.frames.end(None, cut=True, at="", note=_ignore))
 
     def _deltas(self, frames: list[JsonObject]) -> list[JsonObject]:
         if not frames:

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 
 from .. import dialects
-from ..exchange import Exchange, JsonObject, tokens_used
-from ..wire import flaws, proxy_errors, safe_text, sse
+from ..exchange import Exchange, JsonObject
+from ..wire import flaws, proxy_errors, safe_text, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
@@ -224,7 +224,7 @@ class RepairedStream(ClientStream):
         chunks = self._stream.feed(data) if data else []
         if self._ended:
             chunks += self._stream.finish(self._incomplete)
-            self._exchange.tokens = tokens_used(self._stream.usage)
+            usage.note(self._exchange, self._stream.usage)
         if len(self._stream.changes) > self._noted:
             self._exchange.note(self._stream.changes[self._noted :])
             self._noted = len(self._stream.changes)

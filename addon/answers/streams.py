@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import chat_events, json_body, rule_names, sse
+from ..wire import chat_events, json_body, rule_names, sse, usage
 from ..wire.openai_error import ProxyError
+from . import leaks
 from .event_shape import Shape
 from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
 from .tool_placing import ToolNames, TooMany
 from .translated import INCOMPLETE
-from .whole import origin
+from .whole import USAGE_CACHED, USAGE_MOVED, origin
 
 _HEAD = ("id", "object", "created", "model")
 """The fields that a chunk made here copies from the endpoint's last chunk."""
@@ -39,6 +41,12 @@ class ChatStream:
     def __init__(self, plan: AnswerPlan) -> None:
         self._plan = plan
         self._holds_text = bool(plan.stop or plan.json_fence)
+        self._watches = leaks.watches(plan)
+        """The text may have calls or reasoning in it: it needs reading where a mark begins."""
+        self._leaking = False
+        """What comes next may belong to such a mark."""
+        self._unbegun = plan.splits_thinking
+        """No choice has text yet, so `<think>` may begin one."""
         self._parser = sse.Parser()
         self._between = True
         """Whether the next byte begins an event."""
@@ -54,11 +62,13 @@ class ChatStream:
         # What is sent for an event whose repair fails: its bytes, and before them what each of its choices held back
         # before the repair.
         self._unsent = b""
-        self._held: dict[int, list[JsonObject]] = {}
+        self._held: dict[int, Callable[[], list[JsonObject]]] = {}
         self.finish_reason: str | None = None
         """The last finish reason that the client gets."""
         self.usage: JsonObject | None = None
-        """The last usage that the endpoint sent."""
+        """The last usage that the endpoint sent, wherever it stood."""
+        self._usage_told = False
+        """The usage stood where clients look for it."""
         self.first_error: object = None
         """The first `error` that the endpoint sent inside the stream. It passes unchanged."""
         self.unreadable = 0
@@ -125,7 +135,7 @@ class ChatStream:
     def _ending(self, incomplete: ProxyError) -> bytes:
         if self.finish_reason and not self._done and self.first_error is None:
             self._note(Change(rule_names.STREAM_END, "", "the missing [DONE] is added"))
-            return self._whole() + sse.event(b"[DONE]")
+            return self._whole() + self._usage_chunk() + sse.event(b"[DONE]")
         held = self._broken_off()
         return held if self._done or self.first_error is not None else held + self._incomplete(incomplete)
 
@@ -155,12 +165,25 @@ class ChatStream:
         """Whether whole events pass, since their bytes tell that they need no repair. Remembers what the end needs."""
         if self._holds_text or not _needs_nothing(data):
             return False
+        if self._watches and self._may_leak(data):
+            return False
         if data.find(b'"id"') >= 0:
             self._unread = data
         self._has_text = self._has_text or _TEXT.search(data) is not None
         end = data.rfind(_PLAIN_END, 0, -len(_PLAIN_END))
-        self._shape = Shape.of_text(data if end < 0 else data[end + len(_PLAIN_END) :])
+        last = data if end < 0 else data[end + len(_PLAIN_END) :]
+        self._shape = Shape.of_text(last, _has_no_mark if self._watches else None)
         return True
+
+    def _may_leak(self, data: bytes) -> bool:
+        """Whether whole events that need nothing else may have a part of a mark in their text."""
+        if self._leaking or data.find(b"<") >= 0:
+            return True
+        if self._unbegun:
+            if _TEXT.search(data) is not None:
+                return True
+            self._unbegun = not leaks.brings_reasoning(data)
+        return False
 
     def _read(self, event: sse.Event) -> bytes:
         data = event.data
@@ -187,7 +210,7 @@ class ChatStream:
             return self._broken_off() + event.raw
         sent = self._whole()
         # Clients stop reading at [DONE], so the error goes before it.
-        return sent + (b"" if self.finish_reason else self._incomplete(INCOMPLETE)) + event.raw
+        return sent + (self._usage_chunk() if self.finish_reason else self._incomplete(INCOMPLETE)) + event.raw
 
     def _whole(self) -> bytes:
         """The events that end the choices: the endpoint says that the answer is over.
@@ -203,7 +226,7 @@ class ChatStream:
             if choice.finish_reason is not None:
                 sent += self._events(index, choice.break_off())
             else:
-                sent += self._events(index, choice.end_text() + choice.close(self._note))
+                sent += self._events(index, choice.end_text(self._note) + choice.close(self._note))
                 if choice.finish_reason is not None:
                     self._note(Change(rule_names.STREAM_END, "", "the missing finish reason is added"))
                     sent += self._event(index, {}, choice.finish_reason)
@@ -216,12 +239,10 @@ class ChatStream:
         if head:
             self._head, self._unread = head, b""
         before = b""
-        if isinstance(chunk.get("usage"), dict):
-            self.usage = chunk["usage"]
-            if not choices:
-                before = b"".join(self._events(index, self._choice(index).end_text()) for index in self._choices)
+        changed = self._take_usage(chunk)
+        if isinstance(chunk.get("usage"), dict) and not choices:
+            before = b"".join(self._events(index, self._choice(index).end_text(self._note)) for index in self._choices)
         frame, frames = _only_frame(choices), None
-        changed = False
         for place, choice in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(choice, dict):
                 index = _index(choice)
@@ -232,6 +253,10 @@ class ChatStream:
                 # The native API says "" until the end.
                 if isinstance(choice.get("finish_reason"), str):
                     self.finish_reason = choice["finish_reason"] or self.finish_reason
+        if self._watches:
+            watched = [choice.leaks for choice in self._choices.values() if choice.leaks is not None]
+            self._leaking = any(choice.is_busy for choice in watched)
+            self._unbegun = self._unbegun and not any(choice.begun for choice in watched)
         sent = event.raw
         if changed:
             sent = b"" if _is_empty(chunk) else event.with_data(json_body.serialise(chunk))
@@ -241,6 +266,34 @@ class ChatStream:
                 self._shape = Shape.of_arguments(event.raw, sent, take)
         return before + sent
 
+    def _take_usage(self, chunk: JsonObject) -> bool:
+        """Remember the usage of a chunk, and put its cached tokens where clients look for them; whether that was done.
+
+        Usage in a choice stays there: whether a chunk of its own is needed is known at the end.
+        """
+        used = usage.of_answer(chunk)
+        if used is None:
+            return False
+        self.usage = used
+        usual = chunk.get("usage")
+        if not isinstance(usual, dict) or not usual:
+            return False
+        self._usage_told = True
+        if not usage.complete(usual):
+            return False
+        self._note(Change(rule_names.USAGE, "/usage", USAGE_CACHED))
+        return True
+
+    def _usage_chunk(self) -> bytes:
+        """The chunk with the usage, for a client that asked for it and has seen none in its usual place."""
+        if self.usage is None or self._usage_told or not self._plan.usage_chunk:
+            return b""
+        self._usage_told = True
+        self._note(Change(rule_names.USAGE, "/usage", USAGE_MOVED))
+        used = {**self.usage}
+        usage.complete(used)
+        return sse.event(json_body.serialise({**self._last_head(), "choices": [], "usage": used}))
+
     def _choice(self, index: int) -> StreamChoice:
         """The state of choice `index`, which the event that is being read may change. Raises `TooMany`."""
         choice = self._choices.get(index)
@@ -248,9 +301,10 @@ class ChatStream:
             if len(self._choices) >= MAX_CHOICES:
                 raise TooMany
             frames = ToolFrames(self._names, index, lambda: origin(self._last_head()))
-            choice = self._choices[index] = StreamChoice(self._plan, frames)
+            begun = self._has_text or not self._unbegun
+            choice = self._choices[index] = StreamChoice(self._plan, frames, begun=begun)
         if index not in self._held:
-            self._held[index] = choice.held
+            self._held[index] = choice.held()
         return choice
 
     def _note(self, change: Change) -> None:
@@ -277,7 +331,7 @@ class ChatStream:
         """All that was not sent yet, unchanged."""
         self.failure = failure
         held = b"".join(
-            self._events(index, self._held.get(index, choice.held)) for index, choice in self._choices.items()
+            self._events(index, self._held.get(index, choice.held())()) for index, choice in self._choices.items()
         )
         return held + self._unsent + self._parser.rest()
 
@@ -313,6 +367,11 @@ def _needs_nothing(raw: bytes) -> bool:
         and not chat_events.says_more_than_null(raw, b'"usage"')
         and chat_events.go_on(raw)
     )
+
+
+def _has_no_mark(text: str) -> bool:
+    """Whether a piece of text has no part of a mark, as long as none is being read."""
+    return "<" not in text
 
 
 def _is_empty(chunk: JsonObject) -> bool:

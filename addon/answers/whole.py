@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .. import dialects, profiles
-from ..exchange import AnswerPlan, Change, Exchange, JsonObject, Response, tokens_used
-from ..wire import rule_names, vendor_errors
+from ..exchange import AnswerPlan, Change, Exchange, JsonObject, Response
+from ..wire import rule_names, usage, vendor_errors
 from ..wire.flaws import Flaw
-from . import json_fence, stop_text, tool_calls
+from . import json_fence, leaks, stop_text, tool_calls
 from .tool_frames import Note, ToolFrames
 from .tool_placing import ToolNames
 from .translated import plan_of
@@ -24,7 +24,7 @@ ERROR_RULE = "answer-error"
 
 def repair(exchange: Exchange, answer: JsonObject) -> bool:
     """Repair a whole answer in place, chat or embeddings, note its tokens and the changes; whether it was changed."""
-    exchange.tokens = tokens_used(answer.get("usage"))
+    usage.note(exchange, usage.of_answer(answer))
     if dialects.DIALECTS[exchange.dialect].house != "chat":
         return False
     changes = repair_answer(answer, plan_of(exchange))
@@ -50,7 +50,24 @@ def repair_answer(answer: JsonObject, plan: AnswerPlan) -> list[Change]:
             at, note = f"/choices/{place}", changes.append
             calls = _repair_message(answer, choice, plan, place, note)
             rename_finish_reason(choice, plan, at, note, calls=calls)
+    _repair_usage(answer, changes.append)
     return changes
+
+
+def _repair_usage(answer: JsonObject, note: Note) -> None:
+    """Put the usage where clients look for it, and the cached tokens in it."""
+    used = usage.of_answer(answer)
+    if used is None:
+        return
+    if answer.get("usage") is not used:
+        answer["usage"] = {**used}
+        note(Change(rule_names.USAGE, "/usage", USAGE_MOVED))
+    if usage.complete(answer["usage"]):
+        note(Change(rule_names.USAGE, "/usage", USAGE_CACHED))
+
+
+USAGE_MOVED = "the usage that stands in a choice is given in its usual place, too"
+USAGE_CACHED = "the cached tokens are given in `prompt_tokens_details`, too"
 
 
 def origin(answer: JsonObject) -> str:
@@ -96,6 +113,7 @@ def _repair_message(answer: JsonObject, choice: JsonObject, plan: AnswerPlan, pl
     if not isinstance(message, dict):
         return False
     at, complete = f"/choices/{place}/message", False
+    leaks.repair_message(message, plan, at, note, cut=is_cut(reason))
     if isinstance(message.get("content"), str):
         _repair_text(message, reason, plan, f"{at}/content", note)
     if isinstance(message.get("tool_calls"), list):

@@ -64,7 +64,8 @@ def repair_error(
     except (CodingError, TooLarge):
         return None if is_house else proxy_errors.UPSTREAM_ERROR(number=status, status=status).response()
     body = upstream.error(status, body)
-    meant = vendor_errors.translate_error(status, body, retry_after, profiles.load(exchange.profile), exchange.model)
+    profile, key = profiles.load(exchange.profile), vendor_errors.key_shape(exchange.headers)
+    meant = vendor_errors.translate_error(status, body, retry_after, profile, exchange.model, key=key)
     if meant is None and not is_house:
         return Response(status, {"content-type": "application/json"}, body)
     return meant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..exchange import Response
+from ..exchange import Exchange, Response
 from ..wire import rule_names
 from .anthropic import Anthropic
 from .anthropic.api import AnthropicApi
@@ -65,6 +65,11 @@ def foreign() -> frozenset[str]:
 def native(name: str) -> str | None:
     """The name of the dialect `name` where the endpoint speaks it itself; `None` where it is passed unchanged there."""
     return f"{name}-native" if f"{name}-native" in NATIVE else None
+
+
+def format_of(exchange: Exchange) -> str:
+    """The format that a request leaves in: that of its client where the endpoint speaks it, else chat."""
+    return exchange.spoken if exchange.dialect in NATIVE else Chat.name
 
 
 def is_another_vendors(name: str) -> bool:

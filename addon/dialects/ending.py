@@ -8,6 +8,7 @@ from typing import Final
 
 from ..exchange import JsonObject
 from ..texts import load
+from ..wire import usage
 
 _CUT: Final = frozenset(["length", "max_tokens", "max_output_tokens", "model_length"])
 _FILTERED: Final = frozenset(["content_filter", "sensitive"])
@@ -20,9 +21,6 @@ GOES_ON: Final[JsonObject] = {"choices": [{"index": 0, "delta": {}, "finish_reas
 """The chat chunk for an event that says no more than that the answer isn't over."""
 _CHARACTERS_A_TOKEN: Final = 3
 """Roughly, for endpoints that don't count: English has four, Chinese between one and two."""
-_CACHE_READ: Final = ("cached_tokens", "cache_read_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens")
-"""Kimi, TokenHub (1823/135872), LiteLLM, DeepSeek."""
-_CACHE_WRITTEN: Final = ("cache_creation_input_tokens", "cache_creation_tokens")
 
 
 def model(chat: JsonObject, note: JsonObject) -> str:
@@ -60,15 +58,6 @@ def notice(sample: str) -> str:
     return load("zh" if _CHINESE.search(sample) else "en").answer_filtered
 
 
-def usage_in(chat: JsonObject, choice: JsonObject | None) -> JsonObject | None:
-    """The usage that an answer or a chunk brings. Kimi sends it inside the choice."""
-    for holder in (chat, choice or {}):
-        usage = holder.get("usage")
-        if isinstance(usage, dict) and usage:
-            return usage
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What an answer used, in tokens."""
@@ -89,34 +78,17 @@ def counts(given: JsonObject | None, note: JsonObject, written: int) -> Counts:
 
     What it left out is estimated: the input by the `note`, the output by `written`, its characters.
     """
-    given = given or {}
-    prompt, completion, total = (_count(given.get(f"{kind}_tokens")) for kind in ("prompt", "completion", "total"))
-    # Some endpoints leave the reasoning out of `completion_tokens`, but not out of the total.
-    completion = max(completion, total - prompt) if prompt else completion
-    prompt = prompt or max(0, total - completion)
+    found = usage.counted(given)
+    prompt, completion = found.get(usage.INPUT, 0), found.get(usage.OUTPUT, 0)
     estimated = not prompt or (not completion and written > 0)
-    prompt = prompt or _count(note.get("input_tokens"))
+    counted = note.get("input_tokens")
+    prompt = prompt or (counted if type(counted) is int and counted > 0 else 0)
     completion = completion or -(-written // _CHARACTERS_A_TOKEN)
-    read = min(prompt, _first(_in(given, "prompt", "cached_tokens"), *(given.get(name) for name in _CACHE_READ)))
-    created = min(prompt - read, _first(*(given.get(name) for name in _CACHE_WRITTEN)))
-    reasoning = min(completion, _first(_in(given, "completion", "reasoning_tokens"), given.get("reasoning_tokens")))
+    read = min(prompt, found.get(usage.CACHED, 0))
+    created = min(prompt - read, found.get(usage.WRITTEN, 0))
+    reasoning = min(completion, found.get(usage.REASONING, 0))
     return Counts(prompt, completion, read, created, reasoning, estimated)
-
-
-def _in(given: JsonObject, kind: str, name: str) -> object:
-    details = given.get(f"{kind}_tokens_details")
-    return details.get(name) if isinstance(details, dict) else None
 
 
 def _word(reason: object) -> str:
     return reason.lower() if isinstance(reason, str) else ""
-
-
-def _first(*counts: object) -> int:
-    return next(filter(None, map(_count, counts)), 0)
-
-
-def _count(value: object) -> int:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

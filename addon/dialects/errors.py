@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any, Final
 
 from ..exchange import JsonObject
-from ..wire import flaws, json_body
+from ..wire import flaws, json_body, vendor_errors
 from ..wire.flaws import Flaw
 
 _OVERFLOWS: Final = frozenset([400, 413, 422])
@@ -103,9 +103,7 @@ def meaning(given: Given, status: int) -> Meaning:
     message = given.message
     if len(message) > _LONGEST:
         message = message[:_LONGEST] + "…"
-    said = " ".join([message, *(f"(code {code})" for code in given.codes if _is_missing(code, message))])
-    if "says" in known:
-        said = f"{said.rstrip('.。')}. {known['says']}"
+    said = vendor_errors.said(message, given.codes, vendor_errors.says(given.type, given.codes))
     too_long = too_much = None
     if known.get("kind") == "too_long" or status in _OVERFLOWS:
         too_long = _numbers(_data().too_long, message)
@@ -147,11 +145,6 @@ def _status_of_code(given: Given) -> int:
         if code.isascii() and code.isdigit() and len(code) in (3, 6) and 400 <= int(code[:3]) <= 599:
             return int(code[:3])
     return 0
-
-
-def _is_missing(code: str, message: str) -> bool:
-    """Whether a vendor's code, a number, has to be named beside the message."""
-    return code.isdigit() and code not in message
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import orjson
 
 from ..exchange import JsonObject
 from ..wire import json_body, proxy_errors
+from ..wire import usage as usages
 from . import ending, spoken
 from .composer import Composer, Kind, TooMuchHeld
 
@@ -118,7 +119,7 @@ class Writer:
     def _take(self, chunk: JsonObject) -> None:
         composer = self._begun(chunk)
         choice = spoken.choice_of(chunk)
-        self._usage = ending.usage_in(chunk, choice) or self._usage
+        self._usage = usages.of_answer(chunk) or self._usage
         if choice is None:
             return
         if choice.get("finish_reason"):

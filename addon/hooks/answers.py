@@ -22,6 +22,7 @@ from ..runtime import Runtime
 from ..wire import rule_names
 from ..wire.content_coding import CodingError
 from ..workers import Abandoned
+from . import mended_try
 from .keep_alive import KeepAlive
 from .respond import answer_preflight, in_clients_words, mark, restate
 
@@ -146,6 +147,8 @@ class Answers:
         if not (exchange.dialect or exchange.lists_models) or response.raw_content is None:
             return
         if exchange.mode == "observe":
+            await mended_try.observe(flow.request, response, exchange, self._settings, self._runtime)
+            mark(response, exchange)
             return
         raw, encoding = response.raw_content, response.headers.get("content-encoding", "")
         cost = len(raw) * (_PACKED_COST if encoding else 1)

@@ -6,6 +6,7 @@ A slot is kept from here until the exchange ends, by whatever way: every way out
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 from mitmproxy import http
 
@@ -15,12 +16,18 @@ from ..circuit import Verdict
 from ..dialects import NATIVE, UPSTREAM_DIALECTS
 from ..exchange import Exchange, Response
 from ..options import Settings
-from ..relay import Job, JobProgress, Relay
+from ..relay import Job, JobProgress, Mended, Relay
 from ..steps.base import PATIENCE
 from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import allowed, verdict
 from . import detour
 from .mitmproxy_internals import flows
+
+type Mend = Callable[[int, bytes], Awaitable[Mended | None]]
+"""As in `Job`."""
+
+_SILENCE = 600.0
+"""Seconds without a byte after which mitmproxy would give a call up without the relay (its `tcp_timeout`)."""
 
 
 class Dispatcher:
@@ -35,9 +42,11 @@ class Dispatcher:
         """Secrets of relay jobs, and what becomes of these, by flow id."""
 
     async def dispatch(
-        self, flow: http.HTTPFlow, exchange: Exchange, settings: Settings, *, arrived: float
+        self, flow: http.HTTPFlow, exchange: Exchange, settings: Settings, *, arrived: float, mend: Mend | None = None
     ) -> Response | None:
         """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
+
+        By the relay under `hunyuan_retry=all`, and with `mend`, which may let it go once more where it is refused.
 
         `arrived`: when the request came in, on the monotonic clock; its client has waited since then, also while images
         were described. Returns the client's answer if the request may not go. Cancelling leaves the queue.
@@ -47,7 +56,8 @@ class Dispatcher:
         account = admission.account(profile, keys.authorization(request.headers), settings)
         ahead = exchange.vision_calls > 0
         until = arrived + PATIENCE
-        if settings.retry == "all":
+        is_tried_again = settings.retry == "all"
+        if is_tried_again or mend is not None:
             await self._relay.start()
             # While it waits for its answer the flow shows, and is saved with, its real address and no secret.
             progress = JobProgress(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
@@ -58,15 +68,17 @@ class Dispatcher:
                 profile=profile,
                 model=exchange.model,
                 streamed=exchange.streamed,
-                tries=allowed(settings.retry_tries, profile),
+                tries=allowed(settings.retry_tries, profile) if is_tried_again else 1,
                 deadline=max(0.0, arrived + settings.retry_deadline - time.monotonic()),
-                silence=settings.upstream_timeout,
+                silence=settings.upstream_timeout if is_tried_again else max(_SILENCE, settings.upstream_timeout),
                 until=until,
                 ahead=ahead,
                 max_body=settings.max_body,
                 native=exchange.dialect if exchange.dialect in NATIVE else "",
                 note=exchange.notes.get(UPSTREAM_DIALECTS[profile.dialect].name, {}),
                 progress=progress,
+                judges=is_tried_again,
+                mend=mend,
             )
             secret = self._relay.take(job)
             self._jobs[flow.id] = secret, progress

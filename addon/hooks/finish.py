@@ -56,7 +56,7 @@ class Finisher:
                 if log.is_heard(logger, logging.INFO):
                     logger.info("%s", log.line(exchange, outcome, colours=self.colours))
             # Drop what only the exchange under way needed: mitmweb keeps flows as long as it runs.
-            exchange.headers, exchange.plan, exchange.demands = {}, AnswerPlan(), None
+            exchange.headers, exchange.plan, exchange.demands, exchange.taught = {}, AnswerPlan(), None, None
             exchanges.save(flow, exchange)
         if redact:
             self._redaction.redact(flow)

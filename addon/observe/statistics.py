@@ -48,6 +48,16 @@ RELAY_BROKEN = counter("hunyuan_relay_streams_broken_total", "Streams that the e
 RELAY_ABANDONED = counter("hunyuan_relay_abandoned_total", "Calls whose client left.")
 RELAY_RETRIES = counter("hunyuan_relay_retries_total", "Further tries, by the failure before them.", "reason")
 
+# Mending
+
+MENDED = counter(
+    "hunyuan_mended_total",
+    "Refused requests that were sent once more, by what was wrong and by whether that helped.",
+    "kind",
+    "outcome",
+)
+LEARNT = gauge("hunyuan_learnt_models", "Models of which something is known that refusals have taught.")
+
 # Stores
 
 STORE_HITS = counter("hunyuan_store_hits_total", "Keys that a store had.", "store")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import files
-from .models import Families, finder, is_pattern, model, row
+from .models import Families, finder, is_pattern, model, over, row
 from .reading import ProfileError, read
 from .types import (
     Embeddings,
@@ -53,6 +53,7 @@ __all__ = [
     "forget",
     "load",
     "names",
+    "over",
     "shut_down",
     "use",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -82,3 +83,22 @@ def finder(families: Families, rows: Rows, thinking: Mapping[str, Any]) -> Calla
         return model(model_id, row(_MARK.sub("", model_id) or model_id, families, rows, thinking))
 
     return lambda model_id: Model(model_id) if len(model_id) > _LONGEST else find(model_id)
+
+
+def over(model: Model, overlay: Mapping[str, Any]) -> Model:
+    """`model` with what was learnt of it: keys of a model's row. `refused` and `values` are added to what is known.
+
+    Raises `ProfileError` for what a row can't hold.
+    """
+    if not overlay:
+        return model
+    learnt = read(Model, overlay, "", id=model.id)
+    changed = {key: getattr(learnt, key) for key in overlay}
+    if "refused" in changed:
+        changed["refused"] = model.refused | learnt.refused
+    if "values" in changed:
+        changed["values"] = {**model.values, **learnt.values}
+    if "thinking" in changed and learnt.thinking is not None and model.thinking is not None:
+        named = {key: getattr(learnt.thinking, key) for key in overlay["thinking"]}
+        changed["thinking"] = dataclasses.replace(model.thinking, **named)
+    return dataclasses.replace(model, **changed)

@@ -12,7 +12,18 @@ KEY = "key"
 """In a field's metadata: its key in the data file, where it isn't the field's name; `""`: it has none."""
 
 ParameterType = Literal["boolean", "integer", "number", "string", "string_list", "object", "list"]
-ErrorKind = Literal["rate_limit", "overload", "quota", "not_in_plan", "model_not_found", "content_filter", "overflow"]
+ErrorKind = Literal[
+    "rate_limit",
+    "overload",
+    "quota",
+    "not_in_plan",
+    "model_not_found",
+    "content_filter",
+    "key_refused",
+    "client_refused",
+    "overflow",
+    "too_large",
+]
 Replay = Literal["required", "wanted", "ignored", "harmful"]
 
 
@@ -242,6 +253,10 @@ class ErrorRule:
     """The error's `code`, as text."""
     message: str | None = None
     """A part of the error's message."""
+    says: str = ""
+    """A sentence behind the endpoint's own words, where they don't explain themselves."""
+    source: str = ""
+    """Where this is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,11 +332,11 @@ class Profile:
     """Whose hosts these are: a key is for one vendor's hosts alone. Without it the profile is a vendor of its own."""
     plan: bool = False
     """A plan for interactive use: its terms forbid calls that nobody waits for (docs/facts/tokenhub.md#plans)."""
-    mends: bool = True
-    """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     thinking: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `Thinking`: how thinking is switched at these endpoints, whatever the maker. They are laid over those of
     every family that thinks and has a `control`."""
+    mends: bool = True
+    """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     session_key: str = ""
     """The parameter with a name of the session, by which its prompt cache is found again; `""`: none."""
     tool_name_length: int = 64

@@ -33,6 +33,8 @@ class FailedTry:
     response: RawResponse
     """What the client gets if there is no other try."""
     may_pass: bool
+    refusal: tuple[int, bytes] = (0, b"")
+    """Status and body of the endpoint's error, unpacked; 0 where it gave none."""
 
 
 def own(error: ProxyError, headers: Headers = ()) -> RawResponse:
@@ -52,11 +54,17 @@ def refused(status: int, headers: Headers, body: bytes, job: Job) -> FailedTry:
     text = _unpacked(body, value(headers, b"content-encoding"))
     passes = may_pass(status, Reading.of(job).error(status, text), job.profile, job.model)
     if _is_json(text):
-        return FailedTry(RawResponse(status, _advised(for_client(headers), passes), body), passes)
+        return FailedTry(RawResponse(status, _advised(for_client(headers), passes), body), passes, (status, text))
     error = proxy_errors.UPSTREAM_ERROR(
         number=status, status=status, type=_TYPES.get(status), retry=None if passes else False
     )
-    return FailedTry(own(error, headers), passes)
+    return FailedTry(own(error, headers), passes, (status, text))
+
+
+def passed(status: int, headers: Headers, body: bytes) -> FailedTry:
+    """An answer with an error status that passes unchanged."""
+    text = _unpacked(body, value(headers, b"content-encoding"))
+    return FailedTry(RawResponse(status, for_client(headers), body), False, (status, text))
 
 
 def unusable(flaw: Flaw, headers: Headers, job: Job) -> FailedTry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -36,6 +36,21 @@ class JobProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Mended:
+    """A refused call, changed by what its error said, for one more try."""
+
+    url: str
+    headers: Headers
+    body: bytes
+    native: str
+    """As in `Job`."""
+    note: JsonObject
+    """As in `Job`."""
+    ended: Callable[[int], None]
+    """Called once, with the status of the answer, before the client gets any of it; 0: there was none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One call to relay. Its URL is taken from here and never from the request."""
 
@@ -59,11 +74,15 @@ class Job:
     """The first try goes ahead of new calls."""
     max_body: int
     """Bytes to which an answer is unpacked to be looked at."""
+    judges: bool = True
+    """Answers are looked at before they are passed on; `False`: only refusals are, and all pass unchanged."""
     native: str = ""
     """The format of its answers where the endpoint speaks the client's (`dialects.NATIVE`); `""`: the profile's."""
     note: JsonObject = field(default_factory=dict)
     """What the upstream's dialect noted of the request."""
     progress: JobProgress = field(default_factory=JobProgress)
+    mend: Callable[[int, bytes], Awaitable[Mended | None]] | None = None
+    """Called with the status and the body of a refusal that no other try would change; `None`: it stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,10 @@ class RawResponse:
 
 class ClientLeft(Exception):
     """The client is gone: nothing more can be sent to it."""
+
+
+class AnswerBroken(Exception):
+    """The endpoint has broken off an answer that passes unchanged: the client's connection has to break, too."""
 
 
 class Client(Protocol):

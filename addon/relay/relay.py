@@ -13,7 +13,7 @@ from ..upstream.timing import Timing
 from ..wire import proxy_errors, safe_text
 from ..workers import Workers
 from . import failures
-from .job import Client, ClientLeft, Headers, Job
+from .job import AnswerBroken, Client, ClientLeft, Headers, Job
 from .tries import Call, Counts
 
 if TYPE_CHECKING:
@@ -128,6 +128,9 @@ class Relay:
                 client.send(response)
             else:
                 client.end()
+        except AnswerBroken:
+            self.counts.broken += 1
+            client.drop()
         except (ClientLeft, asyncio.CancelledError) as ended:
             self.counts.abandoned += 1
             if not (isinstance(ended, asyncio.CancelledError) and self._cutting):

@@ -7,7 +7,7 @@ import logging
 import time
 from collections import Counter
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..circuit import Verdict
 from ..upstream import retry
@@ -17,14 +17,14 @@ from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import Retryable, persist
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..upstream.timing import Timing
-from ..wire import flaws, proxy_errors, retry_after
+from ..wire import flaws, proxy_errors, retry_after, safe_text
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import Flaw
 from ..workers import Workers
 from . import commitment, failures, headers
 from .event_stream import EventStream
 from .failures import FailedTry
-from .job import TRIES_HEADER, Client, Headers, Job, RawResponse
+from .job import TRIES_HEADER, AnswerBroken, Client, Headers, Job, Mended, RawResponse
 from .reading import Reading
 
 MAX_ANSWER = 64 * 2**20
@@ -85,6 +85,10 @@ class Call:
         self._tries = 0
         self._last_failure = ""
         """Why the last try failed, for the counts."""
+        self._refusal: tuple[int, bytes] = (0, b"")
+        """Status and body of the error that ended the tries; 0 where the endpoint gave none."""
+        self._mended: Mended | None = None
+        """The mended call, until it is told how it ended."""
         self._events: EventStream | None = None
         """The stream that the client gets."""
 
@@ -94,6 +98,8 @@ class Call:
         response: RawResponse | None = await persist(
             self._try, tries=self._job.tries, until=self._until, timing=self._timing
         )
+        if response is not None and self._job.mend is not None and self._refusal[0]:
+            response = await self._mended_try(response)
         return RawResponse(response.status, self._marked(response.headers), response.body) if response else None
 
     def cut(self, error: bytes) -> bytes:
@@ -102,6 +108,40 @@ class Call:
         `error` is one line of JSON. For a call whose `run` was cancelled.
         """
         return self._events.broken(error) if self._events else b""
+
+    async def _mended_try(self, refused: RawResponse) -> RawResponse | None:
+        """The answer to one more try, if the refusal says how it may be accepted; `refused` where that doesn't help."""
+        mend, job = self._job.mend, self._job
+        if mend is None or self._timing.clock() >= self._until:
+            return refused
+        try:
+            self._mended = mended = await mend(*self._refusal)
+        except Exception as error:
+            logger.error("A refused call could not be mended:\n%s", safe_text.traceback_without_text(error))
+            return refused
+        if mended is None:
+            return refused
+        answer: RawResponse | Retryable[RawResponse] | None = refused
+        try:
+            if self._timing.clock() < self._until:
+                self._job = replace(job, url=mended.url, native=mended.native, note=mended.note, judges=True)
+                self._headers = headers.for_endpoint(mended.headers, streamed=job.streamed)
+                self._body, self._last_failure, self._refusal = mended.body, "mended", (0, b"")
+                answer = await self._try(2)
+                if isinstance(answer, RawResponse) and answer.status < 400:
+                    self._tell(answer.status)
+                elif answer is not None:
+                    answer = refused
+                    self._tell(self._refusal[0])
+        finally:
+            self._tell(0)  # it was told by now, unless the client left
+        return answer if answer is None or isinstance(answer, RawResponse) else refused
+
+    def _tell(self, status: int) -> None:
+        """Tell the mended call, once, how it ended."""
+        mended, self._mended = self._mended, None
+        if mended is not None:
+            mended.ended(status)
 
     async def _try(self, number: int) -> _Outcome:
         try:
@@ -158,6 +198,8 @@ class Call:
         if answer.status >= 300:
             body = await _read(answer, MAX_ANSWER)
             return RawResponse(answer.status, headers.for_client(answer.headers), body)
+        if not self._job.judges:
+            return await self._pass(answer)
         reading = Reading.of(self._job)
         try:
             events = EventStream(headers.value(answer.headers, b"content-encoding"), reading)
@@ -168,11 +210,31 @@ class Call:
         # Some streams lack their content type: they are known by their first bytes.
         return await (self._stream(answer, events) if self._job.streamed and events else self._whole(answer))
 
+    async def _pass(self, answer: Answer) -> RawResponse | Retryable[RawResponse] | None:
+        """Pass an answer on unchanged: whole, or as it comes where that may be a stream."""
+        label = headers.value(answer.headers, b"content-type").lower()
+        is_endless = self._job.streamed and not headers.value(answer.headers, b"content-length")
+        if not (is_endless or label.startswith("text/event-stream")):
+            body = await _read(answer, MAX_ANSWER)
+            if len(body) > MAX_ANSWER:
+                return self._unusable(flaws.TOO_LARGE, answer)
+            return RawResponse(answer.status, headers.for_client(answer.headers), body)
+        self._client.begin(answer.status, self._marked(headers.for_client(answer.headers)), b"")
+        try:
+            async with aclosing(answer.chunks()) as chunks:
+                async for chunk in chunks:
+                    await self._client.write(chunk)
+        except CallFailed as error:
+            raise AnswerBroken from error
+        return None
+
     async def _refused(self, answer: Answer) -> RawResponse | Retryable[RawResponse]:
         try:
             body = await _read(answer, failures.MAX_ERROR)
         except CallFailed:
             body = b""  # the status is enough to decide
+        if not self._job.judges and len(body) <= failures.MAX_ERROR:
+            return self._failed("", failures.passed(answer.status, answer.headers, body))
         failure = failures.refused(answer.status, answer.headers, body, self._job)
         return self._failed(f"HTTP {answer.status}", failure, answer.headers)
 
@@ -197,13 +259,15 @@ class Call:
         self._events = events
         held = _Held(self._client, answer.status, self._marked(headers.for_stream(answer.headers)))
         # At the deadline the headers are sent: nothing is tried again after it, and clients give up after 120 s.
-        giving_up = asyncio.get_running_loop().call_at(self._until, held.begin)
+        # Not for a mended try: the client gets the first error unless this one brings an answer.
+        begin = held.begin if self._mended is None else _nothing
+        giving_up = asyncio.get_running_loop().call_at(self._until, begin)
         try:
             async with aclosing(answer.chunks()) as chunks:
                 async for chunk in chunks:
                     if not events.begun:
                         received += chunk
-                    data = events.feed(chunk)
+                    data = self._fed(events, chunk, answer)
                     if events.whole and not self._client.begun:
                         giving_up.cancel()  # a whole body is sent when it is complete
                         if len(received) > MAX_ANSWER:
@@ -230,6 +294,13 @@ class Call:
             giving_up.cancel()
         return None
 
+    def _fed(self, events: EventStream, chunk: bytes, answer: Answer) -> bytes:
+        """The complete events in the next bytes; the mended call hears that its answer has begun."""
+        data = events.feed(chunk)
+        if self._mended is not None and events.begun and not events.flaw:
+            self._tell(answer.status)
+        return data
+
     async def _broken(self, events: EventStream, *, timed_out: bool) -> None:
         rest = events.broken(failures.stream_broken(timed_out=timed_out))
         if not events.settled:
@@ -243,6 +314,7 @@ class Call:
         return self._failed(flaw.what, failures.unusable(flaw, answer.headers, self._job), answer.headers)
 
     def _failed(self, what: str, failure: FailedTry, given: Headers = ()) -> RawResponse | Retryable[RawResponse]:
+        self._refusal = failure.refusal
         if not failure.may_pass:
             return failure.response
         self._last_failure = what
@@ -277,6 +349,10 @@ class _Held:
         """Send the headers and all that was held."""
         if not self._client.begun:
             self._client.begin(self._status, self._headers, bytes(self._bytes))
+
+
+def _nothing() -> None:
+    """For a moment at which nothing is to be done."""
 
 
 async def _read(answer: Answer, limit: int) -> bytes:

@@ -158,6 +158,18 @@ FORMATS = {
     ),
 }
 
+REFUSALS = {
+    "mended": Explanation(
+        "A request that the endpoint refuses with an error which says what is wrong is changed for that and sent once "
+        "more, before the client sees anything: reasoning that is missing or refused, a fixed value, thinking that "
+        "can't be switched on or off, a forced tool, a schema, an effort, too long an answer, an unknown field. Under "
+        "`hunyuan_translate=auto` a request in another format that is refused is sent once more as chat.",
+        "What an endpoint takes changes from model to model and from month to month; no agent mends a 400 by itself "
+        "(docs/facts/kimi.md#errors). What helped is kept for an hour; what didn't gives the client the first error.",
+        "hooks/mended_try.py",
+    ),
+}
+
 ANSWERS = {
     "answer-error": Explanation(
         "An error answer gets its honest status; the vendor's own error stays under `error.vendor`.",
@@ -185,6 +197,15 @@ ANSWERS = {
     "answer-json-fence": Explanation(
         "The Markdown fence around a JSON answer is taken off.",
         "JSON was asked for by instruction (rule `intents`), and models like to fence it.",
+    ),
+    "answer-leaks": Explanation(
+        "Tool calls that the model's server left in the text, in the form in which the model writes them, become tool "
+        "calls, if the request offers a tool of that name and their arguments are whole; all else stays text. Text in "
+        "`<think>` at the beginning of an answer becomes `reasoning_content`, for models that think, unless the "
+        "request says `reasoning_split: false` or reasoning came before it.",
+        "Servers of Kimi, DeepSeek, GLM, Hunyuan, MiniMax and Qwen models leave them there now and then "
+        "(NousResearch/hermes-agent#24534, vybestack/llxprt-code#750); `answers/leaks.toml` has the forms and sources.",
+        "answers/leaks.py",
     ),
     "answer-models": Explanation(
         "The list of models is in the form that the client reads, with limits; a model that the profile knows is there "
@@ -219,6 +240,13 @@ ANSWERS = {
         "Tools that the request had renamed get their own names back.",
         "It undoes the rule `tool-names`.",
     ),
+    "answer-usage": Explanation(
+        "Usage that stands in a choice is given in its usual place, in a stream only to a client that asked for it "
+        "(`stream_options.include_usage`); cached tokens that stand under a vendor's own name are given in "
+        "`prompt_tokens_details.cached_tokens`, too.",
+        "Moonshot's streams have it in `choices[0].usage`, its answers have `cached_tokens` beside the other counts, "
+        "DeepSeek's `prompt_cache_hit_tokens` (docs/facts/anthropic.md#answers). Clients look for OpenAI's places.",
+    ),
 }
 
 
@@ -234,7 +262,7 @@ def embeddings_requests() -> dict[str, Explanation]:
 
 def explanations() -> Mapping[str, Explanation]:
     """Every name that a change can have -> its explanation, in the order in which changes happen."""
-    return PATHS | BYTES | FORMATS | chat() | embeddings_requests() | ANSWERS
+    return PATHS | BYTES | FORMATS | chat() | embeddings_requests() | REFUSALS | ANSWERS
 
 
 def _of(rule: rules.Rule) -> Explanation:

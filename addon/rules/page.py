@@ -21,6 +21,7 @@ TABLES: dict[str, Callable[[], Mapping[str, Explanation]]] = {
     "formats": lambda: explained.FORMATS,
     "chat": explained.chat,
     "embeddings": explained.embeddings_requests,
+    "refusals": lambda: explained.REFUSALS,
     "answers": lambda: explained.ANSWERS,
 }
 """By the name that stands in the page."""

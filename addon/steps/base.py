@@ -81,6 +81,8 @@ class Step:
     """
 
     name = ""
+    again = False
+    """It looks at the model's data: where a refusal has taught of that, it runs over what it has made before."""
     offer = ""
     """The tool of a vendor's that this step gives to models that have none (`dialects.searching`); `""`: none."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from .. import profiles
-from ..exchange import Exchange, Response, tokens_used
+from ..exchange import Exchange, Response
 from ..rules import embeddings
 from ..upstream.embedding_batches import CONCURRENCY
 from ..upstream.retry import allowed
-from ..wire import json_body
+from ..wire import json_body, usage
 from .base import PATIENCE, Step
 from .rules import context_of
 from .target import target_of
@@ -42,5 +42,5 @@ class SendBatches(Step):
         )
         if isinstance(result, Response):
             return result
-        exchange.tokens = tokens_used(result.get("usage"))
+        usage.note(exchange, result.get("usage"))
         return Response(200, {"content-type": "application/json"}, json_body.serialise(result))

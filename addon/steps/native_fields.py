@@ -8,10 +8,11 @@ from .. import profiles, texts
 from ..dialects import NATIVE
 from ..dialects.base import NativeDialect
 from ..exchange import Change, Changes, Exchange, JsonObject, Response
+from ..mending.learnt import Taught
+from ..profiles import Model, Native
 from ..rules import marks
 from ..workers import Checkpoint
 from .base import Step
-from .rules import context_of
 
 _MESSAGES = "messages"
 _CHATS = "/messages/"
@@ -37,17 +38,19 @@ class NativeFields(Step):
     """
 
     name = "native"
+    again = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Change the body; in a thread where it is large."""
-        accepted = profiles.load(exchange.profile).native[exchange.spoken]
+        accepted, model = native_of(exchange, str(exchange.chat.get("model"))), _model(exchange)
+        is_again = isinstance(exchange.taught, Taught) and exchange.taught.trial is not None
         spoken, note = texts.load(self.settings.language), exchange.note_of(exchange.spoken)
         note["model"] = exchange.model
         if exchange.chat.get("model") not in (None, exchange.model):
             note["answers_as"] = exchange.chat["model"]
         dialect, body = NATIVE[exchange.dialect], exchange.chat
-        model = context_of(exchange, self.settings).model
-        dialect.remember(body, exchange.headers, note)
+        if not is_again:
+            dialect.remember(body, exchange.headers, note)
 
         def repaired(_: Checkpoint) -> Changes:
             messages = body.get(_MESSAGES)
@@ -56,20 +59,31 @@ class NativeFields(Step):
                 del body[_MESSAGES]
                 dialect.take_back(body, messages, changed=_point_to_input(exchange) or bool(changes))
             changes += dialect.repaired(body, accepted, model, spoken, note)
-            changes += self._limited(body, dialect, exchange.profile)
+            changes += self._limited(body, dialect, model)
             return changes
 
         exchange.note(await self.runtime.workers.run(repaired, exchange.cost))
         return None
 
-    def _limited(self, body: JsonObject, dialect: NativeDialect, profile: str) -> list[Change]:
+    def _limited(self, body: JsonObject, dialect: NativeDialect, model: Model) -> list[Change]:
         """Ask for no longer an answer than the model gives: its client may not know the model, and has to ask."""
-        key, most = dialect.most_tokens, profiles.load(profile).model(str(body.get("model"))).output
+        key, most = dialect.most_tokens, model.output
         asked = body.get(key)
         if type(asked) is not int or most is None or asked <= most or key in self.settings.keep_params:
             return []
         body[key] = most
         return [Change(dialect.name, f"/{key}", "more than the model gives in one answer")]
+
+
+def native_of(exchange: Exchange, model: str) -> Native:
+    """What the endpoint takes of the client's own format from `model`, by its profile and by what it has taught."""
+    known, taught = profiles.load(exchange.profile).native[exchange.spoken], exchange.taught
+    return taught.native(known, model, exchange.spoken) if isinstance(taught, Taught) else known
+
+
+def _model(exchange: Exchange) -> Model:
+    known, taught = profiles.load(exchange.profile).model(str(exchange.chat.get("model"))), exchange.taught
+    return taught.model(known, exchange.spoken) if isinstance(taught, Taught) else known
 
 
 def _point_to_input(exchange: Exchange) -> bool:

@@ -52,6 +52,7 @@ class ReasoningMemory(Step):
     """Before the rules, once the model is known."""
 
     name = rule_names.REASONING_MEMORY
+    again = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Put reasoning back into the messages that lack theirs, and get ready to hear the answer."""

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 from .. import profiles, rules, texts
 from ..answers import embeddings as packing
-from ..answers import tool_calls
-from ..dialects import DIALECTS
+from ..answers import leak_forms, tool_calls
+from ..dialects import DIALECTS, format_of
 from ..exchange import Change, Exchange, JsonObject, Response
+from ..mending.learnt import Taught
 from ..observe.metrics import counter
 from ..options import Settings
 from ..rules import embeddings
 from ..rules.base import RuleContext
 from ..session import session_of
 from ..texts.marks import tracked
+from ..wire import usage
 from ..workers import Checkpoint
 from .base import Step
 
@@ -29,15 +31,20 @@ MADE_UP = counter(
 def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
     """What the rules are given beside the body, the same for all steps of an exchange. Its plan is the exchange's."""
     profile = profiles.load(exchange.profile)
+    described = profile.model(exchange.chat.get("model"))
+    model, taught = described, exchange.taught
+    if isinstance(taught, Taught):
+        model = taught.model(described, format_of(exchange))
     known = exchange.demands
     if isinstance(known, RuleContext):
-        known.model = profile.model(exchange.chat.get("model"))  # a step may have changed it
+        known.model = model  # a step may have changed it
+        known.limits_max_tokens |= model.output != described.output
         known.may_hold_images = exchange.may_hold_images
         return known
     dialect = DIALECTS.get(exchange.dialect)
     context = exchange.demands = RuleContext(
         profile=profile,
-        model=profile.model(exchange.chat.get("model")),
+        model=model,
         texts=tracked(texts.load(settings.language)),
         max_messages=settings.max_messages or profile.grammar.max_messages,
         text_model=None if settings.cascade == "never" else settings.text_model or profile.text_model,
@@ -45,7 +52,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         rerouted=exchange.successors,
         successors=dict(settings.successors),
         plan=exchange.plan,
-        limits_max_tokens=dialect is not None and not dialect.is_house,
+        limits_max_tokens=(dialect is not None and not dialect.is_house) or model.output != described.output,
         may_hold_images=exchange.may_hold_images,
         session=session_of(exchange.headers, exchange.chat) if profile.session_key else "",
     )
@@ -56,10 +63,12 @@ class Rules(Step):
     """Every chat rule, in its order. What they undo in the answer is in the exchange's plan."""
 
     name = "rules"
+    again = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Repair the chat body; in a thread where it is large."""
         context = context_of(exchange, self.settings)
+        exchange.plan.usage_chunk = usage.is_asked(exchange.chat)
 
         def apply(checkpoint: Checkpoint) -> Sequence[Change]:
             return rules.apply_chat(exchange.chat, context, checkpoint)
@@ -69,6 +78,7 @@ class Rules(Step):
             if name in context.counts:
                 self.runtime.metrics.add(metric, context.counts.pop(name))
         exchange.plan.tools = tool_calls.offered(exchange.chat)
+        leak_forms.expect(exchange.plan, exchange.chat, context.model)
         return None
 
 

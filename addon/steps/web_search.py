@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .. import profiles
 from ..dialects.searching import FOUND, WANTED, WEB_SEARCH, Found, Search, Wanted
-from ..exchange import Change, Exchange, JsonObject, Response, tokens_used
+from ..exchange import Change, Exchange, JsonObject, Response
 from ..observe.metrics import counter
 from ..options import Settings
 from ..rules import apply_chat
@@ -20,7 +20,7 @@ from ..search import results
 from ..search.program import Program, SearchFailed
 from ..search.results import Result
 from ..upstream.retry import allowed
-from ..wire import json_body, rule_names
+from ..wire import json_body, rule_names, usage
 from .base import PATIENCE, Outcome, Step, StepRuntime
 from .rules import context_of
 from .target import target_of
@@ -95,7 +95,7 @@ class WebSearch(Step):
             if isinstance(sent, Response):
                 return sent
             answer = sent
-            used.append(answer.get("usage") or {})
+            used.append(usage.of_answer(answer) or {})
             message = _message(answer)
             calls = [call for call in message.get("tool_calls", ()) if _function(call).get("name") == wanted["tool"]]
             others = [call for call in message.get("tool_calls", ()) if call not in calls]
@@ -110,7 +110,7 @@ class WebSearch(Step):
             message |= {"tool_calls": others, "content": None}
         if any(used):
             answer["usage"] = _sum(used)
-        exchange.tokens = tokens_used(answer.get("usage"))
+        usage.note(exchange, answer.get("usage"))
         return answer
 
     async def _search(
@@ -202,8 +202,8 @@ def _take_away(chat: JsonObject, tool: str) -> None:
 def _sum(usages: list[JsonObject]) -> JsonObject:
     """The counts of several calls, as those of one."""
     total: JsonObject = {}
-    for usage in usages:
-        for key, counted in usage.items():
+    for used in usages:
+        for key, counted in used.items():
             if isinstance(counted, dict):
                 total[key] = _sum([total.get(key) or {}, counted])
             elif isinstance(counted, int) and isinstance(total.get(key, 0), int):

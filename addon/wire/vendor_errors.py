@@ -1,33 +1,87 @@
 """The endpoint's errors, translated: the status that an error means, in OpenAI's shape.
 
-The meaning of an error is data: `errors` in each profile. `proxy_errors` says why the status matters.
+The meaning of an error is data: `errors` in each profile, then `vendor_errors.toml` for all. `proxy_errors` says why
+the status matters.
 """
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import Final
 
 from ..exchange import JsonObject, Response
-from ..profiles import ErrorKind, ErrorRule, Profile
+from ..profiles import ErrorRule, Profile
 from . import flaws, json_body, proxy_errors
 from . import retry_after as retry_after_header
 from .flaws import Flaw
 
 
-def translate_error(
-    status: int, body: bytes, retry_after: str | None, profile: Profile, model_id: str
-) -> Response | None:
-    """The endpoint's error with the status that it means, by the profile's error rules; `None` if no rule matches.
+@dataclass(frozen=True, slots=True)
+class KeyShape:
+    """What the first characters of an API key tell."""
 
-    The vendor's whole error object is kept under `error.vendor`, its message as `error.message`. Only JSON answers with
-    an error object and an error status are translated: an error inside a 200 is not. `retry_after`: the endpoint's own
-    header, if any.
+    begins: str
+    product: str
+    at: tuple[str, ...]
+    """The addresses that take such keys: a host, perhaps with a path."""
+
+
+def translate_error(
+    status: int,
+    body: bytes,
+    retry_after: str | None,
+    profile: Profile,
+    model_id: str,
+    *,
+    key: KeyShape | None = None,
+) -> Response | None:
+    """The endpoint's error with the status that it means, by the rules for errors; `None` if it says all that itself.
+
+    The vendor's whole error object is kept under `error.vendor`, its message begins `error.message`. Only JSON answers
+    with an error and an error status are translated: an error inside a 200 is not. `retry_after`: the endpoint's own
+    header, if any. `key`: the shape of the request's API key.
     """
     error = _vendor_error(body) if status >= 400 else None
     if error is None:
         return None
-    kind = next((rule.kind for rule in profile.errors if _matches(rule, status, error)), None)
-    return None if kind is None else _translated(kind, error, retry_after, profile, model_id)
+    rule = next((rule for rule in (*profile.errors, *_data().rules) if _matches(rule, status, error)), None)
+    if rule is None:
+        return None
+    message = _message(error)
+    if rule.says:
+        message = said(message, [str(error.get("code"))], rule.says)
+    if rule.kind in ("rate_limit", "overload"):
+        return _later(rule, status, message, error, retry_after)
+    message += _advice(rule, profile, model_id, key)
+    return _ENTRIES[rule.kind](message=message, vendor=error).response()
+
+
+def says(type: str, codes: Iterable[str]) -> str:
+    """The sentence that explains errors of this type, or with one of these codes; `""` for others."""
+    known = set(codes)
+    rules = (rule for rule in _data().rules if rule.says and not rule.message)
+    return next((rule.says for rule in rules if rule.code in known or (rule.type and rule.type == type)), "")
+
+
+def key_shape(headers: Mapping[str, str]) -> KeyShape | None:
+    """The shape of the API key in a request's `headers`, if it tells anything."""
+    for name in _KEY_HEADERS:
+        key = (headers.get(name) or "").strip()
+        key = key[len(_BEARER) :].lstrip() if key[: len(_BEARER)].lower() == _BEARER else key
+        found = next((shape for shape in _data().keys if key.startswith(shape.begins)), None)
+        if found is not None:
+            return found
+    return None
+
+
+_KEY_HEADERS: Final = ("authorization", "x-api-key", "api-key")
+_BEARER: Final = "bearer "
 
 
 def unusable_answer(flaw: Flaw, profile: Profile, model_id: str) -> Response:
@@ -59,10 +113,14 @@ def as_meant(answer: Response, profile: Profile, model_id: str) -> Response:
 
 def meant_status(text: bytes, profile: Profile, model_id: str) -> int:
     """The status that the endpoint should have sent with the error object in the JSON `text`."""
-    if translate_error(400, text, None, profile, model_id) is not None:
-        return 400  # the profile's rules are for errors that come with this status
     error = _vendor_error(text) or {}
-    return _status_of_code(error.get("code")) or _STATUSES.get(str(error.get("type")), _UNKNOWN)
+    if any(_matches(rule, 400, error) for rule in profile.errors):
+        return 400  # the profile's rules are for errors that come with this status
+    known = _status_of_code(error.get("code")) or _STATUSES.get(str(error.get("type")))
+    if known:
+        return known
+    translated = translate_error(400, text, None, profile, model_id)
+    return _UNKNOWN if translated is None else translated.status
 
 
 _UNKNOWN = 502
@@ -87,29 +145,90 @@ def _status_of_code(code: object) -> int | None:
     return status if 400 <= status <= 599 else None
 
 
-def _translated(
-    kind: ErrorKind, error: JsonObject, retry_after: str | None, profile: Profile, model_id: str
-) -> Response | None:
-    message = _message(error)
-    match kind:
-        case "rate_limit":
-            seconds, date = _wait(retry_after)
-            limited = proxy_errors.RATE_LIMIT_EXCEEDED(message=message, retry_after=seconds, vendor=error).response()
-            if date is not None:
-                limited.headers["retry-after"] = date
-            return limited
-        case "quota":
-            return proxy_errors.INSUFFICIENT_QUOTA(message=message, vendor=error).response()
+_ENTRIES: Final = {
+    "quota": proxy_errors.INSUFFICIENT_QUOTA,
+    "not_in_plan": proxy_errors.MODEL_NOT_IN_PLAN,
+    "model_not_found": proxy_errors.MODEL_NOT_FOUND,
+    "content_filter": proxy_errors.CONTENT_FILTER,
+    "key_refused": proxy_errors.KEY_REFUSED,
+    "client_refused": proxy_errors.CLIENT_REFUSED,
+    "overflow": proxy_errors.CONTEXT_LENGTH_EXCEEDED,
+    "too_large": proxy_errors.MESSAGES_TOO_LARGE,
+}
+"""The errors for what another try doesn't help with."""
+
+
+def _advice(rule: ErrorRule, profile: Profile, model_id: str, key: KeyShape | None) -> str:
+    """What is known beside the endpoint's words, as a sentence or a parenthesis behind them; or `""`."""
+    match rule.kind:
         case "model_not_found":
-            return proxy_errors.MODEL_NOT_FOUND(message=message + _advice(profile, model_id), vendor=error).response()
-        case "content_filter":
-            return proxy_errors.CONTENT_FILTER(message=message, vendor=error).response()
-        case "overload" | "not_in_plan" | "overflow":
-            return None
+            successor = profile.model(model_id).successor
+            return f' (the model "{model_id}" has a successor: "{successor}")' if successor else ""
+        case "not_in_plan" | "quota" if profile.plan and rule.says:
+            return _models_of(profile)
+        case "key_refused":
+            return _hosts_of(key, profile)
+        case _:
+            return ""
+
+
+def _later(rule: ErrorRule, status: int, message: str, error: JsonObject, retry_after: str | None) -> Response | None:
+    """An error that passes, with the time after which to try again. `None` where status and header say so already.
+
+    A rate limit of unknown length is left to the client's own backoff.
+    """
+    if status >= 500:
+        return None
+    seconds, date = _wait(retry_after)
+    in_words = _IN_WORDS.search(message) if seconds is None and date is None else None
+    if status == 429 and in_words is None and (rule.kind == "rate_limit" or seconds is not None or date is not None):
+        return None
+    if in_words is not None:
+        seconds = float(in_words[1])
+    entry = proxy_errors.RATE_LIMIT_EXCEEDED if rule.kind == "rate_limit" else proxy_errors.ENGINE_OVERLOADED
+    made = entry(message=message, retry_after=seconds, vendor=error).response()
+    if date is not None:
+        made.headers["retry-after"] = date
+    return made
+
+
+_IN_WORDS: Final = re.compile(r"try again (?:after|in) (\d{1,5}(?:\.\d{1,3})?) ?s", re.IGNORECASE)
+"""Moonshot: `please try again after 1 seconds`."""
+
+
+def said(message: str, codes: Iterable[str], explanation: str) -> str:
+    """An error's `message`, with the numbers among its codes that it doesn't name, and an `explanation` behind it."""
+    numbers = (code for code in codes if code.isdigit() and code not in message)
+    text = " ".join([message, *(f"(code {code})" for code in numbers)])
+    return text if not explanation or explanation in text else f"{text.rstrip('.。')}. {explanation}"
+
+
+def _models_of(profile: Profile) -> str:
+    """The models that a plan is known to have, in a sentence."""
+    ids = [model.id for model in profile.models.values() if not model.embedding and model.successor is None]
+    if not ids:
+        return ""
+    more = ", …" if len(ids) > _MOST_NAMED else ""
+    return f" Known models of such plans: {', '.join(ids[:_MOST_NAMED])}{more}."
+
+
+_MOST_NAMED: Final = 30
+
+
+def _hosts_of(key: KeyShape | None, profile: Profile) -> str:
+    """Which hosts take the key, in a sentence, where its shape tells that this one doesn't; else `""`."""
+    if key is None or any(f"{own}/".startswith(f"{address}/") for address in key.at for own in profile.hosts):
+        return ""
+    return f" The key begins with {key.begins}: it is one of {key.product}, for https://{', https://'.join(key.at)}."
 
 
 def _vendor_error(body: bytes) -> JsonObject | None:
     answer = json_body.parse_object(body)
+    if answer is not None and not isinstance(answer.get("error"), dict):
+        foreign = flaws.of_answer(body)
+        answer = json_body.parse_object(foreign.error or b"") if isinstance(foreign, Flaw) else None
+        if answer is not None and isinstance(answer.get("error"), dict):
+            answer["error"].pop("vendor", None)
     if answer is None or not isinstance(answer.get("error"), dict):
         return None
     # A sibling product puts the id beside the error object (docs/facts/hunyuan.md#errors): it is kept with the rest.
@@ -131,11 +250,6 @@ def _message(error: JsonObject) -> str:
     return message if isinstance(message, str) and message else "The endpoint gave no reason."
 
 
-def _advice(profile: Profile, model_id: str) -> str:
-    successor = profile.model(model_id).successor
-    return f' (the model "{model_id}" has a successor: "{successor}")' if successor else ""
-
-
 def _wait(retry_after: str | None) -> tuple[float | None, str | None]:
     """What `Retry-After` asks for: seconds, or a date, which is passed on unchanged (RFC 9110 section 10.2.3).
 
@@ -146,3 +260,18 @@ def _wait(retry_after: str | None) -> tuple[float | None, str | None]:
             return None, retry_after
         case seconds:
             return seconds, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    rules: tuple[ErrorRule, ...]
+    keys: tuple[KeyShape, ...]
+
+
+@cache
+def _data() -> _Data:
+    given = tomllib.loads(resources.files(__package__).joinpath("vendor_errors.toml").read_text(encoding="utf-8"))
+    return _Data(
+        rules=tuple(ErrorRule(**row) for row in given["errors"]),
+        keys=tuple(KeyShape(row["begins"], row["product"], tuple(row["at"])) for row in given["keys"]),
+    )

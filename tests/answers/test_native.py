@@ -214,3 +214,16 @@ def test_codex_alone_gets_one_for_responses(client: str, signs: int) -> None:
     given = stream.keep_alive()
     assert len(given) == signs
     assert all(json_body.parse_object(piece.partition(b"data: ")[2]) for piece in given)
+
+
+def test_what_a_native_stream_used_is_counted_with_its_cache() -> None:
+    made, begins = exchange(), {"input_tokens": 7, "cache_read_input_tokens": 90, "output_tokens": 1}
+    sent(event({**START, "message": {"usage": begins}}), event(DELTA), event(END), event(STOP), of=made)
+    assert made.usage == {"input": 97, "cached": 90, "output": 5}
+    assert made.tokens == 102
+
+
+def test_cached_tokens_that_a_native_stream_does_not_tell_are_unknown() -> None:
+    made = exchange()
+    sent(WHOLE, of=made)
+    assert made.usage == {"input": 7, "output": 5}

@@ -442,3 +442,58 @@ def test_a_streamed_answer_is_repaired_like_a_whole_one(
     sent, stream = run(plan, [*map(content, pieces), chunk(finish=reason), DONE])
     assert text(sent) == choice["message"]["content"]
     assert stream.finish_reason == choice["finish_reason"]
+
+
+# -- usage
+
+
+def in_choice(counts: object, finish: str = "stop") -> bytes:
+    """Moonshot's last chunk: the usage stands in the choice."""
+    choice = {"index": 0, "delta": {}, "finish_reason": finish, "usage": counts}
+    return b"data: " + json.dumps({**HEAD, "choices": [choice]}).encode() + b"\n\n"
+
+
+COUNTED = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "cached_tokens": 4}
+
+
+def test_usage_in_a_choice_is_given_where_a_client_that_asked_looks() -> None:
+    given = [content("x"), in_choice(COUNTED)]
+    for end in (True, False):
+        sent, stream = run(AnswerPlan(usage_chunk=True), [*given, DONE] if end else given)
+        last = values(sent)[-1]
+        assert (last["choices"], last["id"]) == ([], HEAD["id"])
+        assert last["usage"] == {**COUNTED, "prompt_tokens_details": {"cached_tokens": 4}}
+        assert sent.startswith(b"".join(given))
+        assert sent.endswith(DONE)
+        assert sent.count(b"[DONE]") == 1
+        assert stream.usage == COUNTED
+        assert rule_names.USAGE in rules(stream)
+
+
+def test_a_client_that_did_not_ask_gets_the_same_bytes() -> None:
+    given = [content("x"), in_choice(COUNTED), DONE]
+    sent, stream = run(AnswerPlan(), given)
+    assert sent == b"".join(given)
+    assert (stream.usage, stream.changes) == (COUNTED, [])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_usage_that_stands_in_both_places_is_not_repeated(first: bool) -> None:
+    usual = usage(usage=COUNTED | {"prompt_tokens_details": {"cached_tokens": 4}})
+    given = [content("x"), *((usual, in_choice(COUNTED)) if first else (in_choice(COUNTED), usual)), DONE]
+    sent, _ = run(AnswerPlan(usage_chunk=True), given)
+    assert sent == b"".join(given)
+
+
+def test_a_stream_that_breaks_off_gets_no_usage_of_ours() -> None:
+    broken = b'data: {"error":{"message":"x"}}\n\n'
+    sent, _ = run(AnswerPlan(usage_chunk=True), [content("x"), in_choice(COUNTED, ""), broken])
+    assert sent.endswith(broken)
+    sent, _ = run(AnswerPlan(usage_chunk=True), [content("x"), in_choice(COUNTED, "")])
+    assert values(sent)[-1].keys() == {"error"}
+
+
+def test_cached_tokens_of_a_vendor_s_spelling_are_given_in_openai_s_place() -> None:
+    sent, stream = run(AnswerPlan(), [content("x", "stop"), usage(usage=COUNTED), DONE])
+    assert values(sent)[-1]["usage"] == {**COUNTED, "prompt_tokens_details": {"cached_tokens": 4}}
+    assert rules(stream) == {rule_names.USAGE}

@@ -81,3 +81,14 @@ def test_any_shape_is_borne(body: JsonObject) -> None:
     before = copy.deepcopy(body)
     changes = repair_answer(body, plan)
     assert bool(changes) == (body != before)
+
+
+def test_usage_that_stands_in_a_choice_alone_is_given_in_its_place() -> None:
+    used = {"prompt_tokens": 9, "completion_tokens": 2, "cached_tokens": 4}
+    body = answer("x")
+    body["usage"], body["choices"][0]["usage"] = None, dict(used)
+    changes = repair_answer(body, AnswerPlan())
+    assert body["usage"] == {**used, "prompt_tokens_details": {"cached_tokens": 4}}
+    assert body["choices"][0]["usage"] == used
+    assert {change.rule for change in changes} == {rule_names.USAGE}
+    assert repair_answer(body, AnswerPlan()) == []

@@ -48,7 +48,7 @@ def test_no_json(body: bytes) -> None:
         ({"error": {"code": "429001", "message": "rpm"}}, 429, "429001", "rpm"),
         ({"error": "broken"}, 502, "upstream_invalid_answer", "broken"),
         ({"error": True}, 502, "upstream_invalid_answer", "The endpoint answered with an error."),
-        ({"code": 11128, "msg": "unapproved"}, 502, "11128", "unapproved"),
+        ({"code": 11127, "msg": "unapproved"}, 502, "11127", "unapproved"),
         ({"code": 429, "message": "slow down"}, 429, "429", "slow down"),
         (
             {"Response": {"RequestId": "r", "Error": {"Code": "InternalError", "Message": "m"}}},

@@ -82,9 +82,11 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
     assert sorted({(entry.code, entry.status, entry(**values(entry)).type) for entry in CATALOGUE.values()}) == [
         ("api_not_offered", 404, "invalid_request_error"),
         ("calls_unnamed", 200, "upstream_error"),
+        ("client_refused", 403, "permission_error"),
         ("content_filter", 400, "invalid_request_error"),
         ("context_length_exceeded", 400, "invalid_request_error"),
         ("conversation_not_found", 404, "invalid_request_error"),
+        ("engine_overloaded", 429, "engine_overloaded_error"),
         ("history_too_long", 400, "invalid_request_error"),
         ("host_not_allowed", 403, "invalid_request_error"),
         ("image_cascade_failed", 502, "server_error"),
@@ -93,6 +95,7 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("invalid_api_key", 401, "invalid_request_error"),
         ("item_not_found", 404, "invalid_request_error"),
         ("model_not_found", 404, "invalid_request_error"),
+        ("model_not_in_plan", 403, "permission_error"),
         ("no_summary", 200, "upstream_error"),
         ("not_supported", 400, "invalid_request_error"),
         ("previous_response_not_found", 400, "invalid_request_error"),
@@ -180,6 +183,7 @@ def test_an_entry_says_which_field_is_wrong() -> None:
         "too_many_inputs": "input",
         "unsupported_input": "input",
         "model_not_found": "model",
+        "model_not_in_plan": "model",
     }
 
 

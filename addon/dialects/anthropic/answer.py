@@ -6,9 +6,9 @@ from typing import Any
 
 from ...exchange import JsonObject
 from ...rules import arguments
-from ...wire import json_body
+from ...wire import json_body, usage
 from .. import spoken
-from ..ending import model, usage_in
+from ..ending import model
 from ..searching import searches_in
 from . import ending, searched
 from .composer import Composer
@@ -26,9 +26,9 @@ def message(chat: JsonObject, note: JsonObject) -> JsonObject:
     composer = Composer(note, content, identity)
     composer.feed({**said, "tool_calls": calls})
     stop_reason, stop_sequence = composer.end(choice)
-    blocks, usage = content.blocks, ending.usage(usage_in(chat, choice), note, composer.written)
+    blocks, used = content.blocks, ending.usage(usage.of_answer(chat), note, composer.written)
     if searches := searches_in(note):
-        blocks, usage = searched.with_searches(blocks, searches, identity), usage | searched.usage(searches)
+        blocks, used = searched.with_searches(blocks, searches, identity), used | searched.usage(searches)
     return {
         "id": identity,
         "type": "message",
@@ -37,7 +37,7 @@ def message(chat: JsonObject, note: JsonObject) -> JsonObject:
         "content": blocks,
         "stop_reason": stop_reason,
         "stop_sequence": stop_sequence,
-        "usage": usage,
+        "usage": used,
     }
 
 

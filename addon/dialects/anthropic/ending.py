@@ -94,6 +94,7 @@ def usage_in_chat(given: object, known: JsonObject) -> JsonObject:
         "prompt_tokens": prompt,
         "completion_tokens": written,
         "total_tokens": prompt + written,
-        "prompt_tokens_details": {"cached_tokens": read},
     }
+    if "cache_read_input_tokens" in known:
+        usage["prompt_tokens_details"] = {"cached_tokens": read}
     return usage | ({"cache_creation_input_tokens": created} if created else {})

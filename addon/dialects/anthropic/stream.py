@@ -11,9 +11,10 @@ from typing import Final
 
 from ...exchange import JsonObject
 from ...wire import json_body
+from ...wire import usage as usages
 from .. import writer
 from ..composer import MAX_HELD, TooMuchHeld
-from ..ending import model, usage_in
+from ..ending import model
 from ..searching import searches_in
 from . import ending, errors, searched
 from .answer import Content
@@ -96,7 +97,7 @@ class Writer(writer.Writer):
         """The composer; with the first chunk, which names the answer, `message_start` is written, too."""
         if self._message is None:
             identity = self._identity = ending.message_id(chunk.get("id"))
-            usage = ending.usage(usage_in(chunk, None), self._note, 0)
+            used = ending.usage(usages.of_answer(chunk), self._note, 0)
             message: JsonObject = {
                 "id": identity,
                 "type": "message",
@@ -105,7 +106,7 @@ class Writer(writer.Writer):
                 "content": [],
                 "stop_reason": None,
                 "stop_sequence": None,
-                "usage": {**usage, "output_tokens": 1},
+                "usage": {**used, "output_tokens": 1},
             }
             self._events.write("message_start", {"type": "message_start", "message": message})
             sink = self._whole if self._searches else self._events

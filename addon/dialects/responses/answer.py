@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from ...exchange import JsonObject
+from ...wire import usage as usages
 from .. import spoken
-from ..ending import counts, usage_in
+from ..ending import counts
 from ..searching import searches_in
 from . import compaction, ending, errors, searched
 from .composer import Composer, Items, Sink
@@ -27,7 +28,7 @@ def response(chat: JsonObject, note: JsonObject) -> JsonObject:
     composer.feed({**said, "tool_calls": calls})
     composer.finish(choice.get("finish_reason"))
     output = searched.with_searches(items.items, searches_in(note), made["id"])
-    return finished(made, note, composer, output, reason=choice.get("finish_reason"), usage=usage_in(chat, choice))
+    return finished(made, note, composer, output, reason=choice.get("finish_reason"), usage=usages.of_answer(chat))
 
 
 def composer_for(note: JsonObject, sink: Sink, limit: float = math.inf) -> Composer | compaction.Composer:

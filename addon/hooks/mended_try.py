@@ -1,0 +1,295 @@
+"""One more try for a request that its endpoint has refused: mended by what the error says, or translated to chat.
+
+The relay asks for it before the client has got anything, and the client gets the first error if it doesn't help. To
+mend a request is to run the steps that look at the model's data again, over the body that was sent, with what the
+error has taught laid over that data. What helped is learnt (`mending.learnt`).
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import dataclass
+
+from mitmproxy import http
+
+from .. import profiles
+from ..answers.translated import upstream_of
+from ..dialects import DIALECTS, NATIVE, format_of
+from ..dialects.base import BadRequest
+from ..exchange import AnswerPlan, Change, Changes, Exchange, JsonObject
+from ..mending import facade, reading
+from ..mending.learnt import Place, Taught
+from ..mending.reading import Reading, Sent
+from ..observe import statistics
+from ..options import Settings
+from ..pipeline import Pipeline
+from ..relay import Mended
+from ..rules.base import RuleContext
+from ..runtime import Runtime
+from ..upstream.circuit_breaker import host
+from ..wire import content_coding, json_body, rule_names, safe_text
+from ..wire.content_coding import CodingError, TooLarge
+from ..workers import Checkpoint
+from .sent_headers import sent_body, set_headers
+
+logger = logging.getLogger("hunyuan_fix")
+
+_NO_MODEL: JsonObject = {"models": []}
+"""The overlay of a format that the model doesn't speak: its requests are translated from then on."""
+_FORMAT = "format"
+"""What is wrong where the whole format is refused, as counts name it."""
+_KEPT = (
+    "dialect",
+    "rules",
+    "changes",
+    "change_count",
+    "plan",
+    "demands",
+    "notes",
+    "streamed",
+    "warning",
+    "rewritten",
+    "to_keep",
+    "to_hear",
+)
+"""The fields of an exchange that a try which doesn't help must not have changed."""
+
+
+async def observe(
+    request: http.Request, response: http.Response, exchange: Exchange, settings: Settings, runtime: Runtime
+) -> None:
+    """Name in `exchange` what would be mended of `request`, which `response` may refuse. Raises nothing."""
+    profile = profiles.load(exchange.profile)
+    if response.status_code not in reading.STATUSES or settings.mend == "off" or not profile.mends:
+        return
+
+    def read(_: Checkpoint) -> Reading | None:
+        codings = [message.headers.get("content-encoding", "") for message in (request, response)]
+        sent, error = (
+            content_coding.unpack(message.raw_content or b"", coding, settings.max_body)
+            for message, coding in zip((request, response), codings, strict=True)
+        )
+        body = json_body.parse_object(sent)
+        if body is None:
+            return None
+        format_ = reading.CHAT if DIALECTS[exchange.dialect].house != "native" else exchange.spoken
+        return reading.read(response.status_code, error, Sent(body, profile.model(body.get("model")), format_))
+
+    try:
+        found = await runtime.workers.run(read, len(request.raw_content or b""))
+    except (CodingError, TooLarge):
+        return
+    if found is not None:
+        exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}; would be sent again")])
+        exchange.warning = exchange.warning or f"would be mended and sent once more: {found.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A try that is about to be made: what was read, where that is learnt, and the exchange as it was before."""
+
+    found: Reading
+    place: Place
+    before: JsonObject
+
+
+class MendedTry:
+    """What one exchange needs for one more try. `mend` is what the relay calls, at most once."""
+
+    def __init__(
+        self, flow: http.HTTPFlow, exchange: Exchange, pipeline: Pipeline, settings: Settings, runtime: Runtime
+    ) -> None:
+        self._flow = flow
+        self._exchange = exchange
+        self._pipeline = pipeline
+        self._settings = settings
+        self._runtime = runtime
+        self._taught = exchange.taught = Taught(runtime.learnt, exchange.profile, host(exchange.base_url))
+        self._model = ""
+        """As the body that was sent names it."""
+        self._came: bytes | None = None
+        """The body that came, as far as it is needed to translate it; `None` where it can't be translated."""
+        self._chat = b""
+        """The request in the house language, where it was sent in another format."""
+
+    def sent(self, plain: bytes, came: bytes, body: JsonObject) -> None:
+        """Note what is sent: `body`, in the house language or the client's own. `came`: the body as it came, as JSON;
+        `plain`: the same before its characters were repaired."""
+        self._model = str(body.get("model") or "")
+        if not self.is_wanted():
+            return
+        if self._exchange.dialect in NATIVE and self._settings.translate == "auto":
+            self._came = came
+        if not upstream_of(self._exchange).is_house:
+            self._chat = json_body.serialise(body)
+
+    def is_wanted(self) -> bool:
+        """Whether the request goes by the relay, so that it can be sent once more: its model may refuse it.
+
+        That are thinking models and those that nothing is known of, where their profile says so, and all requests in
+        another format that may be translated instead.
+        """
+        exchange, settings = self._exchange, self._settings
+        profile = profiles.load(exchange.profile)
+        if settings.mend == "off" or exchange.mode != "repair" or not profile.mends or not self._model:
+            return False
+        if DIALECTS[exchange.dialect].house not in ("chat", "native"):
+            return False
+        known = profile.model(self._model)
+        return (
+            settings.retry == "all"
+            or exchange.dialect in NATIVE
+            or known.thinking is not None
+            or self._model not in profile.models
+        )
+
+    async def mend(self, status: int, error: bytes) -> Mended | None:
+        """The request for one more try, once its endpoint has refused it; `None` where nothing is certain.
+
+        The exchange is changed by then, for the answer; `Mended.ended` takes that back where it didn't help.
+        """
+        exchange = self._exchange
+        before = self._kept()
+        place = self._taught.place(self._model, format_of(exchange))
+        try:
+            mended = await self._by_what_it_says(status, error, place, before)
+            return mended or await self._translated(status, error, place, before)
+        except BaseException:
+            self._restore(before)
+            raise
+        finally:
+            exchange.chat = {}
+
+    # What the error says
+
+    async def _by_what_it_says(self, status: int, error: bytes, place: Place, before: JsonObject) -> Mended | None:
+        exchange = self._exchange
+        if status not in reading.STATUSES:
+            return None
+        sent = self._chat or self._flow.request.raw_content or b""
+        body = await self._runtime.workers.run(lambda _: json_body.parse_object(sent), len(sent) // 2)
+        if body is None:
+            return None
+        tried = set(self._runtime.learnt.avoided(place))
+        found = reading.read(status, error, self._sent(body), tried)
+        if found is None:
+            return None
+        exchange.chat, plain = body, await self._serialised()
+        data = await self._again(found)
+        request = self._flow.request.copy()
+        set_headers(request, exchange, self._model)
+        if data == plain and request.headers.fields == self._flow.request.headers.fields:
+            self._restore(before)
+            return None
+        return self._ready(_Attempt(found, place, before), request, data)
+
+    def _sent(self, body: JsonObject) -> Sent:
+        known = profiles.load(self._exchange.profile).model(self._model)
+        format_ = format_of(self._exchange)
+        return Sent(body, self._taught.model(known, format_), format_)
+
+    async def _again(self, found: Reading) -> bytes:
+        """The body in `exchange.chat` after the steps that look at the model's data."""
+        self._taught.trial = found
+        self._exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}")])
+        await self._pipeline.again(self._exchange)
+        return await self._serialised()
+
+    # The whole format
+
+    async def _translated(self, status: int, error: bytes, place: Place, before: JsonObject) -> Mended | None:
+        """The request as chat, where an endpoint that is said to speak the client's format refuses it."""
+        exchange, profile = self._exchange, profiles.load(self._exchange.profile)
+        found = Reading(_FORMAT, f"its own format isn't taken (HTTP {status})", {}, _NO_MODEL)
+        came = self._came
+        if came is None or found.said in self._runtime.learnt.avoided(place):
+            return None
+        if not facade.may_help(status, error, profile, self._model):
+            return None
+        body = await self._runtime.workers.run(lambda _: json_body.parse_object(came), len(came) // 2)
+        if body is None or not await self._through_as_chat(body, found):
+            self._restore(before)
+            return None
+        data = await self._serialised()
+        request = self._flow.request.copy()
+        set_headers(request, exchange, self._model)
+        return self._ready(_Attempt(found, place, before), request, data)
+
+    async def _through_as_chat(self, body: JsonObject, found: Reading) -> bool:
+        """Take the body that came through all steps for chat. Whether there is a request to send."""
+        exchange = self._exchange
+        self._taught.trial = None
+        client = exchange.note_of(exchange.spoken).get("client")
+        exchange.notes[exchange.spoken] = {"client": client} if client else {}
+        exchange.dialect, exchange.plan, exchange.demands = exchange.spoken, AnswerPlan(), None
+        exchange.may_hold_images = True
+        exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}; translated")])
+        try:
+            answer = await self._pipeline.translate(exchange, body, self._flow.request.headers)
+            answer = answer or await self._pipeline.request(exchange)
+        except BadRequest:
+            return False
+        exchange.streamed = exchange.chat.get("stream") is True
+        return answer is None
+
+    # Before and after
+
+    def _ready(self, attempt: _Attempt, request: http.Request, data: bytes) -> Mended:
+        """What is sent: the body `data` to the address of `request`, with its headers."""
+        exchange, found, place = self._exchange, attempt.found, attempt.place
+        upstream = upstream_of(exchange)
+        request.content = data
+        sent = self._flow.request.raw_content or b""
+        if not exchange.rewritten and len(sent) <= self._settings.keep_original:
+            exchange.original = sent
+        exchange.rewritten = True
+        model = safe_text.plain(place.model)
+        logger.info("%s refused a request to %s: %s; it is sent once more", place.host, model, found.reason)
+
+        def ended(status: int) -> None:
+            helped = 200 <= status < 400
+            self._runtime.metrics.add(statistics.MENDED, 1, found.kind, "helped" if helped else "failed")
+            if helped:
+                self._flow.request.headers, self._flow.request.path = request.headers, request.path
+                self._flow.request.raw_content = data
+                if found.learns:
+                    self._runtime.learnt.keep(place, found)
+                return
+            self._restore(attempt.before)
+            if status in reading.STATUSES | facade.NO_PATH:
+                self._runtime.learnt.avoid(place, found.said)
+
+        return Mended(
+            url=request.url,
+            headers=request.headers.fields,
+            body=data,
+            native=exchange.dialect if exchange.dialect in NATIVE else "",
+            note=exchange.notes.get(upstream.name, {}),
+            ended=ended,
+        )
+
+    async def _serialised(self) -> bytes:
+        exchange, settings = self._exchange, self._settings
+        return await self._runtime.workers.run(
+            lambda _: json_body.serialise(sent_body(exchange, settings)), exchange.cost // 4
+        )
+
+    def _kept(self) -> JsonObject:
+        exchange = self._exchange
+        kept = {name: getattr(exchange, name) for name in _KEPT}
+        plan = copy.deepcopy(exchange.plan)
+        if isinstance(exchange.demands, RuleContext):
+            kept["demands"] = copy.copy(exchange.demands)
+            kept["demands"].plan = plan
+        return kept | {
+            "plan": plan,
+            "rules": list(exchange.rules),
+            "changes": Changes(exchange.changes),
+            "notes": copy.deepcopy(exchange.notes),
+        }
+
+    def _restore(self, before: JsonObject) -> None:
+        self._taught.trial = None
+        for name, value in before.items():
+            setattr(self._exchange, name, value)
