@@ -211,6 +211,9 @@ class Native:
     """The types of `tool_choice` that it takes while the model thinks; `None`: all."""
     signed: tuple[str, ...] = ()
     """The models that take their thinking back with their vendor's signature only: patterns, as in `models`."""
+    made_up_thinking: bool = False
+    """Where nothing is known of the thinking in a turn with calls, and the model refuses such a turn (`Model.replay`),
+    the endpoint takes a block that was made up. `False`: nothing is made up, whatever its answer."""
     marked: tuple[str, ...] = ()
     """The models whose prompt cache needs breakpoints (`cache_control`): patterns. Others cache by themselves."""
 
