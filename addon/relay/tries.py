@@ -115,7 +115,8 @@ class Call:
         On the host of a plan there is one further try at most, for whatever reason.
         """
         mend, job = self._job.mend, self._job
-        if mend is None or self._timing.clock() >= self._until or (job.profile.plan and self._tries > 1):
+        is_last = retry.allowed(self._tries + 1, job.profile) == self._tries
+        if mend is None or is_last or self._timing.clock() >= self._until:
             return refused
         try:
             self._mended = mended = await mend(*self._refusal)

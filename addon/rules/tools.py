@@ -20,6 +20,10 @@ _PARAMETERS = frozenset({"tools", "functions", "function_call", "tool_choice"})
 """What the rule looks at."""
 
 
+BUILT_IN = "builtin_function"
+"""The type of tools that the endpoint runs itself."""
+
+
 def tools(body: JsonObject, context: RuleContext) -> Changes:
     """Keep only functions, in the documented shape, each name once; no tools, no `tools` and no `tool_choice`.
 
@@ -70,6 +74,14 @@ def function_of(tool: object) -> JsonObject | None:
     if isinstance(function, dict):
         return function
     return tool if "name" in tool else None
+
+
+def is_built_in(tool: object) -> bool:
+    """Whether an entry of `tools` offers a function that the endpoint runs itself, by its name."""
+    if not isinstance(tool, dict) or tool.get("type") != BUILT_IN:
+        return False
+    function = tool.get("function")
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
 
 
 def named_function(choice: object) -> JsonObject | None:
@@ -133,6 +145,9 @@ def _shaped_tools(given: object, context: RuleContext, changes: Changes) -> Iter
     seen: dict[str, JsonObject] = {}
     for index, tool in enumerate(as_list(given)):
         pointer = f"/tools/{index}"
+        if context.profile.builtin_functions and is_built_in(tool):
+            yield tool
+            continue
         function = function_of(tool)
         name = function.get("name") if function is not None else None
         if function is None or not isinstance(name, str) or not name:

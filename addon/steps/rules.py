@@ -10,7 +10,7 @@ from ..answers import embeddings as packing
 from ..answers import leak_forms, tool_calls
 from ..dialects import DIALECTS, format_of
 from ..exchange import Change, Exchange, JsonObject, Response
-from ..mending.learnt import Taught
+from ..mending.learnt import Taught, is_again
 from ..observe.metrics import counter
 from ..options import Settings
 from ..rules import embeddings
@@ -21,12 +21,9 @@ from ..wire import usage
 from ..workers import Checkpoint
 from .base import Step
 
-_RECOVERED = counter(
-    "hunyuan_reasoning_recovered_total", "Turns whose reasoning was found between think tags in their text."
-)
-_MADE_UP = counter(
-    "hunyuan_reasoning_made_up_total", "Turns that got a made-up reasoning, since their model refuses them without."
-)
+PUT_BACK = counter("hunyuan_reasoning_total", "Messages that got reasoning, by where it is from.", "source")
+"""`real`: kept from the answer (the step `reasoning-memory`); `recovered`: found elsewhere in the message; `made up`:
+nothing was known."""
 
 
 def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
@@ -71,15 +68,16 @@ class Rules(Step):
     async def request(self, exchange: Exchange) -> Response | None:
         """Repair the chat body; in a thread where it is large."""
         context = context_of(exchange, self.settings)
-        exchange.plan.usage_chunk = usage.is_asked(exchange.chat)
+        if not is_again(exchange.taught):
+            exchange.plan.usage_chunk = usage.is_asked(exchange.chat)
 
         def apply(checkpoint: Checkpoint) -> Sequence[Change]:
             return rules.apply_chat(exchange.chat, context, checkpoint)
 
         exchange.note(await self.runtime.workers.run(apply, exchange.cost))
-        for metric, name in ((_RECOVERED, "recovered"), (_MADE_UP, "made up")):
-            if name in context.counts:
-                self.runtime.metrics.add(metric, context.counts.pop(name))
+        for source in ("recovered", "made up"):
+            if source in context.counts:
+                self.runtime.metrics.add(PUT_BACK, context.counts.pop(source), source)
         exchange.plan.tools = tool_calls.offered(exchange.chat)
         leak_forms.expect(exchange.plan, exchange.chat, context.model)
         return None
