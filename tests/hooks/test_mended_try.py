@@ -451,7 +451,7 @@ async def test_reasoning_that_was_seen_goes_back_where_a_refusal_asks_for_it(usu
 async def test_a_beta_that_is_refused_goes(usual: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch):
     known = profiles.load("tokenhub")
     accepted = replace(known.native["anthropic"], betas=frozenset({"a-2025", "b-2025"}))
-    profile = replace(known, native=known.native | {"anthropic": accepted})
+    profile = replace(known, native={**known.native, "anthropic": accepted})
     monkeypatch.setattr(profiles, "load", lambda name: profile)
     said = "Unexpected value(s) `a-2025` for the `anthropic-beta` header."
 
