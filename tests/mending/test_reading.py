@@ -105,7 +105,8 @@ NEEDED = [
 )
 def test_what_a_request_needs_is_never_taken_from_it(name: str, says: str):
     body = PLAIN | {"tools": [{"function": {"name": "f"}}], "stream": True, "max_tokens": 1, "max_completion_tokens": 1}
-    assert reading(openai(says.format(name)), body) is None
+    for format_ in ("chat", "anthropic", "responses"):
+        assert reading(openai(says.format(name)), body, format_=format_) is None
 
 
 @pytest.mark.parametrize(

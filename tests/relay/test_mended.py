@@ -240,6 +240,26 @@ async def test_a_packed_refusal_is_read(rig: Rig):
     assert mend.asked == [(400, REFUSAL)]
 
 
+@pytest.mark.parametrize("label", ["text/event-stream", "text/plain"])
+async def test_what_may_be_a_stream_is_not_held(rig: Rig, label: str):
+    more = asyncio.Event()
+
+    async def slow(connection: Connection) -> None:
+        await connection.send(STREAM.replace(b"text/event-stream", label.encode()), piece(EVENT))
+        await more.wait()
+        await connection.send(piece(LAST), END)
+
+    rig.endpoint.plays(slow)
+    async with rig.opened(rig.job(streamed=True, judges=False)) as got:
+        pieces = got.aiter_raw()
+        assert await anext(pieces) == EVENT
+        more.set()
+        assert b"".join([each async for each in pieces]) == LAST
+    rig.endpoint.plays(answers())
+    got = await rig.send(rig.job(streamed=True, judges=False))
+    assert got.headers["content-length"] == str(len(GOOD))
+
+
 async def test_a_stream_passes_as_it_comes(rig: Rig):
     first = asyncio.Event()
 
