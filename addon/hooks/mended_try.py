@@ -225,8 +225,6 @@ class MendedTry:
         """Take the body that came through all steps for chat. Whether there is a request to send."""
         exchange = self._exchange
         self._taught.trial = None
-        client = exchange.note_of(exchange.spoken).get("client")
-        exchange.notes[exchange.spoken] = {"client": client} if client else {}
         exchange.dialect, exchange.plan, exchange.demands = exchange.spoken, AnswerPlan(), None
         exchange.may_hold_images = True
         exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}; translated")])

@@ -8,7 +8,7 @@ from .. import profiles, texts
 from ..dialects import NATIVE
 from ..dialects.base import NativeDialect
 from ..exchange import Change, Changes, Exchange, JsonObject, Response
-from ..mending.learnt import Taught, is_again
+from ..mending.learnt import Taught
 from ..profiles import Model, Native
 from ..rules import marks
 from ..workers import Checkpoint
@@ -50,8 +50,7 @@ class NativeFields(Step):
         if exchange.chat.get("model") not in (None, exchange.model):
             note["answers_as"] = exchange.chat["model"]
         dialect, body = NATIVE[exchange.dialect], exchange.chat
-        if not is_again(exchange.taught):
-            dialect.remember(body, exchange.headers, note)
+        dialect.remember(body, exchange.headers, note)
 
         def repaired(_: Checkpoint) -> Changes:
             messages = body.get(_MESSAGES)

@@ -425,27 +425,28 @@ async def test_tools_that_a_native_request_had_made_functions_come_back_in_their
 
 
 async def test_reasoning_that_was_seen_goes_back_where_a_refusal_asks_for_it(usual: Proxy, endpoint: Endpoint):
-    call = {"id": "c", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
-    thought = {"role": "assistant", "content": None, "reasoning_content": "I look it up.", "tool_calls": [call]}
-    missing = "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1"
+    thought = {"role": "assistant", "content": "hello", "reasoning_content": "I greet back."}
+    missing = "Missing `reasoning_content` field in the assistant message at message index 1."
 
     def answer(request: Arrived) -> Answer:
         messages = request.json["messages"]
         if len(messages) == 1:
-            return json_answer({"choices": [{"index": 0, "message": thought, "finish_reason": "tool_calls"}]})
+            return json_answer({"choices": [{"index": 0, "message": thought, "finish_reason": "stop"}]})
         if not messages[1].get("reasoning_content"):
             return json_answer({"error": {"message": missing}}, status=400)
         return chat_answer("done")
 
     endpoint.answer = answer
-    tools = [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}]
-    asked = {"model": "a-model", "messages": [{"role": "user", "content": "hi"}], "tools": tools}
+    asked = {"model": "a-model", "messages": [{"role": "user", "content": "hi"}]}
     await ask(usual, asked)
-    lost = [*asked["messages"], {"role": "assistant", "content": None, "tool_calls": [call]}]
-    lost.append({"role": "tool", "tool_call_id": "c", "content": "1"})
+    lost = [*asked["messages"], {"role": "assistant", "content": "hello"}, {"role": "user", "content": "go on"}]
     got = await ask(usual, asked | {"messages": lost})
     assert got.status_code == 200
-    assert endpoint.arrived[-1].json["messages"][1]["reasoning_content"] == "I look it up."
+    assert [request.json["messages"][1].get("reasoning_content") for request in endpoint.arrived[1:]] == [
+        None,
+        "I greet back.",
+    ]
+    assert "reasoning-memory" in got.headers["x-hunyuan-fix"].split(",")
 
 
 async def test_a_beta_that_is_refused_goes(usual: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch):
