@@ -198,6 +198,16 @@ async def test_a_model_that_does_not_think_goes_straight(usual: Proxy, endpoint:
     assert usual.addon.runtime.relay.counts.calls == 1
 
 
+async def test_a_request_in_which_nothing_could_be_mended_goes_straight(usual: Proxy, endpoint: Endpoint):
+    plain = {"model": "a-model", "messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "hi"}]}
+    await ask(usual, plain | {"stream": False})
+    assert usual.addon.runtime.relay.counts.calls == 0
+    history = [*plain["messages"], {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
+    for asked in (plain | {"temperature": 1}, plain | {"messages": history}):
+        await ask(usual, asked)
+    assert usual.addon.runtime.relay.counts.calls == 2
+
+
 async def test_a_client_that_leaves_between_the_tries(usual: Proxy, endpoint: Endpoint):
     second, held = asyncio.Event(), asyncio.Event()
 
