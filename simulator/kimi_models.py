@@ -86,4 +86,6 @@ def thinks(body: Mapping[str, Any], model: Thinker) -> bool:
     if model.control != "thinking":
         return model.control != "none"
     given = body.get("thinking")
+    if "/" in model.id and isinstance(asked := body.get("reasoning"), dict) and asked.get("enabled") is False:
+        return False  # the aggregator's own switch
     return given.get("type") != "disabled" if isinstance(given, dict) else model.default
