@@ -22,6 +22,7 @@ from .reasoning import every_turn, has_reasoning, is_wanted
 from .survey import Survey
 from .thinking import thinks
 
+WHY: Final = "the reasoning is lost, and the model refuses a turn without: made up from the turn"
 _MOST_NAMES: Final = 3
 _LONGEST_NAME: Final = 64
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,23}")
@@ -40,8 +41,7 @@ def made_up_reasoning(body: JsonObject, context: RuleContext) -> Changes:
             continue  # the model is to complete it
         message[context.reasoning_name] = thought(message, context.texts)
         context.counts["made up"] += 1
-        why = "the reasoning is lost, and the model refuses a turn without: made up from the turn"
-        changes.note("made-up-reasoning", index, why, f"/{context.reasoning_name}")
+        changes.note("made-up-reasoning", index, WHY, f"/{context.reasoning_name}")
     return changes
 
 

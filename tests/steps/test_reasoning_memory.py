@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hunyuan_fix.simulator.checks import all_problems
 from hunyuan_fix.steps.rules import PUT_BACK
 from tests.remembering import ADA, BOB, FIELD, Json, World, call, events, lost, reasoning, result, said, user, whole
 
@@ -339,5 +340,6 @@ async def test_real_thoughts_wherever_they_were_seen(conversations: list[list[Js
                 assert real == want
             else:
                 assert not str(real).startswith("thought ")
+        assert list(all_problems(exchange.chat, "moonshot")) == [], "the stand-in accepts it"
         once_more = await world.sent({"model": "kimi-k2.6", "messages": history})
         assert once_more.chat == exchange.chat, "the same history has the same bytes"
