@@ -293,6 +293,14 @@ def test_plans_speak_no_responses() -> None:
             assert "responses" not in profile.native
 
 
+def test_tokens_of_a_plan_have_no_price() -> None:
+    assert model("tokenhub", "kimi-k3").prices
+    for profile in ALL:
+        if profile.plan:
+            assert [known.id for known in profile.models.values() if known.prices] == []
+            assert profile.model("kimi-k3").prices == profile.model("qwen3.7-plus").prices == ()
+
+
 def test_of_the_models_of_the_extended_profile_only_the_rows_are_known() -> None:
     lkeap, tokenhub = profiles.load("lkeap"), profiles.load("tokenhub")
     assert "hy3" not in lkeap.models
