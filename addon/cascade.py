@@ -131,7 +131,7 @@ class Cascade:
     def wanted(self, body: JsonObject, profile: Profile) -> bool:
         """Whether images in `body`, if it holds any (`in_body.suspected`), must become text.
 
-        Under `auto` they must where the model can't see. A vision model that is offered tools has been replaced by a
+        Under `auto` they must where the model can't see. A vision model without tools that is offered some has been replaced by a
         text model before this (`rules.tool_model`); one without tools gets its images unchanged.
         """
         mode = self._settings.cascade
