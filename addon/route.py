@@ -205,7 +205,7 @@ class Routes:
         has_other = other in translates or dialects.of_format(other) in demands.speaks
         is_native = other == spoken and has_other and other not in translates
         house_path = own_path = base.path
-        if rerouted or has_other:
+        if rerouted or has_other or demands.dialect not in _HOUSES:
             house_path = own_path = self._base_path(base, demands, rerouted=rerouted)
         if is_native:
             own_path = self._base_path(base, demands, dialects.of_format(other), rerouted=rerouted)

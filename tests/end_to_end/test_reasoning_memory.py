@@ -170,14 +170,13 @@ async def test_in_every_format_the_models_own_words_go_back(trust: Trust, stream
 
 
 async def test_on_an_aggregators_messages_route(trust: Trust) -> None:
-    async with (
-        endpoint("zenmux") as simulator,
-        before(trust, simulator, "zenmux") as proxy,
-        httpx.AsyncClient(base_url=f"http://{LOCAL}:{proxy.reverse_port}", timeout=60, trust_env=False) as client,
-    ):
-        talk = Messages("moonshotai/kimi-k2.5", stream=True, path="/api/anthropic/v1/messages")
-        await converse(talk, client)
-        assert came_back(simulator) == ["real", "real"]
+    async with endpoint("zenmux") as simulator, before(trust, simulator, "zenmux") as proxy:
+        async with httpx.AsyncClient(
+            base_url=f"http://{LOCAL}:{proxy.reverse_port}", timeout=60, trust_env=False
+        ) as client:
+            talk = Messages("moonshotai/kimi-k2.5", stream=True, path="/api/anthropic/v1/messages")
+            await converse(talk, client)
+            assert came_back(simulator) == ["real", "real"]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
