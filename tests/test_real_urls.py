@@ -209,6 +209,12 @@ def test_a_local_server_stands_for_a_product_by_its_profile(base: str, profile: 
         assert url_of(routed(f"{addressed}/chat/completions", **given)) == f"{local}{chat}/chat/completions"
 
 
+def test_no_part_of_a_path_that_goes_makes_it_another_products():
+    """Without its first part it would be the plan's, and the key isn't."""
+    found = routed(f"https://{TOKENHUB}/anthropic/plan/messages", translate="always")
+    assert (found.profile, found.base_url) == ("tokenhub", f"https://{TOKENHUB}/anthropic/plan")
+
+
 @pytest.mark.parametrize(
     "url",
     [
