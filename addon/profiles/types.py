@@ -161,6 +161,8 @@ class Grammar:
     """Fields accepted inside `image_url`."""
     fields: Mapping[str, frozenset[str]]
     """Message fields accepted, by role."""
+    media_roles: frozenset[str] = frozenset({"user"})
+    """The roles whose messages may hold images and files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,9 @@ class Native:
     """The types of `tool_choice` that it takes while the model thinks; `None`: all."""
     signed: tuple[str, ...] = ()
     """The models that take their thinking back with their vendor's signature only: patterns, as in `models`."""
+    made_up_thinking: bool = False
+    """Where nothing is known of the thinking in a turn with calls, and the model refuses such a turn (`Model.replay`),
+    the endpoint takes a block that was made up. `False`: nothing is made up, whatever its answer."""
     marked: tuple[str, ...] = ()
     """The models whose prompt cache needs breakpoints (`cache_control`): patterns. Others cache by themselves."""
 
@@ -286,9 +291,10 @@ class Profile:
     hosts: tuple[str, ...]
     """Its endpoints' hosts, each perhaps with a path: `example.com`, `example.com/plan`. See `at`."""
     text_model: str
-    """The model that answers where a request asks for another vendor's, or a vision model is offered tools."""
+    """The model that answers where a request asks for another vendor's, or a vision model is offered tools; `""`: the
+    model that is asked for answers."""
     vision_model: str
-    """The model that describes images to models that see none."""
+    """The model that describes images to models that see none; `""`: images are for the model that is asked."""
     concurrency: int
     """Requests of one account that may be under way (`hunyuan_concurrency`)."""
     stop_included: bool

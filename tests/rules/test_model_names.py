@@ -133,3 +133,7 @@ def test_a_name_that_two_makers_have_stays() -> None:
     two = replace(zenmux, models={**zenmux.models, "other/kimi-k2.5": zenmux.models["moonshotai/kimi-k2.5"]})
     body = {"model": "kimi-k2.5"}
     assert model_name(body, {}, two, None) == []
+
+
+def test_where_no_text_model_is_known_the_name_stays() -> None:
+    assert changed("claude-opus-5", text_model="") == ("claude-opus-5", [])
