@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix import rules, texts
-from hunyuan_fix import profiles
+from hunyuan_fix import profiles, rules, texts
 from hunyuan_fix.cascade import Cascade, CascadeSettings
 from hunyuan_fix.images import in_body
 from hunyuan_fix.texts.marks import tracked

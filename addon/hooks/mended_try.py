@@ -175,7 +175,8 @@ class MendedTry:
         found = reading.read(status, error, self._sent(body), tried)
         if found is None:
             return None
-        exchange.chat, plain = body, await self._serialised()
+        exchange.chat = body
+        plain = await self._serialised()
         data = await self._again(found)
         request = self._flow.request.copy()
         set_headers(request, exchange, self._model)
