@@ -150,6 +150,14 @@ FORMATS = {
         "inferred (docs/facts/tokenhub.md).",
         "dialects/responses/native.py",
     ),
+    "reasoning-memory": Explanation(
+        "A turn of the assistant's that its client sends back without its reasoning gets back what the model had "
+        "thought for it, as it was kept from the answer (`hunyuan_keep`): in chat, in Messages with the endpoint's own "
+        "signatures, in Responses as an item.",
+        "Thinking models refuse a turn with calls and without its reasoning, or answer worse, and many clients drop it "
+        "(BerriAI/litellm#26156, docs/facts/kimi.md#reasoning-memory).",
+        "steps/reasoning_memory.py",
+    ),
     "web-search": Explanation(
         "In a translated request that may search the web, the model's searches are made by `hunyuan_search_command`, "
         "and answered in the client's own blocks, with citations.",
