@@ -177,7 +177,8 @@ class MendedTry:
         if found is None:
             return None
         # What the steps make of it is compared as it is sent; the client's own bytes may be spelt in another way.
-        exchange.chat, plain = body, raw if self._chat else await self._as_sent()
+        exchange.chat = body
+        plain = raw if self._chat else await self._as_sent()
         data = await self._again(found)
         request = self._flow.request.copy()
         set_headers(request, exchange, self._model)
