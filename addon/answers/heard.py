@@ -31,12 +31,11 @@ class Listeners:
 
     def feed(self, data: bytes) -> None:
         """Bytes of whole events: others are put together as they come."""
-        if self.failure is not None:
-            return
-        for listener in [asleep for asleep in self._asleep if asleep.since and asleep.since.search(data)]:
-            self._asleep.remove(listener)
-            self._awake.append(listener)
-        if not self._awake:
+        for listener in self._asleep:
+            if listener.since is not None and listener.since.search(data):
+                self._asleep = [other for other in self._asleep if other is not listener]
+                self._awake.append(listener)
+        if not self._awake or self.failure is not None:
             return
         try:
             plain = sse.plain_data(data) if self._parser.is_empty and len(data) <= sse.MAX_EVENT else None

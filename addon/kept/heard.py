@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from ..dialects import spoken
+from ..dialects.anthropic import upstream_answers
 from ..exchange import JsonObject
 from ..wire import json_body
 from . import histories, turns
@@ -15,6 +16,10 @@ from .turns import Call
 CHAT_FIELDS: Final = ("reasoning_content", "reasoning_details", "reasoning")
 """The fields of a chat message that have its reasoning as text, as Moonshot's own client looks for them
 (docs/facts/kimi.md#reasoning-memory)."""
+
+
+BLOCKS: Final = upstream_answers.THINKING_BLOCKS
+"""The field of a chat message with the blocks of an upstream that speaks Messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,8 @@ class _Choice:
     calls: dict[int, _Frames] = field(default_factory=dict)
     """By the index."""
     last: _Frames | None = None
+    blocks: list[JsonObject] = field(default_factory=list)
+    """Those that an upstream of another format has beside the text of its thoughts."""
 
 
 class HeardChat(_Bounded):
@@ -130,7 +137,10 @@ class HeardChat(_Bounded):
         names = [name for name in CHAT_FIELDS if name in choice.thoughts]
         name = next((name for name in names if any(choice.thoughts[name])), names[0] if names else "")
         thought = "".join(choice.thoughts[name]) if name else None
-        return HeardTurn(turns.text_of(*choice.texts), [call for call in said if call is not None], thought, name)
+        in_text, text = histories.parted("".join(choice.texts))
+        if in_text and not thought:
+            name, thought = "", in_text
+        return HeardTurn(text, [call for call in said if call is not None], thought, name, choice.blocks)
 
     def _hear(self, index: object, delta: JsonObject) -> None:
         if not isinstance(index, int | str):
@@ -140,6 +150,10 @@ class HeardChat(_Bounded):
             thought = delta.get(name)
             if isinstance(thought, str) and self._take(thought):
                 choice.thoughts.setdefault(name, []).append(thought)
+        blocks = delta.get(BLOCKS)
+        for block in blocks if isinstance(blocks, list) else ():
+            if histories.is_thinking(block) and self._take(json_body.serialise(block).decode()):
+                choice.blocks.append(block)
         for name in ("content", "refusal"):
             text = spoken.text_of(delta.get(name))
             if text and self._take(text):

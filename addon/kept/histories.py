@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..exchange import JsonObject
-from ..rules import reasoning
+from ..rules import reasoning, think_tags
 from ..rules.roles import role_of
 from . import turns
 from .turns import Call, Conversation
@@ -22,8 +22,9 @@ def of_chat(messages: object) -> Conversation:
             continue
         role, content = role_of(message), message.get("content")
         if role == "assistant":
-            calls = calls_in(message)
-            conversation.assistant(number, text_in(content), calls, lacks=not reasoning.is_given(message))
+            thought, text = parted(content)
+            lacks = not thought and not reasoning.is_given(message)
+            conversation.assistant(number, text, calls_in(message), lacks=lacks)
         elif role == "system":
             conversation.system(_all_in(content))
         elif role == "tool":
@@ -165,17 +166,28 @@ def call_of_item(item: JsonObject) -> Call | None:
     return None
 
 
+def parted(content: object) -> tuple[str, bytes]:
+    """What the assistant thought, as far as it stands at the head of what it says; and the text of the rest."""
+    said = "".join(_texts_in(content))
+    found = think_tags.parted(said, False) if "<" in said else None
+    return ("", turns.text_of(said)) if found is None else (found[0], turns.text_of(found[1]))
+
+
 def text_in(content: object) -> bytes:
     """The text of what the assistant says."""
+    return turns.text_of(*_texts_in(content))
+
+
+def _texts_in(content: object) -> list[str]:
     if isinstance(content, str):
-        return turns.text_of(content)
+        return [content]
     texts: list[str] = []
     for part in content if isinstance(content, list) else ():
         if isinstance(part, str):
             texts.append(part)
         elif isinstance(part, dict) and part.get("type") in _TEXTS and part.get("thought") is not True:
             texts += [part[name] for name in ("text", "refusal") if isinstance(part.get(name), str)]
-    return turns.text_of(*texts)
+    return texts
 
 
 def _all_in(content: object) -> bytes:

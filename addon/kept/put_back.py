@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..exchange import Changes, JsonObject
-from ..wire import rule_names
+from ..profiles import Model
+from ..rules import made_up_reasoning
+from ..texts import Texts
+from ..wire import json_body, rule_names
 from . import histories
+from .heard import BLOCKS
 from .reasoning import Thought
 from .turns import Turn
 
@@ -18,15 +22,24 @@ _RULE: Final = rule_names.REASONING_MEMORY
 _WHY: Final = "the model's own reasoning, which the client lost, is put back"
 
 
-def into_chat(messages: list[Any], found: Mapping[int, Thought], *, empty: bool) -> Changes:
-    """Put thoughts into the messages of a chat request, by their numbers.
+def into_chat(messages: list[Any], found: Mapping[int, Thought], *, host: str, model: Model) -> Changes:
+    """Put thoughts into the messages of a chat request for `model` at `host`, by their numbers.
 
-    `empty`: an empty one, too. A model that refuses a turn without reasoning tells it from none.
+    A model that refuses a turn without reasoning gets an empty one back, too: it tells that from none.
     """
     changes = Changes()
     for number, thought in sorted(found.items()):
         message = messages[number]
-        if thought.text or (empty and message.get(FIELD) != ""):
+        if thought.blocks and (thought.host, thought.model) == (host, model.id) and BLOCKS not in message:
+            blocks = [_without(block, "at") for block in thought.blocks if histories.is_thinking(block)]
+            message |= {BLOCKS: blocks} if blocks else {}
+        if thought.text and model.replay_in == "content":
+            content = message.get("content")
+            head = f"<think>\n{thought.text}\n</think>\n\n"
+            said = [{"type": "text", "text": head}, *content] if isinstance(content, list) else head + (content or "")
+            message["content"] = said
+            changes.note(_RULE, number, _WHY, "/content")
+        elif thought.text or (model.replay == "required" and message.get(FIELD) != ""):
             message[FIELD] = thought.text
             changes.note(_RULE, number, _WHY, f"/{FIELD}")
     return changes
@@ -62,13 +75,47 @@ def _blocks(thought: Thought, *, own: bool, signed: bool) -> list[tuple[int, Jso
     if own and thought.blocks:
         blocks = [(block.get("at"), _without(block, "at")) for block in thought.blocks]
         made = [
-            (at if isinstance(at, int) else 0, {"signature": ""} | block if block["type"] == "thinking" else block)
+            (at if isinstance(at, int) else 0, _with_signature(block))
             for at, block in blocks
             if histories.is_thinking(block)
         ]
         if not signed or all(block.get("signature") or block.get("data") for _, block in made):
             return made
     return [(0, {"type": "thinking", "thinking": thought.text, "signature": ""})] if thought.text and not signed else []
+
+
+def _with_signature(block: JsonObject) -> JsonObject:
+    """A block of thinking, which has a signature, be it empty."""
+    return block if block["type"] != "thinking" or "signature" in block else {**block, "signature": ""}
+
+
+def made_up(messages: list[Any], turns: Sequence[Turn], found: Mapping[int, Thought], texts: Texts) -> Changes:
+    """Give each message with calls of an Anthropic request a block of thinking where nothing is known of its own.
+
+    The last resort, as the rule `made-up-reasoning` for chat.
+    """
+    changes = Changes()
+    for part in (part for turn in turns for part in turn.parts):
+        if not part.lacks or not part.has_calls or part.number in found:
+            continue
+        message = messages[part.number]
+        given = message["content"]
+        if any(block.get("data") for block in given if histories.is_thinking(block)):
+            continue  # the endpoint may have redacted it itself
+        others = [block for block in given if not histories.is_thinking(block)]
+        calls = [
+            {"id": block.get("id"), "function": {"name": block["name"], "arguments": _as_json(block.get("input"))}}
+            for block in others
+            if isinstance(block, dict) and block.get("type") == "tool_use" and isinstance(block.get("name"), str)
+        ]
+        thought = made_up_reasoning.thought({"content": None, "tool_calls": calls}, texts)
+        message["content"] = [{"type": "thinking", "thinking": thought, "signature": ""}, *others]
+        changes.note(made_up_reasoning.RULE.name, part.number, made_up_reasoning.WHY, "/content")
+    return changes
+
+
+def _as_json(given: object) -> str:
+    return json_body.serialise(given).decode()
 
 
 def into_items(

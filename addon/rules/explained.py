@@ -108,6 +108,14 @@ FORMATS = {
         "endpoints refuse (docs/facts/anthropic.md).",
         "dialects/anthropic/native.py",
     ),
+    "anthropic-upstream": Explanation(
+        "A chat request to an endpoint that speaks Anthropic's Messages alone becomes a Messages request, and its "
+        "answer a chat answer, streams and errors included; so does one that was translated into chat. Ids of calls "
+        "become unique, thinking stands before text and calls, results and their images before what the user says.",
+        "Some plans and gateways have no other API, and clients of chat and Responses should reach them "
+        "(docs/facts/anthropic.md#chat-clients).",
+        "dialects/anthropic/upstream.py",
+    ),
     "responses": Explanation(
         "A request of OpenAI's Responses API becomes a chat request, and its answer a response, streams and errors "
         "included. Tools of every kind become functions, and their calls come back in the client's form. What chat "
@@ -141,6 +149,14 @@ FORMATS = {
         "hy3's own `/responses` refuses freeform `apply_patch` (farion1231/cc-switch). What else it refuses is "
         "inferred (docs/facts/tokenhub.md).",
         "dialects/responses/native.py",
+    ),
+    "reasoning-memory": Explanation(
+        "A turn of the assistant's that its client sends back without its reasoning gets back what the model had "
+        "thought for it, as it was kept from the answer (`hunyuan_keep`): in chat, in Messages with the endpoint's own "
+        "signatures, in Responses as an item.",
+        "Thinking models refuse a turn with calls and without its reasoning, or answer worse, and many clients drop it "
+        "(BerriAI/litellm#26156, docs/facts/kimi.md#reasoning-memory).",
+        "steps/reasoning_memory.py",
     ),
     "web-search": Explanation(
         "In a translated request that may search the web, the model's searches are made by `hunyuan_search_command`, "

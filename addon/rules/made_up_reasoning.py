@@ -18,10 +18,11 @@ from ..exchange import Changes, JsonObject
 from ..texts import Texts
 from ..wire import json_body
 from .base import Rule, RuleContext
-from .reasoning import has_reasoning, is_wanted
+from .reasoning import every_turn, has_reasoning, is_wanted
 from .survey import Survey
 from .thinking import thinks
 
+WHY: Final = "the reasoning is lost, and the model refuses a turn without: made up from the turn"
 _MOST_NAMES: Final = 3
 _LONGEST_NAME: Final = 64
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,23}")
@@ -34,14 +35,13 @@ def made_up_reasoning(body: JsonObject, context: RuleContext) -> Changes:
     if not thinks(body, context.model):
         return changes
     for index, message in enumerate(body["messages"]):
-        if message["role"] != "assistant" or not is_wanted(message, context) or has_reasoning(message, context):
+        if message["role"] != "assistant" or not is_wanted(message, body, context) or has_reasoning(message, context):
             continue
         if message.get("partial") is True:
             continue  # the model is to complete it
         message[context.reasoning_name] = thought(message, context.texts)
         context.counts["made up"] += 1
-        why = "the reasoning is lost, and the model refuses a turn without: made up from the turn"
-        changes.note("made-up-reasoning", index, why, f"/{context.reasoning_name}")
+        changes.note("made-up-reasoning", index, WHY, f"/{context.reasoning_name}")
     return changes
 
 
@@ -50,7 +50,7 @@ def _needed(survey: Survey, context: RuleContext) -> bool:
         context.model.replay == "required"
         and context.profile.grammar.reasoning == "keep"
         and "assistant" in survey.fields
-        and (context.model.replay_turns == "all" or "tool_calls" in survey.fields["assistant"])
+        and ("tool_calls" in survey.fields["assistant"] or every_turn(survey.body, context.model))
     )
 
 

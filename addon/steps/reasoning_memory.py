@@ -21,19 +21,14 @@ from ..kept import histories, put_back
 from ..kept.heard import HeardChat, HeardMessage, HeardResponse, Hearing
 from ..kept.reasoning import Thought
 from ..kept.turns import Conversation, Turn
-from ..observe.metrics import counter
 from ..profiles import Model, Profile
+from ..rules.thinking import thinks
+from ..texts import Texts
 from ..wire import rule_names
 from .base import Outcome, Step
-from .rules import context_of
-
-PUT_BACK = counter("hunyuan_reasoning_total", "Messages that got reasoning, by where it is from.", "source")
-"""`real`: kept from the answer; `recovered`: found elsewhere in the message; `made up`: nothing was known."""
+from .rules import PUT_BACK, context_of
 
 _NEEDS: Final = frozenset(["required", "wanted"])
-_RULE: Final = "reasoning"
-_SOURCES: Final = ("recovered", "made up")
-"""How the reasons of the rule `reasoning` begin, by what it did."""
 
 
 @dataclass(slots=True)
@@ -44,8 +39,8 @@ class ToHear:
     host: str
     model: str
     hearing: Hearing
-    thought: re.Pattern[bytes]
-    """What the bytes of a stream have from the first thought on."""
+    since: re.Pattern[bytes] | None
+    """What the bytes of a stream have from the first thought on; `None`: they don't tell."""
     kept: int = -1
     """How much had been heard when thoughts were kept."""
 
@@ -67,23 +62,25 @@ class ReasoningMemory(Step):
             return None
         body, host = exchange.chat, host_of(exchange)
         conversation = await self.runtime.workers.run(lambda _: form.conversation(body), exchange.cost)
-        exchange.to_hear = ToHear(conversation, host, model.id, form.hearing(memory.largest), form.thought)
+        since = form.thought if model.replay_in == "field" else None
+        exchange.to_hear = ToHear(conversation, host, model.id, form.hearing(memory.largest), since)
         context.reasoning_field = memory.field(host, model.id) or None
 
         turns = [turn for turn in conversation.turns if _needs(turn, model)]
         if turns:
             newest = turns[-1].parts[-1].number == conversation.last
             found = await memory.found(exchange.caller, turns, newest=newest)
-            if found:
-                changes = form.put_back(body, PutBack(turns, found, host, model, profile))
-                self.runtime.metrics.add(PUT_BACK, len(changes), "real")
-                exchange.note(changes)
+            what = PutBack(turns, found, host, model, profile, context.texts)
+            for source, changes in (("real", form.put_back(body, what)), ("made up", form.made_up(body, what))):
+                if changes:
+                    self.runtime.metrics.add(PUT_BACK, len(changes), source)
+                    exchange.note(changes)
         return None
 
     def listener(self, exchange: Exchange) -> Listener | None:
         """What hears a streamed answer, from its first thought on: what was said before that is the less important."""
         heard: ToHear | None = exchange.to_hear
-        return Listener(heard.hearing.event, heard.thought) if heard is not None else None
+        return Listener(heard.hearing.event, heard.since) if heard is not None else None
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Hear a whole answer."""
@@ -108,13 +105,8 @@ class ReasoningMemory(Step):
             memory.keep(exchange.caller, keys, Thought(turn.thought, heard.host, heard.model, turn.blocks), ids)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
-        """Count what the rule `reasoning` found or made, and drop the conversation."""
+        """Drop the conversation."""
         exchange.to_hear = None
-        for change in exchange.changes:
-            if change.rule == _RULE:
-                for source in _SOURCES:
-                    if change.why.startswith(source):
-                        self.runtime.metrics.add(PUT_BACK, 1, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +118,13 @@ class PutBack:
     host: str
     model: Model
     profile: Profile
+    texts: Texts
 
 
 class _Chat:
     """Chat, into which other formats may have been translated."""
 
-    thought = re.compile(rb'"reasoning\w*"[ \t]*:[ \t]*"[^"]')
+    thought = re.compile(rb'"reasoning(?:_content|_details)?"[ \t]*:[ \t]*"[^"]')
 
     def is_taken(self, profile: Profile) -> bool:
         return profile.grammar.reasoning == "keep"
@@ -143,7 +136,10 @@ class _Chat:
         return HeardChat(limit)
 
     def put_back(self, body: JsonObject, what: PutBack) -> Changes:
-        return put_back.into_chat(body["messages"], what.found, empty=what.model.replay == "required")
+        return put_back.into_chat(body["messages"], what.found, host=what.host, model=what.model)
+
+    def made_up(self, body: JsonObject, what: PutBack) -> Changes:
+        return Changes()  # by the rule `made-up-reasoning`
 
 
 class _Messages:
@@ -163,6 +159,12 @@ class _Messages:
     def put_back(self, body: JsonObject, what: PutBack) -> Changes:
         signed = what.profile.native[rule_names.ANTHROPIC].is_signed(what.model.id)
         return put_back.into_messages(body["messages"], what.found, host=what.host, model=what.model.id, signed=signed)
+
+    def made_up(self, body: JsonObject, what: PutBack) -> Changes:
+        taken = what.profile.native[rule_names.ANTHROPIC].made_up_thinking and what.model.replay == "required"
+        if not taken or not thinks(body, what.model):
+            return Changes()
+        return put_back.made_up(body["messages"], what.turns, what.found, what.texts)
 
 
 class _Responses:
@@ -185,6 +187,9 @@ class _Responses:
             body["input"], body["messages"], what.turns, what.found, host=what.host, model=what.model.id
         )
         return changes
+
+    def made_up(self, body: JsonObject, what: PutBack) -> Changes:
+        return Changes()  # no endpoint is known to demand an item
 
 
 _CHAT: Final = _Chat()

@@ -1,4 +1,4 @@
-"""Clients that lose what a model thought, before a stand-in for Moonshot that refuses a turn without, or knows it again.
+"""Clients that lose what a model thought, before a stand-in for Moonshot, which knows it again.
 
 With real mitmdumps: whole and streamed, in every format, over a restart and with two workers of one store.
 """
@@ -153,30 +153,57 @@ def came_back(simulator: Simulator) -> list[str]:
     return [one["what"] for one in judged if one["calls"]]
 
 
+def client_of(proxy: Served) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://{LOCAL}:{proxy.reverse_port}", timeout=60, trust_env=False)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_in_every_format_the_models_own_words_go_back(trust: Trust, stream: bool) -> None:
-    async with endpoint("moonshot", repeating_ids=True) as simulator, before(trust, simulator, "moonshot") as proxy:
-        async with httpx.AsyncClient(
-            base_url=f"http://{LOCAL}:{proxy.reverse_port}", timeout=60, trust_env=False
-        ) as client:
-            for talk in (
-                Chat("kimi-k2.6", stream=stream),
-                Messages("kimi-k2.6", stream=stream),
-                Messages("kimi-k2.6", stream=stream, path="/anthropic/v1/messages"),
-                Responses("kimi-k2.6", stream=stream),
-            ):
-                await converse(talk, client)
-                assert came_back(simulator) == ["real", "real"], talk.path
+    async with (
+        endpoint("moonshot", repeating_ids=True) as simulator,
+        before(trust, simulator, "moonshot") as proxy,
+        client_of(proxy) as client,
+    ):
+        for talk in (
+            Chat("kimi-k2.6", stream=stream),
+            Messages("kimi-k2.6", stream=stream),
+            Messages("kimi-k2.6", stream=stream, path="/anthropic/v1/messages"),
+            Responses("kimi-k2.6", stream=stream),
+        ):
+            await converse(talk, client)
+            assert came_back(simulator) == ["real", "real"], talk.path
 
 
 async def test_on_an_aggregators_messages_route(trust: Trust) -> None:
-    async with endpoint("zenmux") as simulator, before(trust, simulator, "zenmux") as proxy:
-        async with httpx.AsyncClient(
-            base_url=f"http://{LOCAL}:{proxy.reverse_port}", timeout=60, trust_env=False
-        ) as client:
-            talk = Messages("moonshotai/kimi-k2.5", stream=True, path="/api/anthropic/v1/messages")
-            await converse(talk, client)
-            assert came_back(simulator) == ["real", "real"]
+    async with (
+        endpoint("zenmux") as simulator,
+        before(trust, simulator, "zenmux") as proxy,
+        client_of(proxy) as client,
+    ):
+        talk = Messages("moonshotai/kimi-k2.5", stream=True, path="/api/anthropic/v1/messages")
+        await converse(talk, client)
+        assert came_back(simulator) == ["real", "real"]
+        # What another model had called before, of which nothing is known.
+        use = {"type": "tool_use", "id": "x", "name": "look_up", "input": {"by": "another"}}
+        back = {"type": "tool_result", "tool_use_id": "x", "content": "found"}
+        earlier: list[Json] = [
+            {"role": "user", "content": "before"},
+            {"role": "assistant", "content": [use]},
+            {"role": "user", "content": [back, *talk.history[0]["content"]]},
+        ]
+        talk.history[:1] = earlier
+        await talk.turn(client, "and more")
+        assert came_back(simulator) == ["made up", "real", "real", "real"]
+
+
+async def test_an_endpoint_with_another_field_gets_that_field(trust: Trust) -> None:
+    async with (
+        endpoint("moonshot", reasoning_field="reasoning") as simulator,
+        before(trust, simulator, "moonshot") as proxy,
+        client_of(proxy) as client,
+    ):
+        await converse(Chat("kimi-k2.6", stream=True), client)
+        assert came_back(simulator) == ["real", "real"]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
@@ -187,17 +214,17 @@ async def test_over_a_restart_and_with_two_workers(
     talk = Chat("kimi-k2.6", stream=True)
 
     async def take(proxy: Served, said: str) -> None:
-        async with httpx.AsyncClient(
-            base_url=f"http://{LOCAL}:{proxy.reverse_port}", timeout=60, trust_env=False
-        ) as client:
+        async with client_of(proxy) as client:
             await talk.turn(client, said)
 
     async with endpoint("moonshot", repeating_ids=True) as simulator:
-        async with before(trust, simulator, "moonshot", "hunyuan_keep=store", store=store) as one:
-            async with before(trust, simulator, "moonshot", "hunyuan_keep=store", store=store) as two:
-                for number, said in enumerate(ASKED):
-                    await take((one, two)[number % 2], said)
-                assert came_back(simulator) == ["real", "real"]
+        async with (
+            before(trust, simulator, "moonshot", "hunyuan_keep=store", store=store) as one,
+            before(trust, simulator, "moonshot", "hunyuan_keep=store", store=store) as two,
+        ):
+            for number, said in enumerate(ASKED):
+                await take((one, two)[number % 2], said)
+            assert came_back(simulator) == ["real", "real"]
         async with before(trust, simulator, "moonshot", "hunyuan_keep=store", store=store) as again:
             await take(again, "and once more")
             assert came_back(simulator) == ["real", "real", "real"]

@@ -207,7 +207,7 @@ async def test_what_another_worker_has_kept_just_now_is_waited_for(monkeypatch: 
             one.keep(ADA, keys([ASKED, TURN, result()], TURN), Thought("now"))
             await one._chain.written()
 
-        monkeypatch.setattr(memory.asyncio, "sleep", until_written)
+        monkeypatch.setattr("hunyuan_fix.kept.reasoning.asyncio.sleep", until_written)
         history = (ASKED, {**TURN, "reasoning_content": "here"}, result(), TURN)
         assert await texts(two, *history, newest=True) == ["now"]
         assert await texts(two, *history, newest=True) == ["now"]

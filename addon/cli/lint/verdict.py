@@ -34,7 +34,7 @@ from ...wire.host_names import canonical
 from ...workers import Workers
 from .reading import Request
 
-_SIMULATED: Mapping[str, ProfileName] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub"}
+_SIMULATED: Mapping[str, ProfileName] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub", "moonshot": "moonshot"}
 """The profiles whose endpoints the simulator knows."""
 
 
