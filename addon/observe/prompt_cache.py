@@ -2,7 +2,7 @@
 
 An endpoint caches the beginning of a prompt. As long as each turn of a session begins with the turn before, it reads
 that much from its cache. Where it does not, the ledger tells which part of the prompt changed first, and whose doing it
-was. It knows prompts by digests only: nothing here holds a text.
+was (docs/facts/kimi.md#the-prompt-cache). It knows prompts by digests only: nothing here holds a text.
 """
 
 from __future__ import annotations
