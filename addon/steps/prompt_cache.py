@@ -81,7 +81,8 @@ class PromptCache(Step):
             seen = exchange.prompt = _seen(exchange, body)
         dialect = DIALECTS[exchange.dialect]
         is_translated = dialect.house == "chat" and not dialect.is_house
-        if seen.came is not None and not is_translated and exchange.change_count == seen.changes:
+        is_unchanged = exchange.mode == "observe" or (not is_translated and exchange.change_count == seen.changes)
+        if seen.came is not None and is_unchanged:
             seen.sent = seen.came  # as of most requests
         else:
             seen.sent = await self.runtime.workers.run(lambda _: prompt_cache.prompt_of(body), exchange.cost)

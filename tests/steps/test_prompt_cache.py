@@ -14,7 +14,7 @@ from hunyuan_fix.exchange import KEY, Exchange
 from hunyuan_fix.observe import prompt_cache
 from hunyuan_fix.steps.prompt_cache import BREAKS, INPUT_TOKENS, NAME
 from hunyuan_fix.views.contentviews import ChatTranscript, HunyuanChanges
-from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_proxy
+from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_proxy, stream_answer
 
 LONG = "a long text " * 400
 
@@ -181,6 +181,26 @@ async def test_a_prompt_of_another_format_is_looked_at_as_it_came_and_as_it_left
     notes = [note_of(flow) for flow in keeper.flows]
     assert "broken" not in notes[1]
     assert (notes[2]["by"], notes[2]["pointer"]) == ("client", "/messages/0")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_observed_is_told_too(trust: Trust, endpoint: Endpoint, keeper: Keeper, stream: bool) -> None:
+    target, hosts = f"https://{LOCAL}:{endpoint.port}", f"{LOCAL}=tokenhub"
+    async with run_proxy(trust, target, keeper, hunyuan_hosts=hosts, hunyuan_mode="observe") as proxy:
+        for number, cached in enumerate((0, 1000)):
+            answer = used(9000 + number, cached)
+            if stream:
+                chunk = {
+                    "choices": [],
+                    "usage": {"prompt_tokens": 9000, "completion_tokens": 5, "cached_tokens": cached},
+                }
+                data = [b"data: " + json.dumps(chunk).encode() + b"\n\n", b"data: [DONE]\n\n"]
+                answer = lambda _, data=data: stream_answer(*data)  # noqa: E731
+            endpoint.answer = answer
+            texts = (f"{number} {LONG}", "yes", "go on", "yes", "on")[: 3 + 2 * number]
+            await ask(proxy, *texts, stream=stream, user="me")
+        assert note_of(keeper.flows[1])["pointer"] == "/messages/0"
+        assert note_of(keeper.flows[1])["by"] == "client"
 
 
 async def test_a_saved_exchange_has_no_prompt(proxy: Proxy, endpoint: Endpoint, keeper: Keeper) -> None:
