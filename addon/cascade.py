@@ -131,13 +131,15 @@ class Cascade:
     def wanted(self, body: JsonObject, profile: Profile) -> bool:
         """Whether images in `body`, if it holds any (`in_body.suspected`), must become text.
 
-        Under `auto` they must where the model can't see. A vision model that is offered tools has been replaced by a
-        text model before this (`rules.tool_model`); one without tools gets its images unchanged.
+        Under `auto` they must where the model can't see, if a model is known that can. A vision model that is offered
+        tools has been replaced by a text model before this (`rules.tool_model`); one without tools gets its images
+        unchanged.
         """
         mode = self._settings.cascade
         if mode == "never":
             return False
-        return mode == "always" or not profile.model(body.get("model")).images
+        describes = bool(self._settings.vision_model or profile.vision_model)
+        return mode == "always" or (describes and not profile.model(body.get("model")).images)
 
     async def find(self, body: JsonObject, size: int) -> list[Image]:
         """Every image of `body`, whose JSON has `size` bytes."""

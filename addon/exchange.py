@@ -264,6 +264,8 @@ class Exchange:
     """The query of the request's target."""
     to_keep: Any = None
     """The request whose answer is to be kept, until it is (`steps.keep_answers`)."""
+    prompt: Any = None
+    """What is known of its prompt until the answer is there (`steps.prompt_cache`)."""
     to_hear: Any = None
     """The conversation whose answer is heard, until it is over (`steps.reasoning_memory`)."""
     plan: AnswerPlan = field(default_factory=AnswerPlan)
@@ -352,6 +354,7 @@ _UNDER_WAY = (
     "caller",
     "query",
     "to_keep",
+    "prompt",
     "to_hear",
     "plan",
     "demands",

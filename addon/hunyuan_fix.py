@@ -331,10 +331,14 @@ class HunyuanFix:
         self.process.draining.ended(flow, handler)
 
     def stats(self) -> str:
-        """All metrics, as text."""
+        """All metrics, what was learnt from refusals, and the last breaks of prompt caches, as text."""
         learnt = self.runtime.learnt.listing()
         return "\n".join(
-            [statistics.text(self.runtime.metrics), *(["learnt from refusals:", *learnt] if learnt else [])]
+            [
+                statistics.text(self.runtime.metrics),
+                *(["learnt from refusals:", *learnt] if learnt else []),
+                *self.runtime.prompt_cache.last(),
+            ]
         )
 
 

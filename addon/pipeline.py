@@ -25,6 +25,7 @@ from .steps.kept_answers import AnswerKept
 from .steps.model_names import ModelNames, answering
 from .steps.native_fields import NativeFields, ShowMessages, native_of
 from .steps.overlong import Overlong
+from .steps.prompt_cache import PromptCache, PromptCame
 from .steps.read_documents import ReadDocuments
 from .steps.reasoning_memory import ReasoningMemory
 from .steps.rules import EmbeddingRules, Rules
@@ -34,6 +35,7 @@ from .steps.web_search import WebSearch
 from .wire import json_body
 
 STEPS: tuple[type[Step], ...] = (
+    PromptCame,
     KeepAnswers,
     ModelNames,
     Successor,
@@ -43,6 +45,7 @@ STEPS: tuple[type[Step], ...] = (
     DescribeImages,
     Rules,
     Overlong,
+    PromptCache,
     WebSearch,
 )
 """For every chat request, whatever dialect it came in."""
@@ -66,6 +69,7 @@ KEPT_STEPS: tuple[type[Step], ...] = (AnswerKept,)
 """For a request about what is kept of earlier answers."""
 
 NATIVE_STEPS: tuple[type[Step], ...] = (
+    PromptCame,
     ShowMessages,
     ModelNames,
     Successor,
@@ -75,6 +79,7 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
     ReasoningMemory,
     NativeFields,
     Overlong,
+    PromptCache,
 )
 """For a request in another format that the endpoint speaks itself. Each step works on any format with messages."""
 

@@ -194,7 +194,8 @@ class Routes:
         if upstream is not None and rerouted:
             base = upstream
             there = self._addressed(canonical(base.host), base.path + (api or _below_base(path)))
-            profile = self._judged_by(there) if there else self._profile or addressed
+            # Of an unknown host its path may tell that it speaks another format alone.
+            profile = self._judged_by(there) if there else self._profile or _other_api(base.path) or addressed
         demands = profiles.load(profile)
         vendor = self.vendor if rerouted else self._vendors.of(host, paths.normal(path))
 
@@ -205,7 +206,7 @@ class Routes:
         has_other = other in translates or dialects.of_format(other) in demands.speaks
         is_native = other == spoken and has_other and other not in translates
         house_path = own_path = base.path
-        if rerouted or has_other:
+        if rerouted or has_other or demands.dialect not in _HOUSES:
             house_path = own_path = self._base_path(base, demands, rerouted=rerouted)
         if is_native:
             own_path = self._base_path(base, demands, dialects.of_format(other), rerouted=rerouted)
@@ -260,7 +261,9 @@ class Routes:
                 return profile.bases.get(format_, profile.base)
         # 2. The format that the path is for by its parts, or that it has no part for.
         if native or format_ != _CHAT:
-            return base.path + _USUAL_BASE if rerouted and parts and parts[-1] in _PARTS else base.path
+            # Clients of another format write the version themselves; a chat client's base URL may lack it.
+            is_whole = (native and not rerouted) or bool(parts and _VERSION.fullmatch(parts[-1]))
+            return base.path if is_whole else base.path + _USUAL_BASE
         if rerouted and not has_own_part:
             return base.path
         kept = [part for part in base.path.split("/") if part and part not in _PARTS]

@@ -27,6 +27,7 @@ from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
 from .observe import statistics
 from .observe.metrics import Metrics, Reading
+from .observe.prompt_cache import PromptCacheLedger
 from .options import OPTIONS, Settings
 from .relay import Relay
 from .stores.redis import redis_client
@@ -53,6 +54,7 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.metrics = Metrics()
+        self.prompt_cache = PromptCacheLedger()
         self.metrics.read_from(self._readings)
         self.workers = Workers()
         self.http_client = HttpClient()

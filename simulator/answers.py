@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import directives, kimi_models, models, prompt_cache, vision
+from . import directives, models, prompt_cache, vision
 from .codec import encode
-from .content import image_urls, text_of, thinking_enabled
+from .content import image_urls, text_of
 from .kimi import WEB_SEARCH
 from .rows import THINKERS, Json, ProfileName
+from .thinking import thinks
 from .thoughts import thought
 from .variant import DOCUMENTED, Variant
 
@@ -82,7 +83,7 @@ def answer(
     else:
         wanted = _wanted_tools(body, asked, mentions=mentions)
         text = _prose(body, asked, calling=bool(wanted))
-    reasoning = asked.reasoning or (thought(_question(body), body["messages"]) if _thinks(body, profile) else "")
+    reasoning = asked.reasoning or (thought(_question(body), body["messages"]) if thinks(body, profile) else "")
     if profile in THINKERS:
         text = _continued(text, body)
         reasoning, text, reason = _shared(reasoning, text, body, asked)
@@ -272,22 +273,6 @@ def _stopped(text: str, stop: str | list[str] | None, *, inclusive: bool) -> str
         return text
     at, string = min(matches)
     return text[: at + len(string)] if inclusive else text[:at]
-
-
-def _thinks(body: Json, profile: ProfileName) -> bool:
-    model = models.find(profile, body["model"])
-    if model is None or not model.thinking:
-        return False
-    if profile in THINKERS:
-        return kimi_models.thinks(body, kimi_models.BY_ID[model.id])
-    if model.id == "hunyuan-a13b":
-        return body.get("enable_thinking") is not False and "/no_think" not in text_of(body["messages"][-1])
-    if model.id.startswith(("hy3", "hy4")):
-        return thinking_enabled(body)
-    # Of the other makers' models MiniMax's can't be told not to: docs/facts/tokenhub.md#thinking.
-    thinking = body.get("thinking")
-    told = isinstance(thinking, dict) and thinking.get("type") == "disabled"
-    return profile == "hunyuan" or not told or model.id.startswith(("minimax", "auto", "tc-code"))
 
 
 def _split(text: str, chunks: int | None) -> list[str]:

@@ -90,14 +90,15 @@ def _headers(headers: Mapping[str, str], facade: Facade) -> Iterator[Finding]:
 def _model(body: Json, facade: Facade, *, max_input: int) -> Iterator[Finding]:
     model = models.find(facade.profile, body["model"])
     if model is None or model.dimensions:
-        yield Finding("model", f"model: {body['model']}")
+        yield Finding("model", f"model: {body['model']}", body["model"])
         return
     limit, asked = body.get("max_tokens"), input_tokens(body)
     if isinstance(limit, int) and limit > model.max_output:
         text = f"max_tokens: {limit} > {model.max_output}, which is the maximum allowed number of output tokens"
         yield Finding("max_tokens", f"{text} for {model.id}")
     if asked > (most := max_input or model.max_input):
-        yield Finding("overflow", f"prompt is too long: {asked} tokens > {most} maximum")
+        told = f"{most} (requested: {asked})"
+        yield Finding("overflow", f"prompt is too long: {asked} tokens > {most} maximum", told)
 
 
 def _parameters(body: Json, facade: Facade) -> Iterator[Finding]:

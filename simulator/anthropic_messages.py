@@ -14,7 +14,7 @@ from .answers import answer as answer_chat
 from .anthropic_checks import inner_blocks, input_tokens
 from .anthropic_facade import Facade
 from .codec import decode, encode
-from .rows import THINKERS, Finding, Json, Problem, problem, refusals
+from .rows import THINKERS, Finding, Json, Problem, problem
 from .streams import Frames
 from .variant import DOCUMENTED, Variant
 
@@ -47,8 +47,10 @@ _TURNED_OFF = "omitted"
 
 def refusal(finding: Finding, facade: Facade) -> Problem:
     """A broken rule, in the facade's words."""
-    if facade.profile in THINKERS and finding.row in refusals(facade.profile):
-        return reworded(problem(facade.profile, finding))
+    if facade.profile in THINKERS and finding.subject:
+        row = "A5" if finding.row == "model" else finding.row
+        said_so = problem(facade.profile, Finding(row, finding.detail, finding.subject))
+        return Problem(finding.row, said_so.status, reworded(said_so).body, finding.detail)
     status = _STATUSES.get(finding.row, 400)
     said = finding.detail
     if facade.profile in THINKERS:

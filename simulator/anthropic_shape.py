@@ -128,7 +128,7 @@ def _block(at: str, block: Any, place: str, facade: Facade) -> Iterator[Finding]
     kind = block["type"]
     hint = _BLOCK_HINTS.get(kind, "")
     if kind == "tool_reference" and facade.profile in THINKERS and hint not in facade.takes:
-        yield Finding("tool_reference", f"{at}: tool_reference")
+        yield Finding("tool_reference", f"{at}: tool_reference", kind)
         return
     if kind not in _PLACES[place] or (hint and hint not in facade.takes):
         hint = hint or ("server_tools" if _SERVER_BLOCK.fullmatch(kind) else "")

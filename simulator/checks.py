@@ -9,15 +9,17 @@ from collections.abc import Iterator
 
 from . import kimi, models, parameters, shape
 from . import messages as rules
-from .content import image_urls, thinking_enabled
+from .content import image_urls
 from .kimi_models import BY_ID
 from .rows import THINKERS, Finding, Json, Problem, ProfileName, problem
+from .thinking import thinks
 from .variant import DOCUMENTED, Variant
 
 __all__ = ["Problem", "ProfileName", "all_problems", "embedding_problems", "problems"]
 
 MAX_INPUTS = 50
 MAX_TOKENHUB_IMAGES = 20
+_PLAN_IGNORES = frozenset({"reasoning_effort"})
 
 
 def problems(
@@ -67,12 +69,12 @@ def _findings(
         yield finding
     if profile in THINKERS:
         if model is not None and not refused:
-            yield from kimi.findings(body, BY_ID[model.id], variant, strict=strict, max_input=max_input)
+            yield from kimi.findings(body, BY_ID[model.id], variant, max_input=max_input)
         return
     if profile == "hunyuan":
         yield from _legacy(body, strict=strict)
     else:
-        yield from _tokenhub(body, variant, strict=strict)
+        yield from _tokenhub(body, profile, variant, strict=strict)
     if strict:
         yield from rules.pairing(body["messages"])
         yield from _abilities(body, profile)
@@ -95,10 +97,10 @@ def _legacy(body: Json, *, strict: bool) -> Iterator[Finding]:
     yield from rules.length(messages)
 
 
-def _tokenhub(body: Json, variant: Variant, *, strict: bool) -> Iterator[Finding]:
+def _tokenhub(body: Json, profile: ProfileName, variant: Variant, *, strict: bool) -> Iterator[Finding]:
     """The successor: a weaker order, no limit on messages, fields and parameters it doesn't know ignored."""
     messages = body["messages"]
-    yield from parameters.tokenhub(body)
+    yield from parameters.tokenhub(body, ignored=_PLAN_IGNORES if profile == "tokenhub-plan" else frozenset())
     yield from parameters.tools(body, strict=strict)
     if "developer-taken" in variant.differs:
         messages = [one | {"role": "system"} if one["role"] == "developer" else one for one in messages]
@@ -109,7 +111,7 @@ def _tokenhub(body: Json, variant: Variant, *, strict: bool) -> Iterator[Finding
     yield from rules.tool_messages(messages)
     yield from rules.tool_calls(messages, strict=strict)
     yield from rules.order(messages, "tokenhub")
-    if "reasoning-required" in variant.differs and thinking_enabled(body):
+    if "reasoning-required" in variant.differs and thinks(body, profile):
         yield from rules.reasoning_kept(messages)
     yield from parameters.varied(body, variant)
     pictures = sum(1 for _ in image_urls(body))

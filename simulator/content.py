@@ -29,9 +29,3 @@ def image_urls(body: object) -> Iterator[str]:
             image = part.get("image_url") if isinstance(part, dict) else None
             if isinstance(image, dict) and isinstance(image.get("url"), str):
                 yield image["url"]
-
-
-def thinking_enabled(body: Json) -> bool:
-    """Whether a TokenHub request asks for thinking; hy3's default is not to (docs/facts/tokenhub.md#thinking)."""
-    thinking = body.get("thinking")
-    return isinstance(thinking, dict) and thinking.get("type") == "enabled"

@@ -23,14 +23,12 @@ _ROLES = ("system", "user", "assistant", "tool")
 _EFFORTS = ("low", "high", "max")
 
 
-def findings(
-    body: Json, model: Thinker, variant: Variant, *, strict: bool = True, max_input: int = 0
-) -> Iterator[Finding]:
+def findings(body: Json, model: Thinker, variant: Variant, *, max_input: int = 0) -> Iterator[Finding]:
     """Every refusal of a chat body, in the order of the checks. `max_input` are tokens, 0 for the model's own."""
     messages, thinking = body["messages"], thinks(body, model)
-    if model.kimi and (size := len(encode(messages))) > MAX_BYTES:
+    if model.at_moonshot and (size := len(encode(messages))) > MAX_BYTES:
         yield Finding("bytes", f"/messages: {size} bytes", str(size))
-    yield from thinking_object(body, model, strict=strict, differs=variant.differs)
+    yield from thinking_object(body, model, differs=variant.differs)
     yield from _sampling(body, model, thinking=thinking)
     yield from _parameters(body, model, variant)
     yield from _choice(body, model, thinking=thinking)
@@ -56,18 +54,17 @@ def _limit(body: Json) -> Any:
 
 
 def thinking_object(
-    body: Json, model: Thinker, *, strict: bool, budget: bool = False, differs: Set[str] = frozenset()
+    body: Json, model: Thinker, *, budget: bool = False, differs: Set[str] = frozenset()
 ) -> Iterator[Finding]:
-    """The parameter `thinking`: its type, and no field that it doesn't know. `budget`: it may have a budget."""
+    """The parameter `thinking`: its type, and no field that it doesn't know. `budget`: it may have a budget.
+
+    Models that don't think ignore it, for all that is known.
+    """
     given = body.get("thinking")
-    if given is None:
+    if given is None or model.control == "none":
         return
     if not isinstance(given, dict):
         yield Finding("thinking", "/thinking: not an object", "must be an object")
-        return
-    if model.control == "none":
-        if strict:
-            yield Finding("thinking", "/thinking: the model doesn't think", "not supported by this model")
         return
     kind = given.get("type")
     kinds = ("enabled", "disabled", *(("adaptive",) if budget else ()))
@@ -120,6 +117,8 @@ def _parameters(body: Json, model: Thinker, variant: Variant) -> Iterator[Findin
     stops = [stop] if isinstance(stop, str) else [] if stop is None else stop
     if not isinstance(stops, list) or not all(isinstance(one, str) for one in stops):
         yield Finding("stop", "/stop: neither a string nor a list of strings", "must be a string or a list of strings")
+    elif not model.at_moonshot:
+        return
     elif len(stops) > MAX_STOPS:
         yield Finding("stop", f"/stop: {len(stops)} strings", f"must not have more than {MAX_STOPS} strings")
     elif any(len(one.encode("utf-8", "replace")) > MAX_STOP_BYTES for one in stops):
@@ -167,7 +166,7 @@ def _tools(body: Json, model: Thinker, variant: Variant, *, thinking: bool) -> I
 
 def schema(at: str, given: Any, model: Thinker, variant: Variant) -> Iterator[Finding]:
     """The schema of a tool's arguments is moonshot flavored, where that is demanded."""
-    if not model.mfjs and not variant.differs & {"mfjs-lite", "mfjs-strict"}:
+    if not model.at_moonshot and not variant.differs & {"mfjs-lite", "mfjs-strict"}:
         return
     said = mfjs.problem(given, strict="mfjs-strict" in variant.differs)
     if said is None and given.get("type", "object") != "object":

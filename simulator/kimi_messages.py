@@ -21,7 +21,7 @@ def findings(body: Json, profile: ProfileName, variant: Variant) -> Iterator[Fin
         return
     model = BY_ID[known.id]
     thinking = thinks(body, model)
-    yield from kimi.thinking_object(body, model, strict=False, budget=True)
+    yield from kimi.thinking_object(body, model, budget=True)
     choice = body.get("tool_choice") or {}
     if thinking and model.kimi and choice.get("type") == "tool":
         yield Finding("choice", "tool_choice: while it thinks", "specified")

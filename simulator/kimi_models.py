@@ -13,8 +13,9 @@ class Thinker:
     alone, or there is none. `keep`: the object may have the field `keep`. `replay`: the assistant messages whose
     reasoning must come back while it thinks. `empty_counts`: an empty text is reasoning. `fixed`: the only values
     of the sampling parameters, `None` if they are free; `temperatures`: the only one with and without thinking.
-    `kimi`: while it thinks, `tool_choice` may not demand a call, and its temperature is at most 1. `mfjs`: schemas of
-    tools must be moonshot flavored. `default`: it thinks where a request says nothing.
+    `kimi`: while it thinks, `tool_choice` may not demand a call, and its temperature is at most 1. `at_moonshot`: its
+    maker serves it, with limits on `stop` and on bytes, and schemas of tools must be moonshot flavored. `default`: it
+    thinks where a request says nothing.
     """
 
     id: str
@@ -27,13 +28,13 @@ class Thinker:
     temperatures: tuple[float, float] = (1.0, 0.6)
     images: bool = False
     kimi: bool = True
-    mfjs: bool = False
+    at_moonshot: bool = False
     default: bool = True
 
 
 _FIXED = {"top_p": 0.95, "n": 1, "presence_penalty": 0, "frequency_penalty": 0}
 _K = 262_144
-_V1 = {"8k": 8_192, "32k": 32_768, "128k": 131_072}
+_V1 = {"8k": 8_192, "32k": 32_768, "128k": 131_072, "auto": 131_072}
 
 _KIMI = (
     Thinker("kimi-k3", 1_048_576, "effort", replay="all", fixed=_FIXED, images=True),
@@ -52,14 +53,15 @@ _KIMI = (
     *(
         Thinker(f"moonshot-v1-{size}-vision-preview", context, "none", replay="none", images=True)
         for size, context in _V1.items()
+        if size != "auto"
     ),
 )
 
-KIMI = tuple(replace(model, mfjs=True) for model in _KIMI)
+KIMI = tuple(replace(model, at_moonshot=True) for model in _KIMI)
 
 # The coding host's ids stand for kimi-k2.7-code: what it demands is inferred from that.
 CODING = tuple(
-    Thinker(name, _K, "always", keep=True, replay="all", fixed=_FIXED, images=True, mfjs=True)
+    Thinker(name, _K, "always", keep=True, replay="all", fixed=_FIXED, images=True, at_moonshot=True)
     for name in ("kimi-for-coding", "kimi-for-coding-highspeed")
 )
 
@@ -85,5 +87,9 @@ def thinks(body: Mapping[str, Any], model: Thinker) -> bool:
     """Whether the model thinks before it answers `body`, a request of chat or of Messages."""
     if model.control != "thinking":
         return model.control != "none"
+    # An aggregator has a switch of its own for models of all makers.
+    relayed = body.get("reasoning") if "/" in model.id else None
+    if isinstance(relayed, dict) and relayed.get("enabled") is False:
+        return False
     given = body.get("thinking")
     return given.get("type") != "disabled" if isinstance(given, dict) else model.default

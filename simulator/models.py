@@ -65,7 +65,7 @@ _LEGACY = (
     Model("hunyuan-embedding", 1_024, 0, dimensions=1024),
 )
 
-# hy3 thinks only when the request asks for it: see content.thinking_enabled.
+# hy3 thinks only when the request asks for it: see `thinking`.
 _TOKENHUB = (
     Model("hy3", 192_000, 128_000, thinking=True, responses=True),
     Model("hy3-preview", 192_000, 128_000, thinking=True, responses=True),

@@ -3,7 +3,7 @@
 docs/facts/hunyuan.md#parameters and docs/facts/tokenhub.md#parameters.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 from . import mfjs
@@ -92,15 +92,15 @@ def legacy(body: Json, *, strict: bool) -> Iterator[Finding]:
         yield Finding("B7", "/tool_choice")
 
 
-def tokenhub(body: Json) -> Iterator[Finding]:
-    """The successor's parameters; a null counts as absent, an unknown one is ignored."""
+def tokenhub(body: Json, *, ignored: Set[str] = frozenset()) -> Iterator[Finding]:
+    """The successor's parameters; a null counts as absent, an unknown one is ignored, as are those in `ignored`."""
     for name in ("stream", "parallel_tool_calls"):
         if not isinstance(body.get(name), bool | None):
             yield Finding("A6", f"/{name}: not a boolean")
     yield from _sampling(body)
     yield from _stream_options(body)
     for name, valid in _TOKENHUB_VALUES.items():
-        value = body.get(name)
+        value = None if name in ignored else body.get(name)
         if value is not None and not valid(value):
             yield Finding("B4", f"/{name}", name)
     choice = body.get("tool_choice")

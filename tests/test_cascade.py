@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix import rules, texts
+from hunyuan_fix import profiles, rules, texts
 from hunyuan_fix.cascade import Cascade, CascadeSettings
 from hunyuan_fix.images import in_body
 from hunyuan_fix.texts.marks import tracked
@@ -60,6 +60,13 @@ def test_suspected_for_any_role_and_for_strings(role: str, content: Any) -> None
 
 def test_wanted_without_a_model() -> None:
     assert Cascade(DryRunVision()).wanted({"messages": [{"role": "user", "content": IMAGE}]}, HUNYUAN)
+
+
+def test_where_no_vision_model_is_known_images_are_for_the_model_that_is_asked() -> None:
+    asked, unknown = Cascade(DryRunVision()), profiles.load("anthropic")
+    assert not asked.wanted(body(IMAGE, model="a-model"), unknown)
+    asked.configure(CascadeSettings(vision_model="sees"))
+    assert asked.wanted(body(IMAGE, model="a-model"), unknown)
 
 
 # What stands in the image's place

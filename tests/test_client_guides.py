@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hunyuan_fix.cli import addresses, client_setup, run
+from hunyuan_fix.cli import addresses, client_setup, kimi, run
 from hunyuan_fix.cli.agents.proxy import Proxy
 from hunyuan_fix.cli.agents.table import agents
 from hunyuan_fix.cli.agents.variables import Target, config_file, variables
@@ -31,6 +31,7 @@ NAMES = (
     "continue-cli",
     "copilot",
     "curl",
+    "kimi",
     "kimi-code",
     "langchain",
     "litellm",
@@ -148,7 +149,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (FOLDER / link).exists(), link
     ours = run.parse([], "scripts/")
-    assert set(re.findall(r"127\.0\.0\.1:(\d+)", text)) <= {str(ours.port), str(ours.reverse_port)}
+    assert set(re.findall(r"127\.0\.0\.1:(\d+)", text)) <= {str(ours.port), str(ours.reverse_port), str(kimi.PORT)}
     for path in re.findall(r"~/\.mitmproxy/[\w.-]+\w", text):
         assert path in VARIABLES.values()
 

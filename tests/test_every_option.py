@@ -182,6 +182,19 @@ async def breaking(world: World) -> object:
     return None
 
 
+async def refused(world: World) -> object:
+    """The most tokens that each try asks for, where the endpoint takes a hundred."""
+
+    def answer(request: Arrived) -> Answer:
+        said = "max_tokens is too large: 500. This model supports at most 100 completion tokens"
+        is_wrong = request.json["max_tokens"] > 100
+        return json_answer({"error": {"message": said}}, status=400) if is_wrong else chat_answer("ok")
+
+    world.endpoint.answer = answer
+    await post(world, CHAT | {"model": "a-model", "max_tokens": 500})
+    return [request.json["max_tokens"] for request in world.endpoint.arrived]
+
+
 async def tunnel(world: World) -> object:
     """Whether TLS to another host is decrypted: whose certificate its client sees."""
     async with world.proxy.proxied(world.proxy.trust.of_proxy()) as client:
@@ -288,7 +301,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_retry_tries": ("7", after(CHAT), RETRIED),
     "hunyuan_retry_deadline": ("7", after(CHAT), RETRIED),
     "hunyuan_upstream_timeout": ("7", after(CHAT), RETRIED),
-    "hunyuan_mend": ("off", after(CHAT | {"model": "hy4"}), {"hunyuan_profile": "tokenhub"}),
+    "hunyuan_mend": ("off", refused, {"hunyuan_profile": "tokenhub"}),
     "hunyuan_breaker_failures": ("1", breaking, {}),
     "hunyuan_breaker_seconds": ("0.5", breaking, {"hunyuan_breaker_failures": "1"}),
     "hunyuan_api_key_file": ("{folder}/key", after(CHAT, authorization=""), {}),

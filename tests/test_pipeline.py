@@ -14,6 +14,7 @@ from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.kept.reasoning import KeptReasoning
 from hunyuan_fix.observe.metrics import Metrics
+from hunyuan_fix.observe.prompt_cache import PromptCacheLedger
 from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.rules.base import RuleContext
@@ -56,6 +57,7 @@ class RuntimeWithoutGate:
         self.chain = Chain(Memory(entries=10, size=1000))
         self.kept = KeptAnswers(KeepSettings())
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
+        self.prompt_cache = PromptCacheLedger()
 
 
 @dataclasses.dataclass

@@ -1,4 +1,7 @@
-"""Where the URLs lead that vendors document and clients make of them (docs/facts/kimi.md#hosts, tokenhub.md#plans)."""
+"""Where URLs lead that vendors document, and what clients make of them.
+
+docs/facts/kimi.md#hosts, docs/facts/tokenhub.md#plans
+"""
 
 from __future__ import annotations
 

@@ -321,6 +321,45 @@ def test_rerouting_maps_each_path(path: str, translate: str):
     assert (local.dialect, local.base_url) == ("anthropic", "http://127.0.0.1:9000/api/v3")
 
 
+@pytest.mark.parametrize(
+    ("upstream", "base"),
+    [
+        ("https://gateway.example/x/anthropic", "https://gateway.example/x/anthropic/v1"),
+        ("https://gateway.example/anthropic/v1", "https://gateway.example/anthropic/v1"),
+    ],
+)
+def test_the_path_of_an_unknown_upstream_tells_that_it_speaks_messages(upstream: str, base: str):
+    chat = routed(CHAT, upstream=upstream)
+    assert (chat.profile, chat.dialect, chat.base_url) == ("anthropic", "chat", base)
+    messages = routed(at("/v1/messages"), upstream=upstream)
+    assert (messages.profile, messages.dialect) == ("anthropic", "anthropic-native")
+    assert messages.address == Address("https", "gateway.example", 443, base.partition("example")[2] + "/messages")
+    assert routed(CHAT, upstream=upstream, profile="tokenhub").profile == "tokenhub"
+    assert routed(CHAT, upstream="https://gateway.example/v1").profile == "hunyuan"
+
+
+@pytest.mark.parametrize(
+    ("path", "base"),
+    [
+        ("/v1/chat/completions", "/v1"),
+        ("/chat/completions", "/v1"),
+        ("/anthropic/chat/completions", "/anthropic/v1"),
+        ("/anthropic/v1/chat/completions", "/anthropic/v1"),
+        ("/x/anthropic/chat/completions", "/x/anthropic/v1"),
+    ],
+)
+def test_a_base_url_of_messages_has_a_version(path: str, base: str):
+    """SDKs for Messages write it themselves, those for chat take it with the base URL."""
+    found = routed(at(path, "gateway.example"), hosts="gateway.example=anthropic")
+    assert (found.profile, found.base_url) == ("anthropic", f"https://gateway.example{base}")
+
+
+@pytest.mark.parametrize("upstream", ["https://zenmux.ai/api/anthropic", "https://api.moonshot.cn/anthropic"])
+def test_a_known_upstream_gets_chat_at_its_chat_api(upstream: str):
+    found = routed(CHAT, upstream=upstream, hosts=f"{LEGACY}=hunyuan")
+    assert (profiles.load(found.profile).dialect, found.base_url.count("anthropic")) == ("openai", 0)
+
+
 def test_a_plans_paths_lead_to_no_other_endpoint_of_its_host():
     """A plan's key is for the plan's own endpoint."""
     path = "/plan/anthropic/v1/messages"

@@ -167,7 +167,8 @@ class MendedTry:
         exchange = self._exchange
         if status not in reading.STATUSES:
             return None
-        sent = self._chat or self._flow.request.raw_content or b""
+        raw = self._flow.request.raw_content or b""
+        sent = self._chat or raw
         body = await self._runtime.workers.run(lambda _: json_body.parse_object(sent), len(sent) // 2)
         if body is None:
             return None
@@ -175,7 +176,8 @@ class MendedTry:
         found = reading.read(status, error, self._sent(body), tried)
         if found is None:
             return None
-        exchange.chat, plain = body, await self._serialised()
+        # What the steps make of it is compared as it is sent; the client's own bytes may be spelt in another way.
+        exchange.chat, plain = body, raw if self._chat else await self._as_sent()
         data = await self._again(found)
         request = self._flow.request.copy()
         set_headers(request, exchange, self._model)
@@ -194,7 +196,10 @@ class MendedTry:
         self._taught.trial = found
         self._exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}")])
         await self._pipeline.again(self._exchange)
-        return await self._serialised()
+        noted = self._exchange.noted()
+        data = await self._as_sent()
+        self._exchange.forget(noted)  # what the upstream's format has no place for is noted by now
+        return data
 
     # The whole format
 
@@ -211,7 +216,7 @@ class MendedTry:
         if body is None or not await self._through_as_chat(body, found):
             self._restore(before)
             return None
-        data = await self._serialised()
+        data = await self._as_sent()
         request = self._flow.request.copy()
         set_headers(request, exchange, self._model)
         return self._ready(_Attempt(found, place, before), request, data)
@@ -238,7 +243,6 @@ class MendedTry:
     def _ready(self, attempt: _Attempt, request: http.Request, data: bytes) -> Mended:
         """What is sent: the body `data` to the address of `request`, with its headers."""
         exchange, found, place = self._exchange, attempt.found, attempt.place
-        upstream = upstream_of(exchange)
         request.content = data
         sent = self._flow.request.raw_content or b""
         if not exchange.rewritten and len(sent) <= self._settings.keep_original:
@@ -265,11 +269,11 @@ class MendedTry:
             headers=request.headers.fields,
             body=data,
             native=exchange.dialect if exchange.dialect in NATIVE else "",
-            note=exchange.notes.get(upstream.name, {}),
+            note=exchange.notes.get(upstream_of(exchange).name, {}),
             ended=ended,
         )
 
-    async def _serialised(self) -> bytes:
+    async def _as_sent(self) -> bytes:
         exchange, settings = self._exchange, self._settings
         return await self._runtime.workers.run(
             lambda _: json_body.serialise(sent_body(exchange, settings)), exchange.cost // 4

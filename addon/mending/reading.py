@@ -46,6 +46,12 @@ _NEEDED: Final = frozenset(
     | {"function", "parameters", "input_schema", "thinking_signature", "tool_calls", "summary", "encrypted_content"}
 )
 """Fields that carry what is said, and those that every request needs: they stay, whatever an error says of them."""
+_HINTS: Final = frozenset(
+    {"temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty", "repetition_penalty", "min_p"}
+    | {"reasoning_effort", "verbosity", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "user"}
+    | {"metadata", "logit_bias", "parallel_tool_calls", "service_tier", "store"}
+)
+"""Parameters without which an answer has the same form."""
 _REASONING: Final = ("reasoning_content", "reasoning", "reasoning_details")
 _OUTPUT: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _CORE_BLOCKS: Final = frozenset({"text", "tool_use", "tool_result", "image", "thinking"})
@@ -242,6 +248,8 @@ def _field(found: re.Match[str], sent: Sent) -> Iterator[_Taught]:
     groups = found.groupdict()
     if groups.get("list"):
         names = [name.strip(" .") for name in groups["list"].split(",")]
+    elif groups.get("thinking"):
+        names = [f"thinking.{groups['thinking']}"]
     elif groups.get("loc"):
         names = [".".join(re.findall(r"\w{1,64}", groups["loc"])[:20])]
     else:
@@ -256,6 +264,12 @@ def _field(found: re.Match[str], sent: Sent) -> Iterator[_Taught]:
         yield taught[0]
     elif all(list(model) == ["refused"] and not native for model, native in taught):
         yield {"refused": sorted({name for model, _ in taught for name in model["refused"]})}, {}
+
+
+def _hint(found: re.Match[str], sent: Sent) -> Iterator[_Taught]:
+    if found["field"] in _HINTS and found["field"] in sent.body:
+        taught = {"refused": [found["field"]]}
+        yield (taught, {}) if sent.format == CHAT else ({}, taught)
 
 
 def _path(body: JsonObject, name: str) -> list[str]:
@@ -308,6 +322,7 @@ _READERS: Final[Mapping[str, Callable[[re.Match[str], Sent], Iterator[_Taught]]]
     "betas": _betas,
     "block": _block,
     "field": _field,
+    "hint": _hint,
 }
 
 

@@ -151,8 +151,7 @@ def _read(folders: Sequence[Traversable]) -> _Loaded:
 
 
 def _profile(name: str, tables: Mapping[str, dict[str, Any]], families: Families) -> Profile:
-    keys = files.extended(name, tables)
-    keys.setdefault("vendor", name)
+    keys = {"vendor": name, **files.extended(name, tables)}
     rows, thinking = keys.get("models", {}), keys.get("thinking", {})
     models = {
         key: model(key, row(key, families, rows, thinking), f'{name}.toml: models."{key}"')

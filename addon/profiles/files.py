@@ -25,7 +25,7 @@ _FAMILIES = "families"
 """The folder of the files with families, below a folder of profiles."""
 _HIDDEN = "_"
 """What the name of a file begins with that is only there to be extended."""
-_NOT_INHERITED = ("hosts", "shut_down", "moved_to")
+_NOT_INHERITED = ("hosts", "vendor", "shut_down", "moved_to")
 
 
 type Version = tuple[tuple[str, ...], ...]

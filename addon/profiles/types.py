@@ -84,6 +84,8 @@ class Model:
     """Tokens of an answer, its thoughts among them."""
     images: bool = False
     """It sees images."""
+    tools: bool = True
+    """It takes tools. `False`: a vision model of the kind that sees images and does nothing else."""
     thinking: Thinking | None = None
     """`None`: it doesn't think, or nothing is known of it."""
     replay: Replay = "wanted"
@@ -159,6 +161,8 @@ class Grammar:
     """Fields accepted inside `image_url`."""
     fields: Mapping[str, frozenset[str]]
     """Message fields accepted, by role."""
+    media_roles: frozenset[str] = frozenset({"user"})
+    """The roles whose messages may hold images and files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +275,8 @@ class Family:
 
 def judged(model_id: str) -> dict[str, Any]:
     """What the name of a model says that no data knows, as keys of its row."""
-    return {"images": "vision" in model_id, "embedding": "embedding" in model_id}
+    sees = "vision" in model_id
+    return {"images": sees, "tools": not sees, "embedding": "embedding" in model_id}
 
 
 def _unknown(model_id: str) -> Model:
@@ -286,9 +291,10 @@ class Profile:
     hosts: tuple[str, ...]
     """Its endpoints' hosts, each perhaps with a path: `example.com`, `example.com/plan`. See `at`."""
     text_model: str
-    """The model that answers where a request asks for another vendor's, or a vision model is offered tools."""
+    """The model that answers where a request asks for another vendor's, or a vision model is offered tools; `""`: the
+    model that is asked for answers."""
     vision_model: str
-    """The model that describes images to models that see none."""
+    """The model that describes images to models that see none; `""`: images are for the model that is asked."""
     concurrency: int
     """Requests of one account that may be under way (`hunyuan_concurrency`)."""
     stop_included: bool
@@ -346,7 +352,7 @@ class Profile:
     builtin_functions: bool = False
     """It runs tools of the type `builtin_function` itself; their names begin with `$`."""
     extends: str = ""
-    """The profile whose keys count where this one has none, but for `hosts`, `shut_down` and `moved_to`."""
+    """The profile whose keys count where this one has none, but for `hosts`, `vendor`, `shut_down`, `moved_to`."""
     find: Callable[[str], Model] = field(default=_unknown, metadata={KEY: ""}, repr=False, compare=False)
     """What is known of a model that isn't in `models`: patterns of the profile, families, its name."""
 

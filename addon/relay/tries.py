@@ -112,7 +112,8 @@ class Call:
     async def _mended_try(self, refused: RawResponse) -> RawResponse | None:
         """The answer to one more try, if the refusal says how it may be accepted; `refused` where that doesn't help."""
         mend, job = self._job.mend, self._job
-        if mend is None or self._timing.clock() >= self._until:
+        is_last = retry.allowed(self._tries + 1, job.profile) == self._tries
+        if mend is None or is_last or self._timing.clock() >= self._until:
             return refused
         try:
             self._mended = mended = await mend(*self._refusal)

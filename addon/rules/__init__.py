@@ -36,10 +36,13 @@ CHAT_RULES = in_order(
         load("tools"),
         load("intents"),
         load("tool-choice"),
+        load("builtin-functions"),
         load("system"),
         load("merge"),
         load("pairing"),
         load("merge"),
+        load("builtin-results"),
+        load("prefill"),
         load("placeholders"),
         load("bridge"),
         load("edges"),
@@ -47,6 +50,7 @@ CHAT_RULES = in_order(
         load("made-up-reasoning"),
         load("marks"),
         load("parameters"),
+        load("session-key"),
     ]
 )
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..exchange import Changes, JsonObject
+from ..profiles import Profile
 from ..texts import marks, pieces
 from ..wire import json_body
 from . import arguments, content, ids
 from .base import Rule, RuleContext
 from .survey import Survey
+from .tools import BUILT_IN
 
 _FIELD = frozenset(["tool_calls"])
 
@@ -71,7 +73,7 @@ def _shape(message: JsonObject, index: int, changes: Changes, context: RuleConte
         if _is_shaped(call):
             shaped.append(call)
             continue
-        function_call = _function_call(call)
+        function_call = _function_call(call, context.profile)
         if function_call is None:
             texts.append(_plain_text(call))
             changes.note("calls", index, "not a tool call: kept as text", f"/tool_calls/{position}")
@@ -106,7 +108,7 @@ def _is_shaped(call: object) -> bool:
     )
 
 
-def _function_call(call: object) -> JsonObject | None:
+def _function_call(call: object, profile: Profile) -> JsonObject | None:
     """The call in OpenAI's shape, from itself, from a `custom` call, or from a flat one; `None` if it is none."""
     if not isinstance(call, dict):
         return None
@@ -125,7 +127,8 @@ def _function_call(call: object) -> JsonObject | None:
         call_id = call.get("call_id")
     if call_id is not None:
         shaped["id"] = ids.as_text(call_id)
-    shaped["type"] = "function"
+    is_built_in = profile.builtin_functions and call.get("type") == BUILT_IN
+    shaped["type"] = BUILT_IN if is_built_in else "function"
     shaped["function"] = {"name": name, "arguments": arguments.as_object(function.get("arguments"))}
     index = call.get("index")
     if isinstance(index, int) and not isinstance(index, bool):
@@ -141,7 +144,7 @@ def _keep_as_text(message: JsonObject, given: Any, context: RuleContext) -> None
     """Keep tool calls of a message that can't have any as text."""
     lines: list[str] = []
     for call in given if isinstance(given, list) else [given]:
-        shaped = _function_call(call)
+        shaped = _function_call(call, context.profile)
         if shaped is not None:
             lines += calls_as_text([shaped], [marks.quoted_turns(shaped["function"]["arguments"])], context)
         elif call is not None:

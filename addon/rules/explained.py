@@ -108,6 +108,14 @@ FORMATS = {
         "endpoints refuse (docs/facts/anthropic.md).",
         "dialects/anthropic/native.py",
     ),
+    "anthropic-upstream": Explanation(
+        "A chat request to an endpoint that speaks Anthropic's Messages alone becomes a Messages request, and its "
+        "answer a chat answer, streams and errors included; so does one that was translated into chat. Ids of calls "
+        "become unique, thinking stands before text and calls, results and their images before what the user says.",
+        "Some plans and gateways have no other API, and clients of chat and Responses should reach them "
+        "(docs/facts/anthropic.md#chat-clients).",
+        "dialects/anthropic/upstream.py",
+    ),
     "responses": Explanation(
         "A request of OpenAI's Responses API becomes a chat request, and its answer a response, streams and errors "
         "included. Tools of every kind become functions, and their calls come back in the client's form. What chat "

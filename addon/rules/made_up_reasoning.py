@@ -18,7 +18,7 @@ from ..exchange import Changes, JsonObject
 from ..texts import Texts
 from ..wire import json_body
 from .base import Rule, RuleContext
-from .reasoning import has_reasoning, is_wanted
+from .reasoning import every_turn, has_reasoning, is_wanted
 from .survey import Survey
 from .thinking import thinks
 
@@ -35,7 +35,7 @@ def made_up_reasoning(body: JsonObject, context: RuleContext) -> Changes:
     if not thinks(body, context.model):
         return changes
     for index, message in enumerate(body["messages"]):
-        if message["role"] != "assistant" or not is_wanted(message, context) or has_reasoning(message, context):
+        if message["role"] != "assistant" or not is_wanted(message, body, context) or has_reasoning(message, context):
             continue
         if message.get("partial") is True:
             continue  # the model is to complete it
@@ -50,7 +50,7 @@ def _needed(survey: Survey, context: RuleContext) -> bool:
         context.model.replay == "required"
         and context.profile.grammar.reasoning == "keep"
         and "assistant" in survey.fields
-        and (context.model.replay_turns == "all" or "tool_calls" in survey.fields["assistant"])
+        and ("tool_calls" in survey.fields["assistant"] or every_turn(survey.body, context.model))
     )
 
 

@@ -1,4 +1,4 @@
-"""Media: images and videos stand in user messages only.
+"""Media: images and videos stand in user messages only, unless the profile says otherwise.
 
 The endpoint documents them for user messages; agents that know an endpoint without images in tool results do the
 same by hand (docs/facts/clients.md#histories: Cline and opencode send "tool, then user with the image"). Images
@@ -20,7 +20,7 @@ def media(body: JsonObject, context: RuleContext) -> Changes:
     for index, message in enumerate(body["messages"]):
         placed.append(message)
         given = message.get("content")
-        if message["role"] == "user" or not isinstance(given, list):
+        if message["role"] in context.profile.grammar.media_roles or not isinstance(given, list):
             continue
         moved = [part for part in given if not content.is_text(part)]
         if moved:
@@ -36,7 +36,7 @@ def media(body: JsonObject, context: RuleContext) -> Changes:
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    return not survey.with_parts <= {"user"}
+    return not survey.with_parts <= context.profile.grammar.media_roles
 
 
 RULE = Rule(

@@ -26,7 +26,7 @@ def model_name(body: JsonObject, models: Mapping[str, str], profile: Profile, te
 
     `models`: pattern -> model; the first that fits counts. Of a name that no pattern fits a mark of the window goes,
     and the alias of a model that the profile knows becomes its id, as does its name without its maker. Another vendor's
-    name that the profile doesn't know becomes `text_model`; `None`: it stays, for the endpoint's own error.
+    name that the profile doesn't know becomes `text_model`; `None`, `""`: it stays, for the endpoint's own error.
     """
     asked = body.get("model")
     if not isinstance(asked, str) or len(asked) > _LONGEST:
@@ -57,7 +57,7 @@ def _answering(
     served = [known for known in profile.models if known.rpartition("/")[2] == name]
     if len(served) == 1:
         return served[0], f"the endpoint knows the model as {served[0]}"
-    if text_model is not None and any(fnmatchcase(name, pattern) for pattern in _FOREIGN):
+    if text_model and any(fnmatchcase(name, pattern) for pattern in _FOREIGN):
         return text_model, f"the name is another vendor's: {text_model} answers"
     return name, _MARKED
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..exchange import Changes, JsonObject
+from ..profiles import Model
 from . import content, think_tags
 from .base import Rule, RuleContext
 from .survey import Survey
@@ -82,24 +83,34 @@ def reasoning(body: JsonObject, context: RuleContext) -> Changes:
             _remove(message, index, changes)
             continue
         _rename(message, parts, index, changes, context)
-        if is_wanted(message, context) and not has_reasoning(message, context):
+        if is_wanted(message, body, context) and not has_reasoning(message, context):
             _recover(message, index, changes, context)
     return changes
 
 
-def is_wanted(message: JsonObject, context: RuleContext) -> bool:
+def is_wanted(message: JsonObject, body: JsonObject, context: RuleContext) -> bool:
     """Whether the model wants the reasoning of an assistant message back, in a field."""
+    return _replays(context) and (bool(message.get("tool_calls")) or every_turn(body, context.model))
+
+
+def every_turn(body: JsonObject, model: Model) -> bool:
+    """Whether the reasoning of every turn is wanted back, not of those with calls alone."""
+    asked = body.get("thinking")
+    return model.replay_turns == "all" or (isinstance(asked, dict) and asked.get("keep") == "all")
+
+
+def _replays(context: RuleContext) -> bool:
+    """Whether the model wants any reasoning back, in a field. Of one that nothing is known of: no."""
     model = context.model
-    if model.replay_in == "content":
-        return False  # where it is left alone
-    if model.thinking is None and model.replay != "required":
-        return False  # nothing is known of it
-    return model.replay in ("required", "wanted") and (model.replay_turns == "all" or bool(message.get("tool_calls")))
+    if model.replay_in == "content" or not context.keeps_reasoning:
+        return False
+    return model.replay == "required" or (model.replay == "wanted" and model.thinking is not None)
 
 
 def has_reasoning(message: JsonObject, context: RuleContext) -> bool:
-    """Whether a message has its reasoning, be it empty: a model that thought nothing says `""`."""
-    if isinstance(message.get(context.reasoning_name), str):
+    """Whether a message has its reasoning. Where the model takes that, `""` is one: of a model that thought nothing."""
+    given = message.get(context.reasoning_name)
+    if isinstance(given, str) and (given or context.model.empty_reasoning):
         return True
     accepted = context.profile.grammar.fields["assistant"]
     return any(message.get(name) for name in _FIELDS if name in message and name in accepted)
@@ -110,14 +121,9 @@ def _needed(survey: Survey, context: RuleContext) -> bool:
         return True
     if context.reasoning_field is not None and survey.has_field(frozenset([context.reasoning_field])):
         return True
-    model = context.model
-    return (
-        context.keeps_reasoning
-        and (model.thinking is not None or model.replay == "required")
-        and model.replay in ("required", "wanted")
-        and model.replay_in == "field"
-        and (model.replay_turns == "all" or "tool_calls" in survey.fields.get("assistant", ()))
-    )
+    if not _replays(context) or "assistant" not in survey.fields:
+        return False
+    return "tool_calls" in survey.fields["assistant"] or every_turn(survey.body, context.model)
 
 
 RULE = Rule(

@@ -22,8 +22,8 @@ _OTHER_TYPES = frozenset(["string", "number", "integer", "boolean", "array"])
 _NO_WORDS = frozenset(["", "none", "null", "nil", "undefined", "any", "true", "false", _OBJECT, *_OTHER_TYPES])
 """Texts in the place of a schema or of properties that describe nothing."""
 
-_SCHEMAS_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_SCHEMAS = frozenset(
+SCHEMAS_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+SCHEMAS = frozenset(
     [
         "items",
         "additionalItems",
@@ -43,7 +43,7 @@ _SCHEMAS = frozenset(
     ]
 )
 """Keywords whose value is a schema or a list of schemas. What other keywords hold (`enum`, `default`) is data."""
-_FIXED = _SCHEMAS | {*_SCHEMAS_BY_NAME, "required"}
+_FIXED = SCHEMAS | {*SCHEMAS_BY_NAME, "required"}
 _SOUND = Unchanged()
 _STAY_AT_THE_ROOT = ("$schema", "$id", "$defs", "definitions")
 """What references inside a schema resolve by."""
@@ -176,15 +176,15 @@ def _fix_keywords_everywhere(root: JsonObject) -> str:
         elif isinstance(schema, dict) and not _FIXED.isdisjoint(schema):  # most hold no schema and need no look
             fixed |= _fix_keywords(schema)
             for key, value in schema.items():
-                if key in _SCHEMAS:
+                if key in SCHEMAS:
                     waiting.append(value)
-                elif key in _SCHEMAS_BY_NAME and isinstance(value, dict):
+                elif key in SCHEMAS_BY_NAME and isinstance(value, dict):
                     waiting.extend(value.values())
     return "keywords that are no objects or lists of names are fixed" if fixed else ""
 
 
 def _fix_keywords(schema: JsonObject) -> bool:
-    wrong = [key for key in _SCHEMAS_BY_NAME if key in schema and not isinstance(schema[key], dict)]
+    wrong = [key for key in SCHEMAS_BY_NAME if key in schema and not isinstance(schema[key], dict)]
     for key in wrong:
         schema[key] = _properties(schema, schema[key]) if key == "properties" else _named(schema[key]) or {}
     names = _taken_flags(schema.get("properties"))

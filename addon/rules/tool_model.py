@@ -1,6 +1,6 @@
 """A text model answers where a vision model is offered tools. The cascade describes the images to it.
 
-Vision models take images and no tools; a strict endpoint refuses tools to them.
+Hunyuan's vision models take images and no tools, and its endpoint refuses tools to them; other makers' take both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def tool_model(body: JsonObject, context: RuleContext) -> list[Change]:
     """
     offered = bool(body.get("tools") or body.get("functions"))
     model = context.model
-    if not (context.text_model and offered and model.images):
+    if not (context.text_model and offered and model.images and not model.tools):
         return []
     body["model"] = context.text_model
     context.model = context.profile.model(context.text_model)

@@ -13,14 +13,19 @@ from functools import lru_cache
 from typing import Any, TypeGuard
 
 from ..exchange import Changes, JsonObject
+from ..profiles import Profile
 from .base import Rule, RuleContext
 from .roles import role_of
 from .survey import Survey
 from .tools import allowed_tools, as_list, function_of, named_function
 
 _LONGEST_NAME = 64
-_ACCEPTED_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
+"""Characters of a name at most endpoints, and of those that are made here."""
+_ACCEPTED_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_BUILT_IN = "$"
 _REFUSED_CHARACTERS = re.compile(r"[^A-Za-z0-9_-]+")
+_NO_BEGINNING = frozenset("0123456789-")
+"""What a name may not begin with at endpoints where it begins with a letter."""
 _HASH_LENGTH = 8
 _NAMING_FIELDS = frozenset(["function_call", "name"])
 """The fields of a message, beside `tool_calls`, that name a tool or hold what does."""
@@ -45,7 +50,7 @@ def tool_names(body: JsonObject, context: RuleContext) -> Changes:
     refused: list[_Place] = []
     for place in _places(body):
         name = place[0].get("name")
-        if is_accepted(name):
+        if is_accepted(name, context.profile):
             owners[name] = name
         else:
             refused.append(place)
@@ -54,12 +59,12 @@ def tool_names(body: JsonObject, context: RuleContext) -> Changes:
         if not (required or (isinstance(given, str) and given)):
             continue
         old = given if isinstance(given, str) else ""
-        new = new_name(old, owners)
+        new = new_name(old, owners, context.profile)
         holder["name"] = new
         if isinstance(given, str):
             context.plan.tool_names[new] = old
         pointer = "".join(f"/{step}" for step in (*path, "name"))
-        changes.note_at("tool-names", pointer, f"{_why_refused(old)}: {new} until the answer")
+        changes.note_at("tool-names", pointer, f"{_why_refused(old, context.profile)}: {new} until the answer")
     return changes
 
 
@@ -75,24 +80,37 @@ def _needed(survey: Survey, context: RuleContext) -> bool:
     except (TypeError, KeyError):
         return True
     names.update([call["function"]["name"] for call in survey.calls])
-    return not all(map(is_accepted, names))
+    return not all(is_accepted(name, context.profile) for name in names)
 
 
 RULE = Rule(
     name="tool-names",
     repairs=(
-        "A tool name with characters outside A-Z a-z 0-9 _ -, or with more than 64, is renamed, and named "
-        "back in the answer."
+        "A tool name with characters outside A-Z a-z 0-9 _ -, with more than 64 (Kimi: 256), or that begins with what "
+        "the endpoint refuses there, is renamed, and named back in the answer."
     ),
-    why="SDK ToolFunction.Name; a colon was seen to give 400; OpenAI's API allows 64 characters.",
+    why="SDK ToolFunction.Name; a colon was seen to give 400; OpenAI's API allows 64 characters, Kimi's 256.",
     apply=tool_names,
     needed=_needed,
 )
 
 
-def is_accepted(name: object) -> TypeGuard[str]:
-    """Whether the endpoint takes `name` for a tool."""
-    return isinstance(name, str) and len(name) <= _LONGEST_NAME and _is_accepted_text(name)
+def is_accepted(name: object, profile: Profile | None = None) -> TypeGuard[str]:
+    """Whether the endpoint takes `name` for a tool: one of the profile, or any."""
+    if not isinstance(name, str):
+        return False
+    if profile is None:
+        return len(name) <= _LONGEST_NAME and _is_accepted_text(name)
+    if profile.builtin_functions and is_built_in(name):
+        return True
+    if not profile.tool_name_digit and name[:1] in _NO_BEGINNING:
+        return False
+    return len(name) <= profile.tool_name_length and _is_accepted_text(name)
+
+
+def is_built_in(name: str) -> bool:
+    """Whether a function of this name is one that the endpoint runs itself, such as `$web_search`."""
+    return name.startswith(_BUILT_IN) and len(name) <= _LONGEST_NAME and _is_accepted_text(name[1:])
 
 
 @lru_cache(1024)
@@ -101,20 +119,24 @@ def _is_accepted_text(name: str) -> bool:
     return _ACCEPTED_NAME.fullmatch(name) is not None
 
 
-def _why_refused(name: str) -> str:
+def _why_refused(name: str, profile: Profile) -> str:
     if not name:
         return "a tool needs a name"
     if _REFUSED_CHARACTERS.search(name):
         return "the name has characters that the endpoint refuses"
-    return f"the name has more than {_LONGEST_NAME} characters"
+    if len(name) > profile.tool_name_length:
+        return f"the name has more than {profile.tool_name_length} characters"
+    return "the name doesn't begin with a letter"
 
 
-def new_name(old: str, owners: dict[str, str]) -> str:
+def new_name(old: str, owners: dict[str, str], profile: Profile | None = None) -> str:
     """A name that belongs to `old` and to no other; `owners` (new name -> old name) is filled in.
 
     It is made of the old one alone: what is readable of it, `_`, and the beginning of its SHA-256.
     """
     readable = _REFUSED_CHARACTERS.sub("_", old).strip("_") or "tool"
+    if profile is not None and not profile.tool_name_digit and readable[0] in _NO_BEGINNING:
+        readable = f"tool_{readable}"
     digest = hashlib.sha256(old.encode("utf-8", "surrogatepass")).hexdigest()
     candidates = (
         f"{readable[: _LONGEST_NAME - 1 - length]}_{digest[:length]}"

@@ -11,13 +11,17 @@ from typing import Any
 
 from ..exchange import Change, Changes, JsonObject
 from ..wire import json_body
-from . import schemas
+from . import mfjs, schemas
 from .base import Rule, RuleContext
 from .fields import escape
 from .survey import Survey
 
 _PARAMETERS = frozenset({"tools", "functions", "function_call", "tool_choice"})
 """What the rule looks at."""
+
+
+BUILT_IN = "builtin_function"
+"""The type of tools that the endpoint runs itself."""
 
 
 def tools(body: JsonObject, context: RuleContext) -> Changes:
@@ -70,6 +74,14 @@ def function_of(tool: object) -> JsonObject | None:
     if isinstance(function, dict):
         return function
     return tool if "name" in tool else None
+
+
+def is_built_in(tool: object) -> bool:
+    """Whether an entry of `tools` offers a function that the endpoint runs itself, by its name."""
+    if not isinstance(tool, dict) or tool.get("type") != BUILT_IN:
+        return False
+    function = tool.get("function")
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
 
 
 def named_function(choice: object) -> JsonObject | None:
@@ -133,6 +145,9 @@ def _shaped_tools(given: object, context: RuleContext, changes: Changes) -> Iter
     seen: dict[str, JsonObject] = {}
     for index, tool in enumerate(as_list(given)):
         pointer = f"/tools/{index}"
+        if context.profile.builtin_functions and is_built_in(tool):
+            yield tool
+            continue
         function = function_of(tool)
         name = function.get("name") if function is not None else None
         if function is None or not isinstance(name, str) or not name:
@@ -174,6 +189,8 @@ def _function_field(key: str, value: object, context: RuleContext) -> tuple[obje
         return _description(value)
     if key == "parameters":
         schema, why = schemas.object_schema(value)
+        if flavour := context.model.schema:
+            why = "; ".join(filter(None, [why, mfjs.fit(schema, flavour)]))
         return schema, why or None
     if key == "strict" and context.profile.strict_tools and isinstance(value, bool):
         return value, None

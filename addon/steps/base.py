@@ -16,6 +16,7 @@ from ..exchange import Exchange, JsonObject, Response
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
 from ..observe.metrics import Metrics
+from ..observe.prompt_cache import PromptCacheLedger
 from ..options import Settings
 from ..stores import Chain
 from ..upstream.chat_calls import ChatCalls
@@ -53,6 +54,10 @@ class StepRuntime(Protocol):
     @property
     def kept(self) -> KeptAnswers:
         """The answers that a later request may refer to by id."""
+
+    @property
+    def prompt_cache(self) -> PromptCacheLedger:
+        """The last turns of sessions, to tell what broke their cache."""
 
     @property
     def reasoning(self) -> KeptReasoning:

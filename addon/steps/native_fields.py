@@ -13,6 +13,7 @@ from ..profiles import Model, Native
 from ..rules import marks
 from ..workers import Checkpoint
 from .base import Step
+from .rules import context_of
 
 _MESSAGES = "messages"
 _CHATS = "/messages/"
@@ -42,7 +43,8 @@ class NativeFields(Step):
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Change the body; in a thread where it is large."""
-        accepted, model = native_of(exchange, str(exchange.chat.get("model"))), _model(exchange)
+        model = context_of(exchange, self.settings).model
+        accepted = native_of(exchange, model.id)
         is_again = isinstance(exchange.taught, Taught) and exchange.taught.trial is not None
         spoken, note = texts.load(self.settings.language), exchange.note_of(exchange.spoken)
         note["model"] = exchange.model
@@ -79,11 +81,6 @@ def native_of(exchange: Exchange, model: str) -> Native:
     """What the endpoint takes of the client's own format from `model`, by its profile and by what it has taught."""
     known, taught = profiles.load(exchange.profile).native[exchange.spoken], exchange.taught
     return taught.native(known, model, exchange.spoken) if isinstance(taught, Taught) else known
-
-
-def _model(exchange: Exchange) -> Model:
-    known, taught = profiles.load(exchange.profile).model(str(exchange.chat.get("model"))), exchange.taught
-    return taught.model(known, exchange.spoken) if isinstance(taught, Taught) else known
 
 
 def _point_to_input(exchange: Exchange) -> bool:

@@ -21,16 +21,13 @@ from ..kept import histories, put_back
 from ..kept.heard import HeardChat, HeardMessage, HeardResponse, Hearing
 from ..kept.reasoning import Thought
 from ..kept.turns import Conversation, Turn
-from ..observe.metrics import counter
 from ..profiles import Model, Native, Profile
 from ..rules.thinking import thinks
 from ..texts import Texts
 from ..wire import rule_names
 from .base import Outcome, Step
 from .native_fields import native_of
-from .rules import MADE_UP, context_of
-
-PUT_BACK = counter("hunyuan_reasoning_put_back_total", "Turns that got back what the model had thought for them.")
+from .rules import PUT_BACK, context_of
 
 _NEEDS: Final = frozenset(["required", "wanted"])
 
@@ -79,10 +76,10 @@ class ReasoningMemory(Step):
             newest = turns[-1].parts[-1].number == conversation.last
             found = await memory.found(exchange.caller, turns, newest=newest)
             what = PutBack(turns, found, host, model, _native_of(exchange, model), context.texts)
-            for metric, changes in ((PUT_BACK, form.put_back(body, what)), (MADE_UP, form.made_up(body, what))):
+            for source, changes in (("real", form.put_back(body, what)), ("made up", form.made_up(body, what))):
                 exchange.note(changes)
                 if changes and exchange.mode != "observe":
-                    self.runtime.metrics.add(metric, len(changes))
+                    self.runtime.metrics.add(PUT_BACK, len(changes), source)
         return None
 
     def listener(self, exchange: Exchange) -> Listener | None:

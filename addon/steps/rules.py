@@ -20,12 +20,9 @@ from ..wire import usage
 from ..workers import Checkpoint
 from .base import Step
 
-_RECOVERED = counter(
-    "hunyuan_reasoning_recovered_total", "Turns whose reasoning was found between think tags in their text."
-)
-MADE_UP = counter(
-    "hunyuan_reasoning_made_up_total", "Turns that got a made-up reasoning, since their model refuses them without."
-)
+PUT_BACK = counter("hunyuan_reasoning_total", "Messages that got reasoning, by where it is from.", "source")
+"""`real`: kept from the answer (the step `reasoning-memory`); `recovered`: found elsewhere in the message; `made up`:
+nothing was known."""
 
 
 def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
@@ -74,9 +71,9 @@ class Rules(Step):
             return rules.apply_chat(exchange.chat, context, checkpoint)
 
         exchange.note(await self.runtime.workers.run(apply, exchange.cost))
-        for metric, name in ((_RECOVERED, "recovered"), (MADE_UP, "made up")):
-            if name in context.counts:
-                self.runtime.metrics.add(metric, context.counts.pop(name))
+        for source in ("recovered", "made up"):
+            if source in context.counts:
+                self.runtime.metrics.add(PUT_BACK, context.counts.pop(source), source)
         exchange.plan.tools = tool_calls.offered(exchange.chat)
         leak_forms.expect(exchange.plan, exchange.chat, context.model)
         return None

@@ -11,6 +11,7 @@ from mitmproxy.contentviews import Contentview, Metadata
 from .. import texts
 from ..dialects import DIALECTS
 from ..exchange import KEY, MAX_CHANGES, Exchange
+from ..observe import prompt_cache
 from ..wire import content_coding
 from . import diff, transcript
 
@@ -54,7 +55,8 @@ class ChatTranscript(Contentview):
         message = metadata.http_message
         if not isinstance(message, http.Request):
             streamed = (metadata.content_type or "").lower().startswith("text/event-stream")
-            return transcript.answer(_plain(data, message), streamed=streamed) + _cut_note(exchange)
+            whole = transcript.answer(_plain(data, message), streamed=streamed)
+            return whole + _cut_note(exchange) + ("" if exchange is None else _cache_line(exchange))
         original = exchange.original if exchange else None
         if exchange is None or original is None:
             return transcript.request(data, dialect=exchange.spoken if exchange and not exchange.dialect else "chat")
@@ -87,6 +89,7 @@ def changes_page(exchange: Exchange, sent: bytes) -> str:
         page = f"Dry run (hunyuan_mode=observe): the request was not changed.\n\n{diff.listing(changes)}\n"
     else:
         page = f"The request's body was not changed.\n\n{diff.listing(changes)}\n"
+    page += _cache_line(exchange)
     if len(changes) == MAX_CHANGES:
         page = f"The first {MAX_CHANGES} of\n{page}"
     return diff.printable(page)
@@ -114,6 +117,12 @@ def _plain(data: bytes, message: http.Message | None) -> bytes:
         return content_coding.unpacker(coding)(data)
     except (content_coding.CodingError, content_coding.TooLarge):
         return data
+
+
+def _cache_line(exchange: Exchange) -> str:
+    """How much of the prompt was cached, and what broke its cache."""
+    line = prompt_cache.told(exchange.notes.get("prompt-cache", {}))
+    return f"\n{diff.printable(line)}\n" if line else ""
 
 
 def _cut_note(exchange: Exchange | None) -> str:

@@ -90,7 +90,7 @@ def test_lent_to_a_web_page_that_is_allowed():
 
 def test_two_origins_are_none_that_is_allowed():
     given = Headers([(b"origin", PAGE.encode()), (b"origin", PAGE.encode())])
-    to = Destination(on_this_machine=False, encrypted=True, verified=True)
+    to = Destination(on_this_machine=False, encrypted=True, verified=True, of_the_keys_vendor=True)
     answer = keys.lend("sk", given, Caller(HERE), to, addressed=lambda: True, origins=frozenset([PAGE]))
     assert answer is Withheld.ORIGIN
 

@@ -32,7 +32,7 @@ def demo() -> subprocess.CompletedProcess[str]:
 
 def scene(output: str, number: int) -> tuple[str, str]:
     """What stands in the two columns of a scene."""
-    block = re.split(r"^\d  .* ─+$", output, flags=re.MULTILINE)[number]
+    block = re.split(r"^\d+  .* ─+$", output, flags=re.MULTILINE)[number]
     rows = [line.split(" │ ") for line in block.splitlines() if " │" in line]
     return "\n".join(row[0] for row in rows), "\n".join(row[1] for row in rows if len(row) > 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
+from hunyuan_fix.cli import kimi
 from scripts.lib.processes import free_port
+from tests import client_guides
 from tests.cli.shell_environment import command
-from tests.end_to_end.processes import Certificates, Process, Simulator, process, run_simulator
+from tests.end_to_end.processes import Certificates, Process, Simulator, clean_environment, process, run_simulator
 
 LAUNCH = command("run")
 OWN, LENT = "sk-own", "sk-zenmux"
@@ -148,3 +151,12 @@ def test_an_open_address_needs_tokens(tmp_path: Path) -> None:
     with process("scripts/run --kimi", [*LAUNCH, "--kimi"], variables) as started:
         assert started.wait() == 1
         assert "listening on 0.0.0.0 would let other machines use this proxy: give its clients tokens" in started.output
+
+
+def test_the_guides_proof_is_one(proxy: tuple[Process, str]) -> None:
+    guide = client_guides.read("kimi")
+    (proof, _) = guide.blocks("Proof")
+    script = proof.text.replace(f"http://127.0.0.1:{kimi.PORT}", proxy[1])
+    assert script != proof.text
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, env=clean_environment())
+    assert said.stdout.strip() == guide.printed

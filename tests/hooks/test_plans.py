@@ -21,7 +21,7 @@ LOOK = {
 }
 
 
-async def asked(trust: Trust, endpoint: Endpoint, path: str, body: Any, **options: str) -> tuple[int, list[Arrived]]:
+async def asked(trust: Trust, endpoint: Endpoint, path: str, body: Any, **options: Any) -> tuple[int, list[Arrived]]:
     """The status of the answer, and what has reached the endpoint for it."""
     async with (
         run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy,
@@ -134,6 +134,30 @@ async def test_one_further_try_of_its_own_calls_too(
     )
     first = [request for request in arrived if request.body == arrived[0].body]
     assert len(first) == tries
+
+
+@pytest.mark.parametrize(("hosts", "tries"), [(PLAN, 2), (PAID, 3)])
+async def test_a_mended_try_is_that_one(trust: Trust, endpoint: Endpoint, hosts: str, tries: int):
+    """After a further try for a failure that passes, a plan's host gets no mended one."""
+    missing = "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1"
+    refused = json_answer({"error": {"message": missing, "type": "invalid_request_error"}}, 400)
+    busy = json_answer({"error": {"message": "busy"}}, 503, retry_after="0")
+    answers = iter([busy, refused, chat_answer("hi")])
+    endpoint.answer = lambda _: next(answers)
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    body = {
+        "model": "some-new-model",
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "seen"},
+        ],
+        "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
+    }
+    status, arrived = await asked(
+        trust, endpoint, "/chat/completions", body, hunyuan_hosts=hosts, hunyuan_retry="all", hunyuan_retry_tries="4"
+    )
+    assert (status, len(arrived)) == (400 if hosts == PLAN else 200, tries)
 
 
 async def test_the_name_of_a_program_stays_its_own(trust: Trust, endpoint: Endpoint):

@@ -104,6 +104,10 @@ REFUSALS = [
     Refusal("DashScope", openai("The value of the enable_thinking parameter is restricted to False."), PLAIN | {"enable_thinking": True}, "thinking-not-asked", {"thinking": {"can_be_asked": False}}),
     Refusal("Anthropic", anthropic("adaptive thinking is not supported on this model"), MESSAGES, "adaptive-thinking", {}, {"adaptive_thinking": False}, "anthropic"),
     Refusal("pydantic", anthropic("thinking: Input tag 'adaptive' found using 'type' does not match any of the expected tags: 'enabled', 'disabled'"), MESSAGES, "adaptive-thinking", {}, {"adaptive_thinking": False}, "anthropic"),
+    Refusal("Moonshot", openai("invalid thinking: type must be enabled or disabled"), PLAIN | {"thinking": {"type": "adaptive"}}, "thinking-adaptive", {"thinking": {"adaptive": False}}),
+    Refusal("Moonshot", openai("tool type 'builtin_function' is incompatible with thinking enabled"), TOOLS, "built-in-function", {"thinking": {"builtin_functions": False}}),
+    Refusal("kimi-k2.5", openai("invalid thinking: additional property 'budget_tokens' is not allowed"), THINKING, "field", {"thinking": {"fields": ["type"]}}),
+    Refusal("kimi-k3", openai("invalid reasoning_effort: only low, high, max are allowed for this model"), EFFORT, "effort", {"thinking": {"efforts": ["low", "high", "max"]}}),
     Refusal("kimi-k2.5", openai("thinking.budget_tokens: Extra inputs are not permitted"), THINKING, "field", {"thinking": {"fields": ["type"]}}),
     # A forced tool
     Refusal("lobehub/lobehub#17729", openai("tool_choice 'specified' is incompatible with thinking enabled"), FORCED, "tool-choice", NO_FORCE),
@@ -154,6 +158,10 @@ REFUSALS = [
     Refusal("plain", openai("logit_bias is not supported by this model"), MANY, "field", {"refused": ["logit_bias"]}),
     Refusal("Chinese", openai("不支持的参数: seed"), MANY, "field", {"refused": ["seed"]}),
     Refusal("DeepSeek", openai("This response_format type is unavailable now"), PLAIN | {"response_format": {"type": "json_schema"}}, "field", {"refused": ["response_format"]}),
+    # Values
+    Refusal("TokenHub's form (QuantumNous/new-api#5330)", openai("invalid parameter 'seed'", code="400002"), MANY, "hint", {"refused": ["seed"]}, learns=False),
+    Refusal("Moonshot", openai("invalid temperature: must be between 0 and 1"), PLAIN | {"temperature": 1.5}, "hint", {"refused": ["temperature"]}, learns=False),
+    Refusal("TokenHub, inferred", openai("invalid parameter 'messages': reasoning_content is required", code="400002"), HISTORY, "reasoning-missing", REQUIRED),
     # Messages
     Refusal("decolua/9router#1468", anthropic("context_management: Extra inputs are not permitted"), MESSAGES, "field", {}, {"refused": ["context_management"]}, "anthropic"),
     Refusal("anthropics/claude-code#51700", openai('{"message":"context_management: Extra inputs are not permitted"}No fallback model group found'), MESSAGES, "field", {}, {"refused": ["context_management"]}, "anthropic"),

@@ -25,10 +25,12 @@ def test_what_is_asked_for(method: str, path: str, body: bytes | None):
 
 async def test_a_port_that_is_led_elsewhere_answers_itself(trust: Trust, endpoint: Endpoint):
     upstream = f"https://{LOCAL}:{endpoint.port}/v1"
-    async with run_proxy(trust, "https://tokenhub.tencentmaas.com", hunyuan_upstream=upstream) as proxy:
-        async with proxy.client() as client:
-            url = f"http://{LOCAL}:{proxy.reverse_port}/health?x=1"
-            answer = await client.get(url)
+    async with (
+        run_proxy(trust, "https://tokenhub.tencentmaas.com", hunyuan_upstream=upstream) as proxy,
+        proxy.client() as client,
+    ):
+        url = f"http://{LOCAL}:{proxy.reverse_port}/health?x=1"
+        answer = await client.get(url)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "service": "hunyuan-fix"})
     assert not endpoint.arrived
 

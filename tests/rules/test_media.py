@@ -110,3 +110,10 @@ def test_good_parts_stay(part: Any, model: str) -> None:
 def test_a_blind_model_gets_a_note(content: Any, expected: Any) -> None:
     note = context().texts.unsupported_part.format(type="image", detail="")
     assert shaped(content, BLIND)[0] == json.loads(json.dumps(expected).replace("{}", note))
+
+
+def test_where_results_may_hold_images_they_stay() -> None:
+    body: dict[str, Any] = {"messages": [{"role": "tool", "tool_call_id": "a", "content": [TEXT, IMAGE]}]}
+    before = copy.deepcopy(body)
+    assert not media(body, context("anthropic"))
+    assert body == before

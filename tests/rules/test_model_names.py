@@ -104,3 +104,7 @@ def test_a_body_without_a_model_stays() -> None:
     body: dict[str, Any] = {"messages": []}
     assert model_name(body, {"*": "hy3"}, TOKENHUB, "hy3") == []
     assert body == {"messages": []}
+
+
+def test_where_no_text_model_is_known_the_name_stays() -> None:
+    assert changed("claude-opus-5", text_model="") == ("claude-opus-5", [])

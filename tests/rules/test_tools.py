@@ -301,3 +301,28 @@ def test_a_result_s_name_is_renamed_however_its_role_is_written(role: str) -> No
     body = chat(messages=[{"role": role, "name": "ns:ls", "content": "a"}], tools=[function("ns:ls")])
     tool_names(body, context())
     assert body["messages"][0]["name"] == body["tools"][0]["function"]["name"] != "ns:ls"
+
+
+def renamed(name: str, profile: str) -> str:
+    body: dict[str, Any] = {"messages": [], "tools": [{"type": "function", "function": {"name": name}}]}
+    held = context(profile)
+    tool_names(body, held)
+    new: str = body["tools"][0]["function"]["name"]
+    assert held.plan.tool_names.get(new, name) == name
+    return new
+
+
+@pytest.mark.parametrize("name", ["a" * 256, "_ls", "a-1"])
+def test_names_as_long_as_the_endpoint_takes_stay(name: str) -> None:
+    assert renamed(name, "moonshot") == name
+
+
+@pytest.mark.parametrize("name", ["a" * 257, "1st", "-ls", "a:b", "$mine", "1" * 300])
+def test_names_begin_with_a_letter_where_they_must(name: str) -> None:
+    new = renamed(name, "moonshot") if name != "$mine" else renamed("$", "moonshot")
+    assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", new)
+
+
+def test_a_digit_at_the_beginning_is_fine_elsewhere() -> None:
+    assert renamed("1st", "tokenhub") == "1st"
+    assert len(renamed("a" * 65, "tokenhub")) <= 64

@@ -297,6 +297,11 @@ def test_reasoning_is_only_demanded_where_the_endpoint_is_said_to() -> None:
     assert [problem.row for problem in all_problems(lost, "tokenhub", variant=demanding)] == ["H1"]
     assert problems(kept, "tokenhub", variant=demanding) is None
     assert problems(body(*CALLED, tool(), model=HY3), "tokenhub", variant=demanding) is None
+    # Of other makers' models thinking is on by default.
+    by_default = body(*CALLED, tool(), model="kimi-k2.6")
+    assert problems(by_default, "tokenhub", variant=demanding) is not None
+    assert problems(by_default | {"thinking": {"type": "disabled"}}, "tokenhub", variant=demanding) is None
+    assert problems(by_default | {"model": "glm-5.2", "reasoning_effort": "max"}, "tokenhub-plan") is None
 
 
 def test_tokenhub_has_no_limit_on_messages_and_its_own_envelope() -> None:

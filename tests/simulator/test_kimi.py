@@ -84,7 +84,6 @@ ROWS: list[tuple[str, Body, Body, str]] = [
     ("thinking", body(thinking={"type": "adaptive"}), body(thinking=None), "type must be"),
     ("thinking", body(thinking=ON | {"keep": "some"}), body(thinking=ALL), "keep must be"),
     ("thinking", body(thinking="on"), body(thinking=ON), "must be an object"),
-    ("thinking", body(model=K2, thinking=ON), body(model=K2), "not supported"),
     (
         "fixed",
         body(temperature=0.6),
@@ -208,8 +207,21 @@ def test_a_body_breaks_no_other_row_than_those_above() -> None:
     assert met == wanted
 
 
-def test_lenient_models_that_do_not_think_ignore_the_parameter() -> None:
-    assert problems(body(model=K2, thinking=ON), "moonshot", strict=False) is None
+def test_models_that_do_not_think_ignore_the_parameter() -> None:
+    assert problems(body(model=K2, thinking=ON | {"budget_tokens": 9}), "moonshot") is None
+
+
+def test_an_aggregator_has_a_switch_of_its_own() -> None:
+    lost = body(USER, called(), answered(), model=f"moonshotai/{K26}")
+    assert problems(lost | {"reasoning": {"enabled": True}}, "zenmux") is not None
+    assert problems(lost | {"reasoning": {"enabled": False}}, "zenmux") is None
+    assert problems(lost | {"model": K26, "reasoning": {"enabled": False}}, "moonshot") is not None
+
+
+def test_limits_are_moonshots_own() -> None:
+    longer = body(USER, stop=["a"] * 16, model=f"moonshotai/{K26}", tools=tool(schema=BARE_ENUM))
+    assert problems(longer, "zenmux") is None
+    assert problems(longer, "zenmux", variant=Variant(differs=frozenset({"mfjs-lite"}))) is not None
 
 
 @pytest.mark.parametrize("profile", sorted(THINKERS - {"kimi-coding"}))
@@ -258,6 +270,30 @@ def test_an_unknown_difference_is_named() -> None:
 # Messages
 
 KIMI = Facade("moonshot", usual("moonshot"))
+
+
+@pytest.mark.parametrize(
+    ("refused", "status", "said"),
+    [
+        ({"model": "kimi-k9"}, 404, "Not found the model kimi-k9 or Permission denied"),
+        ({"max_tokens": 0}, 400, "Invalid request: max_tokens: Input should be greater than or equal to 1"),
+        (
+            {"messages": [USER | {"content": "x" * 2_000_000}]},
+            400,
+            "Invalid request: Your request exceeded model token limit: 262144 (requested: 500",
+        ),
+        ({"messages": [USER | {"content": ""}]}, 400, "Invalid request: messages.0: all messages must have"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_messages_are_refused_in_moonshots_words(refused: Body, status: int, said: str) -> None:
+    finding = messages_problems({"model": K26, "max_tokens": 9, "messages": [USER]} | refused, KIMI)
+    assert finding is not None
+    answer = refusal(finding, KIMI)
+    assert (answer.status, answer.body["type"]) == (status, "error")
+    assert answer.body["error"]["message"].startswith(said)
+
+
 USE = {"type": "tool_use", "id": "functions.look_up:0", "name": "look_up", "input": {}}
 ANSWER: Body = {"type": "tool_result", "tool_use_id": "functions.look_up:0"}
 RESULT = {"role": "user", "content": [ANSWER]}

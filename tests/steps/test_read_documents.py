@@ -20,6 +20,7 @@ from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.kept.reasoning import KeptReasoning
 from hunyuan_fix.observe.metrics import Metrics
+from hunyuan_fix.observe.prompt_cache import PromptCacheLedger
 from hunyuan_fix.steps import read_documents
 from hunyuan_fix.steps.native_fields import NativeFields
 from hunyuan_fix.steps.overlong import Overlong
@@ -47,6 +48,7 @@ class Runtime:
         self.chain = Chain(Memory(entries=100, size=10**6))
         self.kept = KeptAnswers(KeepSettings())
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
+        self.prompt_cache = PromptCacheLedger()
 
 
 def encoded(data: bytes) -> str:

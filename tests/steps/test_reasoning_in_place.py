@@ -11,7 +11,7 @@ import pytest
 from hunyuan_fix.dialects.anthropic import native_answers as messages
 from hunyuan_fix.dialects.anthropic.thinking import signature
 from hunyuan_fix.dialects.responses import native_answers as responses
-from hunyuan_fix.steps.rules import MADE_UP
+from hunyuan_fix.steps.rules import PUT_BACK
 from tests.remembering import Json, World, said, user
 from tests.remembering import call as chat_call
 
@@ -122,7 +122,7 @@ async def test_made_up_only_where_the_endpoint_takes_that(profile: str) -> None:
     thinking, *rest = turn_of(exchange.chat)
     assert (thinking["type"], thinking["signature"], rest) == ("thinking", "", [TEXT, USE])
     assert thinking["thinking"] and "made-up-reasoning" in exchange.rules
-    assert world.runtime.metrics.value(MADE_UP) == 1
+    assert world.runtime.metrics.value(PUT_BACK, "made up") == 1
     again = await world.sent(body(TEXT, USE, model=model), **MESSAGES)
     assert turn_of(again.chat) == turn_of(exchange.chat), "the same turn has the same bytes"
     once_more = await world.sent(exchange.chat, **MESSAGES)

@@ -45,3 +45,10 @@ def test_other_headers_stay_in_order_and_no_other_authorization_leaves():
     twice = [*HEADERS, (b"Authorization", b"Bearer other")]
     assert replaced(twice, {"X-Toy": "\udcff"}) == [HEADERS[0], HEADERS[2], (b"X-Toy", b"\xff")]
     assert replaced(twice, {"Authorization": "T", "X-A": "3"}) == [(b"Authorization", b"T"), (b"X-A", b"3")]
+
+
+def test_anthropics_api_wants_the_key_in_a_header_of_its_own():
+    headers = [(b"Authorization", b"Bearer sk-1"), (b"X-Api-Key", b"old"), (b"a", b"b")]
+    assert signed("x-api-key", unsigned(headers), 1.0) == [(b"a", b"b"), (b"x-api-key", b"sk-1")]
+    own = [(b"x-api-key", b"sk-2")]
+    assert signed("x-api-key", unsigned(own), 1.0) is own

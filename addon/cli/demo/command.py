@@ -8,21 +8,29 @@ import shutil
 import ssl
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from ...columns import beside, half, width, wrap
+from ...simulator.rows import ProfileName
 from ...simulator.server import serve_in_thread
+from ...simulator.settings import Settings
+from ..addresses import HOST
 from ..colours import BOLD, DIM, GREEN, RED, paint
 from ..path import ADDON
 from . import processes
 from .client import Client
-from .scenes import RULES_HEADER, SCENES, Endpoint, Scene, Side, perform
+from .scenes import RULES_HEADER, SCENES, Endpoint, Scene, Side, Vendor, perform
 
-REAL_URL = "https://api.hunyuan.cloud.tencent.com/v1"
+REAL_URLS: Mapping[Vendor, str] = {
+    "tencent": "https://api.hunyuan.cloud.tencent.com/v1",
+    "moonshot": "https://api.moonshot.cn/v1",
+}
+PROFILES: Mapping[Vendor, ProfileName] = {"tencent": "hunyuan", "moonshot": "moonshot"}
 WIDEST, NARROWEST = 120, 80
 LOG_TAIL = 2000
 """Characters of the proxy's log that are shown where a scene failed."""
@@ -44,10 +52,12 @@ def main(arguments: Sequence[str], prefix: str) -> int:
     processes.end_with_sigterm()
     columns = max(NARROWEST, min(WIDEST, shutil.get_terminal_size((112, 24)).columns))
     try:
-        with _sides(half(columns)) as (without, through, proxy):
-            counts = _play(without, through, columns)
+        with ExitStack() as stack:
+            sides = {vendor: stack.enter_context(_sides(vendor, half(columns))) for vendor in REAL_URLS}
+            counts = _play(sides, columns)
             if counts[1] < len(SCENES):
-                print(f"mitmdump said:\n{proxy.process.said()[-LOG_TAIL:]}", file=sys.stderr)
+                for vendor in sides.values():
+                    print(f"mitmdump said:\n{vendor.proxy.process.said()[-LOG_TAIL:]}", file=sys.stderr)
     except processes.StartError as error:
         print(f"{prefix}demo: {error}", file=sys.stderr)
         return 1
@@ -56,18 +66,32 @@ def main(arguments: Sequence[str], prefix: str) -> int:
     return 0 if counts[1] == len(SCENES) else 1
 
 
-@contextmanager
-def _sides(columns: int) -> Iterator[tuple[Side, Side, processes.Mitmdump]]:
+@dataclass(frozen=True, slots=True)
+class Sides:
     """The client that calls the simulator directly, and the one that calls the real URL through the proxy."""
-    with tempfile.TemporaryDirectory(prefix="hunyuan-fix-demo-") as name, serve_in_thread() as served:
+
+    without: Side
+    through: Side
+    proxy: processes.Mitmdump
+
+
+@contextmanager
+def _sides(vendor: Vendor, columns: int) -> Iterator[Sides]:
+    simulator = serve_in_thread(Settings(profile=PROFILES[vendor]))
+    with tempfile.TemporaryDirectory(prefix="hunyuan-fix-demo-") as name, simulator as served:
         endpoint = Endpoint(served.url)
-        addon = ["-s", str(ADDON), "--set", f"hunyuan_upstream={endpoint.base_url}", "--set", "hunyuan_store=memory"]
+        options = [
+            f"hunyuan_upstream={endpoint.base_url}",
+            f"hunyuan_hosts={HOST}={PROFILES[vendor]}",
+            "hunyuan_store=memory",
+        ]
+        addon = ["-s", str(ADDON), *(word for option in options for word in ("--set", option))]
         with (
             processes.mitmdump("mitmdump", Path(name), *addon) as proxy,
             _side(endpoint, columns, endpoint.base_url, None) as without,
-            _side(endpoint, columns, REAL_URL, proxy) as through,
+            _side(endpoint, columns, REAL_URLS[vendor], proxy) as through,
         ):
-            yield without, through, proxy
+            yield Sides(without, through, proxy)
 
 
 @contextmanager
@@ -86,11 +110,11 @@ def _side(endpoint: Endpoint, columns: int, base_url: str, proxy: processes.Mitm
         yield Side(Client(http), endpoint, columns, rules)
 
 
-def _play(without: Side, through: Side, columns: int) -> tuple[int, int]:
+def _play(sides: Mapping[Vendor, Sides], columns: int) -> tuple[int, int]:
     """Play and print all scenes. Returns how many worked without the addon, and with it."""
     print(paint("hunyuan-fix", BOLD) + " · a client sends each request twice:")
     print("  left    directly to the endpoint (a strict simulator of it: no network, no key)")
-    print(f"  right   to {REAL_URL}, through mitmdump with the addon")
+    print(f"  right   to {REAL_URLS['tencent']}, through mitmdump with the addon")
     for line in wrap(
         "The simulator is no model: some requests carry hidden words that tell it what to answer.", columns
     ):
@@ -98,7 +122,7 @@ def _play(without: Side, through: Side, columns: int) -> tuple[int, int]:
     won = [0, 0]
     for number, scene in enumerate(SCENES, 1):
         _print_heading(number, scene, columns)
-        bare, repaired = perform(scene, without), perform(scene, through)
+        bare, repaired = (perform(scene, side) for side in (sides[scene.vendor].without, sides[scene.vendor].through))
         won = [won[0] + bare.worked, won[1] + repaired.worked]
         left = [paint("WITHOUT", BOLD), *bare.lines]
         right = [paint("WITH THE ADDON", BOLD), *repaired.lines]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -21,12 +21,16 @@ from ..colours import CYAN, DIM, GREEN, RED, YELLOW, paint
 from .client import ApiError, Client, Refused
 
 MODEL = "hunyuan-2.0-instruct-20251111"
+THINKING_MODEL = "kimi-k2.6"
 RULES_HEADER = "x-hunyuan-fix"
 
 _COLLEAGUES = 12
 _ROLE = 10
 """Columns for a message's role."""
 _DIRECTIVE = re.compile(r"\s*\[\[sim:[a-z-]+ ?(.*?)]]", re.DOTALL)
+
+
+type Vendor = Literal["tencent", "moonshot"]
 
 
 class Endpoint:
@@ -79,6 +83,8 @@ class Scene:
     title: str
     about: str
     play: Callable[[Side], Outcome]
+    vendor: Vendor = "tencent"
+    """Whose endpoint it is about."""
 
 
 def perform(scene: Scene, side: Side) -> Outcome:
@@ -354,6 +360,36 @@ def responses(side: Side) -> Outcome:
     return Outcome(called == expected, lines)
 
 
+def thoughts(side: Side) -> Outcome:
+    """A thinking model's tool loop, by a client that keeps of an answer what OpenAI's format has: no reasoning."""
+    text = 'Why does the checkout crash? [[sim:reasoning {}]] [[sim:tool read_file {{"path": "{}"}}]]'
+    steps = [
+        ("The stack names line 42, so I read it.", "checkout.ts"),
+        ("cart may be empty there; the caller knows.", "cart.ts"),
+    ]
+    messages: list[Any] = [{"role": "user", "content": text.format(*steps[0])}]
+    request: dict[str, Any] = {"model": THINKING_MODEL, "messages": messages, "tools": [PLAIN_READ_FILE]}
+    results = [text.format(*steps[1]), "[[sim:say Guard line 42 with cart?.items.]]"]
+    for (thought, path), result in zip(steps, results, strict=True):
+        message = side.client.chat(request)["choices"][0]["message"]
+        if thought not in message["reasoning_content"]:
+            return Outcome(False, [failed(f"the model thought of something else before it read {path}")])
+        kept = {"role": "assistant", "content": message["content"], "tool_calls": message["tool_calls"]}
+        messages += [kept, {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": result}]
+    answer = _text(side.client.chat(request))
+    arrived = [
+        message.get("reasoning_content", "")
+        for message in side.endpoint.requests()[-1]["body"]["messages"]
+        if message["role"] == "assistant"
+    ]
+    lines = [f"what the model thought before {path}, sent back:" for _, path in steps]
+    told = [
+        line for pair in zip(lines, (paint(f"  {thought}", CYAN) for thought in arrived), strict=True) for line in pair
+    ]
+    own_words = all(thought in sent for (thought, _), sent in zip(steps, arrived, strict=True))
+    return Outcome(own_words, [*told, worked(f"HTTP 200: {answer}")])
+
+
 def busy(side: Side) -> Outcome:
     """A rate limit that comes as a 400, which no client retries."""
     side.endpoint.disturb(fault="rate_limit", retry_after="0")
@@ -396,4 +432,10 @@ SCENES = (
     Scene("A team at work", "twelve requests at once with one key; the endpoint allows an account five", team),
     Scene("Claude Code", "it speaks Anthropic Messages; the endpoint speaks Chat Completions only", messages),
     Scene("Codex", "it speaks Responses; a tool of an MCP server, and one that takes free text", responses),
+    Scene(
+        "Kimi, and a client that drops reasoning",
+        "a tool loop; Moonshot's endpoint wants the model's thoughts back, and most clients keep none",
+        thoughts,
+        "moonshot",
+    ),
 )

@@ -162,8 +162,8 @@ def _plain(subject: Subject, answer: Answer) -> Iterator[Row]:
     yield _held(thinks, found, claimed, _of_model(subject, thinking={"default": found == "yes"}))
     if fields:
         grammar = subject.profile.grammar
-        accepted = {"assistant": sorted(grammar.fields.get("assistant", frozenset()) | {fields[0]})}
-        keys = {"messages": {"reasoning_field": fields[0], "fields": accepted}}
+        accepted = (grammar.fields["assistant"] - {grammar.reasoning_field}) | {fields[0]}
+        keys = {"messages": {"reasoning_field": fields[0], "fields": {"assistant": sorted(accepted)}}}
         yield _held("field of reasoning", fields[0], grammar.reasoning_field, keys)
     places = {
         "in a chunk": any(chunk.get("usage") and not _choices(chunk) for chunk in chunks),

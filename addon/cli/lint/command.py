@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from ... import options, profiles
+from ... import options
 from ...columns import wrap
 from ...config import operating_system
 from ...config.option import OptionError
@@ -68,7 +68,9 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
         "error. Images that need a vision model get a placeholder",
     )
     parser.add_argument(
-        "--profile", choices=profiles.names(), help="default: the profile of the host, where it is known, else hunyuan"
+        "--profile",
+        metavar="NAME",
+        help="a profile, also one of hunyuan_profiles; default: that of the host, where it is known, else hunyuan",
     )
     parser.add_argument(
         "--language", choices=LANGUAGES, help="language of the texts that the addon puts in (default zh)"

@@ -15,6 +15,7 @@ from ...kept import KeepSettings
 from ...kept.answers import KeptAnswers
 from ...kept.reasoning import KeptReasoning
 from ...observe.metrics import Metrics
+from ...observe.prompt_cache import PromptCacheLedger
 from ...options import Settings
 from ...pipeline import Pipeline
 from ...route import is_translated
@@ -33,7 +34,7 @@ from ...wire.host_names import canonical
 from ...workers import Workers
 from .reading import Request
 
-_SIMULATED: Mapping[str, ProfileName] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub"}
+_SIMULATED: Mapping[str, ProfileName] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub", "moonshot": "moonshot"}
 """The profiles whose endpoints the simulator knows."""
 
 
@@ -50,6 +51,7 @@ class Offline:
         self.chain = Chain(Memory(entries=0, size=0))
         self.kept = KeptAnswers(KeepSettings())
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
+        self.prompt_cache = PromptCacheLedger()
 
 
 @dataclass(frozen=True, slots=True)

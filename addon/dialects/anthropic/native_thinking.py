@@ -51,8 +51,9 @@ def _give_budget(body: JsonObject, changes: Changes) -> None:
 def _fit_choice(body: JsonObject, accepted: Native, model: Model, changes: Changes) -> None:
     """A choice of tools that the endpoint refuses while the model thinks.
 
-    Where the client didn't ask for thinking, the choice counts more: thinking is switched off, if it can be. Else any
-    tool is asked for in the place of a certain one, if the endpoint takes that, and none is forced if it doesn't.
+    A client that forces a call can't go on without one, so the choice counts more than thinking that it didn't ask for,
+    which is switched off. If it did ask, any tool is forced in the place of a certain one, where the endpoint takes
+    that. Without both, thinking is off all the same; where it can't be, no tool is forced.
     """
     choice, taken, known = body.get("tool_choice"), accepted.tool_choices, model.thinking
     kind = choice.get("type") if isinstance(choice, dict) else None
@@ -62,10 +63,11 @@ def _fit_choice(body: JsonObject, accepted: Native, model: Model, changes: Chang
     asked = thinking.get("type") if isinstance(thinking, dict) else None
     if asked == "disabled" or (asked is None and (known is None or not known.default)):
         return  # it doesn't think
-    if asked is None and known is not None and known.can_be_off:
+    can_be_off, any_is_taken = known is None or known.can_be_off, "any" in taken
+    if can_be_off and (asked is None or not any_is_taken):
         body["thinking"] = {"type": "disabled"}
-        changes.note_at(_RULE, "/thinking", "a certain tool can't be asked for while the model thinks: off")
+        changes.note_at(_RULE, "/thinking", "a tool can't be forced while the model thinks: switched off")
         return
     rest = {key: value for key, value in choice.items() if key not in ("type", "name")}
-    body["tool_choice"] = {"type": "any" if "any" in taken else "auto", **rest}
+    body["tool_choice"] = {"type": "any" if any_is_taken else "auto", **rest}
     changes.note_at(_RULE, "/tool_choice", "the endpoint refuses this choice while the model thinks: a weaker one")

@@ -54,6 +54,9 @@ class AnthropicUpstream:
         }
         if sentence := upstream_parameters.answer_format(chat, body, demands.texts, told):
             history.system.append({"type": "text", "text": sentence})
+        if accepted.is_signed(model.id) and history.lacks_thought and "thinking" in body:
+            body["thinking"] = {"type": "disabled"}
+            told.say("/thinking", "the thought before the last calls isn't known, and the model demands it: off")
         if history.system:
             body["system"] = history.system
         body["messages"] = history.messages

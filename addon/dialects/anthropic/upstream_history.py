@@ -44,6 +44,13 @@ class History:
     """Text blocks."""
     messages: list[JsonObject] = field(default_factory=list)
 
+    @property
+    def lacks_thought(self) -> bool:
+        """Whether results are answered whose calls no thought stands before."""
+        if len(self.messages) < 2 or self.messages[-1]["content"][0]["type"] != "tool_result":
+            return False
+        return self.messages[-2]["content"][0]["type"] not in _THOUGHTS
+
 
 def converted(messages: list[Any], texts: Texts, told: Told, *, signed: bool) -> History:
     """The messages of a chat request that the house rules have repaired.
@@ -56,6 +63,15 @@ def converted(messages: list[Any], texts: Texts, told: Told, *, signed: bool) ->
         if isinstance(message, dict):
             walk.add(message, f"/messages/{number}")
     return walk.end(texts)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one side says until the other does: what must come first, thoughts or results, and the rest."""
+
+    role: str
+    first: list[JsonObject]
+    rest: list[JsonObject]
 
 
 class Ids:
@@ -86,6 +102,7 @@ class _Walk:
     def __init__(self, told: Told, *, signed: bool) -> None:
         self._told, self._signed = told, signed
         self._history = History()
+        self._turns: list[_Turn] = []
         self._ids = Ids()
         self._open: dict[str, str] = {}
         """Chat id of each call of the last assistant turn that has no result yet -> its new id."""
@@ -96,8 +113,8 @@ class _Walk:
         match message.get("role"):
             case "system" | "developer":
                 blocks = self._blocks(given, f"{pointer}/content")
-                if self._history.messages:
-                    self._say("system", blocks)
+                if self._turns:
+                    self._say("system", [], blocks)
                 else:
                     self._history.system += blocks
             case "assistant":
@@ -105,25 +122,27 @@ class _Walk:
             case "tool":
                 self._result(message, pointer)
             case _:
-                self._say("user", self._blocks(given, f"{pointer}/content"))
+                self._say("user", [], self._blocks(given, f"{pointer}/content"))
 
     def end(self, texts: Texts) -> History:
         """All turns. Of a last one of the assistant's, which it goes on with, the white space at the end goes:
         Anthropic's API refuses it."""
-        turns = self._history.messages
-        if not turns or turns[0]["role"] != "user":
-            turns.insert(0, {"role": "user", "content": [content.text_part(texts.start)]})
-        last = turns[-1]["content"]
-        if turns[-1]["role"] == "assistant" and content.is_text(last[-1]):
+        if not self._turns or self._turns[0].role != "user":
+            self._turns.insert(0, _Turn("user", [], [content.text_part(texts.start)]))
+        history = self._history
+        history.messages = [{"role": turn.role, "content": [*turn.first, *turn.rest]} for turn in self._turns]
+        last = history.messages[-1]["content"]
+        if self._turns[-1].role == "assistant" and content.is_text(last[-1]):
             last[-1] = {**last[-1], "text": last[-1]["text"].rstrip()}
-        return self._history
+        return history
 
     def _assistant(self, message: JsonObject, pointer: str) -> None:
-        blocks = [*self._thinking(message, pointer), *self._blocks(message.get("content"), f"{pointer}/content")]
+        blocks = self._blocks(message.get("content"), f"{pointer}/content")
         refusal = message.get("refusal")
         if isinstance(refusal, str) and not content.is_blank_text(refusal):
             blocks.append(content.text_part(refusal))
-        self._open = {}
+        if self._turns and self._turns[-1].role != "assistant":
+            self._open = {}
         for number, call in enumerate(spoken.calls_of(message)):
             name, written = spoken.function_of(call)
             made = self._ids.new(call.get("id"))
@@ -134,7 +153,7 @@ class _Walk:
             if given is None:
                 self._told.count(f"{pointer}/tool_calls/{number}", "arguments that can't be read become `{}`")
             blocks.append({"type": "tool_use", "id": made, "name": name, "input": given or {}})
-        self._say("assistant", blocks)
+        self._say("assistant", self._thinking(message, pointer), blocks)
 
     def _thinking(self, message: JsonObject, pointer: str) -> list[JsonObject]:
         """The blocks for what the model thought: its vendor's own where they are known, else one without signature."""
@@ -156,28 +175,22 @@ class _Walk:
         blocks = self._blocks(message.get("content"), f"{pointer}/content")
         made = self._open.pop(ids.as_text(message.get("tool_call_id")), None)
         if made is None:  # the house rules leave none
-            self._say("user", blocks)
+            self._say("user", [], blocks)
             return
         result: JsonObject = {"type": "tool_result", "tool_use_id": made}
         if isinstance(message.get("content"), str) and blocks:
             result["content"] = message["content"]
         elif blocks:
             result["content"] = blocks
-        turns = self._history.messages
-        if turns and turns[-1]["role"] == "user":
-            said = turns[-1]["content"]
-            place = next((at for at, block in enumerate(said) if block["type"] != "tool_result"), len(said))
-            said.insert(place, result)
-        else:
-            self._say("user", [result])
+        self._say("user", [result], [])
 
-    def _say(self, role: str, blocks: list[JsonObject]) -> None:
+    def _say(self, role: str, first: list[JsonObject], rest: list[JsonObject]) -> None:
         """Add to the turn of `role`, or begin one. Nothing is no turn."""
-        turns = self._history.messages
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        elif blocks:
-            turns.append({"role": role, "content": blocks})
+        if self._turns and self._turns[-1].role == role:
+            self._turns[-1].first += first
+            self._turns[-1].rest += rest
+        elif first or rest:
+            self._turns.append(_Turn(role, first, rest))
 
     def _blocks(self, given: object, pointer: str) -> list[JsonObject]:
         """The blocks of a content. Blank texts are none: Anthropic's API refuses them."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ...exchange import JsonObject
 from ...profiles import Model, Native
 from ...rules.fields import escape
+from ...rules.tools import allowed_tools
 from ...texts import Texts
 from ..told import Told
 from . import tools
@@ -165,7 +166,15 @@ def _choice(given: Any, names: set[str], told: Told) -> JsonObject:
         return {}
     if isinstance(given, str) and given in _CHOICES:
         return {"type": _CHOICES[given]}
-    holder = given if isinstance(given, dict) else {}
+    holder: JsonObject = given if isinstance(given, dict) else {}
+    allowed = allowed_tools(holder)
+    if allowed is not None:
+        listed = allowed.get("tools")
+        mode = _CHOICES["required" if allowed.get("mode") == "required" else "auto"]
+        if mode == _CHOICES["auto"] or not isinstance(listed, list) or len(listed) != 1:
+            told.say("/tool_choice", "Messages can't name the tools that are allowed: any of them is")
+            return {"type": mode}
+        holder = listed[0] if isinstance(listed[0], dict) else {}
     function = holder.get("function")
     name = function.get("name") if isinstance(function, dict) else holder.get("name")
     if isinstance(name, str) and name in names:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix.cli.doctor import toml_text
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 VALUES = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
 TABLES = st.recursive(
     st.dictionaries(TEXTS, VALUES | st.lists(VALUES, max_size=3), max_size=4),

@@ -1,0 +1,402 @@
+"""The prompt-cache ledger: how much of each input was cached, and which message broke the cache of a session.
+
+An endpoint caches the beginning of a prompt. As long as each turn of a session begins with the turn before, it reads
+that much from its cache. Where it does not, the ledger tells which part of the prompt changed first, and whose doing it
+was. It knows prompts by digests only: nothing here holds a text.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, Final, Literal
+
+from ..exchange import JsonObject
+from ..wire import json_body
+
+_SIZE: Final = 8
+"""Bytes of a digest."""
+MOST_MESSAGES: Final = 2000
+"""Entries of one section that are looked at."""
+_MOST_SESSIONS: Final = 512
+_MOST_THREADS: Final = 4
+"""Conversations of one session: agents have side tasks under the same name."""
+_MOST_ENTRIES: Final = 400_000
+"""Entries of all sessions together."""
+_LEAST_MISSED: Final = 1024
+_SHARE_MISSED: Final = 0.1
+"""Tokens that could have been read from the cache and were not: fewer, or a smaller part of the turn before, is what
+endpoints round off, or what they had no time to store."""
+_LAST: Final = 20
+"""Breaks that are remembered for `hunyuan.stats`."""
+_FEW: Final = 64
+"""How far away a message is looked for that may have moved."""
+
+_SETTINGS: Final = (
+    "thinking",
+    "enable_thinking",
+    "reasoning",
+    "reasoning_effort",
+    "response_format",
+    "output_config",
+    "text",
+    "chat_template_kwargs",
+)
+"""Parameters that endpoints write into the prompt."""
+_REASONING: Final = ("reasoning_content", "reasoning", "reasoning_details")
+_THINKING: Final = ("thinking", "redacted_thinking")
+
+type By = Literal["client", "hunyuan-fix", "endpoint"]
+
+
+# What a prompt consists of
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One list of a prompt. `full`: the digests of its entries, one after the other; `bare`: without reasoning."""
+
+    pointer: str
+    full: bytes
+    bare: bytes
+    is_list: bool = True
+
+    def __len__(self) -> int:
+        """How many entries it has."""
+        return len(self.full) // _SIZE
+
+    def at(self, number: int) -> str:
+        """The JSON Pointer of an entry."""
+        return f"{self.pointer}/{number}" if self.is_list else self.pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The digests of a request's body."""
+
+    model: bytes
+    sections: tuple[Section, ...]
+    """Tools, system texts, messages: in the order in which they are in the prompt."""
+    settings: Mapping[str, bytes]
+
+    @property
+    def messages(self) -> Section:
+        """The last section."""
+        return self.sections[-1]
+
+    @property
+    def size(self) -> int:
+        """How many entries all sections have."""
+        return sum(map(len, self.sections))
+
+
+def prompt_of(body: JsonObject) -> Prompt | None:
+    """The digests of a request in any format; `None` for one without messages."""
+    name = "messages" if isinstance(body.get("messages"), list) else "input"
+    if not body.get(name):
+        return None
+    system = "system" if "system" in body else "instructions"
+    sections = (
+        _section("/tools", body.get("tools")),
+        _section(f"/{system}", body.get(system)),
+        _section(f"/{name}", body[name]),
+    )
+    settings = {key: _digest(body[key]) for key in _SETTINGS if body.get(key) is not None}
+    return Prompt(_digest(body.get("model")), sections, settings)
+
+
+def _section(pointer: str, given: object) -> Section:
+    if given is None:
+        return Section(pointer, b"", b"")
+    full, bare = bytearray(), bytearray()
+    for entry in islice(given, MOST_MESSAGES) if isinstance(given, list) else [given]:
+        plain = _unmarked(entry) if isinstance(entry, dict) else entry
+        digest = _digest(plain)
+        full += digest
+        spoken = _without_reasoning(plain) if isinstance(plain, dict) else plain
+        bare += digest if spoken is plain else _digest(spoken)
+    return Section(pointer, bytes(full), bytes(bare), is_list=isinstance(given, list))
+
+
+def _digest(value: object) -> bytes:
+    return blake2b(json_body.serialise(value), digest_size=_SIZE).digest()
+
+
+def _unmarked(entry: JsonObject) -> JsonObject:
+    """`entry` without marks of where to cache, which move from turn to turn; a single text is a string."""
+    if "cache_control" in entry:
+        entry = {key: value for key, value in entry.items() if key != "cache_control"}
+    content = entry.get("content")
+    if not isinstance(content, list):
+        return entry
+    parts = [_unmarked(part) if isinstance(part, dict) else part for part in content]
+    text = parts[0] if len(parts) == 1 else None
+    if isinstance(text, dict) and text.keys() == {"type", "text"} and text["type"] == "text":
+        return {**entry, "content": text["text"]}
+    return {**entry, "content": parts}
+
+
+def _without_reasoning(message: JsonObject) -> JsonObject:
+    """`message` without what the model thought; itself if it has nothing of that."""
+    if any(name in message for name in _REASONING):
+        message = {key: value for key, value in message.items() if key not in _REASONING}
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    said = [part for part in content if not (isinstance(part, dict) and part.get("type") in _THINKING)]
+    if len(said) == len(content):
+        return message
+    text = said[0] if len(said) == 1 else None
+    if isinstance(text, dict) and text.keys() == {"type", "text"} and text["type"] == "text":
+        return {**message, "content": text["text"]}
+    return {**message, "content": said}
+
+
+# What has changed
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first part of a prompt that isn't that of the turn before. `place`: section and entry, to compare by."""
+
+    pointer: str
+    what: str
+    place: tuple[int, int]
+
+
+def difference(before: Prompt, now: Prompt) -> Difference | None:
+    """What changed first; `None` where one prompt begins with the other."""
+    if before.model != now.model:
+        return Difference("/model", "another model", (-1, 0))
+    for number, (old, new) in enumerate(zip(before.sections, now.sections, strict=True)):
+        is_last = number == len(now.sections) - 1
+        if old.full == new.full or (is_last and (new.full.startswith(old.full) or old.full.startswith(new.full))):
+            continue
+        place = _first_difference(old.full, new.full)
+        what = _what_of_messages(old, new, place) if is_last else _what_of(old, new)
+        return Difference(new.at(place), what, (number, place))
+    for name in sorted(before.settings.keys() | now.settings.keys()):
+        if before.settings.get(name) != now.settings.get(name):
+            return Difference(f"/{name}", "parameter changed", (len(now.sections), 0))
+    return None
+
+
+def _first_difference(one: bytes, other: bytes) -> int:
+    """The number of the first entry that two sections don't share."""
+    low, high = 0, min(len(one), len(other)) // _SIZE
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[: middle * _SIZE] == other[: middle * _SIZE]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _what_of(old: Section, new: Section) -> str:
+    kind = "tools" if new.pointer == "/tools" else "system text"
+    if len(old) == len(new) and sorted(_split(old.full)) == sorted(_split(new.full)):
+        return f"{kind} in another order"
+    more = len(new) - len(old)
+    return f"{kind} changed" if not more else f"{kind} {'added' if more > 0 else 'removed'}"
+
+
+def _what_of_messages(old: Section, new: Section, place: int) -> str:
+    """What happened at `place`, where both sections have an entry."""
+    full, then = _split(new.full), _split(old.full)
+    bare, bare_then = _split(new.bare), _split(old.bare)
+    if bare[place] == bare_then[place]:
+        lacks, lacked = full[place] == bare[place], then[place] == bare_then[place]
+        return "reasoning dropped" if lacks else "reasoning put back" if lacked else "reasoning changed"
+    if len(full) < len(then) and len(set(bare) & set(bare_then)) * 2 < len(bare_then):
+        return COMPACTED
+    after, after_then = full[place : place + _FEW], then[place : place + _FEW]
+    if sorted(full[place : len(then)]) == sorted(then[place:]):
+        return "messages in another order"
+    if after_then[0] in after:
+        return _counted(after.index(after_then[0]), "inserted")
+    if after[0] in after_then:
+        return _counted(after_then.index(after[0]), "removed")
+    return "content edited"
+
+
+COMPACTED: Final = "history compacted"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} message{'' if number == 1 else 's'} {what}"
+
+
+def _split(digests: bytes) -> list[bytes]:
+    return [digests[place : place + _SIZE] for place in range(0, len(digests), _SIZE)]
+
+
+# The ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One request of a session, and what its answer used."""
+
+    session: bytes
+    """Of which conversations it may be one."""
+    is_named: bool
+    """The client names its sessions; otherwise `session` stands for all that the caller sends."""
+    sent: Prompt
+    """As it left."""
+    came: Prompt | None
+    """As the client sent it; `None` where it sent only what is new."""
+    input: int
+    cached: int
+    rules: tuple[tuple[str, str], ...] = ()
+    """The names and the pointers of what was changed in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Why the endpoint read less from its cache than the turn before let it."""
+
+    missed: int
+    """Tokens that the turn before had and that were not read from the cache, at least about."""
+    pointer: str
+    what: str
+    by: By
+    rules: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """One line: where, what, whose doing."""
+        doer = {"client": "the client", "endpoint": "the endpoint"}.get(self.by) or ", ".join(
+            ("hunyuan-fix", *self.rules)
+        )
+        return f"broken at {self.pointer}: {self.what} ({doer})" if self.pointer else f"{self.what} ({doer})"
+
+
+@dataclass(slots=True)
+class _Session:
+    turns: list[Turn] = field(default_factory=list)
+    """The last turn of each of its conversations, the latest last."""
+
+
+class PromptCacheLedger:
+    """The last turns of sessions. Not for several threads at once."""
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
+        self._entries = 0
+        self._caching: OrderedDict[bytes, None] = OrderedDict()
+        """The models whose answers told of cached tokens before."""
+        self._last: deque[str] = deque(maxlen=_LAST)
+
+    def add(self, turn: Turn) -> Break | None:
+        """Remember a turn. Returns why less was read from the cache than the turn before let expect, if so."""
+        session = self._sessions.setdefault(turn.session, _Session())
+        self._sessions.move_to_end(turn.session)
+        before = _turn_before(session.turns, turn)
+        found = None if before is None else self._broken(before, turn)
+        if before is not None:
+            session.turns.remove(before)
+            self._entries -= _size(before)
+        session.turns.append(turn)
+        self._entries += _size(turn)
+        if len(session.turns) > _MOST_THREADS:
+            self._entries -= _size(session.turns.pop(0))
+        while len(self._sessions) > _MOST_SESSIONS or (self._entries > _MOST_ENTRIES and len(self._sessions) > 1):
+            _, oldest = self._sessions.popitem(last=False)
+            self._entries -= sum(map(_size, oldest.turns))
+        if turn.cached:
+            self._caching[turn.sent.model] = None
+            if len(self._caching) > _MOST_SESSIONS:
+                self._caching.popitem(last=False)
+        return found
+
+    def remember(self, line: str) -> None:
+        """Keep the text of a break for `last`."""
+        self._last.append(line)
+
+    def last(self) -> Iterator[str]:
+        """The last breaks, the latest first."""
+        return reversed(self._last)
+
+    def _broken(self, before: Turn, turn: Turn) -> Break | None:
+        missed = min(before.input, turn.input) - turn.cached
+        if missed <= max(_LEAST_MISSED, _SHARE_MISSED * before.input):
+            return None
+        sent = difference(before.sent, turn.sent)
+        if sent is None:
+            if turn.sent.model not in self._caching:
+                return None  # perhaps it caches nothing
+            return Break(missed, "", "not kept, though the prompt begins as before", "endpoint")
+        came = None if before.came is None or turn.came is None else difference(before.came, turn.came)
+        if came is not None and not _is_ours(came, sent, turn):
+            return Break(missed, came.pointer, came.what, "client")
+        if turn.came is None and not _rules_at(sent.pointer, before, turn):
+            return Break(missed, sent.pointer, sent.what, "client")
+        return Break(missed, sent.pointer, sent.what, "hunyuan-fix", _rules_at(sent.pointer, before, turn))
+
+
+def _turn_before(turns: Sequence[Turn], turn: Turn) -> Turn | None:
+    """The turn of the same conversation; `None` for the first turn of one."""
+    for before in reversed(turns):
+        messages = before.sent.messages
+        if len(messages) and turn.sent.messages.full.startswith(messages.full):
+            return before
+    now = set(_split(turn.sent.messages.bare))
+    best, most = None, 0
+    for before in turns:
+        then = _split(before.sent.messages.bare)
+        shared = len(now.intersection(then))
+        is_longer = turn.is_named or len(turn.sent.messages) > len(then)
+        if shared > most and shared >= 2 and 2 * shared >= len(then) and is_longer:
+            best, most = before, shared
+    if best is None and turn.is_named:
+        best = next((before for before in reversed(turns) if _is_compacted(before, turn)), None)
+    return best
+
+
+def _is_compacted(before: Turn, turn: Turn) -> bool:
+    """Whether a turn of a named session goes on from a summary of `before`: the same tools, a far shorter history."""
+    return (
+        before.sent.sections[0].full == turn.sent.sections[0].full
+        and len(before.sent.sections[0]) > 0
+        and len(before.sent.messages) >= 4
+        and len(turn.sent.messages) < len(before.sent.messages)
+    )
+
+
+def _is_ours(came: Difference, sent: Difference, turn: Turn) -> bool:
+    """Whether what left changed so far before what the client changed that the one can't be due to the other."""
+    if came.place[0] != sent.place[0] or turn.came is None:
+        return came.place > sent.place and turn.came is not None and _have_same_shape(turn.came, turn.sent)
+    moved = abs(len(turn.came.messages) - len(turn.sent.messages)) + 1
+    return came.place[1] - sent.place[1] > moved
+
+
+def _have_same_shape(one: Prompt, other: Prompt) -> bool:
+    """Whether two prompts are in one format: their sections mean the same."""
+    return [section.pointer for section in one.sections] == [section.pointer for section in other.sections]
+
+
+def _rules_at(pointer: str, before: Turn, turn: Turn) -> tuple[str, ...]:
+    """The rules that changed the place in one of two turns; if there are none, those that changed anything in one."""
+    here, then = (
+        {name for name, at in one.rules if at == pointer or at.startswith(f"{pointer}/")} for one in (turn, before)
+    )
+    found = here ^ then or here | then
+    return tuple(sorted(found or {name for name, _ in turn.rules} ^ {name for name, _ in before.rules}))
+
+
+def _size(turn: Turn) -> int:
+    return turn.sent.size + (0 if turn.came is None or turn.came is turn.sent else turn.came.size)
+
+
+def told(note: Mapping[str, Any]) -> str:
+    """The line for the note of an exchange: how much was cached, and what broke the cache. `""` for no such note."""
+    input, cached = note.get("input"), note.get("cached")
+    if not isinstance(input, int) or not isinstance(cached, int):
+        return ""
+    broken = note.get("broken")
+    ending = f"; {broken}" if isinstance(broken, str) and broken else ""
+    return f"prompt cache: {cached:,} of {input:,} input tokens cached{ending}"
