@@ -95,7 +95,7 @@ async def test_no_thought_is_in_the_log_or_a_saved_flow(
 
 async def test_under_observe_nothing_is_put_back(trust: Trust, endpoint: Endpoint) -> None:
     endpoint.answer = answering
-    options = {"hunyuan_profile": "tokenhub", "hunyuan_mode": "observe"}
+    options: dict[str, Any] = {"hunyuan_profile": "tokenhub", "hunyuan_mode": "observe"}
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy, proxy.client() as client:
         await ask(client, ASKED)
         await ask(client, *AFTER)

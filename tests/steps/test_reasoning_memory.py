@@ -318,13 +318,15 @@ async def test_a_thought_is_kept_before_its_client_has_the_end() -> None:
 
 
 async def test_every_place_to_cut_a_stream_gives_the_same_thought() -> None:
+    world = World()
     stream = b"".join(events(TURN))
     for place in range(0, len(stream), 5):
-        world = World()
-        exchange = await world.sent({"model": "kimi-k2.6", "messages": [ASKED]})
+        asked = user(f"list {place} files")
+        exchange = await world.sent({"model": "kimi-k2.6", "messages": [asked]})
         world.answered(exchange, [stream[:place], stream[place:]] if place else [stream])
         assert world.thoughts() == [THOUGHT], place
-        assert await again(world, ASKED, lost(TURN), result()) == [THOUGHT]
+        assert await again(world, asked, lost(TURN), result()) == [THOUGHT]
+        world.runtime.reasoning.forget_all()
 
 
 async def test_a_stream_without_thoughts_is_not_read() -> None:
