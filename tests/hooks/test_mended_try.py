@@ -337,6 +337,17 @@ async def test_a_facade_that_refuses_messages_gets_chat(
     assert [request.target for request in endpoint.arrived[2:]] == ["/v1/chat/completions"]
 
 
+async def test_the_flow_of_a_translated_try_shows_where_it_went_and_no_key(usual: Proxy, endpoint: Endpoint):
+    ended = Ended(usual)
+    endpoint.answer = facade(REFUSALS["404"])
+    await ask(usual, MESSAGES, "/messages", **CLAUDE)
+    (flow,) = ended.flows
+    assert flow.request.path == "/v1/chat/completions"
+    assert json.loads(flow.request.content or b"")["messages"] == [{"role": "user", "content": "hi"}]
+    assert json.loads(flow.metadata[KEY]["original"]) == MESSAGES
+    assert "sk-own" not in repr(flow.get_state())
+
+
 async def test_a_facade_that_refuses_responses_gets_chat(usual: Proxy, endpoint: Endpoint):
     endpoint.answer = facade(json_answer({"error": {"message": "bad", "type": "invalid_request_error"}}, status=400))
     asked = {"model": "hy3", "input": "hi", "store": False}
