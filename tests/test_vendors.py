@@ -161,6 +161,9 @@ def test_the_key_is_lent_to_one_vendor(given: dict[str, str], host: str, path: s
         ({}, MOONSHOT, (f"{MOONSHOT}.",), False),
         ({"hosts": f"{LOCAL}=moonshot"}, TOKENHUB, ("127.0.0.1:4000",), False),
         ({"hosts": f"{OPENAI}=tokenhub", "upstream": f"https://{TOKENHUB}/v1"}, OPENAI, ("127.0.0.1",), True),
+        ({"hosts": GATEWAY}, GATEWAY, ("127.0.0.1:4000",), False),
+        ({"hosts": f"{GATEWAY}=moonshot"}, GATEWAY, (GATEWAY,), False),
+        ({"hosts": GATEWAY}, GATEWAY, (MOONSHOT,), True),
         ({"hosts": f"{GATEWAY}=tokenhub", "upstream": f"https://{TOKENHUB}/v1"}, GATEWAY, ("127.0.0.1",), True),
     ],
 )
