@@ -142,7 +142,7 @@ def _listed(subject: Subject, answer: Answer) -> Iterator[Row]:
     what, claimed = "list of models", "names the model"
     listed = _parsed(answer).get("data") if answer.good else None
     if isinstance(listed, list):
-        names = {entry.get("id") for entry in listed if isinstance(entry, dict)}
+        names = [entry.get("id") for entry in listed if isinstance(entry, dict)]
         found = claimed if subject.model.id in names else f"{len(names)} models, not this one"
         yield _held(what, found, claimed, {})
     elif answer.status in _NO_SUCH_API:
@@ -161,7 +161,8 @@ def _plain(subject: Subject, answer: Answer) -> Iterator[Row]:
         yield _unknown(thinks, claimed, answer)
         return
     chunks = [parsed for line in answer.text.splitlines() if (parsed := _event(line))]
-    deltas = [choice.get("delta") or {} for chunk in chunks for choice in _choices(chunk)]
+    given = [choice.get("delta") for chunk in chunks for choice in _choices(chunk)]
+    deltas = [delta for delta in given if isinstance(delta, dict)]
     fields = [name for delta in deltas for name in ("reasoning_content", "reasoning") if delta.get(name)]
     found = "yes" if fields or any(_reasoned(chunk) for chunk in chunks) else "no"
     yield _held(thinks, found, claimed, _of_model(subject, thinking={"default": found == "yes"}))

@@ -212,6 +212,7 @@ LOST = [
     {"role": "assistant", "content": "", "tool_calls": [CALL]},
     {"role": "tool", "tool_call_id": "a", "content": "found"},
 ]
+BARE_ENUM = {"type": "object", "properties": {"a": {"enum": ["x", "y"]}}}
 
 
 def tools(schema: dict[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -222,6 +223,7 @@ def tools(schema: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     ("profile", "model", "flags", "body"),
     [
         ("tokenhub", "hy3", ["--reasoning-required"], {"messages": LOST, "thinking": {"type": "enabled"}}),
+        ("tokenhub", "hy3", ["--but", "mfjs-lite"], {"tools": tools(BARE_ENUM)}),
         ("tokenhub", "hy3", ["--but", "thinking-always"], {"thinking": {"type": "disabled"}}),
         ("tokenhub", "hy3", ["--but", "effort-refused"], {"reasoning_effort": "high"}),
         ("moonshot", "kimi-k2.6", ["--but", "thinking-always"], {"thinking": {"type": "disabled"}}),
