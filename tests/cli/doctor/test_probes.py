@@ -8,7 +8,7 @@ import pytest
 
 from hunyuan_fix import profiles
 from hunyuan_fix.cli.doctor import probes
-from hunyuan_fix.cli.doctor.probes import Answer, Call, Row, Subject
+from hunyuan_fix.cli.doctor.probing import MAX_TOKENS, Answer, Call, Row, Subject
 
 
 def subject(profile: str = "moonshot", model: str = "kimi-k2.6") -> Subject:
@@ -89,7 +89,7 @@ def test_every_probe_is_a_few_tokens() -> None:
         assert 0 < len(calls) <= probes.MAX_CALLS
         for call in calls:
             limits = [(call.body or {}).get(key) for key in ("max_tokens", "max_output_tokens")]
-            assert call.body is None or probes.MAX_TOKENS in limits
+            assert call.body is None or MAX_TOKENS in limits
 
 
 @pytest.mark.parametrize(
