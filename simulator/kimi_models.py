@@ -92,4 +92,6 @@ def thinks(body: Mapping[str, Any], model: Thinker) -> bool:
     if isinstance(relayed, dict) and relayed.get("enabled") is False:
         return False
     given = body.get("thinking")
+    if "/" in model.id and isinstance(asked := body.get("reasoning"), dict) and asked.get("enabled") is False:
+        return False  # the aggregator's own switch
     return given.get("type") != "disabled" if isinstance(given, dict) else model.default

@@ -17,7 +17,9 @@ def builtin_functions(body: JsonObject, context: RuleContext) -> Changes:
     changes = Changes()
     known = context.model.thinking
     offered = body.get("tools")
-    if known is None or known.builtin_functions or not isinstance(offered, list) or not any(map(is_built_in, offered)):
+    if not context.profile.builtin_functions or known is None or known.builtin_functions:
+        return changes
+    if not isinstance(offered, list) or not any(map(is_built_in, offered)):
         return changes
     if not thinks(body, context.model) or not context.keep_params.isdisjoint(SPELLINGS):
         return changes

@@ -16,6 +16,8 @@ from .tool_names import is_built_in
 def builtin_results(body: JsonObject, context: RuleContext) -> Changes:
     """Put the arguments of such a call where its result is empty or was never there, and the function's name beside."""
     changes = Changes()
+    if not context.profile.builtin_functions:
+        return changes
     named = "name" in context.profile.grammar.fields["tool"]
     calls: dict[str, JsonObject] = {}
     for index, message in enumerate(body["messages"]):

@@ -32,7 +32,7 @@ _KEY: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,23}")
 def made_up_reasoning(body: JsonObject, context: RuleContext) -> Changes:
     """Give each turn that must have its reasoning and has none a thought of its own (`context.counts["made up"]`)."""
     changes = Changes()
-    if not thinks(body, context.model):
+    if context.model.replay != "required" or not thinks(body, context.model):
         return changes
     for index, message in enumerate(body["messages"]):
         if message["role"] != "assistant" or not is_wanted(message, body, context) or has_reasoning(message, context):

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..counting import body as counting
 from ..exchange import Change, Changes, JsonObject
 from ..profiles import Parameter, ParameterType
 from .base import Rule, RuleContext
@@ -60,6 +61,12 @@ RULE = Rule(
 )
 
 
+_MARGIN: Final = 1.25
+"""What an estimate of tokens may be too low by."""
+_KEPT: Final = 1024
+"""Tokens that are left free beside an estimate."""
+_LEAST: Final = 8
+"""Where less than this part of the window is left, the request is too long, and not its answer."""
 _MOST_TOKENS = ("max_completion_tokens", "max_tokens")
 """The two names of the limit of an answer; where a request has both, the first counts."""
 
@@ -84,15 +91,23 @@ def _max_tokens(body: JsonObject, context: RuleContext) -> list[Change]:
 
 
 def _limited_max_tokens(body: JsonObject, context: RuleContext) -> list[Change]:
-    """Nothing where the client asks in chat: it may know the model better."""
-    most = context.model.output
-    if not context.limits_max_tokens or most is None:
-        return []
+    """What a model gives in one answer is a limit where the client can't know it; its window is one always."""
+    most, window = context.model.output, context.model.context
     changes: list[Change] = []
     for key in _MOST_TOKENS:
-        if key not in context.keep_params and body.get(key, 0) > most:
-            body[key] = most
+        asked = body.get(key, 0)
+        if key in context.keep_params:
+            continue
+        if context.limits_max_tokens and most is not None and asked > most:
+            body[key] = asked = most
             changes.append(Change("parameters", f"/{key}", "more than the model gives in one answer"))
+        if window is None or context.model.input is not None or asked <= window // 2:
+            continue  # the input has a limit of its own, or surely room
+        tokens = counting.rough(body)
+        room = window - round(tokens * _MARGIN) - _KEPT
+        if asked + tokens > window and room > window // _LEAST:
+            body[key] = room
+            changes.append(Change("parameters", f"/{key}", "input and answer share the model's window: what is left"))
     return changes
 
 

@@ -17,6 +17,8 @@ _FIELD = "partial"
 def prefill(body: JsonObject, context: RuleContext) -> Changes:
     """Mark the last message where it is the beginning of the answer."""
     changes = Changes()
+    if not _is_marked(context) or not body["messages"]:
+        return changes
     last = body["messages"][-1]
     said = last.get("content")
     if last["role"] != "assistant" or last.get("tool_calls") or _FIELD in last:
@@ -35,9 +37,12 @@ def _wants_json(body: JsonObject) -> bool:
     return isinstance(asked, dict) and asked.get("type") != "text"
 
 
+def _is_marked(context: RuleContext) -> bool:
+    return context.model.prefill == "partial" and not context.profile.grammar.end_with_user
+
+
 def _needed(survey: Survey, context: RuleContext) -> bool:
-    ends = context.profile.grammar.end_with_user
-    return context.model.prefill == "partial" and not ends and survey.order.endswith("A")
+    return _is_marked(context) and survey.order.endswith("A")
 
 
 RULE = Rule(

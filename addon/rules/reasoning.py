@@ -29,8 +29,8 @@ _FIELDS = (
 )
 """Message fields that hold reasoning; several of them in one message hold the same."""
 _ANY_FIELD = frozenset(_FIELDS)
-_TEXT_FIELDS = frozenset(_FIELDS) - {"reasoning_details", "thinking_blocks"}
-"""Those whose value is a text at some endpoint."""
+_SEALED = frozenset(["reasoning_details", "thinking_blocks"])
+"""Those that hold objects, of a vendor's own."""
 _PARTS = frozenset(
     [
         "thinking",
@@ -110,10 +110,7 @@ def _replays(context: RuleContext) -> bool:
 def has_reasoning(message: JsonObject, context: RuleContext) -> bool:
     """Whether a message has its reasoning. Where the model takes that, `""` is one: of a model that thought nothing."""
     given = message.get(context.reasoning_name)
-    if isinstance(given, str) and (given or context.model.empty_reasoning):
-        return True
-    accepted = context.profile.grammar.fields["assistant"]
-    return any(message.get(name) for name in _FIELDS if name in message and name in accepted)
+    return isinstance(given, str) and (bool(given) or context.model.empty_reasoning)
 
 
 def _needed(survey: Survey, context: RuleContext) -> bool:
@@ -177,18 +174,25 @@ def _remove(message: JsonObject, index: int, changes: Changes) -> None:
 
 
 def _rename(message: JsonObject, parts: list[Any], index: int, changes: Changes, context: RuleContext) -> None:
-    """Leave fields that the endpoint takes; the text of the first other one that has any becomes its own field."""
+    """Leave one field of text, the endpoint's own, with the text of the first that has any.
+
+    Fields of objects that the endpoint takes stay beside it: their vendor has signed or sealed what is in there.
+    """
     own = context.reasoning_name
-    names = [name for name in dict.fromkeys((own, *_FIELDS)) if name in message and not _stays(name, own, context)]
+    stay = _SEALED & context.profile.grammar.fields["assistant"]
+    names = [name for name in dict.fromkeys((own, *_FIELDS)) if name in message and name not in stay]
     given = message.get(own)
-    if names in ([], [own]) and not parts and (given is None or isinstance(given, str)):
+    is_text = given is None or isinstance(given, str)
+    if is_text and names in ([], [own]) and not parts and (given or stay.isdisjoint(message)):
         return
-    sources = [message.pop(name) for name in names] + [parts]
+    sources = [message.pop(name) for name in names] + [parts] + [message[name] for name in stay if name in message]
     text = next((text for source in sources if (text := _text(source))), None)
     if text is None and "" in sources:
         text = ""
-    if text is not None and not has_reasoning(message, context):
+    if text is not None:
         message[own] = text
+    elif given is None and names == [own]:
+        message[own] = None
     for name in names:
         if name != own:
             changes.note("reasoning", index, f"{name} is called {own} here", f"/{name}")
@@ -196,13 +200,6 @@ def _rename(message: JsonObject, parts: list[Any], index: int, changes: Changes,
             changes.note("reasoning", index, "reasoning is text", f"/{own}")
     if not names and own in message:
         changes.note("reasoning", index, f"reasoning is called {own} here", "/content")
-
-
-def _stays(name: str, own: str, context: RuleContext) -> bool:
-    """Whether a field other than the endpoint's own stays beside it. Which text field it has, its answers say best."""
-    if name == own or name not in context.profile.grammar.fields["assistant"]:
-        return False
-    return context.reasoning_field is None or name not in _TEXT_FIELDS
 
 
 def _recover(message: JsonObject, index: int, changes: Changes, context: RuleContext) -> None:

@@ -38,10 +38,10 @@ def parted(text: str, everywhere: bool) -> tuple[str, str] | None:
         looked = tag.start()
         if fenced or text[tag.start() - 1 : tag.start()] == _CODE:
             continue
+        if closes and (thoughts or said):
+            continue
         before = text[done : tag.start()]
         if closes:
-            if thoughts or said:
-                continue
             thoughts.append(before)
             done = looked = tag.end()
         elif everywhere or not before or before.isspace():

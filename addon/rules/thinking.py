@@ -228,7 +228,7 @@ def _why_not(key: str, said: Wish, known: Thinking) -> str:
     if said.on is False and not known.can_be_off:
         return "the model always thinks: removed"
     if said.on and not known.can_be_asked:
-        return "the model always thinks, and isn't asked to: removed"
+        return "the model always thinks, and isn't asked to: removed" if known.default else "it doesn't think: removed"
     if key == _EFFORT and said.effort:
         return "the model tells no efforts apart: removed" if said.on else "no effort where it doesn't think: removed"
     return "the model isn't told this way, or this says nothing: removed"

@@ -150,6 +150,10 @@ BODIES: dict[str, Callable[[int], Messages]] = {
     "objects as content": lambda n: [user([{"a": 1} for _ in range(n)]), user({f"k{k}": k for k in range(n)})],
     "parts of reasoning": lambda n: [user(), assistant(content=[{"type": "thinking", "thinking": "a"}] * n)],
     "reasoning in lists of lists": lambda n: [user(), {**assistant(), "thinking": [[{"thinking": ["a"]}]] * n}],
+    "reasoning that is lost": lambda n: [message for name in names(n) for message in (user(), assistant(name))],
+    "think tags": lambda n: [user(), assistant("a", content="<think>a</think>b" * n)],
+    "open think tags": lambda n: [user(), assistant("a", content="x<think>" * n + "```<think>" * n)],
+    "closed think tags": lambda n: [user(), assistant("a", content="`</think>" * n + "</thinking>" * n)],
     "fields that aren't taken": lambda n: [user(**{f"k{number}": 0 for number in range(n)})],
     "turns": lambda n: [message for _ in range(n) for message in (user(), assistant())],
     "turns with calls": lambda n: [message for name in names(n) for message in (user(), assistant(name), answer(name))],
@@ -201,6 +205,30 @@ FIELDS: dict[str, Callable[[int], dict[str, Any]]] = {
         "tools": tools(["ls"], parameters={"type": "object", "required": [*names(n), 1]})
     },
     "alternatives": lambda n: {"tools": tools(["ls"], parameters={"anyOf": [{"type": "string"}] * n})},
+    "enums of all types": lambda n: {"tools": tools(["ls"], parameters=nested([{"enum": ["a", 1, None, True]}] * n))},
+    "an enum of many values": lambda n: {
+        "tools": tools(["ls"], parameters=nested([{"enum": names(900)}] * (n // 900 + 1)))
+    },
+    "references": lambda n: {
+        "tools": tools(
+            ["ls"],
+            parameters={
+                **nested([{"$ref": f"#/definitions/{name}", "type": "string"} for name in names(n)]),
+                "definitions": {name: {"$ref": "#/definitions/c0", "type": "string"} for name in names(n)},
+            },
+        )
+    },
+    "references to one place": lambda n: {
+        "tools": tools(["ls"], parameters=nested([{"type": "object"}, *[{"$ref": "#/properties/p0"}] * n]))
+    },
+    "alternatives with properties": lambda n: {
+        "tools": tools(
+            ["ls"], parameters={"anyOf": [nested([{"type": "string"}]) | {"required": names(3)} for _ in range(n)]}
+        )
+    },
+    "types beside alternatives": lambda n: {
+        "tools": tools(["ls"], parameters=nested([{"type": "string", "anyOf": [{"minLength": k} for k in range(n)]}]))
+    },
     "schemas in text": lambda n: {"tools": tools(["ls"], parameters=encoded({"description": "x" * n}, 6))},
     "parameters that aren't taken": lambda n: {f"k{k}": k for k in range(n)},
     "stop texts": lambda n: {"stop": names(n)},

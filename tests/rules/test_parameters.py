@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -211,7 +212,7 @@ def test_kept_stop_texts_are_planned_too() -> None:
         ({"reasoning_effort": "high"},) * 2,
         ({"reasoning_effort": "xhigh"}, {"reasoning_effort": "high"}),
         ({"reasoning_effort": "minimal"}, {"reasoning_effort": "low"}),
-        ({"reasoning_effort": "none"}, {}),
+        ({"reasoning_effort": "none"},) * 2,  # hy3 tells it apart: docs/facts/tokenhub.md#thinking
         ({"reasoning_effort": 5}, {}),
         ({"stop": list("abcdef")}, {"stop": list("abcd")}),
         ({"seed": 123456},) * 2,
@@ -310,3 +311,68 @@ def test_no_max_tokens_is_added() -> None:
     body = chat()
     parameters(body, context(limits_max_tokens=True))
     assert "max_tokens" not in body
+
+
+def kimi(body: dict[str, Any], **given: Any) -> dict[str, Any]:
+    body = {"model": "kimi-k2.6", "messages": [{"role": "user", "content": "hi"}], **body}
+    held = context("moonshot", "kimi-k2.6", **given)
+    parameters(body, held)
+    assert parameters(body, held) == []
+    return {key: value for key, value in body.items() if key not in ("model", "messages")}
+
+
+def test_what_is_fixed_is_not_sent() -> None:
+    assert kimi({"temperature": 0.3, "top_p": 0.9, "n": 1, "presence_penalty": 0, "max_tokens": 5}) == {"max_tokens": 5}
+
+
+def test_the_only_value_that_a_model_takes() -> None:
+    held = context("moonshot", "kimi-k2-0905-preview")
+    held.model = dataclasses.replace(held.model, values={"temperature": 0.6, "stream": True})
+    body: dict[str, Any] = {"temperature": 1, "stream": 1, "top_p": 0.5}
+    assert [change.pointer for change in parameters(body, held)] == ["/temperature", "/stream"]
+    assert body == {"temperature": 0.6, "stream": True, "top_p": 0.5}
+    assert parameters({"top_p": 0.5}, held) == []
+
+
+@pytest.mark.parametrize(
+    ("stop", "sent"),
+    [
+        (["a", "b" * 32, "b" * 33], ["a", "b" * 32]),
+        (["你" * 10, "你" * 11], ["你" * 10]),
+        ([str(number) for number in range(9)], ["0", "1", "2", "3", "4"]),
+        (["\ud800" * 10], ["\ud800" * 10]),
+        ("b" * 33, None),
+    ],
+)
+def test_stop_texts_have_a_number_of_bytes(stop: Any, sent: Any) -> None:
+    assert kimi({"stop": stop}) == ({"stop": sent} if sent else {})
+
+
+def test_both_names_of_the_limit_of_an_answer() -> None:
+    assert kimi({"max_tokens": 5}) == {"max_tokens": 5}
+    assert kimi({"max_completion_tokens": 5, "max_tokens": 7}) == {"max_completion_tokens": 5, "max_tokens": 7}
+    held = context("moonshot", "kimi-k2.6")
+    known = {key: value for key, value in held.profile.parameters.items() if key != "max_tokens"}
+    held.profile = dataclasses.replace(held.profile, parameters=known)
+    for said, sent in (({"max_tokens": 5}, 5), ({"max_tokens": 5, "max_completion_tokens": 7}, 7)):
+        body: dict[str, Any] = dict(said)
+        parameters(body, held)
+        assert body == {"max_completion_tokens": sent}
+
+
+def test_input_and_answer_share_a_window() -> None:
+    [(key, room)] = kimi({"max_completion_tokens": 262_144}).items()
+    assert key == "max_completion_tokens"
+    assert 260_000 < room < 262_144
+    assert kimi({"max_tokens": 200_000}) == {"max_tokens": 200_000}
+    long = {"messages": [{"role": "user", "content": "word " * 100_000}]}
+    assert kimi({**long, "max_tokens": 262_000})["max_tokens"] < 162_000
+    too_long = {"messages": [{"role": "user", "content": "word " * 400_000}]}
+    assert kimi({**too_long, "max_tokens": 262_000}) == {"max_tokens": 262_000}  # the endpoint's own error says so
+    assert kimi({"max_tokens": 262_144}, keep_params=frozenset({"max_tokens"})) == {"max_tokens": 262_144}
+
+
+def test_an_effort_that_the_model_tells_apart_needs_no_list() -> None:
+    held = context("tokenhub", "hy3")
+    body = {"reasoning_effort": "none"}
+    assert parameters(body, held) == []

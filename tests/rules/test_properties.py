@@ -19,8 +19,12 @@ from hunyuan_fix.simulator.checks import ProfileName
 from hunyuan_fix.wire import json_body
 from tests import strategies
 
-TEXT_MODELS = {"hunyuan": "hunyuan-2.0-instruct-20251111", "tokenhub": "hy3"}
-VISION_MODELS = {"hunyuan": "hunyuan-vision-1.5-instruct", "tokenhub": "hy-vision-2.0-instruct"}
+TEXT_MODELS = {"hunyuan": "hunyuan-2.0-instruct-20251111", "tokenhub": "hy3", "moonshot": "kimi-k2.6"}
+VISION_MODELS = {
+    "hunyuan": "hunyuan-vision-1.5-instruct",
+    "tokenhub": "hy-vision-2.0-instruct",
+    "moonshot": "kimi-k2.6",
+}
 MARKERS = [word for word in strategies.WORDS if word not in ("a\nb", "%s", "null")]
 
 profile_names = st.sampled_from(sorted(TEXT_MODELS))

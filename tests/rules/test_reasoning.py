@@ -236,14 +236,16 @@ def test_a_field_that_the_endpoint_takes_stays_beside_its_own() -> None:
     fields = {**grammar.fields, "assistant": grammar.fields["assistant"] | {"reasoning", "reasoning_details"}}
     grammar = dataclasses.replace(grammar, fields=fields, reasoning_field="reasoning")
     held.profile = dataclasses.replace(held.profile, grammar=grammar)
-    for message in (
-        turn("4", reasoning_details=[{"type": "reasoning.encrypted", "data": "QUJD"}]),
-        turn("4", reasoning="2+2", reasoning_details=[{"type": "reasoning.text", "text": "2+2"}]),
-        turn("4", reasoning_content="2+2"),
+    sealed = [{"type": "reasoning.encrypted", "data": "QUJD"}]
+    told = [{"type": "reasoning.text", "text": "2+2"}]
+    for given, left in (
+        (turn("4", reasoning_details=sealed), turn("4", reasoning_details=sealed)),
+        (turn("4", reasoning_details=told), turn("4", reasoning_details=told, reasoning="2+2")),
+        (turn("4", reasoning="2", reasoning_details=told), turn("4", reasoning="2", reasoning_details=told)),
+        (turn("4", reasoning_content="2+2"), turn("4", reasoning="2+2")),
+        (turn("4", reasoning_text="2", thinking_blocks=[]), turn("4", reasoning="2")),
     ):
-        body = {"messages": [copy.deepcopy(message)]}
+        body = {"messages": [copy.deepcopy(given)]}
+        assert bool(reasoning(body, held)) is (given != left)
+        assert body["messages"] == [left]
         assert reasoning(body, held) == []
-        assert body["messages"] == [message]
-    body = {"messages": [turn("4", reasoning_text="2+2")]}
-    reasoning(body, held)
-    assert body["messages"] == [turn("4", reasoning="2+2")]

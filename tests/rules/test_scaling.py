@@ -21,9 +21,19 @@ ENOUGH = 0.008
 MOST = 1 << 18
 LIMIT = 8.0
 """Linear is 4, with what a busy machine adds; quadratic is 16."""
-PROFILES = dict.fromkeys(
-    ["assistants with reasoning", "speakers", "parts of reasoning", "reasoning in lists of lists"], "tokenhub"
-)
+PROFILES = {
+    **dict.fromkeys(
+        ["assistants with reasoning", "speakers", "parts of reasoning", "reasoning in lists of lists"], "tokenhub"
+    ),
+    **dict.fromkeys(
+        [
+            *("reasoning that is lost", "think tags", "open think tags", "closed think tags"),
+            *("enums of all types", "an enum of many values", "references", "references to one place"),
+            *("alternatives with properties", "types beside alternatives"),
+        ],
+        "moonshot",
+    ),
+}
 """Where it isn't `hunyuan`, which demands more: bodies whose fields it would only remove."""
 
 
