@@ -131,9 +131,9 @@ class Cascade:
     def wanted(self, body: JsonObject, profile: Profile) -> bool:
         """Whether images in `body`, if it holds any (`in_body.suspected`), must become text.
 
-        Under `auto` they must where the model can't see, if a model is known that can. A vision model that is offered
-        tools has been replaced by a text model before this (`rules.tool_model`); one without tools gets its images
-        unchanged.
+        Under `auto` they must where the model can't see, if a model is known that can. A vision model that
+        takes no tools and is offered some has been replaced by a text model before this (`rules.tool_model`); any other
+        gets its images unchanged.
         """
         mode = self._settings.cascade
         if mode == "never":

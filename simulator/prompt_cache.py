@@ -46,11 +46,10 @@ class PromptCache:
     def read(self, body: Json, key: str) -> tuple[int, int]:
         """The tokens of the prompt of a chat or Messages body, and how many of them were read before; remembers it."""
         scope = f"{key}\n{body.get('prompt_cache_key') or ''}"
-        total, cached, hit = 0, 0, True
+        total, cached = 0, 0
         for digest, size in _beginnings(body, scope):
             total += size
-            hit = hit and digest in self._known
-            cached = total if hit else cached
+            cached = total if digest in self._known else cached
             self._known[digest] = None
             self._known.move_to_end(digest)
         while len(self._known) > _KEPT:
@@ -59,7 +58,10 @@ class PromptCache:
 
 
 def _beginnings(body: Json, scope: str) -> Iterator[tuple[bytes, int]]:
-    """A digest and a number of tokens for the head of the prompt, then for each message."""
+    """A digest and a number of tokens for the head of the prompt, then for each message.
+
+    A digest is one of all before it, too: where one is known, so are those before it.
+    """
     head = [body.get(name) for name in _HEAD]
     digest = hashlib.sha256(scope.encode("utf-8", "replace") + encode(head)).digest()
     yield digest, tokens(head[1:])

@@ -14,7 +14,9 @@ from hunyuan_fix.answers.streamed import RepairedStream
 from hunyuan_fix.answers.whole_body import repair_answer
 from hunyuan_fix.dialects import NATIVE
 from hunyuan_fix.exchange import Exchange
+from hunyuan_fix.mending.learnt import Learnt, Taught
 from hunyuan_fix.pipeline import Pipeline
+from hunyuan_fix.profiles import Model
 from hunyuan_fix.steps.base import Outcome
 from tests.test_pipeline import RuntimeWithoutGate
 
@@ -73,6 +75,17 @@ def whole(message: Json, finish: str = "tool_calls") -> bytes:
     return json.dumps(answer).encode()
 
 
+class Known(Taught):
+    """What is known of a model, whatever its profile says."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(Learnt(), "", "")
+        self._model = model
+
+    def model(self, known: Model, format_: str) -> Model:
+        return self._model
+
+
 class World:
     """A proxy's pipeline, and what it keeps."""
 
@@ -90,8 +103,13 @@ class World:
         caller: bytes = ADA,
         host: str = "endpoint.example",
         streamed: bool = False,
+        mode: str = "repair",
+        model: Model | None = None,
     ) -> Exchange:
-        """The exchange of a request that has passed the steps; its body is in `chat`."""
+        """The exchange of a request that has passed the steps; its body is in `chat`.
+
+        `model`: what is known of the model, in the place of what the profile has.
+        """
         exchange = Exchange(
             profile=profile,
             dialect=dialect,
@@ -99,7 +117,9 @@ class World:
             base_url=f"https://{host}/v1",
             caller=caller,
             streamed=streamed,
+            mode=mode,
         )
+        exchange.taught = None if model is None else Known(model)
         body = copy.deepcopy(body)
         if dialect in NATIVE:
             exchange.chat = body

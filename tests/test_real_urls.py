@@ -5,12 +5,14 @@ docs/facts/kimi.md#hosts, docs/facts/tokenhub.md#plans
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
 
 from hunyuan_fix import dialects, options, profiles
 from hunyuan_fix.route import Address, Route, Routes
+from tests.providers import toml
 
 LKEAP, TOKENHUB, INTL = "api.lkeap.cloud.tencent.com", "tokenhub.tencentmaas.com", "tokenhub-intl.tencentcloudmaas.com"
 
@@ -207,6 +209,12 @@ def test_a_local_server_stands_for_a_product_by_its_profile(base: str, profile: 
         assert url_of(routed(f"{addressed}/chat/completions", **given)) == f"{local}{chat}/chat/completions"
 
 
+def test_no_part_of_a_path_that_goes_makes_it_another_products():
+    """Without its first part it would be the plan's, and the key isn't."""
+    found = routed(f"https://{TOKENHUB}/anthropic/plan/messages", translate="always")
+    assert (found.profile, found.base_url) == ("tokenhub", f"https://{TOKENHUB}/anthropic/plan")
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -268,3 +276,16 @@ def test_a_known_host_that_is_named_again_keeps_its_own_profile():
     assert routed("https://api.moonshot.cn/v1/chat/completions", hosts="api.moonshot.cn").profile == "moonshot"
     assert routed("https://api.moonshot.cn/v1/chat/completions", **upstream).profile == "tokenhub"
     assert routed("https://api.moonshot.cn/x/chat/completions", hosts="api.moonshot.cn=zenmux").profile == "zenmux"
+
+
+# An endpoint that speaks Anthropic's format alone
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/anthropic/v1/messages", "/v1/messages"])
+@pytest.mark.parametrize("upstream", ["", "https://only.example", "https://only.example/anthropic"])
+def test_calls_of_every_format_are_for_its_one_api(add_provider: Callable[[str, str], None], path: str, upstream: str):
+    bases = {"anthropic": "/anthropic/v1"}
+    add_provider("only", toml("only.example", base="/v1", bases=bases, dialect="anthropic", vendor="only"))
+    host = TOKENHUB if upstream else "only.example"
+    found = routed(f"https://{host}{path}", upstream=upstream)
+    assert (found.profile, found.base_url) == ("only", "https://only.example/anthropic/v1")

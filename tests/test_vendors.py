@@ -172,6 +172,14 @@ def test_a_reverse_ports_key_is_for_what_the_port_leads_to(
     assert found.foreign == foreign
 
 
+@pytest.mark.parametrize(
+    ("hosts", "foreign"),
+    [(LOCAL, False), (f"{LOCAL}=tokenhub", True), (f"{LOCAL}=moonshot", True), (f"{LOCAL}=zenmux", False)],
+)
+def test_a_local_servers_key_is_its_profiles_if_it_has_one(hosts: str, foreign: bool):
+    assert routed(LOCAL, hosts=hosts, upstream=f"https://{ZENMUX}/api/v1").foreign == foreign
+
+
 @pytest.mark.parametrize("host", ["chat.deepseek.com", "www.kimi.com", "console.moonshot.cn=moonshot"])
 def test_another_name_of_a_vendor_needs_an_upstream_to_be_named(host: str):
     with pytest.raises(OptionError, match="only together with hunyuan_upstream"):

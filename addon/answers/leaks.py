@@ -3,8 +3,9 @@
     content ───────────▶ text, reasoning (from <think>), calls
     reasoning_content ─▶ reasoning, calls
 
-The text comes in pieces that are split anywhere. Held back is an end that may begin a mark, and a block of calls until
-it is complete. The work is linear: no character is looked at more than a few times.
+The forms: docs/facts/kimi.md#leaked-text. The text comes in pieces that are split anywhere. Held back is an end that
+may begin a mark, and a block of calls until it is complete. The work is linear: no character is looked at more than a
+few times.
 """
 
 from __future__ import annotations

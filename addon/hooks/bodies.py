@@ -158,7 +158,7 @@ class Bodies:
             )
         set_headers(request, exchange, str(exchange.chat.get("model")))
         self._write(request, exchange, came, sent)
-        mending.sent(came.plain, came.data, exchange.chat)
+        await mending.sent(came.data, exchange.chat)
         exchange.rewritten = bool(changed or came.changes)
         if exchange.rewritten and len(came.plain) <= self._settings.keep_original:
             exchange.original = came.plain

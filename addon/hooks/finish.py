@@ -14,7 +14,9 @@ from ..observe import log, statistics
 from ..observe.metrics import Metrics
 from ..pipeline import Pipeline
 from ..steps.base import Outcome
-from ..views import marks
+from ..views import assembled, marks
+from ..wire import json_body, sse, usage
+from ..wire.content_coding import CodingError, TooLarge, unpack
 from . import exchanges
 from .dispatch import Dispatcher
 from .redaction import Redaction
@@ -47,6 +49,8 @@ class Finisher:
             return
         if exchange is not None and not exchange.written:
             keep_stream(flow, exchange)
+            if exchange.mode == "observe" and exchange.dialect:
+                _note_usage(flow, exchange)
             self._charge(flow, exchange)
             marks.mark(flow, exchange)
             exchange.written = True
@@ -85,6 +89,25 @@ class Finisher:
         for flow in [flow for flow in self._begun if flow.live]:
             self.finish(flow, "the proxy ended", pipeline, redact=redact)
         self._redaction.finish()
+
+
+def _note_usage(flow: http.HTTPFlow, exchange: Exchange) -> None:
+    """Note what an observed answer used: nothing else has read it. Of a stream as far as it was kept."""
+    response = flow.response
+    data = response.raw_content if response is not None else None
+    if response is None or not data or response.status_code >= 400 or len(data) > _MOST_READ:
+        return
+    try:
+        text = unpack(data, response.headers.get("content-encoding", ""), _MOST_READ)
+    except (CodingError, TooLarge):
+        return
+    body = None if sse.is_stream(text) else json_body.parse_object(text)
+    answer = assembled.from_stream(text) if body is None else assembled.from_body(body)
+    usage.note(exchange, answer.usage)
+
+
+_MOST_READ = 1 << 20
+"""Bytes of an observed answer that are read for what it used."""
 
 
 def _length(request: http.Request) -> int:

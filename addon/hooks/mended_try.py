@@ -37,6 +37,7 @@ logger = logging.getLogger("hunyuan_fix")
 
 _NO_MODEL: JsonObject = {"models": []}
 """The overlay of a format that the model doesn't speak: its requests are translated from then on."""
+_PLAIN = frozenset({"model", "messages", "stream", "stream_options"})
 _FORMAT = "format"
 """What is wrong where the whole format is refused, as counts name it."""
 _KEPT = (
@@ -85,6 +86,15 @@ async def observe(
         exchange.warning = exchange.warning or f"would be mended and sent once more: {found.reason}"
 
 
+def _is_plain(body: JsonObject) -> bool:
+    """Whether a chat request has nothing that an error could teach of: no parameters, no tools, no earlier answers."""
+    messages = body.get("messages")
+    return body.keys() <= _PLAIN and not any(
+        isinstance(message, dict) and message.get("role") == "assistant"
+        for message in (messages if isinstance(messages, list) else ())
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """A try that is about to be made: what was read, where that is learnt, and the exchange as it was before."""
@@ -108,41 +118,41 @@ class MendedTry:
         self._taught = exchange.taught = Taught(runtime.learnt, exchange.profile, host(exchange.base_url))
         self._model = ""
         """As the body that was sent names it."""
+        self._is_plain = False
+        """Nothing in it could be mended."""
         self._came: bytes | None = None
         """The body that came, as far as it is needed to translate it; `None` where it can't be translated."""
         self._chat = b""
         """The request in the house language, where it was sent in another format."""
 
-    def sent(self, plain: bytes, came: bytes, body: JsonObject) -> None:
-        """Note what is sent: `body`, in the house language or the client's own. `came`: the body as it came, as JSON;
-        `plain`: the same before its characters were repaired."""
+    async def sent(self, came: bytes, body: JsonObject) -> None:
+        """Note what is sent: `body`, in the house language or the client's own. `came`: the body that came, as JSON."""
         self._model = str(body.get("model") or "")
+        self._is_plain = _is_plain(body)
         if not self.is_wanted():
             return
         if self._exchange.dialect in NATIVE and self._settings.translate == "auto":
             self._came = came
         if not upstream_of(self._exchange).is_house:
-            self._chat = json_body.serialise(body)
+            workers, cost = self._runtime.workers, self._exchange.cost // 4
+            self._chat = await workers.run(lambda _: json_body.serialise(body), cost)
 
     def is_wanted(self) -> bool:
-        """Whether the request goes by the relay, so that it can be sent once more: its model may refuse it.
+        """Whether the request goes by the relay, so that it can be sent once more: its endpoint may refuse it.
 
-        That are thinking models and those that nothing is known of, where their profile says so, and all requests in
-        another format that may be translated instead.
+        That are requests to thinking models and to those that nothing is known of, where their profile says so, but for
+        those in which nothing could be mended; and all in a format that may be translated instead.
         """
         exchange, settings = self._exchange, self._settings
         profile = profiles.load(exchange.profile)
         if settings.mend == "off" or exchange.mode != "repair" or not profile.mends or not self._model:
             return False
-        if DIALECTS[exchange.dialect].house not in ("chat", "native"):
+        if exchange.dialect in NATIVE:
+            return True
+        if DIALECTS[exchange.dialect].house != "chat" or self._is_plain:
             return False
-        known = profile.model(self._model)
-        return (
-            settings.retry == "all"
-            or exchange.dialect in NATIVE
-            or known.thinking is not None
-            or self._model not in profile.models
-        )
+        thinks = profile.model(self._model).thinking is not None
+        return thinks or self._model not in profile.models or settings.retry == "all"
 
     async def mend(self, status: int, error: bytes) -> Mended | None:
         """The request for one more try, once its endpoint has refused it; `None` where nothing is certain.
@@ -177,7 +187,8 @@ class MendedTry:
         if found is None:
             return None
         # What the steps make of it is compared as it is sent; the client's own bytes may be spelt in another way.
-        exchange.chat, plain = body, raw if self._chat else await self._as_sent()
+        exchange.chat = body
+        plain = raw if self._chat else await self._as_sent()
         data = await self._again(found)
         request = self._flow.request.copy()
         set_headers(request, exchange, self._model)
@@ -225,8 +236,6 @@ class MendedTry:
         """Take the body that came through all steps for chat. Whether there is a request to send."""
         exchange = self._exchange
         self._taught.trial = None
-        client = exchange.note_of(exchange.spoken).get("client")
-        exchange.notes[exchange.spoken] = {"client": client} if client else {}
         exchange.dialect, exchange.plan, exchange.demands = exchange.spoken, AnswerPlan(), None
         exchange.may_hold_images = True
         exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}; translated")])

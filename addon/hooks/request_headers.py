@@ -96,7 +96,7 @@ class RequestHeaders:
         elif route is not None and isinstance(caller, Caller):
             exchange = self._begun(flow, route, mode)
             exchange.client, exchange.limits = caller.client or "", admitted
-            if exchange.spoken.startswith(rule_names.RESPONSES):  # whose answers are kept for the client alone
+            if exchange.spoken:  # what is kept of its answers is for the client alone
                 user = flow.metadata["proxyauth"][0] if "proxyauth" in flow.metadata else ""
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]

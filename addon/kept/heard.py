@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import Final, Protocol
 
 from ..dialects import spoken
@@ -18,6 +19,8 @@ CHAT_FIELDS: Final = ("reasoning_content", "reasoning_details", "reasoning")
 (docs/facts/kimi.md#reasoning-memory)."""
 
 
+_A_PLACE: Final = 200
+"""Characters that a choice, a call, a block or an item counts beside what it says."""
 BLOCKS: Final = upstream_answers.THINKING_BLOCKS
 """The field of a chat message with the blocks of an upstream that speaks Messages."""
 
@@ -65,7 +68,7 @@ class _Bounded:
         self._limit = limit
         self.id = ""
         self.size = 0
-        """Characters that were heard."""
+        """Characters that were heard, and what holds them."""
 
     def _name(self, answer: object) -> None:
         """Take the id of an answer, or of what tells its id."""
@@ -75,6 +78,11 @@ class _Bounded:
     def _take(self, piece: str) -> bool:
         """Whether there is room for a piece."""
         self.size += len(piece)
+        return self.size <= self._limit
+
+    def _begin(self) -> bool:
+        """Whether there is room for another choice, call, block or item."""
+        self.size += _A_PLACE
         return self.size <= self._limit
 
     @property
@@ -88,13 +96,13 @@ class _Frames:
 
     id: object = None
     name: str = ""
-    arguments: list[str] = field(default_factory=list)
+    arguments: StringIO = field(default_factory=StringIO)
 
 
 @dataclass(slots=True)
 class _Choice:
-    texts: list[str] = field(default_factory=list)
-    thoughts: dict[str, list[str]] = field(default_factory=dict)
+    text: StringIO = field(default_factory=StringIO)
+    thoughts: dict[str, StringIO] = field(default_factory=dict)
     """By the field."""
     calls: dict[int, _Frames] = field(default_factory=dict)
     """By the index."""
@@ -133,11 +141,11 @@ class HeardChat(_Bounded):
         return [] if self._is_too_much else [self._turn(choice) for choice in self._choices.values()]
 
     def _turn(self, choice: _Choice) -> HeardTurn:
-        said = [turns.call_of(frames.name, "".join(frames.arguments), frames.id) for frames in choice.calls.values()]
-        names = [name for name in CHAT_FIELDS if name in choice.thoughts]
-        name = next((name for name in names if any(choice.thoughts[name])), names[0] if names else "")
-        thought = "".join(choice.thoughts[name]) if name else None
-        in_text, text = histories.parted("".join(choice.texts))
+        said = [turns.call_of(frames.name, frames.arguments.getvalue(), frames.id) for frames in choice.calls.values()]
+        thoughts = {name: choice.thoughts[name].getvalue() for name in CHAT_FIELDS if name in choice.thoughts}
+        name = next((name for name, said in thoughts.items() if said), next(iter(thoughts), ""))
+        thought = thoughts.get(name)
+        in_text, text = histories.parted(choice.text.getvalue())
         if in_text and not thought:
             name, thought = "", in_text
         return HeardTurn(text, [call for call in said if call is not None], thought, name, choice.blocks)
@@ -145,11 +153,15 @@ class HeardChat(_Bounded):
     def _hear(self, index: object, delta: JsonObject) -> None:
         if not isinstance(index, int | str):
             return
-        choice = self._choices.setdefault(index, _Choice())
+        choice = self._choices.get(index)
+        if choice is None:
+            if not self._begin():
+                return
+            choice = self._choices[index] = _Choice()
         for name in CHAT_FIELDS:
             thought = delta.get(name)
             if isinstance(thought, str) and self._take(thought):
-                choice.thoughts.setdefault(name, []).append(thought)
+                choice.thoughts.setdefault(name, StringIO()).write(thought)
         blocks = delta.get(BLOCKS)
         for block in blocks if isinstance(blocks, list) else ():
             if histories.is_thinking(block) and self._take(json_body.serialise(block).decode()):
@@ -157,7 +169,7 @@ class HeardChat(_Bounded):
         for name in ("content", "refusal"):
             text = spoken.text_of(delta.get(name))
             if text and self._take(text):
-                choice.texts.append(text)
+                choice.text.write(text)
         for frame in spoken.calls_of(delta):
             self._hear_call(choice, frame)
 
@@ -172,14 +184,14 @@ class HeardChat(_Bounded):
             number = len(choice.calls)
             frames = None if name else choice.last
         if frames is None:
-            if not self._take(name or " "):
+            if not self._begin() or not self._take(name):
                 return
             frames = choice.calls[number] = _Frames()
         choice.last = frames
         frames.id = frames.id or frame.get("id")
         frames.name = frames.name or name
         if self._take(piece):
-            frames.arguments.append(piece)
+            frames.arguments.write(piece)
 
 
 class HeardMessage(_Bounded):
@@ -188,6 +200,9 @@ class HeardMessage(_Bounded):
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._blocks: dict[int, JsonObject] = {}
+        """As they began."""
+        self._pieces: dict[tuple[int, str], StringIO] = {}
+        """What came of their fields since then."""
 
     def event(self, event: JsonObject) -> None:
         """An event of a block, or the first one, which has the id; others say nothing."""
@@ -197,15 +212,13 @@ class HeardMessage(_Bounded):
             return
         if event.get("type") == "content_block_start" and isinstance(event.get("content_block"), dict):
             given = event["content_block"]
-            begun = {key: [value] if key in _PIECES.values() else value for key, value in given.items()}
-            if self._take("".join(value for value in given.values() if isinstance(value, str)) or " "):
-                self._blocks[index] = begun
+            if self._begin() and self._take(json_body.serialise(given).decode()):
+                self._blocks[index] = dict(given)
         elif event.get("type") == "content_block_delta" and isinstance(event.get("delta"), dict):
-            block = self._blocks.get(index)
             for key, name in _PIECES.items():
                 piece = event["delta"].get(key)
-                if block is not None and isinstance(piece, str) and self._take(piece):
-                    block.setdefault(name, []).append(piece)
+                if index in self._blocks and isinstance(piece, str) and self._take(piece):
+                    self._pieces.setdefault((index, name), StringIO()).write(piece)
 
     def whole(self, answer: JsonObject) -> None:
         """A message."""
@@ -218,7 +231,7 @@ class HeardMessage(_Bounded):
         """The message, as a turn."""
         if self._is_too_much or not self._blocks:
             return []
-        content = [_joined(block) for block in self._blocks.values()]
+        content = [self._whole(index, block) for index, block in self._blocks.items()]
         blocks: list[JsonObject] = []
         for index, block in zip(self._blocks, content, strict=True):
             if histories.is_thinking(block):
@@ -228,6 +241,16 @@ class HeardMessage(_Bounded):
         calls = histories.calls_of_blocks(content)
         return [HeardTurn(histories.text_in(content), calls, thought, blocks=blocks)]
 
+    def _whole(self, index: int, block: JsonObject) -> JsonObject:
+        """A block with what came of it."""
+        made = dict(block)
+        for name in _PIECES.values():
+            pieces = self._pieces.get((index, name))
+            if pieces is not None:
+                begun = made.get(name)  # an empty text, or an empty object for the input
+                made[name] = (begun if isinstance(begun, str) else "") + pieces.getvalue()
+        return made
+
 
 _PIECES: Final = {
     "text": "text",
@@ -236,18 +259,6 @@ _PIECES: Final = {
     "partial_json": "input",
 }
 """The fields of a delta with a piece, and those of the block that they belong to."""
-
-
-def _joined(block: JsonObject) -> JsonObject:
-    """A block with its pieces put together."""
-    made = dict(block)
-    for name in _PIECES.values():
-        pieces = made.get(name)
-        if isinstance(pieces, list):
-            texts = [piece for piece in pieces if isinstance(piece, str)]
-            # The input begins as an empty object, and its pieces follow; a whole message has it at once.
-            made[name] = "".join(texts) if texts or name != "input" else pieces[0]
-    return made
 
 
 class HeardResponse(_Bounded):
@@ -284,5 +295,7 @@ class HeardResponse(_Bounded):
         return [HeardTurn(b"".join(said), calls, thought, blocks=blocks)]
 
     def _hear(self, index: int, item: object) -> None:
-        if index not in self._items and isinstance(item, dict) and self._take(json_body.serialise(item).decode()):
+        if index in self._items or not isinstance(item, dict):
+            return
+        if self._begin() and self._take(json_body.serialise(item).decode()):
             self._items[index] = item

@@ -34,15 +34,23 @@ def into_chat(messages: list[Any], found: Mapping[int, Thought], *, host: str, m
             blocks = [_without(block, "at") for block in thought.blocks if histories.is_thinking(block)]
             message |= {BLOCKS: blocks} if blocks else {}
         if thought.text and model.replay_in == "content":
-            content = message.get("content")
-            head = f"<think>\n{thought.text}\n</think>\n\n"
-            said = [{"type": "text", "text": head}, *content] if isinstance(content, list) else head + (content or "")
-            message["content"] = said
+            message["content"] = _at_the_head(thought.text, message.get("content"))
             changes.note(_RULE, number, _WHY, "/content")
         elif thought.text or (model.replay == "required" and message.get(FIELD) != ""):
             message[FIELD] = thought.text
             changes.note(_RULE, number, _WHY, f"/{FIELD}")
     return changes
+
+
+def _at_the_head(thought: str, content: Any) -> Any:
+    """A content of chat with a thought before what it says."""
+    head = f"<think>\n{thought}\n</think>\n\n"
+    if not isinstance(content, list):
+        return head + (content or "")
+    first = content[0] if content else None
+    if isinstance(first, dict) and isinstance(first.get("text"), str):
+        return [{**first, "text": head + first["text"]}, *content[1:]]
+    return [{"type": "text", "text": head}, *content]
 
 
 def into_messages(messages: list[Any], found: Mapping[int, Thought], *, host: str, model: str, signed: bool) -> Changes:

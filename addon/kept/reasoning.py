@@ -205,14 +205,16 @@ class KeptReasoning:
         named = dict.fromkeys(caller + digest for digests in chosen.values() for digest in digests)
         thoughts = await _in_batches(self._thoughts, named)
 
-        # 2. Each message gets that of its turn, or else its own.
+        # 2. Each message gets that of its turn. Where neighbours are several turns, each gets its own.
         found: dict[int, Thought] = {}
         for turn in history:
             whole = self._of(caller, turn.keys, chosen, thoughts)
+            is_one = turn.keys is not None and len(chosen[id(turn.keys)]) == 1
             for part in turn.parts:
                 if not part.lacks or not (part.has_calls or part is _last_of(turn)):
                     continue
-                thought = whole or self._of(caller, part.keys, chosen, thoughts)
+                own = None if whole and is_one else self._of(caller, part.keys, chosen, thoughts)
+                thought = own or whole
                 if thought is not None:
                     found[part.number] = thought
         return found

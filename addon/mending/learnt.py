@@ -112,6 +112,11 @@ class Learnt:
         return sum(lesson.until > now for lesson in self._lessons.values())
 
 
+def is_again(taught: object) -> bool:
+    """Whether a request that was refused is repaired again, with what an exchange is `taught`."""
+    return isinstance(taught, Taught) and taught.trial is not None
+
+
 class Taught:
     """For one exchange: what its endpoint has taught, and what is being tried."""
 

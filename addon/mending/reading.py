@@ -31,7 +31,6 @@ _LONGEST_MESSAGE: Final = 2000
 _MOST_MESSAGES: Final = 16
 _DEEPEST: Final = 8
 _MOST_TOKENS: Final = 10_000_000
-_LARGEST_VALUE: Final = 1_000_000
 _SAID_IN: Final = ("message", "msg", "detail", "error", "errors", "error_msg", "raw", "metadata", "cause", "reason")
 """The keys under which vendors, and those who pass their errors on, put the words."""
 
@@ -205,7 +204,7 @@ def _value(found: re.Match[str], sent: Sent) -> Iterator[_Taught]:
     given = sent.body.get(name)
     if name in _NEEDED or isinstance(given, bool) or not isinstance(given, int | float):
         return
-    if abs(value) <= _LARGEST_VALUE and given != value:
+    if given != value:
         yield {"values": {name: int(value) if value.is_integer() else value}}, {}
 
 

@@ -2,15 +2,14 @@
 
 An endpoint caches the beginning of a prompt. As long as each turn of a session begins with the turn before, it reads
 that much from its cache. Where it does not, the ledger tells which part of the prompt changed first, and whose doing it
-was. It knows prompts by digests only: nothing here holds a text.
+was (docs/facts/kimi.md#the-prompt-cache). It knows prompts by digests only: nothing here holds a text.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final, Literal
 
@@ -26,7 +25,7 @@ _MOST_THREADS: Final = 4
 """Conversations of one session: agents have side tasks under the same name."""
 _MOST_ENTRIES: Final = 400_000
 """Entries of all sessions together."""
-_LEAST_MISSED: Final = 1024
+LEAST_MISSED: Final = 1024
 _SHARE_MISSED: Final = 0.1
 """Tokens that could have been read from the cache and were not: fewer, or a smaller part of the turn before, is what
 endpoints round off, or what they had no time to store."""
@@ -48,6 +47,7 @@ _SETTINGS: Final = (
 """Parameters that endpoints write into the prompt."""
 _REASONING: Final = ("reasoning_content", "reasoning", "reasoning_details")
 _THINKING: Final = ("thinking", "redacted_thinking")
+_LOOKED_AT: Final = frozenset(["cache_control", *_REASONING])
 
 type By = Literal["client", "hunyuan-fix", "endpoint"]
 
@@ -113,16 +113,24 @@ def _section(pointer: str, given: object) -> Section:
         return Section(pointer, b"", b"")
     full, bare = bytearray(), bytearray()
     for entry in islice(given, MOST_MESSAGES) if isinstance(given, list) else [given]:
-        plain = _unmarked(entry) if isinstance(entry, dict) else entry
-        digest = _digest(plain)
+        if not isinstance(entry, dict) or (_LOOKED_AT.isdisjoint(entry) and not isinstance(entry.get("content"), list)):
+            digest = _digest(entry)  # as of most
+            full += digest
+            bare += digest
+            continue
+        plain = _unmarked(entry)
+        digest, spoken = _digest(plain), _without_reasoning(plain)
         full += digest
-        spoken = _without_reasoning(plain) if isinstance(plain, dict) else plain
         bare += digest if spoken is plain else _digest(spoken)
     return Section(pointer, bytes(full), bytes(bare), is_list=isinstance(given, list))
 
 
 def _digest(value: object) -> bytes:
-    return blake2b(json_body.serialise(value), digest_size=_SIZE).digest()
+    """The digest of a JSON value.
+
+    Python's own hash of bytes is SipHash with a key of this process: no other digest is as fast, and none is needed.
+    """
+    return hash(json_body.serialise(value)).to_bytes(_SIZE, "little", signed=True)
 
 
 def _unmarked(entry: JsonObject) -> JsonObject:
@@ -241,8 +249,8 @@ def _split(digests: bytes) -> list[bytes]:
 class Turn:
     """One request of a session, and what its answer used."""
 
-    session: bytes
-    """Of which conversations it may be one."""
+    session: Hashable
+    """The conversations of which it may be one."""
     is_named: bool
     """The client names its sessions; otherwise `session` stands for all that the caller sends."""
     sent: Prompt
@@ -284,7 +292,7 @@ class PromptCacheLedger:
     """The last turns of sessions. Not for several threads at once."""
 
     def __init__(self) -> None:
-        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
+        self._sessions: OrderedDict[Hashable, _Session] = OrderedDict()
         self._entries = 0
         self._caching: OrderedDict[bytes, None] = OrderedDict()
         """The models whose answers told of cached tokens before."""
@@ -322,7 +330,7 @@ class PromptCacheLedger:
 
     def _broken(self, before: Turn, turn: Turn) -> Break | None:
         missed = min(before.input, turn.input) - turn.cached
-        if missed <= max(_LEAST_MISSED, _SHARE_MISSED * before.input):
+        if missed <= max(LEAST_MISSED, _SHARE_MISSED * before.input):
             return None
         sent = difference(before.sent, turn.sent)
         if sent is None:

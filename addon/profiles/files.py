@@ -78,8 +78,16 @@ def extended(name: str, tables: Mapping[str, _Table], below: tuple[str, ...] = (
         raise ProfileError(f"{name}{_SUFFIX}: extends: {parent} extends this profile itself")
     if parent not in tables:
         raise ProfileError(f"{name}{_SUFFIX}: extends: there is no profile {parent}{suggestion(parent, tables)}")
-    inherited = extended(parent, tables, (*below, name))
-    return merged({key: value for key, value in inherited.items() if key not in _NOT_INHERITED}, own)
+    inherited = {
+        key: value for key, value in extended(parent, tables, (*below, name)).items() if key not in _NOT_INHERITED
+    }
+    if own.get("plan"):  # its tokens have no price, whatever they cost by use
+        inherited["models"] = {key: _without_prices(row) for key, row in inherited.get("models", {}).items()}
+    return merged(inherited, own)
+
+
+def _without_prices(row: _Table) -> _Table:
+    return {key: value for key, value in row.items() if key != "prices"}
 
 
 def families(folders: Sequence[Traversable]) -> tuple[Family, ...]:

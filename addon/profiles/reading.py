@@ -86,7 +86,7 @@ def _check(annotation: Any, given: object, place: str, *, partial: bool) -> None
     elif dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         check(annotation, given, place, partial=partial)
     elif origin is Literal:
-        if given not in inner or isinstance(given, bool):
+        if given not in inner:
             raise ProfileError(f"{place}: {given!r} is not accepted; accepted are {', '.join(map(repr, inner))}")
     elif origin in (tuple, frozenset):
         if not isinstance(given, list):

@@ -289,7 +289,7 @@ class Profile:
 
     name: str = field(metadata={KEY: ""})
     hosts: tuple[str, ...]
-    """Its endpoints' hosts, each perhaps with a path: `example.com`, `example.com/plan`. See `at`."""
+    """Its hosts, each perhaps with a path: `example.com`, `example.com/plan`. The longest that fits counts."""
     text_model: str
     """The model that answers where a request asks for another vendor's, or a vision model is offered tools; `""`: the
     model that is asked for answers."""

@@ -56,7 +56,7 @@ class Relay:
     async def start(self) -> None:
         """Listen on a free port of loopback. Does nothing if it listens already."""
         if self._server is None:
-            from .server import Server  # noqa: PLC0415 - tornado is loaded for hunyuan_retry=all only
+            from .server import Server  # noqa: PLC0415 - tornado is loaded for the first call that goes here
 
             self._server = Server(self)
 

@@ -110,7 +110,10 @@ class Call:
         return self._events.broken(error) if self._events else b""
 
     async def _mended_try(self, refused: RawResponse) -> RawResponse | None:
-        """The answer to one more try, if the refusal says how it may be accepted; `refused` where that doesn't help."""
+        """The answer to one more try, if the refusal says how it may be accepted; `refused` where that doesn't help.
+
+        On the host of a plan there is one further try at most, for whatever reason.
+        """
         mend, job = self._job.mend, self._job
         is_last = retry.allowed(self._tries + 1, job.profile) == self._tries
         if mend is None or is_last or self._timing.clock() >= self._until:

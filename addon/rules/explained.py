@@ -71,8 +71,8 @@ BEFORE_THE_RULES = {
         "rules/successor.py",
     ),
     "tool-model": Explanation(
-        "A vision model that is offered tools hands over to the text model (`hunyuan_text_model`).",
-        "Vision models take images, not tools.",
+        "A vision model that is offered tools and takes none hands over to the text model (`hunyuan_text_model`).",
+        "Hunyuan's vision models take images, not tools (`tools` in a model's data).",
         "rules/tool_model.py",
     ),
     "documents": Explanation(

@@ -45,14 +45,12 @@ class NativeFields(Step):
         """Change the body; in a thread where it is large."""
         model = context_of(exchange, self.settings).model
         accepted = native_of(exchange, model.id)
-        is_again = isinstance(exchange.taught, Taught) and exchange.taught.trial is not None
         spoken, note = texts.load(self.settings.language), exchange.note_of(exchange.spoken)
         note["model"] = exchange.model
         if exchange.chat.get("model") not in (None, exchange.model):
             note["answers_as"] = exchange.chat["model"]
         dialect, body = NATIVE[exchange.dialect], exchange.chat
-        if not is_again:
-            dialect.remember(body, exchange.headers, note)
+        dialect.remember(body, exchange.headers, note)
 
         def repaired(_: Checkpoint) -> Changes:
             messages = body.get(_MESSAGES)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Hashable
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 
 from ..dialects import DIALECTS
 from ..exchange import Exchange, JsonObject, Response
 from ..observe import prompt_cache
 from ..observe.metrics import counter
-from ..observe.prompt_cache import Break, Prompt, Turn
+from ..observe.prompt_cache import LEAST_MISSED, Break, Prompt, Turn
 from ..session import session_of
 from ..wire import safe_text
 from ..wire.usage import CACHED, INPUT
@@ -25,6 +25,8 @@ NAME: Final = "prompt-cache"
 """Of the note."""
 _CONTINUES: Final = ("previous_response_id", "conversation")
 """Fields of requests that have only what is new."""
+_SMALLEST: Final = 2 * LEAST_MISSED
+"""Bytes of a request that may have a break worth telling: in any language a token has two or more, on average."""
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -33,7 +35,7 @@ logger = logging.getLogger("hunyuan_fix")
 class Seen:
     """What is known of a prompt until its answer is there."""
 
-    session: bytes
+    session: Hashable
     is_named: bool
     came: Prompt | None
     changes: int
@@ -58,12 +60,11 @@ class PromptCame(Step):
         return None
 
     async def _look(self, exchange: Exchange, body: JsonObject) -> None:
-        session = session_of(exchange.headers, body)
-        came: Prompt | None = None
+        if exchange.size < _SMALLEST:
+            return
+        seen = exchange.prompt = _seen(exchange, body)
         if not any(body.get(field) for field in _CONTINUES):
-            came = await self.runtime.workers.run(lambda _: prompt_cache.prompt_of(body), exchange.cost)
-        key = blake2b(exchange.caller + exchange.base_url.encode() + session.encode(), digest_size=16).digest()
-        exchange.prompt = Seen(key, bool(session), came, exchange.change_count)
+            seen.came = await self.runtime.workers.run(lambda _: prompt_cache.prompt_of(body), exchange.cost)
 
 
 class PromptCache(Step):
@@ -72,16 +73,18 @@ class PromptCache(Step):
     name = NAME
 
     async def request(self, exchange: Exchange) -> Response | None:
-        """Look at what leaves."""
-        seen: Seen | None = exchange.prompt
-        if seen is None:
+        """Look at what leaves, which may be larger than what came."""
+        if exchange.size < _SMALLEST:
             return None
+        body, seen = exchange.chat, exchange.prompt
+        if seen is None:
+            seen = exchange.prompt = _seen(exchange, body)
         dialect = DIALECTS[exchange.dialect]
         is_translated = dialect.house == "chat" and not dialect.is_house
-        if seen.came is not None and not is_translated and exchange.change_count == seen.changes:
+        is_unchanged = exchange.mode == "observe" or (not is_translated and exchange.change_count == seen.changes)
+        if seen.came is not None and is_unchanged:
             seen.sent = seen.came  # as of most requests
         else:
-            body = exchange.chat
             seen.sent = await self.runtime.workers.run(lambda _: prompt_cache.prompt_of(body), exchange.cost)
         return None
 
@@ -90,7 +93,7 @@ class PromptCache(Step):
         seen: Seen | None = exchange.prompt
         exchange.prompt = None
         used = exchange.usage
-        if seen is None or outcome.how != "answered" or INPUT not in used:
+        if outcome.how != "answered" or INPUT not in used:
             return
         metrics, tokens = self.runtime.metrics, used[INPUT]
         if CACHED not in used:
@@ -101,7 +104,7 @@ class PromptCache(Step):
         metrics.add(INPUT_TOKENS, tokens - cached, "missed")
         note = exchange.note_of(NAME)
         note["input"], note["cached"] = tokens, cached
-        if seen.sent is None:
+        if seen is None or seen.sent is None:
             return
         rules = tuple(dict.fromkeys((change.rule, _message(change.pointer)) for change in exchange.changes))
         turn = Turn(seen.session, seen.is_named, seen.sent, seen.came, tokens, cached, rules)
@@ -115,6 +118,11 @@ class PromptCache(Step):
         line = f"model={safe_text.plain(exchange.model) or '-'} {prompt_cache.told(note)}"
         self.runtime.prompt_cache.remember(line)
         logger.info("%s %s: %s", exchange.method, safe_text.plain(exchange.path), line)
+
+
+def _seen(exchange: Exchange, body: JsonObject) -> Seen:
+    session = session_of(exchange.headers, body)
+    return Seen((exchange.caller, exchange.base_url, session), bool(session), None, exchange.change_count)
 
 
 def _message(pointer: str) -> str:

@@ -1,8 +1,8 @@
 """What a model thought is kept from its answers, and put back where its client has lost it.
 
 Thinking models refuse a history whose calls lack their reasoning, or answer worse; half of all clients drop it
-(docs/facts/kimi.md#reasoning-memory). Nothing is made up here: what isn't known stays missing, for the rule
-`reasoning`.
+(docs/facts/kimi.md#reasoning-memory). What isn't known stays missing in chat, for the rules `reasoning` and
+`made-up-reasoning`; in Messages it is made up where the endpoint's data say so (`Native.made_up_thinking`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from ..answers.heard import Listener
@@ -21,11 +21,12 @@ from ..kept import histories, put_back
 from ..kept.heard import HeardChat, HeardMessage, HeardResponse, Hearing
 from ..kept.reasoning import Thought
 from ..kept.turns import Conversation, Turn
-from ..profiles import Model, Profile
+from ..profiles import Model, Native, Profile
 from ..rules.thinking import thinks
 from ..texts import Texts
 from ..wire import rule_names
 from .base import Outcome, Step
+from .native_fields import native_of
 from .rules import PUT_BACK, context_of
 
 _NEEDS: Final = frozenset(["required", "wanted"])
@@ -37,10 +38,9 @@ class ToHear:
 
     conversation: Conversation
     host: str
-    model: str
+    model: Model
+    form: _Form
     hearing: Hearing
-    since: re.Pattern[bytes] | None
-    """What the bytes of a stream have from the first thought on; `None`: they don't tell."""
     kept: int = -1
     """How much had been heard when thoughts were kept."""
 
@@ -53,34 +53,41 @@ class ReasoningMemory(Step):
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Put reasoning back into the messages that lack theirs, and get ready to hear the answer."""
-        exchange.to_hear = None
-        memory = self.runtime.reasoning
-        context = context_of(exchange, self.settings)
-        model, profile = context.model, context.profile
-        form = _FORMS.get(exchange.dialect, _CHAT)
-        if not memory.is_on or model.replay not in _NEEDS or not form.is_taken(profile):
+        memory, context = self.runtime.reasoning, context_of(exchange, self.settings)
+        model, form = context.model, _FORMS.get(exchange.dialect, _CHAT)
+        needs = model.replay in _NEEDS
+        # What is thought now, a history that goes on with another model may need.
+        hears = memory.is_on and (needs or model.thinking is not None)
+        if not (needs or hears) or not form.is_taken(context.profile):
+            exchange.to_hear = None
             return None
+
+        # 1. The conversation. Of a body that is mended, which rules have changed, it isn't the one that comes back.
         body, host = exchange.chat, host_of(exchange)
         conversation = await self.runtime.workers.run(lambda _: form.conversation(body), exchange.cost)
-        since = form.thought if model.replay_in == "field" else None
-        exchange.to_hear = ToHear(conversation, host, model.id, form.hearing(memory.largest), since)
+        known: ToHear | None = exchange.to_hear
+        if hears and (known is None or known.form is not form):
+            exchange.to_hear = ToHear(conversation, host, model, form, form.hearing(memory.largest))
         context.reasoning_field = memory.field(host, model.id) or None
 
-        turns = [turn for turn in conversation.turns if _needs(turn, model)]
+        # 2. What is known of the turns that lack it; where the endpoint demands it and takes that, what is made up.
+        turns = [turn for turn in conversation.turns if needs and _needs(turn, model)]
         if turns:
             newest = turns[-1].parts[-1].number == conversation.last
             found = await memory.found(exchange.caller, turns, newest=newest)
-            what = PutBack(turns, found, host, model, profile, context.texts)
+            what = PutBack(turns, found, host, model, _native_of(exchange, model), context.texts)
             for source, changes in (("real", form.put_back(body, what)), ("made up", form.made_up(body, what))):
-                if changes:
+                exchange.note(changes)
+                if changes and exchange.mode != "observe":
                     self.runtime.metrics.add(PUT_BACK, len(changes), source)
-                    exchange.note(changes)
         return None
 
     def listener(self, exchange: Exchange) -> Listener | None:
         """What hears a streamed answer, from its first thought on: what was said before that is the less important."""
         heard: ToHear | None = exchange.to_hear
-        return Listener(heard.hearing.event, heard.since) if heard is not None else None
+        if heard is None:
+            return None
+        return Listener(heard.hearing.event, heard.form.thought if heard.model.replay_in == "field" else None)
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Hear a whole answer."""
@@ -101,8 +108,8 @@ class ReasoningMemory(Step):
             if turn.thought is None or keys is None or not (turn.thought or turn.calls):
                 continue
             if turn.field and turn.thought:
-                memory.learn_field(heard.host, heard.model, turn.field)
-            memory.keep(exchange.caller, keys, Thought(turn.thought, heard.host, heard.model, turn.blocks), ids)
+                memory.learn_field(heard.host, heard.model.id, turn.field)
+            memory.keep(exchange.caller, keys, Thought(turn.thought, heard.host, heard.model.id, turn.blocks), ids)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
         """Drop the conversation."""
@@ -117,8 +124,31 @@ class PutBack:
     found: Mapping[int, Thought]
     host: str
     model: Model
-    profile: Profile
+    native: Native | None
+    """What the endpoint takes of the client's own format; `None`: it gets chat."""
     texts: Texts
+
+
+class _Form(Protocol):
+    """A format in which requests pass the steps."""
+
+    thought: re.Pattern[bytes]
+    """What the bytes of a stream have from the first thought on."""
+
+    def is_taken(self, profile: Profile) -> bool:
+        """Whether a request may have reasoning in its history."""
+
+    def conversation(self, body: JsonObject) -> Conversation:
+        """The conversation in a request."""
+
+    def hearing(self, limit: int) -> Hearing:
+        """What hears an answer of at most `limit` characters."""
+
+    def put_back(self, body: JsonObject, what: PutBack) -> Changes:
+        """Put what was found into `body`, in place."""
+
+    def made_up(self, body: JsonObject, what: PutBack) -> Changes:
+        """Put something into the turns that must have it and of which nothing was found, if the endpoint takes that."""
 
 
 class _Chat:
@@ -157,11 +187,11 @@ class _Messages:
         return HeardMessage(limit)
 
     def put_back(self, body: JsonObject, what: PutBack) -> Changes:
-        signed = what.profile.native[rule_names.ANTHROPIC].is_signed(what.model.id)
+        signed = what.native is not None and what.native.is_signed(what.model.id)
         return put_back.into_messages(body["messages"], what.found, host=what.host, model=what.model.id, signed=signed)
 
     def made_up(self, body: JsonObject, what: PutBack) -> Changes:
-        taken = what.profile.native[rule_names.ANTHROPIC].made_up_thinking and what.model.replay == "required"
+        taken = what.native is not None and what.native.made_up_thinking and what.model.replay == "required"
         if not taken or not thinks(body, what.model):
             return Changes()
         return put_back.made_up(body["messages"], what.turns, what.found, what.texts)
@@ -183,17 +213,21 @@ class _Responses:
         return HeardResponse(limit)
 
     def put_back(self, body: JsonObject, what: PutBack) -> Changes:
-        body["input"], body["messages"], changes = put_back.into_items(
-            body["input"], body["messages"], what.turns, what.found, host=what.host, model=what.model.id
+        items, shown = body["input"], body.get("messages")
+        made, places, changes = put_back.into_items(
+            items, shown or [], what.turns, what.found, host=what.host, model=what.model.id
         )
+        body["input"] = made
+        if shown is not None:  # it is there until the step that takes the messages back
+            body["messages"] = places
         return changes
 
     def made_up(self, body: JsonObject, what: PutBack) -> Changes:
         return Changes()  # no endpoint is known to demand an item
 
 
-_CHAT: Final = _Chat()
-_FORMS: Final[Mapping[str, _Chat | _Messages | _Responses]] = {
+_CHAT: Final[_Form] = _Chat()
+_FORMS: Final[Mapping[str, _Form]] = {
     rule_names.ANTHROPIC_NATIVE: _Messages(),
     rule_names.RESPONSES_NATIVE: _Responses(),
 }
@@ -203,6 +237,10 @@ _FORMS: Final[Mapping[str, _Chat | _Messages | _Responses]] = {
 def host_of(exchange: Exchange) -> str:
     """The host, with its port, that the exchange's request goes to."""
     return urlsplit(exchange.base_url).netloc.lower()
+
+
+def _native_of(exchange: Exchange, model: Model) -> Native | None:
+    return native_of(exchange, model.id) if exchange.dialect in _FORMS else None
 
 
 def _ids_of(exchange: Exchange, given: str) -> list[str]:

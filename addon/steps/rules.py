@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .. import profiles, rules, texts
 from ..answers import embeddings as packing
 from ..answers import leak_forms, tool_calls
 from ..dialects import DIALECTS, format_of
 from ..exchange import Change, Exchange, JsonObject, Response
-from ..mending.learnt import Taught
+from ..mending.learnt import Taught, is_again
 from ..observe.metrics import counter
 from ..options import Settings
 from ..rules import embeddings
@@ -32,9 +33,11 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
     model, taught = described, exchange.taught
     if isinstance(taught, Taught):
         model = taught.model(described, format_of(exchange))
+    if "response_format" in model.refused and profile.response_format:
+        profile = replace(profile, response_format=False)  # so that it is asked for in words
     known = exchange.demands
     if isinstance(known, RuleContext):
-        known.model = model  # a step may have changed it
+        known.model, known.profile = model, profile  # a step may have changed it
         known.limits_max_tokens |= model.output != described.output
         known.may_hold_images = exchange.may_hold_images
         return known
@@ -65,7 +68,8 @@ class Rules(Step):
     async def request(self, exchange: Exchange) -> Response | None:
         """Repair the chat body; in a thread where it is large."""
         context = context_of(exchange, self.settings)
-        exchange.plan.usage_chunk = usage.is_asked(exchange.chat)
+        if not is_again(exchange.taught):
+            exchange.plan.usage_chunk = usage.is_asked(exchange.chat)
 
         def apply(checkpoint: Checkpoint) -> Sequence[Change]:
             return rules.apply_chat(exchange.chat, context, checkpoint)

@@ -1,4 +1,4 @@
-"""A vision model that is offered tools hands over to the text model."""
+"""A vision model that is offered tools and takes none hands over to the text model."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..exchange import JsonObject
-from ..wire import json_body, sse
+from ..wire import json_body, sse, usage
 from . import formats, shorten
 
 
@@ -81,8 +81,9 @@ def _take(answer: Answer, chunk: JsonObject, key: str) -> None:
     if error is not None:
         message = error.get("message", error) if isinstance(error, dict) else error
         answer.problems.append(f"error: {message}")
-    if isinstance(chunk.get("usage"), dict):
-        answer.usage = (answer.usage or {}) | chunk["usage"]
+    used = usage.of_answer(chunk)
+    if used is not None:
+        answer.usage = (answer.usage or {}) | used
     choices = chunk.get("choices")
     for given in choices if isinstance(choices, list) else []:
         if isinstance(given, dict):

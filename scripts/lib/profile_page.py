@@ -6,16 +6,19 @@ In the page each table stands between `<!-- table: NAME -->` and `<!-- end of ta
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from hunyuan_fix import profiles
+from hunyuan_fix import dialects, profiles
 from hunyuan_fix.profiles import Model, Price, Profile, reading, types
+from hunyuan_fix.upstream import signing
 
 PAGE = Path(__file__).parents[2] / "docs" / "profiles.md"
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -58,10 +61,37 @@ def docstrings(kind: type[Any]) -> Mapping[str, str]:
 
 def _keys(kind: type[Any]) -> Iterator[str]:
     meanings = docstrings(kind)
-    yield from _head("key", "what it is", "meaning")
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    yield from _head("key", "what it is", "default", "meaning")
     for name, key in reading.keys(kind).items():
-        needed = ", needed" if key.required else ""
-        yield _row(f"`{name}`", words(key.annotation) + needed, meanings[key.field])
+        default = "needed" if key.required else _default(fields[key.field].default)
+        yield _row(f"`{name}`", words(key.annotation), default, _in_files(meanings[key.field]))
+
+
+def _default(value: object) -> str:
+    """The default of a key, as a file would have it; a dash where without the key there is nothing."""
+    if value in (None, dataclasses.MISSING) or (isinstance(value, frozenset | tuple) and not value):
+        return "–"
+    if isinstance(value, frozenset | tuple):
+        return f"`{json.dumps(sorted(value))}`"
+    return f"`{json.dumps(value)}`"
+
+
+def _in_files(meaning: str) -> str:
+    """The text of a field, in the words of TOML."""
+    for registry, names in _REGISTRIES.items():
+        meaning = re.sub(rf"(a name|names) in `{registry}`", ", ".join(f"`{name}`" for name in names), meaning)
+    for word, meant in (("`None`:", "without it:"), (". without", ". Without"), ("`False`", "`false`")):
+        meaning = meaning.replace(word, meant)
+    return meaning
+
+
+_REGISTRIES: Mapping[str, Iterable[str]] = {
+    "dialects.UPSTREAM_DIALECTS": dialects.UPSTREAM_DIALECTS,
+    "dialects.DIALECTS": sorted(name for name in dialects.foreign() if dialects.native(name)),
+    "upstream.signing.SIGNERS": signing.SIGNERS,
+}
+"""What a text names in code -> the names that a file may use."""
 
 
 def words(annotation: Any) -> str:
@@ -75,7 +105,9 @@ def words(annotation: Any) -> str:
         return f"list of {_PLURALS.get(inner[0], 'tables')}"
     if origin is not None:
         below = words(inner[1])
-        return "table" if below in ("table", "any value") else f"table of {_PLURALS.get(inner[1], f'{below}s')}"
+        if below.startswith("list"):
+            return f"table of lists{below.removeprefix('list')}"
+        return "table" if below in ("table", "any value") else f"table of {_PLURALS[inner[1]]}"
     return _WORDS.get(annotation, "table")
 
 

@@ -67,6 +67,15 @@ def test_claude_code_is_answered_in_its_own_format(demo: subprocess.CompletedPro
     assert "src/checkout.ts" in through
 
 
+def test_a_kimi_gets_its_own_thoughts_back(demo: subprocess.CompletedProcess[str]) -> None:
+    without, through = scene(demo.stdout, 10)
+    assert re.search(r"HTTP 400.*reasoning_content is missing", without, re.DOTALL)
+    assert "The stack names line 42, so I read it." in through
+    assert "cart may be empty there; the caller knows." in through
+    assert "✓ HTTP 200: Guard line 42" in through
+    assert re.search(r"x-hunyuan-fix: .*reasoning-memory", through, re.DOTALL)
+
+
 def test_the_name_of_a_streamed_call_is_lost_only_without_the_addon(demo: subprocess.CompletedProcess[str]) -> None:
     without, through = scene(demo.stdout, 3)
     assert '✗ the client has no tool ""' in without

@@ -155,7 +155,7 @@ async def test_images_also_of_results(setting: Setting) -> None:
         {"role": "tool", "tool_call_id": "a", "content": [shown]},
     ]
     model = "hy-vision-2.0-instruct"
-    await setting.client.chat.completions.create(model=model, messages=messages, max_tokens=1000)
+    await setting.client.chat.completions.create(model=model, messages=messages)
     kinds = [[block["type"] for block in message["content"]] for message in setting.sent()["messages"]]
     assert kinds == [["text", "image"], ["tool_use"], ["tool_result"]]
     assert "image" in json.dumps(setting.sent()["messages"][2])
@@ -206,11 +206,12 @@ async def test_a_client_of_responses(setting: Setting, streamed: bool) -> None:
 
 
 async def _response(setting: Setting, streamed: bool, **asked: Any) -> Json:
+    answer: Any = await setting.client.responses.create(model="hy3", store=False, stream=streamed, **asked)
     if streamed:
-        stream = await setting.client.responses.create(model="hy3", store=False, stream=True, **asked)
-        events = [event async for event in stream]
-        return events[-1].response.model_dump(exclude_none=True)  # type: ignore[union-attr]
-    return (await setting.client.responses.create(model="hy3", store=False, **asked)).model_dump(exclude_none=True)
+        *_, last = [event async for event in answer]
+        answer = last.response
+    found: Json = answer.model_dump(exclude_none=True)
+    return found
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -160,3 +160,41 @@ def test_the_guides_proof_is_one(proxy: tuple[Process, str]) -> None:
     assert script != proof.text
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, env=clean_environment())
     assert said.stdout.strip() == guide.printed
+
+
+THOUGHT = "The user wants it looked at, so I look."
+ASKED = f'Look. [[sim:reasoning {THOUGHT}]] [[sim:tool look {{"path": "a.txt"}}]]'
+
+
+def test_a_chat_client_that_drops_reasoning_gets_it_put_back(client: httpx.Client, zenmux: Simulator) -> None:
+    """The old proxy wrote one sentence of its own there, for every turn the same."""
+    body: dict[str, Any] = {
+        "model": "kimi-k2.5",
+        "messages": [{"role": "user", "content": ASKED}],
+        "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
+    }
+    headers = {"authorization": f"Bearer {OWN}"}
+    said = client.post("/v1/chat/completions", json=body, headers=headers).json()["choices"][0]["message"]
+    kept = {"role": "assistant", "content": said["content"], "tool_calls": said["tool_calls"]}
+    result = {"role": "tool", "tool_call_id": said["tool_calls"][0]["id"], "content": "seen"}
+    body["messages"] += [kept, result]
+    answer = client.post("/v1/chat/completions", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert THOUGHT in json.dumps(zenmux.bodies()[-1]["messages"][1], ensure_ascii=False)
+
+
+def test_a_messages_client_that_drops_thinking_gets_it_put_back(client: httpx.Client, zenmux: Simulator) -> None:
+    body: dict[str, Any] = {
+        "model": "kimi-k2.5",
+        "max_tokens": 20000,
+        "messages": [{"role": "user", "content": ASKED}],
+        "tools": TOOLS,
+    }
+    content = client.post("/v1/messages", json=body, headers=ANTHROPIC).json()["content"]
+    kept = [block for block in content if block["type"] != "thinking"]
+    assert [block["type"] for block in kept][-1] == "tool_use"
+    result = {"type": "tool_result", "tool_use_id": kept[-1]["id"], "content": "seen"}
+    body["messages"] += [{"role": "assistant", "content": kept}, {"role": "user", "content": [result]}]
+    answer = client.post("/v1/messages", json=body, headers=ANTHROPIC)
+    assert answer.status_code == 200, answer.text
+    assert THOUGHT in json.dumps(zenmux.bodies()[-1]["messages"][1], ensure_ascii=False)

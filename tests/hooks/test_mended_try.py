@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from mitmproxy import http
 
+from hunyuan_fix import profiles
 from hunyuan_fix.exchange import KEY
 from hunyuan_fix.observe.statistics import MENDED
 from tests.proxying import (
@@ -196,6 +198,16 @@ async def test_a_model_that_does_not_think_goes_straight(usual: Proxy, endpoint:
     assert usual.addon.runtime.relay.counts.calls == 1
 
 
+async def test_a_request_in_which_nothing_could_be_mended_goes_straight(usual: Proxy, endpoint: Endpoint):
+    plain = {"model": "a-model", "messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "hi"}]}
+    await ask(usual, plain | {"stream": False})
+    assert usual.addon.runtime.relay.counts.calls == 0
+    history = [*plain["messages"], {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
+    for asked in (plain | {"temperature": 1}, plain | {"messages": history}):
+        await ask(usual, asked)
+    assert usual.addon.runtime.relay.counts.calls == 2
+
+
 async def test_a_client_that_leaves_between_the_tries(usual: Proxy, endpoint: Endpoint):
     second, held = asyncio.Event(), asyncio.Event()
 
@@ -338,3 +350,130 @@ async def test_what_chat_would_refuse_too_is_not_translated(usual: Proxy, endpoi
     got = await ask(usual, MESSAGES, "/messages", **CLAUDE)
     assert got.status_code >= 400
     assert len(endpoint.arrived) == 1
+
+
+# What the answer needs of the request is kept
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+async def test_a_translated_request_is_mended_as_chat_and_answered_in_its_format(
+    trust: Trust, endpoint: Endpoint, streamed: bool
+):
+    endpoint.answer = Refusing(longer, TOO_LONG)
+    asked = MESSAGES | {"model": "a-model", "max_tokens": 64_000, "stream": streamed}
+    options = OPTIONS | {"hunyuan_translate": "always"}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as running:
+        got = await ask(running, asked, "/messages", **CLAUDE)
+        assert got.status_code == 200
+        assert b'"text":"hello"' in got.content
+        assert (b"event: message_stop" in got.content) == streamed
+        assert [request.json["max_tokens"] for request in endpoint.arrived] == [64_000, 8192]
+        assert {request.target for request in endpoint.arrived} == {"/v1/chat/completions"}
+        assert "a-model (chat): output=8192" in running.addon.stats()
+
+
+async def test_a_translated_request_that_stays_refused_gets_its_error_in_its_format(trust: Trust, endpoint: Endpoint):
+    endpoint.answer = Refusing(lambda body: True, TOO_LONG)
+    options = OPTIONS | {"hunyuan_translate": "always"}
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as running:
+        asked = MESSAGES | {"model": "a-model", "max_tokens": 64_000}
+        got = await ask(running, asked, "/messages", **CLAUDE)
+        assert got.json()["type"] == "error"
+        assert "64000 > 4096" in got.json()["error"]["message"] or "8192" in got.json()["error"]["message"]
+    assert len(endpoint.arrived) == 2
+
+
+async def test_renamed_tools_and_deprecated_functions_come_back_as_they_were_asked_for(
+    usual: Proxy, endpoint: Endpoint
+):
+    def answer(request: Arrived) -> Answer:
+        body = request.json
+        if longer(body):
+            return json_answer(TOO_LONG, status=400)
+        name = body["tools"][0]["function"]["name"]
+        call = {"id": "c", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        return json_answer({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
+
+    endpoint.answer = answer
+    asked = CHAT | {"functions": [{"name": "look.up", "parameters": {"type": "object", "properties": {}}}]}
+    got = (await ask(usual, asked)).json()["choices"][0]
+    assert got["message"]["function_call"] == {"name": "look.up", "arguments": "{}"}
+    assert got["finish_reason"] == "function_call"
+    assert len(endpoint.arrived) == 2
+
+
+async def test_json_that_is_asked_for_in_words_is_bare_in_the_answer(usual: Proxy, endpoint: Endpoint):
+    unavailable = {"error": {"message": "This response_format type is unavailable now"}}
+
+    def answer(request: Arrived) -> Answer:
+        if "response_format" in request.json:
+            return json_answer(unavailable, status=400)
+        return chat_answer('```json\n{"a": 1}\n```')
+
+    endpoint.answer = answer
+    got = await ask(usual, CHAT | {"max_tokens": 100, "response_format": {"type": "json_object"}})
+    assert got.json()["choices"][0]["message"]["content"] == '{"a": 1}'
+    assert "JSON" in json.dumps(endpoint.arrived[1].json["messages"])
+
+
+async def test_tools_that_a_native_request_had_made_functions_come_back_in_their_kind(usual: Proxy, endpoint: Endpoint):
+    def answer(request: Arrived) -> Answer:
+        if "top_logprobs" in request.json:
+            return json_answer({"error": {"message": "Unknown parameter: 'top_logprobs'."}}, status=400)
+        call = {"type": "function_call", "id": "f", "call_id": "c", "name": "apply_patch", "status": "completed"}
+        output = [call | {"arguments": json.dumps({"input": "*** Begin"})}]
+        return json_answer({"id": "r", "object": "response", "status": "completed", "output": output})
+
+    endpoint.answer = answer
+    tool = {"type": "custom", "name": "apply_patch", "description": "x", "format": {"type": "text"}}
+    asked = {"model": "hy3", "input": "hi", "store": False, "tools": [tool], "top_logprobs": 3}
+    got = await ask(usual, asked, "/responses", authorization="Bearer sk-own")
+    assert [request.target for request in endpoint.arrived] == ["/v1/responses"] * 2
+    (item,) = got.json()["output"]
+    assert (item["type"], item["name"], item["input"]) == ("custom_tool_call", "apply_patch", "*** Begin")
+
+
+async def test_reasoning_that_was_seen_goes_back_where_a_refusal_asks_for_it(usual: Proxy, endpoint: Endpoint):
+    thought = {"role": "assistant", "content": "hello", "reasoning_content": "I greet back."}
+    missing = "Missing `reasoning_content` field in the assistant message at message index 1."
+
+    def answer(request: Arrived) -> Answer:
+        messages = request.json["messages"]
+        if len(messages) == 1:
+            return json_answer({"choices": [{"index": 0, "message": thought, "finish_reason": "stop"}]})
+        if not messages[1].get("reasoning_content"):
+            return json_answer({"error": {"message": missing}}, status=400)
+        return chat_answer("done")
+
+    endpoint.answer = answer
+    asked = {"model": "a-model", "messages": [{"role": "user", "content": "hi"}]}
+    await ask(usual, asked)
+    lost = [*asked["messages"], {"role": "assistant", "content": "hello"}, {"role": "user", "content": "go on"}]
+    got = await ask(usual, asked | {"messages": lost})
+    assert got.status_code == 200
+    assert [request.json["messages"][1].get("reasoning_content") for request in endpoint.arrived[1:]] == [
+        None,
+        "I greet back.",
+    ]
+    assert "reasoning-memory" in got.headers["x-hunyuan-fix"].split(",")
+
+
+async def test_a_beta_that_is_refused_goes(usual: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch):
+    known = profiles.load("tokenhub")
+    accepted = replace(known.native["anthropic"], betas=frozenset({"a-2025", "b-2025"}))
+    profile = replace(known, native={**known.native, "anthropic": accepted})
+    monkeypatch.setattr(profiles, "load", lambda name: profile)
+    said = "Unexpected value(s) `a-2025` for the `anthropic-beta` header."
+
+    def answer(request: Arrived) -> Answer:
+        if "a-2025" in request.headers.get("anthropic-beta", ""):
+            return json_answer(anthropic_error(said), status=400)
+        return json_answer(MESSAGE)
+
+    endpoint.answer = answer
+    for _ in range(2):
+        got = await ask(usual, MESSAGES, "/messages", **CLAUDE, **{"anthropic-beta": "a-2025,b-2025"})
+        assert got.status_code == 200
+    betas = [request.headers.get("anthropic-beta") for request in endpoint.arrived]
+    assert betas == ["a-2025,b-2025", "b-2025", "b-2025"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -78,25 +77,23 @@ async def test_a_known_description_costs_no_call(trust: Trust, endpoint: Endpoin
 
 @pytest.mark.parametrize(("hosts", "most"), [(PLAN, 1), (PAID, 3)])
 async def test_batches_of_embeddings_go_one_by_one(trust: Trust, endpoint: Endpoint, hosts: str, most: int):
-    under_way, seen = 0, [0]
-    gathered = asyncio.Event()
-
-    async def answer(arrived: Arrived) -> Answer:
-        nonlocal under_way
-        under_way += 1
-        seen.append(under_way)
-        if under_way == most:
-            gathered.set()
-        await gathered.wait()  # the first ones are held until as many are there as may be
-        await asyncio.sleep(0)
-        under_way -= 1
-        return json_answer({"data": [{"index": n, "embedding": [0.5]} for n, _ in enumerate(arrived.json["input"])]})
-
-    endpoint.answer = answer
     body = {"model": "kinfra-text-embedding-0.6b", "input": [str(number) for number in range(220)]}
-    status, arrived = await asked(trust, endpoint, "/embeddings", body, hunyuan_hosts=hosts)
-    assert (status, len(arrived)) == (200, 5)
-    assert max(seen) == most
+    under_way: list[int] = []
+    async with (
+        run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_hosts=hosts) as proxy,
+        proxy.client() as client,
+    ):
+
+        def answer(arrived: Arrived) -> Answer:
+            under_way.append(proxy.addon.runtime.http_client.busy)
+            return json_answer(
+                {"data": [{"index": n, "embedding": [0.5]} for n, _ in enumerate(arrived.json["input"])]}
+            )
+
+        endpoint.answer = answer
+        got = await client.post("/embeddings", json=body, headers=AGENT)
+    assert (got.status_code, len(under_way)) == (200, 5)
+    assert max(under_way) == most
 
 
 @pytest.mark.parametrize(("hosts", "tries"), [(PLAN, 2), (PAID, 4)])

@@ -197,6 +197,24 @@ async def test_a_token_lends_no_key_for_other_paths(proxy: Proxy, endpoint: Endp
     assert not endpoint.arrived
 
 
+@pytest.mark.parametrize("mode", ["repair", "off"])
+async def test_a_token_lends_no_key_to_another_vendors_host(trust: Trust, endpoint: Endpoint, tokens: str, mode: str):
+    target = f"https://{LOCAL}:{endpoint.port}"
+    hosts = f"{LOCAL}=moonshot"
+    async with (
+        run_proxy(trust, target, hunyuan_hosts=hosts, hunyuan_client_tokens_file=tokens) as proxy,
+        proxy.client() as client,
+    ):
+        answer = await client.post("/chat/completions", json=CHAT, headers={**bearer(ALICE), "x-hunyuan-mode": mode})
+        assert code(answer)[0] == 401
+        assert "another vendor's" in answer.json()["error"]["message"]
+        assert not endpoint.arrived
+        proxy.master.options.update(hunyuan_upstream=f"{target}/v1")  # now it is this vendor's
+        answer = await client.post("/chat/completions", json=CHAT, headers={**bearer(ALICE), "x-hunyuan-mode": mode})
+    assert answer.status_code == 200
+    assert endpoint.arrived[0].headers["authorization"] == f"Bearer {KEY}"
+
+
 async def test_a_key_of_its_own_is_kept(proxy: Proxy, endpoint: Endpoint):
     async with proxy.client() as client:
         answer = await client.post("/chat/completions", json=CHAT, headers=bearer("sk-own"))

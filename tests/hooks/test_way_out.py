@@ -91,6 +91,25 @@ async def test_the_proxy_port_goes_its_own_way(trust: Trust, tmp_path: Path):
     assert (answer.status_code, len(endpoint.arrived), forward.asked) == (200, 1, [])
 
 
+async def test_no_other_proxy_gets_its_login(trust: Trust, tmp_path: Path):
+    """That of mitmproxy's upstream mode is another one, with a login of its own."""
+    other = ForwardProxy()
+    async with await asyncio.start_server(other, "127.0.0.1", 0) as server:
+        other.port = server.sockets[0].getsockname()[1]
+        modes = [f"upstream:http://127.0.0.1:{other.port}"]
+        async with behind(trust, tmp_path, "us:er@", more_modes=modes, hunyuan_mend="off") as (
+            proxy,
+            endpoint,
+            forward,
+        ):
+            through = f"http://127.0.0.1:{proxy.ports['upstream']}"
+            async with httpx.AsyncClient(proxy=through, verify=trust.of_proxy(), trust_env=False, timeout=30) as client:
+                answer = await client.post(f"https://{HOST}/api/v1/chat/completions", json=CHAT, headers=KEY)
+    assert (answer.status_code, len(endpoint.arrived), forward.asked) == (200, 1, [])
+    assert other.asked == [f"CONNECT {HOST}:443"]
+    assert "authorization" not in str(other.heads).lower()
+
+
 async def test_a_proxy_that_is_down_is_an_error_in_the_clients_format(trust: Trust, tmp_path: Path):
     async with (
         behind(trust, tmp_path, hunyuan_outgoing_proxy="http://127.0.0.1:9") as (proxy, endpoint, _),

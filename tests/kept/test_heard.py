@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix.dialects.anthropic import native_answers as messages
 from hunyuan_fix.dialects.responses import native_answers as responses
-from hunyuan_fix.kept.heard import HeardChat, HeardMessage, HeardResponse, HeardTurn
+from hunyuan_fix.kept.heard import _A_PLACE, HeardChat, HeardMessage, HeardResponse, HeardTurn
 from tests.remembering import Json, call, events, said, whole
 
 LIMIT = 1 << 20
@@ -75,15 +75,34 @@ def test_each_choice_is_a_turn() -> None:
 
 @pytest.mark.parametrize("piece", ["reasoning_content", "content"])
 def test_too_much_is_nothing(piece: str) -> None:
-    heard = HeardChat(10)
+    heard = HeardChat(_A_PLACE + 10)
     heard.event({"choices": [{"delta": {"reasoning_content": "x"}}]})
     assert heard.turns()
     heard.event({"choices": [{"delta": {piece: "x" * 10}}]})
     assert not heard.turns()
     for _ in range(1000):
         heard.event({"choices": [{"delta": {piece: "x" * 10}}]})
-    kept = [*heard._choices[0].texts, *heard._choices[0].thoughts["reasoning_content"]]
-    assert sum(map(len, kept)) <= 10
+    choice = heard._choices[0]
+    assert len(choice.text.getvalue() + choice.thoughts["reasoning_content"].getvalue()) <= 10
+
+
+@pytest.mark.parametrize("kind", ["choices", "calls", "blocks", "items"])
+def test_many_small_ones_are_too_much(kind: str) -> None:
+    heard: Any = {"blocks": HeardMessage, "items": HeardResponse}.get(kind, HeardChat)(100 * _A_PLACE)
+    for number in range(1000):
+        item = {"type": "reasoning"}
+        frame = {"index": number, "function": {"name": "f"}}
+        heard.event(
+            {
+                "choices": {"choices": [{"index": number, "delta": {"reasoning": "x"}}]},
+                "calls": {"choices": [{"index": 0, "delta": {"tool_calls": [frame]}}]},
+                "blocks": {"type": "content_block_start", "index": number, "content_block": {"type": "thinking"}},
+                "items": {"type": "response.output_item.done", "output_index": number, "item": item},
+            }[kind]
+        )
+    assert heard.turns() == []
+    held = {"choices": "_choices", "blocks": "_blocks", "items": "_items"}.get(kind)
+    assert len(getattr(heard, held) if held else heard._choices[0].calls) <= 100
 
 
 BLOCKS: list[Json] = [
@@ -160,3 +179,11 @@ def test_nonsense_raises_nothing() -> None:
             heard.event(event)
             heard.whole(event)
         heard.turns()
+
+
+def test_an_item_that_comes_twice_counts_once() -> None:
+    heard = HeardResponse(1000)
+    for event in responses.as_events(RESPONSE):
+        heard.event(event)
+    assert 600 < heard.size <= 1000
+    assert heard.turns()

@@ -94,6 +94,19 @@ async def test_a_digest_that_two_turns_of_a_history_have_says_nothing() -> None:
     assert await texts(reasoning, ASKED, TURN, result(), TURN, result()) == ["first"]
 
 
+async def test_neighbours_are_one_turn_or_several() -> None:
+    one, two = call("Bash", id="call_1"), call("Read", id="call_2")
+    reasoning = kept()
+    reasoning.keep(ADA, keys([ASKED], said("I look.", one, two)), Thought("of both"))
+    apart = [said("I look."), said(None, {**one, "id": "x"}), said(None, {**two, "id": "y"})]
+    assert await texts(reasoning, ASKED, *apart) == ["of both", "of both"], "each call has it"
+
+    reasoning = kept()
+    reasoning.keep(ADA, keys([ASKED], said(None, one)), Thought("first"))
+    reasoning.keep(ADA, keys([ASKED, said(None, one), result()], said(None, two)), Thought("second"))
+    assert await texts(reasoning, ASKED, said(None, one), said(None, two)) == ["first", "second"], "a result is gone"
+
+
 async def test_callers_are_apart() -> None:
     reasoning = kept()
     reasoning.keep(ADA, keys([ASKED], TURN), Thought("ada's"))
@@ -101,6 +114,7 @@ async def test_callers_are_apart() -> None:
     reasoning.keep(BOB, keys([ASKED], TURN), Thought("bob's"))
     assert await texts(reasoning, ASKED, TURN) == ["ada's"]
     assert reasoning.forget_caller(ADA) == 1
+    assert not [name for name, _ in reasoning._chain.memory.held("", 100) if ADA.hex() in name]
     assert await texts(reasoning, ASKED, TURN) == []
     assert await texts(reasoning, ASKED, TURN, caller=BOB) == ["bob's"]
     assert reasoning.forget_all() == 1
@@ -233,6 +247,16 @@ async def test_an_unknown_turn_is_asked_for_once_a_minute() -> None:
         # What is kept meanwhile is found all the same.
         reasoning.keep(ADA, keys([user("a")], TURN), Thought("x"))
         assert await texts(reasoning, *history) == ["x"]
+
+
+async def test_the_newest_turn_is_always_asked_for() -> None:
+    store = Memory(1000, 10**6)
+    async with worker(store) as one, worker(store) as two:
+        assert await texts(two, ASKED, TURN) == []
+        one.keep(ADA, keys([ASKED], TURN), Thought("x"))
+        await one._chain.written()
+        assert await texts(two, ASKED, TURN) == []
+        assert await texts(two, ASKED, TURN, newest=True) == ["x"]
 
 
 async def test_a_store_with_other_bytes_raises_nothing() -> None:

@@ -74,14 +74,14 @@ def test_how_a_model_is_switched_is_read_off_the_request_where_nothing_is_known(
     thinking = profiles.over(known, found.overlay).thinking
     assert thinking is not None
     assert (thinking.default, thinking.control, thinking.efforts) == (False, "enable_thinking", ("high",))
-    assert thinking.tool_choices == {"auto", "none"}
+    assert thinking.tool_choices == frozenset({"auto", "none"})
 
     body = PLAIN | {"thinking": {"type": "enabled", "keep": "all"}}
     found = reading(text, body)
     assert found is not None
     thinking = profiles.over(Model("m"), found.overlay).thinking
     assert thinking is not None
-    assert (thinking.default, thinking.control, thinking.fields) == (True, "thinking", {"type", "keep"})
+    assert (thinking.default, thinking.control, thinking.fields) == (True, "thinking", frozenset({"type", "keep"}))
     assert {"low", "xhigh"} <= set(thinking.efforts)
     assert found.said == "thinking.tool_choices=auto/none"
 
@@ -105,7 +105,8 @@ NEEDED = [
 )
 def test_what_a_request_needs_is_never_taken_from_it(name: str, says: str):
     body = PLAIN | {"tools": [{"function": {"name": "f"}}], "stream": True, "max_tokens": 1, "max_completion_tokens": 1}
-    assert reading(openai(says.format(name)), body) is None
+    for format_ in ("chat", "anthropic", "responses"):
+        assert reading(openai(says.format(name)), body, format_=format_) is None
 
 
 @pytest.mark.parametrize(

@@ -344,3 +344,24 @@ def test_nothing_that_was_said_is_kept() -> None:
 )
 def test_a_note_in_words(note: JsonObject, line: str) -> None:
     assert told(note) == line
+
+
+def test_prompts_with_the_same_examples_are_no_conversation() -> None:
+    ledger = PromptCacheLedger()
+    for number in range(3):
+        one = body(1)
+        one["messages"].append({"role": "user", "content": f"text {number}"})
+        assert ledger.add(turn(one, 1000, input=90000, named=False)) is None
+
+
+def test_of_rules_at_the_place_those_count_that_changed_it_in_one_turn_alone() -> None:
+    before, now = body(3), body(4)
+    now["messages"][3]["content"] = "cut"
+    always = ("content", "/messages/3")
+    first = turn(before, 0, came=body(3), rules=(always,))
+    found = add(first, turn(now, 0, came=body(4), rules=(always, ("length", "/messages/3"))))
+    assert found is not None
+    assert found.rules == ("length",)
+    found = add(first, turn(now, 0, came=body(4), rules=(always,)))
+    assert found is not None
+    assert found.rules == ("content",)

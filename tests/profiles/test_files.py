@@ -32,6 +32,7 @@ def test_where_it_ends_is_not_inherited(add_provider: Add) -> None:
     add_provider("toy", f'extends = "hunyuan"\nhosts = ["{HOST}"]\n')
     toy = profiles.load("toy")
     assert (toy.shut_down, toy.moved_to) == (None, None)
+    assert toy.vendor == "toy", "no key of its parent's vendor is for it"
     add_provider("toy", 'extends = "tokenhub"\n')
     with pytest.raises(ProfileError, match="hosts: missing"):
         profiles.load("toy")
@@ -151,6 +152,14 @@ def test_of_an_unknown_model_the_name_is_judged(add_provider: Add) -> None:
         assert profiles.load(name).model("some-embedding").embedding
         assert not profiles.load(name).model("some-model").images
     assert profiles.load("toy").model("some-vision-model").output == 5
+
+
+@pytest.mark.parametrize("model_id", ["kimi-k2.6[1m]", "kimi-k2.6:free"])
+def test_a_marked_id_has_the_row_of_the_plain_one(model_id: str) -> None:
+    moonshot = profiles.load("moonshot")
+    marked, known = moonshot.model(model_id), moonshot.model("kimi-k2.6")
+    assert known.prices
+    assert (marked.id, marked.prices, marked.thinking) == (model_id, known.prices, known.thinking)
 
 
 def test_of_a_name_that_is_too_long_nothing_is_known() -> None:

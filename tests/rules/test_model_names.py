@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,6 +105,34 @@ def test_a_body_without_a_model_stays() -> None:
     body: dict[str, Any] = {"messages": []}
     assert model_name(body, {"*": "hy3"}, TOKENHUB, "hy3") == []
     assert body == {"messages": []}
+
+
+@pytest.mark.parametrize(
+    ("profile", "asked", "answers"),
+    [
+        ("zenmux", "kimi-k2.5", "moonshotai/kimi-k2.5"),
+        ("zenmux", "kimi-k2.5[256k]", "moonshotai/kimi-k2.5"),
+        ("openrouter", "deepseek-v4-pro", "deepseek/deepseek-v4-pro"),
+        ("zenmux", "moonshotai/kimi-k2.5", "moonshotai/kimi-k2.5"),
+        ("zenmux", "k2.5", "k2.5"),
+        ("zenmux", "other/kimi-k2.5", "other/kimi-k2.5"),
+        ("moonshot", "kimi-k2.5", "kimi-k2.5"),
+        ("tokenhub", "kimi-k2.5", "kimi-k2.5"),
+    ],
+)
+def test_a_name_without_its_maker_becomes_the_endpoints(profile: str, asked: str, answers: str) -> None:
+    body = {"model": asked}
+    changes = model_name(body, {}, profiles.load(profile), None)
+    assert body["model"] == answers
+    assert bool(changes) == (asked != answers)
+    assert model_name(body, {}, profiles.load(profile), None) == []
+
+
+def test_a_name_that_two_makers_have_stays() -> None:
+    zenmux = profiles.load("zenmux")
+    two = replace(zenmux, models={**zenmux.models, "other/kimi-k2.5": zenmux.models["moonshotai/kimi-k2.5"]})
+    body = {"model": "kimi-k2.5"}
+    assert model_name(body, {}, two, None) == []
 
 
 def test_where_no_text_model_is_known_the_name_stays() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hunyuan_fix import profiles
 from hunyuan_fix.rules.tool_model import tool_model
 from tests.rule_context import context
 
@@ -33,3 +34,27 @@ def test_others_stay(model: str, tools: list[Any], text_model: str | None) -> No
     body = {"model": model, "tools": tools}
     assert tool_model(body, context(model=model, text_model=text_model)) == []
     assert body["model"] == model
+
+
+@pytest.mark.parametrize(
+    ("profile", "model"),
+    [
+        ("moonshot", "kimi-k3"),
+        ("zenmux", "moonshotai/kimi-k2.5"),
+        ("tokenhub", "hy4"),
+        ("tokenhub", "deepseek-v4.1-flash"),
+        ("kimi-coding", "kimi-for-coding"),
+    ],
+)
+def test_a_model_that_sees_and_takes_tools_answers_itself(profile: str, model: str) -> None:
+    assert profiles.load(profile).model(model).images
+    body: dict[str, Any] = {"model": model, "tools": TOOLS}
+    given = context(profile, model, text_model=profiles.load(profile).text_model)
+    assert tool_model(body, given) == []
+    assert body["model"] == model
+
+
+@pytest.mark.parametrize("model", ["hy-vision-2.0-instruct", "youtu-vita", "some-new-vision-model"])
+def test_tencents_vision_models_take_none(model: str) -> None:
+    known = profiles.load("tokenhub").model(model)
+    assert (known.images, known.tools) == (True, False)

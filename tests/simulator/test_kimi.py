@@ -207,6 +207,14 @@ def test_a_body_breaks_no_other_row_than_those_above() -> None:
     assert met == wanted
 
 
+def test_the_start_of_an_answer_needs_no_reasoning() -> None:
+    start = {"role": "assistant", "content": "yes"}
+    assert problems(body(USER, start, model=K3), "moonshot") is not None
+    assert problems(body(USER, start | {"partial": True}, model=K3), "moonshot") is None
+    assert messages_problems(asked(USER, start, model=K3), KIMI) is None
+    assert messages_problems(asked(USER, start, USER, model=K3), KIMI) is not None
+
+
 def test_models_that_do_not_think_ignore_the_parameter() -> None:
     assert problems(body(model=K2, thinking=ON | {"budget_tokens": 9}), "moonshot") is None
 

@@ -112,6 +112,22 @@ async def test_counts_stand_in_the_last_choice_and_what_was_read_before_is_cache
         assert streamed((await client.post(CHAT, json=asked)).text)[-1]["usage"]["prompt_tokens"]
 
 
+@pytest.mark.parametrize(("usage", "places"), [("choice", [True, False]), ("chunk", [False, True])])
+async def test_counts_may_stand_in_one_place_only(usage: str, places: list[bool]) -> None:
+    async with running(variant=Variant(usage=usage)) as (_, client):
+        asked = chat(stream=True, stream_options={"include_usage": True})
+        chunks = streamed((await client.post(CHAT, json=asked)).text)
+        in_choice = any("usage" in choice for chunk in chunks for choice in chunk["choices"])
+        assert [in_choice, any("usage" in chunk for chunk in chunks)] == places
+
+
+async def test_moonshot_estimates_tokens_and_counts_none_for_messages() -> None:
+    async with running() as (_, client):
+        body = {"model": "kimi-k2.6", "messages": [{"role": "user", "content": "x" * 400}]}
+        assert (await said(client, body, "/v1/tokenizers/estimate-token-count"))["data"]["total_tokens"] > 100
+        assert (await client.post(f"{MESSAGES}/count_tokens", json=body)).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("profile", "path", "model"),
     [

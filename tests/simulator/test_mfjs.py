@@ -99,6 +99,17 @@ def test_strict_refuses_what_stands_beside_a_list_of_types(beside: dict[str, Any
     assert problem(properties(a={"type": ["string"], **({} if "enum" in beside else beside)}), strict=True) is None
 
 
+def test_of_several_the_first_is_named() -> None:
+    wrong = {"enum": ["x"]}
+    assert "'properties.a'" in str(problem(properties(a=wrong, b=wrong)))
+    assert "'properties.a.items'" in str(problem(properties(a={"type": "array", "items": wrong}, b=wrong)))
+
+
+def test_a_truth_value_is_no_number() -> None:
+    assert problem(properties(a={"type": "integer", "enum": [True]})) is not None
+    assert problem(properties(a={"type": "boolean", "enum": [True]})) is None
+
+
 def test_a_deep_schema_raises_nothing() -> None:
     schema: dict[str, Any] = {"type": "object"}
     for _ in range(1000):

@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hunyuan_fix.dialects.anthropic import native_answers as messages
 from hunyuan_fix.dialects.anthropic.thinking import signature
@@ -178,6 +180,34 @@ async def test_nonsense_raises_nothing(nonsense: Any) -> None:
     exchange = await World().sent(sent, **{**MESSAGES, "profile": "moonshot"})
     assert exchange.chat["messages"] == nonsense
     await World().sent({"model": "hy3", "store": False, "input": nonsense}, **RESPONSES)
+
+
+KINDS = st.sampled_from(["thinking", "redacted", "text", "use"])
+
+
+@given(st.lists(st.tuples(KINDS, st.booleans()), max_size=7), st.booleans(), st.booleans())
+@settings(deadline=None)
+async def test_any_order_of_blocks_goes_back(listed: list[tuple[str, bool]], stream: bool, blank: bool) -> None:
+    """Whatever is lost of the thinking. A message ends with something else."""
+    blocks: list[Json] = []
+    for number, (kind, is_kept) in enumerate([*listed, ("use", True)]):
+        made: dict[str, Json] = {
+            "thinking": {"type": "thinking", "thinking": f"thought {number}", "signature": "" if is_kept else "c2ln"},
+            "redacted": {"type": "redacted_thinking", "data": f"{number}"},
+            "text": {"type": "text", "text": f"text {number}"},
+            "use": {**USE, "id": f"Bash:{number}", "input": {"number": number}},
+        }
+        blocks.append(made[kind])
+    world = World()
+    await heard(world, blocks, stream=stream)
+    left = [block for block in blocks if block["type"] in ("text", "tool_use")]
+    if blank:
+        left = [{"type": "thinking", "thinking": " ", "signature": ""}, *left]
+    exchange = await world.sent(body(*left), **MESSAGES)
+    if any(block["type"] == "thinking" for block in blocks):
+        assert turn_of(exchange.chat) == blocks
+    once_more = await world.sent(copy.deepcopy(exchange.chat), **MESSAGES)
+    assert once_more.chat == exchange.chat
 
 
 # Responses

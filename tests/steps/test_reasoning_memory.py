@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hunyuan_fix import profiles
 from hunyuan_fix.simulator.checks import all_problems
 from hunyuan_fix.steps.rules import PUT_BACK
 from tests.remembering import ADA, BOB, FIELD, Json, World, call, events, lost, reasoning, result, said, user, whole
@@ -125,6 +127,98 @@ async def test_nothing_is_kept_where_nothing_may_be() -> None:
     assert not world.thoughts()
 
 
+async def test_a_model_that_needs_none_back_is_heard_for_one_that_does() -> None:
+    world = World()
+    qwen = {"profile": "dashscope", "model": "qwen3-max-preview"}
+    thinking = [model for model in ("qwen3-max", "qwen-plus", "qwen3.5-plus") if await _thinks(world, model)]
+    assert thinking
+    sent = await world.ask([ASKED], TURN, profile="dashscope", model=thinking[0])
+    assert sent == [ASKED]
+    assert await again(world, ASKED, lost(TURN), result(), **{**qwen, "model": thinking[0]}) == [None]
+    assert await again(world, ASKED, lost(TURN), result()) == [THOUGHT]
+
+
+async def _thinks(world: World, model: str) -> bool:
+    exchange = await world.sent({"model": model, "messages": [ASKED]}, profile="dashscope")
+    return exchange.demands.model.thinking is not None and exchange.demands.model.replay == "ignored"
+
+
+async def test_a_mended_try_goes_on_with_what_is_heard() -> None:
+    world = World()
+    exchange = await world.sent({"model": "kimi-k2.6", "messages": [user(" list the files"), user("")]})
+    before = exchange.to_hear
+    await world.pipeline.again(exchange)
+    assert exchange.to_hear is before
+    world.answered(exchange, whole(TURN))
+    assert await again(world, user("list the files"), lost(TURN), result()) == [THOUGHT]
+
+
+async def test_under_observe_nothing_is_counted() -> None:
+    world = World()
+    await world.ask([ASKED], TURN)
+    exchange = await world.sent({"model": "kimi-k2.6", "messages": [ASKED, lost(TURN), result()]}, mode="observe")
+    assert "reasoning-memory" in exchange.rules
+    assert world.runtime.metrics.value(PUT_BACK, "real") == 0
+
+
+async def test_thoughts_in_the_content_go_back_there() -> None:
+    world = World()
+    tagged = said(f"<think>{THOUGHT}</think>\n\nI look.", call())
+    model = dataclasses.replace(profiles.load("moonshot").model("kimi-k2.6"), replay_in="content")
+
+    async def sent(*messages: Json) -> Json:
+        exchange = await world.sent({"model": "kimi-k2.6", "messages": list(messages)}, model=model)
+        turn: Json = exchange.chat["messages"][1]
+        return turn
+
+    exchange = await world.sent({"model": "kimi-k2.6", "messages": [ASKED]}, model=model)
+    world.answered(exchange, events(tagged))
+    back = f"<think>\n{THOUGHT}\n</think>\n\nI look."
+    assert (await sent(ASKED, said("I look.", call()), result()))["content"] == back
+    assert (await sent(ASKED, tagged, result()))["content"] == tagged["content"], "it isn't lost"
+    parts = [{"type": "text", "text": "I look."}]
+    assert (await sent(ASKED, said(parts, call()), result()))["content"] == back
+    assert (await sent(ASKED, said(None, call()), result()))["content"] == back.removesuffix("I look.")
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "responses"])
+async def test_a_translated_client_gets_it_back(dialect: str) -> None:
+    world = World()
+    thinking: list[Any] = [{"type": "redacted_thinking", "data": "x"}]
+    use = {"type": "tool_use", "id": "toolu_1", "name": "ls", "input": {}}
+    back = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "found"}
+    item = {"type": "function_call", "call_id": "toolu_1", "name": "ls", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "toolu_1", "output": "found"}
+    histories: dict[str, list[Any]] = {
+        "anthropic": [ASKED, {"role": "assistant", "content": [*thinking, use]}, {"role": "user", "content": [back]}],
+        "responses": [ASKED, item, output],
+    }
+    field = "input" if dialect == "responses" else "messages"
+    body: Json = {"model": "kimi-k2.6", "max_tokens": 4000, "max_output_tokens": 4000}
+    body.pop("max_tokens" if dialect == "responses" else "max_output_tokens")
+    exchange = await world.sent({**body, field: [ASKED]}, dialect=dialect)
+    world.answered(exchange, events(said(None, call("ls", "{}", "toolu_1"), reasoning_content=THOUGHT)))
+    exchange = await world.sent({**body, field: histories[dialect]}, dialect=dialect)
+    assert reasoning(exchange.chat["messages"]) == [THOUGHT]
+
+
+async def test_the_blocks_of_an_upstream_go_back_with_its_own_turn_alone() -> None:
+    """An upstream that speaks Messages: its signatures are beside the text of its thoughts."""
+    world = World()
+    blocks = [{"type": "thinking", "thinking": THOUGHT, "signature": "c2ln"}]
+    await world.ask([ASKED], {**TURN, "thinking_blocks": blocks})
+    seen: list[Any] = []
+    rules = world.pipeline._steps["chat"]
+    place = next(number for number, step in enumerate(rules) if step.name == "reasoning-memory")
+    memory = rules[place]
+    for host in ("endpoint.example", "another.example"):
+        exchange = await world.sent({"model": "kimi-k2.6", "messages": [ASKED]}, host=host)
+        exchange.chat = {"model": "kimi-k2.6", "messages": [ASKED, copy.deepcopy(lost(TURN)), result()]}
+        await memory.request(exchange)
+        seen.append(exchange.chat["messages"][1].get("thinking_blocks"))
+    assert seen == [blocks, None]
+
+
 async def test_a_hundred_conversations_with_the_same_ids_have_their_own_thoughts() -> None:
     world = World()
     histories = []
@@ -224,13 +318,15 @@ async def test_a_thought_is_kept_before_its_client_has_the_end() -> None:
 
 
 async def test_every_place_to_cut_a_stream_gives_the_same_thought() -> None:
+    world = World()
     stream = b"".join(events(TURN))
     for place in range(0, len(stream), 5):
-        world = World()
-        exchange = await world.sent({"model": "kimi-k2.6", "messages": [ASKED]})
+        asked = user(f"list {place} files")
+        exchange = await world.sent({"model": "kimi-k2.6", "messages": [asked]})
         world.answered(exchange, [stream[:place], stream[place:]] if place else [stream])
         assert world.thoughts() == [THOUGHT], place
-        assert await again(world, ASKED, lost(TURN), result()) == [THOUGHT]
+        assert await again(world, asked, lost(TURN), result()) == [THOUGHT]
+        world.runtime.reasoning.forget_all()
 
 
 async def test_a_stream_without_thoughts_is_not_read() -> None:

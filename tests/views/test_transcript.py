@@ -168,3 +168,11 @@ def test_no_answer_raises(body: bytes) -> None:
     transcript.answer(body, streamed=False).encode()
     transcript.answer(body, streamed=True).encode()
     transcript.answer(b"data: " + body + b"\n\n", streamed=True).encode()
+
+
+def test_usage_that_stands_in_a_choice_is_shown():
+    stream = (
+        b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop",'
+        b'"usage":{"prompt_tokens":9,"cached_tokens":4}}]}\n\ndata: [DONE]\n\n'
+    )
+    assert "usage: prompt_tokens 9, cached_tokens 4" in transcript.answer(stream, streamed=True)

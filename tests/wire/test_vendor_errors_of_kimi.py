@@ -32,6 +32,7 @@ RATE = body(
 QUOTA = body(
     "exceeded_current_quota_error", "Your account org-1 is suspended due to insufficient balance, please recharge"
 )
+USED_UP = body("permission_error", "You've reached your usage limit for this billing cycle.")
 TERMINATED = body(
     "access_terminated_error",
     "Kimi For Coding is currently only available for Coding Agents such as Kimi CLI, Claude Code, Roo Code, etc.",
@@ -69,6 +70,8 @@ STATUSES = [
     ("rate limit", 429, RATE, 429, 429, 429, True),
     ("quota", 429, QUOTA, 400, 402, 400, False),
     ("quota of an account, forbidden", 403, QUOTA, 400, 402, 400, False),
+    ("quota of a membership", 403, USED_UP, 400, 402, 400, False),
+    ("quota of a period", 429, USED_UP, 400, 402, 400, False),
     ("program", 403, TERMINATED, 403, 402, 400, False),
     ("key", 401, NO_KEY, 401, 401, 400, False),
     ("kind of key", 401, NOT_AUTHORIZED, 401, 401, 400, False),
@@ -218,3 +221,12 @@ def test_what_the_vendor_sent_is_kept() -> None:
     for status, given in ((429, QUOTA), (400, FILTERED), (401, NO_KEY), (400, TOO_LARGE)):
         assert fields(told(status, given))["vendor"] == json.loads(given)["error"]
     assert fields(told(400, CODEBUDDY))["vendor"]["code"] == "11128"
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_overload_under_an_honest_status_stays(status: int) -> None:
+    deepseek = profiles.load("deepseek")
+    given = body("service_unavailable_error", "Server Overloaded")
+    assert translate_error(status, given, None, deepseek, "deepseek-chat") is None
+    assert translate_error(status, OVERLOADED, None, TOKENHUB, "kimi-k2.6") is None
+    assert retry.may_pass(status, given, deepseek, "deepseek-chat")

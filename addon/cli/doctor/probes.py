@@ -30,6 +30,11 @@ _REFUSALS = frozenset({400, 404, 405, 422})
 _NO_SUCH_API = frozenset({404, 405})
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _QUESTION: JsonObject = {"role": "user", "content": "1"}
+_SWITCHES: Mapping[str, Callable[[bool], JsonObject]] = {
+    "thinking": lambda on: {"thinking": {"type": "enabled" if on else "disabled"}},
+    "enable_thinking": lambda on: {"enable_thinking": on},
+    "reasoning": lambda on: {"reasoning": {"enabled": on}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,10 @@ class Subject:
         """By the profile's data it thinks where a request says nothing of it."""
         return self.model.thinking is not None and self.model.thinking.default
 
-    @property
-    def switch(self) -> bool:
-        """By the profile's data `thinking.type` switches it."""
-        return self.model.thinking is not None and self.model.thinking.control == "thinking"
+    def switched(self, *, on: bool) -> JsonObject:
+        """The parameter that switches its thinking, by the profile's data; empty where none does."""
+        control = self.model.thinking.control if self.model.thinking is not None else "none"
+        return _SWITCHES.get(control, lambda _: {})(on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +187,7 @@ def _off(subject: Subject, answer: Answer) -> Iterator[Row]:
         yield _held(
             what, "refused" if still else "accepted", claimed, _of_model(subject, thinking={"can_be_off": not still})
         )
-    elif answer.refuses("thinking", "enabled"):
+    elif answer.refuses("thinking", "reasoning"):
         yield _held(what, "refused", claimed, _of_model(subject, thinking={"can_be_off": False}))
     else:
         yield _unknown(what, claimed, answer)
@@ -281,8 +286,8 @@ def _lost(subject: Subject) -> Call:
     turn = {"role": "assistant", "content": "", "tool_calls": [call]}
     result = {"role": "tool", "tool_call_id": "probe:0", "content": "1"}
     thinking = subject.model.thinking
-    asked = subject.switch and thinking is not None and thinking.can_be_asked
-    more = {"thinking": {"type": "enabled"}} if asked else {}
+    asked = thinking is not None and thinking.can_be_asked
+    more = subject.switched(on=True) if asked else {}
     return _chat(subject, _QUESTION, turn, result, tools=[_tool()], **more)
 
 
@@ -290,7 +295,7 @@ def _replay(subject: Subject, answer: Answer) -> Iterator[Row]:
     what, claimed = "turn without its reasoning", _taken(subject.model.replay != "required")
     if answer.good:
         yield _held(what, "accepted", claimed, _of_model(subject, replay="wanted"))
-    elif answer.refuses("reasoning"):
+    elif answer.refuses("reasoning_content", "reasoning is missing"):
         yield _held(what, "refused", claimed, _of_model(subject, replay="required"))
     elif answer.refuses("thinking"):
         keys = _of_model(subject, thinking={"can_be_asked": False})
@@ -427,7 +432,12 @@ PROBES: tuple[Probe, ...] = (
         _plain,
     ),
     Probe("models", lambda _: Call("models"), _listed),
-    Probe("thinking off", lambda subject: _chat(subject, thinking={"type": "disabled"}), _off, lambda s: s.switch),
+    Probe(
+        "thinking off",
+        lambda subject: _chat(subject, **subject.switched(on=False)),
+        _off,
+        lambda subject: bool(subject.switched(on=False)),
+    ),
     Probe("effort", lambda subject: _chat(subject, reasoning_effort=_effort(subject)), _efforts),
     Probe(
         "named choice",

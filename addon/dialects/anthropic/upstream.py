@@ -52,6 +52,8 @@ class AnthropicUpstream:
             **upstream_parameters.parameters(chat, model, accepted, told),
             **upstream_parameters.offered(chat, told),
         }
+        if not any(chat.get(name) for name in ("max_tokens", "max_completion_tokens")):
+            chat["max_tokens"] = body["max_tokens"]  # an error may speak of it: only what a request has is mended
         if sentence := upstream_parameters.answer_format(chat, body, demands.texts, told):
             history.system.append({"type": "text", "text": sentence})
         if accepted.is_signed(model.id) and history.lacks_thought and "thinking" in body:

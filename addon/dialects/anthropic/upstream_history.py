@@ -178,8 +178,8 @@ class _Walk:
             self._say("user", [], blocks)
             return
         result: JsonObject = {"type": "tool_result", "tool_use_id": made}
-        if isinstance(message.get("content"), str) and blocks:
-            result["content"] = message["content"]
+        if len(blocks) == 1 and content.is_text(blocks[0]):
+            result["content"] = blocks[0]["text"]
         elif blocks:
             result["content"] = blocks
         self._say("user", [result], [])

@@ -58,7 +58,7 @@ def repaired(body: JsonObject, accepted: Native, note: JsonObject) -> Changes:
     except BadRequest:
         return changes
     if offered.known:
-        note["tools"] = {**note.get("tools", {}), **offered.known}  # a request may be repaired again
+        note["tools"] = offered.known
     lines = told.lines()
     if body.get("tools") is not listed and not any(pointer.startswith("/tools") for pointer, _ in lines):
         # `defer_loading` of a tool that was found already, a namespace without tools.

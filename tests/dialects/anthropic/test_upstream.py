@@ -558,14 +558,19 @@ def _said(body: dict[str, Any]) -> list[tuple[str, list[Any]]]:
                 case "tool_use":
                     said.append((block["id"], block["name"], block["input"]))
                 case "tool_result":
-                    said.append((block["tool_use_id"], json.dumps(block.get("content"), sort_keys=True)))
+                    given = block.get("content")
+                    if isinstance(given, list) and all(one["type"] == "text" for one in given):
+                        given = "\n\n".join(one["text"] for one in given)
+                    said.append((block["tool_use_id"], json.dumps(given, sort_keys=True)))
                 case "thinking" if said and said[-1][0] == "thinking":
                     said[-1] = ("thinking", said[-1][1] + block["thinking"])
                 case "thinking":
                     said.append(("thinking", block["thinking"]))
                 case kind:
                     said.append((kind, json.dumps(block, sort_keys=True)))
-        turns.append((message["role"], said))
+        # Chat has the results of a turn in the order of its calls.
+        results = sum(block["type"] == "tool_result" for block in message["content"])
+        turns.append((message["role"], [*sorted(said[:results]), *said[results:]]))
     return turns
 
 
