@@ -73,8 +73,9 @@ def fit(root: JsonObject, flavour: Flavour) -> str:
             continue
         if mfjs_references.target(root, schema) is None:  # what it led to is in several alternatives by now
             del schema[REF]
-            mfjs_strict.restrict(schema, root)
-            whys[_STRICT] = None
+            whys["references lead to $defs"] = None
+            if strict:
+                mfjs_strict.restrict(schema, root)
         elif why := _fit_beside_reference(schema, root):
             whys[why] = None
     for schema in found if strict else ():
