@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from .config.option import OptionError, option
 from .did_you_mean import suggestion
 from .upstream import signing
 
-_OPTION = "hunyuan_profiles"
+logger = logging.getLogger("hunyuan_fix")
+
+OPTION = "hunyuan_profiles"
 
 
 def default_folder() -> Path:
@@ -38,8 +41,8 @@ class ProfileSettings:
 
     profiles: Path | None = option(
         "",
-        "Folder with your own TOML files of providers and models, laid over the built-in ones key by key. Read at the "
-        "start and when an option changes. Default: the folder profiles in hunyuan-fix's config folder, if it exists.",
+        "Folder with your own TOML files of providers and models, laid over the built-in ones key by key. Read again "
+        "when one changes. Default: the folder profiles in hunyuan-fix's config folder, if it exists.",
         _folder,
     )
 
@@ -52,7 +55,40 @@ def use(settings: ProfileSettings) -> None:
     try:
         profiles.use(settings.profiles, check=_check)
     except profiles.ProfileError as error:
-        raise OptionError(f"{_OPTION}={settings.profiles}: {error}") from None
+        raise OptionError(f"{OPTION}={settings.profiles}: {error}") from None
+
+
+class ProfileFolder:
+    """Watches the folder, and lets its files be read anew when one has changed.
+
+    `apply` applies the option as it is. It raises `OptionError` if a file can't be used; then nothing has changed.
+    A change counts when two looks in a row find the same: a file may be half written at the first.
+    """
+
+    def __init__(self, apply: Callable[[], None]) -> None:
+        self._apply = apply
+        self._folder: Path | None = None
+        self._seen = self._dealt_with = profiles.version(None)
+
+    def follow(self, folder: Path | None) -> None:
+        """Watch `folder` from now on; `None`: the usual one, which may be made later."""
+        self._folder = folder
+        self._seen = self._dealt_with = profiles.version(folder or default_folder())
+
+    async def look(self) -> None:
+        """Look at the folder once, and apply what has changed in it."""
+        before, self._seen = self._seen, profiles.version(self._folder or default_folder())
+        if self._seen != before or self._seen == self._dealt_with:
+            return
+        self._dealt_with = self._seen
+        if profiles.is_in_use(self._seen):
+            return
+        try:
+            self._apply()
+        except OptionError as error:
+            logger.error("%s. The profiles are unchanged.", str(error).rstrip(".?"))
+        else:
+            logger.info("%s: changed files are in use.", self._folder or default_folder())
 
 
 def _check(profile: profiles.Profile) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from . import stores
+from . import profile_folder, stores
 from .access.callers import UnauthenticatedClients
 from .access.client_tokens import ClientTokens, TokenSettings
 from .access.keys import KeySettings, LentKey
@@ -29,6 +29,7 @@ from .observe import statistics
 from .observe.metrics import Metrics, Reading
 from .observe.prompt_cache import PromptCacheLedger
 from .options import OPTIONS, Settings
+from .profile_folder import ProfileFolder
 from .relay import Relay
 from .stores.redis import redis_client
 from .upstream.calls import Calls
@@ -76,7 +77,8 @@ class Runtime:
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
         self.config = ConfigFile(OPTIONS)
-        self._watcher = Watcher(self.config.look, self._look_at_secrets)
+        self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
+        self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
         self._started = False
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._kept_in: tuple[StorePlaces, int] = (StorePlaces(), 0)
@@ -115,6 +117,7 @@ class Runtime:
             if settings.store.redis != self._places[0].redis:
                 self._share(settings.store.redis)
             self._places = places
+        self.profile_folder.follow(settings.profiles)
         self.http_client.configure(transport)
         self.cascade.configure(part(settings, CascadeSettings))
         self.admission.configure(

@@ -10,6 +10,7 @@ import pytest
 
 from hunyuan_fix import options, profile_folder, profiles
 from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.profile_folder import ProfileFolder
 
 MINE = 'extends = "tokenhub"\nhosts = ["mine.example"]\n'
 
@@ -118,3 +119,64 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
     (folder / "mine.toml").touch(0o000)
     with pytest.raises(OptionError, match=r"mine\.toml: can't be read"):
         parse(folder)
+
+
+async def test_a_file_that_changes_is_read_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="hunyuan_fix")
+    applied: list[Path] = []
+
+    def apply() -> None:
+        applied.append(folder)
+        parse(folder)
+
+    file = folder / "mine.toml"
+    file.write_text(MINE)
+    watched = ProfileFolder(apply)
+    watched.follow(parse(folder).profiles)
+    for _ in range(3):
+        await watched.look()
+    assert applied == []
+    file.write_text(f"{MINE}concurrency = 7\n")
+    await watched.look()
+    assert applied == [], "it may be half written"
+    await watched.look()
+    assert profiles.load("mine").concurrency == 7
+    file.write_text("a =")
+    for _ in range(4):
+        await watched.look()
+    assert len(applied) == 2, "what is refused is refused once"
+    assert profiles.load("mine").concurrency == 7
+    assert "mine.toml: is no TOML" in caplog.text
+    assert "The profiles are unchanged." in caplog.text
+    file.write_text(f"{MINE}concurrency = 8\n")
+    for _ in range(3):
+        await watched.look()
+    assert profiles.load("mine").concurrency == 8
+    assert len(applied) == 3
+
+
+async def test_the_usual_folder_may_be_made_later(tmp_path: Path) -> None:
+    watched = ProfileFolder(lambda: watched.follow(options.parse({}).profiles))
+    watched.follow(options.parse({}).profiles)
+    await watched.look()
+    (tmp_path / "default").mkdir()
+    (tmp_path / "default" / "mine.toml").write_text(MINE)
+    for _ in range(3):
+        await watched.look()
+    assert profiles.at("mine.example") == "mine"
+    (tmp_path / "default" / "mine.toml").unlink()
+    (tmp_path / "default").rmdir()
+    for _ in range(3):
+        await watched.look()
+    assert profiles.at("mine.example") is None
+
+
+async def test_what_an_option_has_read_already_is_not_read_again(folder: Path) -> None:
+    applied: list[int] = []
+    watched = ProfileFolder(lambda: applied.append(1))
+    watched.follow(parse(folder).profiles)
+    (folder / "mine.toml").write_text(MINE)
+    parse(folder)
+    for _ in range(3):
+        await watched.look()
+    assert applied == []

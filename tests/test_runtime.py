@@ -209,6 +209,19 @@ async def test_changed_files_of_options_keys_and_tokens_are_taken_over(secret: P
     await until(lambda: asyncio.all_tasks() == before, lambda: asyncio.all_tasks() - before)
 
 
+async def test_a_folder_of_profiles_whose_files_change_is_applied_anew(tmp_path: Path):
+    updates: list[object] = []
+    given = {"hunyuan_profiles": str(tmp_path)}
+    made = Runtime(settings())
+    made.configure(parsed(profiles=str(tmp_path)), TRANSPORT)
+    made.config.begin(HostOptions({}, given.get, updates.append), frozenset())
+    made.start()
+    (tmp_path / "mine.toml").write_text('extends = "tokenhub"\nhosts = ["mine.example"]\n')
+    await until(lambda: updates == [given], lambda: updates)
+    await made.aclose()
+    parsed()  # the shipped profiles alone
+
+
 # Redis
 
 

@@ -225,6 +225,13 @@ class ConfigFile:
         """Watch `file` from now on. `None`: watch no file, and undo the values of the last one."""
         self._file.path = file
 
+    def again(self, name: str) -> None:
+        """Let the option `name` be applied anew, with the value that it has. Raises `OptionError` if it is refused."""
+        if self._host is not None:
+            value = self._host.get(name)
+            if isinstance(value, str | bool):
+                self._host.update({name: value})
+
     async def look(self) -> None:
         """Look at the file once, and apply it if it has changed."""
         if (found := await self._file.look()) is None:

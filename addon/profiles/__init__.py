@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import files
+from .files import version
 from .models import Families, finder, is_pattern, model, over, row
 from .reading import ProfileError, read
 from .types import (
@@ -51,11 +52,13 @@ __all__ = [
     "by_host",
     "families",
     "forget",
+    "is_in_use",
     "load",
     "names",
     "over",
     "shut_down",
     "use",
+    "version",
 ]
 
 _SHIPPED = resources.files(__name__)
@@ -120,14 +123,19 @@ def use(folder: Path | None, check: Callable[[Profile], None]) -> None:
     `check` is given each profile, and raises `ProfileError`, as does a file that can't be used. Then nothing changes.
     """
     global FOLDERS, _loaded, _version
-    version = files.version(folder)
-    if version == _version:
+    seen = version(folder)
+    if is_in_use(seen):
         return
     folders = (_SHIPPED, folder) if folder else (_SHIPPED,)
     loaded = _read(folders)
     for profile in loaded.profiles.values():
         check(profile)
-    FOLDERS, _loaded, _version = folders, loaded, version
+    FOLDERS, _loaded, _version = folders, loaded, seen
+
+
+def is_in_use(version: files.Version) -> bool:
+    """Whether the files of the user's folder that are in use have the `version`."""
+    return version == _version
 
 
 def forget() -> None:

@@ -29,12 +29,12 @@ _NOT_INHERITED = ("hosts", "vendor", "shut_down", "moved_to")
 
 
 type Version = tuple[tuple[str, ...], ...]
-"""What identifies the content of a folder's files."""
+"""What identifies the content of a folder's files; empty: there is no folder."""
 
 
 def version(folder: Path | None) -> Version:
-    """The version of the files in `folder`; of no folder it is empty. Files that can't be looked at are missing."""
-    if folder is None:
+    """The version of the files in `folder`; of none it is empty. Files that can't be looked at are missing."""
+    if folder is None or not folder.is_dir():
         return ()
     found: list[tuple[str, ...]] = [(str(folder),)]
     for file in sorted([*folder.glob(f"*{_SUFFIX}"), *folder.glob(f"{_FAMILIES}/*{_SUFFIX}")]):

@@ -42,13 +42,12 @@ def catalogue(models: Iterable[str], profile: Profile, window: int | None = None
     ordered = sorted(
         (model for model in known if not model.embedding), key=lambda model: model.id != profile.text_model
     )
-    entries = [_entry(model, profile, window, instructions or INSTRUCTIONS, at) for at, model in enumerate(ordered, 1)]
+    entries = [_entry(model, window, instructions or INSTRUCTIONS, at) for at, model in enumerate(ordered, 1)]
     return {"models": entries}
 
 
-def _entry(model: Model, profile: Profile, window: int | None, instructions: str, priority: int) -> JsonObject:
-    effort = profile.parameters.get("reasoning_effort")
-    levels = [level for level in (effort.choices if effort and model.thinking else ()) if level in _EFFORTS]
+def _entry(model: Model, window: int | None, instructions: str, priority: int) -> JsonObject:
+    levels = [level for level in (model.thinking.efforts if model.thinking else ()) if level in _EFFORTS]
     limit = window or model.input or model.context
     entry: JsonObject = {
         "slug": model.id,
