@@ -11,9 +11,11 @@ from . import (
     anthropic_messages,
     checks,
     completions,
+    control,
     directives,
     endpoints,
     faults,
+    model_list,
     models,
     openai_checks,
     openai_events,
@@ -73,7 +75,8 @@ class Simulator:
         if scope["path"].startswith(CONTROL):
             body = await _read_body(receive)
             answer = Response(send, connection, scope["http_version"])
-            await self._control(scope["method"], scope["path"], body or b"", answer)
+            wanted = scope["method"], scope["path"].removeprefix(CONTROL)
+            await control.answer(wanted, body or b"", answer, self.journal, self.faults)
             return
         # It no longer counts when its answer's last byte leaves: a client that has that byte may send the next.
         end = self.journal.begin()
@@ -187,7 +190,8 @@ class Simulator:
             case "POST", "/v1/embeddings" if models.embeds(self.settings.profile):
                 await self._embed(request, response, fault)
             case "GET", path if path in self._endpoint.models and self._lists_models():
-                await self._respond(request, response, self._list_models(), fault)
+                listed = model_list.listed(self.settings.profile, retired=not self.settings.retired)
+                await self._respond(request, response, listed, fault)
             case "POST", path if path == self._endpoint.estimate:
                 await self._estimate(request, response, fault)
             case "POST", path if self._speaks_messages(request):
@@ -376,22 +380,6 @@ class Simulator:
             raise Refused(refusal)
         await self._respond(request, response, embeddings(body, self.settings.profile), fault)
 
-    def _list_models(self) -> Json:
-        listed = models.CATALOGUE[self.settings.profile].values()
-        data: list[Json] = [
-            {"id": model.id, "object": "model", "created": 0, "owned_by": "hunyuan"}
-            for model in listed
-            if not (self.settings.retired and model.retired)
-        ]
-        if self.settings.profile == "tokenhub-plan":  # lists a model that it then refuses
-            data.append({"id": "kimi-k2.5", "object": "model", "created": 0, "owned_by": "hunyuan"})
-        elif self.settings.profile in THINKERS:
-            for entry in data:
-                model = models.CATALOGUE[self.settings.profile][entry["id"]]
-                entry |= {"owned_by": "moonshot", "context_length": model.max_input}
-                entry |= {"supports_image_in": model.images, "supports_reasoning": model.thinking}
-        return {"object": "list", "data": data}
-
     async def _respond(self, request: Request, response: Response, body: Json, fault: Fault | None) -> None:
         await asyncio.sleep(self.settings.first_byte_delay)
         if fault is not None and fault.kind in faults.BROKEN:
@@ -417,29 +405,6 @@ class Simulator:
         else:
             unfinished = stream.frames[-1] if stream.ending == "cut_in_chunk" else b""
             await response.hang_up(unfinished[: len(unfinished) // 2])
-
-    async def _control(self, method: str, path: str, body: bytes, response: Response) -> None:
-        """`/_sim/...`: look at what came, start afresh, program faults. Never counted, never refused."""
-        match method, path.removeprefix(CONTROL):
-            case "GET", "stats":
-                await response.json(200, self.journal.stats())
-            case "GET", "requests":
-                await response.json(200, [request.as_json() for request in self.journal.requests])
-            case "GET", "reasoning":
-                asked = [request.reasoning for request in self.journal.requests if request.reasoning is not None]
-                await response.json(200, asked)
-            case "POST", "reset":
-                self.journal.reset()
-                self.faults.rules.clear()
-                await response.json(200, {"reset": True})
-            case "POST", "faults":
-                try:
-                    await response.json(200, {"programmed": self.faults.program(decode(body))})
-                except ValueError as error:
-                    await response.json(400, {"error": str(error)})
-            case _:
-                known = "GET stats, GET requests, GET reasoning, POST reset, POST faults"
-                await response.json(404, {"error": f"{CONTROL} has {known}"})
 
 
 async def _read_body(receive: Receive) -> bytes | None:

@@ -239,6 +239,32 @@ async def test_both_tries_pass_the_gate(trust: Trust, endpoint: Endpoint):
         assert running.addon.runtime.relay.counts.retries["mended"] == 3
 
 
+async def test_a_reading_that_changes_nothing_makes_way_for_the_next(usual: Proxy, endpoint: Endpoint):
+    said = "tools.function.parameters is not a valid moonshot flavored json schema, details: <At path 'properties.a'>"
+
+    def answer(request: Arrived) -> Answer:
+        schema = request.json["tools"][0]["function"]["parameters"]["properties"]["a"]
+        if isinstance(schema.get("type"), list) and "default" in schema:  # what the stricter flavour refuses
+            return json_answer({"error": {"message": said}}, status=400)
+        return chat_answer("hello")
+
+    endpoint.answer = answer
+    schema = {"type": "object", "properties": {"a": {"type": ["string", "null"], "default": "b"}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    got = await ask(usual, CHAT | {"max_tokens": 100, "tools": tools})
+    assert (got.status_code, len(endpoint.arrived)) == (200, 2)
+    assert "schema=mfjs-strict" in usual.addon.stats()
+
+
+async def test_where_no_reading_changes_anything_nothing_is_sent_again(usual: Proxy, endpoint: Endpoint):
+    said = "tools.function.parameters is not a valid moonshot flavored json schema, details: <At path 'properties.a'>"
+    endpoint.answer = json_answer({"error": {"message": said}}, status=400)
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+    got = await ask(usual, CHAT | {"max_tokens": 100, "tools": tools})
+    assert (got.status_code, len(endpoint.arrived)) == (400, 1)
+    assert "x-hunyuan-fix" not in got.headers
+
+
 # Requests in a format that the endpoint speaks itself
 
 MESSAGES: dict[str, Any] = {

@@ -55,6 +55,6 @@ def test_an_endpoint_that_demands_a_question_at_the_end_gets_one() -> None:
     held.profile = dataclasses.replace(
         held.profile, grammar=dataclasses.replace(held.profile.grammar, end_with_user=True)
     )
-    body = {"model": "kimi-k2.6", "messages": [USER, dict(BEGUN)]}
+    body: dict[str, Any] = {"model": "kimi-k2.6", "messages": [USER, dict(BEGUN)]}
     apply_chat(body, held)
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]

@@ -27,7 +27,7 @@ from ...wire import paths
 from ...wire.host_names import canonical, is_loopback
 from ..colours import BOLD, DIM, GREEN, RED, YELLOW, paint
 from . import probes, toml_text
-from .probes import Answer, Call, Row, Subject, Verdict
+from .probing import Answer, Call, Row, Subject, Verdict
 from .proxy_address import given_proxies
 from .situation import Situation
 

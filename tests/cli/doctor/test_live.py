@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from hunyuan_fix import profile_folder, profiles, rules
-from hunyuan_fix.cli.doctor import live, probes
+from hunyuan_fix.cli.doctor import live, probes, probing
 from hunyuan_fix.simulator.rows import ProfileName
 from tests.cli.shell_environment import environment, run
 from tests.end_to_end.processes import Certificates, Simulator, run_simulator
@@ -66,7 +66,7 @@ def test_an_endpoint_as_documented_has_no_differences(certificates: Certificates
     assert not found.file.exists()
     assert found.said["calls"] == len(requests) <= probes.MAX_CALLS
     limits = [request["body"]["max_tokens"] for request in requests if request["method"] == "POST"]
-    assert set(limits) == {probes.MAX_TOKENS}
+    assert set(limits) == {probing.MAX_TOKENS}
 
 
 def test_tokenhub_has_no_differences_and_twelve_calls(certificates: Certificates, tmp_path: Path) -> None:
@@ -207,11 +207,12 @@ def read_back(file: Path) -> None:
 
 
 CALL = {"id": "a", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
-LOST = [
+LOST: list[dict[str, Any]] = [
     {"role": "user", "content": "hi"},
     {"role": "assistant", "content": "", "tool_calls": [CALL]},
     {"role": "tool", "tool_call_id": "a", "content": "found"},
 ]
+BARE_ENUM = {"type": "object", "properties": {"a": {"enum": ["x", "y"]}}}
 
 
 def tools(schema: dict[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -222,6 +223,7 @@ def tools(schema: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     ("profile", "model", "flags", "body"),
     [
         ("tokenhub", "hy3", ["--reasoning-required"], {"messages": LOST, "thinking": {"type": "enabled"}}),
+        ("tokenhub", "hy3", ["--but", "mfjs-lite"], {"tools": tools(BARE_ENUM)}),
         ("tokenhub", "hy3", ["--but", "thinking-always"], {"thinking": {"type": "disabled"}}),
         ("tokenhub", "hy3", ["--but", "effort-refused"], {"reasoning_effort": "high"}),
         ("moonshot", "kimi-k2.6", ["--but", "thinking-always"], {"thinking": {"type": "disabled"}}),
