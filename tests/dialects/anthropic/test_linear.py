@@ -111,8 +111,12 @@ def test_so_does_a_chat_request_for_an_upstream_that_speaks_messages(name: str) 
 def test_so_does_its_stream(kind: str) -> None:
     field = {"text": "text", "thinking": "thinking", "input_json": "partial_json"}[kind]
     block = {"text": "text", "thinking": "thinking", "input_json": "tool_use"}[kind]
-    opened = {"type": "content_block_start", "index": 0, "content_block": {"type": block, "id": "a", "name": "ls"}}
-    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": f"{kind}_delta", field: "x"}}
+    opened: dict[str, Any] = {
+        "type": "content_block_start",
+        "index": 0,
+        "content_block": {"type": block, "id": "a", "name": "ls"},
+    }
+    delta: dict[str, Any] = {"type": "content_block_delta", "index": 0, "delta": {"type": f"{kind}_delta", field: "x"}}
 
     def read(n: int) -> None:
         note: dict[str, Any] = {}
