@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.dialects.anthropic import Anthropic
+from hunyuan_fix.dialects.anthropic import Anthropic, upstream_answers
 from tests.dialects.anthropic.answering import CLAUDE_CODE, NOTE, answer, call, chunk, frame, refused, written
+from tests.dialects.anthropic.upstreaming import upstream
 
 type Chunks = list[dict[str, Any]]
 
@@ -84,3 +85,42 @@ def test_four_times_the_error_takes_about_four_times_the_time(piece: str) -> Non
         return lambda: (refused(400, text.encode()), refused(400, {"message": text}))
 
     assert seconds(run(4)) < 8 * max(seconds(run(1)), 0.001)
+
+
+def _turns(n: int, *messages: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": "a"}, *list(messages) * 1000 * n]}
+
+
+CALLED = {"role": "assistant", "content": None, "tool_calls": [call()]}
+ANSWERED = {"role": "tool", "tool_call_id": "call_1", "content": "done"}
+REQUESTS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "thoughts in a row": lambda n: _turns(n, {"role": "assistant", "content": "b", "reasoning_content": "hm"}),
+    "calls of one id": lambda n: _turns(n, CALLED, ANSWERED),
+    "results without a call": lambda n: _turns(n, ANSWERED),
+    "texts in a row": lambda n: _turns(n, {"role": "user", "content": "b"}),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_so_does_a_chat_request_for_an_upstream_that_speaks_messages(name: str) -> None:
+    few, many = REQUESTS[name](1), REQUESTS[name](4)
+    assert seconds(lambda: upstream(many)) < 8 * max(seconds(lambda: upstream(few)), 0.001)
+
+
+@pytest.mark.parametrize("kind", ["text", "thinking", "input_json"])
+def test_so_does_its_stream(kind: str) -> None:
+    field = {"text": "text", "thinking": "thinking", "input_json": "partial_json"}[kind]
+    block = {"text": "text", "thinking": "thinking", "input_json": "tool_use"}[kind]
+    opened: dict[str, Any] = {
+        "type": "content_block_start",
+        "index": 0,
+        "content_block": {"type": block, "id": "a", "name": "ls"},
+    }
+    delta: dict[str, Any] = {"type": "content_block_delta", "index": 0, "delta": {"type": f"{kind}_delta", field: "x"}}
+
+    def read(n: int) -> None:
+        note: dict[str, Any] = {}
+        for event in [opened, *[delta] * 3000 * n, {"type": "message_stop"}]:
+            upstream_answers.events(event, note)
+
+    assert seconds(lambda: read(4)) < 8 * max(seconds(lambda: read(1)), 0.001)
