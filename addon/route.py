@@ -215,7 +215,9 @@ class Routes:
         dialect = spoken if spoken and (spoken in translates or spoken not in dialects.foreign()) else None
         if is_native and self._translate == "auto" and spoken in demands.native:
             dialect = dialects.native(spoken)
-        key_of = ((host,) if rerouted else ()) if key_of is None else key_of
+        owners = {host} if key_of is None else set(key_of)
+        if not rerouted:
+            owners.discard(host)
         return Route(
             profile=profile,
             dialect=dialect,
@@ -231,7 +233,7 @@ class Routes:
             native=is_native,
             translates=translates,
             repairs=translates if self._translate != "auto" else translates | (demands.speaks & demands.native.keys()),
-            foreign=not all(self._vendors.may_keep_key(owner, paths.normal(path), vendor) for owner in key_of),
+            foreign=not all(self._vendors.may_keep_key(owner, paths.normal(path), vendor) for owner in owners),
             lends=vendor == self.vendor,
         )
 

@@ -61,7 +61,7 @@ class Vendors:
 
         A profile's own hosts are its vendor's, whatever the options say of them: an option can't make a key fit. Then
         come the domains of other vendors, each a vendor of that name. A host that only the options name is of the
-        vendor of its profile.
+        vendor of its profile, if the profile is one of a vendor's: one without hosts says of a format alone what it is.
         """
         known = {name: profiles.load(name).vendor for _, name in profiles.by_host().get(host, ())}
         if known:
@@ -73,7 +73,8 @@ class Vendors:
         if domain := other_vendor(host):
             return domain
         named = self.named.get(host) or self.profile
-        return profiles.load(named).vendor if named else HOME
+        stood_for = profiles.load(named) if named else None
+        return stood_for.vendor if stood_for and stood_for.hosts else HOME
 
     def may_keep_key(self, host: str, path: str, vendor: str) -> bool:
         """Whether the key of a request that was addressed to `host` may leave for a host of `vendor`.

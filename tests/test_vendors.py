@@ -63,6 +63,8 @@ def test_an_option_names_the_vendor_of_unknown_hosts_only():
     assert (named.of(TOKENHUB), named.of(OPENAI), named.of(ZENMUX)) == ("tencent", "openai.com", "zenmux")
     assert named.of("10.0.0.1") == "zenmux"
     assert Vendors({LOCAL: None}).of(LOCAL) == HOME
+    assert Vendors({GATEWAY: "anthropic"}).of(GATEWAY) == HOME, "the profile of a format is no vendor's"
+    assert Vendors(profile="anthropic").of("10.0.0.1") == HOME
 
 
 def test_a_profile_without_a_vendor_is_its_own(add_provider: Callable[[str, str], None]):
@@ -161,6 +163,9 @@ def test_the_key_is_lent_to_one_vendor(given: dict[str, str], host: str, path: s
         ({}, MOONSHOT, (f"{MOONSHOT}.",), False),
         ({"hosts": f"{LOCAL}=moonshot"}, TOKENHUB, ("127.0.0.1:4000",), False),
         ({"hosts": f"{OPENAI}=tokenhub", "upstream": f"https://{TOKENHUB}/v1"}, OPENAI, ("127.0.0.1",), True),
+        ({"hosts": GATEWAY}, GATEWAY, ("127.0.0.1:4000",), False),
+        ({"hosts": f"{GATEWAY}=moonshot"}, GATEWAY, (GATEWAY,), False),
+        ({"hosts": GATEWAY}, GATEWAY, (MOONSHOT,), True),
         ({"hosts": f"{GATEWAY}=tokenhub", "upstream": f"https://{TOKENHUB}/v1"}, GATEWAY, ("127.0.0.1",), True),
     ],
 )
@@ -256,6 +261,8 @@ def test_no_key_reaches_another_vendor(
     for owner in owners:
         if VENDORS.get(owner) is not None and reached is not None and VENDORS[owner] != reached:
             assert found.foreign
+    if not found.rerouted and set(owners) <= {host}:
+        assert not found.foreign, "a key that goes where it is meant to stays"
     # 3. The addon's own calls go where the request goes.
     assert found.base_url.startswith(f"{found.address.scheme}://{found.address.host}")
     # 4. Another vendor's clients stay where they are, unless their host was named.

@@ -305,6 +305,16 @@ def watches(plan: AnswerPlan) -> bool:
     return plan.splits_thinking or bool(plan.leaks)
 
 
+def beginnings(plan: AnswerPlan) -> re.Pattern[bytes]:
+    """What the JSON of a text has where a mark may begin: its first two characters, or the first at the text's end.
+
+    A backslash may begin the second one.
+    """
+    marks = [_THINK] * plan.splits_thinking + [begin for form in forms(plan) for begin in form.blocks]
+    seconds = sorted({mark[1].encode() for mark in marks})
+    return re.compile(rb"<(?:%b)" % b"|".join(map(re.escape, [*seconds, b'"', b"\\"])))
+
+
 _REASONED = re.compile(rb'"reasoning(?:_content)?"[ \t]*:[ \t]*"(?:[^"\\ ]|\\[^nrt])')
 """Reasoning that isn't blank."""
 

@@ -43,6 +43,8 @@ class ChatStream:
         self._holds_text = bool(plan.stop or plan.json_fence)
         self._watches = leaks.watches(plan)
         """The text may have calls or reasoning in it: it needs reading where a mark begins."""
+        self._mark = leaks.beginnings(plan) if self._watches else None
+        """What tells that a mark may begin."""
         self._leaking = False
         """What comes next may belong to such a mark."""
         self._unbegun = plan.splits_thinking
@@ -165,19 +167,23 @@ class ChatStream:
         """Whether whole events pass, since their bytes tell that they need no repair. Remembers what the end needs."""
         if self._holds_text or not _needs_nothing(data):
             return False
-        if self._watches and self._may_leak(data):
+        if self._mark is not None and self._may_leak(data, self._mark):
             return False
         if data.find(b'"id"') >= 0:
             self._unread = data
         self._has_text = self._has_text or _TEXT.search(data) is not None
         end = data.rfind(_PLAIN_END, 0, -len(_PLAIN_END))
         last = data if end < 0 else data[end + len(_PLAIN_END) :]
-        self._shape = Shape.of_text(last, _has_no_mark if self._watches else None)
+        self._shape = Shape.of_text(last, None if self._mark is None else self._has_no_mark)
         return True
 
-    def _may_leak(self, data: bytes) -> bool:
+    def _has_no_mark(self, text: str) -> bool:
+        """Whether a piece of text has no part of a mark. It comes behind one that had none."""
+        return self._mark is None or "<" not in text or self._mark.search(f'{text}"'.encode()) is None
+
+    def _may_leak(self, data: bytes, mark: re.Pattern[bytes]) -> bool:
         """Whether whole events that need nothing else may have a part of a mark in their text."""
-        if self._leaking or data.find(b"<") >= 0:
+        if self._leaking or (data.find(b"<") >= 0 and mark.search(data) is not None):
             return True
         if self._unbegun:
             if _TEXT.search(data) is not None:
@@ -367,11 +373,6 @@ def _needs_nothing(raw: bytes) -> bool:
         and not chat_events.says_more_than_null(raw, b'"usage"')
         and chat_events.go_on(raw)
     )
-
-
-def _has_no_mark(text: str) -> bool:
-    """Whether a piece of text has no part of a mark, as long as none is being read."""
-    return "<" not in text
 
 
 def _is_empty(chunk: JsonObject) -> bool:

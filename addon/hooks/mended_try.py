@@ -37,7 +37,10 @@ logger = logging.getLogger("hunyuan_fix")
 
 _NO_MODEL: JsonObject = {"models": []}
 """The overlay of a format that the model doesn't speak: its requests are translated from then on."""
+_MOST_READINGS = 3
+"""Readings of one error that are looked at."""
 _PLAIN = frozenset({"model", "messages", "stream", "stream_options"})
+"""What no error has to be about."""
 _FORMAT = "format"
 """What is wrong where the whole format is refused, as counts name it."""
 _KEPT = (
@@ -159,12 +162,11 @@ class MendedTry:
 
         The exchange is changed by then, for the answer; `Mended.ended` takes that back where it didn't help.
         """
-        exchange = self._exchange
-        before = self._kept()
+        exchange, before = self._exchange, self._kept()
         place = self._taught.place(self._model, format_of(exchange))
         try:
-            mended = await self._by_what_it_says(status, error, place, before)
-            return mended or await self._translated(status, error, place, before)
+            mended = await self._by_what_it_says(status, error, place)
+            return mended or await self._translated(status, error, place)
         except BaseException:
             self._restore(before)
             raise
@@ -173,29 +175,30 @@ class MendedTry:
 
     # What the error says
 
-    async def _by_what_it_says(self, status: int, error: bytes, place: Place, before: JsonObject) -> Mended | None:
-        exchange = self._exchange
+    async def _by_what_it_says(self, status: int, error: bytes, place: Place) -> Mended | None:
+        """The request, changed for what is read in the error. Where that changes nothing, the next reading counts."""
         if status not in reading.STATUSES:
             return None
-        raw = self._flow.request.raw_content or b""
+        exchange, raw = self._exchange, self._flow.request.raw_content or b""
         sent = self._chat or raw
-        body = await self._runtime.workers.run(lambda _: json_body.parse_object(sent), len(sent) // 2)
-        if body is None:
-            return None
         tried = set(self._runtime.learnt.avoided(place))
-        found = reading.read(status, error, self._sent(body), tried)
-        if found is None:
-            return None
-        # What the steps make of it is compared as it is sent; the client's own bytes may be spelt in another way.
-        exchange.chat = body
-        plain = raw if self._chat else await self._as_sent()
-        data = await self._again(found)
-        request = self._flow.request.copy()
-        set_headers(request, exchange, self._model)
-        if data == plain and request.headers.fields == self._flow.request.headers.fields:
+        for _ in range(_MOST_READINGS):
+            body = await self._runtime.workers.run(lambda _: json_body.parse_object(sent), len(sent) // 2)
+            found = None if body is None else reading.read(status, error, self._sent(body), tried)
+            if body is None or found is None:
+                return None
+            before = self._kept()
+            exchange.chat = body
+            # Compared as it would be sent: the client's own bytes may be spelt in another way.
+            plain = raw if self._chat else await self._as_sent()
+            data = await self._again(found)
+            request = self._flow.request.copy()
+            set_headers(request, exchange, self._model)
+            if data != plain or request.headers.fields != self._flow.request.headers.fields:
+                return self._ready(_Attempt(found, place, before), request, data)
             self._restore(before)
-            return None
-        return self._ready(_Attempt(found, place, before), request, data)
+            tried.add(found.said)
+        return None
 
     def _sent(self, body: JsonObject) -> Sent:
         known = profiles.load(self._exchange.profile).model(self._model)
@@ -214,7 +217,7 @@ class MendedTry:
 
     # The whole format
 
-    async def _translated(self, status: int, error: bytes, place: Place, before: JsonObject) -> Mended | None:
+    async def _translated(self, status: int, error: bytes, place: Place) -> Mended | None:
         """The request as chat, where an endpoint that is said to speak the client's format refuses it."""
         exchange, profile = self._exchange, profiles.load(self._exchange.profile)
         found = Reading(_FORMAT, f"its own format isn't taken (HTTP {status})", {}, _NO_MODEL)
@@ -223,6 +226,7 @@ class MendedTry:
             return None
         if not facade.may_help(status, error, profile, self._model):
             return None
+        before = self._kept()
         body = await self._runtime.workers.run(lambda _: json_body.parse_object(came), len(came) // 2)
         if body is None or not await self._through_as_chat(body, found):
             self._restore(before)

@@ -69,7 +69,14 @@ def fit(root: JsonObject, flavour: Flavour) -> str:
             found.append(schema)
     # 3. What depends on two schemas, once both are as they will be.
     for schema in (*references, *found):
-        if REF in schema and (why := _fit_beside_reference(schema, root)):
+        if REF not in schema:
+            continue
+        if mfjs_references.target(root, schema) is None:  # what it led to is in several alternatives by now
+            del schema[REF]
+            whys["references lead to $defs"] = None
+            if strict:
+                mfjs_strict.restrict(schema, root)
+        elif why := _fit_beside_reference(schema, root):
             whys[why] = None
     for schema in found if strict else ():
         if mfjs_strict.say_once(schema, root):
@@ -294,8 +301,7 @@ def _fit_alternatives(schema: JsonObject) -> str:
     if "type" in schema:
         kind = schema.pop("type")
         for branch in branches:
-            if "type" not in branch and REF not in branch and "enum" not in branch:
-                branch["type"] = kind
+            branch.setdefault("type", kind)  # beside a reference it goes again
         changed = True
     outer = schema.keys() - COMMON - {"anyOf"}
     for branch in branches:

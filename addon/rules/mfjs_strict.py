@@ -166,7 +166,7 @@ def _allowed(schema: JsonObject, root: JsonObject) -> frozenset[str]:
     if "anyOf" in schema:
         return allowed | {"anyOf"}
     given = schema.get("type")
-    of_types = [_KEYWORDS.get(kind, _EVERYWHERE) for kind in (given if isinstance(given, list) else [given])]
+    of_types = [_KEYWORDS.get(str(kind), _EVERYWHERE) for kind in (given if isinstance(given, list) else [given])]
     return allowed | frozenset.intersection(*of_types)
 
 

@@ -23,6 +23,7 @@ class ShowMessages(Step):
     """The first step: those that follow read messages, whatever the format has. `NativeFields` takes them back."""
 
     name = "native"
+    again = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Show what is said as messages, where the format has none."""

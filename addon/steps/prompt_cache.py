@@ -71,6 +71,7 @@ class PromptCache(Step):
     """After all steps that change the request."""
 
     name = NAME
+    again = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Look at what leaves, which may be larger than what came."""

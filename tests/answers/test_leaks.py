@@ -471,3 +471,30 @@ def test_work_is_linear(unit: str) -> None:
     small = min(seconds(2000) for _ in range(3))
     large = min(seconds(32000) for _ in range(2))
     assert large < 16 * max(small, 0.001) * 6
+
+
+def test_a_sign_that_begins_no_mark_of_the_model_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    original = ChatStream._read
+
+    def reading(stream: ChatStream, event: sse.Event) -> bytes:
+        read.append(event.raw)
+        return original(stream, event)
+
+    monkeypatch.setattr(ChatStream, "_read", reading)
+    data = [content(f"<div {number}> a < b") for number in range(50)]
+    sent, _ = run(plan("kimi-k2.6"), [*data, chunk({}, "stop"), DONE])
+    assert sent.startswith(b"".join(data))
+    assert not [raw for raw in read if raw in data]
+
+
+@pytest.mark.parametrize("second", ["|", "\\u007c"])
+def test_a_mark_that_begins_at_the_end_of_a_piece_or_is_escaped_is_found(second: str) -> None:
+    mark = "tool_calls_section_begin|>"
+    pieces = [content("a <"), content("|" + mark).replace(b'"|', f'"{second}'.encode()), content(KIMI[28:])]
+    sent, _ = run(plan("kimi-k2.6"), [*pieces, chunk({}, "stop"), DONE])
+    assert len(by_index(sent)) == 2
+    assert text(sent) == "a "
+    whole_mark = content("<|" + mark).replace(b'"<|', f'"<{second}'.encode())
+    sent, _ = run(plan("kimi-k2.6"), [whole_mark, content(KIMI[28:]), chunk({}, "stop"), DONE])
+    assert len(by_index(sent)) == 2

@@ -239,6 +239,32 @@ async def test_both_tries_pass_the_gate(trust: Trust, endpoint: Endpoint):
         assert running.addon.runtime.relay.counts.retries["mended"] == 3
 
 
+async def test_a_reading_that_changes_nothing_makes_way_for_the_next(usual: Proxy, endpoint: Endpoint):
+    said = "tools.function.parameters is not a valid moonshot flavored json schema, details: <At path 'properties.a'>"
+
+    def answer(request: Arrived) -> Answer:
+        schema = request.json["tools"][0]["function"]["parameters"]["properties"]["a"]
+        if isinstance(schema.get("type"), list) and "default" in schema:  # what the stricter flavour refuses
+            return json_answer({"error": {"message": said}}, status=400)
+        return chat_answer("hello")
+
+    endpoint.answer = answer
+    schema = {"type": "object", "properties": {"a": {"type": ["string", "null"], "default": "b"}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    got = await ask(usual, CHAT | {"max_tokens": 100, "tools": tools})
+    assert (got.status_code, len(endpoint.arrived)) == (200, 2)
+    assert "schema=mfjs-strict" in usual.addon.stats()
+
+
+async def test_where_no_reading_changes_anything_nothing_is_sent_again(usual: Proxy, endpoint: Endpoint):
+    said = "tools.function.parameters is not a valid moonshot flavored json schema, details: <At path 'properties.a'>"
+    endpoint.answer = json_answer({"error": {"message": said}}, status=400)
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+    got = await ask(usual, CHAT | {"max_tokens": 100, "tools": tools})
+    assert (got.status_code, len(endpoint.arrived)) == (400, 1)
+    assert "x-hunyuan-fix" not in got.headers
+
+
 # Requests in a format that the endpoint speaks itself
 
 MESSAGES: dict[str, Any] = {
@@ -309,6 +335,17 @@ async def test_a_facade_that_refuses_messages_gets_chat(
 
     await ask(usual, MESSAGES, "/messages", **CLAUDE)
     assert [request.target for request in endpoint.arrived[2:]] == ["/v1/chat/completions"]
+
+
+async def test_the_flow_of_a_translated_try_shows_where_it_went_and_no_key(usual: Proxy, endpoint: Endpoint):
+    ended = Ended(usual)
+    endpoint.answer = facade(REFUSALS["404"])
+    await ask(usual, MESSAGES, "/messages", **CLAUDE)
+    (flow,) = ended.flows
+    assert flow.request.path == "/v1/chat/completions"
+    assert json.loads(flow.request.content or b"")["messages"] == [{"role": "user", "content": "hi"}]
+    assert json.loads(flow.metadata[KEY]["original"]) == MESSAGES
+    assert "sk-own" not in repr(flow.get_state())
 
 
 async def test_a_facade_that_refuses_responses_gets_chat(usual: Proxy, endpoint: Endpoint):

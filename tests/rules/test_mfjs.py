@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -78,6 +78,11 @@ LITE: list[tuple[str, Any, Any]] = [
         "properties beside and in anyOf",
         {"properties": {"a": STRING}, "anyOf": [{"type": "object", "properties": {"b": STRING}}]},
         {"properties": {"a": STRING, "b": STRING}, "anyOf": [{"type": "object"}]},
+    ),
+    (
+        "a type beside values of other types",
+        {"type": "string", "anyOf": [{"enum": ["a", 1]}, {"$ref": "#"}]},
+        {"anyOf": [{"type": "string", "enum": ["a"]}, {"$ref": "#"}]},
     ),
     ("empty anyOf", {"type": "string", "anyOf": []}, STRING),
     ("anything in anyOf", {"anyOf": [True, STRING, False]}, {"anyOf": [{}, STRING]}),
@@ -295,8 +300,11 @@ def test_schemas_of_real_agents_stay() -> None:
 
 def test_only_where_the_model_demands_it() -> None:
     schema = of(x={"enum": ["a"]})
-    for flavour, type_ in (("", None), ("mfjs-lite", "string")):
-        body = {"tools": [{"type": "function", "function": {"name": "ls", "parameters": copy.deepcopy(schema)}}]}
+    expected: list[tuple[Literal["", "mfjs-lite"], str | None]] = [("", None), ("mfjs-lite", "string")]
+    for flavour, type_ in expected:
+        body: dict[str, Any] = {
+            "tools": [{"type": "function", "function": {"name": "ls", "parameters": copy.deepcopy(schema)}}]
+        }
         held = context("tokenhub")
         held.model = dataclasses.replace(held.model, schema=flavour)
         changes = tools(body, held)
@@ -305,7 +313,7 @@ def test_only_where_the_model_demands_it() -> None:
 
 
 _names = st.sampled_from(["a", "b", "x/y", "$ref", "type"])
-_leaves = st.one_of(
+_leaves: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.just({}),
     st.sampled_from(["string", "integer", "null", "any", ["string", "null"]]).map(lambda kind: {"type": kind}),
     st.lists(st.sampled_from(["a", "", 1, 2.5, True, None, {}]), max_size=4).map(lambda values: {"enum": values}),

@@ -45,6 +45,13 @@ def test_only_the_last_message_and_only_one_that_says_something() -> None:
     assert [message.get("partial") for message in fixed(USER, turn)] == [None] * 3
 
 
+def test_what_was_said_between_a_call_and_its_result_goes_on_after_it() -> None:
+    """As Codex 0.77 has it: the result moves up to its call, and what was said is last."""
+    turn = {"role": "assistant", "content": "", "tool_calls": [call()], "reasoning_content": "x"}
+    left = fixed(USER, turn, BEGUN, {"role": "tool", "tool_call_id": "a", "content": "done"})
+    assert left[-1] == {**BEGUN, "partial": True}
+
+
 def test_elsewhere_it_stays_as_it_is() -> None:
     assert fixed(USER, BEGUN, profile="tokenhub", model="hy3") == [USER, BEGUN]
     assert fixed(USER, BEGUN, profile="hunyuan", model="hunyuan-turbos-latest")[-1]["role"] == "user"
@@ -55,6 +62,6 @@ def test_an_endpoint_that_demands_a_question_at_the_end_gets_one() -> None:
     held.profile = dataclasses.replace(
         held.profile, grammar=dataclasses.replace(held.profile.grammar, end_with_user=True)
     )
-    body = {"model": "kimi-k2.6", "messages": [USER, dict(BEGUN)]}
+    body: dict[str, Any] = {"model": "kimi-k2.6", "messages": [USER, dict(BEGUN)]}
     apply_chat(body, held)
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hunyuan_fix import profiles
 from hunyuan_fix.profiles import Thinking
 from hunyuan_fix.rules.survey import Survey
 from hunyuan_fix.rules.thinking import RULE, thinking, thinks
@@ -198,3 +199,16 @@ def test_the_change_of_an_effort_is_shown() -> None:
 )
 def test_whether_it_thinks(known: Thinking | None, said: dict[str, Any], whether: bool) -> None:
     assert thinks(said, made(known).model) is whether
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_every_model_is_switched_by_a_parameter_that_its_endpoint_takes(name: str) -> None:
+    profile = profiles.load(name)
+    for model in profile.models.values():
+        known = model.thinking
+        if known is None or known.control == "none":
+            continue
+        parameter = "reasoning_effort" if known.control == "effort" else known.control
+        assert parameter in profile.parameters, model.id
+        if known.efforts and known.control != "reasoning":
+            assert "reasoning_effort" in profile.parameters, model.id

@@ -24,7 +24,8 @@ from ..colours import BOLD, DIM, GREEN, RED, paint
 from ..path import ADDON
 from . import processes
 from .client import Client
-from .scenes import RULES_HEADER, SCENES, Endpoint, Scene, Side, Vendor, perform
+from .scenes import SCENES
+from .stage import RULES_HEADER, Endpoint, Scene, Side, Vendor, perform
 
 REAL_URLS: Mapping[Vendor, str] = {
     "tencent": "https://api.hunyuan.cloud.tencent.com/v1",

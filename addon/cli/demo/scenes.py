@@ -1,170 +1,19 @@
-"""The scenes of the demo: typical requests of clients.
-
-A scene is played twice, by the same client with the same request: directly to the endpoint, and through the proxy with
-the addon. Its outcome says whether it worked, and shows the messages, answers and errors.
-"""
+"""The scenes of the demo: typical requests of clients. How they are played: `stage`."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-import httpx
-
-from ...columns import shorten
 from ...simulator.vision import data_url, png_with_text
-from ..colours import CYAN, DIM, GREEN, RED, YELLOW, paint
-from .client import ApiError, Client, Refused
+from ..colours import CYAN, DIM, paint
+from .client import Refused
+from .stage import Outcome, Scene, Side, arrived, failed, refused, revealed, worked
 
 MODEL = "hunyuan-2.0-instruct-20251111"
 THINKING_MODEL = "kimi-k2.6"
-RULES_HEADER = "x-hunyuan-fix"
-
 _COLLEAGUES = 12
-_ROLE = 10
-"""Columns for a message's role."""
-_DIRECTIVE = re.compile(r"\s*\[\[sim:[a-z-]+ ?(.*?)]]", re.DOTALL)
-
-
-type Vendor = Literal["tencent", "moonshot"]
-
-
-class Endpoint:
-    """The simulator, seen through its control pages. `url`: its address without a path."""
-
-    def __init__(self, url: str) -> None:
-        self.base_url = f"{url}/v1"
-        self._http = httpx.Client(base_url=f"{url}/_sim/", trust_env=False, timeout=30)
-
-    def reset(self) -> None:
-        """Forget all requests so far."""
-        self._http.post("reset")
-
-    def requests(self) -> list[dict[str, Any]]:
-        """The requests since `reset`, oldest first, and why each was refused (`row`, `detail`)."""
-        return list(self._http.get("requests").json())
-
-    def vision_calls(self) -> int:
-        """The number of these requests that a vision model answered."""
-        return int(self._http.get("stats").json()["vision_calls"])
-
-    def disturb(self, **fault: object) -> None:
-        """Give the next request a fault."""
-        self._http.post("faults", json=[fault])
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One way to the endpoint: a client, and the changes that the addon named in each answer."""
-
-    client: Client
-    endpoint: Endpoint
-    columns: int
-    """Width of the terminal's half for this side."""
-    rules: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a scene went on one side."""
-
-    worked: bool
-    lines: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """`play` raises `ApiError` where the endpoint refuses."""
-
-    title: str
-    about: str
-    play: Callable[[Side], Outcome]
-    vendor: Vendor = "tencent"
-    """Whose endpoint it is about."""
-
-
-def perform(scene: Scene, side: Side) -> Outcome:
-    """Play `scene` on one side. An error of the client's is an outcome too."""
-    side.endpoint.reset()
-    side.rules.clear()
-    try:
-        outcome = scene.play(side)
-    except Refused as error:
-        outcome = Outcome(False, [*_arrived(side), *_refused(error, side)])
-    except ApiError as error:
-        outcome = Outcome(False, [failed(str(error))])
-    if not side.rules:
-        return outcome
-    rules = dict.fromkeys(rule for header in side.rules for rule in header.split(","))
-    return Outcome(outcome.worked, [*outcome.lines, paint(f"  {RULES_HEADER}: {', '.join(rules)}", CYAN)])
-
-
-def worked(text: str) -> str:
-    """A line for what went well."""
-    return paint(f"✓ {text}", GREEN)
-
-
-def failed(text: str) -> str:
-    """A line for what did not."""
-    return paint(f"✗ {text}", RED)
-
-
-def _refused(error: Refused, side: Side) -> Iterator[str]:
-    yield failed(str(error))
-    detail = side.endpoint.requests()[-1]["detail"]
-    if detail.startswith("/"):
-        yield paint(f"  at {detail}", DIM)
-
-
-def _arrived(side: Side) -> list[str]:
-    """The messages of the last chat request as they arrived at the endpoint, one line each."""
-    body = side.endpoint.requests()[-1]["body"]
-    lines = []
-    for message in body.get("messages") or _with_roles(body.get("input")):
-        words = shorten(_words(message), side.columns - _ROLE)
-        lines.append(paint(f"{message['role']:{_ROLE}}", YELLOW) + words)
-    settings = [name for name in body if name not in ("model", "messages", "input", "stream")]
-    return [*lines, paint(f"with {', '.join(settings)}", DIM)] if settings else lines
-
-
-def _with_roles(given: Any) -> list[dict[str, Any]]:
-    """The messages among the items of a Responses request."""
-    return [item for item in given if isinstance(item, dict) and "role" in item] if isinstance(given, list) else []
-
-
-def _text(answer: dict[str, Any]) -> str:
-    return answer["choices"][0]["message"]["content"] or ""
-
-
-def _words(message: dict[str, Any]) -> str:
-    content = message.get("content")
-    calls = [call["function"] for call in message.get("tool_calls") or []]
-    parts = [f"→ {call['name']}({call['arguments']})" for call in calls]
-    if content is None:
-        parts.insert(0, "null")
-    elif isinstance(content, str):
-        parts.insert(0, said(content) if content else '""')
-    else:
-        texts = (f"“{said(part['text'])}”" if "text" in part else f"<{part['type']}>" for part in content)
-        parts.insert(0, " ".join(texts))
-    return " ".join(parts)
-
-
-def said(text: str) -> str:
-    """`text` without its directives to the simulator; if nothing would be left, the texts of the directives."""
-    return _DIRECTIVE.sub("", text) or revealed(text)
-
-
-def revealed(text: str) -> str:
-    """`text` with each directive replaced by its own text, as a person would see it in a picture."""
-    return _DIRECTIVE.sub(lambda directive: directive[1], text)
-
-
-# The scenes
 
 READ_FILE: dict[str, Any] = {
     "type": "function",
@@ -180,6 +29,10 @@ PLAIN_READ_FILE: dict[str, Any] = {
     "function": {key: value for key, value in READ_FILE["function"].items() if key != "strict"},
 }
 SCREENSHOT_TEXT = "TypeError: cart.items is undefined (checkout.ts:42)"
+
+
+def _text(answer: dict[str, Any]) -> str:
+    return answer["choices"][0]["message"]["content"] or ""
 
 
 def history(side: Side) -> Outcome:
@@ -213,12 +66,12 @@ def history(side: Side) -> Outcome:
             text = _text(side.client.chat({"model": MODEL, **attempt}))
         except Refused as error:
             if attempt is request:
-                refusals += _arrived(side)
+                refusals += arrived(side)
             else:
                 refusals.append(paint("  with that fixed by hand:", DIM))
-            refusals += _refused(error, side)
+            refusals += refused(error, side)
         else:
-            return Outcome(attempt is request, [*_arrived(side), *refusals, worked(f"HTTP 200: {text}")])
+            return Outcome(attempt is request, [*arrived(side), *refusals, worked(f"HTTP 200: {text}")])
     return Outcome(False, refusals)
 
 
@@ -325,7 +178,7 @@ def messages(side: Side) -> Outcome:
     }
     content = side.client.messages(request)["content"]
     calls = [block for block in content if block["type"] == "tool_use"]
-    lines = [*_arrived(side), paint("the answer is in Anthropic's format again", DIM)]
+    lines = [*arrived(side), paint("the answer is in Anthropic's format again", DIM)]
     lines += [worked(f"tool_use {call['name']}({json.dumps(call['input'])})") for call in calls]
     return Outcome([call["name"] for call in calls] == ["read_file"], lines)
 
@@ -354,7 +207,7 @@ def responses(side: Side) -> Outcome:
     }
     output = side.client.responses(request)["output"]
     called = [(item["type"], item.get("namespace"), item["name"]) for item in output if "call_id" in item]
-    lines = [*_arrived(side), paint("the answer is in the format of Responses again", DIM)]
+    lines = [*arrived(side), paint("the answer is in the format of Responses again", DIM)]
     lines += [worked(f"{kind}  {f'{space} ▸ ' if space else ''}{name}") for kind, space, name in called]
     expected = [("function_call", "mcp__files", function["name"]), ("custom_tool_call", None, "apply_patch")]
     return Outcome(called == expected, lines)
@@ -377,16 +230,18 @@ def thoughts(side: Side) -> Outcome:
         kept = {"role": "assistant", "content": message["content"], "tool_calls": message["tool_calls"]}
         messages += [kept, {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": result}]
     answer = _text(side.client.chat(request))
-    arrived = [
+    sent_back = [
         message.get("reasoning_content", "")
         for message in side.endpoint.requests()[-1]["body"]["messages"]
         if message["role"] == "assistant"
     ]
     lines = [f"what the model thought before {path}, sent back:" for _, path in steps]
     told = [
-        line for pair in zip(lines, (paint(f"  {thought}", CYAN) for thought in arrived), strict=True) for line in pair
+        line
+        for pair in zip(lines, (paint(f"  {thought}", CYAN) for thought in sent_back), strict=True)
+        for line in pair
     ]
-    own_words = all(thought in sent for (thought, _), sent in zip(steps, arrived, strict=True))
+    own_words = all(thought in sent for (thought, _), sent in zip(steps, sent_back, strict=True))
     return Outcome(own_words, [*told, worked(f"HTTP 200: {answer}")])
 
 

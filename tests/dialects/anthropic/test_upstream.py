@@ -211,6 +211,11 @@ def test_neighbours_are_one_turn_with_results_first():
     assert [block["type"] for block in body[2]["content"]] == ["tool_result", "text"]
 
 
+def test_a_result_that_no_call_of_the_last_turn_waits_for_is_the_users_text():
+    body = messages_of(user(), assistant(None, call("a")), user("x"), assistant("so"), tool("late", "a"))
+    assert body[-1] == {"role": "user", "content": [text("late")]}
+
+
 def test_a_conversation_begins_with_the_user():
     assert messages_of(assistant("hello"), user())[0] == {"role": "user", "content": [text(EN.start)]}
 
@@ -272,6 +277,13 @@ def sent(given: Any = None, **chat: Any) -> dict[str, Any]:
 )
 def test_max_tokens_is_always_there(chat: dict[str, Any], most: int):
     assert sent(**chat)["max_tokens"] == most
+
+
+def test_what_an_error_may_speak_of_is_in_the_chat_request():
+    """Only what a request has is mended (`mending`)."""
+    chat: dict[str, Any] = {"model": "m", "messages": [user()]}
+    AnthropicUpstream().request(chat, demands("m"), {})
+    assert chat["max_tokens"] == 32_000
 
 
 def test_max_tokens_is_at_most_what_the_model_gives():
@@ -526,8 +538,10 @@ def test_a_longer_history_begins_with_the_same_turns(first: list[Any], more: lis
     def plain(listed: list[Any]) -> list[dict[str, Any]]:
         return [one for one in listed if isinstance(one, dict) and isinstance(one.get("content"), str)]
 
+    # A result that comes late goes to its call, wherever that is.
+    later = [one for one in plain(more) if one.get("role") in ("user", "system", "developer")]
     head = [user("begin"), *plain(first), assistant("over"), user("next")]
-    short, long = _made({"messages": head}), _made({"messages": [*head, assistant("so"), *plain(more)]})
+    short, long = _made({"messages": head}), _made({"messages": [*head, assistant("so"), *later]})
     assert short is not None
     assert long is not None
     known = len(short["messages"]) - 1

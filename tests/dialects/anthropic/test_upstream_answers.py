@@ -263,6 +263,11 @@ def test_usage_that_is_missing_is_not_made_up() -> None:
     )
 
 
+def test_a_count_of_zero_at_the_end_takes_nothing_back() -> None:
+    chunks = streamed(START, text(0, "a"), end(usage={"input_tokens": 0, "output_tokens": 7}))
+    assert (chunks[-1]["usage"]["prompt_tokens"], chunks[-1]["usage"]["completion_tokens"]) == (8, 7)
+
+
 def test_a_ping_keeps_the_connection_open_and_says_nothing() -> None:
     ping = {"type": "ping"}
     assert streamed(ping) == []
