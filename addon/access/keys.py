@@ -176,8 +176,10 @@ def identity(caller: Caller, headers: Mapping[str, str], user: str = "") -> byte
     `user`: the name that `proxyauth` accepted. Programs on this machine that send neither are one caller. Call it
     before a key is lent.
     """
-    own = authorization(headers) if has_key(headers) else None
-    told = ("client", caller.client) if caller.client else ("key", own or "", user if caller.signed_in else "")
+    own = headers.get("authorization", "").strip()
+    if own.lower() in ("", "bearer"):  # not, as nearly always, the key itself
+        own = (authorization(headers) if has_key(headers) else None) or ""
+    told = ("client", caller.client) if caller.client else ("key", own, user if caller.signed_in else "")
     return hashlib.sha256(repr(told).encode()).digest()[:_IDENTITY]
 
 

@@ -28,7 +28,7 @@ from ...wire.host_names import canonical, is_loopback
 from ..colours import BOLD, DIM, GREEN, RED, YELLOW, paint
 from . import probes, toml_text
 from .probing import Answer, Call, Row, Subject, Verdict
-from .proxy_address import given_proxies
+from .proxy_address import exceptions_for, given_proxies
 from .situation import Situation
 
 TIMEOUT = 60.0
@@ -117,7 +117,7 @@ def _confirmed(host: str) -> bool:
     """A person at a terminal has typed yes."""
     if not sys.stdin.isatty():
         return False
-    print(f"{host} {_PLAN}. Type yes to go on: ", end="", flush=True)
+    print(f"{host} {_PLAN}. Type yes to go on: ", end="", flush=True, file=sys.stderr)
     return sys.stdin.readline().strip().lower() == "yes"
 
 
@@ -138,7 +138,7 @@ def _examined(situation: Situation, profile: Profile, model: str) -> Examination
     subject = Subject(profile, profile.model(model))
     # As bytes: httpx takes ASCII text only, and its complaint would show the key.
     headers = {b"authorization": b"Bearer " + key, b"x-api-key": key}
-    with httpx.Client(trust_env=False, proxy=_proxy(situation), timeout=TIMEOUT) as client:
+    with httpx.Client(trust_env=False, proxy=way_out(situation), timeout=TIMEOUT) as client:
         ask = _asker(client, endpoint, profile, headers)
         calls, rows = 0, list[Row]()
         for calls, (answer, found) in enumerate(probes.examine(subject, ask), 1):
@@ -148,11 +148,13 @@ def _examined(situation: Situation, profile: Profile, model: str) -> Examination
     return Examination(endpoint, profile.name, model, calls, rows)
 
 
-def _proxy(situation: Situation) -> str | None:
-    """The proxy that the environment names, as a company's, unless it is this one."""
-    given = given_proxies(situation.environment)
-    others = [one.url for one in given.values() if one is not None and not situation.leads_here(one)]
-    return others[0] if others and not is_loopback(situation.upstream.host) else None
+def way_out(situation: Situation) -> str | None:
+    """The proxy that the environment names for the endpoint, as a company's; `None` for this one, and without any."""
+    host = situation.upstream.host
+    if is_loopback(host) or exceptions_for(host, situation.environment):
+        return None
+    given = given_proxies(situation.environment).values()
+    return next((one.url for one in given if one is not None and not situation.leads_here(one)), None)
 
 
 def _asker(

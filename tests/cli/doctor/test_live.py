@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import pty
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +18,8 @@ import pytest
 from hunyuan_fix import profile_folder, profiles, rules
 from hunyuan_fix.cli.doctor import live, probes, probing
 from hunyuan_fix.simulator.rows import ProfileName
-from tests.cli.shell_environment import environment, run
+from tests.cli.doctor.situations import situation
+from tests.cli.shell_environment import command, environment, run
 from tests.end_to_end.processes import Certificates, Simulator, run_simulator
 from tests.rule_context import context
 
@@ -339,6 +343,43 @@ def test_a_plan_is_asked_if_that_is_said_twice(certificates: Certificates, tmp_p
         assert simulator.requests() == []
         found = Examined(tmp_path, simulator, "tokenhub-plan", "--live-plan", "--model", "glm-5.2", "--dry")
         assert found.said["calls"] == len(simulator.requests()) > 1
+
+
+@pytest.mark.parametrize(("typed", "goes_on"), [("yes", True), ("y", False), ("", False)])
+def test_a_person_may_type_yes(certificates: Certificates, tmp_path: Path, typed: str, goes_on: bool) -> None:
+    own, terminal = pty.openpty()
+    with run_simulator(certificates, profile="tokenhub-plan") as simulator:
+        upstream = ["--upstream", f"{simulator.url}/plan/v3", "--profile", "tokenhub-plan", "--model", "glm-5.2"]
+        given = environment(tmp_path, HUNYUAN_API_KEY=KEY)
+        os.write(own, f"{typed}\n".encode())
+        done = subprocess.run(
+            command("doctor", "--live", "--dry", *upstream),
+            env=given,
+            stdin=terminal,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert (len(simulator.requests()) > 0) is goes_on
+    os.close(own)
+    os.close(terminal)
+    assert done.returncode == (0 if goes_on else 1)
+    assert b"Type yes to go on: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "way"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": "http://127.0.0.1:8080"}, None),  # this one
+        ({"HTTPS_PROXY": "http://me:pass@proxy.company:3128"}, "http://me:pass@proxy.company:3128"),
+        ({"HTTPS_PROXY": "http://proxy.company:3128", "NO_PROXY": ".tencent.com"}, None),
+    ],
+)
+def test_calls_leave_by_the_companys_proxy_and_never_by_this_one(
+    certificates: Certificates, variables: dict[str, str], way: str | None
+) -> None:
+    assert live.way_out(situation(certificates, **variables)) == way
 
 
 def test_a_key_that_is_refused_ends_it_after_one_call(certificates: Certificates, tmp_path: Path) -> None:

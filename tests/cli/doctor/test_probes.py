@@ -81,6 +81,21 @@ def test_odd_answers_raise_nothing(text: str) -> None:
     assert rows
 
 
+@pytest.mark.parametrize(
+    "still",
+    [
+        '{"choices": [{"message": {"reasoning_content": "I think."}}]}',
+        '{"choices": [], "usage": {"completion_tokens_details": {"reasoning_tokens": 3}}}',
+    ],
+)
+def test_a_model_that_thinks_on_cannot_be_told_not_to(still: str) -> None:
+    def answer(call: Call) -> Answer:
+        return Answer(200, still if (call.body or {}).get("thinking") == {"type": "disabled"} else "{}")
+
+    row = examined(subject(), answer)[1]["thinking off"]
+    assert (row.found, row.keys) == ("refused", {"models": {"kimi-k2.6": {"thinking": {"can_be_off": False}}}})
+
+
 def test_every_probe_is_a_few_tokens() -> None:
     for name in profiles.names():
         profile = profiles.load(name)

@@ -35,7 +35,8 @@ def test_the_list_has_both_forms() -> None:
     assert [entry["slug"] for entry in made["models"]] == ["hy3", "glm-5.3", "new"], "the text model first"
     hy3, _, new = made["models"]
     assert (hy3["context_window"], hy3["max_context_window"]) == (192000, 192000), "what its input may have"
-    assert [level["effort"] for level in hy3["supported_reasoning_levels"]] == ["high"]  # every other word is read as this one
+    levels = [level["effort"] for level in hy3["supported_reasoning_levels"]]
+    assert levels == ["high"], "every other word is read as this one"
     assert hy3["default_reasoning_level"] == "high"
     assert "context_window" not in new
     assert new["supported_reasoning_levels"] == []
