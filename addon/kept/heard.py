@@ -14,7 +14,7 @@ from ..wire import json_body
 from . import histories, turns
 from .turns import Call
 
-CHAT_FIELDS: Final = ("reasoning_content", "reasoning_details", "reasoning")
+CHAT_FIELDS: Final[tuple[str, ...]] = ("reasoning_content", "reasoning_details", "reasoning")
 """The fields of a chat message that have its reasoning as text, as Moonshot's own client looks for them
 (docs/facts/kimi.md#reasoning-memory)."""
 
@@ -142,7 +142,7 @@ class HeardChat(_Bounded):
 
     def _turn(self, choice: _Choice) -> HeardTurn:
         said = [turns.call_of(frames.name, frames.arguments.getvalue(), frames.id) for frames in choice.calls.values()]
-        thoughts = {name: choice.thoughts[name].getvalue() for name in CHAT_FIELDS if name in choice.thoughts}
+        thoughts: dict[str, str] = {name: choice.thoughts[name].getvalue() for name in CHAT_FIELDS if name in choice.thoughts}
         name = next((name for name, said in thoughts.items() if said), next(iter(thoughts), ""))
         thought = thoughts.get(name)
         in_text, text = histories.parted(choice.text.getvalue())
