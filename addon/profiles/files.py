@@ -73,6 +73,9 @@ def extended(name: str, tables: Mapping[str, _Table], below: tuple[str, ...] = (
     own = tables[name]
     parent = own.get("extends")
     if not parent:
+        if "messages" not in own:  # a provider of the user's own: the error for it isn't a list of all tables
+            like = 'the profile that it is like, "_compatible" for any that is like OpenAI\'s'
+            raise ProfileError(f"{name}{_SUFFIX}: extends: missing; accepted is {like}")
         return own
     if parent in (*below, name):
         raise ProfileError(f"{name}{_SUFFIX}: extends: {parent} extends this profile itself")

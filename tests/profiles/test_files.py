@@ -28,6 +28,12 @@ def test_a_profile_extends_another(add_provider: Add) -> None:
     assert toy.model("hy3") == tokenhub.model("hy3")
 
 
+def test_a_new_provider_is_told_to_extend_one(add_provider: Add) -> None:
+    with pytest.raises(ProfileError, match=r'toy\.toml: extends: missing; .*"_compatible"'):
+        add_provider("toy", f'hosts = ["{HOST}"]\ntext_model = "a"\n')
+        profiles.load("toy")
+
+
 def test_where_it_ends_is_not_inherited(add_provider: Add) -> None:
     add_provider("toy", f'extends = "hunyuan"\nhosts = ["{HOST}"]\n')
     toy = profiles.load("toy")
