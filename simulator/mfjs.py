@@ -17,7 +17,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "null": (type(None),),
 }
-_BESIDE_LISTS = ("default", "enum", "format")  # in `strict` a list of types may not stand beside them, but two plain types beside `enum` may
+_BESIDE_LISTS = ("default", "enum", "format")
+"""In `strict` a list of types may not stand beside them, but two plain types beside `enum` may."""
 
 
 def problem(schema: Any, *, strict: bool = False) -> str | None:

@@ -142,7 +142,7 @@ class HeardChat(_Bounded):
 
     def _turn(self, choice: _Choice) -> HeardTurn:
         said = [turns.call_of(frames.name, frames.arguments.getvalue(), frames.id) for frames in choice.calls.values()]
-        thoughts: dict[str, str] = {name: choice.thoughts[name].getvalue() for name in CHAT_FIELDS if name in choice.thoughts}
+        thoughts = {name: choice.thoughts[name].getvalue() for name in CHAT_FIELDS if name in choice.thoughts}
         name = next((name for name, said in thoughts.items() if said), next(iter(thoughts), ""))
         thought = thoughts.get(name)
         in_text, text = histories.parted(choice.text.getvalue())
