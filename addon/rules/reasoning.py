@@ -85,7 +85,7 @@ def reasoning(body: JsonObject, context: RuleContext) -> Changes:
         _rename(message, parts, index, changes, context)
         if is_wanted(message, body, context) and not has_reasoning(message, context):
             _recover(message, index, changes, context)
-            if not has_reasoning(message, context) and index:
+            if index and message.get("tool_calls") and not has_reasoning(message, context):
                 _recover_from_before(message, body["messages"][index - 1], index, changes, context)
     return changes
 

@@ -272,6 +272,16 @@ def test_calls_have_the_reasoning_of_the_text_before_them(before: dict[str, Any]
     assert body == once
 
 
+def test_an_answer_without_calls_has_no_reasoning_of_another_message() -> None:
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "a", "reasoning_content": "real"},
+        {"role": "assistant", "content": "b"},
+    ]
+    body: dict[str, Any] = {"messages": messages}
+    assert not reasoning(body, context("moonshot", "kimi-k2.7-code"))  # which wants that of every turn
+
+
 def test_messages_that_are_joined_have_it_once() -> None:
     messages = [
         {"role": "user", "content": "hi"},
