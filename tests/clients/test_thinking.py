@@ -208,6 +208,9 @@ def test_claude_code(messages: tuple[str, Ways], tmp_path: Path) -> None:
     assert run.code == 0, run.output
     assert (claude.work / "proof").read_text() == "done"
     assert came_back(ways.endpoint) == THREE
+    again = claude.ask(bash("echo done"), "--resume", run.session)
+    assert again.code == 0, again.output
+    assert came_back(ways.endpoint, calls=False)[-1] == ["real"] * 5, "the text between them, too"
     assert rows(ways.endpoint) == []
 
 
@@ -231,6 +234,9 @@ def test_codex(moonshot: Ways, tmp_path: Path) -> None:
     assert run.code == 0, run.output
     assert (codex.work / "proof").read_text() == "done"
     assert came_back(moonshot.endpoint) == THREE
+    again = codex.ask(shell("echo done"), resume=run.thread)
+    assert again.code == 0, again.output
+    assert came_back(moonshot.endpoint, calls=False)[-1] == ["real"] * 5, "the text between them, too"
     assert rows(moonshot.endpoint) == []
 
 
@@ -241,7 +247,7 @@ def test_codex(moonshot: Ways, tmp_path: Path) -> None:
 def test_over_a_restart_and_with_two_workers(
     certificates: Certificates, tmp_path: Path, redis_server: RedisServer, kind: str
 ) -> None:
-    """Each proxy begins with nothing but the store; of the two workers each has half of the turns.
+    """Each proxy begins with nothing but the store; the two workers take turns.
 
     The application's model wants its thoughts in turns without calls, too.
     """
@@ -270,7 +276,7 @@ def test_over_a_restart_and_with_two_workers(
 
     with run_simulator(certificates, "--no-mentions", hosts=["api.moonshot.cn"], profile="moonshot") as endpoint:
         with worker(endpoint) as one, worker(endpoint) as two:
-            for turn, proxy in enumerate((one, two, one)):
+            for turn, proxy in enumerate((one, two)):
                 converse(endpoint, proxy, turn)
         with worker(endpoint) as again:
-            converse(endpoint, again, 3)
+            converse(endpoint, again, 2)
