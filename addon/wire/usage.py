@@ -32,8 +32,8 @@ def counted(given: object) -> dict[str, int]:
     if not isinstance(given, dict):
         return {}
     if given.keys() <= _PLAIN:
-        found = {INPUT: _input(given), OUTPUT: _output(given)}
-        return {name: count for name, count in found.items() if count is not None}
+        read, made = _input(given), _output(given)
+        return ({} if read is None else {INPUT: read}) | ({} if made is None else {OUTPUT: made})
     cached = _first(_inside(given, "prompt", "input", "cached_tokens"), *(given.get(name) for name in _CACHED))
     written = _first(_inside(given, "prompt", "input", "cache_write_tokens"), *(given.get(name) for name in _WRITTEN))
     reasoning = _first(_inside(given, "completion", "output", "reasoning_tokens"), given.get("reasoning_tokens"))
