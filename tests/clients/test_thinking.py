@@ -6,7 +6,6 @@ The stand-ins know each thought again. What the programs are seen to do is in do
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 from tests.clients.claude_code import ClaudeCode
 from tests.clients.codex import Codex
 from tests.clients.running import Client, carry_out
-from tests.clients.test_claude_code import bash
+from tests.clients.test_claude_code import ODD_SERVER, bash, call
 from tests.clients.test_codex import shell
 from tests.clients.thinking import (
     MOONSHOT,
@@ -60,10 +59,8 @@ def agent(
     The prompt says the first call, and what the commands print the others. No blank in the first (`Client.directive`).
     """
 
-    def call(command: str) -> str:
-        return f"[[sim:say]][[sim:tool {tool} {json.dumps(given(command))}]]"
-
     first = {name: "reads" if name == "description" else value for name, value in given("cat<two").items()}
+    second, third = (call(tool, **given(command)) for command in ("cat<three", "printf done >proof.txt"))
     elsewhere = {"https://api.hunyuan.cloud.tencent.com/v1": MOONSHOT, "hunyuan-2.0-instruct-20251111": model}
     return Client(
         guide,
@@ -73,7 +70,7 @@ def agent(
         environment=environment or {},
         program=program,
         replaced=elsewhere | dict(replaced or {}),
-        work_files={"two": call("cat<three"), "three": call("printf done >proof.txt")},
+        work_files={"two": second, "three": third},
     )
 
 
@@ -212,6 +209,20 @@ def test_claude_code(messages: tuple[str, Ways], tmp_path: Path) -> None:
     assert again.code == 0, again.output
     assert came_back(ways.endpoint, calls=False)[-1] == ["real"] * 5, "the text between them, too"
     assert rows(ways.endpoint) == []
+
+
+@pytest.mark.parametrize("messages", ["moonshot"], indirect=True)
+def test_claude_code_with_an_odd_tool(messages: tuple[str, Ways], tmp_path: Path) -> None:
+    """Its schema is none of Moonshot's flavour: it is repaired, and the request keeps its format."""
+    model, ways = messages
+    ways.endpoint.reset()
+    claude = ClaudeCode(tmp_path, ways.proxy.reverse_url.removesuffix("/v1"), model)
+    run = claude.ask(call("mcp__odd__look_at", place="here", missing=1), *ODD_SERVER, ENABLE_TOOL_SEARCH="false")
+    assert run.code == 0, run.output
+    assert "look.at saw" in run.said
+    assert {(request["path"], request["status"]) for request in ways.endpoint.requests()} == {
+        ("/anthropic/v1/messages", 200)
+    }
 
 
 @pytest.mark.parametrize("messages", ["zenmux"], indirect=True)
