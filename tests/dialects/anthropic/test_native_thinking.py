@@ -111,3 +111,16 @@ def test_kimi_gets_claude_codes_sub_agent() -> None:
 def test_no_body_raises(body: dict[str, Any]) -> None:
     for model in (ALWAYS, USUAL, RARE):
         repaired(dict(body), CLAUDE, EN, model)
+
+
+@pytest.mark.parametrize(
+    ("replay", "signed", "left"),
+    [("required", (), {}), ("required", ("k*",), {"display": "omitted"}), ("wanted", (), {"display": "omitted"})],
+)
+def test_thinking_is_shown_where_its_text_must_come_back(replay: Any, signed: tuple[str, ...], left: Any) -> None:
+    """No signature stands for it there: the client would send back a block without a text."""
+    model = Model("kimi", thinking=Thinking(default=True), replay=replay)
+    accepted = Native(roles=KIMI.roles, signed=signed, adaptive_thinking=True)
+    made, changes = fixed(model, accepted, thinking={**ADAPTIVE, "display": "omitted"})
+    assert made["thinking"] == {**ADAPTIVE, **left}
+    assert changes == ([] if left else ["/thinking/display"])
