@@ -6,7 +6,7 @@ profile (`[native.anthropic]`). Where nothing is refused, nothing changes. What 
 1. Fields: those that are refused go. A schema for the answer (`output_config.format`) becomes an instruction; deferred
    tools are left out until the history has found them, since without `defer_loading` all would be sent. Adaptive
    thinking becomes thinking with the budget that Claude Code itself falls back to. What a model's own data says
-   (sampling that is fixed, thinking that can't be switched) holds at each endpoint.
+   (sampling that is fixed, thinking that can't be switched, schemas of a flavour) holds at each endpoint.
 2. Messages of other roles become user text where they stand (docs/facts/anthropic.md#system-messages-in-the-list): the
    beginning of a longer history keeps its bytes. Those before all others join the system text.
 3. Blocks that are refused are said in words.
@@ -118,6 +118,7 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts, model: Model = _A
     changes = Changes()
     format_ = _answer_format(body)
     missing = native_tools.only_accepted(body, accepted, changes)
+    native_tools.fit_schemas(body, model, changes)
     for path in accepted.refused:
         refused.without(body, path, _RULE, changes)
     refused.by_model(body, model, _RULE, changes)
