@@ -137,6 +137,7 @@ class Routes:
         self.hosts: frozenset[str] = frozenset([*profiles.by_host(), *self._named])
         """Every host whose connections are decrypted."""
         self.route = lru_cache(_KEPT_ROUTES)(self._route)
+        self.of_port = lru_cache(_KEPT_ROUTES)(self._of_port)
 
     def known(self, host: str | None) -> bool:
         """Whether requests to `host` are this addon's business."""
@@ -146,7 +147,7 @@ class Routes:
         """Whether `host` is a known host or the host of `hunyuan_upstream`: requests to known hosts go there."""
         return self.known(host) or (host is not None and self._upstream is not None and host == self._upstream.host)
 
-    def of_port(self, method: str, address: Address, sent: tuple[str, ...]) -> Route | None:
+    def _of_port(self, method: str, address: Address, sent: tuple[str, ...]) -> Route | None:
         """The route of a request to a reverse port that stands for `address`; `None` where the addon leaves it alone.
 
         Its key is for wherever the port's requests go, unless that is another place than a host that is named: by

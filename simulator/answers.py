@@ -112,10 +112,16 @@ def answer(
 
 
 def _question(body: Json) -> str:
-    """The text that is answered: the last message's, or the one before the start of an answer."""
+    """The text that is answered: the last message's, or the one before the start of an answer.
+
+    Agents put reminders of their own behind what the user says: of several user messages in a row it is the last one
+    with a directive, if one has any.
+    """
     messages = body["messages"]
     starts = len(messages) > 1 and messages[-1]["role"] == "assistant"
-    return text_of(messages[-2 if starts else -1])
+    asked = messages[:-1] if starts else messages
+    said = [text_of(one) for one in itertools.takewhile(lambda one: one["role"] == "user", reversed(asked))]
+    return next((text for text in said if directives.MARK in text), text_of(asked[-1]))
 
 
 def _continued(text: str, body: Json) -> str:

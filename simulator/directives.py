@@ -8,6 +8,10 @@
 import json
 import re
 from dataclasses import dataclass
+from typing import Final
+
+MARK: Final = "[[sim:"
+"""What every directive begins with."""
 
 _COMMAND = re.compile(r"\[\[sim:([a-z-]+)[ \n]*")
 _TOOL_NAME = re.compile(r"([^\s\[\]{}]+)\s*")
@@ -57,13 +61,18 @@ def parse(text: str) -> Directives:
 
 
 def _tool(text: str, at: int) -> list[tuple[str, str]]:
-    """Name and arguments of a tool directive: the arguments are JSON, so `]]` inside them ends nothing."""
+    """Name and arguments of a tool directive: the arguments are JSON, so `]]` inside them ends nothing.
+
+    An agent that writes results as JSON escapes their quotes.
+    """
     name = _TOOL_NAME.match(text, at)
     if name is None:
         return []
-    start = name.end()
-    try:
-        _, end = json.JSONDecoder().raw_decode(text, start)
-    except ValueError:
-        return [(name[1], "{}")]
-    return [(name[1], text[start:end])]
+    rest = text[name.end() :]
+    for given in (rest, rest.replace('\\"', '"')):
+        try:
+            _, end = json.JSONDecoder().raw_decode(given)
+        except ValueError:
+            continue
+        return [(name[1], given[:end])]
+    return [(name[1], "{}")]

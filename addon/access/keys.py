@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 
 from ..config import values as read
@@ -176,8 +177,15 @@ def identity(caller: Caller, headers: Mapping[str, str], user: str = "") -> byte
     `user`: the name that `proxyauth` accepted. Programs on this machine that send neither are one caller. Call it
     before a key is lent.
     """
-    own = authorization(headers) if has_key(headers) else None
-    told = ("client", caller.client) if caller.client else ("key", own or "", user if caller.signed_in else "")
+    own = headers.get("authorization", "").strip()
+    if own.lower() in ("", "bearer"):  # not, as nearly always, the key itself
+        own = (authorization(headers) if has_key(headers) else None) or ""
+    told = ("client", caller.client) if caller.client else ("key", own, user if caller.signed_in else "")
+    return _identity(told)
+
+
+@lru_cache(256)
+def _identity(told: tuple[str, ...]) -> bytes:
     return hashlib.sha256(repr(told).encode()).digest()[:_IDENTITY]
 
 

@@ -27,6 +27,7 @@ _TELLING = 512
 
 _THINK, _THOUGHT = "<think>", "</think>"
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
+_TEXTS = (*_REASONING_FIELDS, "content")
 _WHY_CALLS = "a tool call that stood in the text is a tool call"
 _WHY_THINKING = "the text in `<think>` at the beginning is reasoning"
 
@@ -287,8 +288,8 @@ class ChoiceLeaks:
 
 def repair_message(message: JsonObject, plan: AnswerPlan, at: str, note: Note, *, cut: bool) -> bool:
     """Take calls and reasoning out of the texts of a whole message, in place; whether it was changed."""
-    if not watches(plan):
-        return False
+    if not watches(plan) or not any("<" in text for name in _TEXTS if isinstance(text := message.get(name), str)):
+        return False  # every mark has one
     leaks = ChoiceLeaks(plan)
     has_calls = bool(message.get("tool_calls"))
     changed = leaks.repair(message, at, note)

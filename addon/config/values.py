@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import platformdirs
 
 from .. import profiles
+from ..did_you_mean import suggestion
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -62,7 +63,7 @@ def choice[C: str](*choices: C) -> Callable[[str], C]:
         for accepted in choices:
             if text == accepted:
                 return accepted
-        raise ValueError(f"accepted are {', '.join(choices)}")
+        raise ValueError(f"accepted are {', '.join(choices)}{suggestion(text, choices)}")
 
     return read
 
@@ -131,12 +132,14 @@ def profile(text: str) -> str:
 def hosts(text: str) -> dict[str, str | None]:
     """Host -> profile name or `None`, comma separated."""
     hosts: dict[str, str | None] = {}
+    known = profiles.names()
     for item in items(text):
         host, _, profile = (part.strip() for part in item.partition("="))
         if not re.fullmatch(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?", host):
             raise ValueError(f"accepted is host or host=profile, comma separated, without a port; {item!r} is not")
-        if profile and profile not in profiles.names():
-            raise ValueError(f"profile {profile!r} is unknown; accepted are {', '.join(profiles.names())}")
+        if profile and profile not in known:
+            accepted = f"accepted are {', '.join(known)}{suggestion(profile, known)}"
+            raise ValueError(f"profile {profile!r} is unknown; {accepted}")
         hosts[host.lower().strip("[].")] = profile or None
     return hosts
 

@@ -344,7 +344,9 @@ def _why_unrepaired(route: Route) -> str:
         return "passes untouched: the endpoint speaks this format itself (hunyuan_translate)"
     if route.spoken:
         return "passes untouched: hunyuan_translate=never"
-    return f"is not repaired: it passes untouched (repaired are {_listed(dialects.paths())})"
+    every = dialects.paths()
+    apis = [path for path in every if not any(path.startswith(f"{other}/") for other in every)]
+    return f"is not repaired: it passes untouched (repaired are {_listed(apis)})"
 
 
 def _listed(paths: Sequence[str]) -> str:

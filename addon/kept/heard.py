@@ -14,7 +14,7 @@ from ..wire import json_body
 from . import histories, turns
 from .turns import Call
 
-CHAT_FIELDS: Final = ("reasoning_content", "reasoning_details", "reasoning")
+CHAT_FIELDS: Final[tuple[str, ...]] = ("reasoning_content", "reasoning_details", "reasoning")
 """The fields of a chat message that have its reasoning as text, as Moonshot's own client looks for them
 (docs/facts/kimi.md#reasoning-memory)."""
 

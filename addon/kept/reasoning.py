@@ -7,7 +7,7 @@ different thoughts says nothing, unless no other is left:
 1. `exact`: the same turn after the same conversation. The last thought counts.
 2. `place`: the same but for system texts and ids, which clients write anew.
 3. `calls`: the same calls by the same ids, wherever they stand. Endpoints that count (`functions.Bash:0`) give the same
-   id again and again.
+   id again and again: short calls by such an id need the same first words of the conversation, too.
 4. `alone`: the same turn after the same words. Neither of these two counts for turns of one history that share it.
 5. `place` once more, and the last thought counts: the turn is as good as the same.
 

@@ -32,6 +32,11 @@ _WHITE_SPACE: Final = b" \t\n\r\x0b\x0c"
 _END: Final = b"\xff"
 """Stands behind each piece of what is digested. It is in no UTF-8."""
 _NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9]+")
+_DIGITS: Final = b"0123456789"
+_SHORTEST_RANDOM: Final = 8
+"""Digits that are no count."""
+_TELLING: Final = 32
+"""Bytes of arguments that hardly any other call has."""
 _LONGEST_ID: Final = 64
 """Characters of an id that count: clients cut longer ones."""
 _WHOLE_FLOAT: Final = re.compile(rb"([:\[,]-?\d+)\.0(?=[,\]}])")
@@ -49,6 +54,18 @@ class Call:
     """As JSON with sorted keys."""
     id: bytes
 
+    @property
+    def is_common(self) -> bool:
+        """Whether other conversations may well have it: its arguments are short, and its id is a count.
+
+        `functions.Bash:0` and `call_1` are counts. A random id has letters and digits in one piece, or many digits.
+        """
+        pieces = self.id.replace(_NOT_IN_IDS.sub("_", self.name.decode("utf-8", "replace")).encode(), b"").split(b"_")
+        return len(self.arguments) < _TELLING and not any(
+            any(byte in _DIGITS for byte in piece) and (len(piece) >= _SHORTEST_RANDOM or not piece.isdigit())
+            for piece in pieces
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -59,7 +76,7 @@ class Keys:
     place: bytes
     """Of the conversation before it without system texts, and its calls without ids, or else its text."""
     calls: tuple[bytes, ...]
-    """Of each call with its id alone."""
+    """Of each call with its id, and of the first words of the conversation where other ones may have that call, too."""
     alone: bytes
     """Of what was said directly before it, and its calls without ids, or else its text."""
 
@@ -103,6 +120,8 @@ class Conversation:
         """The number of the assistant's last message."""
         self._system = blake2b(digest_size=SIZE)
         self._before = blake2b(digest_size=SIZE)
+        self._opening = b""
+        """The digest of the first words."""
         self._neighbour = b""
         """The digest of what was said last by others than the assistant."""
         self._kind = b""
@@ -152,6 +171,7 @@ class Conversation:
         self._others = []
         said = digest(self._kind, joined)
         self._before.update(said)
+        self._opening = self._opening or said
         self._neighbour = said
 
     def _end_turn(self) -> None:
@@ -182,7 +202,11 @@ class Conversation:
         return Keys(
             digest(b"exact", self._system.digest(), before, text, *core, *ids),
             digest(b"place", before, *core),
-            tuple(digest(b"call", call.id, call.name, call.arguments) for call in calls if call.id),
+            tuple(
+                digest(b"call", self._opening if call.is_common else b"", call.id, call.name, call.arguments)
+                for call in calls
+                if call.id
+            ),
             digest(b"alone", self._neighbour, *core),
         )
 

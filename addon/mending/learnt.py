@@ -97,6 +97,11 @@ class Learnt:
         lesson = self._at(place) if self._lessons else None
         return native_over(known, lesson.native) if lesson else known
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known of any place."""
+        return not self._lessons
+
     def listing(self) -> list[str]:
         """A line for each place, the latest asked for first: host, model, format, and what was learnt."""
         now, lines = self._clock(), []
@@ -135,6 +140,8 @@ class Taught:
 
     def model(self, known: Model, format_: str) -> Model:
         """`known`, a model of the profile's, as it is at this endpoint."""
+        if self.trial is None and self._learnt.is_empty:
+            return known  # as for most requests
         model = self._learnt.model(self.place(known.id, format_), known)
         return over(model, self.trial.overlay) if self.trial else model
 

@@ -296,7 +296,20 @@ class PromptCacheLedger:
         self._entries = 0
         self._caching: OrderedDict[bytes, None] = OrderedDict()
         """The models whose answers told of cached tokens before."""
+        self._reporting: OrderedDict[str, None] = OrderedDict()
+        """The base URLs of endpoints that told of cached tokens though their profile says that they don't."""
         self._last: deque[str] = deque(maxlen=_LAST)
+
+    def is_reporting(self, base_url: str) -> bool:
+        """Whether an answer of this endpoint told how much of its input was cached."""
+        return base_url in self._reporting
+
+    def reports(self, base_url: str) -> None:
+        """An answer of this endpoint told how much of its input was cached."""
+        if base_url not in self._reporting:
+            self._reporting[base_url] = None
+            if len(self._reporting) > _MOST_SESSIONS:
+                self._reporting.popitem(last=False)
 
     def add(self, turn: Turn) -> Break | None:
         """Remember a turn. Returns why less was read from the cache than the turn before let expect, if so."""

@@ -94,7 +94,7 @@ def names() -> tuple[str, ...]:
 
 def load(name: str) -> Profile:
     """The profile `name`. Raises `KeyError` for a name that is not in `names()`."""
-    return _now().profiles[name]
+    return (_loaded or _now()).profiles[name]
 
 
 def by_host() -> Mapping[str, tuple[tuple[str, str], ...]]:

@@ -341,6 +341,8 @@ class Profile:
     thinking: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `Thinking`: how thinking is switched at these endpoints, whatever the maker. They are laid over those of
     every family that thinks and has a `control`."""
+    reports_cache: bool = True
+    """Its answers may tell how many tokens of the input were cached; `false`: they don't, as far as is known."""
     mends: bool = True
     """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     session_key: str = ""

@@ -62,11 +62,11 @@ def flattened(parts: list[Any]) -> list[Any]:
 
 
 def pieces(content: object) -> list[Any]:
-    """Content as a list of strings (its non-blank texts) and other parts, in order."""
+    """Content as a list of strings (its non-blank texts) and other parts, in order. A part without a list is one."""
     if isinstance(content, str):
         return [] if not content or content.isspace() else [content]
     if not isinstance(content, list):
-        return []
+        return [] if content is None else [content]
     texts_and_parts = (part["text"] if is_text(part) else part for part in content)
     return [piece for piece in texts_and_parts if not isinstance(piece, str) or not is_blank_text(piece)]
 
@@ -98,11 +98,11 @@ def prefixed(prefix: str, content: object) -> Content:
                 led = text_part(prefix + part["text"])
                 return [*content[:position], led, *content[position + 1 :]]
         return [text_part(prefix.rstrip()), *content] if content else content
-    return None
+    return None if content is None else [text_part(prefix.rstrip()), content]
 
 
 def _content(value: object) -> Content:
-    return value if isinstance(value, str | list) else None
+    return value if value is None or isinstance(value, str | list) else [value]
 
 
 def _joined(items: Iterable[Any]) -> Iterator[Any]:

@@ -140,7 +140,7 @@ def _fit_type(schema: JsonObject) -> str:
         schema["type"] = types if isinstance(given, list) and len(types) > 1 else types[0]
     else:
         del schema["type"]
-    return "types are called as JSON Schema does"
+    return "names of types become those of JSON Schema"
 
 
 def _known_type(given: object) -> str:
@@ -207,7 +207,7 @@ def _fit_required(schema: JsonObject) -> str:
         schema["required"] = names
     else:
         del schema["required"]
-    return "only properties are required"
+    return "only properties that there are can be required"
 
 
 def _fit_enum(schema: JsonObject) -> str:
@@ -217,7 +217,7 @@ def _fit_enum(schema: JsonObject) -> str:
     values, given = schema["enum"], schema.get("type")
     if not isinstance(values, list) or not values or len(values) > _MOST_VALUES or "anyOf" in schema or REF in schema:
         del schema["enum"]
-        return "an enum is a list of values of one type: removed where it can't be"
+        return "the model takes an enum only as a list of values: removed"
     # 1. The types that occur, and the values that are of a type at all.
     allowed = TYPES if given is None else given if isinstance(given, list) else (given,)
     kinds = [_type_within(value, allowed) for value in values]
@@ -227,7 +227,7 @@ def _fit_enum(schema: JsonObject) -> str:
     types = [kind for kind in dict.fromkeys(kinds) if kind]
     if not kept:
         del schema["enum"]
-        return "values of an enum are of its type: removed"
+        return "no value of the enum has its type: the enum is removed"
     # 2. One type, perhaps with null.
     if len(types) == 1 or (len(types) == 2 and _NULL in types and not _CONTAINERS & set(types)):
         if isinstance(given, str) or (isinstance(given, list) and _goes_with(given, types)):
@@ -237,7 +237,7 @@ def _fit_enum(schema: JsonObject) -> str:
         if kept == values and wanted == given:
             return ""
         schema["type"], schema["enum"] = wanted, kept
-        return "an enum has a type, and values of it"
+        return "the model takes an enum only with a type, and with values of that type"
     # 3. Several types: alternatives.
     schema.pop("type", None)
     del schema["enum"]
@@ -245,7 +245,7 @@ def _fit_enum(schema: JsonObject) -> str:
         {"type": one, "enum": [value for value, kind in zip(values, kinds, strict=True) if kind == one]}
         for one in types
     ]
-    return "an enum has one type: alternatives"
+    return "the model takes an enum only of one type: alternatives in its place"
 
 
 def _type_within(value: object, allowed: Iterable[str]) -> str:
@@ -310,7 +310,7 @@ def _fit_alternatives(schema: JsonObject) -> str:
             if key == "properties" and isinstance(branch[key], dict) and isinstance(schema[key], dict):
                 schema[key].update({name: inner for name, inner in branch[key].items() if name not in schema[key]})
             del branch[key]
-    return "type and properties stand beside anyOf or in it" if changed else ""
+    return "the model takes a type inside anyOf, and other keys in one place only" if changed else ""
 
 
 def _fit_beside_reference(schema: JsonObject, root: JsonObject) -> str:
@@ -324,7 +324,7 @@ def _fit_beside_reference(schema: JsonObject, root: JsonObject) -> str:
     ]
     for key in wrong:
         del schema[key]
-    return "what a reference leads to has its own type" if wrong else ""
+    return "the reference leads to a schema that says this itself: removed beside it" if wrong else ""
 
 
 _FITS: Final[tuple[Callable[[JsonObject], str], ...]] = (

@@ -25,8 +25,9 @@ def model_name(body: JsonObject, models: Mapping[str, str], profile: Profile, te
     """Put the model that answers in the place of the one that was asked for.
 
     `models`: pattern -> model; the first that fits counts. Of a name that no pattern fits a mark of the window goes,
-    and the alias of a model that the profile knows becomes its id, as does its name without its maker. Another vendor's
-    name that the profile doesn't know becomes `text_model`; `None`, `""`: it stays, for the endpoint's own error.
+    and the alias of a model that the profile knows becomes its id, as does another spelling of it (`_served`). Another
+    vendor's name that the profile doesn't know becomes `text_model`; `None`, `""`: it stays, for the endpoint's own
+    error.
     """
     asked = body.get("model")
     if not isinstance(asked, str) or len(asked) > _LONGEST:
@@ -53,13 +54,26 @@ def _answering(
     real = name.removeprefix(ALIAS)
     if real in profile.models:
         return real, f"the name is an alias: {real} answers"
-    # Endpoints that serve many makers' models put the maker before the name: moonshotai/kimi-k2.5.
-    served = [known for known in profile.models if known.rpartition("/")[2] == name]
-    if len(served) == 1:
-        return served[0], f"the endpoint knows the model as {served[0]}"
+    served = _served(name, profile)
+    if served:
+        return served, f"the endpoint knows the model as {served}"
     if text_model and any(fnmatchcase(name, pattern) for pattern in _FOREIGN):
         return text_model, f"the name is another vendor's: {text_model} answers"
     return name, _MARKED
+
+
+def _served(name: str, profile: Profile) -> str:
+    """The id that the endpoint has for the model `name`; `""` where none, or several, may be meant.
+
+    Endpoints that serve many makers' models put the maker before the name (`moonshotai/kimi-k2.5`); the maker's own
+    don't. A mark behind the name (`:free`) stays: it may be another price. So does another maker's name before it.
+    """
+    asked = name.lower()
+    maker, _, own = asked.rpartition("/")
+    is_its_own = bool(profile.vendor) and maker.startswith(profile.vendor)
+    spelt = {asked, own} if is_its_own else {asked}
+    found = [known for known in profile.models if known.lower() in spelt or known.lower().rpartition("/")[2] == asked]
+    return found[0] if len(found) == 1 else ""
 
 
 _MARKED = "the mark of the window in the name is the client's own"

@@ -117,7 +117,7 @@ def _checked(body: JsonObject, key: str, context: RuleContext) -> str:
     parameter = context.profile.parameters.get(key)
     kept, why = _UNUSABLE, _refusal_reason(key, value)
     if key in context.model.refused:
-        why = "the model has its own fixed value, or doesn't take this parameter"
+        why = "the model fixes this parameter, or doesn't take it"
     elif key in context.model.values:
         kept = context.model.values[key]
         why = (

@@ -221,14 +221,14 @@ def _is_same(one: object, other: object) -> bool:
 def _why(key: str, value: object, said: Wish) -> str:
     if key == _EFFORT and said.effort:
         return f"the effort {value} is the nearest to {said.effort} that the model tells apart"
-    return "thinking is said as the model takes it"
+    return "thinking is switched by the model's own parameter"
 
 
 def _why_not(key: str, said: Wish, known: Thinking) -> str:
     if said.on is False and not known.can_be_off:
         return "the model always thinks: removed"
     if said.on and not known.can_be_asked:
-        return "the model always thinks, and isn't asked to: removed" if known.default else "it doesn't think: removed"
+        return "it always thinks, and can't be asked to: removed" if known.default else "it doesn't think: removed"
     if key == _EFFORT and said.effort:
-        return "the model tells no efforts apart: removed" if said.on else "no effort where it doesn't think: removed"
-    return "the model isn't told this way, or this says nothing: removed"
+        return "the model has no levels of effort: removed" if said.on else "no thinking, so no effort: removed"
+    return "no parameter of this model, or without effect: removed"

@@ -31,7 +31,9 @@ def tool_choice(body: JsonObject, context: RuleContext) -> Changes:
     # 1. Without thinking, where the client didn't ask for it.
     if wish(body).on is None and context.keep_params.isdisjoint(SPELLINGS) and (key := switch_off(body, known)):
         changes.note_at(
-            "tool-choice", f"/{key}", "the model takes a forced tool only where it doesn't think: off for this request"
+            "tool-choice",
+            f"/{key}",
+            "the model takes a forced tool only while it doesn't think: it is off here",
         )
         return changes
     # 2. In words.

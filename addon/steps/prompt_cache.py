@@ -7,11 +7,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final
 
+from .. import profiles
 from ..dialects import DIALECTS
 from ..exchange import Exchange, JsonObject, Response
 from ..observe import prompt_cache
 from ..observe.metrics import counter
-from ..observe.prompt_cache import LEAST_MISSED, Break, Prompt, Turn
+from ..observe.prompt_cache import LEAST_MISSED, Break, Prompt, PromptCacheLedger, Turn
 from ..session import session_of
 from ..wire import safe_text
 from ..wire.usage import CACHED, INPUT
@@ -60,7 +61,7 @@ class PromptCame(Step):
         return None
 
     async def _look(self, exchange: Exchange, body: JsonObject) -> None:
-        if exchange.size < _SMALLEST:
+        if not _is_looked_at(exchange, self.runtime.prompt_cache):
             return
         seen = exchange.prompt = _seen(exchange, body)
         if not any(body.get(field) for field in _CONTINUES):
@@ -75,7 +76,7 @@ class PromptCache(Step):
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Look at what leaves, which may be larger than what came."""
-        if exchange.size < _SMALLEST:
+        if not _is_looked_at(exchange, self.runtime.prompt_cache):
             return None
         body, seen = exchange.chat, exchange.prompt
         if seen is None:
@@ -101,6 +102,7 @@ class PromptCache(Step):
             metrics.add(INPUT_TOKENS, tokens, "unknown")
             return
         cached = used[CACHED]
+        self.runtime.prompt_cache.reports(exchange.base_url)
         metrics.add(INPUT_TOKENS, cached, "read")
         metrics.add(INPUT_TOKENS, tokens - cached, "missed")
         note = exchange.note_of(NAME)
@@ -119,6 +121,12 @@ class PromptCache(Step):
         line = f"model={safe_text.plain(exchange.model) or '-'} {prompt_cache.told(note)}"
         self.runtime.prompt_cache.remember(line)
         logger.info("%s %s: %s", exchange.method, safe_text.plain(exchange.path), line)
+
+
+def _is_looked_at(exchange: Exchange, ledger: PromptCacheLedger) -> bool:
+    """Whether a break of the request's cache could be noticed, and would be worth telling."""
+    tells = profiles.load(exchange.profile).reports_cache or ledger.is_reporting(exchange.base_url)
+    return exchange.size >= _SMALLEST and tells
 
 
 def _seen(exchange: Exchange, body: JsonObject) -> Seen:

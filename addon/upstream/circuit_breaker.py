@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 from ..admission import CallRefused
@@ -124,6 +124,7 @@ class Breaker:
             del self._circuits[upstream]
 
 
+@lru_cache(256)
 def host(upstream: str) -> str:
     """The host of a base URL: all that logs and clients see of it."""
     try:

@@ -56,7 +56,8 @@ class ChatTranscript(Contentview):
         if not isinstance(message, http.Request):
             streamed = (metadata.content_type or "").lower().startswith("text/event-stream")
             whole = transcript.answer(_plain(data, message), streamed=streamed)
-            return whole + _cut_note(exchange) + ("" if exchange is None else _cache_line(exchange))
+            line = "" if exchange is None else _cache_line(exchange)
+            return whole + _cut_note(exchange) + (f"\n{line}" if line else "")
         original = exchange.original if exchange else None
         if exchange is None or original is None:
             return transcript.request(data, dialect=exchange.spoken if exchange and not exchange.dialect else "chat")
@@ -89,10 +90,11 @@ def changes_page(exchange: Exchange, sent: bytes) -> str:
         page = f"Dry run (hunyuan_mode=observe): the request was not changed.\n\n{diff.listing(changes)}\n"
     else:
         page = f"The request's body was not changed.\n\n{diff.listing(changes)}\n"
-    page += _cache_line(exchange)
     if len(changes) == MAX_CHANGES:
         page = f"The first {MAX_CHANGES} of\n{page}"
-    return diff.printable(page)
+    # A diff may be long: what broke the cache stands above it.
+    line = _cache_line(exchange)
+    return diff.printable(f"{line}\n{page}" if line else page)
 
 
 def _exchange(metadata: Metadata) -> Exchange | None:
@@ -122,7 +124,7 @@ def _plain(data: bytes, message: http.Message | None) -> bytes:
 def _cache_line(exchange: Exchange) -> str:
     """How much of the prompt was cached, and what broke its cache."""
     line = prompt_cache.told(exchange.notes.get("prompt-cache", {}))
-    return f"\n{diff.printable(line)}\n" if line else ""
+    return f"{diff.printable(line)}\n" if line else ""
 
 
 def _cut_note(exchange: Exchange | None) -> str:

@@ -17,6 +17,8 @@ _CACHED: Final = ("cached_tokens", "cache_read_tokens", "cache_read_input_tokens
 _UNCACHED: Final = "prompt_cache_miss_tokens"
 _WRITTEN: Final = ("cache_creation_input_tokens", "cache_creation_tokens")
 _DETAILS: Final = "prompt_tokens_details"
+_PLAIN: Final = frozenset(["prompt_tokens", "completion_tokens", "total_tokens"])
+"""All that many endpoints tell."""
 _MOST: Final = 2**53
 """Larger numbers are no counts."""
 
@@ -29,6 +31,9 @@ def counted(given: object) -> dict[str, int]:
     """
     if not isinstance(given, dict):
         return {}
+    if given.keys() <= _PLAIN:
+        read, made = _input(given), _output(given)
+        return ({} if read is None else {INPUT: read}) | ({} if made is None else {OUTPUT: made})
     cached = _first(_inside(given, "prompt", "input", "cached_tokens"), *(given.get(name) for name in _CACHED))
     written = _first(_inside(given, "prompt", "input", "cache_write_tokens"), *(given.get(name) for name in _WRITTEN))
     reasoning = _first(_inside(given, "completion", "output", "reasoning_tokens"), given.get("reasoning_tokens"))
@@ -65,6 +70,8 @@ def is_asked(body: JsonObject) -> bool:
 
 def complete(usage: JsonObject) -> bool:
     """Put the cached tokens where clients of chat look for them, in place; whether they stood elsewhere alone."""
+    if usage.keys().isdisjoint(_CACHED):
+        return False
     cached = counted(usage).get(CACHED, 0)
     details = usage.get(_DETAILS)
     known = details if isinstance(details, dict) else {}

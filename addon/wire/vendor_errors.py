@@ -51,6 +51,8 @@ def translate_error(
     if error is None:
         return None
     rule = next((rule for rule in (*profile.errors, *_data().rules) if _matches(rule, status, error)), None)
+    if rule is None and status == 401 and _hosts_of(key, profile):
+        rule = _WRONG_KEY  # no rule knows these words, but the key says enough
     if rule is None:
         return None
     message = _message(error)
@@ -80,6 +82,7 @@ def key_shape(headers: Mapping[str, str]) -> KeyShape | None:
     return None
 
 
+_WRONG_KEY: Final = ErrorRule(kind="key_refused", status=401)
 _KEY_HEADERS: Final = ("authorization", "x-api-key", "api-key")
 _BEARER: Final = "bearer "
 

@@ -48,6 +48,10 @@ class Client:
     """The host of the endpoint that the guide is about."""
     refusal: int = 400
     """The status with which the endpoint refuses it without the addon."""
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    """What stands in the guide, and what is put in its place: another endpoint, another model."""
+    work_files: Mapping[str, str] = field(default_factory=dict)
+    """Files in the folder that it works in, by name."""
 
     def directive(self, work: Path) -> str:
         """What takes the place of the prompt: text that makes the simulator call the tool, silently as models do.
@@ -75,17 +79,19 @@ def carry_out(client: Client, proxy: Proxy, folder: Path) -> Run:
     clients = Path(os.environ["HUNYUAN_FIX_CLIENTS"])
     (work / "node_modules").symlink_to(clients / "node_modules")
     directive = client.directive(work)
-    for name, text in (guide.files | {f"~/{name}": text for name, text in client.files.items()}).items():
+    more = {f"~/{name}": text for name, text in client.files.items()} | dict(client.work_files)
+    for name, text in (guide.files | more).items():
         path = home / name[2:] if name.startswith("~/") else work / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_here(_asking(text, json.dumps(directive)), proxy), encoding="utf-8")
+        asking = _asking(_elsewhere(text, client.replaced), json.dumps(directive))
+        path.write_text(_here(asking, proxy), encoding="utf-8")
     environment = {**_environment(proxy, home, clients), **client.environment}
     if client.program:
         command, file = client.program
         (folder / "bin").mkdir()
         (folder / "bin" / command).symlink_to(next(clients.glob(file)))
         environment["PATH"] = f"{folder}/bin:{environment['PATH']}"
-    script = _here(_asking(guide.script, shlex.quote(directive)), proxy)
+    script = _here(_asking(_elsewhere(guide.script, client.replaced), shlex.quote(directive)), proxy)
     try:
         return _bash(script, work, environment)
     finally:
@@ -96,6 +102,13 @@ def _asking(text: str, directive: str) -> str:
     """`text` with the directive, quoted as its language wants it, in place of the quoted prompt."""
     for prompt in PROMPTS:
         text = text.replace(f'"{prompt}"', directive)
+    return text
+
+
+def _elsewhere(text: str, replaced: Mapping[str, str]) -> str:
+    """`text` with what is put in the place of words of the guide."""
+    for words, others in replaced.items():
+        text = text.replace(words, others)
     return text
 
 

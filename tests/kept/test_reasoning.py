@@ -48,6 +48,9 @@ async def texts(reasoning: KeptReasoning, *messages: Json, caller: bytes = ADA, 
 
 ASKED = user("list")
 TURN = said(None, call())
+"""By an id that is a count."""
+OWN = said(None, call(id="call_a1b2c3"))
+"""By an id that no other call has."""
 
 
 async def test_the_nearest_digest_counts() -> None:
@@ -62,8 +65,8 @@ async def test_the_nearest_digest_counts() -> None:
 async def test_the_same_thought_twice_is_one() -> None:
     reasoning = kept()
     for before in ([ASKED], [user("another"), said("x"), ASKED]):
-        reasoning.keep(ADA, keys(before, TURN), Thought("same"))
-    assert await texts(reasoning, user("a third"), TURN) == ["same"]
+        reasoning.keep(ADA, keys(before, OWN), Thought("same"))
+    assert await texts(reasoning, user("a third"), OWN) == ["same"]
 
 
 async def test_the_last_thought_of_the_same_turn_counts() -> None:
@@ -77,21 +80,29 @@ async def test_the_last_thought_of_the_same_turn_counts() -> None:
 
 async def test_what_was_found_once_stays_found() -> None:
     reasoning = kept()
-    reasoning.keep(ADA, keys([ASKED], TURN), Thought("mine"))
-    moved = (user("summary"), TURN, result())
+    reasoning.keep(ADA, keys([ASKED], OWN), Thought("mine"))
+    moved = (user("summary"), OWN, result())
     assert await texts(reasoning, *moved) == ["mine"]
-    reasoning.keep(ADA, keys([user("quite"), said("another"), user("one")], TURN), Thought("other"))
+    reasoning.keep(ADA, keys([user("quite"), said("another"), user("one")], OWN), Thought("other"))
     assert await texts(reasoning, *moved) == ["mine"], "although its call has two thoughts now"
-    assert await texts(reasoning, user("later"), TURN, result()) == []
+    assert await texts(reasoning, user("later"), OWN, result()) == []
 
 
 async def test_a_digest_that_two_turns_of_a_history_have_says_nothing() -> None:
     """A worker that doesn't know the later turn yet must not take the thought of the earlier one for it."""
     reasoning = kept()
-    reasoning.keep(ADA, keys([ASKED], TURN), Thought("first"))
-    assert await texts(reasoning, user("summary"), TURN, result()) == ["first"]
-    assert await texts(reasoning, user("more"), TURN, result(), TURN, result()) == []
-    assert await texts(reasoning, ASKED, TURN, result(), TURN, result()) == ["first"]
+    reasoning.keep(ADA, keys([ASKED], OWN), Thought("first"))
+    assert await texts(reasoning, user("summary"), OWN, result()) == ["first"]
+    assert await texts(reasoning, user("more"), OWN, result(), OWN, result()) == []
+    assert await texts(reasoning, ASKED, OWN, result(), OWN, result()) == ["first"]
+
+
+async def test_a_count_for_an_id_is_another_conversations_too() -> None:
+    """Of a conversation that was forgotten, another one's thoughts for the same short call aren't its own."""
+    reasoning = kept()
+    reasoning.keep(ADA, keys([user("one task"), said("x"), ASKED], TURN), Thought("of one task"))
+    assert await texts(reasoning, user("another task"), said("y"), user("go"), TURN, result()) == []
+    assert await texts(reasoning, user("one task"), said("cleared"), user("go"), TURN, result()) == ["of one task"]
 
 
 async def test_neighbours_are_one_turn_or_several() -> None:

@@ -100,6 +100,27 @@ def test_an_id_counts_as_far_as_clients_keep_it() -> None:
     assert keys(long).calls != keys(other).calls
 
 
+@pytest.mark.parametrize(
+    ("name", "id", "is_common"),
+    [
+        ("Bash", "functions.Bash:0", True),
+        ("Bash", "functions_Bash_12", True),
+        ("read2", "functions.read2:7", True),
+        ("Bash", "call_1", True),
+        ("Bash", "call_12345678", False),
+        ("Bash", "call_a1", False),
+        ("Bash", "toolu_01AbCdEf", False),
+        ("Bash", "chatcmpl-tool-3f0c1b", False),
+        ("Bash", "", True),
+    ],
+)
+def test_an_id_that_is_a_count(name: str, id: str, is_common: bool) -> None:
+    made = turns.call_of(name, '{"a": 1}', id)
+    assert made is not None and made.is_common == is_common
+    telling = turns.call_of(name, json.dumps({"command": "x" * 40}), id)
+    assert telling is not None and not telling.is_common
+
+
 def test_a_turn_alone_is_known_by_what_was_said_before_it() -> None:
     assert keys(*BEFORE, LAST).alone == keys(user("a summary"), TURN, *RESULTS, LAST).alone
     assert keys(*BEFORE, LAST).alone != keys(user("a summary"), TURN, RESULTS[0], LAST).alone

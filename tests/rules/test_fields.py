@@ -58,3 +58,11 @@ def test_tokenhub_takes_names() -> None:
 
 def test_escape() -> None:
     assert escape("a/b~c") == "a~1b~0c"
+
+
+@pytest.mark.parametrize("beside", [{"refusal": "alpha"}, {"name": "Bob"}])
+def test_a_part_without_a_list_stays_beside_the_text_of_another_field(beside: dict[str, Any]) -> None:
+    part = {"type": "delta", "x": "kept"}
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": part, **beside}]}
+    fields(body, context())
+    assert part in body["messages"][0]["content"]

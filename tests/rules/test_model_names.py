@@ -118,9 +118,18 @@ def test_a_body_without_a_model_stays() -> None:
         ("zenmux", "other/kimi-k2.5", "other/kimi-k2.5"),
         ("moonshot", "kimi-k2.5", "kimi-k2.5"),
         ("tokenhub", "kimi-k2.5", "kimi-k2.5"),
+        ("moonshot", "Kimi-K2.6", "kimi-k2.6"),
+        ("moonshot", "moonshotai/kimi-k2.6", "kimi-k2.6"),
+        ("moonshot", "MoonshotAI/Kimi-K2.6[256k]", "kimi-k2.6"),
+        ("moonshot", "other/kimi-k2.6", "other/kimi-k2.6"),
+        ("moonshot", "moonshotai/kimi-k2.6:free", "moonshotai/kimi-k2.6:free"),
+        ("deepseek", "deepseek/deepseek-v4-pro", "deepseek-v4-pro"),
+        ("tokenhub", "HY3", "hy3"),
+        ("zenmux", "Kimi-K2.5", "moonshotai/kimi-k2.5"),
+        ("zenmux", "moonshotai/Kimi-K2.5", "moonshotai/kimi-k2.5"),
     ],
 )
-def test_a_name_without_its_maker_becomes_the_endpoints(profile: str, asked: str, answers: str) -> None:
+def test_another_spelling_of_a_name_becomes_the_endpoints(profile: str, asked: str, answers: str) -> None:
     body = {"model": asked}
     changes = model_name(body, {}, profiles.load(profile), None)
     assert body["model"] == answers

@@ -48,6 +48,18 @@ def test_directives_are_parsed() -> None:
     assert directives.parse("prose [[sim") == directives.Directives()
 
 
+def test_directives_in_results_that_are_json() -> None:
+    asked = directives.parse(json.dumps({"result": '[[sim:say]][[sim:tool sh {"command": "ls]]"}]]'}))
+    assert asked.tools == (("sh", '{"command": "ls]]"}'),)
+
+
+def test_an_agents_reminder_behind_what_the_user_says() -> None:
+    said = [{"role": "user", "content": "[[sim:say yes]]"}, {"role": "user", "content": "<reminder>"}]
+    assert answers.answer({"model": "kimi-k2.6", "messages": said}, "moonshot").text == "yes"
+    answered = [*said, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "and now?"}]
+    assert answers.answer({"model": "kimi-k2.6", "messages": answered}, "moonshot").text != "yes"
+
+
 def test_an_answer_is_deterministic_and_ids_depend_on_the_request() -> None:
     assert ask("hi") == ask("hi")
     assert ask("hi").id != ask("ho").id

@@ -157,6 +157,15 @@ def test_an_observed_request_shows_what_would_have_been_changed():
     )
 
 
+def test_what_broke_the_prompt_cache_stands_above_the_diff():
+    flow, begun = exchange(REMOVED, rewritten=True, original=BEFORE)
+    begun.notes["prompt-cache"] = {"input": 900, "cached": 20, "broken": "broken at /messages/0"}
+    flow.metadata[KEY] = begun.to_plain()
+    assert shown(flow.request, flow)[1].startswith(
+        "prompt cache: 20 of 900 input tokens cached; broken at /messages/0\n\n1 change\n"
+    )
+
+
 def test_a_request_that_was_too_large_to_keep_says_so():
     flow, _ = exchange(REMOVED, rewritten=True, original=None)
     assert "was not kept (hunyuan_keep_original)" in shown(flow.request, flow)[1]

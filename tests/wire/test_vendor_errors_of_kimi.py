@@ -160,6 +160,29 @@ def test_a_key_that_tells_what_it_is_for_is_sent_to_its_host(key: str, says: str
             assert "abcdef" not in message
 
 
+@pytest.mark.parametrize("dialect", ["chat", "anthropic", "responses"])
+def test_a_key_for_another_host_is_told_whatever_words_refuse_it(dialect: str) -> None:
+    given = body("authentication_error", "invalid api key")
+    if dialect == "anthropic":
+        given = json.dumps({"type": "error", **json.loads(given)}).encode()
+    refused = told(401, given, dialect, {"authorization": "Bearer sk-kimi-abcdef"})
+    assert "for https://api.kimi.com/coding" in fields(refused)["message"]
+    assert translate_error(401, given, None, TOKENHUB, "hy3", key=key_shape({"x-api-key": "sk-abcdef"})) is None
+    assert translate_error(404, given, None, TOKENHUB, "hy3", key=key_shape({"x-api-key": "sk-kimi-abcdef"})) is None
+
+
+@pytest.mark.parametrize("type", ["invalid_authentication_error", "authentication_error"])
+def test_the_hosts_of_moonshots_keys_are_named_at_those_hosts_alone(type: str) -> None:
+    given = body(type, "Invalid Authentication")
+    for name in ("moonshot", "kimi-coding"):
+        refused = translate_error(401, given, None, profiles.load(name), "kimi-k2.6")
+        assert refused is not None
+        assert "good for their own host only" in fields(refused)["message"]
+    for name in ("zenmux", "deepseek", "openrouter"):
+        refused = translate_error(401, given, None, profiles.load(name), "kimi-k2.6")
+        assert refused is None or "api.moonshot.cn" not in fields(refused)["message"]
+
+
 def test_a_key_at_its_own_host_gets_no_such_hint() -> None:
     shape = key_shape({"authorization": "bearer  sk-tp-1"})
     refused = translate_error(401, NOT_AUTHORIZED, None, PLAN, "hy3", key=shape)

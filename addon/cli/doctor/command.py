@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ... import options, profiles
+from ... import options
 from ...config.option import OptionError
 from ...config.values import BaseUrl
 from .. import addresses
@@ -79,7 +79,7 @@ def parse(arguments: Sequence[str], prefix: str) -> argparse.Namespace:
     live_ = parser.add_argument_group("what the endpoint takes")
     live_.add_argument("--live", action="store_true", help="ask the endpoint of --upstream")
     live_.add_argument("--model", metavar="ID", help="the model to ask (default: the profile's text model)")
-    live_.add_argument("--profile", choices=profiles.names(), help="default: the profile of the host")
+    live_.add_argument("--profile", metavar="NAME", help="what it is held against (default: the profile of the host)")
     live_.add_argument("--profiles", type=Path, metavar="FOLDER", help="your folder of profiles (as hunyuan_profiles)")
     live_.add_argument("--dry", action="store_true", help="write nothing")
     live_.add_argument("--live-plan", action="store_true", help="also at a plan, whose terms forbid calls like these")

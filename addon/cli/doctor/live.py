@@ -22,6 +22,7 @@ from ...access import keys
 from ...columns import width
 from ...config.option import OptionError
 from ...config.values import BaseUrl
+from ...did_you_mean import suggestion
 from ...profiles import Profile
 from ...wire import paths
 from ...wire.host_names import canonical, is_loopback
@@ -110,6 +111,9 @@ def _profile(endpoint: BaseUrl, named: str | None, folder: Path) -> Profile:
     name = named or profiles.at(canonical(endpoint.host), paths.normal(endpoint.path))
     if name is None:
         raise CannotExamine(f"no profile is for {endpoint}; name one: --profile {'|'.join(profiles.names())}")
+    if name not in profiles.names():
+        known = ", ".join(profiles.names())
+        raise CannotExamine(f"--profile {name}: accepted are {known}{suggestion(name, profiles.names())}")
     return profiles.load(name)
 
 
@@ -143,7 +147,7 @@ def _examined(situation: Situation, profile: Profile, model: str) -> Examination
         calls, rows = 0, list[Row]()
         for calls, (answer, found) in enumerate(probes.examine(subject, ask), 1):
             if calls == 1 and not answer.good:
-                raise CannotExamine(_unusable(answer, model))
+                raise CannotExamine(_unusable(answer, model, endpoint))
             rows = [*found]
     return Examination(endpoint, profile.name, model, calls, rows)
 
@@ -192,7 +196,7 @@ def _start_of(answer: httpx.Response) -> bytes:
 
 
 _WHY = {
-    0: "the endpoint doesn't answer: is this machine online?",
+    0: "the endpoint doesn't answer: is that the right address, and is this machine online?",
     401: "the key is refused: each vendor and product has keys of its own",
     402: "the account has nothing left",
     403: "the key may not use this model, or the host serves other programs only",
@@ -201,10 +205,10 @@ _WHY = {
 }
 
 
-def _unusable(answer: Answer, model: str) -> str:
+def _unusable(answer: Answer, model: str, endpoint: BaseUrl) -> str:
     why = _WHY.get(answer.status, "the simplest call fails")
     status = f" (HTTP {answer.status})" if answer.status else ""
-    return f"nothing was found out about {model}{status}: {why}"
+    return f"nothing was found out about {model} at {endpoint}{status}: {why}"
 
 
 # What is written

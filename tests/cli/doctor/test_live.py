@@ -399,7 +399,26 @@ def test_the_vendors_own_key_comes_first(certificates: Certificates, tmp_path: P
 
 def test_nothing_listens(tmp_path: Path) -> None:
     upstream = ["--upstream", "http://127.0.0.1:9/v1", "--profile", "moonshot"]
-    assert "the endpoint doesn't answer" in failed(tmp_path, *upstream, HUNYUAN_API_KEY=KEY)
+    said = failed(tmp_path, *upstream, HUNYUAN_API_KEY=KEY)
+    assert "at http://127.0.0.1:9/v1: the endpoint doesn't answer" in said
+
+
+def test_a_misspelt_profile(tmp_path: Path) -> None:
+    upstream = ["--upstream", "http://127.0.0.1:9/v1", "--profile", "moonshoot"]
+    assert "did you mean moonshot?" in failed(tmp_path, *upstream, HUNYUAN_API_KEY=KEY)
+
+
+def test_a_profile_of_the_users_own(certificates: Certificates, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "gateway.toml").write_text(
+        'extends = "moonshot"\nvendor = "moonshot"\nhosts = ["gateway.example"]\n', "utf-8"
+    )
+    with run_simulator(certificates, profile="moonshot") as simulator:
+        flags = ["--upstream", f"{simulator.url}/v1", "--profile", "gateway", "--profiles", str(folder), "--dry"]
+        done = run("doctor", "--live", *flags, given=environment(tmp_path, MOONSHOT_API_KEY=KEY))
+    assert done.returncode == 0
+    assert "profile gateway, " in done.stdout
 
 
 def test_for_a_person_it_is_a_table(certificates: Certificates, tmp_path: Path) -> None:

@@ -89,6 +89,25 @@ def test_a_forced_tool(model: Model, accepted: Native, thinking: Any, expected: 
     assert body["tool_choice"]["disable_parallel_tool_use"] is True
 
 
+@pytest.mark.parametrize(
+    ("model", "accepted", "display", "left"),
+    [
+        (USUAL, KIMI, "omitted", None),
+        (Model("m", replay="required"), KIMI, "omitted", None),
+        (USUAL, KIMI, "summarized", "summarized"),
+        (Model("m", replay="ignored"), KIMI, "omitted", "omitted"),
+        (USUAL, Native(roles=KIMI.roles, signed=("k2.*",)), "omitted", "omitted"),
+    ],
+)
+def test_thinking_that_no_signature_carries_is_shown(
+    model: Model, accepted: Native, display: str, left: str | None
+) -> None:
+    """What comes back would be empty, as Claude Code's was at zenmux."""
+    body, changes = fixed(model, accepted, thinking={**ADAPTIVE, "display": display})
+    assert body["thinking"] == {**ADAPTIVE, **({"display": left} if left else {})}
+    assert changes == ([] if left else ["/thinking/display"])
+
+
 def test_parameters_that_are_fixed() -> None:
     model = Model("m", refused=frozenset({"temperature", "top_p"}), values={"top_k": 5, "n": 1})
     body, changes = fixed(model, temperature=0.6, top_k=9, stop_sequences=["a"])
