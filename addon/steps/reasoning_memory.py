@@ -87,7 +87,8 @@ class ReasoningMemory(Step):
         heard: ToHear | None = exchange.to_hear
         if heard is None:
             return None
-        return Listener(heard.hearing.event, heard.form.thought if heard.model.replay_in == "field" else None)
+        since = heard.form.field if heard.model.replay == "required" else heard.form.thought
+        return Listener(heard.hearing.event, since if heard.model.replay_in == "field" else None)
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Hear a whole answer."""
@@ -135,6 +136,9 @@ class _Form(Protocol):
     thought: re.Pattern[bytes]
     """What the bytes of a stream have from the first thought on."""
 
+    field: re.Pattern[bytes]
+    """As `thought`, but an empty one counts: a model that refuses a turn without reasoning gets its own back."""
+
     def is_taken(self, profile: Profile) -> bool:
         """Whether a request may have reasoning in its history."""
 
@@ -155,6 +159,7 @@ class _Chat:
     """Chat, into which other formats may have been translated."""
 
     thought = re.compile(rb'"reasoning(?:_content|_details)?"[ \t]*:[ \t]*"[^"]')
+    field = re.compile(rb'"reasoning(?:_content|_details)?"[ \t]*:[ \t]*"')
 
     def is_taken(self, profile: Profile) -> bool:
         return profile.grammar.reasoning == "keep"
@@ -175,7 +180,7 @@ class _Chat:
 class _Messages:
     """Messages, where the endpoint speaks it."""
 
-    thought = re.compile(rb'"(?:redacted_)?thinking"')
+    thought = field = re.compile(rb'"(?:redacted_)?thinking"')
 
     def is_taken(self, profile: Profile) -> bool:
         return True
@@ -200,7 +205,7 @@ class _Messages:
 class _Responses:
     """Responses, where the endpoint speaks it. `messages` is there beside the input (`native_fields.ShowMessages`)."""
 
-    thought = re.compile(rb'"type"[ \t]*:[ \t]*"reasoning"')
+    thought = field = re.compile(rb'"type"[ \t]*:[ \t]*"reasoning"')
 
     def is_taken(self, profile: Profile) -> bool:
         items = profile.native[rule_names.RESPONSES].items

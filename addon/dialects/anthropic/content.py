@@ -20,6 +20,8 @@ from . import words
 _IMAGE_TYPE: Final = "image/png"
 """Of an image whose type isn't given."""
 _PDF_TYPE: Final = "application/pdf"
+_BILLING: Final = "x-anthropic-billing-header:"
+"""How the first system block of Claude Code begins."""
 _CACHE_CONTROL: Final = "cache_control is dropped: the endpoint caches by itself"
 
 
@@ -56,6 +58,14 @@ def as_blocks(given: object) -> list[Any]:
     if isinstance(given, list):
         return [{"type": "text", "text": block} if isinstance(block, str) else block for block in given]
     return [] if given is None else [given]
+
+
+def without_billing(text: object) -> str | None:
+    """What is left of a system text that begins with Claude Code's billing header; `None`: it doesn't.
+
+    The header changes with each request, and with it the beginning that a prompt cache goes by.
+    """
+    return text.partition("\n")[2] if isinstance(text, str) and text.startswith(_BILLING) else None
 
 
 def dotted(pointer: str) -> str:

@@ -6,11 +6,13 @@ profile (`[native.anthropic]`). Where nothing is refused, nothing changes. What 
 1. Fields: those that are refused go. A schema for the answer (`output_config.format`) becomes an instruction; deferred
    tools are left out until the history has found them, since without `defer_loading` all would be sent. Adaptive
    thinking becomes thinking with the budget that Claude Code itself falls back to. What a model's own data says
-   (sampling that is fixed, thinking that can't be switched) holds at each endpoint.
+   (sampling that is fixed, thinking that can't be switched, schemas of a flavour) holds at each endpoint.
 2. Messages of other roles become user text where they stand (docs/facts/anthropic.md#system-messages-in-the-list): the
    beginning of a longer history keeps its bytes. Those before all others join the system text.
 3. Blocks that are refused are said in words.
-4. `anthropic-beta` and `?beta=true` name what the endpoint may not know: only what the profile accepts is left.
+4. Each call has a result: one that was lost says so.
+5. Claude Code's billing header goes, but for Anthropic's own models: no prompt cache could hold what follows it.
+6. `anthropic-beta` and `?beta=true` name what the endpoint may not know: only what the profile accepts is left.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from ..base import House
 from ..pieces import BLANK_LINE
 from ..searching import WEB_SEARCH
 from ..variant import Variant
-from . import errors, native_answers, native_messages, native_thinking, native_tools
+from . import errors, native_answers, native_messages, native_pairing, native_thinking, native_tools
 from .native_answers import MessagesReader
 
 BETA_HEADER: Final = "anthropic-beta"
@@ -42,6 +44,7 @@ class NativeMessages(Variant):
     name = rule_names.ANTHROPIC_NATIVE
     paths: tuple[str, ...] = ()
     most_tokens = "max_tokens"
+    tool_schema = "input_schema"
     house: House = "native"
     is_house = True
 
@@ -116,11 +119,15 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts, model: Model = _A
     changes = Changes()
     format_ = _answer_format(body)
     missing = native_tools.only_accepted(body, accepted, changes)
+    native_tools.fit_schemas(body, model, changes)
     for path in accepted.refused:
         refused.without(body, path, _RULE, changes)
     refused.by_model(body, model, _RULE, changes)
     native_thinking.fit(body, accepted, model, changes)
+    if not accepted.is_signed(model.id):  # Anthropic's own models may want it
+        native_messages.drop_billing(body, changes)
     if isinstance(body.get("messages"), list):
+        native_pairing.pair(body, texts, changes)
         native_messages.fold(body, accepted, changes)
         native_messages.reword(body, accepted, changes)
     _trim_marks(body.get("tools"), accepted, changes)

@@ -27,6 +27,24 @@ def add_system(body: JsonObject, blocks: list[JsonObject]) -> None:
     body["system"] = [*as_blocks(given), *blocks] if given else blocks
 
 
+def drop_billing(body: JsonObject, changes: Changes) -> None:
+    """Drop Claude Code's billing header from the system text: for any model but Anthropic's it only costs the cache."""
+    blocks = as_blocks(body.get("system"))
+    rests = [content.without_billing(block.get("text")) if isinstance(block, dict) else None for block in blocks]
+    if all(rest is None for rest in rests):
+        return
+    kept = [
+        block if rest is None else {**block, "text": rest}
+        for block, rest in zip(blocks, rests, strict=True)
+        if rest != ""
+    ]
+    body["system"] = kept
+    if not kept:
+        del body["system"]
+    for place in (place for place, rest in enumerate(rests) if rest is not None):
+        changes.note_at(_RULE, f"/system/{place}", "the billing header, which changes with each request, is dropped")
+
+
 def fold(body: JsonObject, accepted: Native, changes: Changes) -> None:
     """Make user text of each message of a role that is refused."""
     messages: list[Any] = body["messages"]

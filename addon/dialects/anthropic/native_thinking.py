@@ -22,7 +22,7 @@ _GOES_BACK: Final = frozenset(["required", "wanted"])
 def fit(body: JsonObject, accepted: Native, model: Model, changes: Changes) -> None:
     """Leave in `body`, in place, only a `thinking` and a `tool_choice` that `model` takes at the endpoint."""
     thinking, known = body.get("thinking"), model.thinking
-    if isinstance(thinking, dict) and thinking.get("display") == "omitted":
+    if known is not None and isinstance(thinking, dict) and thinking.get("display") == "omitted":
         _show(thinking, accepted, model, changes)
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     if known is not None and kind == "disabled" and not known.can_be_off:
@@ -31,6 +31,7 @@ def fit(body: JsonObject, accepted: Native, model: Model, changes: Changes) -> N
         _drop(body, "the model always thinks, and refuses what asks for it: dropped", changes)
     elif kind == "adaptive" and not accepted.adaptive_thinking:
         _give_budget(body, changes)
+    _show_what_must_return(body, accepted, model, changes)
     _fit_choice(body, accepted, model, changes)
 
 
@@ -61,6 +62,17 @@ def _give_budget(body: JsonObject, changes: Changes) -> None:
     rest = {key: value for key, value in thinking.items() if key not in ("type", "budget_tokens")}
     body["thinking"] = {"type": "enabled", "budget_tokens": min(BUDGET, most - 1), **rest}
     changes.note_at(_RULE, "/thinking", "the endpoint refuses adaptive thinking: it gets a budget")
+
+
+def _show_what_must_return(body: JsonObject, accepted: Native, model: Model, changes: Changes) -> None:
+    """Thinking isn't left out of an answer where its text must come back: no signature stands for it there."""
+    thinking = body.get("thinking")
+    if not isinstance(thinking, dict) or thinking.get("display") != "omitted":
+        return
+    if model.replay != "required" or accepted.is_signed(model.id):
+        return
+    del thinking["display"]
+    changes.note_at(_RULE, "/thinking/display", "the text of its thinking must be sent back: shown")
 
 
 def _fit_choice(body: JsonObject, accepted: Native, model: Model, changes: Changes) -> None:

@@ -7,7 +7,6 @@ profile: it writes plain chat, and the house rules make of it what the endpoint 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from ...counting.body import rough
 from ...exchange import JsonObject
@@ -18,9 +17,6 @@ from ..searching import WANTED
 from ..told import Told
 from . import content, history, parameters, tools
 from .api import AnthropicApi
-
-_BILLING: Final = "x-anthropic-billing-header:"
-"""How the first system block of Claude Code begins. It changes with each request, and with it all that follows."""
 
 
 def to_chat(body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> JsonObject:
@@ -67,10 +63,10 @@ def _system(given: object, missing: list[str], names: Names, told: Told) -> list
     reader = content.Reader(names, told)
     pieces: list[Piece] = []
     for index, block in enumerate(content.blocks(given, "/system")):
-        pointer, text = f"/system/{index}", block.get("text")
-        if isinstance(text, str) and text.startswith(_BILLING):
+        pointer, rest = f"/system/{index}", content.without_billing(block.get("text"))
+        if rest is not None:
             told.say(pointer, "Claude Code's billing header, which changes with each request, is dropped")
-            pieces += filter(None, [text.partition("\n")[2]])
+            pieces += filter(None, [rest])
         else:
             pieces += reader.pieces(block, pointer)
     pieces += missing

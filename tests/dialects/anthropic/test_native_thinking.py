@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,9 +93,10 @@ def test_a_forced_tool(model: Model, accepted: Native, thinking: Any, expected: 
     ("model", "accepted", "display", "left"),
     [
         (USUAL, KIMI, "omitted", None),
-        (Model("m", replay="required"), KIMI, "omitted", None),
+        (Model("m", thinking=Thinking(default=False), replay="required"), KIMI, "omitted", None),
+        (Model("unknown"), KIMI, "omitted", "omitted"),
         (USUAL, KIMI, "summarized", "summarized"),
-        (Model("m", replay="ignored"), KIMI, "omitted", "omitted"),
+        (Model("m", thinking=Thinking(default=True), replay="ignored"), KIMI, "omitted", "omitted"),
         (USUAL, Native(roles=KIMI.roles, signed=("k2.*",)), "omitted", "omitted"),
     ],
 )
@@ -130,3 +132,31 @@ def test_kimi_gets_claude_codes_sub_agent() -> None:
 def test_no_body_raises(body: dict[str, Any]) -> None:
     for model in (ALWAYS, USUAL, RARE):
         repaired(dict(body), CLAUDE, EN, model)
+
+
+@pytest.mark.parametrize(
+    ("replay", "signed", "left"),
+    [("required", (), {}), ("required", ("k*",), {"display": "omitted"}), ("wanted", (), {"display": "omitted"})],
+)
+def test_thinking_is_shown_where_its_text_must_come_back(replay: Any, signed: tuple[str, ...], left: Any) -> None:
+    """No signature stands for it there: the client would send back a block without a text."""
+    model = Model("kimi", thinking=Thinking(default=True), replay=replay)
+    accepted = Native(roles=KIMI.roles, signed=signed, adaptive_thinking=True)
+    made, changes = fixed(model, accepted, thinking={**ADAPTIVE, "display": "omitted"})
+    assert made["thinking"] == {**ADAPTIVE, **left}
+    assert changes == ([] if left else ["/thinking/display"])
+
+
+def test_schemas_have_the_flavour_that_the_model_has() -> None:
+    refused = {"type": "object", "properties": {"a": {"enum": ["x"]}}, "required": ["a", "lost"]}
+    sound = {"type": "object", "properties": {"a": {"type": "string"}}}
+    tools = [{**tool("f"), "input_schema": refused}, {**tool("g"), "input_schema": sound}]
+    made, changes = fixed(replace(USUAL, schema="mfjs-lite"), tools=copy.deepcopy(tools))
+    assert changes == ["/tools/0/input_schema"]
+    assert made["tools"][0]["input_schema"] == {
+        "type": "object",
+        "properties": {"a": {"enum": ["x"], "type": "string"}},
+        "required": ["a"],
+    }
+    assert made["tools"][1] == tools[1]
+    assert fixed(USUAL, tools=copy.deepcopy(tools))[1] == []
