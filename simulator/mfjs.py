@@ -17,7 +17,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "null": (type(None),),
 }
-_BESIDE_LISTS = ("default", "enum", "format")  # a list of types may stand beside them only in `lite`
+_BESIDE_LISTS = ("default", "enum", "format")
+"""In `strict` a list of types may not stand beside them, but two plain types beside `enum` may."""
 
 
 def problem(schema: Any, *, strict: bool = False) -> str | None:
@@ -57,7 +58,8 @@ def _node(node: dict[str, Any], root: dict[str, Any], *, strict: bool) -> Iterat
     types = [given] if isinstance(given, str) else given if isinstance(given, list) else []
     if "type" in node and (not types or not all(isinstance(one, str) and one in _KINDS for one in types)):
         yield "invalid type"
-    if strict and isinstance(given, list) and len(given) > 1:
+    may_list = len(types) == 2 and "enum" in node and {"object", "array"}.isdisjoint(types)
+    if strict and len(types) > 1 and not may_list:
         beside = [name for name in _BESIDE_LISTS if name in node]
         yield from (f"keyword {name} is not allowed in combination with multiple types" for name in beside)
     if isinstance(values := node.get("enum"), list):

@@ -60,11 +60,19 @@ class PromptCache:
 def _beginnings(body: Json, scope: str) -> Iterator[tuple[bytes, int]]:
     """A digest and a number of tokens for the head of the prompt, then for each message.
 
-    A digest is one of all before it, too: where one is known, so are those before it.
+    A digest is one of all before it, too: where one is known, so are those before it. The marks of clients
+    (`cache_control`), which move on with each turn, are no part of a prompt.
     """
-    head = [body.get(name) for name in _HEAD]
+    head = [_unmarked(body.get(name)) for name in _HEAD]
     digest = hashlib.sha256(scope.encode("utf-8", "replace") + encode(head)).digest()
     yield digest, tokens(head[1:])
-    for message in body["messages"]:
+    for message in map(_unmarked, body["messages"]):
         digest = hashlib.sha256(digest + encode(sorted(message.items()))).digest()
         yield digest, tokens(message)
+
+
+def _unmarked(value: Any) -> Any:
+    """A JSON value without `cache_control`."""
+    if isinstance(value, dict):
+        return {name: _unmarked(one) for name, one in value.items() if name != "cache_control"}
+    return [_unmarked(one) for one in value] if isinstance(value, list) else value

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from .. import profiles
 from ..access.keys import FILE_VARIABLE, VARIABLE
 from ..config import values as read
-from ..vendors import is_a_vendors
 from ..wire import paths
 from ..wire.host_names import canonical, is_loopback
 from .addresses import HOST
@@ -45,7 +44,7 @@ class KimiEnvironment:
         except ValueError as error:
             raise ValueError(f"MOONSHOT_BASE_URL: {error}") from None
         arguments = ["--set", f"hunyuan_upstream={base_url}"]
-        if not is_a_vendors(canonical(url.host)):
+        if canonical(url.host) not in profiles.by_host():
             arguments += ["--set", f"hunyuan_profile={_profile(url.path)}"]
         names = ("HTTPS_PROXY", "https_proxy") if url.scheme == "https" else ("HTTP_PROXY", "http_proxy")
         proxy_variable = next((name for name in names if given.get(name) and not is_loopback(url.host)), "")

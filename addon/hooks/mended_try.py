@@ -208,7 +208,8 @@ class MendedTry:
     async def _again(self, found: Reading) -> bytes:
         """The body in `exchange.chat` after the steps that look at the model's data."""
         self._taught.trial = found
-        self._exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}")])
+        why = f"the endpoint refused it: {found.reason}; mended and sent once more"
+        self._exchange.note([Change(rule_names.MENDED, "", why)])
         await self._pipeline.again(self._exchange)
         noted = self._exchange.noted()
         data = await self._as_sent()
@@ -242,7 +243,8 @@ class MendedTry:
         self._taught.trial = None
         exchange.dialect, exchange.plan, exchange.demands = exchange.spoken, AnswerPlan(), None
         exchange.may_hold_images = True
-        exchange.note([Change(rule_names.MENDED, "", f"the endpoint refused it: {found.reason}; translated")])
+        why = f"the endpoint refused it: {found.reason}; translated to chat and sent once more"
+        exchange.note([Change(rule_names.MENDED, "", why)])
         try:
             answer = await self._pipeline.translate(exchange, body, self._flow.request.headers)
             answer = answer or await self._pipeline.request(exchange)
@@ -262,7 +264,7 @@ class MendedTry:
             exchange.original = sent
         exchange.rewritten = True
         model = safe_text.plain(place.model)
-        logger.info("%s refused a request to %s: %s; it is sent once more", place.host, model, found.reason)
+        logger.info("%s refused a request to %s: %s; mended, it is sent once more", place.host, model, found.reason)
 
         def ended(status: int) -> None:
             helped = 200 <= status < 400

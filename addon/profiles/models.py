@@ -18,14 +18,19 @@ type Rows = Mapping[str, Mapping[str, Any]]
 _NO_CONTROL: Mapping[str, Any] = {"control": "none"}
 _LONGEST = 200
 """Characters of a model's id; of longer ones nothing is known."""
+_MAKER = re.compile(r"(?:[a-z]+\.)+(?=[a-z])")
+"""What Bedrock puts before an id: `moonshotai.`, `us.moonshotai.`. A dot within an id has a digit before it."""
+_PRESET = re.compile(r"(?<=[^/])@.*", re.DOTALL)
+"""What OpenRouter lets stand behind an id, slashes in it: `@preset/mine`."""
 _MARK = re.compile(r"(\[[^\]]*\]|:[^:]*)\Z")
 """What a client or an endpoint puts behind an id: `[1m]`, `:free`, `:cloud`."""
 
 
 def plain(model_id: str) -> str:
-    """The id in lower case, without what endpoints put before it (`moonshotai/`) and behind it (`:free`, `[1m]`)."""
-    name = model_id.rpartition("/")[2]
-    return (_MARK.sub("", name) or name).lower()
+    """The id in lower case, without what stands before it (`moonshotai/`, `moonshotai.`) and behind it (`:free`)."""
+    name = _PRESET.sub("", model_id).rpartition("/")[2]
+    name = (_MARK.sub("", name) or name).lower()
+    return name[maker.end() :] if (maker := _MAKER.match(name)) else name
 
 
 def ranked(patterns: Iterable[str]) -> list[str]:

@@ -16,7 +16,6 @@ _SAME: Final = {
     **dict.fromkeys(("ultra", "maximum", "highest", "ultrathink"), "max"),
 }
 """Words that mean one of the order."""
-_UNDECIDED: Final = frozenset(["", "auto", "default", "adaptive", "dynamic"])
 
 
 def word(given: object) -> str:
@@ -27,7 +26,7 @@ def word(given: object) -> str:
         return ""
     plain = given.strip().lower()
     plain = _SAME.get(plain, plain)
-    return plain if plain in _ORDER and plain not in _UNDECIDED else ""
+    return plain if plain in _ORDER else ""
 
 
 def nearest(wanted: str, offered: Sequence[str]) -> str:

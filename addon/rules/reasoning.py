@@ -85,6 +85,8 @@ def reasoning(body: JsonObject, context: RuleContext) -> Changes:
         _rename(message, parts, index, changes, context)
         if is_wanted(message, body, context) and not has_reasoning(message, context):
             _recover(message, index, changes, context)
+            if index and message.get("tool_calls") and not has_reasoning(message, context):
+                _recover_from_before(message, body["messages"][index - 1], index, changes, context)
     return changes
 
 
@@ -230,6 +232,22 @@ def _recover(message: JsonObject, index: int, changes: Changes, context: RuleCon
         message["content"] = said[0]["text"] if said else None
     context.counts["recovered"] += 1
     changes.note("reasoning", index, "recovered from the text between think tags", "/content")
+
+
+def _recover_from_before(
+    message: JsonObject, before: JsonObject, index: int, changes: Changes, context: RuleContext
+) -> None:
+    """Give calls the reasoning of the text before them, where a client has parted one turn into two messages."""
+    if before["role"] != "assistant" or before.get("tool_calls"):
+        return
+    name = context.reasoning_name
+    if not has_reasoning(before, context):
+        _recover(before, index - 1, changes, context)
+    if not before.get(name) or context.profile.grammar.alternate:
+        return  # there is none, or the rule `merge` will join the two
+    message[name] = before[name]
+    context.counts["recovered"] += 1
+    changes.note("reasoning", index, "recovered from the message before, of the same turn", f"/{name}")
 
 
 def _text(value: object) -> str:

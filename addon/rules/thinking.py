@@ -152,8 +152,8 @@ def _wanted(body: JsonObject, said: Wish, known: Thinking, context: RuleContext)
     on = None if said.on is False and not known.can_be_off else said.on
     # 1. How hard.
     effort = efforts.nearest(said.effort, known.efforts) if said.effort else ""
-    if on is False and effort != efforts.OFF:
-        effort = ""
+    if on is not None and on == (effort == efforts.OFF):
+        effort = ""  # it contradicts the switch
     if known.control == "effort" and not effort and on and not known.default:
         effort = efforts.nearest("high", known.efforts)
     # 2. The switch: as it is where it is right; where there is none, only if it makes a difference.
@@ -166,7 +166,8 @@ def _wanted(body: JsonObject, said: Wish, known: Thinking, context: RuleContext)
     elif isinstance(given, bool) or (on is not None and on != known.default and not effort):
         wanted = _switch(on, known)
     # 3. The effort beside it, unless it is in there.
-    if effort and "effort" not in wanted.get(key, ()):
+    switch = wanted.get(key)
+    if effort and not (isinstance(switch, dict) and "effort" in switch):
         if known.control == "reasoning" and _EFFORT not in context.profile.parameters:
             wanted[key] = {**wanted.get(key, {}), "effort": effort}
         else:
@@ -229,6 +230,8 @@ def _why_not(key: str, said: Wish, known: Thinking) -> str:
         return "the model always thinks: removed"
     if said.on and not known.can_be_asked:
         return "it always thinks, and can't be asked to: removed" if known.default else "it doesn't think: removed"
+    if said.on and said.effort == efforts.OFF:
+        return "the switch beside it says otherwise: removed"
     if key == _EFFORT and said.effort:
         return "the model has no levels of effort: removed" if said.on else "no thinking, so no effort: removed"
     return "no parameter of this model, or without effect: removed"

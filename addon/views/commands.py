@@ -96,8 +96,14 @@ class Commands:
         else:
             caller = identity(Caller("", client=what), {})
             answers, thoughts = self._kept.forget_caller(caller), self._reasoning.forget_caller(caller)
-        also = f", and what was thought {_times(thoughts)}" if thoughts else ""
-        return f"{answers} answer{'' if answers == 1 else 's'} in memory forgotten{also}"
+            if not answers and not thoughts:
+                # Some endpoints' ids are bare digits: nothing in them says that they are ids.
+                asyncio_utils.create_task(self._forget_id(what), name="hunyuan.forget", keep_ref=True)
+                return (
+                    "No client token of this name has anything in memory. Whether an answer has this id: see the log."
+                )
+        also = f", and the reasoning of {_count(thoughts, 'answer')}" if thoughts else ""
+        return f"{_count(answers, 'answer')} in memory forgotten{also}"
 
     async def _forget_id(self, id: str) -> None:
         thoughts = await self._reasoning.forget_id(id)
@@ -128,8 +134,8 @@ _IDS = ("resp_", "conv_", "msg_", "chatcmpl-")
 """How ids of answers and conversations begin."""
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _handled(flow: flow.Flow) -> tuple[http.Request, Exchange]:

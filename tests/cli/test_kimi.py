@@ -57,6 +57,7 @@ def test_each_variable_counts():
         ("https://llm.example.com/coding", "kimi-coding"),
         ("https://llm.example.com", "moonshot"),
         ("https://llm.example.com/gateway", "moonshot"),
+        ("https://api.fireworks.ai/inference/v1", "moonshot"),  # a vendor whose hosts no profile names
         ("https://zenmux.ai/api/v1", None),
         ("https://api.kimi.com/coding", None),
     ],

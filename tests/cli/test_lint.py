@@ -373,3 +373,11 @@ def test_a_fault_of_its_own_is_not_taken_for_a_verdict(monkeypatch: pytest.Monke
     assert isinstance(found, Unreadable)
     assert "KeyError" in found.message
     assert SECRET not in found.message
+
+
+def test_an_error_without_a_code_is_called_by_its_type() -> None:
+    body = {**CLEAN, "model": "kimi-k2.6", "temperature": 0.2}
+    done = Done("--profile", "moonshot", stdin=body)
+    assert "400 invalid_request_error invalid temperature" in done.out
+    report = Done("--format", "json", "--profile", "moonshot", stdin=body).only
+    assert [problem["code"] for problem in report["refused"]] == [None]

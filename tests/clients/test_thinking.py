@@ -6,7 +6,6 @@ The stand-ins know each thought again. What the programs are seen to do is in do
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 from tests.clients.claude_code import ClaudeCode
 from tests.clients.codex import Codex
 from tests.clients.running import Client, carry_out
-from tests.clients.test_claude_code import bash
+from tests.clients.test_claude_code import ODD_SERVER, bash, call
 from tests.clients.test_codex import shell
 from tests.clients.thinking import (
     MOONSHOT,
@@ -60,10 +59,8 @@ def agent(
     The prompt says the first call, and what the commands print the others. No blank in the first (`Client.directive`).
     """
 
-    def call(command: str) -> str:
-        return f"[[sim:say]][[sim:tool {tool} {json.dumps(given(command))}]]"
-
     first = {name: "reads" if name == "description" else value for name, value in given("cat<two").items()}
+    second, third = (call(tool, **given(command)) for command in ("cat<three", "printf done >proof.txt"))
     elsewhere = {"https://api.hunyuan.cloud.tencent.com/v1": MOONSHOT, "hunyuan-2.0-instruct-20251111": model}
     return Client(
         guide,
@@ -73,7 +70,7 @@ def agent(
         environment=environment or {},
         program=program,
         replaced=elsewhere | dict(replaced or {}),
-        work_files={"two": call("cat<three"), "three": call("printf done >proof.txt")},
+        work_files={"two": second, "three": third},
     )
 
 
@@ -208,7 +205,24 @@ def test_claude_code(messages: tuple[str, Ways], tmp_path: Path) -> None:
     assert run.code == 0, run.output
     assert (claude.work / "proof").read_text() == "done"
     assert came_back(ways.endpoint) == THREE
+    again = claude.ask(bash("echo done"), "--resume", run.session)
+    assert again.code == 0, again.output
+    assert came_back(ways.endpoint, calls=False)[-1] == ["real"] * 5, "the text between them, too"
     assert rows(ways.endpoint) == []
+
+
+@pytest.mark.parametrize("messages", ["moonshot"], indirect=True)
+def test_claude_code_with_an_odd_tool(messages: tuple[str, Ways], tmp_path: Path) -> None:
+    """Its schema is none of Moonshot's flavour: it is repaired, and the request keeps its format."""
+    model, ways = messages
+    ways.endpoint.reset()
+    claude = ClaudeCode(tmp_path, ways.proxy.reverse_url.removesuffix("/v1"), model)
+    run = claude.ask(call("mcp__odd__look_at", place="here", missing=1), *ODD_SERVER, ENABLE_TOOL_SEARCH="false")
+    assert run.code == 0, run.output
+    assert "look.at saw" in run.said
+    assert {(request["path"], request["status"]) for request in ways.endpoint.requests()} == {
+        ("/anthropic/v1/messages", 200)
+    }
 
 
 @pytest.mark.parametrize("messages", ["zenmux"], indirect=True)
@@ -231,6 +245,9 @@ def test_codex(moonshot: Ways, tmp_path: Path) -> None:
     assert run.code == 0, run.output
     assert (codex.work / "proof").read_text() == "done"
     assert came_back(moonshot.endpoint) == THREE
+    again = codex.ask(shell("echo done"), resume=run.thread)
+    assert again.code == 0, again.output
+    assert came_back(moonshot.endpoint, calls=False)[-1] == ["real"] * 5, "the text between them, too"
     assert rows(moonshot.endpoint) == []
 
 
@@ -241,7 +258,7 @@ def test_codex(moonshot: Ways, tmp_path: Path) -> None:
 def test_over_a_restart_and_with_two_workers(
     certificates: Certificates, tmp_path: Path, redis_server: RedisServer, kind: str
 ) -> None:
-    """Each proxy begins with nothing but the store; of the two workers each has half of the turns.
+    """Each proxy begins with nothing but the store; the two workers take turns.
 
     The application's model wants its thoughts in turns without calls, too.
     """
@@ -270,7 +287,7 @@ def test_over_a_restart_and_with_two_workers(
 
     with run_simulator(certificates, "--no-mentions", hosts=["api.moonshot.cn"], profile="moonshot") as endpoint:
         with worker(endpoint) as one, worker(endpoint) as two:
-            for turn, proxy in enumerate((one, two, one)):
+            for turn, proxy in enumerate((one, two)):
                 converse(endpoint, proxy, turn)
         with worker(endpoint) as again:
-            converse(endpoint, again, 3)
+            converse(endpoint, again, 2)

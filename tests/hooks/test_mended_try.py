@@ -132,7 +132,8 @@ async def test_the_flow_shows_what_was_answered(usual: Proxy, endpoint: Endpoint
     assert plain["rewritten"]
     assert json.loads(plain["original"]) == CHAT
     assert [change[:2] for change in plain["changes"]] == [["mended", ""], ["parameters", "/max_tokens"]]
-    assert plain["changes"][0][2] == "the endpoint refused it: it asks for a longer answer than the model gives"
+    why = "it asks for a longer answer than the model gives"
+    assert plain["changes"][0][2] == f"the endpoint refused it: {why}; mended and sent once more"
     assert flow.request.port == endpoint.port
     json.dumps({**plain, "original": None})
 

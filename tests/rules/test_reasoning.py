@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from hunyuan_fix.profiles import Thinking
-from hunyuan_fix.rules import RuleContext
+from hunyuan_fix.rules import RuleContext, apply_chat
 from hunyuan_fix.rules.reasoning import RULE, reasoning
 from hunyuan_fix.rules.survey import Survey
-from tests.rule_context import call, context
+from tests.rule_context import answer, call, context
 
 REDACTED = {"type": "redacted_thinking", "data": "QUJD" * 100}
 PARTS: list[tuple[Any, str]] = [
@@ -249,3 +249,47 @@ def test_a_field_that_the_endpoint_takes_stays_beside_its_own() -> None:
         assert bool(reasoning(body, held)) is (given != left)
         assert body["messages"] == [left]
         assert reasoning(body, held) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "thought"),
+    [
+        ({"role": "assistant", "content": "b", "reasoning_content": "real"}, "real"),
+        ({"role": "assistant", "content": "<think>real</think>b"}, "real"),
+        ({"role": "assistant", "content": "b"}, None),
+        ({"role": "assistant", "content": "b", "reasoning_content": ""}, None),
+        ({"role": "user", "content": "<think>real</think>b"}, None),
+        ({"role": "assistant", "content": "b", "reasoning_content": "other", "tool_calls": [call("z")]}, None),
+    ],
+)
+def test_calls_have_the_reasoning_of_the_text_before_them(before: dict[str, Any], thought: str | None) -> None:
+    calls = {"role": "assistant", "content": "", "tool_calls": [call("a")]}
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}, before, calls]}
+    reasoning(body, context("moonshot", "kimi-k2.5"))
+    assert body["messages"][2].get("reasoning_content") == thought
+    once = copy.deepcopy(body)
+    assert not reasoning(body, context("moonshot", "kimi-k2.5"))
+    assert body == once
+
+
+def test_an_answer_without_calls_has_no_reasoning_of_another_message() -> None:
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "a", "reasoning_content": "real"},
+        {"role": "assistant", "content": "b"},
+    ]
+    body: dict[str, Any] = {"messages": messages}
+    assert not reasoning(body, context("moonshot", "kimi-k2.7-code"))  # which wants that of every turn
+
+
+def test_messages_that_are_joined_have_it_once() -> None:
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "<think>real</think>b"},
+        {"role": "assistant", "content": "", "tool_calls": [call("a")]},
+        answer("a"),
+    ]
+    body: dict[str, Any] = {"messages": messages}
+    apply_chat(body, context("tokenhub", "glm-5"))
+    assert body["messages"][1]["reasoning_content"] == "real"
+    assert body["messages"][1]["content"] == "b"

@@ -27,6 +27,7 @@ ROUTER = Thinking(
     fields=frozenset({"enabled", "effort", "max_tokens", "exclude"}),
     efforts=("minimal", "low", "medium", "high", "xhigh"),
 )
+GRADED = Thinking(default=True, control="enable_thinking", efforts=("low", "high"))
 BY_EFFORT = Thinking(default=False, control="effort", efforts=("none", "low", "high"))
 FIXED = Thinking(default=True, can_be_off=False, control="none")
 NESTED = Thinking(default=True, fields=frozenset({"type", "effort"}), efforts=("low", "high"))
@@ -112,6 +113,13 @@ CHANGES: list[tuple[Thinking, dict[str, Any], dict[str, Any]]] = [
     (K3, {"reasoning": {"effort": "low"}}, {"reasoning_effort": "low"}),
     (HY3, {"reasoning_effort": "low"}, {"reasoning_effort": "high"}),
     (HY3, {"thinking": DISABLED, "reasoning_effort": "high"}, {"thinking": DISABLED}),
+    (HY3, {"thinking": ENABLED, "reasoning_effort": "none"}, {"thinking": ENABLED}),
+    (
+        GRADED,
+        {"enable_thinking": True, "reasoning": {"effort": "low"}},
+        {"enable_thinking": True, "reasoning_effort": "low"},
+    ),
+    (GRADED, {"enable_thinking": False, "reasoning_effort": "low"}, {"enable_thinking": False}),
     (NESTED, {"thinking": {"type": "enabled", "effort": "max"}}, {"thinking": {"type": "enabled", "effort": "high"}}),
     (
         NESTED,

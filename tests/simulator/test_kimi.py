@@ -9,6 +9,7 @@ from hunyuan_fix.simulator.anthropic_checks import problems as messages_problems
 from hunyuan_fix.simulator.anthropic_facade import Facade, usual
 from hunyuan_fix.simulator.anthropic_messages import refusal
 from hunyuan_fix.simulator.checks import all_problems, problems
+from hunyuan_fix.simulator.prompt_cache import PromptCache
 from hunyuan_fix.simulator.rows import THINKERS, ProfileName
 from hunyuan_fix.simulator.variant import Variant, differs
 
@@ -368,3 +369,12 @@ def test_messages_row(row: str, refused: Body, accepted: Body) -> None:
     assert messages_problems(accepted, KIMI) is None
     other = dataclasses.replace(KIMI, profile="tokenhub")
     assert messages_problems(asked(model="hy3"), other) is None
+
+
+def test_a_clients_marks_are_no_part_of_a_prompt() -> None:
+    """Claude Code's move on with each turn."""
+    cache, block = PromptCache(), {"type": "text", "text": "word " * 40}
+    marked = block | {"cache_control": {"type": "ephemeral"}}
+    first, second = {"role": "user", "content": [marked]}, {"role": "user", "content": [block]}
+    total, _ = cache.read({"model": "m", "messages": [first]}, "key")
+    assert cache.read({"model": "m", "messages": [second, first]}, "key")[1] == total

@@ -91,12 +91,24 @@ def test_accepted(schema: Any) -> None:
     assert problem(schema) is None
 
 
-@pytest.mark.parametrize("beside", [{"format": "date"}, {"default": None}, {"enum": ["a", None]}])
-def test_strict_refuses_what_stands_beside_a_list_of_types(beside: dict[str, Any]) -> None:
-    schema = properties(a={"type": ["string", "null"], **beside})
+@pytest.mark.parametrize(
+    ("types", "beside"),
+    [
+        (["string", "null"], {"format": "date"}),
+        (["string", "null"], {"default": None}),
+        (["string", "integer", "null"], {"enum": ["a", None]}),
+        (["object", "null"], {"enum": [None]}),
+    ],
+)
+def test_strict_refuses_what_stands_beside_a_list_of_types(types: list[str], beside: dict[str, Any]) -> None:
+    schema = properties(a={"type": types, **beside})
     assert problem(schema) is None
     assert problem(schema, strict=True) is not None
-    assert problem(properties(a={"type": ["string"], **({} if "enum" in beside else beside)}), strict=True) is None
+    assert problem(properties(a={"type": types[:1], **({} if "enum" in beside else beside)}), strict=True) is None
+
+
+def test_strict_takes_two_plain_types_beside_an_enum() -> None:
+    assert problem(properties(a={"type": ["string", "null"], "enum": ["a", None]}), strict=True) is None
 
 
 def test_of_several_the_first_is_named() -> None:

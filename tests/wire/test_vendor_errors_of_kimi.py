@@ -253,3 +253,14 @@ def test_an_overload_under_an_honest_status_stays(status: int) -> None:
     assert translate_error(status, given, None, deepseek, "deepseek-chat") is None
     assert translate_error(status, OVERLOADED, None, TOKENHUB, "kimi-k2.6") is None
     assert retry.may_pass(status, given, deepseek, "deepseek-chat")
+
+
+@pytest.mark.parametrize("name", ["moonshot", "kimi-coding"])
+def test_a_path_that_there_is_not_is_no_missing_model(name: str) -> None:
+    profile = profiles.load(name)
+    model = body("resource_not_found_error", "Not found the model kimi-k9 or Permission denied")
+    missing = translate_error(404, model, None, profile, "kimi-k9")
+    assert missing is not None
+    assert fields(missing)["code"] == "model_not_found"
+    path = body("resource_not_found_error", "The requested resource was not found")
+    assert translate_error(404, path, None, profile, "kimi-k9") is None

@@ -28,7 +28,7 @@ class Refused(ApiError):
     """An answer with an error status."""
 
     def __init__(self, status: int, code: object, message: str) -> None:
-        super().__init__(f"HTTP {status}, code {code}: {message}")
+        super().__init__(f"HTTP {status}{'' if code is None else f', code {code}'}: {message}")
         self.status = status
 
 

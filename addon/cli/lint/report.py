@@ -101,8 +101,9 @@ def _problems(problems: Sequence[Problem]) -> Iterator[str]:
 
 def _said(problem: Problem) -> str:
     """The endpoint's error, and whether it is only claimed that the endpoint answers so."""
-    code, message = problem.body["error"]["code"], problem.body["error"]["message"]
-    said = _plain(f"{problem.status} {code} {message}")
+    error = problem.body["error"]
+    named = error.get("code") or error.get("type") or ""  # Moonshot's errors have no code
+    said = _plain(f"{problem.status} {named} {error['message']}")
     return said if _proven(problem) else f"{said} (claimed, not proven)"
 
 
@@ -178,7 +179,7 @@ def _plain_problem(problem: Problem) -> JsonObject:
         "pointer": pointer,
         "reason": reason,
         "status": problem.status,
-        "code": error["code"],
+        "code": error.get("code"),
         "message": error["message"],
         "proven": _proven(problem),
     }

@@ -44,6 +44,7 @@ class NativeMessages(Variant):
     name = rule_names.ANTHROPIC_NATIVE
     paths: tuple[str, ...] = ()
     most_tokens = "max_tokens"
+    tool_schema = "input_schema"
     house: House = "native"
     is_house = True
 

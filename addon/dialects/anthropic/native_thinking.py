@@ -22,7 +22,7 @@ _GOES_BACK: Final = frozenset(["required", "wanted"])
 def fit(body: JsonObject, accepted: Native, model: Model, changes: Changes) -> None:
     """Leave in `body`, in place, only a `thinking` and a `tool_choice` that `model` takes at the endpoint."""
     thinking, known = body.get("thinking"), model.thinking
-    if isinstance(thinking, dict) and thinking.get("display") == "omitted":
+    if known is not None and isinstance(thinking, dict) and thinking.get("display") == "omitted":
         _show(thinking, accepted, model, changes)
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     if known is not None and kind == "disabled" and not known.can_be_off:

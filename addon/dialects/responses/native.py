@@ -33,6 +33,7 @@ class NativeResponses(Variant):
     name = rule_names.RESPONSES_NATIVE
     paths: tuple[str, ...] = ()
     most_tokens = "max_output_tokens"
+    tool_schema = "parameters"
     house: House = "native"
     is_house = True
 

@@ -93,9 +93,10 @@ def test_a_forced_tool(model: Model, accepted: Native, thinking: Any, expected: 
     ("model", "accepted", "display", "left"),
     [
         (USUAL, KIMI, "omitted", None),
-        (Model("m", replay="required"), KIMI, "omitted", None),
+        (Model("m", thinking=Thinking(default=False), replay="required"), KIMI, "omitted", None),
+        (Model("unknown"), KIMI, "omitted", "omitted"),
         (USUAL, KIMI, "summarized", "summarized"),
-        (Model("m", replay="ignored"), KIMI, "omitted", "omitted"),
+        (Model("m", thinking=Thinking(default=True), replay="ignored"), KIMI, "omitted", "omitted"),
         (USUAL, Native(roles=KIMI.roles, signed=("k2.*",)), "omitted", "omitted"),
     ],
 )
