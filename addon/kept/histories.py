@@ -10,8 +10,8 @@ from ..rules.roles import role_of
 from . import turns
 from .turns import Call, Conversation
 
-_TEXTS: Final = frozenset([None, "text", "input_text", "output_text", "refusal"])
-"""Types of parts that are text."""
+_TEXTS: Final = (None, "text", "input_text", "output_text", "refusal")
+"""Types of parts that are text. Not a set: a client may send a list as a type."""
 
 
 def of_chat(messages: object) -> Conversation:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hunyuan_fix import profiles
+from hunyuan_fix.profiles import Model, Thinking
 from hunyuan_fix.simulator.checks import all_problems
 from hunyuan_fix.steps.rules import PUT_BACK
 from tests.remembering import ADA, BOB, FIELD, Json, World, call, events, lost, reasoning, result, said, user, whole
@@ -327,6 +328,19 @@ async def test_every_place_to_cut_a_stream_gives_the_same_thought() -> None:
         assert world.thoughts() == [THOUGHT], place
         assert await again(world, asked, lost(TURN), result()) == [THOUGHT]
         world.runtime.reasoning.forget_all()
+
+
+@pytest.mark.parametrize(("replay", "back"), [("required", ""), ("wanted", None)])
+async def test_an_empty_thought_of_a_stream_is_heard_where_the_model_demands_one(replay: Any, back: str | None) -> None:
+    world, asked, answer = World(), [user("go")], said(None, call())
+    begun, *others = events(answer)
+    empty = begun.replace(b'"content": ""', b'"content": "", "reasoning_content": ""')
+    assert empty != begun
+    model = Model("m", thinking=Thinking(default=True), replay=replay)
+    exchange = await world.sent({"model": "m", "messages": asked}, model=model)
+    world.answered(exchange, [empty, *others])
+    exchange = await world.sent({"model": "m", "messages": [*asked, answer, result()]}, model=model)
+    assert reasoning(exchange.chat["messages"]) == [back]
 
 
 async def test_a_stream_without_thoughts_is_not_read() -> None:
