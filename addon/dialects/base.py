@@ -83,8 +83,6 @@ class NativeDialect(Dialect, Protocol):
 
     most_tokens: str
     """The field with the most tokens that an answer may have."""
-    tool_schema: str
-    """The field of a tool with the schema of its arguments."""
 
     def repaired(self, body: JsonObject, accepted: Native, model: Model, texts: Texts, note: JsonObject) -> Changes:
         """Change `body`, any JSON object, in place to what `accepted` and `model` say; a change for each thing done."""

@@ -1,4 +1,4 @@
-"""Fields that an endpoint or a model refuses, taken out of a request that stays in its format."""
+"""What an endpoint or a model refuses, taken out of a request that stays in its format."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from ..exchange import Changes, JsonObject
 from ..profiles import Model
+from ..rules import mfjs, schemas
 
 
 def without(body: Any, path: str, rule: str, changes: Changes) -> None:
@@ -28,6 +29,24 @@ def by_model(body: JsonObject, model: Model, rule: str, changes: Changes) -> Non
         if name in body and body[name] != value:
             body[name] = value
             changes.note_at(rule, f"/{name}", "the only value that the model takes")
+
+
+def schemas_by_model(body: JsonObject, key: str, model: Model, rule: str, changes: Changes) -> None:
+    """Make of the schemas of tools, in `body`, what the model's endpoint takes, where it has a flavour of its own.
+
+    `key` is the field of a tool with its schema. Changes are noted under `rule`.
+    """
+    listed = body.get("tools")
+    if not model.schema or not isinstance(listed, list):
+        return
+    for number, tool in enumerate(listed):
+        given = tool.get(key) if isinstance(tool, dict) else None
+        if not isinstance(given, dict):
+            continue
+        schema, why = schemas.object_schema(given)
+        if why := "; ".join(filter(None, [why, mfjs.fit(schema, model.schema)])):
+            tool[key] = schema
+            changes.note_at(rule, f"/tools/{number}/{key}", why)
 
 
 def _without(value: Any, path: list[str], pointer: str, rule: str, changes: Changes) -> bool:

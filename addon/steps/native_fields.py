@@ -10,7 +10,7 @@ from ..dialects.base import NativeDialect
 from ..exchange import Change, Changes, Exchange, JsonObject, Response
 from ..mending.learnt import Taught
 from ..profiles import Model, Native
-from ..rules import marks, mfjs
+from ..rules import marks
 from ..workers import Checkpoint
 from .base import Step
 from .rules import context_of
@@ -60,7 +60,6 @@ class NativeFields(Step):
                 del body[_MESSAGES]
                 dialect.take_back(body, messages, changed=_point_to_input(exchange) or bool(changes))
             changes += dialect.repaired(body, accepted, model, spoken, note)
-            changes += _fitted(body, dialect, model)
             changes += self._limited(body, dialect, model)
             return changes
 
@@ -81,18 +80,6 @@ def native_of(exchange: Exchange, model: str) -> Native:
     """What the endpoint takes of the client's own format from `model`, by its profile and by what it has taught."""
     known, taught = profiles.load(exchange.profile).native[exchange.spoken], exchange.taught
     return taught.native(known, model, exchange.spoken) if isinstance(taught, Taught) else known
-
-
-def _fitted(body: JsonObject, dialect: NativeDialect, model: Model) -> Changes:
-    """Make the schemas of tools such as the model's endpoint takes, as the rule `tools` does in chat."""
-    changes, tools = Changes(), body.get("tools")
-    if not model.schema or not isinstance(tools, list):
-        return changes
-    for number, tool in enumerate(tools):
-        schema = tool.get(dialect.tool_schema) if isinstance(tool, dict) else None
-        if isinstance(schema, dict) and (why := mfjs.fit(schema, model.schema)):
-            changes.note_at(dialect.name, f"/tools/{number}/{dialect.tool_schema}", why)
-    return changes
 
 
 def _point_to_input(exchange: Exchange) -> bool:

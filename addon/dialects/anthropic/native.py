@@ -44,7 +44,6 @@ class NativeMessages(Variant):
     name = rule_names.ANTHROPIC_NATIVE
     paths: tuple[str, ...] = ()
     most_tokens = "max_tokens"
-    tool_schema = "input_schema"
     house: House = "native"
     is_house = True
 
@@ -119,7 +118,7 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts, model: Model = _A
     changes = Changes()
     format_ = _answer_format(body)
     missing = native_tools.only_accepted(body, accepted, changes)
-    native_tools.fit_schemas(body, model, changes)
+    refused.schemas_by_model(body, "input_schema", model, _RULE, changes)
     for path in accepted.refused:
         refused.without(body, path, _RULE, changes)
     refused.by_model(body, model, _RULE, changes)

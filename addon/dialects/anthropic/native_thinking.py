@@ -15,15 +15,11 @@ LEAST_BUDGET: Final = 1024
 """Tokens of thinking that Anthropic's API asks for at least."""
 BUDGET: Final = 31_999
 """Claude Code's own, for models without adaptive thinking (docs/facts/anthropic.md#endpoints-that-speak-messages)."""
-_GOES_BACK: Final = frozenset(["required", "wanted"])
-"""`Model.replay` of models that read their earlier thinking."""
 
 
 def fit(body: JsonObject, accepted: Native, model: Model, changes: Changes) -> None:
     """Leave in `body`, in place, only a `thinking` and a `tool_choice` that `model` takes at the endpoint."""
     thinking, known = body.get("thinking"), model.thinking
-    if known is not None and isinstance(thinking, dict) and thinking.get("display") == "omitted":
-        _show(thinking, accepted, model, changes)
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     if known is not None and kind == "disabled" and not known.can_be_off:
         _drop(body, "the model always thinks, and refuses what switches it off: dropped", changes)
@@ -33,17 +29,6 @@ def fit(body: JsonObject, accepted: Native, model: Model, changes: Changes) -> N
         _give_budget(body, changes)
     _show_what_must_return(body, accepted, model, changes)
     _fit_choice(body, accepted, model, changes)
-
-
-def _show(thinking: JsonObject, accepted: Native, model: Model, changes: Changes) -> None:
-    """Let thinking be answered with its text where nothing else carries it.
-
-    A vendor that signs puts what it omits into the signature. Without one the text would be lost, and a model that
-    reads its earlier thinking would find nothing in the next turn (docs/facts/anthropic.md#thinking).
-    """
-    if model.replay in _GOES_BACK and not accepted.is_signed(model.id):
-        del thinking["display"]
-        changes.note_at(_RULE, "/thinking/display", "no signature carries what is omitted, and the model wants it back")
 
 
 def _drop(body: JsonObject, why: str, changes: Changes) -> None:
@@ -65,14 +50,17 @@ def _give_budget(body: JsonObject, changes: Changes) -> None:
 
 
 def _show_what_must_return(body: JsonObject, accepted: Native, model: Model, changes: Changes) -> None:
-    """Thinking isn't left out of an answer where its text must come back: no signature stands for it there."""
+    """Let thinking be answered with its text where that goes back, and nothing else carries it.
+
+    A vendor that signs puts what it omits into the signature. Without one the text would be lost
+    (docs/facts/kimi.md#clients). Of a model of which nothing is known it isn't known that it reads it.
+    """
     thinking = body.get("thinking")
-    if not isinstance(thinking, dict) or thinking.get("display") != "omitted":
+    if not isinstance(thinking, dict) or thinking.get("display") != "omitted" or accepted.is_signed(model.id):
         return
-    if model.replay != "required" or accepted.is_signed(model.id):
-        return
-    del thinking["display"]
-    changes.note_at(_RULE, "/thinking/display", "the text of its thinking must be sent back: shown")
+    if model.replay == "required" or (model.replay == "wanted" and model.thinking is not None):
+        del thinking["display"]
+        changes.note_at(_RULE, "/thinking/display", "no signature carries its text, which must be sent back: shown")
 
 
 def _fit_choice(body: JsonObject, accepted: Native, model: Model, changes: Changes) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ...exchange import Changes, JsonObject
-from ...profiles import Model, Native
-from ...rules import mfjs, schemas
+from ...profiles import Native
 from ...wire import rule_names
 from .. import in_words
 from . import tools, words
@@ -50,21 +49,6 @@ def only_accepted(body: JsonObject, accepted: Native, changes: Changes) -> list[
         named = [server.get("name") for server in servers if isinstance(server, dict)]
         missing += [in_words.missing(tools.described({"mcp_server_name": name})) for name in named]
     return list(dict.fromkeys(missing))
-
-
-def fit_schemas(body: JsonObject, model: Model, changes: Changes) -> None:
-    """Make of the schemas of tools what the model's endpoint takes, where it has a flavour of its own."""
-    listed = body.get("tools")
-    if not model.schema or not isinstance(listed, list):
-        return
-    for number, tool in enumerate(listed):
-        given = tool.get("input_schema") if isinstance(tool, dict) else None
-        if not isinstance(given, dict):
-            continue
-        schema, why = schemas.object_schema(given)
-        if why := "; ".join(filter(None, [why, mfjs.fit(schema, model.schema)])):
-            tool["input_schema"] = schema
-            changes.note_at(_RULE, f"/tools/{number}/input_schema", why)
 
 
 def wants_search(body: JsonObject, accepted: Native) -> int | None:

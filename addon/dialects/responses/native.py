@@ -33,7 +33,6 @@ class NativeResponses(Variant):
     name = rule_names.RESPONSES_NATIVE
     paths: tuple[str, ...] = ()
     most_tokens = "max_output_tokens"
-    tool_schema = "parameters"
     house: House = "native"
     is_house = True
 
@@ -45,6 +44,7 @@ class NativeResponses(Variant):
         """Change `body` in place to what `accepted` and `model` say. Returns a change for each thing it did."""
         changes = native_items.repaired(body, accepted, note)
         refused.by_model(body, model, self.name, changes)
+        refused.schemas_by_model(body, "parameters", model, self.name, changes)
         return changes
 
     def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
