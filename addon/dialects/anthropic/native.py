@@ -126,8 +126,8 @@ def repaired(body: JsonObject, accepted: Native, texts: Texts, model: Model = _A
     if not accepted.is_signed(model.id):  # Anthropic's own models may want it
         native_messages.drop_billing(body, changes)
     if isinstance(body.get("messages"), list):
-        native_pairing.pair(body, texts, changes)
         native_messages.fold(body, accepted, changes)
+        native_pairing.pair(body, texts, changes)  # what was folded may be the user's next message
         native_messages.reword(body, accepted, changes)
     _trim_marks(body.get("tools"), accepted, changes)
     if format_ is not None and _answer_format(body) is None:

@@ -385,6 +385,14 @@ def test_calls_and_results_stay_and_only_accepted_roles_are_left(body: dict[str,
     assert not {"context_management", "output_config"} & set(body)
 
 
+def test_a_lost_result_before_a_message_that_is_folded() -> None:
+    use = {"type": "tool_use", "id": "a", "name": "ls", "input": {}}
+    said = [{"role": "assistant", "content": [use]}, {"role": "system", "content": "Be kind."}]
+    body: dict[str, Any] = {"model": "hy3", "max_tokens": 900, "messages": said}
+    repaired(body, TOKENHUB, EN)
+    assert [block["type"] for block in body["messages"][1]["content"]] == ["tool_result", "text"]
+
+
 @given(bodies.bodies, st.sampled_from([TOKENHUB, EVERYTHING, Native()]))
 def test_a_second_repair_changes_nothing(body: dict[str, Any], accepted: Native) -> None:
     repaired(body, accepted, EN)

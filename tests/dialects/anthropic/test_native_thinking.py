@@ -134,19 +134,6 @@ def test_no_body_raises(body: dict[str, Any]) -> None:
         repaired(dict(body), CLAUDE, EN, model)
 
 
-@pytest.mark.parametrize(
-    ("replay", "signed", "left"),
-    [("required", (), {}), ("required", ("k*",), {"display": "omitted"}), ("wanted", (), {"display": "omitted"})],
-)
-def test_thinking_is_shown_where_its_text_must_come_back(replay: Any, signed: tuple[str, ...], left: Any) -> None:
-    """No signature stands for it there: the client would send back a block without a text."""
-    model = Model("kimi", thinking=Thinking(default=True), replay=replay)
-    accepted = Native(roles=KIMI.roles, signed=signed, adaptive_thinking=True)
-    made, changes = fixed(model, accepted, thinking={**ADAPTIVE, "display": "omitted"})
-    assert made["thinking"] == {**ADAPTIVE, **left}
-    assert changes == ([] if left else ["/thinking/display"])
-
-
 def test_schemas_have_the_flavour_that_the_model_has() -> None:
     refused = {"type": "object", "properties": {"a": {"enum": ["x"]}}, "required": ["a", "lost"]}
     sound = {"type": "object", "properties": {"a": {"type": "string"}}}
