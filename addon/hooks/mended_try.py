@@ -221,7 +221,8 @@ class MendedTry:
     async def _translated(self, status: int, error: bytes, place: Place) -> Mended | None:
         """The request as chat, where an endpoint that is said to speak the client's format refuses it."""
         exchange, profile = self._exchange, profiles.load(self._exchange.profile)
-        found = Reading(_FORMAT, f"its own format isn't taken (HTTP {status})", {}, _NO_MODEL)
+        learns = not facade.is_of_the_history(error)
+        found = Reading(_FORMAT, f"its own format isn't taken (HTTP {status})", {}, _NO_MODEL, learns=learns)
         came = self._came
         if came is None or found.said in self._runtime.learnt.avoided(place):
             return None

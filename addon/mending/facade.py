@@ -25,6 +25,12 @@ _ANYWAY: Final = re.compile(
     r"|敏感|违规|审核|额度|余额|欠费|鉴权|模型不存在|超长|过长"
 )
 """What is said of the content, the key, the account or the model."""
+_HISTORY: Final = re.compile(
+    r"(?i)\breasoning_content\W{1,2}(?:is missing|in the thinking mode must be passed back)"
+    r"|missing \W?reasoning_content|expected \W?(?:redacted_)?thinking"
+    r"|\b(?:tool_use|tool_result|tool_calls?)\b.{0,80}\b(?:without|corresponding|must be followed|did not have)"
+)
+"""What is said of turns that this conversation has, and others don't."""
 
 
 def may_help(status: int, error: bytes, profile: Profile, model: str) -> bool:
@@ -41,3 +47,8 @@ def may_help(status: int, error: bytes, profile: Profile, model: str) -> bool:
     if status in NO_PATH and any("model" in line.lower() for line in said):
         return False
     return not any(_ANYWAY.search(line) for line in said)
+
+
+def is_of_the_history(error: bytes) -> bool:
+    """Whether an error is about turns of this conversation, so that it says nothing of other requests of the model."""
+    return any(_HISTORY.search(line) for line in said_in(error[:_MOST]))

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hunyuan_fix import profiles
-from hunyuan_fix.mending.facade import may_help
+from hunyuan_fix.mending.facade import is_of_the_history, may_help
 from tests.mending.refusals import anthropic, openai
 
 PROFILE = profiles.load("tokenhub")
@@ -56,3 +56,21 @@ def test_of_the_format(status: int, text: str):
 )
 def test_of_something_that_chat_would_refuse_too(status: int, text: str):
     assert not helps(status, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "history"),
+    [
+        ("thinking is enabled but reasoning_content is missing in assistant tool call message at index 3", True),
+        ("The `reasoning_content` in the thinking mode must be passed back to the API.", True),
+        ("Missing `reasoning_content` field in the assistant message at message index 2", True),
+        ("Expected `thinking` or `redacted_thinking`, but found `tool_use`", True),
+        ("`tool_use` ids were found without `tool_result` blocks immediately after: call_1", True),
+        ("An assistant message with 'tool_calls' must be followed by tool messages", True),
+        ("unsupported content type in ContentBlockParamUnion: tool_reference", False),
+        ("context_management: Extra inputs are not permitted", False),
+        ("reasoning_content", False),
+    ],
+)
+def test_what_is_said_of_this_conversation_alone(text: str, history: bool):
+    assert is_of_the_history(json.dumps({"error": {"message": text}}).encode()) is history
