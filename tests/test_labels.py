@@ -55,7 +55,7 @@ WHOLE: dict[str, tuple[Answer, int, str]] = {
     "a packed rate limit": (PACKED, 429, "rate_limit_exceeded"),
     "an unlabelled rate limit": (labelled(None, data(LIMITED)), 429, "rate_limit_exceeded"),
     "a text as error": (json_answer({"error": "broken"}), 502, "upstream_invalid_answer"),
-    "another product's error": (json_answer({"code": 11128, "msg": "no"}), 502, "11128"),
+    "another product's error": (json_answer({"code": 11127, "msg": "no"}), 502, "11127"),
     "no choices": (json_answer({"id": "x", "choices": []}), 502, "upstream_invalid_answer"),
     "a page": (labelled("text/html", b"<html>", b"login</html>"), 502, "upstream_invalid_answer"),
     "nothing": (labelled("application/json", content_length="0"), 502, "upstream_invalid_answer"),

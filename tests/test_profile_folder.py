@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,9 +113,8 @@ def test_files_are_read_again_only_if_one_has_changed(folder: Path) -> None:
     assert "mine" not in profiles.names()
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads every file")
 def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
-    (folder / "mine.toml").touch(0o000)
+    (folder / "mine.toml").mkdir()
     with pytest.raises(OptionError, match=r"mine\.toml: can't be read"):
         parse(folder)
 
