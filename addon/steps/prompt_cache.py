@@ -10,9 +10,10 @@ from typing import Final
 from .. import profiles
 from ..dialects import DIALECTS
 from ..exchange import Exchange, JsonObject, Response
-from ..observe import prompt_cache
+from ..observe import prompt_cache, prompts
 from ..observe.metrics import counter
-from ..observe.prompt_cache import LEAST_MISSED, Break, Prompt, PromptCacheLedger, Turn
+from ..observe.prompt_cache import LEAST_MISSED, Break, PromptCacheLedger, Turn
+from ..observe.prompts import Prompt
 from ..session import session_of
 from ..wire import safe_text
 from ..wire.usage import CACHED, INPUT
@@ -65,7 +66,7 @@ class PromptCame(Step):
             return
         seen = exchange.prompt = _seen(exchange, body)
         if not any(body.get(field) for field in _CONTINUES):
-            seen.came = await self.runtime.workers.run(lambda _: prompt_cache.prompt_of(body), exchange.cost)
+            seen.came = await self.runtime.workers.run(lambda _: prompts.prompt_of(body), exchange.cost)
 
 
 class PromptCache(Step):
@@ -87,7 +88,7 @@ class PromptCache(Step):
         if seen.came is not None and is_unchanged:
             seen.sent = seen.came  # as of most requests
         else:
-            seen.sent = await self.runtime.workers.run(lambda _: prompt_cache.prompt_of(body), exchange.cost)
+            seen.sent = await self.runtime.workers.run(lambda _: prompts.prompt_of(body), exchange.cost)
         return None
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hunyuan_fix.exchange import JsonObject
-from hunyuan_fix.observe import prompt_cache
-from hunyuan_fix.observe.prompt_cache import Break, Prompt, PromptCacheLedger, Turn, difference, prompt_of, told
+from hunyuan_fix.observe import prompt_cache, prompts
+from hunyuan_fix.observe.prompt_cache import Break, PromptCacheLedger, Turn, told
+from hunyuan_fix.observe.prompts import Prompt, difference, prompt_of
 
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("read", "write", "run")]
 
@@ -310,10 +311,8 @@ def test_memory_is_bounded() -> None:
     assert ledger._entries == sum(
         prompt_cache._size(one) for session in ledger._sessions.values() for one in session.turns
     )
-    huge = prompt(
-        {"messages": [{"role": "user", "content": number} for number in range(prompt_cache.MOST_MESSAGES + 9)]}
-    )
-    assert len(huge.messages) == prompt_cache.MOST_MESSAGES
+    huge = prompt({"messages": [{"role": "user", "content": number} for number in range(prompts.MOST_MESSAGES + 9)]})
+    assert len(huge.messages) == prompts.MOST_MESSAGES
     for number in range(400):
         ledger.add(Turn(b"h%d" % number, True, huge, huge, 1, 0))
     assert ledger._entries <= prompt_cache._MOST_ENTRIES

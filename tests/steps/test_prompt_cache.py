@@ -11,7 +11,7 @@ import pytest
 from mitmproxy import http
 
 from hunyuan_fix.exchange import KEY, Exchange
-from hunyuan_fix.observe import prompt_cache
+from hunyuan_fix.observe import prompts
 from hunyuan_fix.steps.prompt_cache import BREAKS, INPUT_TOKENS, NAME
 from hunyuan_fix.views.contentviews import ChatTranscript, HunyuanChanges
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_proxy, stream_answer
@@ -144,13 +144,13 @@ async def test_small_requests_are_not_looked_at(
     proxy: Proxy, endpoint: Endpoint, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[object] = []
-    original = prompt_cache.prompt_of
+    original = prompts.prompt_of
 
     def looking(body: Any) -> Any:
         looked.append(body)
         return original(body)
 
-    monkeypatch.setattr(prompt_cache, "prompt_of", looking)
+    monkeypatch.setattr(prompts, "prompt_of", looking)
     endpoint.answer = used(20, 10)
     await ask(proxy, "hello")
     assert not looked
