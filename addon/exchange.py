@@ -158,6 +158,8 @@ class AnswerPlan:
     """Tool name as sent upstream -> as the client called it."""
     tools: list[str] = field(default_factory=list)
     """The names of all tools as sent upstream: a name that comes in pieces is whole when it is one of them."""
+    call_ids: list[str] = field(default_factory=list)
+    """The ids of the calls in the request: no call of the answer may have one of them, too."""
     function_call: bool = False
     """The client speaks the deprecated `functions`: answer with `function_call`, not `tool_calls`."""
     json_fence: bool = False

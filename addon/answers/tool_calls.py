@@ -17,6 +17,18 @@ def offered(body: JsonObject) -> list[str]:
     return [name for name in names if isinstance(name, str) and name]
 
 
+MOST_IDS = 2000
+"""Ids of earlier calls that an answer is held against."""
+
+
+def ids_in(body: JsonObject) -> list[str]:
+    """The ids of the calls in the messages of a request, the last `MOST_IDS` of them."""
+    messages = body.get("messages")
+    called = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+    ids = [call.get("id") for message in called if "tool_calls" in message for call in of(message)]
+    return [id for id in ids[-MOST_IDS:] if isinstance(id, str) and id]
+
+
 def of(holder: JsonObject) -> list[JsonObject]:
     """The tool calls of a message, or the frames of a delta; entries that are no objects are left out."""
     calls = holder.get("tool_calls")

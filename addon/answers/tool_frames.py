@@ -8,8 +8,10 @@ lacks an id, a name or the rest of a name that a later frame may bring.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from functools import partial
+from itertools import count
 from typing import Any
 
 from ..exchange import Change, JsonObject
@@ -24,6 +26,8 @@ MAX_HELD = 4096
 """Characters of a call's name and arguments with which its first frame is held back no longer."""
 
 _FRAMES = "each tool call has its own index and id, one name, and text as arguments"
+_COUNTED = re.compile(r"(.*?)([0-9]{1,9})")
+"""An id that ends with a number: `functions.look_up:0`."""
 _NAMES = "the tool has the client's name for it again"
 
 
@@ -39,6 +43,8 @@ class ToolFrames:
         self._number = number
         self._placing = Placing(names)
         self._calls = self._placing.calls
+        self._taken = set(names.call_ids)
+        """Ids that no further call may have."""
         self._incomplete: set[int] = set()
         self._blank: set[int] = set()
         self._held: Call | None = None
@@ -164,6 +170,7 @@ class ToolFrames:
         if call.name:
             function["name"] = call.name
         call.id = self._id(call)
+        self._taken.add(call.id)
         new = {**frame, "id": call.id, "type": frame.get("type") or "function", "function": function}
         if "index" in new:
             new["index"] = call.index
@@ -214,6 +221,7 @@ class ToolFrames:
         if call.first is not None and _differ([head], self._named_back(call.first)):
             note(Change(rule_names.TOOL_FRAMES, at, _FRAMES))
         call.id, call.first, call.head, call.sent, self._held = head["id"], None, None, True, None
+        self._taken.add(call.id)
         return [head]
 
     def _named_back(self, frame: JsonObject) -> JsonObject:
@@ -233,9 +241,13 @@ class ToolFrames:
         return head
 
     def _id(self, call: Call) -> str:
-        """The id of the call, made here if the endpoint sent none."""
+        """The id of the call, made here if the endpoint sent none, or one that another call has.
+
+        An endpoint that counts its calls may begin anew in each turn. Claude Code drops a call whose id it knows, with
+        its result (docs/facts/kimi.md#clients).
+        """
         if call.id:
-            return call.id
+            return call.id if call.id not in self._taken else _next(call.id, self._taken)
         made = hashlib.sha256(f"{self._origin()}/{self._number}/{call.index}".encode("utf-8", "replace"))
         return f"call_{made.hexdigest()[:24]}"
 
@@ -249,6 +261,13 @@ class ToolFrames:
             self._incomplete.discard(call.index)
         else:
             self._incomplete.add(call.index)
+
+
+def _next(id: str, taken: Collection[str]) -> str:
+    """The id with the next number that isn't taken: some models want the form of their own ids back."""
+    counted = _COUNTED.fullmatch(id)
+    stem, number = (counted[1], int(counted[2])) if counted else (f"{id}_", 0)
+    return next(new for place in count(number + 1) if (new := f"{stem}{place}") not in taken)
 
 
 def _joined(call: Call, frame: JsonObject, text: str) -> JsonObject:

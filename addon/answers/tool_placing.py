@@ -37,6 +37,8 @@ class ToolNames:
     def __init__(self, plan: AnswerPlan) -> None:
         self._back = plan.tool_names
         self._sent = sorted({*plan.tools, *plan.tool_names})
+        self.call_ids = plan.call_ids
+        """The ids of earlier calls."""
 
     def back(self, name: str) -> str:
         """The client's name for the tool that the endpoint calls `name`."""

@@ -240,8 +240,9 @@ ANSWERS = {
         "Silence would pass for a whole answer.",
     ),
     "answer-tool-frames": Explanation(
-        "Each tool call comes once, under an index of its own (0, 1, 2 …), with an id, its type and its whole name in "
-        "the first frame and in no other; `arguments` is text, `{}` where there are none; the same in whole answers.",
+        "Each tool call comes once, under an index of its own (0, 1, 2 …), with an id that no earlier call "
+        "has, its type and its whole name in the first frame and in no other; `arguments` is text, `{}` where there "
+        "are none; the same in whole answers.",
         "Seen with hunyuan-a13b: the name is an empty string in every later frame; others send two calls under one "
         "index (agno-agi/agno#8880) or arguments as an object (ggml-org/llama.cpp#20198).",
     ),

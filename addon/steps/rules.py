@@ -79,6 +79,7 @@ class Rules(Step):
             if source in context.counts:
                 self.runtime.metrics.add(PUT_BACK, context.counts.pop(source), source)
         exchange.plan.tools = tool_calls.offered(exchange.chat)
+        exchange.plan.call_ids = tool_calls.ids_in(exchange.chat) if exchange.plan.tools else []
         leak_forms.expect(exchange.plan, exchange.chat, context.model)
         return None
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -415,3 +416,34 @@ def test_each_kind_of_change_has_its_name() -> None:
         (rule_names.TOOL_NAMES, "/m/tool_calls/1/function/name"),
         (rule_names.TOOL_FRAMES, "/m/tool_calls/1"),
     ]
+
+
+REPEATED = AnswerPlan(tools=["ls", "cat"], call_ids=["functions.ls:0", "functions.cat:1", "call_x"])
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (["functions.ls:0"], ["functions.ls:1"]),
+        (["functions.ls:0", "functions.ls:1"], ["functions.ls:1", "functions.ls:2"]),
+        (["functions.cat:1", "functions.cat:0"], ["functions.cat:2", "functions.cat:0"]),
+        (["call_x"], ["call_x_1"]),
+        (["call_y"], ["call_y"]),
+    ],
+)
+def test_no_call_has_the_id_of_an_earlier_one(given: list[str], sent: list[str]) -> None:
+    calls = [
+        {"index": number, "id": id, "type": "function", "function": {"name": "ls", "arguments": "{}"}}
+        for number, id in enumerate(given)
+    ]
+    notes: list[Change] = []
+    whole = ToolFrames(ToolNames(REPEATED)).whole(copy.deepcopy(calls), "", notes.append, cut=False)
+    assert [call["id"] for call in whole] == sent
+    assert bool(notes) == (given != sent)
+    repairing, streamed = ToolFrames(ToolNames(REPEATED)), list[JsonObject]()
+    for call in calls:
+        delta: JsonObject = {"tool_calls": [copy.deepcopy(call)]}
+        repairing.repair(delta, "", notes.append)
+        streamed += delta.get("tool_calls", [])
+    streamed += repairing.end(None, cut=False, at="", note=notes.append)
+    assert [frame["id"] for frame in streamed if "id" in frame] == sent

@@ -228,3 +228,18 @@ async def test_over_a_restart_and_with_two_workers(
         async with before(trust, simulator, "moonshot", "hunyuan_keep=store", store=store) as again:
             await take(again, "and once more")
             assert came_back(simulator) == ["real", "real", "real"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_no_call_has_the_id_of_an_earlier_one(trust: Trust, stream: bool) -> None:
+    async with (
+        endpoint("moonshot", repeating_ids=True) as simulator,
+        before(trust, simulator, "moonshot") as proxy,
+        client_of(proxy) as client,
+    ):
+        talk = Chat("kimi-k2.6", stream=stream)
+        await converse(talk, client)
+        ids = [call["id"] for message in talk.history for call in message.get("tool_calls") or ()]
+        assert len(ids) == len(ASKED)
+        assert len(set(ids)) == len(ids)
+        assert came_back(simulator) == ["real", "real"]
