@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..exchange import Change, JsonObject
-from ..wire import rule_names
+from ..wire import call_ids, rule_names
 from .tool_frames import Note
 
 
@@ -17,16 +17,12 @@ def offered(body: JsonObject) -> list[str]:
     return [name for name in names if isinstance(name, str) and name]
 
 
-MOST_IDS = 2000
-"""Ids of earlier calls that an answer is held against."""
-
-
 def ids_in(body: JsonObject) -> list[str]:
-    """The ids of the calls in the messages of a request, the last `MOST_IDS` of them."""
+    """The ids of the calls in the messages of a request, the last of them."""
     messages = body.get("messages")
     called = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
     ids = [call.get("id") for message in called if "tool_calls" in message for call in of(message)]
-    return [id for id in ids[-MOST_IDS:] if isinstance(id, str) and id]
+    return [id for id in ids[-call_ids.MOST :] if isinstance(id, str) and id]
 
 
 def of(holder: JsonObject) -> list[JsonObject]:

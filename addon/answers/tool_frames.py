@@ -8,14 +8,12 @@ lacks an id, a name or the rest of a name that a later frame may bring.
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
-from itertools import count
 from typing import Any
 
 from ..exchange import Change, JsonObject
-from ..wire import rule_names
+from ..wire import call_ids, rule_names
 from . import arguments
 from .tool_placing import Call, Placing, ToolNames
 
@@ -26,8 +24,6 @@ MAX_HELD = 4096
 """Characters of a call's name and arguments with which its first frame is held back no longer."""
 
 _FRAMES = "each tool call has its own index and id, one name, and text as arguments"
-_COUNTED = re.compile(r"(.*?)([0-9]{1,9})")
-"""An id that ends with a number: `functions.look_up:0`."""
 _NAMES = "the tool has the client's name for it again"
 
 
@@ -241,13 +237,9 @@ class ToolFrames:
         return head
 
     def _id(self, call: Call) -> str:
-        """The id of the call, made here if the endpoint sent none, or one that another call has.
-
-        An endpoint that counts its calls may begin anew in each turn. Claude Code drops a call whose id it knows, with
-        its result (docs/facts/kimi.md#clients).
-        """
+        """The id of the call, made here if the endpoint sent none, or one that another call has."""
         if call.id:
-            return call.id if call.id not in self._taken else _next(call.id, self._taken)
+            return call_ids.unused(call.id, self._taken)
         made = hashlib.sha256(f"{self._origin()}/{self._number}/{call.index}".encode("utf-8", "replace"))
         return f"call_{made.hexdigest()[:24]}"
 
@@ -261,13 +253,6 @@ class ToolFrames:
             self._incomplete.discard(call.index)
         else:
             self._incomplete.add(call.index)
-
-
-def _next(id: str, taken: Collection[str]) -> str:
-    """The id with the next number that isn't taken: some models want the form of their own ids back."""
-    counted = _COUNTED.fullmatch(id)
-    stem, number = (counted[1], int(counted[2])) if counted else (f"{id}_", 0)
-    return next(new for place in count(number + 1) if (new := f"{stem}{place}") not in taken)
 
 
 def _joined(call: Call, frame: JsonObject, text: str) -> JsonObject:

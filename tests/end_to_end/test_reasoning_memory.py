@@ -237,9 +237,21 @@ async def test_no_call_has_the_id_of_an_earlier_one(trust: Trust, stream: bool) 
         before(trust, simulator, "moonshot") as proxy,
         client_of(proxy) as client,
     ):
-        talk = Chat("kimi-k2.6", stream=stream)
-        await converse(talk, client)
-        ids = [call["id"] for message in talk.history for call in message.get("tool_calls") or ()]
-        assert len(ids) == len(ASKED)
-        assert len(set(ids)) == len(ids)
-        assert came_back(simulator) == ["real", "real"]
+        for talk in (
+            Chat("kimi-k2.6", stream=stream),
+            Messages("kimi-k2.6", stream=stream, path="/anthropic/v1/messages"),
+            Responses("kimi-k2.6", stream=stream),
+        ):
+            await converse(talk, client)
+            ids = ids_in(talk.history)
+            assert len(ids) == len(ASKED)
+            assert len(set(ids)) == len(ids)
+            assert came_back(simulator) == ["real", "real"]
+
+
+def ids_in(history: list[Json]) -> list[str]:
+    """The ids of the calls in a conversation, in any format."""
+    pieces = [*history, *(piece for one in history for piece in one.get("content") or () if isinstance(piece, dict))]
+    calls = [call["id"] for piece in pieces for call in piece.get("tool_calls") or ()]
+    uses = [piece["id"] for piece in pieces if piece.get("type") == "tool_use"]
+    return [*calls, *uses, *(piece["call_id"] for piece in pieces if piece.get("type") == "function_call")]

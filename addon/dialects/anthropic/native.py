@@ -69,14 +69,14 @@ class NativeMessages(Variant):
 
     def goes_on(self, raw: bytes, note: JsonObject) -> bool:
         """Whether the bytes of whole events tell that none has to be read."""
-        return native_answers.goes_on(raw)
+        return native_answers.goes_on(raw) and not (note.get(native_answers.CALL_IDS) and raw.find(b"tool_use") >= 0)
 
     def as_events(self, body: JsonObject) -> list[JsonObject]:
         """The events of a stream for a whole answer."""
         return native_answers.as_events(body)
 
     def repaired_answer(self, body: JsonObject, note: JsonObject) -> str:
-        """Give a message the name of the model that was asked for."""
+        """Give a message the name of the model that was asked for, and its calls ids that no earlier call has."""
         return native_answers.repaired_answer(body, note)
 
     def repaired_event(self, event: JsonObject, note: JsonObject, state: JsonObject) -> tuple[list[JsonObject], str]:
@@ -96,9 +96,11 @@ class NativeMessages(Variant):
         return [{"type": "message_stop"}]
 
     def remember(self, body: JsonObject, headers: Mapping[str, str], note: JsonObject) -> None:
-        """How much output was asked for."""
+        """How much output was asked for, and the ids of calls that another call may get, too."""
         if isinstance(body.get("max_tokens"), int):
             note["max_tokens"] = body["max_tokens"]
+        if counted := native_answers.counted_ids(body.get("messages")):
+            note[native_answers.CALL_IDS] = counted
 
     def needs_chat(self, body: JsonObject, accepted: Native, offers: Sequence[str]) -> Change | None:
         """Why `body` has to be translated: the endpoint can't search the web, and the proxy can.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...exchange import JsonObject
-from ...wire import json_body, rule_names
+from ...wire import call_ids, json_body, rule_names
 from ..ending import GOES_ON, name_model
 from . import ending, errors
 
@@ -21,6 +21,9 @@ _DELTAS: Final = {
     "input": ("partial_json", "input_json_delta"),
     "signature": ("signature", "signature_delta"),
 }
+CALL_IDS: Final = "call_ids"
+"""The key of the note with the ids of earlier calls that another call may get, too."""
+_NEW_ID: Final = "a call has an id that no earlier call has"
 _UNCOUNTED: Final = {"input_tokens": 0, "output_tokens": 0}
 
 
@@ -89,16 +92,50 @@ def as_events(message: JsonObject) -> list[JsonObject]:
     return [*events, {"type": "message_stop"}]
 
 
+def counted_ids(messages: object) -> list[str]:
+    """The ids of the calls in a request's messages that end with a number, the last of them."""
+    contents = (
+        [message.get("content") for message in messages if isinstance(message, dict)]
+        if isinstance(messages, list)
+        else []
+    )
+    blocks = [
+        block for content in contents if isinstance(content, list) for block in content if isinstance(block, dict)
+    ]
+    ids = [block.get("id") for block in blocks if block.get("type") == "tool_use"]
+    return [id for id in ids[-call_ids.MOST :] if isinstance(id, str) and call_ids.is_counted(id)]
+
+
 def repaired_answer(body: JsonObject, note: JsonObject) -> str:
-    """Give a message the name of the model that the client asked for, in place; why, or `""`."""
-    return "the answer names the model that was asked for" if name_model(body, note) else ""
+    """Give a message the name of the model that the client asked for, and its calls ids of their own; why, or `""`."""
+    why = "the answer names the model that was asked for" if name_model(body, note) else ""
+    content = body.get("content")
+    renamed = [_has_new_id(block, note) for block in content] if isinstance(content, list) else []
+    return _NEW_ID if any(renamed) else why
+
+
+def _has_new_id(block: object, note: JsonObject) -> bool:
+    """Give a call another id where an earlier call has its own; whether it had one."""
+    taken = note.get(CALL_IDS)
+    if (
+        not taken
+        or not isinstance(block, dict)
+        or block.get("type") != "tool_use"
+        or not isinstance(block.get("id"), str)
+    ):
+        return False
+    given, block["id"] = block["id"], call_ids.unused(block["id"], taken)
+    taken.append(block["id"])
+    return bool(block["id"] != given)
 
 
 def repaired_event(event: JsonObject, note: JsonObject) -> tuple[list[JsonObject], str]:
-    """The same for the event that begins a message, and an error's words: the event in its place, and why."""
+    """The same for events that begin a message or a call, and an error's words: the event in its place, and why."""
     message, error = event.get("message"), event.get("error")
     if event.get("type") == "message_start" and isinstance(message, dict):
         return [event], repaired_answer(message, note)
+    if event.get("type") == "content_block_start" and _has_new_id(event.get("content_block"), note):
+        return [event], _NEW_ID
     if not isinstance(error, dict):
         return [event], ""
     meant = errors.event(error, note)
