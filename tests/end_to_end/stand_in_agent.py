@@ -16,8 +16,8 @@ import httpx
 
 
 def say(*words: str) -> None:
-    sys.stdout.write(" ".join(words) + "\n")
-    sys.stdout.flush()
+    # Not by `sys.stdout`, which raises where a handler writes while a line is being written.
+    os.write(1, (" ".join(words) + "\n").encode())
 
 
 def call() -> None:
