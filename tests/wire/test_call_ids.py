@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.dialects.anthropic import native_answers
 from hunyuan_fix.wire import call_ids
 
 
@@ -32,3 +35,13 @@ def test_it_is_not_taken(id: str, taken: list[str]) -> None:
 )
 def test_what_ends_with_a_number(id: str, counted: bool) -> None:
     assert call_ids.is_counted(id) is counted
+
+
+def test_in_messages_the_ids_of_one_answer_are_bounded() -> None:
+    block = {"type": "tool_use", "id": "functions.ls:0", "name": "ls", "input": {}}
+    note: dict[str, Any] = {native_answers.CALL_IDS: ["functions.ls:0"]}
+    body: dict[str, Any] = {"content": [dict(block) for _ in range(call_ids.MOST + 5)]}
+    native_answers.repaired_answer(body, note)
+    assert len(note[native_answers.CALL_IDS]) == call_ids.MOST
+    assert body["content"][0]["id"] == "functions.ls:1"
+    assert body["content"][-1]["id"] == "functions.ls:0"

@@ -103,7 +103,7 @@ def counted_ids(messages: object) -> list[str]:
         block for content in contents if isinstance(content, list) for block in content if isinstance(block, dict)
     ]
     ids = [block.get("id") for block in blocks if block.get("type") == "tool_use"]
-    return [id for id in ids[-call_ids.MOST :] if isinstance(id, str) and call_ids.is_counted(id)]
+    return [id for id in ids[-call_ids.MOST // 2 :] if isinstance(id, str) and call_ids.is_counted(id)]
 
 
 def repaired_answer(body: JsonObject, note: JsonObject) -> str:
@@ -124,7 +124,9 @@ def _has_new_id(block: object, note: JsonObject) -> bool:
         or not isinstance(block.get("id"), str)
     ):
         return False
-    given, block["id"] = block["id"], call_ids.unused(block["id"], taken)
+    if len(taken) >= call_ids.MOST:
+        return False  # an answer of that many calls is none that a client runs
+    given, block["id"] = block["id"], call_ids.unused(block["id"], frozenset(taken))
     taken.append(block["id"])
     return bool(block["id"] != given)
 
