@@ -24,7 +24,7 @@ def test_the_defaults_are_those_of_the_issue():
     assert settings.max_body == 64 * 2**20
     assert settings.image_max_bytes == 10 * 2**20
     assert (settings.vision_concurrency, settings.vision_timeout, settings.cascade_deadline) == (3, 60.0, 90.0)
-    assert (settings.cascade, settings.language, settings.overlong) == ("auto", "zh", "auto")
+    assert (settings.cascade, settings.language, settings.overlong) == ("auto", None, "auto")
     decided_by_the_profile = (settings.profile, settings.upstream, settings.max_messages, settings.vision_model)
     assert decided_by_the_profile == (None, None, None, None)
     assert not (settings.intercept_all or settings.allow_open or settings.hosts or settings.keep_params)

@@ -8,13 +8,17 @@ Only the standard library is imported here, so that `--help` answers at once; ea
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module, metadata
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ..config import operating_system
 from ..did_you_mean import did_you_mean
+from ..texts import terminal
+from ..texts.terminal import say
 
 IN_CLONE = "--scripts"
 """First argument that the files in `scripts/` give: every text then calls the commands `scripts/NAME`."""
@@ -45,6 +49,7 @@ stands before a command's name in texts: `hunyuan-fix ` or `scripts/`."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status. Exits with status 2 and a usage message for an unknown command."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    terminal.use(terminal.preferred(os.environ, operating_system.locale_name()))
     prefix = "hunyuan-fix "
     if words[:1] == [IN_CLONE]:
         prefix, words = "scripts/", words[1:]
@@ -74,8 +79,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _refuse(name: str) -> str:
     near = did_you_mean(name, COMMANDS)
-    hint = f"did you mean {near}?" if near else f"commands are {', '.join(COMMANDS)}"
-    raise argparse.ArgumentTypeError(f"there is no command {name!r}; {hint}")
+    hint = (
+        say("did you mean {near}?", near=near) if near else say("commands are {commands}", commands=", ".join(COMMANDS))
+    )
+    raise argparse.ArgumentTypeError(say("there is no command {name!r}; {hint}", name=name, hint=hint))
 
 
 if __name__ == "__main__":

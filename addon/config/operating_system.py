@@ -6,6 +6,7 @@ set it.
 
 from __future__ import annotations
 
+import locale
 import os
 import signal
 import socket
@@ -25,6 +26,11 @@ def is_windows() -> bool:
 def is_macos() -> bool:
     """Whether this is macOS."""
     return sys.platform == "darwin"
+
+
+def locale_name() -> str:
+    """The name of the user's locale where the system keeps it elsewhere than in the environment, as Windows does."""
+    return (locale.getlocale()[0] or "") if is_windows() else ""
 
 
 # Files

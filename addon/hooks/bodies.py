@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from mitmproxy import http
 
-from .. import pipeline
+from .. import pipeline, texts
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
 from ..dialects import DIALECTS
@@ -136,7 +136,7 @@ class Bodies:
         # 2. Into the house language.
         exchange.note(came.changes)
         exchange.model = printable(str(came.value.get("model") or "")[:200])
-        exchange.language = self._settings.language
+        exchange.language = texts.language_of(self._settings.language)
         exchange.size, exchange.cost = len(came.data), came.cost
         response = await self._pipeline.translate(exchange, came.value, request.headers)
         exchange.streamed = exchange.chat.get("stream") is True

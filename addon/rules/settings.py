@@ -31,10 +31,11 @@ class RuleSettings:
         "Parameters that are left alone, comma separated.",
         read.names,
     )
-    language: str = option(
-        "zh",
-        "Language of the texts that are put into a conversation: zh or en.",
-        read.choice(*LANGUAGES),
+    language: str | None = option(
+        "",
+        "zh or en: the language of texts that are put into a conversation (default zh), of errors (default: what the "
+        "client accepts), and of log and terminal (default: the system's).",
+        read.optional(read.choice(*LANGUAGES)),
     )
     models: Mapping[str, str] = option(
         "",

@@ -41,7 +41,7 @@ class DescribeImages(Step):
         exchange.fails_closed = True
         target = target_of(exchange, profile, self.settings)
         described = await running.describe(
-            exchange.chat, found, profile, target, tracked(texts.load(self.settings.language))
+            exchange.chat, found, profile, target, tracked(texts.load(texts.language_of(self.settings.language)))
         )
         exchange.note(described.changes)
         exchange.vision_calls, exchange.cached = described.calls, described.cached

@@ -46,7 +46,7 @@ class NativeFields(Step):
         """Change the body; in a thread where it is large."""
         model = context_of(exchange, self.settings).model
         accepted = native_of(exchange, model.id)
-        spoken, note = texts.load(self.settings.language), exchange.note_of(exchange.spoken)
+        spoken, note = texts.load(texts.language_of(self.settings.language)), exchange.note_of(exchange.spoken)
         note["model"] = exchange.model
         if exchange.chat.get("model") not in (None, exchange.model):
             note["answers_as"] = exchange.chat["model"]

@@ -68,7 +68,9 @@ class ReadDocuments(Step):
         keys = await self.runtime.workers.run(lambda _: [_key(one.data) for one in found], size)
         known = {key: self._kept[key] for key in keys if key in self._kept}
         await self._read({key: one for key, one in zip(keys, found, strict=True) if key not in known}, known)
-        exchange.note(_replaced(exchange, found, [known.get(key) for key in keys], self.settings.language))
+        exchange.note(
+            _replaced(exchange, found, [known.get(key) for key in keys], texts.language_of(self.settings.language))
+        )
         return None
 
     async def _read(self, missing: dict[bytes, _Found], known: dict[bytes, _Result]) -> None:

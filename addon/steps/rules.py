@@ -45,7 +45,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
     context = exchange.demands = RuleContext(
         profile=profile,
         model=model,
-        texts=tracked(texts.load(settings.language)),
+        texts=tracked(texts.load(texts.language_of(settings.language))),
         max_messages=settings.max_messages or profile.grammar.max_messages,
         text_model=None if settings.cascade == "never" else settings.text_model or profile.text_model,
         keep_params=settings.keep_params,

@@ -14,7 +14,7 @@ from importlib import resources
 _HOLE = re.compile(r"\{(\w+)\}")
 
 LANGUAGES = ("zh", "en")
-"""The values of `hunyuan_language`."""
+"""The values of `hunyuan_language`; the first is that of texts in conversations where none is given."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +116,14 @@ def pieces(template: str, *names: str) -> tuple[str, ...]:
     if tuple(split[1::2]) != names:
         raise ValueError(f"the names in {template!r} are not {', '.join(names)}")
     return tuple(split[::2])
+
+
+def language_of(given: str | None) -> str:
+    """The language of texts in conversations, by `hunyuan_language`.
+
+    The option alone decides: with what each client accepts the same history would not always give the same bytes.
+    """
+    return given or LANGUAGES[0]
 
 
 @cache

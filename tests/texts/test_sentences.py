@@ -1,0 +1,86 @@
+"""Sentences for people are there in every language, say the same, and are found again in finished texts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hunyuan_fix.texts import sentences, terminal
+from tests.texts.said_in_code import all_sentences
+
+HOLE = re.compile(r"(?<!\{)\{(\w+)(?:[:!][^{}]*)?\}(?!\})")
+HAN = re.compile(r"[\u3400-\u9fff]")
+SAID = sorted(all_sentences())
+
+
+def test_the_code_says_something() -> None:
+    assert "did you mean {near}?" in SAID
+
+
+@pytest.mark.parametrize("language", ["zh"])
+def test_every_sentence_has_a_translation_and_no_translation_is_left_over(language: str) -> None:
+    there = set(sentences.catalogue(language))
+    assert sorted(set(SAID) - there) == [], "not translated"
+    assert sorted(there - set(SAID)) == [], "said nowhere"
+
+
+@pytest.mark.parametrize("english", sorted(sentences.catalogue("zh")))
+def test_a_translation_has_the_same_names_in_braces(english: str) -> None:
+    chinese = sentences.catalogue("zh")[english]
+    assert sorted(set(HOLE.findall(chinese))) == sorted(set(HOLE.findall(english)))
+    assert chinese.strip()
+
+
+@pytest.mark.parametrize("english", sorted(sentences.catalogue("zh")))
+def test_a_chinese_sentence_is_chinese_and_punctuated_so(english: str) -> None:
+    chinese = sentences.catalogue("zh")[english]
+    if re.search(r"[a-z]{4}", re.sub(r"`[^`]*`|\{[^}]*\}|--?[\w-]+|\b\w*_\w+\b", "", english)):
+        assert HAN.search(chinese), "not translated"
+    assert not re.search(r"[\u3400-\u9fff][,;?!](?:\s|$)", chinese), "a half-width mark after a Chinese character"
+
+
+def test_a_template_is_filled_in_both_languages() -> None:
+    template, values = "there is no command {name!r}; {hint}", {"name": "x", "hint": "did you mean run?"}
+    assert sentences.said("en", template, **values) == "there is no command 'x'; did you mean run?"
+    assert sentences.said("zh", template, **values) == "没有命令 'x'；是不是想用 run？"  # the hint, too
+    with pytest.raises(KeyError):
+        sentences.said("zh", template, name="x")
+
+
+def test_what_has_no_translation_stays_english() -> None:
+    assert sentences.said("zh", "nothing like it {name}", name=3) == "nothing like it 3"
+    assert sentences.translated("zh", "nothing like it") == "nothing like it"
+    assert sentences.translated("fr", "did you mean run?") == "did you mean run?"
+
+
+@given(near=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
+def test_a_finished_sentence_is_found_again_whatever_was_filled_in(near: str) -> None:
+    template = "did you mean {near}?"
+    finished = sentences.said("en", template, near=near)
+    assert sentences.translated("zh", finished) == sentences.said("zh", template, near=near)
+
+
+@pytest.mark.parametrize(
+    ("environment", "system", "language"),
+    [
+        ({}, "", "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "", "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "", "en"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_TW"}, "", "zh"),
+        ({"LANG": "", "LC_ALL": ""}, "zh_CN", "zh"),
+        ({}, "Chinese (Simplified)_China", "zh"),
+        ({"LANG": "zh_CN.UTF-8", "HUNYUAN_LANGUAGE": "en"}, "", "en"),
+        ({"LANG": "en_US", "HUNYUAN_LANGUAGE": "zh"}, "", "zh"),
+        ({"LANG": "en_US", "HUNYUAN_LANGUAGE": "klingon"}, "", "en"),
+    ],
+)
+def test_the_terminals_language(environment: dict[str, str], system: str, language: str) -> None:
+    assert terminal.preferred(environment, system) == language
+
+
+def test_a_language_that_there_is_not() -> None:
+    with pytest.raises(KeyError):
+        terminal.use("fr")
