@@ -8,6 +8,7 @@ This file has the hooks only; the work is done in `hooks/` and the rooms below i
 
 import asyncio
 import logging
+import os
 import sys
 from collections import defaultdict
 from contextlib import suppress
@@ -48,7 +49,7 @@ from mitmproxy.utils import asyncio_utils
 
 from hunyuan_fix import options, route
 from hunyuan_fix.access import client_tokens, listeners
-from hunyuan_fix.config import checks, config_file
+from hunyuan_fix.config import checks, config_file, operating_system
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.exchange import KEY
 from hunyuan_fix.hooks import authority, dumper, exchanges, log_handlers, process, proxy_modes, unanswered
@@ -63,6 +64,8 @@ from hunyuan_fix.hooks.respond import respond
 from hunyuan_fix.observe import statistics
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
+from hunyuan_fix.texts import terminal
+from hunyuan_fix.texts.terminal import say
 from hunyuan_fix.upstream.client import Transport
 from hunyuan_fix.upstream.transport import transport
 from hunyuan_fix.views import marks
@@ -149,6 +152,7 @@ class HunyuanFix:
             return
         self.process.starting.begin(ctx.master, self._start_failed)
         self.settings = settings
+        terminal.use(settings.language or terminal.preferred(os.environ, operating_system.locale_name()))
         replacements.want(self, replacements.ANSWERING)
         replacements.want(self, replacements.KEEPING_ALIVE)
         if settings.fast_dispatch:
@@ -168,6 +172,7 @@ class HunyuanFix:
     def _use(self, made: Transport, *, lends_key: bool) -> None:
         """Use `self.settings` from the next request on."""
         settings, process, runtime = self.settings, self.process, self.runtime
+        self.lends_key = lends_key
         self.pipeline = Pipeline(settings, runtime)
         self.request_headers = RequestHeaders(
             settings, self.routes, process, made, requires_token=self.requires_token, lends_key=lends_key
@@ -199,7 +204,7 @@ class HunyuanFix:
             )
             ports.accept_all(proxyserver)
             ctx.options.update(listen_host=LOOPBACK, mode=specs)
-        logger.info("hunyuan-fix is ready: requests to %s are repaired.", ", ".join(sorted(self.routes.hosts)))
+        logger.info(say("hunyuan-fix is ready: it repairs requests to {count} hosts.", count=len(self.routes.hosts)))
 
     async def _start_failed(self) -> None:
         """Close ports and connections: a mitmproxy whose start has failed ends without closing them."""
