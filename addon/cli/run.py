@@ -148,5 +148,8 @@ def _names_web_port(launch: Launch) -> bool:
 
 def _end_at_eof() -> None:
     """End this process when standard input is closed, as with SIGTERM: what started it has ended, or wants that."""
-    sys.stdin.buffer.read()
+    # Not sys.stdin.buffer: this thread would hold its lock when the process ends otherwise, and CPython aborts then
+    # with "_enter_buffered_busy: could not acquire lock".
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     signal.raise_signal(signal.SIGTERM)

@@ -40,7 +40,7 @@ def launched(home: Path, *arguments: str, **environment: str) -> Iterator[tuple[
     port, reverse_port = free_port(), free_port()
     command = [*LAUNCH, "--port", str(port), "--reverse-port", str(reverse_port), *arguments]
     with process("scripts/run", command, {"HOME": str(home), **environment}) as started:
-        started.wait_for(r"3\. Stop: Ctrl-C")
+        started.wait_for(r"\nKey: ")
         yield started, port, reverse_port
 
 
