@@ -208,6 +208,7 @@ class RequestHeaders:
         key = self._lent(flow, route, exchange, caller)
         if isinstance(key, str):
             request.headers["Authorization"] = key
+            keys.drop_placeholder(request.headers)
         elif had_key and (to_chat or route.native) and not host_names.is_loopback(request.host):
             refusal = proxy_errors.KEY_FOR_ANOTHER_HOST(host=safe_text.plain(asked), why=key.value)
             respond(flow, exchange, refusal.response())
