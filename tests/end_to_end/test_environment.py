@@ -108,7 +108,7 @@ def test_it_speaks_chinese(copy: Copy, variable: str) -> None:
 def test_the_tests_add_to_what_is_there(copy: Copy) -> None:
     copy.run("scripts/run")
     copy.calls()
-    assert "adding what the tests need" in copy.run("scripts/test")[2]
+    assert "adding the packages of [dev]" in copy.run("scripts/test")[2]
     assert copy.calls()[0] == copy.installs("en", "[dev]")
     for script in ("scripts/test", "scripts/run"):
         assert "(once" not in copy.run(script)[2]
