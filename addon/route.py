@@ -13,6 +13,7 @@ from .config import values as read
 from .config.option import OptionError, option
 from .config.values import BaseUrl
 from .profiles import Profile
+from .texts.terminal import say
 from .vendors import HOME, Vendors
 from .wire import paths
 from .wire.host_names import canonical, host_in, one_name
@@ -32,10 +33,13 @@ _PARTS = frozenset(api.base_part for api in dialects.APIS.values() if api.base_p
 _BASE = re.compile(rf"\A(?:/(?:v1|{'|'.join(sorted(_PARTS))}))+(?=/|\Z)")
 
 
+@read.accepting("a base URL such as `https://tokenhub.tencentmaas.com/v1`")
 def _upstream(text: str) -> BaseUrl:
     url = read.base_url(text)
     if paths.read(url.path, dialects.paths())[1] not in (None, paths.MODELS):
-        raise ValueError(f"accepted is {read.BASE_URL}, without the path of one API")
+        raise ValueError(
+            say("accepted is a base URL such as https://tokenhub.tencentmaas.com/v1, without the path of one API")
+        )
     return url
 
 
