@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hunyuan_fix.cli import arguments
+
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
 
@@ -41,7 +43,12 @@ def _templates(node: ast.expr, place: str) -> Iterator[str]:
         assert isinstance(node, ast.Name | ast.Attribute | ast.Subscript), f"{place}: a template is a plain text"
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls]
+def said_by_argparse() -> Iterator[str]:
+    """What argparse says in errors, which `cli/arguments.py` translates."""
+    yield from arguments.ARGPARSES_OWN
+
+
+COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse]
 """Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
 
 
