@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hunyuan_fix.cli import arguments
+from hunyuan_fix.cli.demo.programme import PROGRAMMES
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -48,7 +49,14 @@ def said_by_argparse() -> Iterator[str]:
     yield from arguments.ARGPARSES_OWN
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse]
+def said_by_scenes() -> Iterator[str]:
+    """Titles of the demo's scenes, and what they are about."""
+    for scenes in PROGRAMMES.values():
+        for scene in scenes:
+            yield from (scene.title, scene.about)
+
+
+COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse, said_by_scenes]
 """Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
 
 

@@ -78,7 +78,8 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
     parser.add_argument(
         "--rerouted",
         action="store_true",
-        help="as with hunyuan_upstream, whatever the host: retired models are mapped to their successors; default profile tokenhub",
+        help="as with hunyuan_upstream, whatever the host: retired models are mapped to their successors; default "
+        "profile tokenhub",
     )
     parser.add_argument(
         "--set",
