@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hunyuan_fix.cli import arguments, main
+from hunyuan_fix.cli.demo.programme import PROGRAMMES
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -53,7 +54,19 @@ def summaries_of_commands() -> Iterator[str]:
     yield from (command.summary for command in main.COMMANDS.values())
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse, summaries_of_commands]
+def said_by_scenes() -> Iterator[str]:
+    """Titles of the demo's scenes, and what they are about."""
+    for scenes in PROGRAMMES.values():
+        for scene in scenes:
+            yield from (scene.title, scene.about)
+
+
+COLLECTORS: list[Callable[[], Iterator[str]]] = [
+    said_by_calls,
+    said_by_argparse,
+    summaries_of_commands,
+    said_by_scenes,
+]
 """Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
 
 
