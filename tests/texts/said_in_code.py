@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hunyuan_fix.cli import arguments
+from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -48,7 +49,27 @@ def said_by_argparse() -> Iterator[str]:
     yield from arguments.ARGPARSES_OWN
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse]
+def said_by_sentences() -> Iterator[str]:
+    """The template of each `Sentence(template, …)`: it is said in another language when it is shown."""
+    for path in sorted(ADDON.rglob("*.py")):
+        if "Sentence(" in (text := path.read_text("utf-8")) and not path.is_relative_to(ADDON / "texts"):
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "Sentence":
+                    yield from _templates(node.args[0], f"{path.relative_to(ADDON)}:{node.lineno}")
+
+
+def said_by_doctor() -> Iterator[str]:
+    """The tables of `cli/doctor`: checks, results, verdicts, and what is wrong with a host."""
+    yield from set(situation.CHECKS.values()) - situation.NAMES
+    yield from report.RESULTS
+    yield from live.COLOURS
+    yield from live.why_sentences()
+    yield from connections.kind_sentences()
+    yield from connections.verdict_sentences()
+    yield from base_urls.data_sentences()
+
+
+COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse, said_by_sentences, said_by_doctor]
 """Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
 
 
