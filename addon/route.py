@@ -13,6 +13,7 @@ from .config import values as read
 from .config.option import OptionError, option
 from .config.values import BaseUrl
 from .profiles import Profile
+from .texts.terminal import say
 from .vendors import HOME, Vendors, other_vendor
 from .wire import paths
 from .wire.host_names import canonical, host_in, one_name
@@ -45,13 +46,16 @@ class Successor(BaseUrl):
     """
 
 
+@read.accepting("a base URL such as `https://tokenhub.tencentmaas.com/v1`, or `successor`")
 def _upstream(text: str) -> BaseUrl:
     if text == SUCCESSOR:
         url = read.base_url(next(gone.moved_to for gone in map(profiles.load, profiles.names()) if gone.moved_to))
         return Successor(url.scheme, url.host, url.port, url.path)
     url = read.base_url(text)
     if paths.read(url.path, dialects.paths())[1] not in (None, paths.MODELS):
-        raise ValueError(f"accepted is {read.BASE_URL}, without the path of one API")
+        raise ValueError(
+            say("accepted is a base URL such as https://tokenhub.tencentmaas.com/v1, without the path of one API")
+        )
     return url
 
 
