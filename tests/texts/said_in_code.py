@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hunyuan_fix.cli import arguments
+from hunyuan_fix.config import environment, values
+from hunyuan_fix.options import OPTIONS
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -48,7 +50,16 @@ def said_by_argparse() -> Iterator[str]:
     yield from arguments.ARGPARSES_OWN
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse]
+def said_of_options() -> Iterator[str]:
+    """The help of options, what they accept, and what the variables are for that are none."""
+    yield from environment.OTHERS.values()
+    for option in OPTIONS:
+        yield option.help
+        if re.search(r"[a-z]", re.sub(r"`[^`]*`", "", accepted := values.accepted_by(option.read))):
+            yield re.sub(r"\bfrom \d+$", "from {minimum}", accepted)
+
+
+COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse, said_of_options]
 """Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
 
 

@@ -70,7 +70,9 @@ def mistake(url: str, api: Api, ports: Ports) -> Mistake | None:
         return Mistake("quotes", Sentence("the quotation marks are part of the value"), text.strip("\"'"))
     if "://" not in text:
         scheme = "http" if is_loopback(text.partition("/")[0].partition(":")[0]) else "https"
-        return Mistake("scheme", Sentence("{scheme}:// is missing at its beginning", scheme=scheme), f"{scheme}://{text}")
+        return Mistake(
+            "scheme", Sentence("{scheme}:// is missing at its beginning", scheme=scheme), f"{scheme}://{text}"
+        )
     try:
         parts = urlsplit(text)
         host, port = canonical(parts.hostname or ""), parts.port
@@ -118,7 +120,9 @@ def _path_of_an_endpoint(parts: SplitResult, host: str, api: Api, ports: Ports) 
     if given in served:
         profile = profiles.load(served[given])
         if api in ("anthropic", "responses") and api not in profile.speaks:
-            found = Sentence("{name} has no such API ({api}); hunyuan-fix translates it", name=title(profile.name), api=api)
+            found = Sentence(
+                "{name} has no such API ({api}); hunyuan-fix translates it", name=title(profile.name), api=api
+            )
             return Mistake("api", found, ports.base_url(api))
         return None
     if wrong := _path_of_an_api(parts):
