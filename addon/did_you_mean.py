@@ -16,6 +16,11 @@ def did_you_mean(name: str, known: Iterable[str], likeness: float = 0.6) -> str 
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)), None)
 
 
+def alike(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """The names among `known` that are like `name`, the most alike first; at most `most`."""
+    return difflib.get_close_matches(name, list(known), n=most)
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The end of a message about the unknown `name`: `; did you mean NAME?`, or nothing."""
     near = did_you_mean(name, known)

@@ -191,6 +191,7 @@ class HunyuanFix:
     def _use(self, made: Transport, *, lends_key: bool) -> None:
         """Use `self.settings` from the next request on."""
         settings, process, runtime = self.settings, self.process, self.runtime
+        self.lends_key = lends_key
         self.pipeline = Pipeline(settings, runtime)
         self.request_headers = RequestHeaders(
             settings, self.routes, process, made, requires_token=self.requires_token, lends_key=lends_key
@@ -224,7 +225,7 @@ class HunyuanFix:
             )
             ports.accept_all(proxyserver)
             ctx.options.update(listen_host=LOOPBACK, mode=specs)
-        logger.info("hunyuan-fix is ready: requests to %s are repaired.", ", ".join(sorted(self.routes.hosts)))
+        logger.info(say("hunyuan-fix is ready: it repairs requests to {count} hosts.", count=len(self.routes.hosts)))
 
     async def _start_failed(self) -> None:
         """Close ports and connections: a mitmproxy whose start has failed ends without closing them."""

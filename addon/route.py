@@ -14,7 +14,7 @@ from .config.option import OptionError, option
 from .config.values import BaseUrl
 from .profiles import Profile
 from .texts.terminal import say
-from .vendors import HOME, Vendors
+from .vendors import HOME, Vendors, other_vendor
 from .wire import paths
 from .wire.host_names import canonical, host_in, one_name
 
@@ -33,8 +33,24 @@ _PARTS = frozenset(api.base_part for api in dialects.APIS.values() if api.base_p
 _BASE = re.compile(rf"\A(?:/(?:v1|{'|'.join(sorted(_PARTS))}))+(?=/|\Z)")
 
 
-@read.accepting("a base URL such as `https://tokenhub.tencentmaas.com/v1`")
+SUCCESSOR = "successor"
+"""The value of `hunyuan_upstream` under which only what has been shut down moves. The default of `hunyuan-fix run`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Successor(BaseUrl):
+    """What `SUCCESSOR` stands for: the base URL of the platform that has replaced the one which was shut down.
+
+    Hosts that answer keep their requests. A host of another vendor that `hunyuan_hosts` names has no other place for
+    its own to go: they go there too.
+    """
+
+
+@read.accepting("a base URL such as `https://tokenhub.tencentmaas.com/v1`, or `successor`")
 def _upstream(text: str) -> BaseUrl:
+    if text == SUCCESSOR:
+        url = read.base_url(next(gone.moved_to for gone in map(profiles.load, profiles.names()) if gone.moved_to))
+        return Successor(url.scheme, url.host, url.port, url.path)
     url = read.base_url(text)
     if paths.read(url.path, dialects.paths())[1] not in (None, paths.MODELS):
         raise ValueError(
@@ -64,7 +80,7 @@ class RouteSettings:
         "",
         "Base URL to which requests for Tencent's hosts, hosts of the same vendor and hunyuan_hosts are sent "
         "instead, e.g. https://tokenhub.tencentmaas.com/v1. The profile is then that of this URL; retired model "
-        "ids are mapped.",
+        "ids are mapped. successor: only requests for the platform that was shut down, to TokenHub.",
         read.optional(_upstream),
     )
     translate: Translate = option(
@@ -308,6 +324,8 @@ class Routes:
 
     def _moves(self, host: str, path: str) -> bool:
         """Whether requests to `host` go to `hunyuan_upstream`: those of other vendors' clients stay where they are."""
+        if isinstance(self._upstream, Successor):
+            return profiles.shut_down(host) is not None or (host in self._named and other_vendor(host) is not None)
         return host in self._named or self._vendors.of(host, paths.normal(path)) in (HOME, self.vendor)
 
     @staticmethod
@@ -350,7 +368,7 @@ def check(settings: RouteSettings) -> None:
     name, the lent key would go to that vendor.
     """
     for host in settings.hosts:
-        if host in profiles.by_host() or not vendors.other_vendor(host):
+        if host in profiles.by_host() or not other_vendor(host):
             continue
         if settings.upstream is None:
             raise OptionError(

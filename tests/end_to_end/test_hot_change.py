@@ -214,7 +214,7 @@ async def test_after_a_hot_reload_the_file_is_still_heeded(
         ({"HUNYUAN_MODE": "bogus"}, "HUNYUAN_MODE=bogus: accepted are repair, observe, off"),
         ({"HUNYUAN_REDACT": "0"}, "HUNYUAN_REDACT=0: accepted are true and false"),
         ({"HUNYUAN_CONFIG": "none.yaml"}, "HUNYUAN_CONFIG: {folder}/none.yaml: can't be read"),
-        ({"HUNYUAN_API_KEY_FILE": "none"}, "HUNYUAN_API_KEY_FILE: {folder}/none: can't be read"),
+        ({"HUNYUAN_API_KEY_FILE": "none"}, "HUNYUAN_API_KEY_FILE: {folder}/none can't be read"),
         ({"HUNYUAN_MODE": "bogus", "LC_ALL": "zh_CN.UTF-8"}, "HUNYUAN_MODE=bogus: 可用的值有 repair, observe, off"),
     ],
 )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hunyuan_fix.cli import arguments
+from hunyuan_fix.cli import arguments, main
 from hunyuan_fix.config import environment, values
 from hunyuan_fix.options import OPTIONS
 
@@ -29,7 +29,7 @@ def said_by_calls() -> Iterator[str]:
                 yield from _templates(node.args[places[function]], f"{path.relative_to(ADDON)}:{node.lineno}")
 
 
-_SAY = re.compile(r"^from \.+(?:texts)?(?:\.terminal)? import .*\b(?:say|terminal)\b", re.MULTILINE)
+_SAY = re.compile(r"^from (?:\.+|hunyuan_fix\.)(?:texts)?(?:\.terminal)? import .*\b(?:say|terminal)\b", re.MULTILINE)
 _PLACES = {"say": 0, "terminal.say": 0, "sentences.said": 1}
 """Functions that say something, and which argument is the template."""
 
@@ -59,7 +59,17 @@ def said_of_options() -> Iterator[str]:
             yield re.sub(r"\bfrom \d+$", "from {minimum}", accepted)
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse, said_of_options]
+def summaries_of_commands() -> Iterator[str]:
+    """What `hunyuan-fix --help` says of each command."""
+    yield from (command.summary for command in main.COMMANDS.values())
+
+
+COLLECTORS: list[Callable[[], Iterator[str]]] = [
+    said_by_calls,
+    said_by_argparse,
+    summaries_of_commands,
+    said_of_options,
+]
 """Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
 
 
