@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "run": Command("run", "run the proxy with the addon, on loopback"),
         "env": Command("env", "print what to set in a shell so that LLM clients use the proxy"),
+        "config": Command("config", "print which options count, and where they come from"),
         "doctor": Command("doctor.command", "find what is wrong with the set-up, and say how to fix it"),
         "lint": Command("lint.command", "say what the endpoint refuses in a request, and what the addon changes"),
         "token": Command("token", "add and remove tokens of clients that may use the proxy's key"),
