@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hunyuan_fix.cli import arguments, main
+
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
 
@@ -25,7 +27,7 @@ def said_by_calls() -> Iterator[str]:
                 yield from _templates(node.args[places[function]], f"{path.relative_to(ADDON)}:{node.lineno}")
 
 
-_SAY = re.compile(r"^from \.+(?:texts)?(?:\.terminal)? import .*\b(?:say|terminal)\b", re.MULTILINE)
+_SAY = re.compile(r"^from (?:\.+|hunyuan_fix\.)(?:texts)?(?:\.terminal)? import .*\b(?:say|terminal)\b", re.MULTILINE)
 _PLACES = {"say": 0, "terminal.say": 0, "sentences.said": 1}
 """Functions that say something, and which argument is the template."""
 
@@ -41,7 +43,17 @@ def _templates(node: ast.expr, place: str) -> Iterator[str]:
         assert isinstance(node, ast.Name | ast.Attribute | ast.Subscript), f"{place}: a template is a plain text"
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls]
+def said_by_argparse() -> Iterator[str]:
+    """What argparse says in errors, which `cli/arguments.py` translates."""
+    yield from arguments.ARGPARSES_OWN
+
+
+def summaries_of_commands() -> Iterator[str]:
+    """What `hunyuan-fix --help` says of each command."""
+    yield from (command.summary for command in main.COMMANDS.values())
+
+
+COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse, summaries_of_commands]
 """Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
 
 
