@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.texts.said_in_errors import said_by_errors
+
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
 
@@ -41,7 +43,7 @@ def _templates(node: ast.expr, place: str) -> Iterator[str]:
         assert isinstance(node, ast.Name | ast.Attribute | ast.Subscript), f"{place}: a template is a plain text"
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls]
+COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_errors]
 """Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
 
 
