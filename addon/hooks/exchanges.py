@@ -9,6 +9,7 @@ from mitmproxy import http
 from .. import dialects
 from ..exchange import KEY, Exchange, printable
 from ..route import Route
+from ..views import under_way
 
 _AT_FIRST = ("profile", "dialect", "spoken", "base_url", "successors", "method", "path", "mode")
 _HOUSE = frozenset(name for name, dialect in dialects.DIALECTS.items() if dialect.is_house)
@@ -41,6 +42,9 @@ def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair") -> Exc
 def of(flow: http.HTTPFlow) -> Exchange | None:
     """The exchange of `flow`; `None` if it isn't this addon's business, or was read from a file."""
     return _under_way.get(flow)
+
+
+under_way.look_with(of)
 
 
 def save(flow: http.HTTPFlow, exchange: Exchange) -> None:
