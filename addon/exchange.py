@@ -244,8 +244,8 @@ class Exchange:
     """Only the beginning of the streamed answer was kept."""
     warning: str = ""
     failure: str = ""
-    """Why the client got an error, for the log: its code and a short reason, of at most 80 characters, without a word of
-    a conversation. `""`: it got none."""
+    """Why the client got an error, for the log: its code and a short reason, of at most 80 characters, without any word
+    of a conversation. `""`: it got none."""
     answered: bool = False
     """The answer was made here."""
     kept: bool = False

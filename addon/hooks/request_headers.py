@@ -280,9 +280,8 @@ class RequestHeaders:
     def _sees(self, flow: http.HTTPFlow) -> bool:
         return self._settings.intercept_all or _reverse(flow)
 
-    @staticmethod
-    def _begun(flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
-        return exchanges.begin(flow, route, mode)
+    def _begun(self, flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
+        return exchanges.begin(flow, route, mode, self._settings.language)
 
 
 def _answered_here(flow: http.HTTPFlow, route: Route | None) -> Response | None:

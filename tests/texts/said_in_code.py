@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hunyuan_fix.cli import arguments
+from hunyuan_fix.cli import arguments, main
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -27,7 +27,7 @@ def said_by_calls() -> Iterator[str]:
                 yield from _templates(node.args[places[function]], f"{path.relative_to(ADDON)}:{node.lineno}")
 
 
-_SAY = re.compile(r"^from \.+(?:texts)?(?:\.terminal)? import .*\b(?:say|terminal)\b", re.MULTILINE)
+_SAY = re.compile(r"^from (?:\.+|hunyuan_fix\.)(?:texts)?(?:\.terminal)? import .*\b(?:say|terminal)\b", re.MULTILINE)
 _PLACES = {"say": 0, "terminal.say": 0, "sentences.said": 1}
 """Functions that say something, and which argument is the template."""
 
@@ -48,7 +48,12 @@ def said_by_argparse() -> Iterator[str]:
     yield from arguments.ARGPARSES_OWN
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse]
+def summaries_of_commands() -> Iterator[str]:
+    """What `hunyuan-fix --help` says of each command."""
+    yield from (command.summary for command in main.COMMANDS.values())
+
+
+COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse, summaries_of_commands]
 """Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
 
 
