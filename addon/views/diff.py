@@ -33,8 +33,7 @@ def side_by_side(before: str, after: str) -> str:
     if max(len(old), len(new)) > _LINE_LIMIT:
         sides = [_too_long(old, new)]
     else:
-        heads = [[say("AS IT CAME"), "", *old], [say("AS IT LEFT"), "", *new]]
-        sides = list(beside(*heads, _COLUMNS))
+        sides = list(beside([say("AS IT CAME"), "", *old], [say("AS IT LEFT"), "", *new], _COLUMNS))
     return "\n".join([f"─── {say('side by side')} ───", *sides]) + "\n"
 
 

@@ -90,7 +90,7 @@ def vision_ms(exchange: Exchange) -> float:
     """Milliseconds that the request waited for descriptions of its images."""
     note = exchange.notes.get(record.NAME)
     ms = note.get("ms") if isinstance(note, dict) else None
-    return float(ms) if type(ms) in (int, float) and 0 <= ms < _LONGEST else 0.0
+    return float(ms) if isinstance(ms, int | float) and 0 <= ms < _LONGEST else 0.0
 
 
 _LONGEST = 1e9

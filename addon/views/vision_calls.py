@@ -87,7 +87,7 @@ def _numbers(call: JsonObject) -> Iterator[str]:
 
 def _number(holder: JsonObject, key: str) -> float:
     value = holder.get(key)
-    return float(value) if type(value) in (int, float) and 0 <= value < _LARGEST else 0.0
+    return float(value) if isinstance(value, int | float) and 0 <= value < _LARGEST else 0.0
 
 
 _LARGEST = 1e15

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mitmproxy import contentviews, http
+from mitmproxy import http
+from mitmproxy.contentviews import _utils
 
-_get_data: Callable[[Any], tuple[bytes | None, str]] = contentviews.get_data
+_get_data: Callable[[Any], tuple[bytes | None, str]] = _utils.get_data
 
 
 def get_data(message: Any) -> tuple[bytes | None, str]:
