@@ -240,6 +240,9 @@ class Exchange:
     stream_cut: bool = False
     """Only the beginning of the streamed answer was kept."""
     warning: str = ""
+    failure: str = ""
+    """Why the client got an error, for the log: its code and a short reason, of at most 80 characters, without any word
+    of a conversation. `""`: it got none."""
     answered: bool = False
     """The answer was made here."""
     kept: bool = False
@@ -282,6 +285,8 @@ class Exchange:
     """The answer is a list of models, to be given in the form of `spoken`."""
     listed_model: str = ""
     """The id of the one model of it that the client asks for; `""` for all."""
+    error_language: str = "en"
+    """In which the proxy's errors are said to the client."""
     fails_closed: bool = False
     """The body that came must not leave: its model can't see its images, or the upstream doesn't speak its format."""
 
@@ -364,6 +369,7 @@ _UNDER_WAY = (
     "change_count",
     "lists_models",
     "listed_model",
+    "error_language",
     "fails_closed",
 )
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)

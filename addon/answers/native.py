@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .. import profiles
 from ..dialects import DIALECTS, NATIVE
 from ..exchange import Change, Exchange, JsonObject, Response
-from ..wire import flaws, json_body, rule_names, sse, usage, vendor_errors
+from ..wire import flaws, json_body, rule_names, short_reason, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
 from . import translated, whole
@@ -98,6 +97,8 @@ class NativeStream(ClientStream):
         for chunk in self._reader.events(value, self._state):
             if chunk.get("usage"):
                 usage.note(self._exchange, chunk["usage"])
+            if chunk.get("error"):
+                self._exchange.failure = short_reason.in_stream(chunk["error"])
             self._is_told = self._is_told or _ends(chunk)
         events, why = self._dialect.repaired_event(value, self._note, self._state)
         kind = value.get("type")
@@ -116,6 +117,7 @@ class NativeStream(ClientStream):
         last = sse.complete(self._event(torn)) if torn is not None and (readable or torn.opaque) else b""
         if not self._is_told:
             why = "the stream ends without the end of its answer: an error event says so"
+            self._exchange.failure = short_reason.of_error(self._incomplete)
             missing = self._dialect.failure(self._incomplete.fields(), self._note, self._state)
         else:
             why = "the missing last event is added"
@@ -183,12 +185,12 @@ def repair_error(
         body = unpack(body, encoding, _ERROR_LIMIT)
     except (CodingError, TooLarge):
         body = b""
-    profile = profiles.load(exchange.profile)
     advice = {name: headers[name] for name in _ADVICE if name in headers}
     body = NATIVE[exchange.dialect].reader.error(status, body)
-    key = vendor_errors.key_shape(exchange.headers)
-    meant = vendor_errors.translate_error(status, body, advice.get("retry-after"), profile, exchange.model, key=key)
-    given = meant or Response(status, advice, body)
+    given: Response = Response(status, advice, body)
+    if meant := whole.finished(exchange, status, body, advice.get("retry-after")):
+        exchange.failure = short_reason.of_error(meant.error)
+        given = meant.in_language(exchange.error_language)
     told = DIALECTS[exchange.spoken].error(given, exchange.note_of(exchange.spoken))
     if not _says(body, told.body):
         return told

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from .. import dialects
 from ..exchange import Exchange, JsonObject
-from ..wire import flaws, proxy_errors, safe_text, sse, usage
+from ..wire import flaws, proxy_errors, safe_text, short_reason, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
@@ -78,7 +78,7 @@ class ClientStream(KeptStream):
         self._opening: sse.Opening | None = sse.Opening()
         self._whole = bytearray()
         self._ended = False
-        self._incomplete: ProxyError = INCOMPLETE
+        self._incomplete: ProxyError = INCOMPLETE.in_language(exchange.error_language)
         """The error for an answer without an end."""
         self._passing = False
         self._logged = False
@@ -111,7 +111,7 @@ class ClientStream(KeptStream):
         """
         if self._passes_unchanged:
             return None
-        self._incomplete = proxy_errors.STREAM_BROKEN()
+        self._incomplete = proxy_errors.STREAM_BROKEN().in_language(self._exchange.error_language)
         last = self(b"")
         return None if self._passes_unchanged else last
 
@@ -207,7 +207,7 @@ class RepairedStream(ClientStream):
         written: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(exchange, encoding, keep, written)
-        self._stream = ChatStream(translated.plan_of(exchange))
+        self._stream = ChatStream(translated.plan_of(exchange), exchange.error_language)
         self._from_upstream = translated.from_upstream(exchange)
         self._to_client = translated.to_client(exchange, steps)
         self._stages = [stage for stage in (self._from_upstream, self._stream, self._to_client) if stage is not None]
@@ -225,6 +225,7 @@ class RepairedStream(ClientStream):
         if self._ended:
             chunks += self._stream.finish(self._incomplete)
             usage.note(self._exchange, self._stream.usage)
+            self._note_failure()
         if len(self._stream.changes) > self._noted:
             self._exchange.note(self._stream.changes[self._noted :])
             self._noted = len(self._stream.changes)
@@ -236,6 +237,13 @@ class RepairedStream(ClientStream):
             if stage.failure is not None:
                 self._log(stage.failure)
         return chunks
+
+    def _note_failure(self) -> None:
+        """Note for the log why the stream failed, if it did."""
+        if self._stream.incomplete is not None:
+            self._exchange.failure = short_reason.of_error(self._stream.incomplete)
+        elif self._stream.first_error is not None:
+            self._exchange.failure = short_reason.in_stream(self._stream.first_error)
 
     def _as_events(self, body: bytes | None) -> list[bytes]:
         answer: Flaw | JsonObject = flaws.TOO_LARGE if body is None else translated.answer_in(self._exchange, body)

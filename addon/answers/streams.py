@@ -38,8 +38,10 @@ class ChatStream:
     Neither raises: after an exception, which becomes `failure`, all bytes pass unchanged.
     """
 
-    def __init__(self, plan: AnswerPlan) -> None:
+    def __init__(self, plan: AnswerPlan, language: str = "en") -> None:
         self._plan = plan
+        self._language = language
+        """Of the errors that are made here."""
         self._holds_text = bool(plan.stop or plan.json_fence)
         self._watches = leaks.watches(plan)
         """The text may have calls or reasoning in it: it needs reading where a mark begins."""
@@ -72,6 +74,8 @@ class ChatStream:
         self._usage_told = False
         """The usage stood where clients look for it."""
         self.first_error: object = None
+        self.incomplete: ProxyError | None = None
+        """The error that says that the answer has no end."""
         """The first `error` that the endpoint sent inside the stream. It passes unchanged."""
         self.unreadable = 0
         """The number of events that were read and are no JSON object. They pass unchanged."""
@@ -144,7 +148,8 @@ class ChatStream:
     def _incomplete(self, error: ProxyError) -> bytes:
         why = "the stream ends without a finish reason: an error event says so"
         self._note(Change(rule_names.STREAM_END, "", why))
-        return sse.event(error.body())
+        self.incomplete = error.in_language(self._language)
+        return sse.event(self.incomplete.body())
 
     def _sent_for(self, event: sse.Event, *, tried: bool = False) -> bytes:
         """The bytes to send for one event. `tried`: it is known to need reading."""

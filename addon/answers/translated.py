@@ -100,14 +100,18 @@ def answer_in(exchange: Exchange, text: bytes) -> Flaw | JsonObject:
 def from_upstream(exchange: Exchange) -> FromUpstream | None:
     """What the upstream's events pass first; `None` where they are chat events."""
     upstream = upstream_of(exchange)
-    return None if upstream.is_house else FromUpstream(upstream, exchange.note_of(upstream.name))
+    if upstream.is_house:
+        return None
+    return FromUpstream(upstream, exchange.note_of(upstream.name), exchange.error_language)
 
 
 def to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
     """What repaired chat events pass on their way to the client; `None` where they pass unchanged."""
     dialect = dialects.DIALECTS[exchange.dialect]
     changed = ChangedChunks(lambda chunk: steps.chunks(exchange, chunk)) if steps.changes_chunks else None
-    written = None if dialect.is_house else WrittenEvents(dialect.stream(exchange.note_of(dialect.name)))
+    written = None
+    if not dialect.is_house:
+        written = WrittenEvents(dialect.stream(exchange.note_of(dialect.name)), exchange.error_language)
     listeners = steps.listeners(exchange)
     heard = Listeners(listeners) if listeners else None
     return ToClient(changed, written, heard) if changed or written or heard else None
@@ -119,9 +123,10 @@ class FromUpstream:
     An error ends them: an event that is too large to be translated, or a `failure`, an exception in the dialect.
     """
 
-    def __init__(self, dialect: UpstreamDialect, note: JsonObject) -> None:
+    def __init__(self, dialect: UpstreamDialect, note: JsonObject, language: str = "en") -> None:
         self._dialect = dialect
         self._note = note
+        self._language = language
         self._parser = sse.Parser()
         self._over = False
         self.failure: Exception | None = None
@@ -155,7 +160,7 @@ class FromUpstream:
 
     def _failed(self, error: ProxyError) -> bytes:
         self._over = True
-        return sse.event(error.body())
+        return sse.event(error.in_language(self._language).body())
 
 
 class ChangedChunks:
@@ -210,7 +215,8 @@ class WrittenEvents:
     `failure`, an exception in the writer.
     """
 
-    def __init__(self, writer: AnswerWriter) -> None:
+    def __init__(self, writer: AnswerWriter, language: str = "en") -> None:
+        self._language = language
         self._writer = writer
         self._texts: TextWriter | None = cast("TextWriter", writer) if hasattr(writer, "repeats") else None
         self._before, self._after = b"", b""
@@ -262,11 +268,11 @@ class WrittenEvents:
             return [piece for piece in pieces(given) if piece]
         except Exception as error:
             self.failure = error
-            return self._failed(proxy_errors.STREAM_INCOMPLETE().fields())
+            return self._failed(proxy_errors.STREAM_INCOMPLETE().in_language(self._language).fields())
 
     def _pieces(self, event: sse.Event) -> Iterable[bytes]:
         if event.opaque:
-            return self._failed(proxy_errors.STREAM_EVENT_TOO_LARGE().fields())
+            return self._failed(proxy_errors.STREAM_EVENT_TOO_LARGE().in_language(self._language).fields())
         data = event.data
         if data is None:
             return [piece for _ in event.comments for piece in self._writer.keep_alive()]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .. import dialects, profiles
 from ..exchange import AnswerPlan, Change, Exchange, JsonObject, Response
-from ..wire import rule_names, usage, vendor_errors
+from ..wire import rule_names, short_reason, usage, vendor_errors
 from ..wire.flaws import Flaw
+from ..wire.openai_error import ErrorResponse, in_language
 from . import json_fence, leaks, stop_text, tool_calls
 from .tool_frames import Note, ToolFrames
 from .tool_placing import ToolNames
@@ -33,9 +34,30 @@ def repair(exchange: Exchange, answer: JsonObject) -> bool:
 
 
 def error_for(exchange: Exchange, flaw: Flaw) -> Response:
-    """The error that takes the place of an answer with a `flaw`; noted."""
+    """The error that takes the place of an answer with a `flaw`, in the client's language; noted."""
     exchange.note_name(ERROR_RULE)
-    return vendor_errors.unusable_answer(flaw, profiles.load(exchange.profile), exchange.model)
+    error = vendor_errors.unusable_answer(
+        flaw,
+        profiles.load(exchange.profile),
+        exchange.model,
+        key=vendor_errors.key_shape(exchange.headers),
+        base_url=exchange.base_url,
+    )
+    exchange.failure = short_reason.of_answer(error)
+    return in_language(error, exchange.error_language)
+
+
+def finished(exchange: Exchange, status: int, body: bytes, retry_after: str | None) -> ErrorResponse | None:
+    """The endpoint's error in OpenAI's shape with what is known of it; `None` where it says all that itself."""
+    return vendor_errors.translate_error(
+        status,
+        body,
+        retry_after,
+        profiles.load(exchange.profile),
+        exchange.model,
+        key=vendor_errors.key_shape(exchange.headers),
+        base_url=exchange.base_url,
+    )
 
 
 def repair_answer(answer: JsonObject, plan: AnswerPlan) -> list[Change]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .. import dialects, profiles
+from .. import dialects
 from ..exchange import Change, Exchange, Response
-from ..wire import flaws, json_body, proxy_errors, rule_names, sse, vendor_errors
+from ..wire import flaws, json_body, proxy_errors, rule_names, sse
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack
 from ..wire.flaws import Flaw
 from . import as_stream, native, translated, whole
@@ -64,8 +64,7 @@ def repair_error(
     except (CodingError, TooLarge):
         return None if is_house else proxy_errors.UPSTREAM_ERROR(number=status, status=status).response()
     body = upstream.error(status, body)
-    profile, key = profiles.load(exchange.profile), vendor_errors.key_shape(exchange.headers)
-    meant = vendor_errors.translate_error(status, body, retry_after, profile, exchange.model, key=key)
+    meant = whole.finished(exchange, status, body, retry_after)
     if meant is None and not is_house:
         return Response(status, {"content-type": "application/json"}, body)
     return meant

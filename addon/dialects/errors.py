@@ -13,8 +13,10 @@ from importlib import resources
 from typing import Any, Final
 
 from ..exchange import JsonObject
+from ..texts import sentences
 from ..wire import flaws, json_body, vendor_errors
 from ..wire.flaws import Flaw
+from ..wire.openai_error import ProxyError, Sentence
 
 _OVERFLOWS: Final = frozenset([400, 413, 422])
 """Statuses of requests that are too long. A 429 may speak of tokens a minute."""
@@ -26,6 +28,11 @@ LARGEST_OBJECT: Final = 16 * 1024
 """Bytes of a vendor's error object that is passed on beside its message."""
 _EXCERPT: Final = 500
 """Characters of a body that is no error object."""
+_NO_REASON: Final = Sentence("The endpoint answered HTTP {status} and gave no reason.")
+_PAGE: Final = Sentence("The endpoint answered HTTP {status} with a page in place of an error.")
+_TITLED_PAGE: Final = Sentence("The endpoint answered HTTP {status} with a page in place of an error: {title}.")
+_TEXT: Final = Sentence("The endpoint answered HTTP {status}: {text}")
+_FAILED: Final = Sentence("The endpoint failed.")
 _TITLE = re.compile(r"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)
 
 
@@ -59,24 +66,36 @@ class Meaning:
     """More output was asked for than the model writes: the numbers, likewise."""
 
 
-def given_in(body: bytes, status: int) -> Given:
-    """The error in an answer's `body`, which may be anything."""
+def language(note: JsonObject) -> str:
+    """The language of errors for the client whose request left `note`."""
+    named = note.get("language")
+    return named if isinstance(named, str) else sentences.SOURCE
+
+
+def in_clients_language(error: ProxyError, note: JsonObject) -> ProxyError:
+    """`error` for the client whose request left `note`."""
+    return error.in_language(language(note))
+
+
+def given_in(body: bytes, status: int, language: str = sentences.SOURCE) -> Given:
+    """The error in an answer's `body`, which may be anything. `language`: of what is said where it says nothing."""
     found = flaws.of_answer(body)
     if isinstance(found, Flaw) and found.error is not None:
         answer = json_body.parse_object(found.error) or {}
         beside = answer.get("request_id") or answer.get("id")
-        return of_object(answer.get("error"), status, beside if isinstance(beside, str) else "")
+        return of_object(answer.get("error"), status, beside if isinstance(beside, str) else "", language)
     text = body[: 4 * _LONGEST].decode("utf-8", "replace").strip()
     if not text:
-        return Given(f"The endpoint answered HTTP {status} and gave no reason.")
+        return Given(_NO_REASON.said(language, status=status))
     if text.startswith("<"):
         title = _TITLE.search(text)
-        named = f": {title[1].strip()}" if title else ""
-        return Given(f"The endpoint answered HTTP {status} with a page in place of an error{named}.")
-    return Given(f"The endpoint answered HTTP {status}: {text[:_EXCERPT]}")
+        if title is None:
+            return Given(_PAGE.said(language, status=status))
+        return Given(_TITLED_PAGE.said(language, status=status, title=title[1].strip()))
+    return Given(_TEXT.said(language, status=status, text=text[:_EXCERPT]))
 
 
-def of_object(given: Any, status: int = 0, beside: str = "") -> Given:
+def of_object(given: Any, status: int = 0, beside: str = "", language: str = sentences.SOURCE) -> Given:
     """The error in an OpenAI error object. `status`: of the answer, 0 in a stream; `beside`: a request's id."""
     given = given if isinstance(given, dict) else {}
     inner = given.get("vendor")
@@ -84,7 +103,7 @@ def of_object(given: Any, status: int = 0, beside: str = "") -> Given:
     codes = tuple(dict.fromkeys(code for code in map(_word, (given.get("code"), original.get("code"))) if code))
     message = given.get("message")
     if not isinstance(message, str) or not message.strip():
-        message = f"The endpoint answered HTTP {status} and gave no reason." if status else "The endpoint failed."
+        message = _NO_REASON.said(language, status=status) if status else _FAILED.said(language)
     named = (original.get("request_id"), original.get("id"), beside)
     request_id = next((name for name in named if isinstance(name, str) and name), "")
     return Given(message, _word(given.get("type")), codes, original, request_id[:100])
@@ -96,14 +115,14 @@ def _word(value: object) -> str:
     return str(value)
 
 
-def meaning(given: Given, status: int) -> Meaning:
-    """What `given` means. `status`: of the answer, 0 in a stream, which has none."""
+def meaning(given: Given, status: int, language: str = sentences.SOURCE) -> Meaning:
+    """What `given` means. `status`: of the answer, 0 in a stream, which has none. `language`: of the explanation."""
     known = next((_data().codes[code] for code in given.codes if code in _data().codes), {})
     status = known.get("status") or _status(given, status)
     message = given.message
     if len(message) > _LONGEST:
         message = message[:_LONGEST] + "…"
-    said = vendor_errors.said(message, given.codes, vendor_errors.says(given.type, given.codes))
+    said = vendor_errors.said(message, given.codes, vendor_errors.says(given.type, given.codes, language))
     too_long = too_much = None
     if known.get("kind") == "too_long" or status in _OVERFLOWS:
         too_long = _numbers(_data().too_long, message)

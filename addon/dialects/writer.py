@@ -10,7 +10,7 @@ import orjson
 from ..exchange import JsonObject
 from ..wire import json_body, proxy_errors
 from ..wire import usage as usages
-from . import ending, spoken
+from . import ending, errors, spoken
 from .composer import Composer, Kind, TooMuchHeld
 
 _KEEP_ALIVE_EVERY: Final = 512
@@ -144,7 +144,7 @@ class Writer:
         self._over, self._direct, self.repeats = True, "", ""
 
     def _too_large(self) -> list[bytes]:
-        return self.fail(proxy_errors.STREAM_ANSWER_TOO_LARGE().fields())
+        return self.fail(errors.in_clients_language(proxy_errors.STREAM_ANSWER_TOO_LARGE(), self._note).fields())
 
 
 def json_text(text: str) -> bytes:

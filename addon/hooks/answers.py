@@ -19,8 +19,8 @@ from ..relay import OWN_HEADER, TRIES_HEADER
 from ..route import is_translated
 from ..rules import model_names
 from ..runtime import Runtime
-from ..wire import rule_names
-from ..wire.content_coding import CodingError
+from ..wire import rule_names, short_reason
+from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..workers import Abandoned
 from . import mended_try
 from .keep_alive import KeepAlive
@@ -110,7 +110,7 @@ class Answers:
         """Let the web page that asked read an answer of the relay's own, and any answer if its origin is allowed."""
         own = OWN_HEADER in response.headers
         if own:
-            del response.headers[OWN_HEADER]
+            exchange.failure = short_reason.of_known(response.headers.pop(OWN_HEADER))
         if (
             not exchange.profile
             or "origin" not in request.headers
@@ -146,6 +146,7 @@ class Answers:
             return
         if not (exchange.dialect or exchange.lists_models) or response.raw_content is None:
             return
+        _note_reason(exchange, response)
         if exchange.mode == "observe":
             await mended_try.observe(flow.request, response, exchange, self._settings, self._runtime)
             mark(response, exchange)
@@ -208,6 +209,17 @@ def _refusal(response: http.Response, exchange: Exchange, raw: bytes, encoding: 
         return native.repair_error(exchange, status, headers, raw, encoding)
     refusal = whole_body.repair_error(exchange, status, raw, encoding, headers.get("retry-after"))
     return None if refusal is None else in_clients_words(exchange, refusal)
+
+
+def _note_reason(exchange: Exchange, response: http.Response) -> None:
+    """Note for the log why the endpoint refused, unless it is known by now: the relay has said so."""
+    if response.status_code < 400 or exchange.failure:
+        return
+    try:
+        body = unpack(response.raw_content or b"", response.headers.get("content-encoding", ""), short_reason.LARGEST)
+    except (CodingError, TooLarge):
+        body = b""
+    exchange.failure = short_reason.of_answer(Response(response.status_code, {}, body))
 
 
 def _tries(response: http.Response) -> int:

@@ -76,6 +76,7 @@ class Dispatcher:
                 max_body=settings.max_body,
                 native=exchange.dialect if exchange.dialect in NATIVE else "",
                 note=exchange.notes.get(UPSTREAM_DIALECTS[profile.dialect].name, {}),
+                language=exchange.error_language,
                 progress=progress,
                 judges=is_tried_again,
                 mend=mend,

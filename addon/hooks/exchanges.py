@@ -9,14 +9,19 @@ from mitmproxy import http
 from .. import dialects
 from ..exchange import KEY, Exchange, printable
 from ..route import Route
+from ..texts import sentences
+from ..wire import accept_language
 
 _AT_FIRST = ("profile", "dialect", "spoken", "base_url", "successors", "method", "path", "mode")
 _HOUSE = frozenset(name for name, dialect in dialects.DIALECTS.items() if dialect.is_house)
 _under_way: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
 
 
-def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair") -> Exchange:
-    """The exchange of a request whose headers came. `route` is `None` for one that is only watched."""
+def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair", language: str | None = None) -> Exchange:
+    """The exchange of a request whose headers came. `route` is `None` for one that is only watched.
+
+    `language`: that of errors (`hunyuan_language`); `None`: the one that the client accepts.
+    """
     # A chat client, as most are, has no other format's headers.
     api = dialects.api_of(flow.request.headers) if route and route.spoken not in _HOUSE else None
     exchange = Exchange(
@@ -29,13 +34,25 @@ def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair") -> Exc
         path=printable(flow.request.path.partition("?")[0]),
         mode=mode,
         headers=flow.request.headers,
+        error_language=language or _accepted(flow.request.headers.get("accept-language")),
     )
     if api and (client := api.client(flow.request.headers)):
         exchange.note_of(exchange.spoken)["client"] = client
+    if exchange.error_language != sentences.SOURCE and exchange.spoken not in _HOUSE:
+        exchange.note_of(exchange.spoken)["language"] = exchange.error_language
     _under_way[flow] = exchange
     # What differs from the default by now: the rest is read as if it stood there.
     flow.metadata[KEY] = {name: getattr(exchange, name) for name in _AT_FIRST}
     return exchange
+
+
+def _accepted(header: str | None) -> str:
+    """The language of errors, by `Accept-Language`; English where that names none that there is."""
+    return (header and accept_language.preferred(header, _LANGUAGES)) or sentences.SOURCE
+
+
+_LANGUAGES = (sentences.SOURCE, "zh")
+"""Those of errors. The first is for clients that take any."""
 
 
 def of(flow: http.HTTPFlow) -> Exchange | None:

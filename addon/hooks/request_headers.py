@@ -208,6 +208,7 @@ class RequestHeaders:
         key = self._lent(flow, route, exchange, caller)
         if isinstance(key, str):
             request.headers["Authorization"] = key
+            keys.drop_placeholder(request.headers)
         elif had_key and (to_chat or route.native) and not host_names.is_loopback(request.host):
             refusal = proxy_errors.KEY_FOR_ANOTHER_HOST(host=safe_text.plain(asked), why=key.value)
             respond(flow, exchange, refusal.response())
@@ -279,9 +280,8 @@ class RequestHeaders:
     def _sees(self, flow: http.HTTPFlow) -> bool:
         return self._settings.intercept_all or _reverse(flow)
 
-    @staticmethod
-    def _begun(flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
-        return exchanges.begin(flow, route, mode)
+    def _begun(self, flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
+        return exchanges.begin(flow, route, mode, self._settings.language)
 
 
 def _answered_here(flow: http.HTTPFlow, route: Route | None) -> Response | None:

@@ -7,7 +7,8 @@ from mitmproxy import http
 from ..access import cors
 from ..dialects import DIALECTS
 from ..exchange import Exchange, Response
-from ..wire import proxy_errors, rule_names
+from ..wire import proxy_errors, rule_names, short_reason
+from ..wire.openai_error import ErrorResponse
 
 HEADER = "x-hunyuan-fix"
 """Response header: the names of the rules applied."""
@@ -19,7 +20,7 @@ WARNING_HEADER = "x-hunyuan-fix-warning"
 def respond(flow: http.HTTPFlow, exchange: Exchange, response: Response) -> None:
     """Answer `flow` with `response`, an error or an answer in the client's format; nothing is sent on.
 
-    An error is in OpenAI's shape and is put into the client's here.
+    An error is in OpenAI's shape, and is put into the client's language and shape here.
     """
     if response.status >= 400:
         response = in_clients_words(exchange, response)
@@ -34,14 +35,18 @@ def refuse_upgrade(flow: http.HTTPFlow, exchange: Exchange) -> None:
 
     Codex goes on over HTTP then, at once (docs/facts/responses.md#websockets-and-the-list-of-models).
     """
-    refusal = proxy_errors.WEBSOCKET_NOT_SPOKEN().response()
+    error = proxy_errors.WEBSOCKET_NOT_SPOKEN().in_language(exchange.error_language)
+    refusal, exchange.failure = error.response(), short_reason.of_error(error)
     # RFC 9110 section 15.5.22: it must say what is spoken.
     flow.response = http.Response.make(refusal.status, refusal.body, {**refusal.headers, "upgrade": "HTTP/1.1"})
     exchange.answered = True
 
 
 def in_clients_words(exchange: Exchange, response: Response) -> Response:
-    """An error in OpenAI's shape, in the format of the exchange's client."""
+    """An error in OpenAI's shape, in the language and the format of the exchange's client; its reason is noted."""
+    if isinstance(response, ErrorResponse):
+        exchange.failure = short_reason.of_error(response.error)
+        response = response.in_language(exchange.error_language)
     dialect = DIALECTS.get(exchange.spoken or exchange.dialect)
     if dialect is None or dialect.is_house:
         return response

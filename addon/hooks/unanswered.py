@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from mitmproxy import http
 from mitmproxy.utils import human
 
+from .. import profiles
 from ..answers.streamed import ClientStream
 from ..exchange import Exchange
-from ..wire import proxy_errors
+from ..wire import proxy_errors, short_reason
 from ..wire.proxy_errors import Entry
 from . import detour
 from .mitmproxy_internals import failed_calls
@@ -33,6 +34,18 @@ ENTRIES: Mapping[Failure, Entry] = {
 """What clients get for each failure. All take `where`, and no word of the endpoint's or of mitmproxy's."""
 
 
+_NO_CONNECTION = (
+    Failure.NAME_UNKNOWN,
+    Failure.REFUSED,
+    Failure.CONNECT_TIMED_OUT,
+    Failure.UNREACHABLE,
+    Failure.NOT_TRUSTED,
+    Failure.TLS_FAILED,
+    Failure.CLOSED,
+)
+"""What becomes of calls to a platform that was shut down."""
+
+
 def answer(flow: http.HTTPFlow, exchange: Exchange | None) -> None:
     """Tell the client of `flow`, whose call failed, in its format; to be called in the hook `error`.
 
@@ -46,11 +59,18 @@ def answer(flow: http.HTTPFlow, exchange: Exchange | None) -> None:
         stream = flow.response.stream if flow.response else None
         last = stream.broken() if isinstance(stream, ClientStream) else None
         if last is not None:
+            exchange.failure = short_reason.of_error(proxy_errors.STREAM_BROKEN())
             failed_calls.end_with(flow, last)
         return
     detour.restore(flow)  # the message names the endpoint, not the relay
     if failure is Failure.REQUEST_TOO_LARGE and exchange.answered:
         return  # it was refused at its headers
+    profile = profiles.load(exchange.profile)
+    if failure in _NO_CONNECTION and profile.is_gone(flow.request.host):
+        day, successor = profile.shut_down, profile.moved_to
+        gone = proxy_errors.UPSTREAM_SHUT_DOWN(where=_where(flow), day=day, successor=successor)
+        respond(flow, exchange, gone.response())
+        return
     respond(flow, exchange, ENTRIES[failure](where=_where(flow)).response())
 
 

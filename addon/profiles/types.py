@@ -109,6 +109,8 @@ class Model:
     """It makes vectors, no answers."""
     successor: str | None = None
     """The model that replaces this one where it is retired: used when a request is re-routed, and named in errors."""
+    retired: str = ""
+    """The day since which no endpoint of its maker has it; `""`: it is there, or the day isn't known."""
     prices: tuple[Price, ...] = ()
     """By length of the input, the shortest first."""
     source: str = ""
@@ -334,6 +336,8 @@ class Profile:
     """The base URL of the successor of these hosts."""
     bases: Mapping[str, str] = field(default_factory=dict)
     """Format that it `speaks` -> the path of its base URL, where that isn't `base`: `/anthropic/v1`."""
+    key_pages: Mapping[str, str] = field(default_factory=dict)
+    """Host -> the page where its API keys are made. The first is named where the host isn't among them."""
     vendor: str = ""
     """Whose hosts these are: a key is for one vendor's hosts alone. Without it the profile is a vendor of its own."""
     plan: bool = False
@@ -343,6 +347,8 @@ class Profile:
     every family that thinks and has a `control`."""
     reports_cache: bool = True
     """Its answers may tell how many tokens of the input were cached; `false`: they don't, as far as is known."""
+    lists_for_key: bool = False
+    """Its list of models is answered for a valid key alone, as far as is known: so it proves one."""
     mends: bool = True
     """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     session_key: str = ""
@@ -357,6 +363,10 @@ class Profile:
     """The profile whose keys count where this one has none, but for `hosts`, `vendor`, `shut_down`, `moved_to`."""
     find: Callable[[str], Model] = field(default=_unknown, metadata={KEY: ""}, repr=False, compare=False)
     """What is known of a model that isn't in `models`: patterns of the profile, families, its name."""
+
+    def is_gone(self, host: str) -> bool:
+        """Whether `host` is one of its own, which answer no more, and has a successor."""
+        return bool(self.shut_down and self.moved_to) and any(host == own.partition("/")[0] for own in self.hosts)
 
     def model(self, model_id: object) -> Model:
         """What is known of `model_id`: its own row in `models`, which is over those of patterns and of its family.

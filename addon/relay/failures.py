@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..exchange import Response
+from ..upstream.circuit_breaker import host
 from ..upstream.client import NOT_TRUSTED, TLS_FAILED, CallFailed
 from ..upstream.retry import may_pass
 from ..wire import content_coding, json_body, proxy_errors, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import TOO_LARGE, Flaw
-from ..wire.openai_error import ProxyError
+from ..wire.openai_error import ErrorResponse, ProxyError, in_language
 from .headers import for_client, value
 from .job import OWN_HEADER, Headers, Job, RawResponse
 from .reading import Reading
@@ -37,15 +38,17 @@ class FailedTry:
     """Status and body of the endpoint's error, unpacked; 0 where it gave none."""
 
 
-def own(error: ProxyError, headers: Headers = ()) -> RawResponse:
+def own(error: ProxyError, language: str = "en", headers: Headers = ()) -> RawResponse:
     """An error of the proxy's own, with `Retry-After` and the request id from the endpoint's `headers`."""
-    return raw(error.response(), headers)
+    return raw(error.response(), language, headers)
 
 
-def raw(made: Response, headers: Headers = ()) -> RawResponse:
+def raw(made: Response, language: str = "en", headers: Headers = ()) -> RawResponse:
     """The same for an error that is a `Response` already."""
     kept = [(name, text) for name, text in headers if name.lower() in _KEPT_HEADERS]
-    own = [(name.encode(), text.encode()) for name, text in {**made.headers, OWN_HEADER: "1"}.items()]
+    named = made.error.reason if isinstance(made, ErrorResponse) else "1"
+    own = [(name.encode(), text.encode()) for name, text in {**made.headers, OWN_HEADER: named}.items()]
+    made = in_language(made, language)
     return RawResponse(made.status, [*own, *kept], made.body)
 
 
@@ -58,7 +61,7 @@ def refused(status: int, headers: Headers, body: bytes, job: Job) -> FailedTry:
     error = proxy_errors.UPSTREAM_ERROR(
         number=status, status=status, type=_TYPES.get(status), retry=None if passes else False
     )
-    return FailedTry(own(error, headers), passes, (status, text))
+    return FailedTry(own(error, job.language, headers), passes, (status, text))
 
 
 def passed(status: int, headers: Headers, body: bytes) -> FailedTry:
@@ -75,19 +78,23 @@ def unusable(flaw: Flaw, headers: Headers, job: Job) -> FailedTry:
         return refused(status, [*plain, (b"content-type", b"application/json")], flaw.error, job)
     passes = flaw is not TOO_LARGE
     error = proxy_errors.INVALID_ANSWER(flaw=flaw.what, retry=None if passes else False)
-    return FailedTry(own(error, headers), passes)
+    return FailedTry(own(error, job.language, headers), passes)
 
 
-def timed_out() -> FailedTry:
+def timed_out(job: Job) -> FailedTry:
     """The endpoint was silent for too long."""
-    return FailedTry(own(proxy_errors.UPSTREAM_TIMEOUT()), may_pass=True)
+    return FailedTry(own(proxy_errors.UPSTREAM_TIMEOUT(where=host(job.upstream)), job.language), may_pass=True)
 
 
-def unreached(error: CallFailed) -> FailedTry:
+def unreached(error: CallFailed, job: Job) -> FailedTry:
     """No connection, or one that broke before the answer was there. The error's text names the kind, no address."""
     kind = str(error)
     if error.begun:
         entry = proxy_errors.ANSWER_BROKEN_OFF
+    elif job.profile.is_gone(host(job.upstream)):
+        day, successor = job.profile.shut_down, job.profile.moved_to
+        gone = proxy_errors.UPSTREAM_SHUT_DOWN(where=host(job.upstream), day=day, successor=successor)
+        return FailedTry(own(gone, job.language), may_pass=False)
     elif kind == NOT_TRUSTED:
         # Further tries don't make a certificate trusted, and would only delay the error.
         entry = proxy_errors.UPSTREAM_NOT_TRUSTED
@@ -95,12 +102,13 @@ def unreached(error: CallFailed) -> FailedTry:
         entry = proxy_errors.UPSTREAM_TLS_FAILED
     else:
         entry = proxy_errors.UPSTREAM_UNREACHABLE
-    return FailedTry(own(entry(kind=kind)), may_pass=entry.retry is not False)
+    return FailedTry(own(entry(kind=kind, where=host(job.upstream)), job.language), may_pass=entry.retry is not False)
 
 
-def stream_broken(*, timed_out: bool) -> bytes:
+def stream_broken(job: Job, *, timed_out: bool) -> bytes:
     """The error (one line of JSON) that ends a stream after its first event."""
-    return (proxy_errors.STREAM_TIMEOUT if timed_out else proxy_errors.STREAM_BROKEN)().body()
+    entry = proxy_errors.STREAM_TIMEOUT if timed_out else proxy_errors.STREAM_BROKEN
+    return entry().in_language(job.language).body()
 
 
 def _advised(headers: Headers, passes: bool) -> Headers:

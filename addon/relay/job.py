@@ -80,6 +80,8 @@ class Job:
     """The format of its answers where the endpoint speaks the client's (`dialects.NATIVE`); `""`: the profile's."""
     note: JsonObject = field(default_factory=dict)
     """What the upstream's dialect noted of the request."""
+    language: str = "en"
+    """Of the proxy's errors."""
     progress: JobProgress = field(default_factory=JobProgress)
     mend: Callable[[int, bytes], Awaitable[Mended | None]] | None = None
     """Called with the status and the body of a refusal that no other try would change; `None`: it stays."""

@@ -136,12 +136,12 @@ class Relay:
             if not (isinstance(ended, asyncio.CancelledError) and self._cutting):
                 client.drop()
             elif client.begun:
-                client.end(call.cut(proxy_errors.STOPPED_IN_STREAM().body()))
+                client.end(call.cut(proxy_errors.STOPPED_IN_STREAM().in_language(job.language).body()))
             else:
-                client.send(failures.own(proxy_errors.STOPPED()))
+                client.send(failures.own(proxy_errors.STOPPED(), job.language))
         except Exception as error:
             logger.error("A call could not be relayed:\n%s", safe_text.traceback_without_text(error))
             if client.begun:
                 client.drop()
             else:
-                client.send(failures.own(proxy_errors.PROXY_FAILED_IN_RELAY()))
+                client.send(failures.own(proxy_errors.PROXY_FAILED_IN_RELAY(), job.language))

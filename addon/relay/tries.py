@@ -152,7 +152,7 @@ class Call:
             permit = await self._entered(again=number > 1)
         except CallRefused as refused:
             self._counts.refused += 1
-            return failures.raw(refused.response)
+            return failures.raw(refused.response, self._job.language)
         try:
             if not self._job.progress.wanted():
                 self._counts.abandoned += 1
@@ -183,7 +183,7 @@ class Call:
         try:
             lines = signed(job.profile.signer, Unsigned("POST", job.url, self._headers, self._body), time.time())
         except UnusableCredentials as error:
-            return failures.raw(proxy_errors.CREDENTIALS_UNUSABLE(why=error).response())
+            return failures.own(proxy_errors.CREDENTIALS_UNUSABLE(why=error), job.language)
         try:
             async with self._http_client.stream("POST", job.url, lines, self._body, silence=job.silence) as answer:
                 # At the headers, not at the end of a long stream: other calls may wait for this probe's verdict.
@@ -191,10 +191,10 @@ class Call:
                 return await self._received(answer)
         except CallTimedOut as error:
             permit.tell(retry.failure_verdict(error))
-            return self._failed(str(error), failures.timed_out())
+            return self._failed(str(error), failures.timed_out(job))
         except CallFailed as error:
             permit.tell(retry.failure_verdict(error))
-            return self._failed(str(error), failures.unreached(error))
+            return self._failed(str(error), failures.unreached(error, job))
 
     async def _received(self, answer: Answer) -> _Outcome:
         if answer.status >= 400:
@@ -306,7 +306,7 @@ class Call:
         return data
 
     async def _broken(self, events: EventStream, *, timed_out: bool) -> None:
-        rest = events.broken(failures.stream_broken(timed_out=timed_out))
+        rest = events.broken(failures.stream_broken(self._job, timed_out=timed_out))
         if not events.settled:
             self._counts.broken += 1
             what = "fell silent" if timed_out else "broke off"

@@ -1,23 +1,71 @@
-"""An error of the proxy's own: plain data, and its form in OpenAI's API."""
+"""An error of the proxy's own: plain data, and its form in OpenAI's API, in the language of the client."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from ..exchange import JsonObject, Response
+from ..texts import sentences
 from . import json_body
+
+_SENTENCES = frozenset(["why", "flaw", "kind", "count"])
+"""Values that are sentences, or parts of one, and are translated. Others: names, numbers, the endpoint's words."""
+_LONGEST_SENTENCE = 600
+"""Characters. A longer value is none of ours: to look for it among our sentences would take long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of ours among an error's values: English, with values of its own."""
+
+    template: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def said(self, language: str, **more: object) -> str:
+        """The sentence in `language`, with `more` values. Raises `KeyError` where a value is missing.
+
+        Unlike `sentences.said` it leaves the endpoint's and the client's words as they are, whatever they look like.
+        """
+        template = sentences.catalogue(language).get(self.template, self.template)
+        values = {**self.values, **more}
+        return template.format(**{name: _value(name, value, language) for name, value in values.items()})
+
+    def __str__(self) -> str:
+        """The sentence in English."""
+        return self.said(sentences.SOURCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The endpoint's own words, which stay as they are, and sentences of ours behind them."""
+
+    words: str
+    sentences: tuple[Sentence, ...] = ()
+
+    def said(self, language: str) -> str:
+        """The words, and the sentences in `language`."""
+        if not self.sentences:
+            return self.words
+        ends = "。" if self.words[-1:] == "。" or "\u3400" <= self.words[-1:] <= "\u9fff" else ". "
+        return self.words.rstrip(".。") + ends + " ".join(sentence.said(language) for sentence in self.sentences)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyError:
-    """An error as plain data. `proxy_errors` has all kinds."""
+    """An error as plain data. `proxy_errors` has all kinds. In English, until `in_language` gives it in another."""
 
     status: int
     type: str
     code: str | None
-    message: str
+    template: str
+    """Its message, with names in braces where `values` go."""
+    values: Mapping[str, object] = field(default_factory=dict)
+    language: str = sentences.SOURCE
+    when: str = ""
+    """What has happened, in a few English words without any value."""
     param: str | None = None
     """The wrong field of the request."""
     retry: bool | None = None
@@ -28,6 +76,20 @@ class ProxyError:
     """Whether the client should use a new connection for its next request."""
     vendor: Mapping[str, object] | None = None
     """The endpoint's own error object."""
+
+    @property
+    def message(self) -> str:
+        """What it says. Raises `KeyError` if a value is missing."""
+        return Sentence(self.template, self.values).said(self.language)
+
+    @property
+    def reason(self) -> str:
+        """Its code and what has happened, in English, without any value: of what `short_reason` makes the log's."""
+        return f"{self.code}: {self.when}"
+
+    def in_language(self, language: str) -> Self:
+        """The same error, said in `language`. Code, type and status stay."""
+        return self if language == self.language else replace(self, language=language)
 
     def body(self) -> bytes:
         """One line of JSON: `{"error": fields}`."""
@@ -40,7 +102,7 @@ class ProxyError:
             fields["vendor"] = self.vendor
         return fields
 
-    def response(self) -> Response:
+    def response(self) -> ErrorResponse:
         """The answer: `body`, and the headers that say whether and when to try again."""
         headers = {"content-type": "application/json"}
         if self.retry_after is not None:
@@ -49,7 +111,24 @@ class ProxyError:
             headers["x-should-retry"] = "true" if self.retry else "false"
         if self.closes:
             headers["connection"] = "close"  # mitmproxy leaves it out of HTTP/2 answers, which may not have it
-        return Response(self.status, headers, self.body())
+        return ErrorResponse(self.status, headers, self.body(), self)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse(Response):
+    """An error as an answer, which can still be said in another language."""
+
+    error: ProxyError
+
+    def in_language(self, language: str) -> ErrorResponse:
+        """The same answer in `language`, with the headers that it has by now."""
+        error = self.error.in_language(language)
+        return self if error is self.error else replace(self, body=error.body(), error=error)
+
+
+def in_language(response: Response, language: str) -> Response:
+    """`response` in `language`, if it is an error of ours; any other as it is."""
+    return response.in_language(language) if isinstance(response, ErrorResponse) else response
 
 
 def type_of(status: int) -> str:
@@ -57,3 +136,11 @@ def type_of(status: int) -> str:
     if status == 429:
         return "rate_limit_error"
     return "server_error" if status >= 500 else "invalid_request_error"
+
+
+def _value(name: str, value: object, language: str) -> object:
+    if isinstance(value, Sentence | Words):
+        return value.said(language)
+    if name in _SENTENCES and language != sentences.SOURCE and len(text := str(value)) <= _LONGEST_SENTENCE:
+        return sentences.translated(language, text)
+    return value

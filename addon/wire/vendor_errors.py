@@ -1,25 +1,29 @@
-"""The endpoint's errors, translated: the status that an error means, in OpenAI's shape.
+"""The endpoint's errors, translated and finished: the status that an error means, in OpenAI's shape, and what helps.
 
-The meaning of an error is data: `errors` in each profile, then `vendor_errors.toml` for all. `proxy_errors` says why
-the status matters.
+What the endpoint says comes first and stays; sentences of ours follow. The meaning of an error is data: `errors` in
+each profile, then `vendor_errors.toml` for all. `proxy_errors` says why the status matters.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Final
+from urllib.parse import urlsplit
 
+from ..did_you_mean import alike
 from ..exchange import JsonObject, Response
 from ..profiles import ErrorRule, Profile
-from . import flaws, json_body, proxy_errors
+from ..texts import sentences
+from . import flaws, json_body, proxy_errors, safe_text
 from . import retry_after as retry_after_header
 from .flaws import Flaw
+from .openai_error import ErrorResponse, Sentence, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class KeyShape:
     product: str
     at: tuple[str, ...]
     """The addresses that take such keys: a host, perhaps with a path."""
+    source: str = ""
 
 
 def translate_error(
@@ -40,35 +45,43 @@ def translate_error(
     model_id: str,
     *,
     key: KeyShape | None = None,
-) -> Response | None:
+    base_url: str = "",
+    models: Collection[str] = (),
+) -> ErrorResponse | None:
     """The endpoint's error with the status that it means, by the rules for errors; `None` if it says all that itself.
 
     The vendor's whole error object is kept under `error.vendor`, its message begins `error.message`. Only JSON answers
     with an error and an error status are translated: an error inside a 200 is not. `retry_after`: the endpoint's own
-    header, if any. `key`: the shape of the request's API key.
+    header, if any. `key`: the shape of the request's API key. `base_url`: the endpoint's. `models`: the ids that the
+    key is known to have; empty: those that the profile knows.
     """
     error = _vendor_error(body) if status >= 400 else None
     if error is None:
         return None
+    host = _host(base_url)
     rule = next((rule for rule in (*profile.errors, *_data().rules) if _matches(rule, status, error)), None)
-    if rule is None and status == 401 and _hosts_of(key, profile):
-        rule = _WRONG_KEY  # no rule knows these words, but the key says enough
+    if rule is None and status == 401 and (_hosts_of(key, profile) or _key_page(profile, host)):
+        rule = _WRONG_KEY  # no rule knows these words, but it is known where there is a key
     if rule is None:
         return None
-    message = _message(error)
-    if rule.says:
-        message = said(message, [str(error.get("code"))], rule.says)
+    hints = [Sentence(rule.says)] if rule.says else []
     if rule.kind in ("rate_limit", "overload"):
-        return _later(rule, status, message, error, retry_after)
-    message += _advice(rule, profile, model_id, key)
-    return _ENTRIES[rule.kind](message=message, vendor=error).response()
+        return _later(rule, status, error, _words(error, rule, hints), retry_after)
+    if rule.kind == "model_not_found":
+        hints += _other_models(profile, safe_text.plain(model_id), models)
+    elif rule.kind == "key_refused":
+        hints += [*_hosts_of(key, profile), *_key_page(profile, host)]
+    elif rule.kind in ("not_in_plan", "quota") and profile.plan and rule.says:
+        hints += _models_of(profile)
+    return ENTRIES[rule.kind](message=_words(error, rule, hints), vendor=error).response()
 
 
-def says(type: str, codes: Iterable[str]) -> str:
-    """The sentence that explains errors of this type, or with one of these codes; `""` for others."""
+def says(type: str, codes: Iterable[str], language: str = sentences.SOURCE) -> str:
+    """The sentence that explains errors of this type, or with one of these codes, in `language`; `""` for others."""
     known = set(codes)
     rules = (rule for rule in _data().rules if rule.says and not rule.message)
-    return next((rule.says for rule in rules if rule.code in known or (rule.type and rule.type == type)), "")
+    found = next((rule for rule in rules if rule.code in known or (rule.type and rule.type == type)), None)
+    return "" if found is None else Sentence(found.says).said(language)
 
 
 def key_shape(headers: Mapping[str, str]) -> KeyShape | None:
@@ -87,7 +100,9 @@ _KEY_HEADERS: Final = ("authorization", "x-api-key", "api-key")
 _BEARER: Final = "bearer "
 
 
-def unusable_answer(flaw: Flaw, profile: Profile, model_id: str) -> Response:
+def unusable_answer(
+    flaw: Flaw, profile: Profile, model_id: str, *, key: KeyShape | None = None, base_url: str = ""
+) -> Response:
     """The error for an answer with a status of success that has a `flaw`.
 
     An error in it gets the status that it means; any other flaw is a 502.
@@ -96,7 +111,7 @@ def unusable_answer(flaw: Flaw, profile: Profile, model_id: str) -> Response:
         return proxy_errors.INVALID_ANSWER(flaw=flaw.what).response()
     status = meant_status(flaw.error, profile, model_id)
     unchanged = Response(status, {"content-type": "application/json"}, flaw.error)
-    return translate_error(status, flaw.error, None, profile, model_id) or unchanged
+    return translate_error(status, flaw.error, None, profile, model_id, key=key, base_url=base_url) or unchanged
 
 
 def as_meant(answer: Response, profile: Profile, model_id: str) -> Response:
@@ -148,7 +163,9 @@ def _status_of_code(code: object) -> int | None:
     return status if 400 <= status <= 599 else None
 
 
-_ENTRIES: Final = {
+ENTRIES: Final = {
+    "rate_limit": proxy_errors.RATE_LIMIT_EXCEEDED,
+    "overload": proxy_errors.ENGINE_OVERLOADED,
     "quota": proxy_errors.INSUFFICIENT_QUOTA,
     "not_in_plan": proxy_errors.MODEL_NOT_IN_PLAN,
     "model_not_found": proxy_errors.MODEL_NOT_FOUND,
@@ -158,24 +175,53 @@ _ENTRIES: Final = {
     "overflow": proxy_errors.CONTEXT_LENGTH_EXCEEDED,
     "too_large": proxy_errors.MESSAGES_TOO_LARGE,
 }
-"""The errors for what another try doesn't help with."""
+"""What an error becomes, by the `kind` of its rule."""
 
 
-def _advice(rule: ErrorRule, profile: Profile, model_id: str, key: KeyShape | None) -> str:
-    """What is known beside the endpoint's words, as a sentence or a parenthesis behind them; or `""`."""
-    match rule.kind:
-        case "model_not_found":
-            successor = profile.model(model_id).successor
-            return f' (the model "{model_id}" has a successor: "{successor}")' if successor else ""
-        case "not_in_plan" | "quota" if profile.plan and rule.says:
-            return _models_of(profile)
-        case "key_refused":
-            return _hosts_of(key, profile)
-        case _:
-            return ""
+def _other_models(profile: Profile, model: str, models: Collection[str]) -> list[Sentence]:
+    """What may be asked for in place of `model`: its successor, or models whose ids are like its own."""
+    known = profile.model(model)
+    if known.successor:
+        retired = _RETIRED if known.retired else _SUCCESSOR
+        moved = [Sentence(_MOVED, {"url": profile.moved_to})] if profile.moved_to else []
+        values = {"model": model, "successor": known.successor, "day": known.retired}
+        return [Sentence(retired, values), *moved]
+    offered = models or [name for name, other in profile.models.items() if "*" not in name and not other.successor]
+    near = alike(model, (name for name in offered if name != model))
+    template = _NEAR_OF_KEY if models else _NEAR
+    return [Sentence(template, {"near": ", ".join(map(safe_text.plain, near))})] if near else []
 
 
-def _later(rule: ErrorRule, status: int, message: str, error: JsonObject, retry_after: str | None) -> Response | None:
+_RETIRED: Final = 'The model "{model}" was retired on {day}; its successor is "{successor}".'
+_SUCCESSOR: Final = 'The model "{model}" has a successor: "{successor}".'
+_MOVED: Final = "It is on another platform, with keys of its own: {url}."
+_NEAR: Final = "Known models with a similar id: {near}."
+_NEAR_OF_KEY: Final = "Models that this key has, with a similar id: {near}."
+_PLAN_MODELS: Final = "Known models of such plans: {models}."
+_KEY_IS_FOR: Final = "The key begins with {begins}: it is one of {product}, for {addresses}."
+_KEY_PAGE: Final = "Keys for this endpoint are made at {page}"
+TEMPLATES: Final = (_RETIRED, _SUCCESSOR, _MOVED, _NEAR, _NEAR_OF_KEY, _PLAN_MODELS, _KEY_IS_FOR, _KEY_PAGE)
+"""The sentences with values that may follow the endpoint's words. Those without are in the data: `explanations`."""
+
+
+def explanations() -> list[str]:
+    """The sentences of `vendor_errors.toml`, and the names of products there."""
+    return [*(rule.says for rule in _data().rules if rule.says), *(shape.product for shape in _data().keys)]
+
+
+def rules() -> Sequence[ErrorRule]:
+    """The rules of `vendor_errors.toml`."""
+    return _data().rules
+
+
+def key_shapes() -> Sequence[KeyShape]:
+    """The shapes of keys in `vendor_errors.toml`."""
+    return _data().keys
+
+
+def _later(
+    rule: ErrorRule, status: int, error: JsonObject, message: Words, retry_after: str | None
+) -> ErrorResponse | None:
     """An error that passes, with the time after which to try again. `None` where status and header say so already.
 
     A rate limit of unknown length is left to the client's own backoff.
@@ -183,13 +229,12 @@ def _later(rule: ErrorRule, status: int, message: str, error: JsonObject, retry_
     if status >= 500:
         return None
     seconds, date = _wait(retry_after)
-    in_words = _IN_WORDS.search(message) if seconds is None and date is None else None
+    in_words = _IN_WORDS.search(message.words) if seconds is None and date is None else None
     if status == 429 and in_words is None and (rule.kind == "rate_limit" or seconds is not None or date is not None):
         return None
     if in_words is not None:
         seconds = float(in_words[1])
-    entry = proxy_errors.RATE_LIMIT_EXCEEDED if rule.kind == "rate_limit" else proxy_errors.ENGINE_OVERLOADED
-    made = entry(message=message, retry_after=seconds, vendor=error).response()
+    made = ENTRIES[rule.kind](message=message, retry_after=seconds, vendor=error).response()
     if date is not None:
         made.headers["retry-after"] = date
     return made
@@ -201,28 +246,54 @@ _IN_WORDS: Final = re.compile(r"try again (?:after|in) (\d{1,5}(?:\.\d{1,3})?) ?
 
 def said(message: str, codes: Iterable[str], explanation: str) -> str:
     """An error's `message`, with the numbers among its codes that it doesn't name, and an `explanation` behind it."""
-    numbers = (code for code in codes if code.isdigit() and code not in message)
-    text = " ".join([message, *(f"(code {code})" for code in numbers)])
+    text = _with_codes(message, codes)
     return text if not explanation or explanation in text else f"{text.rstrip('.。')}. {explanation}"
 
 
-def _models_of(profile: Profile) -> str:
-    """The models that a plan is known to have, in a sentence."""
+def _with_codes(message: str, codes: Iterable[str]) -> str:
+    """`message`, with the numbers among `codes` that it doesn't name."""
+    numbers = (code for code in codes if code.isdigit() and code not in message)
+    return " ".join([message, *(f"(code {code})" for code in numbers)])
+
+
+def _words(error: JsonObject, rule: ErrorRule, hints: list[Sentence]) -> Words:
+    """What the endpoint said, with its code where a rule explains that, and what follows."""
+    message = _message(error)
+    return Words(_with_codes(message, [str(error.get("code"))]) if rule.says else message, tuple(hints))
+
+
+def _models_of(profile: Profile) -> list[Sentence]:
+    """The models that a plan is known to have."""
     ids = [model.id for model in profile.models.values() if not model.embedding and model.successor is None]
-    if not ids:
-        return ""
     more = ", …" if len(ids) > _MOST_NAMED else ""
-    return f" Known models of such plans: {', '.join(ids[:_MOST_NAMED])}{more}."
+    return [Sentence(_PLAN_MODELS, {"models": ", ".join(ids[:_MOST_NAMED]) + more})] if ids else []
 
 
 _MOST_NAMED: Final = 30
 
 
-def _hosts_of(key: KeyShape | None, profile: Profile) -> str:
-    """Which hosts take the key, in a sentence, where its shape tells that this one doesn't; else `""`."""
+def _hosts_of(key: KeyShape | None, profile: Profile) -> list[Sentence]:
+    """Which addresses take the key, where its shape tells that this one doesn't."""
     if key is None or any(f"{own}/".startswith(f"{address}/") for address in key.at for own in profile.hosts):
+        return []
+    addresses = ", ".join(f"https://{address}" for address in key.at)
+    return [Sentence(_KEY_IS_FOR, {"begins": key.begins, "product": Sentence(key.product), "addresses": addresses})]
+
+
+def _host(base_url: str) -> str:
+    try:
+        return urlsplit(base_url).hostname or ""
+    except ValueError:
         return ""
-    return f" The key begins with {key.begins}: it is one of {key.product}, for https://{', https://'.join(key.at)}."
+
+
+def _key_page(profile: Profile, host: str) -> list[Sentence]:
+    """Where keys for `host` are made. For a host that isn't the vendor's own, such as a test's, the first one is."""
+    pages = profile.key_pages
+    page = pages.get(host)
+    if page is None and all(host != own.partition("/")[0] for own in profile.hosts):
+        page = next(iter(pages.values()), None)
+    return [Sentence(_KEY_PAGE, {"page": page})] if page else []
 
 
 def _vendor_error(body: bytes) -> JsonObject | None:
@@ -276,5 +347,5 @@ def _data() -> _Data:
     given = tomllib.loads(resources.files(__package__).joinpath("vendor_errors.toml").read_text(encoding="utf-8"))
     return _Data(
         rules=tuple(ErrorRule(**row) for row in given["errors"]),
-        keys=tuple(KeyShape(row["begins"], row["product"], tuple(row["at"])) for row in given["keys"]),
+        keys=tuple(KeyShape(**{**row, "at": tuple(row["at"])}) for row in given["keys"]),
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hunyuan_fix.access.secret_files import SecretFile, SecretFileError
-from hunyuan_fix.cli import addresses, run, shells
+from hunyuan_fix.cli import addresses, banner, launch, shells
 from hunyuan_fix.cli.doctor import authority as doctor_authority
 from hunyuan_fix.cli.doctor import connections
 from hunyuan_fix.cli.doctor.listeners import Listener
@@ -277,20 +277,29 @@ def test_the_shell_of_a_system(monkeypatch: pytest.MonkeyPatch, platform: str, s
 
 
 @pytest.mark.parametrize(
-    ("platform", "shell", "line"),
+    ("platform", "shell", "said"),
     [
-        ("linux", "", "  export NODE_USE_ENV_PROXY=1"),
-        ("linux", "/usr/bin/fish", "  export NODE_USE_ENV_PROXY=1"),
-        ("win32", "", "  $env:NODE_USE_ENV_PROXY = '1'"),
-        ("win32", "/usr/bin/bash", "  export NODE_USE_ENV_PROXY=1"),
+        ("linux", "", 'eval "$(hunyuan-fix env)"'),
+        ("linux", "/usr/bin/fish", "hunyuan-fix env | source"),
+        ("darwin", "/bin/zsh", 'eval "$(hunyuan-fix env)"'),
+        ("win32", "", "in PowerShell hunyuan-fix env | Out-String | Invoke-Expression, in cmd for /f"),
+        ("win32", "/usr/bin/bash", 'eval "$(hunyuan-fix env)"'),
     ],
 )
-def test_what_run_prints_can_be_pasted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, shell: str, line: str
-) -> None:
+def test_what_run_prints_can_be_pasted(monkeypatch: pytest.MonkeyPatch, platform: str, shell: str, said: str) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv("SHELL", shell)
-    assert line in run.instructions(run.parse([], "hunyuan-fix "), tmp_path).splitlines()
+    second = banner.instructions(launch.parse([], "hunyuan-fix "), "https://x/v1", "1").splitlines()[3]
+    assert second.startswith("2. ")
+    assert said in second
+
+
+def test_the_lines_for_cmd() -> None:
+    cmd = shells.SHELLS["cmd"]
+    assert cmd.export("A", "C:\\Program Files\\100%") == 'set "A=C:\\Program Files\\100%"'
+    assert cmd.copy("A", "B") == 'call set "A=%B%"'
+    assert cmd.unset("A") == 'set "A="'
+    assert cmd.activation("x env") == "for /f \"delims=\" %i in ('x env') do @%i"
 
 
 def test_windows_roots_are_none_of_other_systems() -> None:

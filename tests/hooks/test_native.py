@@ -375,3 +375,15 @@ async def test_the_text_of_a_pdf_stands_in_its_place(native: Proxy, endpoint: En
     (sent,) = endpoint.arrived
     assert sent.json["messages"][0]["content"][0]["text"].splitlines()[1] == "Hello"
     assert "documents" in got.headers["x-hunyuan-fix"].split(",")
+
+
+async def test_a_placeholder_in_place_of_a_key_leaves_with_the_lent_key_alone(
+    trust: Trust, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HUNYUAN_API_KEY", "sk-lent")
+    endpoint.answer = answer
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **OPTIONS) as proxy, proxy.client() as client:
+        await client.post("/messages", json=CLEAN, headers=HEADERS | {"x-api-key": "hunyuan-fix"})
+    (request,) = endpoint.arrived
+    assert request.headers["authorization"] == "Bearer sk-lent"
+    assert "x-api-key" not in request.headers

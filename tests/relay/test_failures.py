@@ -61,8 +61,8 @@ def test_error_in_a_success_has_the_status_that_it_means(profile: str, error: di
 
 def test_own_error_keeps_what_the_endpoint_says_about_trying_again() -> None:
     made = failures.own(
-        ProxyError(status=503, type="server_error", code=None, message="x"),
-        [(b"Retry-After", b"3"), (b"Server", b"nginx")],
+        ProxyError(status=503, type="server_error", code=None, template="x"),
+        headers=[(b"Retry-After", b"3"), (b"Server", b"nginx")],
     )
     assert (b"Retry-After", b"3") in made.headers
     assert b"Server" not in dict(made.headers)
@@ -78,14 +78,14 @@ def test_own_error_keeps_what_the_endpoint_says_about_trying_again() -> None:
     ],
 )
 def test_failed_calls_are_told_apart(error: CallFailed, code: str) -> None:
-    failure = failures.unreached(error)
+    failure = failures.unreached(error, job())
     assert failure.may_pass
     assert failure.response.status == 502
     assert json.loads(failure.response.body)["error"]["code"] == code
 
 
 def test_a_certificate_that_is_not_trusted_is_told_at_once() -> None:
-    failure = failures.unreached(CallFailed("certificate not trusted"))
+    failure = failures.unreached(CallFailed("certificate not trusted"), job())
     assert not failure.may_pass
     assert failure.response.status == 502
     assert (b"x-should-retry", b"false") in failure.response.headers
@@ -96,6 +96,6 @@ def test_a_certificate_that_is_not_trusted_is_told_at_once() -> None:
 
 @pytest.mark.parametrize(("timed_out", "code"), [(True, "upstream_timeout"), (False, "stream_broken")])
 def test_end_of_a_broken_stream_is_one_line(timed_out: bool, code: str) -> None:
-    line = failures.stream_broken(timed_out=timed_out)
+    line = failures.stream_broken(job(), timed_out=timed_out)
     assert b"\n" not in line
     assert json.loads(line)["error"]["code"] == code

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hunyuan_fix.cli import arguments
+from hunyuan_fix.cli import arguments, main
+from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
@@ -28,7 +29,7 @@ def said_by_calls() -> Iterator[str]:
                 yield from _templates(node.args[places[function]], f"{path.relative_to(ADDON)}:{node.lineno}")
 
 
-_SAY = re.compile(r"^from \.+(?:texts)?(?:\.terminal)? import .*\b(?:say|terminal)\b", re.MULTILINE)
+_SAY = re.compile(r"^from (?:\.+|hunyuan_fix\.)(?:texts)?(?:\.terminal)? import .*\b(?:say|terminal)\b", re.MULTILINE)
 _PLACES = {"say": 0, "terminal.say": 0, "sentences.said": 1}
 """Functions that say something, and which argument is the template."""
 
@@ -69,7 +70,26 @@ def said_by_doctor() -> Iterator[str]:
     yield from base_urls.data_sentences()
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse, said_by_sentences, said_by_doctor]
+def summaries_of_commands() -> Iterator[str]:
+    """What `hunyuan-fix --help` says of each command."""
+    yield from (command.summary for command in main.COMMANDS.values())
+
+
+def said_by_scenes() -> Iterator[str]:
+    """Titles of the demo's scenes, and what they are about."""
+    for scenes in PROGRAMMES.values():
+        for scene in scenes:
+            yield from (scene.title, scene.about)
+
+
+COLLECTORS: list[Callable[[], Iterator[str]]] = [
+    said_by_calls,
+    said_by_argparse,
+    summaries_of_commands,
+    said_by_scenes,
+    said_by_sentences,
+    said_by_doctor,
+]
 """Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
@@ -23,7 +24,7 @@ OPTIONS = {"status", "type", "retry", "param", "retry_after", "vendor"}
 
 
 def test_an_error_has_openai_s_shape() -> None:
-    made = ProxyError(status=429, message="slow", type="rate_limit_error", code="x", retry_after=0.2, retry=True)
+    made = ProxyError(status=429, template="slow", type="rate_limit_error", code="x", retry_after=0.2, retry=True)
     assert json.loads(made.body()) == {
         "error": {"message": "slow", "type": "rate_limit_error", "param": None, "code": "x"}
     }
@@ -37,7 +38,7 @@ def test_an_error_has_openai_s_shape() -> None:
 
 
 def test_an_error_says_nothing_on_retries_unless_told() -> None:
-    made = ProxyError(status=400, message="no", type="t", code=None)
+    made = ProxyError(status=400, template="no", type="t", code=None)
     assert made.response().headers == {"content-type": "application/json"}
 
 
@@ -161,6 +162,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "KEPT_CALL_REFUSED",
         "PROXY_LOOP",
         "RELAY_SECRET_UNKNOWN",
+        "UPSTREAM_SHUT_DOWN",
         "UPSTREAM_NOT_TRUSTED",
         "CERTIFICATE_NOT_TRUSTED",
         "ANSWER_TOO_LARGE",
@@ -269,7 +271,7 @@ def strangers(source: str) -> list[str]:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ADDON).as_posix())
 def test_every_error_that_the_proxy_sends_is_in_the_catalogue(path: Path) -> None:
     made = strangers(path.read_text(encoding="utf-8"))
-    assert made == (["ProxyError"] if path.name == "proxy_errors.py" else [])
+    assert made == (["ProxyError"] if path.parts[-2:] == ("proxy_errors", "entry.py") else [])
 
 
 @pytest.mark.parametrize("text", ['{"error": {"message": m, "code": "new_code"}}', 'ProxyError(code="x")'])
@@ -277,15 +279,28 @@ def test_an_error_beside_the_catalogue_is_found(text: str) -> None:
     assert strangers(text)
 
 
-def test_the_page_is_made_from_the_catalogue() -> None:
-    assert error_page.PAGE.read_text(encoding="utf-8") == error_page.page(), "python -m scripts.lib.error_page"
+@pytest.mark.parametrize("language", error_page.PAGES)
+def test_the_page_is_made_from_the_catalogue(language: str) -> None:
+    written = error_page.PAGES[language].read_text(encoding="utf-8")
+    assert written == error_page.page(language), "python -m scripts.lib.error_page"
 
 
-def test_the_page_has_a_row_for_each_entry() -> None:
-    rows = [line for line in error_page.page().splitlines() if line.startswith("| ")][1:]
+@pytest.mark.parametrize("language", error_page.PAGES)
+def test_the_page_has_a_row_for_each_entry(language: str) -> None:
+    own = error_page.page(language).partition("\n## Errors of endpoints")[0].partition("\n## 补充说明")[0]
+    rows = [line for line in own.splitlines() if re.match(r"\| (\d|in the|the|流|接口)", line)]
     assert len(rows) == len(CATALOGUE)
     for row, entry in zip(rows, CATALOGUE.values(), strict=True):
         cells = row.strip("| ").split(" | ")
         assert len(cells) == 5
         assert cells[1] == f"`{entry.code}`"
-    assert [row.rpartition("| ")[2] for row in rows if "`upstream_tls_failed`" in row] == ["no |", "yes |"] * 2
+    told = [row.rpartition("| ")[2] for row in rows if "`upstream_tls_failed`" in row]
+    assert told == (["no |", "yes |"] if language == "en" else ["否 |", "是 |"]) * 2
+
+
+def test_both_pages_say_the_same() -> None:
+    """Row by row: the same codes, statuses and conditions."""
+    pages = [error_page.page(language).splitlines() for language in ("en", "zh")]
+    for one, other in zip(*([line for line in page if line.startswith("|")] for page in pages), strict=True):
+        assert set(re.findall(r"`[^`]+`", one)) == set(re.findall(r"`[^`]+`", other))
+        assert len(one.split(" | ")) == len(other.split(" | "))

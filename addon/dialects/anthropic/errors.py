@@ -10,7 +10,7 @@ from typing import Final
 
 from ...exchange import JsonObject, Response
 from ...wire import json_body
-from ..errors import LARGEST_OBJECT, Given, Meaning, given_in, may_pass, meaning, of_object
+from ..errors import LARGEST_OBJECT, Given, Meaning, given_in, language, may_pass, meaning, of_object
 
 _TYPES: Final = {
     400: "invalid_request_error",
@@ -37,7 +37,7 @@ def error(response: Response, note: JsonObject) -> Response:
     Clients get the honest status. Claude Code gets one after which it shows the message and doesn't repeat what another
     try can't help: 400 and 422 cost six requests, 403 and 404 hide the text.
     """
-    given = given_in(response.body, response.status)
+    given = given_in(response.body, response.status, language(note))
     meant = _meant(given, response.status, note)
     headers = {key: value for key, value in response.headers.items() if key != "content-length"}
     headers["content-type"] = "application/json"
@@ -56,7 +56,7 @@ def error(response: Response, note: JsonObject) -> Response:
 
 def event(given: JsonObject, note: JsonObject) -> JsonObject:
     """The data of the event `error`, for an OpenAI error object in the middle of a stream."""
-    found = of_object(given)
+    found = of_object(given, language=language(note))
     return {"type": "error", "error": _object(found, _meant(found, 0, note))}
 
 
@@ -73,7 +73,7 @@ class _Meant:
 
 
 def _meant(given: Given, status: int, note: JsonObject) -> _Meant:
-    found = meaning(given, status)
+    found = meaning(given, status, language(note))
     words = _too_long(found, note) or _too_much(found, note)
     if words:
         return _Meant(400, words, _TYPES[400], is_known=True)

@@ -8,6 +8,7 @@ from ...exchange import JsonObject
 from ...wire import usage as usages
 from .. import spoken
 from ..ending import counts
+from ..errors import in_clients_language
 from ..searching import searches_in
 from . import compaction, ending, errors, searched
 from .composer import Composer, Items, Sink
@@ -51,7 +52,8 @@ def finished(
     """The response `made` at its end: complete, incomplete or failed. `reason` and `usage` are the endpoint's."""
     used = counts(usage, note, composer.written)
     if composer.failure is not None:
-        return ending.failed(made, note, output, errors.failure(composer.failure.fields(), note), used)
+        failure = in_clients_language(composer.failure, note).fields()
+        return ending.failed(made, note, output, errors.failure(failure, note), used)
     note["items"] = output
     is_summary = note.get("compact") is True
     note["whole"] = whole = ending.ended(made, note, output, None if is_summary else reason, used)

@@ -12,7 +12,7 @@ from typing import Final
 
 from ...exchange import JsonObject, Response
 from ...wire import json_body, openai_error, proxy_errors
-from ..errors import LARGEST_OBJECT, Given, Meaning, given_in, may_pass, meaning, of_object
+from ..errors import LARGEST_OBJECT, Given, Meaning, given_in, language, may_pass, meaning, of_object
 from . import full_window
 
 TOO_LONG: Final = "context_length_exceeded"
@@ -34,8 +34,8 @@ def error(response: Response, note: JsonObject) -> Response:
 
     A Codex whose request is too long gets no error where it can compact its history instead.
     """
-    given = given_in(response.body, response.status)
-    meant = meaning(given, response.status)
+    given = given_in(response.body, response.status, language(note))
+    meant = meaning(given, response.status, language(note))
     if meant.too_long is not None and note.get("can_compact"):
         return full_window.answer(note)
     headers = {key: value for key, value in response.headers.items() if key != "content-length"}
@@ -62,7 +62,8 @@ def failure(given: JsonObject, note: JsonObject) -> JsonObject:
     The code tells Codex whether to ask again: it does so after `server_error` and `rate_limit_exceeded`. In place of
     the message of `insufficient_quota`, which may mean a plan without this model, it has words of its own.
     """
-    meant = meaning(of_object(given), 0)
+    said_in = language(note)
+    meant = meaning(of_object(given, language=said_in), 0, said_in)
     code = _code(meant, is_codex=note.get("client") == "codex")
     return {"code": code, "message": _said(meant, meant.retry_after)}
 

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
         "doctor": [*_CLI, "doctor"],
         "env": [*_CLI, "env"],
         "lint": [*_CLI, "lint"],
+        "release": ["scripts.lib.release"],
         "run": [*_CLI, "run"],
         "screenshots": ["scripts.lib.screenshots"],
         "soak": ["scripts.lib.soak"],

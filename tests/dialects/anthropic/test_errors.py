@@ -356,7 +356,7 @@ def filled(entry: proxy_errors.Entry) -> ProxyError:
         status=entry.status or 502,
         type=entry.type,
         code=entry.code,
-        message=template,
+        template=template,
         retry=entry.retry,
         retry_after=entry.retry_after,
     )
