@@ -21,7 +21,7 @@ from hunyuan_fix.cli import client_setup
 from hunyuan_fix.cli.doctor.situation import Finding
 from scripts.lib.processes import free_port
 from tests.cli.shell_environment import command, environment, run
-from tests.end_to_end.processes import KEY, LEGACY, Certificates, Proxy, Simulator, process, run_proxy
+from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Certificates, Proxy, Simulator, process, run_proxy
 
 CHECKS = ["proxy", "reverse proxy", "endpoint", "Python", "mitmproxy", "CA", "decryption"]
 SECRET = "correct-horse"
@@ -197,8 +197,8 @@ def test_a_proxy_with_a_password_and_without_network(certificates: Certificates,
     assert "asks for user and password" in locked["proxy"].found
     assert locked["reverse proxy"].result == report["reverse proxy"].result == "warning"
     assert report.with_result("problem") == ["endpoint"]
-    assert report["endpoint"].found == f"the proxy can't resolve the name {LEGACY} (DNS)"
-    assert "hunyuan_upstream=https://tokenhub.tencentmaas.com/v1" in report["endpoint"].advice
+    assert report["endpoint"].id == "endpoint/dns"
+    assert report["endpoint"].found == f"the proxy can't resolve the name of TokenHub ({TOKENHUB}) (DNS)"
     assert SECRET not in report.text
 
 
@@ -212,15 +212,19 @@ def test_only_a_proxy_without_its_reverse_half(proxy: Proxy, tmp_path: Path) -> 
 
 def test_a_proxy_whose_ca_is_another(proxy: Proxy, tmp_path: Path) -> None:
     client_setup.write_bundle(tmp_path / "other")
-    report = examined(proxy, tmp_path, "--confdir", str(tmp_path / "other"))
+    report = examined(proxy, tmp_path, "--confdir", str(tmp_path / "other"), "--upstream", f"https://{LEGACY}/v1")
     assert report["decryption"].result == "problem"
     assert "another CA" in report["decryption"].found
     assert report["endpoint"].found.endswith("TLS with the proxy fails")
 
 
 def test_a_proxy_that_runs_without_its_ca_being_found(proxy: Proxy, tmp_path: Path) -> None:
-    report = examined(proxy, tmp_path, "--confdir", str(tmp_path / "nowhere"))
-    assert report.with_result("problem") == ["CA", "endpoint"]
+    given = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
+    without = examined(proxy, tmp_path, "--confdir", str(tmp_path / "nowhere"), **given)
+    assert without.with_result("problem") == ["CA"]  # the endpoint is asked by the reverse port, without TLS
+    named = ["--confdir", str(tmp_path / "nowhere"), "--upstream", f"https://{LEGACY}/v1"]
+    report = examined(proxy, tmp_path, *named, **given)
+    assert report.with_result("problem") == ["endpoint", "CA"]
     assert report["endpoint"].found.endswith("the proxy's CA can't be read")
 
 
@@ -232,12 +236,15 @@ def test_an_endpoint_that_the_proxy_does_not_know(proxy: Proxy, tmp_path: Path) 
 
 
 def test_an_endpoint_that_refuses_connections(certificates: Certificates, tmp_path: Path) -> None:
-    with run_proxy(certificates, {f"{LEGACY}:443": free_port()}) as proxy:
-        report = examined(proxy, tmp_path)
+    with run_proxy(certificates, {f"{LEGACY}:443": free_port(), f"{TOKENHUB}:443": free_port()}) as proxy:
+        gone = examined(proxy, tmp_path)
+        report = examined(proxy, tmp_path, "--upstream", f"https://{TOKENHUB}/v1")
+    assert gone["endpoint"].id == "endpoint/shut-down"
+    assert gone["endpoint"].found.endswith("it was shut down on 2026-09-30")
+    assert "scripts/run" in gone["endpoint"].advice
     assert report["decryption"].result == "ok"
-    assert report["endpoint"].result == "problem"
-    why = "the connection was refused, no program listens there"
-    assert report["endpoint"].found == f"{LEGACY} can't be reached through the proxy: {why}"
+    assert (report["endpoint"].id, report["endpoint"].result) == ("endpoint/refused", "problem")
+    assert TOKENHUB in report["endpoint"].found
 
 
 def test_the_key_is_tried_only_when_asked_for(proxy: Proxy, simulator: Simulator, tmp_path: Path) -> None:
@@ -255,7 +262,7 @@ def test_the_key_is_tried_only_when_asked_for(proxy: Proxy, simulator: Simulator
 @pytest.mark.parametrize(
     ("key", "fault", "result", "said"),
     [
-        ("sk-schlüssel", "status:401", "problem", "refused (HTTP 401)"),
+        ("sk-schlüssel", "status:401", "problem", "refused by the old Hunyuan platform (api.hunyuan.cloud.tencent.com) (HTTP 401)"),
         ("sk-other", "status:418", "warning", "the call failed (HTTP 418)"),
         ("", None, "problem", "isn't set here"),
         (KEY, "rate_limit", "warning", "at its limit now (HTTP 429)"),
@@ -276,10 +283,15 @@ def test_a_key_that_is_not_good(
 
 
 def test_variables_are_seen_as_a_child_process_sees_them(tmp_path: Path) -> None:
-    given = environment(tmp_path, NO_PROXY="*.tencent.com")
+    given = environment(tmp_path, NO_PROXY="*.tencentmaas.com")
     ask = shlex.join(command("doctor", "--json", "--port", str(free_port()), "--reverse-port", str(free_port())))
     script = f"HTTPS_PROXY=http://127.0.0.1:1\n{ask}"  # set, but not exported
     done = subprocess.run(["bash", "-c", script], env=given, capture_output=True, text=True, timeout=60, check=False)
     findings = {finding["check"]: finding for finding in json.loads(done.stdout)["findings"]}
-    assert "isn't set" in findings["HTTPS_PROXY"]["found"]
-    assert findings["NO_PROXY"]["result"] == "problem"
+    assert "HTTPS_PROXY" not in findings
+    assert findings["HTTPS_PROXY mode"]["id"] == "proxy-mode/off"
+    exported = subprocess.run(
+        ["bash", "-c", f"export {script}"], env=given, capture_output=True, text=True, timeout=60, check=False
+    )
+    findings = {finding["check"]: finding for finding in json.loads(exported.stdout)["findings"]}
+    assert findings["HTTPS_PROXY"]["result"] == findings["NO_PROXY"]["result"] == "problem"
