@@ -5,10 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from .texts.terminal import say
 
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """The name among `known` that is most like `name`; `None` if none is close."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
+
+def did_you_mean(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The name among `known` that is most like `name`; `None` if none is close.
+
+    `likeness`: how much of the two must be the same, from 0 to 1.
+    """
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)), None)
 
 
 def alike(name: str, known: Iterable[str], most: int = 3) -> list[str]:
@@ -19,4 +24,4 @@ def alike(name: str, known: Iterable[str], most: int = 3) -> list[str]:
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The end of a message about the unknown `name`: `; did you mean NAME?`, or nothing."""
     near = did_you_mean(name, known)
-    return f"; did you mean {near}?" if near else ""
+    return say("; did you mean {near}?", near=near) if near else ""

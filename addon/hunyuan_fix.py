@@ -8,6 +8,7 @@ This file has the hooks only; the work is done in `hooks/` and the rooms below i
 
 import asyncio
 import logging
+import os
 import sys
 from collections import defaultdict
 from contextlib import suppress
@@ -48,7 +49,8 @@ from mitmproxy.utils import asyncio_utils
 
 from hunyuan_fix import options, route
 from hunyuan_fix.access import client_tokens, listeners
-from hunyuan_fix.config import checks, config_file
+from hunyuan_fix.config import checks, operating_system, sources
+from hunyuan_fix.config.hot_change import HostOptions
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.exchange import KEY
 from hunyuan_fix.hooks import authority, dumper, exchanges, log_handlers, process, proxy_modes, unanswered
@@ -63,6 +65,8 @@ from hunyuan_fix.hooks.respond import respond
 from hunyuan_fix.observe import statistics
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
+from hunyuan_fix.texts import LANGUAGES, terminal
+from hunyuan_fix.texts.terminal import say
 from hunyuan_fix.upstream.client import Transport
 from hunyuan_fix.upstream.transport import transport
 from hunyuan_fix.views import marks
@@ -109,17 +113,27 @@ class HunyuanFix:
 
     def load(self, loader: Loader) -> None:
         """Declare the options. A problem with one ends mitmproxy's start later, in `configure`, which may find more."""
-        texts_of = mitmproxy_options.given_on_command_line
-        given = config_file.given_on_command_line(ctx.options.deferred, texts_of)
-        self._problems = checks.settle_given(ctx.options.deferred, options.OPTIONS, texts_of)
-        self._problems += self.runtime.config.begin(
-            config_file.HostOptions(ctx.options.deferred, option, mitmproxy_options.update), given
+        deferred = ctx.options.deferred
+        texts, in_mitmproxys_file = mitmproxy_options.take_given(deferred, sys.argv)
+        self._speak(in_mitmproxys_file.get("hunyuan_language"))
+        command_line, wrong = checks.of_command_line(texts, options.OPTIONS)
+        mitmproxy_config, wrong_in_file = checks.of_mitmproxy_config(in_mitmproxys_file, options.OPTIONS)
+        start = self.runtime.config.begin(
+            HostOptions(deferred, option, mitmproxy_options.update),
+            sources.from_command_line(command_line),
+            os.environ,
+            sources.from_mitmproxy_config(mitmproxy_config),
         )
+        self._problems = [*wrong, *wrong_in_file, *(start.problems if start else ())]
         for problem in self._problems:
-            logger.error(problem)
+            logger.error("%s", problem)
+        for note in start.notes if start else ():
+            logger.warning("%s", note)
         sent_host.note_from_now_on()
+        self._speak(deferred.get("hunyuan_language") or option("hunyuan_language"))
         for declared in options.OPTIONS:
-            loader.add_option(declared.name, declared.type, declared.default, declared.help)
+            if declared.name not in ctx.options:  # at a hot reload they keep their values, and their help its language
+                loader.add_option(declared.name, declared.type, declared.default, say(declared.help))
         if "connection_strategy" in ctx.options:
             # No upstream connection where the addon answers itself, none idle while images are described.
             ctx.options.connection_strategy = "lazy"
@@ -144,11 +158,14 @@ class HunyuanFix:
         except OptionError as error:
             if self.is_running:
                 raise exceptions.OptionsError(str(error)) from error
-            logger.error("%s", error)
-            self.process.starting.refuse(ctx.master, [*self._problems, str(error)])
+            problem = self.runtime.config.located(str(error))
+            logger.error("%s", problem)
+            self.process.starting.refuse(ctx.master, [*self._problems, problem])
             return
         self.process.starting.begin(ctx.master, self._start_failed)
         self.settings = settings
+        if self.is_running:
+            self._speak(settings.language)
         replacements.want(self, replacements.ANSWERING)
         replacements.want(self, replacements.KEEPING_ALIVE)
         if settings.fast_dispatch:
@@ -165,9 +182,16 @@ class HunyuanFix:
         if self.is_running:
             dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
 
+    @staticmethod
+    def _speak(language: object) -> None:
+        """Say everything in `language` from now on; if none is given, in that of the environment."""
+        given = str(language) if language in LANGUAGES else ""
+        terminal.use(given or terminal.preferred(os.environ, operating_system.locale_name()))
+
     def _use(self, made: Transport, *, lends_key: bool) -> None:
         """Use `self.settings` from the next request on."""
         settings, process, runtime = self.settings, self.process, self.runtime
+        self.lends_key = lends_key
         self.pipeline = Pipeline(settings, runtime)
         self.request_headers = RequestHeaders(
             settings, self.routes, process, made, requires_token=self.requires_token, lends_key=lends_key
@@ -178,11 +202,13 @@ class HunyuanFix:
     def running(self) -> None:
         """Bind to this machine where no listen address was given."""
         self.is_running = True
+        self._speak(self.settings.language)
         # mitmproxy reads the CA next, and reports what is wrong with it. With `--set confdir` it has read it already,
         # before it loaded scripts; `scripts/run` therefore makes the CA before it starts mitmproxy.
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
         self.runtime.start()
+        self.runtime.config.say_what_has_no_effect()
         process.started()
         logs.keep_from_legacy_events()
         dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
@@ -199,7 +225,7 @@ class HunyuanFix:
             )
             ports.accept_all(proxyserver)
             ctx.options.update(listen_host=LOOPBACK, mode=specs)
-        logger.info("hunyuan-fix is ready: requests to %s are repaired.", ", ".join(sorted(self.routes.hosts)))
+        logger.info(say("hunyuan-fix is ready: it repairs requests to {count} hosts.", count=len(self.routes.hosts)))
 
     async def _start_failed(self) -> None:
         """Close ports and connections: a mitmproxy whose start has failed ends without closing them."""

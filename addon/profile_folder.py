@@ -13,6 +13,7 @@ from . import dialects, profiles
 from .config import values as read
 from .config.option import OptionError, option
 from .did_you_mean import suggestion
+from .texts.terminal import say
 from .upstream import signing
 
 logger = logging.getLogger("hunyuan_fix")
@@ -25,13 +26,14 @@ def default_folder() -> Path:
     return Path(platformdirs.user_config_dir("hunyuan-fix", appauthor=False)) / "profiles"
 
 
+@read.accepting("a folder that exists")
 def _folder(text: str) -> Path | None:
     if not text:
         usual = default_folder()
         return usual if usual.is_dir() else None
     folder = read.path(text)
     if not folder.is_dir():
-        raise ValueError("accepted is a folder that exists, with TOML files of profiles")
+        raise ValueError(say("accepted is a folder that exists, with TOML files of profiles"))
     return folder
 
 

@@ -13,7 +13,8 @@ from .config import values as read
 from .config.option import OptionError, option
 from .config.values import BaseUrl
 from .profiles import Profile
-from .vendors import HOME, Vendors
+from .texts.terminal import say
+from .vendors import HOME, Vendors, other_vendor
 from .wire import paths
 from .wire.host_names import canonical, host_in, one_name
 
@@ -32,10 +33,29 @@ _PARTS = frozenset(api.base_part for api in dialects.APIS.values() if api.base_p
 _BASE = re.compile(rf"\A(?:/(?:v1|{'|'.join(sorted(_PARTS))}))+(?=/|\Z)")
 
 
+SUCCESSOR = "successor"
+"""The value of `hunyuan_upstream` under which only what has been shut down moves. The default of `hunyuan-fix run`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Successor(BaseUrl):
+    """What `SUCCESSOR` stands for: the base URL of the platform that has replaced the one which was shut down.
+
+    Hosts that answer keep their requests. A host of another vendor that `hunyuan_hosts` names has no other place for
+    its own to go: they go there too.
+    """
+
+
+@read.accepting("a base URL such as `https://tokenhub.tencentmaas.com/v1`, or `successor`")
 def _upstream(text: str) -> BaseUrl:
+    if text == SUCCESSOR:
+        url = read.base_url(next(gone.moved_to for gone in map(profiles.load, profiles.names()) if gone.moved_to))
+        return Successor(url.scheme, url.host, url.port, url.path)
     url = read.base_url(text)
     if paths.read(url.path, dialects.paths())[1] not in (None, paths.MODELS):
-        raise ValueError(f"accepted is {read.BASE_URL}, without the path of one API")
+        raise ValueError(
+            say("accepted is a base URL such as https://tokenhub.tencentmaas.com/v1, without the path of one API")
+        )
     return url
 
 
@@ -59,7 +79,8 @@ class RouteSettings:
     upstream: BaseUrl | None = option(
         "",
         "Send what clients address to a host of Tencent's, of the same vendor's, or of hunyuan_hosts to this base URL "
-        "instead, e.g. https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped.",
+        "instead, e.g. https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped. "
+        "successor: only what they address to the platform that was shut down, to TokenHub.",
         read.optional(_upstream),
     )
     translate: Translate = option(
@@ -303,6 +324,8 @@ class Routes:
 
     def _moves(self, host: str, path: str) -> bool:
         """Whether requests to `host` go to `hunyuan_upstream`: those of other vendors' clients stay where they are."""
+        if isinstance(self._upstream, Successor):
+            return profiles.shut_down(host) is not None or (host in self._named and other_vendor(host) is not None)
         return host in self._named or self._vendors.of(host, paths.normal(path)) in (HOME, self.vendor)
 
     @staticmethod
@@ -345,7 +368,7 @@ def check(settings: RouteSettings) -> None:
     name, the lent key would go to that vendor.
     """
     for host in settings.hosts:
-        if host in profiles.by_host() or not vendors.other_vendor(host):
+        if host in profiles.by_host() or not other_vendor(host):
             continue
         if settings.upstream is None:
             raise OptionError(

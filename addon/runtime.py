@@ -16,7 +16,7 @@ from .access.seal_keys import SealKeys, SealSettings
 from .admission import Admission
 from .admission.leases import Leases
 from .cascade import Cascade, CascadeSettings
-from .config.config_file import ConfigFile
+from .config.hot_change import HotChange
 from .config.option import part
 from .config.values import StorePlaces
 from .config.watched_file import Watcher
@@ -76,7 +76,7 @@ class Runtime:
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
-        self.config = ConfigFile(OPTIONS)
+        self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
         self._started = False

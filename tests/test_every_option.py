@@ -228,7 +228,7 @@ async def configuration(world: World) -> object:
     for _ in range(300):
         if world.proxy.addon.settings.language == "en":
             return "en"
-        if world.proxy.addon.settings.config is None:
+        if not world.proxy.addon.settings.config:
             break
         await asyncio.sleep(0.01)
     return world.proxy.addon.settings.language

@@ -83,7 +83,8 @@ def test_mitmproxy_is_told_of_text_and_switches_only(option: Option):
         ("concurrency", "0", 0),
         ("concurrency", "", None),
         ("allowed_origins", "http://Localhost:3000", frozenset({"http://localhost:3000"})),
-        ("config", "~/hunyuan.yaml", Path("~/hunyuan.yaml").expanduser()),
+        ("config", "~/hunyuan.yaml", (Path("~/hunyuan.yaml").expanduser(),)),
+        ("config", "/a.yaml, /b,,c.json,", (Path("/a.yaml"), Path("/b,c.json"))),
     ],
 )
 def test_values_are_read(name: str, text: object, value: object):

@@ -18,7 +18,7 @@ from hunyuan_fix import options
 from hunyuan_fix.access.client_tokens import digest_of
 from hunyuan_fix.admission import Account, CallRefused, Slot, account
 from hunyuan_fix.circuit import Verdict
-from hunyuan_fix.config.config_file import HostOptions
+from hunyuan_fix.config.hot_change import HostOptions
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.dialects.responses import sealing
 from hunyuan_fix.observe import statistics
@@ -193,8 +193,8 @@ async def test_changed_files_of_options_keys_and_tokens_are_taken_over(secret: P
     changed: dict[str, str | bool] = {}
     made = Runtime(settings())
     made.configure(parsed(api_key_file=str(secret), client_tokens_file=str(tokens)), TRANSPORT)
-    made.config.begin(HostOptions({}, changed.get, changed.update), frozenset())
-    made.config.follow(file)
+    made.config.begin(HostOptions({}, changed.get, changed.update), {}, {}, {})
+    made.config.follow([file])
     before = asyncio.all_tasks()
     made.start()
     made.start()
@@ -214,7 +214,7 @@ async def test_a_folder_of_profiles_whose_files_change_is_applied_anew(tmp_path:
     given = {"hunyuan_profiles": str(tmp_path)}
     made = Runtime(settings())
     made.configure(parsed(profiles=str(tmp_path)), TRANSPORT)
-    made.config.begin(HostOptions({}, given.get, updates.append), frozenset())
+    made.config.begin(HostOptions({}, given.get, updates.append), {}, {}, {})
     made.start()
     (tmp_path / "mine.toml").write_text('extends = "tokenhub"\nhosts = ["mine.example"]\n')
     await until(lambda: updates == [given], lambda: updates)

@@ -27,6 +27,10 @@ VARIABLE = "HUNYUAN_API_KEY"
 FILE_VARIABLE = "HUNYUAN_API_KEY_FILE"
 """The environment variable with the key file's path, used when the option is empty."""
 
+PLACEHOLDER = "hunyuan-fix"
+"""What a client that must have a key sends to be lent the proxy's: Cline's form, say, accepts no empty one."""
+
+_NO_KEYS = frozenset(("bearer", PLACEHOLDER, f"bearer {PLACEHOLDER}"))
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 
@@ -269,6 +273,16 @@ def is_addressed(sent: Sequence[str], own: Collection[str], known: Callable[[str
 
 
 def has_key(headers: Mapping[str, str]) -> bool:
-    """Whether a request has its own API key. A bare scheme doesn't count: some clients send `Bearer` alone."""
+    """Whether a request has its own API key. A bare scheme doesn't count: some clients send `Bearer` alone.
+
+    Nor does `PLACEHOLDER`.
+    """
     given = (headers.get(name, "").strip() for name in CARRIERS)
-    return any(value and value.lower() != "bearer" for value in given)
+    return any(value and value.lower() not in _NO_KEYS for value in given)
+
+
+def drop_placeholder(headers: Headers) -> None:
+    """Remove what stands in place of a key from the headers other than `Authorization`, where the lent key is now."""
+    for name in _OTHER_CARRIERS:
+        if headers.get(name, "").strip().lower() in _NO_KEYS:
+            headers.pop(name, None)

@@ -6,49 +6,70 @@ import argparse
 import os
 import random
 import socket
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from ..config import operating_system
+from ..texts.terminal import say
 
 HOST = "127.0.0.1"
 """Loopback by default: the proxy sees prompts and keys in clear."""
 PORT = 8080
 REVERSE_PORT = 4000
+WEB_PORT = 8081
+"""Of mitmweb's page."""
+PORTS: Mapping[str, str] = MappingProxyType(
+    {"--port": "HUNYUAN_FIX_PORT", "--reverse-port": "HUNYUAN_FIX_REVERSE_PORT"}
+)
+"""Flag -> the environment variable that says the same."""
 ENDPOINT = "https://api.hunyuan.cloud.tencent.com"
+"""The old platform's address, which was shut down. Reverse ports stand for it."""
+INTERNATIONAL = "https://tokenhub-intl.tencentcloudmaas.com/v1"
+"""The base URL of TokenHub outside China (1300/78941)."""
+KEY_PAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "tokenhub.tencentmaas.com": "https://console.cloud.tencent.com/tokenhub/apikey",
+        "tokenhub-intl.tencentcloudmaas.com": "https://console.tencentcloud.com/tokenhub/apikey",
+    }
+)
+"""Host -> the page of its console where keys are made. Keys of one are not valid at the other."""
 CONFDIR = "~/.mitmproxy"
+PORT_TAKEN = 75
+"""Exit status of `run` for the proxy of an agent that finds a port taken (`EX_TEMPFAIL` of sysexits.h)."""
 NOT_EPHEMERAL = range(20_000, 32_000)
 """Ports that systems don't assign by themselves (Linux does from 32768 on)."""
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
     """Add `--port` to `parser`."""
-    parser.add_argument(
-        "--port",
-        type=_port,
-        default=os.environ.get("HUNYUAN_FIX_PORT", str(PORT)),
-        help=f"port of the proxy, for HTTPS_PROXY (default {PORT}, or HUNYUAN_FIX_PORT)",
-    )
+    text = say("port of the proxy, for HTTPS_PROXY (default {port}, or HUNYUAN_FIX_PORT)", port=PORT)
+    _add(parser, "--port", PORT, text)
 
 
 def add_reverse_port(parser: argparse.ArgumentParser) -> None:
     """Add `--reverse-port` to `parser`."""
-    parser.add_argument(
-        "--reverse-port",
-        type=_port,
-        default=os.environ.get("HUNYUAN_FIX_REVERSE_PORT", str(REVERSE_PORT)),
-        help=f"port of the reverse proxy, for base URLs (default {REVERSE_PORT}, or HUNYUAN_FIX_REVERSE_PORT)",
+    text = say(
+        "port of the reverse proxy, for base URLs (default {port}, or HUNYUAN_FIX_REVERSE_PORT)", port=REVERSE_PORT
     )
+    _add(parser, "--reverse-port", REVERSE_PORT, text)
+
+
+def _add(parser: argparse.ArgumentParser, flag: str, port: int, text: str) -> None:
+    default = os.environ.get(PORTS[flag]) or str(port)
+    parser.add_argument(flag, type=_port, metavar="PORT", default=default, help=text)
 
 
 def add_confdir(parser: argparse.ArgumentParser) -> None:
     """Add `--confdir` to `parser`."""
-    parser.add_argument("--confdir", type=Path, default=Path(CONFDIR), help=f"mitmproxy's folder (default {CONFDIR})")
+    text = say("mitmproxy's folder (default {folder})", folder=CONFDIR)
+    parser.add_argument("--confdir", type=Path, default=Path(CONFDIR), help=text)
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
+        raise argparse.ArgumentTypeError(say("{text!r} is not a port (1 to 65535)", text=text))
     return int(text)
 
 
@@ -66,6 +87,17 @@ def port_is_free(port: int, host: str = HOST) -> bool:
         except OSError:
             return False
     return True
+
+
+def next_free(first: int, host: str, taken: Container[int] = ()) -> int:
+    """The first port from `first` up that is free on `host` and not among `taken`: the same one at each start.
+
+    Raises `OSError` if a hundred are taken, `socket.gaierror` if `host` is not an address.
+    """
+    for port in range(first, first + 100):
+        if port not in taken and port_is_free(port, host):
+            return port
+    raise OSError(say("ports {first} to {last} on {host} are taken", first=first, last=first + 99, host=host))
 
 
 def free_port() -> int:

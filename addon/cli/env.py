@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,24 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..access.keys import VARIABLE
-from .addresses import REVERSE_PORT, add_confdir, add_port, add_reverse_port
+from ..texts.terminal import say
+from . import state
+from .addresses import PORT, PORTS, REVERSE_PORT, add_confdir, add_port, add_reverse_port
 from .agents import proxy
 from .agents.proxy import Proxy
 from .agents.table import Agent, add_agent, agents
 from .agents.variables import Target, arguments_before, config_file, stronger_settings, variables
+from .arguments import Parser
 from .client_setup import client_variables, ensure_files, stronger_variables
 from .shells import SHELLS, detected
-
-_USAGE = """\
-Prints the variables that send LLM clients started from this shell through the proxy:
-  {eval:74}bash, zsh
-  {fish:74}fish
-  {powershell:74}PowerShell
-The proxy's CA and the bundle that SSL_CERT_FILE names are made if they are missing. Running clients
-keep the environment they were started with: restart them.
-
-With --for the variables of a coding agent are printed too: what `{prefix}run -- AGENT` would set. The key itself is
-not printed: the lines take it from HUNYUAN_API_KEY."""
+from .state import Running
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +37,42 @@ class Wanted:
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str], prefix: str) -> Wanted:
     """Read the command line. Exits with a usage error, also for a `$SHELL` whose syntax isn't known here."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         f"{prefix}env",
-        description=_USAGE.format(
+        description=say(
+            """\
+Prints the variables that send LLM clients started from this shell through the proxy:
+  {eval:74}bash, zsh
+  {fish:74}fish
+  {powershell:74}PowerShell
+  {cmd:74}cmd
+The ports are those of the proxy that runs, or the usual ones. The proxy's CA and the bundle that SSL_CERT_FILE names
+are made if they are missing. Running clients keep the environment they were started with: restart them.
+
+With --for the variables of a coding agent are printed too: what `{prefix}run -- AGENT` would set. The key itself is
+not printed: the lines take it from HUNYUAN_API_KEY.""",
             eval=SHELLS["sh"].activation(f"{prefix}env"),
             fish=SHELLS["fish"].activation(f"{prefix}env --shell fish"),
             powershell=SHELLS["powershell"].activation(f"{prefix}env --shell powershell"),
+            cmd=SHELLS["cmd"].activation(f"{prefix}env --shell cmd"),
             prefix=prefix,
         ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
-    parser.add_argument("--shell", choices=list(SHELLS), help="default: by $SHELL")
+    parser.add_argument("--shell", choices=list(SHELLS), help=say("default: by $SHELL"))
     add_port(parser)
     add_reverse_port(parser)
     add_confdir(parser)
     add_agent(parser)
-    parser.add_argument("--unset", action="store_true", help="print how to remove the variables instead")
+    parser.add_argument("--unset", action="store_true", help=say("print how to remove the variables instead"))
     given = parser.parse_args(arguments)
     shell = given.shell or detected(environment)
     if shell is None:
-        parser.error(f"$SHELL is {environment['SHELL']!r}; name your shell: --shell {', '.join(SHELLS)}")
+        shell, names = environment["SHELL"], ", ".join(SHELLS)
+        parser.error(say("$SHELL is {shell!r}; name your shell: --shell {names}", shell=shell, names=names))
     if given.model and not given.agent:
-        parser.error("--model is about an agent: name it with --for")
+        parser.error(say("--model is about an agent: name it with --for"))
+    if runs := _running(arguments, environment):
+        given.port, given.reverse_port, given.confdir = runs.port, runs.reverse_port, Path(runs.confdir)
     return Wanted(
         shell,
         given.port,
@@ -77,6 +82,15 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str], prefix: str)
         agents()[given.agent] if given.agent else None,
         given.model,
     )
+
+
+def _running(arguments: Sequence[str], environment: Mapping[str, str]) -> Running | None:
+    """The proxy whose ports are meant where the user names none: one on the usual ports, else the latest that runs."""
+    flags = {word.partition("=")[0] for word in arguments}
+    if flags & {*PORTS, "--confdir"} or any(environment.get(variable) for variable in PORTS.values()):
+        return None
+    found = [one for one in state.running() if one.port]
+    return next((one for one in found if one.port == PORT), found[0] if found else None)
 
 
 def lines(wanted: Wanted, environment: Mapping[str, str]) -> list[str]:
@@ -111,15 +125,22 @@ def notes(agent: Agent, target: Target, environment: Mapping[str, str]) -> list[
     """What the user must know beside the lines for `agent`."""
     ours = variables(agent, target, environment)
     found = [
-        f"{file} sets {', '.join(names)}, which {agent.title} prefers to its environment: take that out of the file"
+        say(
+            "{file} sets {names}, which {agent} prefers to its environment: take that out of the file",
+            file=file,
+            names=", ".join(names),
+            agent=agent.title,
+        )
         for file, names in stronger_settings(agent, ours.values, environment)
     ]
     if not environment.get(VARIABLE):
-        found.append(f"{VARIABLE} isn't set here, and the lines take the key from it")
+        found.append(say("{name} isn't set here, and the lines take the key from it", name=VARIABLE))
     if words := arguments_before(agent, target, ()):
-        found.append(f"start it as {' '.join([agent.commands[0], *words])}")
+        found.append(say("start it as {command}", command=" ".join([agent.commands[0], *words])))
     if settings := config_file(agent, target):
-        found.append(f"or put this into its config.toml, and start it without them:\n{settings.rstrip()}")
+        found.append(
+            say("or put this into its config.toml, and start it without them:\n{lines}", lines=settings.rstrip())
+        )
     return found
 
 
@@ -130,7 +151,14 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         try:
             ensure_files(wanted.confdir)
         except (OSError, ValueError) as error:
-            sys.exit(f"{prefix}env: the proxy's CA can't be made or read in {wanted.confdir}: {error}")
+            sys.exit(
+                say(
+                    "{program}: the proxy's CA can't be made or read in {folder}: {why}",
+                    program=f"{prefix}env",
+                    folder=wanted.confdir,
+                    why=error,
+                )
+            )
     if wanted.agent:
         # The model of the endpoint behind the proxy that runs, of TokenHub where none runs.
         found = proxy.running(wanted.port, wanted.reverse_port, wanted.confdir)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from .. import profiles
 from ..access.keys import FILE_VARIABLE, VARIABLE
 from ..config import values as read
+from ..texts.terminal import say
 from ..wire import paths
 from ..wire.host_names import canonical, is_loopback
 from .addresses import HOST
@@ -80,9 +81,13 @@ def take_key(environment: MutableMapping[str, str]) -> str:
     others = [name for name in (VARIABLE, FILE_VARIABLE) if environment.pop(name, "").strip()]
     if key:
         environment[VARIABLE] = key
-        return f"Clients on this machine that send no key get that of {KEY}."
-    unused = f"; {' and '.join(others)} is for another endpoint" if others else ""
-    return f"Clients send their own key: there is no {KEY}{unused}."
+        return say("Clients on this machine that send no key get that of {name}.", name=KEY)
+    if others:
+        unused = ", ".join(others)
+        return say(
+            "Clients send their own key: there is no {name}; {unused} is for another endpoint.", name=KEY, unused=unused
+        )
+    return say("Clients send their own key: there is no {name}.", name=KEY)
 
 
 def _profile(path: str) -> str:

@@ -19,6 +19,7 @@ from ..config import operating_system
 from ..did_you_mean import did_you_mean
 from ..texts import terminal
 from ..texts.terminal import say
+from .arguments import Parser
 
 IN_CLONE = "--scripts"
 """First argument that the files in `scripts/` give: every text then calls the commands `scripts/NAME`."""
@@ -61,18 +62,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2  # not reached: without a known command, argparse exits
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     width = max(map(len, COMMANDS)) + 2
-    parser = argparse.ArgumentParser(
+    lines = [f"  {name:{width}}{say(command.summary)}" for name, command in COMMANDS.items()]
+    parser = Parser(
         "hunyuan-fix",
-        usage="hunyuan-fix COMMAND [ARGUMENTS]",
-        description="Repairs LLM requests to Tencent Hunyuan and TokenHub in flight, as a mitmproxy addon.\n\n"
-        + "\n".join(f"  {name:{width}}{command.summary}" for name, command in COMMANDS.items())
-        + "\n\n`hunyuan-fix COMMAND --help` says more.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        usage=say("hunyuan-fix COMMAND [ARGUMENTS]"),
+        description=say(
+            "Repairs LLM requests to TokenHub, Hunyuan and Kimi in flight, as a mitmproxy addon.\n\n"
+            "{commands}\n\n`hunyuan-fix COMMAND --help` says more.",
+            commands="\n".join(lines),
+        ),
     )
-    parser.add_argument("--version", action="version", version=f"hunyuan-fix {metadata.version('hunyuan-fix')}")
+    version = f"hunyuan-fix {metadata.version('hunyuan-fix')}"
+    parser.add_argument("--version", action="version", version=version, help=say("print the version and end"))
     parser.add_argument("command", metavar="COMMAND", type=_refuse, help=argparse.SUPPRESS)
     return parser
 

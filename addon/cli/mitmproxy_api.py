@@ -7,13 +7,16 @@ No other file of this folder imports it. mitmproxy's programs are imported when 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import io
 import ipaddress
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography import x509
 
@@ -22,16 +25,71 @@ from ..hooks import authority
 if TYPE_CHECKING:
     from mitmproxy.options import Options
 
+    from ..hooks.connections import InForce
+
 
 class DamagedFlow(Exception):
     """A flow file that ends within a flow, or holds something else."""
 
 
-def run_tool(tool: str, arguments: Sequence[str], check: Callable[[argparse.ArgumentParser], None]) -> None:
+class Served(Protocol):
+    """What is told of the proxy that `run_tool` runs."""
+
+    async def ready(self, addon: InForce) -> None:
+        """Clients are served, by this addon. Called once, after everything that can end the start."""
+
+    def changed(self, addon: InForce) -> None:
+        """Options have changed since."""
+
+
+class _Watch:
+    """A mitmproxy addon that tells `served` what it is told. It is added after all others."""
+
+    name = "hunyuan_run"
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._telling: asyncio.Task[None] | None = None
+        self._is_ready = False
+
+    def running(self) -> None:
+        # Ports are open by now, and the addon has heard of it. Errors of the last addons, such as mitmweb's page whose
+        # port is taken, end the start after this hook.
+        self._telling = asyncio.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        addon = self._addon()
+        if addon is not None and await addon.process.starting.wait() is None:
+            self._is_ready = True
+            await self._served.ready(addon)
+
+    def configure(self, updated: set[str]) -> None:
+        addon = self._addon()
+        if self._is_ready and addon is not None:
+            self._served.changed(addon)
+
+    @staticmethod
+    def _addon() -> InForce | None:
+        from mitmproxy import ctx  # noqa: PLC0415 - see above
+
+        addon: InForce | None = ctx.master.addons.get("hunyuan_fix")
+        return addon
+
+
+def run_tool(
+    tool: str,
+    arguments: Sequence[str],
+    check: Callable[[argparse.ArgumentParser], None],
+    *,
+    defaults: Mapping[str, str] = MappingProxyType({}),
+    served: Served | None = None,
+) -> None:
     """Run `mitmdump` or `mitmweb` in this process until it ends.
 
     `check` is called with the program's own argument parser before it reads `arguments` and starts anything; it may
-    change the parser and may exit.
+    change the parser and may exit. `defaults`: values of the addon's options for which nothing else has one, not even
+    mitmproxy's config.yaml. mitmproxy's lines that name its ports and scripts are
+    left out unless it is told to be verbose.
     """
     from mitmproxy.tools import cmdline  # noqa: PLC0415
     from mitmproxy.tools import main as tools  # noqa: PLC0415
@@ -41,11 +99,28 @@ def run_tool(tool: str, arguments: Sequence[str], check: Callable[[argparse.Argu
     def checked(options: Options) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = make_parser(options)
         check(parser)
+        # What config.yaml and --set give for options that are declared later is put over these next.
+        options.deferred.update(defaults)
+        for logger in _CHATTY:
+            logging.getLogger(logger).addFilter(lambda record: record.levelno > logging.INFO or is_verbose(options))
+        if served is not None:
+            from mitmproxy import ctx  # noqa: PLC0415
+
+            ctx.master.addons.add(_Watch(served))
         return parser
 
     # mitmproxy looks its parser up in this module when it starts.
     setattr(cmdline, tool, checked)
     getattr(tools, tool)(arguments)
+
+
+_CHATTY = ("mitmproxy.proxy.mode_servers", "mitmproxy.addons.script")
+"""The loggers of `HTTP(S) proxy listening at …`, `reverse proxy to … stopped` and `Loading script …`."""
+
+
+def is_verbose(options: Options) -> bool:
+    """Whether mitmproxy was told to be verbose (`-v`)."""
+    return bool(options.termlog_verbosity == "debug")
 
 
 def command(tool: str) -> list[str]:

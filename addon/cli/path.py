@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
+
+from ..texts.terminal import say
+from .arguments import Parser
 
 ADDON = Path(__file__).resolve().parents[1] / "hunyuan_fix.py"
 """What `mitmdump -s` takes."""
@@ -12,10 +14,10 @@ ADDON = Path(__file__).resolve().parents[1] / "hunyuan_fix.py"
 
 def main(arguments: Sequence[str], prefix: str) -> int:
     """Print it and nothing else."""
-    parser = argparse.ArgumentParser(
-        f"{prefix}path",
-        description=f"Prints the path of the addon's file, for mitmproxy's programs: mitmdump -s \"$({prefix}path)\"",
+    description = say(
+        "Prints the path of the addon's file, for mitmproxy's programs: mitmdump -s {file}", file=f'"$({prefix}path)"'
     )
+    parser = Parser(f"{prefix}path", description=description)
     parser.parse_args(arguments)
     print(ADDON)
     return 0

@@ -1,4 +1,4 @@
-"""The syntax that sets an environment variable: POSIX shells, fish, PowerShell."""
+"""The syntax that sets an environment variable: POSIX shells, fish, PowerShell, cmd."""
 
 from __future__ import annotations
 
@@ -61,9 +61,18 @@ _POWERSHELL = Shell(
     "{command} | Out-String | Invoke-Expression",
 )
 
+_CMD = Shell(
+    lambda text: text,
+    'set "{name}={value}"',
+    'call set "{name}=%{source}%"',  # `for` runs a line without replacing variables in it; `call` replaces them
+    'set "{name}="',
+    "for /f \"delims=\" %i in ('{command}') do @%i",
+)
+
 SHELLS: Mapping[str, Shell] = MappingProxyType(
     {**dict.fromkeys(("bash", "zsh", "sh", "ksh", "dash"), _POSIX), "fish": _FISH}
     | dict.fromkeys(("powershell", "pwsh"), _POWERSHELL)
+    | {"cmd": _CMD}
 )
 """By the name of the program."""
 

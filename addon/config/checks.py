@@ -1,53 +1,67 @@
-"""Checks of the given options: names and values of the addon's, and those of mitmproxy's that it can't work with."""
+"""Checks of the given options: names and values of the addon's, and those of mitmproxy's that it can't work with.
+
+Without them a switch that is neither true nor false, an option without `=value` or one given twice would silently keep
+the addon from loading, and a misspelt name would be ignored (docs/facts/mitmproxy.md#option-types).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..did_you_mean import suggestion
-from .option import PREFIX, Option, OptionError
-
-type TextsGiven = Callable[[object], list[str] | None]
-"""The texts that `--set` gave, of a value in mitmproxy's `options.deferred`; `None` if it is from config.yaml."""
+from ..texts.terminal import say
+from .option import Option, OptionError, Value, switch
 
 
-def settle_given(deferred: MutableMapping[str, object], options: Iterable[Option], texts_of: TextsGiven) -> list[str]:
-    """Check the `hunyuan_…` values in mitmproxy's `options.deferred`, and replace them by plain ones.
+def of_command_line(
+    given: Mapping[str, Sequence[str]], options: Iterable[Option]
+) -> tuple[dict[str, Value], list[str]]:
+    """The values that `--set` gave, and a line for each problem. `given`: name -> the text of each `--set NAME=TEXT`.
 
-    Called before the options are declared. Without it a switch that is neither true nor false, an option without
-    `=value` or one given twice would silently keep the addon from loading, and a misspelt name would be ignored
-    (docs/facts/mitmproxy.md#option-types). Removes invalid ones and returns one line for each.
+    A switch may do without `=true`, which leaves no text.
     """
+
+    def value(texts: object, option: Option) -> Value:
+        texts = texts if isinstance(texts, Sequence) else ()
+        if len(texts) > 1:
+            raise ValueError(say("given more than once; several values are separated by commas"))
+        if option.type is bool:
+            return switch(texts[0]) if texts else True
+        if not texts:
+            raise ValueError(say("needs a value: --set name=value"))
+        return str(texts[0])
+
+    return _checked(given, options, value)
+
+
+def of_mitmproxy_config(given: Mapping[str, object], options: Iterable[Option]) -> tuple[dict[str, Value], list[str]]:
+    """The values in mitmproxy's config.yaml, and a line for each problem. `given`: name -> value as YAML reads it."""
+
+    def value(given: object, option: Option) -> Value:
+        if option.type is bool:
+            return switch(str(given))
+        if isinstance(given, list):
+            return ",".join(str(item) for item in given)
+        return "" if given is None else str(given)
+
+    return _checked(given, options, value)
+
+
+def _checked(
+    given: Mapping[str, object], options: Iterable[Option], value: Callable[[object, Option], Value]
+) -> tuple[dict[str, Value], list[str]]:
     known = {option.name: option for option in options}
+    values: dict[str, Value] = {}
     problems = []
-    for name in [name for name in deferred if name.startswith(PREFIX)]:
-        given = deferred.pop(name)
+    for name, raw in given.items():
         if name not in known:
-            problems.append(f"{name}: there is no such option{suggestion(name, known)}")
+            problems.append(f"{name}: {say('there is no such option')}{suggestion(name, known)}")
             continue
         try:
-            deferred[name] = _settled(given, texts_of(given), switch=known[name].type is bool)
+            values[name] = value(raw, known[name])
         except ValueError as error:
             problems.append(f"{name}: {error}")
-    return problems
-
-
-def _settled(given: object, texts: list[str] | None, *, switch: bool) -> str | bool:
-    value = given
-    if texts is not None:
-        if len(texts) > 1:
-            raise ValueError("given more than once; several values are separated by commas")
-        if not texts and not switch:
-            raise ValueError("needs a value: --set name=value")
-        value = texts[0] if texts else True
-    if switch:
-        word = str(value).lower()
-        if word not in ("true", "false"):
-            raise ValueError(f"{value} is not accepted; accepted are true and false")
-        return word == "true"
-    if isinstance(value, list):
-        return ",".join(str(item) for item in value)
-    return "" if value is None else str(value)
+    return values, problems
 
 
 def check_mitmproxy(option: Callable[[str], object]) -> None:
@@ -55,8 +69,6 @@ def check_mitmproxy(option: Callable[[str], object]) -> None:
 
     Raises `OptionError` for the first one that the addon can't work with.
     """
-    if option("stream_large_bodies"):
-        raise OptionError(
-            f"stream_large_bodies={option('stream_large_bodies')}: must not be set, larger bodies would be sent "
-            "past hunyuan-fix unrepaired"
-        )
+    if given := option("stream_large_bodies"):
+        refused = say("must not be set, larger bodies would be sent past hunyuan-fix unrepaired")
+        raise OptionError(f"stream_large_bodies={given}: {refused}")

@@ -118,6 +118,29 @@ def bind_as_servers_do(probe: socket.socket) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
+def process_exists(pid: int) -> bool:
+    """Whether a process with this ID runs, of whatever user."""
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415 - `windll` is only on Windows
+
+        # os.kill(pid, 0) would end the process there. The right to wait for its end is enough to see that it runs.
+        kernel = ctypes.windll.kernel32
+        synchronize, timed_out = 0x100000, 0x102
+        if not (handle := kernel.OpenProcess(synchronize, 0, pid)):
+            return False
+        try:
+            return bool(kernel.WaitForSingleObject(handle, 0) == timed_out)
+        finally:
+            kernel.CloseHandle(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def listener_command(port: int) -> str:
     """The command that names the program which listens on `port`."""
     return f"netstat -ano | findstr :{port}" if is_windows() else f"lsof -i :{port}"

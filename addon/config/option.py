@@ -22,6 +22,13 @@ from dataclasses import dataclass
 from inspect import get_annotations
 from typing import Any, cast, overload
 
+from ..texts.terminal import say
+
+type Value = str | bool
+"""An option's value as mitmproxy has it: text, or a switch."""
+type Values = Mapping[str, Value]
+"""Option name -> value."""
+
 PREFIX = "hunyuan_"
 """The prefix of all option names."""
 
@@ -34,7 +41,7 @@ class OptionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option, as the README's table, mitmweb's options page and `mitmdump --options` show it."""
+    """One option, as docs/options.md, mitmweb's options page and `mitmdump --options` show it."""
 
     name: str
     default: str | bool
@@ -54,19 +61,27 @@ class Option:
 
     def parse(self, value: object) -> object:
         """The parsed `value`, which is text or a switch. Raises `OptionError`."""
-        if self.read is None:
-            if not isinstance(value, bool):
-                raise OptionError(f"{self.name}={value}: accepted are true and false")
-            return value
         text = str(value).strip()
         try:
-            return self.read(text)
+            if self.read is not None:
+                return self.read(text)
+            if not isinstance(value, bool):
+                raise ValueError(say("accepted are true and false"))
         except ValueError as error:
-            raise OptionError(f"{self.name}={_without_password(text)}: {error}") from None
+            shown = without_password(text)
+            raise OptionError(f"{self.name}={shown}: {error}") from None
+        return value
 
 
-def _without_password(text: str) -> str:
-    """The value for an error message: without a user name and password in a URL."""
+def switch(text: str) -> bool:
+    """The switch that `text` stands for, in a file, a variable or on a command line. Raises `ValueError`."""
+    if (word := text.strip().lower()) not in ("true", "false"):
+        raise ValueError(say("accepted are true and false"))
+    return word == "true"
+
+
+def without_password(text: str) -> str:
+    """A value to be shown: without a user name and password in a URL."""
     return re.sub(r"//[^/@]*@", "//***@", text)
 
 

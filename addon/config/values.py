@@ -1,4 +1,4 @@
-"""Parsers for option values: text -> value. They raise `ValueError` with what is accepted."""
+"""Readers of option values: text -> value. They raise `ValueError` with what is accepted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import platformdirs
 
 from .. import profiles
 from ..did_you_mean import suggestion
+from ..texts.terminal import say
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -44,43 +45,72 @@ class StorePlaces:
     """A URL without a password, which is taken from the environment (`HUNYUAN_REDIS_PASSWORD`)."""
 
 
-def optional[T](read: Callable[[str], T]) -> Callable[[str], T | None]:
+@dataclass(frozen=True, slots=True)
+class Reader[T]:
+    """A function text -> value, and what it accepts: in English, for the table of options."""
+
+    read: Callable[[str], T]
+    accepted: str
+
+    def __call__(self, text: str) -> T:
+        """The value of `text`. Raises `ValueError` with what is accepted."""
+        return self.read(text)
+
+
+def accepting[T](accepted: str) -> Callable[[Callable[[str], T]], Reader[T]]:
+    """Make a function a reader."""
+    return lambda read: Reader(read, accepted)
+
+
+def optional[T](read: Callable[[str], T]) -> Reader[T | None]:
     """Like `read`; `None` for an empty text."""
-    return lambda text: read(text) if text else None
+    return Reader(lambda text: read(text) if text else None, accepted_by(read))
 
 
+def accepted_by(read: Callable[[str], object] | None) -> str:
+    """What a reader accepts; without one it is a switch."""
+    if read is None:
+        return "`true`, `false`"
+    return read.accepted if isinstance(read, Reader) else "text"
+
+
+@accepting("a model id")
 def name(text: str) -> str:
     """A model id."""
     if not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise ValueError("accepted is a model id")
+        raise ValueError(say("accepted is a model id"))
     return text
 
 
 def choice[C: str](*choices: C) -> Callable[[str], C]:
-    """One of `choices`."""
+    """One of `choices`: a `Reader`, whose type would lose the literals."""
 
     def read(text: str) -> C:
         for accepted in choices:
             if text == accepted:
                 return accepted
-        raise ValueError(f"accepted are {', '.join(choices)}{suggestion(text, choices)}")
+        near = suggestion(text, choices)
+        raise ValueError(say("accepted are {choices}", choices=", ".join(choices)) + near)
 
-    return read
+    return Reader(read, ", ".join(f"`{choice}`" for choice in choices))
 
 
+@accepting("a size")
 def size(text: str) -> int:
     """Bytes, above 0."""
     match = re.fullmatch(r"(\d+)([kmg]?)b?", text.lower())
     if not match or not int(match[1]):
-        raise ValueError("accepted is a size above 0 such as 10m, 512k or 1048576 (k, m, g: powers of 1024)")
+        raise ValueError(say("accepted is a size above 0 such as 10m, 512k or 1048576 (k, m, g: powers of 1024)"))
     return int(match[1]) * _UNITS[match[2]]
 
 
+@accepting("a size, or 0")
 def bound(text: str) -> int:
     """Bytes; 0 is allowed."""
     return 0 if text == "0" else size(text)
 
 
+@accepting("seconds")
 def seconds(text: str) -> float:
     """Seconds, above 0."""
     try:
@@ -88,21 +118,22 @@ def seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise ValueError("accepted is a number of seconds above 0 such as 60 or 1.5")
+        raise ValueError(say("accepted is a number of seconds above 0 such as 60 or 1.5"))
     return seconds
 
 
-def count(minimum: int) -> Callable[[str], int]:
+def count(minimum: int) -> Reader[int]:
     """A whole number from `minimum` up."""
 
     def read(text: str) -> int:
         if not re.fullmatch(r"\d+", text) or int(text) < minimum:
-            raise ValueError(f"accepted is a whole number from {minimum} up")
+            raise ValueError(say("accepted is a whole number from {minimum} up", minimum=minimum))
         return int(text)
 
-    return read
+    return Reader(read, f"a whole number from {minimum}")
 
 
+@accepting("names, comma separated")
 def names(text: str) -> frozenset[str]:
     """A set, comma separated."""
     return frozenset(items(text))
@@ -113,22 +144,25 @@ def items(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
+@accepting("`old=new`, comma separated")
 def pairs(text: str) -> dict[str, str]:
     """old=new, comma separated."""
     pairs = {}
     for item in items(text):
         old, equals, new = (part.strip() for part in item.partition("="))
         if not (old and equals and new):
-            raise ValueError(f"accepted is old=new, comma separated; {item!r} is not")
+            raise ValueError(say("accepted is old=new, comma separated; {item!r} is not", item=item))
         pairs[old] = new
     return pairs
 
 
+@accepting("the name of a profile")
 def profile(text: str) -> str:
     """The name of a profile."""
     return choice(*profiles.names())(text)
 
 
+@accepting("`host` or `host=profile`, comma separated, without ports")
 def hosts(text: str) -> dict[str, str | None]:
     """Host -> profile name or `None`, comma separated."""
     hosts: dict[str, str | None] = {}
@@ -136,33 +170,41 @@ def hosts(text: str) -> dict[str, str | None]:
     for item in items(text):
         host, _, profile = (part.strip() for part in item.partition("="))
         if not re.fullmatch(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?", host):
-            raise ValueError(f"accepted is host or host=profile, comma separated, without a port; {item!r} is not")
+            raise ValueError(
+                say("accepted is host or host=profile, comma separated, without a port; {item!r} is not", item=item)
+            )
         if profile and profile not in known:
-            accepted = f"accepted are {', '.join(known)}{suggestion(profile, known)}"
-            raise ValueError(f"profile {profile!r} is unknown; {accepted}")
+            unknown = say(
+                "profile {profile!r} is unknown; accepted are {known}", profile=profile, known=", ".join(known)
+            )
+            raise ValueError(unknown + suggestion(profile, known))
         hosts[host.lower().strip("[].")] = profile or None
     return hosts
 
 
-BASE_URL = "a base URL such as https://tokenhub.tencentmaas.com/v1"
-
-
+@accepting("a base URL")
 def base_url(text: str) -> BaseUrl:
     """The base URL of an API."""
-    accepted = f"accepted is {BASE_URL}"
+    accepted = say("accepted is a base URL such as https://tokenhub.tencentmaas.com/v1")
     parts, host, port = _located(text, accepted)
     scheme = parts.scheme.lower()
     if scheme not in ("http", "https"):
         raise ValueError(accepted)
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(f"{accepted}, without user name, query or fragment")
+        raise ValueError(
+            say(
+                "accepted is a base URL such as https://tokenhub.tencentmaas.com/v1, without user name, query or "
+                "fragment"
+            )
+        )
     port = port or (443 if scheme == "https" else 80)
     return BaseUrl("https" if scheme == "https" else "http", host, port, parts.path.rstrip("/"))
 
 
+@accepting("the URL of a proxy, `http://` or `https://`")
 def proxy(text: str) -> str:
     """The URL of an HTTP proxy."""
-    accepted = "accepted is a proxy such as http://127.0.0.1:3128"
+    accepted = say("accepted is a proxy such as http://127.0.0.1:3128")
     parts, _, _ = _located(text, accepted)
     if parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query:
         raise ValueError(accepted)
@@ -181,27 +223,39 @@ def _located(text: str, accepted: str) -> tuple[SplitResult, str, int | None]:
     return parts, host, port
 
 
+@accepting("a path")
 def path(text: str) -> Path:
-    """A file, `~` for the user's folder."""
+    """A file, `~` for the user's folder. A relative path begins at the folder in which the process was started."""
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError:  # `~user` of an unknown user
-        raise ValueError("accepted is the path of a file") from None
+        raise ValueError(say("accepted is the path of a file")) from None
 
 
+@accepting("paths, comma separated")
+def paths(text: str) -> tuple[Path, ...]:
+    """Files, comma separated; `,,` is a comma within a path."""
+    items = (item.replace("\0", ",").strip() for item in text.replace(",,", "\0").split(","))
+    return tuple(path(item) for item in items if item)
+
+
+@accepting("origins such as `http://localhost:3000`, comma separated")
 def origins(text: str) -> frozenset[str]:
     """Origins of web pages such as http://localhost:3000, comma separated."""
     for item in items(text):
-        accepted = f"accepted are origins such as http://localhost:3000, comma separated; {item!r} is none"
+        accepted = say(
+            "accepted are origins such as http://localhost:3000, comma separated; {item!r} is none", item=item
+        )
         parts, _, _ = _located(item, accepted)
         if not parts.scheme or parts.path or parts.query or parts.fragment:
             raise ValueError(accepted)
     return frozenset(item.lower() for item in items(text))
 
 
+@accepting("`memory`, `sqlite`, `sqlite:PATH`, `redis://HOST:PORT/DB`")
 def store(text: str) -> StorePlaces:
     """memory, sqlite, sqlite:PATH, redis://HOST; sqlite and redis together, comma separated."""
-    accepted = "accepted are memory, sqlite, sqlite:PATH and redis://HOST:PORT/DB; the last two also together"
+    accepted = say("accepted are memory, sqlite, sqlite:PATH and redis://HOST:PORT/DB; the last two also together")
     named, places = items(text), StorePlaces()
     if not named:
         raise ValueError(accepted)
@@ -217,11 +271,13 @@ def store(text: str) -> StorePlaces:
 
 
 def _redis_url(text: str) -> str:
-    parts, _, _ = _located(text, "accepted is a URL such as redis://127.0.0.1:6379/0, or rediss:// for TLS")
+    parts, _, _ = _located(text, say("accepted is a URL such as redis://127.0.0.1:6379/0, or rediss:// for TLS"))
     if parts.password is not None:
         raise ValueError(
-            "a password does not belong here, where process lists and mitmweb show it: set HUNYUAN_REDIS_PASSWORD in "
-            "the environment"
+            say(
+                "a password does not belong here, where process lists and mitmweb show it: set HUNYUAN_REDIS_PASSWORD "
+                "in the environment"
+            )
         )
     return text
 

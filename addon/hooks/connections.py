@@ -65,6 +65,8 @@ class InForce(Protocol):
     """Clients on other machines must authenticate before anything else."""
     runtime: Runtime
     process: Process
+    lends_key: bool
+    """The key may be lent (`listeners.why_key_is_not_lent`)."""
 
 
 class Connections:

@@ -21,7 +21,7 @@ from ..exchange import Change, Exchange, Response
 from ..observe import health
 from ..options import Settings
 from ..route import Address, Route, Routes
-from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, Transport
+from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text
 from . import exchanges, proxy_modes, redaction, way_out
@@ -146,7 +146,11 @@ class RequestHeaders:
             return proxy_errors.SHUTTING_DOWN().response()
         if LOOP_GUARD in flow.request.headers:
             loop = proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response()
-            return replace(loop, headers={**loop.headers, PROFILE: _behind(route)}) if route else loop
+            if route is None:
+                return loop
+            local = host_names.is_loopback(flow.client_conn.peername[0])
+            behind = {PROFILE: _behind(route), **({UPSTREAM: route.base_url} if local else {})}
+            return replace(loop, headers={**loop.headers, **behind})
         if isinstance(caller, Response):
             return caller
         client = flow.client_conn
@@ -204,6 +208,7 @@ class RequestHeaders:
         key = self._lent(flow, route, exchange, caller)
         if isinstance(key, str):
             request.headers["Authorization"] = key
+            keys.drop_placeholder(request.headers)
         elif had_key and (to_chat or route.native) and not host_names.is_loopback(request.host):
             refusal = proxy_errors.KEY_FOR_ANOTHER_HOST(host=safe_text.plain(asked), why=key.value)
             respond(flow, exchange, refusal.response())

@@ -347,6 +347,8 @@ class Profile:
     every family that thinks and has a `control`."""
     reports_cache: bool = True
     """Its answers may tell how many tokens of the input were cached; `false`: they don't, as far as is known."""
+    lists_for_key: bool = False
+    """Its list of models is answered for a valid key alone, as far as is known: so it proves one."""
     mends: bool = True
     """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     session_key: str = ""

@@ -17,6 +17,7 @@ from typing import Final
 
 from ..config import values
 from ..config.option import PREFIX, option
+from ..texts.terminal import say
 from . import results
 from .results import NoResults, Result
 
@@ -35,12 +36,13 @@ class SearchFailed(Exception):
     """A search without results. Its text says why, without the query and without what the program said."""
 
 
+@values.accepting("a command line")
 def command(text: str) -> tuple[str, ...]:
     """The words of a command line, as a shell would read them. Raises `ValueError`."""
     try:
         words = tuple(shlex.split(text))
-    except ValueError as error:
-        raise ValueError(f"accepted is a command line with its quotation marks closed ({error})") from None
+    except ValueError:
+        raise ValueError(say("accepted is a command line with its quotation marks closed")) from None
     return words
 
 

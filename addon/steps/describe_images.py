@@ -9,6 +9,7 @@ from ..exchange import Exchange, Response
 from ..images import in_body
 from ..options import Settings
 from ..texts.marks import tracked
+from ..vision import record
 from ..vision.vision_call import DryRunVision
 from .base import Step, StepRuntime
 from .target import target_of
@@ -45,4 +46,5 @@ class DescribeImages(Step):
         )
         exchange.note(described.changes)
         exchange.vision_calls, exchange.cached = described.calls, described.cached
+        exchange.notes[record.NAME] = described.note
         return described.refusal

@@ -25,6 +25,7 @@ __all__ = [
     "PROFILE",
     "SHUT_DOWN",
     "TLS_FAILED",
+    "UPSTREAM",
     "Answer",
     "CallFailed",
     "CallTimedOut",
@@ -39,6 +40,8 @@ PROFILE = "x-hunyuan-fix-profile"
 """Header on that refusal: the profile for the refused call, and `SHUT_DOWN` if it would go to a host that is gone. So
 commands of this package learn where a proxy that runs sends calls."""
 SHUT_DOWN = "; shut down"
+UPSTREAM = "x-hunyuan-fix-upstream"
+"""Header beside it, for clients on this machine alone: the base URL of the endpoint that the call would go to."""
 
 MAX_ANSWER = 8 * 2**20
 """Bytes of an answer that `post` reads: a description has a few thousand."""

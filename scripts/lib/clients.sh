@@ -40,7 +40,7 @@ set_up_clients() {
     clients_up_to_date && return
     mkdir -p -- "$HUNYUAN_FIX_CLIENTS"
     (
-        if command -v flock >/dev/null; then flock 9; fi
+        lock "$PYTHON"
         clients_up_to_date || install_clients 9<&- >&2
     ) 9<"$PINS/package.json"
 }

@@ -1,14 +1,16 @@
 # The environment of every script here, to be sourced: `. "$(dirname -- "${BASH_SOURCE[0]}")/lib/environment.sh"`.
 #
 # Sets ROOT (the repository, absolute) and PYTHON (the interpreter of its virtual environment), and makes that
-# environment first if it is missing or out of date. There is one for everything: a person who runs the proxy
-# also runs the demo and the tests, and two would be two sets of pins to keep in step.
+# environment first if it is missing or out of date. It holds what hunyuan-fix itself needs. A script that needs more
+# (tests, bench, release) sets HUNYUAN_FIX_EXTRA=dev before that line: the same environment then gets more packages.
+# Everything in `scripts/` runs on bash 3.2 (macOS) and without GNU's programs (tests/scripts/test_bash.py).
 #
-# Where a script's arguments ask for help, it prints lib/help/NAME.txt and ends before anything is made or looked for;
+# Where a script's arguments ask for help, it prints lib/help/NAME.txt, or NAME.zh.txt, and ends before anything is made or looked for;
 # `token add --help` prints token-add.txt. scripts/lib/help/__init__.py says where those texts come from.
 #
 # HUNYUAN_FIX_VENV    where the environment lives (default: .venv in the repository)
 # HUNYUAN_FIX_PYTHON  which Python to make it with (default: the best one found)
+# HUNYUAN_FIX_EXTRA   an extra of pyproject.toml that it must have too: redis, dev (default: none)
 
 # shellcheck shell=bash
 set -euo pipefail
@@ -16,19 +18,23 @@ unset VIRTUAL_ENV PYTHONPATH PYTHONHOME CDPATH
 
 ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)"
 
+. "$ROOT/scripts/lib/say.sh"
+
 # There may be no Python yet. A script that isn't ours by name, or a text that is missing, goes on to its own parser.
 print_help() {
-    local script="${BASH_SOURCE[2]##*/}" argument file text
+    local script="${BASH_SOURCE[2]##*/}" argument file name text
     for argument in "$@"; do
         case "$argument" in
         --) return ;;
         -h | --help)
-            file="$ROOT/scripts/lib/help/$script-$1.txt"
-            [ -f "$file" ] || file="$ROOT/scripts/lib/help/$script.txt"
-            [ -f "$file" ] || return 0
-            text="$(<"$file")"
-            printf '%s\n' "$text"
-            exit
+            for name in "$script-$1.$SPEAKS" "$script-$1" "$script.$SPEAKS" "$script"; do
+                file="$ROOT/scripts/lib/help/$name.txt"
+                [ -f "$file" ] || continue
+                text="$(<"$file")"
+                printf '%s\n' "$text"
+                exit
+            done
+            return 0
             ;;
         esac
     done
@@ -38,6 +44,7 @@ print_help "$@"
 
 VENV="${HUNYUAN_FIX_VENV:-$ROOT/.venv}"
 case "$VENV" in /*) ;; *) VENV="$PWD/$VENV" ;; esac # the scripts change folder
+EXTRA="${HUNYUAN_FIX_EXTRA:-}"
 PYTHON="$VENV/bin/python"
 STAMP="$VENV/hunyuan-fix-stamp"
 
@@ -61,27 +68,34 @@ find_python() {
     return 1
 }
 
-make_venv() {
-    local base
+# One of uv's own, which have venv; fetched once if there is none.
+uv_python() {
+    command -v uv >/dev/null || return
+    local -x UV_PYTHON_PREFERENCE=only-managed
+    uv python find 3.13 2>/dev/null || { uv python install 3.13 >&2 && uv python find 3.13; }
+}
+
+# Prints the Python to make the environment with; where there is none, says what to do.
+base_python() {
     if [ -n "${HUNYUAN_FIX_PYTHON:-}" ]; then
         usable_python "$HUNYUAN_FIX_PYTHON" || {
-            echo "HUNYUAN_FIX_PYTHON=$HUNYUAN_FIX_PYTHON is no Python >= 3.12 with venv" >&2
-            exit 1
+            say 'HUNYUAN_FIX_PYTHON=%s is no Python >= 3.12 with venv' "$HUNYUAN_FIX_PYTHON" >&2
+            return 1
         }
-        "$HUNYUAN_FIX_PYTHON" -m venv --clear "$VENV"
-    elif base="$(find_python)"; then
-        "$base" -m venv --clear "$VENV"
-    elif command -v uv >/dev/null; then
-        uv venv --quiet --seed --clear --python '>=3.12,<3.14' "$VENV"
+        printf '%s\n' "$HUNYUAN_FIX_PYTHON"
+    elif find_python; then
+        return
+    elif uv_python; then
+        return
     else
-        cat >&2 <<'HELP'
-hunyuan-fix needs Python 3.12 or newer, and none was found here. Any one of these helps; then run this again:
-  pyenv install 3.13
-  uv python install 3.13            (https://docs.astral.sh/uv/)
-  apt install python3.13-venv       (or your system's own package of Python with venv)
-  HUNYUAN_FIX_PYTHON=/path/to/python3.13
-HELP
-        exit 1
+        {
+            say 'hunyuan-fix needs Python 3.12 or newer, and none was found here. Any one of these helps; then run this again:'
+            say "  apt install python3-venv          (or your system's own package of Python with venv)"
+            printf '  %s\n' 'brew install python@3.13' 'pyenv install 3.13' \
+                'uv python install 3.13            (https://docs.astral.sh/uv/)' \
+                'HUNYUAN_FIX_PYTHON=/path/to/python3.13'
+        } >&2
+        return 1
     fi
 }
 
@@ -92,29 +106,49 @@ stamp() {
     cat -- "$ROOT/pyproject.toml" "$ROOT/constraints.txt"
 }
 
-# Which Python it was made with (line 2) counts only for those who ask for one.
-up_to_date() {
+# `made_from STAMP`. Which Python it was made with (line 2) counts only for those who ask for one.
+made_from() {
     local ignored=""
     [ -n "${HUNYUAN_FIX_PYTHON:-}" ] || ignored=2d
-    [ -x "$PYTHON" ] && [ -f "$STAMP" ] && cmp -s <(stamp | sed "$ignored") <(sed "$ignored" "$STAMP")
+    [ -x "$PYTHON" ] && [ -f "$1" ] && cmp -s <(stamp | sed "$ignored") <(sed "$ignored" "$1")
+}
+
+up_to_date() {
+    made_from "$STAMP" && { [ -z "$EXTRA" ] || made_from "$STAMP-$EXTRA"; }
+}
+
+# `lock PYTHON`: waits until no other script holds descriptor 9's file; it is held until the descriptor is closed.
+# By Python: macOS has no flock(1), and a lock belongs to the open file, which bash has too.
+lock() {
+    "$1" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
 }
 
 install() {
-    echo "hunyuan-fix: setting up $VENV (once)" >&2
-    make_venv
-    local pip=("$PYTHON" -m pip install --quiet --disable-pip-version-check --no-input -c "$ROOT/constraints.txt")
-    # The build tool first, pinned like everything else: pip's own isolated build would fetch the newest.
-    "${pip[@]}" setuptools
-    "${pip[@]}" --no-build-isolation --editable "$ROOT[dev]"
+    if made_from "$STAMP"; then
+        say 'hunyuan-fix: adding the packages of [%s] to %s (once; for tests and bench: about 55, 55 MB to fetch)' \
+            "$EXTRA" "$VENV"
+    else
+        if [ "$EXTRA" = dev ]; then
+            say 'hunyuan-fix: setting up %s with what the tests need (once: about 115 packages, 80 MB to fetch)' "$VENV"
+        else
+            say 'hunyuan-fix: setting up %s (once: about 60 packages, 30 MB to fetch, 140 MB on disk)' "$VENV"
+        fi
+        "$1" -m venv --clear "$VENV"
+    fi
+    PYTHONPATH="$ROOT" "$PYTHON" -P -m scripts.lib.installing \
+        --language "$SPEAKS" --constraints "$ROOT/constraints.txt" "$ROOT${EXTRA:+[$EXTRA]}"
     stamp >"$STAMP"
+    [ -z "$EXTRA" ] || stamp >"$STAMP-$EXTRA"
 }
 
 # Two scripts started at once must not both build: the second waits on the first, then finds it done.
 set_up() {
     up_to_date && return
+    local base
+    base="$(base_python)" || exit 1
     (
-        if command -v flock >/dev/null; then flock 9; fi
-        up_to_date || install 9<&- >&2
+        lock "$base"
+        up_to_date || install "$base" 9<&- >&2
     ) 9<"$ROOT/constraints.txt"
 }
 

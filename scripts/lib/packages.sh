@@ -20,7 +20,7 @@ install_packages() {
 # not both install: the second waits on the first, then finds it done.
 once() {
     (
-        if command -v flock >/dev/null; then flock 9; fi
+        lock "$PYTHON"
         "$1" || { "$2" 9<&- && "$1"; }
     ) 9<"$ROOT/constraints.txt"
 }

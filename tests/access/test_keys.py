@@ -69,6 +69,14 @@ def test_an_empty_key_is_none(empty: str):
     assert lend(headers={"x-api-key": empty}) == KEY
 
 
+@pytest.mark.parametrize("placeholder", ["hunyuan-fix", " Hunyuan-Fix ", "Bearer hunyuan-fix"])
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "api-key"])
+def test_a_placeholder_is_no_key_and_gets_none_that_another_would_not_get(name: str, placeholder: str):
+    assert lend(headers={name: placeholder}) == KEY
+    assert lend(ELSEWHERE, headers={name: placeholder}) is Withheld.STRANGER
+    assert lend(headers={name: f"{placeholder}x"}) is Withheld.OWN
+
+
 @pytest.mark.parametrize("name", ["authorization", "Authorization", "x-api-key", "Api-Key"])
 def test_a_key_of_its_own_is_kept(name: str):
     assert lend(headers={name: "sk-own"}) is Withheld.OWN
@@ -199,7 +207,7 @@ def test_nothing_to_lend():
 
 @given(
     st.sampled_from([Caller(HERE), Caller(ELSEWHERE), Caller(ELSEWHERE, True), Caller(ELSEWHERE, client="alice")]),
-    st.sampled_from(["", "Bearer", "sk-own"]),
+    st.sampled_from(["", "Bearer", "Bearer hunyuan-fix", "sk-own"]),
     st.none() | st.sampled_from([PAGE, "null", "https://evil.example"]),
     st.none() | st.sampled_from(["none", "same-origin", "cross-site"]),
     st.none() | st.sampled_from(FORWARDED),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hunyuan_fix import options
-from hunyuan_fix.cli import kimi, run
+from hunyuan_fix.cli import kimi
+from hunyuan_fix.cli import launch as command_line
 from hunyuan_fix.cli.kimi import KimiEnvironment
 
 
@@ -99,7 +100,7 @@ def test_what_is_wrong_is_said_by_its_name(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as ended:
-        run.parse(["--kimi"], "hunyuan-fix ")
+        command_line.parse(["--kimi"], "hunyuan-fix ")
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
 
@@ -116,19 +117,19 @@ def test_the_command_line_counts_more(monkeypatch: pytest.MonkeyPatch):
         "--set",
         "hunyuan_upstream=https://zenmux.ai/api",
     ]
-    launch = run.parse(words, "hunyuan-fix ")
+    launch = command_line.parse(words, "hunyuan-fix ")
     assert (launch.host, launch.reverse_port) == ("127.0.0.1", 8200)
     command = launch.command()
     assert [word for word in command if word.startswith(("regular@", "reverse:"))] == [
         "reverse:https://api.hunyuan.cloud.tencent.com@127.0.0.1:8200"
     ]
     assert command[-1] == "hunyuan_upstream=https://zenmux.ai/api"
-    assert run.parse(["--port", "8000"], "").kimi is None
+    assert command_line.parse(["--port", "8000"], "").kimi is None
 
 
 def test_no_agent_runs_by_it(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
-        run.parse(["--kimi", "--", "claude"], "hunyuan-fix ")
+        command_line.parse(["--kimi", "--", "claude"], "hunyuan-fix ")
     assert "--kimi starts a proxy alone" in capsys.readouterr().err
 
 

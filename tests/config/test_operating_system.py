@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import ssl
 import stat
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hunyuan_fix.access.secret_files import SecretFile, SecretFileError
-from hunyuan_fix.cli import addresses, run, shells
+from hunyuan_fix.cli import addresses, banner, launch, shells
 from hunyuan_fix.cli.doctor import authority as doctor_authority
 from hunyuan_fix.cli.doctor import connections
 from hunyuan_fix.cli.doctor.listeners import Listener
@@ -153,9 +152,13 @@ def test_the_doctor_finds_a_key_that_others_can_read_where_modes_say_so(
 ) -> None:
     authority.ensure(tmp_path)
     authority.key_file(tmp_path).chmod(0o640)
-    assert "chmod 600" in doctor_authority.usable(at(tmp_path)).advice
+    found = doctor_authority.usable(at(tmp_path))
+    assert found
+    assert "chmod 600" in found.advice
     monkeypatch.setattr(sys, "platform", "win32")
-    assert doctor_authority.usable(at(tmp_path)).result == "ok"
+    found = doctor_authority.usable(at(tmp_path))
+    assert found
+    assert found.result == "ok"
 
 
 def test_a_pipe_without_a_writer_is_opened_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,35 +277,29 @@ def test_the_shell_of_a_system(monkeypatch: pytest.MonkeyPatch, platform: str, s
 
 
 @pytest.mark.parametrize(
-    ("platform", "shell", "line"),
+    ("platform", "shell", "said"),
     [
-        ("linux", "", "  export NODE_USE_ENV_PROXY=1"),
-        ("linux", "/usr/bin/fish", "  export NODE_USE_ENV_PROXY=1"),
-        ("win32", "", "  $env:NODE_USE_ENV_PROXY = '1'"),
-        ("win32", "/usr/bin/bash", "  export NODE_USE_ENV_PROXY=1"),
+        ("linux", "", 'eval "$(hunyuan-fix env)"'),
+        ("linux", "/usr/bin/fish", "hunyuan-fix env | source"),
+        ("darwin", "/bin/zsh", 'eval "$(hunyuan-fix env)"'),
+        ("win32", "", "in PowerShell hunyuan-fix env | Out-String | Invoke-Expression, in cmd for /f"),
+        ("win32", "/usr/bin/bash", 'eval "$(hunyuan-fix env)"'),
     ],
 )
-def test_what_run_prints_can_be_pasted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, shell: str, line: str
-) -> None:
+def test_what_run_prints_can_be_pasted(monkeypatch: pytest.MonkeyPatch, platform: str, shell: str, said: str) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv("SHELL", shell)
-    assert line in run.instructions(run.parse([], "hunyuan-fix "), tmp_path).splitlines()
+    second = banner.instructions(launch.parse([], "hunyuan-fix "), "https://x/v1", "1").splitlines()[3]
+    assert second.startswith("2. ")
+    assert said in second
 
 
-def test_the_system_store_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    authority.ensure(tmp_path)
-    monkeypatch.setattr(sys, "platform", "win32")
-    roots: list[tuple[bytes, str, bool]] = [(b"another", "x509_asn", True)]
-    monkeypatch.setattr(ssl, "enum_certificates", lambda _: roots, raising=False)
-    found = doctor_authority.in_system_store(at(tmp_path))
-    assert found
-    assert found.result == "warning"
-    assert "certutil -addstore -user Root" in found.advice
-    roots.append((ssl.PEM_cert_to_DER_cert(authority.ca_file(tmp_path).read_text()), "x509_asn", True))
-    found = doctor_authority.in_system_store(at(tmp_path))
-    assert found
-    assert found.result == "ok"
+def test_the_lines_for_cmd() -> None:
+    cmd = shells.SHELLS["cmd"]
+    assert cmd.export("A", "C:\\Program Files\\100%") == 'set "A=C:\\Program Files\\100%"'
+    assert cmd.copy("A", "B") == 'call set "A=%B%"'
+    assert cmd.unset("A") == 'set "A="'
+    assert cmd.activation("x env") == "for /f \"delims=\" %i in ('x env') do @%i"
 
 
 def test_windows_roots_are_none_of_other_systems() -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.processes import ROOT, clean_environment
 
+BASH = shutil.which("bash") or "bash"
+"""The first in PATH: `PATH=FOLDER:$PATH scripts/test …` runs these tests with another bash, such as macOS's 3.2."""
+
 BASE_PYTHON = """#!/bin/sh
 # A Python that is new enough (-c) and makes environments whose Python is a copy of itself (-m venv).
 printf '%s\\n' "$*" >>"$CALLS"
 case "$*" in
+    *fcntl*) exec "$REAL" "$@" ;;
     "-m venv --clear "*) sleep "${SLOW:-0}" && rm -rf "$4" && mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
     *"$FAILING"*) exit 1 ;;
 esac
@@ -41,15 +46,16 @@ class Copy:
     ) -> subprocess.Popen[str]:
         variables = {
             "HOME": str(self.folder),
-            "PATH": "/usr/bin:/bin",
+            "PATH": f"{Path(BASH).parent}:/usr/bin:/bin",
             "HUNYUAN_FIX_PYTHON": str(self.python),
             "CALLS": str(self.calls_file),
+            "REAL": sys.executable,
             "FAILING": failing,
         }
         inherited = clean_environment()
         inherited.pop("HUNYUAN_FIX_VENV", None)  # the one that these tests run in
         return subprocess.Popen(
-            ["bash", str(self.root / script), *arguments],
+            [BASH, str(self.root / script), *arguments],
             cwd=self.folder,
             env=inherited | variables | environment,
             stdin=subprocess.DEVNULL,
@@ -64,8 +70,13 @@ class Copy:
         output, errors = process.communicate(timeout=60)
         return process.returncode, output, errors
 
+    def installs(self, language: str, extra: str = "") -> str:
+        """The call that installs everything pinned (scripts/lib/installing.py)."""
+        pinned = f"--constraints {self.root}/constraints.txt"
+        return f"-P -m scripts.lib.installing --language {language} {pinned} {self.root}{extra}"
+
     def calls(self) -> list[str]:
-        """How the stand-in was called since the last look, without the question for its version."""
+        """How the stand-in was called since the last look, without the question for its version and the lock."""
         calls = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
         self.calls_file.unlink(missing_ok=True)
         return [call for call in calls if not call.startswith("-c ")]
@@ -78,14 +89,51 @@ def copy(tmp_path: Path) -> Copy:
 
 def test_the_first_run_installs_pinned_and_the_second_does_nothing(copy: Copy) -> None:
     launch = "-P -m hunyuan_fix.cli.main --scripts run --web"
-    assert copy.run("scripts/run", "--web")[0] == 0
-    made, *installs, launched = copy.calls()
-    assert made == f"-m venv --clear {copy.root}/.venv"
-    assert installs
-    assert all(f"-c {copy.root}/constraints.txt" in install for install in installs)
-    assert launched == launch
+    status, output, errors = copy.run("scripts/run", "--web")
+    assert (status, output) == (0, "")
+    assert errors.startswith(f"hunyuan-fix: setting up {copy.root}/.venv (once: ")
+    assert copy.calls() == [f"-m venv --clear {copy.root}/.venv", copy.installs("en"), launch]
     assert copy.run("scripts/run", "--web") == (0, "", "")
     assert copy.calls() == [launch]
+
+
+@pytest.mark.parametrize("variable", ["LANG", "LC_ALL", "HUNYUAN_LANGUAGE"])
+def test_it_speaks_chinese(copy: Copy, variable: str) -> None:
+    value = "zh" if variable == "HUNYUAN_LANGUAGE" else "zh_CN.UTF-8"
+    _, _, errors = copy.run("scripts/run", **{"LC_ALL": "", "LC_MESSAGES": "", variable: value})
+    assert f"hunyuan-fix：正在准备运行环境 {copy.root}/.venv（仅首次" in errors
+    assert copy.installs("zh") in copy.calls()
+
+
+def test_the_tests_add_to_what_is_there(copy: Copy) -> None:
+    copy.run("scripts/run")
+    copy.calls()
+    assert "adding the packages of [dev]" in copy.run("scripts/test")[2]
+    assert copy.calls()[0] == copy.installs("en", "[dev]")
+    for script in ("scripts/test", "scripts/run"):
+        assert "(once" not in copy.run(script)[2]
+    assert not any("installing" in call for call in copy.calls())
+
+
+def test_the_tests_come_first(copy: Copy) -> None:
+    """As in CI: everything at once, and the scripts that need less take it as it is."""
+    copy.run("scripts/test")
+    assert copy.calls()[:2] == [f"-m venv --clear {copy.root}/.venv", copy.installs("en", "[dev]")]
+    assert copy.run("scripts/run") == (0, "", "")
+
+
+def test_an_extra_can_be_asked_for(copy: Copy) -> None:
+    copy.run("scripts/run", HUNYUAN_FIX_EXTRA="redis")
+    assert copy.installs("en", "[redis]") in copy.calls()
+
+
+def test_packages_for_the_tests_that_failed_are_begun_again_and_the_proxy_runs_all_the_same(copy: Copy) -> None:
+    copy.run("scripts/run")
+    assert copy.run("scripts/test", failing="[dev]")[0] != 0
+    assert copy.run("scripts/run") == (0, "", "")
+    copy.calls()
+    assert copy.run("scripts/test")[0] == 0
+    assert copy.calls()[0] == copy.installs("en", "[dev]")
 
 
 @pytest.mark.parametrize("changed", ["constraints.txt", "pyproject.toml"])
@@ -98,13 +146,12 @@ def test_changed_pins_are_installed(copy: Copy, changed: str) -> None:
 
 
 def test_an_installation_that_failed_is_begun_again(copy: Copy) -> None:
-    assert copy.run("scripts/run", failing="--editable")[0] != 0
+    assert copy.run("scripts/run", failing="scripts.lib.installing")[0] != 0
     assert not any("hunyuan_fix.cli.main" in call for call in copy.calls())
     assert copy.run("scripts/run")[0] == 0
     assert copy.calls()[0].startswith("-m venv")
 
 
-@pytest.mark.skipif(not shutil.which("flock"), reason="without flock, two first runs at once aren't safe")
 def test_two_first_runs_at_once_install_once(copy: Copy) -> None:
     both = [copy.start("scripts/run", SLOW="0.3"), copy.start("scripts/run", SLOW="0.3")]
     for process in both:
@@ -128,7 +175,7 @@ def test_another_folder_can_be_named(copy: Copy) -> None:
 def test_without_a_python_that_is_new_enough_it_says_what_to_do(copy: Copy, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("bash", "sh", "cat", "cmp", "dirname", "flock"):
+    for name in ("bash", "sh", "cat", "cmp", "dirname"):
         if found := shutil.which(name):
             (tools / name).symlink_to(found)
     status, _, errors = copy.run("scripts/run", PATH=str(tools), HUNYUAN_FIX_PYTHON="")
@@ -145,7 +192,7 @@ def test_a_python_that_was_named_and_is_no_good_is_not_replaced_by_another(copy:
 
 def test_everything_runs_and_arguments_go_to_pytest(copy: Copy) -> None:
     assert copy.run("scripts/test", "tests/rules", "-x")[0] == 0
-    lines = [call for call in copy.calls() if " pip " not in call and " venv " not in call]
+    lines = [call for call in copy.calls() if "scripts.lib.installing" not in call and " venv " not in call]
     assert [line.split()[1] for line in lines] == ["ruff", "ruff", "mypy", "pytest"]
     assert lines[-1].endswith("tests/rules -x")
 

@@ -29,7 +29,7 @@ def launched(home: Path, *arguments: str, **environment: str) -> Iterator[tuple[
     port = free_port()
     variables = {"HOME": str(home), "PROXY_PORT": str(port), "HUNYUAN_API_KEY": "sk-tencent", **environment}
     with process("scripts/run --kimi", [*LAUNCH, "--kimi", *arguments], variables) as started:
-        started.wait_for(rf"reverse proxy to \S+ listening at 127\.0\.0\.1:{port}")
+        started.wait_for(r"\n(Key: |Clients send their own key)")
         yield started, f"http://127.0.0.1:{port}"
 
 

@@ -154,10 +154,10 @@ def error_of(message: str, kind: str = "invalid_request_error", **more: str) -> 
 
 
 async def test_an_error_that_says_it_rightly_passes_as_it_is(native: Proxy, endpoint: Endpoint):
-    body = b'{ "type":"error","error":{"type":"billing_error","message":"No money"} ,"request_id":"r"}'
-    endpoint.answer = Answer(402, {"content-type": "application/json", "x-should-retry": "false"}, [body])
+    body = b'{ "type":"error","error":{"type":"request_too_large","message":"Too large"} ,"request_id":"r"}'
+    endpoint.answer = Answer(413, {"content-type": "application/json", "x-should-retry": "false"}, [body])
     got = await ask(native, CLEAN)
-    assert (got.status_code, got.content) == (402, body)
+    assert (got.status_code, got.content) == (413, body)
     assert "answer-error" not in got.headers.get("x-hunyuan-fix", "")
 
 
@@ -375,3 +375,15 @@ async def test_the_text_of_a_pdf_stands_in_its_place(native: Proxy, endpoint: En
     (sent,) = endpoint.arrived
     assert sent.json["messages"][0]["content"][0]["text"].splitlines()[1] == "Hello"
     assert "documents" in got.headers["x-hunyuan-fix"].split(",")
+
+
+async def test_a_placeholder_in_place_of_a_key_leaves_with_the_lent_key_alone(
+    trust: Trust, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HUNYUAN_API_KEY", "sk-lent")
+    endpoint.answer = answer
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **OPTIONS) as proxy, proxy.client() as client:
+        await client.post("/messages", json=CLEAN, headers=HEADERS | {"x-api-key": "hunyuan-fix"})
+    (request,) = endpoint.arrived
+    assert request.headers["authorization"] == "Bearer sk-lent"
+    assert "x-api-key" not in request.headers

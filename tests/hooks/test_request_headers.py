@@ -353,6 +353,15 @@ async def test_a_request_that_another_proxy_has_sent_on_gets_no_key(
     assert caplog.text.count("POST /v1/chat/completions gets no key: another proxy has forwarded it") == 1
 
 
+@pytest.mark.parametrize("path", ["/chat/completions", "/models"])
+async def test_a_placeholder_makes_room_for_the_lent_key(proxy: Proxy, endpoint: Endpoint, path: str):
+    async with proxy.client() as client:
+        for headers in (bearer("hunyuan-fix"), {"x-api-key": "hunyuan-fix"}):
+            await client.request("POST" if path != "/models" else "GET", path, json=CHAT, headers=headers)
+    assert [request.headers.get("authorization") for request in endpoint.arrived] == [f"Bearer {KEY}"] * 2
+    assert not any("x-api-key" in request.headers for request in endpoint.arrived)
+
+
 async def test_for_models_the_key_is_lent_to_get_alone(proxy: Proxy, endpoint: Endpoint):
     async with proxy.client() as client:
         for method in ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH"):

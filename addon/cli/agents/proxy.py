@@ -21,7 +21,8 @@ from typing import IO
 from ... import profiles
 from ...config import operating_system
 from ...hooks import authority
-from ..addresses import HOST, free_port
+from ...texts.terminal import say
+from ..addresses import HOST, PORT_TAKEN, free_port
 
 START_TIMEOUT = 60.0
 """Seconds until a proxy must be ready."""
@@ -34,7 +35,8 @@ _ANSWER = 2.0
 _TRIES = 5
 """Starts of a proxy, each on other ports: another program may take a free port before it does."""
 _KEPT_LINES = 200
-_PORT_TAKEN = re.compile(r"^Port \d+ on \S+ is taken|address already in use|failed to listen", re.MULTILINE)
+_PORT_TAKEN = re.compile("address already in use|failed to listen")
+"""What mitmproxy says of a port that another program has taken meanwhile."""
 
 
 class StartError(Exception):
@@ -110,6 +112,11 @@ class OwnProxy:
         """Whether its process has ended."""
         return self._popen.poll() is not None
 
+    @property
+    def found_port_taken(self) -> bool:
+        """Whether it has ended because another program listens on one of its ports."""
+        return self._popen.poll() == PORT_TAKEN or (self.ended and _PORT_TAKEN.search(self.said()) is not None)
+
     def said(self) -> str:
         """Its last lines."""
         if self.ended:
@@ -156,7 +163,7 @@ def own(
             if behind := _ready(process, reverse_port, given_up):
                 yield Proxy(port, reverse_port, confdir, *behind), process
                 return
-        raise StartError("no port was free for long enough")
+        raise StartError(say("no port was free for long enough"))
 
 
 def _started(port: int, reverse_port: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -183,7 +190,7 @@ def _ready(process: OwnProxy, reverse_port: int, given_up: Callable[[], bool]) -
         if _listens(reverse_port) and (behind := listeners.profile_behind(reverse_port, _ANSWER)):
             return behind
         time.sleep(_PAUSE)
-    said = process.said()
-    if process.ended and _PORT_TAKEN.search(said):
+    if process.found_port_taken:
         return None
-    raise StartError(said.strip() or "it said nothing")
+    said = process.said()
+    raise StartError(said.strip() or say("it said nothing"))

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +17,16 @@ from typing import TYPE_CHECKING
 from ...access.keys import FILE_VARIABLE, VARIABLE, KeySettings, LentKey
 from ...config import operating_system
 from ...config.option import OptionError
-from ..addresses import CONFDIR, HOST
+from ...texts.terminal import say
+from .. import state
+from ..addresses import HOST
 from . import proxy
 from .proxy import OwnProxy, Proxy
 from .table import Agent, agents, of_command
 from .variables import Target, arguments_before, stronger_settings, variables
 
 if TYPE_CHECKING:
-    from ..run import AgentCall, Launch
-
-UPSTREAM = "hunyuan_upstream"
-TOKENHUB = "https://tokenhub.tencentmaas.com/v1"
-"""Where an agent's own proxy sends calls unless it is told otherwise."""
+    from ..launch import AgentCall, Launch
 
 FAILED, WRONG_USE, NOT_EXECUTABLE, NOT_FOUND = 1, 2, 126, 127
 """Exit statuses of our own; the last two are those of shells."""
@@ -48,7 +46,7 @@ def run_agent(launch: Launch, call: AgentCall) -> int:
     Signals go to the agent, not to the proxy. The proxy is one that runs already, if it is good for this, else one of
     the agent's own, which ends with it.
     """
-    confdir = Path(launch.option("confdir") or CONFDIR).expanduser().absolute()
+    confdir = launch.confdir
     with _signals() as signals:
         try:
             # 1. The program, and the key: without them there is nothing to start.
@@ -56,33 +54,52 @@ def run_agent(launch: Launch, call: AgentCall) -> int:
             session = _Session(launch, call, agent, _program(call.words[0]), _key(launch) if agent else "", signals)
             # 2. A proxy that runs already. Options of the user's own are for a proxy that is to be started.
             wanted = launch.arguments or launch.web or call.log
-            found = None if wanted else proxy.running(launch.port, launch.reverse_port, confdir)
+            found = None if wanted else _running(launch)
             if found and found.shut_down:
-                session.say(f"the proxy on {HOST}:{found.port} leads to an endpoint that has been shut down")
+                session.say(
+                    say(
+                        "the proxy on {host}:{port} leads to an endpoint that has been shut down",
+                        host=HOST,
+                        port=found.port,
+                    )
+                )
             elif found:
                 return session.run(found)
             # 3. Else one of its own.
             private = launch.option("confdir") is None and not confdir.exists()
             with proxy.own(
-                _proxy_arguments(launch, confdir),
+                _proxy_arguments(launch),
                 confdir=None if private else confdir,
                 log=call.log,
                 given_up=lambda: bool(signals.early),
             ) as (own, process):
                 status = session.run(own)
                 if process.ended:
-                    session.say(f"the agent's proxy ended before the agent did. It said:\n{_tail(process)}")
+                    session.say(
+                        say("the agent's proxy ended before the agent did. It said:\n{lines}", lines=_tail(process))
+                    )
                 return status
         except Refused as refused:
             status, text = refused.status, str(refused)
         except proxy.Interrupted:
             return 128 + signals.early[0]
         except proxy.StartError as error:
-            status, text = FAILED, f"the proxy did not start:\n{error}"
+            status, text = FAILED, say("the proxy did not start:\n{why}", why=error)
         except OSError as error:
-            status, text = FAILED, f"{error.filename or 'the proxy'}: {error.strerror or error}"
+            status, text = FAILED, f"{error.filename or say('the proxy')}: {error.strerror or error}"
     print(f"{launch.prefix}run: {text}", file=sys.stderr)
     return status
+
+
+def _running(launch: Launch) -> Proxy | None:
+    """The proxy on the two ports; without one, and without ports that the user has chosen, the latest that runs."""
+    if found := proxy.running(launch.port, launch.reverse_port, launch.confdir):
+        return found
+    others = state.running() if not launch.chosen and launch.option("confdir") is None else []
+    for one in others:
+        if one.port and (found := proxy.running(one.port, one.reverse_port, Path(one.confdir))):
+            return found
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +123,43 @@ class _Session:
             for file, names in stronger_settings(self.agent, ours.values, os.environ):
                 raise Refused(
                     WRONG_USE,
-                    f"{file} sets {', '.join(names)}, which {self.agent.title} prefers to its environment: its calls "
-                    "would go elsewhere, or with another key. Take that out of the file.",
+                    say(
+                        "{file} sets {names}, which {agent} prefers to its environment: its calls would go elsewhere, "
+                        "or with another key. Take that out of the file.",
+                        file=file,
+                        names=", ".join(names),
+                        agent=self.agent.title,
+                    ),
                 )
             words = (*arguments_before(self.agent, target, words), *words)
-            window = f", a window of {target.window:,} tokens" if target.window else ", whose window is not known"
-            model = f"{target.model.id} ({target.profile.name}){window}"
-            self.say(f"{self.agent.title} through {HOST}:{target.reverse_port}: {model}")
+            known = {
+                "agent": self.agent.title,
+                "address": f"{HOST}:{target.reverse_port}",
+                "model": target.model.id,
+                "profile": target.profile.name,
+            }
+            self.say(
+                say(
+                    "{agent} through {address}: {model} ({profile}), a window of {window:,} tokens",
+                    window=target.window,
+                    **known,
+                )
+                if target.window
+                else say("{agent} through {address}: {model} ({profile}), whose window is not known", **known)
+            )
         else:
-            left = "its own settings say which model it calls, and where"
-            self.say(f"{self.call.words[0]} through {HOST}:{target.port}; {left}")
+            self.say(
+                say(
+                    "{program} through {address}; its own settings say which model it calls, and where",
+                    program=self.call.words[0],
+                    address=f"{HOST}:{target.port}",
+                )
+            )
         try:
             popen = subprocess.Popen([self.program, *words], env=ours.of(os.environ, self.key))
         except OSError as error:
-            raise Refused(NOT_EXECUTABLE, f"{self.call.words[0]} can't be started: {error.strerror}") from None
+            why = say("{program} can't be started: {why}", program=self.call.words[0], why=error.strerror)
+            raise Refused(NOT_EXECUTABLE, why) from None
         self.signals.go_to(popen)
         status = popen.wait()
         return status if status >= 0 else 128 - status
@@ -171,8 +211,8 @@ def _program(word: str) -> str:
     if path := shutil.which(word):
         return path
     if os.path.dirname(word) and Path(word).exists():
-        raise Refused(NOT_EXECUTABLE, f"{word} is no program that can be run")
-    raise Refused(NOT_FOUND, f"{word}: there is no such program; is it installed, and in PATH?")
+        raise Refused(NOT_EXECUTABLE, say("{program} is no program that can be run", program=word))
+    raise Refused(NOT_FOUND, say("{program}: there is no such program; is it installed, and in PATH?", program=word))
 
 
 def _key(launch: Launch) -> str:
@@ -183,7 +223,14 @@ def _key(launch: Launch) -> str:
     except OptionError as error:
         raise Refused(WRONG_USE, str(error)) from None
     if not key:
-        raise Refused(WRONG_USE, f"the agent needs your API key: set {VARIABLE}, or {FILE_VARIABLE} to a file with it")
+        raise Refused(
+            WRONG_USE,
+            say(
+                "the agent needs your API key: set {name}, or {other} to a file with it",
+                name=VARIABLE,
+                other=FILE_VARIABLE,
+            ),
+        )
     return key
 
 
@@ -193,34 +240,12 @@ def _own_window(launch: Launch) -> int | None:
     return int(given) if given.isascii() and given.isdigit() else None
 
 
-def _proxy_arguments(launch: Launch, confdir: Path) -> list[str]:
+def _proxy_arguments(launch: Launch) -> list[str]:
     """The arguments of the agent's own proxy: the user's, and what they leave open."""
     ours = ["--web"] if launch.web else []
-    if not _names_upstream(launch, confdir):
-        ours += ["--set", f"{UPSTREAM}={TOKENHUB}"]
     if launch.option("hunyuan_drain_timeout") is None:
         ours += ["--set", "hunyuan_drain_timeout=2"]  # with the agent gone, no answer is waited for
     return [*ours, *launch.arguments]
-
-
-def _names_upstream(launch: Launch, confdir: Path) -> bool:
-    """Whether the command line, mitmproxy's own file of options or that of `hunyuan_config` names an endpoint."""
-    if launch.option(UPSTREAM) is not None:
-        return True
-    from ruamel.yaml import YAML  # noqa: PLC0415 - it takes a while, and mostly nothing is there to read
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-
-    def read(file: Path) -> Mapping[str, object]:
-        try:
-            options = YAML(typ="safe", pure=True).load(file.read_text("utf-8"))
-        except (OSError, ValueError, YAMLError):
-            return {}  # the proxy says what is wrong with it
-        return options if isinstance(options, dict) else {}
-
-    options = {**read(confdir / "config.yaml"), **read(confdir / "config.yml")}
-    file = launch.option("hunyuan_config") or options.get("hunyuan_config")
-    further = read(Path(str(file)).expanduser()) if file else {}
-    return UPSTREAM in options or bool({UPSTREAM, "upstream"} & further.keys())
 
 
 def _tail(process: OwnProxy, lines: int = 10) -> str:

@@ -12,6 +12,8 @@ from pathlib import PureWindowsPath
 from types import MappingProxyType
 from typing import Any, Literal
 
+from ...texts.terminal import say
+
 type Value = str | Mapping[str, Any]
 """The template of a variable's value: text, or a table that becomes JSON."""
 
@@ -60,8 +62,9 @@ def agents() -> Mapping[str, Agent]:
 
 def add_agent(parser: argparse._ActionsContainer) -> None:
     """Add `--for`, the agent's name (`agent` in what is parsed), and `--model` to `parser`."""
+    text = say("the model that the agent asks for (default: the endpoint's text model)")
     parser.add_argument("--for", dest="agent", choices=list(agents()), metavar="AGENT", help=", ".join(agents()))
-    parser.add_argument("--model", help="the model that the agent asks for (default: the endpoint's text model)")
+    parser.add_argument("--model", help=text)
 
 
 def of_command(word: str) -> Agent | None:

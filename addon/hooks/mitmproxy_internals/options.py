@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping, Sequence
+from itertools import pairwise
 
 from mitmproxy import ctx, exceptions
 
-from ...config.option import OptionError
+from ...config.option import PREFIX, OptionError
 
 
 def option(name: str) -> object:
@@ -22,10 +23,37 @@ def update(values: Mapping[str, str | bool]) -> None:
         raise OptionError(str(error)) from error
 
 
-def given_on_command_line(deferred: object) -> list[str] | None:
-    """The texts that `--set` gave, of a value in `options.deferred`; `None` where it comes from config.yaml.
+def take_given(
+    deferred: MutableMapping[str, object], arguments: Sequence[str]
+) -> tuple[dict[str, list[str]], dict[str, object]]:
+    """Remove the addon's options from `deferred`, mitmproxy's values for options that aren't declared yet.
 
-    Relies on the class `_UnconvertedStrings` of mitmproxy/optmanager.py and its attribute `val`.
+    Returns the texts that `--set` gave, and the values from config.yaml. mitmproxy reads config.yaml after `--set`, and
+    one that isn't declared yet is overwritten there: such a `--set` is found in `arguments`, the process's own. Relies
+    on the class `_UnconvertedStrings` of mitmproxy/optmanager.py and its attribute `val`.
     """
-    texts = getattr(deferred, "val", None)
-    return texts if isinstance(texts, list) else None
+    command_line: dict[str, list[str]] = {}
+    config: dict[str, object] = {}
+    lost = None
+    for name in [name for name in deferred if name.startswith(PREFIX)]:
+        value = deferred.pop(name)
+        texts = getattr(value, "val", None)
+        if isinstance(texts, list):
+            command_line[name] = texts
+            continue
+        config[name] = value
+        lost = set_by(arguments) if lost is None else lost
+        if name in lost:
+            command_line[name] = lost[name]
+    return command_line, config
+
+
+def set_by(arguments: Sequence[str]) -> dict[str, list[str]]:
+    """Option name -> the texts that `--set NAME=TEXT` and `--set=NAME=TEXT` among `arguments` give it."""
+    given: dict[str, list[str]] = {}
+    for before, word in pairwise(["", *arguments]):
+        spec = word if before == "--set" else word.removeprefix("--set=") if word.startswith("--set=") else ""
+        name, equals, text = spec.partition("=")
+        if name:
+            given.setdefault(name, []).extend([text] if equals else [])
+    return given

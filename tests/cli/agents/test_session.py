@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from hunyuan_fix.cli import run
+from hunyuan_fix.cli import launch as command_line
 from hunyuan_fix.cli.agents.session import Signals
 
 
 def test_what_stands_before_and_after_the_dashes() -> None:
     words = ["--for", "aider", "--model", "m", "--log", "l", "--set", "a=b", "--", "x", "--model", "n", "--", "--port"]
-    launch = run.parse(words, "scripts/")
+    launch = command_line.parse(words, "scripts/")
     assert launch.arguments == ("--set", "a=b")
-    assert launch.agent == run.AgentCall(("x", "--model", "n", "--", "--port"), "aider", "m", Path("l"))
-    assert run.parse(["--set", "a=b"], "scripts/").agent is None
+    assert launch.agent == command_line.AgentCall(("x", "--model", "n", "--", "--port"), "aider", "m", Path("l"))
+    assert command_line.parse(["--set", "a=b"], "scripts/").agent is None
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ def test_what_stands_before_and_after_the_dashes() -> None:
 )
 def test_wrong_use_is_told(capsys: pytest.CaptureFixture[str], words: list[str], said: str | None) -> None:
     if said is None:
-        assert run.parse(words, "scripts/").arguments == tuple(words)
+        assert command_line.parse(words, "scripts/").arguments == tuple(words)
         return
     with pytest.raises(SystemExit) as ended:
-        run.parse(words, "scripts/")
+        command_line.parse(words, "scripts/")
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
 

@@ -1,0 +1,160 @@
+"""Whether the endpoint takes the key that the proxy lends: asked once, by the list of models, when the proxy starts."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from .. import profiles
+from ..access import keys
+from ..access.callers import Caller
+from ..access.keys import Destination, Withheld
+from ..route import Address
+from ..texts.terminal import say
+from ..upstream.failure import CallFailed
+from ..upstream.signing import Unsigned, UnusableCredentials, signed
+from ..wire import json_body
+from ..wire.host_names import is_loopback
+from .addresses import ENDPOINT, HOST, KEY_PAGES
+
+if TYPE_CHECKING:
+    from ..hooks.connections import InForce
+    from ..route import Route
+
+TIMEOUT = 5.0
+"""Seconds that the call may take."""
+_LIMIT = 4 << 20
+"""Bytes of the answer that are read."""
+_MOST = 160
+"""Characters of the endpoint's own words that are shown."""
+_NO_LIST = (404, 405, 501)
+"""Statuses of an endpoint that doesn't list its models."""
+
+type Result = Literal["none", "accepted", "answered", "refused", "unreachable", "not tried"]
+"""`answered`: the endpoint has listed its models, which it may do without a key too."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCheck:
+    """What was found. `said` is a line for the user; it never has the key."""
+
+    result: Result
+    said: str
+    models: int | None = None
+    """How many models are listed."""
+
+
+def route_of(addon: InForce) -> Route:
+    """Where the list of models is asked for by a client of the reverse port."""
+    route = addon.routes.of_port("GET", Address("https", urlsplit(ENDPOINT).netloc, 443, "/v1/models"), ())
+    if route is None:
+        raise LookupError(ENDPOINT)  # the reverse port stands for a known host, whatever the options say
+    return route
+
+
+async def checked(addon: InForce) -> KeyCheck:
+    """Ask the endpoint for its models with the key that `addon` lends; under the rules for lending, and with the proxy
+    and the certificates of the addon's own calls.
+
+    Not on a plan: its terms forbid calls that nobody waits for. The call takes `TIMEOUT` at most.
+    """
+    route = route_of(addon)
+    host, profile = route.address.host, profiles.load(route.profile)
+    if not addon.runtime.key.value:
+        if page := KEY_PAGES.get(host):
+            said = say("Key: HUNYUAN_API_KEY isn't set, so clients send their own. Keys are made at {page}", page=page)
+        else:
+            said = say("Key: HUNYUAN_API_KEY isn't set, so clients send their own.")
+        return KeyCheck("none", said)
+    # 1. May it be sent?
+    if profiles.shut_down(host):
+        return KeyCheck("not tried", say("Key: not tried, since {host} has been shut down.", host=host))
+    if profile.plan:
+        said = say("Key: not tried, since this is a plan's endpoint. Clients on this machine that have none get it.")
+        return KeyCheck("not tried", said)
+    insecure, by_proxy = addon.runtime.http_client.transport.insecure, addon.runtime.http_client.transport.proxy
+    to = Destination(
+        on_this_machine=is_loopback(host) and by_proxy is None,
+        encrypted=route.address.scheme == "https",
+        verified=not insecure,
+        of_the_keys_vendor=route.lends,
+    )
+    key = addon.runtime.key.value if addon.lends_key else None
+    lent = keys.lend(key, {}, Caller(HOST), to, addressed=lambda: True, origins=frozenset())
+    if isinstance(lent, Withheld):
+        return KeyCheck("not tried", say("Key: not tried, since it isn't lent here: {why}.", why=lent.value))
+    # 2. Ask.
+    scheme, _, port, path = route.address
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{path}"
+    unsigned = Unsigned("GET", url, [(b"authorization", lent.encode()), (b"accept", b"application/json")], b"")
+    body = b""
+    try:
+        headers = signed(profile.signer, unsigned, time.time())
+        async with (
+            asyncio.timeout(TIMEOUT),
+            addon.runtime.http_client.stream("GET", url, headers, b"", silence=TIMEOUT) as answer,
+        ):
+            async for chunk in answer.chunks(decoded=True):
+                body += chunk
+                if len(body) > _LIMIT:
+                    break
+    except UnusableCredentials as error:
+        return KeyCheck("refused", say("Key: {why}", why=str(error)))
+    except (CallFailed, TimeoutError) as error:
+        why = str(error) or say("no answer in {seconds} seconds", seconds=int(TIMEOUT))
+        said = say("Key: not tried, since {host} can't be reached: {why}", host=host, why=why)
+        return KeyCheck("unreachable", said)
+    return judged(answer.status, body, host, key=lent.partition(" ")[2], profile=route.profile)
+
+
+def judged(status: int, body: bytes, host: str, *, key: str, profile: str) -> KeyCheck:
+    """What the answer `status` with `body` to the list of models of `host` proves about `key`."""
+    if status in (401, 403):
+        words = _words(body, key)
+        said = say("Key: {host} REFUSES it ({status}): {words}", host=host, status=status, words=words)
+        if page := KEY_PAGES.get(host):
+            said = say("{problem} Keys for it are made at {page}", problem=said, page=page)
+        return KeyCheck("refused", said)
+    if status in _NO_LIST:
+        return KeyCheck("not tried", say("Key: not tried, since {host} doesn't list its models.", host=host))
+    listed = (json_body.parse_object(body) or {}).get("data") if status == 200 else None
+    if not isinstance(listed, list):
+        said = say(
+            "Key: not tried, since {host} answers {status} now: {words}",
+            host=host,
+            status=status,
+            words=_words(body, key),
+        )
+        return KeyCheck("not tried", said)
+    ids = [item["id"] for item in listed if isinstance(item, dict) and isinstance(item.get("id"), str)]
+    usual = profiles.load(profile).text_model
+    example = _plain(usual if usual in ids else ids[0] if ids else "–")
+    if profiles.load(profile).lists_for_key:
+        said = say("Key: accepted by {host}; {count} models, e.g. {model}", host=host, count=len(ids), model=example)
+        return KeyCheck("accepted", said, len(ids))
+    said = say(
+        "Key: {host} answers it with {count} models, e.g. {model}, as it may answer any key",
+        host=host,
+        count=len(ids),
+        model=example,
+    )
+    return KeyCheck("answered", said, len(ids))
+
+
+def _words(body: bytes, key: str) -> str:
+    """What the endpoint says, without the key, which some quote."""
+    read = json_body.parse_object(body) or {}
+    error = read.get("error")
+    message = error.get("message") if isinstance(error, dict) else read.get("message") or read.get("msg") or error
+    text = str(message) if message else body.decode("utf-8", "replace")
+    for secret in (key, key[-8:]):
+        text = text.replace(secret, "***")
+    return _plain(text) or "–"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", text).strip()[:_MOST]

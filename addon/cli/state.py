@@ -1,0 +1,135 @@
+"""The proxies that `hunyuan-fix run` has started: each keeps a small file while it runs, which other commands read.
+
+The files are in the folder `running` of the user's data folder, of mode 0600, one for each process, without secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import MappingProxyType
+
+from ..config import operating_system
+from ..config.values import data_folder
+from .addresses import HOST
+
+_ANSWER = 1.0
+"""Seconds that a listener on this machine may take to accept a connection."""
+
+_ANY_ADDRESS: Mapping[str, str] = MappingProxyType({"": HOST, "0.0.0.0": HOST, "::": "::1"})  # noqa: S104
+"""What listens on all addresses -> the one by which this machine reaches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A proxy that runs: where it listens, and where it sends calls."""
+
+    pid: int
+    host: str
+    """The address that it listens on."""
+    port: int | None
+    """Of the proxy, for HTTPS_PROXY; `None`: it is a reverse proxy alone (`--kimi`)."""
+    reverse_port: int
+    """Of the reverse proxy, for base URLs."""
+    upstream: str
+    """The base URL of `hunyuan_upstream`; `""`: calls go to the address that the client chose."""
+    profile: str
+    """The name of the profile that calls by the reverse port are held against."""
+    mode: str
+    """The value of `hunyuan_mode`."""
+    confdir: str
+    """mitmproxy's folder, where its CA is."""
+    version: str
+    """Of hunyuan-fix."""
+    language: str
+    """Of the texts that it puts into conversations."""
+    started: str
+    """When, by ISO 8601 with the time zone."""
+
+    @property
+    def reverse_url(self) -> str:
+        """Its address as a reverse proxy, without a path, for clients on this machine."""
+        return f"http://{self._reached_at}:{self.reverse_port}"
+
+    @property
+    def proxy_url(self) -> str | None:
+        """Its address as a proxy, for clients on this machine."""
+        return f"http://{self._reached_at}:{self.port}" if self.port else None
+
+    @property
+    def _reached_at(self) -> str:
+        host = _ANY_ADDRESS.get(self.host, self.host)
+        return f"[{host}]" if ":" in host else host
+
+    def still_runs(self) -> bool:
+        """Whether its process is there, and something accepts connections on each of its ports."""
+        if not operating_system.process_exists(self.pid):
+            return False
+        host = self._reached_at.strip("[]")
+        return all(_accepts(host, port) for port in (self.port, self.reverse_port) if port)
+
+
+def _accepts(host: str, port: int) -> bool:
+    with suppress(OSError):
+        socket.create_connection((host, port), timeout=_ANSWER).close()
+        return True
+    return False
+
+
+def folder() -> Path:
+    """Where the files are."""
+    return data_folder() / "running"
+
+
+def write(running: Running) -> Path:
+    """Keep `running` in its file, in place of what that held before; returns the file. Raises `OSError`."""
+    place = folder()
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = place / f"{running.pid}.json"
+    descriptor, made = tempfile.mkstemp(prefix=".", suffix=".new", dir=place)  # of mode 0600
+    try:
+        with open(descriptor, "w", encoding="utf-8") as opened:
+            json.dump(asdict(running), opened, ensure_ascii=False)
+        os.replace(made, file)
+    except BaseException:
+        Path(made).unlink(missing_ok=True)
+        raise
+    return file
+
+
+def remove(file: Path) -> None:
+    """Remove the file of a proxy that ends. It is no error if it is gone or can't be removed."""
+    with suppress(OSError):
+        file.unlink()
+
+
+def running() -> list[Running]:
+    """The proxies that run now, the latest start first.
+
+    A file whose proxy is gone is removed: a killed process leaves its own behind. One that can't be read, or is of
+    another version with other fields, is passed over.
+    """
+    found = []
+    for file, kept in _kept():
+        if kept.still_runs():
+            found.append(kept)
+        else:
+            remove(file)
+    return sorted(found, key=lambda one: one.started, reverse=True)
+
+
+def _kept() -> Iterator[tuple[Path, Running]]:
+    names = {field.name for field in fields(Running)}
+    with suppress(OSError):
+        for file in sorted(folder().glob("*.json")):
+            try:
+                read = json.loads(file.read_text("utf-8"))
+                yield file, Running(**{name: value for name, value in read.items() if name in names})
+            except (OSError, ValueError, TypeError, AttributeError):
+                continue
