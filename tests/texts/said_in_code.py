@@ -10,6 +10,8 @@ from pathlib import Path
 from hunyuan_fix.cli import arguments, main
 from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
+from hunyuan_fix.config import environment, values
+from hunyuan_fix.options import OPTIONS
 from tests.texts import said_in_errors
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
@@ -63,6 +65,16 @@ def _templates(node: ast.expr, place: str) -> Iterator[str]:
 def said_by_argparse() -> Iterator[str]:
     """What argparse says in errors, which `cli/arguments.py` translates."""
     yield from arguments.ARGPARSES_OWN
+
+
+@collector
+def said_of_options() -> Iterator[str]:
+    """The help of options, what they accept, and what the variables are for that are none."""
+    yield from environment.OTHERS.values()
+    for option in OPTIONS:
+        yield option.help
+        if re.search(r"[a-z]", re.sub(r"`[^`]*`", "", accepted := values.accepted_by(option.read))):
+            yield re.sub(r"\bfrom \d+$", "from {minimum}", accepted)
 
 
 @collector
