@@ -11,7 +11,7 @@ import pytest
 
 from scripts.lib import options_page
 from scripts.lib.processes import free_port
-from tests.end_to_end.processes import ROOT, clean_environment, process
+from tests.end_to_end.processes import ROOT, Certificates, clean_environment, process
 from tests.end_to_end.served import MITMDUMP
 
 PAGE = (ROOT / "docs/options.md").read_text("utf-8")
@@ -73,17 +73,17 @@ def test_what_is_wrong_ends_the_pipeline(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line not in ENDING])
-def test_the_proxy_starts_with_the_files_of_the_page(line: str, folder: Path, certificates_confdir: Path) -> None:
+def test_the_proxy_starts_with_the_files_of_the_page(line: str, folder: Path, certificates: Certificates) -> None:
     """On free ports, and without a browser."""
-    more = ["--set", f"confdir={certificates_confdir}"]
+    more = ["--set", f"confdir={certificates.confdir}"]
     if "mitmdump" in line:
         more += ["--listen-port", str(free_port())]
     else:
         more += ["--port", str(free_port()), "--reverse-port", str(free_port()), "--set", "web_open_browser=false"]
         more += ["--set", f"web_port={free_port()}"]
-    command = ["bash", "-c", f"cd {shlex.quote(str(folder))} && {line} {shlex.join(more)}"]
+    command = ["bash", "-c", f"cd {shlex.quote(str(folder))} && exec env {line} {shlex.join(more)}"]
     with process("example", command, environment(folder)) as started:
-        started.wait_for("hunyuan-fix is ready|hunyuan-fix \\S+ Calls go to")
+        started.wait_for("hunyuan-fix (is ready|已就绪)")  # the files say language: zh
 
 
 @pytest.mark.parametrize("language", options_page.PAGES)
