@@ -49,8 +49,6 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str | None = None, *, add_help: bool = True, **keywords: Any) -> None:
         keywords.setdefault("formatter_class", _Formatter)
         super().__init__(prog, add_help=False, allow_abbrev=False, **keywords)
-        self._positionals.title = say("arguments")
-        self._optionals.title = say("options")
         if add_help:
             self.add_argument("-h", "--help", action="help", help=say("show this help and end"))
 
@@ -99,6 +97,15 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     @override
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
         super().add_usage(usage, actions, groups, say("usage: ") if prefix is None else prefix)
+
+    @override
+    def start_section(self, heading: str | None) -> None:
+        # Here, not where the parser is made: it finds the groups of its parents by argparse's own titles.
+        if heading == "options":
+            heading = say("options")
+        elif heading == "positional arguments":
+            heading = say("arguments")
+        super().start_section(heading)
 
     @override
     def _split_lines(self, text: str, width: int) -> list[str]:

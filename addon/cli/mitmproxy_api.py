@@ -111,6 +111,7 @@ def run_tool(
 
     # mitmproxy looks its parser up in this module when it starts.
     setattr(cmdline, tool, checked)
+    sys.argv[1:] = arguments  # where the addon finds a --set that config.yaml has overwritten
     getattr(tools, tool)(arguments)
 
 
