@@ -328,7 +328,7 @@ def test_a_proxy_that_runs_is_used_and_goes_on(home: Home, endpoint: Simulator) 
 
 
 def test_a_proxy_that_runs_on_other_ports_is_found_by_what_it_says_of_itself(home: Home, endpoint: Simulator) -> None:
-    usual = {name: "" for name in ("HUNYUAN_FIX_PORT", "HUNYUAN_FIX_REVERSE_PORT")}
+    usual = dict.fromkeys(("HUNYUAN_FIX_PORT", "HUNYUAN_FIX_REVERSE_PORT"), "")
     own_data = {"XDG_DATA_HOME": str(home.folder / "data")}
     with running_proxy(home, *to(endpoint), **own_data) as other:
         other.wait_for(r"\nKey: ")
