@@ -205,8 +205,9 @@ TEMPLATES: Final = (_RETIRED, _SUCCESSOR, _MOVED, _NEAR, _NEAR_OF_KEY, _PLAN_MOD
 
 
 def explanations() -> list[str]:
-    """The sentences of `vendor_errors.toml`, and the names of products there."""
-    return [*(rule.says for rule in _data().rules if rule.says), *(shape.product for shape in _data().keys)]
+    """The sentences of `vendor_errors.toml`, and the products there whose names are more than a brand."""
+    products = (shape.product for shape in _data().keys if " " in shape.product)
+    return [*(rule.says for rule in _data().rules if rule.says), *products]
 
 
 def rules() -> Sequence[ErrorRule]:

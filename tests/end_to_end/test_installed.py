@@ -10,21 +10,18 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from hunyuan_fix.cli import main as cli
 from scripts.lib.processes import free_port
 from tests.cli.lint_run import BROKEN, CLEAN
 from tests.cli.shell_environment import environment
-from tests.end_to_end.processes import KEY, LEGACY, ROOT, Process, process
-from tests.end_to_end.requests import agent_request
-from tests.installed import Installed, installed
+from tests.end_to_end.processes import ROOT, Process, process
+from tests.installed import Installed, ask, installed, simulator
 
-__all__ = ["installed"]
+__all__ = ["installed", "simulator"]
 
 PROBE = """
 import logging, sys
@@ -117,28 +114,6 @@ def test_demo(installed: Installed, tmp_path: Path) -> None:
     done = installed.run(tmp_path, "demo", COLUMNS="100")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^without: 0 of (\d+) · with: \1 of \1$", done.stdout, re.MULTILINE)
-
-
-@pytest.fixture
-def simulator(installed: Installed, tmp_path: Path) -> Iterator[str]:
-    """The simulator of the wheel; yields its base URL."""
-    with process("simulator", [str(installed.python), "-P", "-m", "hunyuan_fix.simulator"]) as started:
-        yield started.wait_for(r"simulator listening on (\S+)")[1] + "/v1"
-
-
-def ask(proxy_port: int, ca: Path) -> httpx.Response:
-    """What an agent sends, by the proxy."""
-    with httpx.Client(
-        proxy=f"http://127.0.0.1:{proxy_port}",
-        verify=ssl.create_default_context(cafile=str(ca)),
-        trust_env=False,
-        timeout=60,
-    ) as client:
-        return client.post(
-            f"https://{LEGACY}/v1/chat/completions",
-            json=agent_request("[[sim:say 好]]"),
-            headers={"authorization": f"Bearer {KEY}"},
-        )
 
 
 def test_run_and_doctor(installed: Installed, simulator: str, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ _CLI = ("hunyuan_fix.cli.main", "--scripts")
 COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "bench": ["scripts.lib.bench"],
+        "config": [*_CLI, "config"],
         "demo": [*_CLI, "demo"],
         "doctor": [*_CLI, "doctor"],
         "env": [*_CLI, "env"],
