@@ -168,6 +168,7 @@ class HunyuanFix:
             self._speak(settings.language)
         replacements.want(self, replacements.ANSWERING)
         replacements.want(self, replacements.KEEPING_ALIVE)
+        replacements.want(self, replacements.SHOWING)
         if settings.fast_dispatch:
             replacements.want(self, replacements.FASTER)
         else:
@@ -323,6 +324,8 @@ class HunyuanFix:
         self.process.dispatcher.answered(flow)
         if exchange is not None:
             self.answers.begins(flow, exchange)
+            if flow.response and flow.response.stream and (view := ctx.master.addons.get("view")):
+                view.update([flow])  # mitmweb would tell its page of the response at the stream's end
         elif flow.response and flow.request.stream:
             flow.response.stream = flow.response.status_code != 101
 

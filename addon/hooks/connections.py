@@ -21,6 +21,7 @@ from ..config.command_names import command
 from ..options import Settings
 from ..route import Routes
 from ..runtime import Runtime
+from ..texts.terminal import say
 from ..wire import host_names
 from . import authority, proxy_modes, way_out
 from .log_handlers import QuietConnections
@@ -43,12 +44,6 @@ _NO_BUNDLE = " and makes the first of these files, which isn't there"
 
 CONNECT_TIMEOUT = 30.0
 """Seconds that a connection to a known host may take. The system's own time is longer than many clients wait."""
-
-_SHUT_DOWN = (
-    "%s WAS SHUT DOWN on %s: requests to it, and to the reverse port before it, get no answer. Add "
-    "--set hunyuan_upstream=%s to send them to its successor, which needs a key of its own."
-)
-"""Values: host, day, and the successor's base URL."""
 
 _UNREACHABLE = "%s can't be reached. hunyuan_upstream=URL would send its requests elsewhere."
 """Value: a host of the old platform, which has been shut down."""
@@ -79,17 +74,32 @@ class Connections:
         self._quiet = QuietConnections(self._foreign)
 
     def running(self) -> None:
-        """Keep other hosts out of the log; warn about reverse ports whose target isn't repaired or is shut down."""
+        """Keep other hosts out of the log; warn about reverse ports whose target isn't repaired, and about the platform
+        that was shut down if clients can address it here.
+        """
         logging.getLogger(logs.CONNECTIONS).addFilter(self._quiet)
-        for target in self._reverse_targets():
+        targets = self._reverse_targets()
+        for target in targets:
             if not self._known(target):
                 logger.warning(
                     "%s is no known host: requests for it pass unchanged. hunyuan_hosts=%s would repair them.",
                     target,
                     target,
                 )
-            elif self._in_force.settings.upstream is None and (gone := profiles.shut_down(target)):
-                logger.warning(_SHUT_DOWN, target, gone.shut_down, gone.moved_to)
+        if self._in_force.settings.upstream is None:
+            chosen = [host for host in profiles.by_host() if profiles.shut_down(host)] if self._clients_choose() else []
+            for host in dict.fromkeys([*map(str.lower, targets), *chosen]):
+                if gone := profiles.shut_down(host):
+                    logger.warning(
+                        "%s",
+                        say(
+                            "{host} WAS SHUT DOWN on {day}: requests to it get no answer. "
+                            "--set hunyuan_upstream={url} sends them to its successor, which needs a key of its own.",
+                            host=host,
+                            day=gone.shut_down,
+                            url=gone.moved_to,
+                        ),
+                    )
 
     def done(self) -> None:
         """Undo `running`, at the end or at a hot reload."""
@@ -205,6 +215,12 @@ class Connections:
     def _foreign(self, host: str) -> bool:
         known = self._known(host) or host in self._reverse_targets()
         return not known and not self._in_force.settings.intercept_all
+
+    @staticmethod
+    def _clients_choose() -> bool:
+        """Whether there is a mode in which the client says which host it wants."""
+        fixed = (mode_specs.ReverseMode, mode_specs.DnsMode)
+        return any(not isinstance(mode, fixed) for mode in proxy_modes.modes_of(option))
 
     @staticmethod
     def _reverse_targets() -> list[str]:

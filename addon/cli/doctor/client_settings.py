@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ...config import operating_system
 from ...texts.sentence import Sentence
@@ -109,7 +110,8 @@ def _base_urls(file: ClientFile, situation: Situation) -> Iterator[Finding]:
                     why=judged.found,
                     place=place,
                 )
-                yield _to_set(Finding(f"settings/{judged.id}", "problem", found), file, keys, judged.better)
+                better = ours if _same_endpoint(judged.better, situation) else judged.better
+                yield _to_set(Finding(f"settings/{judged.id}", "problem", found), file, keys, better)
             elif judged is None and not behind_proxy and goes_past(url, situation):
                 found = Sentence(
                     "{title}: {name} is {url}: such calls go past hunyuan-fix ({place})",
@@ -119,7 +121,9 @@ def _base_urls(file: ClientFile, situation: Situation) -> Iterator[Finding]:
                     place=place,
                 )
                 result: Result = "warning" if situation.runs else "info"
-                yield _to_set(Finding("settings/past", result, found), file, keys, ours)
+                past = Finding("settings/past", result, found, Sentence("set it to {value}", value=ours))
+                # Only where the key fits: the proxy may send to another product, which has keys of its own.
+                yield _to_set(past, file, keys, ours if _same_endpoint(url, situation) else "")
             elif _other_port(url, situation):
                 found = Sentence(
                     "{title}: {name} is {url}, and nothing listens there ({place})",
@@ -129,6 +133,12 @@ def _base_urls(file: ClientFile, situation: Situation) -> Iterator[Finding]:
                     place=place,
                 )
                 yield _to_set(Finding("settings/nothing-there", "problem", found), file, keys, ours)
+
+
+def _same_endpoint(url: str, situation: Situation) -> bool:
+    """Whether the running proxy sends calls to the host of `url`: then its reverse port takes the same key."""
+    upstream = situation.route.upstream if situation.runs and situation.route is not None else ""
+    return bool(upstream and url) and urlsplit(url.strip()).hostname == urlsplit(upstream).hostname
 
 
 def _to_set(finding: Finding, file: ClientFile, keys: Keys, value: str) -> Finding:
