@@ -181,6 +181,9 @@ class AnswerPlan:
 KEY = "hunyuan_fix"
 """The key in mitmproxy's `flow.metadata` under which a saved flow keeps its exchange."""
 
+DESCRIBED, QUEUED = "described", "queued"
+"""What an exchange may wait for before it is sent: descriptions of its images, and a slot of its account."""
+
 MAX_CHANGES = 500
 """Changes that one exchange lists."""
 
@@ -291,6 +294,10 @@ class Exchange:
     """What the endpoint has taught beside its profile (`mending.learnt.Taught`)."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
+    doing: str = ""
+    """What it waits for: `DESCRIBED`, `QUEUED`; `""`: neither."""
+    since: float = 0.0
+    """Since when, in Unix time."""
     lists_models: bool = False
     """The answer is a list of models, to be given in the form of `spoken`."""
     listed_model: str = ""
@@ -377,6 +384,8 @@ _UNDER_WAY = (
     "demands",
     "taught",
     "change_count",
+    "doing",
+    "since",
     "lists_models",
     "listed_model",
     "error_language",

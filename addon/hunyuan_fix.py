@@ -167,6 +167,7 @@ class HunyuanFix:
             self._speak(settings.language)
         replacements.want(self, replacements.ANSWERING)
         replacements.want(self, replacements.KEEPING_ALIVE)
+        replacements.want(self, replacements.SHOWING)
         if settings.fast_dispatch:
             replacements.want(self, replacements.FASTER)
         else:

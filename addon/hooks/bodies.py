@@ -127,7 +127,7 @@ class Bodies:
         if came.flaw and not translated:
             logger.info("%s %s passes untouched: %s", exchange.method, safe_text.plain(exchange.path), came.flaw)
         if translated and not isinstance(came.value, dict):
-            raise BadRequest(f"{came.flaw or 'The request body is not a JSON object'}: it can't be translated.")
+            raise BadRequest(f"The request body can't be read: {came.flaw or 'it is no JSON object'}.")
         if came.flaw or not (translated or pipeline.repairable(came.value, dialect.house)):
             exchange.note(came.changes)
             self._write(request, exchange, came, came.data)

@@ -70,25 +70,32 @@ class Connections:
         self._faults, self._hints = Repeated(_FAULTS_EVERY), Repeated(_HINTS_EVERY)
 
     def running(self) -> None:
-        """Keep other hosts out of the log; warn about reverse ports whose target isn't repaired or is shut down."""
+        """Keep other hosts out of the log; warn about reverse ports whose target isn't repaired, and about the platform
+        that was shut down if clients can address it here.
+        """
         logging.getLogger(logs.CONNECTIONS).addFilter(self._quiet)
-        for target in self._reverse_targets():
+        targets = self._reverse_targets()
+        for target in targets:
             if not self._known(target):
                 line = say(
                     "{host} is no known host: requests for it pass unchanged. hunyuan_hosts={host} would repair them.",
                     host=target,
                 )
                 logger.warning("%s", line)
-            elif self._in_force.settings.upstream is None and (gone := profiles.shut_down(target)):
-                line = say(
-                    "{host} WAS SHUT DOWN on {day}: requests to it, and to the reverse port before it, get no answer. "
-                    "Add --set hunyuan_upstream={successor} to send them to its successor, which needs a key of its "
-                    "own.",
-                    host=target,
-                    day=gone.shut_down,
-                    successor=gone.moved_to,
-                )
-                logger.warning("%s", line)
+        if self._in_force.settings.upstream is None:
+            chosen = [host for host in profiles.by_host() if profiles.shut_down(host)] if self._clients_choose() else []
+            for host in dict.fromkeys([*map(str.lower, targets), *chosen]):
+                if gone := profiles.shut_down(host):
+                    logger.warning(
+                        "%s",
+                        say(
+                            "{host} WAS SHUT DOWN on {day}: requests to it get no answer. "
+                            "--set hunyuan_upstream={url} sends them to its successor, which needs a key of its own.",
+                            host=host,
+                            day=gone.shut_down,
+                            url=gone.moved_to,
+                        ),
+                    )
 
     def done(self) -> None:
         """Undo `running`, at the end or at a hot reload."""
@@ -236,6 +243,12 @@ class Connections:
     def _foreign(self, host: str) -> bool:
         known = self._known(host) or host in self._reverse_targets()
         return not known and not self._in_force.settings.intercept_all
+
+    @staticmethod
+    def _clients_choose() -> bool:
+        """Whether there is a mode in which the client says which host it wants."""
+        fixed = (mode_specs.ReverseMode, mode_specs.DnsMode)
+        return any(not isinstance(mode, fixed) for mode in proxy_modes.modes_of(option))
 
     @staticmethod
     def _reverse_targets() -> list[str]:

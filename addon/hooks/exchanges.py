@@ -10,6 +10,7 @@ from .. import dialects
 from ..exchange import KEY, Exchange, printable
 from ..route import Route
 from ..texts import sentences
+from ..views import under_way
 from ..wire import accept_language
 
 _AT_FIRST = ("profile", "dialect", "spoken", "base_url", "successors", "method", "path", "mode")
@@ -60,6 +61,9 @@ _LANGUAGES = (sentences.SOURCE, "zh")
 def of(flow: http.HTTPFlow) -> Exchange | None:
     """The exchange of `flow`; `None` if it isn't this addon's business, or was read from a file."""
     return _under_way.get(flow)
+
+
+under_way.look_with(of)
 
 
 def save(flow: http.HTTPFlow, exchange: Exchange) -> None:

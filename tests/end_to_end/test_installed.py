@@ -44,7 +44,7 @@ def test_the_wheel_has_one_package_with_everything_in_it(installed: Installed) -
     (info,) = {name.split("/")[0] for name in found if ".dist-info/" in name}
     wanted = set()
     for source, target in ((ROOT / "addon", "hunyuan_fix"), (ROOT / "simulator", "hunyuan_fix/simulator")):
-        files = (path for path in source.rglob("*") if path.suffix in (".py", ".toml", ".typed"))
+        files = (path for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc")
         wanted |= {f"{target}/{path.relative_to(source).as_posix()}" for path in files}
     assert {name for name in found if not name.startswith(info)} == wanted
     assert {"hunyuan_fix/py.typed", "hunyuan_fix/profiles/hunyuan.toml"} <= wanted

@@ -12,6 +12,7 @@ from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 from hunyuan_fix.config import environment, values
 from hunyuan_fix.options import OPTIONS
+from tests.texts import said_in_errors
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -110,6 +111,9 @@ def said_by_doctor() -> Iterator[str]:
     yield from connections.kind_sentences()
     yield from connections.verdict_sentences()
     yield from base_urls.data_sentences()
+
+
+collector(said_in_errors.said_by_errors)
 
 
 def all_sentences() -> set[str]:
