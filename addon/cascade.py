@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .config import values as read
@@ -25,9 +25,10 @@ from .upstream.retry import RetrySettings, allowed
 from .upstream.target import Target
 from .vision import descriptions
 from .vision.descriptions import Description, Descriptions, ImageFailure, ImageResult
+from .vision.record import CallRecord, Records
 from .vision.single_flight import CallGone, SingleFlight
-from .vision.vision_call import VisionCall, VisionModel
-from .wire import proxy_errors
+from .vision.vision_call import VisionCall, VisionModel, prompt
+from .wire import json_body, proxy_errors
 from .workers import Workers
 
 _EACH = 100
@@ -100,6 +101,8 @@ class CascadeOutcome:
     calls: int
     cached: int
     refusal: Response | None
+    note: JsonObject = field(default_factory=dict)
+    """What a person can see of the calls (`vision.record`)."""
 
 
 class Cascade:
@@ -169,6 +172,7 @@ class Cascade:
             tries=allowed(settings.own_tries, profile),
             until=self._clock() + settings.cascade_deadline,
         )
+        began = self._clock()
         # 1. Look every image up.
         size = sum(len(image.source) + _EACH for image in found)
         keys = await self._apart(size, lambda: _keys(found, template.model, texts))
@@ -182,7 +186,11 @@ class Cascade:
             missing = {}
         needed, undescribable = await self._apart(size, lambda: _split_by_need(missing, template, settings))
         results.update(undescribable)
-        outcome.refusal = await self._ask(needed, settings.vision_concurrency, results, outcome)
+        asked: dict[bytes, _Asked] = {}
+        outcome.refusal = await self._ask(needed, results, outcome, asked)
+        records = Records(template.model, template.target.headers)
+        _note(found, keys, results, asked, records)
+        outcome.note = records.to_plain(1000 * (self._clock() - began))
         # 3. Replace all of them, or none.
         if outcome.refusal is None:
             in_order = [results[key] for key in keys]
@@ -198,15 +206,18 @@ class Cascade:
     async def _ask(
         self,
         needed: Mapping[bytes, VisionCall],
-        concurrency: int,
         results: dict[bytes, ImageResult],
         outcome: CascadeOutcome,
+        asked: dict[bytes, _Asked],
     ) -> Response | None:
-        """Make the calls in `needed`, in order, `concurrency` at a time. Fills `results`, counts in `outcome`.
+        """Make the calls in `needed`, in order, `vision_concurrency` at a time.
+
+        Fills `results` and `asked`, counts in `outcome`.
 
         After a failure that may pass no further call is begun, but those under way end and are kept, so that the
         client's next try costs less and gets further. A final failure ends the others at once.
         """
+        concurrency = self._settings.vision_concurrency
         waiting = iter(needed.items())
         running: dict[asyncio.Task[ImageResult | Response], bytes] = {}
         failed: Response | None = None
@@ -216,7 +227,8 @@ class Cascade:
                 while failed is None and len(running) < concurrency and (item := next(waiting, None)):
                     key, call = item
                     until = call.until
-                    running[asyncio.create_task(self._result(key, call, outcome))] = key
+                    asked[key] = _Asked(call)
+                    running[asyncio.create_task(self._result(key, asked[key], outcome))] = key
                 if not running:
                     return failed
                 left = until - self._clock()
@@ -225,6 +237,7 @@ class Cascade:
                     return failed or _late()
                 for task in done:
                     key, result = running.pop(task), task.result()
+                    asked[key].outcome = _outcome(result)
                     if not isinstance(result, Response):
                         results[key] = result
                     elif _may_pass(result):
@@ -235,16 +248,19 @@ class Cascade:
             for task in running:
                 task.cancel()
 
-    async def _result(self, key: bytes, call: VisionCall, outcome: CascadeOutcome) -> ImageResult | Response:
+    async def _result(self, key: bytes, asked: _Asked, outcome: CascadeOutcome) -> ImageResult | Response:
         """The result of another request's call, finished or under way, else of a call of this request's own."""
         if known := self.known.kept.at_hand(key):
             outcome.cached += 1
             return known
+        call = asked.call
         shared = (key, _payer(call.target))
         if self._flights.flying(shared):
             outcome.cached += 1
+            asked.how = "shared"
         else:
             outcome.calls += 1
+            asked.how = "called"
         try:
             return await self._flights.join(shared, lambda: self._call(key, call))
         except CallGone:
@@ -252,7 +268,11 @@ class Cascade:
 
     async def _call(self, key: bytes, call: VisionCall) -> ImageResult | Response:
         """Ask the vision model and keep the result, even if no request waits for it any more."""
-        result = await self._vision.ask(call)
+        began = self._clock()
+        try:
+            result = await self._vision.ask(call)
+        finally:
+            call.record.ms = 1000 * (self._clock() - began)
         if not isinstance(result, Response):
             may_change = isinstance(result, ImageFailure) or data.is_remote(call.url)
             self.known.kept.put(key, result, self._settings.cache_ttl if may_change else None)
@@ -290,7 +310,7 @@ def _split_by_need(
         if isinstance(url, ImageFailure):
             undescribable[key] = url
         elif len(needed) < settings.image_max_count:
-            needed[key] = replace(template, url=url, question=image.question)
+            needed[key] = replace(template, url=url, question=image.question, record=CallRecord())
         else:
             undescribable[key] = ImageFailure("too_many")
     return needed, undescribable
@@ -314,6 +334,48 @@ def _replace_images(
         changes.append(Change("cascade", image.place.pointer, why))
     in_body.put(body, found, written)
     return changes
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What became of an image that was not known."""
+
+    call: VisionCall
+    how: Literal["called", "shared", "known"] = "known"
+    """`known`: another request's call had ended by then."""
+    outcome: str = "unfinished"
+
+
+def _note(
+    found: Sequence[Image],
+    keys: Sequence[bytes],
+    results: Mapping[bytes, ImageResult],
+    asked: Mapping[bytes, _Asked],
+    records: Records,
+) -> None:
+    """Tell `records` of each image in its order. The same image twice has one call."""
+    waiting = dict(asked)
+    for image, key in zip(found, keys, strict=True):
+        at, result, call = image.place.pointer, results.get(key), waiting.pop(key, None)
+        if call is not None:
+            question = prompt(call.call.texts, call.call.question)
+            records.add(at, call.how, call.outcome, question, call.call.record if call.how == "called" else None)
+        elif result is None:
+            records.add(at, "unasked", "none")
+        else:
+            records.add(at, "none" if isinstance(result, ImageFailure) else "known", _outcome(result))
+
+
+def _outcome(result: ImageResult | Response) -> str:
+    """`described`, the reason of a failure, or the code of an error."""
+    match result:
+        case Description():
+            return "described"
+        case ImageFailure(reason):
+            return reason
+        case Response():
+            error = (json_body.parse_object(result.body) or {}).get("error")
+            return str(error.get("code") if isinstance(error, dict) else result.status)
 
 
 def _payer(target: Target) -> bytes:

@@ -8,6 +8,7 @@ Only the standard library is imported here, so that `--help` answers at once; ea
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,8 @@ stands before a command's name in texts: `hunyuan-fix ` or `scripts/`."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status. Exits with status 2 and a usage message for an unknown command."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a pipe too gets each line at once: `hunyuan-fix run | tee log`
     terminal.use(terminal.preferred(os.environ, operating_system.locale_name()))
     prefix = "hunyuan-fix "
     if words[:1] == [IN_CLONE]:

@@ -18,6 +18,7 @@ from ..exchange import Change, Changes, JsonObject
 from ..texts.marks import tracked
 from . import embeddings
 from .base import Rule, RuleContext, in_order, load
+from .places import Track
 from .survey import Survey
 
 __all__ = ["CHAT_RULES", "Rule", "RuleContext", "apply_chat", "apply_embeddings", "repairable"]
@@ -61,10 +62,16 @@ def repairable(body: JsonObject) -> bool:
     return isinstance(messages, list) and bool(messages)
 
 
-def apply_chat(body: JsonObject, context: RuleContext, checkpoint: Callable[[], None] = lambda: None) -> Changes:
+def apply_chat(
+    body: JsonObject,
+    context: RuleContext,
+    checkpoint: Callable[[], None] = lambda: None,
+    track: Track | None = None,
+) -> Changes:
     """Run every chat rule over `body`, in place; an unrepairable body is left alone. Changes in order.
 
-    `checkpoint` is called before each rule; what it raises ends the work, and `body` is half changed then.
+    `checkpoint` is called before each rule; what it raises ends the work, and `body` is half changed then. `track`
+    follows the messages.
     """
     changes = Changes()
     if not repairable(body):
@@ -75,9 +82,14 @@ def apply_chat(body: JsonObject, context: RuleContext, checkpoint: Callable[[], 
     survey = Survey(body)
     for rule in CHAT_RULES:
         checkpoint()
-        if rule.needed(survey, context) and (made := rule.apply(body, context)):
+        if not rule.needed(survey, context):
+            continue
+        before = list(body["messages"]) if track is not None else ()
+        if made := rule.apply(body, context):
             changes += made
             survey = Survey(body)
+            if track is not None:
+                track.follow(before, body["messages"], made)
     return changes
 
 

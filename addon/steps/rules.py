@@ -13,7 +13,7 @@ from ..exchange import Change, Exchange, JsonObject, Response
 from ..mending.learnt import Taught, is_again
 from ..observe.metrics import counter
 from ..options import Settings
-from ..rules import embeddings
+from ..rules import embeddings, places
 from ..rules.base import RuleContext
 from ..session import session_of
 from ..texts.marks import tracked
@@ -71,10 +71,15 @@ class Rules(Step):
         if not is_again(exchange.taught):
             exchange.plan.usage_chunk = usage.is_asked(exchange.chat)
 
-        def apply(checkpoint: Checkpoint) -> Sequence[Change]:
-            return rules.apply_chat(exchange.chat, context, checkpoint)
+        track = places.Track(exchange.notes.get(places.NAME))  # there is one where a refused body goes this way again
 
+        def apply(checkpoint: Checkpoint) -> Sequence[Change]:
+            return rules.apply_chat(exchange.chat, context, checkpoint, track)
+
+        first = exchange.change_count
         exchange.note(await self.runtime.workers.run(apply, exchange.cost))
+        if moved := track.note(first):
+            exchange.notes[places.NAME] = moved
         for source in ("recovered", "made up"):
             if source in context.counts:
                 self.runtime.metrics.add(PUT_BACK, context.counts.pop(source), source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from ..upstream.retry import Retryable
 from ..upstream.target import Target
 from ..wire import json_body, proxy_errors, retry_after, vendor_errors
 from .descriptions import Description, ImageFailure, ImageResult
+from .record import CallRecord
 
 MAX_TOKENS = 2000
 """Tokens of a description at most: one screen of text, transcribed."""
@@ -38,6 +39,8 @@ class VisionCall:
     tries: int
     until: float
     """When, on the clock, the answer is no longer needed."""
+    record: CallRecord = field(default_factory=CallRecord)
+    """What becomes of it, for a person who looks."""
 
 
 class _Meaning(Enum):
@@ -105,6 +108,7 @@ class Vision:
         return await retried.send(self._calls)
 
     def _read(self, answer: Response, call: VisionCall) -> ImageResult | Response | Retryable[ImageResult | Response]:
+        call.record.answered(answer.status, answer.body)
         answer = vendor_errors.as_meant(answer, call.profile, call.model)
         if answer.status == 200:
             return _description(answer, call)
@@ -118,11 +122,15 @@ class Vision:
                 return _final(meaning, answer.status, call)
 
 
-def _request(call: VisionCall) -> JsonObject:
+def prompt(texts: Texts, question: str) -> str:
+    """What the vision model is asked about an image, beside which `question` stands."""
     # The prompt puts the text between <<< and >>>, which the text itself must not contain.
-    quoted = marks.unquotable(call.question)
-    prompt = call.texts.vision_prompt.format(question=quoted or call.texts.vision_no_question)
-    content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": call.url}}]
+    return texts.vision_prompt.format(question=marks.unquotable(question) or texts.vision_no_question)
+
+
+def _request(call: VisionCall) -> JsonObject:
+    asked = prompt(call.texts, call.question)
+    content = [{"type": "text", "text": asked}, {"type": "image_url", "image_url": {"url": call.url}}]
     return {
         "model": call.model,
         "messages": [{"role": "user", "content": content}],
@@ -133,6 +141,7 @@ def _request(call: VisionCall) -> JsonObject:
 
 
 def _unanswered(error: CallFailed, call: VisionCall) -> Response:
+    call.record.unanswered()
     entry = proxy_errors.VISION_TIMEOUT if isinstance(error, CallTimedOut) else proxy_errors.VISION_UNREACHABLE
     return entry(model=call.model).response()
 

@@ -14,6 +14,7 @@ from hunyuan_fix import rules
 from hunyuan_fix.answers import whole_body
 from hunyuan_fix.dialects.anthropic import Anthropic
 from hunyuan_fix.exchange import Changes, JsonObject
+from hunyuan_fix.rules.places import Track
 from hunyuan_fix.workers import LIGHT, THREADS, Checkpoint
 from tests.proxying import Endpoint, Proxy, chat_answer
 
@@ -62,11 +63,11 @@ async def test_small_requests_are_served_while_costly_ones_are_worked_on(
     served, all_taken, apply_chat = threading.Event(), threading.Event(), rules.apply_chat
     begun = threading.Barrier(THREADS, action=all_taken.set)
 
-    def slow(body: JsonObject, context: rules.RuleContext, checkpoint: Checkpoint) -> Changes:
+    def slow(body: JsonObject, context: rules.RuleContext, checkpoint: Checkpoint, track: Track | None) -> Changes:
         if len(body["messages"]) > 1:
             begun.wait(10)
             assert served.wait(10)
-        return apply_chat(body, context, checkpoint)
+        return apply_chat(body, context, checkpoint, track)
 
     monkeypatch.setattr(rules, "apply_chat", slow)
     message = {"role": "user", "content": "x"}
