@@ -220,12 +220,8 @@ def test_json_may_say_nothing(text: str):
 def test_what_any_json_writer_writes_is_read(values: dict[str, Any], indent: Any, ascii: bool):
     written = json.dumps(values, indent=indent, ensure_ascii=ascii)
     expected = {name: value if isinstance(value, bool) else str(value).strip() for name, value in values.items()}
-    try:
-        lines = config_file.read(written, DEFAULTS, is_json=True)
-    except ConfigError as error:
-        assert "control characters" in str(error) or not written.isascii()
-    else:
-        assert {name: line.value for name, line in lines.items()} == expected
+    lines = config_file.read(written, DEFAULTS, is_json=True)
+    assert {name: line.value for name, line in lines.items()} == expected
 
 
 # mitmproxy's own
