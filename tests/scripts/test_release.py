@@ -126,7 +126,8 @@ def test_what_is_released_was_built_installed_and_tried(clone: Path, tmp_path: P
     assert done.returncode == 0, done.stdout + done.stderr
     names = {f"hunyuan_fix-{VERSION}-py3-none-any.whl", f"hunyuan_fix-{VERSION}.tar.gz"}
     assert {path.name for path in (clone / "dist").iterdir()} == {*names, release.SUMS}
-    sums = dict(reversed(line.split("  ")) for line in (clone / "dist" / release.SUMS).read_text().splitlines())
+    lines = [line.split("  ") for line in (clone / "dist" / release.SUMS).read_text().splitlines()]
+    sums = {name: digest for digest, name in lines}
     assert sums == {name: hashlib.sha256((clone / "dist" / name).read_bytes()).hexdigest() for name in names}
     assert all(f"== install and try {name}" in done.stdout for name in names)
     wheel = (clone / "dist" / min(names)).read_bytes()
