@@ -42,7 +42,8 @@ def redis_client(url: str) -> Client:
         from redis.exceptions import ConnectionError as ConnectionLost  # noqa: PLC0415
     except ImportError:
         raise OptionError(
-            "hunyuan_store=redis://...: the Python package redis is not installed; pip install 'redis>=7,<8' adds it"
+            "hunyuan_store=redis://...: the Python package redis is not installed; pip install 'redis>=7,<8' adds it, "
+            "in a clone HUNYUAN_FIX_EXTRA=redis scripts/run"
         ) from None
     pool = BlockingConnectionPool.from_url(
         url,
