@@ -42,7 +42,10 @@ def redis_client(url: str) -> Client:
         from redis.backoff import NoBackoff  # noqa: PLC0415
         from redis.exceptions import ConnectionError as ConnectionLost  # noqa: PLC0415
     except ImportError:
-        missing = say("the Python package redis is not installed; pip install 'redis>=7,<8' adds it")
+        missing = say(
+            "the Python package redis is not installed; pip install 'redis>=7,<8' adds it, in a clone "
+            "HUNYUAN_FIX_EXTRA=redis scripts/run"
+        )
         raise OptionError(f"hunyuan_store=redis://...: {missing}") from None
     pool = BlockingConnectionPool.from_url(
         url,
