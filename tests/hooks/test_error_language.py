@@ -83,7 +83,8 @@ async def test_the_endpoints_error_is_finished_in_the_clients_language(
     assert ("Keys for this endpoint are made at" in said(answer)) != chinese
     assert "https://api.lkeap.cloud.tencent.com/plan" in said(answer)
     failure = kept.last.metadata[KEY]["failure"]
-    assert failure == "401002 invalid_api_key: the endpoint refuses the API key"
+    refused = "API 密钥被接口拒绝" if language == "zh" else "the endpoint refuses the API key"  # the log's language
+    assert failure == f"401002 invalid_api_key: {refused}"
     told = answer.text + caplog.text + json.dumps(saved_and_read(kept.last).metadata, default=str)
     assert SECRET not in told
 
