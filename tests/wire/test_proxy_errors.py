@@ -310,7 +310,7 @@ def test_both_pages_say_the_same() -> None:
 def test_an_error_says_the_same_in_both_languages_and_is_the_same(name: str) -> None:
     """Names and numbers are in both; code, type, status and headers don't change."""
     entry = CATALOGUE[name]
-    given = {field: 7.0 if field == "waited" else f"<{field}>" for field in fields(entry)}
+    given: dict[str, Any] = {field: 7.0 if field == "waited" else f"<{field}>" for field in fields(entry)}
     english = entry(**given)
     chinese = english.in_language("zh")
     for value in given.values():
