@@ -10,7 +10,7 @@ from mitmproxy.utils import human
 from .. import dialects, profiles
 from ..answers.streamed import ClientStream
 from ..exchange import Exchange
-from ..wire import paths, proxy_errors, short_reason
+from ..wire import paths, proxy_errors, short_reason, vendor_errors
 from ..wire.proxy_errors import Entry
 from . import detour, exchanges
 from .mitmproxy_internals import failed_calls
@@ -71,12 +71,8 @@ def answer(flow: http.HTTPFlow, exchange: Exchange | None, language: str | None 
     if failure is Failure.REQUEST_TOO_LARGE and exchange.answered:
         return  # it was refused at its headers
     profile = profiles.load(exchange.profile)
-    if failure in _NO_CONNECTION and profile.is_gone(flow.request.host):
-        day, successor = profile.shut_down, profile.moved_to
-        gone = proxy_errors.UPSTREAM_SHUT_DOWN(where=_where(flow), day=day, successor=successor)
-        respond(flow, exchange, gone.response())
-        return
-    respond(flow, exchange, ENTRIES[failure](where=_where(flow)).response())
+    gone = vendor_errors.shut_down(profile, flow.request.host, _where(flow)) if failure in _NO_CONNECTION else None
+    respond(flow, exchange, gone or ENTRIES[failure](where=_where(flow)).response())
 
 
 def _answer_refused(flow: http.HTTPFlow, language: str | None) -> None:

@@ -201,8 +201,8 @@ async def test_in_every_format_and_language(trust: Trust, tmp_path: Path, retry:
 
 @each("retry", {"off": "off", "all": "all"})
 def test_the_host_of_a_platform_that_was_shut_down(certificates: Certificates, retry: str) -> None:
-    """The error names the new platform and what to set; no client asks again."""
-    options = ("--set", f"hunyuan_retry={retry}", "--set", "hunyuan_breaker_failures=0")
+    """The error names the new platform and what to set, also while its circuit is open; no client asks again."""
+    options = ("--set", f"hunyuan_retry={retry}", "--set", "hunyuan_breaker_failures=2")
     with run_proxy(certificates, {}, *options) as running:
         verify = certificates.proxy_trusted()
         with httpx.Client(proxy=running.url, verify=verify, trust_env=False, timeout=60) as client:
