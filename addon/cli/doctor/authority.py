@@ -12,7 +12,7 @@ from ...config import operating_system
 from ...hooks.authority import bundle_file, key_file
 from ...texts.sentence import Sentence
 from .. import client_setup
-from .situation import Finding, Fix, Situation
+from .situation import Backups, Finding, Fix, Situation
 
 
 def usable(situation: Situation) -> Finding | None:
@@ -45,7 +45,7 @@ def usable(situation: Situation) -> Finding | None:
 def closed_to_others(file: Path) -> Fix:
     """The change that lets only its owner read and write `file`."""
 
-    def apply() -> Sentence:
+    def apply(_: Backups) -> Sentence:
         file.chmod(0o600)
         return Sentence("{file} has mode 0600 now", file=file)
 
@@ -72,7 +72,7 @@ def _unreadable(situation: Situation, error: OSError | ValueError) -> Finding:
 
 
 def _made(confdir: Path) -> Fix:
-    def apply() -> Sentence:
+    def apply(_: Backups) -> Sentence:
         try:
             client_setup.ensure_files(confdir)
         except ValueError as error:

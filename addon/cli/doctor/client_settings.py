@@ -7,11 +7,12 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ...config import operating_system
 from ...texts.sentence import Sentence
 from ..addresses import HOST
-from . import authority, base_urls, client_files
+from . import authority, base_urls, client_files, keys_given
 from .base_urls import Api, Ports
 from .client_files import Broken, ClientFile, Keys
 from .file_edit import edit
@@ -71,6 +72,7 @@ def _of_file(file: ClientFile, situation: Situation) -> Iterator[Finding]:
         *_base_urls(file, situation),
         *_proxies(file, situation),
         *_variables(file, situation),
+        *_keys(file, situation),
         *(_codex(file, situation) if file.client.name == "codex" else ()),
         *_open(file, situation),
     ]
@@ -109,7 +111,8 @@ def _base_urls(file: ClientFile, situation: Situation) -> Iterator[Finding]:
                     why=judged.found,
                     place=place,
                 )
-                yield _to_set(Finding(f"settings/{judged.id}", "problem", found), file, keys, judged.better)
+                better = ours if _same_endpoint(judged.better, situation) else judged.better
+                yield _to_set(Finding(f"settings/{judged.id}", "problem", found), file, keys, better)
             elif judged is None and not behind_proxy and goes_past(url, situation):
                 found = Sentence(
                     "{title}: {name} is {url}: such calls go past hunyuan-fix ({place})",
@@ -119,7 +122,9 @@ def _base_urls(file: ClientFile, situation: Situation) -> Iterator[Finding]:
                     place=place,
                 )
                 result: Result = "warning" if situation.runs else "info"
-                yield _to_set(Finding("settings/past", result, found), file, keys, ours)
+                past = Finding("settings/past", result, found, Sentence("set it to {value}", value=ours))
+                # Only where the key fits: the proxy may send to another product, which has keys of its own.
+                yield _to_set(past, file, keys, ours if _same_endpoint(url, situation) else "")
             elif _other_port(url, situation):
                 found = Sentence(
                     "{title}: {name} is {url}, and nothing listens there ({place})",
@@ -129,6 +134,12 @@ def _base_urls(file: ClientFile, situation: Situation) -> Iterator[Finding]:
                     place=place,
                 )
                 yield _to_set(Finding("settings/nothing-there", "problem", found), file, keys, ours)
+
+
+def _same_endpoint(url: str, situation: Situation) -> bool:
+    """Whether the running proxy sends calls to the host of `url`: then its reverse port takes the same key."""
+    upstream = situation.route.upstream if situation.runs and situation.route is not None else ""
+    return bool(upstream and url) and urlsplit(url.strip()).hostname == urlsplit(upstream).hostname
 
 
 def _to_set(finding: Finding, file: ClientFile, keys: Keys, value: str) -> Finding:
@@ -218,6 +229,28 @@ def _variables(file: ClientFile, situation: Situation) -> Iterator[Finding]:
                 place=_place(file, keys),
             )
             yield _to_set(Finding("settings/stronger", "problem", found), file, keys, here)
+
+
+def _keys(file: ClientFile, situation: Situation) -> Iterator[Finding]:
+    """A key of another product than the base URL beside it is for, or than the one that the proxy sends calls to."""
+    given, table = file.variables(), file.client.variables
+    for base, names in (("ANTHROPIC_BASE_URL", _KEYS[:2]), ("OPENAI_BASE_URL", _KEYS[2:])):
+        url = given.get(base, "")
+        url = str(situation.endpoint_url) if _leads_to_reverse_port(url, situation) else url
+        for name in names:
+            shape = keys_given.of_another_product(given.get(name, ""), url) if url else None
+            if shape is not None:
+                found = Sentence(
+                    "{title}: {name} ({place}) begins with {begins}: it is a key of {product}, which {url} does not "
+                    "take",
+                    title=file.client.title,
+                    name=_name((table, name)),
+                    place=_place(file, (table, name)),
+                    begins=shape.begins,
+                    product=Sentence(shape.product),
+                    url=base_urls.shown(url),
+                )
+                yield Finding("settings/other-key", "warning", found, keys_given.good_at(shape))
 
 
 def _leads_to_reverse_port(url: str, situation: Situation) -> bool:

@@ -27,6 +27,9 @@ ANSWER_TIMEOUT = 30.0
 """Seconds for each step of a call to the endpoint."""
 
 _REASON_LENGTH = 300
+_SHUT_DOWN = "shut-down"
+_FIELD = re.compile(r"\\\{\w+\\\}")
+"""A field of a template, after `re.escape`."""
 
 
 # Ports
@@ -233,8 +236,8 @@ def kind_sentences() -> list[str]:
 
 def _unreached(situation: Situation, kind: str) -> Finding:
     name = name_of(situation)
-    shut_down = situation.route.shut_down if situation.route is not None else _profile(situation) == "hunyuan"
-    if shut_down:
+    route = situation.route
+    if kind == _SHUT_DOWN or (route is not None and route.shut_down):
         day = profiles.load("hunyuan").shut_down
         found = Sentence("{name} doesn't answer: it was shut down on {day}", name=name, day=day)
         advice = Sentence("to its successor: stop the proxy, then {run}", run=situation.run_command())
@@ -353,9 +356,9 @@ def _unanswered(answer: httpx.Response) -> str:
     body = json_body.parse_object(answer.content) if answer.status_code in (502, 504) else None
     error = body.get("error") if body else None
     message = str(error.get("message")) if isinstance(error, dict) else ""
-    for kind, (entry, *_) in _KINDS.items():
-        pattern = re.escape(entry.message).replace(re.escape("{where}"), ".+")
-        if re.match(pattern, message, re.DOTALL):
+    entries = {_SHUT_DOWN: proxy_errors.UPSTREAM_SHUT_DOWN, **{kind: entry for kind, (entry, *_) in _KINDS.items()}}
+    for kind, entry in entries.items():
+        if re.match(_FIELD.sub(".+", re.escape(entry.message)), message, re.DOTALL):
             return kind
     return ""
 

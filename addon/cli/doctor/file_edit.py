@@ -12,7 +12,7 @@ from pathlib import Path
 from ...config import operating_system
 from ...texts.sentence import Sentence
 from .client_files import Broken, ClientFile, Keys, read
-from .situation import Fix
+from .situation import Backups, Fix
 
 
 def edit(file: ClientFile, keys: Keys, value: str) -> Fix | None:
@@ -22,7 +22,7 @@ def edit(file: ClientFile, keys: Keys, value: str) -> Fix | None:
         return None
     what = Sentence("in {file} set {name} to {value}", file=file.path, name=".".join(map(str, keys)), value=value)
 
-    def apply() -> Sentence:
+    def apply(backups: Backups) -> Sentence:
         # Another fix may have changed the file since it was read: the value is looked up in its text of now.
         try:
             now = read(file.client, file.path)
@@ -31,17 +31,17 @@ def edit(file: ClientFile, keys: Keys, value: str) -> Fix | None:
             wanted = None
         if wanted is None:
             raise OSError(errno.EBUSY, "the file has changed meanwhile")
-        backup = replace(file.path, wanted)
-        return Sentence("done; to undo it: {line}", line=undo_command(backup, file.path.resolve()))
+        target = replace(file.path, wanted, backups)
+        return Sentence("done; to undo it: {line}", line=undo_command(backups[target], target))
 
     return Fix(what, apply)
 
 
-def replace(path: Path, text: str) -> Path:
-    """Give the file at `path` this text, and keep what it held in a backup beside it; returns the backup.
+def replace(path: Path, text: str, backups: Backups) -> Path:
+    """Give the file at `path` this text; returns the file, which is another where `path` is a link.
 
-    A link stays one: the file that it leads to is changed. Owner and mode stay; the backup is for its owner only.
-    Raises `OSError`; the file is as it was then.
+    What it held is kept in a backup beside it, for its owner only, unless `backups` has one of it already. A link stays
+    a link, owner and mode stay as well. Raises `OSError`; the file is as it was then.
     """
     target = path.resolve(strict=True)
     status = target.stat()
@@ -49,7 +49,7 @@ def replace(path: Path, text: str) -> Path:
         raise PermissionError(errno.EACCES, "it is read-only", str(target))
     before = target.read_bytes()
     data = (b"\xef\xbb\xbf" if before.startswith(b"\xef\xbb\xbf") else b"") + text.encode("utf-8")
-    backup = _backup(target, before)
+    backup = None if target in backups else _backup(target, before)
     descriptor, made = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # of mode 0600
     try:
         with open(descriptor, "wb") as opened:
@@ -61,9 +61,12 @@ def replace(path: Path, text: str) -> Path:
         os.replace(made, target)
     except BaseException:
         Path(made).unlink(missing_ok=True)
-        backup.unlink(missing_ok=True)
+        if backup is not None:
+            backup.unlink(missing_ok=True)
         raise
-    return backup
+    if backup is not None:
+        backups[target] = backup
+    return target
 
 
 def _backup(target: Path, data: bytes) -> Path:

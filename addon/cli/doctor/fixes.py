@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...texts.terminal import say
 from .report import said
-from .situation import Finding
+from .situation import Backups, Finding
 
 
 def mend(findings: Sequence[Finding], *, sure: bool) -> int:
@@ -25,16 +25,17 @@ def mend(findings: Sequence[Finding], *, sure: bool) -> int:
         print(say("Nothing was changed: there is no terminal to ask at. --yes makes all these changes."))
         return 0
     failed = 0
+    backups: Backups = {}
     for fix in fixes:
         if not (sure or _wanted(said(fix.what))):
             continue
         try:
-            done = said(fix.apply())
+            done = said(fix.apply(backups))
         except OSError as error:
             print(say("not done: {change}: {why}", change=said(fix.what), why=error.strerror or str(error)))
             failed += 1
         else:
-            print(f"{said(fix.what)}: {done}" if sure else done)
+            print(f"{said(fix.what)}\n  {done}" if sure else f"  {done}")
     return failed
 
 

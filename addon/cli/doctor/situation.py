@@ -45,13 +45,17 @@ NAMES = frozenset({"HTTPS_PROXY", "NO_PROXY", "Python", "curl", "mitmproxy"})
 """Those of them that are names, the same in every language."""
 
 
+type Backups = dict[Path, Path]
+"""File that was changed -> what it held before the first of these changes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """A change that mends what was found. `apply` makes it and says what it did; it raises `OSError`."""
 
     what: Sentence
     """What will be done, before it is done."""
-    apply: Callable[[], Sentence]
+    apply: Callable[[Backups], Sentence]
 
 
 @dataclass(frozen=True, slots=True)
