@@ -8,8 +8,8 @@ from __future__ import annotations
 from mitmproxy import http
 
 from ..exchange import Exchange
-from ..observe.log import vision_ms
 from ..texts.terminal import say
+from ..vision import record
 
 _MARK = ":wrench:"
 _OBSERVED_MARK = ":eyes:"
@@ -65,9 +65,9 @@ def _times(exchange: Exchange) -> list[str]:
     parts = []
     if exchange.queued >= _SHORTEST_WAIT:
         parts.append(say("queued {seconds:g} s", seconds=_seconds(exchange.queued)))
-    if (described := vision_ms(exchange)) >= _SHORTEST_WAIT:
+    if (described := record.waited_ms(exchange)) >= _SHORTEST_WAIT:
         parts.append(say("vision {seconds:g} s", seconds=_seconds(described)))
-    if exchange.first_byte:
+    if exchange.first_byte >= _SHORTEST_WAIT:
         parts.append(say("first byte {seconds:g} s", seconds=_seconds(exchange.first_byte)))
     if exchange.tries > 1:
         parts.append(say("{count} tries", count=exchange.tries))
