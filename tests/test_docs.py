@@ -78,9 +78,7 @@ def test_the_readme_shows_some_options_with_their_defaults(page: str) -> None:
     assert rows == {name: defaults[name] for name in rows}
 
 
-@pytest.mark.parametrize(
-    "page", [*READMES, "docs/options.md", "docs/options.zh-CN.md", "docs/options-in-detail.md"]
-)
+@pytest.mark.parametrize("page", [*READMES, "docs/options.md", "docs/options.zh-CN.md", "docs/options-in-detail.md"])
 def test_no_option_is_made_up(page: str) -> None:
     known = {option.name for option in OPTIONS} | {"hunyuan_fix"}
     assert set(re.findall(r"\bhunyuan_[a-z_]+[a-z]\b", read(page))) - known == set()

@@ -15,6 +15,8 @@ _MARK = ":wrench:"
 _OBSERVED_MARK = ":eyes:"
 _SHORTEST_WAIT = 50.0
 """Milliseconds: a shorter wait isn't listed."""
+_LONGEST_PATH = 80
+"""Characters."""
 
 
 def mark(flow: http.HTTPFlow, exchange: Exchange, now: str = "") -> None:
@@ -35,6 +37,8 @@ def _parts(exchange: Exchange, now: str) -> list[str]:
     # 1. What was asked for, by what.
     if exchange.model:
         parts.append(f"{exchange.model} → {exchange.sent_model}" if exchange.sent_model else exchange.model)
+    elif exchange.path:
+        parts.append(f"{exchange.method} {exchange.path[:_LONGEST_PATH]}")  # `run --web` has no column for it
     if who := exchange.client or exchange.program:
         parts.append(who)
     if exchange.dialect not in ("chat", ""):

@@ -54,6 +54,8 @@ ALL: dict[str, Any] = {
         ({"usage": {"input": 123_456, "output": 99_940}}, "", "123k→99.9k tok"),
         ({"rules": ["merge"], "mode": "observe"}, ":eyes:", "would apply merge"),
         ({"vision_calls": 2, "mode": "observe"}, "", "would describe 2 img"),
+        ({"method": "GET", "path": "/v1/models", "program": "curl"}, "", "GET /v1/models · curl"),
+        ({"method": "GET", "path": "/" + "x" * 5000}, "", "GET /" + "x" * 79),
         ({"answered": True}, "", "answered by the proxy"),
         ({"answered": True, "failure": "queue_full: too many"}, "", "queue_full: too many"),
         ({"warning": "too long"}, "", "too long"),
