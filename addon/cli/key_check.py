@@ -134,10 +134,10 @@ def judged(status: int, body: bytes, host: str, *, key: str, known: Profile) -> 
     ids = [item["id"] for item in listed if isinstance(item, dict) and isinstance(item.get("id"), str)]
     example = _plain(known.text_model if known.text_model in ids else ids[0] if ids else "–")
     if known.lists_for_key:
-        said = say("Key: accepted by {host}; {count} models, e.g. {model}", host=host, count=len(ids), model=example)
+        said = say("Key: accepted by {host} (models: {count}, e.g. {model})", host=host, count=len(ids), model=example)
         return KeyCheck("accepted", said, len(ids))
     said = say(
-        "Key: {host} answers it with {count} models, e.g. {model}, as it may answer any key",
+        "Key: {host} lists its models (models: {count}, e.g. {model}), which it may do for any key",
         host=host,
         count=len(ids),
         model=example,

@@ -77,6 +77,7 @@ class Dispatcher:
                 native=exchange.dialect if exchange.dialect in NATIVE else "",
                 note=exchange.notes.get(UPSTREAM_DIALECTS[profile.dialect].name, {}),
                 language=exchange.error_language,
+                exchange=exchange,
                 progress=progress,
                 judges=is_tried_again,
                 mend=mend,
@@ -87,7 +88,7 @@ class Dispatcher:
             return None
         exchange.doing, exchange.since = QUEUED, time.time()
         try:
-            permit = await self._gate.enter(exchange.base_url, account, until=until, ahead=ahead)
+            permit = await self._gate.enter(exchange.base_url, account, until=until, ahead=ahead, exchange=exchange)
         except CallRefused as refused:
             return refused.response
         finally:

@@ -71,7 +71,7 @@ async def unreachable(client: Client) -> str | None:
     """Why the server of `client` doesn't answer; `None` if it does."""
     try:
         with _plain_errors():
-            await client.ping()
+            await client.execute_command("PING")
     except StoreError as error:
         return str(error)
     return None

@@ -29,10 +29,11 @@ class Words:
         """The words, and the sentences in `language`."""
         if not self.sentences:
             return self.words
-        ends = "。" if self.words[-1:] == "。" or "\u3400" <= self.words[-1:] <= "\u9fff" else ". "
-        return (
-            self.words.rstrip(".。") + ends + " ".join(in_language(language, sentence) for sentence in self.sentences)
-        )
+        is_chinese = self.words[-1:] == "。" or "\u3400" <= self.words[-1:] <= "\u9fff"
+        text = self.words.rstrip(".。") + ("。" if is_chinese else ".")
+        for sentence in self.sentences:
+            text += ("" if text.endswith("。") else " ") + in_language(language, sentence)
+        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -262,8 +262,8 @@ def test_a_key_is_tried_once(home: Path, ports: dict[str, str], tokenhub: Simula
     arguments = ["--upstream", tokenhub.base_url, "--profile", "tokenhub", "--key-file", str(file)]
     with started(home, *arguments, **ports) as running:
         said = running.wait_for(KEY_SAID)[1]
-    assert said.startswith("accepted by 127.0.0.1; ")
-    assert said.endswith("e.g. hy3")
+    assert said.startswith("accepted by 127.0.0.1 (models: ")
+    assert said.endswith("e.g. hy3)")
     assert [(request["method"], request["path"]) for request in tokenhub.requests()] == [("GET", "/v1/models")]
     assert KEY not in running.output
 
@@ -272,7 +272,7 @@ def test_a_key_is_tried_once(home: Path, ports: dict[str, str], tokenhub: Simula
     ("profile", "key", "expected"),
     [
         ("tokenhub", "sk-of-another", "127.0.0.1 REFUSES it (401): "),
-        ("hunyuan", KEY, "127.0.0.1 answers it with "),  # which it may do without one
+        ("hunyuan", KEY, "127.0.0.1 lists its models (models: "),  # which it may do without one
     ],
 )
 def test_what_the_endpoint_says_of_a_key(

@@ -241,7 +241,8 @@ def _keys(file: ClientFile, situation: Situation) -> Iterator[Finding]:
             shape = keys_given.of_another_product(given.get(name, ""), url) if url else None
             if shape is not None:
                 found = Sentence(
-                    "{title}: {name} ({place}) begins with {begins}: it is a key of {product}, which {url} does not take",
+                    "{title}: {name} ({place}) begins with {begins}: it is a key of {product}, which {url} does not "
+                    "take",
                     title=file.client.title,
                     name=_name((table, name)),
                     place=_place(file, (table, name)),

@@ -1,4 +1,4 @@
-"""Whether a key can be one of the endpoint that it is for, by its first characters. Nothing is asked, no key is shown."""
+"""Whether a key can be one of the endpoint that it is for, by its first characters. No key is sent or shown."""
 
 from __future__ import annotations
 
