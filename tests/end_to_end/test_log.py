@@ -81,7 +81,7 @@ async def test_a_host_that_cannot_be_reached_is_named_once(trust: Trust, languag
         assert "error establishing" not in running.process.output
 
 
-async def test_the_log_follows_the_language_while_it_runs(trust: Trust):
+async def test_the_log_is_in_the_language_of_the_terminal(trust: Trust):
     environment = {"LANG": "zh_CN.UTF-8"}
     async with run_endpoint(trust, tls=False) as endpoint, serve(trust, endpoint, environment=environment) as running:
         await of_telemetry(running, 1)
