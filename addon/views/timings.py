@@ -58,7 +58,7 @@ def parts(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[Part]:
     ended = 1000 * (now - start)
     found = [Part(CAME, 0.0, came, under_way=request.timestamp_end is None and flow.live)]
     # 1. Until it was sent: lengths of which the exchange knows no moment, one after the other.
-    described = vision_ms(exchange)
+    described = record.waited_ms(exchange)
     lengths = [(DESCRIBED, described), (REPAIRED, exchange.milliseconds - described), (QUEUED, exchange.queued)]
     reached = came
     for kind, ms in lengths:
@@ -84,16 +84,6 @@ def parts(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[Part]:
     end = ended if last is None else 1000 * (last - start)
     found.append(Part(ANSWER, first, end, under_way=last is None and flow.live))
     return found
-
-
-def vision_ms(exchange: Exchange) -> float:
-    """Milliseconds that the request waited for descriptions of its images."""
-    note = exchange.notes.get(record.NAME)
-    ms = note.get("ms") if isinstance(note, dict) else None
-    return float(ms) if isinstance(ms, int | float) and 0 <= ms < _LONGEST else 0.0
-
-
-_LONGEST = 1e9
 
 
 def lines(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[str]:
