@@ -41,16 +41,19 @@ class CascadeSettings(RetrySettings):
 
     cascade: Literal["auto", "always", "never"] = option(
         "auto",
-        "Images to text with a vision model: auto (the model can't see, or tools are asked for), always, never.",
+        "Images become text by a vision model: auto (where the model can't see, or takes no tools and is offered "
+        "some), always, never.",
         read.choice("auto", "always", "never"),
     )
     vision_model: str | None = option(
-        "", "The model that describes images. Default: the profile's.", read.optional(read.name)
+        "", "Model that describes images. Default: the profile's.", read.optional(read.name)
     )
     text_model: str | None = option(
-        "", "The model that a vision model with tools is switched to. Default: the profile's.", read.optional(read.name)
+        "",
+        "Model that replaces a vision model that takes no tools and is offered some. Default: the profile's.",
+        read.optional(read.name),
     )
-    vision_concurrency: int = option("3", "Images of one request described at once.", read.count(1))
+    vision_concurrency: int = option("3", "Images of one request that are described at once.", read.count(1))
     vision_timeout: float = option("60", "Seconds that one vision call may take.", read.seconds)
     """For one try."""
     vision_tries: int = option("3", "Tries for a vision call whose failure may pass.", read.count(1))

@@ -6,10 +6,11 @@ every feature that it lists, and below `runtime`, `pipeline` and the hooks, whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from . import profile_folder
+from . import profile_folder, route
 from .access.client_tokens import TokenSettings
 from .access.cors import OriginSettings
 from .access.keys import KeySettings
@@ -20,6 +21,7 @@ from .cascade import CascadeSettings
 from .config import option
 from .config.config_file import ConfigFileSettings
 from .config.hook_options import BodySettings, DispatchSettings, DrainingSettings, FlowSettings, InterceptionSettings
+from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
 from .profile_folder import ProfileSettings
@@ -73,3 +75,20 @@ def parse(values: Mapping[str, object]) -> Settings:
     """
     profile_folder.use(option.parse(ProfileSettings, values))
     return option.parse(Settings, values)
+
+
+def faults(values: Mapping[str, object]) -> list[str]:
+    """A line for each option of `values` that `parse` would refuse, and for those that don't go together.
+
+    The profiles in the folder that they name are in use from then on, as after `parse`.
+    """
+    checks: list[Callable[[], object]] = [lambda: profile_folder.use(option.parse(ProfileSettings, values))]
+    checks += [partial(known.parse, values.get(known.name, known.default)) for known in OPTIONS]
+    checks.append(lambda: route.check(option.parse(Settings, values)))
+    found = []
+    for check in checks:
+        try:
+            check()
+        except OptionError as error:
+            found.append(str(error))
+    return list(dict.fromkeys(found))

@@ -43,8 +43,8 @@ class ProfileSettings:
 
     profiles: Path | None = option(
         "",
-        "Folder with your own TOML files of providers and models, laid over the built-in ones key by key. Read again "
-        "when one changes. Default: the folder profiles in hunyuan-fix's config folder, if it exists.",
+        "Folder with your own TOML files of providers and models, laid over the built-in ones key by key; read "
+        "again when one changes. Default: the folder profiles in hunyuan-fix's config folder, if it exists.",
         _folder,
     )
 

@@ -65,29 +65,29 @@ class RouteSettings:
 
     hosts: Mapping[str, str | None] = option(
         "",
-        "More hosts to repair requests for: host or host=profile, comma separated. Needed in reverse mode in "
-        "front of something local, e.g. 127.0.0.1=hunyuan.",
+        "Further hosts whose requests are repaired: host or host=profile, comma separated. Needed in reverse "
+        "mode in front of something local, e.g. 127.0.0.1=hunyuan.",
         read.hosts,
     )
     """Host -> profile name; `None` if only the host was given."""
     profile: str | None = option(
         "",
-        "One profile for all hosts of its vendor: hunyuan (the strict legacy endpoint), tokenhub (its successor) or "
-        "another. Default: the profile of the host that is called.",
+        "One profile for all hosts of its vendor: tokenhub, hunyuan (the old platform) or another. Default: the "
+        "profile of the host that is called.",
         read.optional(read.profile),
     )
     upstream: BaseUrl | None = option(
         "",
-        "Send what clients address to a host of Tencent's, of the same vendor's, or of hunyuan_hosts to this base URL "
-        "instead, e.g. https://tokenhub.tencentmaas.com/v1, under that host's profile; retired model ids are mapped. "
-        "successor: only what they address to the platform that was shut down, to TokenHub.",
+        "Base URL to which requests for Tencent's hosts, hosts of the same vendor and hunyuan_hosts are sent "
+        "instead, e.g. https://tokenhub.tencentmaas.com/v1. The profile is then that of this URL; retired model "
+        "ids are mapped. successor: only requests for the platform that was shut down, to TokenHub.",
         read.optional(_upstream),
     )
     translate: Translate = option(
         "auto",
-        "What is done to requests in another format than Chat Completions (Anthropic Messages, OpenAI Responses): auto "
-        "translates them where the endpoint doesn't speak it itself, always everywhere, never nowhere: they pass "
-        "untouched.",
+        "Requests in another format than Chat Completions (Anthropic Messages, OpenAI Responses): auto "
+        "translates them where the endpoint doesn't speak the format, always everywhere, never nowhere (they "
+        "pass untouched).",
         read.choice(*_TRANSLATE),
     )
 

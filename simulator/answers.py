@@ -156,8 +156,10 @@ def _numbered(body: Json, index: int, name: str, arguments: str, variant: Varian
 def _template(calls: Sequence[ToolCall]) -> list[str]:
     """The calls in the model's own template, as an endpoint leaks them whose parser missed them."""
     said = ["<|tool_calls_section_begin|>"]
-    for call in calls:
-        said += [f"<|tool_call_begin|>{call.id}", "<|tool_call_argument_begin|>", call.arguments, "<|tool_call_end|>"]
+    for index, call in enumerate(calls):
+        # The model's own id, which other endpoints than Kimi's replace in a call that their parser finds.
+        own = call.id if call.id.startswith("functions.") else f"functions.{call.name}:{index}"
+        said += [f"<|tool_call_begin|>{own}", "<|tool_call_argument_begin|>", call.arguments, "<|tool_call_end|>"]
     return [*said, "<|tool_calls_section_end|>"]
 
 

@@ -9,19 +9,24 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import httpx
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hunyuan_fix.config import operating_system
 from tests.cli.shell_environment import environment
+from tests.end_to_end.processes import KEY, LEGACY, process
+from tests.end_to_end.requests import agent_request
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("addon", "simulator", "tests", "scripts", "docs")
@@ -81,6 +86,28 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
             done.write_text(json.dumps([str(wheel), str(sdist)]))
         wheel, sdist = map(Path, json.loads(done.read_text()))
     return Installed(folder / "environment", wheel, sdist)
+
+
+@pytest.fixture
+def simulator(installed: Installed) -> Iterator[str]:
+    """The simulator of the wheel; yields its base URL."""
+    with process("simulator", [str(installed.python), "-P", "-m", "hunyuan_fix.simulator"]) as started:
+        yield started.wait_for(r"simulator listening on (\S+)")[1] + "/v1"
+
+
+def ask(proxy_port: int, ca: Path) -> httpx.Response:
+    """What an agent sends, by the proxy."""
+    with httpx.Client(
+        proxy=f"http://127.0.0.1:{proxy_port}",
+        verify=ssl.create_default_context(cafile=str(ca)),
+        trust_env=False,
+        timeout=60,
+    ) as client:
+        return client.post(
+            f"https://{LEGACY}/v1/chat/completions",
+            json=agent_request("[[sim:say 好]]"),
+            headers={"authorization": f"Bearer {KEY}"},
+        )
 
 
 def _build(folder: Path) -> tuple[Path, Path]:

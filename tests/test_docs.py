@@ -13,6 +13,7 @@ from hunyuan_fix.pipeline import STEPS
 from hunyuan_fix.rules import page as rules_page
 from hunyuan_fix.rules.explained import Explanation, explanations
 from hunyuan_fix.views.commands import Commands
+from scripts.lib import options_page
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
@@ -55,6 +56,20 @@ def test_every_option_is_in_the_table_with_its_default(option: Option) -> None:
     assert option_rows("docs/options.md").get(option.name) == shown(option.default)
 
 
+@pytest.mark.parametrize(("language", "page"), options_page.PAGES.items(), ids=list(options_page.PAGES))
+def test_the_tables_of_options_are_as_they_are_made(language: str, page: Path) -> None:
+    """`python -m scripts.lib.options_page` writes them anew."""
+    text = page.read_text("utf-8")
+    assert options_page.filled(text, language) == text
+    assert [*re.findall("<!-- table: (.*) -->", text)] == [*re.findall("<!-- table: (.*) -->", read("docs/options.md"))]
+
+
+def test_every_option_is_in_one_table() -> None:
+    fields = [field for fields in options_page.SUBJECTS.values() for field in fields.split()]
+    assert sorted(fields) == sorted(option.field for option in OPTIONS)
+    assert {*options_page.SUBJECTS, "variables"} == set(re.findall("<!-- table: (.*) -->", read("docs/options.md")))
+
+
 @pytest.mark.parametrize("page", READMES)
 def test_the_readme_shows_some_options_with_their_defaults(page: str) -> None:
     defaults = {option.name: shown(option.default) for option in OPTIONS}
@@ -63,7 +78,9 @@ def test_the_readme_shows_some_options_with_their_defaults(page: str) -> None:
     assert rows == {name: defaults[name] for name in rows}
 
 
-@pytest.mark.parametrize("page", [*READMES, "docs/options.md"])
+@pytest.mark.parametrize(
+    "page", [*READMES, "docs/options.md", "docs/options.zh-CN.md", "docs/options-in-detail.md"]
+)
 def test_no_option_is_made_up(page: str) -> None:
     known = {option.name for option in OPTIONS} | {"hunyuan_fix"}
     assert set(re.findall(r"\bhunyuan_[a-z_]+[a-z]\b", read(page))) - known == set()
@@ -115,8 +132,9 @@ def test_the_way_of_a_request_has_the_steps_in_their_order() -> None:
     assert " ▸ ".join(step.__name__ for step in STEPS) + ";" in read("docs/architecture.md")
 
 
-def test_both_readmes_have_the_same_parts() -> None:
-    english, chinese = (read(page) for page in READMES)
+@pytest.mark.parametrize("pages", [READMES, ("docs/options.md", "docs/options.zh-CN.md")], ids=["readme", "options"])
+def test_both_languages_have_the_same_parts(pages: tuple[str, str]) -> None:
+    english, chinese = map(read, pages)
     headings = [re.findall(r"^(#+) ", text, re.MULTILINE) for text in (english, chinese)]
     assert headings[0] == headings[1]
     tables = [len(re.findall(r"^\|---", text, re.MULTILINE)) for text in (english, chinese)]

@@ -55,7 +55,7 @@ class TokenSettings:
 
     client_tokens_file: Path | None = option(
         "",
-        f"File with the hashed tokens of clients that may use the lent key ({command('token')} writes it).",
+        "File with the hashed tokens of clients that may use the lent key; `hunyuan-fix token` writes it.",
         read.optional(read.path),
     )
     requests_per_minute: int = option(

@@ -20,8 +20,7 @@ class ListenerSettings(TokenSettings):
 
     allow_open: bool = option(
         False,
-        "Allow a listen address beyond this machine without client tokens or proxyauth. The key is then lent to "
-        "nobody.",
+        "Allow a listen address beyond this machine without client tokens or proxyauth. The key is then not lent.",
     )
 
 

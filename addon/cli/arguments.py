@@ -49,13 +49,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str | None = None, *, add_help: bool = True, **keywords: Any) -> None:
         keywords.setdefault("formatter_class", _Formatter)
         super().__init__(prog, add_help=False, allow_abbrev=False, **keywords)
-        self._positionals.title = say("arguments")
-        self._optionals.title = say("options")
         if add_help:
             self.add_argument("-h", "--help", action="help", help=say("show this help and end"))
 
     @override
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(  # type: ignore[override] # argparse declares a variant for each kind of namespace
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
         """What `args` say. Exits with status 2 and a message for what isn't valid."""
         given, unknown = self.parse_known_args(args, namespace)
         if unknown:
@@ -99,6 +99,15 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     @override
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
         super().add_usage(usage, actions, groups, say("usage: ") if prefix is None else prefix)
+
+    @override
+    def start_section(self, heading: str | None) -> None:
+        # Here, not where the parser is made: it finds the groups of its parents by argparse's own titles.
+        if heading == "options":
+            heading = say("options")
+        elif heading == "positional arguments":
+            heading = say("arguments")
+        super().start_section(heading)
 
     @override
     def _split_lines(self, text: str, width: int) -> list[str]:

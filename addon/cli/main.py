@@ -8,6 +8,7 @@ Only the standard library is imported here, so that `--help` answers at once; ea
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "run": Command("run", "run the proxy with the addon, on loopback"),
         "env": Command("env", "print what to set in a shell so that LLM clients use the proxy"),
+        "config": Command("config", "print which options count, and where they come from"),
         "doctor": Command("doctor.command", "find what is wrong with the set-up, and say how to fix it"),
         "lint": Command("lint.command", "say what the endpoint refuses in a request, and what the addon changes"),
         "token": Command("token", "add and remove tokens of clients that may use the proxy's key"),
@@ -50,6 +52,8 @@ stands before a command's name in texts: `hunyuan-fix ` or `scripts/`."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status. Exits with status 2 and a usage message for an unknown command."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a pipe too gets each line at once: `hunyuan-fix run | tee log`
     terminal.use(terminal.preferred(os.environ, operating_system.locale_name()))
     prefix = "hunyuan-fix "
     if words[:1] == [IN_CLONE]:

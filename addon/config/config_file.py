@@ -35,7 +35,7 @@ class ConfigFileSettings:
     config: tuple[Path, ...] = option(
         "",
         "Files of these options, YAML or JSON, comma separated: later ones win over earlier ones, --set and the "
-        "environment over all. A change counts while the proxy runs.",
+        "environment over all. Read again when one changes.",
         read_value.paths,
     )
 

@@ -21,6 +21,9 @@ OTHERS: Mapping[str, str] = MappingProxyType(
         "HUNYUAN_FIX_REVERSE_PORT": "The port of the reverse proxy, instead of 4000.",
         "HUNYUAN_FIX_VENV": "In a clone: the folder of the Python environment, instead of .venv.",
         "HUNYUAN_FIX_PYTHON": "In a clone: the Python that makes this environment.",
+        "HUNYUAN_FIX_EXTRA": (
+            "In a clone: an extra of pyproject.toml that this environment must have too: redis or dev."
+        ),
         "HUNYUAN_FIX_CHROMIUM": "For tests and screenshots: the browser.",
         "HUNYUAN_FIX_CLIENTS": "For tests: the folder of the coding agents.",
         "HUNYUAN_FIX_REDIS": "For tests: the Redis server's program.",

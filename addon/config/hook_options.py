@@ -39,8 +39,8 @@ class FlowSettings:
 
     mode: Mode = option(
         "repair",
-        "What is done to bodies: repair, observe (they pass unchanged, and the log says what would have been "
-        "changed) or off. For one request: header x-hunyuan-mode, which goes no further.",
+        "What is done to bodies: repair, observe (they pass unchanged; the log says what would have been "
+        "changed) or off. The header x-hunyuan-mode says it for one request.",
         read.choice(*MODES),
     )
     keep_original: int = option(

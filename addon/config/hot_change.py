@@ -106,7 +106,7 @@ class HotChange:
             self._files = files = [self._watched(path) for path in paths]
             self._found = [None] * len(files)
             if not files:
-                self._apply({}, say("no {option}", option=NAME))
+                self._apply({}, NAME)
         looks = [await file.look() for file in files]
         if not any(looks):
             return

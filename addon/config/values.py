@@ -182,7 +182,6 @@ def hosts(text: str) -> dict[str, str | None]:
     return hosts
 
 
-@accepting("a base URL")
 def base_url(text: str) -> BaseUrl:
     """The base URL of an API."""
     accepted = say("accepted is a base URL such as https://tokenhub.tencentmaas.com/v1")

@@ -127,7 +127,7 @@ class Bodies:
         if came.flaw and not translated:
             logger.info("%s %s passes untouched: %s", exchange.method, safe_text.plain(exchange.path), came.flaw)
         if translated and not isinstance(came.value, dict):
-            raise BadRequest(f"{came.flaw or 'The request body is not a JSON object'}: it can't be translated.")
+            raise BadRequest(f"The request body can't be read: {came.flaw or 'it is no JSON object'}.")
         if came.flaw or not (translated or pipeline.repairable(came.value, dialect.house)):
             exchange.note(came.changes)
             self._write(request, exchange, came, came.data)
@@ -156,7 +156,10 @@ class Bodies:
             sent = await self._runtime.workers.run(
                 lambda _: json_body.serialise(sent_body(exchange, self._settings)), exchange.cost // 4
             )
-        set_headers(request, exchange, str(exchange.chat.get("model")))
+        model = exchange.chat.get("model")
+        if isinstance(model, str) and model != exchange.model:
+            exchange.sent_model = printable(model[:200])
+        set_headers(request, exchange, str(model))
         self._write(request, exchange, came, sent)
         await mending.sent(came.data, exchange.chat)
         exchange.rewritten = bool(changed or came.changes)

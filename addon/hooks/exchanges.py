@@ -41,6 +41,8 @@ def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair", langua
         exchange.note_of(exchange.spoken)["client"] = client
     if exchange.error_language != sentences.SOURCE and exchange.spoken not in _HOUSE:
         exchange.note_of(exchange.spoken)["language"] = exchange.error_language
+    if isinstance(before := flow.metadata.get(KEY), dict):  # the flow is replayed
+        exchange.comment = str(before.get("comment", ""))
     _under_way[flow] = exchange
     # What differs from the default by now: the rest is read as if it stood there.
     flow.metadata[KEY] = {name: getattr(exchange, name) for name in _AT_FIRST}

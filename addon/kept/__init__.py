@@ -20,10 +20,10 @@ class KeepSettings:
 
     keep: Keep = option(
         "memory",
-        "What is kept of answers: those of the Responses API, for previous_response_id, conversation and "
-        "item_reference; and what thinking models thought, to put it back where a client lost it. memory (until the "
-        "proxy ends), store (in hunyuan_store too: it outlives a restart, and all workers have it), off (nothing; "
-        "requests that need an answer are refused).",
+        "What is kept of answers: those of the Responses API, for requests that go on from them, and what "
+        "thinking models thought, to put it back where a client lost it: memory (until the proxy ends), store "
+        "(in hunyuan_store too, across restarts and workers), off (nothing; requests that need an earlier "
+        "answer are refused).",
         read.choice(*get_args(Keep.__value__)),
     )
     keep_bytes: int = option(

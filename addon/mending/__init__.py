@@ -17,7 +17,7 @@ class MendSettings:
 
     mend: str = option(
         "on",
-        "Send a request that the endpoint refuses once more, mended, where its error says what is wrong: on, off. "
-        "Calls of thinking models and of unknown ones go through the relay for it.",
+        "Send a refused request once more, mended, where the endpoint's error says what is wrong: on, off. Calls "
+        "of thinking models and of unknown ones go through the relay for it.",
         read.choice("on", "off"),
     )

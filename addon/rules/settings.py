@@ -28,7 +28,7 @@ class RuleSettings:
 
     keep_params: frozenset[str] = option(
         "",
-        "Parameters that are left alone, comma separated.",
+        "Parameters that are neither removed nor changed, comma separated.",
         read.names,
     )
     language: str | None = option(
@@ -50,8 +50,9 @@ class RuleSettings:
     )
     overlong: Literal["auto", "warn", "error"] = option(
         "auto",
-        "Input estimated past the model's limit, which the endpoint would cut without a word: warn (log and response "
-        "header), error (400), or auto: warn; an error in time for requests in another format, whose clients compact.",
+        "Input that is estimated past the model's limit, which the endpoint would cut without a word: warn (log "
+        "and response header), error (400), or auto: warn, but an error in time for requests in another format, "
+        "whose clients compact.",
         read.choice("auto", "warn", "error"),
     )
     window: int | None = option(

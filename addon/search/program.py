@@ -52,8 +52,8 @@ class SearchSettings:
 
     search_command: tuple[str, ...] | None = option(
         "",
-        "A program that searches the web for clients whose model can't (web_search of Anthropic's Messages): it gets "
-        "the query in place of {query}, else on standard input, and prints JSON. Without one it is said in words.",
+        "Program that searches the web for models that can't: it gets the query in place of {query}, else on "
+        "standard input, and prints JSON. Without it the model is told that it can't search.",
         values.optional(command),
     )
     search_timeout: float = option("20", "Seconds that one search may take.", values.seconds)

@@ -30,12 +30,14 @@ class StoreSettings:
 
     store: StorePlaces = option(
         "sqlite",
-        "Where image descriptions are kept below the memory: memory (nowhere), sqlite (the user's data folder), "
-        "sqlite:PATH, redis://HOST:PORT/DB (also for the limits of several workers); sqlite and redis together, comma "
-        "separated.",
+        "Where image descriptions are kept beside memory: memory (nowhere), sqlite (the user's data folder), "
+        "sqlite:PATH, redis://HOST:PORT/DB (also for the limits of several workers); sqlite and redis together, "
+        "comma separated.",
         read.store,
     )
-    store_max_bytes: int = option("256m", "Size of the SQLite store; the least recently used goes first.", read.size)
+    store_max_bytes: int = option(
+        "256m", "Size of the SQLite store; the least recently used entry goes first.", read.size
+    )
 
 
 def open_levels(places: StorePlaces, max_bytes: int) -> list[Store]:

@@ -28,10 +28,13 @@ class BreakerSettings:
 
     breaker_failures: int = option(
         "5",
-        'Failures in a row of the kind that says "down" after which an endpoint is spared; 0: never.',
+        "Failures in a row (no connection, timeout, 502, 503, 504) after which an endpoint is not called for a "
+        "while; 0: never.",
         read.count(0),
     )
-    breaker_seconds: float = option("30", "Seconds for which it is spared before one call probes it.", read.seconds)
+    breaker_seconds: float = option(
+        "30", "Seconds for which such an endpoint is not called; then one call probes it.", read.seconds
+    )
 
 
 class CircuitOpen(CallRefused):

@@ -34,11 +34,11 @@ class RetrySettings:
 
     retry: Literal["off", "vision", "all"] = option(
         "vision",
-        "What is tried again after a failure that may pass: off, vision (the addon's own calls), all (chat and "
-        "embeddings calls too, through a relay inside the process).",
+        "What is tried again after a failure that may pass: off, vision (the addon's own calls), all (clients' "
+        "calls too, through a relay inside the process).",
         read.choice("off", "vision", "all"),
     )
-    retry_tries: int = option("5", "Tries for one call of a client's under hunyuan_retry=all.", read.count(1))
+    retry_tries: int = option("5", "Tries for one call of a client under hunyuan_retry=all.", read.count(1))
     retry_deadline: float = option(
         "100",
         "Seconds after which no further try is begun under hunyuan_retry=all.",

@@ -40,8 +40,8 @@ class TransportSettings:
 
     outgoing_proxy: str | None = option(
         "",
-        "HTTP proxy for the addon's own calls (vision), and for requests that come by a reverse port. Default: "
-        "mitmproxy's upstream proxy, if it has one.",
+        "HTTP proxy for the addon's own calls (vision, batches of embeddings) and for requests that come by a "
+        "reverse port. Default: mitmproxy's upstream proxy, if it has one.",
         read.optional(read.proxy),
     )
     """A URL."""

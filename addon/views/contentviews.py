@@ -17,7 +17,7 @@ from ..exchange import MAX_CHANGES, Exchange
 from ..observe import prompt_cache
 from ..texts.terminal import say
 from ..wire import content_coding, sse
-from . import diff, folded, places, shorten, timings, transcript, vision_calls
+from . import diff, folded, places, timings, transcript, vision_calls
 from .recent import client_of
 from .under_way import exchange_of
 
@@ -142,8 +142,7 @@ def story(flow: http.HTTPFlow, exchange: Exchange) -> str:
     """One exchange on one page: what came, when what happened, what was changed, how it ended."""
     request, response = flow.request, flow.response
     sent = request.get_content(strict=False) or b""
-    left = shorten.parse_object(sent) or {}
-    model = exchange.model if left.get("model") in (None, exchange.model) else f"{exchange.model} → {left['model']}"
+    model = f"{exchange.model} → {exchange.sent_model}" if exchange.sent_model else exchange.model
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(request.timestamp_start))
     facts = [at, f"{exchange.method} {exchange.path}", client_of(exchange, request.headers), model]
     known = places.original_and_final(exchange, sent)

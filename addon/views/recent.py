@@ -14,7 +14,9 @@ from weakref import ReferenceType, ref
 from mitmproxy import http
 
 from ..exchange import DESCRIBED, QUEUED, Exchange
-from .timings import ANSWER, CAME, FIRST_BYTE, REPAIRED, vision_ms
+from ..observe.log import vision_ms
+from ..wire import user_agents
+from .timings import ANSWER, CAME, FIRST_BYTE, REPAIRED
 
 MOST = 1000
 """Exchanges that are remembered."""
@@ -110,10 +112,6 @@ def client_of(exchange: Exchange, headers: Mapping[str, str] | None = None) -> s
 
     `headers`: the request's, where the exchange has them no more.
     """
-    if exchange.client:
-        return exchange.client
-    known = exchange.notes.get(exchange.spoken, {}).get("client")
-    if isinstance(known, str) and known:
-        return known
     agent = (exchange.headers or headers or {}).get("user-agent", "")
-    return agent.partition(" ")[0].partition("/")[0]
+    known = exchange.client or exchange.program or user_agents.program(agent)
+    return known or agent.partition(" ")[0].partition("/")[0]

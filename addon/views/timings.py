@@ -20,8 +20,8 @@ from mitmproxy import http
 
 from ..columns import width
 from ..exchange import DESCRIBED, QUEUED, Exchange
+from ..observe.log import vision_ms
 from ..texts.terminal import say
-from ..vision import record
 from ..wire import rule_names
 
 _BAR = 40
@@ -83,16 +83,6 @@ def parts(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[Part]:
     end = ended if last is None else 1000 * (last - start)
     found.append(Part(ANSWER, first, end, under_way=last is None and flow.live))
     return found
-
-
-def vision_ms(exchange: Exchange) -> float:
-    """Milliseconds that the request waited for descriptions of its images."""
-    note = exchange.notes.get(record.NAME)
-    ms = note.get("ms") if isinstance(note, dict) else None
-    return float(ms) if isinstance(ms, int | float) and 0 <= ms < _LONGEST else 0.0
-
-
-_LONGEST = 1e9
 
 
 def lines(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[str]:

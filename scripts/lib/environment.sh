@@ -5,7 +5,7 @@
 # (tests, bench, release) sets HUNYUAN_FIX_EXTRA=dev before that line: the same environment then gets more packages.
 # Everything in `scripts/` runs on bash 3.2 (macOS) and without GNU's programs (tests/scripts/test_bash.py).
 #
-# Where a script's arguments ask for help, it prints lib/help/NAME.txt and ends before anything is made or looked for;
+# Where a script's arguments ask for help, it prints lib/help/NAME.txt, or NAME.zh.txt, and ends before anything is made or looked for;
 # `token add --help` prints token-add.txt. scripts/lib/help/__init__.py says where those texts come from.
 #
 # HUNYUAN_FIX_VENV    where the environment lives (default: .venv in the repository)
@@ -22,17 +22,19 @@ ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)"
 
 # There may be no Python yet. A script that isn't ours by name, or a text that is missing, goes on to its own parser.
 print_help() {
-    local script="${BASH_SOURCE[2]##*/}" argument file text
+    local script="${BASH_SOURCE[2]##*/}" argument file name text
     for argument in "$@"; do
         case "$argument" in
         --) return ;;
         -h | --help)
-            file="$ROOT/scripts/lib/help/$script-$1.txt"
-            [ -f "$file" ] || file="$ROOT/scripts/lib/help/$script.txt"
-            [ -f "$file" ] || return 0
-            text="$(<"$file")"
-            printf '%s\n' "$text"
-            exit
+            for name in "$script-$1.$SPEAKS" "$script-$1" "$script.$SPEAKS" "$script"; do
+                file="$ROOT/scripts/lib/help/$name.txt"
+                [ -f "$file" ] || continue
+                text="$(<"$file")"
+                printf '%s\n' "$text"
+                exit
+            done
+            return 0
             ;;
         esac
     done

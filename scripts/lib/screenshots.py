@@ -14,11 +14,13 @@ from typing import Any
 
 import httpx
 
-from hunyuan_fix.cli.demo.scenes import MODEL, READ_FILE
+from hunyuan_fix.cli.demo.platforms import PLATFORMS
+from hunyuan_fix.cli.demo.scenes import READ_FILE
 from scripts.lib import processes
 from scripts.lib.browser import BrowserError, Page, chromium
 from scripts.lib.mitmweb import mitmweb
 
+MODEL = PLATFORMS["hunyuan"].text_model
 FOLDER = processes.ROOT / "docs" / "images"
 SIZE = (1120, 1180)
 """CSS pixels of the window."""

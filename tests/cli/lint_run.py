@@ -14,7 +14,10 @@ from tests.end_to_end.processes import ROOT
 SECRET = "correct-horse-battery"
 """In message contents and in query strings: never to be shown."""
 
-MODEL = "hunyuan-2.0-instruct-20251111"
+MODEL = "hy3"
+OLD_MODEL = "hunyuan-2.0-instruct-20251111"
+OLD = ("--profile", "hunyuan")
+"""The platform that was shut down."""
 CLEAN = {"model": MODEL, "messages": [{"role": "user", "content": SECRET}]}
 BROKEN = {"model": MODEL, "seed": 1, "messages": [{"role": "user", "content": SECRET}, {"role": "user", "content": ""}]}
 

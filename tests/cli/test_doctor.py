@@ -21,9 +21,9 @@ from hunyuan_fix.cli import client_setup
 from hunyuan_fix.cli.doctor.situation import Finding
 from scripts.lib.processes import free_port
 from tests.cli.shell_environment import command, environment, run
-from tests.end_to_end.processes import KEY, LEGACY, Certificates, Proxy, Simulator, process, run_proxy
+from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Certificates, Proxy, Simulator, process, run_proxy
 
-CHECKS = ["Python", "mitmproxy", "CA", "proxy", "reverse proxy", "decryption", "endpoint"]
+CHECKS = ["proxy", "reverse proxy", "endpoint", "Python", "mitmproxy", "CA", "decryption"]
 SECRET = "correct-horse"
 
 NO_DNS = """
@@ -44,7 +44,9 @@ class Report:
         self.text = done.stdout
         self.status = done.returncode
         data = json.loads(done.stdout)
-        self.findings = {finding["check"]: Finding(**finding) for finding in data["findings"]}
+        self.findings = {finding["check"]: _finding(finding) for finding in data["findings"]}
+        self.ids = [finding["id"] for finding in data["findings"]]
+        assert len(self.findings) == len(self.ids)
         assert data["problems"] == len(self.with_result("problem"))
         assert data["warnings"] == len(self.with_result("warning"))
         assert self.status == (1 if data["problems"] else 0)
@@ -54,6 +56,12 @@ class Report:
 
     def __getitem__(self, check: str) -> Finding:
         return self.findings[check]
+
+
+def _finding(said: dict[str, str]) -> Finding:
+    finding = Finding(said["id"], said["result"], said["found"], said["advice"])  # type: ignore[arg-type]
+    assert finding.check == said["check"]
+    return finding
 
 
 def examined(proxy: Proxy, home: Path, *arguments: str, **variables: str) -> Report:
@@ -75,10 +83,10 @@ def block(proxy: Proxy) -> dict[str, str]:
 def test_a_machine_where_nothing_has_been_done_yet(tmp_path: Path) -> None:
     port = free_port()
     report = Report("--port", str(port), "--reverse-port", str(free_port()), given=environment(tmp_path))
-    assert report.with_result("problem") == ["CA", "proxy"]
-    assert report.with_result("warning") == ["endpoint", "HTTPS_PROXY"]
-    assert report["CA"].advice.startswith(f'eval "$(scripts/env --port {port})"')
-    assert "isn't running" in report["proxy"].found
+    assert report.ids[0] == "proxy/not-running"
+    assert report.with_result("problem") == ["proxy"]
+    assert report.with_result("warning") == []
+    assert f'eval "$(scripts/env --port {port})"' in report["HTTPS_PROXY mode"].advice
     assert report["proxy"].advice.startswith(f"scripts/run --port {port} --reverse-port ")
     assert not list(tmp_path.iterdir())
 
@@ -86,11 +94,11 @@ def test_a_machine_where_nothing_has_been_done_yet(tmp_path: Path) -> None:
 def test_a_machine_where_all_is_well(proxy: Proxy, simulator: Simulator, tmp_path: Path) -> None:
     report = examined(proxy, tmp_path, **block(proxy))
     assert report.status == 0
-    good = [name for name in report.findings if name not in ("Node client", "system store")]
+    good = [name for name in report.findings if name not in ("Node client", "system store", "Java store")]
     assert good == [*CHECKS, "HTTPS_PROXY", "NO_PROXY", "curl", "Python client"]
     assert {report[name].result for name in good} == {"ok"}
     assert not any(report[name].advice for name in good)
-    assert report["system store"].result == "warning"
+    assert report["system store"].result == "info"
     requests = simulator.requests()
     assert [(request["method"], request["path"]) for request in requests] == [("GET", "/v1/models")]
     assert "authorization" not in requests[0]["headers"]
@@ -104,7 +112,7 @@ def test_for_a_person_each_thing_is_a_line_and_what_to_do_below_it(tmp_path: Pat
     lines = done.stdout.splitlines()
     at = next(number for number, line in enumerate(lines) if line.split()[:2] == ["problem", "proxy"])
     assert lines[at + 1].strip() == f"→ scripts/run {' '.join(ports)}"
-    assert lines[-1] == "2 problems, 2 warnings"
+    assert lines[-1] == "problems: 1; no warnings"
     assert "\x1b" not in done.stdout
 
 
@@ -189,8 +197,8 @@ def test_a_proxy_with_a_password_and_without_network(certificates: Certificates,
     assert "asks for user and password" in locked["proxy"].found
     assert locked["reverse proxy"].result == report["reverse proxy"].result == "warning"
     assert report.with_result("problem") == ["endpoint"]
-    assert report["endpoint"].found == f"the proxy can't resolve the name {LEGACY} (DNS)"
-    assert "hunyuan_upstream=https://tokenhub.tencentmaas.com/v1" in report["endpoint"].advice
+    assert report["endpoint"].id == "endpoint/dns"
+    assert report["endpoint"].found == f"the proxy can't resolve the name of TokenHub ({TOKENHUB}) (DNS)"
     assert SECRET not in report.text
 
 
@@ -204,15 +212,19 @@ def test_only_a_proxy_without_its_reverse_half(proxy: Proxy, tmp_path: Path) -> 
 
 def test_a_proxy_whose_ca_is_another(proxy: Proxy, tmp_path: Path) -> None:
     client_setup.write_bundle(tmp_path / "other")
-    report = examined(proxy, tmp_path, "--confdir", str(tmp_path / "other"))
+    report = examined(proxy, tmp_path, "--confdir", str(tmp_path / "other"), "--upstream", f"https://{LEGACY}/v1")
     assert report["decryption"].result == "problem"
     assert "another CA" in report["decryption"].found
     assert report["endpoint"].found.endswith("TLS with the proxy fails")
 
 
 def test_a_proxy_that_runs_without_its_ca_being_found(proxy: Proxy, tmp_path: Path) -> None:
-    report = examined(proxy, tmp_path, "--confdir", str(tmp_path / "nowhere"))
-    assert report.with_result("problem") == ["CA", "endpoint"]
+    given = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
+    without = examined(proxy, tmp_path, "--confdir", str(tmp_path / "nowhere"), **given)
+    assert without.with_result("problem") == ["CA"]  # the endpoint is asked by the reverse port, without TLS
+    named = ["--confdir", str(tmp_path / "nowhere"), "--upstream", f"https://{LEGACY}/v1"]
+    report = examined(proxy, tmp_path, *named, **given)
+    assert report.with_result("problem") == ["endpoint", "CA"]
     assert report["endpoint"].found.endswith("the proxy's CA can't be read")
 
 
@@ -224,12 +236,15 @@ def test_an_endpoint_that_the_proxy_does_not_know(proxy: Proxy, tmp_path: Path) 
 
 
 def test_an_endpoint_that_refuses_connections(certificates: Certificates, tmp_path: Path) -> None:
-    with run_proxy(certificates, {f"{LEGACY}:443": free_port()}) as proxy:
-        report = examined(proxy, tmp_path)
+    with run_proxy(certificates, {f"{LEGACY}:443": free_port(), f"{TOKENHUB}:443": free_port()}) as proxy:
+        gone = examined(proxy, tmp_path)
+        report = examined(proxy, tmp_path, "--upstream", f"https://{TOKENHUB}/v1")
+    assert gone["endpoint"].id == "endpoint/shut-down"
+    assert gone["endpoint"].found.endswith("it was shut down on 2026-09-30")
+    assert "scripts/run" in gone["endpoint"].advice
     assert report["decryption"].result == "ok"
-    assert report["endpoint"].result == "problem"
-    why = "the connection was refused, no program listens there"
-    assert report["endpoint"].found == f"{LEGACY} can't be reached through the proxy: {why}"
+    assert (report["endpoint"].id, report["endpoint"].result) == ("endpoint/refused", "problem")
+    assert TOKENHUB in report["endpoint"].found
 
 
 def test_the_key_is_tried_only_when_asked_for(proxy: Proxy, simulator: Simulator, tmp_path: Path) -> None:
@@ -247,7 +262,7 @@ def test_the_key_is_tried_only_when_asked_for(proxy: Proxy, simulator: Simulator
 @pytest.mark.parametrize(
     ("key", "fault", "result", "said"),
     [
-        ("sk-schlüssel", "status:401", "problem", "refused (HTTP 401)"),
+        ("sk-schlüssel", "status:401", "problem", "refused by the old Hunyuan platform (api.hunyuan.cloud.tencent.com) (HTTP 401)"),
         ("sk-other", "status:418", "warning", "the call failed (HTTP 418)"),
         ("", None, "problem", "isn't set here"),
         (KEY, "rate_limit", "warning", "at its limit now (HTTP 429)"),
@@ -268,10 +283,15 @@ def test_a_key_that_is_not_good(
 
 
 def test_variables_are_seen_as_a_child_process_sees_them(tmp_path: Path) -> None:
-    given = environment(tmp_path, NO_PROXY="*.tencent.com")
+    given = environment(tmp_path, NO_PROXY="*.tencentmaas.com")
     ask = shlex.join(command("doctor", "--json", "--port", str(free_port()), "--reverse-port", str(free_port())))
     script = f"HTTPS_PROXY=http://127.0.0.1:1\n{ask}"  # set, but not exported
     done = subprocess.run(["bash", "-c", script], env=given, capture_output=True, text=True, timeout=60, check=False)
     findings = {finding["check"]: finding for finding in json.loads(done.stdout)["findings"]}
-    assert "isn't set" in findings["HTTPS_PROXY"]["found"]
-    assert findings["NO_PROXY"]["result"] == "problem"
+    assert "HTTPS_PROXY" not in findings
+    assert findings["HTTPS_PROXY mode"]["id"] == "proxy-mode/off"
+    exported = subprocess.run(
+        ["bash", "-c", f"export {script}"], env=given, capture_output=True, text=True, timeout=60, check=False
+    )
+    findings = {finding["check"]: finding for finding in json.loads(exported.stdout)["findings"]}
+    assert findings["HTTPS_PROXY"]["result"] == findings["NO_PROXY"]["result"] == "problem"

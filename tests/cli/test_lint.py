@@ -20,7 +20,7 @@ from hunyuan_fix.cli.lint.reading import Unreadable
 from hunyuan_fix.rules.explained import explanations
 from hunyuan_fix.simulator import checks
 from hunyuan_fix.simulator.vision import data_url, png_with_text
-from tests.cli.lint_run import BROKEN, CLEAN, MODEL, SECRET, Done
+from tests.cli.lint_run import BROKEN, CLEAN, MODEL, OLD, OLD_MODEL, SECRET, Done
 from tests.cli.shell_environment import command, environment
 from tests.end_to_end.processes import ROOT
 from tests.end_to_end.test_captures import CAPTURES, texts, whole
@@ -53,7 +53,7 @@ def test_a_body_that_would_be_refused_and_changed() -> None:
     assert done.status == 1
     for shown in (
         "standard input",
-        "messages 中 content 不能为空",  # the vendor's words
+        "400 400002 invalid parameter 'messages': roles must alternate",  # the vendor's words
         "/messages/1/content",
         "/messages/1 ",
         "merge",
@@ -80,28 +80,50 @@ def test_recorded_requests(folder: Path, tmp_path: Path) -> None:
     for path in sorted(folder.glob("*.json")):
         capture = json.loads(path.read_text(encoding="utf-8"))
         capture["body"] = whole(capture["body"], "screenshot")
-        files.append(tmp_path / path.name)
-        files[-1].write_text(json.dumps(capture), encoding="utf-8")
-    captures = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        if "messages" in capture["body"]:  # the model of embeddings has no successor that could take its place
+            files.append(tmp_path / path.name)
+            files[-1].write_text(json.dumps(capture), encoding="utf-8")
 
     done = Done("--fix", *files)
 
-    came_refused = any(refusal(capture["body"]) for capture in captures)
-    assert came_refused == (folder.name != "continue-edge")
-    assert done.status == int(came_refused), done.err
+    assert done.status == 1, "TokenHub has none of their models"
+    assert done.err.count("/model") >= len(files)
     bodies = [json.loads(line) for line in done.out.splitlines()]
     assert len(bodies) == len(files)
     assert [refusal(body) for body in bodies] == [None] * len(bodies)
-    for text in {text for capture in captures for text in texts(capture["body"]) if len(text) > 60}:
-        assert text not in done.err
     again = Done("--fix", stdin=done.out.encode())
     assert again.status == 0, again.err
     assert again.out == done.out
 
 
-def refusal(body: Any) -> object:
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_recorded_requests_on_the_old_platform(folder: Path, tmp_path: Path) -> None:
+    files = []
+    for path in sorted(folder.glob("*.json")):
+        capture = json.loads(path.read_text(encoding="utf-8"))
+        capture["body"] = whole(capture["body"], "screenshot")
+        files.append(tmp_path / path.name)
+        files[-1].write_text(json.dumps(capture), encoding="utf-8")
+    captures = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+    done = Done("--fix", *OLD, *files)
+
+    came_refused = any(refusal(capture["body"], "hunyuan") for capture in captures)
+    assert came_refused == (folder.name != "continue-edge")
+    assert done.status == int(came_refused), done.err
+    bodies = [json.loads(line) for line in done.out.splitlines()]
+    assert len(bodies) == len(files)
+    assert [refusal(body, "hunyuan") for body in bodies] == [None] * len(bodies)
+    for text in {text for capture in captures for text in texts(capture["body"]) if len(text) > 60}:
+        assert text not in done.err
+    again = Done("--fix", *OLD, stdin=done.out.encode())
+    assert again.status == 0, again.err
+    assert again.out == done.out
+
+
+def refusal(body: Any, profile: checks.ProfileName = "tokenhub") -> object:
     check = checks.problems if "messages" in body else checks.embedding_problems
-    return check(body, "hunyuan", strict=True)
+    return check(body, profile, strict=True)
 
 
 def test_the_json_report() -> None:
@@ -116,7 +138,7 @@ def test_the_json_report() -> None:
         "endpoint": "chat",
         "host": None,
         "model": MODEL,
-        "profile": "hunyuan",
+        "profile": "tokenhub",
         "clean": False,
         "refused": request["refused"],
         "changes": request["changes"],
@@ -134,7 +156,7 @@ def test_the_json_report() -> None:
         "message": str,
         "proven": bool,
     }
-    found = [problem.detail for problem in checks.all_problems(BROKEN, "hunyuan", strict=True)]
+    found = [problem.detail for problem in checks.all_problems(BROKEN, "tokenhub", strict=True)]
     assert [f"{problem['pointer']}: {problem['reason']}" for problem in request["refused"]] == found
     assert {change["rule"] for change in request["changes"]} == set(report["explanations"]) == {"merge"}
     assert all(set(change) == {"rule", "pointer", "why"} for change in request["changes"])
@@ -169,7 +191,7 @@ def test_images_are_only_announced() -> None:
     assert done.status == 1
     assert "2 vision calls would be made" in done.err, "two images, one of them twice, and one that can't be sent"
     lines = {line.split()[0]: line for line in done.err.splitlines() if line.strip().startswith("/messages/2/content/")}
-    assert "1 of 4 replaced by a description from hunyuan-vision-1.5-instruct" in lines["/messages/2/content/1"]
+    assert "1 of 4 replaced by a description from hy-vision-2.0-instruct" in lines["/messages/2/content/1"]
     assert "4 of 4 replaced by a note: unreadable" in lines["/messages/2/content/4"]
     assert "placeholder" in done.err
     assert refusal(json.loads(done.out)) is None
@@ -184,13 +206,13 @@ def test_the_guard_against_the_network_works() -> None:
 
 
 def test_a_model_that_sees_gets_its_images() -> None:
-    body = image_body(IMAGE, model="hunyuan-vision-1.5-instruct")
+    body = image_body(IMAGE, model="hy-vision-2.0-instruct")
     assert Done(stdin=body).status == 0
     schema = {"type": "object", "properties": {}}
     with_tools = {**body, "tools": [{"type": "function", "function": {"name": "ls", "parameters": schema}}]}
     request = Done("--format", "json", stdin=with_tools).only
     assert [change["rule"] for change in request["changes"]] == ["tool-model", "cascade"]
-    assert (request["model"], request["vision_calls"]) == ("hunyuan-vision-1.5-instruct", 1)
+    assert (request["model"], request["vision_calls"]) == ("hy-vision-2.0-instruct", 1)
     never = Done("--format", "json", "--set", "hunyuan_cascade=never", stdin=with_tools).only
     assert never["vision_calls"] == 0
     assert never["changes"] == []
@@ -205,16 +227,31 @@ def test_profile() -> None:
     assert legacy.status == 1
 
 
-def test_rerouted_requests_have_their_retired_models_mapped() -> None:
-    plain = Done("--format", "json", stdin=CLEAN).only
+def test_retired_models_are_mapped_on_the_way_to_the_successor() -> None:
+    """As `hunyuan-fix run` sends a request; not where a profile is named, which stands for the address itself."""
+    old = {**CLEAN, "model": OLD_MODEL}
+    plain = Done("--format", "json", *OLD, stdin=old).only
     assert (plain["profile"], plain["changes"]) == ("hunyuan", [])
-    rerouted = Done("--format", "json", "--rerouted", stdin=CLEAN).only
-    assert rerouted["profile"] == "tokenhub"
-    assert [(change["rule"], change["pointer"]) for change in rerouted["changes"]] == [("successor", "/model")]
-    assert [problem["pointer"] for problem in rerouted["refused"]] == ["/model"]
-    assert fixed("--rerouted", stdin=CLEAN) == [{**CLEAN, "model": "hy3"}]
-    mapped = fixed("--rerouted", "--set", f"hunyuan_successors={MODEL}=hy3-preview", stdin=CLEAN)
+    at_tokenhub = Done("--format", "json", "--profile", "tokenhub", stdin=old).only
+    assert (at_tokenhub["changes"], len(at_tokenhub["still_refused"])) == ([], 1)
+    sent = Done("--format", "json", stdin=old).only
+    assert sent["profile"] == "tokenhub"
+    assert [(change["rule"], change["pointer"]) for change in sent["changes"]] == [("successor", "/model")]
+    assert [problem["pointer"] for problem in sent["refused"]] == ["/model"]
+    assert fixed(stdin=old) == [CLEAN]
+    mapped = fixed("--set", f"hunyuan_successors={OLD_MODEL}=hy3-preview", stdin=old)
     assert mapped == [{**CLEAN, "model": "hy3-preview"}]
+
+
+def test_a_recorded_host_decides_unless_the_request_is_rerouted(tmp_path: Path) -> None:
+    file = tmp_path / "session.har"
+    url = "https://api.hunyuan.cloud.tencent.com/v1/chat/completions"
+    request = {"method": "POST", "url": url, "postData": {"text": json.dumps({**CLEAN, "model": OLD_MODEL})}}
+    file.write_text(json.dumps({"log": {"entries": [{"request": request}]}}))
+    assert Done("--format", "json", file).only["profile"] == "hunyuan"
+    assert fixed(file) == [{**CLEAN, "model": OLD_MODEL}]
+    assert Done("--format", "json", "--rerouted", file).only["profile"] == "tokenhub"
+    assert fixed("--rerouted", file) == [CLEAN]
 
 
 def test_language() -> None:
@@ -227,7 +264,8 @@ def test_language() -> None:
 def test_what_the_addon_can_not_repair() -> None:
     done = Done(stdin={"model": MODEL, "messages": []})
     assert done.status == 1
-    assert "请求格式有误" in done.out
+    assert "400 400004 invalid parameter 'messages': messages is required" in done.out
+    assert "请求格式有误" in Done(*OLD, stdin={"model": OLD_MODEL, "messages": []}).out
     assert "can't repair that" in done.out
     assert fixed(stdin={"model": MODEL, "messages": []}) == [{"model": MODEL, "messages": []}]
     unknown = Done(stdin={**BROKEN, "model": "gpt-4o"})
@@ -236,28 +274,28 @@ def test_what_the_addon_can_not_repair() -> None:
 
 def test_what_the_endpoint_would_cut_without_a_word() -> None:
     body = {"model": "hunyuan-code", "messages": [{"role": "user", "content": "字" * 10_000}]}
-    done = Done(stdin=body)
+    done = Done(*OLD, stdin=body)
     assert done.status == 0
     assert "estimated at 6,389 tokens, past the limit of 4,000" in done.out
-    refused = Done("--fix", "--set", "hunyuan_overlong=error", stdin=body)
+    refused = Done("--fix", *OLD, "--set", "hunyuan_overlong=error", stdin=body)
     assert (refused.status, refused.out) == (1, "")
     assert "nothing would be sent, the addon answers 400: prompt is too long: 6389 tokens > 4000 maximum" in refused.err
-    request = Done("--format", "json", "--set", "hunyuan_overlong=error", stdin=body).only
+    request = Done("--format", "json", *OLD, "--set", "hunyuan_overlong=error", stdin=body).only
     assert request["overlong"] == {"estimated": 6389, "limit": 4000}
     assert (request["answer"]["status"], request["calls"]) == (400, 0)
 
 
 def test_embeddings() -> None:
     body = {"model": "hunyuan-embedding", "input": [f"text {number}" for number in range(120)]}
-    assert Done(stdin={**body, "input": body["input"][:50]}).status == 0
-    done = Done("--fix", stdin={**body, "encoding_format": "base64"})
+    assert Done(*OLD, stdin={**body, "input": body["input"][:50]}).status == 0
+    done = Done("--fix", *OLD, stdin={**body, "encoding_format": "base64"})
     assert done.status == 1
     assert "/encoding_format" in done.err
     assert "sent as 3 calls" in done.err
     bodies = [json.loads(line) for line in done.out.splitlines()]
-    assert [refusal(sent) for sent in bodies] == [None] * 3
+    assert [refusal(sent, "hunyuan") for sent in bodies] == [None] * 3
     assert [text for sent in bodies for text in sent["input"]] == body["input"]
-    wrong = Done("--format", "json", stdin={**body, "dimensions": 5})
+    wrong = Done("--format", "json", *OLD, stdin={**body, "dimensions": 5})
     assert wrong.only["answer"]["status"] == 400
     assert "1024" in wrong.only["answer"]["message"]
 
@@ -305,7 +343,7 @@ def test_colours_and_width_of_a_terminal(variables: dict[str, str], coloured: bo
     shown = b"".join(read_all(master)).decode()
     assert process.wait(timeout=60) == 1
     assert ("\x1b[" in shown) == coloured
-    assert "不能为空" in shown
+    assert "400 400002 invalid" in shown
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert max(map(len, plain.splitlines())) <= 60
 

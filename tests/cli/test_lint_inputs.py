@@ -94,7 +94,7 @@ def test_every_request_of_a_har(tmp_path: Path) -> None:
     ]
     assert shown == [
         (f"{file}, entry 2", "chat", "hunyuan", False),
-        (f"{file}, entry 3", "chat", "hunyuan", True),
+        (f"{file}, entry 3", "chat", "tokenhub", True),
         (f"{file}, entry 4", "chat", "tokenhub", True),
         (f"{file}, entry 6", "embeddings", "hunyuan", True),
         (f"{file}, entry 8", "chat", "hunyuan", False),

@@ -129,7 +129,9 @@ async def test_a_change_is_taken_whole_and_said_in_one_line(running: Running, ca
     assert running.values("mode", "retry", "redact") == ("off", "all", False)
     assert running.heard[-1] == ("off", "all")
     assert len(running.heard) == 2
-    assert caplog.messages == [f"{running.file}: changed hunyuan_language, hunyuan_mode, hunyuan_redact, hunyuan_retry."]
+    assert caplog.messages == [
+        f"{running.file}: changed hunyuan_language, hunyuan_mode, hunyuan_redact, hunyuan_retry."
+    ]
 
 
 @pytest.mark.parametrize("text", ["mode: [", "mode: off\nretyr: all", "mode: off\nretry: sometimes"])

@@ -20,6 +20,8 @@ from typing import Any
 import httpx
 import trustme
 
+from hunyuan_fix.config.environment import variable
+from hunyuan_fix.options import OPTIONS
 from scripts.lib.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,14 +154,14 @@ def process(name: str, command: Sequence[str], environment: Mapping[str, str] | 
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without what would send a client through somebody's proxy or make it trust another CA."""
+    """The environment without options, and without what would send a client elsewhere or make it trust another CA."""
     unwanted = {
         *PROXY_VARIABLES,
         *(name.upper() for name in PROXY_VARIABLES),
         *CA_VARIABLES,
         "HUNYUAN_API_KEY",
-        "HUNYUAN_API_KEY_FILE",
         "HUNYUAN_REDIS_PASSWORD",
+        *(variable(option.name) for option in OPTIONS),
     }
     return {name: value for name, value in os.environ.items() if name not in unwanted}
 

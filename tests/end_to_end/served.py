@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,7 @@ async def serve(
     confdir: Path | None = None,
     hosts: str = LOCAL,
     store: str = "memory",
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Served]:
     """Run it before `endpoint`, which speaks clear HTTP; `arguments` go to mitmdump."""
     reverse_port = free_port()
@@ -64,7 +65,7 @@ async def serve(
     command += ["--mode", "regular@127.0.0.1:0"]
     command += ["--mode", f"reverse:http://{LOCAL}:{endpoint.port}@127.0.0.1:{reverse_port}"]
     command += ["--set", f"hunyuan_hosts={hosts}", "--set", f"hunyuan_store={store}", *arguments]
-    with process("mitmdump", command) as started:
+    with process("mitmdump", command, environment) as started:
         said = await asyncio.to_thread(started.wait_for, r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")
         await asyncio.to_thread(started.wait_for, r"reverse proxy to \S+ listening")
         await asyncio.to_thread(started.wait_for, "mitmproxy is running")

@@ -155,6 +155,22 @@ async def test_a_file_that_goes_leaves_the_settings(trust: Trust, endpoint: Endp
         assert served.process.output.count("doesn't exist") == 1
 
 
+def refused(trust: Trust, folder: Path, *arguments: str, **variables: str) -> str:
+    """What mitmdump says, whose start is to fail."""
+    ended = subprocess.run(
+        [MITMDUMP, "-s", str(ADDON), "--set", f"confdir={trust.confdir}", "-p", str(free_port()), *arguments],
+        cwd=folder,
+        env=clean_environment() | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    return ended.stdout + ended.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -167,18 +183,7 @@ async def test_a_file_that_goes_leaves_the_settings(trust: Trust, endpoint: Endp
 def test_a_file_that_can_not_be_taken_ends_the_start(trust: Trust, file: File, text: str | None, why: str):
     if text is not None:
         file.say(text)
-    ended = subprocess.run(
-        [MITMDUMP, "-s", str(ADDON), "--set", f"confdir={trust.confdir}", "-p", str(free_port()), *file.option],
-        cwd=file.path.parent,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    output = ended.stdout + ended.stderr
-    assert ended.returncode == 1
+    output = refused(trust, file.path.parent, *file.option)
     assert len([line for line in output.splitlines() if why in line]) == 1
     assert "Traceback" not in output
     assert "sk-test" not in output
@@ -201,3 +206,65 @@ async def test_after_a_hot_reload_the_file_is_still_heeded(
         await served.until("changed hunyuan_language, hunyuan_mode")
         assert await rules(served) == "parameters"
         assert served.process.output.count("changed hunyuan") == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"HUNYUAN_MODE": "bogus"}, "HUNYUAN_MODE=bogus: accepted are repair, observe, off"),
+        ({"HUNYUAN_REDACT": "0"}, "HUNYUAN_REDACT=0: accepted are true and false"),
+        ({"HUNYUAN_CONFIG": "none.yaml"}, "HUNYUAN_CONFIG: {folder}/none.yaml: can't be read"),
+        ({"HUNYUAN_API_KEY_FILE": "none"}, "HUNYUAN_API_KEY_FILE: {folder}/none can't be read"),
+        ({"HUNYUAN_MODE": "bogus", "LC_ALL": "zh_CN.UTF-8"}, "HUNYUAN_MODE=bogus: 可用的值有 repair, observe, off"),
+    ],
+)
+def test_an_invalid_variable_ends_the_start_and_is_named(
+    trust: Trust, tmp_path: Path, variables: dict[str, str], why: str
+):
+    output = refused(trust, tmp_path, **variables)
+    assert len([line for line in output.splitlines() if why.format(folder=tmp_path) in line]) == 1
+    assert "Traceback" not in output
+
+
+async def test_the_environment_wins_over_files_and_the_command_line_over_both(
+    trust: Trust, endpoint: Endpoint, file: File, confdir: Path
+):
+    (confdir / "config.yaml").write_text("hunyuan_keep_params: [other]\n", encoding="utf-8")
+    file.say("mode: off\nkeep_params: [user]")
+    given = {
+        "HUNYUAN_CONFIG": str(file.path),
+        "HUNYUAN_MODE": "repair",
+        "HUNYUAN_MDOE": "sk-x",
+        "HUNYUAN_BASE_URL": "x",
+    }
+    async with serve(
+        trust, endpoint, "--set", "hunyuan_keep_params=nothing", confdir=confdir, environment=given
+    ) as served:
+        assert await rules(served) == "parameters"
+        await served.until("HUNYUAN_MDOE has no effect; did you mean HUNYUAN_MODE\\?")
+        await served.until("without effect on it: HUNYUAN_BASE_URL")
+        await served.until(f"{file.path}:1: hunyuan_mode has no effect here: HUNYUAN_MODE wins")
+        await served.until(f"{file.path}:2: hunyuan_keep_params has no effect here: --set wins")
+        assert "sk-x" not in served.process.output.partition("Loading script")[2]
+        file.say("mode: observe\nlanguage: en")
+        await served.until(r"changed hunyuan_language\.")
+        assert await rules(served) == "parameters"
+
+
+async def test_of_several_files_the_later_one_wins_and_each_is_watched(
+    trust: Trust, endpoint: Endpoint, tmp_path: Path
+):
+    base, production = File(tmp_path / "base.yaml"), File(tmp_path / "prod.json")
+    base.say("mode: repair\nkeep_params: [user]\n")
+    production.say('{\n\t"keep_params": []\n}')
+    async with serve(trust, endpoint, "--set", f"hunyuan_config={base.path},{production.path}") as served:
+        assert await rules(served) == "parameters"
+        production.say('{"mode": "bogus", "keep_params": ["user"]}')
+        await served.until(f"The settings are unchanged: {production.path}: line 1: hunyuan_mode=bogus: ")
+        assert await rules(served) == "parameters"
+        production.say("{}")
+        await served.until(rf"{production.path}: changed hunyuan_keep_params\.")
+        assert await rules(served) is None  # what the earlier file says
+        base.say("")
+        await served.until(rf"{base.path}: changed hunyuan_keep_params\.")
+        assert await rules(served) == "parameters"

@@ -10,21 +10,18 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from hunyuan_fix.cli import main as cli
 from scripts.lib.processes import free_port
 from tests.cli.lint_run import BROKEN, CLEAN
 from tests.cli.shell_environment import environment
-from tests.end_to_end.processes import KEY, LEGACY, ROOT, Process, process
-from tests.end_to_end.requests import agent_request
-from tests.installed import Installed, installed
+from tests.end_to_end.processes import ROOT, Process, process
+from tests.installed import Installed, ask, installed, simulator
 
-__all__ = ["installed"]
+__all__ = ["installed", "simulator"]
 
 PROBE = """
 import logging, sys
@@ -47,7 +44,7 @@ def test_the_wheel_has_one_package_with_everything_in_it(installed: Installed) -
     (info,) = {name.split("/")[0] for name in found if ".dist-info/" in name}
     wanted = set()
     for source, target in ((ROOT / "addon", "hunyuan_fix"), (ROOT / "simulator", "hunyuan_fix/simulator")):
-        files = (path for path in source.rglob("*") if path.suffix in (".py", ".toml", ".typed"))
+        files = (path for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc")
         wanted |= {f"{target}/{path.relative_to(source).as_posix()}" for path in files}
     assert {name for name in found if not name.startswith(info)} == wanted
     assert {"hunyuan_fix/py.typed", "hunyuan_fix/profiles/hunyuan.toml"} <= wanted
@@ -119,28 +116,6 @@ def test_demo(installed: Installed, tmp_path: Path) -> None:
     assert re.search(r"^without: 0 of (\d+) · with: \1 of \1$", done.stdout, re.MULTILINE)
 
 
-@pytest.fixture
-def simulator(installed: Installed, tmp_path: Path) -> Iterator[str]:
-    """The simulator of the wheel; yields its base URL."""
-    with process("simulator", [str(installed.python), "-P", "-m", "hunyuan_fix.simulator"]) as started:
-        yield started.wait_for(r"simulator listening on (\S+)")[1] + "/v1"
-
-
-def ask(proxy_port: int, ca: Path) -> httpx.Response:
-    """What an agent sends, by the proxy."""
-    with httpx.Client(
-        proxy=f"http://127.0.0.1:{proxy_port}",
-        verify=ssl.create_default_context(cafile=str(ca)),
-        trust_env=False,
-        timeout=60,
-    ) as client:
-        return client.post(
-            f"https://{LEGACY}/v1/chat/completions",
-            json=agent_request("[[sim:say 好]]"),
-            headers={"authorization": f"Bearer {KEY}"},
-        )
-
-
 def test_run_and_doctor(installed: Installed, simulator: str, tmp_path: Path) -> None:
     ports = ["--port", str(free_port()), "--reverse-port", str(free_port())]
     command = [str(installed.program), "run", *ports, "--set", f"hunyuan_upstream={simulator}"]
@@ -149,12 +124,13 @@ def test_run_and_doctor(installed: Installed, simulator: str, tmp_path: Path) ->
         answer = ask(int(ports[1]), tmp_path / ".mitmproxy/hunyuan-fix-ca-bundle.pem")
         assert answer.json()["choices"][0]["message"]["content"] == "好"
         assert "merge" in answer.headers["x-hunyuan-fix"]
-        report = json.loads(installed.run(tmp_path, "doctor", "--json", *ports).stdout)
+        proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{ports[1]}"}
+        report = json.loads(installed.run(tmp_path, "doctor", "--json", *ports, **proxy).stdout)
         started.terminate()
         assert started.wait() == 0
     findings = {finding["check"]: finding for finding in report["findings"]}
     assert {findings[name]["result"] for name in ("Python", "mitmproxy", "CA", "proxy", "decryption")} == {"ok"}
-    assert findings["HTTPS_PROXY"]["advice"].startswith('eval "$(hunyuan-fix env --port')
+    assert any(finding["advice"].startswith('eval "$(hunyuan-fix env --port') for finding in report["findings"])
 
 
 def mitmdump(installed: Installed, script: Path, home: Path, *arguments: str) -> list[str]:

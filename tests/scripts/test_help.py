@@ -27,7 +27,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def ask(clone: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def ask(clone: Path, name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(clone / "bin" / "bash"), str(clone / "repository" / "scripts" / name), *arguments],
         cwd=clone,
@@ -36,6 +36,7 @@ def ask(clone: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[
             "HOME": str(clone / "home"),
             "LC_ALL": "C.UTF-8",
             "HUNYUAN_FIX_VENV": str(clone / "none"),
+            **variables,
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -73,14 +74,33 @@ def test_without_being_asked_for_help_it_sets_up(clone: Path, arguments: tuple[s
     assert "usage: scripts/soak" not in done.stdout
 
 
-@pytest.mark.parametrize("name", sorted(helps.COMMANDS))
-def test_the_kept_text_is_what_the_command_says(name: str) -> None:
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [
+        ({"LC_ALL": "zh_CN.UTF-8"}, "zh"),
+        ({"HUNYUAN_LANGUAGE": "zh"}, "zh"),
+        ({"LC_ALL": "zh_CN.UTF-8", "HUNYUAN_LANGUAGE": "en"}, "en"),
+    ],
+)
+def test_help_in_the_users_language(clone: Path, variables: dict[str, str], language: str) -> None:
+    assert ask(clone, "run", "--help", **variables).stdout == helps.kept("run", language)
+    assert ask(clone, "token", "add", "-h", **variables).stdout == helps.kept("token-add", language)
+    assert ask(clone, "token", "nonsense", "-h", **variables).stdout == helps.kept("token", language)
+    assert ask(clone, "soak", "--help", **variables).stdout == helps.kept("soak")  # which has no Chinese
+
+
+@pytest.mark.parametrize(("name", "language"), sorted(helps.files()))
+def test_the_kept_text_is_what_the_command_says(name: str, language: str) -> None:
     """If not: `python -m scripts.lib.help` writes it anew."""
-    assert helps.words(helps.kept(name)) == helps.words(helps.made(name))
+    assert helps.words(helps.kept(name, language)) == helps.words(helps.made(name, language))
 
 
 def test_every_script_has_a_text() -> None:
-    assert {*DOORS, "token-add", "token-list", "token-remove"} == {path.stem for path in helps.FOLDER.glob("*.txt")}
+    english = {path.stem for path in helps.FOLDER.glob("*.txt") if path.suffixes == [".txt"]}
+    assert {*DOORS, "token-add", "token-list", "token-remove"} == english
+    assert {path.name for path in helps.FOLDER.glob("*.zh.txt")} == {
+        helps.file_of(name, language).name for name, language in helps.files() if language == "zh"
+    }
     assert {*DOORS} <= {*helps.COMMANDS, "test"}
 
 

@@ -8,10 +8,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hunyuan_fix.cli import arguments, main
+from hunyuan_fix.cli.demo.programme import PROGRAMMES
+from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
+from hunyuan_fix.config import environment, values
+from hunyuan_fix.options import OPTIONS
+from tests.texts import said_in_errors
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
 
+type Collector = Callable[[], Iterator[str]]
+
+COLLECTORS: list[Collector] = []
+"""Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
+
+
+def collector(function: Collector) -> Collector:
+    """Add `function` to the collectors."""
+    COLLECTORS.append(function)
+    return function
+
+
+@collector
 def said_by_calls() -> Iterator[str]:
     """The template in each call of `say(template, …)` and `sentences.said(language, template, …)`.
 
@@ -43,18 +61,59 @@ def _templates(node: ast.expr, place: str) -> Iterator[str]:
         assert isinstance(node, ast.Name | ast.Attribute | ast.Subscript), f"{place}: a template is a plain text"
 
 
+@collector
 def said_by_argparse() -> Iterator[str]:
     """What argparse says in errors, which `cli/arguments.py` translates."""
     yield from arguments.ARGPARSES_OWN
 
 
+@collector
+def said_of_options() -> Iterator[str]:
+    """The help of options, what they accept, and what the variables are for that are none."""
+    yield from environment.OTHERS.values()
+    for option in OPTIONS:
+        yield option.help
+        if re.search(r"[a-z]", re.sub(r"`[^`]*`", "", accepted := values.accepted_by(option.read))):
+            yield re.sub(r"\bfrom \d+$", "from {minimum}", accepted)
+
+
+@collector
 def summaries_of_commands() -> Iterator[str]:
     """What `hunyuan-fix --help` says of each command."""
     yield from (command.summary for command in main.COMMANDS.values())
 
 
-COLLECTORS: list[Callable[[], Iterator[str]]] = [said_by_calls, said_by_argparse, summaries_of_commands]
-"""Each gives the sentences of one kind: those in calls, and those of data such as a catalogue."""
+@collector
+def said_by_scenes() -> Iterator[str]:
+    """Titles of the demo's scenes, and what they are about."""
+    for scenes in PROGRAMMES.values():
+        for scene in scenes:
+            yield from (scene.title, scene.about)
+
+
+@collector
+def said_by_sentences() -> Iterator[str]:
+    """The template of each `Sentence(template, …)`: it is said in another language when it is shown."""
+    for path in sorted(ADDON.rglob("*.py")):
+        if "Sentence(" in (text := path.read_text("utf-8")) and not path.is_relative_to(ADDON / "texts"):
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "Sentence":
+                    yield from _templates(node.args[0], f"{path.relative_to(ADDON)}:{node.lineno}")
+
+
+@collector
+def said_by_doctor() -> Iterator[str]:
+    """The tables of `cli/doctor`: checks, results, verdicts, and what is wrong with a host."""
+    yield from set(situation.CHECKS.values()) - situation.NAMES
+    yield from report.RESULTS
+    yield from live.COLOURS
+    yield from live.why_sentences()
+    yield from connections.kind_sentences()
+    yield from connections.verdict_sentences()
+    yield from base_urls.data_sentences()
+
+
+collector(said_in_errors.said_by_errors)
 
 
 def all_sentences() -> set[str]:

@@ -6,16 +6,20 @@ import base64
 import json
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from ...texts.terminal import say
+
 _RETRIED = frozenset([408, 409, 429])
 """Statuses below 500 that OpenAI's SDKs retry."""
 _LONGEST_WAIT = 5.0
 """Seconds to wait before a retry at most, whatever Retry-After says."""
+
+_OF_CLAUDE_CODE = {"anthropic-version": "2023-06-01", "anthropic-beta": "claude-code-20250219"}
 
 type Json = dict[str, Any]
 
@@ -28,7 +32,11 @@ class Refused(ApiError):
     """An answer with an error status."""
 
     def __init__(self, status: int, code: object, message: str) -> None:
-        super().__init__(f"HTTP {status}{'' if code is None else f', code {code}'}: {message}")
+        super().__init__(
+            say("HTTP {status}: {message}", status=status, message=message)
+            if code is None
+            else say("HTTP {status}, code {code}: {message}", status=status, code=code, message=message)
+        )
         self.status = status
 
 
@@ -58,7 +66,7 @@ class Client:
 
     def messages(self, body: Json) -> Json:
         """The answer to a request in Anthropic's format."""
-        return self._post("/messages", body)
+        return self._post("/messages", body, headers=_OF_CLAUDE_CODE)
 
     def responses(self, body: Json) -> Json:
         """The answer to a request of the Responses API."""
@@ -69,10 +77,10 @@ class Client:
         data = self._post("/embeddings", {**body, "encoding_format": "base64"})["data"]
         return [(item["index"], _vector(item["embedding"])) for item in data]
 
-    def _post(self, path: str, body: Json, retries: int = 0) -> Json:
+    def _post(self, path: str, body: Json, retries: int = 0, headers: Mapping[str, str] | None = None) -> Json:
         while True:
             try:
-                answer = self.http.post(path, json=body)
+                answer = self.http.post(path, json=body, headers=headers)
             except httpx.HTTPError as error:
                 raise ApiError(f"{type(error).__name__}: {error}") from error
             if answer.is_success:

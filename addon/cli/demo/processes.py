@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...texts.terminal import say
 from .. import mitmproxy_api
 from ..addresses import free_port
 from ..path import ADDON
@@ -28,12 +29,11 @@ _PRIVATE = frozenset(
         "NO_PROXY",
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
-        "HUNYUAN_API_KEY",
-        "HUNYUAN_API_KEY_FILE",
-        "HUNYUAN_REDIS_PASSWORD",
+        "LANGUAGE",
     ]
 )
-"""Variables that no process here inherits, so that none uses the user's own proxy or key."""
+_PRIVATE_PREFIX = "HUNYUAN_"
+"""Variables that no process here inherits, so that none uses the user's own proxy, key or options."""
 
 
 class StartError(Exception):
@@ -66,7 +66,7 @@ class RunningProcess:
             if match := re.search(pattern, said):
                 return match
             if ended or time.monotonic() > deadline:
-                raise StartError(f"{self.name} did not start:\n{said}")
+                raise StartError(say("{name} did not start:\n{log}", name=self.name, log=said))
             time.sleep(0.02)
 
 
@@ -74,12 +74,18 @@ class RunningProcess:
 def run(name: str, command: Sequence[str], folder: Path) -> Iterator[RunningProcess]:
     """Run `command`; its output goes to `folder/name.log`."""
     log = folder / f"{name.replace(' ', '-')}.log"
-    environment = {key: value for key, value in os.environ.items() if key.upper() not in _PRIVATE}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key.upper() not in _PRIVATE and not key.upper().startswith(_PRIVATE_PREFIX)
+    }
+    # English, whatever the user's language: `wait_for` reads what the process says.
+    environment = {**kept, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"}
     with log.open("wb") as file:
         popen = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

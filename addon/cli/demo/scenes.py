@@ -1,4 +1,4 @@
-"""The scenes of the demo: typical requests of clients. How they are played: `stage`."""
+"""The scenes of the demo: typical requests of clients. Which are played where: `programme`; how: `stage`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ...simulator.vision import data_url, png_with_text
+from ...texts.terminal import say
 from ..colours import CYAN, DIM, paint
 from .client import Refused
-from .stage import Outcome, Scene, Side, arrived, failed, refused, revealed, worked
+from .stage import Outcome, Side, arrived, failed, refused, revealed, worked
 
-MODEL = "hunyuan-2.0-instruct-20251111"
-THINKING_MODEL = "kimi-k2.6"
+LEAKING_MODEL = "kimi-k2.6"
 _COLLEAGUES = 12
 
 READ_FILE: dict[str, Any] = {
@@ -60,19 +60,33 @@ def history(side: Side) -> Outcome:
         {"messages": messages, "tools": [PLAIN_READ_FILE]},
         {"messages": messages_fixed, "tools": [PLAIN_READ_FILE]},
     ]
-    refusals: list[str] = []
+    lines: list[str] = []
+    last = ""
     for attempt in attempts:
         try:
-            text = _text(side.client.chat({"model": MODEL, **attempt}))
+            text = _text(side.client.chat({"model": side.platform.text_model, **attempt}))
         except Refused as error:
             if attempt is request:
-                refusals += arrived(side)
+                lines += arrived(side)
+            elif str(error) == last:
+                continue
             else:
-                refusals.append(paint("  with that fixed by hand:", DIM))
-            refusals += refused(error, side)
+                lines.append(paint("  " + say("with that fixed by hand:"), DIM))
+            last = str(error)
+            lines += refused(error, side)
         else:
-            return Outcome(attempt is request, [*arrived(side), *refusals, worked(f"HTTP 200: {text}")])
-    return Outcome(False, refusals)
+            return Outcome(attempt is request, [*arrived(side), *lines, worked(f"HTTP 200: {text}")])
+    return Outcome(False, lines)
+
+
+def retired(side: Side) -> Outcome:
+    """A client as it was set up for the old platform: its address, and a model of it that was retired."""
+    messages = [{"role": "user", "content": "Are you still there? [[sim:say Yes, at TokenHub.]]"}]
+    answer = side.unmoved.chat({"model": side.platform.retired_model, "messages": messages})
+    host = side.unmoved.http.base_url.host
+    model = side.endpoint.requests()[-1]["body"]["model"]
+    lines = [say("asked: {model} at {host}", model=side.platform.retired_model, host=host)]
+    return Outcome(True, [*lines, say("arrived: {model}", model=model), worked(f"HTTP 200: {_text(answer)}")])
 
 
 def screenshot(side: Side) -> Outcome:
@@ -87,20 +101,24 @@ def screenshot(side: Side) -> Outcome:
             ],
         }
     ]
-    request: dict[str, Any] = {"model": MODEL, "tools": [PLAIN_READ_FILE]}
+    request: dict[str, Any] = {"model": side.platform.text_model, "tools": [PLAIN_READ_FILE]}
     first = _text(side.client.chat({**request, "messages": messages}))
     described = side.endpoint.requests()[-1]["body"]["messages"][0]
     calls = side.endpoint.vision_calls()
-    lines = [paint("the picture arrives as", DIM), *_whole(described)]
+    lines = [paint(say("the picture arrives as"), DIM), *_whole(described)]
     lines.append(worked(f"HTTP 200: {first}"))
 
     messages += [{"role": "assistant", "content": first}, {"role": "user", "content": "And how do I fix it?"}]
     second = _text(side.client.chat({**request, "messages": messages}))
     more = side.endpoint.vision_calls() - calls
     same = side.endpoint.requests()[-1]["body"]["messages"][0] == described
-    lines.append(worked(f"next turn: {second}"))
-    bytes_ = "the same bytes" if same else "other bytes"
-    lines.append(paint(f"  vision calls: {calls}, then {more}; {bytes_} sent for the picture", DIM))
+    lines.append(worked(say("next turn: {text}", text=second)))
+    told = (
+        say("vision calls: {calls}, then {more}; the same bytes sent for the picture", calls=calls, more=more)
+        if same
+        else say("vision calls: {calls}, then {more}; other bytes sent for the picture", calls=calls, more=more)
+    )
+    lines.append(paint(f"  {told}", DIM))
     return Outcome(SCREENSHOT_TEXT in first and calls == 1 and more == 0 and same, lines)
 
 
@@ -116,19 +134,57 @@ def streamed_call(side: Side) -> Outcome:
     messages = [{"role": "user", "content": text}]
     names: list[str | None] = []
     arguments = ""
-    for chunk in side.client.chat_stream({"model": MODEL, "messages": messages, "tools": [PLAIN_READ_FILE]}):
+    for chunk in side.client.chat_stream(
+        {"model": side.platform.text_model, "messages": messages, "tools": [PLAIN_READ_FILE]}
+    ):
         for choice in chunk.get("choices") or ():
             for call in choice["delta"].get("tool_calls") or ():
                 names.append(call["function"].get("name"))
                 arguments += call["function"].get("arguments") or ""
     name = next((name for name in reversed(names) if name is not None), None)
     frames = ", ".join("–" if name is None else f'"{name}"' for name in names)
-    lines = [f"name in each frame: {frames}", f'the call: name "{name}", arguments {arguments}']
+    lines = [
+        say("name in each frame: {frames}", frames=frames),
+        say('the call: name "{name}", arguments {arguments}', name=name, arguments=arguments),
+    ]
     right = name == "read_file"
-    lines.append(worked("the client calls read_file") if right else failed(f'the client has no tool "{name}"'))
+    lines.append(
+        worked(say("the client calls {name}", name=name))
+        if right
+        else failed(say('the client has no tool "{name}"', name=name))
+    )
     if right:
-        lines.append(paint("  (the answer's headers are gone by then: what was repaired stands in the log)", DIM))
+        note = say("(the answer's headers are gone by then: what was repaired stands in the log)")
+        lines.append(paint(f"  {note}", DIM))
     return Outcome(right, lines)
+
+
+def leaked_call(side: Side) -> Outcome:
+    """A call that the model's server left in the text, in the words in which the model writes it."""
+    text = 'Look into checkout.ts. [[sim:tool read_file {"path": "src/checkout.ts"}]] [[sim:leak tools]]'
+    messages = [{"role": "user", "content": text}]
+    answer = side.client.chat({"model": LEAKING_MODEL, "messages": messages, "tools": [PLAIN_READ_FILE]})
+    calls = [call["function"] for call in answer["choices"][0]["message"].get("tool_calls") or []]
+    if not calls:
+        return Outcome(False, [_text(answer), failed(say("the client sees a text and no call: its agent stops here"))])
+    lines = [f"→ {call['name']}({call['arguments']})" for call in calls]
+    return Outcome(True, [*lines, worked(say("the client calls {name}", name=calls[0]["name"]))])
+
+
+def broken_stream(side: Side) -> Outcome:
+    """An answer that ends in the middle, without an error and without a finish reason."""
+    side.endpoint.disturb(fault="no_finish")
+    messages = [{"role": "user", "content": "Summarise the log. [[sim:say Three tests failed, because]]"}]
+    text, error, finish = "", None, None
+    for chunk in side.client.chat_stream({"model": side.platform.text_model, "messages": messages}):
+        error = error or chunk.get("error")
+        for choice in chunk.get("choices") or ():
+            text += choice["delta"].get("content") or ""
+            finish = choice["finish_reason"] or finish
+    lines = [text, say("the answer's finish reason: {reason}", reason=finish or "–")]
+    if error is None:
+        return Outcome(False, [*lines, failed(say("nothing says that the answer isn't whole"))])
+    return Outcome(True, [*lines, worked(say("the client gets an error: {code}", code=error["code"]))])
 
 
 def structured(side: Side) -> Outcome:
@@ -136,7 +192,7 @@ def structured(side: Side) -> Outcome:
     schema = {"type": "object", "properties": {"file": {"type": "string"}, "line": {"type": "integer"}}}
     text = 'Where is the error? [[sim:say {"file": "checkout.ts", "line": 42}]] [[sim:fence]]'
     request: dict[str, Any] = {
-        "model": MODEL,
+        "model": side.platform.text_model,
         "messages": [{"role": "user", "content": text}],
         "response_format": {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}},
     }
@@ -144,26 +200,27 @@ def structured(side: Side) -> Outcome:
     try:
         parsed = json.loads(content)
     except ValueError:
-        return Outcome(False, [failed(f"no JSON: {content}")])
+        return Outcome(False, [failed(say("no JSON: {content}", content=content))])
     return Outcome(parsed["line"] == 42, [worked(f"json.loads: {parsed}")])
 
 
 def embeddings(side: Side) -> Outcome:
     """More texts than the endpoint takes at once, as base64, which OpenAI's Python SDK asks for by default."""
     texts = [f"text {number}" for number in range(60)]
-    vectors = side.client.embeddings({"model": "hunyuan-embedding", "input": texts})
+    vectors = side.client.embeddings({"model": side.platform.embedding_model, "input": texts})
     sizes = sorted((len(request["body"]["input"]) for request in side.endpoint.requests()), reverse=True)
     ordered = [index for index, _ in vectors] == list(range(60))
-    text = f"{len(vectors)} vectors of {len(vectors[0][1])} numbers"
-    return Outcome(ordered, [worked(text), paint(f"  from calls with {' and '.join(map(str, sizes))} texts", DIM)])
+    text = say("{count} vectors of {numbers} numbers", count=len(vectors), numbers=len(vectors[0][1]))
+    calls = say("from calls with {sizes} texts", sizes=" + ".join(map(str, sizes)))
+    return Outcome(ordered, [worked(text), paint(f"  {calls}", DIM)])
 
 
 def messages(side: Side) -> Outcome:
-    """A turn as Claude Code sends it: Anthropic's format, which the endpoint doesn't know."""
+    """A turn as Claude Code sends it: Anthropic's format, with what Anthropic's own endpoint alone takes."""
     text = 'Look into checkout.ts. [[sim:tool read_file {"path": "src/checkout.ts"}]]'
     function = PLAIN_READ_FILE["function"]
     request: dict[str, Any] = {
-        "model": MODEL,
+        "model": side.platform.text_model,
         "max_tokens": 1000,
         "system": [{"type": "text", "text": "You are a coding agent.", "cache_control": {"type": "ephemeral"}}],
         "messages": [
@@ -178,7 +235,7 @@ def messages(side: Side) -> Outcome:
     }
     content = side.client.messages(request)["content"]
     calls = [block for block in content if block["type"] == "tool_use"]
-    lines = [*arrived(side), paint("the answer is in Anthropic's format again", DIM)]
+    lines = [*arrived(side), paint(say("the answer is in Anthropic's format"), DIM)]
     lines += [worked(f"tool_use {call['name']}({json.dumps(call['input'])})") for call in calls]
     return Outcome([call["name"] for call in calls] == ["read_file"], lines)
 
@@ -191,7 +248,7 @@ def responses(side: Side) -> Outcome:
     )
     function = PLAIN_READ_FILE["function"]
     request: dict[str, Any] = {
-        "model": MODEL,
+        "model": side.platform.text_model,
         "input": [
             {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "You are Codex."}]},
             {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]},
@@ -207,7 +264,7 @@ def responses(side: Side) -> Outcome:
     }
     output = side.client.responses(request)["output"]
     called = [(item["type"], item.get("namespace"), item["name"]) for item in output if "call_id" in item]
-    lines = [*arrived(side), paint("the answer is in the format of Responses again", DIM)]
+    lines = [*arrived(side), paint(say("the answer is in the format of Responses"), DIM)]
     lines += [worked(f"{kind}  {f'{space} ▸ ' if space else ''}{name}") for kind, space, name in called]
     expected = [("function_call", "mcp__files", function["name"]), ("custom_tool_call", None, "apply_patch")]
     return Outcome(called == expected, lines)
@@ -221,12 +278,12 @@ def thoughts(side: Side) -> Outcome:
         ("cart may be empty there; the caller knows.", "cart.ts"),
     ]
     messages: list[Any] = [{"role": "user", "content": text.format(*steps[0])}]
-    request: dict[str, Any] = {"model": THINKING_MODEL, "messages": messages, "tools": [PLAIN_READ_FILE]}
+    request: dict[str, Any] = {"model": side.platform.text_model, "messages": messages, "tools": [PLAIN_READ_FILE]}
     results = [text.format(*steps[1]), "[[sim:say Guard line 42 with cart?.items.]]"]
     for (thought, path), result in zip(steps, results, strict=True):
         message = side.client.chat(request)["choices"][0]["message"]
         if thought not in message["reasoning_content"]:
-            return Outcome(False, [failed(f"the model thought of something else before it read {path}")])
+            return Outcome(False, [failed(say("the model thought of something else before it read {path}", path=path))])
         kept = {"role": "assistant", "content": message["content"], "tool_calls": message["tool_calls"]}
         messages += [kept, {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": result}]
     answer = _text(side.client.chat(request))
@@ -235,7 +292,7 @@ def thoughts(side: Side) -> Outcome:
         for message in side.endpoint.requests()[-1]["body"]["messages"]
         if message["role"] == "assistant"
     ]
-    lines = [f"what the model thought before {path}, sent back:" for _, path in steps]
+    lines = [say("what the model thought before {path}, sent back:", path=path) for _, path in steps]
     told = [
         line
         for pair in zip(lines, (paint(f"  {thought}", CYAN) for thought in sent_back), strict=True)
@@ -248,49 +305,34 @@ def thoughts(side: Side) -> Outcome:
 def busy(side: Side) -> Outcome:
     """A rate limit that comes as a 400, which no client retries."""
     side.endpoint.disturb(fault="rate_limit", retry_after="0")
-    side.client.chat({"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}, retries=1)
+    side.client.chat({"model": side.platform.text_model, "messages": [{"role": "user", "content": "Hello"}]}, retries=1)
     tries = len(side.endpoint.requests())
-    return Outcome(tries == 2, [worked(f"HTTP 429, which the client waits out by itself; try {tries} succeeds")])
+    return Outcome(
+        tries == 2, [worked(say("HTTP 429, which the client waits out by itself; try {tries} succeeds", tries=tries))]
+    )
 
 
 def team(side: Side) -> Outcome:
-    """Twelve colleagues with one key, all in the same second; the account may have five calls under way."""
+    """Twelve colleagues with one key, all in the same second; the simulator allows an account five calls at once."""
     side.endpoint.disturb(fault="slow:0.2", times=_COLLEAGUES)
 
-    def ask(number: int) -> bool:
+    def ask(number: int) -> Refused | None:
         try:
-            side.client.chat({"model": MODEL, "messages": [{"role": "user", "content": f"Hello from {number}"}]})
-        except Refused:
-            return False
-        return True
+            side.client.chat(
+                {"model": side.platform.text_model, "messages": [{"role": "user", "content": f"Hello from {number}"}]}
+            )
+        except Refused as error:
+            return error
+        return None
 
     with ThreadPoolExecutor(_COLLEAGUES) as colleagues:
-        answered = sum(colleagues.map(ask, range(_COLLEAGUES)))
-    lines = [worked(f"{answered} of {_COLLEAGUES} answered")]
-    if answered < _COLLEAGUES:
-        lines = [failed(f"{_COLLEAGUES - answered} of {_COLLEAGUES}: HTTP 400, code 2003")]
-    return Outcome(answered == _COLLEAGUES, lines)
-
-
-SCENES = (
-    Scene(
-        "A history as agents send it",
-        "developer role, two users in a row, a tool call with null content, tool then user, strict tools, "
-        "parallel_tool_calls",
-        history,
-    ),
-    Scene("A screenshot, with tools", "a text model; agents send the picture again with every turn", screenshot),
-    Scene("A tool call in a stream", 'the endpoint says name:"" in every frame after the first', streamed_call),
-    Scene("An answer in JSON", "response_format with a schema; the model puts a fence around its answer", structured),
-    Scene("Embeddings", "60 texts at once, base64 as OpenAI's Python SDK asks for by default", embeddings),
-    Scene("A busy endpoint", "its rate limit is a 400 with code 2003", busy),
-    Scene("A team at work", "twelve requests at once with one key; the endpoint allows an account five", team),
-    Scene("Claude Code", "it speaks Anthropic Messages; the endpoint speaks Chat Completions only", messages),
-    Scene("Codex", "it speaks Responses; a tool of an MCP server, and one that takes free text", responses),
-    Scene(
-        "Kimi, and a client that drops reasoning",
-        "a tool loop; Moonshot's endpoint wants the model's thoughts back, and most clients keep none",
-        thoughts,
-        "moonshot",
-    ),
-)
+        refusals = list(colleagues.map(ask, range(_COLLEAGUES)))
+    answered = refusals.count(None)
+    if answered == _COLLEAGUES:
+        return Outcome(True, [worked(say("{count} of {total} answered", count=answered, total=_COLLEAGUES))])
+    refusal = next(filter(None, refusals))
+    lines = [
+        failed(say("{count} of {total} refused:", count=_COLLEAGUES - answered, total=_COLLEAGUES)),
+        f"  {refusal}",
+    ]
+    return Outcome(False, lines)

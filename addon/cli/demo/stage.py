@@ -9,22 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
 from ...columns import shorten
+from ...texts.terminal import say
 from ..colours import CYAN, DIM, GREEN, RED, YELLOW, paint
 from .client import ApiError, Client, Refused
+from .platforms import Platform, PlatformName
 
 RULES_HEADER = "x-hunyuan-fix"
 
 _ROLE = 10
 """Columns for a message's role."""
 _DIRECTIVE = re.compile(r"\s*\[\[sim:[a-z-]+ ?(.*?)]]", re.DOTALL)
-
-
-type Vendor = Literal["tencent", "moonshot"]
 
 
 class Endpoint:
@@ -56,7 +55,10 @@ class Side:
     """One way to the endpoint: a client, and the changes that the addon named in each answer."""
 
     client: Client
+    unmoved: Client
+    """A client that still has the old platform's address. Directly there is no such place: it has the new address."""
     endpoint: Endpoint
+    platform: Platform
     columns: int
     """Width of the terminal's half for this side."""
     rules: list[str] = field(default_factory=list)
@@ -72,13 +74,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`play` raises `ApiError` where the endpoint refuses."""
+    """`title` and `about` are sentences that `say` translates; `play` raises `ApiError` where the endpoint refuses."""
 
     title: str
     about: str
     play: Callable[[Side], Outcome]
-    vendor: Vendor = "tencent"
-    """Whose endpoint it is about."""
+    platform: PlatformName = "tokenhub"
 
 
 def perform(scene: Scene, side: Side) -> Outcome:
@@ -112,7 +113,7 @@ def refused(error: Refused, side: Side) -> Iterator[str]:
     yield failed(str(error))
     detail = side.endpoint.requests()[-1]["detail"]
     if detail.startswith("/"):
-        yield paint(f"  at {detail}", DIM)
+        yield paint("  " + say("at {place}", place=detail), DIM)
 
 
 def arrived(side: Side) -> list[str]:
@@ -123,7 +124,7 @@ def arrived(side: Side) -> list[str]:
         words = shorten(_words(message), side.columns - _ROLE)
         lines.append(paint(f"{message['role']:{_ROLE}}", YELLOW) + words)
     settings = [name for name in body if name not in ("model", "messages", "input", "stream")]
-    return [*lines, paint(f"with {', '.join(settings)}", DIM)] if settings else lines
+    return [*lines, paint(say("with {names}", names=", ".join(settings)), DIM)] if settings else lines
 
 
 def _with_roles(given: Any) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ...exchange import JsonObject
 from ...profiles import Native
+from ...texts.sentence import Sentence
 from .probing import (
     MAX_TOKENS,
     NO_SUCH_API,
@@ -21,18 +22,19 @@ from .probing import (
     unknown,
 )
 
-_AMONG, _CONFIG = "Messages: system among them", "Messages: output_config"
+_AMONG, _CONFIG = Sentence("Messages: system among them"), "Messages: output_config"
 
 
 def _listed(subject: Subject, answer: Answer) -> Iterator[Row]:
-    what, claimed = "list of models", "names the model"
+    what, claimed = Sentence("list of models"), Sentence("names the model")
     listed = parsed(answer).get("data") if answer.good else None
     if isinstance(listed, list):
         names = [entry.get("id") for entry in listed if isinstance(entry, dict)]
-        found = claimed if subject.model.id in names else f"{len(names)} models, not this one"
+        among = subject.model.id in names
+        found = claimed if among else Sentence("{count} models, not this one", count=len(names))
         yield held(what, found, claimed, {})
     elif answer.status in NO_SUCH_API:
-        yield Row(what, "there is none", claimed, "differs")
+        yield Row(what, Sentence("there is none"), claimed, "differs")
     else:
         yield unknown(what, claimed, answer)
 
@@ -94,24 +96,24 @@ def _responses_rows(subject: Subject, answer: Answer) -> Iterator[Row]:
     has, claimed = "Responses", taken(speaks)
     if answer.status in NO_SUCH_API:
         patterns = [name for name in (native.models if native else ()) if name not in ("*", subject.model.id)]
-        yield held(has, "refused", claimed, {"native": {"responses": {"models": patterns}}})
+        yield held(has, taken(False), claimed, {"native": {"responses": {"models": patterns}}})
         return
     takes_custom = native is None or native.tools is None or "custom" in native.tools
     if not answer.good and not answer.refuses("tool", "custom"):
         yield unknown(has, claimed, answer)
         return
     models = sorted({*(native.models if native else ()), subject.model.id})
-    yield held(has, "accepted", claimed, {"native": {"responses": {"models": models}}})
+    yield held(has, taken(True), claimed, {"native": {"responses": {"models": models}}})
     tools = native.tools if native is not None and native.tools is not None else frozenset({"function"})
     keys = {"native": {"responses": {"tools": sorted(tools | {"custom"} if answer.good else tools - {"custom"})}}}
-    yield held("Responses: custom tool", taken(answer.good), taken(takes_custom), keys)
+    yield held(Sentence("Responses: custom tool"), taken(answer.good), taken(takes_custom), keys)
 
 
 def _api(subject: Subject, format_: str, name: str, answer: Answer) -> Iterator[Row]:
     """Whether the endpoint has the API at all."""
     if answer.status in NO_SUCH_API:
         keys = {"speaks": sorted(subject.profile.speaks - {format_})}
-        yield held(name, "refused", taken(format_ in subject.profile.speaks), keys)
+        yield held(name, taken(False), taken(format_ in subject.profile.speaks), keys)
 
 
 APIS: tuple[Probe, ...] = (

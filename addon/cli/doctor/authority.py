@@ -1,111 +1,97 @@
-"""The proxy's CA: its files, who can read its key, and whether the system trusts it."""
+"""The proxy's CA: its files, and who can read its key. Which stores trust it: `trust`."""
 
 from __future__ import annotations
 
-import ssl
 import stat
-import subprocess
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 
 from ...config import operating_system
-from ...hooks.authority import key_file
-from .situation import Finding, Situation
-
-SYSTEM_BUNDLES = tuple(
-    map(
-        Path,
-        (
-            "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
-            "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
-            "/etc/ssl/ca-bundle.pem",  # openSUSE
-            "/etc/ssl/cert.pem",
-        ),
-    )
-)
-"""Files with all trusted roots of a Linux system."""
-
-_NEW_CA = "move {confdir} away, stop the proxy and start it again: it makes a new CA"
+from ...hooks.authority import bundle_file, key_file
+from ...texts.sentence import Sentence
+from .. import client_setup
+from .situation import Backups, Finding, Fix, Situation
 
 
-def usable(situation: Situation) -> Finding:
-    """The CA's two files."""
+def usable(situation: Situation) -> Finding | None:
+    """The CA's two files; `None` without any where nothing needs them."""
     key, confdir = key_file(situation.confdir), situation.confdir
+    if not (key.exists() or situation.ca.exists() or situation.means_proxy_mode):
+        return None
     try:
         certificate = x509.load_pem_x509_certificate(situation.ca.read_bytes())
         own = x509.load_pem_x509_certificate(key.read_bytes())
         status = key.stat()
     except (OSError, ValueError) as error:
         return _unreadable(situation, error)
+    new = Sentence("move {folder} away, stop the proxy and start it again: it makes a new CA", folder=confdir)
     if certificate != own:
-        return _problem(f"{situation.ca} is not the certificate of {key}", _NEW_CA.format(confdir=confdir))
+        found = Sentence("{file} is not the certificate of {key}", file=situation.ca, key=key)
+        return Finding("ca/mismatch", "problem", found, new)
     end = certificate.not_valid_after_utc
     if end < datetime.now(UTC):
-        return _problem(f"{situation.ca} expired on {end:%Y-%m-%d}", _NEW_CA.format(confdir=confdir))
+        found = Sentence("{file} expired on {day}", file=situation.ca, day=f"{end:%Y-%m-%d}")
+        return Finding("ca/expired", "problem", found, new)
     if operating_system.open_to_others(status):
-        mode = stat.S_IMODE(status.st_mode)
-        return _problem(f"others can read its key: {key} has mode {mode:04o}", f"chmod 600 {situation.quoted(key)}")
-    return Finding("CA", "ok", str(situation.ca))
+        found = Sentence(
+            "others can read its key: {file} has mode {mode}", file=key, mode=f"{stat.S_IMODE(status.st_mode):04o}"
+        )
+        return Finding("ca/open", "problem", found, f"chmod 600 {situation.quoted(key)}", closed_to_others(key))
+    return Finding("ca/ok", "ok", str(situation.ca))
+
+
+def closed_to_others(file: Path) -> Fix:
+    """The change that lets only its owner read and write `file`."""
+
+    def apply(_: Backups) -> Sentence:
+        file.chmod(0o600)
+        return Sentence("{file} has mode 0600 now", file=file)
+
+    return Fix(Sentence("give {file} the mode 0600, for its owner only", file=file), apply)
 
 
 def _unreadable(situation: Situation, error: OSError | ValueError) -> Finding:
     confdir = situation.confdir
     match error:
         case FileNotFoundError():
-            return _problem(f"there is no {error.filename}", f"{situation.activation()}   (makes it)")
+            found = Sentence("there is no {file}", file=error.filename)
+            advice = Sentence("{line}   (makes it)", line=situation.activation())
+            return Finding("ca/none", "problem", found, advice, _made(confdir))
         case OSError():
-            return _problem(
-                f"{error.filename} can't be read: {error.strerror}", f"give yourself the files in {confdir}"
-            )
+            found = Sentence("{file} can't be read: {why}", file=error.filename, why=error.strerror)
+            advice = Sentence("give yourself the files in {folder}", folder=confdir)
+            return Finding("ca/unreadable", "problem", found, advice)
         case _:
-            return _problem(f"the files in {confdir} hold no certificate", _NEW_CA.format(confdir=confdir))
+            found = Sentence("the files in {folder} hold no certificate", folder=confdir)
+            advice = Sentence(
+                "move {folder} away, stop the proxy and start it again: it makes a new CA", folder=confdir
+            )
+            return Finding("ca/no-certificate", "problem", found, advice)
 
 
-def _problem(found: str, advice: str) -> Finding:
-    return Finding("CA", "problem", found, advice)
+def _made(confdir: Path) -> Fix:
+    def apply(_: Backups) -> Sentence:
+        try:
+            client_setup.ensure_files(confdir)
+        except ValueError as error:
+            raise OSError(str(error)) from None
+        return Sentence("made: {file}", file=bundle_file(confdir))
+
+    return Fix(Sentence("make the proxy's CA and its bundle in {folder}", folder=confdir), apply)
 
 
-def in_system_store(situation: Situation) -> Finding | None:
-    """Whether programs that use the system's store trust the proxy; `None` if there is no CA."""
-    if not situation.ca.exists():
-        return None
-    if _system_trusts(situation.ca):
-        return Finding("system store", "ok", "holds the CA")
-    found = "doesn't hold the CA; only VS Code and programs without a variable for it need that"
-    return Finding("system store", "warning", found, _how_to_add(situation))
-
-
-def _system_trusts(ca: Path) -> bool:
-    if operating_system.is_windows():
-        der = ssl.PEM_cert_to_DER_cert(ca.read_text("ascii"))
-        return der in operating_system.roots_of_windows()
-    if operating_system.is_macos():
-        command = ["security", "verify-cert", "-c", str(ca)]
-        return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
-    return any_holds(SYSTEM_BUNDLES, ca)
-
-
-def any_holds(bundles: Iterable[Path], ca: Path) -> bool:
-    """Whether one of the files `bundles` holds the certificate in the file `ca`; missing files count as empty."""
-    return any(bundle.is_file() and holds(bundle.read_bytes(), ca.read_bytes()) for bundle in bundles)
+def why_distrusted(variable: str, roots: Path, ca: Path) -> Sentence | None:
+    """Why a client whose roots are in the file `roots`, named by `variable`, doesn't trust `ca`; `None` if it does."""
+    try:
+        if holds(roots.read_bytes(), ca.read_bytes()):
+            return None
+    except OSError as error:
+        return Sentence("{variable} names {file}: {why}", variable=variable, file=roots, why=error.strerror)
+    return Sentence("{variable} names {file}, which does not hold it", variable=variable, file=roots)
 
 
 def holds(bundle: bytes, certificate: bytes) -> bool:
     """Whether the PEM text `bundle` holds the one in `certificate`, wherever their lines break."""
     return b"".join(certificate.split()) in b"".join(bundle.split())
-
-
-def _how_to_add(situation: Situation) -> str:
-    ca = situation.quoted(situation.ca)
-    if operating_system.is_windows():
-        return f"if you need that: certutil -addstore -user Root {ca}"
-    if operating_system.is_macos():
-        keychain = "~/Library/Keychains/login.keychain-db"
-        return f"if you need that: security add-trusted-cert -r trustRoot -k {keychain} {ca}"
-    if Path("/etc/pki/ca-trust/source/anchors").is_dir():
-        return f"if you need that: sudo trust anchor --store {ca}"
-    target = "/usr/local/share/ca-certificates/mitmproxy.crt"
-    return f"if you need that: sudo cp {ca} {target} && sudo update-ca-certificates"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from ... import profiles, vendors
@@ -25,6 +25,8 @@ _API_PATHS = ("/chat/completions", "/completions", "/embeddings", "/messages", "
 _VERSION = re.compile(r"/v\d+$")
 _FIELD = re.compile(r"[${}<>]")
 """In a URL that the client fills in itself, as `${HOST}` or `{env:URL}`."""
+REROUTED = frozenset({"shut-down", "twice", "api-path", "path", "anthropic-v1", "api"})
+"""Mistakes that a proxy mends which gets the calls (HTTPS_PROXY) and sends them to another base URL."""
 _ALIKE = 0.86
 """From here on a host is taken for a misspelt one (`difflib`): one letter in eight may be wrong."""
 
@@ -62,56 +64,57 @@ class _Host:
 
 def mistake(url: str, api: Api, ports: Ports) -> Mistake | None:
     """What is wrong with `url`, the base URL of a client that speaks `api`; `None` if nothing is known to be wrong."""
-    # 1. What is no URL. A field that the client fills in itself can't be judged.
     text = url.strip()
-    if not text or _FIELD.search(text):
+    if not text or _FIELD.search(text):  # a field that the client fills in itself can't be judged
         return None
-    if text[0] in "\"'" or text[-1] in "\"'":
-        return Mistake("quotes", Sentence("the quotation marks are part of the value"), text.strip("\"'"))
-    if "://" not in text:
-        scheme = "http" if is_loopback(text.partition("/")[0].partition(":")[0]) else "https"
-        return Mistake(
-            "scheme", Sentence("{scheme}:// is missing at its beginning", scheme=scheme), f"{scheme}://{text}"
-        )
     try:
         parts = urlsplit(text)
         host, port = canonical(parts.hostname or ""), parts.port
     except ValueError:
-        parts, host, port = SplitResult("", "", "", "", ""), "", None
-    if parts.scheme not in ("http", "https") or not host:
         return Mistake("scheme", Sentence("it isn't a URL that begins with https:// or http://"))
-
-    # 2. This machine: the reverse port takes any path, and speaks plain HTTP.
+    if parts.scheme not in ("http", "https") or not host:
+        return _no_url(text)
     if is_loopback(host):
-        if port == ports.proxy and ports.proxy != ports.reverse:
-            found = Sentence("port {port} is for HTTPS_PROXY, not for base URLs", port=port)
-            return Mistake("proxy-port", found, ports.base_url(api))
-        if port == ports.reverse and parts.scheme == "https":
-            found = Sentence("the reverse port speaks http://, not https://")
-            return Mistake("https-here", found, ports.base_url(api))
-        return None
-
-    # 3. Hosts that are known to be no API, and misspelt ones.
-    for known in _hosts():
-        if known.covers(host):
-            return Mistake("host", Sentence(known.found, host=host), _for_api(known.use, api))
-    here = profiles.by_host().get(host)
-    if here is None:
-        if near := _misspelt(host):
-            found = Sentence("there is no endpoint on {host}; {near} is meant?", host=host, near=near)
-            return Mistake("host", found, f"https://{near}{parts.path}")
-        return _path_of_an_api(parts)
-
-    # 4. An endpoint of a profile.
+        return _on_this_machine(parts.scheme, port, api, ports)
+    if host not in profiles.by_host():
+        return _host(parts, host, api) or _path_of_an_api(parts)
     if gone := profiles.shut_down(host):
         found = Sentence("{host} was shut down on {day}", host=host, day=gone.shut_down)
         return Mistake("shut-down", found, ports.base_url(api))
     if parts.scheme == "http":
         found = Sentence("http:// would send the key unencrypted: the endpoint has https://")
-        return Mistake("http", found, text.replace("http://", "https://", 1))
-    if api == "any":
-        return None
-    return _path_of_an_endpoint(parts, host, api, ports)
+        return Mistake("http", found, f"https://{text.partition('://')[2]}")
+    return None if api == "any" else _path_of_an_endpoint(parts, host, api, ports)
+
+
+def _no_url(text: str) -> Mistake:
+    if text[0] in "\"'" or text[-1] in "\"'":
+        return Mistake("quotes", Sentence("the quotation marks are part of the value"), text.strip("\"'"))
+    if "://" in text:
+        return Mistake("scheme", Sentence("it isn't a URL that begins with https:// or http://"))
+    scheme = "http" if is_loopback(text.partition("/")[0].partition(":")[0]) else "https"
+    return Mistake("scheme", Sentence("{scheme}:// is missing at its beginning", scheme=scheme), f"{scheme}://{text}")
+
+
+def _on_this_machine(scheme: str, port: int | None, api: Api, ports: Ports) -> Mistake | None:
+    """The reverse port takes any path, and speaks plain HTTP."""
+    if port == ports.proxy and ports.proxy != ports.reverse:
+        found = Sentence("port {port} is for HTTPS_PROXY, not for base URLs", port=port)
+        return Mistake("proxy-port", found, ports.base_url(api))
+    if port == ports.reverse and scheme == "https":
+        return Mistake("https-here", Sentence("the reverse port speaks http://, not https://"), ports.base_url(api))
+    return None
+
+
+def _host(parts: SplitResult, host: str, api: Api) -> Mistake | None:
+    """A host that is known to be no API, or is like an endpoint's."""
+    for known in _hosts():
+        if known.covers(host):
+            return Mistake("host", Sentence(known.found, host=host), _for_api(known.use, api))
+    if near := _misspelt(host):
+        found = Sentence("there is no endpoint on {host}; {near} is meant?", host=host, near=near)
+        return Mistake("host", found, f"https://{near}{parts.path}")
+    return None
 
 
 def _path_of_an_endpoint(parts: SplitResult, host: str, api: Api, ports: Ports) -> Mistake | None:
@@ -121,7 +124,7 @@ def _path_of_an_endpoint(parts: SplitResult, host: str, api: Api, ports: Ports) 
         profile = profiles.load(served[given])
         if api in ("anthropic", "responses") and api not in profile.speaks:
             found = Sentence(
-                "{name} has no such API ({api}); hunyuan-fix translates it", name=title(profile.name), api=api
+                "{name} has no such API ({api}); hunyuan-fix translates it", name=title(profile.name) or host, api=api
             )
             return Mistake("api", found, ports.base_url(api))
         return None
@@ -164,9 +167,9 @@ def _paths(host: str, api: Api) -> Iterator[tuple[str, str]]:
     for _, name in profiles.by_host()[host]:
         profile = profiles.load(name)
         if api == "anthropic":
-            yield _VERSION.sub("", profile.bases.get(api, profile.base)), name
+            yield _VERSION.sub("", profile.bases.get(api) or profile.base or ""), name
         else:
-            yield profile.base, name
+            yield profile.base or "", name
 
 
 def _for_api(url: str, api: Api) -> str:
@@ -193,12 +196,13 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{netloc}{f':{port}' if port.isdigit() else ''}{parts.path}"
 
 
-def title(profile: str, host: str = "") -> Sentence:
-    """What users call the endpoint of `profile`: its product, else its host."""
-    known = _data()["titles"].get(profile)
-    if known is None:
-        return Sentence("{host}", host=host or profile)
-    return Sentence("TokenHub (international)") if host.startswith("tokenhub-intl.") else Sentence(known)
+def title(profile: str, host: str = "") -> str | None:
+    """What users call the endpoint of `profile`: the name of its product. `None` for one without a name of its own."""
+    if profile == "tokenhub" and host.startswith("tokenhub-intl."):
+        return Sentence("TokenHub (international)")
+    said = _data()["titles"].get(profile)
+    name: str | None = _data()["names"].get(profile)
+    return Sentence(said) if said else name
 
 
 def data_sentences() -> Iterator[str]:
@@ -213,5 +217,5 @@ def _hosts() -> tuple[_Host, ...]:
 
 
 @cache
-def _data() -> Mapping[str, Mapping[str, str] | list[Mapping[str, str]]]:
+def _data() -> Mapping[str, Any]:
     return tomllib.loads(resources.files(__package__).joinpath("base_urls.toml").read_text("utf-8"))

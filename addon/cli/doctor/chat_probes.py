@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...exchange import JsonObject
+from ...texts.sentence import Sentence
 from ...wire import json_body
 from .probing import MAX_TOKENS, QUESTION, Answer, Call, Probe, Row, Subject, held, of_model, parsed, taken, unknown
 
@@ -30,7 +31,7 @@ def _tool(**schema: Any) -> JsonObject:
 
 def _plain(subject: Subject, answer: Answer) -> Iterator[Row]:
     """Whether it thinks by itself, the field that reasoning has, and where a stream has its counts."""
-    thinks, claimed = "thinks by itself", "yes" if subject.thinks else "no"
+    thinks, claimed = Sentence("thinks by itself"), Sentence("yes" if subject.thinks else "no")
     if not answer.good:
         yield unknown(thinks, claimed, answer)
         return
@@ -38,32 +39,31 @@ def _plain(subject: Subject, answer: Answer) -> Iterator[Row]:
     given = [choice.get("delta") for chunk in chunks for choice in _choices(chunk)]
     deltas = [delta for delta in given if isinstance(delta, dict)]
     fields = [name for delta in deltas for name in ("reasoning_content", "reasoning") if delta.get(name)]
-    found = "yes" if fields or any(_reasoned(chunk) for chunk in chunks) else "no"
+    found = Sentence("yes" if fields or any(_reasoned(chunk) for chunk in chunks) else "no")
     yield held(thinks, found, claimed, of_model(subject, thinking={"default": found == "yes"}))
     if fields:
         grammar = subject.profile.grammar
         accepted = (grammar.fields["assistant"] - {grammar.reasoning_field}) | {fields[0]}
         keys = {"messages": {"reasoning_field": fields[0], "fields": {"assistant": sorted(accepted)}}}
-        yield held("field of reasoning", fields[0], grammar.reasoning_field, keys)
+        yield held(Sentence("field of reasoning"), fields[0], grammar.reasoning_field, keys)
     places = {
-        "in a chunk": any(chunk.get("usage") and not _choices(chunk) for chunk in chunks),
-        "beside the last choice": any(chunk.get("usage") and _choices(chunk) for chunk in chunks),
-        "in the last choice": any(choice.get("usage") for chunk in chunks for choice in _choices(chunk)),
+        Sentence("in a chunk"): any(chunk.get("usage") and not _choices(chunk) for chunk in chunks),
+        Sentence("beside the last choice"): any(chunk.get("usage") and _choices(chunk) for chunk in chunks),
+        Sentence("in the last choice"): any(choice.get("usage") for chunk in chunks for choice in _choices(chunk)),
     }
-    place = " and ".join(name for name, seen in places.items() if seen) or "nowhere"
-    yield Row("counts of a stream", place, "anywhere", "agrees")
+    seen = [name for name, there in places.items() if there]
+    place = Sentence("in several places") if len(seen) > 1 else seen[0] if seen else Sentence("nowhere")
+    yield Row(Sentence("counts of a stream"), place, Sentence("anywhere"), "agrees")
 
 
 def _off(subject: Subject, answer: Answer) -> Iterator[Row]:
-    what, thinking = "thinking off", subject.model.thinking
+    what, thinking = Sentence("thinking off"), subject.model.thinking
     claimed = taken(thinking is not None and thinking.can_be_off)
     if answer.good:
         still = _reasoned(parsed(answer))
-        yield held(
-            what, "refused" if still else "accepted", claimed, of_model(subject, thinking={"can_be_off": not still})
-        )
+        yield held(what, taken(not still), claimed, of_model(subject, thinking={"can_be_off": not still}))
     elif answer.refuses("thinking", "reasoning"):
-        yield held(what, "refused", claimed, of_model(subject, thinking={"can_be_off": False}))
+        yield held(what, taken(False), claimed, of_model(subject, thinking={"can_be_off": False}))
     else:
         yield unknown(what, claimed, answer)
 
@@ -79,14 +79,15 @@ def _effort(subject: Subject) -> str:
 def _efforts(subject: Subject, answer: Answer) -> Iterator[Row]:
     """An effort of the profile's that is refused is none; where it has none, an accepted one may be ignored."""
     efforts = subject.model.thinking.efforts if subject.model.thinking else ()
-    what, claimed = f"effort {_effort(subject)}", "accepted" if efforts else "not sent"
+    what = Sentence("effort {effort}", effort=_effort(subject))
+    claimed = taken(True) if efforts else Sentence("not sent")
     if answer.good:
-        yield Row(what, "accepted", claimed, "agrees")
+        yield Row(what, taken(True), claimed, "agrees")
     elif answer.refuses("effort"):
         named = re.findall(r"[a-z]+", answer.text.lower())
         allowed = [word for word in _EFFORTS if word in named and word != _effort(subject)]
         keys = of_model(subject, thinking={"efforts": allowed}) if efforts else {}
-        yield Row(what, "refused", claimed, "differs" if efforts else "agrees", keys)
+        yield Row(what, taken(False), claimed, "differs" if efforts else "agrees", keys)
     else:
         yield unknown(what, claimed, answer)
 
@@ -96,7 +97,7 @@ def _choice(kind: str) -> Callable[[Subject, Answer], Iterator[Row]]:
 
     def rows(subject: Subject, answer: Answer) -> Iterator[Row]:
         profile, thinking = subject.profile, subject.model.thinking
-        what, claimed = f"tool_choice {kind}", taken(_takes_choice(subject, kind))
+        what, claimed = Sentence("tool_choice {kind}", kind=kind), taken(_takes_choice(subject, kind))
         if not answer.good and not answer.refuses("tool_choice", "tool choice"):
             yield unknown(what, claimed, answer)
             return
@@ -124,7 +125,7 @@ def _takes_choice(subject: Subject, kind: str) -> bool:
 
 def _developer(subject: Subject, answer: Answer) -> Iterator[Row]:
     """The addon sends `system`, which every endpoint takes: nothing has to be written."""
-    what, claimed = "role developer", taken("developer" in subject.profile.grammar.fields)
+    what, claimed = Sentence("role developer"), taken("developer" in subject.profile.grammar.fields)
     if answer.good or answer.refuses("role", "developer"):
         yield held(what, taken(answer.good), claimed, {})
     else:
@@ -134,20 +135,20 @@ def _developer(subject: Subject, answer: Answer) -> Iterator[Row]:
 def _extras(subject: Subject, answer: Answer) -> Iterator[Row]:
     """A parameter that there isn't, and the name of the session."""
     profile, key = subject.profile, "prompt_cache_key"
-    unknown_parameter, cache_key = "unknown parameter", key
+    unknown_parameter, cache_key, not_sent = Sentence("unknown parameter"), key, Sentence("not sent")
     # The addon sends the parameters that the profile names, and no others.
     if answer.good or answer.refuses(UNKNOWN_PARAMETER):
-        yield Row(unknown_parameter, taken(answer.good), "not sent", "agrees")
+        yield Row(unknown_parameter, taken(answer.good), not_sent, "agrees")
     else:
-        yield unknown(unknown_parameter, "not sent", answer)
+        yield unknown(unknown_parameter, not_sent, answer)
     sent = profile.session_key == key or key in profile.parameters
-    claimed = "accepted" if sent else "not sent"
+    claimed = taken(True) if sent else not_sent
     if answer.good:
-        yield Row(cache_key, "accepted", claimed, "agrees")
+        yield Row(cache_key, taken(True), claimed, "agrees")
     elif answer.refuses(key):
         gone: dict[str, Any] = {"session_key": ""} if profile.session_key == key else {}
         gone |= {"parameters": {key: False}} if key in profile.parameters else {}
-        yield Row(cache_key, "refused", claimed, "differs" if sent else "agrees", gone)
+        yield Row(cache_key, taken(False), claimed, "differs" if sent else "agrees", gone)
     else:
         yield unknown(cache_key, claimed, answer)
 
@@ -167,25 +168,25 @@ def _lost(subject: Subject) -> Call:
 
 
 def _replay(subject: Subject, answer: Answer) -> Iterator[Row]:
-    what, claimed = "turn without its reasoning", taken(subject.model.replay != "required")
+    what, claimed = Sentence("turn without its reasoning"), taken(subject.model.replay != "required")
     if answer.good:
-        yield held(what, "accepted", claimed, of_model(subject, replay="wanted"))
+        yield held(what, taken(True), claimed, of_model(subject, replay="wanted"))
     elif answer.refuses("reasoning_content", "reasoning is missing"):
-        yield held(what, "refused", claimed, of_model(subject, replay="required"))
+        yield held(what, taken(False), claimed, of_model(subject, replay="required"))
     elif answer.refuses("thinking"):
         keys = of_model(subject, thinking={"can_be_asked": False})
-        yield Row("thinking on", "refused", "accepted", "differs", keys)
+        yield Row(Sentence("thinking on"), taken(False), taken(True), "differs", keys)
     else:
         yield unknown(what, claimed, answer)
 
 
 def _schema(subject: Subject, answer: Answer) -> Iterator[Row]:
     """A schema that standard JSON Schema allows and Moonshot's flavour doesn't: docs/facts/kimi.md#schemas."""
-    what, claimed = "enum without a type", taken(not subject.model.schema)
+    what, claimed = Sentence("enum without a type"), taken(not subject.model.schema)
     if answer.good:
-        yield held(what, "accepted", claimed, of_model(subject, schema=""))
+        yield held(what, taken(True), claimed, of_model(subject, schema=""))
     elif answer.refuses("schema", "function.parameters"):
-        yield held(what, "refused", claimed, of_model(subject, schema="mfjs-lite"))
+        yield held(what, taken(False), claimed, of_model(subject, schema="mfjs-lite"))
     else:
         yield unknown(what, claimed, answer)
 

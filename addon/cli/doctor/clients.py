@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ...texts.sentence import Sentence
 from . import authority, trial
 from .situation import Finding, Situation
 from .trial import Visit
 
-_GOOD = "uses HTTPS_PROXY and trusts the proxy's CA"
 _FETCH = "fetch(process.argv[1]).catch(() => {})"
 _GET = "import sys, httpx; httpx.get(sys.argv[1])"
 _NODE_SWITCH = "NODE_USE_ENV_PROXY"
@@ -36,10 +36,10 @@ def python(situation: Situation) -> Finding | None:
     if context is None:
         return None
     seen = trial.visit(lambda url: [sys.executable, "-I", "-c", _GET, url], situation.environment, context)
-    finding = _judged("Python client", seen, situation, "SSL_CERT_FILE")
+    finding = _judged("python-client", seen, situation, "SSL_CERT_FILE")
     if finding.result == "ok" and _only_one_root(situation):
-        found = "SSL_CERT_FILE holds the proxy's CA and nothing else: calls to other hosts fail"
-        return Finding("Python client", "warning", found, situation.activation())
+        found = Sentence("SSL_CERT_FILE holds the proxy's CA and nothing else: calls to other hosts fail")
+        return Finding("python-client/one-root", "warning", found, situation.activation())
     return finding
 
 
@@ -55,16 +55,22 @@ def node(situation: Situation) -> Finding | None:
 
     seen = trial.visit(command, situation.environment, context)
     if seen is None or seen.proxied:
-        return _judged("Node client", seen, situation, "NODE_EXTRA_CA_CERTS")
+        return _judged("node-client", seen, situation, "NODE_EXTRA_CA_CERTS")
     switched = trial.visit(command, {**situation.environment, _NODE_SWITCH: "1"}, context)
     if switched is not None and switched.proxied:
-        found = f"goes past the proxy: {_NODE_SWITCH}=1 isn't set"
-        return Finding("Node client", situation.severity(), found, situation.activation())
-    found = f"{_version(program)} knows no HTTPS_PROXY; programs that bring their own proxy support do"
+        found = Sentence("goes past the proxy: {variable}=1 isn't set", variable=_NODE_SWITCH)
+        return Finding("node-client/past", situation.severity(), found, situation.activation())
+    version = _version(program)
+    found = Sentence("{node} knows no HTTPS_PROXY; programs that bring their own proxy support do", node=version)
     if not seen.trusted:
-        found += f"; and it doesn't trust the proxy's CA: {_lack(situation, 'NODE_EXTRA_CA_CERTS')}"
-    advice = f"use Node 24 or 22.21, or give the client the base URL http://127.0.0.1:{situation.reverse_port}/v1"
-    return Finding("Node client", "warning", found, advice)
+        found = Sentence(
+            "{node} knows no HTTPS_PROXY; programs that bring their own proxy support do; and it doesn't trust the "
+            "proxy's CA: {why}",
+            node=version,
+            why=_lack(situation, "NODE_EXTRA_CA_CERTS"),
+        )
+    advice = Sentence("use Node 24 or 22.21, or give the client the base URL {url}", url=situation.reverse_url)
+    return Finding("node-client/old", "warning", found, advice)
 
 
 def _context(situation: Situation) -> ssl.SSLContext | None:
@@ -74,31 +80,32 @@ def _context(situation: Situation) -> ssl.SSLContext | None:
         return None
 
 
-def _judged(name: str, seen: Visit | None, situation: Situation, variable: str) -> Finding:
+def _judged(check: str, seen: Visit | None, situation: Situation, variable: str) -> Finding:
     if seen is not None and seen.proxied and seen.trusted:
-        return Finding(name, "ok", _GOOD)
+        return Finding(f"{check}/ok", "ok", Sentence("uses HTTPS_PROXY and trusts the proxy's CA"))
     lack = _lack(situation, variable)
     if seen is None:
-        found = f"makes no connection: {lack}"
+        outcome, found = "no-connection", Sentence("makes no connection: {why}", why=lack)
     elif not seen.proxied:
-        found = "goes past the proxy although HTTPS_PROXY is set"
+        outcome, found = "past", Sentence("goes past the proxy although HTTPS_PROXY is set")
     else:
-        found = f"doesn't trust the proxy's CA: {lack}"
-    return Finding(name, situation.severity(), found, situation.activation())
+        outcome, found = "untrusting", Sentence("doesn't trust the proxy's CA: {why}", why=lack)
+    return Finding(f"{check}/{outcome}", situation.severity(), found, situation.activation())
 
 
-def _lack(situation: Situation, variable: str) -> str:
+def _lack(situation: Situation, variable: str) -> Sentence:
     """What is wrong with the variable that names a client's roots."""
     path = situation.environment.get(variable)
     if not path:
         other = "REQUESTS_CA_BUNDLE"
-        helps = f" ({other} serves the library requests only)" if situation.environment.get(other) else ""
-        return f"{variable} isn't set{helps}"
-    try:
-        held = authority.holds(Path(path).read_bytes(), situation.ca.read_bytes())
-    except OSError as error:
-        return f"{variable} names {path}: {error.strerror}"
-    return f"{variable} names {path}, which {'holds' if held else 'does not hold'} it"
+        if situation.environment.get(other):
+            return Sentence(
+                "{variable} isn't set ({other} serves the library requests only)", variable=variable, other=other
+            )
+        return Sentence("{variable} isn't set", variable=variable)
+    return authority.why_distrusted(variable, Path(path), situation.ca) or Sentence(
+        "{variable} names {file}, which holds it", variable=variable, file=path
+    )
 
 
 def _only_one_root(situation: Situation) -> bool:

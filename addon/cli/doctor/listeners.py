@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass
 from enum import Enum
 
 import httpx
 
-from ...upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN
+from ...upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM
 from ..addresses import HOST, port_is_free
 
 TIMEOUT = 5.0
@@ -29,6 +30,18 @@ class Listener(Enum):
     OTHER = "something else"
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a running proxy says that it sends calls. A field is `""` if it doesn't tell."""
+
+    profile: str = ""
+    """The name of the endpoint's profile."""
+    shut_down: bool = False
+    """Whether the endpoint's host answers no more."""
+    upstream: str = ""
+    """The endpoint's base URL."""
+
+
 def at_proxy(url: str, port: int) -> Listener:
     """The server on `port` of this machine, asked as a proxy; `url` may hold user and password."""
     # mitmproxy answers requests for this name itself (its onboarding page), so nothing leaves the machine.
@@ -46,15 +59,25 @@ def profile_behind(port: int, timeout: float = TIMEOUT) -> tuple[str, bool] | No
     The endpoint's profile, and whether its host has been shut down. The profile is `""` if it is a hunyuan-fix that
     doesn't tell (a version before this header). `None` if no hunyuan-fix answers there.
     """
+    route = route_of(f"http://{HOST}:{port}/v1/models", timeout=timeout)
+    return None if route is None else (route.profile, route.shut_down)
+
+
+def route_of(url: str, proxy: str | None = None, timeout: float = TIMEOUT) -> Route | None:
+    """Where a hunyuan-fix would send a call to `url`; `None` if none answers, or it has no endpoint for that.
+
+    `url` is one of its reverse port, or one for which it is asked as `proxy`. Nothing leaves this machine.
+    """
     try:
-        with httpx.Client(trust_env=False, timeout=timeout) as client:
-            answer = client.get(f"http://{HOST}:{port}/v1/models", headers={LOOP_GUARD: "1"})
+        with httpx.Client(proxy=proxy, trust_env=False, timeout=timeout) as client:
+            answer = client.get(url, headers={LOOP_GUARD: "1"})
     except (httpx.HTTPError, httpx.InvalidURL):
         return None
     if not says_loop(answer.status_code, answer.content):
         return None
     told = str(answer.headers.get(PROFILE, ""))
-    return told.removesuffix(SHUT_DOWN), told.endswith(SHUT_DOWN)
+    shut_down = told.endswith(SHUT_DOWN)
+    return Route(told.removesuffix(SHUT_DOWN), shut_down, str(answer.headers.get(UPSTREAM, "")))
 
 
 def decrypts(proxy: str, url: str, trusted: ssl.SSLContext) -> bool:

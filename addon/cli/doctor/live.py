@@ -22,14 +22,17 @@ from ...access import keys
 from ...columns import width
 from ...config.option import OptionError
 from ...config.values import BaseUrl
-from ...did_you_mean import suggestion
+from ...did_you_mean import did_you_mean
 from ...profiles import Profile
+from ...texts.sentence import Sentence
+from ...texts.terminal import say
 from ...wire import paths
 from ...wire.host_names import canonical, is_loopback
 from ..colours import BOLD, DIM, GREEN, RED, YELLOW, paint
 from . import probes, toml_text
 from .probing import Answer, Call, Row, Subject, Verdict
 from .proxy_address import exceptions_for, given_proxies
+from .report import said
 from .situation import Situation
 
 TIMEOUT = 60.0
@@ -39,16 +42,17 @@ MAX_ANSWER = 1 << 20
 MARK = "# Written by doctor --live"
 """How a file begins that may be written again."""
 
-_COLOURS: dict[Verdict, tuple[int, ...]] = {"agrees": (GREEN,), "differs": (RED, BOLD), "unknown": (YELLOW,)}
+COLOURS: dict[Verdict, tuple[int, ...]] = {"agrees": (GREEN,), "differs": (RED, BOLD), "unknown": (YELLOW,)}
+"""The verdicts on a row, and their colours."""
 _ANTHROPIC_VERSION = "2023-06-01"
-_PLAN = (
-    "is a plan for interactive use: its terms forbid calls that no person waits for, and may cost the key. "
-    f"This makes up to {probes.MAX_CALLS} such calls"
-)
 
 
 class CannotExamine(Exception):
-    """The endpoint can't be examined. The text says why, and what to do; it never holds a key."""
+    """The endpoint can't be examined. `why` says why, and what to do; it never holds a key."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +86,17 @@ def main(situation: Situation, wanted: Wanted, *, as_json: bool) -> int:
     """Examine, report and write. 0: done, with or without differences; 1: not examined, or not written."""
     try:
         folder = wanted.folder or profile_folder.default_folder()
-        profile = _profile(situation.upstream, wanted.profile, folder)
-        if profile.plan and not (wanted.plan_too or _confirmed(situation.upstream.host)):
-            raise CannotExamine(f"{situation.upstream.host} {_PLAN}: add --live-plan if you want that")
+        endpoint = situation.endpoint_url
+        profile = _profile(endpoint, wanted.profile, folder)
+        if profile.plan and not (wanted.plan_too or _confirmed(endpoint.host)):
+            raise CannotExamine(Sentence("{plan}: add --live-plan if you want that", plan=_plan(endpoint.host)))
         found = _examined(situation, profile, wanted.model or profile.text_model)
         written = _written(found, folder, write=wanted.write)
     except CannotExamine as error:
-        print(
-            json.dumps({"error": str(error)}) if as_json else f"doctor: {error}", file=None if as_json else sys.stderr
-        )
+        if as_json:
+            print(json.dumps({"error": str(error.why)}))
+        else:
+            print(f"doctor: {said(error.why)}", file=sys.stderr)
         return 1
     if as_json:
         print(json.dumps(_as_json(found, written), indent=2))
@@ -110,18 +116,34 @@ def _profile(endpoint: BaseUrl, named: str | None, folder: Path) -> Profile:
         raise CannotExamine(str(error)) from None
     name = named or profiles.at(canonical(endpoint.host), paths.normal(endpoint.path))
     if name is None:
-        raise CannotExamine(f"no profile is for {endpoint}; name one: --profile {'|'.join(profiles.names())}")
+        known = "|".join(profiles.names())
+        raise CannotExamine(Sentence("no profile is for {url}; name one: --profile {names}", url=endpoint, names=known))
     if name not in profiles.names():
         known = ", ".join(profiles.names())
-        raise CannotExamine(f"--profile {name}: accepted are {known}{suggestion(name, profiles.names())}")
+        near = did_you_mean(name, profiles.names())
+        why = Sentence("--profile {name}: accepted are {names}", name=name, names=known)
+        if near:
+            why = Sentence(
+                "--profile {name}: accepted are {names}; did you mean {near}?", name=name, names=known, near=near
+            )
+        raise CannotExamine(why)
     return profiles.load(name)
+
+
+def _plan(host: str) -> Sentence:
+    return Sentence(
+        "{host} is a plan for interactive use: its terms forbid calls that no person waits for, and may cost the key. "
+        "This makes up to {calls} such calls",
+        host=host,
+        calls=probes.MAX_CALLS,
+    )
 
 
 def _confirmed(host: str) -> bool:
     """A person at a terminal has typed yes."""
     if not sys.stdin.isatty():
         return False
-    print(f"{host} {_PLAN}. Type yes to go on: ", end="", flush=True, file=sys.stderr)
+    print(said(Sentence("{plan}. Type yes to go on: ", plan=_plan(host))), end="", flush=True, file=sys.stderr)
     return sys.stdin.readline().strip().lower() == "yes"
 
 
@@ -131,14 +153,14 @@ def key_of(environment: Mapping[str, str], vendor: str) -> bytes:
     for name in (own, keys.VARIABLE):
         if given := environment.get(name, "").strip():
             return given.encode("utf-8", "surrogateescape")
-    raise CannotExamine(f"there is no key: set {own} or {keys.VARIABLE}, then try again")
+    raise CannotExamine(Sentence("there is no key: set {own} or {ours}, then try again", own=own, ours=keys.VARIABLE))
 
 
 def _examined(situation: Situation, profile: Profile, model: str) -> Examination:
-    endpoint = situation.upstream
+    endpoint = situation.endpoint_url
     key = key_of(situation.environment, profile.vendor)
     if endpoint.scheme != "https" and not is_loopback(endpoint.host):
-        raise CannotExamine(f"{endpoint} is not encrypted: the key doesn't go there")
+        raise CannotExamine(Sentence("{url} is not encrypted: the key doesn't go there", url=endpoint))
     subject = Subject(profile, profile.model(model))
     # As bytes: httpx takes ASCII text only, and its complaint would show the key.
     headers = {b"authorization": b"Bearer " + key, b"x-api-key": key}
@@ -154,7 +176,7 @@ def _examined(situation: Situation, profile: Profile, model: str) -> Examination
 
 def way_out(situation: Situation) -> str | None:
     """The proxy that the environment names for the endpoint, as a company's; `None` for this one, and without any."""
-    host = situation.upstream.host
+    host = situation.endpoint_url.host
     if is_loopback(host) or exceptions_for(host, situation.environment):
         return None
     given = given_proxies(situation.environment).values()
@@ -203,12 +225,26 @@ _WHY = {
     404: "there is no such model or no such path: name another with --model, or the base URL with --upstream",
     429: "the account is at its limit now: try again later",
 }
+_FAILS = "the simplest call fails"
 
 
-def _unusable(answer: Answer, model: str, endpoint: BaseUrl) -> str:
-    why = _WHY.get(answer.status, "the simplest call fails")
-    status = f" (HTTP {answer.status})" if answer.status else ""
-    return f"nothing was found out about {model} at {endpoint}{status}: {why}"
+def why_sentences() -> list[str]:
+    """Every sentence that says why nothing was found out."""
+    return [*_WHY.values(), _FAILS]
+
+
+def _unusable(answer: Answer, model: str, endpoint: BaseUrl) -> Sentence:
+    template = _WHY.get(answer.status, _FAILS)
+    why = Sentence(template)
+    if not answer.status:
+        return Sentence("nothing was found out about {model} at {url}: {why}", model=model, url=endpoint, why=why)
+    return Sentence(
+        "nothing was found out about {model} at {url} (HTTP {status}): {why}",
+        model=model,
+        url=endpoint,
+        status=answer.status,
+        why=why,
+    )
 
 
 # What is written
@@ -228,41 +264,52 @@ def _written(found: Examination, folder: Path, *, write: bool) -> Written:
     """Write the differences over those that an earlier examination wrote. A file of the user's own is left alone."""
     file, keys = folder / f"{found.profile}.toml", found.keys
     if not keys:
-        return Written("", file, "nothing to write", done=True)
+        return Written("", file, Sentence("nothing to write"), done=True)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for row in keys.get("models", {}).values():
         row["source"] = f"measured with doctor --live, {today}"
     if not write:
-        return Written(toml_text.dumps(keys), file, f"not written (--dry): {file}", done=True)
+        return Written(toml_text.dumps(keys), file, Sentence("not written (--dry): {file}", file=file), done=True)
     try:
         before = file.read_text(encoding="utf-8") if file.exists() else MARK
         if not before.startswith(MARK):
-            said = f"{file} is your own and was left alone: put these keys into it"
-            return Written(toml_text.dumps(keys), file, said, done=False)
+            left = Sentence("{file} is your own and was left alone: put these keys into it", file=file)
+            return Written(toml_text.dumps(keys), file, left, done=False)
         text = toml_text.dumps(probes.merged([tomllib.loads(before), keys]))
         head = f"{MARK} on {today}: {found.model} at {found.endpoint}. Laid over the built-in profile, key by key.\n"
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{head}\n{text}", encoding="utf-8")
     except (OSError, tomllib.TOMLDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no TOML"
-        return Written(toml_text.dumps(keys), file, f"{file} can't be written: {why}", done=False)
-    used = "" if folder == profile_folder.default_folder() else f"; it counts with hunyuan_profiles={folder}"
-    return Written(toml_text.dumps(keys), file, f"written: {file}{used}", done=True)
+        why = error.strerror if isinstance(error, OSError) else Sentence("it is no TOML")
+        failed = Sentence("{file} can't be written: {why}", file=file, why=why)
+        return Written(toml_text.dumps(keys), file, failed, done=False)
+    done = Sentence("written: {file}", file=file)
+    if folder != profile_folder.default_folder():
+        done = Sentence("written: {file}; it counts with hunyuan_profiles={folder}", file=file, folder=folder)
+    return Written(toml_text.dumps(keys), file, done, done=True)
 
 
 # The report
 
 
 def _report(found: Examination, written: Written) -> None:
-    print(f"{found.model} at {found.endpoint}, profile {found.profile}, {found.calls} calls\n")
-    table = [("", "what", "this endpoint", "the profile says")]
-    table += [(row.verdict, row.what, row.found, row.claimed) for row in found.rows]
+    print(
+        say(
+            "{model} at {url}, profile {profile}, {calls} calls\n",
+            model=found.model,
+            url=found.endpoint,
+            profile=found.profile,
+            calls=found.calls,
+        )
+    )
+    table = [("", say("what"), say("this endpoint"), say("the profile says"))]
+    table += [(say(row.verdict), said(row.what), said(row.found), said(row.claimed)) for row in found.rows]
     widths = [max(width(cell) for cell in column) for column in zip(*table, strict=True)]
     for number, line in enumerate(table):
         cells = [cell + " " * (wide - width(cell)) for cell, wide in zip(line, widths, strict=True)]
-        codes = _COLOURS[found.rows[number - 1].verdict] if number else (DIM,)
+        codes = COLOURS[found.rows[number - 1].verdict] if number else (DIM,)
         print("  ".join([paint(cells[0], *codes), *cells[1:]]).rstrip())
-    print(f"\n{written.said}")
+    print(f"\n{said(written.said)}")
     if written.text:
         print("\n" + "\n".join(f"  {line}".rstrip() for line in written.text.splitlines()))
 
@@ -277,5 +324,5 @@ def _as_json(found: Examination, written: Written) -> dict[str, Any]:
         "keys": found.keys,
         "file": str(written.file),
         "written": written.said.startswith("written"),
-        "said": written.said,
+        "said": str(written.said),
     }

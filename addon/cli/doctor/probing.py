@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ...exchange import JsonObject
 from ...profiles import Model, Profile
+from ...texts.sentence import Sentence
 from ...wire import json_body
 
 type Verdict = Literal["agrees", "differs", "unknown"]
@@ -78,7 +79,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the report. `keys`: what makes the profile say what was found; empty where nothing has to be said."""
+    """One line of the report, in words that can be said in another language.
+
+    `keys`: what makes the profile say what was found; empty where nothing has to be said.
+    """
 
     what: str
     found: str
@@ -107,13 +111,13 @@ def held(what: str, found: str, claimed: str, keys: Mapping[str, Any]) -> Row:
 
 def unknown(what: str, claimed: str, answer: Answer) -> Row:
     """A row for what `answer` says nothing of."""
-    why = "no answer" if answer.status == 0 else f"HTTP {answer.status}"
-    return Row(what, f"not found out ({why})", claimed, "unknown")
+    why = Sentence("no answer") if answer.status == 0 else f"HTTP {answer.status}"
+    return Row(what, Sentence("not found out ({why})", why=why), claimed, "unknown")
 
 
-def taken(accepted: bool) -> str:
+def taken(accepted: bool) -> Sentence:
     """The word for a row."""
-    return "accepted" if accepted else "refused"
+    return Sentence("accepted" if accepted else "refused")
 
 
 def of_model(subject: Subject, **keys: Any) -> dict[str, Any]:

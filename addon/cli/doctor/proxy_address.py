@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import urlsplit
 
 from ...wire.host_names import is_loopback
 
 PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY")
 """Where both are set, curl, Python and Node take the first."""
+ALL = ("all_proxy", "ALL_PROXY")
+"""For every scheme; not all programs read them."""
 EXCEPTION_VARIABLES = ("no_proxy", "NO_PROXY")
 
 
@@ -21,6 +24,16 @@ class ProxyAddress:
     host: str
     port: int | None
     url: str = field(repr=False)
+
+    @classmethod
+    def of(cls, text: str) -> Self | None:
+        """The address in a variable that holds `text`; `None` if that isn't a URL."""
+        try:
+            parts = urlsplit(text)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            return None
+        return cls(parts.scheme, host, port, text) if parts.scheme and host else None
 
     def __str__(self) -> str:
         """The address without user and password."""
@@ -39,16 +52,7 @@ class ProxyAddress:
 
 def given_proxies(environment: Mapping[str, str]) -> dict[str, ProxyAddress | None]:
     """Each `HTTPS_PROXY` variable that is set -> its address, `None` where it isn't a URL."""
-    return {name: _address(environment[name]) for name in PROXY_VARIABLES if environment.get(name)}
-
-
-def _address(text: str) -> ProxyAddress | None:
-    parts = urlsplit(text)
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    return ProxyAddress(parts.scheme, host, port, text) if parts.scheme and host else None
+    return {name: ProxyAddress.of(environment[name]) for name in PROXY_VARIABLES if environment.get(name)}
 
 
 def exceptions_for(host: str, environment: Mapping[str, str]) -> list[str]:

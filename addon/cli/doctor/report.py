@@ -4,42 +4,77 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 
-from ..colours import BOLD, DIM, GREEN, RED, YELLOW, paint
-from .situation import Finding, Result
+from ...columns import width
+from ...texts import terminal
+from ...texts.sentence import in_language
+from ...texts.terminal import say
+from ..colours import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint
+from .situation import CHECKS, Finding, Result
 
-_COLOURS: dict[Result, tuple[int, ...]] = {"ok": (GREEN,), "warning": (YELLOW,), "problem": (RED, BOLD)}
-_RESULT_WIDTH = 9
-_CHECK_WIDTH = 15
+RESULTS: dict[Result, tuple[int, ...]] = {"ok": (GREEN,), "info": (CYAN,), "warning": (YELLOW,), "problem": (RED, BOLD)}
+"""The results, and their colours."""
+_GAP = 2
 
 
 def write(findings: Iterable[Finding]) -> list[Finding]:
     """Print each finding when it is ready, then the number of problems and warnings. Returns the findings."""
     done = []
+    results = _padded(RESULTS)
+    checks = _padded(CHECKS.values())
+    indent = " " * (width(next(iter(results.values()))) + width(next(iter(checks.values()))))
     for finding in findings:
-        result = paint(f"{finding.result:<{_RESULT_WIDTH}}", *_COLOURS[finding.result])
-        print(f"{result}{finding.check:<{_CHECK_WIDTH}}{finding.found}", flush=True)
+        result = paint(results[finding.result], *RESULTS[finding.result])
+        print(f"{result}{checks[finding.check]}{said(finding.found)}", flush=True)
         if finding.advice:
-            print(f"{'':<{_RESULT_WIDTH + _CHECK_WIDTH}}{paint('→', DIM)} {finding.advice}", flush=True)
+            print(f"{indent}{paint('→', DIM)} {said(finding.advice)}", flush=True)
         done.append(finding)
-    problems, warnings = count(done, "problem"), count(done, "warning")
-    print(f"\n{_number(problems, 'problem')}, {_number(warnings, 'warning')}")
+    print(f"\n{_totals(count(done, 'problem'), count(done, 'warning'))}")
     return done
+
+
+def said(text: str) -> str:
+    """`text` in the terminal's language."""
+    return in_language(terminal.language(), text)
+
+
+def _padded(words: Iterable[str]) -> dict[str, str]:
+    """Each of `words` -> the same in the terminal's language, all of one width."""
+    spoken = {word: say(word) for word in words}
+    columns = max(map(width, spoken.values())) + _GAP
+    return {word: text + " " * (columns - width(text)) for word, text in spoken.items()}
+
+
+def _totals(problems: int, warnings: int) -> str:
+    match problems, warnings:
+        case 0, 0:
+            return say("no problems, no warnings")
+        case 0, _:
+            return say("no problems; warnings: {warnings}", warnings=warnings)
+        case _, 0:
+            return say("problems: {problems}; no warnings", problems=problems)
+    return say("problems: {problems}; warnings: {warnings}", problems=problems, warnings=warnings)
 
 
 def write_json(findings: Iterable[Finding]) -> list[Finding]:
-    """Print one JSON object with the findings in it; returns them."""
+    """Print one JSON object with the findings in it, in English in every language; returns them."""
     done = list(findings)
     totals = {"problems": count(done, "problem"), "warnings": count(done, "warning")}
-    print(json.dumps({**totals, "findings": [asdict(finding) for finding in done]}, indent=2))
+    print(json.dumps({**totals, "findings": [_as_json(finding) for finding in done]}, indent=2))
     return done
+
+
+def _as_json(finding: Finding) -> dict[str, object]:
+    return {
+        "id": finding.id,
+        "check": finding.check,
+        "result": finding.result,
+        "found": str(finding.found),
+        "advice": str(finding.advice),
+        "fix": None if finding.fix is None else str(finding.fix.what),
+    }
 
 
 def count(findings: Sequence[Finding], result: Result) -> int:
     """How many findings are of one kind."""
     return sum(finding.result == result for finding in findings)
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"

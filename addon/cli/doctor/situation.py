@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 from ... import profiles
+from ...config import values
 from ...config.values import BaseUrl
 from ...hooks import authority
 from ...texts.sentence import Sentence
 from .. import addresses
 from ..shells import SHELLS, Shell, detected
-from .listeners import Listener
-from .proxy_address import ProxyAddress, given_proxies
+from .listeners import Listener, Route
+from .proxy_address import ALL, ProxyAddress, given_proxies
 
 type Result = Literal["ok", "info", "warning", "problem"]
 
@@ -40,6 +41,12 @@ CHECKS: Mapping[str, str] = {
     "node-client": "Node client",
 }
 """The first part of a finding's id -> what the report calls the check."""
+NAMES = frozenset({"HTTPS_PROXY", "NO_PROXY", "Python", "curl", "mitmproxy"})
+"""Those of them that are names, the same in every language."""
+
+
+type Backups = dict[Path, Path]
+"""File that was changed -> what it held before the first of these changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Fix:
 
     what: Sentence
     """What will be done, before it is done."""
-    apply: Callable[[], Sentence]
+    apply: Callable[[Backups], Sentence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +75,6 @@ class Finding:
     def check(self) -> str:
         """The name of the check, in English."""
         return CHECKS[self.id.partition("/")[0]]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where the running proxy says that it sends the calls of its reverse port."""
-
-    upstream: BaseUrl | None
-    """The endpoint's base URL; `None` if the proxy doesn't tell."""
-    profile: str = ""
-    """The name of the endpoint's profile; `""` if the proxy doesn't tell."""
-    shut_down: bool = False
-    """Whether the endpoint's host answers no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +139,14 @@ class Situation:
         if not profile.hosts:
             profile = profiles.load("tokenhub")
         host, slash, path = profile.hosts[0].partition("/")
-        return BaseUrl("https", host, 443, slash + path if slash else profile.base)
+        return BaseUrl("https", host, 443, slash + path if slash else profile.base or "/v1")
+
+    @property
+    def endpoint_url(self) -> BaseUrl:
+        """The endpoint's own base URL: the one given, else the one that the running proxy sends calls to."""
+        if self.upstream is None and self.route is not None and self.route.upstream:
+            return values.base_url(self.route.upstream)
+        return self.client_url
 
     @property
     def in_use(self) -> bool:
@@ -155,9 +157,14 @@ class Situation:
 
     @property
     def means_proxy_mode(self) -> bool:
-        """Whether HTTPS_PROXY was set with this proxy in mind: it leads to this machine, or is no address at all."""
-        given = given_proxies(self.environment).values()
+        """Whether HTTPS_PROXY was set with a proxy on this machine in mind: it leads here, or is no address at all."""
+        given = [*given_proxies(self.environment).values()]
+        given += [ProxyAddress.of(self.environment[name]) for name in ALL if self.environment.get(name)]
         return not self.reverse_only and any(address is None or address.local for address in given)
+
+    def is_free(self, port: int) -> bool:
+        """Whether nothing listens on `port` of this machine."""
+        return addresses.port_is_free(port)
 
     def leads_here(self, address: ProxyAddress | None) -> bool:
         """Whether `address` is the proxy's."""

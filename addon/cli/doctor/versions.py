@@ -6,6 +6,7 @@ import platform
 import re
 from importlib import metadata
 
+from ...texts.sentence import Sentence
 from .situation import Finding, Situation
 
 _PACKAGE = "hunyuan-fix"
@@ -14,7 +15,7 @@ _PACKAGE = "hunyuan-fix"
 def python(situation: Situation) -> Finding:
     """The Python of the environment that runs the proxy."""
     wanted = metadata.metadata(_PACKAGE)["Requires-Python"]
-    return _held_against("Python", platform.python_version(), wanted, situation)
+    return _held_against("python", platform.python_version(), wanted, situation)
 
 
 def mitmproxy(situation: Situation) -> Finding:
@@ -23,15 +24,28 @@ def mitmproxy(situation: Situation) -> Finding:
     return _held_against("mitmproxy", metadata.version("mitmproxy"), wanted.removeprefix("mitmproxy"), situation)
 
 
-def _held_against(name: str, version: str, wanted: str, situation: Situation) -> Finding:
+def running(situation: Situation) -> Finding | None:
+    """Whether the proxy that runs is of this version; `None` if it is, or doesn't tell."""
+    own = metadata.version(_PACKAGE)
+    if situation.version in ("", own):
+        return None
+    found = Sentence(
+        "the running proxy is version {running}, this command is {own}", running=situation.version, own=own
+    )
+    return Finding("proxy/other-version", "warning", found, Sentence("stop the proxy and start it again"))
+
+
+def _held_against(check: str, version: str, wanted: str, situation: Situation) -> Finding:
     if satisfies(version, wanted):
-        return Finding(name, "ok", version)
-    found = f"{version}; hunyuan-fix needs {wanted}"
+        return Finding(f"{check}/ok", "ok", version)
+    found = Sentence("{version}; hunyuan-fix needs {wanted}", version=version, wanted=wanted)
     if situation.in_clone:
-        advice = "remove the folder .venv and run scripts/run: it makes a new environment with what is pinned"
+        advice = Sentence("remove the folder .venv and run scripts/run: it makes a new environment with what is pinned")
     else:
-        advice = "install hunyuan-fix into a new environment, with a Python and a mitmproxy within these bounds"
-    return Finding(name, "problem", found, advice)
+        advice = Sentence(
+            "install hunyuan-fix into a new environment, with a Python and a mitmproxy within these bounds"
+        )
+    return Finding(f"{check}/unsuited", "problem", found, advice)
 
 
 def satisfies(version: str, wanted: str) -> bool:

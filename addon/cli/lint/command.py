@@ -70,7 +70,7 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
     parser.add_argument(
         "--profile",
         metavar="NAME",
-        help="a profile, also one of hunyuan_profiles; default: that of the host, where it is known, else hunyuan",
+        help="a profile, also one of hunyuan_profiles; default: that of the host, where it is known, else tokenhub",
     )
     parser.add_argument(
         "--language", choices=LANGUAGES, help="language of the texts that the addon puts in (default zh)"
@@ -78,7 +78,8 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
     parser.add_argument(
         "--rerouted",
         action="store_true",
-        help="as with hunyuan_upstream: retired models are mapped to their successors; default profile tokenhub",
+        help="as with hunyuan_upstream, whatever the host: retired models are mapped to their successors; default "
+        "profile tokenhub",
     )
     parser.add_argument(
         "--set",

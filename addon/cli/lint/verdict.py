@@ -36,6 +36,8 @@ from .reading import Request
 
 _SIMULATED: Mapping[str, ProfileName] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub", "moonshot": "moonshot"}
 """The profiles whose endpoints the simulator knows."""
+TARGET = "tokenhub"
+"""The profile of the platform that requests go to unless their host or the user names another."""
 
 
 class Offline:
@@ -99,10 +101,12 @@ class Verdict:
 def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     """The verdict on `request`, whose body isn't changed.
 
-    If `settings` name no profile, the profile is that of the request's host, or TokenHub's if the request is
-    `rerouted`; its retired models are mapped then.
+    If `settings` name no profile, the profile is that of the request's host. Where the host isn't known, or the request
+    is `rerouted`, it is sent as `hunyuan-fix run` sends it: to TokenHub, and its retired models are mapped.
     """
-    profile = _profile(request, settings, rerouted=rerouted)
+    addressed = profiles.at(canonical(request.host), paths.normal(request.path))
+    rerouted = rerouted or not (settings.profile or addressed)
+    profile = settings.profile or (TARGET if rerouted else addressed) or TARGET
     dialect = DIALECTS[request.dialect]
     # Steps change a body in place. It is copied as text, because `copy.deepcopy` is slow and recursive.
     data = json_body.serialise(request.body)
@@ -162,9 +166,3 @@ def _problems(body: object, house: House, profile: str) -> list[Problem]:
         return list(checks.all_problems(body, simulated, strict=True))
     problem = checks.embedding_problems(body, simulated, strict=True)
     return [] if problem is None else [problem]
-
-
-def _profile(request: Request, settings: Settings, *, rerouted: bool) -> str:
-    if settings.profile or rerouted:
-        return settings.profile or "tokenhub"
-    return profiles.at(canonical(request.host), paths.normal(request.path)) or "hunyuan"

@@ -115,8 +115,12 @@ def _input(body: JsonObject, *, continues: bool) -> list[Any]:
     if isinstance(given, dict):
         return [given]
     if not isinstance(given, list):
-        hint = " A body with `messages` belongs to /v1/chat/completions." if "messages" in body else ""
-        raise BadRequest(f"input: must be a text or a list of items.{hint}", "input")
+        message = "input: must be a text or a list of items."
+        if "messages" in body:
+            message = (
+                "input: must be a text or a list of items. A body with `messages` belongs to /v1/chat/completions."
+            )
+        raise BadRequest(message, "input")
     if not given and not continues:
         message = 'input: must have at least one item, such as {"role": "user", "content": "…"}.'
         raise BadRequest(message, "input")

@@ -1,4 +1,4 @@
-"""The help that the doors in `scripts/` print before there is an environment: NAME.txt beside this file.
+"""The help that the doors in `scripts/` print before there is an environment: NAME.txt, NAME.zh.txt beside this file.
 
 `python -m scripts.lib.help` writes the files anew from what each command itself answers to `--help`; a test compares
 them. `environment.sh` prints them, so that `--help` needs no Python and makes nothing.
@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,6 +24,7 @@ _CLI = ("hunyuan_fix.cli.main", "--scripts")
 COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "bench": ["scripts.lib.bench"],
+        "config": [*_CLI, "config"],
         "demo": [*_CLI, "demo"],
         "doctor": [*_CLI, "doctor"],
         "env": [*_CLI, "env"],
@@ -41,20 +42,40 @@ COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
 """By the name of the file: the module, and the words before `--help`. `test` is no module; its file is the source."""
 
 
-def made(name: str) -> str:
+LANGUAGES = ("en", "zh")
+
+
+def files() -> Iterator[tuple[str, str]]:
+    """The name and the language of each file but `test`'s: scripts for those who work on this project speak English."""
+    for name, words in COMMANDS.items():
+        yield from ((name, language) for language in (LANGUAGES if words[0] == _CLI[0] else LANGUAGES[:1]))
+
+
+def made(name: str, language: str = "en") -> str:
     """What the command itself says to `--help`. Raises `CalledProcessError` where it fails."""
     command = [sys.executable, "-P", "-m", *COMMANDS[name], "--help"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HUNYUAN_", "XDG_"))}
-    environment |= {"HOME": _NO_HOME, "PYTHONPATH": str(ROOT), "COLUMNS": COLUMNS, "PYTHONIOENCODING": "utf-8"}
+    environment |= {
+        "HUNYUAN_LANGUAGE": language,
+        "HOME": _NO_HOME,
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": COLUMNS,
+        "PYTHONIOENCODING": "utf-8",
+    }
     said = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8", check=True
     )
     return said.stdout.replace(_NO_HOME, "~")
 
 
-def kept(name: str) -> str:
+def file_of(name: str, language: str = "en") -> Path:
+    """Its file."""
+    return FOLDER / (f"{name}.txt" if language == "en" else f"{name}.{language}.txt")
+
+
+def kept(name: str, language: str = "en") -> str:
     """What stands in its file."""
-    return (FOLDER / f"{name}.txt").read_text("utf-8")
+    return file_of(name, language).read_text("utf-8")
 
 
 def words(text: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Write the help texts anew: `python -m scripts.lib.help`."""
 
-from scripts.lib.help import COMMANDS, FOLDER, made
+from scripts.lib.help import file_of, files, made
 
-for name in COMMANDS:
-    (FOLDER / f"{name}.txt").write_text(made(name), "utf-8")
+for name, language in files():
+    file_of(name, language).write_text(made(name, language), "utf-8")

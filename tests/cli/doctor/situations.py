@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import trustme
 
@@ -11,6 +12,9 @@ from hunyuan_fix.cli.doctor.listeners import Listener
 from hunyuan_fix.cli.doctor.situation import Situation
 from hunyuan_fix.config.values import BaseUrl
 from tests.end_to_end.processes import LEGACY, Certificates
+
+RUNNING: dict[str, Any] = {"proxy": Listener.HUNYUAN_FIX, "reverse": Listener.HUNYUAN_FIX}
+"""What of a situation is different where a proxy runs on its ports."""
 
 
 def situation(certificates: Certificates, **given: str) -> Situation:

@@ -84,7 +84,7 @@ def test_a_node_that_honours_proxies(certificates: Certificates, tmp_path: Path)
     trust, switch = {"NODE_EXTRA_CA_CERTS": str(certificates.proxy_ca)}, {"NODE_USE_ENV_PROXY": "1"}
     in_use = {"HTTPS_PROXY": "http://127.0.0.1:8080"}
     good = clients.node(situation(certificates, **path, **trust, **switch))
-    assert good == Finding("Node client", "ok", "uses HTTPS_PROXY and trusts the proxy's CA")
+    assert good == Finding("node-client/ok", "ok", "uses HTTPS_PROXY and trusts the proxy's CA")
     past = clients.node(situation(certificates, **path, **trust, **in_use))
     assert past is not None
     assert (past.result, past.found) == ("problem", "goes past the proxy: NODE_USE_ENV_PROXY=1 isn't set")
