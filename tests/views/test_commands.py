@@ -243,7 +243,7 @@ async def test_slow_lists_the_slowest_by_what_took_their_time(tried: Tried) -> N
     assert len(rows) == 10
     taken = [int(row.split()[0].replace(",", "")) for row in rows]
     assert taken == sorted(taken, reverse=True)
-    assert all("codex_cli_rs" in row and "hunyuan-lite" in row and " 200 " in row for row in rows)
+    assert all("codex" in row and "hunyuan-lite" in row and " 200 " in row for row in rows)
     assert tried.view[0].id[:8] in tried.execute("hunyuan.slow queued")
     assert "Steps: came, described" in await refused(tried, "hunyuan.slow quickly")
 
@@ -256,7 +256,7 @@ async def test_last_tells_the_story_of_an_exchange(tried: Tried, endpoint: Endpo
     endpoint.answer = see
     await tried.post(json={**IMAGE, "user": "me"})
     told = tried.execute("hunyuan.last")
-    assert "POST /v1/chat/completions  python-httpx  hunyuan-lite" in told.splitlines()[0]
+    assert "POST /v1/chat/completions  " in told.splitlines()[0]
     assert "─── timings: " in told
     assert "described" in told
     assert "cascade     /messages/0/content" in told
