@@ -1,4 +1,4 @@
-"""What a person sees in mitmweb's page while an exchange is under way, by a real browser: the stream so far, the bars."""
+"""What a person sees in mitmweb while an exchange is under way, by a real browser: the stream so far, the bars."""
 
 from __future__ import annotations
 
