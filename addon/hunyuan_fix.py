@@ -374,5 +374,12 @@ class HunyuanFix:
 addons = [
     hunyuan_fix := HunyuanFix(),
     Connections(hunyuan_fix),
-    Commands(hunyuan_fix.runtime.cascade, hunyuan_fix.runtime.kept, hunyuan_fix.runtime.reasoning, hunyuan_fix.stats),
+    Commands(
+        hunyuan_fix.runtime.cascade,
+        hunyuan_fix.runtime.kept,
+        hunyuan_fix.runtime.reasoning,
+        hunyuan_fix.stats,
+        calls=hunyuan_fix.runtime.admission.calls,
+        recent=hunyuan_fix.process.finisher.recent,
+    ),
 ]
