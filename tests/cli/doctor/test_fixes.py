@@ -89,11 +89,12 @@ def test_doctor_alone_writes_nothing(tmp_path: Path, settings: Path, ports: list
         assert SECRET not in done.stdout
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
     found = [one for one in json.loads(done.stdout)["findings"] if one["id"] == "settings/host"]
+    assert len(found) == 1  # the home folder is the project's here: the file is read once
     assert found[0]["fix"] == f"in {settings} set env.ANTHROPIC_BASE_URL to {RIGHT}"
 
 
 @pytest.mark.parametrize(
-    ("answers", "changed"), [("y\nn\nn\n", True), ("n\nn\nn\n", False), ("\n\n\n", False), ("\x04" * 3, False)]
+    ("answers", "changed"), [("y\nn\nn\n", True), ("n\nn\nn\n", False), ("\n\n\n", False), ("\x04" * 9, False)]
 )
 def test_at_a_terminal_each_change_is_a_question(
     tmp_path: Path, settings: Path, ports: list[str], answers: str, changed: bool
