@@ -181,6 +181,9 @@ class AnswerPlan:
 KEY = "hunyuan_fix"
 """The key in mitmproxy's `flow.metadata` under which a saved flow keeps its exchange."""
 
+DESCRIBED, QUEUED = "described", "queued"
+"""What an exchange may wait for before it is sent: descriptions of its images, and a slot of its account."""
+
 MAX_CHANGES = 500
 """Changes that one exchange lists."""
 
@@ -205,6 +208,8 @@ class Exchange:
     path: str = ""
     model: str = ""
     """As the client sent it."""
+    sent_model: str = ""
+    """The model that the request left with, where that is another; `""`: the client's."""
     rules: list[str] = field(default_factory=list)
     """The names of the rules applied, each once, in order."""
     changes: Changes = field(default_factory=Changes)
@@ -216,12 +221,20 @@ class Exchange:
     """Spent by the addon, waiting for vision calls included."""
     queued: float = 0.0
     """Milliseconds spent waiting for a slot of the account."""
+    first_byte: float = 0.0
+    """Milliseconds from when the request left until its answer began; 0: no endpoint answered."""
+    elapsed: float = 0.0
+    """Milliseconds from the request's first byte until its answer's last; 0: it is under way."""
     tries: int = 1
     """Of the call, by the relay; 1 without it."""
     streamed: bool = False
     """The client asked for a stream."""
     client: str = ""
     """The name of the client whose token the request brought."""
+    program: str = ""
+    """The client's program, as its User-Agent says (`wire.user_agents`); `""`: unknown."""
+    comment: str = ""
+    """What the addon wrote into the flow's comment last. Another comment is the user's own."""
     limits: dict[str, str] = field(default_factory=dict)
     """Headers that tell this client how much of its limits is left."""
     tokens: int = 0
@@ -281,6 +294,10 @@ class Exchange:
     """What the endpoint has taught beside its profile (`mending.learnt.Taught`)."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
+    doing: str = ""
+    """What it waits for: `DESCRIBED`, `QUEUED`; `""`: neither."""
+    since: float = 0.0
+    """Since when, in Unix time."""
     lists_models: bool = False
     """The answer is a list of models, to be given in the form of `spoken`."""
     listed_model: str = ""
@@ -367,6 +384,8 @@ _UNDER_WAY = (
     "demands",
     "taught",
     "change_count",
+    "doing",
+    "since",
     "lists_models",
     "listed_model",
     "error_language",

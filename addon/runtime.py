@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING
 
 from . import profile_folder, stores
@@ -32,6 +32,8 @@ from .options import OPTIONS, Settings
 from .profile_folder import ProfileFolder
 from .relay import Relay
 from .stores.redis import redis_client
+from .stores.redis import unreachable as redis_unreachable
+from .texts.terminal import say
 from .upstream.calls import Calls
 from .upstream.chat_calls import ChatCalls
 from .upstream.circuit_breaker import Breaker
@@ -83,7 +85,7 @@ class Runtime:
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._kept_in: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         """Kept, because the event loop holds tasks by weak references only."""
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
@@ -140,6 +142,8 @@ class Runtime:
         if not self._started:
             self._started = True
             self.seal_keys.apply()
+            if self._counters is not None:
+                self._keep_until_done(_warn_of_redis(self._counters), "hunyuan-fix asks Redis")
         self._watcher.start()
 
     async def _look_at_secrets(self) -> None:
@@ -198,6 +202,18 @@ class Runtime:
         old, self._counters = self._counters, redis_client(redis) if redis else None
         self.limits.share(self._counters)
         if old is not None:
-            closing = asyncio.create_task(old.aclose(), name="hunyuan-fix closes Redis")
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+            self._keep_until_done(old.aclose(), "hunyuan-fix closes Redis")
+
+    def _keep_until_done(self, work: Coroutine[object, object, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _warn_of_redis(server: Redis) -> None:
+    """Say at the start that the Redis server can't be reached: requests would find it out one by one."""
+    if why := await redis_unreachable(server):
+        logger.warning(
+            "%s",
+            say("The Redis server of hunyuan_store doesn't answer ({why}): until it does, nothing is shared.", why=why),
+        )

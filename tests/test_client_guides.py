@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hunyuan_fix.cli import addresses, client_setup, kimi, run
+from hunyuan_fix.cli import addresses, client_setup, kimi, launch
 from hunyuan_fix.cli.agents.proxy import Proxy
 from hunyuan_fix.cli.agents.table import agents
 from hunyuan_fix.cli.agents.variables import Target, config_file, variables
@@ -148,7 +148,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert set(re.findall(r"\bhunyuan_\w+", text)) <= {option.name for option in OPTIONS}
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (FOLDER / link).exists(), link
-    ours = run.parse([], "scripts/")
+    ours = launch.parse([], "scripts/")
     assert set(re.findall(r"127\.0\.0\.1:(\d+)", text)) <= {str(ours.port), str(ours.reverse_port), str(kimi.PORT)}
     for path in re.findall(r"~/\.mitmproxy/[\w.-]+\w", text):
         assert path in VARIABLES.values()

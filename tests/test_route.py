@@ -235,6 +235,30 @@ def test_the_path_moves_below_the_new_base(path: str, upstream: str, goes_to: st
     assert routed(at(path), upstream=upstream).address == Address("http", "local", 80, goes_to)
 
 
+def test_only_what_was_shut_down_goes_to_its_successor():
+    moved = routed(CHAT, upstream="successor")
+    assert moved.address == Address("https", TOKENHUB, 443, "/v1/chat/completions")
+    assert (moved.profile, moved.successors, moved.foreign) == ("tokenhub", True, False)
+    by_port = routes(upstream="successor").of_port("POST", CHAT, ())
+    assert by_port is not None
+    assert (by_port.address, by_port.successors) == (moved.address, True)
+    for address in (
+        at("/v1/chat/completions", TOKENHUB),
+        at("/plan/v3/chat/completions", TOKENHUB),
+        at("/v1/chat/completions", "tokenhub-intl.tencentcloudmaas.com"),
+        at("/coding/v3/chat/completions", "api.lkeap.cloud.tencent.com"),
+        at("/v1/chat/completions", "api.moonshot.cn"),
+    ):
+        assert not routed(address, upstream="successor").rerouted, address
+    assert not routed(at("/v1/chat/completions", "local"), upstream="successor", hosts="local=hunyuan").rerouted
+    # A host that only the options name is another vendor's: what is asked of it is meant for somewhere else.
+    given = options.parse({"hunyuan_upstream": "successor", "hunyuan_hosts": f"{ANTHROPIC}=tokenhub"})
+    check(given)
+    foreign = Routes(given).route("POST", at("/v1/messages", ANTHROPIC), None, ())
+    assert foreign is not None
+    assert (foreign.address.host, foreign.foreign) == (TOKENHUB, True)
+
+
 def test_successors_are_for_those_who_leave_their_profile():
     assert routed(CHAT, upstream=f"https://{TOKENHUB}/v1").successors
     assert routed(CHAT, upstream="http://127.0.0.1:9/v1", profile="tokenhub").successors

@@ -350,3 +350,22 @@ async def test_close_twice_does_no_harm():
     made.start()
     await made.aclose()
     await made.aclose()
+
+
+async def test_a_redis_server_that_does_not_answer_is_told_of_at_the_start(
+    caplog: pytest.LogCaptureFixture, redis_server: RedisServer
+):
+    made = Runtime(settings())
+    made.configure(parsed(store="redis://127.0.0.1:1/0"), TRANSPORT)
+    made.start()
+    await until(lambda: "Redis" in caplog.text)
+    (line,) = [line for line in caplog.messages if "Redis" in line]
+    assert "doesn't answer" in line
+    await made.aclose()
+    caplog.clear()
+    well = Runtime(settings())
+    well.configure(parsed(store=redis_server.url), TRANSPORT)
+    well.start()
+    await until(lambda: not well._tasks)
+    assert "Redis" not in caplog.text
+    await well.aclose()

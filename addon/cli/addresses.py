@@ -28,13 +28,6 @@ ENDPOINT = "https://api.hunyuan.cloud.tencent.com"
 """The old platform's address, which was shut down. Reverse ports stand for it."""
 INTERNATIONAL = "https://tokenhub-intl.tencentcloudmaas.com/v1"
 """The base URL of TokenHub outside China (1300/78941)."""
-KEY_PAGES: Mapping[str, str] = MappingProxyType(
-    {
-        "tokenhub.tencentmaas.com": "https://console.cloud.tencent.com/tokenhub/apikey",
-        "tokenhub-intl.tencentcloudmaas.com": "https://console.tencentcloud.com/tokenhub/apikey",
-    }
-)
-"""Host -> the page of its console where keys are made. Keys of one are not valid at the other."""
 CONFDIR = "~/.mitmproxy"
 PORT_TAKEN = 75
 """Exit status of `run` for the proxy of an agent that finds a port taken (`EX_TEMPFAIL` of sysexits.h)."""

@@ -53,7 +53,9 @@ class Parser(argparse.ArgumentParser):
             self.add_argument("-h", "--help", action="help", help=say("show this help and end"))
 
     @override
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(  # type: ignore[override] # argparse declares a variant for each kind of namespace
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
         """What `args` say. Exits with status 2 and a message for what isn't valid."""
         given, unknown = self.parse_known_args(args, namespace)
         if unknown:

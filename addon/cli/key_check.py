@@ -19,10 +19,11 @@ from ..upstream.failure import CallFailed
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..wire import json_body
 from ..wire.host_names import is_loopback
-from .addresses import ENDPOINT, HOST, KEY_PAGES
+from .addresses import ENDPOINT, HOST
 
 if TYPE_CHECKING:
     from ..hooks.connections import InForce
+    from ..profiles import Profile
     from ..route import Route
 
 TIMEOUT = 5.0
@@ -65,7 +66,7 @@ async def checked(addon: InForce) -> KeyCheck:
     route = route_of(addon)
     host, profile = route.address.host, profiles.load(route.profile)
     if not addon.runtime.key.value:
-        if page := KEY_PAGES.get(host):
+        if page := profile.key_pages.get(host):
             said = say("Key: HUNYUAN_API_KEY isn't set, so clients send their own. Keys are made at {page}", page=page)
         else:
             said = say("Key: HUNYUAN_API_KEY isn't set, so clients send their own.")
@@ -108,15 +109,15 @@ async def checked(addon: InForce) -> KeyCheck:
         why = str(error) or say("no answer in {seconds} seconds", seconds=int(TIMEOUT))
         said = say("Key: not tried, since {host} can't be reached: {why}", host=host, why=why)
         return KeyCheck("unreachable", said)
-    return judged(answer.status, body, host, key=lent.partition(" ")[2], profile=route.profile)
+    return judged(answer.status, body, host, key=lent.partition(" ")[2], known=profile)
 
 
-def judged(status: int, body: bytes, host: str, *, key: str, profile: str) -> KeyCheck:
-    """What the answer `status` with `body` to the list of models of `host` proves about `key`."""
+def judged(status: int, body: bytes, host: str, *, key: str, known: Profile) -> KeyCheck:
+    """What the answer `status` with `body` to the list of models of `host` proves about `key`; `known`: its profile."""
     if status in (401, 403):
         words = _words(body, key)
         said = say("Key: {host} REFUSES it ({status}): {words}", host=host, status=status, words=words)
-        if page := KEY_PAGES.get(host):
+        if page := known.key_pages.get(host):
             said = say("{problem} Keys for it are made at {page}", problem=said, page=page)
         return KeyCheck("refused", said)
     if status in _NO_LIST:
@@ -131,13 +132,12 @@ def judged(status: int, body: bytes, host: str, *, key: str, profile: str) -> Ke
         )
         return KeyCheck("not tried", said)
     ids = [item["id"] for item in listed if isinstance(item, dict) and isinstance(item.get("id"), str)]
-    usual = profiles.load(profile).text_model
-    example = _plain(usual if usual in ids else ids[0] if ids else "–")
-    if profiles.load(profile).lists_for_key:
-        said = say("Key: accepted by {host}; {count} models, e.g. {model}", host=host, count=len(ids), model=example)
+    example = _plain(known.text_model if known.text_model in ids else ids[0] if ids else "–")
+    if known.lists_for_key:
+        said = say("Key: accepted by {host} (models: {count}, e.g. {model})", host=host, count=len(ids), model=example)
         return KeyCheck("accepted", said, len(ids))
     said = say(
-        "Key: {host} answers it with {count} models, e.g. {model}, as it may answer any key",
+        "Key: {host} lists its models (models: {count}, e.g. {model}), which it may do for any key",
         host=host,
         count=len(ids),
         model=example,

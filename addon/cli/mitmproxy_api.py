@@ -13,6 +13,7 @@ import ipaddress
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -111,8 +112,19 @@ def run_tool(
 
     # mitmproxy looks its parser up in this module when it starts.
     setattr(cmdline, tool, checked)
-    sys.argv[1:] = arguments  # where the addon finds a --set that config.yaml has overwritten
-    getattr(tools, tool)(arguments)
+    with _arguments_of_the_process(arguments):
+        getattr(tools, tool)(arguments)
+
+
+@contextmanager
+def _arguments_of_the_process(arguments: Sequence[str]) -> Iterator[None]:
+    """Let `sys.argv` say `arguments`: mitmproxy and the addon look there for what was given on the command line."""
+    before = sys.argv
+    sys.argv = [sys.argv[0], *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 _CHATTY = ("mitmproxy.proxy.mode_servers", "mitmproxy.addons.script")

@@ -14,7 +14,7 @@ from .. import admission, profiles
 from ..access import keys
 from ..circuit import Verdict
 from ..dialects import NATIVE, UPSTREAM_DIALECTS
-from ..exchange import Exchange, Response
+from ..exchange import QUEUED, Exchange, Response
 from ..options import Settings
 from ..relay import Job, JobProgress, Mended, Relay
 from ..steps.base import PATIENCE
@@ -77,6 +77,7 @@ class Dispatcher:
                 native=exchange.dialect if exchange.dialect in NATIVE else "",
                 note=exchange.notes.get(UPSTREAM_DIALECTS[profile.dialect].name, {}),
                 language=exchange.error_language,
+                exchange=exchange,
                 progress=progress,
                 judges=is_tried_again,
                 mend=mend,
@@ -85,10 +86,13 @@ class Dispatcher:
             self._jobs[flow.id] = secret, progress
             detour.divert(flow, self._relay.port, secret)
             return None
+        exchange.doing, exchange.since = QUEUED, time.time()
         try:
-            permit = await self._gate.enter(exchange.base_url, account, until=until, ahead=ahead)
+            permit = await self._gate.enter(exchange.base_url, account, until=until, ahead=ahead, exchange=exchange)
         except CallRefused as refused:
             return refused.response
+        finally:
+            exchange.doing = ""
         self._permits[flow.id] = permit
         return None
 

@@ -10,6 +10,7 @@ from .. import dialects
 from ..exchange import KEY, Exchange, printable
 from ..route import Route
 from ..texts import sentences
+from ..views import under_way
 from ..wire import accept_language
 
 _AT_FIRST = ("profile", "dialect", "spoken", "base_url", "successors", "method", "path", "mode")
@@ -40,6 +41,8 @@ def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair", langua
         exchange.note_of(exchange.spoken)["client"] = client
     if exchange.error_language != sentences.SOURCE and exchange.spoken not in _HOUSE:
         exchange.note_of(exchange.spoken)["language"] = exchange.error_language
+    if isinstance(before := flow.metadata.get(KEY), dict):  # the flow is replayed
+        exchange.comment = str(before.get("comment", ""))
     _under_way[flow] = exchange
     # What differs from the default by now: the rest is read as if it stood there.
     flow.metadata[KEY] = {name: getattr(exchange, name) for name in _AT_FIRST}
@@ -58,6 +61,9 @@ _LANGUAGES = (sentences.SOURCE, "zh")
 def of(flow: http.HTTPFlow) -> Exchange | None:
     """The exchange of `flow`; `None` if it isn't this addon's business, or was read from a file."""
     return _under_way.get(flow)
+
+
+under_way.look_with(of)
 
 
 def save(flow: http.HTTPFlow, exchange: Exchange) -> None:

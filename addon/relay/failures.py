@@ -11,7 +11,7 @@ from ..upstream.retry import may_pass
 from ..wire import content_coding, json_body, proxy_errors, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import TOO_LARGE, Flaw
-from ..wire.openai_error import ErrorResponse, ProxyError, in_language
+from ..wire.openai_error import ErrorResponse, ProxyError, response_in
 from .headers import for_client, value
 from .job import OWN_HEADER, Headers, Job, RawResponse
 from .reading import Reading
@@ -48,7 +48,7 @@ def raw(made: Response, language: str = "en", headers: Headers = ()) -> RawRespo
     kept = [(name, text) for name, text in headers if name.lower() in _KEPT_HEADERS]
     named = made.error.reason if isinstance(made, ErrorResponse) else "1"
     own = [(name.encode(), text.encode()) for name, text in {**made.headers, OWN_HEADER: named}.items()]
-    made = in_language(made, language)
+    made = response_in(language, made)
     return RawResponse(made.status, [*own, *kept], made.body)
 
 

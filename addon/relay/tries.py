@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from ..circuit import Verdict
+from ..exchange import QUEUED
 from ..upstream import retry
 from ..upstream.circuit_breaker import host
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
@@ -167,16 +168,21 @@ class Call:
 
     async def _entered(self, *, again: bool) -> CallPermit:
         """A permit for one try. Raises `CallRefused`."""
-        begun = self._timing.clock()
+        begun, exchange = self._timing.clock(), self._job.exchange
+        if exchange is not None:
+            exchange.doing, exchange.since = QUEUED, time.time()
         try:
             return await self._gate.enter(
                 self._job.upstream,
                 self._job.account,
                 until=self._until if again else self._job.until,
                 ahead=self._job.ahead or again,
+                exchange=exchange,
             )
         finally:
             self._job.progress.waited += self._timing.clock() - begun
+            if exchange is not None:
+                exchange.doing, exchange.queued = "", 1000 * self._job.progress.waited
 
     async def _sent(self, permit: CallPermit) -> _Outcome:
         job = self._job

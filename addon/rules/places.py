@@ -102,11 +102,12 @@ class Moved:
     @classmethod
     def from_note(cls, note: JsonObject) -> Moved | None:
         """`None` where the note isn't sound: it may be from a file."""
-        first, changes, origins, places = (note.get(key) for key in ("first", "changes", "origins", "places"))
-        if type(first) is not int or not all(map(_is_numbers, (changes, origins, places))):
+        first = note.get("first")
+        changes, origins, places = (_numbers(note.get(key)) for key in ("changes", "origins", "places"))
+        if not isinstance(first, int) or changes is None or origins is None or places is None:
             return None
-        unfolded = [_unfolded(runs) for runs in (origins, places)]
-        return cls(first, list(zip(changes[::2], changes[1::2], strict=False)), *unfolded)
+        pairs = list(zip(changes[::2], changes[1::2], strict=False))
+        return cls(first, pairs, _unfolded(origins), _unfolded(places))
 
 
 def matched(before: Sequence[Any], after: Sequence[Any]) -> tuple[list[int], list[int]]:
@@ -234,8 +235,8 @@ def _unfolded(runs: list[int]) -> list[int]:
     return numbers
 
 
-def _is_numbers(value: object) -> bool:
-    return isinstance(value, list) and all(type(number) is int for number in value)
+def _numbers(value: object) -> list[int] | None:
+    return value if isinstance(value, list) and all(type(number) is int for number in value) else None
 
 
 _LONGEST_RUN = 1_000_000

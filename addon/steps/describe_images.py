@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from .. import profiles, texts
 from ..cascade import Cascade, CascadeSettings
 from ..config.option import part
-from ..exchange import Exchange, Response
+from ..exchange import DESCRIBED, Exchange, Response
 from ..images import in_body
 from ..options import Settings
 from ..texts.marks import tracked
@@ -41,9 +43,11 @@ class DescribeImages(Step):
             return None
         exchange.fails_closed = True
         target = target_of(exchange, profile, self.settings)
+        exchange.doing, exchange.since = DESCRIBED, time.time()
         described = await running.describe(
             exchange.chat, found, profile, target, tracked(texts.load(texts.language_of(self.settings.language)))
         )
+        exchange.doing = ""
         exchange.note(described.changes)
         exchange.vision_calls, exchange.cached = described.calls, described.cached
         exchange.notes[record.NAME] = described.note

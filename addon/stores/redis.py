@@ -67,6 +67,16 @@ def _check(url: str) -> None:
         )
 
 
+async def unreachable(client: Client) -> str | None:
+    """Why the server of `client` doesn't answer; `None` if it does."""
+    try:
+        with _plain_errors():
+            await client.execute_command("PING")
+    except StoreError as error:
+        return str(error)
+    return None
+
+
 class Redis:
     """Values in the Redis server at `url`, under `PREFIX`. Size and eviction are configured in the server.
 

@@ -47,13 +47,13 @@ def from_body(body: JsonObject) -> Answer:
     return answer
 
 
-def from_stream(data: bytes) -> Answer:
-    """The answer in the bytes of a stream, as far as the stream goes."""
+def from_stream(data: bytes, *, under_way: bool = False) -> Answer:
+    """The answer in the bytes of a stream, as far as the stream goes. One that is `under_way` needs no end."""
     answer = Answer()
     parser = sse.Parser()
     events = list(parser.feed(data))
-    last = parser.finish()
-    done = False
+    last = None if under_way else parser.finish()
+    done = under_way
     for event in [*events, last] if last else events:
         payload = event.data
         if payload is None or not payload.strip():
@@ -69,7 +69,7 @@ def from_stream(data: bytes) -> Answer:
         if isinstance(chunk, dict):
             done = done or formats.is_end(chunk)
             _take(answer, formats.as_chunk(chunk), "delta")
-    if answer.choices and not any(choice.finish_reason for choice in answer.choices):
+    if not under_way and answer.choices and not any(choice.finish_reason for choice in answer.choices):
         answer.problems.append("the stream ends without a finish reason")
     elif not done:
         answer.problems.append("the stream ends without [DONE]")

@@ -5,15 +5,19 @@ A view shows broken bodies too, and never raises: mitmproxy would then show raw 
 
 from __future__ import annotations
 
+import time
+
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata
 
 from .. import texts
 from ..dialects import DIALECTS
-from ..exchange import KEY, MAX_CHANGES, Exchange
+from ..exchange import MAX_CHANGES, Exchange
 from ..observe import prompt_cache
-from ..wire import content_coding
-from . import diff, transcript
+from ..texts.terminal import say
+from ..wire import content_coding, sse
+from . import diff, folded, places, timings, transcript, vision_calls
+from .under_way import exchange_of
 
 _ABOVE_JSON = 2.0
 """mitmproxy's own JSON view has priority 1."""
@@ -29,14 +33,14 @@ class HunyuanChanges(Contentview):
 
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         """The page for the request that `metadata` names."""
-        exchange = _exchange(metadata)
+        exchange = exchange_of(metadata.flow)
         if exchange is None or not isinstance(metadata.http_message, http.Request):
-            return "hunyuan-fix has not handled this request.\n"
-        return changes_page(exchange, data)
+            return say("hunyuan-fix has not handled this request.") + "\n"
+        return changes_page(exchange, data, metadata.flow if isinstance(metadata.flow, http.HTTPFlow) else None)
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
         """First choice for a request that was rewritten, or would have been; never for anything else."""
-        exchange = _exchange(metadata)
+        exchange = exchange_of(metadata.flow)
         if exchange is None or not isinstance(metadata.http_message, http.Request):
             return _NEVER
         observed = exchange.mode == "observe" and exchange.changes
@@ -51,11 +55,14 @@ class ChatTranscript(Contentview):
 
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         """The transcript of the message that `metadata` names."""
-        exchange = _exchange(metadata)
+        exchange = exchange_of(metadata.flow)
         message = metadata.http_message
         if not isinstance(message, http.Request):
             streamed = (metadata.content_type or "").lower().startswith("text/event-stream")
-            whole = transcript.answer(_plain(data, message), streamed=streamed)
+            plain, under_way = _plain(data, message), _is_under_way(metadata)
+            whole = transcript.answer(plain, streamed=streamed, under_way=under_way)
+            if under_way and message is not None:
+                whole = f"{_progress(plain, message)}\n\n{whole}"
             line = "" if exchange is None else _cache_line(exchange)
             return whole + _cut_note(exchange) + (f"\n{line}" if line else "")
         original = exchange.original if exchange else None
@@ -67,7 +74,7 @@ class ChatTranscript(Contentview):
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
         """First choice for chat answers; one of several for chat requests."""
-        exchange = _exchange(metadata)
+        exchange = exchange_of(metadata.flow)
         if exchange is None or not _is_chat(exchange):
             return _NEVER
         if isinstance(metadata.http_message, http.Request):
@@ -78,27 +85,38 @@ class ChatTranscript(Contentview):
 VIEWS: tuple[Contentview, ...] = (HunyuanChanges(), ChatTranscript())
 
 
-def changes_page(exchange: Exchange, sent: bytes) -> str:
-    """The changes of a request, made or only observed, with a diff if its body was rewritten. `sent`: the body sent."""
+def changes_page(exchange: Exchange, sent: bytes, flow: http.HTTPFlow | None = None) -> str:
+    """The changes of a request, made or only observed, with a diff if its body was rewritten.
+
+    `sent`: the body sent. With `flow` its timings stand above. Long things stand below short ones.
+    """
     changes = exchange.changes
+    known = places.original_and_final(exchange, sent)
+    listed = folded.listing(changes, known)
+    if len(changes) == MAX_CHANGES:
+        listed = f"{say('The first {count} of more changes:', count=MAX_CHANGES)}\n{listed}"
+    sections = [_cache_line(exchange).rstrip("\n")]
+    # 1. What is read at a glance.
+    if flow is not None:
+        sections.append("\n".join(timings.lines(flow, exchange, time.time())))
+    if exchange.mode == "observe":
+        sections.append(say("Dry run (hunyuan_mode=observe): the request was not changed."))
+    elif not exchange.rewritten:
+        sections.append(say("The request's body was not changed."))
+    sections.append(listed)
+    originals = {change.pointer: place.original or change.pointer for change, place in zip(changes, known, strict=True)}
+    sections.append("\n".join(vision_calls.calls(exchange, originals)))
+    # 2. The bodies.
     if exchange.rewritten and exchange.original is not None and not _is_house(exchange):
         said = transcript.request(exchange.original, dialect=exchange.dialect)
-        page = diff.side_by_side(changes, said, transcript.request(sent))
+        sections.append(diff.side_by_side(said, transcript.request(sent)))
     elif exchange.rewritten:
-        page = diff.page(changes, exchange.original, sent)
-    elif exchange.mode == "observe":
-        page = f"Dry run (hunyuan_mode=observe): the request was not changed.\n\n{diff.listing(changes)}\n"
-    else:
-        page = f"The request's body was not changed.\n\n{diff.listing(changes)}\n"
-    if len(changes) == MAX_CHANGES:
-        page = f"The first {MAX_CHANGES} of\n{page}"
-    # A diff may be long: what broke the cache stands above it.
-    line = _cache_line(exchange)
-    return diff.printable(f"{line}\n{page}" if line else page)
-
-
-def _exchange(metadata: Metadata) -> Exchange | None:
-    return Exchange.from_plain(metadata.flow.metadata.get(KEY)) if metadata.flow else None
+        sections.append(diff.compared(exchange.original, sent))
+    # 3. Everything else, whole.
+    if folded.has_folds(changes, known):
+        sections.append(f"─── {say('each change')} ───\n{folded.each(changes, known)}")
+    sections.append("\n".join(vision_calls.words(exchange)).lstrip("\n"))
+    return diff.printable("\n\n".join(section.rstrip("\n") for section in sections if section) + "\n")
 
 
 def _is_house(exchange: Exchange) -> bool:
@@ -114,11 +132,26 @@ def _is_chat(exchange: Exchange) -> bool:
 
 def _plain(data: bytes, message: http.Message | None) -> bytes:
     """`data` without its content coding: mitmproxy can't unpack a stream that was kept in part."""
-    coding = message.headers.get("content-encoding", "") if message and message.raw_content == data else ""
+    is_packed = message is not None and message.raw_content in (data, None)
+    coding = message.headers.get("content-encoding", "") if message and is_packed else ""
     try:
         return content_coding.unpacker(coding)(data)
     except (content_coding.CodingError, content_coding.TooLarge):
         return data
+
+
+def _is_under_way(metadata: Metadata) -> bool:
+    message = metadata.http_message
+    return bool(metadata.flow and metadata.flow.live) and message is not None and message.raw_content is None
+
+
+def _progress(data: bytes, message: http.Message) -> str:
+    """How far a stream has come: a page that is open doesn't change by itself."""
+    return say(
+        "The stream is under way: {count} events, {seconds:,.0f} s. Open this view again to see more.",
+        count=len(list(sse.Parser().feed(data))),
+        seconds=max(0.0, time.time() - message.timestamp_start),
+    )
 
 
 def _cache_line(exchange: Exchange) -> str:
@@ -130,4 +163,4 @@ def _cache_line(exchange: Exchange) -> str:
 def _cut_note(exchange: Exchange | None) -> str:
     if exchange is None or not exchange.stream_cut:
         return ""
-    return "\n! only the beginning of this stream was kept (hunyuan_keep_streams)\n"
+    return "\n! " + say("only the beginning of this stream was kept (hunyuan_keep_streams)") + "\n"

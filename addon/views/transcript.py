@@ -34,10 +34,13 @@ def request(body: bytes, descriptions: list[str] | None = None, dialect: str = "
     return printable("\n".join(lines) + "\n")
 
 
-def answer(body: bytes, *, streamed: bool) -> str:
-    """The transcript of an answer, from its body or its stream; of a broken stream, the part that came."""
+def answer(body: bytes, *, streamed: bool, under_way: bool = False) -> str:
+    """The transcript of an answer, from its body or its stream; of a broken stream, the part that came.
+
+    Of one that is `under_way` it is no problem that it has no end.
+    """
     if streamed:
-        whole = assembled.from_stream(body)
+        whole = assembled.from_stream(body, under_way=under_way)
     else:
         parsed = shorten.parse_object(body)
         if parsed is None:

@@ -26,9 +26,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def alive() -> Iterator[Running]:
     """A proxy whose ports are open."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        ports = [each.getsockname()[1] for each in (one, two)]
+        port, reverse_port = (each.getsockname()[1] for each in (one, two))
         yield Running(
-            os.getpid(), "127.0.0.1", *ports, "https://x.example/v1", "tokenhub", "fix", "/c", "1", "zh", "2026-11-28"
+            os.getpid(),
+            "127.0.0.1",
+            port,
+            reverse_port,
+            "https://x.example/v1",
+            "tokenhub",
+            "fix",
+            "/c",
+            "1",
+            "zh",
+            "2026-11-28",
         )
 
 

@@ -119,9 +119,9 @@ def port_of(url: str) -> int:
 
 
 @contextmanager
-def running_proxy(home: Home, *arguments: str) -> Iterator[Process]:
+def running_proxy(home: Home, *arguments: str, **environment: str) -> Iterator[Process]:
     """What a person has started in another terminal."""
-    with home.start(*arguments) as started:
+    with home.start(*arguments, **environment) as started:
         started.wait_for("hunyuan-fix is ready")
         yield started
 
@@ -325,6 +325,19 @@ def test_a_proxy_that_runs_is_used_and_goes_on(home: Home, endpoint: Simulator) 
         assert port_of(shown(home, *to(endpoint))["HTTPS_PROXY"]) != home.port
         assert other.output.count("client connect") > 0
     assert [request["status"] for request in endpoint.requests() if request["method"] == "POST"] == [200]
+
+
+def test_a_proxy_that_runs_on_other_ports_is_found_by_what_it_says_of_itself(home: Home, endpoint: Simulator) -> None:
+    usual = dict.fromkeys(("HUNYUAN_FIX_PORT", "HUNYUAN_FIX_REVERSE_PORT"), "")
+    own_data = {"XDG_DATA_HOME": str(home.folder / "data")}
+    with running_proxy(home, *to(endpoint), **own_data) as other:
+        other.wait_for(r"\nKey: ")
+        given = shown(home, **usual, **own_data)
+        assert port_of(given["HTTPS_PROXY"]) == home.port
+        # Ports that the user names are meant.
+        port, reverse_port = str(free_port()), str(free_port())
+        chosen = {"HUNYUAN_FIX_PORT": port, "HUNYUAN_FIX_REVERSE_PORT": reverse_port}
+        assert port_of(shown(home, **chosen, **own_data)["HTTPS_PROXY"]) != home.port
 
 
 def test_a_proxy_that_is_no_good_is_left_alone(home: Home, certificates: Certificates) -> None:

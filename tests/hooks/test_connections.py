@@ -63,10 +63,12 @@ def test_a_client_on_another_machine_gets_no_upstream_before_it_has_authenticate
         (LEGACY, "https://tokenhub.tencentmaas.com/v1", False),
         ("reverse:https://API.hunyuan.cloud.tencent.com@4000", "", True),
         ("reverse:https://tokenhub.tencentmaas.com@4000", "", False),
-        ("regular@8080", "", False),
+        ("regular@8080", "", True),
+        ("regular@8080", "successor", False),
+        ("dns", "", False),
     ],
 )
-def test_a_reverse_port_that_leads_nowhere_is_told_of_in_one_line(
+def test_the_dead_platform_is_told_of_in_one_line_where_clients_can_address_it(
     caplog: pytest.LogCaptureFixture, mode: str, upstream: str, loud: bool
 ):
     caplog.set_level(logging.WARNING)
@@ -79,6 +81,7 @@ def test_a_reverse_port_that_leads_nowhere_is_told_of_in_one_line(
     said = [line for line in caplog.messages if "SHUT DOWN" in line]
     assert len(said) == loud
     for line in said:
+        assert line.startswith("api.hunyuan.cloud.tencent.com WAS")
         assert "--set hunyuan_upstream=https://tokenhub.tencentmaas.com/v1" in line
         assert "2026-09-30" in line
         assert "\n" not in line

@@ -12,7 +12,7 @@ from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 from hunyuan_fix.config import environment, values
 from hunyuan_fix.options import OPTIONS
-from tests.texts.said_in_errors import said_by_errors
+from tests.texts import said_in_errors
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -113,7 +113,7 @@ def said_by_doctor() -> Iterator[str]:
     yield from base_urls.data_sentences()
 
 
-collector(said_by_errors)
+collector(said_in_errors.said_by_errors)
 
 
 def all_sentences() -> set[str]:

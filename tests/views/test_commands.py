@@ -93,7 +93,9 @@ async def test_diff(tried: Tried):
     await tried.post(content=RAW)
     assert tried.execute("hunyuan.diff @focus") == (
         "2 changes\n"
-        f"unicode     /      {MENDED}\n"
+        "unicode     /\n"
+        f"              {MENDED[: MENDED.index(' was meant')]}\n"
+        "              was meant\n"
         f"parameters  /user  {REMOVED}\n\n"
         "─── diff ───\n--- as it came\n+++ as it left\n"
         "@@ -5,6 +5,5 @@\n"

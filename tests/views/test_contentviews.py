@@ -39,6 +39,14 @@ STREAM = (
     b"data: [DONE]\n\n"
 )
 
+TIMINGS = """\
+─── timings: 3,000 ms ───
+came        1,000 ms  █████████████▍
+first byte  1,000 ms               █████████████▍
+answer      1,000 ms                             █████████████
+
+"""
+"""Of mitmproxy's test flow."""
 CHANGES_PAGE = """\
 1 change
 parameters  /user  user is not accepted: removed
@@ -110,13 +118,13 @@ def shown(message: http.Message | None, flow: http.HTTPFlow, view: str = "auto")
 
 def test_a_rewritten_request_shows_its_changes():
     flow = rewritten()
-    assert shown(flow.request, flow) == ("Hunyuan changes", CHANGES_PAGE)
+    assert shown(flow.request, flow) == ("Hunyuan changes", TIMINGS + CHANGES_PAGE)
 
 
 def test_so_it_does_when_read_from_a_file():
     flow = saved_and_read(rewritten())
     assert isinstance(flow, http.HTTPFlow)
-    assert shown(flow.request, flow) == ("Hunyuan changes", CHANGES_PAGE)
+    assert shown(flow.request, flow) == ("Hunyuan changes", TIMINGS + CHANGES_PAGE)
 
 
 def test_an_answer_shows_its_transcript():
@@ -135,7 +143,7 @@ def test_an_untouched_request_shows_json_and_has_a_transcript_to_choose():
     _, text = shown(flow.request, flow, "Chat transcript")
     assert text == 'model: hunyuan-lite · user: "me"\n\n─── user ───\nhi\n'
     _, text = shown(flow.request, flow, "Hunyuan changes")
-    assert text == "The request's body was not changed.\n\nNothing was changed.\n"
+    assert text == TIMINGS + "The request's body was not changed.\n\nNothing was changed.\n"
 
 
 def test_what_changed_in_the_answer_only_is_no_rewritten_request():
@@ -144,7 +152,7 @@ def test_what_changed_in_the_answer_only_is_no_rewritten_request():
     flow.metadata[KEY] = begun.to_plain()
     assert shown(flow.request, flow)[0] == "JSON"
     assert shown(flow.request, flow, "Hunyuan changes")[1].startswith(
-        "The request's body was not changed.\n\n1 change\n"
+        TIMINGS + "The request's body was not changed.\n\n1 change\n"
     )
 
 
@@ -152,7 +160,7 @@ def test_an_observed_request_shows_what_would_have_been_changed():
     flow, _ = exchange(REMOVED, mode="observe")
     assert shown(flow.request, flow) == (
         "Hunyuan changes",
-        "Dry run (hunyuan_mode=observe): the request was not changed.\n\n"
+        TIMINGS + "Dry run (hunyuan_mode=observe): the request was not changed.\n\n"
         "1 change\nparameters  /user  user is not accepted: removed\n",
     )
 
@@ -162,7 +170,7 @@ def test_what_broke_the_prompt_cache_stands_above_the_diff():
     begun.notes["prompt-cache"] = {"input": 900, "cached": 20, "broken": "broken at /messages/0"}
     flow.metadata[KEY] = begun.to_plain()
     assert shown(flow.request, flow)[1].startswith(
-        "prompt cache: 20 of 900 input tokens cached; broken at /messages/0\n\n1 change\n"
+        "prompt cache: 20 of 900 input tokens cached; broken at /messages/0\n\n" + TIMINGS + "1 change\n"
     )
 
 
@@ -173,7 +181,10 @@ def test_a_request_that_was_too_large_to_keep_says_so():
 
 def test_of_very_many_changes_the_page_says_that_there_are_more():
     flow, _ = exchange(*[REMOVED] * (MAX_CHANGES + 5), rewritten=True, original=BEFORE)
-    assert shown(flow.request, flow)[1].startswith("The first 500 of\n500 changes\n")
+    assert shown(flow.request, flow)[1].startswith(
+        TIMINGS
+        + "The first 500 of more changes:\n500 changes\nparameters  /user  user is not accepted: removed (500)\n"
+    )
 
 
 def test_images_are_shown_with_their_description():

@@ -20,7 +20,7 @@ from weakref import WeakSet
 
 from mitmproxy import version
 
-from . import dispatch, failed_calls, insertion, values
+from . import contents, dispatch, failed_calls, insertion, values
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -160,13 +160,24 @@ _INSERTION = Replacement(
     {"mitmproxy.proxy.layers.http:HttpLayer._handle_event": insertion.handle_event},
 )
 
+_CONTENTS = Replacement(
+    "content for views",
+    {
+        "mitmproxy.contentviews:get_data": frozenset(["27987722d9ac8ef7"]),
+        "mitmproxy.contentviews:prettify_message": frozenset(["5b6872aba7f88b15"]),
+    },
+    {"mitmproxy.contentviews:get_data": contents.get_data},
+)
+
 FASTER = Group("hunyuan_fast_dispatch", (_DISPATCH, *([_TYPES] if __debug__ else []), _OPTIONS, _HEADERS, _AUTHORITIES))
 """What costs less than mitmproxy's own. Under `python -O` mitmproxy doesn't check types."""
 ANSWERING = Group("the error of an endpoint that can't be reached", (_FAILED_CALLS,))
 """What clients get as JSON in their format, and as mitmproxy's page without it."""
 KEEPING_ALIVE = Group("keep-alive in silent streams", (_INSERTION,))
 """What clients of a translated stream hear while their endpoint is silent."""
-GROUPS = (FASTER, ANSWERING, KEEPING_ALIVE)
+SHOWING = Group("view of a running stream", (_CONTENTS,))
+"""What a person sees of a stream before its end."""
+GROUPS = (FASTER, ANSWERING, KEEPING_ALIVE, SHOWING)
 
 _replaced: dict[str, Callable[..., Any]] = {}
 """`module:class.name` -> mitmproxy's own function, of those that are replaced at present."""

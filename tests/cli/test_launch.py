@@ -1,0 +1,128 @@
+"""The command line of `run`: what its flags stand for, and what mitmproxy gets."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from hunyuan_fix.cli import addresses, launch
+from hunyuan_fix.cli import main as cli
+from hunyuan_fix.cli.run import with_free_ports
+from hunyuan_fix.texts import terminal
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in (*addresses.PORTS.values(), "HUNYUAN_LANGUAGE"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def settings(*words: str) -> list[str]:
+    given = launch.parse(words, "")
+    return [word for word in given.arguments if word != "--set"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--upstream", "https://a/v1"], ["hunyuan_upstream=https://a/v1"]),
+        (["--upstream=https://a/v1"], ["hunyuan_upstream=https://a/v1"]),
+        (["--intl"], [f"hunyuan_upstream={addresses.INTERNATIONAL}"]),
+        (["--legacy"], ["hunyuan_upstream="]),
+        (["--key-file", "k", "--profile", "p"], ["hunyuan_api_key_file=k", "hunyuan_profile=p"]),
+        (["--language", "zh"], ["hunyuan_language=zh"]),
+        ([], []),
+    ],
+)
+def test_a_flag_sets_an_option(words: list[str], expected: list[str]) -> None:
+    assert settings(*words) == expected
+
+
+def test_the_default_is_no_argument_and_kimi_has_none() -> None:
+    assert launch.parse([], "").defaults == {"hunyuan_upstream": "successor"}
+    assert launch.parse(["--kimi"], "").defaults == {}
+
+
+def test_mitmweb_shows_the_address_that_the_proxy_listens_on() -> None:
+    command = launch.parse(["--host", "127.0.0.3", "--port", "8123"], "").command()
+    assert command[command.index("--listen-host") + 1] == "127.0.0.3"
+    assert command[command.index("--listen-port") + 1] == "8123"
+    # Another mode of the user's own would get that port too.
+    assert "--listen-port" not in launch.parse(["--mode", "socks5"], "").command()
+    assert "--listen-port" not in launch.parse(["-m", "socks5"], "").command()
+
+
+def test_the_users_own_arguments_come_last() -> None:
+    words = ["--listen-port", "1", "-w", "flows"]
+    assert launch.parse(words, "").command()[-4:] == words
+
+
+@pytest.mark.parametrize(
+    ("words", "language"),
+    [
+        (["--language", "zh"], "zh"),
+        (["--language=en", "--web"], "en"),
+        (["--set", "hunyuan_language=zh"], "zh"),
+        (["--set=hunyuan_language=zh"], "zh"),
+        (["--", "x", "--language", "zh"], None),
+        ([], None),
+    ],
+)
+def test_the_language_is_known_before_anything_is_said(words: list[str], language: str | None) -> None:
+    assert launch.given_language(words) == language
+
+
+def test_a_port_that_is_chosen_is_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launch.parse(["--port", "1"], "").chosen == {"--port"}
+    assert launch.parse(["--reverse-port=1"], "").chosen == {"--reverse-port"}
+    monkeypatch.setenv("HUNYUAN_FIX_PORT", "2")
+    assert launch.parse([], "").chosen == {"--port"}
+
+
+def test_the_order_in_which_ports_are_tried_is_always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = {8080, 8082, 4000, 4001}
+    for module in ("addresses", "run"):
+        monkeypatch.setattr(f"hunyuan_fix.cli.{module}.port_is_free", lambda port, host: port not in taken)
+    monkeypatch.setattr("hunyuan_fix.cli.state.running", list)
+    moved, lines = with_free_ports(launch.parse([], ""))
+    assert (moved.port, moved.reverse_port) == (8083, 4002)  # 8081 is mitmweb's own
+    assert lines == ["Port 8080 is taken, so this proxy uses 8083.", "Port 4000 is taken, so this proxy uses 4002."]
+    # A port that the user has chosen isn't given to the other.
+    moved, _ = with_free_ports(launch.parse(["--reverse-port", "8083"], ""))
+    assert (moved.port, moved.reverse_port) == (8084, 8083)
+    taken |= {8081}
+    moved, lines = with_free_ports(launch.parse(["--web"], ""))
+    assert moved.arguments == ("--web-port", "8084")
+    assert len(lines) == 3
+    for own in (["--web-port", "9"], ["--set", "web_port=9"]):
+        assert "8084" not in with_free_ports(launch.parse(["--web", *own], ""))[0].arguments
+
+
+def test_where_all_are_taken_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hunyuan_fix.cli.addresses.port_is_free", lambda port, host: False)
+    with pytest.raises(OSError, match=r"ports 8080 to 8179 on 127\.0\.0\.1 are taken"):
+        with_free_ports(launch.parse([], ""))
+
+
+@pytest.mark.parametrize("name", ["run", "env", "token", "path", ""])
+def test_help_in_chinese(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    monkeypatch.setenv("HUNYUAN_LANGUAGE", "zh")
+    before = terminal.language()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*filter(None, [name]), "--help"])
+    finally:
+        terminal.use(before)
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith("用法：hunyuan-fix")
+    prose = re.sub(r"`[^`]*`|\"[^\"]*\"|--?[\w-]+|\S*[/$%_.{}\[\]]\S*", "", said)
+    assert not re.search(r"\b(?:the|and|with|options|usage|show|default|of)\b", prose), prose
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a path of this system")
+def test_the_folder_is_absolute() -> None:
+    assert launch.parse(["--set", "confdir=~/x"], "").confdir == Path("~/x").expanduser()
