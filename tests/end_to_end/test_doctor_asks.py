@@ -113,7 +113,7 @@ def test_a_mitmdump_of_the_users_own_tells_its_upstream(certificates: Certificat
     """There is no file of `run`: the ports alone say that the old address is sent on to TokenHub."""
     upstream = f"hunyuan_upstream=https://{TOKENHUB}/v1"
     with (
-        run_simulator(certificates, profile="tokenhub") as simulator,
+        run_simulator(certificates, hosts=[TOKENHUB], profile="tokenhub") as simulator,
         run_proxy(certificates, {f"{TOKENHUB}:443": simulator.port}, "--set", upstream) as proxy,
     ):
         ports = ["--port", str(proxy.port), "--reverse-port", str(proxy.reverse_port)]
