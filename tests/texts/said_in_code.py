@@ -12,7 +12,7 @@ from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 from hunyuan_fix.config import environment, values
 from hunyuan_fix.options import OPTIONS
-from tests.texts import said_in_errors
+from tests.texts import reasons_in_code, said_in_errors
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -114,6 +114,7 @@ def said_by_doctor() -> Iterator[str]:
 
 
 collector(said_in_errors.said_by_errors)
+collector(reasons_in_code.reasons)
 
 
 def all_sentences() -> set[str]:
