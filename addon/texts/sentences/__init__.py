@@ -67,17 +67,13 @@ def _translated(language: str, value: object) -> object:
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
-    """English template -> template in `language`; empty for English and for a language that has no translations.
-
-    Raises `ValueError` for a sentence that two files translate differently.
-    """
+    """English template -> template in `language`; empty for English and for a language that has no translations."""
     sentences: dict[str, str] = {}
     folder = resources.files(__name__).joinpath(language)
     files = [file for file in folder.iterdir() if file.name.endswith(".toml")] if folder.is_dir() else []
     for file in sorted(files, key=lambda file: file.name):
         for english, other in tomllib.loads(file.read_text(encoding="utf-8")).items():
-            if sentences.setdefault(english, other) != other:
-                raise ValueError(f"{language}/{file.name}: {english!r} is translated differently in another file")
+            sentences.setdefault(english, other)
     return MappingProxyType(sentences)
 
 
