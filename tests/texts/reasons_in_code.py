@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -96,7 +97,9 @@ class Reasons:
                     found |= self.follow(module, key)
                 case ast.Call(func=ast.Attribute(value=ast.Name(id="fixes"), attr="append"), args=[value]):
                     found |= self.follow(module, value)
-                case ast.Call(func=ast.Attribute(value=ast.Name(id="lines"), attr="append"), args=[ast.List(elts=[_, value])]):
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="lines"), attr="append"), args=[ast.List(elts=[_, value])]
+                ):
                     found |= self.follow(module, value)
                 case ast.Call(func=ast.Name(id="Reading"), args=[_, value, *_]):
                     found |= self.follow(module, value)
@@ -188,7 +191,9 @@ class Reasons:
         own = [value for there, value in constants if there is module]
         if own:
             return set().union(*(self.follow(module, value, item) for value in own))
-        return set().union(*(self.follow(there, value, item) for there, value in constants)) if name.isupper() else set()
+        return (
+            set().union(*(self.follow(there, value, item) for there, value in constants)) if name.isupper() else set()
+        )
 
     def _assigned(self, module: Module, function: _Function, name: str, item: int | None) -> set[str]:
         found: set[str] = set()
@@ -248,14 +253,18 @@ class Reasons:
         if name in ("str", "tuple", "list"):
             return set().union(*(self.follow(module, argument) for argument in node.args))
         # A function of this module, or of one that is named before it.
-        place = node.func.value.id if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) else ""
+        place = (
+            node.func.value.id if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) else ""
+        )
         there = [
             (one, function)
             for one, function in self.functions[name]
             if (one is module if place in ("", "self") else one.path.stem == place)
         ]
         if name == "fitted":  # mfjs calls each of a table
-            there = [(module, one) for one in ast.walk(module.tree) if isinstance(one, _FUNCTIONS) and "_fit_" in one.name]
+            there = [
+                (module, one) for one in ast.walk(module.tree) if isinstance(one, _FUNCTIONS) and "_fit_" in one.name
+            ]
         return set().union(*(self._returned(one, function, item) for one, function in there))
 
     def _returned(self, module: Module, function: _Function, item: int | None) -> set[str]:
@@ -306,3 +315,23 @@ def reasons() -> Iterator[str]:
     rows = tomllib.loads((ADDON / "mending/errors.toml").read_text("utf-8"))
     for table in rows.values():
         yield from (row["reason"] for row in table if "reason" in row)
+
+
+SIMULATOR = ADDON.parent / "simulator"
+_CHECKS = ("checks", "kimi", "messages", "parameters", "shape")
+_LEAST = 8
+"""Characters of a template's own beside names in braces: `{size} bytes` would fit too much else."""
+
+
+def details_of_refusals() -> Iterator[str]:
+    """What lint says beside an error of the endpoint's: the simulator's details, behind their JSON Pointers."""
+    known = Reasons()
+    for name in _CHECKS:
+        module = Module(SIMULATOR / f"{name}.py")
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and _name(node.func) == "Finding":
+                for detail in known.follow(module, node.args[1]):
+                    said = re.sub(r"\{(\w+?)_+\}", r"{\1}", detail.partition(": ")[2])
+                    own = re.sub(r"\{\w+\}", "", said)
+                    if " " in said and (own == said or len(own.strip()) >= _LEAST):
+                        yield said

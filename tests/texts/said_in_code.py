@@ -115,6 +115,7 @@ def said_by_doctor() -> Iterator[str]:
 
 collector(said_in_errors.said_by_errors)
 collector(reasons_in_code.reasons)
+collector(reasons_in_code.details_of_refusals)
 
 
 def all_sentences() -> set[str]:

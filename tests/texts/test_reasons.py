@@ -50,7 +50,7 @@ def test_of_recorded_requests(profile: str) -> None:
 def test_of_reported_cases(profile: str) -> None:
     bodies = [variant.get("body") for _, variant, _ in more_cases.variants()]
     for file in FOLDER.glob("*/request.json"):
-        bodies += [variant.get("body") for variant in json.loads(file.read_text("utf-8")).values()]
+        bodies += [variant.get("body") for variant in json.loads(file.read_text("utf-8"))["variants"]]
     chats = [body for body in bodies if isinstance(body, dict) and isinstance(body.get("messages"), list)]
     assert len(chats) > 20
     for body in chats:

@@ -86,9 +86,7 @@ def test_a_text_over_several_lines_is_not_touched() -> None:
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     st.booleans(),
 )
-def test_whatever_a_file_holds_only_the_value_changes(
-    others: dict[str, str], old: str, new: str, ascii_: bool
-) -> None:
+def test_whatever_a_file_holds_only_the_value_changes(others: dict[str, str], old: str, new: str, ascii_: bool) -> None:
     data = {"env": {**others, "ANTHROPIC_BASE_URL": old}, "more": [old, {"ANTHROPIC_BASE_URL": old}]}
     file = read(CLAUDE, json.dumps(data, ensure_ascii=ascii_, indent=2))
     changed = file.with_text(("env", "ANTHROPIC_BASE_URL"), new)
