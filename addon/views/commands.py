@@ -19,6 +19,8 @@ from ..exchange import KEY, Exchange
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
 from ..rules.explained import explanations
+from ..texts import terminal
+from ..texts.terminal import say
 from ..wire import safe_text
 from .contentviews import VIEWS, changes_page
 
@@ -64,7 +66,9 @@ class Commands:
         known = explanations()
         if rule not in known:
             raise exceptions.CommandError(f"No rule is called {rule!r}. Rules: {', '.join(known)}.")
-        return f"{rule}: {known[rule].repairs}\nWhy: {known[rule].why}"
+        explanation = known[rule].in_language(terminal.language())
+        why = say("Why: {why}", why=explanation.why)
+        return f"{rule}: {explanation.repairs}\n{why}"
 
     @command.command("hunyuan.cache.list")
     def cache_list(self) -> Sequence[str]:

@@ -12,6 +12,7 @@ from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 from hunyuan_fix.config import environment, values
 from hunyuan_fix.options import OPTIONS
+from hunyuan_fix.rules.explained import explanations
 from tests.texts import reasons_in_code, said_in_errors
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
@@ -89,6 +90,13 @@ def said_by_scenes() -> Iterator[str]:
     for scenes in PROGRAMMES.values():
         for scene in scenes:
             yield from (scene.title, scene.about)
+
+
+@collector
+def said_of_changes() -> Iterator[str]:
+    """What each kind of change repairs, and why."""
+    for explanation in explanations().values():
+        yield from (explanation.repairs, explanation.why)
 
 
 @collector
