@@ -208,6 +208,8 @@ class Exchange:
     path: str = ""
     model: str = ""
     """As the client sent it."""
+    sent_model: str = ""
+    """The model that the request left with, where that is another; `""`: the client's."""
     rules: list[str] = field(default_factory=list)
     """The names of the rules applied, each once, in order."""
     changes: Changes = field(default_factory=Changes)
@@ -219,12 +221,20 @@ class Exchange:
     """Spent by the addon, waiting for vision calls included."""
     queued: float = 0.0
     """Milliseconds spent waiting for a slot of the account."""
+    first_byte: float = 0.0
+    """Milliseconds from when the request left until its answer began; 0: no endpoint answered."""
+    elapsed: float = 0.0
+    """Milliseconds from the request's first byte until its answer's last; 0: it is under way."""
     tries: int = 1
     """Of the call, by the relay; 1 without it."""
     streamed: bool = False
     """The client asked for a stream."""
     client: str = ""
     """The name of the client whose token the request brought."""
+    program: str = ""
+    """The client's program, as its User-Agent says (`wire.user_agents`); `""`: unknown."""
+    comment: str = ""
+    """What the addon wrote into the flow's comment last. Another comment is the user's own."""
     limits: dict[str, str] = field(default_factory=dict)
     """Headers that tell this client how much of its limits is left."""
     tokens: int = 0
@@ -292,6 +302,10 @@ class Exchange:
     """The answer is a list of models, to be given in the form of `spoken`."""
     listed_model: str = ""
     """The id of the one model of it that the client asks for; `""` for all."""
+    names_models: bool = False
+    """The answer is a list of models, which passes unchanged."""
+    offered: tuple[str, ...] = ()
+    """The ids of models that the client's key has, where it was refused and a list has passed."""
     error_language: str = "en"
     """In which the proxy's errors are said to the client."""
     fails_closed: bool = False
@@ -378,6 +392,8 @@ _UNDER_WAY = (
     "since",
     "lists_models",
     "listed_model",
+    "names_models",
+    "offered",
     "error_language",
     "fails_closed",
 )

@@ -53,7 +53,7 @@ from hunyuan_fix.config import checks, operating_system, sources
 from hunyuan_fix.config.hot_change import HostOptions
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.exchange import KEY
-from hunyuan_fix.hooks import authority, dumper, exchanges, log_handlers, process, proxy_modes, unanswered
+from hunyuan_fix.hooks import authority, dumper, exchanges, live_list, log_handlers, process, proxy_modes, unanswered
 from hunyuan_fix.hooks.answers import Answers
 from hunyuan_fix.hooks.bodies import Bodies
 from hunyuan_fix.hooks.connections import Connections
@@ -69,7 +69,6 @@ from hunyuan_fix.texts import LANGUAGES, terminal
 from hunyuan_fix.texts.terminal import say
 from hunyuan_fix.upstream.client import Transport
 from hunyuan_fix.upstream.transport import transport
-from hunyuan_fix.views import marks
 from hunyuan_fix.views.commands import Commands
 from hunyuan_fix.wire import proxy_errors
 from hunyuan_fix.wire.host_names import LOOPBACK
@@ -294,12 +293,13 @@ class HunyuanFix:
         # Not mitmproxy's `create_task`: its notes for the debugger take 10 µs, and this task is mostly over by then.
         task = asyncio.create_task(self.bodies.request(flow, exchange), name="hunyuan-fix")
         if not task.done():  # tasks start eagerly: without images they are done by now
-            await self._until_done(task, flow.client_conn.id)
+            with live_list.waiting(flow, exchange):
+                await self._until_done(task, flow.client_conn.id)
         if task.cancelled():
             # The client has left, or mitmproxy ends. Answering here keeps an unfinished body from being sent.
             respond(flow, exchange, proxy_errors.IMAGE_CASCADE_FAILED().response())
-        marks.mark(flow, exchange)
         exchanges.save(flow, exchange)
+        live_list.show(flow, exchange, say("waiting for the answer"))
 
     async def _until_done(self, task: asyncio.Task[None], client: str) -> None:
         """Wait for `task`, which ends with its `client`. Cancelled, this ends it too."""
@@ -324,8 +324,8 @@ class HunyuanFix:
         self.process.dispatcher.answered(flow)
         if exchange is not None:
             self.answers.begins(flow, exchange)
-            if flow.response and flow.response.stream and (view := ctx.master.addons.get("view")):
-                view.update([flow])  # mitmweb would tell its page of the response at the stream's end
+            if flow.response and flow.response.stream:
+                live_list.show(flow, exchange, say("streaming"))
         elif flow.response and flow.request.stream:
             flow.response.stream = flow.response.status_code != 101
 
@@ -345,7 +345,7 @@ class HunyuanFix:
     def error(self, flow: http.HTTPFlow) -> None:
         """End an exchange that failed, or whose client closed at `data: [DONE]`, before the answer's end."""
         try:
-            unanswered.answer(flow, exchanges.of(flow))
+            unanswered.answer(flow, exchanges.of(flow), self.settings.language)
         finally:
             status = f"{flow.response.status_code}, " if flow.response else ""
             outcome = f"{status}{flow.error.msg if flow.error else 'failed'}"
@@ -374,5 +374,12 @@ class HunyuanFix:
 addons = [
     hunyuan_fix := HunyuanFix(),
     Connections(hunyuan_fix),
-    Commands(hunyuan_fix.runtime.cascade, hunyuan_fix.runtime.kept, hunyuan_fix.runtime.reasoning, hunyuan_fix.stats),
+    Commands(
+        hunyuan_fix.runtime.cascade,
+        hunyuan_fix.runtime.kept,
+        hunyuan_fix.runtime.reasoning,
+        hunyuan_fix.stats,
+        calls=hunyuan_fix.runtime.admission.calls,
+        recent=hunyuan_fix.process.finisher.recent,
+    ),
 ]

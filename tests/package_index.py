@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -34,6 +35,13 @@ def for_uv(listing: str) -> dict[str, str]:
     joined = {name: ("," if name in _COMMAS else " ").join(words) for name, words in found.items()}
     # As pip chooses: the best version, whichever index has it.
     return {**joined, "UV_INDEX_STRATEGY": "unsafe-best-match"}
+
+
+@cache
+def for_pip() -> Mapping[str, str]:
+    """What pip itself takes from the environment here, and its cache."""
+    given = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    return {**given, "PIP_CACHE_DIR": _pip("cache", "dir").strip()}
 
 
 @cache

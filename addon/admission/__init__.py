@@ -7,7 +7,7 @@ with an error. Here it waits instead. `Leases` make the limit hold over several 
 from .accounts import Account, account
 from .admission import Admission, State
 from .leases import Leases, LeasesState
-from .queue import QueueState, Slot
+from .queue import QueuedCall, QueueState, Slot
 from .refusals import CallRefused, QueueFull, QueueTimeout
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "QueueFull",
     "QueueState",
     "QueueTimeout",
+    "QueuedCall",
     "Slot",
     "State",
     "account",

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..exchange import Exchange
 from .accounts import Account
 from .leases import Leases, LeasesState
-from .queue import Queue, QueueState, Slot
+from .queue import Queue, QueuedCall, QueueState, Slot
 from .refusals import QueueFull, QueueTimeout
 
 
@@ -59,12 +60,15 @@ class Admission:
         if leases is not self._leases:
             self._replace(leases)
 
-    async def admit(self, account: Account, *, until: float, ahead: bool = False) -> Slot:
+    async def admit(
+        self, account: Account, *, until: float, ahead: bool = False, exchange: Exchange | None = None
+    ) -> Slot:
         """A slot for one call of `account`, which must be released on every way out of the call.
 
         Waits its turn, first come first served, until `until` (on `clock`) or for `hunyuan_queue_timeout`, whichever
         is shorter. `ahead`: before new calls, for calls whose request was let in before (finished cascades, further
         tries); the queue always has room for those. `account.limit` holds from now on for the whole account.
+        `exchange`: whose call it is, for `calls`.
 
         Raises `QueueFull`, `QueueTimeout`. May be cancelled at any moment.
         """
@@ -72,10 +76,10 @@ class Admission:
         if not ahead and queue.is_full(self._queue_max):
             self._refused_full += 1
             raise QueueFull(queue.limit, queue.waiting, queue.retry_after.for_calls(queue.waiting + 1))
-        slot = queue.slot_now()
+        slot = queue.slot_now(exchange)
         if slot is None:
             began = self._clock()
-            slot = await queue.slot(min(self._queue_timeout, until - began), ahead=ahead)
+            slot = await queue.slot(min(self._queue_timeout, until - began), ahead=ahead, exchange=exchange)
             if slot is None:
                 self._refused_late += 1
                 waited = self._clock() - began
@@ -96,6 +100,10 @@ class Admission:
             self._queue_timeout,
             self._leases.state() if self._leases else None,
         )
+
+    def calls(self) -> list[QueuedCall]:
+        """The calls of all accounts that have a slot or wait for one now."""
+        return [call for queue in self._queues.values() for call in queue.calls()]
 
     async def aclose(self) -> None:
         """Give all leases back, within a second. Slots can still be released, and waiters still get theirs."""

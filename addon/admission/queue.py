@@ -12,26 +12,31 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from ..exchange import Exchange
 from .accounts import Account
 from .leases import Lease, Leases
 from .retry_after import RetryAfterEstimate
 
 
 class Slot:
-    """The right to have one call under way. `waited`: the seconds it took to get it."""
+    """The right to have one call under way. `waited`: the seconds it took to get it, `since`: when that was."""
 
-    __slots__ = ("_held", "_queue", "waited")
+    __slots__ = ("_held", "_queue", "exchange", "since", "waited")
 
-    def __init__(self, queue: Queue, held: tuple[Leases, Lease] | None, waited: float) -> None:
+    def __init__(
+        self, queue: Queue, held: tuple[Leases, Lease] | None, waited: float, since: float, exchange: Exchange | None
+    ) -> None:
         self._queue: Queue | None = queue
         self._held = held
         self.waited = waited
+        self.since = since
+        self.exchange = exchange
 
     def release(self) -> None:
         """Give it back: the first waiter has it at once. Idempotent, never raises, needs no await."""
         queue, self._queue = self._queue, None
         if queue is not None:
-            queue.take_back(self._held)
+            queue.take_back(self, self._held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,24 @@ class QueueState:
     waiting: int
 
 
+@dataclass(frozen=True, slots=True)
+class QueuedCall:
+    """A call that has a slot or waits for one, for a person who looks."""
+
+    account: str
+    exchange: Exchange | None
+    """Whose call it is; `None`: not known."""
+    has_slot: bool
+    seconds: float
+    """Since it has its slot, or waits for one."""
+
+
 @dataclass(slots=True, eq=False)
 class _Waiter:
     answer: asyncio.Future[Slot | None]
     """`None`: it has waited long enough."""
     since: float
+    exchange: Exchange | None
 
 
 type _WaitingList = dict[_Waiter, None]
@@ -76,7 +94,8 @@ class Queue:
         self.retry_after = RetryAfterEstimate(clock)
         self._forget = forget
         self._clock = clock
-        self._under_way = 0
+        self._slots: dict[Slot, None] = {}
+        """Those that are taken, in the order in which they were."""
         self._ahead: _WaitingList = {}
         self._new: _WaitingList = {}
         self._drawing: asyncio.Task[None] | None = None
@@ -85,6 +104,17 @@ class Queue:
     def state(self) -> QueueState:
         """The account now."""
         return QueueState(self.name, self.limit, self._under_way, self.waiting)
+
+    def calls(self) -> list[QueuedCall]:
+        """The account's calls now: those with a slot, then those that wait, each in their order."""
+        now = self._clock()
+        taken = [QueuedCall(self.name, slot.exchange, True, now - slot.since) for slot in self._slots]
+        waiters = [*self._ahead, *self._new]
+        return taken + [QueuedCall(self.name, waiter.exchange, False, now - waiter.since) for waiter in waiters]
+
+    @property
+    def _under_way(self) -> int:
+        return len(self._slots)
 
     @property
     def waiting(self) -> int:
@@ -99,17 +129,18 @@ class Queue:
         """
         return self.limit > 0 and len(self._new) >= most + max(0, self.limit - self._under_way)
 
-    def slot_now(self) -> Slot | None:
+    def slot_now(self, exchange: Exchange | None) -> Slot | None:
         """A slot, if there is room, no call waits and no lease is needed: without a future, a timer or an await."""
         if not self._has_room or self._ahead or self._new or (self.leases is not None and self.limit):
             return None
-        self._under_way += 1
-        return Slot(self, None, 0.0)
+        slot = Slot(self, None, 0.0, self._clock(), exchange)
+        self._slots[slot] = None
+        return slot
 
-    async def slot(self, patience: float, *, ahead: bool) -> Slot | None:
+    async def slot(self, patience: float, *, ahead: bool, exchange: Exchange | None) -> Slot | None:
         """A slot, as soon as it is this call's turn; `None` after `patience` seconds. Cancelled, it leaves nothing."""
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(loop.create_future(), self._clock())
+        waiter = _Waiter(loop.create_future(), self._clock(), exchange)
         waiting_list = self._ahead if ahead else self._new
         waiting_list[waiter] = None
         self.advance()
@@ -132,9 +163,9 @@ class Queue:
             self._drawing = asyncio.create_task(self._draw())
             self._drawing.add_done_callback(lambda _: self._forget_if_idle())
 
-    def take_back(self, held: tuple[Leases, Lease] | None) -> None:
+    def take_back(self, slot: Slot, held: tuple[Leases, Lease] | None) -> None:
         """A slot comes back; `Slot.release` calls this, once."""
-        self._under_way -= 1
+        del self._slots[slot]
         self.retry_after.call_ended()
         if held is not None:
             leases, lease = held
@@ -153,8 +184,10 @@ class Queue:
             del waiting_list[waiter]
             if waiter.answer.done():  # cancelled, but its own task has yet to run
                 continue
-            self._under_way += 1
-            waiter.answer.set_result(Slot(self, held, self._clock() - waiter.since))
+            now = self._clock()
+            slot = Slot(self, held, now - waiter.since, now, waiter.exchange)
+            self._slots[slot] = None
+            waiter.answer.set_result(slot)
             return True
         return False
 

@@ -6,7 +6,7 @@ from .. import dialects, profiles
 from ..exchange import AnswerPlan, Change, Exchange, JsonObject, Response
 from ..wire import rule_names, short_reason, usage, vendor_errors
 from ..wire.flaws import Flaw
-from ..wire.openai_error import ErrorResponse, in_language
+from ..wire.openai_error import ErrorResponse, response_in
 from . import json_fence, leaks, stop_text, tool_calls
 from .tool_frames import Note, ToolFrames
 from .tool_placing import ToolNames
@@ -44,7 +44,7 @@ def error_for(exchange: Exchange, flaw: Flaw) -> Response:
         base_url=exchange.base_url,
     )
     exchange.failure = short_reason.of_answer(error)
-    return in_language(error, exchange.error_language)
+    return response_in(exchange.error_language, error)
 
 
 def finished(exchange: Exchange, status: int, body: bytes, retry_after: str | None) -> ErrorResponse | None:
@@ -57,6 +57,7 @@ def finished(exchange: Exchange, status: int, body: bytes, retry_after: str | No
         exchange.model,
         key=vendor_errors.key_shape(exchange.headers),
         base_url=exchange.base_url,
+        models=exchange.offered,
     )
 
 

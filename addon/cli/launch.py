@@ -16,7 +16,7 @@ from ..options import OPTIONS
 from ..route import SUCCESSOR
 from ..texts import LANGUAGES
 from ..texts.terminal import say
-from . import kimi
+from . import kimi, mitmweb_columns
 from .addresses import CONFDIR, ENDPOINT, HOST, INTERNATIONAL, PORTS, add_port, add_reverse_port
 from .agents.table import add_agent, of_command
 from .arguments import Parser
@@ -103,6 +103,8 @@ class Launch:
             ours += self.kimi.arguments
         for mode in modes:
             ours += ["--mode", mode]
+        if self.web:
+            ours += mitmweb_columns.arguments(self.arguments)
         if not any(word.partition("=")[0] in ("--mode", "-m") for word in self.arguments):
             # Each mode has its own address; mitmweb's page shows this one.
             ours += ["--listen-host", self.host, "--listen-port", str(first_port)]

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from ..exchange import JsonObject
 from ..texts import sentences
+from ..texts.sentence import Sentence, in_language
 from ..wire import flaws, json_body, vendor_errors
 from ..wire.flaws import Flaw
-from ..wire.openai_error import ProxyError, Sentence
+from ..wire.openai_error import ProxyError
 
 _OVERFLOWS: Final = frozenset([400, 413, 422])
 """Statuses of requests that are too long. A 429 may speak of tokens a minute."""
@@ -28,11 +29,13 @@ LARGEST_OBJECT: Final = 16 * 1024
 """Bytes of a vendor's error object that is passed on beside its message."""
 _EXCERPT: Final = 500
 """Characters of a body that is no error object."""
-_NO_REASON: Final = Sentence("The endpoint answered HTTP {status} and gave no reason.")
-_PAGE: Final = Sentence("The endpoint answered HTTP {status} with a page in place of an error.")
-_TITLED_PAGE: Final = Sentence("The endpoint answered HTTP {status} with a page in place of an error: {title}.")
-_TEXT: Final = Sentence("The endpoint answered HTTP {status}: {text}")
-_FAILED: Final = Sentence("The endpoint failed.")
+_NO_REASON: Final = "The endpoint answered HTTP {status} and gave no reason."
+_PAGE: Final = "The endpoint answered HTTP {status} with a page in place of an error."
+_TITLED_PAGE: Final = "The endpoint answered HTTP {status} with a page in place of an error: {title}."
+_TEXT: Final = "The endpoint answered HTTP {status}: {text}"
+_FAILED: Final = "The endpoint failed."
+TEMPLATES: Final = (_NO_REASON, _PAGE, _TITLED_PAGE, _TEXT, _FAILED)
+"""What is said of errors that say nothing themselves."""
 _TITLE = re.compile(r"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)
 
 
@@ -86,13 +89,13 @@ def given_in(body: bytes, status: int, language: str = sentences.SOURCE) -> Give
         return of_object(answer.get("error"), status, beside if isinstance(beside, str) else "", language)
     text = body[: 4 * _LONGEST].decode("utf-8", "replace").strip()
     if not text:
-        return Given(_NO_REASON.said(language, status=status))
+        return Given(in_language(language, Sentence(_NO_REASON, status=status)))
     if text.startswith("<"):
         title = _TITLE.search(text)
         if title is None:
-            return Given(_PAGE.said(language, status=status))
-        return Given(_TITLED_PAGE.said(language, status=status, title=title[1].strip()))
-    return Given(_TEXT.said(language, status=status, text=text[:_EXCERPT]))
+            return Given(in_language(language, Sentence(_PAGE, status=status)))
+        return Given(in_language(language, Sentence(_TITLED_PAGE, status=status, title=title[1].strip())))
+    return Given(in_language(language, Sentence(_TEXT, status=status, text=text[:_EXCERPT])))
 
 
 def of_object(given: Any, status: int = 0, beside: str = "", language: str = sentences.SOURCE) -> Given:
@@ -103,7 +106,11 @@ def of_object(given: Any, status: int = 0, beside: str = "", language: str = sen
     codes = tuple(dict.fromkeys(code for code in map(_word, (given.get("code"), original.get("code"))) if code))
     message = given.get("message")
     if not isinstance(message, str) or not message.strip():
-        message = _NO_REASON.said(language, status=status) if status else _FAILED.said(language)
+        message = (
+            in_language(language, Sentence(_NO_REASON, status=status))
+            if status
+            else in_language(language, Sentence(_FAILED))
+        )
     named = (original.get("request_id"), original.get("id"), beside)
     request_id = next((name for name in named if isinstance(name, str) and name), "")
     return Given(message, _word(given.get("type")), codes, original, request_id[:100])

@@ -156,7 +156,10 @@ class Bodies:
             sent = await self._runtime.workers.run(
                 lambda _: json_body.serialise(sent_body(exchange, self._settings)), exchange.cost // 4
             )
-        set_headers(request, exchange, str(exchange.chat.get("model")))
+        model = exchange.chat.get("model")
+        if isinstance(model, str) and model != exchange.model:
+            exchange.sent_model = printable(model[:200])
+        set_headers(request, exchange, str(model))
         self._write(request, exchange, came, sent)
         await mending.sent(came.data, exchange.chat)
         exchange.rewritten = bool(changed or came.changes)

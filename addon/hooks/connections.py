@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Protocol
@@ -17,14 +18,16 @@ from mitmproxy.proxy.server import ConnectionHandler
 
 from .. import profiles
 from ..access import callers
+from ..config import operating_system
 from ..config.command_names import command
+from ..observe.repeated import Repeated
 from ..options import Settings
 from ..route import Routes
 from ..runtime import Runtime
 from ..texts.terminal import say
-from ..wire import host_names
+from ..wire import host_names, safe_text
 from . import authority, proxy_modes, way_out
-from .log_handlers import QuietConnections
+from .log_handlers import QuietConnections, is_verbose
 from .mitmproxy_internals import logs
 from .mitmproxy_internals.connections import limit_connecting, replace_reader
 from .mitmproxy_internals.options import option
@@ -33,20 +36,12 @@ from .starting import LateReader
 
 logger = logging.getLogger("hunyuan_fix")
 
-_UNTRUSTED = (
-    "TLS with a client for %s failed; most likely it doesn't trust the proxy's CA. For that client set "
-    "SSL_CERT_FILE (Python, curl, Rust) to %s and NODE_EXTRA_CA_CERTS (Node) to %s and start it anew; "
-    f"{command('env')} prints these variables%s."
-)
-"""Values: host, path of the bundle (`SSL_CERT_FILE` replaces a client's roots, so it needs the public ones too), path
-of the CA alone, and `_NO_BUNDLE` or nothing."""
-_NO_BUNDLE = " and makes the first of these files, which isn't there"
-
 CONNECT_TIMEOUT = 30.0
 """Seconds that a connection to a known host may take. The system's own time is longer than many clients wait."""
 
-_UNREACHABLE = "%s can't be reached. hunyuan_upstream=URL would send its requests elsewhere."
-"""Value: a host of the old platform, which has been shut down."""
+_FAULTS_EVERY, _HINTS_EVERY = 60.0, 3600.0
+"""Seconds between two lines about a host that can't be reached, and between two hints about the CA to one machine:
+programs try again for hours, and blocked telemetry would fill the window."""
 
 _NOT_SHOWN = "The client has sent no token."
 
@@ -71,7 +66,8 @@ class Connections:
 
     def __init__(self, in_force: InForce) -> None:
         self._in_force = in_force
-        self._quiet = QuietConnections(self._foreign)
+        self._quiet = QuietConnections(self._foreign, lambda: is_verbose(option))
+        self._faults, self._hints = Repeated(_FAULTS_EVERY), Repeated(_HINTS_EVERY)
 
     def running(self) -> None:
         """Keep other hosts out of the log; warn about reverse ports whose target isn't repaired, and about the platform
@@ -81,11 +77,11 @@ class Connections:
         targets = self._reverse_targets()
         for target in targets:
             if not self._known(target):
-                logger.warning(
-                    "%s is no known host: requests for it pass unchanged. hunyuan_hosts=%s would repair them.",
-                    target,
-                    target,
+                line = say(
+                    "{host} is no known host: requests for it pass unchanged. hunyuan_hosts={host} would repair them.",
+                    host=target,
                 )
+                logger.warning("%s", line)
         if self._in_force.settings.upstream is None:
             chosen = [host for host in profiles.by_host() if profiles.shut_down(host)] if self._clients_choose() else []
             for host in dict.fromkeys([*map(str.lower, targets), *chosen]):
@@ -163,7 +159,8 @@ class Connections:
             target = address[0] if address else None
             data.ignore_connection = not host_names.decrypts(sni, target, self._in_force.routes.hosts)
             if data.ignore_connection and sni and self._known(sni):
-                logger.info("A tunnel to another host names %s in its TLS handshake: it passes untouched.", sni)
+                line = say("A tunnel to another host names {host} in its TLS handshake: it passes untouched.", host=sni)
+                logger.info("%s", line)
 
     def tls_start_server(self, data: tls.TlsData) -> None:
         """Verify a known host's certificate for the name that is connected to, whatever SNI the client sent.
@@ -188,19 +185,50 @@ class Connections:
             data.layer = layers.TCPLayer(context, ignore=True)
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Log a hint when the endpoint can't be reached: the old platform has been shut down."""
-        host = (data.server.address or ("",))[0]
-        if data.server.error != _NOT_SHOWN and self._known(host) and self._in_force.settings.upstream is None:
-            logger.warning(_UNREACHABLE, host)
+        """Log which host can't be reached, and a hint if it is of the old platform, which has been shut down."""
+        if data.server.error == _NOT_SHOWN or not data.server.address:
+            return
+        host, why = safe_text.plain(data.server.address[0]), data.server.error or "?"
+        is_told = self._fault(host, say("{host} can't be reached: {why}", host=host, why=why))
+        if is_told and self._in_force.settings.upstream is None and profiles.shut_down(host):
+            logger.warning(say("hunyuan_upstream=URL would send the requests for {host} elsewhere.", host=host))
+
+    def tls_failed_server(self, data: tls.TlsData) -> None:
+        """Log with which host TLS fails, and why."""
+        address = data.conn.address if isinstance(data.conn, Server) else None
+        if address:
+            host, why = safe_text.plain(address[0]), data.conn.error or "?"
+            self._fault(host, say("TLS with {host} failed: {why}", host=host, why=why))
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        """Log a hint when a client doesn't trust the proxy's certificate."""
-        host = data.context.client.sni or (data.context.server.address or ("",))[0]
-        if self._known(host) and data.context.server.address:
+        """Log what helps a client that doesn't trust the proxy's certificate: once an hour to each machine."""
+        client = data.context.client
+        host = safe_text.plain(client.sni or (data.context.server.address or ("",))[0])
+        if not self._known(host) or not data.context.server.address:
+            why = client.error or "?"
+            self._fault(host, say("TLS with a client for {host} failed: {why}", host=host or "?", why=why))
+        elif self._hints.ask(client.peername[0], time.monotonic()) is not None:
             confdir = Path(ctx.options.confdir).expanduser().absolute()
-            bundle = authority.bundle_file(confdir)
-            missing = "" if bundle.exists() else _NO_BUNDLE
-            logger.warning(_UNTRUSTED, host, bundle, authority.ca_file(confdir), missing)
+            env = command("env")
+            line = say(
+                "TLS with a client for {host} failed; most likely it doesn't trust the proxy's CA. Start it anew in a "
+                "shell after {command}, which sets SSL_CERT_FILE={bundle} (Python, curl, Rust) and "
+                "NODE_EXTRA_CA_CERTS={ca} (Node).",
+                host=host,
+                command=env if operating_system.is_windows() else f'eval "$({env})"',
+                bundle=authority.bundle_file(confdir),
+                ca=authority.ca_file(confdir),
+            )
+            logger.warning("%s", line)
+
+    def _fault(self, host: str, line: str) -> bool:
+        """Log `line` about `host`, unless the last one is less than a minute old. Returns whether."""
+        kept_back = self._faults.ask(host, time.monotonic())
+        if kept_back:
+            line = say("{line} ({count} more since the last such line)", line=line, count=kept_back)
+        if kept_back is not None:
+            logger.warning("%s", line)
+        return kept_back is not None
 
     def _must_authenticate(self, client: Client) -> bool:
         return self._in_force.requires_token and proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0])

@@ -18,6 +18,7 @@ from ..exchange import QUEUED, Exchange, Response
 from ..options import Settings
 from ..relay import Job, JobProgress, Mended, Relay
 from ..steps.base import PATIENCE
+from ..upstream.circuit_breaker import refusal
 from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import allowed, verdict
 from . import detour
@@ -77,6 +78,7 @@ class Dispatcher:
                 native=exchange.dialect if exchange.dialect in NATIVE else "",
                 note=exchange.notes.get(UPSTREAM_DIALECTS[profile.dialect].name, {}),
                 language=exchange.error_language,
+                exchange=exchange,
                 progress=progress,
                 judges=is_tried_again,
                 mend=mend,
@@ -87,9 +89,9 @@ class Dispatcher:
             return None
         exchange.doing, exchange.since = QUEUED, time.time()
         try:
-            permit = await self._gate.enter(exchange.base_url, account, until=until, ahead=ahead)
+            permit = await self._gate.enter(exchange.base_url, account, until=until, ahead=ahead, exchange=exchange)
         except CallRefused as refused:
-            return refused.response
+            return refusal(refused, profile, exchange.base_url)
         finally:
             exchange.doing = ""
         self._permits[flow.id] = permit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from weakref import WeakSet
 
 from mitmproxy import http
@@ -15,7 +16,8 @@ from ..observe.metrics import Metrics
 from ..pipeline import Pipeline
 from ..steps.base import Outcome
 from ..views import assembled, marks
-from ..wire import json_body, sse, usage
+from ..views.recent import Recent
+from ..wire import json_body, sse, usage, user_agents
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from . import exchanges
 from .dispatch import Dispatcher
@@ -33,6 +35,7 @@ class Finisher:
         self._metrics = metrics
         self.colours = False
         """The log may carry colours."""
+        self.recent = Recent()
         self._redaction = Redaction()
         # A flow that was killed isn't live any more when its `error` hook comes.
         self._begun: WeakSet[http.HTTPFlow] = WeakSet()
@@ -52,11 +55,14 @@ class Finisher:
             if exchange.mode == "observe" and exchange.dialect:
                 _note_usage(flow, exchange)
             self._charge(flow, exchange)
+            _note_times(flow, exchange)
+            exchange.program = user_agents.program(flow.request.headers.get("user-agent", ""))
             marks.mark(flow, exchange)
             exchange.written = True
             pipeline.done(exchange, _outcome(flow, exchange, outcome))
             if exchange.profile or exchange.answered:
                 statistics.count(self._metrics, exchange)
+                self.recent.add(flow, exchange, time.time())
                 if log.is_heard(logger, logging.INFO):
                     logger.info("%s", log.line(exchange, outcome, colours=self.colours))
             # Drop what only the exchange under way needed: mitmweb keeps flows as long as it runs.
@@ -89,6 +95,17 @@ class Finisher:
         for flow in [flow for flow in self._begun if flow.live]:
             self.finish(flow, "the proxy ended", pipeline, redact=redact)
         self._redaction.finish()
+
+
+def _note_times(flow: http.HTTPFlow, exchange: Exchange) -> None:
+    """Note how long the exchange has taken, and how long its endpoint took to begin its answer."""
+    request, response = flow.request, flow.response
+    last = response.timestamp_end if response is not None else None
+    exchange.elapsed = max(0.0, 1000 * ((last or time.time()) - request.timestamp_start))
+    if response is not None and not exchange.answered and request.timestamp_end is not None:
+        # The addon's work on the answer, a millisecond, counts as if it were done before.
+        waited = 1000 * (response.timestamp_start - request.timestamp_end)
+        exchange.first_byte = max(0.0, waited - exchange.queued - exchange.milliseconds)
 
 
 def _note_usage(flow: http.HTTPFlow, exchange: Exchange) -> None:

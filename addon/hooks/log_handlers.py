@@ -19,17 +19,27 @@ def shows_colours(stream: TextIO) -> bool:
 
 
 class QuietConnections(logging.Filter):
-    """Keeps the hosts of foreign connections out of mitmproxy's own log.
+    """Keeps lines of mitmproxy's log of connections out: with `-v` those of foreign hosts, else those of all.
 
-    mitmproxy writes `server connect HOST:PORT (ADDRESS)` and `Streaming request to HOST.` for every
-    connection; with `HTTPS_PROXY` set that is a list of all that a person's tools talk to.
+    mitmproxy writes four lines for each connection, so that an exchange has five and not one. With `HTTPS_PROXY` set
+    those of foreign hosts are a list of all that a person's tools talk to.
     """
 
-    def __init__(self, foreign: Callable[[str], bool]) -> None:
+    def __init__(self, foreign: Callable[[str], bool], verbose: Callable[[], bool]) -> None:
         super().__init__()
         self._foreign = foreign
+        self._verbose = verbose
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether `record` may be written."""
-        address = logs.server_named(record.getMessage())
+        line = record.getMessage()
+        if logs.is_for_verbose(line) and not self._verbose():
+            return False
+        address = logs.server_named(line)
         return address is None or not self._foreign(host_names.host_in(address))
+
+
+def is_verbose(option: Callable[[str], object]) -> bool:
+    """Whether the user asks for details, as by `-v`. Programs without a log of their own keep nothing back."""
+    asked = option("termlog_verbosity") or option("console_eventlog_verbosity")
+    return asked in (None, "debug")

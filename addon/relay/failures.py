@@ -11,7 +11,7 @@ from ..upstream.retry import may_pass
 from ..wire import content_coding, json_body, proxy_errors, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import TOO_LARGE, Flaw
-from ..wire.openai_error import ErrorResponse, ProxyError, in_language
+from ..wire.openai_error import ErrorResponse, ProxyError, response_in
 from .headers import for_client, value
 from .job import OWN_HEADER, Headers, Job, RawResponse
 from .reading import Reading
@@ -48,7 +48,7 @@ def raw(made: Response, language: str = "en", headers: Headers = ()) -> RawRespo
     kept = [(name, text) for name, text in headers if name.lower() in _KEPT_HEADERS]
     named = made.error.reason if isinstance(made, ErrorResponse) else "1"
     own = [(name.encode(), text.encode()) for name, text in {**made.headers, OWN_HEADER: named}.items()]
-    made = in_language(made, language)
+    made = response_in(language, made)
     return RawResponse(made.status, [*own, *kept], made.body)
 
 
@@ -91,10 +91,8 @@ def unreached(error: CallFailed, job: Job) -> FailedTry:
     kind = str(error)
     if error.begun:
         entry = proxy_errors.ANSWER_BROKEN_OFF
-    elif job.profile.is_gone(host(job.upstream)):
-        day, successor = job.profile.shut_down, job.profile.moved_to
-        gone = proxy_errors.UPSTREAM_SHUT_DOWN(where=host(job.upstream), day=day, successor=successor)
-        return FailedTry(own(gone, job.language), may_pass=False)
+    elif gone := vendor_errors.shut_down(job.profile, host(job.upstream)):
+        return FailedTry(raw(gone, job.language), may_pass=False)
     elif kind == NOT_TRUSTED:
         # Further tries don't make a certificate trusted, and would only delay the error.
         entry = proxy_errors.UPSTREAM_NOT_TRUSTED

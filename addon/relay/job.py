@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..admission import Account
-from ..exchange import JsonObject
+from ..exchange import Exchange, JsonObject
 from ..profiles import Profile
 
 LOOPBACK = "127.0.0.1"
@@ -82,6 +82,8 @@ class Job:
     """What the upstream's dialect noted of the request."""
     language: str = "en"
     """Of the proxy's errors."""
+    exchange: Exchange | None = None
+    """Whose call it is, for a person who looks at the queue."""
     progress: JobProgress = field(default_factory=JobProgress)
     mend: Callable[[int, bytes], Awaitable[Mended | None]] | None = None
     """Called with the status and the body of a refusal that no other try would change; `None`: it stays."""

@@ -10,8 +10,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from ..circuit import Verdict
+from ..exchange import QUEUED
 from ..upstream import retry
-from ..upstream.circuit_breaker import host
+from ..upstream.circuit_breaker import host, refusal
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
 from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import Retryable, persist
@@ -152,7 +153,7 @@ class Call:
             permit = await self._entered(again=number > 1)
         except CallRefused as refused:
             self._counts.refused += 1
-            return failures.raw(refused.response, self._job.language)
+            return failures.raw(refusal(refused, self._job.profile, self._job.upstream), self._job.language)
         try:
             if not self._job.progress.wanted():
                 self._counts.abandoned += 1
@@ -167,16 +168,21 @@ class Call:
 
     async def _entered(self, *, again: bool) -> CallPermit:
         """A permit for one try. Raises `CallRefused`."""
-        begun = self._timing.clock()
+        begun, exchange = self._timing.clock(), self._job.exchange
+        if exchange is not None:
+            exchange.doing, exchange.since = QUEUED, time.time()
         try:
             return await self._gate.enter(
                 self._job.upstream,
                 self._job.account,
                 until=self._until if again else self._job.until,
                 ahead=self._job.ahead or again,
+                exchange=exchange,
             )
         finally:
             self._job.progress.waited += self._timing.clock() - begun
+            if exchange is not None:
+                exchange.doing, exchange.queued = "", 1000 * self._job.progress.waited
 
     async def _sent(self, permit: CallPermit) -> _Outcome:
         job = self._job

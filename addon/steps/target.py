@@ -21,4 +21,4 @@ def target_of(exchange: Exchange, profile: Profile, settings: Settings) -> Targe
     headers = {"Authorization": key} if key else {}
     if profile.plan and (agent := exchange.headers.get("user-agent")):
         headers["User-Agent"] = agent
-    return Target(exchange.base_url, headers, account, profile.name)
+    return Target(exchange.base_url, headers, account, profile.name, exchange)

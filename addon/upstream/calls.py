@@ -73,7 +73,9 @@ class Calls:
     async def _enter(self, target: Target, until: float, ahead: bool) -> CallPermit | None:
         if self._gate is None or target.account is None:
             return None
-        return await self._gate.enter(target.base_url, target.account, until=until, ahead=ahead)
+        return await self._gate.enter(
+            target.base_url, target.account, until=until, ahead=ahead, exchange=target.exchange
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..admission import Account, Admission, CallRefused, Slot
 from ..circuit import Permit, Verdict
+from ..exchange import Exchange
 from .circuit_breaker import Breaker, CircuitOpen
 
 __all__ = ["CallPermit", "CallRefused", "CircuitOpen", "Gate", "Verdict"]
@@ -35,14 +36,17 @@ class Gate:
         self._admission = admission
         self._breaker = breaker
 
-    async def enter(self, upstream: str, account: Account, *, until: float, ahead: bool = False) -> CallPermit:
+    async def enter(
+        self, upstream: str, account: Account, *, until: float, ahead: bool = False, exchange: Exchange | None = None
+    ) -> CallPermit:
         """The permit for one call to the base URL `upstream`, once a slot of `account` is free. Raises `CallRefused`.
 
-        `until`: when, on the admission's clock, the wait ends; `ahead`: before calls that came in the meantime. The
+        `until`: when, on the admission's clock, the wait ends; `ahead`: before calls that came in the meantime;
+        `exchange`: whose call it is. The
         permit is taken last and without a wait after it, so a call that leaves the queue holds up no probe.
         """
         self._breaker.look(upstream)
-        slot = await self._admission.admit(account, until=until, ahead=ahead)
+        slot = await self._admission.admit(account, until=until, ahead=ahead, exchange=exchange)
         try:
             return CallPermit(slot, self._breaker.permit(upstream))
         except CircuitOpen:  # opened during the wait

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..admission import Account
+from ..exchange import Exchange
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Target:
     """The account that the calls are counted for; `None`: they pass no gate."""
     profile: str = "hunyuan"
     """The name of the endpoint's profile, which says what format it speaks and how calls are signed."""
+    exchange: Exchange | None = field(default=None, compare=False, repr=False)
+    """For whose request the calls are made."""
 
     def url(self, path: str) -> str:
         """The URL of `path` below the base URL."""

@@ -9,33 +9,13 @@ from typing import Self
 
 from ..exchange import JsonObject, Response
 from ..texts import sentences
+from ..texts.sentence import Sentence, in_language
 from . import json_body
 
 _SENTENCES = frozenset(["why", "flaw", "kind", "count"])
 """Values that are sentences, or parts of one, and are translated. Others: names, numbers, the endpoint's words."""
 _LONGEST_SENTENCE = 600
 """Characters. A longer value is none of ours: to look for it among our sentences would take long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence of ours among an error's values: English, with values of its own."""
-
-    template: str
-    values: Mapping[str, object] = field(default_factory=dict)
-
-    def said(self, language: str, **more: object) -> str:
-        """The sentence in `language`, with `more` values. Raises `KeyError` where a value is missing.
-
-        Unlike `sentences.said` it leaves the endpoint's and the client's words as they are, whatever they look like.
-        """
-        template = sentences.catalogue(language).get(self.template, self.template)
-        values = {**self.values, **more}
-        return template.format(**{name: _value(name, value, language) for name, value in values.items()})
-
-    def __str__(self) -> str:
-        """The sentence in English."""
-        return self.said(sentences.SOURCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +29,11 @@ class Words:
         """The words, and the sentences in `language`."""
         if not self.sentences:
             return self.words
-        ends = "。" if self.words[-1:] == "。" or "\u3400" <= self.words[-1:] <= "\u9fff" else ". "
-        return self.words.rstrip(".。") + ends + " ".join(sentence.said(language) for sentence in self.sentences)
+        is_chinese = self.words[-1:] == "。" or "\u3400" <= self.words[-1:] <= "\u9fff"
+        text = self.words.rstrip(".。") + ("。" if is_chinese else ".")
+        for sentence in self.sentences:
+            text += ("" if text.endswith("。") else " ") + in_language(language, sentence)
+        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +63,8 @@ class ProxyError:
     @property
     def message(self) -> str:
         """What it says. Raises `KeyError` if a value is missing."""
-        return Sentence(self.template, self.values).said(self.language)
+        template = sentences.catalogue(self.language).get(self.template, self.template)
+        return template.format(**{name: _value(name, value, self.language) for name, value in self.values.items()})
 
     @property
     def reason(self) -> str:
@@ -126,7 +110,7 @@ class ErrorResponse(Response):
         return self if error is self.error else replace(self, body=error.body(), error=error)
 
 
-def in_language(response: Response, language: str) -> Response:
+def response_in(language: str, response: Response) -> Response:
     """`response` in `language`, if it is an error of ours; any other as it is."""
     return response.in_language(language) if isinstance(response, ErrorResponse) else response
 
@@ -139,8 +123,10 @@ def type_of(status: int) -> str:
 
 
 def _value(name: str, value: object, language: str) -> object:
-    if isinstance(value, Sentence | Words):
+    if isinstance(value, Words):
         return value.said(language)
+    if isinstance(value, Sentence):
+        return in_language(language, value)
     if name in _SENTENCES and language != sentences.SOURCE and len(text := str(value)) <= _LONGEST_SENTENCE:
         return sentences.translated(language, text)
     return value

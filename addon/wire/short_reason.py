@@ -25,6 +25,8 @@ _CODE: Final = re.compile(r"[A-Za-z][A-Za-z_.]*(?:[._-]?\d{1,6})?|\d{1,6}")
 _QUOTED: Final = re.compile(r"""(["`]|(?<!\w)')[^"`']{0,300}\1|[“‘「『《][^”’」』》]{0,300}[”’」』》]""")
 _WORD: Final = re.compile(r"[A-Za-z_]+|[\u3400-\u9fff]+|[^\sA-Za-z_\u3400-\u9fff]+")
 _LEFT_OUT: Final = "…"
+_LEAST_KEPT: Final = 5
+"""Characters for each gap: with fewer the rest would say nothing."""
 
 
 def of_error(error: ProxyError) -> str:
@@ -77,20 +79,18 @@ def _code(given: object) -> str:
 def _words(message: str) -> str:
     """The words of `message` that may stand in the log; what stands in quotation marks, numbers and others are out.
 
-    `""` where most of them are out: the rest would say nothing.
+    `""` where so many are out that the rest would say nothing.
     """
     said: list[str] = []
-    known = 0
     for found in _WORD.finditer(_QUOTED.sub(f" {_LEFT_OUT} ", message[:_MOST_READ])):
         word = found[0]
         kept = _chinese(word) if word[0] >= "\u3400" else word if _is_known(word) else _LEFT_OUT
-        known += -1 if kept == _LEFT_OUT else 1
         if word in _MARKS and said:
             said[-1] += word
-            known += 1
         elif kept != _LEFT_OUT or not said or not said[-1].endswith(_LEFT_OUT):
             said.append(kept)
-    return " ".join(said) if known > 0 else ""
+    text = " ".join(said)
+    return text if len(text) > _LEAST_KEPT * text.count(_LEFT_OUT) else ""
 
 
 _MARKS: Final = frozenset(",.:;，。：；")

@@ -20,10 +20,11 @@ from ..did_you_mean import alike
 from ..exchange import JsonObject, Response
 from ..profiles import ErrorRule, Profile
 from ..texts import sentences
+from ..texts.sentence import Sentence, in_language
 from . import flaws, json_body, proxy_errors, safe_text
 from . import retry_after as retry_after_header
 from .flaws import Flaw
-from .openai_error import ErrorResponse, Sentence, Words
+from .openai_error import ErrorResponse, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def says(type: str, codes: Iterable[str], language: str = sentences.SOURCE) -> s
     known = set(codes)
     rules = (rule for rule in _data().rules if rule.says and not rule.message)
     found = next((rule for rule in rules if rule.code in known or (rule.type and rule.type == type)), None)
-    return "" if found is None else Sentence(found.says).said(language)
+    return "" if found is None else in_language(language, Sentence(found.says))
 
 
 def key_shape(headers: Mapping[str, str]) -> KeyShape | None:
@@ -112,6 +113,17 @@ def unusable_answer(
     status = meant_status(flaw.error, profile, model_id)
     unchanged = Response(status, {"content-type": "application/json"}, flaw.error)
     return translate_error(status, flaw.error, None, profile, model_id, key=key, base_url=base_url) or unchanged
+
+
+def shut_down(profile: Profile, host: str, where: str = "") -> ErrorResponse | None:
+    """The error of a call without a connection to `host`, if its platform was shut down; `None` for any other.
+
+    `where`: what the message calls the host.
+    """
+    if not profile.is_gone(host):
+        return None
+    gone = proxy_errors.UPSTREAM_SHUT_DOWN(where=where or host, day=profile.shut_down, successor=profile.moved_to)
+    return gone.response()
 
 
 def as_meant(answer: Response, profile: Profile, model_id: str) -> Response:
@@ -183,13 +195,12 @@ def _other_models(profile: Profile, model: str, models: Collection[str]) -> list
     known = profile.model(model)
     if known.successor:
         retired = _RETIRED if known.retired else _SUCCESSOR
-        moved = [Sentence(_MOVED, {"url": profile.moved_to})] if profile.moved_to else []
-        values = {"model": model, "successor": known.successor, "day": known.retired}
-        return [Sentence(retired, values), *moved]
+        moved = [Sentence(_MOVED, url=profile.moved_to)] if profile.moved_to else []
+        return [Sentence(retired, model=model, successor=known.successor, day=known.retired), *moved]
     offered = models or [name for name, other in profile.models.items() if "*" not in name and not other.successor]
     near = alike(model, (name for name in offered if name != model))
     template = _NEAR_OF_KEY if models else _NEAR
-    return [Sentence(template, {"near": ", ".join(map(safe_text.plain, near))})] if near else []
+    return [Sentence(template, near=", ".join(map(safe_text.plain, near)))] if near else []
 
 
 _RETIRED: Final = 'The model "{model}" was retired on {day}; its successor is "{successor}".'
@@ -267,7 +278,7 @@ def _models_of(profile: Profile) -> list[Sentence]:
     """The models that a plan is known to have."""
     ids = [model.id for model in profile.models.values() if not model.embedding and model.successor is None]
     more = ", …" if len(ids) > _MOST_NAMED else ""
-    return [Sentence(_PLAN_MODELS, {"models": ", ".join(ids[:_MOST_NAMED]) + more})] if ids else []
+    return [Sentence(_PLAN_MODELS, models=", ".join(ids[:_MOST_NAMED]) + more)] if ids else []
 
 
 _MOST_NAMED: Final = 30
@@ -278,7 +289,7 @@ def _hosts_of(key: KeyShape | None, profile: Profile) -> list[Sentence]:
     if key is None or any(f"{own}/".startswith(f"{address}/") for address in key.at for own in profile.hosts):
         return []
     addresses = ", ".join(f"https://{address}" for address in key.at)
-    return [Sentence(_KEY_IS_FOR, {"begins": key.begins, "product": Sentence(key.product), "addresses": addresses})]
+    return [Sentence(_KEY_IS_FOR, begins=key.begins, product=Sentence(key.product), addresses=addresses)]
 
 
 def _host(base_url: str) -> str:
@@ -294,7 +305,7 @@ def _key_page(profile: Profile, host: str) -> list[Sentence]:
     page = pages.get(host)
     if page is None and all(host != own.partition("/")[0] for own in profile.hosts):
         page = next(iter(pages.values()), None)
-    return [Sentence(_KEY_PAGE, {"page": page})] if page else []
+    return [Sentence(_KEY_PAGE, page=page)] if page else []
 
 
 def _vendor_error(body: bytes) -> JsonObject | None:

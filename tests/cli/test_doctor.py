@@ -262,7 +262,12 @@ def test_the_key_is_tried_only_when_asked_for(proxy: Proxy, simulator: Simulator
 @pytest.mark.parametrize(
     ("key", "fault", "result", "said"),
     [
-        ("sk-schlüssel", "status:401", "problem", "refused by the old Hunyuan platform (api.hunyuan.cloud.tencent.com) (HTTP 401)"),
+        (
+            "sk-schlüssel",
+            "status:401",
+            "problem",
+            "refused by the old Hunyuan platform (api.hunyuan.cloud.tencent.com) (HTTP 401)",
+        ),
         ("sk-other", "status:418", "warning", "the call failed (HTTP 418)"),
         ("", None, "problem", "isn't set here"),
         (KEY, "rate_limit", "warning", "at its limit now (HTTP 429)"),

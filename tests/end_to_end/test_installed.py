@@ -44,7 +44,7 @@ def test_the_wheel_has_one_package_with_everything_in_it(installed: Installed) -
     (info,) = {name.split("/")[0] for name in found if ".dist-info/" in name}
     wanted = set()
     for source, target in ((ROOT / "addon", "hunyuan_fix"), (ROOT / "simulator", "hunyuan_fix/simulator")):
-        files = (path for path in source.rglob("*") if path.suffix in (".py", ".toml", ".typed"))
+        files = (path for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc")
         wanted |= {f"{target}/{path.relative_to(source).as_posix()}" for path in files}
     assert {name for name in found if not name.startswith(info)} == wanted
     assert {"hunyuan_fix/py.typed", "hunyuan_fix/profiles/hunyuan.toml"} <= wanted
@@ -124,12 +124,13 @@ def test_run_and_doctor(installed: Installed, simulator: str, tmp_path: Path) ->
         answer = ask(int(ports[1]), tmp_path / ".mitmproxy/hunyuan-fix-ca-bundle.pem")
         assert answer.json()["choices"][0]["message"]["content"] == "好"
         assert "merge" in answer.headers["x-hunyuan-fix"]
-        report = json.loads(installed.run(tmp_path, "doctor", "--json", *ports).stdout)
+        proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{ports[1]}"}
+        report = json.loads(installed.run(tmp_path, "doctor", "--json", *ports, **proxy).stdout)
         started.terminate()
         assert started.wait() == 0
     findings = {finding["check"]: finding for finding in report["findings"]}
     assert {findings[name]["result"] for name in ("Python", "mitmproxy", "CA", "proxy", "decryption")} == {"ok"}
-    assert findings["HTTPS_PROXY"]["advice"].startswith('eval "$(hunyuan-fix env --port')
+    assert any(finding["advice"].startswith('eval "$(hunyuan-fix env --port') for finding in report["findings"])
 
 
 def mitmdump(installed: Installed, script: Path, home: Path, *arguments: str) -> list[str]:

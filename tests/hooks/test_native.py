@@ -154,10 +154,10 @@ def error_of(message: str, kind: str = "invalid_request_error", **more: str) -> 
 
 
 async def test_an_error_that_says_it_rightly_passes_as_it_is(native: Proxy, endpoint: Endpoint):
-    body = b'{ "type":"error","error":{"type":"billing_error","message":"No money"} ,"request_id":"r"}'
-    endpoint.answer = Answer(402, {"content-type": "application/json", "x-should-retry": "false"}, [body])
+    body = b'{ "type":"error","error":{"type":"rate_limit_error","message":"Slow down"} ,"request_id":"r"}'
+    endpoint.answer = Answer(429, {"content-type": "application/json", "retry-after": "3"}, [body])
     got = await ask(native, CLEAN)
-    assert (got.status_code, got.content) == (402, body)
+    assert (got.status_code, got.content) == (429, body)
     assert "answer-error" not in got.headers.get("x-hunyuan-fix", "")
 
 

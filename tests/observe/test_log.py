@@ -39,6 +39,30 @@ def test_the_line_says_who_sent_it_and_how_long_it_waited():
     assert log.line(done, "200").endswith(" addon_ms=0.0 -> 200"), "a wait that nobody would notice isn't said"
 
 
+def test_the_line_has_what_was_sent_by_what_how_long_each_part_took_and_what_it_used():
+    done = exchange()
+    done.dialect, done.model, done.sent_model = "responses", "hunyuan-t1-latest", "hy3"
+    done.vision_calls, done.milliseconds, done.notes["vision"] = 2, 1210.4, {"ms": 1204.0}
+    done.queued, done.first_byte, done.elapsed, done.tries = 4800.0, 412.0, 6420.2, 2
+    done.usage = {"input": 1200, "cached": 800, "output": 340, "reasoning": 20}
+    done.client, done.program = "alice", "codex"
+    line = log.line(done, "200")
+    assert line == (
+        "POST /v1/chat/completions model=hunyuan-t1-latest->hy3 rules=- vision_calls=2 cached=0 addon_ms=6.4 "
+        "vision_ms=1204 queue_ms=4800 first_byte_ms=412 ms=6420 tokens_in=1200 tokens_cached=800 tokens_out=340 "
+        "tries=2 dialect=responses client=alice program=codex -> 200"
+    )
+    assert all("=" in word for word in line.partition(" -> ")[0].split()[2:])
+
+
+@pytest.mark.parametrize("outcome", ["400", "400, client left"])
+def test_a_failed_exchange_says_why(outcome: str):
+    done = exchange()
+    done.failure = "model_not_found: no such model"
+    assert log.line(done, outcome).endswith(" -> 400 model_not_found: no such model")
+    assert log.line(done, "200", colours=True).endswith(" -> \x1b[31m200 model_not_found: no such model\x1b[0m")
+
+
 @pytest.mark.parametrize(
     ("outcome", "code"), [("200", "32"), ("429", "31"), ("200, client left", "32"), ("failed", "31")]
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from hunyuan_fix import profiles
 from hunyuan_fix.access.keys import Withheld
 from hunyuan_fix.config.command_names import command
+from hunyuan_fix.dialects import errors
 from hunyuan_fix.upstream import connection
 from hunyuan_fix.wire import flaws, vendor_errors
 from hunyuan_fix.wire.flaws import Flaw
@@ -27,6 +28,7 @@ def said_by_errors() -> Iterator[str]:
         yield from (text for text in (entry.message, entry.when, entry.advice) if not re.fullmatch(r"\{\w+\}", text))
     yield from error_page.headings()
     yield from vendor_errors.TEMPLATES
+    yield from errors.TEMPLATES
     yield from vendor_errors.explanations()
     yield from (rule.says for name in profiles.names() for rule in profiles.load(name).errors if rule.says)
     yield from (reason.value.replace(command("token"), "{command}") for reason in Withheld)
@@ -41,7 +43,7 @@ def _reasons() -> Iterator[str]:
     """The reasons in the code: a text, or a text with values, beside the call or in a variable of the same function."""
     for path in sorted(ADDON.rglob("*.py")):
         text = path.read_text("utf-8")
-        if not any(f"{name}(" in text for name in (*_RAISED, "Sentence")):
+        if not any(f"{name}(" in text for name in _RAISED):
             continue
         for function in ast.walk(ast.parse(text)):
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
@@ -56,11 +58,11 @@ def _reasons_in(scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module) -> I
             variables.setdefault(node.targets[0].id, []).append(node.value)
     for node in nodes:
         name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        if isinstance(node, ast.Call) and node.args and name in {*_RAISED, "Sentence"}:
+        if isinstance(node, ast.Call) and node.args and name in _RAISED:
             first = node.args[0]
             given = variables.get(first.id, []) if isinstance(first, ast.Name) else [first]
             for value in given:
-                text = _template(value, is_template=name == "Sentence")
+                text = _template(value)
                 if text and not re.fullmatch(r"\{\w+\}", text):
                     yield text
 
@@ -71,18 +73,16 @@ def _top_level(module: ast.Module) -> Iterator[ast.AST]:
             yield from ast.walk(statement)
 
 
-def _template(value: ast.expr, *, is_template: bool) -> str:
+def _template(value: ast.expr) -> str:
     """A text as the catalogue has it: with a name in braces for each value that an f-string fills in."""
     if isinstance(value, ast.Constant):
         return str(value.value)
-    if isinstance(value, ast.IfExp):
-        return ""
     if not isinstance(value, ast.JoinedStr):
         return ""
     pieces = []
     for part in value.values:
         if isinstance(part, ast.Constant):
-            pieces.append(str(part.value) if is_template else str(part.value).replace("{", "{{").replace("}", "}}"))
+            pieces.append(str(part.value).replace("{", "{{").replace("}", "}}"))
         elif isinstance(part, ast.FormattedValue):
             names = [node for node in ast.walk(part.value) if isinstance(node, ast.Name | ast.Attribute)]
             pieces.append("{" + re.findall(r"[A-Za-z]+", ast.unparse(names[0]))[-1].lower() + "}")

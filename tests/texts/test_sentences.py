@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -25,6 +27,14 @@ def test_every_sentence_has_a_translation_and_no_translation_is_left_over(langua
     there = set(sentences.catalogue(language))
     assert sorted(set(SAID) - there) == [], "not translated"
     assert sorted(there - set(SAID)) == [], "said nowhere"
+
+
+def test_no_two_files_translate_a_sentence_differently() -> None:
+    found: dict[str, set[str]] = {}
+    for file in Path(sentences.__file__).parent.glob("*/*.toml"):
+        for english, other in tomllib.loads(file.read_text("utf-8")).items():
+            found.setdefault(f"{file.parent.name}: {english}", set()).add(other)
+    assert {english: others for english, others in found.items() if len(others) > 1} == {}
 
 
 @pytest.mark.parametrize("english", sorted(sentences.catalogue("zh")))

@@ -88,6 +88,7 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("context_length_exceeded", 400, "invalid_request_error"),
         ("conversation_not_found", 404, "invalid_request_error"),
         ("engine_overloaded", 429, "engine_overloaded_error"),
+        ("headers_ambiguous", 400, "invalid_request_error"),
         ("history_too_long", 400, "invalid_request_error"),
         ("host_not_allowed", 403, "invalid_request_error"),
         ("image_cascade_failed", 502, "server_error"),
@@ -149,6 +150,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "HOST_NOT_ALLOWED",
         "REQUEST_TOO_LARGE",
         "REQUEST_TOO_COMPLEX",
+        "HEADERS_AMBIGUOUS",
         "UNTRANSLATABLE",
         "API_NOT_OFFERED",
         "MODEL_NOT_LISTED",
@@ -304,3 +306,47 @@ def test_both_pages_say_the_same() -> None:
     for one, other in zip(*([line for line in page if line.startswith("|")] for page in pages), strict=True):
         assert set(re.findall(r"`[^`]+`", one)) == set(re.findall(r"`[^`]+`", other))
         assert len(one.split(" | ")) == len(other.split(" | "))
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_an_error_says_the_same_in_both_languages_and_is_the_same(name: str) -> None:
+    """Names and numbers are in both; code, type, status and headers don't change."""
+    entry = CATALOGUE[name]
+    given: dict[str, Any] = {field: 7.0 if field == "waited" else f"<{field}>" for field in fields(entry)}
+    english = entry(**given)
+    chinese = english.in_language("zh")
+    for value in given.values():
+        assert str(value) in english.message or value == 7.0
+        assert str(value) in chinese.message or value == 7.0
+    one, other = english.response(), chinese.response()
+    assert (one.status, one.headers) == (other.status, other.headers)
+    assert {**english.fields(), "message": ""} == {**chinese.fields(), "message": ""}
+    assert english.response().in_language("zh").body == other.body
+    assert chinese.in_language("en").message == english.message
+    if not re.fullmatch(r"\{\w+\}", entry.message):
+        assert re.search(r"[\u3400-\u9fff]", chinese.message)
+
+
+def test_a_reason_within_an_error_is_translated_too() -> None:
+    error = proxy_errors.UPSTREAM_UNREACHABLE(where="a.example", kind="connection refused").in_language("zh")
+    assert "连接被拒绝" in error.message
+    error = proxy_errors.UNTRANSLATABLE(why='model: must be a text that names a model, such as "hy3".')
+    assert error.in_language("zh").message == '请求无法转换为接口的格式：model：必须是模型名文本，例如 "hy3"。'
+
+
+def test_what_the_endpoint_or_the_client_says_is_not_translated() -> None:
+    """It may look like a sentence of ours."""
+    words = "connection refused"
+    assert proxy_errors.CONTENT_FILTER(message=words).in_language("zh").message == words
+    assert words in proxy_errors.MODEL_NOT_LISTED(model=words).in_language("zh").message
+
+
+def test_a_very_long_reason_is_not_looked_up() -> None:
+    why = f"{'a' * 600}: must be an object."
+    assert "必须是对象" in proxy_errors.UNTRANSLATABLE(why=why[500:]).in_language("zh").message
+    assert why in proxy_errors.UNTRANSLATABLE(why=why).in_language("zh").message
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_what_the_log_says_of_an_error_is_ascii(name: str) -> None:
+    assert CATALOGUE[name].when.isascii()

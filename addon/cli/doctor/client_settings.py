@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ...config import operating_system
 from ...texts.sentence import Sentence
 from ..addresses import HOST
-from . import authority, base_urls, client_files
+from . import authority, base_urls, client_files, keys_given
 from .base_urls import Api, Ports
 from .client_files import Broken, ClientFile, Keys
 from .file_edit import edit
@@ -72,6 +72,7 @@ def _of_file(file: ClientFile, situation: Situation) -> Iterator[Finding]:
         *_base_urls(file, situation),
         *_proxies(file, situation),
         *_variables(file, situation),
+        *_keys(file, situation),
         *(_codex(file, situation) if file.client.name == "codex" else ()),
         *_open(file, situation),
     ]
@@ -228,6 +229,28 @@ def _variables(file: ClientFile, situation: Situation) -> Iterator[Finding]:
                 place=_place(file, keys),
             )
             yield _to_set(Finding("settings/stronger", "problem", found), file, keys, here)
+
+
+def _keys(file: ClientFile, situation: Situation) -> Iterator[Finding]:
+    """A key of another product than the base URL beside it is for, or than the one that the proxy sends calls to."""
+    given, table = file.variables(), file.client.variables
+    for base, names in (("ANTHROPIC_BASE_URL", _KEYS[:2]), ("OPENAI_BASE_URL", _KEYS[2:])):
+        url = given.get(base, "")
+        url = str(situation.endpoint_url) if _leads_to_reverse_port(url, situation) else url
+        for name in names:
+            shape = keys_given.of_another_product(given.get(name, ""), url) if url else None
+            if shape is not None:
+                found = Sentence(
+                    "{title}: {name} ({place}) begins with {begins}: it is a key of {product}, which {url} does not "
+                    "take",
+                    title=file.client.title,
+                    name=_name((table, name)),
+                    place=_place(file, (table, name)),
+                    begins=shape.begins,
+                    product=Sentence(shape.product),
+                    url=base_urls.shown(url),
+                )
+                yield Finding("settings/other-key", "warning", found, keys_given.good_at(shape))
 
 
 def _leads_to_reverse_port(url: str, situation: Situation) -> bool:

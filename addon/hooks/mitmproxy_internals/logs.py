@@ -11,6 +11,11 @@ from ...observe.log import is_foreign
 CONNECTIONS = "mitmproxy.proxy.server"
 """The logger of the lines that `server_named` reads."""
 
+_ROUTINE = (
+    *("client connect", "client disconnect", "server connect ", "server disconnect "),
+    *("Streaming request to ", "Streaming response from "),
+)
+_REPLACED = ("error establishing server connection: ", "Server TLS handshake failed. ", "Client TLS handshake failed. ")
 _OPENINGS = ("server connect ", "server disconnect ", "Streaming request to ", "Streaming response from ")
 
 
@@ -23,6 +28,15 @@ def keep_from_legacy_events() -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, LegacyLogEvents):
             handler.addFilter(is_foreign)
+
+
+def is_for_verbose(line: str) -> bool:
+    """Whether `line` of the log of connections is for `-v` alone.
+
+    Such are the lines that each connection has, and the failures of which `hooks.connections` logs a line that names
+    the host, once a minute. Relies on the words with which these begin.
+    """
+    return line.startswith(_ROUTINE) or line.startswith(_REPLACED)
 
 
 def server_named(line: str) -> str | None:

@@ -21,6 +21,7 @@ SOURCE = "en"
 """The language that stands in the code."""
 
 _HOLE = re.compile(r"\{(\w+)(?:[:!][^{}]*)?\}")
+_BETWEEN = "; "
 _DEEPEST = 3
 """Sentences within sentences, as a reason within an error."""
 
@@ -55,7 +56,9 @@ def translated(language: str, text: str, depth: int = 0) -> str:
         if found := pattern.fullmatch(text):
             values = {name: translated(language, value, depth + 1) for name, value in found.groupdict().items()}
             return _HOLE.sub(r"{\1}", sentences[template]).format(**values)  # values are written out already
-    return text
+    # Several reasons of one change stand in one line.
+    several = [translated(language, one, depth + 1) for one in text.split(_BETWEEN)]
+    return text if several == text.split(_BETWEEN) else "；".join(several)
 
 
 def _translated(language: str, value: object) -> object:
@@ -64,17 +67,13 @@ def _translated(language: str, value: object) -> object:
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
-    """English template -> template in `language`; empty for English and for a language that has no translations.
-
-    Raises `ValueError` for a sentence that two files translate differently.
-    """
+    """English template -> template in `language`; empty for English and for a language that has no translations."""
     sentences: dict[str, str] = {}
     folder = resources.files(__name__).joinpath(language)
     files = [file for file in folder.iterdir() if file.name.endswith(".toml")] if folder.is_dir() else []
     for file in sorted(files, key=lambda file: file.name):
         for english, other in tomllib.loads(file.read_text(encoding="utf-8")).items():
-            if sentences.setdefault(english, other) != other:
-                raise ValueError(f"{language}/{file.name}: {english!r} is translated differently in another file")
+            sentences.setdefault(english, other)
     return MappingProxyType(sentences)
 
 

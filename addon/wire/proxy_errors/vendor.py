@@ -59,8 +59,8 @@ KEY_REFUSED = Entry(
     code="invalid_api_key",
     type="authentication_error",
     message="{message}",
-    when="the endpoint refuses the API key, and it is known what the key may be for",
-    advice="the message says which hosts take such a key",
+    when="the endpoint refuses the API key",
+    advice="the message says where such a key is valid, and where one for this endpoint is made",
 )
 CLIENT_REFUSED = Entry(
     status=403,
