@@ -121,6 +121,28 @@ async def test_a_stream_without_an_end_says_so_in_the_clients_language(
     assert kept.last.metadata[KEY]["failure"].startswith("stream_incomplete: ")
 
 
+@each("done", {"no end": [STREAM], "an end alone": [b": hi\n\n", b"data: [DONE]\n\n"]})
+async def test_a_chat_stream_without_a_reason_is_told_in_chinese(trust: Trust, endpoint: Endpoint, done: list[bytes]):
+    endpoint.answer = stream_answer(*done)
+    async with started(trust, endpoint) as proxy:
+        answer = await ask(proxy, FORMATS["chat"], {"accept-language": "zh"}, stream=True)
+    assert "回答不完整" in said(answer)
+
+
+@each("asked", FORMATS, translate=TRANSLATES)
+async def test_an_error_without_words_gets_some_in_the_clients_language(
+    trust: Trust, endpoint: Endpoint, asked: Any, translate: str
+):
+    endpoint.answer = Answer(503, {"content-type": "text/html"}, [b"<title>nginx</title>"])
+    async with started(trust, endpoint, hunyuan_translate=translate, hunyuan_mend="off") as proxy:
+        answer = await ask(proxy, asked, {"accept-language": "zh"})
+    assert answer.status_code == 503
+    if asked is FORMATS["chat"]:
+        assert answer.content == b"<title>nginx</title>"  # it passes as it is where it is no error object
+    else:
+        assert said(answer) == "接口返回 HTTP 503，内容是网页，不是错误信息：nginx。"
+
+
 @each("asked", FORMATS, accepts=ACCEPTS)
 async def test_a_request_that_is_refused_here_is_told_why_in_the_clients_language(
     trust: Trust, endpoint: Endpoint, asked: Any, accepts: Any
