@@ -218,3 +218,32 @@ async def test_a_misspelt_model_is_told_what_the_key_has_once_a_list_has_passed(
                 listed = await client.get("/models", headers={"authorization": f"Bearer {SECRET}"} | form)
             assert len(listed.json()["data"]) >= 3
     assert [" with a similar id: ep-diary-7" in text for text in told] == [False, True, False]
+
+
+@each(
+    "form",
+    {"as it is": {}, "in the client's form": {"anthropic-version": "2023-06-01"}},
+    http2={"1.1": False, "2": True},
+)
+async def test_a_refused_list_of_models_is_told_where_there_is_a_key(
+    trust: Trust, endpoint: Endpoint, form: dict[str, str], http2: bool
+):
+    """It is what most people try first."""
+    error = {"type": "authentication_error", "code": "401002", "message": "invalid api key"}
+    endpoint.answer = json_answer({"error": error}, status=401)
+    kept = Kept()
+    async with started(trust, endpoint, None, kept) as proxy, proxy.client(http2=http2) as client:
+        headers = {"authorization": f"Bearer {SECRET}", "accept-language": "zh"} | form
+        answer = await client.get("/models", headers=headers)
+    assert answer.status_code == 401
+    assert "这个接口的密钥在这里创建" in said(answer)
+    assert "https://api.lkeap.cloud.tencent.com/plan" in said(answer)
+    assert SECRET not in answer.text
+    assert kept.last.metadata[KEY]["failure"].startswith("401002 invalid_api_key")
+
+
+async def test_a_list_of_models_passes_byte_for_byte(trust: Trust, endpoint: Endpoint):
+    body = b'{ "object":"list", "data":[ {"id":"hy3"} ] }'
+    endpoint.answer = Answer(200, {"content-type": "application/json"}, [body[:9], body[9:]])
+    async with started(trust, endpoint) as proxy, proxy.client() as client:
+        assert (await client.get("/models")).content == body
