@@ -345,7 +345,7 @@ class HunyuanFix:
     def error(self, flow: http.HTTPFlow) -> None:
         """End an exchange that failed, or whose client closed at `data: [DONE]`, before the answer's end."""
         try:
-            unanswered.answer(flow, exchanges.of(flow))
+            unanswered.answer(flow, exchanges.of(flow), self.settings.language)
         finally:
             status = f"{flow.response.status_code}, " if flow.response else ""
             outcome = f"{status}{flow.error.msg if flow.error else 'failed'}"

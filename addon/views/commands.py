@@ -20,7 +20,7 @@ from ..exchange import KEY, Exchange
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
 from ..rules.explained import explanations
-from ..texts import sentences, terminal
+from ..texts import terminal
 from ..texts.terminal import say
 from ..wire import safe_text
 from . import lists
@@ -88,9 +88,9 @@ class Commands:
             raise exceptions.CommandError(
                 say("No rule is called {rule!r}. Rules: {rules}.", rule=rule, rules=", ".join(known))
             )
-        translated, language = sentences.translated, terminal.language()
-        why = say("Why: {reason}", reason=translated(language, known[rule].why))
-        return f"{rule}: {translated(language, known[rule].repairs)}\n{why}"
+        explanation = known[rule].in_language(terminal.language())
+        why = say("Why: {why}", why=explanation.why)
+        return f"{rule}: {explanation.repairs}\n{why}"
 
     @command.command("hunyuan.cache.list")
     def cache_list(self) -> Sequence[str]:

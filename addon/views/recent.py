@@ -14,7 +14,7 @@ from weakref import ReferenceType, ref
 from mitmproxy import http
 
 from ..exchange import DESCRIBED, QUEUED, Exchange
-from ..observe.log import vision_ms
+from ..vision.record import waited_ms
 from ..wire import user_agents
 from .timings import ANSWER, CAME, FIRST_BYTE, REPAIRED
 
@@ -83,7 +83,7 @@ class Recent:
                 came=request.timestamp_end or now,
                 first=response.timestamp_start if response and not exchange.answered else None,
                 last=(response.timestamp_end if response else None) or now,
-                described=vision_ms(exchange),
+                described=waited_ms(exchange),
                 milliseconds=exchange.milliseconds,
                 queued=exchange.queued,
                 tries=exchange.tries,

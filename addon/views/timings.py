@@ -20,8 +20,8 @@ from mitmproxy import http
 
 from ..columns import width
 from ..exchange import DESCRIBED, QUEUED, Exchange
-from ..observe.log import vision_ms
 from ..texts.terminal import say
+from ..vision.record import waited_ms
 from ..wire import rule_names
 
 _BAR = 40
@@ -57,7 +57,7 @@ def parts(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[Part]:
     ended = 1000 * (now - start)
     found = [Part(CAME, 0.0, came, under_way=request.timestamp_end is None and flow.live)]
     # 1. Until it was sent: lengths of which the exchange knows no moment, one after the other.
-    described = vision_ms(exchange)
+    described = waited_ms(exchange)
     lengths = [(DESCRIBED, described), (REPAIRED, exchange.milliseconds - described), (QUEUED, exchange.queued)]
     reached = came
     for kind, ms in lengths:

@@ -12,10 +12,10 @@ from mitmproxy.test import tflow
 
 from hunyuan_fix.columns import width
 from hunyuan_fix.exchange import DESCRIBED, QUEUED, Exchange
-from hunyuan_fix.observe.log import vision_ms
 from hunyuan_fix.texts import terminal
 from hunyuan_fix.views import timings
 from hunyuan_fix.views.timings import ANSWER, CAME, FIRST_BYTE, REPAIRED
+from hunyuan_fix.vision.record import waited_ms
 
 START = 1_700_000_000.0
 
@@ -130,7 +130,7 @@ def test_every_line_is_narrow_and_no_bar_begins_before_the_one_above(
 def test_a_note_from_a_file_may_say_anything(note: Any) -> None:
     exchange = Exchange()
     exchange.notes["vision"] = note
-    assert vision_ms(exchange) == 0.0
+    assert waited_ms(exchange) == 0.0
 
 
 def test_they_are_said_in_chinese() -> None:
