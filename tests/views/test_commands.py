@@ -98,8 +98,8 @@ async def test_diff(tried: Tried):
     assert tried.execute("hunyuan.diff @focus") == (
         "2 changes\n"
         "unicode     /\n"
-        f"              {MENDED[: MENDED.index(' was meant')]}\n"
-        "              was meant\n"
+        f"              {MENDED[: MENDED.index(' the character')]}\n"
+        "              the character that was meant\n"
         f"parameters  /user  {REMOVED}\n\n"
         "─── diff ───\n--- as it came\n+++ as it left\n"
         "@@ -5,6 +5,5 @@\n"
