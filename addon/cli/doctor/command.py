@@ -41,6 +41,7 @@ type Check = Callable[[Situation], Finding | Iterable[Finding] | None]
 PROXY: tuple[Check, ...] = (
     connections.proxy_port,
     versions.running,
+    connections.mode,
     connections.reverse_port,
     connections.endpoint,
     connections.key,
