@@ -46,6 +46,7 @@ PROXY: tuple[Check, ...] = (
     connections.endpoint,
     connections.key,
     keys_given.given_key,
+    variables.given_upstream,
     variables.given_base_urls,
     client_settings.client_settings,
     variables.http_proxy,
