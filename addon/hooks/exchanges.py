@@ -35,11 +35,11 @@ def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair", langua
         path=printable(flow.request.path.partition("?")[0]),
         mode=mode,
         headers=flow.request.headers,
-        error_language=language or _accepted(flow.request.headers.get("accept-language")),
+        error_language=language or accepted_language(flow.request.headers.get("accept-language")),
     )
     if api and (client := api.client(flow.request.headers)):
         exchange.note_of(exchange.spoken)["client"] = client
-    if exchange.error_language != sentences.SOURCE and exchange.spoken not in _HOUSE:
+    if exchange.error_language != sentences.SOURCE and exchange.spoken and exchange.spoken not in _HOUSE:
         exchange.note_of(exchange.spoken)["language"] = exchange.error_language
     if isinstance(before := flow.metadata.get(KEY), dict):  # the flow is replayed
         exchange.comment = str(before.get("comment", ""))
@@ -49,7 +49,7 @@ def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair", langua
     return exchange
 
 
-def _accepted(header: str | None) -> str:
+def accepted_language(header: str | None) -> str:
     """The language of errors, by `Accept-Language`; English where that names none that there is."""
     return (header and accept_language.preferred(header, _LANGUAGES)) or sentences.SOURCE
 

@@ -18,7 +18,7 @@ from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
-from ..observe import health
+from ..observe import front_page, health
 from ..options import Settings
 from ..route import Address, Route, Routes
 from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
@@ -89,14 +89,14 @@ class RequestHeaders:
         if route is not None and preflight:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
-        answer = _answered_here(flow, route)
+        answer = _answered_here(flow, route, self._settings.language)
         admitted = await self._admitted(flow, caller, route, counted=answer is None)
         if isinstance(admitted, Response):
             self._refuse(flow, self._begun(flow, route, mode), caller, admitted)
         elif route is not None and isinstance(caller, Caller):
             exchange = self._begun(flow, route, mode)
             exchange.client, exchange.limits = caller.client or "", admitted
-            if exchange.spoken:  # what is kept of its answers is for the client alone
+            if exchange.spoken or route.lists_models:  # what is kept of its answers is for the client alone
                 user = flow.metadata["proxyauth"][0] if "proxyauth" in flow.metadata else ""
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
@@ -228,6 +228,7 @@ class RequestHeaders:
                 exchange.listed_model = unquote(route.of_model.removeprefix("/"))
                 request.path = route.list_path  # without the pages of its own format's list
                 request.headers["accept-encoding"] = "identity"
+            exchange.names_models = not (exchange.lists_models or route.of_model)
         self._pass_body(request)
 
     def _lent(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller) -> str | Withheld:
@@ -284,14 +285,21 @@ class RequestHeaders:
         return exchanges.begin(flow, route, mode, self._settings.language)
 
 
-def _answered_here(flow: http.HTTPFlow, route: Route | None) -> Response | None:
+def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | None) -> Response | None:
     """The answer to a request that no endpoint has to see, where the client takes this proxy for its endpoint."""
     if route is None or route.spoken or not (route.rerouted or _reverse(flow)):
         return None
     method, path = flow.request.method, flow.request.path.partition("?")[0]
-    # A server of the user's own behind the port may have a page of that name.
-    health_of_proxy = health.answered_here(method, path) if route.rerouted and _reverse(flow) else None
-    return health_of_proxy or dialects.answered_here(method, path)
+    if route.rerouted and _reverse(flow):  # else a server of the user's own behind the port may have pages of that name
+        if of_proxy := health.answered_here(method, path):
+            return of_proxy
+        if path == front_page.PATH:
+            headers = flow.request.headers
+            to = route.base_url if host_names.is_loopback(flow.client_conn.peername[0]) else ""
+            reads = language or exchanges.accepted_language(headers.get("accept-language"))
+            if page := front_page.answered_here(method, path, headers.get("accept", ""), to, reads):
+                return page
+    return dialects.answered_here(method, path)
 
 
 def _reverse(flow: http.HTTPFlow) -> bool:

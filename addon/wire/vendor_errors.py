@@ -115,6 +115,17 @@ def unusable_answer(
     return translate_error(status, flaw.error, None, profile, model_id, key=key, base_url=base_url) or unchanged
 
 
+def shut_down(profile: Profile, host: str, where: str = "") -> ErrorResponse | None:
+    """The error of a call without a connection to `host`, if its platform was shut down; `None` for any other.
+
+    `where`: what the message calls the host.
+    """
+    if not profile.is_gone(host):
+        return None
+    gone = proxy_errors.UPSTREAM_SHUT_DOWN(where=where or host, day=profile.shut_down, successor=profile.moved_to)
+    return gone.response()
+
+
 def as_meant(answer: Response, profile: Profile, model_id: str) -> Response:
     """`answer`; if its status is one of success and its body an error, with the status that the error means.
 

@@ -18,7 +18,7 @@ from tests.proxying import LOCAL, Answer, Endpoint, Proxy, Trust, json_answer, r
 HAN = re.compile(r"[\u3400-\u9fff]")
 SECRET = "sk-tp-0123456789abcdef"
 TURN = {"role": "user", "content": "my private diary"}
-FORMATS = {
+FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/v1/chat/completions", {"model": "hy3", "messages": [TURN]}),
     "messages": ("/v1/messages", {"model": "hy3", "max_tokens": 9, "messages": [TURN]}),
     "responses": ("/v1/responses", {"model": "hy3", "input": [TURN]}),
@@ -83,7 +83,8 @@ async def test_the_endpoints_error_is_finished_in_the_clients_language(
     assert ("Keys for this endpoint are made at" in said(answer)) != chinese
     assert "https://api.lkeap.cloud.tencent.com/plan" in said(answer)
     failure = kept.last.metadata[KEY]["failure"]
-    assert failure == "401002 invalid_api_key: the endpoint refuses the API key"
+    refused = "API 密钥被接口拒绝" if language == "zh" else "the endpoint refuses the API key"  # the log's language
+    assert failure == f"401002 invalid_api_key: {refused}"
     told = answer.text + caplog.text + json.dumps(saved_and_read(kept.last).metadata, default=str)
     assert SECRET not in told
 
@@ -173,3 +174,25 @@ async def test_the_language_changes_nothing_of_what_is_sent(trust: Trust, endpoi
             await ask(proxy, FORMATS["chat"], {"accept-language": accepted})
         sent.append(endpoint.arrived[-1].body)
     assert len(set(sent)) == 1
+
+
+LISTED = {"object": "list", "data": [{"id": name, "object": "model"} for name in ("ep-diary-7", "hy3", "glm-5.2")]}
+
+
+@each("asked", FORMATS, form={"as it is": {}, "in the client's form": {"anthropic-version": "2023-06-01"}})
+async def test_a_misspelt_model_is_told_what_the_key_has_once_a_list_has_passed(
+    trust: Trust, endpoint: Endpoint, asked: Any, form: dict[str, str]
+):
+    path, body = asked
+    missing = {"error": {"code": "400002", "message": "The model or service ID ep-dairy-7 does not exist"}}
+    async with started(trust, endpoint) as proxy:
+        told = []
+        for key in (SECRET, SECRET, "sk-another"):
+            endpoint.answer = json_answer(missing, status=400)
+            answer = await ask(proxy, (path, body | {"model": "ep-dairy-7"}), {"authorization": f"Bearer {key}"})
+            told.append(said(answer))
+            endpoint.answer = json_answer(LISTED)
+            async with proxy.client() as client:
+                listed = await client.get("/models", headers={"authorization": f"Bearer {SECRET}"} | form)
+            assert len(listed.json()["data"]) >= 3
+    assert [" with a similar id: ep-diary-7" in text for text in told] == [False, True, False]
