@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .codec import encode
 from .content import text_of
 from .rows import Json
 
