@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
