@@ -258,7 +258,9 @@ async def test_the_log_names_the_client_that_is_refused(proxy: Proxy, caplog: py
     async with proxy.client() as client:
         for _ in range(3):
             await client.post("/chat/completions", json=CHAT, headers=bearer(ALICE))
-    assert caplog.messages[-1].endswith("client=alice -> 429")
+    line = caplog.messages[-1]
+    assert "client=alice " in line
+    assert line.endswith("-> 429 rate_limit_exceeded: a client token has used up its requests or tokens a minute")
 
 
 # Open listeners
