@@ -295,6 +295,12 @@ def test_what_run_prints_can_be_pasted(monkeypatch: pytest.MonkeyPatch, platform
     assert said in second
 
 
+def test_the_base_url_is_where_it_listens() -> None:
+    said = banner.instructions(launch.parse(["--host", "10.0.0.9"], "hunyuan-fix "), "", "1")
+    assert "http://10.0.0.9:4000/v1" in said
+    assert "http://ADDRESS-OF-THIS-MACHINE:4000/v1" in said
+
+
 def test_the_lines_for_cmd() -> None:
     cmd = shells.SHELLS["cmd"]
     assert cmd.export("A", "C:\\Program Files\\100%") == 'set "A=C:\\Program Files\\100%"'
