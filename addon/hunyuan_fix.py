@@ -123,7 +123,8 @@ class HunyuanFix:
             os.environ,
             sources.from_mitmproxy_config(mitmproxy_config),
         )
-        self._problems = [*wrong, *wrong_in_file, *(start.problems if start else ())]
+        wrong += [sources.in_file("config.yaml", problem) for problem in wrong_in_file]
+        self._problems = [*wrong, *(start.problems if start else ())]
         for problem in self._problems:
             logger.error("%s", problem)
         for note in start.notes if start else ():
