@@ -19,7 +19,8 @@ from ..relay import OWN_HEADER, TRIES_HEADER
 from ..route import is_translated
 from ..rules import model_names
 from ..runtime import Runtime
-from ..wire import rule_names, short_reason, vendor_errors
+from ..texts.terminal import say
+from ..wire import rule_names, safe_text, short_reason, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..workers import Abandoned
 from . import mended_try
@@ -83,7 +84,9 @@ class Answers:
         try:
             stream = self._repairing(exchange, encoding)
         except CodingError:
-            logger.warning("The stream's content coding %s is not understood: it passes as it comes", encoding)
+            coding = safe_text.plain(encoding)
+            said = say("The stream's content coding {coding} is not understood: it passes unchanged", coding=coding)
+            logger.warning("%s", said)
             response.stream = True
             return
         response.headers.pop("content-encoding", None)
