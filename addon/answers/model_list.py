@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ..did_you_mean import alike
 from ..exchange import JsonObject, Response
 from ..profiles import Profile
 from ..wire import flaws, json_body, proxy_errors, safe_text, vendor_errors
@@ -29,6 +30,8 @@ OPENAI: Form = _AsListed()
 
 _LIMIT = 1 << 22
 """Bytes of a list that are read: some 20,000 models."""
+_LONGEST_ID = 100
+"""Characters of an id that others are compared with."""
 _NO_LIST = (404, 405, 501)
 """Statuses of an endpoint that doesn't list its models, as some plans' endpoints (anomalyco/models.dev#4671)."""
 
@@ -80,7 +83,10 @@ def one_of(listed: Response, asked: str, answers: str) -> Response:
     }
     entry = entries.get(asked) or entries.get(answers)
     if entry is None:
-        return proxy_errors.MODEL_NOT_LISTED(model=safe_text.plain(asked)).response()
+        model, near = safe_text.plain(asked), ", ".join(map(safe_text.plain, alike(asked[:_LONGEST_ID], entries)))
+        if near:
+            return proxy_errors.SIMILAR_MODEL_LISTED(model=model, near=near).response()
+        return proxy_errors.MODEL_NOT_LISTED(model=model).response()
     return _answer({**entry, "id": asked})
 
 
