@@ -346,7 +346,7 @@ class HunyuanFix:
     def error(self, flow: http.HTTPFlow) -> None:
         """End an exchange that failed, or whose client closed at `data: [DONE]`, before the answer's end."""
         try:
-            unanswered.answer(flow, exchanges.of(flow))
+            unanswered.answer(flow, exchanges.of(flow), self.settings.language)
         finally:
             status = f"{flow.response.status_code}, " if flow.response else ""
             outcome = f"{status}{flow.error.msg if flow.error else 'failed'}"
@@ -375,5 +375,12 @@ class HunyuanFix:
 addons = [
     hunyuan_fix := HunyuanFix(),
     Connections(hunyuan_fix),
-    Commands(hunyuan_fix.runtime.cascade, hunyuan_fix.runtime.kept, hunyuan_fix.runtime.reasoning, hunyuan_fix.stats),
+    Commands(
+        hunyuan_fix.runtime.cascade,
+        hunyuan_fix.runtime.kept,
+        hunyuan_fix.runtime.reasoning,
+        hunyuan_fix.stats,
+        calls=hunyuan_fix.runtime.admission.calls,
+        recent=hunyuan_fix.process.finisher.recent,
+    ),
 ]

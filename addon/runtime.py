@@ -15,6 +15,7 @@ from .access.rate_limits import RateLimits
 from .access.seal_keys import SealKeys, SealSettings
 from .admission import Admission
 from .admission.leases import Leases
+from .answers.seen_models import SeenModels
 from .cascade import Cascade, CascadeSettings
 from .config.hot_change import HotChange
 from .config.option import part
@@ -73,6 +74,7 @@ class Runtime:
         self.chat_calls = ChatCalls(calls)
         self.relay = Relay(self.http_client, self.gate, self.workers)
         self.learnt = Learnt()
+        self.seen_models = SeenModels()
         self.key = LentKey()
         self.seal_keys = SealKeys(sealing.use)
         self.tokens = ClientTokens()

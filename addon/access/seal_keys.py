@@ -133,5 +133,7 @@ def parse(text: str) -> Keys:
     lines = [line.strip() for line in text.splitlines()]
     keys = [line for line in lines if line and not line.startswith("#")]
     if not keys or len(keys) > MOST or any(len(key) < SHORTEST for key in keys):
-        raise ValueError(f"needed are 1 to {MOST} keys, each a line of at least {SHORTEST} characters")
+        raise ValueError(
+            say("needed are 1 to {most} keys, each a line of at least {least} characters", most=MOST, least=SHORTEST)
+        )
     return tuple(hashlib.sha256(key.encode()).digest() for key in keys)

@@ -9,6 +9,7 @@ from ..profiles import Profile
 from ..wire import flaws, json_body, proxy_errors, safe_text, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
+from ..wire.vendor_errors import KeyShape
 
 
 class Form(Protocol):
@@ -33,12 +34,21 @@ _NO_LIST = (404, 405, 501)
 
 
 def in_form_of(
-    api: Form, status: int, body: bytes, encoding: str, profile: Profile, *, aliases: bool, window: int | None = None
+    api: Form,
+    status: int,
+    body: bytes,
+    encoding: str,
+    profile: Profile,
+    *,
+    aliases: bool,
+    window: int | None = None,
+    key: KeyShape | None = None,
+    base_url: str = "",
 ) -> Response:
     """The endpoint's answer, in the form of `api`; an error is in OpenAI's shape.
 
     For an endpoint that lists nothing its profile does. A list that has the form already is returned unchanged.
-    `aliases`, `window`: see `Api.models`.
+    `aliases`, `window`: see `Api.models`; `key`, `base_url`: see `vendor_errors.translate_error`.
     """
     try:
         text = unpack(body, encoding, _LIMIT)
@@ -47,7 +57,7 @@ def in_form_of(
     if status in _NO_LIST:
         return _answer(api.models(_of_profile(profile), profile, aliases=aliases, window=window))
     if status >= 400:
-        meant = vendor_errors.translate_error(status, text, None, profile, "")
+        meant = vendor_errors.translate_error(status, text, None, profile, "", key=key, base_url=base_url)
         return meant or Response(status, {"content-type": "application/json"}, text)
     listed = flaws.of_answer(text)
     if isinstance(listed, Flaw):

@@ -98,7 +98,7 @@ class RequestHeaders:
         elif route is not None and isinstance(caller, Caller):
             exchange = self._begun(flow, route, mode)
             exchange.client, exchange.limits = caller.client or "", admitted
-            if exchange.spoken:  # what is kept of its answers is for the client alone
+            if exchange.spoken or route.lists_models:  # what is kept of its answers is for the client alone
                 user = flow.metadata["proxyauth"][0] if "proxyauth" in flow.metadata else ""
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
@@ -231,6 +231,7 @@ class RequestHeaders:
                 exchange.listed_model = unquote(route.of_model.removeprefix("/"))
                 request.path = route.list_path  # without the pages of its own format's list
                 request.headers["accept-encoding"] = "identity"
+            exchange.names_models = not (exchange.lists_models or route.of_model)
         self._pass_body(request)
 
     def _lent(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller) -> str | Withheld:

@@ -13,7 +13,7 @@ from ..circuit import Verdict
 from ..exchange import QUEUED
 from ..texts.terminal import say
 from ..upstream import retry
-from ..upstream.circuit_breaker import host
+from ..upstream.circuit_breaker import host, refusal
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
 from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import Retryable, persist
@@ -155,7 +155,7 @@ class Call:
             permit = await self._entered(again=number > 1)
         except CallRefused as refused:
             self._counts.refused += 1
-            return failures.raw(refused.response, self._job.language)
+            return failures.raw(refusal(refused, self._job.profile, self._job.upstream), self._job.language)
         try:
             if not self._job.progress.wanted():
                 self._counts.abandoned += 1

@@ -14,8 +14,10 @@ from ..admission import CallRefused
 from ..circuit import Circuit, CircuitPolicy, Permit, Transition
 from ..config import values as read
 from ..config.option import option
+from ..exchange import Response
+from ..profiles import Profile
 from ..texts.terminal import say
-from ..wire import proxy_errors
+from ..wire import proxy_errors, vendor_errors
 
 MOST_CIRCUITS = 1000
 """Upstreams that are remembered: a client can name ports and paths, and each that fails would be one more."""
@@ -45,6 +47,12 @@ class CircuitOpen(CallRefused):
         error = proxy_errors.UPSTREAM_DOWN(host=host(upstream), seconds=math.ceil(seconds), retry_after=seconds)
         super().__init__(error.response())
         self.seconds = seconds
+
+
+def refusal(refused: CallRefused, profile: Profile, upstream: str) -> Response:
+    """The answer to a call that was `refused`. For a platform that was shut down a pause would be no explanation."""
+    gone = vendor_errors.shut_down(profile, host(upstream)) if isinstance(refused, CircuitOpen) else None
+    return gone or refused.response
 
 
 @dataclass(slots=True)

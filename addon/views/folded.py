@@ -45,8 +45,12 @@ def listing(changes: Sequence[Change], places: Sequence[Place] = ()) -> str:
     """The changes, alike ones folded: how many they are, then a line for each kind, wrapped."""
     if not changes:
         return say("Nothing was changed.")
-    lines = ((fold.rule, _shown(fold.pointers), _counted(fold)) for fold in folds(changes, places))
-    return "\n".join([_count(len(changes)), *_table(list(lines))])
+    return "\n".join([_count(len(changes)), *_table(rows(changes, places))])
+
+
+def rows(changes: Sequence[Change], places: Sequence[Place] = ()) -> list[tuple[str, str, str]]:
+    """Rule, place and reason, in the terminal's language, of each kind of change."""
+    return [(fold.rule, _shown(fold.pointers), _counted(fold)) for fold in folds(changes, places)]
 
 
 def each(changes: Sequence[Change], places: Sequence[Place] = ()) -> str:
@@ -84,7 +88,7 @@ def _pointers(changes: Sequence[Change], places: Sequence[Place]) -> Iterator[tu
         elif final is None or original.startswith(f"{final}/"):
             yield original or "/", ""
         else:
-            yield original or "/", final
+            yield original or "/", "" if original == final else final
 
 
 def _arrow(original: str, final: str) -> str:

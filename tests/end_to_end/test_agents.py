@@ -380,6 +380,7 @@ def test_a_proxy_that_does_not_start_says_why(home: Home) -> None:
         status, said = home.run(option, "--", "aider", "call")
         assert status == 1
         assert words in said
+        assert "Fatal Python error" not in said
     assert home.files() == before
 
 

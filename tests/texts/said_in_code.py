@@ -12,7 +12,8 @@ from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 from hunyuan_fix.config import environment, values
 from hunyuan_fix.options import OPTIONS
-from tests.texts import said_in_errors
+from hunyuan_fix.rules.explained import explanations
+from tests.texts import reasons_in_code, said_in_errors
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -92,6 +93,13 @@ def said_by_scenes() -> Iterator[str]:
 
 
 @collector
+def said_of_changes() -> Iterator[str]:
+    """What each kind of change repairs, and why."""
+    for explanation in explanations().values():
+        yield from (explanation.repairs, explanation.why)
+
+
+@collector
 def said_by_sentences() -> Iterator[str]:
     """The template of each `Sentence(template, …)`: it is said in another language when it is shown."""
     for path in sorted(ADDON.rglob("*.py")):
@@ -123,6 +131,8 @@ def said_of_failures() -> Iterator[str]:
 
 
 collector(said_in_errors.said_by_errors)
+collector(reasons_in_code.reasons)
+collector(reasons_in_code.details_of_refusals)
 
 
 def all_sentences() -> set[str]:

@@ -247,8 +247,8 @@ def _unreached(situation: Situation, kind: str) -> Finding:
         return Finding(
             "endpoint/unreachable", "problem", found, Sentence("is this machine online? The proxy's log has the reason")
         )
-    _, said, advice = _KINDS[kind]
-    return Finding(f"endpoint/{kind}", "problem", Sentence(said, name=name), Sentence(advice))
+    _, said, remedy = _KINDS[kind]
+    return Finding(f"endpoint/{kind}", "problem", Sentence(said, name=name), Sentence(remedy))
 
 
 def _profile(situation: Situation) -> str | None:

@@ -32,6 +32,16 @@ BODY_TOO_LARGE = Entry(
     retry=False,
     closes=True,
 )
+HEADERS_AMBIGUOUS = Entry(
+    status=400,
+    code="headers_ambiguous",
+    message="The headers of this request contradict each other or are malformed, so it is not passed on (mitmproxy's "
+    "option validate_inbound_headers). What stands between client and proxy may have changed them.",
+    when="the headers of the request contradict each other or are malformed",
+    advice="mend the client or what stands in between; `--set validate_inbound_headers=false`",
+    retry=False,
+    closes=True,
+)
 UNTRANSLATABLE = Entry(
     status=400,
     code="untranslatable",
