@@ -410,7 +410,7 @@ async def test_a_path_that_nobody_can_make_out_is_worth_a_line(
         await client.post("/chat/completion", json=CHAT)
     assert endpoint.arrived[0].target == "/v1/chat/completion"
     assert "POST /v1/chat/completion is not repaired" in caplog.text
-    assert "…/chat/completions, …/embeddings, …/messages, …/responses and …/conversations)" in caplog.text
+    assert "…/chat/completions, …/embeddings, …/messages, …/responses, …/conversations)" in caplog.text
 
 
 # What commands of this package ask
