@@ -371,12 +371,14 @@ def check(settings: RouteSettings) -> None:
         if host in profiles.by_host() or not other_vendor(host):
             continue
         if settings.upstream is None:
-            raise OptionError(
-                f"hunyuan_hosts={host}: is another vendor's host. It can be named only together with hunyuan_upstream, "
-                "which its requests are sent to instead (hunyuan_upstream=https://tokenhub.tencentmaas.com/v1)"
+            refused = say(
+                "is another vendor's host. It can be named only together with hunyuan_upstream, which its requests are "
+                "sent to instead (hunyuan_upstream=https://tokenhub.tencentmaas.com/v1)"
             )
+            raise OptionError(f"hunyuan_hosts={host}: {refused}")
         if canonical(settings.upstream.host) == host:
-            raise OptionError(f"hunyuan_upstream={settings.upstream}: must be another host than those of hunyuan_hosts")
+            refused = say("must be another host than those of hunyuan_hosts")
+            raise OptionError(f"hunyuan_upstream={settings.upstream}: {refused}")
 
 
 def api_path(target: str, base_url: str, api: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Generator, Iterator
@@ -11,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hunyuan_fix.config.environment import variable
+from hunyuan_fix.options import OPTIONS
+from hunyuan_fix.texts import terminal
 from tests.end_to_end import processes
 
 pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading", "tests.providers")
@@ -93,15 +95,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session", autouse=True)
-def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The suite keeps out of the user's own data, where the default store is; processes inherit that."""
-    before = os.environ.get("XDG_DATA_HOME")
-    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The suite keeps out of the user's own data, options and language; processes inherit that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("LC_ALL", "C.UTF-8")
+        for option in OPTIONS:
+            patch.delenv(variable(option.name), raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def terminal_language() -> Iterator[None]:
+    """A test that runs the addon in Chinese leaves the process English."""
     yield
-    if before is None:
-        del os.environ["XDG_DATA_HOME"]
-    else:
-        os.environ["XDG_DATA_HOME"] = before
+    terminal.use("en")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

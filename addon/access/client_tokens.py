@@ -27,6 +27,7 @@ from ..config import values as read
 from ..config.command_names import command
 from ..config.option import OptionError, option
 from ..did_you_mean import suggestion
+from ..texts.terminal import say
 from ..wire import content_coding
 from ..workers import Workers
 from . import token_search
@@ -246,20 +247,23 @@ def parse(text: str) -> tuple[Client, ...]:
     except tomllib.TOMLDecodeError as error:
         # The place alone: the parser's message may quote the file.
         place = _PLACE.search(str(error))
-        raise ValueError(f"not valid TOML{f' ({place[1]})' if place else ''}") from None
+        raise ValueError(say("not valid TOML ({place})", place=place[1]) if place else say("not valid TOML")) from None
     except (RecursionError, ValueError):
-        raise ValueError("not a file of client tokens: it is nested too deep, or has a number without end") from None
+        raise ValueError(
+            say("not a file of client tokens: it is nested too deep, or has a number without end")
+        ) from None
     entries = tables.pop("clients", {})
     if tables:
-        raise ValueError(f"{_shown(next(iter(tables)))}: accepted are tables such as [clients.alice]")
+        raise ValueError(f"{_shown(next(iter(tables)))}: {say('accepted are tables such as [clients.alice]')}")
     if not isinstance(entries, dict):
-        raise ValueError("clients: accepted are tables such as [clients.alice]")
+        raise ValueError(f"clients: {say('accepted are tables such as [clients.alice]')}")
     clients = tuple(_client(name, entry) for name, entry in entries.items())
     owners: dict[bytes, str] = {}
     for client in clients:
         other = owners.setdefault(client.digest, client.name)
         if other != client.name:
-            raise ValueError(f"client {client.name}: hash: the same as that of client {other}; each needs its own")
+            same = say("the same as that of client {other}; each needs its own", other=other)
+            raise ValueError(f"client {client.name}: hash: {same}")
     return clients
 
 
@@ -271,20 +275,21 @@ def _shown(name: str) -> str:
 def _client(name: str, entry: object) -> Client:
     where = f"client {_shown(name)}"
     if not is_name(name) or is_token(name):
-        raise ValueError(f"{where}: accepted as a name are up to 64 letters, digits, _ and -")
+        raise ValueError(f"{where}: {say('accepted as a name are up to 64 letters, digits, _ and -')}")
     if not isinstance(entry, dict):
-        raise ValueError(f"{where}: accepted is a table such as [clients.{name}]")
+        raise ValueError(f"{where}: {say('accepted is a table such as [clients.{name}]', name=name)}")
     for key in entry:
         if key not in _FIELDS:
-            raise ValueError(f"{where}: there is no field {_shown(key)}{suggestion(key, _FIELDS)}")
+            unknown = say("there is no field {name}", name=_shown(key))
+            raise ValueError(f"{where}: {unknown}{suggestion(key, _FIELDS)}")
     hashed = entry.get("hash")
     if not isinstance(hashed, str) or not _HASH.fullmatch(hashed):
         # The value isn't quoted: it may be the token itself.
-        needed = f'"sha256:" and 64 hexadecimal digits, as {command("token")} writes it'
-        raise ValueError(f"{where}: hash: needed is {needed}")
+        needed = say('needed is "sha256:" and 64 hexadecimal digits, as {command} writes it', command=command("token"))
+        raise ValueError(f"{where}: hash: {needed}")
     disabled = entry.get("disabled", False)
     if not isinstance(disabled, bool):
-        raise ValueError(f"{where}: disabled: accepted are true and false")
+        raise ValueError(f"{where}: disabled: {say('accepted are true and false')}")
     return Client(
         name,
         bytes.fromhex(hashed.removeprefix("sha256:")),
@@ -299,5 +304,5 @@ def _limit(where: str, entry: dict[str, object], key: str) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{where}: {key}: accepted is a whole number from 0 up (0: any number)")
+        raise ValueError(f"{where}: {key}: {say('accepted is a whole number from 0 up (0: any number)')}")
     return value

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..config import values as read
 from ..config.command_names import command
 from ..config.option import OptionError, option
+from ..texts.terminal import say
 from ..wire import host_names
 from ..wire.host_names import is_loopback
 from . import cors
@@ -93,7 +94,7 @@ class LentKey:
 def _key(text: str) -> str:
     key = text.strip()
     if not _KEY.fullmatch(key):
-        raise ValueError("needed is one key and nothing else, without blanks")
+        raise ValueError(say("needed is one key and nothing else, without blanks"))
     return key
 
 

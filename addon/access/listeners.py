@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..config.command_names import command
 from ..config.option import OptionError, option
+from ..texts.terminal import say
 from ..wire.host_names import is_loopback
 from .client_tokens import TokenSettings
 
@@ -36,9 +37,13 @@ def check(open_to: Sequence[str], settings: ListenerSettings, *, password: bool)
     """
     if open_to and not _authenticates(settings, password) and not settings.allow_open:
         raise OptionError(
-            f"listening on {', '.join(open_to)} would let other machines use this proxy: give its clients tokens "
-            f"(hunyuan_client_tokens_file, {command('token')}), set proxyauth=user:password, or "
-            "hunyuan_allow_open=true if all may use it with their own keys"
+            say(
+                "listening on {addresses} would let other machines use this proxy: give its clients tokens "
+                "(hunyuan_client_tokens_file, {command}), set proxyauth=user:password, or hunyuan_allow_open=true if "
+                "all may use it with their own keys",
+                addresses=", ".join(open_to),
+                command=command("token"),
+            )
         )
 
 
@@ -50,9 +55,11 @@ def why_key_is_not_lent(open_to: Sequence[str], settings: ListenerSettings, *, p
     """
     if not open_to or _authenticates(settings, password):
         return None
-    return (
-        f"The API key is lent to nobody: this proxy is open to other machines ({', '.join(open_to)}) without a "
-        f"password or token. Give its clients tokens (hunyuan_client_tokens_file, {command('token')}) or set proxyauth."
+    return say(
+        "The API key is lent to nobody: this proxy is open to other machines ({addresses}) without a password or "
+        "token. Give its clients tokens (hunyuan_client_tokens_file, {command}) or set proxyauth.",
+        addresses=", ".join(open_to),
+        command=command("token"),
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ..config import values as read
 from ..config.option import OptionError, option
+from ..texts.terminal import say
 from .secret_files import SecretFile, SecretFileError
 
 logger = logging.getLogger("hunyuan_fix")
@@ -75,10 +76,13 @@ class SealKeys:
             except (OSError, SecretFileError) as error:
                 why = error.strerror if isinstance(error, OSError) else error
                 logger.warning(
-                    "The key that seals reasoning can't be kept in %s (%s). It ends with this process: what was sealed "
-                    "before a restart can't be read after it.",
-                    path,
-                    why,
+                    "%s",
+                    say(
+                        "The key that seals reasoning can't be kept in {file} ({why}). It ends with this process: what "
+                        "was sealed before a restart can't be read after it.",
+                        file=path,
+                        why=why,
+                    ),
                 )
                 return
         self._used = self._file.content
@@ -129,5 +133,7 @@ def parse(text: str) -> Keys:
     lines = [line.strip() for line in text.splitlines()]
     keys = [line for line in lines if line and not line.startswith("#")]
     if not keys or len(keys) > MOST or any(len(key) < SHORTEST for key in keys):
-        raise ValueError(f"needed are 1 to {MOST} keys, each a line of at least {SHORTEST} characters")
+        raise ValueError(
+            say("needed are 1 to {most} keys, each a line of at least {least} characters", most=MOST, least=SHORTEST)
+        )
     return tuple(hashlib.sha256(key.encode()).digest() for key in keys)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..config import operating_system
 from ..config.watched_file import WatchedFile
+from ..texts.terminal import say
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -49,14 +50,15 @@ class SecretFile[T]:
             self._warns_at = -math.inf
         elif self._clock() >= self._warns_at and (found or self._warns_at > -math.inf):
             self._warns_at = self._clock() + REMINDER
-            logger.warning("%s is missing. Its previous content stays in force until the file is back.", self.path)
+            said = say("{file} is missing. Its previous content stays in force until the file is back.", file=self.path)
+            logger.warning("%s", said)
         if found is None:
             return
         if found.error is not None:
-            logger.error("%s. The previous content stays in force.", found.error)
+            logger.error("%s", say("{problem}. The previous content stays in force.", problem=str(found.error)))
         elif found.content is not None:
             self.content = found.content
-            logger.info("%s has changed and was read again", self.path)
+            logger.info("%s", say("{file} has changed and was read again", file=self.path))
 
 
 def _parsed[T](path: Path, parse: Callable[[str], T]) -> T:
@@ -74,21 +76,30 @@ def _read(path: Path) -> str:
             _check(path, os.fstat(file.fileno()))
             data = file.read(MAX_SIZE + 1)
     except OSError as error:
-        raise SecretFileError(f"{path} can't be read: {error.strerror or type(error).__name__}") from None
+        reason = error.strerror or type(error).__name__
+        raise SecretFileError(say("{path} can't be read: {reason}", path=path, reason=reason)) from None
     if len(data) > MAX_SIZE:
-        raise SecretFileError(f"{path} has more than {MAX_SIZE} bytes: it can't be the right file")
+        raise SecretFileError(
+            say("{path} has more than {most} bytes: it can't be the right file", path=path, most=MAX_SIZE)
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise SecretFileError(f"{path} is not text in UTF-8") from None
+        raise SecretFileError(say("{path} is not text in UTF-8", path=path)) from None
 
 
 def _check(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise SecretFileError(f"{path} is not a regular file")
+        raise SecretFileError(say("{path} is not a regular file", path=path))
     if (owner := operating_system.wrong_owner(status)) is not None:
-        raise SecretFileError(f"{path} belongs to another user, who could change it: chown {owner} {path}")
+        raise SecretFileError(
+            say("{path} belongs to another user, who could change it: chown {owner} {path}", path=path, owner=owner)
+        )
     if operating_system.open_to_others(status):
         raise SecretFileError(
-            f"{path} can be used by other users (its mode is {stat.S_IMODE(status.st_mode):04o}): chmod 600 {path}"
+            say(
+                "{path} can be used by other users (its mode is {mode:04o}): chmod 600 {path}",
+                path=path,
+                mode=stat.S_IMODE(status.st_mode),
+            )
         )

@@ -48,7 +48,7 @@ def parse(arguments: Sequence[str], prefix: str) -> argparse.Namespace:
         "--check", nargs="+", metavar="FILE", help=say("check these files alone, in their order: for a pipeline")
     )
     add_confdir(parser)
-    given = parser.parse_args(arguments)
+    given: argparse.Namespace = parser.parse_args(arguments)
     if given.check and (given.set or given.config or given.all):
         parser.error(say("--check reads files alone: --set, --config and --all don't go with it"))
     return given

@@ -99,7 +99,7 @@ def _at(line: int, problem: object) -> str:
 
 
 def _as_yaml(text: str, *, is_json: bool) -> str:
-    """JSON that YAML reads alike: without tabs, which YAML refuses, and with each character as itself.
+    """JSON that YAML reads alike: without tabs, which YAML refuses, and with characters as YAML escapes them.
 
     A text that is no JSON is returned unchanged, unless it must be. Raises `ConfigError`.
     """
@@ -113,11 +113,14 @@ def _as_yaml(text: str, *, is_json: bool) -> str:
         return text
     except RecursionError:
         raise ConfigError(say("not valid JSON: it is nested too deeply")) from None
-    return _PAIR.sub(lambda found: json.loads(f'"{found[0]}"'), text.replace("\t", " "))
+    whole = _PAIR.sub(lambda found: json.loads(f'"{found[0]}"'), text.replace("\t", " "))
+    return _NOT_ASCII.sub(lambda found: f"\\U{ord(found[0]):08x}", whole)
 
 
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 """A character beyond the first 65,536 as JSON escapes it."""
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
+"""Characters among which are some that YAML refuses, or takes for the end of a line (U+0085, U+2028)."""
 
 
 def _root(text: str) -> Node | None:

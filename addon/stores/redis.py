@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from ..config.option import OptionError
+from ..texts.terminal import say
 from .store import Item, StoreError
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ def redis_client(url: str) -> Client:
         from redis.backoff import NoBackoff  # noqa: PLC0415
         from redis.exceptions import ConnectionError as ConnectionLost  # noqa: PLC0415
     except ImportError:
-        raise OptionError(
-            "hunyuan_store=redis://...: the Python package redis is not installed; pip install 'redis>=7,<8' adds it"
-        ) from None
+        missing = say(
+            "the Python package redis is not installed; pip install 'redis>=7,<8' adds it, in a clone "
+            "HUNYUAN_FIX_EXTRA=redis scripts/run"
+        )
+        raise OptionError(f"hunyuan_store=redis://...: {missing}") from None
     pool = BlockingConnectionPool.from_url(
         url,
         password=os.environ.get("HUNYUAN_REDIS_PASSWORD") or None,
@@ -61,17 +64,19 @@ def _check(url: str) -> None:
     parts = urlsplit(url)
     strange = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if name not in TLS_PARAMETERS]
     if strange or parts.fragment or not re.fullmatch(r"/?[0-9]*", parts.path):
-        raise OptionError(
-            "hunyuan_store=redis://...: accepted is redis://HOST:PORT/DB with a number for DB, and in the query "
-            f"nothing but {', '.join(TLS_PARAMETERS)}; the password belongs in HUNYUAN_REDIS_PASSWORD"
+        accepted = say(
+            "accepted is redis://HOST:PORT/DB with a number for DB, and in the query nothing but {parameters}; the "
+            "password belongs in HUNYUAN_REDIS_PASSWORD",
+            parameters=", ".join(TLS_PARAMETERS),
         )
+        raise OptionError(f"hunyuan_store=redis://...: {accepted}")
 
 
 async def unreachable(client: Client) -> str | None:
     """Why the server of `client` doesn't answer; `None` if it does."""
     try:
         with _plain_errors():
-            await client.execute_command("PING")
+            await cast("Awaitable[bool]", client.ping())  # redis-py declares its synchronous client too
     except StoreError as error:
         return str(error)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,72 @@ def test_what_any_yaml_writer_writes_is_read(values: dict[str, Any], prefixed: b
     YAML().dump(names, written)
     expected = {name: value if isinstance(value, bool) else str(value) for name, value in values.items()}
     assert said(written.getvalue()) == expected
+
+
+# JSON
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_json_is_read_whatever_its_file_is_called(is_json: bool):
+    text = '{\n\t"mode": "off",\n\t"hosts": ["a", "b"], "redact":false,\n\t"vision_timeout": 1.50, "upstream": null\n}'
+    lines = config_file.read(text, DEFAULTS, is_json=is_json)
+    assert lines == {
+        "hunyuan_mode": ("off", 2),
+        "hunyuan_hosts": ("a,b", 3),
+        "hunyuan_redact": (False, 3),
+        "hunyuan_vision_timeout": ("1.50", 4),
+        "hunyuan_upstream": ("", 4),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"mode": "off",}', "line 1: not valid JSON: "),
+        ('{\n"mode": "off"\n"retry": "all"}', "line 3: not valid JSON: Expecting ',' delimiter"),
+        ("mode: off", "line 1: not valid JSON: "),
+        ("[" * 100_000, "not valid JSON: it is nested too deeply"),
+        ('{"mode": "off",\n\t"hunyuan_mode": "off"}', "line 2: hunyuan_mode: given twice"),
+        ('{"mode": "off", "mode": "off"}', "line 1: hunyuan_mode: given twice"),
+        ('{"mode": {"a": 1}}', "line 1: hunyuan_mode: accepted are text, a number"),
+        ('{"redact": 1}', "line 1: hunyuan_redact: accepted are true and false"),
+        ('{"vision_model": "\\ud83d"}', "line 1: hunyuan_vision_model: accepted are text"),
+        ('["mode"]', "line 1: accepted are lines such as retry: all"),
+    ],
+)
+def test_json_that_can_not_be_taken_is_refused_with_the_line(text: str, why: str):
+    with pytest.raises(ConfigError) as raised:
+        config_file.read(text, DEFAULTS, is_json=True)
+    assert str(raised.value).startswith(why)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "{}", "null"])
+def test_json_may_say_nothing(text: str):
+    assert config_file.read(text, DEFAULTS, is_json=True) == {}
+
+
+@given(
+    settings | st.dictionaries(st.just("hunyuan_models"), st.text()), st.sampled_from([None, 2, "\t"]), st.booleans()
+)
+def test_what_any_json_writer_writes_is_read(values: dict[str, Any], indent: Any, ascii: bool):
+    written = json.dumps(values, indent=indent, ensure_ascii=ascii)
+    expected = {name: value if isinstance(value, bool) else str(value).strip() for name, value in values.items()}
+    lines = config_file.read(written, DEFAULTS, is_json=True)
+    assert {name: line.value for name, line in lines.items()} == expected
+
+
+# mitmproxy's own
+
+
+def test_mitmproxys_own_file(tmp_path: Path):
+    file = tmp_path / "config.yaml"
+    assert config_file.read_mitmproxy_config(file) == {}
+    file.write_text("web_port: 1\nhunyuan_mode: off\nhunyuan_hosts: [a, b]\n")
+    assert config_file.read_mitmproxy_config(file) == {"hunyuan_mode": ("off", 2), "hunyuan_hosts": (["a", "b"], 3)}
+    for text in ("mode: [", "a: 1\na: 2"):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match="not valid YAML"):
+            config_file.read_mitmproxy_config(file)
+    file.write_bytes(b"mode: \xe9")
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        config_file.read_mitmproxy_config(file)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import os
 import re
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from mitmproxy import exceptions
 from mitmproxy.optmanager import OptManager
 
@@ -60,6 +64,7 @@ class Running:
         self,
         command_line: Mapping[str, Value] | None = None,
         environment: Mapping[str, str] | None = None,
+        /,
         **own: Value,
     ) -> list[str]:
         """Start mitmproxy with what `--set`, the environment and its config.yaml (`own`) give. Returns the problems."""
@@ -293,3 +298,164 @@ async def test_a_hot_reload_begins_nothing_anew(running: Running, caplog: pytest
     assert caplog.messages == []
     await running.says("retry: all")
     assert running.values("mode", "retry") == ("observe", "all")
+
+
+# Several files
+
+
+@dataclass
+class Two:
+    """A proxy with two files."""
+
+    running: Running
+    base: Path
+    later: Path
+    versions: int = 0
+
+    async def say(self, **texts: str | None) -> None:
+        for name, text in texts.items():
+            file: Path = getattr(self, name)
+            if text is None:
+                file.unlink()
+            else:
+                self.versions += 1
+                file.write_text(text, encoding="utf-8")
+                os.utime(file, (self.versions, self.versions))
+        await self.running.looks()
+
+    def begin(self, **variables: str) -> list[str]:
+        return self.running.begin({"hunyuan_config": f"{self.base},{self.later}"}, variables)
+
+
+@pytest.fixture
+async def two(running: Running, tmp_path: Path) -> Two:
+    made = Two(running, tmp_path / "base.yaml", tmp_path / "later.json")
+    await made.say(base="mode: off\nretry: all", later='{"mode": "observe"}')
+    return made
+
+
+async def test_the_later_file_wins_and_what_it_says_no_more_falls_back(two: Two):
+    assert two.begin() == []
+    assert two.running.values("mode", "retry") == ("observe", "all")
+    await two.say(later="{}")
+    assert two.running.values("mode", "retry") == ("off", "all")
+    await two.say(base="", later='{"retry": "off"}')
+    assert two.running.values("mode", "retry") == ("repair", "off")
+
+
+async def test_one_bad_file_leaves_all_as_it_is_and_is_named(two: Two, caplog: pytest.LogCaptureFixture):
+    two.begin()
+    await two.say(base="mode: off\nretyr: all", later='{"retry": "off"}')
+    assert two.running.values("mode", "retry") == ("observe", "all")
+    await two.say(later='{"retry": "off", "language": "en"}')
+    assert two.running.values("mode", "retry", "language") == ("observe", "all", "")
+    fault = (
+        f"The settings are unchanged: {two.base}: line 2: retyr: there is no such option; did you mean hunyuan_retry?"
+    )
+    assert caplog.messages == [fault, fault]
+    await two.say(base="mode: off")
+    assert two.running.values("mode", "retry", "language") == ("off", "off", "en")
+
+
+async def test_a_value_that_is_refused_is_named_with_file_and_line(two: Two, caplog: pytest.LogCaptureFixture):
+    two.begin()
+    await two.say(base="language: en\n\nretry: often")
+    assert two.running.values("mode", "retry", "language") == ("observe", "all", "")
+    assert caplog.messages == [
+        f"The settings are unchanged: {two.base}: line 3: hunyuan_retry=often: accepted are off, vision, all"
+    ]
+
+
+async def test_one_missing_file_leaves_all_as_it_is(two: Two, caplog: pytest.LogCaptureFixture):
+    two.begin()
+    await two.say(later=None)
+    await two.say(base="retry: off")
+    assert two.running.values("mode", "retry") == ("observe", "all")
+    assert caplog.messages == [f"The settings are unchanged: {two.later}: doesn't exist"] * 2
+    await two.say(later="{}")
+    assert two.running.values("mode", "retry") == ("repair", "off")
+
+
+@pytest.mark.parametrize("missing", ["base", "later"])
+async def test_a_file_that_is_missing_at_the_start_is_a_problem(two: Two, missing: str):
+    await two.say(**{missing: None})
+    (problem,) = two.begin()
+    assert problem.startswith(f"hunyuan_config: {getattr(two, missing)}: can't be read")
+
+
+async def test_files_in_another_order(two: Two):
+    two.begin()
+    two.running.config.follow([two.later, two.base])
+    await two.running.looks()
+    assert two.running.values("mode", "retry") == ("off", "all")
+
+
+async def test_the_environment_stays_above_a_changed_file(two: Two, caplog: pytest.LogCaptureFixture):
+    assert two.begin(HUNYUAN_MODE="repair") == []
+    two.running.config.say_what_has_no_effect()
+    two.running.options.update(hunyuan_mode="off")  # by a person, in mitmweb
+    await two.say(later='{"mode": "observe", "retry": "off"}')
+    assert two.running.values("mode", "retry") == ("off", "off")
+    assert caplog.messages == [
+        f"{two.later}:1: hunyuan_mode has no effect here: HUNYUAN_MODE wins.",
+        f"{two.later}: changed hunyuan_retry.",
+    ]
+
+
+OF_ALL: dict[str, list[str]] = {
+    "hunyuan_mode": ["off", "observe"],
+    "hunyuan_retry": ["off", "all"],
+    "hunyuan_language": ["en", ""],
+    "hunyuan_cascade": ["never", "always"],
+}
+VALID = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in OF_ALL.items()})
+ANY = VALID | VALID.map(lambda values: dict.fromkeys(values, "nonsense"))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(
+    set_=VALID,
+    variables=VALID,
+    own=VALID,
+    first=st.tuples(VALID, VALID),
+    versions=st.lists(st.tuples(ANY, ANY), min_size=1, max_size=4),
+)
+def test_after_any_changes_the_options_are_what_a_start_would_give(
+    tmp_path_factory: pytest.TempPathFactory,
+    set_: dict[str, str],
+    variables: dict[str, str],
+    own: dict[str, str],
+    first: tuple[dict[str, str], dict[str, str]],
+    versions: list[tuple[dict[str, str], dict[str, str]]],
+):
+    """Against a model: the last files that make valid options, laid over config.yaml and under all else."""
+
+    def valid(values: Mapping[str, Value]) -> bool:
+        try:
+            options.parse(values)
+        except OptionError:
+            return False
+        return True
+
+    given = {name: value for name, value in variables.items() if value}
+
+    def model(files: tuple[dict[str, str], dict[str, str]]) -> dict[str, Value]:
+        return {**DEFAULTS, **own, **files[0], **files[1], **given, **set_}
+
+    folder = tmp_path_factory.mktemp("files")
+    two = Two(Running(folder / "unused"), folder / "base.yaml", folder / "later.json")
+
+    async def through() -> None:
+        await two.say(base=json.dumps(first[0]), later=json.dumps(first[1]))
+        two.running.begin(
+            {**set_, "hunyuan_config": f"{two.base},{two.later}"},
+            {name.upper(): value for name, value in variables.items()},
+            **own,
+        )
+        expected = model(first)
+        for version in versions:
+            await two.say(base=json.dumps(version[0]), later=json.dumps(version[1]))
+            expected = model(version) if valid(model(version)) else expected
+            assert {name: getattr(two.running.options, name) for name in OF_ALL} == {n: expected[n] for n in OF_ALL}
+
+    asyncio.run(through())

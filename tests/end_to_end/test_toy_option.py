@@ -117,8 +117,7 @@ def test_the_test_of_the_docs_wants_a_row_for_it(monkeypatch: pytest.MonkeyPatch
     (greeting,) = options.options_of(GreetingSettings)
     with pytest.raises(AssertionError):
         test_docs.test_every_option_is_in_the_table_with_its_default(greeting)
-    documented = (
-        f"{test_docs.read('docs/options.md')}\n| `hunyuan_greeting` | `hello` | What each request is greeted with. |\n"
-    )
+    page = test_docs.read("docs/options.md")
+    documented = f"{page}\n| `hunyuan_greeting` | `hello` | What each request is greeted with. |\n"
     monkeypatch.setattr(test_docs, "read", lambda _: documented)
     test_docs.test_every_option_is_in_the_table_with_its_default(greeting)
