@@ -209,8 +209,8 @@ class Reasons:
                 case ast.AugAssign(target=ast.Name(id=target), value=value) if target == name:
                     more |= self.follow(module, value)
                 case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value):
-                    for place, target in enumerate(targets):
-                        if isinstance(target, ast.Name) and target.id == name:
+                    for place, one in enumerate(targets):
+                        if isinstance(one, ast.Name) and one.id == name:
                             found |= self.follow(module, value, place)
         for node in ast.walk(function):  # whys[why] = None, whys.append(why)
             match node:
