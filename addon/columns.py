@@ -9,6 +9,7 @@ from itertools import zip_longest
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _RESET = "\x1b[0m"
+_SPAN = re.compile(r"((?:\x1b\[[1-9][0-9;]*m)+)(.*?)\x1b\[0m", re.DOTALL)
 # Blanks and a mark at the beginning of a line. A continuation line begins below the first word after them.
 _HEAD = re.compile(r"\s*(?:[✓✗] )?")
 # What a line may be broken after: a Latin word with its blanks, or one wide character.
@@ -29,12 +30,13 @@ def _width(character: str) -> int:
 def wrap(text: str, columns: int) -> list[str]:
     """The lines of `text` in at most `columns` columns; continuation lines keep the indentation.
 
-    A colour must span the whole text: it is repeated on each line.
+    A colour of the whole text is repeated on each line; one of a part stays with it where a line holds all of it.
     """
     if width(text) <= columns:
         return [text]
-    opening = "".join(_ESCAPE.findall(text.partition(_RESET)[0])) if _RESET in text else ""
     plain = _ESCAPE.sub("", text)
+    spans = _SPAN.findall(text)
+    opening = spans[0][0] if spans and spans[0][1] == plain else ""
     head = _HEAD.match(plain)
     indent = " " * min(head.end() if head else 0, columns // 2)
     lines, line = [], ""
@@ -45,7 +47,23 @@ def wrap(text: str, columns: int) -> list[str]:
         else:
             line += unit
     lines.append(line.rstrip())
-    return [f"{opening}{line}{_RESET}" if opening else line for line in lines]
+    if opening:
+        return [f"{opening}{line}{_RESET}" for line in lines]
+    return _coloured(lines, spans)
+
+
+def _coloured(lines: list[str], spans: Sequence[tuple[str, str]]) -> list[str]:
+    """`lines` with the parts of `spans` (escape codes and text), which stand there in this order, in their colours."""
+    at, place = 0, 0
+    for codes, part in spans:
+        for number in range(at, len(lines)):
+            found = lines[number].find(part, place if number == at else 0)
+            if found >= 0:
+                coloured = f"{codes}{part}{_RESET}"
+                lines[number] = lines[number][:found] + coloured + lines[number][found + len(part) :]
+                at, place = number, found + len(coloured)
+                break
+    return lines
 
 
 def _units(text: str, columns: int) -> Iterator[str]:

@@ -302,6 +302,10 @@ class Exchange:
     """The answer is a list of models, to be given in the form of `spoken`."""
     listed_model: str = ""
     """The id of the one model of it that the client asks for; `""` for all."""
+    names_models: bool = False
+    """The answer is a list of models, which passes unchanged."""
+    offered: tuple[str, ...] = ()
+    """The ids of models that the client's key has, where it was refused and a list has passed."""
     error_language: str = "en"
     """In which the proxy's errors are said to the client."""
     fails_closed: bool = False
@@ -388,6 +392,8 @@ _UNDER_WAY = (
     "since",
     "lists_models",
     "listed_model",
+    "names_models",
+    "offered",
     "error_language",
     "fails_closed",
 )

@@ -220,10 +220,11 @@ class HunyuanFix:
         proxyserver = ctx.master.addons.get("proxyserver")
         specs = proxy_modes.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
         if specs:
-            logger.info(
-                "No listen address was given: listening on %s only. --listen-host opens it to other machines.",
-                LOOPBACK,
+            said = say(
+                "No listen address was given: listening on {address} only. --listen-host opens it to other machines.",
+                address=LOOPBACK,
             )
+            logger.info("%s", said)
             ports.accept_all(proxyserver)
             ctx.options.update(listen_host=LOOPBACK, mode=specs)
         logger.info(say("hunyuan-fix is ready: it repairs requests to {count} hosts.", count=len(self.routes.hosts)))
@@ -346,7 +347,7 @@ class HunyuanFix:
     def error(self, flow: http.HTTPFlow) -> None:
         """End an exchange that failed, or whose client closed at `data: [DONE]`, before the answer's end."""
         try:
-            unanswered.answer(flow, exchanges.of(flow))
+            unanswered.answer(flow, exchanges.of(flow), self.settings.language)
         finally:
             status = f"{flow.response.status_code}, " if flow.response else ""
             outcome = f"{status}{flow.error.msg if flow.error else 'failed'}"
@@ -375,5 +376,12 @@ class HunyuanFix:
 addons = [
     hunyuan_fix := HunyuanFix(),
     Connections(hunyuan_fix),
-    Commands(hunyuan_fix.runtime.cascade, hunyuan_fix.runtime.kept, hunyuan_fix.runtime.reasoning, hunyuan_fix.stats),
+    Commands(
+        hunyuan_fix.runtime.cascade,
+        hunyuan_fix.runtime.kept,
+        hunyuan_fix.runtime.reasoning,
+        hunyuan_fix.stats,
+        calls=hunyuan_fix.runtime.admission.calls,
+        recent=hunyuan_fix.process.finisher.recent,
+    ),
 ]

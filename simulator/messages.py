@@ -135,7 +135,7 @@ def order(messages: Messages, profile: ProfileName) -> Iterator[Finding]:
         if role == "system":
             continue
         if (before, role) not in pairs:
-            yield Finding("A1", f"/messages/{index}: {role} after {before or 'nothing'}")
+            yield Finding("A1", f"/messages/{index}: the role {role} after {before or 'nothing'}")
         before = role
     if not before or (profile == "hunyuan" and before == "assistant"):
         yield Finding("A1", f"/messages/{len(messages) - 1}: the last one is no question")

@@ -248,7 +248,14 @@ async def run_proxy(
     for addon in (
         fix,
         Connections(fix),
-        Commands(fix.runtime.cascade, fix.runtime.kept, fix.runtime.reasoning, fix.stats),
+        Commands(
+            fix.runtime.cascade,
+            fix.runtime.kept,
+            fix.runtime.reasoning,
+            fix.stats,
+            calls=fix.runtime.admission.calls,
+            recent=fix.process.finisher.recent,
+        ),
         *beside,
     ):
         # In mitmproxy's own order: what is appended first is configured anew with each option that it declares.

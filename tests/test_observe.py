@@ -69,7 +69,7 @@ async def test_a_request_leaves_byte_for_byte_and_the_log_the_header_and_the_com
         assert arrived.headers["accept-encoding"] == "gzip, x"
         assert answer.headers[OBSERVED] == "parameters"
         assert "x-hunyuan-fix" not in answer.headers
-        assert kept.last.comment == "hunyuan-fix: would apply parameters"
+        assert kept.last.comment.startswith("hunyuan-lite · httpx · would apply parameters")
         assert proxy.addon.stats().splitlines()[0] == "exchanges 1, rewritten 0, observed 1"
     (line,) = lines(caplog)
     assert line.startswith("POST /v1/chat/completions model=hunyuan-lite would_apply=parameters would_call=0 cached=0")

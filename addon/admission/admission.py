@@ -67,8 +67,8 @@ class Admission:
 
         Waits its turn, first come first served, until `until` (on `clock`) or for `hunyuan_queue_timeout`, whichever
         is shorter. `ahead`: before new calls, for calls whose request was let in before (finished cascades, further
-        tries); the queue always has room for those. `account.limit` holds from now on for the whole account. `exchange`:
-        whose call it is, for `calls`.
+        tries); the queue always has room for those. `account.limit` holds from now on for the whole account.
+        `exchange`: whose call it is, for `calls`.
 
         Raises `QueueFull`, `QueueTimeout`. May be cancelled at any moment.
         """

@@ -57,6 +57,7 @@ def finished(exchange: Exchange, status: int, body: bytes, retry_after: str | No
         exchange.model,
         key=vendor_errors.key_shape(exchange.headers),
         base_url=exchange.base_url,
+        models=exchange.offered,
     )
 
 

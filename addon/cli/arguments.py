@@ -54,8 +54,8 @@ class Parser(argparse.ArgumentParser):
 
     @override
     def parse_args(  # type: ignore[override] # argparse declares a variant for each kind of namespace
-        self, args: Sequence[str] | None = None, namespace: Any = None
-    ) -> Any:
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
         """What `args` say. Exits with status 2 and a message for what isn't valid."""
         given, unknown = self.parse_known_args(args, namespace)
         if unknown:

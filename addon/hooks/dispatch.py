@@ -18,6 +18,7 @@ from ..exchange import QUEUED, Exchange, Response
 from ..options import Settings
 from ..relay import Job, JobProgress, Mended, Relay
 from ..steps.base import PATIENCE
+from ..upstream.circuit_breaker import refusal
 from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import allowed, verdict
 from . import detour
@@ -90,7 +91,7 @@ class Dispatcher:
         try:
             permit = await self._gate.enter(exchange.base_url, account, until=until, ahead=ahead, exchange=exchange)
         except CallRefused as refused:
-            return refused.response
+            return refusal(refused, profile, exchange.base_url)
         finally:
             exchange.doing = ""
         self._permits[flow.id] = permit

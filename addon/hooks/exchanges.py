@@ -39,7 +39,7 @@ def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair", langua
     )
     if api and (client := api.client(flow.request.headers)):
         exchange.note_of(exchange.spoken)["client"] = client
-    if exchange.error_language != sentences.SOURCE and exchange.spoken not in _HOUSE:
+    if exchange.error_language != sentences.SOURCE and exchange.spoken and exchange.spoken not in _HOUSE:
         exchange.note_of(exchange.spoken)["language"] = exchange.error_language
     if isinstance(before := flow.metadata.get(KEY), dict):  # the flow is replayed
         exchange.comment = str(before.get("comment", ""))

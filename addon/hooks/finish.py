@@ -16,6 +16,7 @@ from ..observe.metrics import Metrics
 from ..pipeline import Pipeline
 from ..steps.base import Outcome
 from ..views import assembled, marks
+from ..views.recent import Recent
 from ..wire import json_body, sse, usage, user_agents
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from . import exchanges
@@ -34,6 +35,7 @@ class Finisher:
         self._metrics = metrics
         self.colours = False
         """The log may carry colours."""
+        self.recent = Recent()
         self._redaction = Redaction()
         # A flow that was killed isn't live any more when its `error` hook comes.
         self._begun: WeakSet[http.HTTPFlow] = WeakSet()
@@ -60,6 +62,7 @@ class Finisher:
             pipeline.done(exchange, _outcome(flow, exchange, outcome))
             if exchange.profile or exchange.answered:
                 statistics.count(self._metrics, exchange)
+                self.recent.add(flow, exchange, time.time())
                 if log.is_heard(logger, logging.INFO):
                     logger.info("%s", log.line(exchange, outcome, colours=self.colours))
             # Drop what only the exchange under way needed: mitmweb keeps flows as long as it runs.

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 from mitmproxy import ctx, hooks, http
 
-from ..exchange import Exchange
+from ..exchange import DESCRIBED, QUEUED, Exchange
 from ..texts.terminal import say
 from ..views import marks
 
-_FIRST, _AGAIN = 0.3, 2.0
+_FIRST, _AGAIN = 1.0, 2.0
 """Seconds of a wait after which the list shows it, and after which it shows how long it is by then."""
 
 
@@ -34,10 +34,18 @@ def waiting(flow: http.HTTPFlow, exchange: Exchange) -> Iterator[None]:
         yield
         return
     loop, began = asyncio.get_running_loop(), time.monotonic()
+    timer: asyncio.TimerHandle
 
     def look() -> None:
         nonlocal timer
-        show(flow, exchange, say("not sent yet, after {seconds:.1f} s", seconds=time.monotonic() - began))
+        seconds = time.monotonic() - began
+        if exchange.doing == DESCRIBED:
+            now = say("describing images, {seconds:.0f} s by now", seconds=seconds)
+        elif exchange.doing == QUEUED:
+            now = say("in the queue, {seconds:.0f} s by now", seconds=seconds)
+        else:
+            now = say("not sent yet, {seconds:.0f} s by now", seconds=seconds)
+        show(flow, exchange, now)
         timer = loop.call_later(_AGAIN, look)
 
     timer = loop.call_later(_FIRST, look)

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from mitmproxy import http
 from mitmproxy.utils import human
 
-from .. import profiles
+from .. import dialects, profiles
 from ..answers.streamed import ClientStream
 from ..exchange import Exchange
-from ..wire import proxy_errors, short_reason
+from ..wire import paths, proxy_errors, short_reason, vendor_errors
 from ..wire.proxy_errors import Entry
-from . import detour
+from . import detour, exchanges
 from .mitmproxy_internals import failed_calls
 from .mitmproxy_internals.failed_calls import Failure
 from .respond import respond
@@ -46,13 +46,18 @@ _NO_CONNECTION = (
 """What becomes of calls to a platform that was shut down."""
 
 
-def answer(flow: http.HTTPFlow, exchange: Exchange | None) -> None:
+def answer(flow: http.HTTPFlow, exchange: Exchange | None, language: str | None = None) -> None:
     """Tell the client of `flow`, whose call failed, in its format; to be called in the hook `error`.
+
+    `language`: `hunyuan_language`, for a request that has no exchange yet.
 
     A stream ends with an event that says so, if its bytes weren't passed on unchanged. Does nothing where the client
     has left, for hosts that aren't known, and under `hunyuan_mode=observe`, which leaves clients what mitmproxy says.
     """
     failure = failed_calls.of(flow)
+    if failure is Failure.REQUEST_REFUSED:
+        _answer_refused(flow, language)
+        return
     if failure is None or exchange is None or not exchange.profile or exchange.mode == "observe":
         return
     if failure is Failure.STREAM_BROKEN:
@@ -66,12 +71,22 @@ def answer(flow: http.HTTPFlow, exchange: Exchange | None) -> None:
     if failure is Failure.REQUEST_TOO_LARGE and exchange.answered:
         return  # it was refused at its headers
     profile = profiles.load(exchange.profile)
-    if failure in _NO_CONNECTION and profile.is_gone(flow.request.host):
-        day, successor = profile.shut_down, profile.moved_to
-        gone = proxy_errors.UPSTREAM_SHUT_DOWN(where=_where(flow), day=day, successor=successor)
-        respond(flow, exchange, gone.response())
+    gone = vendor_errors.shut_down(profile, flow.request.host, _where(flow)) if failure in _NO_CONNECTION else None
+    respond(flow, exchange, gone or ENTRIES[failure](where=_where(flow)).response())
+
+
+def _answer_refused(flow: http.HTTPFlow, language: str | None) -> None:
+    """Answer a request whose headers can't be trusted, if its path is one of the known APIs'.
+
+    It has no route: its host isn't known, since the headers are what would name it.
+    """
+    path = flow.request.path.partition("?")[0]
+    spoken = dialects.of_call(flow.request.method, paths.read(path, dialects.paths())[1] or "")
+    if spoken is None:
         return
-    respond(flow, exchange, ENTRIES[failure](where=_where(flow)).response())
+    exchange = exchanges.begin(flow, None, language=language)
+    exchange.spoken = spoken
+    respond(flow, exchange, proxy_errors.HEADERS_AMBIGUOUS().response())
 
 
 def _where(flow: http.HTTPFlow) -> str:

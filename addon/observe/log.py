@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from ..exchange import Exchange
+from ..vision import record
 from ..wire.safe_text import plain
 
 _SHORTEST_WAIT = 1.0
@@ -36,13 +37,6 @@ def is_heard(logger: logging.Logger, level: int) -> bool:
     return not found and logging.lastResort is not None and level >= logging.lastResort.level
 
 
-def vision_ms(exchange: Exchange) -> float:
-    """Milliseconds that the request waited for descriptions of its images."""
-    note = exchange.notes.get("vision")
-    ms = note.get("ms") if note else None
-    return float(ms) if isinstance(ms, int | float) else 0.0
-
-
 def line(exchange: Exchange, outcome: str, *, colours: bool = False) -> str:
     """The line of one exchange. `outcome`: its status, or the way it ended without one.
 
@@ -59,7 +53,7 @@ def line(exchange: Exchange, outcome: str, *, colours: bool = False) -> str:
     head = f"{plain(exchange.method)} {plain(exchange.path)}"
     if not exchange.dialect and not exchange.rules:
         return f"{head} untouched -> {outcome}"
-    observed, described, usage = exchange.mode == "observe", vision_ms(exchange), exchange.usage
+    observed, described, usage = exchange.mode == "observe", record.waited_ms(exchange), exchange.usage
     parts = [
         head,
         f"model={plain(exchange.model) or '-'}" + (f"->{plain(exchange.sent_model)}" if exchange.sent_model else ""),

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from ..texts.terminal import say
 from .prompts import Difference, Prompt, difference, split
 
 _MOST_SESSIONS: Final = 512
@@ -203,5 +204,11 @@ def told(note: Mapping[str, Any]) -> str:
     if not isinstance(input, int) or not isinstance(cached, int):
         return ""
     broken = note.get("broken")
-    ending = f"; {broken}" if isinstance(broken, str) and broken else ""
-    return f"prompt cache: {cached:,} of {input:,} input tokens cached{ending}"
+    if isinstance(broken, str) and broken:
+        return say(
+            "prompt cache: {cached:,} of {total:,} input tokens cached; {broken}",
+            cached=cached,
+            total=input,
+            broken=broken,
+        )
+    return say("prompt cache: {cached:,} of {total:,} input tokens cached", cached=cached, total=input)

@@ -91,10 +91,8 @@ def unreached(error: CallFailed, job: Job) -> FailedTry:
     kind = str(error)
     if error.begun:
         entry = proxy_errors.ANSWER_BROKEN_OFF
-    elif job.profile.is_gone(host(job.upstream)):
-        day, successor = job.profile.shut_down, job.profile.moved_to
-        gone = proxy_errors.UPSTREAM_SHUT_DOWN(where=host(job.upstream), day=day, successor=successor)
-        return FailedTry(own(gone, job.language), may_pass=False)
+    elif gone := vendor_errors.shut_down(job.profile, host(job.upstream)):
+        return FailedTry(raw(gone, job.language), may_pass=False)
     elif kind == NOT_TRUSTED:
         # Further tries don't make a certificate trusted, and would only delay the error.
         entry = proxy_errors.UPSTREAM_NOT_TRUSTED

@@ -7,9 +7,10 @@ rules: to the path, to the bytes, to the model, to documents, by the cascade, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import rules
+from ..texts import sentences
 from . import embeddings
 
 
@@ -20,6 +21,10 @@ class Explanation:
     repairs: str
     why: str
     file: str = ""
+
+    def in_language(self, language: str) -> Explanation:
+        """The same for a reader of `language`."""
+        return replace(self, repairs=sentences.said(language, self.repairs), why=sentences.said(language, self.why))
 
 
 PATHS = {

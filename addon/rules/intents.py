@@ -77,7 +77,8 @@ def _choose(body: JsonObject, choice: str | JsonObject, why: str) -> list[Change
     if body["tool_choice"] == choice:
         return []
     body["tool_choice"] = choice
-    return [Change("intents", "/tool_choice", f"{why}: {choice if isinstance(choice, str) else 'by name'}")]
+    told = f"{why}: tool_choice is {choice}" if isinstance(choice, str) else why
+    return [Change("intents", "/tool_choice", told)]
 
 
 def _require(body: JsonObject, context: RuleContext) -> list[Change]:

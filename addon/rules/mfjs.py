@@ -125,7 +125,8 @@ def _fit_words(schema: JsonObject) -> str:
         if said is not None:
             schema["description"] = json_body.serialise(said).decode()
         wrong.append("description")
-    return f"{', '.join(wrong)} must be text" if wrong else ""
+    names = ", ".join(wrong)
+    return f"{names} must be text" if wrong else ""
 
 
 def _fit_type(schema: JsonObject) -> str:

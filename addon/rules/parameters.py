@@ -86,8 +86,9 @@ def _max_tokens(body: JsonObject, context: RuleContext) -> list[Change]:
         return []  # the one that counts is there
     del body[key]
     body[own[0]] = value
-    wins = ", and wins over it" if key == _MOST_TOKENS[0] else ""
-    return [Change("parameters", f"/{key}", f"called {own[0]} here{wins}")]
+    name = own[0]
+    why = f"called {name} here, and wins over it" if key == _MOST_TOKENS[0] else f"called {name} here"
+    return [Change("parameters", f"/{key}", why)]
 
 
 def _limited_max_tokens(body: JsonObject, context: RuleContext) -> list[Change]:

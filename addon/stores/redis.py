@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from ..config.option import OptionError
@@ -42,7 +42,10 @@ def redis_client(url: str) -> Client:
         from redis.backoff import NoBackoff  # noqa: PLC0415
         from redis.exceptions import ConnectionError as ConnectionLost  # noqa: PLC0415
     except ImportError:
-        missing = say("the Python package redis is not installed; pip install 'redis>=7,<8' adds it")
+        missing = say(
+            "the Python package redis is not installed; pip install 'redis>=7,<8' adds it, in a clone "
+            "HUNYUAN_FIX_EXTRA=redis scripts/run"
+        )
         raise OptionError(f"hunyuan_store=redis://...: {missing}") from None
     pool = BlockingConnectionPool.from_url(
         url,
@@ -73,7 +76,7 @@ async def unreachable(client: Client) -> str | None:
     """Why the server of `client` doesn't answer; `None` if it does."""
     try:
         with _plain_errors():
-            await client.execute_command("PING")
+            await cast("Awaitable[bool]", client.ping())  # redis-py declares its synchronous client too
     except StoreError as error:
         return str(error)
     return None

@@ -14,7 +14,10 @@ from ..admission import CallRefused
 from ..circuit import Circuit, CircuitPolicy, Permit, Transition
 from ..config import values as read
 from ..config.option import option
-from ..wire import proxy_errors
+from ..exchange import Response
+from ..profiles import Profile
+from ..texts.terminal import say
+from ..wire import proxy_errors, vendor_errors
 
 MOST_CIRCUITS = 1000
 """Upstreams that are remembered: a client can name ports and paths, and each that fails would be one more."""
@@ -44,6 +47,12 @@ class CircuitOpen(CallRefused):
         error = proxy_errors.UPSTREAM_DOWN(host=host(upstream), seconds=math.ceil(seconds), retry_after=seconds)
         super().__init__(error.response())
         self.seconds = seconds
+
+
+def refusal(refused: CallRefused, profile: Profile, upstream: str) -> Response:
+    """The answer to a call that was `refused`. For a platform that was shut down a pause would be no explanation."""
+    gone = vendor_errors.shut_down(profile, host(upstream)) if isinstance(refused, CircuitOpen) else None
+    return gone or refused.response
 
 
 @dataclass(slots=True)
@@ -119,10 +128,17 @@ class Breaker:
             return  # forgotten meanwhile
         if transition is Transition.CLOSED:
             self.counts.closed += 1
-            logger.info("circuit breaker: %s answers again", host(upstream))
+            logger.info("%s", say("circuit breaker: {host} answers again", host=host(upstream)))
         elif transition is not None:
             self.counts.opened += 1
-            logger.warning("circuit breaker: %s is down and not called for %g s", host(upstream), self._policy.pause)
+            logger.warning(
+                "%s",
+                say(
+                    "circuit breaker: {host} is down and not called for {seconds:g} s",
+                    host=host(upstream),
+                    seconds=self._policy.pause,
+                ),
+            )
         if circuit.is_idle:
             del self._circuits[upstream]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..exchange import JsonObject
+from ..texts.terminal import say
 from ..wire import json_body, sse, usage
 from . import formats, shorten
 
@@ -64,15 +65,15 @@ def from_stream(data: bytes, *, under_way: bool = False) -> Answer:
         try:
             chunk = shorten.parse(payload)
         except json_body.InvalidJson:
-            answer.problems.append(f"an event of {len(payload)} bytes is not valid JSON")
+            answer.problems.append(say("an event of {count} bytes is not valid JSON", count=len(payload)))
             continue
         if isinstance(chunk, dict):
             done = done or formats.is_end(chunk)
             _take(answer, formats.as_chunk(chunk), "delta")
     if not under_way and answer.choices and not any(choice.finish_reason for choice in answer.choices):
-        answer.problems.append("the stream ends without a finish reason")
+        answer.problems.append(say("the stream ends without a finish reason"))
     elif not done:
-        answer.problems.append("the stream ends without [DONE]")
+        answer.problems.append(say("the stream ends without [DONE]"))
     return answer
 
 
@@ -80,7 +81,7 @@ def _take(answer: Answer, chunk: JsonObject, key: str) -> None:
     error = chunk.get("error")
     if error is not None:
         message = error.get("message", error) if isinstance(error, dict) else error
-        answer.problems.append(f"error: {message}")
+        answer.problems.append(say("error: {message}", message=message))
     used = usage.of_answer(chunk)
     if used is not None:
         answer.usage = (answer.usage or {}) | used

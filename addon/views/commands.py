@@ -14,32 +14,52 @@ from mitmproxy.utils import asyncio_utils
 
 from ..access.callers import Caller
 from ..access.keys import identity
+from ..admission import QueuedCall
 from ..cascade import Cascade
 from ..exchange import KEY, Exchange
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
 from ..rules.explained import explanations
+from ..texts import terminal
+from ..texts.terminal import say
 from ..wire import safe_text
-from .contentviews import VIEWS, changes_page
+from . import lists
+from .contentviews import VIEWS, ProxyPage, changes_page, story
+from .recent import Recent
+from .under_way import exchange_of
 
 logger = logging.getLogger("hunyuan_fix")
 
 
 class Commands:
-    """The addon's commands and views. `stats` returns the text of `hunyuan.stats`."""
+    """The addon's commands and views. `stats` returns the text of `hunyuan.stats`, `calls` who is in the queue now."""
 
     name = "hunyuan_commands"
 
-    def __init__(self, cascade: Cascade, kept: KeptAnswers, reasoning: KeptReasoning, stats: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        cascade: Cascade,
+        kept: KeptAnswers,
+        reasoning: KeptReasoning,
+        stats: Callable[[], str],
+        *,
+        calls: Callable[[], list[QueuedCall]] = list,
+        recent: Recent | None = None,
+    ) -> None:
         self._cascade = cascade
         self._kept = kept
         self._reasoning = reasoning
         self._stats = stats
+        self._calls = calls
+        self._recent = Recent() if recent is None else recent
 
     def load(self, loader: Loader) -> None:
         """Register the views. mitmproxy finds the commands by itself."""
-        for view in VIEWS:
+        for view in (*VIEWS, ProxyPage(self._page)):
             contentviews.add(view)
+
+    def _page(self) -> str:
+        return "\n\n".join([lists.queue(self._calls()), lists.slowest(self._recent), self._stats()]) + "\n"
 
     @command.command("hunyuan.diff")
     def diff(self, flow: flow.Flow) -> str:
@@ -52,10 +72,12 @@ class Commands:
         """Save a request's body as the client sent it."""
         request, exchange = _handled(flow)
         if exchange.rewritten and exchange.original is None:
-            raise exceptions.CommandError("The client's body was not kept: it is larger than hunyuan_keep_original.")
+            raise exceptions.CommandError(
+                say("The client's body was not kept: it is larger than hunyuan_keep_original.")
+            )
         body = exchange.original if exchange.rewritten else request.get_content(strict=False)
         if body is None:
-            raise exceptions.CommandError("The request's body was streamed and not kept.")
+            raise exceptions.CommandError(say("The request's body was streamed and not kept."))
         _write(path, body)
 
     @command.command("hunyuan.explain")
@@ -63,8 +85,12 @@ class Commands:
         """What a rule repairs, and why."""
         known = explanations()
         if rule not in known:
-            raise exceptions.CommandError(f"No rule is called {rule!r}. Rules: {', '.join(known)}.")
-        return f"{rule}: {known[rule].repairs}\nWhy: {known[rule].why}"
+            raise exceptions.CommandError(
+                say("No rule is called {rule!r}. Rules: {rules}.", rule=rule, rules=", ".join(known))
+            )
+        explanation = known[rule].in_language(terminal.language())
+        why = say("Why: {why}", why=explanation.why)
+        return f"{rule}: {explanation.repairs}\n{why}"
 
     @command.command("hunyuan.cache.list")
     def cache_list(self) -> Sequence[str]:
@@ -81,7 +107,7 @@ class Commands:
     def cache_clear(self) -> str:
         """Forget all image descriptions, in SQLite and Redis too: each image is described anew."""
         count = self._cascade.known.clear()
-        return f"{count} description{'' if count == 1 else 's'} forgotten"
+        return say("1 description forgotten") if count == 1 else say("{count} descriptions forgotten", count=count)
 
     @command.command("hunyuan.forget")
     def forget(self, what: str) -> str:
@@ -90,7 +116,7 @@ class Commands:
         descriptions stay (hunyuan.cache.clear)."""
         if what.startswith(_IDS):
             asyncio_utils.create_task(self._forget_id(what), name="hunyuan.forget", keep_ref=True)
-            return "The result follows in the log."
+            return say("The result follows in the log.")
         if what == "all":
             answers, thoughts = self._kept.forget_all(), self._reasoning.forget_all()
         else:
@@ -99,11 +125,14 @@ class Commands:
             if not answers and not thoughts:
                 # Some endpoints' ids are bare digits: nothing in them says that they are ids.
                 asyncio_utils.create_task(self._forget_id(what), name="hunyuan.forget", keep_ref=True)
-                return (
+                return say(
                     "No client token of this name has anything in memory. Whether an answer has this id: see the log."
                 )
-        also = f", and the reasoning of {_count(thoughts, 'answer')}" if thoughts else ""
-        return f"{_count(answers, 'answer')} in memory forgotten{also}"
+        return say(
+            "Forgotten in memory: answers {answers}, reasoning of answers {thoughts}",
+            answers=answers,
+            thoughts=thoughts,
+        )
 
     async def _forget_id(self, id: str) -> None:
         thoughts = await self._reasoning.forget_id(id)
@@ -114,6 +143,28 @@ class Commands:
     def stats(self) -> str:
         """All counts since the start: exchanges, rules, vision calls, queue, circuit breaker, relay, stores."""
         return self._stats()
+
+    @command.command("hunyuan.queue")
+    def queue(self) -> str:
+        """Who holds the slots of each account, and who waits: client, model, since when."""
+        return lists.queue(self._calls())
+
+    @command.command("hunyuan.slow")
+    def slow(self, step: str = "") -> str:
+        """The ten slowest of the last exchanges, with what each step took; by one `step`, if it is named."""
+        try:
+            return lists.slowest(self._recent, step)
+        except ValueError as error:
+            raise exceptions.CommandError(str(error)) from error
+
+    @command.command("hunyuan.last")
+    def last(self) -> str:
+        """The story of the exchange that has ended last: its times, what was changed, its vision calls, its end."""
+        flow = self._recent.last()
+        exchange = exchange_of(flow)
+        if flow is None or exchange is None:
+            raise exceptions.CommandError(say("No exchange has ended yet, or mitmproxy keeps its flow no more."))
+        return story(flow, exchange)
 
     @command.command("hunyuan.har")
     def har(self, flows: Sequence[flow.Flow], path: types.Path) -> None:
@@ -134,21 +185,17 @@ _IDS = ("resp_", "conv_", "msg_", "chatcmpl-")
 """How ids of answers and conversations begin."""
 
 
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def _handled(flow: flow.Flow) -> tuple[http.Request, Exchange]:
     exchange = Exchange.from_plain(flow.metadata.get(KEY))
     if not isinstance(flow, http.HTTPFlow) or exchange is None:
-        raise exceptions.CommandError("hunyuan-fix has not handled this flow: it doesn't go to a known endpoint.")
+        raise exceptions.CommandError(say("hunyuan-fix has not handled this flow: it doesn't go to a known endpoint."))
     return flow.request, exchange
 
 
 def _rewritten(flow: flow.Flow) -> tuple[http.Request, Exchange]:
     request, exchange = _handled(flow)
     if not exchange.changes:
-        raise exceptions.CommandError("Nothing was changed in this exchange.")
+        raise exceptions.CommandError(say("Nothing was changed in this exchange."))
     return request, exchange
 
 
@@ -170,4 +217,6 @@ def _write(path: str, data: bytes) -> None:
     try:
         Path(path).expanduser().write_bytes(data)
     except OSError as error:
-        raise exceptions.CommandError(f"{path} can't be written: {error.strerror}") from error
+        raise exceptions.CommandError(
+            say("{path} can't be written: {reason}", path=path, reason=error.strerror)
+        ) from error

@@ -6,6 +6,7 @@ A view shows broken bodies too, and never raises: mitmproxy would then show raw 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata
@@ -17,6 +18,7 @@ from ..observe import prompt_cache
 from ..texts.terminal import say
 from ..wire import content_coding, sse
 from . import diff, folded, places, timings, transcript, vision_calls
+from .recent import client_of
 from .under_way import exchange_of
 
 _ABOVE_JSON = 2.0
@@ -82,6 +84,23 @@ class ChatTranscript(Contentview):
         return _ABOVE_JSON if isinstance(metadata.http_message, http.Response) else _NEVER
 
 
+class ProxyPage(Contentview):
+    """The proxy itself: queue, slowest exchanges, statistics. On any flow, where a person chooses it.
+
+    In mitmweb a command's text comes on one line with its line ends spelt out: this is its page.
+    """
+
+    name = "Hunyuan proxy"
+    syntax_highlight = "none"
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        self._text = text
+
+    def prettify(self, data: bytes, metadata: Metadata) -> str:
+        """The page, as it is now."""
+        return diff.printable(self._text())
+
+
 VIEWS: tuple[Contentview, ...] = (HunyuanChanges(), ChatTranscript())
 
 
@@ -117,6 +136,31 @@ def changes_page(exchange: Exchange, sent: bytes, flow: http.HTTPFlow | None = N
         sections.append(f"─── {say('each change')} ───\n{folded.each(changes, known)}")
     sections.append("\n".join(vision_calls.words(exchange)).lstrip("\n"))
     return diff.printable("\n\n".join(section.rstrip("\n") for section in sections if section) + "\n")
+
+
+def story(flow: http.HTTPFlow, exchange: Exchange) -> str:
+    """One exchange on one page: what came, when what happened, what was changed, how it ended."""
+    request, response = flow.request, flow.response
+    sent = request.get_content(strict=False) or b""
+    model = f"{exchange.model} → {exchange.sent_model}" if exchange.sent_model else exchange.model
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(request.timestamp_start))
+    facts = [at, f"{exchange.method} {exchange.path}", client_of(exchange, request.headers), model]
+    known = places.original_and_final(exchange, sent)
+    ended = [str(response.status_code)] if response else []
+    ended += [flow.error.msg] if flow.error else []
+    used = [f"{name} {count:,}" for name, count in exchange.usage.items()]
+    if used:
+        ended.append(say("tokens: {counts}", counts=", ".join(used)))
+    sections = [
+        "  ".join(fact for fact in facts if fact),
+        "\n".join(timings.lines(flow, exchange, time.time())),
+        folded.listing(exchange.changes, known),
+        "\n".join(vision_calls.calls(exchange, {})),
+        _cache_line(exchange).rstrip("\n"),
+        exchange.warning,
+        say("ended: {how}", how=", ".join(ended) or "-"),
+    ]
+    return diff.printable("\n\n".join(filter(None, sections)))
 
 
 def _is_house(exchange: Exchange) -> bool:

@@ -22,9 +22,9 @@ from ..texts import sentences, terminal
 from ..texts.terminal import say
 from .places import Place
 
-COLUMNS = 100
-"""The width of a line: mitmweb wraps none, and shows about as much at 1100 pixels."""
-_RULES, _POINTERS = 24, 44
+COLUMNS = 80
+"""The width of a line: mitmweb wraps none, and shows about 85 columns in a window of 1400 pixels."""
+_RULES, _POINTERS = 24, 32
 """The widest columns of rules and of pointers."""
 _NUMBERS = 24
 """Characters of the numbers of alike changes, at most."""
@@ -45,8 +45,12 @@ def listing(changes: Sequence[Change], places: Sequence[Place] = ()) -> str:
     """The changes, alike ones folded: how many they are, then a line for each kind, wrapped."""
     if not changes:
         return say("Nothing was changed.")
-    lines = ((fold.rule, _shown(fold.pointers), _counted(fold)) for fold in folds(changes, places))
-    return "\n".join([_count(len(changes)), *_table(list(lines))])
+    return "\n".join([_count(len(changes)), *_table(rows(changes, places))])
+
+
+def rows(changes: Sequence[Change], places: Sequence[Place] = ()) -> list[tuple[str, str, str]]:
+    """Rule, place and reason, in the terminal's language, of each kind of change."""
+    return [(fold.rule, _shown(fold.pointers), _counted(fold)) for fold in folds(changes, places)]
 
 
 def each(changes: Sequence[Change], places: Sequence[Place] = ()) -> str:
@@ -81,10 +85,10 @@ def _pointers(changes: Sequence[Change], places: Sequence[Place]) -> Iterator[tu
             yield ("", final or "/") if is_new else (change.pointer or "/", "")
         elif original is None:
             yield "", final or "/"
-        elif final is None or original.startswith(f"{final}/"):
+        elif final is None or original == final or original.startswith(f"{final}/"):
             yield original or "/", ""
         else:
-            yield original or "/", final
+            yield original or "/", "" if original == final else final
 
 
 def _arrow(original: str, final: str) -> str:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from mitmproxy import http
 
 from ..exchange import Exchange
-from ..observe.log import vision_ms
 from ..texts.terminal import say
+from ..vision import record
 
 _MARK = ":wrench:"
 _OBSERVED_MARK = ":eyes:"
 _SHORTEST_WAIT = 50.0
 """Milliseconds: a shorter wait isn't listed."""
+_LONGEST_PATH = 80
+"""Characters."""
 
 
 def mark(flow: http.HTTPFlow, exchange: Exchange, now: str = "") -> None:
@@ -35,6 +37,8 @@ def _parts(exchange: Exchange, now: str) -> list[str]:
     # 1. What was asked for, by what.
     if exchange.model:
         parts.append(f"{exchange.model} → {exchange.sent_model}" if exchange.sent_model else exchange.model)
+    elif exchange.path:
+        parts.append(f"{exchange.method} {exchange.path[:_LONGEST_PATH]}")  # `run --web` has no column for it
     if who := exchange.client or exchange.program:
         parts.append(who)
     if exchange.dialect not in ("chat", ""):
@@ -65,9 +69,9 @@ def _times(exchange: Exchange) -> list[str]:
     parts = []
     if exchange.queued >= _SHORTEST_WAIT:
         parts.append(say("queued {seconds:g} s", seconds=_seconds(exchange.queued)))
-    if (described := vision_ms(exchange)) >= _SHORTEST_WAIT:
+    if (described := record.waited_ms(exchange)) >= _SHORTEST_WAIT:
         parts.append(say("vision {seconds:g} s", seconds=_seconds(described)))
-    if exchange.first_byte:
+    if exchange.first_byte >= _SHORTEST_WAIT:
         parts.append(say("first byte {seconds:g} s", seconds=_seconds(exchange.first_byte)))
     if exchange.tries > 1:
         parts.append(say("{count} tries", count=exchange.tries))

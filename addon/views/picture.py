@@ -7,6 +7,7 @@ import binascii
 import re
 import struct
 
+from ..texts.terminal import say
 from . import shorten
 
 _DATA_URL = re.compile(r"data:image/([\w.+-]+);base64,", re.IGNORECASE)
@@ -17,11 +18,12 @@ def facts(url: str) -> str:
     """An image as a person reads it: `[image 800×600 png, 412 kB]`; for other addresses the address itself."""
     match = _DATA_URL.match(url)
     if not match:
-        return f"[image {shorten.text(url)}]"
+        return f"[{say('image {facts}', facts=shorten.text(url))}]"
     payload = url[match.end() :]
     measured = dimensions(_decoded(payload[:_HEAD]))
     width_height = f"{measured[0]}×{measured[1]} " if measured else ""
-    return f"[image {width_height}{match.group(1).lower()}, {shorten.size(len(payload) * 3 // 4)}]"
+    facts = f"{width_height}{match.group(1).lower()}, {shorten.size(len(payload) * 3 // 4)}"
+    return f"[{say('image {facts}', facts=facts)}]"
 
 
 def dimensions(head: bytes) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from ..exchange import JsonObject
+from ..texts.terminal import say
 from ..wire import json_body
 
 TEXT_LIMIT = 2000
@@ -55,9 +56,10 @@ def text(value: str) -> str:
     if head:
         return f"{head.group()}… {size((len(value) - head.end()) * 3 // 4)}"
     if len(value) > TEXT_LIMIT and _BASE64.match(value):
-        return f"{value[:20]}… {size(len(value) * 3 // 4)} of base64"
+        return f"{value[:20]}… {say('{size} of base64', size=size(len(value) * 3 // 4))}"
     if len(value) > TEXT_LIMIT:
-        return f"{value[:_KEPT]}… {len(value) - 2 * _KEPT:,} characters …{value[-_KEPT:]}"
+        left_out = say("{count:,} characters", count=len(value) - 2 * _KEPT)
+        return f"{value[:_KEPT]}… {left_out} …{value[-_KEPT:]}"
     return value
 
 

@@ -14,7 +14,6 @@ count as long as the request waited for all of them. The addon's own work is a b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mitmproxy import http
@@ -22,7 +21,7 @@ from mitmproxy import http
 from ..columns import width
 from ..exchange import DESCRIBED, QUEUED, Exchange
 from ..texts.terminal import say
-from ..vision import record
+from ..vision.record import waited_ms
 from ..wire import rule_names
 
 _BAR = 40
@@ -58,7 +57,7 @@ def parts(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[Part]:
     ended = 1000 * (now - start)
     found = [Part(CAME, 0.0, came, under_way=request.timestamp_end is None and flow.live)]
     # 1. Until it was sent: lengths of which the exchange knows no moment, one after the other.
-    described = vision_ms(exchange)
+    described = waited_ms(exchange)
     lengths = [(DESCRIBED, described), (REPAIRED, exchange.milliseconds - described), (QUEUED, exchange.queued)]
     reached = came
     for kind, ms in lengths:
@@ -86,21 +85,11 @@ def parts(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[Part]:
     return found
 
 
-def vision_ms(exchange: Exchange) -> float:
-    """Milliseconds that the request waited for descriptions of its images."""
-    note = exchange.notes.get(record.NAME)
-    ms = note.get("ms") if isinstance(note, dict) else None
-    return float(ms) if isinstance(ms, int | float) and 0 <= ms < _LONGEST else 0.0
-
-
-_LONGEST = 1e9
-
-
 def lines(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[str]:
     """The bars with their head."""
     found = parts(flow, exchange, now)
     whole = max((part.end for part in found), default=0.0)
-    names = [_name(part.kind) for part in found]
+    names = [name(part.kind) for part in found]
     wide = max(map(width, names))
     numbers = [_ms(part.ms) for part in found]
     long = max(map(width, numbers))
@@ -114,13 +103,14 @@ def lines(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[str]:
     if found[-1].under_way:
         head.append(say("under way"))
     shown = [f"─── {say('timings: {facts}', facts=', '.join(head))} ───"]
-    for name, number, part in zip(names, numbers, found, strict=True):
+    for called, number, part in zip(names, numbers, found, strict=True):
         bar = _bar(part.begin, part.end, whole) + ("…" if part.under_way else "")
-        shown.append(f"{name}{' ' * (wide - width(name))}  {' ' * (long - width(number))}{number}  {bar}")
+        shown.append(f"{called}{' ' * (wide - width(called))}  {' ' * (long - width(number))}{number}  {bar}")
     return shown
 
 
-def _name(kind: str) -> str:
+def name(kind: str) -> str:
+    """What a kind of part is called."""
     names = {
         CAME: say("came"),
         DESCRIBED: say("described"),
@@ -130,11 +120,6 @@ def _name(kind: str) -> str:
         ANSWER: say("answer"),
     }
     return names[kind]
-
-
-def told(flow: http.HTTPFlow, exchange: Exchange, now: float) -> Iterator[str]:
-    """The parts in words, for one line."""
-    yield from (f"{_name(part.kind)} {_ms(part.ms)}" for part in parts(flow, exchange, now))
 
 
 def _ms(ms: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..exchange import JsonObject
 from ..texts import Texts
+from ..texts.terminal import say
 from ..wire import json_body
 from . import assembled, formats, picture, shorten
 from .diff import printable
@@ -23,14 +24,14 @@ def request(body: bytes, descriptions: list[str] | None = None, dialect: str = "
     if parsed is not None:
         parsed = formats.as_chat(parsed, dialect)
     else:
-        return f"Not a JSON object.\n\n{shorten.text(body.decode('utf-8', 'replace'))}"
+        return f"{say('Not a JSON object.')}\n\n{shorten.text(body.decode('utf-8', 'replace'))}"
     remaining = iter(descriptions or ())
     given = parsed.get("messages")
     lines = [_head(parsed)]
     for message in given if isinstance(given, list) else []:
         lines += ["", *_message(message, remaining)]
     if not isinstance(given, list):
-        lines += ["", "There is no list of messages."]
+        lines += ["", say("There is no list of messages.")]
     return printable("\n".join(lines) + "\n")
 
 
@@ -44,13 +45,13 @@ def answer(body: bytes, *, streamed: bool, under_way: bool = False) -> str:
     else:
         parsed = shorten.parse_object(body)
         if parsed is None:
-            return f"Not a JSON object.\n\n{shorten.text(body.decode('utf-8', 'replace'))}"
+            return f"{say('Not a JSON object.')}\n\n{shorten.text(body.decode('utf-8', 'replace'))}"
         whole = assembled.from_body(parsed)
     lines: list[str] = []
     for choice in whole.choices:
         lines += _choice(choice, alone=len(whole.choices) == 1)
     if whole.usage:
-        lines += ["", "usage: " + ", ".join(_counts(whole.usage))]
+        lines += ["", say("usage: {counts}", counts=", ".join(_counts(whole.usage)))]
     for problem in whole.problems:
         lines += ["", f"! {problem}"]
     return printable("\n".join(lines).lstrip("\n") + "\n")
@@ -70,7 +71,7 @@ def _head(body: JsonObject) -> str:
     tools = body.get("tools")
     facts = [f"model: {body.get('model', '?')}"]
     if isinstance(tools, list):
-        facts.append(f"{len(tools)} tool{'' if len(tools) == 1 else 's'}")
+        facts.append(say("1 tool") if len(tools) == 1 else say("{count} tools", count=len(tools)))
     others = {key: value for key, value in body.items() if key not in ("model", "messages", "tools")}
     facts += [f"{key}: {json.dumps(shorten.everything(value), ensure_ascii=False)}" for key, value in others.items()]
     return " · ".join(facts)
@@ -78,7 +79,7 @@ def _head(body: JsonObject) -> str:
 
 def _message(message: Any, descriptions: Iterator[str]) -> list[str]:
     if not isinstance(message, dict):
-        return [f"{_RULE} not a message {_RULE}", shorten.text(json.dumps(message, ensure_ascii=False))]
+        return [f"{_RULE} {say('not a message')} {_RULE}", shorten.text(json.dumps(message, ensure_ascii=False))]
     title = str(message.get("role", "?"))
     for key in ("name", "tool_call_id"):
         if message.get(key):
@@ -86,7 +87,7 @@ def _message(message: Any, descriptions: Iterator[str]) -> list[str]:
     lines = [f"{_RULE} {title} {_RULE}"]
     reasoning = message.get("reasoning_content")
     if isinstance(reasoning, str) and reasoning:
-        lines += _indented("(reasoning) " + shorten.text(reasoning))
+        lines += _indented(f"({say('reasoning')}) {shorten.text(reasoning)}")
     lines += _content(message.get("content"), descriptions)
     calls = message.get("tool_calls")
     for call in calls if isinstance(calls, list) else []:
@@ -138,16 +139,16 @@ def _arguments(arguments: Any) -> str:
 
 
 def _choice(choice: assembled.Choice, *, alone: bool) -> list[str]:
-    title = "assistant" if alone else f"assistant, choice {choice.index}"
+    title = "assistant" if alone else say("assistant, choice {index}", index=choice.index)
     lines = ["", f"{_RULE} {title} {_RULE}"]
     if choice.reasoning:
-        lines += _indented("(reasoning) " + choice.reasoning)
+        lines += _indented(f"({say('reasoning')}) {choice.reasoning}")
     if choice.text:
         lines.append(choice.text)
     for call in choice.calls:
         lines += _call(call)
     if choice.finish_reason:
-        lines.append(f"finish reason: {choice.finish_reason}")
+        lines.append(say("finish reason: {reason}", reason=choice.finish_reason))
     return lines
 
 

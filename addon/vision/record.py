@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..exchange import JsonObject
+from ..exchange import Exchange, JsonObject
 from ..wire import json_body, usage
 
 NAME = "vision"
@@ -104,3 +104,14 @@ class Records:
         """The note. `ms`: how long the request waited."""
         prompts = list(self._prompts)
         return {"model": self._model, "ms": round(ms, 1), "prompts": prompts, "calls": self._calls, "more": self._more}
+
+
+def waited_ms(exchange: Exchange) -> float:
+    """Milliseconds that the request waited for descriptions of its images, as its note says; 0 without one."""
+    note = exchange.notes.get(NAME)
+    ms = note.get("ms") if isinstance(note, dict) else None
+    return float(ms) if isinstance(ms, int | float) and 0 <= ms < _LONGEST else 0.0
+
+
+_LONGEST = 1e9
+"""Milliseconds. A note read from a file may hold any number."""

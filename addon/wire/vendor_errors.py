@@ -115,6 +115,17 @@ def unusable_answer(
     return translate_error(status, flaw.error, None, profile, model_id, key=key, base_url=base_url) or unchanged
 
 
+def shut_down(profile: Profile, host: str, where: str = "") -> ErrorResponse | None:
+    """The error of a call without a connection to `host`, if its platform was shut down; `None` for any other.
+
+    `where`: what the message calls the host.
+    """
+    if not profile.is_gone(host):
+        return None
+    gone = proxy_errors.UPSTREAM_SHUT_DOWN(where=where or host, day=profile.shut_down, successor=profile.moved_to)
+    return gone.response()
+
+
 def as_meant(answer: Response, profile: Profile, model_id: str) -> Response:
     """`answer`; if its status is one of success and its body an error, with the status that the error means.
 
@@ -289,10 +300,13 @@ def _host(base_url: str) -> str:
 
 
 def _key_page(profile: Profile, host: str) -> list[Sentence]:
-    """Where keys for `host` are made. For a host that isn't the vendor's own, such as a test's, the first one is."""
+    """Where keys for `host` are made. For a host that isn't the vendor's own, such as a test's, the first page is.
+
+    None where the host isn't given: the vendor may have several, with keys of their own.
+    """
     pages = profile.key_pages
     page = pages.get(host)
-    if page is None and all(host != own.partition("/")[0] for own in profile.hosts):
+    if page is None and host and all(host != own.partition("/")[0] for own in profile.hosts):
         page = next(iter(pages.values()), None)
     return [Sentence(_KEY_PAGE, page=page)] if page else []
 

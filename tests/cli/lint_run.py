@@ -26,12 +26,17 @@ class Done:
     """A run of the program that has ended; `program` is a process to run in place of it."""
 
     def __init__(
-        self, *arguments: str | Path, stdin: object = b"", folder: Path = ROOT, program: Sequence[str] | None = None
+        self,
+        *arguments: str | Path,
+        stdin: object = b"",
+        folder: Path = ROOT,
+        program: Sequence[str] | None = None,
+        language: str = "en",
     ) -> None:
         data = stdin if isinstance(stdin, bytes) else json.dumps(stdin).encode()
         words = list(map(str, arguments))
         if program is None:
-            done = run("lint", *words, given=environment(folder), stdin=data, folder=folder)
+            done = run("lint", *words, given=environment(folder, HUNYUAN_LANGUAGE=language), stdin=data, folder=folder)
         else:
             done = subprocess.run(
                 [*program, *words],

@@ -194,7 +194,7 @@ def test_a_ca_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     ("script", "arguments", "said"),
     [
         ("env", ["--confdir", "here"], "export HTTPS_PROXY="),
-        ("doctor", ["--confdir", "here"], "CA "),
+        ("doctor", ["--confdir", "here"], "HTTPS_PROXY mode"),
         ("token", ["list", "--file", "here"], "No client has a token"),
     ],
     ids=["env", "doctor", "token"],

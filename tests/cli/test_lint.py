@@ -159,7 +159,7 @@ def test_the_json_report() -> None:
     found = [problem.detail for problem in checks.all_problems(BROKEN, "tokenhub", strict=True)]
     assert [f"{problem['pointer']}: {problem['reason']}" for problem in request["refused"]] == found
     assert {change["rule"] for change in request["changes"]} == set(report["explanations"]) == {"merge"}
-    assert all(set(change) == {"rule", "pointer", "why"} for change in request["changes"])
+    assert all(set(change) == {"rule", "pointer", "original", "final", "why"} for change in request["changes"])
     assert set(report["explanations"]["merge"]) == {"repairs", "why"}
 
 
@@ -189,7 +189,9 @@ def test_images_are_only_announced() -> None:
     done = Done("--fix", stdin=body, program=program)
 
     assert done.status == 1
-    assert "2 vision calls would be made" in done.err, "two images, one of them twice, and one that can't be sent"
+    assert "vision calls that would be made: 2." in done.err, (
+        "two images, one of them twice, and one that can't be sent"
+    )
     lines = {line.split()[0]: line for line in done.err.splitlines() if line.strip().startswith("/messages/2/content/")}
     assert "1 of 4 replaced by a description from hy-vision-2.0-instruct" in lines["/messages/2/content/1"]
     assert "4 of 4 replaced by a note: unreadable" in lines["/messages/2/content/4"]
@@ -269,7 +271,7 @@ def test_what_the_addon_can_not_repair() -> None:
     assert "can't repair that" in done.out
     assert fixed(stdin={"model": MODEL, "messages": []}) == [{"model": MODEL, "messages": []}]
     unknown = Done(stdin={**BROKEN, "model": "gpt-4o"})
-    assert "✗ then the endpoint would still refuse it, 1 reason:" in unknown.out
+    assert "✗ then the endpoint would still refuse it; reasons: 1" in unknown.out
 
 
 def test_what_the_endpoint_would_cut_without_a_word() -> None:
@@ -323,6 +325,51 @@ def test_help_says_what_it_reads_and_what_the_status_means() -> None:
         assert word in done.out
 
 
+def test_places_are_those_of_what_came_and_of_what_is_sent() -> None:
+    """A bridge stands before message 4 of what came, where the endpoint refuses it; for its rule that was message 3."""
+    call = {"id": "c1", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "a"},
+        {"role": "user", "content": "b"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "x"},
+        {"role": "user", "content": "c"},
+    ]
+    body = {"model": OLD_MODEL, "messages": messages}
+    request = Done("--format", "json", *OLD, stdin=body).only
+    places = {change["rule"]: (change["original"], change["final"]) for change in request["changes"]}
+    assert places["merge"] == ("/messages/1", "/messages/0")
+    assert places["placeholders"] == ("/messages/2/content", "/messages/1/content")
+    assert places["bridge"] == ("/messages/4", "/messages/4")
+    assert "/messages/4" in {problem["pointer"] for problem in request["refused"]}
+    assert "/messages/2/content → /messages/1/content" in Done(*OLD, stdin=body).out
+
+
+def test_alike_changes_are_folded() -> None:
+    tools = [{"type": "function", "function": {"name": f"f{number}", "strict": True}} for number in range(12)]
+    shown = Done(*OLD, stdin={**CLEAN, "model": OLD_MODEL, "tools": tools}).out
+    assert re.search(r"/tools/0…11/function/strict +strict is not accepted in a function: removed \(12\)", shown)
+
+
+def test_in_chinese() -> None:
+    done = Done(stdin=BROKEN, language="zh")
+    assert done.status == 1
+    for shown in (
+        "接口会拒绝",
+        "插件会修改",
+        "并入前一条 user 消息",
+        "原因：",
+        "修改后接口会接受",
+        "user 之后又是 user",
+    ):
+        assert shown in done.out, shown
+    assert explanations()["merge"].repairs not in done.out
+    assert "roles must alternate" in done.out, "the vendor's own words"
+    assert "用法：" in Done("--help", language="zh").out
+    plain = Done("--format", "json", stdin=BROKEN, language="zh").report
+    assert plain == Done("--format", "json", stdin=BROKEN).report, "for programs"
+
+
 def test_nothing_that_a_terminal_would_obey_is_shown() -> None:
     model = "\x1b]0;title\x07\u202e\ud800" + "m" * 500
     done = Done(stdin={"model": model, "messages": [{"role": "\x1b[2J", "content": "a"}], "\x1b[31mp": 1})
@@ -346,6 +393,9 @@ def test_colours_and_width_of_a_terminal(variables: dict[str, str], coloured: bo
     assert "400 400002 invalid" in shown
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert max(map(len, plain.splitlines())) <= 60
+    if coloured:
+        assert "\x1b[1;36mmerge\x1b[0m" in shown or "\x1b[1m\x1b[36mmerge\x1b[0m" in shown
+        assert re.search(r"\x1b\[[0-9;]*36m[^\x1b]* ", shown) is None, "the name alone, not the sentence behind it"
 
 
 def read_all(descriptor: int) -> Iterator[bytes]:

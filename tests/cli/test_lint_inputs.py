@@ -208,7 +208,7 @@ def test_files_that_are_not_there_do_not_hide_the_others(tmp_path: Path) -> None
     assert "nowhere.json: No such file" in done.out
     assert ".: Is a directory" in done.out
     assert "✓ clean" in done.out
-    assert "1 request: 1 clean, 0 not; 2 unreadable" in done.out
+    assert "requests: 1, of which 1 clean, 0 not; 2 unreadable" in done.out
 
 
 def test_a_broken_line_among_json_lines() -> None:

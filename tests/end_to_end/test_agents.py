@@ -313,7 +313,7 @@ def test_a_command_that_is_not_known_gets_what_every_client_needs(home: Home) ->
 
 def test_a_proxy_that_runs_is_used_and_goes_on(home: Home, endpoint: Simulator) -> None:
     endpoint.reset()
-    with running_proxy(home, *to(endpoint)) as other:
+    with running_proxy(home, "-v", *to(endpoint)) as other:
         given = shown(home)
         assert port_of(given["HTTPS_PROXY"]) == home.port
         assert port_of(given["LITELLM_PROXY_API_BASE"]) == home.reverse_port
@@ -380,6 +380,7 @@ def test_a_proxy_that_does_not_start_says_why(home: Home) -> None:
         status, said = home.run(option, "--", "aider", "call")
         assert status == 1
         assert words in said
+        assert "Fatal Python error" not in said
     assert home.files() == before
 
 

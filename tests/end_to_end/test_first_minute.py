@@ -23,7 +23,7 @@ from tests import package_index
 from tests.end_to_end.processes import KEY, ROOT, process
 from tests.end_to_end.requests import agent_request
 
-pytestmark = pytest.mark.index
+pytestmark = [pytest.mark.index, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_two_commands_to_the_first_repaired_request(clone: Path, endpoint: str, 
     )
     began = time.monotonic()
     with process("scripts/run", ["bash", *shlex.split(first)], environment) as started:
-        started.wait_for("packages installed", timeout=110)
+        started.wait_for("packages installed", timeout=250)
         installed = time.monotonic()
         started.wait_for("hunyuan-fix is ready")
         ready = time.monotonic()

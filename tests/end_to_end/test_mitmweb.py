@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hunyuan_fix.cli import mitmweb_columns
 from scripts.lib import processes
 from scripts.lib.browser import BrowserError, Page, chromium, find
 from scripts.lib.mitmweb import Mitmweb, mitmweb
@@ -98,8 +99,36 @@ def test_the_list_marks_what_was_rewritten_and_the_comment_names_the_rules(page:
     marks = page.wait_for(f"[...document.querySelectorAll('{LIST} .has-response')].map(row => row.innerText)")
     assert ["🔧" in row for row in marks] == [False, True, True]
     show(page, REWRITTEN, "Comment")
-    shown = page.wait_for_text(PANE, "hunyuan-fix: ")
-    assert {"roles", "merge", "placeholders"} <= set(shown.partition("hunyuan-fix: ")[2].strip().split(", "))
+    shown = page.wait_for_text(PANE, "roles")
+    assert {"roles", "merge", "placeholders"} <= set(shown.split())
+
+
+def test_the_list_of_run_web_tells_requests_apart(tmp_path: Path, browser: Page) -> None:
+    agent = {"user-agent": "codex_exec/0.171.0 (Debian 12.0.0; x86_64)"}
+    with (
+        processes.simulator(tmp_path) as endpoint,
+        mitmweb(tmp_path, "--set", "hunyuan_hosts=127.0.0.1=hunyuan", *mitmweb_columns.arguments(())) as running,
+        httpx.Client(
+            proxy=running.url, headers={"authorization": "Bearer sk-x"}, trust_env=False, timeout=60
+        ) as client,
+    ):
+        url = f"{endpoint}/v1/chat/completions"
+        client.post(url, json=good_request("[[sim:say 好]]")).raise_for_status()
+        client.post(url, json=agent_request("[[sim:say 修好了]]"), headers=agent).raise_for_status()
+        assert client.post(url, json={**good_request("x"), "model": "made-up"}).status_code == 404
+        client.get(f"{endpoint}/v1/models")
+        browser.open(running.page)
+        browser.wait_for(f"document.querySelectorAll('{LIST} .has-response').length === 4")
+        cells = f"[...document.querySelectorAll('{LIST} .has-response .col-comment')]"
+        good, repaired, failed, models = browser.wait_for(f"{cells}.map(cell => cell.innerText)")
+        assert good.startswith("hunyuan-2.0-instruct-20251111 · httpx · ")
+        assert repaired.startswith("hunyuan-2.0-instruct-20251111 · codex · roles tools ")
+        assert good.endswith(" tok")
+        assert "made-up · httpx" in failed
+        assert "model_not_found: " in failed
+        assert models.startswith("GET /v1/models · httpx")
+        width = browser.wait_for(f"{cells}[0].offsetWidth / document.querySelector('{LIST} table').offsetWidth")
+        assert width > 0.5, "a line of a hundred characters is seen"
 
 
 @pytest.mark.parametrize("flow", [UNTOUCHED, REWRITTEN, STREAMED])

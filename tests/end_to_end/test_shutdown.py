@@ -227,7 +227,7 @@ async def test_a_stream_that_is_cut_ends_with_an_error_event(trust: Trust, http2
 @both_versions
 @pytest.mark.parametrize("waits", ["for the endpoint", "for a slot", "for its image"])
 async def test_a_whole_answer_that_is_cut_is_an_honest_error(trust: Trust, http2: bool, waits: str):
-    options = (*CUT, "--set", "hunyuan_concurrency=1")
+    options = (*CUT, "-v", "--set", "hunyuan_concurrency=1")
     async with holding(trust, *options) as served, served.client(http2=http2) as client:
         served.held.whole = True
         content: Any = [image_part(png("a cat"))] if waits == "for its image" else "hi"

@@ -118,7 +118,7 @@ async def test_starts_that_must_fail_end_with_status_1() -> None:
 @asynccontextmanager
 async def held(trust: Trust, file: Path, *arguments: str) -> AsyncIterator[Process]:
     """A mitmproxy whose start is held until there is `file`."""
-    command = [str(MITMDUMP), "-s", str(ADDON), "-s", str(ROOT / "tests/end_to_end/held_start.py")]
+    command = [str(MITMDUMP), "-v", "-s", str(ADDON), "-s", str(ROOT / "tests/end_to_end/held_start.py")]
     command += ["--set", f"confdir={trust.confdir}", "--set", f"hunyuan_hosts={LOCAL}", "--set", "hunyuan_store=memory"]
     with process("mitmdump", [*command, *arguments], {"HUNYUAN_FIX_TEST_HELD": str(file)}) as started:
         yield started

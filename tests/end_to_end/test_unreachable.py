@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from scripts.lib.processes import free_port
+from tests.end_to_end.processes import LEGACY, Certificates, run_proxy
 from tests.end_to_end.served import Served, serve
 from tests.fault_proxy import DEAF, fault_proxy, says
 from tests.kept_flows import read
@@ -150,3 +151,68 @@ async def test_a_handshake_that_is_never_answered_ends_with_its_client(trust: Tr
             await asyncio.wait({asking})
         await running.until(r"POST /v1/chat/completions .*-> (connection closed|client disconnected)")
         assert "-> 502" not in running.process.output
+
+
+TURNS = [{"role": "user", "content": "hi"}]
+FORMATS = {
+    "chat": ("/v1/chat/completions", {"model": "hunyuan-lite", "messages": TURNS}),
+    "messages": ("/v1/messages", {"model": "hunyuan-lite", "max_tokens": 9, "messages": TURNS}),
+    "responses": ("/v1/responses", {"model": "hunyuan-lite", "input": "hi"}),
+}
+LANGUAGES = {"en": "could not be reached", "zh": "无法连接接口"}
+KEY = "sk-tp-0123456789abcdef"
+
+
+def message_of(answer: httpx.Response, format_: str) -> str:
+    """The error's message, where clients of the format look for it."""
+    assert answer.status_code == 502, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    error = answer.json()["error"]
+    assert set(error) >= ({"type", "message"} if format_ == "messages" else {"type", "message", "code", "param"})
+    assert answer.json().get("type") == ("error" if format_ == "messages" else None)
+    return str(error["message"])
+
+
+@each("retry", {"off": "off", "all": "all"})
+async def test_in_every_format_and_language(trust: Trust, tmp_path: Path, retry: str):
+    """As a proxy and in reverse, by HTTP/1.1 and HTTP/2. The key is in no answer, no log and no saved flow."""
+    file, asked = tmp_path / "flows", 0
+    options = ("--set", f"hunyuan_retry={retry}", "--set", "hunyuan_retry_tries=1", "-w", str(file))
+    async with served(trust, *options) as running, refused(trust) as url:
+        for http2 in (False, True):
+            async with proxied(running, http2=http2) as by_proxy, running.client(http2=http2) as in_reverse:
+                reverse_url = str(in_reverse.base_url).removesuffix("/v1/")
+                for client, base in ((by_proxy, url), (in_reverse, reverse_url)):
+                    for format_, (path, body) in FORMATS.items():
+                        for language, words in LANGUAGES.items():
+                            headers = {"authorization": f"Bearer {KEY}", "accept-language": f"{language};q=0.9"}
+                            answer = await client.post(f"{base}{path}", json=body, headers=headers)
+                            said = message_of(answer, format_)
+                            assert words in said
+                            assert LOCAL in said
+                            assert KEY not in answer.text
+                            asked += 1
+        assert "Traceback" not in running.process.output
+        assert KEY not in running.process.output
+    flows = [flow for flow in read(file) if flow.request.method == "POST"]
+    assert len(flows) == asked == 24
+    assert KEY.encode() not in file.read_bytes()
+
+
+@each("retry", {"off": "off", "all": "all"})
+def test_the_host_of_a_platform_that_was_shut_down(certificates: Certificates, retry: str) -> None:
+    """The error names the new platform and what to set, also while its circuit is open; no client asks again."""
+    options = ("--set", f"hunyuan_retry={retry}", "--set", "hunyuan_breaker_failures=2")
+    with run_proxy(certificates, {}, *options) as running:
+        verify = certificates.proxy_trusted()
+        with httpx.Client(proxy=running.url, verify=verify, trust_env=False, timeout=60) as client:
+            for format_, (path, body) in FORMATS.items():
+                for base, language in ((f"https://{LEGACY}", "zh"), (running.reverse_url.removesuffix("/v1"), "en")):
+                    sent = httpx.post if base.startswith("http:") else client.post
+                    answer = sent(f"{base}{path}", json=body, headers={"accept-language": language}, timeout=60)
+                    said = message_of(answer, format_)
+                    assert answer.headers["x-should-retry"] == "false"
+                    assert "2026-09-30" in said
+                    assert "hunyuan_upstream=https://tokenhub.tencentmaas.com/v1" in said
+                    assert "hunyuan-fix run" in said
+                    assert ("已于 2026-09-30 停止服务" in said) == (language == "zh")

@@ -6,6 +6,7 @@ of the repository is in reach: another home folder, another working folder.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from tests.installed import Installed, ask, installed, simulator
 
 __all__ = ["installed", "simulator"]
 
-pytestmark = pytest.mark.index
+pytestmark = [pytest.mark.index, pytest.mark.timeout(300)]
 TOOLS = Path(sys.executable).parent
 
 
@@ -48,7 +49,7 @@ class Way:
 
 def run(command: Sequence[str], home: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=home, env=variables, capture_output=True, encoding="utf-8", timeout=110, check=False
+        command, cwd=home, env=variables, capture_output=True, encoding="utf-8", timeout=250, check=False
     )
 
 
@@ -106,3 +107,22 @@ def test_the_index_of_pip_is_uvs() -> None:
         "UV_FIND_LINKS": "/a,/b",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
     }
+
+
+@pytest.mark.parametrize(
+    "platform",
+    ["x86_64-pc-windows-msvc", "aarch64-apple-darwin", "x86_64-apple-darwin", "aarch64-unknown-linux-gnu"],
+)
+def test_on_other_systems_nothing_needs_a_compiler(platform: str, tmp_path: Path) -> None:
+    """uv finds a wheel for each dependency there; nothing is installed."""
+    command = [str(TOOLS / "uv"), "pip", "compile", "--quiet", "--only-binary", ":all:", "--python-version", "3.13"]
+    done = run(
+        [*command, "--python-platform", platform, str(ROOT / "pyproject.toml")],
+        tmp_path,
+        environment(tmp_path, **package_index.variables()),
+    )
+    assert done.returncode == 0, done.stderr
+    names = set(re.findall(r"^([\w.-]+)==", done.stdout, re.MULTILINE))
+    assert {"mitmproxy", "orjson", "brotli"} <= names
+    assert ("mitmproxy-windows" in names) == ("windows" in platform)
+    assert ("mitmproxy-macos" in names) == ("apple" in platform)

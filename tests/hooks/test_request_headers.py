@@ -19,6 +19,7 @@ from mitmproxy.io import FlowWriter
 
 from hunyuan_fix.access import listeners
 from hunyuan_fix.access.client_tokens import digest_of
+from hunyuan_fix.upstream.client import LOOP_GUARD, PROFILE, UPSTREAM
 from tests.proxying import LOCAL, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 
 ALICE, GONE, UNKNOWN = (f"hf-{letter * 43}" for letter in "agu")
@@ -257,7 +258,9 @@ async def test_the_log_names_the_client_that_is_refused(proxy: Proxy, caplog: py
     async with proxy.client() as client:
         for _ in range(3):
             await client.post("/chat/completions", json=CHAT, headers=bearer(ALICE))
-    assert caplog.messages[-1].endswith("client=alice -> 429")
+    line = caplog.messages[-1]
+    assert "client=alice " in line
+    assert line.endswith("-> 429 rate_limit_exceeded: a client token has used up its requests or tokens a minute")
 
 
 # Open listeners
@@ -407,4 +410,20 @@ async def test_a_path_that_nobody_can_make_out_is_worth_a_line(
         await client.post("/chat/completion", json=CHAT)
     assert endpoint.arrived[0].target == "/v1/chat/completion"
     assert "POST /v1/chat/completion is not repaired" in caplog.text
-    assert "…/chat/completions, …/embeddings, …/messages, …/responses and …/conversations)" in caplog.text
+    assert "…/chat/completions, …/embeddings, …/messages, …/responses, …/conversations)" in caplog.text
+
+
+# What commands of this package ask
+
+
+async def test_where_calls_go_is_told_to_this_machine_alone(trust: Trust, endpoint: Endpoint):
+    target = f"https://{LOCAL}:{endpoint.port}"
+    async with run_proxy(trust, target) as running, running.client() as client:
+        here = await client.get("/models", headers={LOOP_GUARD: "1"})
+    async with open_proxy(trust, endpoint, hunyuan_allow_open=True) as running, running.client() as client:
+        elsewhere = await client.get("/models", headers={LOOP_GUARD: "1"})
+    assert code(here) == code(elsewhere) == (400, "proxy_loop")
+    assert here.headers[UPSTREAM] == f"{target}/v1"
+    assert here.headers[PROFILE] == elsewhere.headers[PROFILE]
+    assert UPSTREAM not in elsewhere.headers
+    assert not endpoint.arrived

@@ -59,7 +59,7 @@ async def ask(proxy: Proxy, body: object, path: str = "/chat/completions", *, ht
 
 
 def test_each_failure_has_an_error_that_says_where() -> None:
-    assert set(unanswered.ENTRIES) == set(Failure) - {Failure.STREAM_BROKEN}
+    assert set(unanswered.ENTRIES) == set(Failure) - {Failure.STREAM_BROKEN, Failure.REQUEST_REFUSED}
     for entry in unanswered.ENTRIES.values():
         assert {name for _, name, _, _ in Formatter().parse(entry.message) if name} == {"where"}
         assert (entry.retry is False) != (entry.retry_after is not None) or entry in (
@@ -443,3 +443,56 @@ def test_the_proxy_in_between_is_named() -> None:
     flow = tflow.tflow()
     flow.server_conn = Server(address=("a", 1), via=("http", ("proxy.example", 3128)))
     assert unanswered._where(flow) == "address:22 (through the proxy proxy.example:3128)"
+
+
+TWO_LENGTHS = b"Content-Length: 2\r\nContent-Length: 3\r\n"
+AMBIGUOUS = {
+    "a length and pieces": b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+    "a name": b"Content Length: 2\r\nContent-Length: 2\r\n",
+}
+
+
+async def sent(port: int, request: bytes) -> bytes:
+    """What is answered to the raw `request` until the connection is closed."""
+    reader, writer = await asyncio.open_connection(LOCAL, port)
+    writer.write(request)
+    answer = await asyncio.wait_for(reader.read(), 60)
+    writer.close()
+    return answer
+
+
+@each(
+    "headers",
+    AMBIGUOUS,
+    language={"en": "en", "zh": "zh-CN"},
+    path={"chat": "chat/completions", "messages": "messages"},
+)
+async def test_a_request_whose_headers_contradict_each_other_is_told_so(
+    trust: Trust, endpoint: Endpoint, headers: bytes, language: str, path: str
+):
+    """Nothing after its headers is read: the connection is closed."""
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}") as proxy:
+        head = f"POST /v1/{path} HTTP/1.1\r\nHost: {LOCAL}\r\nAccept-Language: {language}\r\n".encode()
+        answer = await sent(proxy.reverse_port, head + headers + b"\r\n{}")
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        error = json.loads(body)["error"]
+        assert ("请求头自相矛盾" in error["message"]) == (language == "zh-CN")
+        assert ("error_code" in str(error)) == (path == "messages")
+        assert endpoint.arrived == []
+        page = await sent(proxy.reverse_port, b"GET /page HTTP/1.1\r\nHost: a\r\n" + headers + b"\r\n")
+        assert b"<html>" in page  # not for a path of ours
+
+
+async def test_a_request_with_two_lengths_keeps_what_mitmproxy_says(
+    trust: Trust, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+):
+    """It is answered, and its connection closed, before any hook is called."""
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}") as proxy:
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {LOCAL}\r\n".encode()
+        answer = await sent(proxy.reverse_port, head + TWO_LENGTHS + b"\r\n{}")
+        assert b"invalid content-length header" in answer
+        assert endpoint.arrived == []
+        async with proxy.client() as client:
+            assert (await client.post("/chat/completions", json=CHAT)).status_code == 200
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -117,16 +117,18 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.index
+@pytest.mark.timeout(300)
 def test_what_is_released_was_built_installed_and_tried(clone: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "scripts.lib.release"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     (clone / "dist").mkdir(exist_ok=True)
     (clone / "dist/hunyuan_fix-0.0.1-py3-none-any.whl").write_text("of an earlier release")
-    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     names = {f"hunyuan_fix-{VERSION}-py3-none-any.whl", f"hunyuan_fix-{VERSION}.tar.gz"}
     assert {path.name for path in (clone / "dist").iterdir()} == {*names, release.SUMS}
-    sums = dict(reversed(line.split("  ")) for line in (clone / "dist" / release.SUMS).read_text().splitlines())
+    lines = [line.split("  ") for line in (clone / "dist" / release.SUMS).read_text().splitlines()]
+    sums = {name: digest for digest, name in lines}
     assert sums == {name: hashlib.sha256((clone / "dist" / name).read_bytes()).hexdigest() for name in names}
     assert all(f"== install and try {name}" in done.stdout for name in names)
     wheel = (clone / "dist" / min(names)).read_bytes()

@@ -12,7 +12,8 @@ from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 from hunyuan_fix.config import environment, values
 from hunyuan_fix.options import OPTIONS
-from tests.texts import said_in_errors
+from hunyuan_fix.rules.explained import explanations
+from tests.texts import reasons_in_code, said_in_errors
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -92,6 +93,13 @@ def said_by_scenes() -> Iterator[str]:
 
 
 @collector
+def said_of_changes() -> Iterator[str]:
+    """What each kind of change repairs, and why."""
+    for explanation in explanations().values():
+        yield from (explanation.repairs, explanation.why)
+
+
+@collector
 def said_by_sentences() -> Iterator[str]:
     """The template of each `Sentence(template, …)`: it is said in another language when it is shown."""
     for path in sorted(ADDON.rglob("*.py")):
@@ -113,7 +121,18 @@ def said_by_doctor() -> Iterator[str]:
     yield from base_urls.data_sentences()
 
 
+@collector
+def said_of_failures() -> Iterator[str]:
+    """What has failed, in calls of `Runtime.failed(what, error)`."""
+    for path in sorted(ADDON.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("untime.failed"):
+                yield from _templates(node.args[0], f"{path.relative_to(ADDON)}:{node.lineno}")
+
+
 collector(said_in_errors.said_by_errors)
+collector(reasons_in_code.reasons)
+collector(reasons_in_code.details_of_refusals)
 
 
 def all_sentences() -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mitmproxy import exceptions, io
+from mitmproxy import contentviews, exceptions, io
 from mitmproxy.addons.view import View
 from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
@@ -84,6 +85,9 @@ def test_mitmproxy_takes_their_signatures():
         "hunyuan.cache.clear": "hunyuan.cache.clear  -> str",
         "hunyuan.forget": "hunyuan.forget what -> str",
         "hunyuan.stats": "hunyuan.stats  -> str",
+        "hunyuan.queue": "hunyuan.queue  -> str",
+        "hunyuan.slow": "hunyuan.slow step -> str",
+        "hunyuan.last": "hunyuan.last  -> str",
         "hunyuan.har": "hunyuan.har flows path",
     }
     assert all(found.help for found in ours.values())
@@ -94,8 +98,8 @@ async def test_diff(tried: Tried):
     assert tried.execute("hunyuan.diff @focus") == (
         "2 changes\n"
         "unicode     /\n"
-        f"              {MENDED[: MENDED.index(' was meant')]}\n"
-        "              was meant\n"
+        f"              {MENDED[: MENDED.index(' the character')]}\n"
+        "              the character that was meant\n"
         f"parameters  /user  {REMOVED}\n\n"
         "─── diff ───\n--- as it came\n+++ as it left\n"
         "@@ -5,6 +5,5 @@\n"
@@ -195,6 +199,70 @@ async def test_a_new_metric_of_a_step_is_shown_by_its_definition_alone(
         async with proxy.client() as client:
             await client.post("/chat/completions", content=GOOD)
         assert proxy.addon.stats().splitlines()[-1] == 'hunyuan_toys_total{colour="red"} 2'
+
+
+async def test_queue_names_who_has_a_slot_and_who_waits(tried: Tried, endpoint: Endpoint) -> None:
+    """Each by its client and model, in order; nobody's key."""
+    held = asyncio.Event()
+
+    async def hold(_: Arrived) -> Answer:
+        await held.wait()
+        return chat_answer("done")
+
+    assert tried.execute("hunyuan.queue") == "No call is under way, none waits."
+    tried.proxy.master.options.update(hunyuan_concurrency="1")
+    endpoint.answer = hold
+    calls = []
+    async with tried.proxy.client() as client:
+        for name in ("first-agent/1.0 (x)", "second-agent/2.0"):
+            headers = {"user-agent": name, "authorization": "Bearer sk-secret-of-mine"}
+            calls.append(asyncio.ensure_future(client.post("/chat/completions", content=GOOD, headers=headers)))
+            await until(lambda: len(tried.execute("hunyuan.queue").splitlines()) == 2 + len(calls))
+        head, names, *rows = tried.execute("hunyuan.queue").splitlines()
+        assert head == "1 slots taken, 1 calls waiting"
+        assert names.split() == ["account", "slot", "since", "client", "model", "call"]
+        assert ["first-agent" in rows[0], "second-agent" in rows[1]] == [True, True]
+        assert ["has a slot" in rows[0], "waits" in rows[1]] == [True, True]
+        assert all("hunyuan-lite" in row and "the client's call" in row for row in rows)
+        assert "secret" not in "".join(rows)
+        page = contentviews.prettify_message(tried.view[-1].request, tried.view[-1], "Hunyuan proxy").text  # type: ignore[attr-defined]
+        assert page.startswith("1 slots taken, 1 calls waiting\n")
+        assert "exchanges 0, rewritten 0" in page
+        held.set()
+        await asyncio.gather(*calls)
+    await until(lambda: tried.execute("hunyuan.queue") == "No call is under way, none waits.")
+
+
+async def test_slow_lists_the_slowest_by_what_took_their_time(tried: Tried) -> None:
+    assert tried.execute("hunyuan.slow") == "No exchange has ended yet."
+    for _ in range(12):
+        await tried.post(content=GOOD, headers={"user-agent": "codex_cli_rs/0.5"})
+    head, names, *rows = tried.execute("hunyuan.slow").splitlines()
+    assert head == "The slowest of the last 12 exchanges, in milliseconds"
+    assert names.split("  ")[0] == "ms in all"
+    assert len(rows) == 10
+    taken = [int(row.split()[0].replace(",", "")) for row in rows]
+    assert taken == sorted(taken, reverse=True)
+    assert all("codex" in row and "hunyuan-lite" in row and " 200 " in row for row in rows)
+    assert tried.view[0].id[:8] in tried.execute("hunyuan.slow queued")
+    assert "Steps: came, described" in await refused(tried, "hunyuan.slow quickly")
+
+
+async def test_last_tells_the_story_of_an_exchange(tried: Tried, endpoint: Endpoint) -> None:
+    def see(request: Arrived) -> Answer:
+        return chat_answer("a cat" if "vision" in request.json["model"] else "ok")
+
+    assert "No exchange has ended yet" in await refused(tried, "hunyuan.last")
+    endpoint.answer = see
+    await tried.post(json={**IMAGE, "user": "me"})
+    told = tried.execute("hunyuan.last")
+    assert "POST /v1/chat/completions  " in told.splitlines()[0]
+    assert "─── timings: " in told
+    assert "described" in told
+    assert "cascade     /messages/0/content" in told
+    assert "vision calls: model hunyuan-vision-1.5-instruct" in told
+    assert "called" in told
+    assert told.splitlines()[-1] == "ended: 200"
 
 
 async def test_har(tried: Tried, endpoint: Endpoint, tmp_path: Path):

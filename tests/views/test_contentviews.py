@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
+import time
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -15,14 +17,16 @@ from mitmproxy import contentviews, http
 from mitmproxy.contentviews import Metadata
 from mitmproxy.test import taddons, tflow
 
-from hunyuan_fix import texts
+from hunyuan_fix import rules, texts
 from hunyuan_fix.answers.streamed import KeptStream
 from hunyuan_fix.columns import width
 from hunyuan_fix.dialects.anthropic import Anthropic
 from hunyuan_fix.exchange import KEY, MAX_CHANGES, Change, Exchange
 from hunyuan_fix.route import Address, Route
+from hunyuan_fix.rules.places import Track
 from hunyuan_fix.views.contentviews import VIEWS, ChatTranscript, HunyuanChanges, changes_page
 from tests.kept_flows import saved_and_read
+from tests.rule_context import context
 from tests.strategies import json_values
 
 CHAT = Route("hunyuan", "chat", "https://h/v1", Address("https", "h", 443, "/v1/chat/completions"), False, False, False)
@@ -358,3 +362,28 @@ def test_two_conversations_that_are_too_long_are_not_compared() -> None:
     many = [{"role": "user", "content": "x"}] * 8000
     page = translated({**MESSAGES, "messages": many}, {"model": "hy3", "messages": many})
     assert page.endswith("Too long to compare: 24,004 and 24,001 lines.\n")
+
+
+def test_the_time_of_a_page_grows_with_its_bodies() -> None:
+    """A request of a megabyte with as many changes as are listed, and one of twice the size."""
+
+    def seconds(messages: int) -> float:
+        said = [{"role": "user", "content": f"{number} " + "x" * 400} for number in range(messages)]
+        body = {"model": "hunyuan-lite", "messages": copy.deepcopy(said), "user": "me"}
+        begun = Exchange(profile="hunyuan", dialect="chat", rewritten=True)
+        begun.original = json.dumps(body).encode()
+        track = Track()
+        for number in range(1, messages, 2):
+            body["messages"][number]["role"] = "assistant"
+            body["messages"][number]["annotations"] = []
+        begun.original = json.dumps(body).encode()
+        begun.note(rules.apply_chat(body, context(max_messages=None), track=track))
+        assert len(begun.changes) == MAX_CHANGES
+        sent, best = json.dumps(body).encode(), 9e9
+        for _ in range(3):
+            began = time.perf_counter()
+            changes_page(begun, sent)
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    assert seconds(4000) < 4 * seconds(2000)

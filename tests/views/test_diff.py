@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from hypothesis import given
@@ -61,3 +62,52 @@ def test_a_diff_is_empty_only_for_equal_bodies(value: Any) -> None:
     body = json_body.serialise({"value": value})
     assert diff.unified(body, body) == ""
     assert diff.unified(body, json_body.serialise({"value": value, "more": 1})) != ""
+
+
+lines = st.lists(st.sampled_from("abcdefgh") | st.text("ab", max_size=2), max_size=40)
+
+
+def applied(old: list[str], unified: list[str]) -> list[str]:
+    """`old` after a unified diff, as `patch` reads it."""
+    result, at = [], 0
+    for line in unified[2:]:
+        if line.startswith("@@"):
+            first = int(line.split()[1][1:].partition(",")[0])
+            count = line.split()[1].partition(",")[2]
+            begin = first if count == "0" else first - 1
+            result += old[at:begin]
+            at = begin
+        elif line[0] in " -":
+            assert old[at] == line[1:]
+            at += 1
+        if line[0] in " +":
+            result.append(line[1:])
+    return result + old[at:]
+
+
+@given(lines, lines)
+def test_a_diff_leads_from_one_text_to_the_other(old: list[str], new: list[str]) -> None:
+    made = list(diff._diff(old, new, ("a", "b")))
+    assert bool(made) == (old != new)
+    assert applied(old, made) == new
+
+
+@given(lines, st.integers(0, 39))
+def test_one_line_more_is_one_line_of_the_diff(old: list[str], place: int) -> None:
+    new = [*old[:place], "one more", *old[place:]]
+    made = list(diff._diff(old, new, ("a", "b")))[2:]
+    assert [line for line in made if line[0] in "+-"] == ["+one more"]
+
+
+def test_its_time_grows_with_the_length() -> None:
+    def seconds(count: int) -> float:
+        old = [text for number in range(count) for text in ("{", f"{number}", "}", "[]")]
+        new = [text for number in range(count) for text in ("{", f"{number}", "}")]
+        best = 9e9
+        for _ in range(3):
+            began = time.perf_counter()
+            list(diff._diff(old, new, ("a", "b")))
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    assert seconds(8000) < 8 * seconds(2000)

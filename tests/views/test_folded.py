@@ -65,6 +65,7 @@ def test_other_reasons_and_other_rules_stay_apart() -> None:
     [
         ("/messages/2/role", Place("/messages/2/role", "/messages/2/role"), "/messages/2/role"),
         ("/messages/2", Place("/messages/3", "/messages/1"), "/messages/3 → /messages/1"),
+        ("/messages/4", Place("/messages/5", "/messages/5"), "/messages/5"),
         ("/messages/4", Place(None, "/messages/5"), "→ /messages/5"),
         ("/messages/4", Place(None, "/messages/4"), "→ /messages/4"),
         ("/user", Place("/user", None), "/user"),

@@ -49,11 +49,13 @@ ALL: dict[str, Any] = {
         ),
         ({"model": "hy3", "dialect": "chat", "client": "alice", "program": "codex"}, "", "hy3 · alice"),
         ({"dialect": "responses-native", "spoken": "responses"}, "", "responses"),
-        ({"queued": 49.0, "notes": {"vision": {"ms": 49.0}}}, "", ""),
+        ({"queued": 49.0, "first_byte": 49.0, "notes": {"vision": {"ms": 49.0}}}, "", ""),
         ({"usage": {"output": 999}}, "", "999 tok"),
         ({"usage": {"input": 123_456, "output": 99_940}}, "", "123k→99.9k tok"),
         ({"rules": ["merge"], "mode": "observe"}, ":eyes:", "would apply merge"),
         ({"vision_calls": 2, "mode": "observe"}, "", "would describe 2 img"),
+        ({"method": "GET", "path": "/v1/models", "program": "curl"}, "", "GET /v1/models · curl"),
+        ({"method": "GET", "path": "/" + "x" * 5000}, "", "GET /" + "x" * 79),
         ({"answered": True}, "", "answered by the proxy"),
         ({"answered": True, "failure": "queue_full: too many"}, "", "queue_full: too many"),
         ({"warning": "too long"}, "", "too long"),
@@ -68,7 +70,7 @@ def test_in_chinese_what_is_a_word_is_chinese(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(terminal, "_chosen", "zh")
     assert marked(**ALL)[1] == (
         "hunyuan-t1-latest → hy3 · codex · responses · merge bridge · 2 张图 · 排队 4.8 秒 · 图片描述 1.2 秒"
-        " · 首字节 0.41 秒 · 尝试 2 次 · 1.2k→340 tok"
+        " · 首字节 0.41 秒 · 共尝试 2 次 · 1.2k→340 tok"
     )
     assert marked(rules=["merge"], mode="observe")[1] == "将应用 merge"
 

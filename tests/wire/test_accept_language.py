@@ -43,6 +43,7 @@ OFFERED = ("en", "zh")
         (",,;", None),
         ("en;q=0.1, zh;q=1.000", "zh"),
         ("zh;q=0.2, zh-TW;q=0.9, en;q=0.5", "zh"),
+        ("zh-TW;q=0.9, zh;q=0.2, en;q=0.5", "zh"),
     ],
 )
 def test_the_language_that_the_header_wants_most(header: str, language: str | None) -> None:

@@ -98,6 +98,7 @@ def test_a_page_that_is_not_known_is_not_made_up() -> None:
     """LKEAP's own hosts have none, and are not TokenHub's."""
     lkeap = profiles.load("lkeap")
     assert not lkeap.key_pages
+    assert "https://console" not in message(401, NO_KEY, base_url="https://tokenhub.tencentcloudmaas.com/v1")
     assert translate_error(401, NO_KEY, None, lkeap, "hy3", base_url="https://api.lkeap.cloud.tencent.com/v1") is None
 
 

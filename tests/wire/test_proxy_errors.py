@@ -88,6 +88,7 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("context_length_exceeded", 400, "invalid_request_error"),
         ("conversation_not_found", 404, "invalid_request_error"),
         ("engine_overloaded", 429, "engine_overloaded_error"),
+        ("headers_ambiguous", 400, "invalid_request_error"),
         ("history_too_long", 400, "invalid_request_error"),
         ("host_not_allowed", 403, "invalid_request_error"),
         ("image_cascade_failed", 502, "server_error"),
@@ -149,9 +150,11 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "HOST_NOT_ALLOWED",
         "REQUEST_TOO_LARGE",
         "REQUEST_TOO_COMPLEX",
+        "HEADERS_AMBIGUOUS",
         "UNTRANSLATABLE",
         "API_NOT_OFFERED",
         "MODEL_NOT_LISTED",
+        "SIMILAR_MODEL_LISTED",
         "WEBSOCKET_NOT_SPOKEN",
         "PREVIOUS_RESPONSE_NOT_FOUND",
         "NOTHING_KEPT",
@@ -310,7 +313,7 @@ def test_both_pages_say_the_same() -> None:
 def test_an_error_says_the_same_in_both_languages_and_is_the_same(name: str) -> None:
     """Names and numbers are in both; code, type, status and headers don't change."""
     entry = CATALOGUE[name]
-    given = {field: 7.0 if field == "waited" else f"<{field}>" for field in fields(entry)}
+    given: dict[str, Any] = {field: 7.0 if field == "waited" else f"<{field}>" for field in fields(entry)}
     english = entry(**given)
     chinese = english.in_language("zh")
     for value in given.values():
@@ -340,7 +343,8 @@ def test_what_the_endpoint_or_the_client_says_is_not_translated() -> None:
 
 
 def test_a_very_long_reason_is_not_looked_up() -> None:
-    why = "a: must be an object" * 1000
+    why = f"{'a' * 600}: must be an object."
+    assert "必须是对象" in proxy_errors.UNTRANSLATABLE(why=why[500:]).in_language("zh").message
     assert why in proxy_errors.UNTRANSLATABLE(why=why).in_language("zh").message
 
 

@@ -66,6 +66,8 @@ def test_what_is_no_reason_of_ours_is_not_taken_for_one() -> None:
         (400, {"type": "invalid_request_error", "message": "hi Bob"}, "invalid_request_error"),
         (400, {"message": 'the text "call me at noon" is not allowed'}, "HTTP 400: the text … is not allowed"),
         (400, {"message": "输入内容「我的日记」违规"}, "HTTP 400: 输入内容 … 违规"),
+        (400, {"message": "the diary_message is invalid"}, "HTTP 400: the … is invalid"),
+        (400, {"message": "the max_tokens is invalid"}, "HTTP 400: the max_tokens is invalid"),
         (400, {"code": "sk-abcdef0123456789", "message": ""}, "HTTP 400"),
         (502, None, "HTTP 502"),
         (0, {"code": "stream_broken", "message": "?"}, "stream_broken"),

@@ -47,10 +47,11 @@ class Client:
     proxies: tuple[str, ...] = ()
 
     def paths(self, environment: Mapping[str, str], project: Path) -> Iterator[Path]:
-        """Each of its files that is there, in the order of the table."""
+        """Each of its files that is there, once, in the order of the table."""
         variable, default = self.folder
         home = environment.get("HOME") or str(Path.home())
         known = {**environment, "folder": environment.get(variable) or default}
+        seen: set[Path] = set()
         for name in self.files:
             filled = Template(name).safe_substitute(known)
             if filled.startswith("$"):
@@ -58,7 +59,8 @@ class Client:
             if filled.startswith("~/"):
                 filled = home + filled[1:]
             path = project / filled
-            if path.is_file():
+            if path.is_file() and path.resolve() not in seen:
+                seen.add(path.resolve())
                 yield path
 
     def parse(self, text: str) -> Mapping[str, Any]:

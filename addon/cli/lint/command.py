@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,22 +15,14 @@ from ...config import operating_system
 from ...config.option import OptionError
 from ...options import OPTIONS, Settings
 from ...texts import LANGUAGES
+from ...texts.sentence import Sentence
+from ...texts.terminal import say
 from ...wire import json_body
 from ...wire.safe_text import traceback_without_text
+from ..arguments import Parser
 from . import reading, report
 from .reading import Request, Unreadable
 from .verdict import Verdict, judge
-
-_USAGE = """\
-Says what the endpoint would refuse in a request, and what the addon would change in it, rule by rule, with
-JSON Pointers. Never uses the network: images that need a vision model are counted, not described.
-
-  {request:42}a request body, or several, one on each line
-  {har:42}every request of a HAR or a saved flow file that is repaired
-  {pipe:48}standard input in, the repaired body alone out"""
-
-_EXIT_STATUSES = """\
-Exit status: 0 clean, 1 would be refused or changed, 2 unreadable (or wrong usage)."""
 
 _STDIN = "-"
 
@@ -49,47 +40,58 @@ class Wanted:
 
 def parse(arguments: Sequence[str], prefix: str) -> Wanted:
     """Read the command line. Exits with a usage error."""
-    parser = argparse.ArgumentParser(
+    examples = [
+        (f"{prefix}lint request.json", say("a request body, or several, one on each line")),
+        (f"{prefix}lint session.har saved.flow", say("every request of a HAR or a saved flow file that is repaired")),
+        (f"… | {prefix}lint --fix | curl --json @- …", say("standard input in, the repaired body alone out")),
+    ]
+    column = max(len(command) for command, _ in examples) + 2
+    parser = Parser(
         f"{prefix}lint",
-        description=_USAGE.format(
-            request=f"{prefix}lint request.json",
-            har=f"{prefix}lint session.har saved.flow",
-            pipe=f"… | {prefix}lint --fix | curl --json @- …",
-        ),
-        epilog=_EXIT_STATUSES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        description=say(
+            "Says what the endpoint would refuse in a request, and what the addon would change in it, rule by rule, "
+            "with\nJSON Pointers. Never uses the network: images that need a vision model are counted, not described."
+        )
+        + "\n\n"
+        + "\n".join(f"  {command:{column}}{about}" for command, about in examples),
+        epilog=say("Exit status: 0 clean, 1 would be refused or changed, 2 unreadable (or wrong usage)."),
     )
-    parser.add_argument("files", nargs="*", metavar="FILE", help="- or none: standard input")
+    parser.add_argument("files", nargs="*", metavar="FILE", help=say("- or none: standard input"))
     parser.add_argument(
         "--fix",
         action="store_true",
-        help="print what the addon would send, as one line of JSON for each request; the report goes to standard "
-        "error. Images that need a vision model get a placeholder",
+        help=say(
+            "print what the addon would send, as one line of JSON for each request; the report goes to standard error. "
+            "Images that need a vision model get a placeholder"
+        ),
     )
     parser.add_argument(
         "--profile",
         metavar="NAME",
-        help="a profile, also one of hunyuan_profiles; default: that of the host, where it is known, else tokenhub",
+        help=say(
+            "a profile, also one of hunyuan_profiles; default: that of the host, where it is known, else tokenhub"
+        ),
     )
     parser.add_argument(
-        "--language", choices=LANGUAGES, help="language of the texts that the addon puts in (default zh)"
+        "--language", choices=LANGUAGES, help=say("language of the texts that the addon puts in (default zh)")
     )
     parser.add_argument(
         "--rerouted",
         action="store_true",
-        help="as with hunyuan_upstream, whatever the host: retired models are mapped to their successors; default "
-        "profile tokenhub",
+        help=say(
+            "as with hunyuan_upstream, whatever the host: retired models are mapped to their successors; default "
+            "profile tokenhub"
+        ),
     )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="OPTION=VALUE",
-        help="an option of the addon as mitmproxy takes it, e.g. --set hunyuan_keep_params=seed",
+        help=say("an option of the addon as mitmproxy takes it, e.g. --set hunyuan_keep_params=seed"),
     )
     parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help="format of the report (default text)"
+        "--format", choices=("text", "json"), default="text", help=say("format of the report (default text)")
     )
     given = parser.parse_args(arguments)
     try:
@@ -108,7 +110,13 @@ def _options(assignments: Iterable[str]) -> Mapping[str, str]:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if name not in known or not equals:
-            raise OptionError(f"--set {assignment}: accepted is OPTION=VALUE, with one of {', '.join(sorted(known))}")
+            raise OptionError(
+                say(
+                    "--set {assignment}: accepted is OPTION=VALUE, with one of {names}",
+                    assignment=assignment,
+                    names=", ".join(sorted(known)),
+                )
+            )
         values[name] = value
     return values
 
@@ -116,11 +124,14 @@ def _options(assignments: Iterable[str]) -> Mapping[str, str]:
 def results(wanted: Wanted) -> Iterator[Verdict | Unreadable]:
     """A verdict on every request of every file, in order."""
     for file in wanted.files:
-        source = "standard input" if file == _STDIN else file
+        source = Sentence("standard input") if file == _STDIN else file
         try:
             data = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
         except OSError as error:
-            yield Unreadable(source, f"{error.strerror or error}. Name files that can be read, or - for standard input")
+            why = Sentence(
+                "{problem}. Name files that can be read, or - for standard input", problem=error.strerror or error
+            )
+            yield Unreadable(source, why)
             continue
         for found in reading.requests(data, source, wanted.settings.max_body):
             yield found if isinstance(found, Unreadable) else _judged(found, wanted)
@@ -131,9 +142,9 @@ def _judged(request: Request, wanted: Wanted) -> Verdict | Unreadable:
         return judge(request, wanted.settings, rerouted=wanted.rerouted)
     except Exception as error:
         # Python would exit with status 1, which means "would be changed" here.
-        fault = (
-            "a fault in hunyuan-fix, which sends such a request unchanged. Please report it:\n"
-            f"{traceback_without_text(error)}"
+        fault = Sentence(
+            "a fault in hunyuan-fix, which sends such a request unchanged. Please report it:\n{trace}",
+            trace=traceback_without_text(error),
         )
         return Unreadable(request.source, fault)
 
@@ -162,7 +173,11 @@ def main(arguments: Sequence[str], prefix: str) -> int:
     # `lint … | head` must not print an error.
     operating_system.end_when_output_is_closed()
     if _STDIN in wanted.files and sys.stdin.isatty():
-        print(f"Reading a request from standard input; Ctrl-D ends it, {prefix}lint --help says more.", file=sys.stderr)
+        hint = say(
+            "Reading a request from standard input; Ctrl-D ends it, {command} --help says more.",
+            command=f"{prefix}lint",
+        )
+        print(hint, file=sys.stderr)
     found = list(results(wanted))
     if wanted.fix:
         for verdict in found:

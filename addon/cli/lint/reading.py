@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ... import dialects
 from ...exchange import KEY
+from ...texts.sentence import Sentence
 from ...wire import content_coding, json_body, paths, rule_names
 from ...wire.content_coding import CodingError, TooLarge
 from ...wire.json_body import InvalidJson
@@ -22,8 +23,6 @@ _FLOWS = re.compile(rb"\d+:")
 _RESPONSES = frozenset(["input", "previous_response_id", "conversation"])
 """Any of them is in a body of the Responses API, and `input` in one for embeddings, which has these at most:"""
 _EMBEDDINGS = frozenset(["model", "input", "encoding_format", "dimensions", "user"])
-
-_READ = "Accepted are request bodies (JSON, JSON lines), HAR files and flow files that mitmproxy saved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def requests(data: bytes, source: str, max_body: int) -> Iterator[Request | Unre
     """Every request in `data`, which came from the file `source`. `max_body`: bytes of an unpacked body in a flow."""
     data = data.removeprefix(json_body.BOM)
     if not data.strip():
-        yield Unreadable(source, f"empty. {_READ}.")
+        yield Unreadable(source, _unlike(Sentence("empty")))
     elif _FLOWS.match(data):
         yield from _some(_in_flows(data, source, max_body), source)
     else:
@@ -63,7 +62,7 @@ def _in_text(data: bytes, source: str) -> Iterator[Request | Unreadable]:
     try:
         value = json_body.parse(data)
     except InvalidJson as error:
-        yield from _in_lines(data, source) or [Unreadable(source, f"{_why(data, error)}. {_READ}.")]
+        yield from _in_lines(data, source) or [Unreadable(source, _unlike(_why(data, error)))]
     else:
         yield from _in_value(value, source)
 
@@ -73,13 +72,15 @@ def _in_lines(data: bytes, source: str) -> list[Request | Unreadable]:
     lines = [(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
     found: list[Request | Unreadable] = []
     for number, line in lines:
-        at = f"{source}, line {number}"
+        at = Sentence("{file}, line {number}", file=source, number=number)
         try:
             found += _in_value(json_body.parse(line), at)
         except InvalidJson as error:
             if not found:
                 return []
-            found.append(Unreadable(at, f"{_why(line, error, number)}. Fix or remove this line."))
+            found.append(
+                Unreadable(at, Sentence("{problem}. Fix or remove this line.", problem=_why(line, error, number)))
+            )
     return found
 
 
@@ -88,9 +89,12 @@ def _why(data: bytes, error: InvalidJson, first_line: int = 1) -> str:
     try:
         json.loads(data.decode(), parse_constant=_refuse)
     except json.JSONDecodeError as place:
-        return f"not JSON: {place.msg} at line {first_line + place.lineno - 1}, column {place.colno}"
+        line = first_line + place.lineno - 1
+        return Sentence(
+            "not JSON: {what} at line {line}, column {column}", what=place.msg, line=line, column=place.colno
+        )
     except UnicodeDecodeError as place:
-        return f"not JSON: byte {place.start} is not UTF-8"
+        return Sentence("not JSON: byte {number} is not UTF-8", number=place.start)
     except ValueError as refused:
         return str(refused)
     except RecursionError:
@@ -99,19 +103,21 @@ def _why(data: bytes, error: InvalidJson, first_line: int = 1) -> str:
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"not JSON: it holds {name}, which is not JSON")
+    raise ValueError(Sentence("not JSON: it holds {name}, which is not JSON", name=name))
 
 
 def _in_value(value: Any, source: str) -> Iterator[Request | Unreadable]:
     if not isinstance(value, dict):
-        yield Unreadable(source, f"a JSON {_kind(value)}, where a request body is an object. {_READ}.")
+        yield Unreadable(
+            source, _unlike(Sentence("a JSON {kind}, where a request body is an object", kind=_kind(value)))
+        )
     elif isinstance(entries := _object(value.get("log")).get("entries"), list):
         yield from _some(_in_har(entries, source), source)
     elif isinstance(value.get("body"), dict):
         path = value.get("path")
         path = path.partition("?")[0] if isinstance(path, str) else ""
         if _counts(path):
-            yield Unreadable(source, "a count of tokens, which the addon answers itself: nothing is sent.")
+            yield Unreadable(source, Sentence("a count of tokens, which the addon answers itself: nothing is sent."))
         else:
             yield from _in_body(value["body"], source, _dialect(path))
     else:
@@ -122,7 +128,7 @@ def _in_body(body: dict[str, Any], source: str, dialect: str | None) -> Iterator
     if dialect is None:
         dialect = _by_keys(body)
     if dialect is None:
-        yield Unreadable(source, f"an object with neither messages nor input: no request body. {_READ}.")
+        yield Unreadable(source, _unlike(Sentence("an object with neither messages nor input: no request body")))
     else:
         yield Request(source, dialect, body)
 
@@ -160,12 +166,12 @@ def _in_har(entries: list[Any], source: str) -> Iterator[Request | Unreadable]:
         dialect = _dialect(parts.path)
         if dialect is None or str(request.get("method")).upper() != "POST":
             continue
-        at = f"{source}, entry {number}"
+        at = Sentence("{file}, entry {number}", file=source, number=number)
         text = _object(request.get("postData")).get("text")
         if isinstance(text, str) and text:
             yield _parsed(text.encode("utf-8", "surrogatepass"), at, dialect, host, parts.path)
         else:
-            yield Unreadable(at, "the request has no postData.text: save the HAR with its contents.")
+            yield Unreadable(at, Sentence("the request has no postData.text: save the HAR with its contents."))
 
 
 def _in_flows(data: bytes, source: str, max_body: int) -> Iterator[Request | Unreadable]:
@@ -176,10 +182,11 @@ def _in_flows(data: bytes, source: str, max_body: int) -> Iterator[Request | Unr
                 path = _path(request)
                 dialect = _dialect(path)
                 if dialect is not None:
-                    yield _in_flow(request, f"{source}, flow {number}", dialect, path, max_body)
+                    at = Sentence("{file}, flow {number}", file=source, number=number)
+                    yield _in_flow(request, at, dialect, path, max_body)
     except DamagedFlow:
-        why = "not a flow of mitmproxy's: the file is cut off or damaged. Save it anew (mitmdump -w FILE)."
-        yield Unreadable(f"{source}, flow {number + 1}", why)
+        why = Sentence("not a flow of mitmproxy's: the file is cut off or damaged. Save it anew (mitmdump -w FILE).")
+        yield Unreadable(Sentence("{file}, flow {number}", file=source, number=number + 1), why)
 
 
 def _path(saved: SavedRequest) -> str:
@@ -193,15 +200,17 @@ def _in_flow(saved: SavedRequest, source: str, dialect: str, path: str, max_body
     """The request of a flow. Of a request that the addon rewrote, the client's own body, if the flow kept it."""
     kept = _object(saved.metadata.get(KEY))
     if isinstance(original := kept.get("original"), bytes):
-        return _parsed(original, f"{source}, as the client sent it", dialect, saved.host, path)
+        return _parsed(original, Sentence("{file}, as the client sent it", file=source), dialect, saved.host, path)
     if kept.get("changes"):
-        source += ", as it was sent on"
+        source = Sentence("{file}, as it was sent on", file=source)
     try:
         data = content_coding.unpack(saved.body, saved.content_encoding, max_body)
     except CodingError as error:
-        return Unreadable(source, f"{error}: the body can't be unpacked.")
+        return Unreadable(source, Sentence("{problem}: the body can't be unpacked.", problem=error))
     except TooLarge:
-        return Unreadable(source, f"the body unpacks to more than {max_body} bytes (--set hunyuan_max_body=…).")
+        return Unreadable(
+            source, Sentence("the body unpacks to more than {limit} bytes (--set hunyuan_max_body=…).", limit=max_body)
+        )
     return _parsed(data, source, dialect, saved.host, path)
 
 
@@ -209,14 +218,18 @@ def _parsed(data: bytes, source: str, dialect: str, host: str, path: str) -> Req
     try:
         return Request(source, dialect, json_body.parse(data), host, path)
     except InvalidJson as error:
-        return Unreadable(source, f"the request's body is {_why(data, error)}; the addon lets it pass untouched.")
+        why = Sentence("the request's body is {problem}; the addon lets it pass untouched.", problem=_why(data, error))
+        return Unreadable(source, why)
 
 
 def _some(found: Iterator[Request | Unreadable], source: str) -> Iterator[Request | Unreadable]:
     """`found`, or `Unreadable` if it is empty: a file without a request must not count as clean."""
     first = next(found, None)
     if first is None:
-        yield Unreadable(source, f"no POST to a path that ends in {' or '.join(dialects.paths())} is in it.")
+        paths_of_all = ", ".join(dialects.paths())
+        yield Unreadable(
+            source, Sentence("no POST to a path that ends in one of these is in it: {paths}.", paths=paths_of_all)
+        )
         return
     yield first
     yield from found
@@ -233,6 +246,14 @@ def _counts(path: str) -> bool:
     _, api = paths.read(path, dialects.paths())
     name = dialects.of_call("POST", api) if api else None
     return name is not None and dialects.DIALECTS[name].house == "count"
+
+
+def _unlike(problem: str) -> str:
+    """`problem`, and what can be read."""
+    return Sentence(
+        "{problem}. Accepted are request bodies (JSON, JSON lines), HAR files and flow files that mitmproxy saved.",
+        problem=problem,
+    )
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -10,9 +10,14 @@ from ...columns import width
 from ...exchange import Change, JsonObject, Response
 from ...rules.explained import explanations
 from ...simulator.checks import Problem
+from ...texts import sentences, terminal
+from ...texts.sentence import in_language
+from ...texts.terminal import say
+from ...views import folded
+from ...views.places import Place
 from ...wire import json_body
 from ..colours import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint
-from .reading import Unreadable
+from .reading import Request, Unreadable
 from .verdict import Verdict
 
 CLEAN, CHANGED, UNREADABLE = 0, 1, 2
@@ -32,7 +37,8 @@ def text(results: Sequence[Verdict | Unreadable]) -> Iterator[str]:
     told: set[str] = set()
     for result in results:
         if isinstance(result, Unreadable):
-            yield f"{paint('✗', RED)} {paint(_plain(result.source), BOLD)}: {result.message}"
+            message = in_language(terminal.language(), result.message)
+            yield f"{paint('✗', RED)} {paint(_source(result), BOLD)}: {message}"
         else:
             yield from _verdict(result, told)
         yield ""
@@ -66,31 +72,56 @@ def _sum(results: Sequence[Verdict | Unreadable]) -> str:
     verdicts = [result for result in results if isinstance(result, Verdict)]
     clean = sum(verdict.clean for verdict in verdicts)
     unreadable = len(results) - len(verdicts)
-    words = f"{_count(len(verdicts), 'request')}: {clean} clean, {len(verdicts) - clean} not"
-    return f"{words}; {unreadable} unreadable" if unreadable else words
+    counts = {"count": len(verdicts), "clean": clean, "others": len(verdicts) - clean}
+    if unreadable:
+        return say(
+            "requests: {count}, of which {clean} clean, {others} not; {bad} unreadable", **counts, bad=unreadable
+        )
+    return say("requests: {count}, of which {clean} clean, {others} not", **counts)
 
 
 def _verdict(verdict: Verdict, told: set[str]) -> Iterator[str]:
-    facts = [verdict.request.dialect, verdict.model or "no model", f"profile {verdict.profile}"]
+    profile = say("profile {name}", name=verdict.profile)
+    facts = [verdict.request.dialect, verdict.model or say("no model"), profile]
     about = " · ".join(map(_plain, [*facts, verdict.request.host] if verdict.request.host else facts))
-    yield f"{paint(_plain(verdict.request.source), BOLD)}  {paint(about, DIM)}"
-    if verdict.clean:
-        taken = "the endpoint would take it, " if verdict.is_judged else ""
-        yield f"{paint('✓', GREEN)} clean: {taken}the addon would leave it as it is"
+    yield f"{paint(_source(verdict.request), BOLD)}  {paint(about, DIM)}"
+    if verdict.clean and verdict.is_judged:
+        yield _good(say("clean: the endpoint would take it, the addon would leave it as it is"))
+    elif verdict.clean:
+        yield _good(say("clean: the addon would leave it as it is"))
     elif verdict.refused:
-        yield f"{paint('✗', RED)} the endpoint would refuse it, {_count(len(verdict.refused), 'reason')}:"
+        yield _bad(say("the endpoint would refuse it; reasons: {count}", count=len(verdict.refused)))
         yield from _problems(verdict.refused)
     elif not verdict.is_judged:
-        yield f"{paint('!', YELLOW)} the endpoint speaks this format; how much of it is documented nowhere"
+        yield _mixed(say("the endpoint speaks this format; how much of it is documented nowhere"))
     else:
-        yield f"{paint('✓', GREEN)} the endpoint would take it"
+        yield _good(say("the endpoint would take it"))
     if verdict.exchange.changes:
-        changes = _count(len(verdict.exchange.changes), "change")
-        yield f"{paint('✗', YELLOW)} the addon would make {changes}, each named where its rule found it:"
+        count = len(verdict.exchange.changes)
+        said = say(
+            "the addon would change it; changes: {count}, by place in the request → in what is sent", count=count
+        )
+        yield f"{paint('✗', YELLOW)} {said}"
         yield from _changes(verdict, told)
     yield from _overlong(verdict)
     if not verdict.clean:
         yield from _end(verdict)
+
+
+def _source(of: Request | Unreadable) -> str:
+    return _plain(in_language(terminal.language(), of.source))
+
+
+def _good(said: str) -> str:
+    return f"{paint('✓', GREEN)} {said}"
+
+
+def _bad(said: str) -> str:
+    return f"{paint('✗', RED)} {said}"
+
+
+def _mixed(said: str) -> str:
+    return f"{paint('!', YELLOW)} {said}"
 
 
 def _problems(problems: Sequence[Problem]) -> Iterator[str]:
@@ -104,52 +135,56 @@ def _said(problem: Problem) -> str:
     error = problem.body["error"]
     named = error.get("code") or error.get("type") or ""  # Moonshot's errors have no code
     said = _plain(f"{problem.status} {named} {error['message']}")
-    return said if _proven(problem) else f"{said} (claimed, not proven)"
+    return said if _proven(problem) else say("{error} (claimed, not proven)", error=said)
 
 
 def _changes(verdict: Verdict, told: set[str]) -> Iterator[str]:
-    for rule, changes in _grouped((change.rule, change) for change in verdict.exchange.changes).items():
-        explanation = explanations()[rule]
+    rows = folded.rows(verdict.exchange.changes, verdict.places)
+    for rule, group in _grouped((rule, (places, why)) for rule, places, why in rows).items():
+        explanation = explanations()[rule].in_language(terminal.language())
         yield f"    {paint(rule, BOLD, CYAN)}  {explanation.repairs}"
         if rule not in told:
-            yield f"      {paint(f'Why: {explanation.why}', DIM)}"
+            yield "      " + paint(say("Why: {why}", why=explanation.why), DIM)
             told.add(rule)
         if rule == "cascade" and verdict.exchange.vision_calls:
-            yield f"      {_dry_run(verdict.exchange.vision_calls)}"
-        yield from _aligned([(change.pointer, change.why) for change in changes])
+            yield "      " + _dry_run(verdict.exchange.vision_calls)
+        yield from _aligned(group)
 
 
 def _dry_run(vision_calls: int) -> str:
-    calls = _count(vision_calls, "vision call")
-    return f"{calls} would be made. None was: a placeholder stands for each description in the rest of this report."
+    return say(
+        "vision calls that would be made: {count}. None was: a placeholder stands for each description in the rest of "
+        "this report.",
+        count=vision_calls,
+    )
 
 
 def _overlong(verdict: Verdict) -> Iterator[str]:
     if verdict.overlong:
-        estimated, limit = verdict.overlong["estimated"], verdict.overlong["limit"]
-        yield (
-            f"{paint('!', YELLOW)} the input is estimated at {estimated:,} tokens, past the limit of {limit:,} "
-            "of the model that answers: the endpoint cuts what is too long from the front, without a word"
+        said = say(
+            "the input is estimated at {estimated:,} tokens, past the limit of {limit:,} of the model that answers: "
+            "the endpoint cuts what is too long from the front, without a word",
+            estimated=verdict.overlong["estimated"],
+            limit=verdict.overlong["limit"],
         )
+        yield _mixed(said)
 
 
 def _end(verdict: Verdict) -> Iterator[str]:
     """The last lines of a verdict: what is sent after the changes, and whether the endpoint accepts it."""
     if verdict.answer:
-        answer = _answer(verdict.answer)
-        yield f"{paint('✗', RED)} nothing would be sent, the addon answers {answer['status']}: {answer['message']}"
+        yield _bad(say("nothing would be sent, the addon answers {status}: {message}", **_answer(verdict.answer)))
         return
     if len(verdict.bodies) > 1:
-        yield f"{paint('!', YELLOW)} it would be sent as {len(verdict.bodies)} calls, whose answers are joined"
+        yield _mixed(say("it would be sent as {count} calls, whose answers are joined", count=len(verdict.bodies)))
     if not verdict.is_judged:
-        yield f"{paint('!', YELLOW)} then it would be sent in its own format"
+        yield _mixed(say("then it would be sent in its own format"))
     elif not verdict.still_refused:
-        yield f"{paint('✓', GREEN)} then the endpoint would take it"
+        yield _good(say("then the endpoint would take it"))
     elif not verdict.exchange.changes:
-        yield f"{paint('!', YELLOW)} the addon can't repair that: it is sent unchanged"
+        yield _mixed(say("the addon can't repair that: it is sent unchanged"))
     else:
-        reasons = _count(len(verdict.still_refused), "reason")
-        yield f"{paint('✗', RED)} then the endpoint would still refuse it, {reasons}:"
+        yield _bad(say("then the endpoint would still refuse it; reasons: {count}", count=len(verdict.still_refused)))
         yield from _problems(verdict.still_refused)
 
 
@@ -163,7 +198,9 @@ def _plain_verdict(verdict: Verdict) -> JsonObject:
         "profile": verdict.profile,
         "clean": verdict.clean,
         "refused": [_plain_problem(problem) for problem in verdict.refused],
-        "changes": [_plain_change(change) for change in exchange.changes],
+        "changes": [
+            _plain_change(change, place) for change, place in zip(exchange.changes, verdict.places, strict=True)
+        ],
         "vision_calls": exchange.vision_calls,
         "overlong": verdict.overlong,
         "answer": _answer(verdict.answer) if verdict.answer else None,
@@ -185,8 +222,15 @@ def _plain_problem(problem: Problem) -> JsonObject:
     }
 
 
-def _plain_change(change: Change) -> JsonObject:
-    return {"rule": change.rule, "pointer": change.pointer, "why": change.why}
+def _plain_change(change: Change, place: Place) -> JsonObject:
+    """`pointer` is the place as its rule found it; `original` and `final`: in what came, and in what is sent."""
+    return {
+        "rule": change.rule,
+        "pointer": change.pointer,
+        "original": place.original,
+        "final": place.final,
+        "why": change.why,
+    }
 
 
 def _answer(refusal: Response) -> JsonObject:
@@ -206,7 +250,11 @@ def _split(detail: str) -> tuple[str, str]:
 
 
 def _aligned(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
-    shown = [(_plain(pointer) or "(the body)", _plain(reason)) for pointer, reason in rows]
+    language = terminal.language()
+    shown = [
+        (_plain(pointer) or say("(the body)"), sentences.translated(language, _plain(reason)))
+        for pointer, reason in rows
+    ]
     column = max(width(pointer) for pointer, _ in shown)
     for pointer, reason in shown:
         yield f"      {pointer}{' ' * (column - width(pointer))}  {reason}".rstrip()
@@ -222,7 +270,3 @@ def _grouped[T](pairs: Iterable[tuple[str, T]]) -> dict[str, list[T]]:
 def _plain(text: str) -> str:
     """A client's word, cut to 200 characters, without control characters."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069]", "?", text[:_LONGEST])
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -28,6 +28,7 @@ from ...upstream.calls import Calls
 from ...upstream.chat_calls import ChatCalls
 from ...upstream.client import HttpClient
 from ...upstream.embedding_batches import EmbeddingBatches
+from ...views.places import Place, original_and_final
 from ...vision.vision_call import DryRunVision
 from ...wire import json_body, paths, proxy_errors
 from ...wire.host_names import canonical
@@ -75,6 +76,12 @@ class Verdict:
     """What would be sent: several for embeddings in batches, none where the addon answers itself. Plain JSON."""
     still_refused: list[Problem]
     """Why the endpoint would refuse what is sent."""
+
+    @property
+    def places(self) -> list[Place]:
+        """Of each change, where its place was in the body as it came, and where it is in what is sent first."""
+        self.exchange.original, self.exchange.rewritten = json_body.serialise(self.request.body), True
+        return original_and_final(self.exchange, json_body.serialise(self.bodies[0]) if self.bodies else b"")
 
     @property
     def model(self) -> str:

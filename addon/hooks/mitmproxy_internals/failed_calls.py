@@ -56,6 +56,8 @@ class Failure(Enum):
     """The answer is larger than `body_size_limit`."""
     REQUEST_TOO_LARGE = auto()
     """The request is larger than `body_size_limit`. No endpoint has seen it."""
+    REQUEST_REFUSED = auto()
+    """The request's headers are such that programs read them differently. No hook but `requestheaders` has seen it."""
 
 
 _HTTP_1_1_REQUIRED = ErrorCode.HTTP_1_1_REQUIRED
@@ -103,12 +105,9 @@ def check_body_size(self: HttpStream, request: bool) -> layer.CommandGenerator[b
 
 
 def check_invalid(self: HttpStream, request: bool) -> layer.CommandGenerator[bool]:
-    """In place of `HttpStream.check_invalid`: as mitmproxy's, but clients get what the hook `error` says of an answer.
-
-    A request with such headers keeps mitmproxy's page: its hooks are called with its error set, for a look at it.
-    """
-    checking = _check_invalid(self, request)
-    return (yield from (checking if request else _told(self, checking, Failure.HEADERS_REFUSED)))
+    """In place of `HttpStream.check_invalid`: as mitmproxy's, but clients get what the hook `error` says."""
+    failure = Failure.REQUEST_REFUSED if request else Failure.HEADERS_REFUSED
+    return (yield from _told(self, _check_invalid(self, request), failure))
 
 
 def _told[T](stream: HttpStream, handling: layer.CommandGenerator[T], failure: Failure) -> layer.CommandGenerator[T]:
@@ -130,7 +129,7 @@ def _told[T](stream: HttpStream, handling: layer.CommandGenerator[T], failure: F
                 yield command
             else:
                 yield from _send(stream, flow.response)
-                if failure is Failure.REQUEST_TOO_LARGE and not flow.request.is_http2:
+                if failure in _BEFORE_THE_BODY and not flow.request.is_http2:
                     yield command  # closes the connection, by which the rest of the request comes
     except StopIteration as end:
         result: T = end.value
@@ -138,6 +137,9 @@ def _told[T](stream: HttpStream, handling: layer.CommandGenerator[T], failure: F
     finally:
         _failures.pop(flow, None)
         _endings.pop(flow, None)
+
+
+_BEFORE_THE_BODY = (Failure.REQUEST_TOO_LARGE, Failure.REQUEST_REFUSED)
 
 
 def _is_page(command: Command) -> bool:

@@ -21,6 +21,7 @@ SOURCE = "en"
 """The language that stands in the code."""
 
 _HOLE = re.compile(r"\{(\w+)(?:[:!][^{}]*)?\}")
+_BETWEEN = "; "
 _DEEPEST = 3
 """Sentences within sentences, as a reason within an error."""
 
@@ -55,7 +56,9 @@ def translated(language: str, text: str, depth: int = 0) -> str:
         if found := pattern.fullmatch(text):
             values = {name: translated(language, value, depth + 1) for name, value in found.groupdict().items()}
             return _HOLE.sub(r"{\1}", sentences[template]).format(**values)  # values are written out already
-    return text
+    # Several reasons of one change stand in one line.
+    several = [translated(language, one, depth + 1) for one in text.split(_BETWEEN)]
+    return text if several == text.split(_BETWEEN) else "；".join(several)
 
 
 def _translated(language: str, value: object) -> object:

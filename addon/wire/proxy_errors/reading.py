@@ -32,6 +32,16 @@ BODY_TOO_LARGE = Entry(
     retry=False,
     closes=True,
 )
+HEADERS_AMBIGUOUS = Entry(
+    status=400,
+    code="headers_ambiguous",
+    message="The headers of this request contradict each other or are malformed, so it is not passed on (mitmproxy's "
+    "option validate_inbound_headers). What stands between client and proxy may have changed them.",
+    when="the headers of the request contradict each other or are malformed",
+    advice="mend the client or what stands in between; `--set validate_inbound_headers=false`",
+    retry=False,
+    closes=True,
+)
 UNTRANSLATABLE = Entry(
     status=400,
     code="untranslatable",
@@ -66,6 +76,15 @@ MODEL_NOT_LISTED = Entry(
     "for it.",
     when="a client asks for the entry of one model (`GET /v1/models/ID`) that the endpoint does not list",
     advice="`GET /v1/models` lists the names that are there",
+    param="model",
+    retry=False,
+)
+SIMILAR_MODEL_LISTED = Entry(
+    status=404,
+    code="model_not_found",
+    message="The model {model} does not exist here. The endpoint lists models with a similar id: {near}.",
+    when="a client asks for the entry of one model (`GET /v1/models/ID`) that is not listed, but one like it is",
+    advice="use one of the names in the message",
     param="model",
     retry=False,
 )

@@ -28,7 +28,7 @@ def test_a_key_that_others_can_read(tmp_path: Path) -> None:
     client_setup.write_bundle(tmp_path)
     for mend in (
         lambda found: subprocess.run(["sh", "-c", found.advice], check=True, timeout=60),
-        lambda found: found.fix.apply(),
+        lambda found: found.fix.apply({}),
     ):
         key_file(tmp_path).chmod(0o644)
         found = usable(tmp_path)
@@ -42,7 +42,7 @@ def test_without_a_ca_only_those_are_told_who_need_one(tmp_path: Path) -> None:
     found = usable(tmp_path, HTTPS_PROXY="http://127.0.0.1:8080")
     assert (found.id, found.result) == ("ca/none", "problem")
     assert found.fix
-    found.fix.apply()
+    found.fix.apply({})
     assert usable(tmp_path, HTTPS_PROXY="http://127.0.0.1:8080").result == "ok"
     assert bundle_file(tmp_path).read_bytes().count(b"BEGIN CERTIFICATE") > 100
 

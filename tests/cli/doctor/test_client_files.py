@@ -91,7 +91,7 @@ def test_whatever_a_file_holds_only_the_value_changes(others: dict[str, str], ol
     file = read(CLAUDE, json.dumps(data, ensure_ascii=ascii_, indent=2))
     changed = file.with_text(("env", "ANTHROPIC_BASE_URL"), new)
     assert changed
-    data["env"]["ANTHROPIC_BASE_URL"] = new  # type: ignore[call-overload, index]
+    data["env"]["ANTHROPIC_BASE_URL"] = new  # type: ignore[index]
     assert json.loads(changed) == data
 
 
