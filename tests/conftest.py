@@ -99,9 +99,9 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The suite keeps out of the user's own data, options and language; processes inherit that."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
-        patch.setenv("LC_ALL", "C.UTF-8")
-        for option in OPTIONS:
-            patch.delenv(variable(option.name), raising=False)
+        patch.setenv("LANG", "C.UTF-8")
+        for name in ("LC_ALL", "LC_MESSAGES", *(variable(option.name) for option in OPTIONS)):
+            patch.delenv(name, raising=False)
         yield
 
 

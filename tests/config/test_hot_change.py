@@ -121,7 +121,7 @@ def test_at_the_start_without_a_file_nothing_happens(running: Running):
 def test_a_file_that_can_not_be_taken_is_a_problem_at_the_start(running: Running, text: str | None):
     if text:
         running.write(text)
-    (problem,) = running.begin(hunyuan_config=str(running.file))
+    (problem,) = running.begin({"hunyuan_config": str(running.file)})
     assert problem.startswith(f"hunyuan_config: {running.file}: ")
     assert "retyr" in problem or "No such file" in problem
 
