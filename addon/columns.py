@@ -30,7 +30,7 @@ def _width(character: str) -> int:
 def wrap(text: str, columns: int) -> list[str]:
     """The lines of `text` in at most `columns` columns; continuation lines keep the indentation.
 
-    A colour of the whole text is repeated on each line; one of a part stays with that part where a line holds all of it.
+    A colour of the whole text is repeated on each line; one of a part stays with it where a line holds all of it.
     """
     if width(text) <= columns:
         return [text]

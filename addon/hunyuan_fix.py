@@ -123,7 +123,8 @@ class HunyuanFix:
             os.environ,
             sources.from_mitmproxy_config(mitmproxy_config),
         )
-        self._problems = [*wrong, *wrong_in_file, *(start.problems if start else ())]
+        wrong += [sources.in_file("config.yaml", problem) for problem in wrong_in_file]
+        self._problems = [*wrong, *(start.problems if start else ())]
         for problem in self._problems:
             logger.error("%s", problem)
         for note in start.notes if start else ():
@@ -219,10 +220,11 @@ class HunyuanFix:
         proxyserver = ctx.master.addons.get("proxyserver")
         specs = proxy_modes.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
         if specs:
-            logger.info(
-                "No listen address was given: listening on %s only. --listen-host opens it to other machines.",
-                LOOPBACK,
+            said = say(
+                "No listen address was given: listening on {address} only. --listen-host opens it to other machines.",
+                address=LOOPBACK,
             )
+            logger.info("%s", said)
             ports.accept_all(proxyserver)
             ctx.options.update(listen_host=LOOPBACK, mode=specs)
         logger.info(say("hunyuan-fix is ready: it repairs requests to {count} hosts.", count=len(self.routes.hosts)))

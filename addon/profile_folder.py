@@ -88,9 +88,9 @@ class ProfileFolder:
         try:
             self._apply()
         except OptionError as error:
-            logger.error("%s. The profiles are unchanged.", str(error).rstrip(".?"))
+            logger.error("%s", say("{problem}. The profiles are unchanged.", problem=str(error).rstrip(".?")))
         else:
-            logger.info("%s: changed files are in use.", self._folder or default_folder())
+            logger.info("%s", say("{folder}: changed files are in use.", folder=self._folder or default_folder()))
 
 
 def _check(profile: profiles.Profile) -> None:

@@ -137,7 +137,8 @@ class Runtime:
     def failed(self, what: str, error: Exception) -> None:
         """Count an exception in the addon itself, and log it without its text, which may quote a message."""
         self.metrics.add(statistics.FAILURES)
-        logger.error("%s (failure %d since start):\n%s", what, self.failures, safe_text.traceback_without_text(error))
+        said = say("{what} (failure {number} since start):", what=what, number=self.failures)
+        logger.error("%s\n%s", said, safe_text.traceback_without_text(error))
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
@@ -196,7 +197,8 @@ class Runtime:
             try:
                 await close()
             except Exception as error:  # the others are closed all the same
-                logger.error("A part of the runtime could not be closed:\n%s", safe_text.traceback_without_text(error))
+                said = say("A part of the runtime could not be closed:")
+                logger.error("%s\n%s", said, safe_text.traceback_without_text(error))
 
     def _share(self, redis: str | None) -> None:
         """Count limits in the Redis server at the URL `redis`, for all its processes; `None`: in this process alone."""

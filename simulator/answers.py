@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import directives, models, prompt_cache, vision
-from .codec import encode
+from . import directives, models, prompt_cache, proofs, vision
+from .codec import decode, encode
 from .content import image_urls, text_of
 from .kimi import WEB_SEARCH
 from .rows import THINKERS, Json, ProfileName
@@ -184,6 +184,9 @@ def _wanted_tools(body: Json, asked: directives.Directives, *, mentions: bool) -
         return [(_by_ordinal(name, names), arguments) for name, arguments in asked.tools]
     if asked.decides or not names or body["messages"][-1]["role"] != "user":
         return []
+    if mentions and (wanted := proofs.call(body, offered)):
+        name, given = wanted
+        return [(name, encode({**decode(_sample_arguments(offered[name]).encode()), **given}).decode())]
     choice = body.get("tool_choice")
     if isinstance(choice, dict) and "function" in choice:
         mentioned = [choice["function"]["name"]]
@@ -246,6 +249,8 @@ def _prose(body: Json, asked: directives.Directives, *, calling: bool) -> str:
         text = asked.say
     elif calling:
         text = CALLING
+    elif not body.get("tools") and proofs.asks_for_file(body):
+        text = proofs.EDIT
     elif last["role"] == "tool":
         text = f"工具返回：{text_of(last)[:TOOL_QUOTE]}"
     else:

@@ -120,12 +120,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in terminalreporter.stats.get(outcome, [])
         if isinstance(report, pytest.TestReport) and report.when == "call"
     ]
-    counts = {}
-    for name in (WITHOUT, WITH):
-        values = [value for report in reports for key, value in report.user_properties if key == name]
-        counts[name] = f"{sum(map(bool, values))} of {len(values)}"
-    if any(key == WITHOUT for report in reports for key, _ in report.user_properties):
+    counted = [property_ for report in reports for property_ in report.user_properties]
+    for platform in dict.fromkeys(key.partition(":")[2] for key, _ in counted if key.startswith(f"{WITHOUT}:")):
+        counts = []
+        for name in (WITHOUT, WITH):
+            values = [value for key, value in counted if key == f"{name}:{platform}"]
+            counts.append(f"{sum(map(bool, values))} of {len(values)}")
         terminalreporter.write_line(
-            f"recorded requests that the strict endpoint accepts: {counts[WITHOUT]} as they came, "
-            f"{counts[WITH]} through the addon"
+            f"recorded requests that the strict endpoint {platform} accepts: {counts[0]} as they came, "
+            f"{counts[1]} through the addon"
         )

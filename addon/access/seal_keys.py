@@ -76,10 +76,13 @@ class SealKeys:
             except (OSError, SecretFileError) as error:
                 why = error.strerror if isinstance(error, OSError) else error
                 logger.warning(
-                    "The key that seals reasoning can't be kept in %s (%s). It ends with this process: what was sealed "
-                    "before a restart can't be read after it.",
-                    path,
-                    why,
+                    "%s",
+                    say(
+                        "The key that seals reasoning can't be kept in {file} ({why}). It ends with this process: what "
+                        "was sealed before a restart can't be read after it.",
+                        file=path,
+                        why=why,
+                    ),
                 )
                 return
         self._used = self._file.content

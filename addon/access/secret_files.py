@@ -50,14 +50,15 @@ class SecretFile[T]:
             self._warns_at = -math.inf
         elif self._clock() >= self._warns_at and (found or self._warns_at > -math.inf):
             self._warns_at = self._clock() + REMINDER
-            logger.warning("%s is missing. Its previous content stays in force until the file is back.", self.path)
+            said = say("{file} is missing. Its previous content stays in force until the file is back.", file=self.path)
+            logger.warning("%s", said)
         if found is None:
             return
         if found.error is not None:
-            logger.error("%s. The previous content stays in force.", found.error)
+            logger.error("%s", say("{problem}. The previous content stays in force.", problem=str(found.error)))
         elif found.content is not None:
             self.content = found.content
-            logger.info("%s has changed and was read again", self.path)
+            logger.info("%s", say("{file} has changed and was read again", file=self.path))
 
 
 def _parsed[T](path: Path, parse: Callable[[str], T]) -> T:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..circuit import Circuit, CircuitPolicy, Transition, Verdict
+from ..texts.terminal import say
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -227,16 +228,17 @@ class Leases:
 
     def _note_end(self, _: Circuit, transition: Transition | None) -> None:
         if transition is Transition.OPENED:
-            logger.warning(
-                "Redis doesn't answer (%s): hunyuan_concurrency holds for this process alone until it does",
-                self._failure,
+            said = say(
+                "Redis doesn't answer ({why}): hunyuan_concurrency holds for this process alone until it does",
+                why=self._failure,
             )
+            logger.warning("%s", said)
             self._woken.set()  # so that the keeper probes when the pause is over, not at the next renewal
         elif transition is Transition.CLOSED:
             # Leases may have been granted while the probe was on its way: it didn't tell of them.
             self._renewal = self._clock()
             self._woken.set()
-            logger.warning("Redis answers again: hunyuan_concurrency holds for all workers")
+            logger.warning("%s", say("Redis answers again: hunyuan_concurrency holds for all workers"))
 
     # The keeper: one task that renews, gives back and probes while there is something to do.
 

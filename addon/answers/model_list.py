@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ..did_you_mean import alike
 from ..exchange import JsonObject, Response
 from ..profiles import Profile
 from ..wire import flaws, json_body, proxy_errors, safe_text, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
+from ..wire.vendor_errors import KeyShape
 
 
 class Form(Protocol):
@@ -28,17 +30,28 @@ OPENAI: Form = _AsListed()
 
 _LIMIT = 1 << 22
 """Bytes of a list that are read: some 20,000 models."""
+_LONGEST_ID = 100
+"""Characters of an id that others are compared with."""
 _NO_LIST = (404, 405, 501)
 """Statuses of an endpoint that doesn't list its models, as some plans' endpoints (anomalyco/models.dev#4671)."""
 
 
 def in_form_of(
-    api: Form, status: int, body: bytes, encoding: str, profile: Profile, *, aliases: bool, window: int | None = None
+    api: Form,
+    status: int,
+    body: bytes,
+    encoding: str,
+    profile: Profile,
+    *,
+    aliases: bool,
+    window: int | None = None,
+    key: KeyShape | None = None,
+    base_url: str = "",
 ) -> Response:
     """The endpoint's answer, in the form of `api`; an error is in OpenAI's shape.
 
     For an endpoint that lists nothing its profile does. A list that has the form already is returned unchanged.
-    `aliases`, `window`: see `Api.models`.
+    `aliases`, `window`: see `Api.models`; `key`, `base_url`: see `vendor_errors.translate_error`.
     """
     try:
         text = unpack(body, encoding, _LIMIT)
@@ -47,7 +60,7 @@ def in_form_of(
     if status in _NO_LIST:
         return _answer(api.models(_of_profile(profile), profile, aliases=aliases, window=window))
     if status >= 400:
-        meant = vendor_errors.translate_error(status, text, None, profile, "")
+        meant = vendor_errors.translate_error(status, text, None, profile, "", key=key, base_url=base_url)
         return meant or Response(status, {"content-type": "application/json"}, text)
     listed = flaws.of_answer(text)
     if isinstance(listed, Flaw):
@@ -70,7 +83,10 @@ def one_of(listed: Response, asked: str, answers: str) -> Response:
     }
     entry = entries.get(asked) or entries.get(answers)
     if entry is None:
-        return proxy_errors.MODEL_NOT_LISTED(model=safe_text.plain(asked)).response()
+        model, near = safe_text.plain(asked), ", ".join(map(safe_text.plain, alike(asked[:_LONGEST_ID], entries)))
+        if near:
+            return proxy_errors.SIMILAR_MODEL_LISTED(model=model, near=near).response()
+        return proxy_errors.MODEL_NOT_LISTED(model=model).response()
     return _answer({**entry, "id": asked})
 
 

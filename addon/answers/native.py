@@ -192,6 +192,8 @@ def repair_error(
         exchange.failure = short_reason.of_error(meant.error)
         given = meant.in_language(exchange.error_language)
     told = DIALECTS[exchange.spoken].error(given, exchange.note_of(exchange.spoken))
+    if told.status < 400:
+        exchange.failure = ""  # an answer that makes the client shorten its history (`responses.full_window`)
     if not _says(body, told.body):
         return told
     if told.status == status and all(advice.get(name) == told.headers.get(name) for name in _ADVICE):

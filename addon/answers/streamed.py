@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from .. import dialects
 from ..exchange import Exchange, JsonObject
+from ..texts.terminal import say
 from ..wire import flaws, proxy_errors, safe_text, short_reason, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
@@ -163,7 +164,7 @@ class ClientStream(KeptStream):
         if not self._logged:
             self._logged = True
             trace = safe_text.traceback_without_text(failure)
-            logger.error("A stream could not be repaired and passes unchanged:\n%s", trace)
+            logger.error("%s\n%s", say("A stream could not be repaired and passes unchanged:"), trace)
 
     def _in_its_place(self, data: bytes) -> list[bytes]:
         """The pieces to send for a piece of a whole body: none until its end, and then its events."""
@@ -190,7 +191,7 @@ class ClientStream(KeptStream):
             return self._unpack(data)
         except (CodingError, TooLarge) as error:
             why = "it is a thousand times as large unpacked" if isinstance(error, TooLarge) else error
-            logger.warning("A stream can't be unpacked and ends here: %s", why)
+            logger.warning("%s", say("A stream can't be unpacked and ends here: {why}", why=why))
             self._ended = True
             return b""
 

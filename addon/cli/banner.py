@@ -11,6 +11,7 @@ from ..texts.terminal import say
 from .addresses import CONFDIR, HOST, PORT
 from .launch import Launch
 from .shells import SHELLS, detected
+from .state import local_url
 
 
 def instructions(launch: Launch, upstream: str, version: str) -> str:
@@ -21,7 +22,7 @@ def instructions(launch: Launch, upstream: str, version: str) -> str:
         head = say("hunyuan-fix {version}. Calls go to {upstream}", version=version, upstream=upstream)
     else:
         head = say("hunyuan-fix {version}. Calls go to the address that the client chose.", version=version)
-    url = f"http://{HOST}:{launch.reverse_port}"
+    url = local_url(launch.host, launch.reverse_port)
     by_proxy = _activation(launch)
     lines = [
         "",
@@ -52,7 +53,7 @@ def _activation(launch: Launch) -> str:
 
 
 def _in_place_of_kimis(launch: Launch, upstream: str) -> Iterator[str]:
-    url = f"http://{HOST}:{launch.reverse_port}"
+    url = local_url(launch.host, launch.reverse_port)
     yield say("In place of the Kimi Thinking Proxy. Calls go on to {upstream}.", upstream=upstream)
     yield say("  Anthropic's API:  base URL {url}     (POST /v1/messages, key in x-api-key)", url=url)
     yield say("  OpenAI's API:     base URL {url}/v1  (POST /v1/chat/completions, key in Authorization)", url=url)

@@ -55,24 +55,25 @@ class Running:
     @property
     def reverse_url(self) -> str:
         """Its address as a reverse proxy, without a path, for clients on this machine."""
-        return f"http://{self._reached_at}:{self.reverse_port}"
+        return local_url(self.host, self.reverse_port)
 
     @property
     def proxy_url(self) -> str | None:
         """Its address as a proxy, for clients on this machine."""
-        return f"http://{self._reached_at}:{self.port}" if self.port else None
-
-    @property
-    def _reached_at(self) -> str:
-        host = _ANY_ADDRESS.get(self.host, self.host)
-        return f"[{host}]" if ":" in host else host
+        return local_url(self.host, self.port) if self.port else None
 
     def still_runs(self) -> bool:
         """Whether its process is there, and something accepts connections on each of its ports."""
         if not operating_system.process_exists(self.pid):
             return False
-        host = self._reached_at.strip("[]")
+        host = _ANY_ADDRESS.get(self.host, self.host)
         return all(_accepts(host, port) for port in (self.port, self.reverse_port) if port)
+
+
+def local_url(host: str, port: int) -> str:
+    """The URL, without a path, by which this machine reaches what listens on `port` of `host`."""
+    reached = _ANY_ADDRESS.get(host, host)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def _accepts(host: str, port: int) -> bool:

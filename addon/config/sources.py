@@ -112,7 +112,7 @@ class Layers:
             return given.place + problem.removeprefix(found[1])
         if given.line is not None:
             return in_file(given.place, say("line {line}: {problem}", line=given.line, problem=problem))
-        return problem
+        return in_file(given.place, problem) if given.kind == "config.yaml" else problem
 
 
 def in_file(file: object, problem: object) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..texts.terminal import say
 from ..wire import safe_text
 
 logger = logging.getLogger("hunyuan_fix")
@@ -118,4 +119,5 @@ class Watcher:
                 try:
                     await look()
                 except Exception as error:
-                    logger.error("A watched file could not be looked at:\n%s", safe_text.traceback_without_text(error))
+                    said = say("A watched file could not be looked at:")
+                    logger.error("%s\n%s", said, safe_text.traceback_without_text(error))

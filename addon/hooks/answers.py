@@ -19,7 +19,8 @@ from ..relay import OWN_HEADER, TRIES_HEADER
 from ..route import is_translated
 from ..rules import model_names
 from ..runtime import Runtime
-from ..wire import rule_names, short_reason
+from ..texts.terminal import say
+from ..wire import rule_names, safe_text, short_reason, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..workers import Abandoned
 from . import mended_try
@@ -58,8 +59,11 @@ class Answers:
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange.profile)
                 response.stream = response.status_code != 101 and (known or _is_stream(response))
-                if exchange.names_models and response.status_code == 200:
+                if exchange.names_models and response.status_code < 400:
                     response.stream = streamed.KeptStream(seen_models.LARGEST)
+                    return
+                if exchange.names_models and exchange.mode == "repair":
+                    response.stream = False  # its error is finished in `ends`
                     return
                 if response.stream and exchange.client:
                     exchange.streamed = _is_stream(response)
@@ -80,7 +84,9 @@ class Answers:
         try:
             stream = self._repairing(exchange, encoding)
         except CodingError:
-            logger.warning("The stream's content coding %s is not understood: it passes as it comes", encoding)
+            coding = safe_text.plain(encoding)
+            said = say("The stream's content coding {coding} is not understood: it passes unchanged", coding=coding)
+            logger.warning("%s", said)
             response.stream = True
             return
         response.headers.pop("content-encoding", None)
@@ -148,7 +154,7 @@ class Answers:
             answer_preflight(flow, exchange)
             return
         self._look_at(response, exchange)
-        if not (exchange.dialect or exchange.lists_models) or response.raw_content is None:
+        if not (exchange.dialect or exchange.lists_models or exchange.names_models) or response.raw_content is None:
             return
         if exchange.mode == "observe":
             await mended_try.observe(flow.request, response, exchange, self._settings, self._runtime)
@@ -164,7 +170,7 @@ class Answers:
                 if refusal is not None:
                     restate(response, refusal)
                     exchange.note_name(whole.ERROR_RULE)
-            elif response.status_code in _WITH_ANSWER:
+            elif response.status_code in _WITH_ANSWER and exchange.dialect:
                 limit = self._settings.max_body
                 body = await self._runtime.workers.run(
                     lambda _: whole_body.repair_answer(exchange, self._pipeline, raw, encoding, limit), cost
@@ -185,7 +191,7 @@ class Answers:
         """Note what the log and later errors are to say: why the endpoint refused, and which models a key has."""
         if exchange.names_models:
             self._note_models(response, exchange)
-        if response.status_code >= 400 and (exchange.dialect or exchange.lists_models):
+        if response.status_code >= 400 and (exchange.dialect or exchange.lists_models or exchange.names_models):
             exchange.offered = self._runtime.seen_models.of(exchange.base_url, exchange.caller)
             _note_reason(exchange, response)
 
@@ -207,7 +213,17 @@ class Answers:
         # Where requests pass untouched an alias would, too.
         aliases = is_translated(exchange.spoken, profile, self._settings.translate)
         status, window = response.status_code, self._settings.window
-        answer = model_list.in_form_of(api, status, raw, encoding, profile, aliases=aliases, window=window)
+        answer = model_list.in_form_of(
+            api,
+            status,
+            raw,
+            encoding,
+            profile,
+            aliases=aliases,
+            window=window,
+            key=vendor_errors.key_shape(exchange.headers),
+            base_url=exchange.base_url,
+        )
         if exchange.listed_model:
             named: JsonObject = {"model": exchange.listed_model}
             other = (self._settings.text_model or profile.text_model) if exchange.spoken else None
@@ -226,6 +242,14 @@ def _refusal(response: http.Response, exchange: Exchange, raw: bytes, encoding: 
     status, headers = response.status_code, response.headers
     if exchange.dialect in NATIVE:
         return native.repair_error(exchange, status, headers, raw, encoding)
+    if exchange.names_models:
+        try:
+            refusal: Response | None = whole.finished(
+                exchange, status, unpack(raw, encoding, short_reason.LARGEST), None
+            )
+        except (CodingError, TooLarge):
+            return None
+        return None if refusal is None else in_clients_words(exchange, refusal)
     refusal = whole_body.repair_error(exchange, status, raw, encoding, headers.get("retry-after"))
     return None if refusal is None else in_clients_words(exchange, refusal)
 

@@ -21,6 +21,7 @@ from ..exchange import Exchange, Response, printable
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..runtime import Runtime
+from ..texts.terminal import say
 from ..wire import json_body, proxy_errors, safe_text
 from . import request_body
 from .dispatch import Dispatcher
@@ -125,7 +126,12 @@ class Bodies:
             dialect, translated = DIALECTS[exchange.dialect], True
             exchange.fails_closed = True
         if came.flaw and not translated:
-            logger.info("%s %s passes untouched: %s", exchange.method, safe_text.plain(exchange.path), came.flaw)
+            logger.info(
+                "%s %s %s",
+                exchange.method,
+                safe_text.plain(exchange.path),
+                say("passes untouched: {why}", why=came.flaw),
+            )
         if translated and not isinstance(came.value, dict):
             raise BadRequest(f"The request body can't be read: {came.flaw or 'it is no JSON object'}.")
         if came.flaw or not (translated or pipeline.repairable(came.value, dialect.house)):

@@ -12,6 +12,7 @@ from mitmproxy import http
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
+from ..texts.terminal import say
 from .mitmproxy_internals import connections
 
 logger = logging.getLogger("hunyuan_fix")
@@ -63,13 +64,17 @@ class Draining:
         """
         if waited_for := live():
             logger.info(
-                "Ending: requests under way have %g seconds to finish (%d now). A second signal ends them at once.",
-                seconds,
-                waited_for,
+                "%s",
+                say(
+                    "Ending: requests under way have {seconds:g} seconds to finish ({count} now). A second signal ends "
+                    "them at once.",
+                    seconds=seconds,
+                    count=waited_for,
+                ),
             )
         await self._wait(live, seconds, told)
         if cut := live() + self._unsent():
-            logger.warning("Requests cut while under way: %d.", cut)
+            logger.warning("%s", say("Requests cut while under way: {count}.", count=cut))
         return cut
 
     async def wait_for_last_words(self, live: Callable[[], int], told: asyncio.Event) -> None:

@@ -34,6 +34,7 @@ def waiting(flow: http.HTTPFlow, exchange: Exchange) -> Iterator[None]:
         yield
         return
     loop, began = asyncio.get_running_loop(), time.monotonic()
+    timer: asyncio.TimerHandle
 
     def look() -> None:
         nonlocal timer

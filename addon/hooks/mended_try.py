@@ -27,6 +27,7 @@ from ..pipeline import Pipeline
 from ..relay import Mended
 from ..rules.base import RuleContext
 from ..runtime import Runtime
+from ..texts.terminal import say
 from ..upstream.circuit_breaker import host
 from ..wire import content_coding, json_body, rule_names, safe_text
 from ..wire.content_coding import CodingError, TooLarge
@@ -265,7 +266,15 @@ class MendedTry:
             exchange.original = sent
         exchange.rewritten = True
         model = safe_text.plain(place.model)
-        logger.info("%s refused a request to %s: %s; mended, it is sent once more", place.host, model, found.reason)
+        logger.info(
+            "%s",
+            say(
+                "{host} refused a request to {model}: {why}; mended, it is sent once more",
+                host=place.host,
+                model=model,
+                why=found.reason,
+            ),
+        )
 
         def ended(status: int) -> None:
             helped = 200 <= status < 400

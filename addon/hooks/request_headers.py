@@ -21,6 +21,7 @@ from ..exchange import Change, Exchange, Response
 from ..observe import front_page, health
 from ..options import Settings
 from ..route import Address, Route, Routes
+from ..texts.terminal import say
 from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text
@@ -68,7 +69,8 @@ class RequestHeaders:
         try:
             await self._handle(flow)
         except Exception as error:
-            logger.error("A request could not be taken in and is refused:\n%s", safe_text.traceback_without_text(error))
+            said = say("A request could not be taken in and is refused:")
+            logger.error("%s\n%s", said, safe_text.traceback_without_text(error))
             flow.request.stream = False
             exchange = exchanges.of(flow) or self._begun(flow, None, self._settings.mode)
             respond(flow, exchange, proxy_errors.PROXY_FAILED_AT_HEADERS().response())
@@ -132,9 +134,10 @@ class RequestHeaders:
             and any(map(self._routes.known, (request.host, sni, *map(host_names.host_in, sent))))
         ):
             logger.info(
-                "%s %s passes untouched: its connection, its TLS handshake and its Host name different hosts",
+                "%s %s %s",
                 request.method,
                 safe_text.plain(request.path.partition("?")[0]),
+                say("passes untouched: its connection, its TLS handshake and its Host name different hosts"),
             )
         return route
 
@@ -259,7 +262,10 @@ class RequestHeaders:
         )
         if key and isinstance(lent, Withheld) and lent is not Withheld.OWN:
             logger.warning(
-                "%s %s gets no key: %s", request.method, safe_text.plain(request.path.partition("?")[0]), lent.value
+                "%s %s %s",
+                request.method,
+                safe_text.plain(request.path.partition("?")[0]),
+                say("gets no key: {why}", why=lent.value),
             )
         return lent
 
@@ -353,18 +359,17 @@ def _readdress(request: http.Request, route: Route, exchange: Exchange) -> bool:
 def _why_unrepaired(route: Route) -> str:
     """Why the body of a call passes untouched, for the log."""
     if route.native:
-        return "passes untouched: the endpoint speaks this format itself (hunyuan_translate)"
+        return say("passes untouched: the endpoint speaks this format itself (hunyuan_translate)")
     if route.spoken:
-        return "passes untouched: hunyuan_translate=never"
+        return say("passes untouched: hunyuan_translate=never")
     every = dialects.paths()
     apis = [path for path in every if not any(path.startswith(f"{other}/") for other in every)]
-    return f"is not repaired: it passes untouched (repaired are {_listed(apis)})"
+    return say("is not repaired: it passes untouched (repaired are {paths})", paths=_listed(apis))
 
 
 def _listed(paths: Sequence[str]) -> str:
-    """`/a`, `/b` and `/c` as "…/a, …/b and …/c"."""
-    *first, last = [f"…{path}" for path in paths]
-    return f"{', '.join(first)} and {last}" if first else last
+    """`/a`, `/b` and `/c` as "…/a, …/b, …/c"."""
+    return ", ".join(f"…{path}" for path in paths)
 
 
 def _listener_names(flow: http.HTTPFlow) -> Collection[str]:

@@ -50,7 +50,10 @@ def in_clients_words(exchange: Exchange, response: Response) -> Response:
     dialect = DIALECTS.get(exchange.spoken or exchange.dialect)
     if dialect is None or dialect.is_house:
         return response
-    return dialect.error(response, exchange.note_of(dialect.name))
+    told = dialect.error(response, exchange.note_of(dialect.name))
+    if told.status < 400:
+        exchange.failure = ""  # an answer that makes the client shorten its history (`responses.full_window`)
+    return told
 
 
 def answer_preflight(flow: http.HTTPFlow, exchange: Exchange) -> None:

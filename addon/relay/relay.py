@@ -7,6 +7,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING
 
+from ..texts.terminal import say
 from ..upstream.client import HttpClient
 from ..upstream.gate import Gate
 from ..upstream.timing import Timing
@@ -140,7 +141,8 @@ class Relay:
             else:
                 client.send(failures.own(proxy_errors.STOPPED(), job.language))
         except Exception as error:
-            logger.error("A call could not be relayed:\n%s", safe_text.traceback_without_text(error))
+            said = say("A call could not be relayed:")
+            logger.error("%s\n%s", said, safe_text.traceback_without_text(error))
             if client.begun:
                 client.drop()
             else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ..circuit import Verdict
 from ..exchange import QUEUED
+from ..texts.terminal import say
 from ..upstream import retry
 from ..upstream.circuit_breaker import host, refusal
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
@@ -122,7 +123,8 @@ class Call:
         try:
             self._mended = mended = await mend(*self._refusal)
         except Exception as error:
-            logger.error("A refused call could not be mended:\n%s", safe_text.traceback_without_text(error))
+            said = say("A refused call could not be mended:")
+            logger.error("%s\n%s", said, safe_text.traceback_without_text(error))
             return refused
         if mended is None:
             return refused
@@ -316,7 +318,8 @@ class Call:
         if not events.settled:
             self._counts.broken += 1
             what = "fell silent" if timed_out else "broke off"
-            logger.warning("%s %s in the middle of an answer", host(self._job.upstream), what)
+            said = say("{host} {what} in the middle of an answer", host=host(self._job.upstream), what=what)
+            logger.warning("%s", said)
         if rest:
             await self._client.write(rest)
 
@@ -328,7 +331,16 @@ class Call:
         if not failure.may_pass:
             return failure.response
         self._last_failure = what
-        logger.info("call to %s: %s (try %d of %d)", host(self._job.upstream), what, self._tries, self._job.tries)
+        logger.info(
+            "%s",
+            say(
+                "call to {host}: {what} (try {number} of {tries})",
+                host=host(self._job.upstream),
+                what=what,
+                number=self._tries,
+                tries=self._job.tries,
+            ),
+        )
         wait = retry_after.seconds(headers.value(given, b"retry-after") or None, self._timing.now())
         return Retryable(what, failure.response, wait)
 

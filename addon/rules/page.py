@@ -1,4 +1,4 @@
-"""The tables of docs/rules.md, made from the rules: `python -m hunyuan_fix.rules.page [FILE]` writes them anew.
+"""The tables of docs/rules.md and its Chinese twin, made from the rules: `python -m hunyuan_fix.rules.page`.
 
 In the page each table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; all else is written by hand.
 """
@@ -6,10 +6,10 @@ In the page each table stands between `<!-- table: NAME -->` and `<!-- end of ta
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ..texts import sentences
 from . import explained
 from .explained import Explanation
 
@@ -27,16 +27,27 @@ TABLES: dict[str, Callable[[], Mapping[str, Explanation]]] = {
 """By the name that stands in the page."""
 
 
-def filled(page: str) -> str:
+PAGES = {"docs/rules.md": "en", "docs/rules.zh-CN.md": "zh"}
+"""The pages, and their languages."""
+
+
+def filled(page: str, language: str = "en") -> str:
     """`page` with every table made anew. Raises `KeyError` for a table that is not in `TABLES`."""
-    return _TABLE.sub(lambda found: found[1] + _table(TABLES[found[2]]()) + found[3], page)
+    return _TABLE.sub(lambda found: found[1] + _table(TABLES[found[2]](), language) + found[3], page)
 
 
-def _table(explanations: Mapping[str, Explanation]) -> str:
+def _table(explanations: Mapping[str, Explanation], language: str) -> str:
     with_files = any(explanation.file for explanation in explanations.values())
-    columns = ["name", *(["file in addon/"] if with_files else []), "what it repairs", "why"]
+    file_column = [sentences.said(language, "file in addon/")] if with_files else []
+    columns = [
+        sentences.said(language, "name"),
+        *file_column,
+        sentences.said(language, "what it repairs"),
+        sentences.said(language, "why"),
+    ]
     rows = [columns, ["---"] * len(columns)]
-    for name, explanation in explanations.items():
+    for name, given in explanations.items():
+        explanation = given.in_language(language)
         file = [f"`{explanation.file}`" if explanation.file else "–"] if with_files else []
         rows.append([f"`{name}`", *file, _cell(explanation.repairs), _cell(explanation.why)])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows).replace("| --- ", "|---").replace("|--- |", "|---|")
@@ -47,5 +58,6 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/rules.md")
-    path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, language in PAGES.items():
+        path = Path(name)
+        path.write_text(filled(path.read_text(encoding="utf-8"), language), encoding="utf-8")

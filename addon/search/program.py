@@ -80,7 +80,8 @@ class Program:
             failed = SearchFailed(f"of what it printed: {error}")
         except SearchFailed as error:
             failed = error
-        logger.warning("The search program (hunyuan_search_command) failed: %s.", failed)
+        said = say("The search program (hunyuan_search_command) failed: {why}.", why=str(failed))
+        logger.warning("%s", said)
         raise failed
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from ..circuit import Circuit, CircuitPolicy, Permit, Verdict
+from ..texts.terminal import say
 from .store import StoreError
 
 BUDGET = 0.2
@@ -86,7 +87,10 @@ class StoreGuard:
         was_failing = self.failing
         permit.end(Verdict.UP)
         if was_failing and not self.failing:
-            logger.info("Store %s works again, after %.0f s.", self._name, self._clock() - self._since)
+            seconds = self._clock() - self._since
+            logger.info(
+                "%s", say("Store {store} works again, after {seconds:.0f} s.", store=self._name, seconds=seconds)
+            )
 
     def _failed(self, kind: Kind, reason: str, permit: Permit) -> None:
         self.failures += 1
@@ -95,9 +99,12 @@ class StoreGuard:
         if not was_failing:
             self._since = self._clock()
             logger.warning(
-                "Store %s: %s fails (%s). It is by-passed, and tried again in %.0f s.",
-                self._name,
-                kind,
-                reason,
-                FIRST_PAUSE,
+                "%s",
+                say(
+                    "Store {store}: {kind} fails ({why}). It is by-passed, and tried again in {seconds:.0f} s.",
+                    store=self._name,
+                    kind=kind,
+                    why=reason,
+                    seconds=FIRST_PAUSE,
+                ),
             )

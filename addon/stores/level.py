@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from ..texts.terminal import say
 from .backlog import Backlog, Clear, Delete, Put, Write
 from .guard import BUDGET, Bypassed, Kind, StoreGuard
 from .store import Item, Store, StoreError
@@ -115,13 +116,20 @@ class Level:
         self._closed = True
         await self._stop_writer()
         if lost := self._backlog.abandon():
-            logger.warning("Store %s: %d writes were still waiting at its end and are lost.", self.name, lost)
+            logger.warning(
+                "%s",
+                say(
+                    "Store {store}: {count} writes were still waiting at its end and are lost.",
+                    store=self.name,
+                    count=lost,
+                ),
+            )
         try:
             async with asyncio.timeout(CLOSING):
                 await self._store.aclose()
         except Exception as error:
             why = str(error) if isinstance(error, StoreError) else type(error).__qualname__
-            logger.warning("Store %s could not be closed in order: %s", self.name, why)
+            logger.warning("%s", say("Store {store} could not be closed in order: {why}", store=self.name, why=why))
 
     def counts(self) -> LevelCounts:
         """Since the start."""
@@ -190,4 +198,5 @@ class Level:
             case Delete(key):
                 await self._store.delete(key)
             case Clear(prefix):
-                logger.info("Store %s: %d entries forgotten.", self.name, await self._store.clear(prefix))
+                count = await self._store.clear(prefix)
+                logger.info("%s", say("Store {store}: {count} entries forgotten.", store=self.name, count=count))

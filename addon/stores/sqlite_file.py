@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ..config import operating_system
+from ..texts.terminal import say
 from .store import StoreError
 
 APPLICATION_ID = 0x68796678
@@ -164,7 +165,13 @@ def _set_aside(path: Path, error: Error) -> None:
         with suppress(FileNotFoundError):
             path.with_name(path.name + name).rename(aside.with_name(aside.name + name))
     logger.warning(
-        "The store %s is corrupt (%s). It is set aside as %s, and a new one is begun.", path, reason(error), aside.name
+        "%s",
+        say(
+            "The store {file} is corrupt ({why}). It is set aside as {aside}, and a new one is begun.",
+            file=path,
+            why=reason(error),
+            aside=aside.name,
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from ..dialects import UPSTREAM_DIALECTS
 from ..dialects.base import House, UpstreamDialect
 from ..exchange import JsonObject, Response
 from ..rules import RuleContext
+from ..texts.terminal import say
 from ..wire import json_body
 from . import retry
 from .client import CallFailed, CallTimedOut, HttpClient
@@ -132,7 +133,16 @@ class RetriedCall[T]:
             return self.read(_in_house(answer, upstream, note))
 
         def log(retryable: Retryable[T | Response], number: int) -> None:
-            logger.info("%s: %s (try %d of %d)", self.name, retryable.what, number, self.tries)
+            logger.info(
+                "%s",
+                say(
+                    "{call}: {what} (try {number} of {tries})",
+                    call=self.name,
+                    what=retryable.what,
+                    number=number,
+                    tries=self.tries,
+                ),
+            )
 
         return await retry.persist(attempt, tries=self.tries, until=self.until, timing=calls.timing, on_retryable=log)
 

@@ -16,6 +16,7 @@ from ..config import values as read
 from ..config.option import option
 from ..exchange import Response
 from ..profiles import Profile
+from ..texts.terminal import say
 from ..wire import proxy_errors, vendor_errors
 
 MOST_CIRCUITS = 1000
@@ -127,10 +128,17 @@ class Breaker:
             return  # forgotten meanwhile
         if transition is Transition.CLOSED:
             self.counts.closed += 1
-            logger.info("circuit breaker: %s answers again", host(upstream))
+            logger.info("%s", say("circuit breaker: {host} answers again", host=host(upstream)))
         elif transition is not None:
             self.counts.opened += 1
-            logger.warning("circuit breaker: %s is down and not called for %g s", host(upstream), self._policy.pause)
+            logger.warning(
+                "%s",
+                say(
+                    "circuit breaker: {host} is down and not called for {seconds:g} s",
+                    host=host(upstream),
+                    seconds=self._policy.pause,
+                ),
+            )
         if circuit.is_idle:
             del self._circuits[upstream]
 

@@ -300,10 +300,13 @@ def _host(base_url: str) -> str:
 
 
 def _key_page(profile: Profile, host: str) -> list[Sentence]:
-    """Where keys for `host` are made. For a host that isn't the vendor's own, such as a test's, the first one is."""
+    """Where keys for `host` are made. For a host that isn't the vendor's own, such as a test's, the first page is.
+
+    None where the host isn't given: the vendor may have several, with keys of their own.
+    """
     pages = profile.key_pages
     page = pages.get(host)
-    if page is None and all(host != own.partition("/")[0] for own in profile.hosts):
+    if page is None and host and all(host != own.partition("/")[0] for own in profile.hosts):
         page = next(iter(pages.values()), None)
     return [Sentence(_KEY_PAGE, page=page)] if page else []
 

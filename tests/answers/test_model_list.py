@@ -113,3 +113,12 @@ def test_a_damaged_list_is_an_error() -> None:
 
 def test_what_is_unpacked_has_a_bound() -> None:
     assert answered(gzip.compress(b" " * (1 << 23)), coding="gzip")[0] == 502
+
+
+def test_one_that_is_misspelt_is_told_what_is_like_it() -> None:
+    listed = Response(200, {}, json.dumps({"data": [{"id": "hy3-preview"}, {"id": "glm-5.2"}]}).encode())
+    refused = model_list.one_of(listed, "hy3-previw", "hy3-previw")
+    assert "similar id: hy3-preview." in json.loads(refused.body)["error"]["message"]
+    other = json.loads(model_list.one_of(listed, "llama-4" * 10_000, "x").body)["error"]["message"]
+    assert "similar" not in other
+    assert len(other) < 400

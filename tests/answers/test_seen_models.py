@@ -51,11 +51,11 @@ def test_a_client_without_a_key_is_not_remembered() -> None:
 
 def test_it_is_bounded_and_keeps_what_was_seen_last() -> None:
     seen = SeenModels()
-    for number in range(150):
+    for number in range(115):
         if number % 60 == 0:
             seen.saw(URL, b"first", listed("a"))
         seen.saw(URL, str(number).encode(), listed(*map(str, range(3000))))
     assert seen.of(URL, b"0") == ()
     assert seen.of(URL, b"first") == ("a",)
-    assert len(seen.of(URL, b"149")) == 2000
+    assert len(seen.of(URL, b"114")) == 2000
     assert len(seen._lists) == 100

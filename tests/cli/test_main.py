@@ -65,6 +65,12 @@ def test_each_command_has_a_main(name: str) -> None:
     assert list(signature(main).parameters) == ["arguments", "prefix"]
 
 
+def test_a_pipe_that_cannot_take_chinese_gets_escapes(tmp_path: Path) -> None:
+    given = environment(tmp_path, HUNYUAN_LANGUAGE="zh", PYTHONIOENCODING="cp1252")
+    done = subprocess.run(command("run", "--help"), env=given, capture_output=True, check=True)
+    assert done.stdout.startswith(b"\\u7528\\u6cd5")
+
+
 def imported(path: Path) -> set[str]:
     """The top-level names of other packages that a file imports, wherever in it."""
     found = set()

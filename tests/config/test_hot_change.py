@@ -64,6 +64,7 @@ class Running:
         self,
         command_line: Mapping[str, Value] | None = None,
         environment: Mapping[str, str] | None = None,
+        /,
         **own: Value,
     ) -> list[str]:
         """Start mitmproxy with what `--set`, the environment and its config.yaml (`own`) give. Returns the problems."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -294,6 +295,12 @@ def test_what_run_prints_can_be_pasted(monkeypatch: pytest.MonkeyPatch, platform
     assert said in second
 
 
+def test_the_base_url_is_where_it_listens() -> None:
+    said = banner.instructions(launch.parse(["--host", "10.0.0.9"], "hunyuan-fix "), "", "1")
+    assert "http://10.0.0.9:4000/v1" in said
+    assert "http://ADDRESS-OF-THIS-MACHINE:4000/v1" in said
+
+
 def test_the_lines_for_cmd() -> None:
     cmd = shells.SHELLS["cmd"]
     assert cmd.export("A", "C:\\Program Files\\100%") == 'set "A=C:\\Program Files\\100%"'
@@ -430,3 +437,32 @@ def test_what_only_some_systems_have_stands_in_one_file() -> None:
     found = {path.name: used(path) & POSIX_ONLY for path in files}
     assert found.pop("operating_system.py")
     assert {name: names for name, names in found.items() if names} == {}
+
+
+# Processes
+
+
+def test_whether_a_process_runs() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as running:
+        assert operating_system.process_exists(running.pid)
+        running.communicate(b"\n")
+    assert not operating_system.process_exists(running.pid)
+
+
+@pytest.mark.parametrize(
+    ("handle", "waited", "runs"), [(7, 0x102, True), (7, 0, False), (0, 0x102, False)], ids=["runs", "ended", "none"]
+)
+def test_whether_a_process_of_windows_runs(
+    monkeypatch: pytest.MonkeyPatch, windows: None, handle: int, waited: int, runs: bool
+) -> None:
+    """`os.kill(pid, 0)`, which asks on other systems, would end it there."""
+    closed: list[int] = []
+    kernel = types.SimpleNamespace(
+        OpenProcess=lambda access, inherit, pid: handle if (access, inherit, pid) == (0x100000, 0, 42) else 0,
+        WaitForSingleObject=lambda given, milliseconds: waited,
+        CloseHandle=closed.append,
+    )
+    monkeypatch.setattr(ctypes, "windll", types.SimpleNamespace(kernel32=kernel), raising=False)
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("it would be ended"))
+    assert operating_system.process_exists(42) == runs
+    assert closed == ([handle] if handle else [])

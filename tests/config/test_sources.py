@@ -65,7 +65,7 @@ def test_what_has_no_effect_is_what_a_stronger_source_sets(command_line, variabl
         ("hunyuan_mode=x: accepted is y", "HUNYUAN_MODE=x: accepted is y"),
         ("hunyuan_retry=x: accepted is y", "/1.yaml: line 1: hunyuan_retry=x: accepted is y"),
         ("hunyuan_language: accepted is y", "hunyuan_language: accepted is y"),
-        ("hunyuan_redact=x: z", "hunyuan_redact=x: z"),
+        ("hunyuan_redact=x: z", "config.yaml: hunyuan_redact=x: z"),
         ("the listener is open: hunyuan_mode", "the listener is open: hunyuan_mode"),
     ],
 )

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -129,8 +129,8 @@ async def test_the_command_line_wins_over_the_file(trust: Trust, endpoint: Endpo
 @pytest.fixture
 def confdir(trust: Trust, tmp_path: Path) -> Path:
     """mitmproxy's own folder with its own configuration."""
-    shutil.copytree(trust.confdir, tmp_path / "confdir")
-    return tmp_path / "confdir"
+    shutil.copytree(trust.confdir, tmp_path / "mitmproxy")
+    return tmp_path / "mitmproxy"
 
 
 async def test_the_file_wins_over_mitmproxys_own(trust: Trust, endpoint: Endpoint, file: File, confdir: Path):
@@ -224,6 +224,20 @@ def test_an_invalid_variable_ends_the_start_and_is_named(
     output = refused(trust, tmp_path, **variables)
     assert len([line for line in output.splitlines() if why.format(folder=tmp_path) in line]) == 1
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("hunyuan_retry: often", "config.yaml: hunyuan_retry=often: accepted are off, vision, all"),
+        ("hunyuan_redact: maybe", "config.yaml: hunyuan_redact: accepted are true and false"),
+        ("hunyuan_retyr: all", "config.yaml: hunyuan_retyr: there is no such option; did you mean hunyuan_retry?"),
+    ],
+)
+def test_an_invalid_value_in_mitmproxys_own_file_ends_the_start(trust: Trust, confdir: Path, text: str, why: str):
+    (confdir / "config.yaml").write_text(text, encoding="utf-8")
+    output = refused(replace(trust, folder=confdir.parent), confdir.parent)
+    assert len([line for line in output.splitlines() if why in line]) == 1
 
 
 async def test_the_environment_wins_over_files_and_the_command_line_over_both(

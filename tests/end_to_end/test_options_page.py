@@ -12,7 +12,7 @@ import pytest
 from scripts.lib import options_page
 from scripts.lib.processes import free_port
 from tests.end_to_end.processes import ROOT, Certificates, clean_environment, process
-from tests.end_to_end.served import MITMDUMP
+from tests.end_to_end.served import ADDON, MITMDUMP
 
 PAGE = (ROOT / "docs/options.md").read_text("utf-8")
 FILES = dict(re.findall(r"^```yaml\n# (\S+\.yaml)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
@@ -91,3 +91,28 @@ def test_both_pages_have_the_same_examples(language: str) -> None:
     text = options_page.PAGES[language].read_text("utf-8")
     blocks = r"^```\w+\n.*?^```$"
     assert re.findall(blocks, text, re.MULTILINE | re.DOTALL) == re.findall(blocks, PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("variables", "help_of_mode"),
+    [
+        ({}, "What is done to bodies"),
+        ({"LC_ALL": "zh_CN.UTF-8"}, "怎么处理请求体"),
+        ({"LC_ALL": "zh_CN.UTF-8", "HUNYUAN_LANGUAGE": "en"}, "What is done to bodies"),
+    ],
+)
+def test_mitmproxy_shows_the_help_of_options_in_the_users_language(
+    variables: dict[str, str], help_of_mode: str, folder: Path, certificates: Certificates
+) -> None:
+    command = [MITMDUMP, "--set", f"confdir={certificates.confdir}", "-s", str(ADDON), "--options"]
+    done = subprocess.run(
+        command,
+        env=environment(folder) | variables,
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
+    )
+    assert help_of_mode in done.stdout
+    assert "hunyuan_mode: repair" in done.stdout

@@ -122,10 +122,13 @@ def test_it_listens_on_loopback_only_and_control_c_ends_it(tmp_path: Path) -> No
 def test_web_starts_the_page(tmp_path: Path) -> None:
     web_port = free_port()
     options = ("--set", f"web_port={web_port}", "--set", "web_open_browser=false")
-    with launched(tmp_path, "--web", *options) as (started, _, _):
-        started.wait_for(rf"Web server listening at http://127\.0\.0\.1:{web_port}")
-        answer = httpx.get(f"http://127.0.0.1:{web_port}/", trust_env=False, follow_redirects=True)
-    assert "mitmproxy" in answer.text
+    with launched(tmp_path, "--web", *options) as (started, port, _):
+        url = started.wait_for(rf"Web server listening at (http://127\.0\.0\.1:{web_port}/\S*)")[1]
+        with httpx.Client(trust_env=False, follow_redirects=True, timeout=60) as page:
+            assert "mitmproxy" in page.get(url).text
+            shown = page.get(f"http://127.0.0.1:{web_port}/options").json()
+    # What stands in its footer.
+    assert (shown["listen_host"]["value"], shown["listen_port"]["value"]) == ("127.0.0.1", port)
 
 
 def test_a_port_that_is_taken_is_named_in_one_line(tmp_path: Path) -> None:

@@ -121,6 +121,28 @@ async def test_a_stream_without_an_end_says_so_in_the_clients_language(
     assert kept.last.metadata[KEY]["failure"].startswith("stream_incomplete: ")
 
 
+@each("done", {"no end": [STREAM], "an end alone": [b": hi\n\n", b"data: [DONE]\n\n"]})
+async def test_a_chat_stream_without_a_reason_is_told_in_chinese(trust: Trust, endpoint: Endpoint, done: list[bytes]):
+    endpoint.answer = stream_answer(*done)
+    async with started(trust, endpoint) as proxy:
+        answer = await ask(proxy, FORMATS["chat"], {"accept-language": "zh"}, stream=True)
+    assert "回答不完整" in said(answer)
+
+
+@each("asked", FORMATS, translate=TRANSLATES)
+async def test_an_error_without_words_gets_some_in_the_clients_language(
+    trust: Trust, endpoint: Endpoint, asked: Any, translate: str
+):
+    endpoint.answer = Answer(503, {"content-type": "text/html"}, [b"<title>nginx</title>"])
+    async with started(trust, endpoint, hunyuan_translate=translate, hunyuan_mend="off") as proxy:
+        answer = await ask(proxy, asked, {"accept-language": "zh"})
+    assert answer.status_code == 503
+    if asked is FORMATS["chat"]:
+        assert answer.content == b"<title>nginx</title>"  # it passes as it is where it is no error object
+    else:
+        assert said(answer) == "接口返回 HTTP 503，内容是网页，不是错误信息：nginx。"
+
+
 @each("asked", FORMATS, accepts=ACCEPTS)
 async def test_a_request_that_is_refused_here_is_told_why_in_the_clients_language(
     trust: Trust, endpoint: Endpoint, asked: Any, accepts: Any
@@ -196,3 +218,32 @@ async def test_a_misspelt_model_is_told_what_the_key_has_once_a_list_has_passed(
                 listed = await client.get("/models", headers={"authorization": f"Bearer {SECRET}"} | form)
             assert len(listed.json()["data"]) >= 3
     assert [" with a similar id: ep-diary-7" in text for text in told] == [False, True, False]
+
+
+@each(
+    "form",
+    {"as it is": {}, "in the client's form": {"anthropic-version": "2023-06-01"}},
+    http2={"1.1": False, "2": True},
+)
+async def test_a_refused_list_of_models_is_told_where_there_is_a_key(
+    trust: Trust, endpoint: Endpoint, form: dict[str, str], http2: bool
+):
+    """It is what most people try first."""
+    error = {"type": "authentication_error", "code": "401002", "message": "invalid api key"}
+    endpoint.answer = json_answer({"error": error}, status=401)
+    kept = Kept()
+    async with started(trust, endpoint, None, kept) as proxy, proxy.client(http2=http2) as client:
+        headers = {"authorization": f"Bearer {SECRET}", "accept-language": "zh"} | form
+        answer = await client.get("/models", headers=headers)
+    assert answer.status_code == 401
+    assert "这个接口的密钥在这里创建" in said(answer)
+    assert "https://api.lkeap.cloud.tencent.com/plan" in said(answer)
+    assert SECRET not in answer.text
+    assert kept.last.metadata[KEY]["failure"].startswith("401002 invalid_api_key")
+
+
+async def test_a_list_of_models_passes_byte_for_byte(trust: Trust, endpoint: Endpoint):
+    body = b'{ "object":"list", "data":[ {"id":"hy3"} ] }'
+    endpoint.answer = Answer(200, {"content-type": "application/json"}, [body[:9], body[9:]])
+    async with started(trust, endpoint) as proxy, proxy.client() as client:
+        assert (await client.get("/models")).content == body

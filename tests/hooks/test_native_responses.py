@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -210,8 +211,9 @@ async def test_what_is_too_long_is_refused_in_the_clients_words(trust: Trust, en
     assert endpoint.arrived == []
 
 
-async def test_a_codex_that_can_compact_is_made_to(proxy: Proxy, endpoint: Endpoint):
+async def test_a_codex_that_can_compact_is_made_to(proxy: Proxy, endpoint: Endpoint, caplog: pytest.LogCaptureFixture):
     """By an answer that says that the window is full, as where its requests are translated."""
+    caplog.set_level(logging.INFO, "hunyuan_fix")
     endpoint.answer = json_answer({"error": {"message": "Range of input length should be [1, 9]"}}, 400)
     said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "ok"}]}
     turn = CODEX | {"x-codex-turn-metadata": '{"request_kind": "turn"}'}
@@ -221,6 +223,8 @@ async def test_a_codex_that_can_compact_is_made_to(proxy: Proxy, endpoint: Endpo
     assert (kind, last["response"]["output"]) == ("response.completed", [])
     assert last["response"]["usage"]["total_tokens"] > 1_000_000
     assert last["response"]["model"] == "hy3"
+    assert "-> 200" in caplog.text
+    assert "-> 200 context_length" not in caplog.text  # the client has got no error
 
 
 @pytest.mark.parametrize("option", [("translate", "never"), ("mode", "observe"), ("mode", "off")])

@@ -258,7 +258,9 @@ async def test_the_log_names_the_client_that_is_refused(proxy: Proxy, caplog: py
     async with proxy.client() as client:
         for _ in range(3):
             await client.post("/chat/completions", json=CHAT, headers=bearer(ALICE))
-    assert caplog.messages[-1].endswith("client=alice -> 429")
+    line = caplog.messages[-1]
+    assert "client=alice " in line
+    assert line.endswith("-> 429 rate_limit_exceeded: a client token has used up its requests or tokens a minute")
 
 
 # Open listeners
@@ -408,7 +410,7 @@ async def test_a_path_that_nobody_can_make_out_is_worth_a_line(
         await client.post("/chat/completion", json=CHAT)
     assert endpoint.arrived[0].target == "/v1/chat/completion"
     assert "POST /v1/chat/completion is not repaired" in caplog.text
-    assert "…/chat/completions, …/embeddings, …/messages, …/responses and …/conversations)" in caplog.text
+    assert "…/chat/completions, …/embeddings, …/messages, …/responses, …/conversations)" in caplog.text
 
 
 # What commands of this package ask

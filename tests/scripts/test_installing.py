@@ -114,7 +114,8 @@ def test_a_failure_shows_what_pip_said_and_what_may_help(
     environment: Path, tmp_path: Path, language: str, said: str, advice: str
 ) -> None:
     (tmp_path / "constraints.txt").write_text("setuptools==84.2.1\n")
-    command = [environment, "-P", "-m", "scripts.lib.installing", "--constraints", tmp_path / "constraints.txt"]
+    constraints = str(tmp_path / "constraints.txt")
+    command = [str(environment), "-P", "-m", "scripts.lib.installing", "--constraints", constraints]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     done = subprocess.run(
         [*command, "--language", language, str(tmp_path)],

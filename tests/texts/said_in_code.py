@@ -121,6 +121,15 @@ def said_by_doctor() -> Iterator[str]:
     yield from base_urls.data_sentences()
 
 
+@collector
+def said_of_failures() -> Iterator[str]:
+    """What has failed, in calls of `Runtime.failed(what, error)`."""
+    for path in sorted(ADDON.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("untime.failed"):
+                yield from _templates(node.args[0], f"{path.relative_to(ADDON)}:{node.lineno}")
+
+
 collector(said_in_errors.said_by_errors)
 collector(reasons_in_code.reasons)
 collector(reasons_in_code.details_of_refusals)

@@ -154,6 +154,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "UNTRANSLATABLE",
         "API_NOT_OFFERED",
         "MODEL_NOT_LISTED",
+        "SIMILAR_MODEL_LISTED",
         "WEBSOCKET_NOT_SPOKEN",
         "PREVIOUS_RESPONSE_NOT_FOUND",
         "NOTHING_KEPT",

@@ -8,7 +8,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from . import processes
 from .client import Client
 from .platforms import PLATFORMS, Platform, PlatformName
 from .programme import PROGRAMMES
+from .serving import serve
 from .stage import RULES_HEADER, Endpoint, Scene, Side, perform
 
 WIDEST, NARROWEST = 120, 80
@@ -52,12 +53,22 @@ def main(arguments: Sequence[str], prefix: str) -> int:
     parser.add_argument(
         "--legacy", dest="profile", action="store_const", const="hunyuan", help=say("--profile hunyuan")
     )
-    chosen: PlatformName = parser.parse_args(arguments).profile
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help=say("keep the simulator and a proxy running, to try a client without a key"),
+    )
+    given = parser.parse_args(arguments)
+    chosen: PlatformName = given.profile
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that can't show Chinese shows question marks
     processes.end_with_sigterm()
     columns = max(NARROWEST, min(WIDEST, shutil.get_terminal_size((112, 24)).columns))
     try:
+        if given.serve:
+            with suppress(KeyboardInterrupt):
+                serve(PLATFORMS[chosen])
+            return 0
         with ExitStack() as stack:
             scenes = PROGRAMMES[chosen]
             names = dict.fromkeys(scene.platform for scene in scenes)

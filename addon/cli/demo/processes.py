@@ -118,10 +118,12 @@ class Mitmdump:
 
 
 @contextmanager
-def mitmdump(name: str, folder: Path, *arguments: str, reverse: str | None = None) -> Iterator[Mitmdump]:
-    """Run mitmdump on free ports of 127.0.0.1, with a confdir in `folder`, as reverse proxy to `reverse` too."""
-    back = free_port() if reverse else 0  # mitmproxy takes port 0 for one mode only
-    modes = ["regular@127.0.0.1:0", *([f"reverse:{reverse}@127.0.0.1:{back}"] if reverse else [])]
+def mitmdump(
+    name: str, folder: Path, *arguments: str, reverse: str | None = None, ports: tuple[int, int] | None = None
+) -> Iterator[Mitmdump]:
+    """Run mitmdump on `ports` (free ones) of 127.0.0.1, with a confdir in `folder`; also as reverse proxy to `reverse`."""
+    front, back = ports or (0, free_port() if reverse else 0)  # mitmproxy takes port 0 for one mode only
+    modes = [f"regular@127.0.0.1:{front}", *([f"reverse:{reverse}@127.0.0.1:{back}"] if reverse else [])]
     command = [*mitmproxy_api.command("mitmdump"), "--set", f"confdir={folder / 'mitmproxy'}"]
     for mode in modes:
         command += ["--mode", mode]

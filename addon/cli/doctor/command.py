@@ -41,10 +41,12 @@ type Check = Callable[[Situation], Finding | Iterable[Finding] | None]
 PROXY: tuple[Check, ...] = (
     connections.proxy_port,
     versions.running,
+    connections.mode,
     connections.reverse_port,
     connections.endpoint,
     connections.key,
     keys_given.given_key,
+    variables.given_upstream,
     variables.given_base_urls,
     client_settings.client_settings,
     variables.http_proxy,
@@ -194,7 +196,11 @@ def _route(situation: Situation) -> Route | None:
     if situation.proxy is Listener.HUNYUAN_FIX:
         # Asked by http://, which needs no certificate: the route is the same.
         url = situation.upstream or BaseUrl("https", profiles.load("tokenhub").hosts[0], 443, "/v1")
-        return listeners.route_of(f"http://{url.host}{url.path}/models", situation.proxy_url)
+        asked = f"http://{url.host}"
+        route = listeners.route_of(f"{asked}{url.path}/models", situation.proxy_url)
+        if route is not None and route.upstream.startswith(asked):  # not sent elsewhere: as clients address it
+            return replace(route, upstream=f"{url.scheme}{route.upstream.removeprefix('http')}")
+        return route
     return None
 
 

@@ -101,6 +101,14 @@ def _another_port(flag: str, situation: Situation) -> Sentence:
     return Sentence("{look} shows which: stop it, or use another port: {run}", look=look, run=run)
 
 
+def mode(situation: Situation) -> Finding | None:
+    """Whether the running proxy repairs at all; `None` if it does, or doesn't tell."""
+    if situation.mode in ("", "repair"):
+        return None
+    found = Sentence("runs with hunyuan_mode={mode}: requests are not repaired", mode=situation.mode)
+    return Finding("proxy/mode", "warning", found, Sentence("start it without that, or with hunyuan_mode=repair"))
+
+
 def decryption(situation: Situation) -> Finding | None:
     """Whether the proxy decrypts connections to the endpoint, with the CA that clients are told to trust."""
     url = situation.client_url

@@ -121,6 +121,18 @@ def given_base_urls(situation: Situation) -> Iterator[Finding]:
             yield Finding("base-url/past", "warning" if situation.runs else "info", found, situation.export(name, ours))
 
 
+def given_upstream(situation: Situation) -> Finding | None:
+    """Whether the running proxy was given an upstream on a host that can't work, whatever its path."""
+    upstream = situation.route.upstream if situation.route is not None else ""
+    judged = base_urls.mistake(upstream, "any", Ports(situation.port, situation.reverse_port))
+    if judged is None or judged.id == "shut-down":  # the check of the endpoint says that, if it is so
+        return None
+    found = Sentence("the running proxy sends calls to {url}: {why}", url=base_urls.shown(upstream), why=judged.found)
+    run = f"{situation.run_command()} --upstream {judged.better}"
+    advice = Sentence("stop the proxy, then {run}", run=run) if judged.better else ""
+    return Finding("base-url/upstream", "problem", found, advice)
+
+
 def rerouted(situation: Situation) -> bool:
     """Whether clients use the proxy, which sends calls to another host than they address."""
     if not situation.in_use or situation.proxy is not Listener.HUNYUAN_FIX:

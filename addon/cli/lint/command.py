@@ -49,8 +49,8 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
     parser = Parser(
         f"{prefix}lint",
         description=say(
-            "Says what the endpoint would refuse in a request, and what the addon would change in it, rule by rule, with\n"
-            "JSON Pointers. Never uses the network: images that need a vision model are counted, not described."
+            "Says what the endpoint would refuse in a request, and what the addon would change in it, rule by rule, "
+            "with\nJSON Pointers. Never uses the network: images that need a vision model are counted, not described."
         )
         + "\n\n"
         + "\n".join(f"  {command:{column}}{about}" for command, about in examples),
@@ -79,8 +79,8 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
         "--rerouted",
         action="store_true",
         help=say(
-            "as with hunyuan_upstream, whatever the host: retired models are mapped to their successors; default profile "
-            "tokenhub"
+            "as with hunyuan_upstream, whatever the host: retired models are mapped to their successors; default "
+            "profile tokenhub"
         ),
     )
     parser.add_argument(

@@ -162,8 +162,8 @@ def _dry_run(vision_calls: int) -> str:
 def _overlong(verdict: Verdict) -> Iterator[str]:
     if verdict.overlong:
         said = say(
-            "the input is estimated at {estimated:,} tokens, past the limit of {limit:,} of the model that answers: the "
-            "endpoint cuts what is too long from the front, without a word",
+            "the input is estimated at {estimated:,} tokens, past the limit of {limit:,} of the model that answers: "
+            "the endpoint cuts what is too long from the front, without a word",
             estimated=verdict.overlong["estimated"],
             limit=verdict.overlong["limit"],
         )

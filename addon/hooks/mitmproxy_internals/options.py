@@ -29,8 +29,9 @@ def take_given(
     """Remove the addon's options from `deferred`, mitmproxy's values for options that aren't declared yet.
 
     Returns the texts that `--set` gave, and the values from config.yaml. mitmproxy reads config.yaml after `--set`, and
-    one that isn't declared yet is overwritten there: such a `--set` is found in `arguments`, the process's own. Relies
-    on the class `_UnconvertedStrings` of mitmproxy/optmanager.py and its attribute `val`.
+    one that isn't declared yet is overwritten there (docs/facts/mitmproxy.md#option-types): such a `--set` is found in
+    `arguments`, the process's own. Relies on the class `_UnconvertedStrings` of mitmproxy/optmanager.py and its
+    attribute `val`.
     """
     command_line: dict[str, list[str]] = {}
     config: dict[str, object] = {}

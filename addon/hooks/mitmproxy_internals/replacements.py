@@ -20,6 +20,7 @@ from weakref import WeakSet
 
 from mitmproxy import version
 
+from ...texts.terminal import say
 from . import contents, dispatch, failed_calls, insertion, values
 
 logger = logging.getLogger("hunyuan_fix")
@@ -188,7 +189,13 @@ def want(instance: object, group: Group) -> None:
     if instance in group.wanted_by:
         return
     if not _is_replaced(group) and (reasons := _replace(group)):
-        logger.info("%s: mitmproxy %s keeps its own %s.", group.name, version.VERSION, "; ".join(reasons))
+        said = say(
+            "{name}: mitmproxy {version} keeps its own {parts}.",
+            name=group.name,
+            version=version.VERSION,
+            parts="; ".join(reasons),
+        )
+        logger.info("%s", said)
     group.wanted_by.add(instance)
 
 

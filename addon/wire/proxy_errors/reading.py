@@ -79,3 +79,12 @@ MODEL_NOT_LISTED = Entry(
     param="model",
     retry=False,
 )
+SIMILAR_MODEL_LISTED = Entry(
+    status=404,
+    code="model_not_found",
+    message="The model {model} does not exist here. The endpoint lists models with a similar id: {near}.",
+    when="a client asks for the entry of one model (`GET /v1/models/ID`) that is not listed, but one like it is",
+    advice="use one of the names in the message",
+    param="model",
+    retry=False,
+)

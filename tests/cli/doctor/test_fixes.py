@@ -150,6 +150,16 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(
     assert [*settings.parent.iterdir()] == [settings]
 
 
+def test_the_mode_of_a_file_stays_and_a_backup_is_the_first_one(settings: Path) -> None:
+    before, backups_made = settings.read_bytes(), dict[Path, Path]()
+    for text in ("{}", '{"a": 1}'):
+        assert file_edit.replace(settings, text, backups_made) == settings
+        assert settings.read_text() == text
+        assert stat.S_IMODE(settings.stat().st_mode) == 0o640
+    assert [path.read_bytes() for path in backups(settings)] == [before]
+    assert backups_made == {settings: backups(settings)[0]}
+
+
 def test_line_ends_and_byte_order_marks_stay(tmp_path: Path, settings: Path, ports: list[str]) -> None:
     settings.write_bytes(b"\xef\xbb\xbf" + settings.read_bytes().replace(b"\n", b"\r\n"))
     before = settings.read_bytes()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hunyuan_fix.cli.doctor import variables
+from hunyuan_fix.cli.doctor.listeners import Route
 from tests.cli.doctor.situations import situation
 from tests.end_to_end.processes import LEGACY, Certificates
 
@@ -57,3 +60,23 @@ def test_no_proxy(certificates: Certificates, name: str, value: str, covering: l
     assert finding.result == ("problem" if covering else "ok")
     if covering:
         assert finding.found == f"{', '.join(covering)} sends calls to {LEGACY} past the proxy"
+
+
+@pytest.mark.parametrize(
+    ("upstream", "better"),
+    [
+        ("https://tokenhub-intl.tencentmaas.com/v1", "https://tokenhub-intl.tencentcloudmaas.com/v1"),
+        ("http://tokenhub.tencentmaas.com/v1", "https://tokenhub.tencentmaas.com/v1"),
+        ("https://tokenhub.tencentmaas.com/v1", None),
+        ("https://api.lkeap.cloud.tencent.com/api/anthropic", None),
+        (f"https://{LEGACY}/v1", None),
+        ("http://127.0.0.1:9/v1", None),
+        ("", None),
+    ],
+)
+def test_the_running_proxys_own_upstream(certificates: Certificates, upstream: str, better: str | None) -> None:
+    at = replace(situation(certificates), route=Route("tokenhub", upstream=upstream))
+    found = variables.given_upstream(at)
+    assert (found is None) == (better is None)
+    assert found is None or found.advice == f"stop the proxy, then {at.run_command()} --upstream {better}"
+    assert variables.given_upstream(situation(certificates)) is None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from importlib import metadata
+
 import pytest
 
-from hunyuan_fix.cli.doctor import versions
+from hunyuan_fix.cli.doctor import connections, versions
+from tests.cli.doctor.situations import situation
+from tests.end_to_end.processes import Certificates
 
 
 @pytest.mark.parametrize(
@@ -20,3 +25,15 @@ from hunyuan_fix.cli.doctor import versions
 )
 def test_versions(version: str, wanted: str, good: bool) -> None:
     assert versions.satisfies(version, wanted) is good
+
+
+def test_a_proxy_of_another_version_or_in_another_mode(certificates: Certificates) -> None:
+    at = situation(certificates)
+    assert versions.running(at) is connections.mode(at) is None
+    assert versions.running(replace(at, version=metadata.version("hunyuan-fix"))) is None
+    assert connections.mode(replace(at, mode="repair")) is None
+    old, off = versions.running(replace(at, version="0.0.1")), connections.mode(replace(at, mode="off"))
+    assert old
+    assert (old.id, old.result) == ("proxy/other-version", "warning")
+    assert off
+    assert (off.id, off.result) == ("proxy/mode", "warning")

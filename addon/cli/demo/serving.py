@@ -1,0 +1,78 @@
+"""`hunyuan-fix demo --serve`: the simulator and a proxy before it, to try a client without a key, until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ...simulator.__main__ import parse as simulator_settings
+from ...simulator.server import serve_in_thread
+from ...texts.terminal import say
+from ..addresses import HOST, PORT, REVERSE_PORT, free_port, port_is_free
+from ..client_setup import client_variables, write_bundle
+from ..path import ADDON
+from . import processes
+from .platforms import PLATFORMS, Platform
+
+KEY = "sk-demo"
+"""Any key is good."""
+_PAUSE = 0.2
+"""Seconds between two looks at the proxy's log."""
+
+
+def serve(platform: Platform) -> None:
+    """Serve until the process is interrupted. Raises `processes.StartError` if the proxy doesn't start or ends."""
+    simulator = serve_in_thread(simulator_settings(["--profile", platform.profile]))
+    with tempfile.TemporaryDirectory(prefix="hunyuan-fix-demo-") as name, simulator as served:
+        folder = Path(name)
+        confdir = folder / "mitmproxy"
+        confdir.mkdir()
+        write_bundle(confdir)
+        options = [
+            f"hunyuan_upstream={served.url}/v1",
+            f"hunyuan_hosts={HOST}={platform.profile}",
+            "hunyuan_store=memory",
+        ]
+        addon = ["-s", str(ADDON), *(word for option in options for word in ("--set", option))]
+        front, back = (port if port_is_free(port) else free_port() for port in (PORT, REVERSE_PORT))
+        origin = PLATFORMS["hunyuan"].base_url.removesuffix("/v1")  # so that retired models are mapped, as by `run`
+        with processes.mitmdump("mitmdump", folder, *addon, reverse=origin, ports=(front, back)) as proxy:
+            for line in _instructions(platform, proxy, confdir):
+                print(line, flush=True)
+            _follow(proxy.process)
+
+
+def _instructions(platform: Platform, proxy: processes.Mitmdump, confdir: Path) -> list[str]:
+    reverse = f"http://{HOST}:{proxy.reverse_port}"
+    return [
+        say(
+            "A simulator plays {name}; no key, no network. It does what the proofs of docs/clients ask.",
+            name=platform.name,
+        ),
+        "",
+        say("Base URL for clients: {url} (Anthropic's: {origin})", url=f"{reverse}/v1", origin=reverse),
+        say("Model: {model}; any key, such as {key}", model=platform.text_model, key=KEY),
+        "",
+        say("Or by the proxy, with a client's own base URL, in the shell that starts it:"),
+        *(f"  export {name}={value}" for name, value in client_variables(proxy.port, confdir).items()),
+        f"  export HUNYUAN_API_KEY={KEY}",
+        "",
+        say("Each request is listed here. Ctrl-C ends it."),
+    ]
+
+
+def _follow(process: processes.RunningProcess) -> None:
+    """Print the proxy's line of each request as it comes. Raises `StartError` at the proxy's end."""
+    shown = len(process.said())
+    while process.popen.poll() is None:
+        said = process.said()
+        end = said.rfind("\n") + 1
+        for line in said[shown:end].splitlines():
+            if " -> " in line:
+                print(line)
+        sys.stdout.flush()
+        shown = max(shown, end)
+        time.sleep(_PAUSE)
+    raise processes.StartError(say("{name} has ended:\n{log}", name=process.name, log=process.said()))
