@@ -54,7 +54,7 @@ def _too_long(old: Sequence[str], new: Sequence[str]) -> str:
 
 def _diff(old: list[str], new: list[str], names: tuple[str, str]) -> Iterator[str]:
     """The lines of a unified diff; none where nothing differs."""
-    groups = _Matched(None, old, new).get_grouped_opcodes(_CONTEXT)
+    groups = _Matched(old, new).get_grouped_opcodes(_CONTEXT)
     for number, group in enumerate(groups):
         if not number:
             yield from (f"--- {names[0]}", f"+++ {names[1]}")
@@ -79,9 +79,13 @@ class _Matched(difflib.SequenceMatcher[str]):
     two of them is mostly short, and left to `difflib`; what is long is compared from both ends alone.
     """
 
+    def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
+        super().__init__(None, old, new)
+        self._old, self._new = old, new
+
     def get_matching_blocks(self) -> list[difflib.Match]:
         """The blocks, as `difflib` gives them."""
-        old, new = self.a, self.b
+        old, new = self._old, self._new
         pairs: list[tuple[int, int]] = []
         a = b = 0
         for anchor in [*_anchors(old, new), (len(old), len(new))]:

@@ -225,7 +225,7 @@ async def test_queue_names_who_has_a_slot_and_who_waits(tried: Tried, endpoint: 
         assert ["has a slot" in rows[0], "waits" in rows[1]] == [True, True]
         assert all("hunyuan-lite" in row and "the client's call" in row for row in rows)
         assert "secret" not in "".join(rows)
-        page = contentviews.prettify_message(tried.view[-1].request, tried.view[-1], "Hunyuan proxy").text  # type: ignore[attr-defined]
+        page = contentviews.prettify_message(tried.view[-1].request, tried.view[-1], "Hunyuan proxy").text
         assert page.startswith("1 slots taken, 1 calls waiting\n")
         assert "exchanges 0, rewritten 0" in page
         held.set()

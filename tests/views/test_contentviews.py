@@ -369,7 +369,7 @@ def test_the_time_of_a_page_grows_with_its_bodies() -> None:
 
     def seconds(messages: int) -> float:
         said = [{"role": "user", "content": f"{number} " + "x" * 400} for number in range(messages)]
-        body = {"model": "hunyuan-lite", "messages": copy.deepcopy(said), "user": "me"}
+        body: dict[str, Any] = {"model": "hunyuan-lite", "messages": copy.deepcopy(said), "user": "me"}
         begun = Exchange(profile="hunyuan", dialect="chat", rewritten=True)
         begun.original = json.dumps(body).encode()
         track = Track()

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 from mitmproxy import contentviews
 from mitmproxy.addons.view import View
+from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow, Message
 from mitmproxy.test import tutils
 
@@ -89,8 +90,8 @@ async def test_a_page_is_told_of_a_stream_at_its_beginning(trust: Trust, endpoin
         await going.wait()
         yield END
 
-    def update(flow: HTTPFlow) -> None:
-        told.append(flow.response is not None)
+    def update(flow: Flow) -> None:
+        told.append(isinstance(flow, HTTPFlow) and flow.response is not None)
 
     endpoint.answer = Answer(headers={"content-type": "text/event-stream"}, chunks=pieces())
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", view) as proxy, proxy.client() as client:
@@ -110,12 +111,12 @@ async def test_a_request_that_waits_in_the_queue_says_so(trust: Trust, endpoint:
         return chat_answer("done")
 
     endpoint.answer = hold
-    options = {"hunyuan_concurrency": "1"}
-    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", view, **options) as proxy, proxy.client() as client:
+    target = f"https://{LOCAL}:{endpoint.port}"
+    async with run_proxy(trust, target, view, hunyuan_concurrency="1") as proxy, proxy.client() as client:
         plain = {**ASKED, "stream": False}
         calls = [asyncio.ensure_future(client.post("/chat/completions", json=plain)) for _ in range(2)]
         await until(lambda: len(proxy.addon.runtime.admission.calls()) == 2)
-        pages = [shown(flow.request, flow, "Hunyuan changes") for flow in view]  # type: ignore[attr-defined]
+        pages = [shown(flow.request, flow, "Hunyuan changes") for flow in view if isinstance(flow, HTTPFlow)]
         assert sorted("queued" in page for page in pages) == [False, True]
         assert all(", under way ───" in page for page in pages)
         held.set()
