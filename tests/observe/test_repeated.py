@@ -16,7 +16,7 @@ def test_one_line_of_a_subject_in_a_while_and_how_many_were_kept_back():
 def test_subjects_without_end_take_no_memory_without_end(monkeypatch):
     monkeypatch.setattr(repeated, "_MOST", 2)
     lines = Repeated(60.0)
-    for subject in ("a", "b", "a", "c"):
-        lines.ask(subject, 1.0)
-    assert lines.ask("c", 2.0) is None
-    assert lines.ask("a", 2.0) == 0, "the oldest is forgotten"
+    for subject, now in (("a", 0.0), ("b", 1.0), ("a", 100.0), ("c", 101.0)):
+        lines.ask(subject, now)
+    assert lines.ask("a", 102.0) is None, "its last line is younger than that of b"
+    assert lines.ask("b", 102.0) == 0, "the oldest is forgotten"
