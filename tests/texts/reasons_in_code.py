@@ -103,7 +103,7 @@ class Reasons:
                     found |= self.follow(module, value)
                 case ast.Call(func=ast.Name(id="Reading"), args=[_, value, *_]):
                     found |= self.follow(module, value)
-                case ast.List(elts=[_, why]) if module.path.name == "told.py":
+                case ast.List(elts=[_, ast.IfExp() | ast.JoinedStr() as why]) if module.path.name == "told.py":
                     found |= self.follow(module, why)
         return found
 
