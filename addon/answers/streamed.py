@@ -190,7 +190,7 @@ class ClientStream(KeptStream):
         try:
             return self._unpack(data)
         except (CodingError, TooLarge) as error:
-            why = "it is a thousand times as large unpacked" if isinstance(error, TooLarge) else error
+            why = say("it is a thousand times as large unpacked") if isinstance(error, TooLarge) else error
             logger.warning("%s", say("A stream can't be unpacked and ends here: {why}", why=why))
             self._ended = True
             return b""

@@ -99,7 +99,7 @@ def _at(line: int, problem: object) -> str:
 
 
 def _as_yaml(text: str, *, is_json: bool) -> str:
-    """JSON that YAML reads alike: without tabs, which YAML refuses, and with characters as YAML escapes them.
+    """JSON that YAML reads alike: with characters as YAML escapes them.
 
     A text that is no JSON is returned unchanged, unless it must be. Raises `ConfigError`.
     """
@@ -113,7 +113,7 @@ def _as_yaml(text: str, *, is_json: bool) -> str:
         return text
     except RecursionError:
         raise ConfigError(say("not valid JSON: it is nested too deeply")) from None
-    whole = _PAIR.sub(lambda found: json.loads(f'"{found[0]}"'), text.replace("\t", " "))
+    whole = _PAIR.sub(lambda found: json.loads(f'"{found[0]}"'), text)
     return _NOT_ASCII.sub(lambda found: f"\\U{ord(found[0]):08x}", whole)
 
 

@@ -74,7 +74,7 @@ class StoreGuard:
         except StoreError as error:
             reason = str(error)
         except TimeoutError:
-            reason = f"no answer within {budget * 1000:.0f} ms"
+            reason = say("no answer within {value:.0f} ms", value=budget * 1000)
         except Exception as error:  # a fault in the store's own code fails no request either
             reason = type(error).__qualname__
         else:

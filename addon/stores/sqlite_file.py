@@ -80,7 +80,7 @@ def is_corrupt(error: Error) -> bool:
 
 def reason(error: Error) -> str:
     """`error` in words, with SQLite's name for it."""
-    return f"{getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}"
+    return ": ".join((getattr(error, "sqlite_errorname", type(error).__name__), str(error)))
 
 
 def identity(path: Path) -> tuple[int, int] | None:

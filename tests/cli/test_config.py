@@ -100,6 +100,12 @@ def test_faults_of_mitmproxys_own_file_and_all_of_them(home: Path):
     assert config(home).stderr.startswith(f"{own}: line 1: not valid YAML")
 
 
+def test_mitmproxys_second_file_wins_over_its_first(home: Path):
+    (home / ".mitmproxy/config.yaml").write_text("hunyuan_mode: off")
+    (home / ".mitmproxy/config.yml").write_text("hunyuan_mode: observe")
+    assert rows(config(home)) == {"hunyuan_mode": ("observe", f"{home}/.mitmproxy/config.yml:1")}
+
+
 def test_files_are_checked_alone(home: Path):
     (home / "base.yaml").write_text("mode: off")
     (home / "bad.yaml").write_text("mode: bogus")

@@ -346,7 +346,7 @@ def test_json_is_one_object_on_standard_output(home: Path, ports: dict[str, str]
         assert "BEGIN CERTIFICATE" in Path(told[name]).read_text("ascii", "ignore")
 
 
-@pytest.mark.parametrize(("arguments", "locale"), [([], {"LANG": "zh_CN.UTF-8"}), (["--language", "zh"], {})])
+@pytest.mark.parametrize(("arguments", "locale"), [([], {"LC_ALL": "zh_CN.UTF-8"}), (["--language", "zh"], {})])
 def test_it_speaks_chinese(home: Path, ports: dict[str, str], arguments: list[str], locale: dict[str, str]) -> None:
     with started(home, *arguments, **ports, **{"PYTHONIOENCODING": "utf-8", **locale}) as running:
         running.wait_for("\n密钥：没有设置 HUNYUAN_API_KEY")

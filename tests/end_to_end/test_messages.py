@@ -282,7 +282,7 @@ def test_saved_flows_tell_what_was_translated(
         with client_of(proxy, "reverse") as http:
             assert http.post("/v1/messages", json=conversation("[[sim:say 好]]")).status_code == 200
             http.post("/v1/messages", json=conversation("[[sim:say 流]]", stream=True))
-        proxy.process.wait_for("POST /v1/messages model=claude-opus-4-6 rules=key,anthropic,model")
+        proxy.process.wait_for(r"POST /v1/messages model=claude-opus-4-6\S* rules=key,anthropic,model")
     assert KEY.encode() not in file.read_bytes()
     for flow in read(file):
         kept = Exchange.from_plain(flow.metadata[METADATA])

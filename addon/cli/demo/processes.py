@@ -121,7 +121,7 @@ class Mitmdump:
 def mitmdump(
     name: str, folder: Path, *arguments: str, reverse: str | None = None, ports: tuple[int, int] | None = None
 ) -> Iterator[Mitmdump]:
-    """Run mitmdump on `ports` (or free ones) of loopback, its confdir in `folder`; also as reverse proxy to `reverse`."""
+    """Run mitmdump on loopback, on `ports` or free ones, its confdir in `folder`; also in front of `reverse`."""
     front, back = ports or (0, free_port() if reverse else 0)  # mitmproxy takes port 0 for one mode only
     modes = [f"regular@127.0.0.1:{front}", *([f"reverse:{reverse}@127.0.0.1:{back}"] if reverse else [])]
     command = [*mitmproxy_api.command("mitmdump"), "--set", f"confdir={folder / 'mitmproxy'}"]
