@@ -14,6 +14,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 from xml.sax.saxutils import escape
@@ -89,7 +90,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A box: what it is at the left (`role`), its lines, and a note below that says what is wrong or was done."""
+    """What it is at the left (`role`), its lines, and a note below that says what is wrong or was done."""
 
     role: str
     lines: Sequence[str]
@@ -210,7 +211,7 @@ ADVANCE = 0.61
 """Width of one column of a text, as a part of its size: the widest of the fonts named below."""
 LEFT, RIGHT = 26, WIDTH - 22
 """Where the texts of a box begin and end."""
-_EDGE, _INDENT, _LINE, _GAP = 12, 88, 21, 7
+_EDGE, _INDENT, _LINE, _PADDING, _GAP = 12, 88, 20, 10, 6
 _ROLES = {
     "system": "plain",
     "user": "user",
@@ -219,8 +220,11 @@ _ROLES = {
     "tools": "plain",
     "model": "plain",
 }
-_SANS = '-apple-system,"Segoe UI","Noto Sans","PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif'
-_MONO = 'ui-monospace,SFMono-Regular,Menlo,Consolas,"PingFang SC","Microsoft YaHei","Noto Sans Mono CJK SC",monospace'
+_SANS = '-apple-system,"Segoe UI","Noto Sans","PingFang SC","Microsoft YaHei","Noto Sans CJK SC","WenQuanYi Micro Hei"'
+_MONO = (
+    'ui-monospace,SFMono-Regular,Menlo,Consolas,"PingFang SC","Microsoft YaHei","Noto Sans Mono CJK SC",'
+    '"WenQuanYi Micro Hei Mono"'
+)
 _COLOURS = {
     "page": ("fill:#fff;stroke:#d0d7de", "fill:#0d1117;stroke:#30363d"),
     "box": ("fill:#f6f8fa;stroke:#d0d7de", "fill:#161b22;stroke:#30363d"),
@@ -255,19 +259,22 @@ def draw(ran: Run, language: Language) -> str:
         shown = shorten(content, columns(x, size)) if content.strip() else content
         shapes.append(f'<text x="{x:g}" y="{at:g}" class="{kind}">{escape(shown)}</text>')
 
-    def box(row: Row, top: float) -> float:
-        height = _LINE * (len(row.lines) + bool(row.note)) + 11
-        kind = f"box {row.mark}".strip()
+    def box(rows: Sequence[Row], top: float) -> float:
+        lines = sum(len(row.lines) + bool(row.note) for row in rows)
+        height = _LINE * lines + _PADDING
+        kind = f"box {rows[0].mark}".strip()
         shapes.append(
             f'<rect x="{_EDGE}" y="{top:g}" width="{WIDTH - 2 * _EDGE}" height="{height}" rx="6" class="{kind}"/>'
         )
-        line = top + _LINE
-        text(LEFT, line, f"role {_ROLES[row.role]}", CODE, row.role)
-        for content in row.lines:
-            text(LEFT + _INDENT, line, "code", CODE, content)
-            line += _LINE
-        if row.note:
-            text(LEFT + _INDENT if row.mark != "bad" else LEFT, line, f"note {row.mark}".strip(), NOTE, row.note)
+        line = top + _LINE - 1
+        for row in rows:
+            text(LEFT, line, f"role {_ROLES[row.role]}", CODE, row.role)
+            for content in row.lines:
+                text(LEFT + _INDENT, line, "code", CODE, content)
+                line += _LINE
+            if row.note:
+                text(LEFT + (0 if row.mark == "bad" else _INDENT), line, f"note {row.mark}".strip(), NOTE, row.note)
+                line += _LINE
         return top + height + _GAP
 
     def section(head: str, small: str, rows: Sequence[Row], *ends: tuple[str, str]) -> None:
@@ -275,8 +282,8 @@ def draw(ran: Run, language: Language) -> str:
         text(LEFT - 10, y, "head", HEAD, head)
         text(LEFT - 10, y + 22, "small", NOTE, small)
         y += 36
-        for row in rows:
-            y = box(row, y)
+        for _, together in groupby(rows, key=lambda row: row.note):  # those without a note share a box
+            y = box(list(together), y)
         for kind, end in ends:
             y += 18
             text(LEFT - 10, y, kind, NOTE, end)
@@ -308,8 +315,8 @@ def _style() -> str:
 
     return "\n".join(
         [
-            f"text{{font:{NOTE}px {_SANS};white-space:pre}}",
-            f".code{{font:{CODE}px {_MONO}}}.head{{font-size:{HEAD}px}}.head,.role,.note{{font-weight:600}}",
+            f"text{{font:{NOTE}px {_SANS},sans-serif;white-space:pre}}",
+            f".code{{font:{CODE}px {_MONO},monospace}}.head{{font-size:{HEAD}px}}.head,.role,.note{{font-weight:600}}",
             colours(dark=False),
             f"@media(prefers-color-scheme:dark){{{colours(dark=True)}}}",
         ]

@@ -38,7 +38,6 @@ def assert_fits(picture: str) -> None:
         assert float(text.attrib["x"]) + taken <= RIGHT, text.text
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_picture_is_what_the_program_makes(language: Language) -> None:
     ran = repair_picture.run(language)
@@ -46,7 +45,6 @@ def test_the_picture_is_what_the_program_makes(language: Language) -> None:
     assert_fits(repair_picture.draw(replace(ran, answer="字" * 99, rules="merge," * 30), language))
 
 
-@pytest.mark.process
 def test_another_request_makes_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair_picture, "RECORDED", repair_picture.RECORDED.with_name("05.json"))
     with pytest.raises(ChangedError, match="request"):
