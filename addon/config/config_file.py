@@ -152,8 +152,15 @@ def _parsed(parse: Callable[[str], Any], text: str) -> Any:
 
 
 def _without_quotes(problem: str) -> str:
-    """The parser's message without quotes of three or more characters of the file, which may be a secret."""
-    return re.sub(r"'[^']{3,}'|\"[^\"]{3,}\"", "…", problem)
+    """The parser's message without quotes of three or more characters of the file, which may be a secret.
+
+    The names of its own tokens stay, such as '<block end>'.
+    """
+    return _QUOTE.sub(lambda found: found[0] if len(found[0]) < 5 or _TOKEN.fullmatch(found[0]) else "…", problem)
+
+
+_QUOTE = re.compile(r"'[^']*'|\"[^\"]*\"")
+_TOKEN = re.compile(r"'<(?:alias|anchor|block|directive|document|flow|scalar|stream|tag)[a-z ]*>'")
 
 
 def _name(key: Node, known: Values) -> str:
@@ -163,7 +170,8 @@ def _name(key: Node, known: Values) -> str:
         raise ValueError(f"{NAME}: {say("can't be set in a file that it names")}")
     if name in known:
         return name
-    if not re.fullmatch(r"[\w-]{1,60}", text, re.ASCII):
+    spelt = text.lower().replace("-", "_").removeprefix(PREFIX)
+    if not re.fullmatch(r"\w{1,60}", text, re.ASCII) and PREFIX + spelt not in known:
         raise ValueError(say("accepted are names of options, each followed by a colon and a value"))
     if _SECRET.search(text):
         raise ValueError(
@@ -173,7 +181,7 @@ def _name(key: Node, known: Values) -> str:
                 name=text,
             )
         )
-    raise ValueError(f"{text}: {say('there is no such option')}{suggestion(name, known)}")
+    raise ValueError(f"{text}: {say('there is no such option')}{suggestion(PREFIX + spelt, known)}")
 
 
 def _value(node: Node, *, is_switch: bool) -> Value:

@@ -193,7 +193,7 @@ ENTRIES: Final = {
 
 
 def _other_models(profile: Profile, model: str, models: Collection[str]) -> list[Sentence]:
-    """What may be asked for in place of `model`: its successor, or models whose ids are like its own."""
+    """What may be asked for in place of `model`: its successor, models whose ids are like its own, or where all are."""
     if successor := _successor(profile, model):
         return successor
     asked = model.rpartition("/")[2]  # an aggregator's id begins with the vendor: "tencent/hy3"
@@ -204,8 +204,9 @@ def _other_models(profile: Profile, model: str, models: Collection[str]) -> list
     if near and near[0] in replaced:
         return _successor(profile, near[0])
     near = [name for name in near if name in offered][:_MOST_NEAR]
-    template = _NEAR_OF_KEY if models else _NEAR
-    return [Sentence(template, near=", ".join(map(safe_text.plain, near)))] if near else []
+    if near:
+        return [Sentence(_NEAR_OF_KEY if models else _NEAR, near=", ".join(map(safe_text.plain, near)))]
+    return [Sentence(_ALL_MODELS, model=model)] if model else []
 
 
 def _successor(profile: Profile, model: str) -> list[Sentence]:
@@ -224,10 +225,23 @@ _SUCCESSOR: Final = 'The model "{model}" has a successor: "{successor}".'
 _MOVED: Final = "It is on another platform, with keys of its own: {url}."
 _NEAR: Final = "Known models with a similar id: {near}."
 _NEAR_OF_KEY: Final = "Models that this key has, with a similar id: {near}."
+_ALL_MODELS: Final = (
+    "GET /v1/models lists those that there are; hunyuan_models={model}=ID asks for one of them instead."
+)
 _PLAN_MODELS: Final = "Known models of such plans: {models}."
 _KEY_IS_FOR: Final = "The key begins with {begins}: it is one of {product}, for {addresses}."
 _KEY_PAGE: Final = "Keys for this endpoint are made at {page}"
-TEMPLATES: Final = (_RETIRED, _SUCCESSOR, _MOVED, _NEAR, _NEAR_OF_KEY, _PLAN_MODELS, _KEY_IS_FOR, _KEY_PAGE)
+TEMPLATES: Final = (
+    _RETIRED,
+    _SUCCESSOR,
+    _MOVED,
+    _NEAR,
+    _NEAR_OF_KEY,
+    _ALL_MODELS,
+    _PLAN_MODELS,
+    _KEY_IS_FOR,
+    _KEY_PAGE,
+)
 """The sentences with values that may follow the endpoint's words. Those without are in the data: `explanations`."""
 
 

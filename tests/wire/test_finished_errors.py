@@ -131,7 +131,15 @@ def test_a_misspelt_model_is_told_the_names_like_it() -> None:
     assert "这个密钥可用的、名称相近的模型：my-hy3" in message(
         400, NO_MODEL, model="my-hy3x", models=["my-hy3"], language="zh"
     )
-    assert message(400, NO_MODEL, model="llama-9") == "The model or service ID hunyuan-lite does not exist"
+
+
+def test_a_model_like_no_other_is_told_where_all_are() -> None:
+    told = message(400, NO_MODEL, model="llama-9")
+    assert told.endswith(
+        "GET /v1/models lists those that there are; hunyuan_models=llama-9=ID asks for one of them instead."
+    )
+    assert "可用的模型见 GET /v1/models" in message(400, NO_MODEL, model="llama-9", models=["a"], language="zh")
+    assert message(400, NO_MODEL, model="") == "The model or service ID hunyuan-lite does not exist"
 
 
 @pytest.mark.parametrize("profile", ["openrouter", "deepseek", "tokenhub"])
