@@ -66,8 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] == [IN_CLONE]:
         prefix, words = "scripts/", words[1:]
     if words and (command := COMMANDS.get(words[0])):
-        run = import_module(f".{command.module}", __package__).main
-        status: int = run(words[1:], prefix)
+        try:
+            run = import_module(f".{command.module}", __package__).main
+            status: int = run(words[1:], prefix)
+        except KeyboardInterrupt:
+            return operating_system.end_as_interrupted()
         return status
     _parser().parse_args(words)
     return 2  # not reached: without a known command, argparse exits

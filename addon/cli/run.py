@@ -14,6 +14,7 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
+from ..config import operating_system
 from ..hooks import authority
 from ..texts import LANGUAGES, terminal
 from ..texts.terminal import say
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         from .agents.session import run_agent  # noqa: PLC0415 - it starts this command again, without an agent
 
         return run_agent(launch, launch.agent)
+    turn = None if {"--port", "--reverse-port"} <= launch.chosen else state.turn_to_start()
     try:
         launch, moved = with_free_ports(launch)
     except socket.gaierror:
@@ -75,8 +77,9 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         if launch.until_eof is not None:
             threading.Thread(target=_end_at_eof, daemon=True).start()
 
+    operating_system.hang_up_as_terminated()
     output = sys.stdout
-    started = Started(launch, about_key, output) if launch.until_eof is None else None
+    started = Started(launch, about_key, output, turn) if launch.until_eof is None else None
     try:
         with redirect_stdout(sys.stderr if launch.json else output):
             mitmproxy_api.run_tool(

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from .. import texts
 from ..hooks import authority
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 
 class Started:
-    """A proxy that `launch` describes. `about_key`: a line about its key that is known already; `output`: for JSON."""
+    """A proxy that `launch` describes. `about_key`: a line about its key that is known already; `output`: for JSON.
 
-    def __init__(self, launch: Launch, about_key: str, output: TextIO) -> None:
+    `turn`: what keeps other starts waiting (`state.turn_to_start`).
+    """
+
+    def __init__(self, launch: Launch, about_key: str, output: TextIO, turn: BinaryIO | None = None) -> None:
         self._launch = launch
         self._about_key = about_key
         self._output = output
+        self._turn = turn
         self._file: Path | None = None
         self._began = datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -36,6 +40,8 @@ class Started:
         """Clients are served: keep the state, print how to use the proxy, then what is known of the key."""
         launch = self._launch
         self._keep(addon)
+        if self._turn is not None:
+            self._turn.close()
         version = metadata.version("hunyuan-fix")
         if not launch.json:
             print(instructions(launch, _upstream(addon), version), file=self._output, flush=True)

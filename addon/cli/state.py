@@ -9,11 +9,13 @@ import json
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 from ..config import operating_system
 from ..config.values import base_url, data_folder
@@ -22,6 +24,9 @@ from .addresses import HOST
 _ANSWER = 1.0
 """Seconds that a listener on this machine may take to accept a connection."""
 
+LONGEST_START = 20.0
+"""Seconds that a start waits for another one."""
+_PAUSE = 0.05
 _LARGEST_PID = (1 << 31) - 1
 _LARGEST_PORT = (1 << 16) - 1
 
@@ -89,6 +94,23 @@ def _accepts(host: str, port: int) -> bool:
 def folder() -> Path:
     """Where the files are."""
     return data_folder() / "running"
+
+
+def turn_to_start() -> BinaryIO | None:
+    """The right to look for free ports, held until the file that is returned is closed: two starts at once would find
+    the same ones.
+
+    Waits until another start is over, `LONGEST_START` seconds at most. `None` where the file can't be made or locked.
+    """
+    deadline = time.monotonic() + LONGEST_START
+    try:
+        folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (folder() / ".starting").open("ab")
+        while not operating_system.lock(file.fileno()) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+    except OSError:
+        return None
+    return file
 
 
 def write(running: Running) -> Path:

@@ -152,6 +152,24 @@ def end_when_output_is_closed() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
+def end_as_interrupted() -> int:
+    """End this process as Ctrl-C ends other programs, without a word; on Windows, return the exit status for that."""
+    if not is_windows():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+    return 130  # of shells for SIGINT
+
+
+def hang_up_as_terminated() -> None:
+    """Let a terminal that is closed end this process as SIGTERM does, with what is left to tidy up.
+
+    Under `nohup` it goes on. Windows has no such signal.
+    """
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is not None and signal.getsignal(hang_up) == signal.SIG_DFL:
+        signal.signal(hang_up, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
 # A process that this one runs in the foreground, for the user
 
 

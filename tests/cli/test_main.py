@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import signal
 import subprocess
 import sys
 from importlib import import_module, metadata
@@ -79,6 +80,17 @@ def test_in_the_locale_c_chinese_becomes_escapes_too(tmp_path: Path, words: list
     given = environment(tmp_path, HUNYUAN_LANGUAGE="zh", **ascii_only)
     done = subprocess.run(command(*words), env=given, capture_output=True, check=True)
     assert b"\\u" in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_ends_a_command_without_a_word() -> None:
+    script = (
+        "import signal; from hunyuan_fix.cli import main as cli\n"
+        "cli.import_module = lambda *_: signal.raise_signal(signal.SIGINT)\n"
+        "cli.main(['run'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def imported(path: Path) -> set[str]:

@@ -16,6 +16,7 @@ import pytest
 
 from hunyuan_fix.cli import state
 from hunyuan_fix.cli.state import Running
+from hunyuan_fix.config import operating_system
 
 
 @pytest.fixture(autouse=True)
@@ -128,3 +129,22 @@ def test_addresses_for_clients_on_this_machine(alive: Running, host: str, reache
     open_to_others = replace(alive, host=host, reverse_port=4000, port=None)
     assert open_to_others.reverse_url == f"http://{reached}:4000"
     assert open_to_others.proxy_url is None
+
+
+def test_a_start_waits_for_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "LONGEST_START", 0.0)
+    turn = state.turn_to_start()
+    assert turn is not None
+    with (state.folder() / ".starting").open("ab") as other:
+        assert not operating_system.lock(other.fileno())
+        late = state.turn_to_start()  # it waits no longer than it may
+        turn.close()
+        assert operating_system.lock(other.fileno())
+    assert late is not None
+    late.close()
+    assert state.running() == []
+
+
+def test_a_folder_that_can_not_be_made_keeps_no_start_waiting(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    assert state.turn_to_start() is None

@@ -466,3 +466,17 @@ def test_whether_a_process_of_windows_runs(
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("it would be ended"))
     assert operating_system.process_exists(42) == runs
     assert closed == ([handle] if handle else [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(("before", "ends"), [("SIG_DFL", True), ("SIG_IGN", False)])
+def test_a_closed_terminal_ends_a_process_as_sigterm_does_but_not_under_nohup(before: str, ends: bool) -> None:
+    script = (
+        "import signal, sys; from hunyuan_fix.config import operating_system\n"
+        f"signal.signal(signal.SIGHUP, signal.{before})\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit('tidied up'))\n"
+        "operating_system.hang_up_as_terminated()\n"
+        "signal.raise_signal(signal.SIGHUP)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == ((1, "tidied up\n") if ends else (0, ""))

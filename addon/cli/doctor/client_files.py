@@ -30,6 +30,7 @@ MAX_SIZE = 1 << 20
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
 """Of JSON with comments: a string, a comment, or a comma at the end of a list or an object."""
+_HALF = re.compile("[\ud800-\udfff]")
 _TOML_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -118,9 +119,10 @@ class ClientFile:
     def with_text(self, keys: Keys, new: str) -> str | None:
         """The whole file with the text at `keys` being `new`, and all else as it stands, comments and blanks too.
 
-        `None` if the text is written in a way that isn't found, as one over several lines.
+        `None` if the text is written in a way that isn't found, as one over several lines, or if `new` has half a
+        character, which no file can have.
         """
-        found = self._place(keys, new)
+        found = None if _HALF.search(new) else self._place(keys, new)
         if found is None:
             return None
         start, end = found
@@ -140,7 +142,7 @@ class ClientFile:
             f"'{old}'",
         }:
             for match in re.finditer(re.escape(literal), self.text):
-                changed = self.text[: match.start()] + json.dumps(new) + self.text[match.end() :]
+                changed = self.text[: match.start()] + json.dumps(new, ensure_ascii=False) + self.text[match.end() :]
                 try:
                     if self.client.parse(changed) == wanted:
                         return match.span()

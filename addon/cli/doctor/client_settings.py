@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ...access import keys as access_keys
 from ...config import operating_system
 from ...texts.sentence import Sentence
 from ..addresses import HOST
@@ -23,6 +26,7 @@ _CODEX_OWN = frozenset({"openai", "ollama", "lmstudio", "oss", "amazon-bedrock"}
 """Providers of Codex's that need no table."""
 _CODEX_KEYS = frozenset({"experimental_bearer_token", "auth", "http_headers", "env_http_headers"})
 """What a provider of Codex's may send instead of the key that `env_key` names."""
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 _KINDS: Mapping[str, Api] = {
     "@ai-sdk/openai-compatible": "chat",
     "openai": "chat",
@@ -202,7 +206,7 @@ def _variables(file: ClientFile, situation: Situation) -> Iterator[Finding]:
     # 1. A file of roots that isn't there, or doesn't hold the CA that the client needs.
     for name in _ROOTS:
         roots = Path(given.get(name, "")).expanduser()
-        if name in given and (proxied or not roots.is_file()):
+        if name in given and (proxied or not os.path.isfile(roots)):
             keys = (file.client.variables, name)
             why = authority.why_distrusted(f"{title}: {_name(keys)} ({_place(file, keys)})", roots, situation.ca)
             if why is not None:
@@ -300,7 +304,15 @@ def _codex(file: ClientFile, situation: Situation) -> Iterator[Finding]:
         return
     provider = providers[chosen]
     variable = provider.get("env_key")
-    if isinstance(variable, str) and variable:
+    if isinstance(variable, str) and variable and not _VARIABLE.fullmatch(variable):
+        found = Sentence(
+            "{title}: {name} is no variable's name: it names the variable with the key, not the key ({place})",
+            title=title,
+            name=_name(("model_providers", chosen, "env_key")),
+            place=_place(file, ("model_providers", chosen, "env_key")),
+        )
+        yield Finding("settings/env-key", "problem", found, Sentence("set it to {value}", value=access_keys.VARIABLE))
+    elif isinstance(variable, str) and variable:
         if not situation.environment.get(variable):
             found = Sentence(
                 "{title}: {name} names {variable}, which isn't set here ({place})",

@@ -130,3 +130,11 @@ def test_comments_keep_their_room() -> None:
     text = '{\n"a": "// no /* comment */", // one, \n"b": [1, 2, /* ,] */ ], }'
     assert OPENCODE.parse(text) == {"a": "// no /* comment */", "b": [1, 2]}
     assert tomllib.loads(TOML)  # the example is TOML as it is
+
+
+@pytest.mark.parametrize(("client", "text"), [(CODEX, TOML), (OPENCODE, JSONC)])
+def test_half_a_character_is_written_into_no_file(client: client_files.Client, text: str) -> None:
+    file = read(client, text)
+    place = ("model_providers", "a", "base_url") if client is CODEX else ("provider", "a", "options", "baseURL")
+    assert file.with_text(place, "https://\ud83d") is None
+    assert file.with_text(place, "https://\N{GRINNING FACE}") is not None

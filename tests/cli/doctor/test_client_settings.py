@@ -296,3 +296,17 @@ def test_what_is_no_url_ends_no_check(home: Home, url: str) -> None:
 def test_a_number_that_python_does_not_read_is_no_valid_file(home: Home, name: str) -> None:
     home.write(name, '{"a": %s}' % ("9" * 5000) if name.endswith("json") else "a = " + "9" * 5000)
     assert [*home.findings()] == ["settings/broken"]
+
+
+def test_a_key_in_place_of_the_name_of_its_variable_is_not_shown(home: Home) -> None:
+    text = f'model_provider = "a"\n[model_providers.a]\nbase_url = "http://127.0.0.1:4000/v1"\nenv_key = "{SECRET}"\n'
+    home.write(".codex/config.toml", text)
+    found = home.findings()["settings/env-key"]
+    assert found.result == "problem"
+    assert "config.toml:4" in found.found
+    assert found.advice == "set it to HUNYUAN_API_KEY"
+
+
+def test_a_name_that_no_file_can_have_ends_no_check(home: Home) -> None:
+    home.write(".claude/settings.json", claude(NODE_EXTRA_CA_CERTS="x" * 5000))
+    assert [*home.findings()] == ["settings/roots"]
