@@ -291,3 +291,21 @@ def test_requests_in_anthropics_format(tmp_path: Path) -> None:
     )
     flows = Done("--format", "json", str(file))
     assert flows.only["source"].endswith("flow 2")
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"[" * 2000 + b"]" * 2000, "嵌套太深"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "不是 JSON：有个数字位数太多"),
+        (b'{"a": NaN}', "不是 JSON：含有 NaN"),
+        (b'{"a": 1e999}', "不是 JSON：有个数字太大"),
+        (b'{"a": "\xff\xff', "不是 JSON：第 7 字节不是 UTF-8"),
+    ],
+)
+def test_why_a_body_is_no_json_is_said_in_chinese(body: bytes, why: str, tmp_path: Path) -> None:
+    file = tmp_path / "body.json"
+    file.write_bytes(body)
+    done = Done(file, language="zh")
+    assert done.status == 2
+    assert f"body.json: {why}。" in done.out + done.err

@@ -14,7 +14,7 @@ from ...exchange import KEY
 from ...texts.sentence import Sentence
 from ...wire import content_coding, json_body, paths, rule_names
 from ...wire.content_coding import CodingError, TooLarge
-from ...wire.json_body import InvalidJson
+from ...wire.json_body import InvalidJson, TooManyValues
 from ..mitmproxy_api import DamagedFlow, SavedRequest, saved_requests
 
 _FLOWS = re.compile(rb"\d+:")
@@ -96,10 +96,14 @@ def _why(data: bytes, error: InvalidJson, first_line: int = 1) -> str:
     except UnicodeDecodeError as place:
         return Sentence("not JSON: byte {number} is not UTF-8", number=place.start)
     except ValueError as refused:
-        return str(refused)
+        (what,) = refused.args
+        # The other one is Python's: an integer with more digits than it reads.
+        return what if isinstance(what, Sentence) else Sentence("not JSON: a number in it has too many digits")
     except RecursionError:
-        pass
-    return str(error)
+        return Sentence("nested too deeply")
+    if isinstance(error, TooManyValues):
+        return Sentence("it has more than {count} values", count=json_body.MAX_VALUES)
+    return Sentence("nested too deeply") if "deep" in str(error) else Sentence("not JSON: a number in it is too large")
 
 
 def _refuse(name: str) -> None:
