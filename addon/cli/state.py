@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..config import operating_system
 from ..config.values import base_url, data_folder
@@ -162,7 +162,7 @@ def _read(text: str) -> Running:
     given = json.loads(text)
     if not isinstance(given, dict):
         raise ValueError("no object")
-    values = {field.name: given.get(field.name) for field in fields(Running)}
+    values: dict[str, Any] = {field.name: given.get(field.name) for field in fields(Running)}
     port = values["port"]
     numbers = {"pid": _LARGEST_PID, "reverse_port": _LARGEST_PORT} | ({} if port is None else {"port": _LARGEST_PORT})
     for name, largest in numbers.items():
@@ -170,9 +170,9 @@ def _read(text: str) -> Running:
         if type(number) is not int or not 0 < number <= largest:
             raise ValueError(f"{name} is no number from 1 to {largest}")
     for name in values.keys() - {"pid", "port", "reverse_port"}:
-        text = values[name]
-        if not isinstance(text, str) or "\0" in text:
+        value = values[name]
+        if not isinstance(value, str) or "\0" in value:
             raise ValueError(f"{name} is no text, or none that a path can have")
     if values["upstream"]:
-        base_url(str(values["upstream"]))
+        base_url(values["upstream"])
     return Running(**values)
