@@ -66,7 +66,13 @@ def texts(picture: bytes) -> list[tuple[str, float, float, float, dict[str, str]
     """Each text of a picture of a terminal: what it says, where it begins, on which line, how wide it is, its style."""
     found = ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")
     return [
-        (each.text or "", float(each.get("x", 0)), float(each.get("y", 0)), float(each.get("textLength", 0)), each.attrib)
+        (
+            each.text or "",
+            float(each.get("x", 0)),
+            float(each.get("y", 0)),
+            float(each.get("textLength", 0)),
+            each.attrib,
+        )
         for each in found
     ]
 
