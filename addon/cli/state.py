@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from ..config import operating_system
 from ..config.values import data_folder
@@ -113,24 +114,39 @@ def remove(file: Path) -> None:
 def running() -> list[Running]:
     """The proxies that run now, the latest start first.
 
-    A file whose proxy is gone is removed: a killed process leaves its own behind. One that can't be read, or is of
-    another version with other fields, is passed over.
+    A file whose process is gone is removed: a killed one leaves its own behind. One whose process is there but doesn't
+    listen is passed over, since the process may be another by now, or about to listen; so is one that can't be read,
+    or is of another version with other fields.
     """
     found = []
     for file, kept in _kept():
         if kept.still_runs():
             found.append(kept)
-        else:
+        elif not operating_system.process_exists(kept.pid):
             remove(file)
     return sorted(found, key=lambda one: one.started, reverse=True)
 
 
 def _kept() -> Iterator[tuple[Path, Running]]:
-    names = {field.name for field in fields(Running)}
     with suppress(OSError):
         for file in sorted(folder().glob("*.json")):
             try:
-                read = json.loads(file.read_text("utf-8"))
-                yield file, Running(**{name: value for name, value in read.items() if name in names})
-            except (OSError, ValueError, TypeError, AttributeError):
+                yield file, _read(json.loads(file.read_text("utf-8")))
+            except (OSError, ValueError, TypeError, KeyError):
                 continue
+
+
+def _read(kept: Mapping[str, object]) -> Running:
+    """What a file says. Raises `KeyError` for a missing field, and `TypeError` for one of another kind."""
+    values: dict[str, Any] = {field.name: kept[field.name] for field in fields(Running)}
+    pid, ports = values["pid"], [values["reverse_port"]]
+    if values["port"] is not None:
+        ports.append(values["port"])
+    texts = [value for name, value in values.items() if name not in ("pid", "port", "reverse_port")]
+    if not (
+        (type(pid) is int and 0 < pid < 1 << 31)
+        and all(type(port) is int and 0 < port < 1 << 16 for port in ports)
+        and all(isinstance(text, str) for text in texts)
+    ):
+        raise TypeError
+    return Running(**values)

@@ -29,8 +29,9 @@ _ITEMS = (("system", False), ("instructions", False), ("messages", True), ("inpu
 
 _COMPARED = 200
 """Characters of a message by which it is found in another."""
-_READ = 3
-"""How often the length of the body that left is read for all changes together: a page takes time in proportion."""
+_READ, _ALWAYS_READ = 3, 1_000_000
+"""How often the length of the body that left is read for all changes together, and the characters that are read of any
+body: a page takes time in proportion."""
 _A_LOOK = 100
 """Characters that take as long to read as it takes to look at one more message."""
 
@@ -61,7 +62,7 @@ class _Places:
         self._came, self._in_client_format = came, _ = self._as_they_came()
         self._said: dict[int, str] = {}
         """What messages say, by their identity."""
-        self._may_read = _READ * len(sent)
+        self._may_read = _ALWAYS_READ + _READ * len(sent)
         left = _list(self._final, "messages")
         note = exchange.notes.get(NAME)
         self._moved = (Moved.from_note(note) if isinstance(note, dict) else None) or _unmoved(len(left) or len(came))

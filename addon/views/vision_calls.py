@@ -45,10 +45,12 @@ def words(exchange: Exchange) -> list[str]:
     lines: list[str] = []
     for number, prompt in enumerate(prompts[: record.MOST_CALLS] if isinstance(prompts, list) else ()):
         places = ", ".join(_text(call, "at") for call in listed if call.get("prompt") == number)
-        lines += ["", f"─── {say('vision prompt: {places}', places=places)} ───", *_wrapped(str(prompt), record.MOST_PROMPT)]
+        lines += ["", f"─── {say('vision prompt: {places}', places=places)} ───"]
+        lines += _wrapped(str(prompt), record.MOST_PROMPT)
     for call in listed:
         if answer := _text(call, "answer"):
-            lines += ["", f"─── {say('vision answer: {place}', place=_text(call, 'at'))} ───", *_wrapped(answer, record.MOST_ANSWER)]
+            lines += ["", f"─── {say('vision answer: {place}', place=_text(call, 'at'))} ───"]
+            lines += _wrapped(answer, record.MOST_ANSWER)
     return lines
 
 
