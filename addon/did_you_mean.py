@@ -17,8 +17,9 @@ def did_you_mean(name: str, known: Iterable[str], likeness: float = 0.6) -> str 
 
 
 def alike(name: str, known: Iterable[str], most: int = 3) -> list[str]:
-    """The names among `known` that are like `name`, the most alike first; at most `most`."""
-    return difflib.get_close_matches(name, list(known), n=most)
+    """The names among `known` that are like `name`, whatever its case, the most alike first; at most `most`."""
+    spelt = {one.casefold(): one for one in known}
+    return [spelt[one] for one in difflib.get_close_matches(name.casefold(), list(spelt), n=most)]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

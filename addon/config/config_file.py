@@ -140,8 +140,15 @@ def _parsed(parse: Callable[[str], Any], text: str) -> Any:
 
 
 def _without_quotes(problem: str) -> str:
-    """The parser's message without quotes of three or more characters of the file, which may be a secret."""
-    return re.sub(r"'[^']{3,}'|\"[^\"]{3,}\"", "…", problem)
+    """The parser's message without quotes of three or more characters of the file, which may be a secret.
+
+    The names of its own tokens stay, such as '<block end>'.
+    """
+    return _QUOTE.sub(lambda found: found[0] if len(found[0]) < 5 or _TOKEN.fullmatch(found[0]) else "…", problem)
+
+
+_QUOTE = re.compile(r"'[^']*'|\"[^\"]*\"")
+_TOKEN = re.compile(r"'<(?:alias|anchor|block|directive|document|flow|scalar|stream|tag)[a-z ]*>'")
 
 
 def _name(key: Node, known: Values) -> str:

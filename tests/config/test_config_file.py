@@ -75,6 +75,7 @@ def test_a_file_may_say_nothing(text: str, tmp_path: Path):
         ("mode: off\nretry: [", "line 2: not valid YAML: expected the node content"),
         ("mode: off\n\tretry: all", "line 2: not valid YAML: found character '\\t' that cannot start any token"),
         ("retry: all: vision", "line 1: not valid YAML: mapping values are not allowed here"),
+        ("mode: [off\n", "line 2: not valid YAML: expected ',' or ']', but got '<stream end>'"),
         ("retry: *other", "line 1: not valid YAML: found undefined alias …"),
         ("mode: off\n---\nmode: repair", "line 2: not valid YAML: but found another document"),
         ("mode: \x00", "not valid YAML"),
