@@ -19,7 +19,7 @@ ASKED = {"role": "user", "content": "Create proof.txt with the word done in it."
         "The current working directory is `/work/here`. Stay in it.",
         "# Current Working Directory (/work/here) Files",
         "<cwd>/work/here</cwd>",
-        "list the files in the current directory, then read docs/commands\nWorking directory: /work/here\n",
+        "list the files in the current directory, then read notes/commands\nWorking directory: /work/here\n",
     ],
 )
 def test_the_folder_that_a_client_says_it_works_in(said: str) -> None:
@@ -28,6 +28,6 @@ def test_the_folder_that_a_client_says_it_works_in(said: str) -> None:
 
 
 def test_a_client_that_names_no_folder_gets_the_bare_name() -> None:
-    said = {"role": "system", "content": "List the files of the current directory, then read docs/commands."}
+    said = {"role": "system", "content": "List the files of the current directory, then read notes/commands."}
     call = proofs.call({"messages": [said, ASKED]}, WRITE)
     assert call == ("write", {"filePath": "proof.txt", "content": "done"})
