@@ -104,10 +104,14 @@ def run_tool(
         options.deferred.update(defaults)
         for logger in _CHATTY:
             logging.getLogger(logger).addFilter(lambda record: record.levelno > logging.INFO or is_verbose(options))
-        if served is not None:
-            from mitmproxy import ctx  # noqa: PLC0415
+        from mitmproxy import ctx  # noqa: PLC0415
 
+        if served is not None:
             ctx.master.addons.add(_Watch(served))
+        if tool == "mitmweb":
+            from . import mitmweb_style  # noqa: PLC0415
+
+            mitmweb_style.add(ctx.master.app)
         return parser
 
     # mitmproxy looks its parser up in this module when it starts.

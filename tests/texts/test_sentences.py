@@ -60,6 +60,13 @@ def test_a_template_is_filled_in_both_languages() -> None:
         sentences.said("zh", template, name="x")
 
 
+@pytest.mark.parametrize("name", ["reasoning", "model", "stream, tools"])
+def test_a_name_is_no_sentence_even_if_it_reads_like_one(name: str) -> None:
+    assert sentences.translated("zh", name) != name
+    assert sentences.said("zh", "with {names}", names=name) == f"参数：{name}"
+    assert sentences.translated("zh", f"{name} is refused: removed") == f"接口不接受 {name}：已删除"
+
+
 def test_what_has_no_translation_stays_english() -> None:
     assert sentences.said("zh", "nothing like it {name}", name=3) == "nothing like it 3"
     assert sentences.translated("zh", "nothing like it") == "nothing like it"

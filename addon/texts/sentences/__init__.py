@@ -21,6 +21,8 @@ SOURCE = "en"
 """The language that stands in the code."""
 
 _HOLE = re.compile(r"\{(\w+)(?:[:!][^{}]*)?\}")
+_DATA = frozenset({"file", "host", "key", "model", "name", "names", "path", "role", "tool", "type", "url"})
+"""Names in braces that stand for a thing's own name: it is no sentence, though it may read like one ("reasoning")."""
 _BETWEEN = "; "
 _DEEPEST = 3
 """Sentences within sentences, as a reason within an error."""
@@ -29,15 +31,15 @@ _DEEPEST = 3
 def said(language: str, template: str, /, **values: object) -> str:
     """`template` in `language`, with `values` in its braces as `str.format` puts them there.
 
-    A value that is itself a sentence is translated too. English where there is no translation. Raises `KeyError` where
-    the template has a name that isn't among `values`.
+    A value that is itself a sentence is translated too, unless it is a name (`_DATA`). English where there is no
+    translation. Raises `KeyError` where the template has a name that isn't among `values`.
     """
     if language == SOURCE:
         return template.format(**values) if values else template
     translated = catalogue(language).get(template, template)
     if not values:
         return translated
-    return translated.format(**{name: _translated(language, value) for name, value in values.items()})
+    return translated.format(**{name: _translated(language, name, value) for name, value in values.items()})
 
 
 def translated(language: str, text: str, depth: int = 0) -> str:
@@ -54,15 +56,15 @@ def translated(language: str, text: str, depth: int = 0) -> str:
         return text
     for template, pattern in _patterns(language):
         if found := pattern.fullmatch(text):
-            values = {name: translated(language, value, depth + 1) for name, value in found.groupdict().items()}
+            values = {name: _translated(language, name, value, depth + 1) for name, value in found.groupdict().items()}
             return _HOLE.sub(r"{\1}", sentences[template]).format(**values)  # values are written out already
     # Several reasons of one change stand in one line.
     several = [translated(language, one, depth + 1) for one in text.split(_BETWEEN)]
     return text if several == text.split(_BETWEEN) else "；".join(several)
 
 
-def _translated(language: str, value: object) -> object:
-    return translated(language, value) if isinstance(value, str) else value
+def _translated(language: str, name: str, value: object, depth: int = 0) -> object:
+    return translated(language, value, depth) if isinstance(value, str) and name not in _DATA else value
 
 
 @cache
