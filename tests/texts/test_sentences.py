@@ -104,9 +104,9 @@ def test_of_very_many_reasons_the_first_ones_are_translated() -> None:
     english = "a list of texts becomes a string"
     chinese = sentences.catalogue("zh")[english]
     assert sentences.translated("zh", "; ".join([english] * 3)) == "；".join([chinese] * 3)
-    said = sentences.translated("zh", "; ".join([english] * 50))
-    assert said.count(chinese) == 19
-    assert said.count(english) == 31
+    said = sentences.translated("zh", "; ".join([english] * 100))
+    assert 19 <= said.count(chinese) < 100
+    assert said.count(chinese) + said.count(english) == 100
 
 
 def test_what_has_no_translation_stays_english() -> None:
