@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +16,7 @@ from ..route import Address
 from ..texts.terminal import say
 from ..upstream.failure import CallFailed
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
-from ..wire import json_body
+from ..wire import json_body, safe_text
 from ..wire.host_names import is_loopback
 from .addresses import ENDPOINT, HOST
 
@@ -157,4 +156,4 @@ def _words(body: bytes, key: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", text).strip()[:_MOST]
+    return safe_text.line(" ".join(text.split()), _MOST)
