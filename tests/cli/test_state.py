@@ -84,14 +84,9 @@ def test_a_process_id_that_another_program_has_by_now_is_no_proxy(alive: Running
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("pid", "1"),
-        ("pid", 0),
-        ("pid", -1),
-        ("pid", 1 << 80),
-        ("pid", True),
+        *(("pid", pid) for pid in ("1", 0, -1, 1 << 80, True)),
+        *(("reverse_port", port) for port in (None, 0, 1 << 16)),
         ("port", "8080"),
-        ("reverse_port", None),
-        ("reverse_port", 1 << 16),
         ("host", 3),
         ("started", None),
     ],
