@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from ..route import Address
 from ..texts.terminal import say
 from ..upstream.failure import CallFailed
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
-from ..wire import json_body, vendor_errors
+from ..wire import json_body, safe_text, vendor_errors
 from ..wire.host_names import is_loopback
 from .addresses import ENDPOINT, HOST
 
@@ -181,4 +180,4 @@ def _words(body: bytes, key: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", text).strip()[:_MOST]
+    return safe_text.line(" ".join(text.split()), _MOST)

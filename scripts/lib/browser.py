@@ -60,7 +60,7 @@ _SCROLL = """
     range.setEnd(nodes.currentNode, at + 1);
     let scrolled = nodes.currentNode.parentElement;
     while (scrolled !== pane && scrolled.scrollHeight <= scrolled.clientHeight) scrolled = scrolled.parentElement;
-    scrolled.scrollTop += range.getBoundingClientRect().top - scrolled.getBoundingClientRect().top - 16;
+    scrolled.scrollTop += range.getBoundingClientRect().top - scrolled.getBoundingClientRect().top - 4;
     return true;
   }
 })(document.querySelector(%s))

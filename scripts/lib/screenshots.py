@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from hunyuan_fix.texts import LANGUAGES
-from scripts.lib import pictured_traffic, processes, terminal_pictures
+from scripts.lib import pictured_traffic, processes, repair_picture, terminal_pictures
 from scripts.lib.browser import BrowserError, Page, chromium
 from scripts.lib.mitmweb import run_web
 
@@ -50,14 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
             for name, picture in take(language):
                 (given.folder / name).write_bytes(picture)
                 print(f"{given.folder / name}: {len(picture):,} bytes")
-    except (processes.StartError, BrowserError) as error:
+    except (processes.StartError, BrowserError, repair_picture.ChangedError) as error:
         print(f"scripts/screenshots: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 def take(language: str) -> Iterator[tuple[str, bytes]]:
-    """File name and content of each picture in `language`; raises `StartError` and `BrowserError`."""
+    """File name and content of each picture in `language`; raises `StartError`, `BrowserError`, `ChangedError`."""
     name = _SUFFIXES[language]
     with tempfile.TemporaryDirectory(prefix="hunyuan-fix-screenshots-") as made:
         folder = Path(made)
@@ -99,6 +99,7 @@ def take(language: str) -> Iterator[tuple[str, bytes]]:
             yield f"front-page{name}.png", page.picture()
             yield f"run{name}.svg", terminal_pictures.run(web.process.said(), str(folder))
     yield f"demo{name}.svg", terminal_pictures.demo(language)
+    yield repair_picture.PICTURES[language], repair_picture.make(language).encode()
 
 
 def _both(page: Page, name: str, selector: str) -> Iterator[tuple[str, bytes]]:

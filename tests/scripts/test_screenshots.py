@@ -22,6 +22,7 @@ NAMES = {
     "front-page.png",
     "run.svg",
     "demo.svg",
+    "repair.svg",
 }
 CHINESE = {re.sub(r"(-light|-dark)?\.", r".zh-CN\1.", name) for name in NAMES}
 LIMIT, ALL = 300_000, 1_500_000

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from string import Template
 from types import MappingProxyType
@@ -26,6 +28,9 @@ type Keys = tuple[str | int, ...]
 
 MAX_SIZE = 1 << 20
 """Bytes of a file that is read: settings have a few thousand."""
+
+_MOST_PLACES = 50
+"""Places of one text that are tried: each takes the time to read the file once."""
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
 """Of JSON with comments: a string, a comment, or a comma at the end of a list or an object."""
@@ -59,7 +64,7 @@ class Client:
             if filled.startswith("~/"):
                 filled = home + filled[1:]
             path = project / filled
-            if path.is_file() and path.resolve() not in seen:
+            if os.path.isfile(path) and path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
 
@@ -74,7 +79,7 @@ class Client:
             raise Broken(int(line[1]) if line else text.count("\n") + 1) from None
         except json.JSONDecodeError as error:
             raise Broken(error.lineno) from None
-        except RecursionError:
+        except (RecursionError, ValueError):  # ValueError: an integer of more digits than Python reads
             raise Broken(1) from None
         if not isinstance(read, dict):
             raise Broken(1)
@@ -138,7 +143,7 @@ class ClientFile:
             json.dumps(old).replace("/", "\\/"),
             f"'{old}'",
         }:
-            for match in re.finditer(re.escape(literal), self.text):
+            for match in islice(re.finditer(re.escape(literal), self.text), _MOST_PLACES):
                 changed = self.text[: match.start()] + json.dumps(new) + self.text[match.end() :]
                 try:
                     if self.client.parse(changed) == wanted:
