@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from ..config import operating_system
 from ..config.values import base_url, data_folder
@@ -141,7 +142,7 @@ def _read(text: str) -> Running:
     given = json.loads(text)
     if not isinstance(given, dict):
         raise ValueError("no object")
-    values = {field.name: given.get(field.name) for field in fields(Running)}
+    values: dict[str, Any] = {field.name: given.get(field.name) for field in fields(Running)}
     port = values["port"]
     numbers = {"pid": _LARGEST_PID, "reverse_port": _LARGEST_PORT} | ({} if port is None else {"port": _LARGEST_PORT})
     for name, largest in numbers.items():

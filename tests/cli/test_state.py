@@ -105,7 +105,7 @@ def test_a_file_that_is_none_is_passed_over(alive: Running, text: str) -> None:
     assert state.running() == [alive]
 
 
-WRONG = {
+WRONG: dict[str, list[object]] = {
     "pid": ["x", "1", 0, -1, 1.5, True, None, 1 << 64],
     "port": ["80", 0, -1, 70_000, [], True],
     "reverse_port": ["80", 0, 1 << 64, None],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...simulator.__main__ import parse as simulator_settings
 from ...simulator.server import serve_in_thread
+from ...texts import sentences, terminal
 from ...texts.terminal import say
 from ..addresses import HOST, PORT, REVERSE_PORT, free_port, port_is_free
 from ..client_setup import client_variables, write_bundle
@@ -30,7 +31,11 @@ def serve(platform: Platform) -> None:
         confdir = folder / "mitmproxy"
         confdir.mkdir()
         write_bundle(confdir)
+        key_file = folder / "key"
+        key_file.touch(0o600)
+        key_file.write_text(KEY)  # for a client that has none, as by `run`
         options = [
+            f"hunyuan_api_key_file={key_file}",
             f"hunyuan_upstream={served.url}/v1",
             f"hunyuan_hosts={HOST}={platform.profile}",
             "hunyuan_store=memory",
@@ -63,6 +68,12 @@ def _instructions(platform: Platform, proxy: processes.Mitmdump, confdir: Path) 
     ]
 
 
+def _in_language(line: str) -> str:
+    """A line of the proxy's log, which is in English, with the reason at its end in the terminal's language."""
+    before, colon, reason = line.rpartition(": ")
+    return f"{before}{colon}{sentences.translated(terminal.language(), reason)}" if colon else line
+
+
 def _follow(process: processes.RunningProcess) -> None:
     """Print the proxy's line of each request as it comes. Raises `StartError` at the proxy's end."""
     shown = len(process.said())
@@ -71,7 +82,7 @@ def _follow(process: processes.RunningProcess) -> None:
         end = said.rfind("\n") + 1
         for line in said[shown:end].splitlines():
             if " -> " in line:
-                print(line)
+                print(_in_language(line))
         sys.stdout.flush()
         shown = max(shown, end)
         time.sleep(_PAUSE)
