@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from ...simulator.__main__ import parse as simulator_settings
@@ -19,6 +20,8 @@ from .platforms import PLATFORMS, Platform
 
 KEY = "sk-demo"
 """Any key is good."""
+_TRIES = 3
+"""Starts of the proxy, if its ports are taken in between."""
 _PAUSE = 0.2
 """Seconds between two looks at the proxy's log."""
 
@@ -41,12 +44,27 @@ def serve(platform: Platform) -> None:
             "hunyuan_store=memory",
         ]
         addon = ["-s", str(ADDON), *(word for option in options for word in ("--set", option))]
-        front, back = (port if port_is_free(port) else free_port() for port in (PORT, REVERSE_PORT))
-        origin = PLATFORMS["hunyuan"].base_url.removesuffix("/v1")  # so that retired models are mapped, as by `run`
-        with processes.mitmdump("mitmdump", folder, *addon, reverse=origin, ports=(front, back)) as proxy:
+        with ExitStack() as stack:
+            proxy = _started(stack, folder, addon)
             for line in _instructions(platform, proxy, confdir):
                 print(line, flush=True)
             _follow(proxy.process)
+
+
+def _started(stack: ExitStack, folder: Path, addon: list[str]) -> processes.Mitmdump:
+    """The proxy, on the ports of `run` where they are free; `stack` ends it."""
+    front, back = (port if port_is_free(port) else free_port() for port in (PORT, REVERSE_PORT))
+    origin = PLATFORMS["hunyuan"].base_url.removesuffix("/v1")  # so that retired models are mapped, as by `run`
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            running = processes.mitmdump("mitmdump", folder, *addon, reverse=origin, ports=(front, back))
+            return stack.enter_context(running)
+        except processes.StartError as error:
+            # Another program has taken a port since it was looked for.
+            if not tries_left or "address already in use" not in str(error):
+                raise
+            front, back = free_port(), free_port()
+    raise AssertionError("the last try returns or raises")
 
 
 def _instructions(platform: Platform, proxy: processes.Mitmdump, confdir: Path) -> list[str]:
