@@ -18,7 +18,8 @@ _UNIT = re.compile(r"[^\s\u2e80-\u9fff\uff00-\uffef]+\s*|\s+|.")
 
 def width(text: str) -> int:
     """Columns that `text` takes on a terminal, colour codes aside."""
-    return sum(_width(character) for character in _ESCAPE.sub("", text))
+    plain = _ESCAPE.sub("", text) if "\x1b" in text else text
+    return len(plain) if plain.isascii() else sum(map(_width, plain))
 
 
 def _width(character: str) -> int:
@@ -39,13 +40,15 @@ def wrap(text: str, columns: int) -> list[str]:
     opening = spans[0][0] if spans and spans[0][1] == plain else ""
     head = _HEAD.match(plain)
     indent = " " * min(head.end() if head else 0, columns // 2)
-    lines, line = [], ""
+    lines, line, taken = [], "", 0
     for unit in _units(plain, columns - len(indent)):
-        if line.strip() and width(line) + width(unit.rstrip()) > columns:
+        if line.strip() and taken + width(unit.rstrip()) > columns:
             lines.append(line.rstrip())
             line = indent + unit.lstrip()
+            taken = width(line)
         else:
             line += unit
+            taken += width(unit)
     lines.append(line.rstrip())
     if opening:
         return [f"{opening}{line}{_RESET}" for line in lines]
@@ -72,12 +75,14 @@ def _units(text: str, columns: int) -> Iterator[str]:
 
 
 def _pieces(word: str, columns: int) -> Iterator[str]:
-    piece = ""
+    piece, taken = "", 0
     for character in word:
-        if width(piece) + _width(character) > columns:
+        wide = _width(character)
+        if taken + wide > columns:
             yield piece
-            piece = ""
+            piece, taken = "", 0
         piece += character
+        taken += wide
     yield piece
 
 
@@ -86,7 +91,9 @@ def shorten(text: str, columns: int) -> str:
     text = " ".join(text.split())
     if width(text) <= columns:
         return text
-    while width(text) > columns - 1:
+    text, taken = text[:columns], width(text[:columns])
+    while taken > columns - 1:
+        taken -= _width(text[-1])
         text = text[:-1]
     return text + "…"
 

@@ -65,10 +65,11 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         except (OSError, ValueError) as error:
             sys.exit(
                 say(
-                    "{program}: the proxy's CA can't be made or read in {folder}: {why}",
+                    "{program}: the proxy's CA can't be made or read in {folder}: {why}. For another folder: {flag}",
                     program=f"{prefix}run",
                     folder=confdir,
-                    why=error,
+                    why=getattr(error, "strerror", None) or error,
+                    flag="--set confdir=FOLDER",
                 )
             )
         # 3. Say which ports are others, or watch for the end of the agent that this proxy belongs to.

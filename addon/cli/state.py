@@ -138,14 +138,15 @@ def remove(file: Path) -> None:
 def running() -> list[Running]:
     """The proxies that run now, the latest start first.
 
-    A file whose proxy is gone is removed: a killed process leaves its own behind. One that can't be read, or is of
-    another version with other fields, is passed over.
+    A file whose process is gone is removed: a killed one leaves its own behind. One whose process is there but doesn't
+    listen is passed over, since the process may be another by now, or about to listen; so is one that can't be read,
+    or is of another version with other fields.
     """
     found = []
     for file, kept in _kept():
         if kept.still_runs():
             found.append(kept)
-        else:
+        elif not operating_system.process_exists(kept.pid):
             remove(file)
     return sorted(found, key=lambda one: one.started, reverse=True)
 

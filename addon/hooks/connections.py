@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mitmproxy import ctx, http, tls
-from mitmproxy.connection import Client, Server
+from mitmproxy.connection import Client, Connection, Server
 from mitmproxy.proxy import layer, layers, mode_specs, server_hooks
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import quic
@@ -42,6 +42,9 @@ CONNECT_TIMEOUT = 30.0
 _FAULTS_EVERY, _HINTS_EVERY = 60.0, 3600.0
 """Seconds between two lines about a host that can't be reached, and between two hints about the CA to one machine:
 programs try again for hours, and blocked telemetry would fill the window."""
+
+_LONGEST_REASON = 300
+"""Characters."""
 
 _NOT_SHOWN = "The client has sent no token."
 
@@ -188,7 +191,7 @@ class Connections:
         """Log which host can't be reached, and a hint if it is of the old platform, which has been shut down."""
         if data.server.error == _NOT_SHOWN or not data.server.address:
             return
-        host, why = safe_text.plain(data.server.address[0]), data.server.error or "?"
+        host, why = safe_text.plain(data.server.address[0]), _why(data.server)
         is_told = self._fault(host, say("{host} can't be reached: {why}", host=host, why=why))
         if is_told and self._in_force.settings.upstream is None and profiles.shut_down(host):
             logger.warning(say("hunyuan_upstream=URL would send the requests for {host} elsewhere.", host=host))
@@ -197,16 +200,16 @@ class Connections:
         """Log with which host TLS fails, and why."""
         address = data.conn.address if isinstance(data.conn, Server) else None
         if address:
-            host, why = safe_text.plain(address[0]), data.conn.error or "?"
-            self._fault(host, say("TLS with {host} failed: {why}", host=host, why=why))
+            host = safe_text.plain(address[0])
+            self._fault(host, say("TLS with {host} failed: {why}", host=host, why=_why(data.conn)))
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """Log what helps a client that doesn't trust the proxy's certificate: once an hour to each machine."""
         client = data.context.client
         host = safe_text.plain(client.sni or (data.context.server.address or ("",))[0])
         if not self._known(host) or not data.context.server.address:
-            why = client.error or "?"
-            self._fault(host, say("TLS with a client for {host} failed: {why}", host=host or "?", why=why))
+            line = say("TLS with a client for {host} failed: {why}", host=host or "?", why=_why(client))
+            self._fault(host, line)
         elif self._hints.ask(client.peername[0], time.monotonic()) is not None:
             confdir = Path(ctx.options.confdir).expanduser().absolute()
             env = command("env")
@@ -260,3 +263,8 @@ def _handler_of(client: Client) -> ConnectionHandler | None:
     """What serves the connection of `client`; `None` for a replayed request."""
     proxyserver = ctx.master.addons.get("proxyserver")
     return proxyserver.connections.get(client.id) if proxyserver else None
+
+
+def _why(failed: Connection) -> str:
+    """Why a connection failed, in mitmproxy's words, which may quote the other side's certificate."""
+    return safe_text.line(failed.error or "?", _LONGEST_REASON)

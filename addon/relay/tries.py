@@ -317,8 +317,11 @@ class Call:
         rest = events.broken(failures.stream_broken(self._job, timed_out=timed_out))
         if not events.settled:
             self._counts.broken += 1
-            what = "fell silent" if timed_out else "broke off"
-            said = say("{host} {what} in the middle of an answer", host=host(self._job.upstream), what=what)
+            upstream = host(self._job.upstream)
+            if timed_out:
+                said = say("{host} fell silent in the middle of an answer", host=upstream)
+            else:
+                said = say("{host} broke off in the middle of an answer", host=upstream)
             logger.warning("%s", said)
         if rest:
             await self._client.write(rest)

@@ -29,8 +29,11 @@ _ITEMS = (("system", False), ("instructions", False), ("messages", True), ("inpu
 
 _COMPARED = 200
 """Characters of a message by which it is found in another."""
-_LOOKED_AT = 10_000
-"""Messages that are looked at for all changes together, so that a page takes no longer than its bodies are long."""
+_READ, _ALWAYS_READ = 3, 1_000_000
+"""How often the length of the body that left is read for all changes together, and the characters that are read of any
+body: a page takes time in proportion."""
+_A_LOOK = 100
+"""Characters that take as long to read as it takes to look at one more message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class _Places:
         self._came, self._in_client_format = came, _ = self._as_they_came()
         self._said: dict[int, str] = {}
         """What messages say, by their identity."""
-        self._may_look_at = _LOOKED_AT
+        self._may_read = _ALWAYS_READ + _READ * len(sent)
         left = _list(self._final, "messages")
         note = exchange.notes.get(NAME)
         self._moved = (Moved.from_note(note) if isinstance(note, dict) else None) or _unmoved(len(left) or len(came))
@@ -110,15 +113,18 @@ class _Places:
 
     def _joined_to(self, origin: int, place: int) -> int:
         """The number of the message that has the text of one that is gone: mostly the one before it, at `place`."""
+        if self._may_read <= 0:
+            return place
         said = self._said_in(self._came, origin).strip()[:_COMPARED]
         left = _list(self._final, "messages")
         for distance in range(len(left) if said else 0):
             for number in {place - distance, place + distance}:
-                if self._may_look_at and 0 <= number < len(left):
-                    self._may_look_at -= 1
-                    if said in self._said_in(left, number):
+                if 0 <= number < len(left):
+                    text = self._said_in(left, number)
+                    self._may_read -= len(text) + _A_LOOK
+                    if said in text:
                         return number
-            if not self._may_look_at:
+            if self._may_read <= 0:
                 break
         return place
 

@@ -15,7 +15,7 @@ from mitmproxy import http
 
 from ..exchange import DESCRIBED, QUEUED, Exchange
 from ..vision.record import waited_ms
-from ..wire import user_agents
+from ..wire import safe_text, user_agents
 from .timings import ANSWER, CAME, FIRST_BYTE, REPAIRED
 
 MOST = 1000
@@ -112,6 +112,7 @@ def client_of(exchange: Exchange, headers: Mapping[str, str] | None = None) -> s
 
     `headers`: the request's, where the exchange has them no more.
     """
+    if known := exchange.client or exchange.program:
+        return known
     agent = (exchange.headers or headers or {}).get("user-agent", "")
-    known = exchange.client or exchange.program or user_agents.program(agent)
-    return known or agent.partition(" ")[0].partition("/")[0]
+    return user_agents.program(agent) or safe_text.plain(agent.partition(" ")[0].partition("/")[0])

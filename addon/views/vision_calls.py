@@ -43,21 +43,24 @@ def words(exchange: Exchange) -> list[str]:
     note, listed = _note(exchange)
     prompts = note.get("prompts")
     lines: list[str] = []
-    for number, prompt in enumerate(prompts if isinstance(prompts, list) else ()):
+    for number, prompt in enumerate(prompts[: record.MOST_CALLS] if isinstance(prompts, list) else ()):
         places = ", ".join(_text(call, "at") for call in listed if call.get("prompt") == number)
-        lines += ["", f"─── {say('vision prompt: {places}', places=places)} ───", *_wrapped(str(prompt))]
+        lines += ["", f"─── {say('vision prompt: {places}', places=places)} ───"]
+        lines += _wrapped(str(prompt), record.MOST_PROMPT)
     for call in listed:
         if answer := _text(call, "answer"):
-            lines += ["", f"─── {say('vision answer: {place}', place=_text(call, 'at'))} ───", *_wrapped(answer)]
+            lines += ["", f"─── {say('vision answer: {place}', place=_text(call, 'at'))} ───"]
+            lines += _wrapped(answer, record.MOST_ANSWER)
     return lines
 
 
 def _note(exchange: Exchange) -> tuple[JsonObject, list[JsonObject]]:
-    """The note, and the calls in it; a flow from a file may have anything there."""
+    """The note, and the calls in it; a flow from a file may have anything there, and more than a note lists."""
     note: Any = exchange.notes.get(record.NAME)
     note = note if isinstance(note, dict) else {}
     listed = note.get("calls")
-    return note, [call for call in (listed if isinstance(listed, list) else ()) if isinstance(call, dict)]
+    calls = listed[: record.MOST_CALLS] if isinstance(listed, list) else ()
+    return note, [call for call in calls if isinstance(call, dict)]
 
 
 def _how(how: str) -> str:
@@ -98,6 +101,6 @@ def _text(holder: JsonObject, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _wrapped(text: str) -> Iterator[str]:
-    for line in text.splitlines():
+def _wrapped(text: str, most: int) -> Iterator[str]:
+    for line in text[:most].splitlines():
         yield from (_INDENT + piece for piece in wrap(line, COLUMNS - len(_INDENT)))

@@ -14,8 +14,6 @@ from . import json_body
 
 _SENTENCES = frozenset(["why", "flaw", "kind", "count"])
 """Values that are sentences, or parts of one, and are translated. Others: names, numbers, the endpoint's words."""
-_LONGEST_SENTENCE = 600
-"""Characters. A longer value is none of ours: to look for it among our sentences would take long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +125,6 @@ def _value(name: str, value: object, language: str) -> object:
         return value.said(language)
     if isinstance(value, Sentence):
         return in_language(language, value)
-    if name in _SENTENCES and language != sentences.SOURCE and len(text := str(value)) <= _LONGEST_SENTENCE:
-        return sentences.translated(language, text)
+    if name in _SENTENCES:
+        return sentences.translated(language, str(value))
     return value

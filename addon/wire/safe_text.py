@@ -11,6 +11,10 @@ MAX_WORD = 80
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 
 
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Controls, line ends, lone surrogates, and marks that turn the direction of writing."""
+
+
 def traceback_without_text(error: BaseException) -> str:
     """Types and stacks of an exception and its causes, one line for each frame.
 
@@ -31,3 +35,11 @@ def traceback_without_text(error: BaseException) -> str:
 def plain(text: str) -> str:
     """`text` from a client as one word of at most `MAX_WORD` printable ASCII characters, others replaced by `?`."""
     return _UNPRINTABLE.sub("?", text[:MAX_WORD])
+
+
+def line(text: str, most: int) -> str:
+    """`text` from elsewhere as a piece of one line, of at most `most` characters, which moves no terminal's cursor.
+
+    What can't be seen is replaced by `?`. Blanks and letters of every language stay.
+    """
+    return _UNSEEN.sub("?", text[:most])

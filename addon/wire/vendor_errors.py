@@ -61,7 +61,7 @@ def translate_error(
         return None
     host = _host(base_url)
     rule = next((rule for rule in (*profile.errors, *_data().rules) if _matches(rule, status, error)), None)
-    if rule is None and status == 401 and (_hosts_of(key, profile) or _key_page(profile, host)):
+    if rule is None and status == 401 and (key_is_for(key, profile) or _key_page(profile, host)):
         rule = _WRONG_KEY  # no rule knows these words, but it is known where there is a key
     if rule is None:
         return None
@@ -71,7 +71,7 @@ def translate_error(
     if rule.kind == "model_not_found":
         hints += _other_models(profile, safe_text.plain(model_id), models)
     elif rule.kind == "key_refused":
-        hints += [*_hosts_of(key, profile), *_key_page(profile, host)]
+        hints += [*key_is_for(key, profile), *_key_page(profile, host)]
     elif rule.kind in ("not_in_plan", "quota") and profile.plan and rule.says:
         hints += _models_of(profile)
     return ENTRIES[rule.kind](message=_words(error, rule, hints), vendor=error).response()
@@ -314,7 +314,7 @@ def _models_of(profile: Profile) -> list[Sentence]:
 _MOST_NAMED: Final = 30
 
 
-def _hosts_of(key: KeyShape | None, profile: Profile) -> list[Sentence]:
+def key_is_for(key: KeyShape | None, profile: Profile) -> list[Sentence]:
     """Which addresses take the key, where its shape tells that this one doesn't."""
     if key is None or any(f"{own}/".startswith(f"{address}/") for address in key.at for own in profile.hosts):
         return []

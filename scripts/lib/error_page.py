@@ -20,7 +20,9 @@ _HEAD = {
     "en": """\
 # Errors
 
-[中文](errors.zh-CN.md). This page is made from `addon/wire/proxy_errors/` and `addon/wire/vendor_errors.toml` by
+English · [简体中文](errors.zh-CN.md) · [all pages](README.md)
+
+This page is made from `addon/wire/proxy_errors/` and `addon/wire/vendor_errors.toml` by
 `python -m scripts.lib.error_page`.
 
 All are JSON in the client's format; the message says what is wrong and what to do. Clients of the chat API get OpenAI's
@@ -39,7 +41,9 @@ where the status alone would mislead them.
     "zh": """\
 # 错误
 
-[English](errors.md)。本页由 `python -m scripts.lib.error_page` 根据 `addon/wire/proxy_errors/` 和
+[English](errors.md) · 简体中文 · [全部页面](README.zh-CN.md)
+
+本页由 `python -m scripts.lib.error_page` 根据 `addon/wire/proxy_errors/` 和
 `addon/wire/vendor_errors.toml` 生成。
 
 所有错误都是 JSON，格式与客户端所用的接口一致，消息里写明哪里出错、该怎么办。Chat 客户端收到 OpenAI 的格式

@@ -32,11 +32,10 @@ RECORDED = processes.ROOT / "tests/captures/codex-0.77-chat/06.json"
 SHOWN = 'TypeError: expected str, got None\n  File "calc.py", line 12'
 """What the image shows."""
 
-type Language = Literal["en", "zh"]
 type Json = dict[str, Any]
 type Mark = Literal["", "bad", "good"]
 
-_TEXTS: Mapping[Language, Mapping[str, str]] = {
+_TEXTS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "title": "One request of Codex, before and after",
         "about": (
@@ -98,7 +97,7 @@ class Row:
     mark: Mark = ""
 
 
-def run(language: Language) -> Run:
+def run(language: str) -> Run:
     """Send it, the addon's texts in `language`. Raises `StartError` and `ChangedError`."""
     recorded = json.loads(RECORDED.read_text("utf-8"))
     sent: Json = recorded["body"]
@@ -249,7 +248,7 @@ def columns(x: float, size: int) -> int:
     return int((RIGHT - x) / (size * ADVANCE))
 
 
-def draw(ran: Run, language: Language) -> str:
+def draw(ran: Run, language: str) -> str:
     """The picture, as SVG."""
     texts = _TEXTS[language]
     shapes: list[str] = []
@@ -323,16 +322,15 @@ def _style() -> str:
     )
 
 
-def pictures() -> dict[str, str]:
-    """Both, by file name. Raises as `run` does."""
-    languages: tuple[Language, ...] = ("en", "zh")
-    return {PICTURES[language]: draw(run(language), language) for language in languages}
+def make(language: str) -> str:
+    """The picture in `language`, as SVG; raises as `run` does."""
+    return draw(run(language), language)
 
 
-def main(folder: Path = FOLDER) -> None:
-    """Write both. Raises as `run` does."""
-    for name, picture in pictures().items():
-        (folder / name).write_text(picture, "utf-8")
+def main() -> None:
+    """Write both."""
+    for language, name in PICTURES.items():
+        (FOLDER / name).write_text(make(language), "utf-8")
 
 
 if __name__ == "__main__":

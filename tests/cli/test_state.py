@@ -79,7 +79,24 @@ def test_a_process_id_that_another_program_has_by_now_is_no_proxy(alive: Running
         bound.bind(("127.0.0.1", 0))  # nothing accepts there
         file = state.write(replace(alive, reverse_port=bound.getsockname()[1]))
         assert state.running() == []
-    assert not file.exists()
+    assert file.exists()  # it may be a proxy that is about to listen
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("pid", pid) for pid in ("1", 0, -1, 1 << 80, True)),
+        *(("reverse_port", port) for port in (None, 0, 1 << 16)),
+        ("port", "8080"),
+        ("host", 3),
+        ("started", None),
+    ],
+)
+def test_a_field_of_another_kind_is_passed_over(alive: Running, field: str, value: object) -> None:
+    file = state.write(alive)
+    file.write_text(json.dumps({**asdict(alive), field: value}), "utf-8")
+    assert state.running() == []
+    assert file.exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"pid": 1}', "\0"])

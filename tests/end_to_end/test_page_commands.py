@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from mitmproxy.options import Options
+from mitmproxy.tools import cmdline
 
 from hunyuan_fix.cli import launch
 from hunyuan_fix.cli.main import COMMANDS
@@ -214,7 +216,10 @@ INLINE = sorted(
 def test_a_command_in_a_sentence_has_flags_that_are_there(page: str, command: str) -> None:
     name, *arguments = shlex.split(command.removeprefix("scripts/").removeprefix("hunyuan-fix "))
     if name == "run":
-        launch.parse(arguments, "scripts/")
+        parser = cmdline.mitmweb(Options())
+        parser.allow_abbrev = False
+        _, unknown = parser.parse_known_args(launch.parse(arguments, "scripts/").arguments)
+        assert launch.refused(unknown, ()) == []
     elif name == "COMMAND" or name == "--version" or "." in name or "/" in name:
         assert not arguments  # any command, the program itself, a file of the repository
     else:

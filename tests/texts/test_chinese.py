@@ -46,6 +46,7 @@ TERMS = {
     "限频": "限流",
     "供应商": "服务商",
     "借出的密钥": "代填的密钥",
+    "退出状态": "退出码",
 }
 """A word that was used for a thing -> the one that is used everywhere."""
 VENDORS_OWN = ("请求限频，请稍后重试",)

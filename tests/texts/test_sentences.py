@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,54 @@ def test_a_template_is_filled_in_both_languages() -> None:
     assert sentences.said("zh", template, **values) == "没有命令 'x'；是不是想用 run？"  # the hint, too
     with pytest.raises(KeyError):
         sentences.said("zh", template, name="x")
+
+
+@pytest.mark.parametrize("name", ["reasoning", "model", "stream, tools"])
+def test_a_name_is_no_sentence_even_if_it_reads_like_one(name: str) -> None:
+    assert sentences.translated("zh", name) != name
+    assert sentences.said("zh", "with {names}", names=name) == f"参数：{name}"
+    assert sentences.translated("zh", f"{name} is refused: removed") == f"接口不接受 {name}：已删除"
+
+
+@pytest.mark.parametrize("name", ["model", "answer", "default", "key"])
+def test_a_name_that_is_a_word_of_ours_too_is_not_translated(name: str) -> None:
+    assert name in sentences.catalogue("zh")
+    assert sentences.said("zh", "did you mean {near}?", near=name) == f"是不是想用 {name}？"
+
+
+def test_a_text_that_fits_a_template_in_many_ways_is_read_in_one_pass() -> None:
+    """What a client or an endpoint says may be made for a search that tries them all."""
+    asked = 0
+
+    class Text(str):
+        __slots__ = ()
+
+        def find(self, *args: Any) -> int:
+            nonlocal asked
+            asked += 1
+            return super().find(*args)
+
+    begins = "{title}: {name} ({place}) begins with {begins}: it is a key of {product}, which {url} does"
+    [shape] = [shape for shape in sentences._shapes("zh") if shape.template.startswith(begins)]
+    hostile = Text(": x (x) begins with x: it is a key of x, which x does" * 50)
+    assert shape.values_in(Text("a" + hostile + shape.around[-1])) is not None
+    assert asked <= len(shape.names)
+    assert shape.values_in(hostile) is None
+
+
+def test_a_text_longer_than_any_of_ours_is_not_looked_up() -> None:
+    short, long = (f"did you mean {'x' * length}?" for length in (1000, 5000))
+    assert sentences.translated("zh", short) == f"是不是想用 {'x' * 1000}？"
+    assert sentences.translated("zh", long) == long
+
+
+def test_of_very_many_reasons_the_first_ones_are_translated() -> None:
+    english = "a list of texts becomes a string"
+    chinese = sentences.catalogue("zh")[english]
+    assert sentences.translated("zh", "; ".join([english] * 3)) == "；".join([chinese] * 3)
+    said = sentences.translated("zh", "; ".join([english] * 100))
+    assert 19 <= said.count(chinese) < 100
+    assert said.count(chinese) + said.count(english) == 100
 
 
 def test_what_has_no_translation_stays_english() -> None:

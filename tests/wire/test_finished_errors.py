@@ -111,7 +111,7 @@ def test_a_retired_model_is_told_since_when_and_what_took_its_place() -> None:
         "The model or service ID hunyuan-lite does not exist. "
         'The model "hunyuan-lite" was retired on 2026-09-30; its successor is "hy3".'
     )
-    assert '已于 2026-06-22 下线，替代模型是 "hy3"' in message(
+    assert "已于 2026-06-22 下线，后继模型是 hy3" in message(
         400, NO_MODEL, model="hunyuan-turbos-latest", language="zh"
     )
     assert "has a successor" in message(400, NO_MODEL, model="hunyuan-pro")

@@ -342,12 +342,6 @@ def test_what_the_endpoint_or_the_client_says_is_not_translated() -> None:
     assert words in proxy_errors.MODEL_NOT_LISTED(model=words).in_language("zh").message
 
 
-def test_a_very_long_reason_is_not_looked_up() -> None:
-    why = f"{'a' * 600}: must be an object."
-    assert "必须是对象" in proxy_errors.UNTRANSLATABLE(why=why[500:]).in_language("zh").message
-    assert why in proxy_errors.UNTRANSLATABLE(why=why).in_language("zh").message
-
-
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_what_the_log_says_of_an_error_is_ascii(name: str) -> None:
     assert CATALOGUE[name].when.isascii()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hunyuan_fix.wire.safe_text import MAX_WORD, plain, traceback_without_text
+from hunyuan_fix.wire.safe_text import MAX_WORD, line, plain, traceback_without_text
 
 
 def test_a_failure_shows_types_and_places_and_no_text():
@@ -37,3 +37,9 @@ def test_a_hidden_context_is_not_shown():
 def test_a_client_s_text_becomes_one_printable_word():
     assert plain("a\nb c\x1b[31m\u4f60") == "a?b?c?[31m?"
     assert plain("x" * 10_000_000) == "x" * MAX_WORD
+
+
+def test_a_line_has_letters_of_every_language_and_nothing_that_moves_a_cursor() -> None:
+    assert line("主机 api.example: refusé", 80) == "主机 api.example: refusé"
+    assert line("a\x1b[2Jb\r\nc\x9bd\u202ee\u2028f\ud800", 80) == "a?[2Jb??c?d?e?f?"
+    assert line("abcdef", 3) == "abc"

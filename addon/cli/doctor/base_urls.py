@@ -190,6 +190,10 @@ def parted(url: str) -> SplitResult:
         return urlsplit("")
 
 
+_LONGEST_WORD = 16
+"""Characters of a name without a domain that are shown."""
+
+
 def shown(url: str) -> str:
     """`url` as it may be shown: without user, password and query."""
     try:
@@ -198,7 +202,8 @@ def shown(url: str) -> str:
     except ValueError:
         return "…"
     if not parts.scheme or not parts.netloc:
-        return url.strip().rpartition("@")[2].partition("?")[0]
+        address = url.strip().rpartition("@")[2].partition("?")[0]
+        return "…" if len(address) > _LONGEST_WORD and not set(address) & set(".:/") else address  # it may be a key
     port = parts.netloc.rpartition(":")[2]
     netloc = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{netloc}{f':{port}' if port.isdigit() else ''}{parts.path}"

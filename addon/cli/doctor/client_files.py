@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from string import Template
 from types import MappingProxyType
@@ -27,6 +28,9 @@ type Keys = tuple[str | int, ...]
 
 MAX_SIZE = 1 << 20
 """Bytes of a file that is read: settings have a few thousand."""
+
+_MOST_PLACES = 50
+"""Places of one text that are tried: each takes the time to read the file once."""
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
 """Of JSON with comments: a string, a comment, or a comma at the end of a list or an object."""
@@ -141,7 +145,7 @@ class ClientFile:
             json.dumps(old).replace("/", "\\/"),
             f"'{old}'",
         }:
-            for match in re.finditer(re.escape(literal), self.text):
+            for match in islice(re.finditer(re.escape(literal), self.text), _MOST_PLACES):
                 changed = self.text[: match.start()] + json.dumps(new, ensure_ascii=False) + self.text[match.end() :]
                 try:
                     if self.client.parse(changed) == wanted:

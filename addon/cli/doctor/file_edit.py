@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 import tempfile
 from datetime import UTC, datetime
@@ -82,5 +83,6 @@ def _backup(target: Path, data: bytes) -> Path:
 def undo_command(backup: Path, target: Path) -> str:
     """The line that puts the backup back."""
     if operating_system.is_windows():
-        return f"Move-Item -Force '{backup}' '{target}'"
-    return f"mv '{backup}' '{target}'"
+        source, to = (str(path).replace("'", "''") for path in (backup, target))
+        return f"Move-Item -Force '{source}' '{to}'"
+    return shlex.join(["mv", str(backup), str(target)])

@@ -9,12 +9,15 @@ from ...columns import width
 from ...texts import terminal
 from ...texts.sentence import in_language
 from ...texts.terminal import say
+from ...wire import safe_text
 from ..colours import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint
 from .situation import CHECKS, Finding, Result
 
 RESULTS: dict[Result, tuple[int, ...]] = {"ok": (GREEN,), "info": (CYAN,), "warning": (YELLOW,), "problem": (RED, BOLD)}
 """The results, and their colours."""
 _GAP = 2
+_LONGEST = 2000
+"""Characters of a line."""
 
 
 def write(findings: Iterable[Finding]) -> list[Finding]:
@@ -34,8 +37,8 @@ def write(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def said(text: str) -> str:
-    """`text` in the terminal's language."""
-    return in_language(terminal.language(), text)
+    """`text` in the terminal's language. It may have names from files that others have written."""
+    return safe_text.line(in_language(terminal.language(), text), _LONGEST)
 
 
 def _padded(words: Iterable[str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -15,7 +14,7 @@ from ...texts.sentence import in_language
 from ...texts.terminal import say
 from ...views import folded
 from ...views.places import Place
-from ...wire import json_body
+from ...wire import json_body, safe_text
 from ..colours import BOLD, CYAN, DIM, GREEN, RED, YELLOW, paint
 from .reading import Request, Unreadable
 from .verdict import Verdict
@@ -269,4 +268,4 @@ def _grouped[T](pairs: Iterable[tuple[str, T]]) -> dict[str, list[T]]:
 
 def _plain(text: str) -> str:
     """A client's word, cut to 200 characters, without control characters."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069]", "?", text[:_LONGEST])
+    return safe_text.line(text, _LONGEST)

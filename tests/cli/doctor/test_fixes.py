@@ -14,6 +14,7 @@ import pytest
 
 from hunyuan_fix.cli.doctor import file_edit
 from hunyuan_fix.columns import width
+from hunyuan_fix.config import operating_system
 from hunyuan_fix.texts import terminal
 from scripts.lib.processes import free_port
 from tests.cli.shell_environment import command, environment, run
@@ -218,3 +219,23 @@ def test_live_is_chinese_too(tmp_path: Path) -> None:
     assert "没有密钥：设置 TENCENT_API_KEY 或 HUNYUAN_API_KEY 后再试" in done.stderr
     said = json.loads(run("doctor", "--live", "--json", "--upstream", "https://x.example/v1", given=given).stdout)
     assert said["error"].startswith("no profile is for https://x.example/v1")
+
+
+def test_the_line_that_undoes_a_change_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup, target = tmp_path / "it's.backup", tmp_path / "it's"
+    backup.write_text("as it was")
+    monkeypatch.setattr(operating_system, "is_windows", lambda: False)
+    subprocess.run(["sh", "-c", file_edit.undo_command(backup, target)], check=True)
+    assert target.read_text() == "as it was"
+    monkeypatch.setattr(operating_system, "is_windows", lambda: True)
+    assert file_edit.undo_command(Path("it's.backup"), Path("it's")) == "Move-Item -Force 'it''s.backup' 'it''s'"
+
+
+def test_a_file_cannot_write_to_the_terminal(tmp_path: Path, ports: list[str]) -> None:
+    """A project's own settings are written by others."""
+    file = tmp_path / "project/.claude/settings.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": f"{WRONG}/\x1b]0;title\x07\x1b[2J"}}))
+    done = run("doctor", *ports, given=environment(tmp_path), folder=file.parent.parent)
+    assert "title" in done.stdout
+    assert not set("\x1b\x07") & set(done.stdout)
