@@ -144,6 +144,8 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
     if call is None and (url := _first_url(rest)):
         parser.error(say("to send calls to {url}, put --upstream before it", url=url))
     launch = Launch(known.host, known.port, known.reverse_port, known.web, (*settings, *rest), prefix, call)
+    if launch.option("confdir") == "":  # mitmproxy would put the CA's private key into the current folder
+        parser.error(say("confdir needs a folder: --set confdir=FOLDER"))
     chosen |= {"--port", "--reverse-port"} if of_kimi is not None else set()
     return replace(launch, until_eof=known.until_eof, kimi=of_kimi, chosen=frozenset(chosen), json=known.json)
 

@@ -43,8 +43,8 @@ def redis_client(url: str) -> Client:
         from redis.exceptions import ConnectionError as ConnectionLost  # noqa: PLC0415
     except ImportError:
         missing = say(
-            "the Python package redis is not installed; pip install 'redis>=7,<8' adds it, in a clone "
-            "HUNYUAN_FIX_EXTRA=redis scripts/run"
+            "the Python package redis is not installed; pip install 'redis>=7,<8' adds it, in a clone the variable "
+            "HUNYUAN_FIX_EXTRA=redis at the next start"
         )
         raise OptionError(f"hunyuan_store=redis://...: {missing}") from None
     pool = BlockingConnectionPool.from_url(

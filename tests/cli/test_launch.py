@@ -117,6 +117,16 @@ def test_the_host_becomes_an_address(host: str, address: str, monkeypatch: pytes
     assert with_free_ports(launch.parse(["--host", host], ""))[0].host == address
 
 
+@pytest.mark.parametrize(
+    "words", [["--set", "confdir="], ["--set=confdir="], ["--set", "confdir=x", "--set", "confdir="]]
+)
+def test_an_empty_folder_of_mitmproxys_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The CA's key would be made in the current folder."""
+    with pytest.raises(SystemExit):
+        launch.parse(words, "")
+    assert "confdir needs a folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("host", ["", " ", "a..b", "x" * 300, "127.0.0.1:80", "http://127.0.0.1", "\ud83d", "{host}"])
 def test_what_is_no_address_is_refused(host: str) -> None:
     with pytest.raises(socket.gaierror):
