@@ -18,7 +18,10 @@ EDIT = f"{FILE}\n```\n{WORD}\n```\n"
 _PATHS = ("file_path", "filePath", "filepath", "path", "absolute_path")
 _TEXTS = ("content", "contents", "file_text", "new_text")
 _COMMANDS = ("command", "cmd")
-_FOLDER = re.compile(r"(?:working|current) directory[^/\n]{0,40}(/[^\s`'\"<>)\]]+)|<cwd>(/[^<\s]+)", re.IGNORECASE)
+_FOLDER = re.compile(
+    r"""(?:working|working in the|current) directory(?: is)?:?\s*[`'"(]*(/[^\s`'"<>)\]]+)|<cwd>(/[^<\s]+)""",
+    re.IGNORECASE,
+)
 
 
 def asks_for_file(body: Json) -> bool:

@@ -111,6 +111,18 @@ def test_every_page_is_in_the_index(index: str) -> None:
     assert ours - linked == set()
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if re.fullmatch(r"docs/(?!README)[\w.-]+\.md", page)])
+def test_every_page_begins_with_its_languages_and_the_way_to_all_pages(page: str) -> None:
+    name = page.removeprefix("docs/").removesuffix(".md").removesuffix(".zh-CN")
+    if page.endswith(".zh-CN.md"):
+        line = f"[English]({name}.md) · 简体中文 · [全部页面](README.zh-CN.md)"
+    elif f"docs/{name}.zh-CN.md" in PAGES:
+        line = f"English · [简体中文]({name}.zh-CN.md) · [all pages](README.md)"
+    else:
+        line = "English · [all pages](README.md)"
+    assert read(page).splitlines()[1:4] == ["", line, ""]
+
+
 @pytest.mark.parametrize("page", ["docs/seeing.md", "docs/seeing.zh-CN.md"])
 def test_every_command_is_named(page: str) -> None:
     names = [getattr(method, "command_name", None) for method in vars(Commands).values()]

@@ -61,9 +61,21 @@ def add_confdir(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(say("{text!r} is not a port (1 to 65535)", text=text))
     return int(text)
+
+
+def to_listen_on(host: str) -> str:
+    """`host` as the address that mitmproxy takes: one in brackets without them, a name's own, of IPv4 if it has one.
+
+    Raises `socket.gaierror` if `host` is none.
+    """
+    try:
+        found = socket.getaddrinfo(host.removeprefix("[").removesuffix("]"), None, type=socket.SOCK_STREAM)
+    except UnicodeError:  # no name that could be looked up: an empty or too long part between two dots
+        raise socket.gaierror(socket.EAI_NONAME, host) from None
+    return str(min(found, key=lambda one: one[0] != socket.AF_INET)[4][0])
 
 
 def port_is_free(port: int, host: str = HOST) -> bool:

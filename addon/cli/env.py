@@ -153,10 +153,11 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         except (OSError, ValueError) as error:
             sys.exit(
                 say(
-                    "{program}: the proxy's CA can't be made or read in {folder}: {why}",
+                    "{program}: the proxy's CA can't be made or read in {folder}: {why}. For another folder: {flag}",
                     program=f"{prefix}env",
                     folder=wanted.confdir,
-                    why=error,
+                    why=getattr(error, "strerror", None) or error,
+                    flag="--confdir FOLDER",
                 )
             )
     if wanted.agent:

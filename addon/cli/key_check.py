@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from ..route import Address
 from ..texts.terminal import say
 from ..upstream.failure import CallFailed
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
-from ..wire import json_body, safe_text
+from ..wire import json_body, safe_text, vendor_errors
 from ..wire.host_names import is_loopback
 from .addresses import ENDPOINT, HOST
 
@@ -111,13 +112,36 @@ async def checked(addon: InForce) -> KeyCheck:
     return judged(answer.status, body, host, key=lent.partition(" ")[2], known=profile)
 
 
+def unused_proxy(environment: Mapping[str, str], own_ports: Collection[int | None]) -> str | None:
+    """A line about a proxy for the way out that the `environment` names, and that the proxy doesn't go by.
+
+    `None` where there is none, and for one on this machine at a port of the proxy itself.
+    """
+    for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        try:
+            parts = urlsplit(environment.get(variable, "").strip())
+            itself = is_loopback(parts.hostname or "") and parts.port in own_ports
+        except ValueError:
+            continue
+        if parts.hostname and not itself:
+            return say(
+                "{variable} is set, but hunyuan-fix doesn't go by it. If it is needed to get out: "
+                "--set hunyuan_outgoing_proxy=http://HOST:PORT",
+                variable=variable,
+            )
+    return None
+
+
 def judged(status: int, body: bytes, host: str, *, key: str, known: Profile) -> KeyCheck:
     """What the answer `status` with `body` to the list of models of `host` proves about `key`; `known`: its profile."""
     if status in (401, 403):
         words = _words(body, key)
         said = say("Key: {host} REFUSES it ({status}): {words}", host=host, status=status, words=words)
+        shape = vendor_errors.key_shape({"authorization": f"Bearer {key}"})
+        for other in vendor_errors.key_is_for(shape, known):
+            said = say("{problem}. {hint}", problem=said, hint=other)
         if page := known.key_pages.get(host):
-            said = say("{problem} Keys for it are made at {page}", problem=said, page=page)
+            said = say("{problem}. Keys for it are made at {page}", problem=said.rstrip(".。 "), page=page)
         return KeyCheck("refused", said)
     if status in _NO_LIST:
         return KeyCheck("not tried", say("Key: not tried, since {host} doesn't list its models.", host=host))

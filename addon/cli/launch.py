@@ -141,6 +141,8 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
         parser.error(say("--for, --model and --log are about an agent: give its command after --"))
     if call is None and rest and of_command(rest[0]):
         parser.error(say("to run an agent, put -- before it: {command}", command=f"{prefix}run -- {rest[0]}"))
+    if call is None and (url := _first_url(rest)):
+        parser.error(say("to send calls to {url}, put --upstream before it", url=url))
     launch = Launch(known.host, known.port, known.reverse_port, known.web, (*settings, *rest), prefix, call)
     chosen |= {"--port", "--reverse-port"} if of_kimi is not None else set()
     return replace(launch, until_eof=known.until_eof, kimi=of_kimi, chosen=frozenset(chosen), json=known.json)
@@ -249,6 +251,11 @@ def _settings(parser: Parser, known: argparse.Namespace, rest: Sequence[str]) ->
     if "--upstream" in given and not given["--upstream"].strip():
         parser.error(say("--upstream needs a base URL; --legacy keeps the address that the client chose"))
     return [word for name, value in values.values() for word in ("--set", f"{name}={value}")]
+
+
+def _first_url(rest: Sequence[str]) -> str | None:
+    """A URL that stands first among the arguments for mitmproxy, which would take it for a filter of flows."""
+    return rest[0] if rest and rest[0].lower().startswith(("http://", "https://")) else None
 
 
 def _is_given(flag: str, words: Sequence[str]) -> bool:

@@ -52,7 +52,7 @@ stands before a command's name in texts: `hunyuan-fix ` or `scripts/`."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status. Exits with status 2 and a usage message for an unknown command."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    if isinstance(sys.stdout, io.TextIOWrapper) and (sys.stdout.errors == "strict" or sys.stdout.encoding == "ascii"):
         # A file or pipe whose encoding lacks a character gets its escape, as on standard error: on Windows that is the
         # encoding of the system's language, which may be another than ours.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from cryptography import x509
 
@@ -25,6 +25,7 @@ from ..hooks import authority
 
 if TYPE_CHECKING:
     from mitmproxy.options import Options
+    from mitmproxy.tools.web.master import WebMaster
 
     from ..hooks.connections import InForce
 
@@ -104,10 +105,14 @@ def run_tool(
         options.deferred.update(defaults)
         for logger in _CHATTY:
             logging.getLogger(logger).addFilter(lambda record: record.levelno > logging.INFO or is_verbose(options))
-        if served is not None:
-            from mitmproxy import ctx  # noqa: PLC0415
+        from mitmproxy import ctx  # noqa: PLC0415
 
+        if served is not None:
             ctx.master.addons.add(_Watch(served))
+        if tool == "mitmweb":
+            from . import mitmweb_style  # noqa: PLC0415
+
+            mitmweb_style.add(cast("WebMaster", ctx.master).app)
         return parser
 
     # mitmproxy looks its parser up in this module when it starts.

@@ -18,7 +18,7 @@ from ..hooks import authority
 from ..texts import LANGUAGES, terminal
 from ..texts.terminal import say
 from . import kimi, mitmproxy_api, state
-from .addresses import HOST, PORT, PORT_TAKEN, REVERSE_PORT, WEB_PORT, next_free, port_is_free
+from .addresses import HOST, PORT, PORT_TAKEN, REVERSE_PORT, WEB_PORT, next_free, port_is_free, to_listen_on
 from .client_setup import write_bundle
 from .launch import Launch, given_language, parse, refused
 from .started import Started
@@ -63,10 +63,11 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         except (OSError, ValueError) as error:
             sys.exit(
                 say(
-                    "{program}: the proxy's CA can't be made or read in {folder}: {why}",
+                    "{program}: the proxy's CA can't be made or read in {folder}: {why}. For another folder: {flag}",
                     program=f"{prefix}run",
                     folder=confdir,
-                    why=error,
+                    why=getattr(error, "strerror", None) or error,
+                    flag="--set confdir=FOLDER",
                 )
             )
         # 3. Say which ports are others, or watch for the end of the agent that this proxy belongs to.
@@ -97,9 +98,12 @@ def main(arguments: Sequence[str], prefix: str) -> int:
 def with_free_ports(launch: Launch) -> tuple[Launch, list[str]]:
     """`launch` with free ports in place of default ones that are taken, and a line for the user about each.
 
+    Its host is then the address of what the user has named.
+
     The search goes up from the default port: a second start, and its restart, find the same. Exits for a taken port
     that the user has chosen. Raises `socket.gaierror` if the host is not an address, `OSError` where none is free.
     """
+    launch = replace(launch, host=to_listen_on(launch.host))
     fixed = [("--port", launch.port), ("--reverse-port", launch.reverse_port)]
     for flag, port in fixed if launch.kimi is None else fixed[1:]:
         if flag in launch.chosen and not port_is_free(port, launch.host):

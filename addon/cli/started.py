@@ -45,8 +45,13 @@ class Started:
             checked = key_check.KeyCheck("none", self._about_key)  # it says why there is none
         else:
             checked = await key_check.checked(addon)
+            by_proxy = launch.kimi is not None or addon.runtime.http_client.transport.proxy is not None
+            if checked.result == "unreachable" and not by_proxy:
+                hint = key_check.unused_proxy(os.environ, (launch.port, launch.reverse_port))
+            else:
+                hint = None
             if not launch.json:
-                print(checked.said, file=self._output, flush=True)
+                print("\n".join(filter(None, (checked.said, hint))), file=self._output, flush=True)
         if launch.json:
             running = self._running(addon)
             told = {

@@ -14,14 +14,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from ..config import operating_system
-from ..config.values import data_folder
+from ..config.values import base_url, data_folder
 from .addresses import HOST
 
 _ANSWER = 1.0
 """Seconds that a listener on this machine may take to accept a connection."""
+
+_LARGEST_PID = (1 << 31) - 1
+_LARGEST_PORT = (1 << 16) - 1
 
 _ANY_ADDRESS: Mapping[str, str] = MappingProxyType({"": HOST, "0.0.0.0": HOST, "::": "::1"})  # noqa: S104
 """What listens on all addresses -> the one by which this machine reaches it."""
@@ -78,7 +80,7 @@ def local_url(host: str, port: int) -> str:
 
 
 def _accepts(host: str, port: int) -> bool:
-    with suppress(OSError):
+    with suppress(OSError, UnicodeError):  # UnicodeError: no name that could be looked up
         socket.create_connection((host, port), timeout=_ANSWER).close()
         return True
     return False
@@ -97,7 +99,7 @@ def write(running: Running) -> Path:
     descriptor, made = tempfile.mkstemp(prefix=".", suffix=".new", dir=place)  # of mode 0600
     try:
         with open(descriptor, "w", encoding="utf-8") as opened:
-            json.dump(asdict(running), opened, ensure_ascii=False)
+            json.dump(asdict(running), opened)  # in ASCII: a path may have bytes that aren't UTF-8
         os.replace(made, file)
     except BaseException:
         Path(made).unlink(missing_ok=True)
@@ -130,23 +132,26 @@ def running() -> list[Running]:
 def _kept() -> Iterator[tuple[Path, Running]]:
     with suppress(OSError):
         for file in sorted(folder().glob("*.json")):
-            try:
-                yield file, _read(json.loads(file.read_text("utf-8")))
-            except (OSError, ValueError, TypeError, KeyError):
-                continue
+            with suppress(OSError, ValueError, RecursionError):
+                yield file, _read(file.read_text("utf-8"))
 
 
-def _read(kept: Mapping[str, object]) -> Running:
-    """What a file says. Raises `KeyError` for a missing field, and `TypeError` for one of another kind."""
-    values: dict[str, Any] = {field.name: kept[field.name] for field in fields(Running)}
-    pid, ports = values["pid"], [values["reverse_port"]]
-    if values["port"] is not None:
-        ports.append(values["port"])
-    texts = [value for name, value in values.items() if name not in ("pid", "port", "reverse_port")]
-    if not (
-        (type(pid) is int and 0 < pid < 1 << 31)
-        and all(type(port) is int and 0 < port < 1 << 16 for port in ports)
-        and all(isinstance(text, str) for text in texts)
-    ):
-        raise TypeError
+def _read(text: str) -> Running:
+    """What a file says. Raises `ValueError` for anything that `write` doesn't write."""
+    given = json.loads(text)
+    if not isinstance(given, dict):
+        raise ValueError("no object")
+    values = {field.name: given.get(field.name) for field in fields(Running)}
+    port = values["port"]
+    numbers = {"pid": _LARGEST_PID, "reverse_port": _LARGEST_PORT} | ({} if port is None else {"port": _LARGEST_PORT})
+    for name, largest in numbers.items():
+        number = values[name]
+        if type(number) is not int or not 0 < number <= largest:
+            raise ValueError(f"{name} is no number from 1 to {largest}")
+    for name in values.keys() - {"pid", "port", "reverse_port"}:
+        text = values[name]
+        if not isinstance(text, str) or "\0" in text:
+            raise ValueError(f"{name} is no text, or none that a path can have")
+    if values["upstream"]:
+        base_url(str(values["upstream"]))
     return Running(**values)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ..did_you_mean import suggestion
 from ..texts.terminal import say
+from . import operating_system
 from . import values as read_value
 from .option import PREFIX, Value, Values, option, switch
 
@@ -22,6 +26,8 @@ NAME = "hunyuan_config"
 """The option that names the files."""
 
 _MAX_BYTES = 1 << 16
+_MOST_BRACKETS = 500
+"""The parser takes a time that grows with the square of how deep they nest: 0.2 s for these, 20 s for 5,000."""
 _SCALARS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "bool", "int", "float", "null", "timestamp"))
 _NULL = "tag:yaml.org,2002:null"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -54,7 +60,9 @@ class Line(NamedTuple):
 def read_file(file: Path, known: Values) -> dict[str, Line]:
     """The options in `file`. Raises `ConfigError`; blocks."""
     try:
-        with file.open("rb") as opened:
+        with open(file, "rb", opener=operating_system.open_without_waiting) as opened:
+            if stat.S_ISFIFO(os.fstat(opened.fileno()).st_mode):
+                raise ConfigError(say("is a pipe: a file is read again when it changes"))
             data = opened.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(say("can't be read: {reason}", reason=error.strerror)) from None
@@ -124,6 +132,8 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 def _root(text: str) -> Node | None:
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        raise ConfigError(say("not valid YAML: it has control characters or is nested too deeply"))
     # Composed, not constructed: values keep their spelling, and tags create no objects.
     root: Node | None = _parsed(YAML(typ="safe", pure=True).compose, text)
     return root
@@ -131,7 +141,9 @@ def _root(text: str) -> Node | None:
 
 def _parsed(parse: Callable[[str], Any], text: str) -> Any:
     try:
-        return parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # it quotes the file
+            return parse(text)
     except MarkedYAMLError as error:
         problem = say("not valid YAML: {problem}", problem=_without_quotes(error.problem or say("it ends early")))
         raise ConfigError(_at(error.problem_mark.line + 1, problem) if error.problem_mark else problem) from None
@@ -140,8 +152,15 @@ def _parsed(parse: Callable[[str], Any], text: str) -> Any:
 
 
 def _without_quotes(problem: str) -> str:
-    """The parser's message without quotes of three or more characters of the file, which may be a secret."""
-    return re.sub(r"'[^']{3,}'|\"[^\"]{3,}\"", "…", problem)
+    """The parser's message without quotes of three or more characters of the file, which may be a secret.
+
+    The names of its own tokens stay, such as '<block end>'.
+    """
+    return _QUOTE.sub(lambda found: found[0] if len(found[0]) < 5 or _TOKEN.fullmatch(found[0]) else "…", problem)
+
+
+_QUOTE = re.compile(r"'[^']*'|\"[^\"]*\"")
+_TOKEN = re.compile(r"'<(?:alias|anchor|block|directive|document|flow|scalar|stream|tag)[a-z ]*>'")
 
 
 def _name(key: Node, known: Values) -> str:
@@ -151,7 +170,8 @@ def _name(key: Node, known: Values) -> str:
         raise ValueError(f"{NAME}: {say("can't be set in a file that it names")}")
     if name in known:
         return name
-    if not re.fullmatch(r"\w{1,60}", text, re.ASCII):
+    spelt = text.lower().replace("-", "_").removeprefix(PREFIX)
+    if not re.fullmatch(r"\w{1,60}", text, re.ASCII) and PREFIX + spelt not in known:
         raise ValueError(say("accepted are names of options, each followed by a colon and a value"))
     if _SECRET.search(text):
         raise ValueError(
@@ -161,7 +181,7 @@ def _name(key: Node, known: Values) -> str:
                 name=text,
             )
         )
-    raise ValueError(f"{text}: {say('there is no such option')}{suggestion(name, known)}")
+    raise ValueError(f"{text}: {say('there is no such option')}{suggestion(PREFIX + spelt, known)}")
 
 
 def _value(node: Node, *, is_switch: bool) -> Value:

@@ -98,7 +98,7 @@ def choice[C: str](*choices: C) -> Callable[[str], C]:
 @accepting("a size")
 def size(text: str) -> int:
     """Bytes, above 0."""
-    match = re.fullmatch(r"(\d+)([kmg]?)b?", text.lower())
+    match = re.fullmatch(r"(\d{1,18})([kmg]?)b?", text.lower())
     if not match or not int(match[1]):
         raise ValueError(say("accepted is a size above 0 such as 10m, 512k or 1048576 (k, m, g: powers of 1024)"))
     return int(match[1]) * _UNITS[match[2]]
@@ -126,7 +126,7 @@ def count(minimum: int) -> Reader[int]:
     """A whole number from `minimum` up."""
 
     def read(text: str) -> int:
-        if not re.fullmatch(r"\d+", text) or int(text) < minimum:
+        if not re.fullmatch(r"\d{1,18}", text) or int(text) < minimum:
             raise ValueError(say("accepted is a whole number from {minimum} up", minimum=minimum))
         return int(text)
 
@@ -183,9 +183,11 @@ def hosts(text: str) -> dict[str, str | None]:
 
 
 def base_url(text: str) -> BaseUrl:
-    """The base URL of an API."""
+    """The base URL of an API. A host with other characters than ASCII becomes the one that is asked for (RFC 3490)."""
     accepted = say("accepted is a base URL such as https://tokenhub.tencentmaas.com/v1")
     parts, host, port = _located(text, accepted)
+    if not re.fullmatch(r"[\w.~!$&'()*+,;=:@%/-]*", parts.path, re.ASCII):  # RFC 3986 section 3.3
+        raise ValueError(accepted)
     scheme = parts.scheme.lower()
     if scheme not in ("http", "https"):
         raise ValueError(accepted)
@@ -207,19 +209,25 @@ def proxy(text: str) -> str:
     parts, _, _ = _located(text, accepted)
     if parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query:
         raise ValueError(accepted)
-    return text
+    return text.strip()
 
 
 def _located(text: str, accepted: str) -> tuple[SplitResult, str, int | None]:
-    """The parts of a URL, its host and its port. Raises `ValueError(accepted)` if it has no valid host and port."""
+    """The parts of a URL, its host in ASCII and its port. Raises `ValueError(accepted)` without valid ones."""
     try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
+        parts = urlsplit(text.strip())
+        host, port = parts.hostname or "", parts.port
+        if ":" not in host:  # an IPv6 address, which `urlsplit` has checked
+            host = host.removesuffix(".").encode("idna").decode("ascii")
     except ValueError:
         raise ValueError(accepted) from None
-    if not host or port == 0:
+    if not (":" in host or (len(host) <= _LONGEST_HOST and re.fullmatch(r"[\w-]+(\.[\w-]+)*", host))) or port == 0:
         raise ValueError(accepted)
     return parts, host, port
+
+
+_LONGEST_HOST = 253
+"""RFC 1035 section 2.3.4, as text."""
 
 
 @accepting("a path")
@@ -278,7 +286,7 @@ def _redis_url(text: str) -> str:
                 "in the environment"
             )
         )
-    return text
+    return text.strip()
 
 
 def data_folder() -> Path:

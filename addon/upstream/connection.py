@@ -41,6 +41,9 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLCertVerificationError, NOT_TRUSTED),
     (ssl.SSLError, TLS_FAILED),
     (ConnectionRefusedError, "connection refused"),
+    (httpx.RemoteProtocolError, "no valid HTTP answer"),
+    (httpx.ReadError, "connection lost"),
+    (httpx.WriteError, "connection lost"),
 )
 """Failures that are told apart; the others go by the name of httpx's exception."""
 

@@ -16,8 +16,8 @@ from . import shorten
 _CONTEXT = 3
 _LINE_LIMIT = 20_000
 """Lines of pretty-printed JSON. With more on either side no diff is made: it would take seconds."""
-_COLUMNS = 160
-"""The width of two transcripts and what divides them."""
+_COLUMNS = 100
+"""The width of two transcripts and what divides them: mitmweb wraps no lines and has room for these."""
 
 
 def compared(before: bytes | None, after: bytes) -> str:

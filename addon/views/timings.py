@@ -105,8 +105,19 @@ def lines(flow: http.HTTPFlow, exchange: Exchange, now: float) -> list[str]:
     shown = [f"─── {say('timings: {facts}', facts=', '.join(head))} ───"]
     for called, number, part in zip(names, numbers, found, strict=True):
         bar = _bar(part.begin, part.end, whole) + ("…" if part.under_way else "")
-        shown.append(f"{called}{' ' * (wide - width(called))}  {' ' * (long - width(number))}{number}  {bar}")
+        shown.append(f"{_padded(called, wide)}  {' ' * (long - width(number))}{number}  {bar}")
     return shown
+
+
+def _padded(called: str, wide: int) -> str:
+    """`called` in `wide` columns.
+
+    Chinese is filled up with spaces of its own width: on a page, where another font draws it than draws the bars, a
+    character isn't exactly two columns wide.
+    """
+    missing = wide - width(called)
+    pairs = missing // 2 if width(called) > len(called) else 0
+    return called + "\u3000" * pairs + " " * (missing - 2 * pairs)
 
 
 def name(kind: str) -> str:

@@ -61,7 +61,7 @@ def translate_error(
         return None
     host = _host(base_url)
     rule = next((rule for rule in (*profile.errors, *_data().rules) if _matches(rule, status, error)), None)
-    if rule is None and status == 401 and (_hosts_of(key, profile) or _key_page(profile, host)):
+    if rule is None and status == 401 and (key_is_for(key, profile) or _key_page(profile, host)):
         rule = _WRONG_KEY  # no rule knows these words, but it is known where there is a key
     if rule is None:
         return None
@@ -71,7 +71,7 @@ def translate_error(
     if rule.kind == "model_not_found":
         hints += _other_models(profile, safe_text.plain(model_id), models)
     elif rule.kind == "key_refused":
-        hints += [*_hosts_of(key, profile), *_key_page(profile, host)]
+        hints += [*key_is_for(key, profile), *_key_page(profile, host)]
     elif rule.kind in ("not_in_plan", "quota") and profile.plan and rule.says:
         hints += _models_of(profile)
     return ENTRIES[rule.kind](message=_words(error, rule, hints), vendor=error).response()
@@ -88,8 +88,7 @@ def says(type: str, codes: Iterable[str], language: str = sentences.SOURCE) -> s
 def key_shape(headers: Mapping[str, str]) -> KeyShape | None:
     """The shape of the API key in a request's `headers`, if it tells anything."""
     for name in _KEY_HEADERS:
-        key = (headers.get(name) or "").strip()
-        key = key[len(_BEARER) :].lstrip() if key[: len(_BEARER)].lower() == _BEARER else key
+        key = _BEFORE_KEY.sub("", (headers.get(name) or "")[:_LONGEST_BEFORE])
         found = next((shape for shape in _data().keys if key.startswith(shape.begins)), None)
         if found is not None:
             return found
@@ -98,7 +97,10 @@ def key_shape(headers: Mapping[str, str]) -> KeyShape | None:
 
 _WRONG_KEY: Final = ErrorRule(kind="key_refused", status=401)
 _KEY_HEADERS: Final = ("authorization", "x-api-key", "api-key")
-_BEARER: Final = "bearer "
+_BEFORE_KEY: Final = re.compile(r"^(?:bearer(?=[\s:=\"'])|[\s:=\"'“”‘’`\ufeff\u200b])+", re.IGNORECASE)
+"""What stands before a key: the scheme, and what was copied with the key, or typed twice."""
+_LONGEST_BEFORE: Final = 200
+"""Characters of a header in which the beginning of a key is looked for."""
 
 
 def unusable_answer(
@@ -191,27 +193,55 @@ ENTRIES: Final = {
 
 
 def _other_models(profile: Profile, model: str, models: Collection[str]) -> list[Sentence]:
-    """What may be asked for in place of `model`: its successor, or models whose ids are like its own."""
+    """What may be asked for in place of `model`: its successor, models whose ids are like its own, or where all are."""
+    if successor := _successor(profile, model):
+        return successor
+    asked = model.rpartition("/")[2]  # an aggregator's id begins with the vendor: "tencent/hy3"
+    known = {name: other.successor for name, other in profile.models.items() if "*" not in name}
+    offered = set(models or [name for name, successor in known.items() if not successor])
+    replaced = {name for name, successor in known.items() if successor} - offered
+    near = alike(asked, (offered | replaced) - {model}, len(known) + len(offered))
+    if near and near[0] in replaced:
+        return _successor(profile, near[0])
+    near = [name for name in near if name in offered][:_MOST_NEAR]
+    if near:
+        return [Sentence(_NEAR_OF_KEY if models else _NEAR, near=", ".join(map(safe_text.plain, near)))]
+    return [Sentence(_ALL_MODELS, model=model)] if model else []
+
+
+def _successor(profile: Profile, model: str) -> list[Sentence]:
+    """The successor of `model`, and where it is; nothing for a model without one."""
     known = profile.model(model)
-    if known.successor:
-        retired = _RETIRED if known.retired else _SUCCESSOR
-        moved = [Sentence(_MOVED, url=profile.moved_to)] if profile.moved_to else []
-        return [Sentence(retired, model=model, successor=known.successor, day=known.retired), *moved]
-    offered = models or [name for name, other in profile.models.items() if "*" not in name and not other.successor]
-    near = alike(model, (name for name in offered if name != model))
-    template = _NEAR_OF_KEY if models else _NEAR
-    return [Sentence(template, near=", ".join(map(safe_text.plain, near)))] if near else []
+    if not known.successor:
+        return []
+    template = _RETIRED if known.retired else _SUCCESSOR
+    moved = [Sentence(_MOVED, url=profile.moved_to)] if profile.moved_to else []
+    return [Sentence(template, model=model, successor=known.successor, day=known.retired), *moved]
 
 
+_MOST_NEAR: Final = 3
 _RETIRED: Final = 'The model "{model}" was retired on {day}; its successor is "{successor}".'
 _SUCCESSOR: Final = 'The model "{model}" has a successor: "{successor}".'
 _MOVED: Final = "It is on another platform, with keys of its own: {url}."
 _NEAR: Final = "Known models with a similar id: {near}."
 _NEAR_OF_KEY: Final = "Models that this key has, with a similar id: {near}."
+_ALL_MODELS: Final = (
+    "GET /v1/models lists those that there are; hunyuan_models={model}=ID asks for one of them instead."
+)
 _PLAN_MODELS: Final = "Known models of such plans: {models}."
 _KEY_IS_FOR: Final = "The key begins with {begins}: it is one of {product}, for {addresses}."
 _KEY_PAGE: Final = "Keys for this endpoint are made at {page}"
-TEMPLATES: Final = (_RETIRED, _SUCCESSOR, _MOVED, _NEAR, _NEAR_OF_KEY, _PLAN_MODELS, _KEY_IS_FOR, _KEY_PAGE)
+TEMPLATES: Final = (
+    _RETIRED,
+    _SUCCESSOR,
+    _MOVED,
+    _NEAR,
+    _NEAR_OF_KEY,
+    _ALL_MODELS,
+    _PLAN_MODELS,
+    _KEY_IS_FOR,
+    _KEY_PAGE,
+)
 """The sentences with values that may follow the endpoint's words. Those without are in the data: `explanations`."""
 
 
@@ -284,7 +314,7 @@ def _models_of(profile: Profile) -> list[Sentence]:
 _MOST_NAMED: Final = 30
 
 
-def _hosts_of(key: KeyShape | None, profile: Profile) -> list[Sentence]:
+def key_is_for(key: KeyShape | None, profile: Profile) -> list[Sentence]:
     """Which addresses take the key, where its shape tells that this one doesn't."""
     if key is None or any(f"{own}/".startswith(f"{address}/") for address in key.at for own in profile.hosts):
         return []

@@ -49,6 +49,22 @@ new Promise(resolve => {
   look();
 })
 """
+_SCROLL = """
+(pane => {
+  const nodes = document.createTreeWalker(pane, NodeFilter.SHOW_TEXT);
+  while (nodes.nextNode()) {
+    const at = nodes.currentNode.data.indexOf(%s);
+    if (at < 0) continue;
+    const range = document.createRange();
+    range.setStart(nodes.currentNode, at);
+    range.setEnd(nodes.currentNode, at + 1);
+    let scrolled = nodes.currentNode.parentElement;
+    while (scrolled !== pane && scrolled.scrollHeight <= scrolled.clientHeight) scrolled = scrolled.parentElement;
+    scrolled.scrollTop += range.getBoundingClientRect().top - scrolled.getBoundingClientRect().top - 4;
+    return true;
+  }
+})(document.querySelector(%s))
+"""
 
 
 class BrowserError(Exception):
@@ -82,11 +98,17 @@ class Page:
         held = f"{json.dumps(texts)}.every(text => shown.includes(text))"
         return str(self.wait_for(f"(shown => {held} && shown)({_text_of(selector)})"))
 
-    def click(self, selector: str, text: str = "") -> None:
-        """Click the first element that `selector` finds and that holds `text`, as soon as there is one."""
+    def click(self, selector: str, text: str = "", *, last: bool = False) -> None:
+        """Click the first (or last) element that `selector` finds and that holds `text`, as soon as there is one."""
         elements = f"[...document.querySelectorAll({json.dumps(selector)})]"
-        found = f"{elements}.find(element => element.innerText.includes({json.dumps(text)}))"
+        found = (
+            f"{elements}.{'findLast' if last else 'find'}(element => element.innerText.includes({json.dumps(text)}))"
+        )
         self.wait_for(f"(element => element && (element.click(), true))({found})")
+
+    def scroll_to(self, selector: str, text: str) -> None:
+        """Scroll what `selector` finds until `text`, which stands somewhere in it, is at its top."""
+        self.wait_for(_SCROLL % (json.dumps(text), json.dumps(selector)))
 
     def drag(self, selector: str, by: int) -> None:
         """Drag the element that `selector` finds, by its middle, so many CSS pixels to the right."""
@@ -105,13 +127,19 @@ class Page:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
         )
 
-    def darken(self) -> None:
+    def darken(self, dark: bool = True) -> None:
         """Let Chromium darken the page (its "auto dark mode for web contents"), for pages without a dark theme."""
-        self._call("Emulation.setAutoDarkModeOverride", enabled=True)
+        self._call("Emulation.setAutoDarkModeOverride", enabled=dark)
 
-    def picture(self) -> bytes:
-        """What the window shows, as PNG."""
-        return base64.b64decode(self._call("Page.captureScreenshot", format="png", optimizeForSpeed=False)["data"])
+    def picture(self, selector: str = "") -> bytes:
+        """What the window shows, or as much of it as the element that `selector` finds takes up, as PNG."""
+        part: dict[str, object] = {}
+        if selector:
+            box = self.wait_for(f"document.querySelector({json.dumps(selector)})?.getBoundingClientRect().toJSON()")
+            part["clip"] = {key: box[key] for key in ("x", "y", "width", "height")} | {"scale": 1}
+        return base64.b64decode(
+            self._call("Page.captureScreenshot", format="png", optimizeForSpeed=False, **part)["data"]
+        )
 
     def _evaluate(self, expression: str) -> Any:
         answer = self._call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)

@@ -20,7 +20,9 @@ _HEAD = {
     "en": """\
 # Errors
 
-[中文](errors.zh-CN.md). This page is made from `addon/wire/proxy_errors/` and `addon/wire/vendor_errors.toml` by
+English · [简体中文](errors.zh-CN.md) · [all pages](README.md)
+
+This page is made from `addon/wire/proxy_errors/` and `addon/wire/vendor_errors.toml` by
 `python -m scripts.lib.error_page`.
 
 All are JSON in the client's format; the message says what is wrong and what to do. Clients of the chat API get OpenAI's
@@ -39,7 +41,9 @@ where the status alone would mislead them.
     "zh": """\
 # 错误
 
-[English](errors.md)。本页由 `python -m scripts.lib.error_page` 根据 `addon/wire/proxy_errors/` 和
+[English](errors.md) · 简体中文 · [全部页面](README.zh-CN.md)
+
+本页由 `python -m scripts.lib.error_page` 根据 `addon/wire/proxy_errors/` 和
 `addon/wire/vendor_errors.toml` 生成。
 
 所有错误都是 JSON，格式与客户端所用的接口一致，消息里写明哪里出错、该怎么办。Chat 客户端收到 OpenAI 的格式
@@ -79,7 +83,7 @@ that is not in this table passes unchanged.
 
 - 密钥被拒绝：如果密钥的开头能看出是哪个产品的，就指出它用在哪里；并给出这个接口的密钥在哪里创建
   （[profile](profiles.md) 的 `key_pages`）。密钥本身绝不会出现在消息里。
-- 模型不存在：给出下线日期和替代模型；没有替代模型的，给出名称相近的模型。
+- 模型不存在：给出下线日期和后继模型；没有后继模型的，给出名称相近的模型。
 - 模型不在套餐内：给出这类套餐已知的模型。
 
 """,

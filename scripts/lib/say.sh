@@ -7,10 +7,26 @@
 case "${HUNYUAN_LANGUAGE:-}" in
 zh | en) SPEAKS="$HUNYUAN_LANGUAGE" ;;
 *)
-    case "${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}" in
-    [zZ][hH]* | [cC][hH][iI][nN][eE][sS][eE]*) SPEAKS=zh ;;
-    *) SPEAKS=en ;;
+    SPEAKS=en
+    locale="${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}"
+    case "$locale" in
+    "" | C | C.* | POSIX | POSIX.*) wanted="$locale" ;;
+    *) wanted="${LANGUAGE:-}:$locale" ;; # as in gettext, a list by preference
     esac
+    while [ -n "$wanted" ]; do
+        case "${wanted%%:*}" in
+        [zZ][hH] | [zZ][hH][!a-zA-Z]* | [cC][hH][iI][nN][eE][sS][eE] | [cC][hH][iI][nN][eE][sS][eE][!a-zA-Z]*)
+            SPEAKS=zh
+            break
+            ;;
+        [eE][nN] | [eE][nN][!a-zA-Z]*) break ;;
+        esac
+        case "$wanted" in
+        *:*) wanted="${wanted#*:}" ;;
+        *) wanted="" ;;
+        esac
+    done
+    unset locale wanted
     ;;
 esac
 

@@ -154,4 +154,4 @@ def test_it_speaks_the_language_of_the_option_or_of_the_system(home: Path):
     given = environment(home, LC_ALL="zh_CN.UTF-8", HUNYUAN_MODE="bogus")
     assert run("config", given=given).stderr == "HUNYUAN_MODE=bogus: 可用的值有 repair, observe, off\n"
     assert "Exit status" in config(home, "--help").stdout
-    assert "退出状态" in run("config", "--help", given=given).stdout
+    assert "退出码" in run("config", "--help", given=given).stdout

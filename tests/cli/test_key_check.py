@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hunyuan_fix import profiles
-from hunyuan_fix.cli.key_check import judged
+from hunyuan_fix.cli.key_check import judged, unused_proxy
 
 KEY = "sk-0123456789abcdef"
 TOKENHUB = "tokenhub.tencentmaas.com"
@@ -38,6 +38,35 @@ def test_each_kind_of_answer(profile: str, status: int, text: bytes, result: str
     checked = judged(status, text, TOKENHUB, key=KEY, known=profiles.load(profile))
     assert checked.result == result
     assert all(word in checked.said for word in words), checked.said
+
+
+def test_a_key_of_another_product_is_told_which() -> None:
+    answer = b'{"error": {"message": "invalid api key"}}'
+    said = judged(401, answer, TOKENHUB, key="sk-tp-0123456789abcdef", known=profiles.load("tokenhub")).said
+    assert (
+        "(401): invalid api key. The key begins with sk-tp-: it is one of Tencent's Token Plan or Coding Plan" in said
+    )
+    assert said.endswith(". Keys for it are made at https://console.cloud.tencent.com/tokenhub/apikey")
+    own = judged(401, answer, TOKENHUB, key=KEY, known=profiles.load("tokenhub")).said
+    assert "(401): invalid api key. Keys for it" in own
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": " "}, None),
+        ({"HTTPS_PROXY": "http://[::"}, None),
+        ({"HTTPS_PROXY": "http://127.0.0.1:8080"}, None),  # this proxy itself
+        ({"HTTPS_PROXY": "http://localhost:4000", "ALL_PROXY": "socks5://10.0.0.1:1080"}, "ALL_PROXY"),
+        ({"HTTPS_PROXY": "http://127.0.0.1:3128"}, "HTTPS_PROXY"),
+        ({"https_proxy": "http://user:secret@proxy.example:8080"}, "https_proxy"),
+    ],
+)
+def test_a_proxy_of_the_environment_that_is_not_used_is_told(environment: dict[str, str], named: str | None) -> None:
+    told = unused_proxy(environment, (8080, 4000))
+    assert (told is None) == (named is None)
+    assert told is None or (told.startswith(f"{named} is set, ") and "secret" not in told)
 
 
 @pytest.mark.parametrize("quoted", [KEY, f"****{KEY[-8:]}", f'{KEY}"\x1b[31m\n\n{KEY}'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -105,6 +106,36 @@ def test_where_all_are_taken_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("hunyuan_fix.cli.addresses.port_is_free", lambda port, host: False)
     with pytest.raises(OSError, match=r"ports 8080 to 8179 on 127\.0\.0\.1 are taken"):
         with_free_ports(launch.parse([], ""))
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("[::1]", "::1"), ("::", "::")]
+)
+def test_the_host_becomes_an_address(host: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mitmproxy takes no name there."""
+    monkeypatch.setattr("hunyuan_fix.cli.addresses.port_is_free", lambda port, host: True)
+    assert with_free_ports(launch.parse(["--host", host], ""))[0].host == address
+
+
+@pytest.mark.parametrize("host", ["", " ", "a..b", "x" * 300, "127.0.0.1:80", "http://127.0.0.1", "\ud83d", "{host}"])
+def test_what_is_no_address_is_refused(host: str) -> None:
+    with pytest.raises(socket.gaierror):
+        with_free_ports(launch.parse(["--host", host], ""))
+
+
+def test_a_url_that_no_flag_stands_before_is_no_filter(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        launch.parse(["HTTPS://a/v1"], "")
+    assert ended.value.code == 2
+    assert "to send calls to HTTPS://a/v1, put --upstream before it" in capsys.readouterr().err
+    assert launch.parse(["~u https://a"], "").arguments == ("~u https://a",)
+
+
+@pytest.mark.parametrize("port", ["9" * 5000, "-1", "0", "65536", "８０", "", "{port}"])
+def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        launch.parse(["--port", port], "")
+    assert "is not a port (1 to 65535)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["run", "env", "token", "path", ""])

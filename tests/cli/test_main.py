@@ -71,6 +71,22 @@ def test_a_pipe_that_cannot_take_chinese_gets_escapes(tmp_path: Path) -> None:
     assert done.stdout.startswith(b"\\u7528\\u6cd5")
 
 
+def test_a_locale_of_ascii_gets_escapes(tmp_path: Path) -> None:
+    given = environment(tmp_path, HUNYUAN_LANGUAGE="zh", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    done = subprocess.run(command("run", "--help"), env=given, capture_output=True, check=True)
+    assert done.stdout.startswith(b"\\u7528\\u6cd5")
+
+
+@pytest.mark.parametrize("name", ["run", "env"])
+def test_a_folder_that_can_not_hold_the_ca_is_told_with_the_way_out(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    flag = f"--set=confdir={tmp_path}/file/x" if name == "run" else f"--confdir={tmp_path}/file/x"
+    done = subprocess.run(command(name, flag), env=environment(tmp_path), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith(f"confdir{'=' if name == 'run' else ' '}FOLDER"), done.stderr
+    assert "Errno" not in done.stderr
+
+
 def imported(path: Path) -> set[str]:
     """The top-level names of other packages that a file imports, wherever in it."""
     found = set()

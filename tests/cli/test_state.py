@@ -84,9 +84,14 @@ def test_a_process_id_that_another_program_has_by_now_is_no_proxy(alive: Running
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *(("pid", pid) for pid in ("1", 0, -1, 1 << 80, True)),
-        *(("reverse_port", port) for port in (None, 0, 1 << 16)),
+        ("pid", "1"),
+        ("pid", 0),
+        ("pid", -1),
+        ("pid", 1 << 80),
+        ("pid", True),
         ("port", "8080"),
+        ("reverse_port", None),
+        ("reverse_port", 1 << 16),
         ("host", 3),
         ("started", None),
     ],
@@ -103,6 +108,31 @@ def test_a_file_that_is_none_is_passed_over(alive: Running, text: str) -> None:
     state.write(alive)
     (state.folder() / "1.json").write_text(text)
     assert state.running() == [alive]
+
+
+WRONG = {
+    "pid": ["x", "1", 0, -1, 1.5, True, None, 1 << 64],
+    "port": ["80", 0, -1, 70_000, [], True],
+    "reverse_port": ["80", 0, 1 << 64, None],
+    "host": [5, None, "a..b", "\ud83d", "\0"],
+    "upstream": [5, None, "no URL", "http://[", "ftp://x/v1"],
+    "confdir": [5, None, "\0"],
+    "started": [5, None],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_field_that_no_proxy_writes_makes_a_file_none(alive: Running, name: str, value: object) -> None:
+    state.write(alive)
+    damaged = state.folder() / "1.json"
+    damaged.write_text(json.dumps(asdict(alive) | {name: value}))
+    assert state.running() == [alive]
+
+
+def test_a_folder_may_have_any_name_that_the_system_takes(alive: Running) -> None:
+    odd = replace(alive, confdir="/\udcff/\u3000\N{GRINNING FACE}")
+    state.write(odd)
+    assert state.running() == [odd]
 
 
 def test_a_field_of_a_later_version_is_passed_over(alive: Running) -> None:

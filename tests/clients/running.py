@@ -8,21 +8,25 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import Template
 
+from hunyuan_fix.cli.addresses import REVERSE_PORT
 from scripts.lib.processes import free_port
 from tests import client_guides
-from tests.end_to_end.processes import KEY, LEGACY, Proxy
+from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Proxy
 
 PROMPTS = (
     "Create proof.txt with the word done in it.",
     "What is the secret word? Ask the tool and end with it.",
 )
 """What the guides ask a model; the simulator is told instead which tool to call."""
+
+OLD_MODELS = {"hy3-preview": "hunyuan-2.0-instruct-20251111", "hy3": "hunyuan-2.0-instruct-20251111"}
+"""The guides' models, and what the old platform has in their place."""
 
 TIMEOUT = 80.0
 """Seconds that a guide's commands get; the slowest needs a tenth of it on an idle machine."""
@@ -44,10 +48,8 @@ class Client:
     """What keeps it from calling anything but the model, and lets it run as root."""
     program: tuple[str, str] | None = None
     """A command that its package does not install, and the file that it is, below the folder of the clients."""
-    endpoint: str = LEGACY
-    """The host of the endpoint that the guide is about."""
-    refusal: int = 400
-    """The status with which the endpoint refuses it without the addon."""
+    refusals: Mapping[str, int] = field(default_factory=lambda: {LEGACY: 400})
+    """Host of an endpoint -> the status with which it refuses the client without the addon."""
     replaced: Mapping[str, str] = field(default_factory=dict)
     """What stands in the guide, and what is put in its place: another endpoint, another model."""
     work_files: Mapping[str, str] = field(default_factory=dict)
@@ -61,6 +63,24 @@ class Client:
         arguments = Template(json.dumps(self.arguments, separators=(",", ":"))).substitute(work=work)
         return f"[[sim:say]][[sim:tool\n{self.tool}\n{arguments}]]"
 
+    def on_the_old_platform(self) -> Client:
+        """The same client, which is given the address and a model of the old platform."""
+        return replace(self, replaced={TOKENHUB: LEGACY, **OLD_MODELS})
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A way into a proxy: what a client is given, the key too, and the port of the reverse proxy."""
+
+    variables: Mapping[str, str]
+    reverse_port: int
+
+    @classmethod
+    def of(cls, proxy: Proxy) -> Door:
+        """What `scripts/env` sets for `proxy`, and a key."""
+        node = {"NODE_EXTRA_CA_CERTS": str(proxy.certificates.proxy_ca), "NODE_USE_ENV_PROXY": "1"}
+        return cls({**proxy.environment, **node, "HUNYUAN_API_KEY": KEY}, proxy.reverse_port)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -71,29 +91,44 @@ class Run:
 
 
 def carry_out(client: Client, proxy: Proxy, folder: Path) -> Run:
-    """Run the commands of the client's guide in `folder` behind `proxy`. AssertionError if they don't end."""
+    """Run the commands of the client's guide in `folder` behind `proxy`; a directive takes the place of the prompt.
+
+    AssertionError if they don't end.
+    """
+    return carry_out_at(Door.of(proxy), client, folder, client.directive(folder / "work"))
+
+
+def carry_out_at(door: Door, client: Client, folder: Path, directive: str | None = None) -> Run:
+    """Run the commands of the client's guide in `folder`, with the guide's own prompt if there is no `directive`.
+
+    AssertionError if they don't end.
+    """
     guide = client_guides.read(client.guide)
     home, work = folder / "home", folder / "work"
     home.mkdir()
     work.mkdir()
     clients = Path(os.environ["HUNYUAN_FIX_CLIENTS"])
     (work / "node_modules").symlink_to(clients / "node_modules")
-    directive = client.directive(work)
+
+    def here(text: str, quoted: Callable[[str], str]) -> str:
+        text = _elsewhere(text, client.replaced)
+        if directive is not None:
+            text = _asking(text, quoted(directive))
+        return text.replace(f"127.0.0.1:{REVERSE_PORT}", f"127.0.0.1:{door.reverse_port}")
+
     more = {f"~/{name}": text for name, text in client.files.items()} | dict(client.work_files)
     for name, text in (guide.files | more).items():
         path = home / name[2:] if name.startswith("~/") else work / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        asking = _asking(_elsewhere(text, client.replaced), json.dumps(directive))
-        path.write_text(_here(asking, proxy), encoding="utf-8")
-    environment = {**_environment(proxy, home, clients), **client.environment}
+        path.write_text(here(text, json.dumps), encoding="utf-8")
+    environment = {**_environment(home, clients), **door.variables, **client.environment}
     if client.program:
         command, file = client.program
         (folder / "bin").mkdir()
         (folder / "bin" / command).symlink_to(next(clients.glob(file)))
         environment["PATH"] = f"{folder}/bin:{environment['PATH']}"
-    script = _here(_asking(_elsewhere(guide.script, client.replaced), shlex.quote(directive)), proxy)
     try:
-        return _bash(script, work, environment)
+        return _bash(here(guide.script, shlex.quote), work, environment)
     finally:
         _end_all_of(home)
 
@@ -112,18 +147,9 @@ def _elsewhere(text: str, replaced: Mapping[str, str]) -> str:
     return text
 
 
-def _here(text: str, proxy: Proxy) -> str:
-    """`text` with the reverse proxy's address in place of the usual one."""
-    return text.replace("127.0.0.1:4000", f"127.0.0.1:{proxy.reverse_port}")
-
-
-def _environment(proxy: Proxy, home: Path, clients: Path) -> dict[str, str]:
-    """What `scripts/env` sets, a key, and nothing of ours: no other proxy, no settings, no credentials."""
+def _environment(home: Path, clients: Path) -> dict[str, str]:
+    """Nothing of ours: no other proxy, no settings, no credentials."""
     return {
-        **proxy.environment,
-        "NODE_EXTRA_CA_CERTS": str(proxy.certificates.proxy_ca),
-        "NODE_USE_ENV_PROXY": "1",
-        "HUNYUAN_API_KEY": KEY,
         "HOME": str(home),
         "PATH": f"{clients}/node_modules/.bin:{clients}/python/bin:{os.environ['PATH']}",
         "LANG": "C.UTF-8",

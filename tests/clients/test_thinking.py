@@ -27,7 +27,7 @@ from tests.clients.thinking import (
     run_loop,
     run_ways,
 )
-from tests.end_to_end.processes import Certificates, Proxy, Simulator, run_simulator
+from tests.end_to_end.processes import TOKENHUB, Certificates, Proxy, Simulator, run_simulator
 from tests.redis_server import RedisServer, redis_server
 
 __all__ = ["redis_server"]
@@ -61,7 +61,7 @@ def agent(
 
     first = {name: "reads" if name == "description" else value for name, value in given("cat<two").items()}
     second, third = (call(tool, **given(command)) for command in ("cat<three", "printf done >proof.txt"))
-    elsewhere = {"https://api.hunyuan.cloud.tencent.com/v1": MOONSHOT, "hunyuan-2.0-instruct-20251111": model}
+    elsewhere = {f"https://{TOKENHUB}/v1": MOONSHOT, "hy3-preview": model, "hy3": model}
     return Client(
         guide,
         tool,
@@ -102,7 +102,7 @@ KEEPING_AGENTS = (
             "Bash",
             replaced={
                 "PROVIDER_TYPE=openai": f"PROVIDER_TYPE={wire}",
-                "https://api.hunyuan.cloud.tencent.com/v1": base_url,
+                f"https://{TOKENHUB}/v1": base_url,
             },
             environment={"KIMI_CODE_NO_AUTO_UPDATE": "1"},
         )

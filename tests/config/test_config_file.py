@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def test_a_file_may_say_nothing(text: str, tmp_path: Path):
         ("mode: off\nretry: [", "line 2: not valid YAML: expected the node content"),
         ("mode: off\n\tretry: all", "line 2: not valid YAML: found character '\\t' that cannot start any token"),
         ("retry: all: vision", "line 1: not valid YAML: mapping values are not allowed here"),
+        ("mode: [off\n", "line 2: not valid YAML: expected ',' or ']', but got '<stream end>'"),
         ("retry: *other", "line 1: not valid YAML: found undefined alias …"),
         ("mode: off\n---\nmode: repair", "line 2: not valid YAML: but found another document"),
         ("mode: \x00", "not valid YAML"),
@@ -222,6 +224,35 @@ def test_what_any_json_writer_writes_is_read(values: dict[str, Any], indent: Any
     expected = {name: value if isinstance(value, bool) else str(value).strip() for name, value in values.items()}
     lines = config_file.read(written, DEFAULTS, is_json=True)
     assert {name: line.value for name, line in lines.items()} == expected
+
+
+@pytest.mark.parametrize("name", ["HUNYUAN_RETRY", "Retry", "hunyuan-retry", "RETRY"])
+def test_a_name_in_another_spelling_leads_to_the_option(name: str):
+    with pytest.raises(ConfigError, match=f"^line 1: {name}: there is no such option; did you mean hunyuan_retry"):
+        config_file.read(f"{name}: all", DEFAULTS)
+
+
+@pytest.mark.parametrize("bracket", "[{")
+def test_deep_nesting_is_refused_before_it_is_parsed(bracket: str, monkeypatch: pytest.MonkeyPatch):
+    """The parser would take an hour for a whole file of it."""
+    monkeypatch.setattr(config_file, "_parsed", lambda *_: pytest.fail("it was parsed"))
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        config_file.read(bracket * 60_000, DEFAULTS)
+
+
+def test_a_parsers_warning_does_not_quote_the_file(recwarn: pytest.WarningsRecorder):
+    with pytest.raises(ConfigError):
+        config_file.read("a: &x sk-secret\nb: &x sk-secret\n", DEFAULTS)
+    assert not recwarn.list
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+def test_a_pipe_is_refused_at_once(tmp_path: Path):
+    """To open it would wait for a writer."""
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError, match=r"^is a pipe"):
+        config_file.read_file(pipe, DEFAULTS)
 
 
 # mitmproxy's own

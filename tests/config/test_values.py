@@ -42,6 +42,57 @@ def test_the_port_that_is_the_schemes_own_is_left_out():
     assert str(read.base_url("HTTP://Host:80/")) == "http://host"
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (" https://host.example/v1 ", "https://host.example/v1"),
+        ("https://host.example./v1", "https://host.example/v1"),
+        ("https://中文.example/v1", "https://xn--fiq228c.example/v1"),
+        ("https://ｈｏｓｔ.example/v1", "https://host.example/v1"),
+        ("https://host。example/v1", "https://host.example/v1"),
+        ("http://hunyuan_proxy:4000", "http://hunyuan_proxy:4000"),
+        ("https://[FE80::1%eth0]/v1", "https://[fe80::1%eth0]/v1"),
+    ],
+)
+def test_a_base_url_has_the_host_that_is_asked_for(given: str, meant: str):
+    assert str(read.base_url(given)) == meant
+
+
+@pytest.mark.parametrize("reader", [read.base_url, read.proxy, read.origins])
+@pytest.mark.parametrize(
+    "host",
+    [
+        ".h",
+        "h..i",
+        "h..",
+        "h i",
+        "{host}",
+        "$HOST",
+        "h\\v1",
+        "a.example,https:",
+        "h'",
+        "\x00",
+        "a" * 64,
+        "a." * 127 + "bc",
+    ],
+)
+def test_a_host_that_can_not_be_is_refused(reader: Callable[[str], object], host: str):
+    with pytest.raises(ValueError, match=r"^accepted (is|are) "):
+        reader(f"https://{host}")
+
+
+@pytest.mark.parametrize("path", ["/a b", "/路径", "/{x}", "/v1\x00", "/v1\x7f", "/v1|x", "/<v1>", '/v1"', "/a\\b"])
+def test_a_path_that_no_url_has_is_refused(path: str):
+    with pytest.raises(ValueError, match=r"^accepted is a base URL"):
+        read.base_url(f"https://host.example{path}")
+
+
+@pytest.mark.parametrize("reader", [read.count(1), read.size])
+def test_a_number_that_nothing_can_count_is_refused_in_words(reader: Callable[[str], object]):
+    with pytest.raises(ValueError, match=r"^accepted is a "):
+        reader("9" * 5000)
+
+
 @given(
     st.from_regex(r"https?", fullmatch=True),
     st.from_regex(r"[a-z0-9]{1,10}(\.[a-z0-9]{1,10}){0,3}", fullmatch=True),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import pytest
 
 from hunyuan_fix.simulator.vision import data_url, png_with_text
 from tests.conftest import WITH, WITHOUT
-from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Certificates, Simulator, run_proxy
+from tests.end_to_end.processes import KEY, LEGACY, ROOT, TOKENHUB, Certificates, Simulator, run_proxy
 
 CAPTURES = sorted((Path(__file__).parents[1] / "captures").glob("*/*.json"))
 CUT_IMAGE = "data:image/"
@@ -103,6 +104,30 @@ def test_accepted_without_losing_a_word(path: Path, way: Way, record_property: C
     sent_texts, received_texts = list(texts(body)), "\n".join(texts(received))
     assert [text for text in sent_texts if text.strip() not in received_texts] == []
     assert Counter(" ".join(sent_texts).split()) <= Counter(received_texts.split())
+
+
+def test_the_readmes_say_how_many_are_refused_without_the_addon(
+    running_tokenhub: Simulator, legacy_simulator: Simulator, http: httpx.Client
+) -> None:
+    refused = []
+    for name, simulator in (("tokenhub", running_tokenhub), ("hunyuan", legacy_simulator)):
+        way = Way(name, simulator, http)
+        captures = [json.loads(path.read_text(encoding="utf-8")) for path in CAPTURES]
+        with httpx.Client(
+            verify=simulator.verify, trust_env=False, headers={"authorization": f"Bearer {KEY}"}
+        ) as direct:
+            answers = [
+                direct.post(f"{simulator.url}{one['path']}", json=way.by_hand(whole(one["body"], "a screenshot")))
+                for one in captures
+            ]
+        refused.append(str(sum(not answer.is_success for answer in answers)))
+    for page, pattern in (
+        ("README.md", r"Of (\d+) requests .* refuses (\d+) and the old platform's (\d+)\. .* accept all (\d+),"),
+        ("README.zh-CN.md", r"录下 (\d+) 个请求：.*拒绝 (\d+) 个，旧平台的拒绝 (\d+) 个；.*都是 (\d+) 个全部接受"),
+    ):
+        said = re.search(pattern, (ROOT / page).read_text(encoding="utf-8"))
+        assert said
+        assert said.groups() == (str(len(CAPTURES)), *refused, str(len(CAPTURES)))
 
 
 def whole(body: dict[str, Any], shown: str) -> dict[str, Any]:

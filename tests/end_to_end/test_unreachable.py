@@ -215,4 +215,4 @@ def test_the_host_of_a_platform_that_was_shut_down(certificates: Certificates, r
                     assert "2026-09-30" in said
                     assert "hunyuan_upstream=https://tokenhub.tencentmaas.com/v1" in said
                     assert "hunyuan-fix run" in said
-                    assert ("已于 2026-09-30 停止服务" in said) == (language == "zh")
+                    assert ("已于 2026-09-30 停服" in said) == (language == "zh")

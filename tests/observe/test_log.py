@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 
 import pytest
 
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe import log
+
+ROOT = Path(__file__).parents[2]
 
 
 def exchange() -> Exchange:
@@ -53,6 +56,15 @@ def test_the_line_has_what_was_sent_by_what_how_long_each_part_took_and_what_it_
         "tries=2 dialect=responses client=alice program=codex -> 200"
     )
     assert all("=" in word for word in line.partition(" -> ")[0].split()[2:])
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_readme_shows_a_line_as_it_is(page: str):
+    done = exchange()
+    done.model, done.sent_model, done.program = "hunyuan-t1-latest", "hy3", "codex"
+    done.rules, done.vision_calls = ["successor", "cascade", "tools", "merge"], 1
+    done.milliseconds, done.notes["vision"], done.first_byte, done.elapsed = 196.5, {"ms": 193.0}, 6.0, 206.0
+    assert f"\n{log.line(done, '200')}\n" in (ROOT / page).read_text("utf-8")
 
 
 @pytest.mark.parametrize("outcome", ["400", "400, client left"])

@@ -103,7 +103,7 @@ class Reasons:
                     found |= self.follow(module, value)
                 case ast.Call(func=ast.Name(id="Reading"), args=[_, value, *_]):
                     found |= self.follow(module, value)
-                case ast.List(elts=[_, why]) if module.path.name == "told.py":
+                case ast.List(elts=[_, ast.IfExp() | ast.JoinedStr() as why]) if module.path.name == "told.py":
                     found |= self.follow(module, why)
         return found
 
@@ -183,7 +183,7 @@ class Reasons:
         while function is not None:
             found = self._assigned(module, function, name, item)
             if name in _REASONS and name in _parameters(function):
-                found |= self._given(function, name)
+                found |= self._given(module, function, name)
             if found:
                 return found
             function = module.function_around(function)
@@ -220,11 +220,13 @@ class Reasons:
                     found |= self.follow(module, value) if target == name else set()
         return found | {one + other for one in found for other in more}
 
-    def _given(self, function: _Function, name: str) -> set[str]:
+    def _given(self, module: Module, function: _Function, name: str) -> set[str]:
         """What callers give for a parameter."""
         places = _parameters(function)
         found: set[str] = set()
         for there, call in self.calls[function.name]:
+            if function.name.startswith("_") and there is not module:
+                continue  # another function of that name
             arguments = list(call.args)
             place = places.index(name) - (1 if places[0] in ("self", "cls") else 0)
             named = {keyword.arg: keyword.value for keyword in call.keywords}

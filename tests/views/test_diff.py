@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.columns import width
 from hunyuan_fix.views import diff
 from hunyuan_fix.wire import json_body
 from tests.strategies import json_values
@@ -111,3 +112,10 @@ def test_its_time_grows_with_the_length() -> None:
         return best
 
     assert seconds(8000) < 8 * seconds(2000)
+
+
+def test_two_conversations_side_by_side_fit_where_mitmweb_shows_them() -> None:
+    """At 1,400 pixels a request's side has about 105 columns, and mitmweb wraps nothing."""
+    shown = diff.side_by_side("─── user ───\n" + "long words " * 40, "─── user ───\n" + "长的一句话，" * 40)
+    assert max(map(width, shown.splitlines())) <= 100
+    assert all(shown.count(word) == 40 for word in ("long", "words"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -142,3 +143,18 @@ def test_they_are_said_in_chinese() -> None:
     assert lines[0] == "─── 耗时：4,000 ms ───"
     assert [line.split()[0] for line in lines[1:]] == ["收到请求", "首字节", "响应"]
     assert len({width(line.partition(" ms  ")[0]) for line in lines[1:]}) == 1
+
+
+def test_chinese_names_are_filled_up_with_spaces_of_their_own_width() -> None:
+    """Whatever font draws them: the characters before the bar are as many of each width in each line."""
+    exchange = Exchange(milliseconds=2150.0, queued=4800.0, tries=2, rules=["mended"])
+    exchange.notes["vision"] = {"ms": 2140.0}
+    terminal.use("zh")
+    try:
+        _, *bars = timings.lines(flow(0.012, first=7.262, last=7.412), exchange, START + 9)
+    finally:
+        terminal.use("en")
+    before = [re.split(r"\d", line, maxsplit=1)[0].rstrip(" ") for line in bars]
+    assert len(before) > 2
+    assert {len(name) for name in before} == {max(map(len, before))}
+    assert all(width(character) == 2 for name in before for character in name)

@@ -111,7 +111,7 @@ def test_a_retired_model_is_told_since_when_and_what_took_its_place() -> None:
         "The model or service ID hunyuan-lite does not exist. "
         'The model "hunyuan-lite" was retired on 2026-09-30; its successor is "hy3".'
     )
-    assert '已于 2026-06-22 下线，替代模型是 "hy3"' in message(
+    assert "已于 2026-06-22 下线，后继模型是 hy3" in message(
         400, NO_MODEL, model="hunyuan-turbos-latest", language="zh"
     )
     assert "has a successor" in message(400, NO_MODEL, model="hunyuan-pro")
@@ -131,7 +131,15 @@ def test_a_misspelt_model_is_told_the_names_like_it() -> None:
     assert "这个密钥可用的、名称相近的模型：my-hy3" in message(
         400, NO_MODEL, model="my-hy3x", models=["my-hy3"], language="zh"
     )
-    assert message(400, NO_MODEL, model="llama-9") == "The model or service ID hunyuan-lite does not exist"
+
+
+def test_a_model_like_no_other_is_told_where_all_are() -> None:
+    told = message(400, NO_MODEL, model="llama-9")
+    assert told.endswith(
+        "GET /v1/models lists those that there are; hunyuan_models=llama-9=ID asks for one of them instead."
+    )
+    assert "可用的模型见 GET /v1/models" in message(400, NO_MODEL, model="llama-9", models=["a"], language="zh")
+    assert message(400, NO_MODEL, model="") == "The model or service ID hunyuan-lite does not exist"
 
 
 @pytest.mark.parametrize("profile", ["openrouter", "deepseek", "tokenhub"])
@@ -189,3 +197,40 @@ def test_a_profile_that_was_not_shut_down_has_no_host_that_is_gone() -> None:
     assert not LEGACY.is_gone("127.0.0.1")
     assert not TOKENHUB.is_gone("tokenhub.tencentmaas.com")
     assert not replace(LEGACY, moved_to=None).is_gone("api.hunyuan.cloud.tencent.com")
+
+
+@pytest.mark.parametrize(
+    "before", ["", "Bearer ", "bearer\t", "Bearer Bearer ", "Bearer: ", '"', "Bearer '", "“", "\ufeff", " \u200b"]
+)
+def test_a_key_that_was_pasted_with_something_before_it_is_known(before: str) -> None:
+    shape = key_shape({"authorization": f"{before}sk-tp-abc"})
+    assert shape is not None
+    assert shape.begins == "sk-tp-"
+
+
+@pytest.mark.parametrize(
+    "given", ["", "Bearer", "Bearer ", "Bearersk-tp-abc", "Basic sk-tp-abc", "x" * 10**6, "密钥", '""']
+)
+def test_what_begins_otherwise_tells_nothing(given: str) -> None:
+    assert key_shape({"authorization": given}) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("HY3", "Known models with a similar id: hy3,"),
+        ("tencent/hy3", "Known models with a similar id: hy3,"),
+        ("openrouter/tencent/Hy3-Preview", "Known models with a similar id: hy3-preview"),
+        ("hunyuan-standrad", 'The model "hunyuan-standard" was retired on 2026-06-22; its successor is "hy3".'),
+        ("hunyuan-visoin", 'The model "hunyuan-vision" has a successor: "hy-vision-2.0-instruct".'),
+    ],
+)
+def test_an_id_in_another_spelling_leads_to_the_model_that_was_meant(model: str, told: str) -> None:
+    given = body(code="model_not_found", message="no such model")
+    assert told in message(404, given, model=model)
+
+
+def test_of_a_keys_models_those_count_that_it_has() -> None:
+    given = body(code="model_not_found", message="no such model")
+    told = message(404, given, model="Hunyuan-Turbos-Lates", models=["hunyuan-turbos-latest", "hy3"])
+    assert told.endswith("Models that this key has, with a similar id: hunyuan-turbos-latest.")

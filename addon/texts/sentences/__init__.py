@@ -22,6 +22,8 @@ SOURCE = "en"
 """The language that stands in the code."""
 
 _HOLE = re.compile(r"\{(\w+)(?:[:!][^{}]*)?\}")
+_DATA = frozenset({"file", "host", "key", "model", "name", "names", "path", "role", "tool", "type", "url"})
+"""Names in braces that stand for a thing's own name: it is no sentence, though it may read like one ("reasoning")."""
 _BETWEEN = "; "
 _MOST = 20
 """Reasons of one text that are translated one by one."""
@@ -34,15 +36,16 @@ _LONGEST = 4000
 def said(language: str, template: str, /, **values: object) -> str:
     """`template` in `language`, with `values` in its braces as `str.format` puts them there.
 
-    A value that is itself a sentence is translated too; a single word is a name, such as a model's, and stays. English
-    where there is no translation. Raises `KeyError` where the template has a name that isn't among `values`.
+    A value that is itself a sentence is translated too; a single word and the value of a name in `_DATA` are no
+    sentences. English where there is no translation. Raises `KeyError` where the template has a name that isn't among
+    `values`.
     """
     if language == SOURCE:
         return template.format(**values) if values else template
     translated = catalogue(language).get(template, template)
     if not values:
         return translated
-    return translated.format(**{name: _translated(language, value) for name, value in values.items()})
+    return translated.format(**{name: _translated(language, name, value) for name, value in values.items()})
 
 
 def translated(language: str, text: str, depth: int = 0) -> str:
@@ -60,7 +63,7 @@ def translated(language: str, text: str, depth: int = 0) -> str:
         return text
     for shape in _shapes(language):
         if (found := shape.values_in(text)) is not None:
-            values = {name: _translated(language, value, depth + 1) for name, value in found.items()}
+            values = {name: _translated(language, name, value, depth + 1) for name, value in found.items()}
             return _HOLE.sub(r"{\1}", sentences[shape.template]).format(**values)  # values are written out already
     # Several reasons of one change stand in one line.
     reasons = text.split(_BETWEEN, _MOST - 1)
@@ -68,8 +71,9 @@ def translated(language: str, text: str, depth: int = 0) -> str:
     return text if several == reasons else "；".join(several)
 
 
-def _translated(language: str, value: object, depth: int = 0) -> object:
-    return translated(language, value, depth) if isinstance(value, str) and " " in value else value
+def _translated(language: str, name: str, value: object, depth: int = 0) -> object:
+    is_sentence = isinstance(value, str) and " " in value and name not in _DATA
+    return translated(language, str(value), depth) if is_sentence else value
 
 
 @cache
