@@ -14,6 +14,7 @@ import pytest
 
 from hunyuan_fix.cli.doctor import file_edit
 from hunyuan_fix.columns import width
+from hunyuan_fix.config import operating_system
 from hunyuan_fix.texts import terminal
 from scripts.lib.processes import free_port
 from tests.cli.shell_environment import command, environment, run
@@ -223,10 +224,10 @@ def test_live_is_chinese_too(tmp_path: Path) -> None:
 def test_the_line_that_undoes_a_change_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backup, target = tmp_path / "it's.backup", tmp_path / "it's"
     backup.write_text("as it was")
-    monkeypatch.setattr(file_edit.operating_system, "is_windows", lambda: False)
+    monkeypatch.setattr(operating_system, "is_windows", lambda: False)
     subprocess.run(["sh", "-c", file_edit.undo_command(backup, target)], check=True)
     assert target.read_text() == "as it was"
-    monkeypatch.setattr(file_edit.operating_system, "is_windows", lambda: True)
+    monkeypatch.setattr(operating_system, "is_windows", lambda: True)
     assert file_edit.undo_command(Path("it's.backup"), Path("it's")) == "Move-Item -Force 'it''s.backup' 'it''s'"
 
 
