@@ -141,7 +141,7 @@ def _read(text: str) -> Running:
     given = json.loads(text)
     if not isinstance(given, dict):
         raise ValueError("no object")
-    values = {field.name: given.get(field.name) for field in fields(Running)}
+    values: dict[str, Any] = {field.name: given.get(field.name) for field in fields(Running)}
     port = values["port"]
     numbers = {"pid": _LARGEST_PID, "reverse_port": _LARGEST_PORT} | ({} if port is None else {"port": _LARGEST_PORT})
     for name, largest in numbers.items():
@@ -149,8 +149,8 @@ def _read(text: str) -> Running:
         if type(number) is not int or not 0 < number <= largest:
             raise ValueError(f"{name} is no number from 1 to {largest}")
     for name in values.keys() - {"pid", "port", "reverse_port"}:
-        text = values[name]
-        if not isinstance(text, str) or "\0" in text:
+        word = values[name]
+        if not isinstance(word, str) or "\0" in word:
             raise ValueError(f"{name} is no text, or none that a path can have")
     if values["upstream"]:
         base_url(str(values["upstream"]))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_a_file_that_is_none_is_passed_over(alive: Running, text: str) -> None:
     assert state.running() == [alive]
 
 
-WRONG = {
+WRONG: dict[str, list[Any]] = {
     "pid": ["x", "1", 0, -1, 1.5, True, None, 1 << 64],
     "port": ["80", 0, -1, 70_000, [], True],
     "reverse_port": ["80", 0, 1 << 64, None],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hunyuan_fix.simulator import proofs
 
-WRITE = {"write": {"parameters": {"properties": {"filePath": {}, "content": {}}}}}
+WRITE: dict[str, Any] = {"write": {"parameters": {"properties": {"filePath": {}, "content": {}}}}}
 ASKED = {"role": "user", "content": "Create proof.txt with the word done in it."}
 
 
