@@ -112,11 +112,13 @@ async def checked(addon: InForce) -> KeyCheck:
     return judged(answer.status, body, host, key=lent.partition(" ")[2], known=profile)
 
 
-def unused_proxy(environment: Mapping[str, str], own_ports: Collection[int | None]) -> str | None:
-    """A line about a proxy for the way out that the `environment` names, and that the proxy doesn't go by.
+def unused_proxy(environment: Mapping[str, str], host: str, own_ports: Collection[int | None]) -> str | None:
+    """A line about a proxy for the way to `host` that the `environment` names, and that hunyuan-fix doesn't go by.
 
-    `None` where there is none, and for one on this machine at a port of the proxy itself.
+    `None` where there is none, for a host on this machine, and where that proxy is this one, by `own_ports`.
     """
+    if is_loopback(host):
+        return None
     for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         try:
             parts = urlsplit(environment.get(variable, "").strip())

@@ -8,6 +8,7 @@ Only the standard library is imported here, so that `--help` answers at once; ea
 from __future__ import annotations
 
 import argparse
+import codecs
 import io
 import os
 import sys
@@ -52,9 +53,11 @@ stands before a command's name in texts: `hunyuan-fix ` or `scripts/`."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status. Exits with status 2 and a usage message for an unknown command."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper) and (sys.stdout.errors == "strict" or sys.stdout.encoding == "ascii"):
+    if isinstance(sys.stdout, io.TextIOWrapper) and (
+        sys.stdout.errors == "strict" or codecs.lookup(sys.stdout.encoding).name != "utf-8"
+    ):
         # A file or pipe whose encoding lacks a character gets its escape, as on standard error: on Windows that is the
-        # encoding of the system's language, which may be another than ours.
+        # encoding of the system's language, which may be another than ours; in the locale C it may be ASCII.
         sys.stdout.reconfigure(errors="backslashreplace")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # a pipe too gets each line at once: `hunyuan-fix run | tee log`

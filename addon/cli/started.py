@@ -47,7 +47,9 @@ class Started:
             checked = await key_check.checked(addon)
             by_proxy = launch.kimi is not None or addon.runtime.http_client.transport.proxy is not None
             if checked.result == "unreachable" and not by_proxy:
-                hint = key_check.unused_proxy(os.environ, (launch.port, launch.reverse_port))
+                hint = key_check.unused_proxy(
+                    os.environ, key_check.route_of(addon).address.host, (launch.port, launch.reverse_port)
+                )
             else:
                 hint = None
             if not launch.json:

@@ -78,6 +78,8 @@ STREAM: dict[str, Any] = {
 }
 STREAM_STOPS = 14
 """Chunks of `STREAM` after which nothing more comes."""
+_STREAM_READ = 11
+"""Events of it that have come before it is pictured."""
 
 
 @dataclass(slots=True)
@@ -201,7 +203,7 @@ class Clients:
         self._endpoint.will(f"stall:{STREAM_STOPS}")
         headers = {"authorization": f"Bearer {KEY}", "user-agent": AGENT}
         with self._http.stream("POST", f"{TOKENHUB}/chat/completions", json=STREAM, headers=headers) as answer:
-            chunks = answer.iter_lines()
-            for _ in range(STREAM_STOPS):
-                next(chunks)
+            events = (line for line in answer.iter_lines() if line.startswith("data:"))
+            for _ in range(_STREAM_READ):
+                next(events)  # mitmweb doesn't renew a page that is open
             yield

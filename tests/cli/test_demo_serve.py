@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
+from hunyuan_fix.cli.demo import serving
+from hunyuan_fix.texts import terminal
 from tests import client_guides
 from tests.cli.shell_environment import command, environment
 from tests.waiting import until
@@ -93,6 +95,23 @@ def test_a_library_is_told_the_word_by_its_tool(page: str, served: Served, tmp_p
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+def test_a_client_without_a_key_gets_the_proxys(served: Served) -> None:
+    body = {"model": "hy3", "n": 1, "messages": [{"role": "user", "content": "Hi"}] * 2}
+    answer = httpx.post(f"{served.base_url}/chat/completions", json=body, trust_env=False, timeout=60)
+    assert (answer.status_code, answer.headers["x-hunyuan-fix"]) == (200, "merge,parameters")
+
+
+def test_the_reason_of_a_failure_is_in_the_language_of_the_terminal() -> None:
+    line = "[12:00] POST /v1/x model=a -> 404 model_not_found: "
+    reason = "the endpoint does not know the model, or has retired it"
+    terminal.use("zh")
+    try:
+        assert serving._in_language(line + reason) == f"{line}模型不存在或已下线"
+        assert serving._in_language("POST /v1/x model=a -> 200") == "POST /v1/x model=a -> 200"
+    finally:
+        terminal.use("en")
+
+
 def test_curl_is_told_the_repairs(served: Served, tmp_path: Path) -> None:
     assert re.match(r"x-hunyuan-fix: .*merge", prove(served, "curl", tmp_path))
 

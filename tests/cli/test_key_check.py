@@ -64,7 +64,8 @@ def test_a_key_of_another_product_is_told_which() -> None:
     ],
 )
 def test_a_proxy_of_the_environment_that_is_not_used_is_told(environment: dict[str, str], named: str | None) -> None:
-    told = unused_proxy(environment, (8080, 4000))
+    told = unused_proxy(environment, TOKENHUB, (8080, 4000))
+    assert unused_proxy(environment, "127.0.0.1", (8080, 4000)) is None
     assert (told is None) == (named is None)
     assert told is None or (told.startswith(f"{named} is set, ") and "secret" not in told)
 

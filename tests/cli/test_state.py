@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -85,14 +84,9 @@ def test_a_process_id_that_another_program_has_by_now_is_no_proxy(alive: Running
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("pid", "1"),
-        ("pid", 0),
-        ("pid", -1),
-        ("pid", 1 << 80),
-        ("pid", True),
+        *(("pid", pid) for pid in ("1", 0, -1, 1 << 80, True)),
+        *(("reverse_port", port) for port in (None, 0, 1 << 16)),
         ("port", "8080"),
-        ("reverse_port", None),
-        ("reverse_port", 1 << 16),
         ("host", 3),
         ("started", None),
     ],
@@ -111,7 +105,7 @@ def test_a_file_that_is_none_is_passed_over(alive: Running, text: str) -> None:
     assert state.running() == [alive]
 
 
-WRONG: dict[str, list[Any]] = {
+WRONG: dict[str, list[object]] = {
     "pid": ["x", "1", 0, -1, 1.5, True, None, 1 << 64],
     "port": ["80", 0, -1, 70_000, [], True],
     "reverse_port": ["80", 0, 1 << 64, None],

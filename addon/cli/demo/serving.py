@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from ...simulator.__main__ import parse as simulator_settings
 from ...simulator.server import serve_in_thread
+from ...texts import sentences, terminal
 from ...texts.terminal import say
 from ..addresses import HOST, PORT, REVERSE_PORT, free_port, port_is_free
 from ..client_setup import client_variables, write_bundle
@@ -18,6 +20,8 @@ from .platforms import PLATFORMS, Platform
 
 KEY = "sk-demo"
 """Any key is good."""
+_TRIES = 3
+"""Starts of the proxy, if its ports are taken in between."""
 _PAUSE = 0.2
 """Seconds between two looks at the proxy's log."""
 
@@ -30,18 +34,37 @@ def serve(platform: Platform) -> None:
         confdir = folder / "mitmproxy"
         confdir.mkdir()
         write_bundle(confdir)
+        key_file = folder / "key"
+        key_file.touch(0o600)
+        key_file.write_text(KEY)  # for a client that has none, as by `run`
         options = [
+            f"hunyuan_api_key_file={key_file}",
             f"hunyuan_upstream={served.url}/v1",
             f"hunyuan_hosts={HOST}={platform.profile}",
             "hunyuan_store=memory",
         ]
         addon = ["-s", str(ADDON), *(word for option in options for word in ("--set", option))]
-        front, back = (port if port_is_free(port) else free_port() for port in (PORT, REVERSE_PORT))
-        origin = PLATFORMS["hunyuan"].base_url.removesuffix("/v1")  # so that retired models are mapped, as by `run`
-        with processes.mitmdump("mitmdump", folder, *addon, reverse=origin, ports=(front, back)) as proxy:
+        with ExitStack() as stack:
+            proxy = _started(stack, folder, addon)
             for line in _instructions(platform, proxy, confdir):
                 print(line, flush=True)
             _follow(proxy.process)
+
+
+def _started(stack: ExitStack, folder: Path, addon: list[str]) -> processes.Mitmdump:
+    """The proxy, on the ports of `run` where they are free; `stack` ends it."""
+    front, back = (port if port_is_free(port) else free_port() for port in (PORT, REVERSE_PORT))
+    origin = PLATFORMS["hunyuan"].base_url.removesuffix("/v1")  # so that retired models are mapped, as by `run`
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            running = processes.mitmdump("mitmdump", folder, *addon, reverse=origin, ports=(front, back))
+            return stack.enter_context(running)
+        except processes.StartError as error:
+            # Another program has taken a port since it was looked for.
+            if not tries_left or "address already in use" not in str(error):
+                raise
+            front, back = free_port(), free_port()
+    raise AssertionError("the last try returns or raises")
 
 
 def _instructions(platform: Platform, proxy: processes.Mitmdump, confdir: Path) -> list[str]:
@@ -63,6 +86,12 @@ def _instructions(platform: Platform, proxy: processes.Mitmdump, confdir: Path) 
     ]
 
 
+def _in_language(line: str) -> str:
+    """A line of the proxy's log, which is in English, with the reason at its end in the terminal's language."""
+    before, colon, reason = line.rpartition(": ")
+    return f"{before}{colon}{sentences.translated(terminal.language(), reason)}" if colon else line
+
+
 def _follow(process: processes.RunningProcess) -> None:
     """Print the proxy's line of each request as it comes. Raises `StartError` at the proxy's end."""
     shown = len(process.said())
@@ -71,7 +100,7 @@ def _follow(process: processes.RunningProcess) -> None:
         end = said.rfind("\n") + 1
         for line in said[shown:end].splitlines():
             if " -> " in line:
-                print(line)
+                print(_in_language(line))
         sys.stdout.flush()
         shown = max(shown, end)
         time.sleep(_PAUSE)

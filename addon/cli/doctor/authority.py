@@ -89,6 +89,8 @@ def why_distrusted(variable: str, roots: Path, ca: Path) -> Sentence | None:
             return None
     except OSError as error:
         return Sentence("{variable} names {file}: {why}", variable=variable, file=roots, why=error.strerror)
+    except ValueError:  # a name that no file can have
+        pass
     return Sentence("{variable} names {file}, which does not hold it", variable=variable, file=roots)
 
 

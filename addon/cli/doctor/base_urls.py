@@ -182,6 +182,14 @@ def _misspelt(host: str) -> str | None:
     return next(iter(difflib.get_close_matches(host, list(profiles.by_host()), n=1, cutoff=_ALIKE)), None)
 
 
+def parted(url: str) -> SplitResult:
+    """The parts of `url`, which a user has written; all are empty if it is no URL."""
+    try:
+        return urlsplit(url.strip())
+    except ValueError:
+        return urlsplit("")
+
+
 _LONGEST_WORD = 16
 """Characters of a name without a domain that are shown."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -63,7 +64,7 @@ class Client:
             if filled.startswith("~/"):
                 filled = home + filled[1:]
             path = project / filled
-            if path.is_file() and path.resolve() not in seen:
+            if os.path.isfile(path) and path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
 
@@ -78,7 +79,7 @@ class Client:
             raise Broken(int(line[1]) if line else text.count("\n") + 1) from None
         except json.JSONDecodeError as error:
             raise Broken(error.lineno) from None
-        except RecursionError:
+        except (RecursionError, ValueError):  # ValueError: an integer of more digits than Python reads
             raise Broken(1) from None
         if not isinstance(read, dict):
             raise Broken(1)

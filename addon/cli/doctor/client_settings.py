@@ -7,7 +7,6 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ...config import operating_system
 from ...texts.sentence import Sentence
@@ -139,7 +138,7 @@ def _base_urls(file: ClientFile, situation: Situation) -> Iterator[Finding]:
 def _same_endpoint(url: str, situation: Situation) -> bool:
     """Whether the running proxy sends calls to the host of `url`: then its reverse port takes the same key."""
     upstream = situation.route.upstream if situation.runs and situation.route is not None else ""
-    return bool(upstream and url) and urlsplit(url.strip()).hostname == urlsplit(upstream).hostname
+    return bool(upstream and url) and base_urls.parted(url).hostname == base_urls.parted(upstream).hostname
 
 
 def _to_set(finding: Finding, file: ClientFile, keys: Keys, value: str) -> Finding:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from ...access import keys
 from ...texts.sentence import Sentence
 from ...wire import vendor_errors
 from ...wire.host_names import is_loopback
 from ...wire.vendor_errors import KeyShape
+from . import base_urls
 from .connections import name_of
 from .situation import Finding, Situation
 
@@ -32,7 +31,7 @@ def given_key(situation: Situation) -> Finding | None:
 def of_another_product(key: str, url: str) -> KeyShape | None:
     """What `key` is for, if that isn't the endpoint at `url`; `None` for a key that may be good there."""
     shape = vendor_errors.key_shape({"authorization": f"Bearer {key.strip()}"})
-    parts = urlsplit(url.strip())
+    parts = base_urls.parted(url)
     if shape is None or not parts.hostname or is_loopback(parts.hostname):
         return None
     place = f"{parts.hostname}{parts.path}/"

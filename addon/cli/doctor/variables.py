@@ -6,7 +6,6 @@ This process gets the same environment: variables that the shell has but doesn't
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
 
 from ... import profiles, vendors
 from ...texts.sentence import Sentence
@@ -142,7 +141,7 @@ def rerouted(situation: Situation) -> bool:
 
 def goes_past(url: str, situation: Situation) -> bool:
     """Whether calls to `url`, an endpoint that hunyuan-fix is for, don't reach the proxy."""
-    host = canonical(urlsplit(url.strip()).hostname or "")
+    host = canonical(base_urls.parted(url).hostname or "")
     if situation.in_use or is_loopback(host) or host not in profiles.by_host():
         return False
     return vendors.Vendors().of(host) == vendors.HOME

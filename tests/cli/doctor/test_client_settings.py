@@ -282,3 +282,17 @@ def test_a_port_of_this_machine_where_nothing_listens(home: Home, certificates: 
 def test_a_situation_says_whether_a_port_is_free(certificates: Certificates) -> None:
     at: Situation = situation(certificates)
     assert at.is_free(9)
+
+
+@pytest.mark.parametrize("url", ["http://[", "https://[x]/v1", "//", "http://h:x", "\ud83d", "{BASE}", "", " ", "\x00"])
+def test_what_is_no_url_ends_no_check(home: Home, url: str) -> None:
+    path = home.write(".claude/settings.json", claude(ANTHROPIC_BASE_URL=url, HTTPS_PROXY=url, NODE_EXTRA_CA_CERTS=url))
+    before = path.read_bytes()
+    home.findings({"ANTHROPIC_BASE_URL": url, "HTTPS_PROXY": url, "NODE_EXTRA_CA_CERTS": url})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", [".claude/settings.json", ".codex/config.toml"])
+def test_a_number_that_python_does_not_read_is_no_valid_file(home: Home, name: str) -> None:
+    home.write(name, '{"a": %s}' % ("9" * 5000) if name.endswith("json") else "a = " + "9" * 5000)
+    assert [*home.findings()] == ["settings/broken"]
