@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, NoReturn, override
 
+from ..columns import width
 from ..did_you_mean import did_you_mean
 from ..texts import sentences, terminal
 from ..texts.terminal import say
@@ -148,8 +149,3 @@ _NOT_FIRST = "，。；：！？、）》」』”’,.;:!?)"
 
 def _is_wide(character: str) -> bool:
     return unicodedata.east_asian_width(character) in ("W", "F")
-
-
-def width(text: str) -> int:
-    """The columns that `text` takes in a terminal: Chinese characters take two."""
-    return sum(2 if _is_wide(character) else 1 for character in text)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from hunyuan_fix.cli import arguments
-from hunyuan_fix.cli.arguments import Parser, width, wrapped
+from hunyuan_fix.cli.arguments import Parser, wrapped
+from hunyuan_fix.columns import width
 from hunyuan_fix.texts import sentences, terminal
 
 HAN = re.compile(r"[\u3400-\u9fff]")
