@@ -171,13 +171,8 @@ def _read(text: str) -> Running:
         if type(number) is not int or not 0 < number <= largest:
             raise ValueError(f"{name} is no number from 1 to {largest}")
     for name in values.keys() - {"pid", "port", "reverse_port"}:
-<<<<<<< HEAD
         value = values[name]
         if not isinstance(value, str) or "\0" in value:
-=======
-        word = values[name]
-        if not isinstance(word, str) or "\0" in word:
->>>>>>> fd-critic
             raise ValueError(f"{name} is no text, or none that a path can have")
     if values["upstream"]:
         base_url(values["upstream"])
