@@ -30,7 +30,8 @@ class Ended:
     """An exchange that has ended. Moments are Unix time; `None`: it didn't come to that."""
 
     flow: str
-    client: str
+    sender: str
+    """The name of its token or its program, else its User-Agent."""
     model: str
     status: int | None
     began: float
@@ -41,6 +42,11 @@ class Ended:
     milliseconds: float
     queued: float
     tries: int
+
+    @property
+    def client(self) -> str:
+        """Who sent it, as a person reads it."""
+        return product(self.sender)
 
     @property
     def ms(self) -> float:
@@ -76,7 +82,7 @@ class Recent:
         self._ended.append(
             Ended(
                 flow=flow.id,
-                client=client_of(exchange)[:_NAME],
+                sender=exchange.client or exchange.program or exchange.headers.get("user-agent", "")[:_NAME],
                 model=exchange.model[:_NAME],
                 status=response.status_code if response else None,
                 began=request.timestamp_start,
@@ -115,4 +121,9 @@ def client_of(exchange: Exchange, headers: Mapping[str, str] | None = None) -> s
     if known := exchange.client or exchange.program:
         return known
     agent = (exchange.headers or headers or {}).get("user-agent", "")
-    return user_agents.program(agent) or safe_text.plain(agent.partition(" ")[0].partition("/")[0])
+    return user_agents.program(agent) or product(agent)
+
+
+def product(agent: str) -> str:
+    """The product that a User-Agent begins with, or a name as it is."""
+    return safe_text.plain(agent.partition(" ")[0].partition("/")[0])
