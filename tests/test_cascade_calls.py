@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hunyuan_fix import texts
-from hunyuan_fix.cascade import Cascade, CascadeOutcome
+from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.images import in_body
 from hunyuan_fix.stores import Chain, Memory
 from hunyuan_fix.stores.sqlite import Sqlite
@@ -357,7 +357,7 @@ async def test_deadline_of_one_does_not_end_the_call_of_another(setting: Setting
 async def test_refusal_without_images_needing_calls_never_comes(setting: Setting) -> None:
     setting.server.replies(error(500))
     outcome = await setting.describe(body("no image"))
-    assert outcome == CascadeOutcome([], 0, 0, None)
+    assert (outcome.changes, outcome.calls, outcome.cached, outcome.refusal) == ([], 0, 0, None)
     assert setting.server.received == []
 
 

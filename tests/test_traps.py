@@ -158,7 +158,7 @@ def start(trust: Trust, folder: Path, *arguments: str, config: str = "") -> subp
             "",
             "hunyuan_vision_modle: there is no such option; did you mean hunyuan_vision_model",
         ),
-        ("hunyuan_intercept_all=maybe", "", "hunyuan_intercept_all: maybe is not accepted"),
+        ("hunyuan_intercept_all=maybe", "", "hunyuan_intercept_all: accepted are true and false"),
         ("hunyuan_cascade", "", "hunyuan_cascade: needs a value"),
         ("", "hunyuan_vision_concurrency: many", "hunyuan_vision_concurrency=many: accepted is a whole number"),
         ("", "hunyuan_vison_tries: 2", "hunyuan_vison_tries: there is no such option"),

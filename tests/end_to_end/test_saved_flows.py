@@ -114,7 +114,7 @@ def test_the_file_knows_what_was_changed(saved: Saved) -> None:
     records = [Exchange.from_plain(flow.metadata.get(METADATA)) for flow in flows]
     rewritten = [bool(kept and kept.rewritten) for kept in records]
     assert rewritten[:4] == [True, False, True, True]
-    assert flows[0].comment.startswith("hunyuan-fix: ")
+    assert " · roles " in flows[0].comment
     assert flows[0].marked == ":wrench:"
     assert records[3]
     assert records[3].vision_calls == 1

@@ -73,7 +73,7 @@ async def test_it_is_forgotten_on_demand(
         await ask(client, ASKED)
         told = proxy.master.commands.execute(f"hunyuan.forget {what}")
         if what == "all":
-            assert told == "0 answers in memory forgotten, and the reasoning of 1 answer"
+            assert told == "Forgotten in memory: answers 0, reasoning of answers 1"
         else:
             await until(lambda: "chatcmpl-1: forgotten" in caplog.text)
         await ask(client, *AFTER)

@@ -116,10 +116,10 @@ async def test_the_log_and_the_saved_flow_name_it(trust: Trust, endpoint: Endpoi
 
 def test_lint_knows_it():
     (request,) = reading.requests(
-        json.dumps({"path": "/v1/toy", "body": {"model": "hunyuan-lite", "say": "hi"}}).encode(), "file", 10**6
+        json.dumps({"path": "/v1/toy", "body": {"model": "hy3", "say": "hi"}}).encode(), "file", 10**6
     )
     assert isinstance(request, reading.Request)
     assert request.dialect == "toy"
     found = verdict.judge(request, options.parse({}), rerouted=False)
     assert found.still_refused == []
-    assert found.bodies == [{"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}]}]
+    assert found.bodies == [{"model": "hy3", "messages": [{"role": "user", "content": "hi"}]}]

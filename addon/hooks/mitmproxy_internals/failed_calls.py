@@ -106,8 +106,26 @@ def check_body_size(self: HttpStream, request: bool) -> layer.CommandGenerator[b
 
 def check_invalid(self: HttpStream, request: bool) -> layer.CommandGenerator[bool]:
     """In place of `HttpStream.check_invalid`: as mitmproxy's, but clients get what the hook `error` says."""
+    checking = _check_invalid(self, request)
+    try:
+        first = next(checking)
+    except StopIteration as end:  # as of nearly all: nothing to do about them
+        result: bool = end.value
+        return result
     failure = Failure.REQUEST_REFUSED if request else Failure.HEADERS_REFUSED
-    return (yield from _told(self, _check_invalid(self, request), failure))
+    return (yield from _told(self, _resumed(first, checking), failure))
+
+
+def _resumed[T](first: Command, handling: layer.CommandGenerator[T]) -> layer.CommandGenerator[T]:
+    """What `handling`, which has given `first` already, does."""
+    command = first
+    while True:
+        reply = yield command
+        try:
+            command = handling.send(reply)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 def _told[T](stream: HttpStream, handling: layer.CommandGenerator[T], failure: Failure) -> layer.CommandGenerator[T]:

@@ -185,7 +185,7 @@ async def test_what_is_kept_can_be_forgotten(
         await until(lambda: "nothing of this id is kept" in caplog.text)
         assert forget("hunyuan.forget alice").startswith("No client token of this name has anything in memory.")
         await until(lambda: "alice: nothing of this id is kept" in caplog.text)
-        assert forget("hunyuan.forget all") == "2 answers in memory forgotten"
+        assert forget("hunyuan.forget all") == "Forgotten in memory: answers 2, reasoning of answers 0"
         assert (await client.get(f"/responses/{ids[1]}")).status_code == 404
 
 
@@ -205,7 +205,8 @@ async def test_a_tokens_answers_are_its_own_and_can_be_forgotten(
         assert (await client.get(f"/responses/{answer['id']}")).status_code == 200
         assert (await other.get(f"/responses/{answer['id']}")).status_code == 404
         assert "No client token of this name" in proxy.master.commands.execute("hunyuan.forget bob")
-        assert proxy.master.commands.execute("hunyuan.forget alice") == "1 answer in memory forgotten"
+        told = proxy.master.commands.execute("hunyuan.forget alice")
+        assert told == "Forgotten in memory: answers 1, reasoning of answers 0"
         assert (await client.get(f"/responses/{answer['id']}")).status_code == 404
 
 
