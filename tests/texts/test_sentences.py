@@ -38,19 +38,23 @@ def test_no_two_files_translate_a_sentence_differently() -> None:
     assert {english: others for english, others in found.items() if len(others) > 1} == {}
 
 
-@pytest.mark.parametrize("english", sorted(sentences.catalogue("zh")))
-def test_a_translation_has_the_same_names_in_braces(english: str) -> None:
-    chinese = sentences.catalogue("zh")[english]
-    assert sorted(set(HOLE.findall(chinese))) == sorted(set(HOLE.findall(english)))
-    assert chinese.strip()
+def test_a_translation_has_the_same_names_in_braces() -> None:
+    different = [
+        english
+        for english, chinese in sentences.catalogue("zh").items()
+        if not chinese.strip() or set(HOLE.findall(chinese)) != set(HOLE.findall(english))
+    ]
+    assert different == []
 
 
-@pytest.mark.parametrize("english", sorted(sentences.catalogue("zh")))
-def test_a_chinese_sentence_is_chinese_and_punctuated_so(english: str) -> None:
-    chinese = sentences.catalogue("zh")[english]
-    if re.search(r"[a-z]{4}", re.sub(r"`[^`]*`|\{[^}]*\}|--?[\w-]+|\b\w*_\w+\b", "", english)):
-        assert HAN.search(chinese), "not translated"
-    assert not re.search(r"[\u3400-\u9fff][,;?!](?:\s|$)", chinese), "a half-width mark after a Chinese character"
+def test_a_chinese_sentence_is_chinese_and_punctuated_so() -> None:
+    wrong = []
+    for english, chinese in sentences.catalogue("zh").items():
+        has_words = re.search(r"[a-z]{4}", re.sub(r"`[^`]*`|\{[^}]*\}|--?[\w-]+|\b\w*_\w+\b", "", english))
+        half_width = re.search(r"[\u3400-\u9fff][,;?!](?:\s|$)", chinese)
+        if half_width or (has_words and not HAN.search(chinese)):
+            wrong.append(english)
+    assert wrong == []
 
 
 def test_a_template_is_filled_in_both_languages() -> None:
