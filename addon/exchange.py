@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter, itemgetter
@@ -195,6 +195,8 @@ class Exchange:
     Plain data when saved: mitmproxy loses a flow whose metadata holds an object (docs/facts/mitmproxy.md#metadata).
     """
 
+    session: str = ""
+    """A digest that is the same in all requests of one conversation of the client's (`session`); `""`: not known."""
     profile: str = ""
     """`""`: the request is not to a known host and is only watched."""
     dialect: str = ""
@@ -266,6 +268,10 @@ class Exchange:
     """What a step or a dialect must remember until the answer, by its name. Plain data."""
 
     # While the exchange is under way; never saved.
+    id: str = ""
+    """Its flow's."""
+    listener: Callable[[Exchange, str, JsonObject], None] | None = None
+    """What hears the events (`observe.events`); `None`: nothing does."""
     chat: JsonObject = field(default_factory=dict)
     """The request in the house language, Chat Completions or an embeddings request; empty once it has been repaired."""
     size: int = 0
@@ -310,6 +316,11 @@ class Exchange:
     """In which the proxy's errors are said to the client."""
     fails_closed: bool = False
     """The body that came must not leave: its model can't see its images, or the upstream doesn't speak its format."""
+
+    def tell(self, kind: str, **data: Any) -> None:
+        """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
+        if self.listener is not None:
+            self.listener(self, kind, data)
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
@@ -374,6 +385,8 @@ class Exchange:
 
 
 _UNDER_WAY = (
+    "id",
+    "listener",
     "chat",
     "size",
     "cost",

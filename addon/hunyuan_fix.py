@@ -47,7 +47,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.utils import asyncio_utils
 
-from hunyuan_fix import options, route
+from hunyuan_fix import events, options, route
 from hunyuan_fix.access import client_tokens, listeners
 from hunyuan_fix.config import checks, operating_system, sources
 from hunyuan_fix.config.hot_change import HostOptions
@@ -213,7 +213,7 @@ class HunyuanFix:
         process.started()
         logs.keep_from_legacy_events()
         dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
-        self.process.finisher.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
+        self.runtime.log_line.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
         if self.requires_token and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
             # mitmproxy reads a whole body before it sends the addon's refusal, also from clients without a token.
             ctx.options.update(body_size_limit=str(self.settings.max_body))
@@ -325,6 +325,8 @@ class HunyuanFix:
             return  # read from a file: over long ago
         self.process.dispatcher.answered(flow)
         if exchange is not None:
+            if flow.response is not None and not exchange.answered:
+                exchange.tell(events.FIRST_BYTE, status=flow.response.status_code)
             self.answers.begins(flow, exchange)
             if flow.response and flow.response.stream:
                 live_list.show(flow, exchange, say("streaming"))

@@ -27,8 +27,10 @@ from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
 from .observe import statistics
+from .observe.log import LineOfExchange
 from .observe.metrics import Metrics, Reading
 from .observe.prompt_cache import PromptCacheLedger
+from .observe.sinks import Sinks
 from .options import OPTIONS, Settings
 from .profile_folder import ProfileFolder
 from .relay import Relay
@@ -58,6 +60,10 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.metrics = Metrics()
+        self.sinks = Sinks()
+        self.log_line = LineOfExchange()
+        for sink in (statistics.Counting(self.metrics), self.log_line):
+            self.sinks.add(sink)
         self.prompt_cache = PromptCacheLedger()
         self.metrics.read_from(self._readings)
         self.workers = Workers()
@@ -191,6 +197,7 @@ class Runtime:
         """Flush the stores and close every connection, at the end of the process."""
         self._watcher.stop()
         self.workers.close()
+        await asyncio.to_thread(self.sinks.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
         for close in (self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):

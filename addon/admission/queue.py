@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from .. import events
 from ..exchange import Exchange
 from .accounts import Account
 from .leases import Lease, Leases
@@ -144,6 +145,8 @@ class Queue:
         waiting_list = self._ahead if ahead else self._new
         waiting_list[waiter] = None
         self.advance()
+        if exchange is not None and not waiter.answer.done():
+            exchange.tell(events.QUEUED)
         timer = loop.call_later(max(patience, 0.0), self._give_up, waiter, waiting_list)
         try:
             return await waiter.answer

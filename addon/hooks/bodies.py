@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from mitmproxy import http
 
-from .. import pipeline, texts
+from .. import events, pipeline, texts
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
 from ..dialects import DIALECTS
@@ -64,6 +64,14 @@ class Bodies:
                 response = await self._dispatched(flow, exchange, arrived, mending)
             if response is None and not self._dispatcher.is_relayed(flow):  # the relay signs each try
                 response = sign(flow.request, exchange)
+                if response is None:
+                    exchange.tell(
+                        events.SENT,
+                        upstream=flow.request.host,
+                        model=exchange.sent_model or exchange.model,
+                        bytes=len(flow.request.raw_content or b""),
+                        waited_ms=exchange.queued,
+                    )
         except asyncio.CancelledError:
             # The client has left and gets nothing; or the process ends, and the request waited for its turn.
             response = (
@@ -109,6 +117,9 @@ class Bodies:
             # A parsed body takes several times its size, and an answer may be minutes away.
             exchange.chat = {}
             exchange.milliseconds += (time.perf_counter() - started) * 1000
+            exchange.tell(
+                events.REPAIRED, rules=exchange.rules, changes=exchange.change_count, ms=exchange.milliseconds
+            )
 
     async def _through(self, request: http.Request, exchange: Exchange, mending: MendedTry) -> Response | None:
         """The way of a body; an answer to the client where it ends here."""
@@ -145,6 +156,8 @@ class Bodies:
         exchange.language = texts.language_of(self._settings.language)
         exchange.size, exchange.cost = len(came.data), came.cost
         response = await self._pipeline.translate(exchange, came.value, request.headers)
+        if not dialect.is_house:
+            exchange.tell(events.TRANSLATED, dialect=exchange.dialect)
         exchange.streamed = exchange.chat.get("stream") is True
 
         # 3. Through the steps.

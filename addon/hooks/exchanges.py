@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 
 from .. import dialects
-from ..exchange import KEY, Exchange, printable
+from ..exchange import KEY, Exchange, JsonObject, printable
 from ..route import Route
 from ..texts import sentences
 from ..views import under_way
@@ -18,14 +19,23 @@ _HOUSE = frozenset(name for name, dialect in dialects.DIALECTS.items() if dialec
 _under_way: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
 
 
-def begin(flow: http.HTTPFlow, route: Route | None, mode: str = "repair", language: str | None = None) -> Exchange:
+def begin(
+    flow: http.HTTPFlow,
+    route: Route | None,
+    mode: str = "repair",
+    language: str | None = None,
+    listener: Callable[[Exchange, str, JsonObject], None] | None = None,
+) -> Exchange:
     """The exchange of a request whose headers came. `route` is `None` for one that is only watched.
 
-    `language`: that of errors (`hunyuan_language`); `None`: the one that the client accepts.
+    `language`: that of errors (`hunyuan_language`); `None`: the one that the client accepts. `listener`: what hears the
+    exchange's events.
     """
     # A chat client, as most are, has no other format's headers.
     api = dialects.api_of(flow.request.headers) if route and route.spoken not in _HOUSE else None
     exchange = Exchange(
+        id=flow.id,
+        listener=listener,
         profile=route.profile if route else "",
         dialect=(route.dialect or "") if route and mode != "off" else "",
         spoken=(route.spoken or (api.dialect if api else "")) if route else "",

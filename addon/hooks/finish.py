@@ -1,40 +1,34 @@
-"""An exchange's end: a line in the log, counts, mark and comment, redaction. Each once, on every way out."""
+"""An exchange's end: its last event, mark and comment, redaction. Each once, on every way out."""
 
 from __future__ import annotations
 
-import logging
 import time
 from weakref import WeakSet
 
 from mitmproxy import http
 from mitmproxy.utils import asyncio_utils
 
+from .. import events
 from ..access.rate_limits import RateLimits, estimated_tokens
 from ..exchange import AnswerPlan, Exchange
-from ..observe import log, statistics
-from ..observe.metrics import Metrics
+from ..observe.done import done
 from ..pipeline import Pipeline
 from ..steps.base import Outcome
 from ..views import assembled, marks
 from ..views.recent import Recent
-from ..wire import json_body, sse, usage, user_agents
+from ..wire import json_body, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from . import exchanges
 from .dispatch import Dispatcher
 from .redaction import Redaction
 
-logger = logging.getLogger("hunyuan_fix")
-
 
 class Finisher:
     """Ends the exchanges that have begun. Flows that were read from a file have ended already."""
 
-    def __init__(self, dispatcher: Dispatcher, limits: RateLimits, metrics: Metrics) -> None:
+    def __init__(self, dispatcher: Dispatcher, limits: RateLimits) -> None:
         self._dispatcher = dispatcher
         self._limits = limits
-        self._metrics = metrics
-        self.colours = False
-        """The log may carry colours."""
         self.recent = Recent()
         self._redaction = Redaction()
         # A flow that was killed isn't live any more when its `error` hook comes.
@@ -56,17 +50,16 @@ class Finisher:
                 _note_usage(flow, exchange)
             self._charge(flow, exchange)
             _note_times(flow, exchange)
-            exchange.program = user_agents.program(flow.request.headers.get("user-agent", ""))
             marks.mark(flow, exchange)
             exchange.written = True
-            pipeline.done(exchange, _outcome(flow, exchange, outcome))
+            ended = _outcome(flow, exchange, outcome)
+            pipeline.done(exchange, ended)
             if exchange.profile or exchange.answered:
-                statistics.count(self._metrics, exchange)
                 self.recent.add(flow, exchange, time.time())
-                if log.is_heard(logger, logging.INFO):
-                    logger.info("%s", log.line(exchange, outcome, colours=self.colours))
+                exchange.tell(events.DONE, **done(exchange, outcome, ended.how, ended.status))
             # Drop what only the exchange under way needed: mitmweb keeps flows as long as it runs.
             exchange.headers, exchange.plan, exchange.demands, exchange.taught = {}, AnswerPlan(), None, None
+            exchange.listener = None
             exchanges.save(flow, exchange)
         if redact:
             self._redaction.redact(flow)

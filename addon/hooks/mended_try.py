@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mitmproxy import http
 
-from .. import profiles
+from .. import events, profiles
 from ..answers.translated import upstream_of
 from ..dialects import DIALECTS, NATIVE, format_of
 from ..dialects.base import BadRequest
@@ -278,7 +278,9 @@ class MendedTry:
 
         def ended(status: int) -> None:
             helped = 200 <= status < 400
-            self._runtime.metrics.add(statistics.MENDED, 1, found.kind, "helped" if helped else "failed")
+            outcome = "helped" if helped else "failed"
+            self._runtime.metrics.add(statistics.MENDED, 1, found.kind, outcome)
+            exchange.tell(events.MENDED, reason=found.kind, outcome=outcome)
             if helped:
                 self._flow.request.headers, self._flow.request.path = request.headers, request.path
                 self._flow.request.raw_content = data

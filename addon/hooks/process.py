@@ -21,7 +21,7 @@ class Process:
     def __init__(self, settings: Settings) -> None:
         self.runtime = Runtime(settings)
         self.dispatcher = Dispatcher(self.runtime.gate, self.runtime.relay)
-        self.finisher = Finisher(self.dispatcher, self.runtime.limits, self.runtime.metrics)
+        self.finisher = Finisher(self.dispatcher, self.runtime.limits)
         self.starting = Starting()
         self.draining = Draining()
         self.keep_alive = KeepAlive()

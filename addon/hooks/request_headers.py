@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from mitmproxy import ctx, http
 from mitmproxy.proxy import mode_specs
 
-from .. import dialects, profiles
+from .. import dialects, events, profiles
 from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
@@ -24,7 +24,7 @@ from ..route import Address, Route, Routes
 from ..texts.terminal import say
 from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
 from ..upstream.signing import BEARER
-from ..wire import host_names, paths, proxy_errors, rule_names, safe_text
+from ..wire import host_names, paths, proxy_errors, rule_names, safe_text, user_agents
 from . import exchanges, proxy_modes, redaction, way_out
 from .mitmproxy_internals import flows, ports, sent_host
 from .process import Process
@@ -74,6 +74,16 @@ class RequestHeaders:
             flow.request.stream = False
             exchange = exchanges.of(flow) or self._begun(flow, None, self._settings.mode)
             respond(flow, exchange, proxy_errors.PROXY_FAILED_AT_HEADERS().response())
+        if (begun := exchanges.of(flow)) is not None:
+            begun.program = user_agents.program(flow.request.headers.get("user-agent", ""))
+            begun.tell(
+                events.CAME,
+                profile=begun.profile,
+                dialect=begun.dialect or begun.spoken,
+                mode=begun.mode,
+                client=begun.client,
+                program=begun.program,
+            )
 
     async def _handle(self, flow: http.HTTPFlow) -> None:
         caller = self._caller(flow)
@@ -288,7 +298,7 @@ class RequestHeaders:
         return self._settings.intercept_all or _reverse(flow)
 
     def _begun(self, flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
-        return exchanges.begin(flow, route, mode, self._settings.language)
+        return exchanges.begin(flow, route, mode, self._settings.language, self._runtime.sinks.tell)
 
 
 def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | None) -> Response | None:

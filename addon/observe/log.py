@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import cast
 
-from ..exchange import Exchange
-from ..vision import record
+from .. import events
+from ..events import Done, Event
 from ..wire.safe_text import plain
+
+logger = logging.getLogger("hunyuan_fix")
 
 _SHORTEST_WAIT = 1.0
 """Milliseconds: a shorter wait in the queue isn't logged."""
@@ -37,50 +40,66 @@ def is_heard(logger: logging.Logger, level: int) -> bool:
     return not found and logging.lastResort is not None and level >= logging.lastResort.level
 
 
-def line(exchange: Exchange, outcome: str, *, colours: bool = False) -> str:
-    """The line of one exchange. `outcome`: its status, or the way it ended without one.
+def line(done: Done, *, colours: bool = False) -> str:
+    """The line of an exchange that is over.
 
     Names and values are the same in every language and have no space, except what follows the arrow. Milliseconds:
     `addon_ms` is the addon's own work, `vision_ms` the wait for descriptions, `queue_ms` the wait for a slot,
     `first_byte_ms` the endpoint's time until its answer begins, `ms` all of it.
     """
-    rules = ",".join(exchange.rules) or "-"
-    if exchange.failure:
-        outcome = f"{outcome.partition(', ')[0]} {exchange.failure}"
+    outcome, rules, usage = done["outcome"], ",".join(done["rules"]) or "-", done["usage"]
+    if done["failure"]:
+        outcome = f"{outcome.partition(', ')[0]} {done['failure']}"
     if colours:
-        rules = _styled(rules, "cyan") if exchange.rules else rules
-        outcome = _styled(outcome, "green" if outcome.startswith("2") and not exchange.failure else "red")
-    head = f"{plain(exchange.method)} {plain(exchange.path)}"
-    if not exchange.dialect and not exchange.rules:
+        rules = _styled(rules, "cyan") if done["rules"] else rules
+        outcome = _styled(outcome, "green" if outcome.startswith("2") and not done["failure"] else "red")
+    head = f"{plain(done['method'])} {plain(done['path'])}"
+    if not done["touched"] and not done["rules"]:
         return f"{head} untouched -> {outcome}"
-    observed, described, usage = exchange.mode == "observe", record.waited_ms(exchange), exchange.usage
+    observed = done["mode"] == "observe"
     parts = [
         head,
-        f"model={plain(exchange.model) or '-'}" + (f"->{plain(exchange.sent_model)}" if exchange.sent_model else ""),
+        f"model={plain(done['model']) or '-'}" + (f"->{plain(done['sent_model'])}" if done["sent_model"] else ""),
         f"{'would_apply' if observed else 'rules'}={rules}",
-        f"{'would_call' if observed else 'vision_calls'}={exchange.vision_calls}",
-        f"cached={exchange.cached}",
-        f"addon_ms={max(0.0, exchange.milliseconds - described):.1f}",
+        f"{'would_call' if observed else 'vision_calls'}={done['vision_calls']}",
+        f"cached={done['cached']}",
+        f"addon_ms={done['addon_ms']:.1f}",
     ]
-    if described >= _SHORTEST_WAIT:
-        parts.append(f"vision_ms={described:.0f}")
-    if exchange.queued >= _SHORTEST_WAIT:
-        parts.append(f"queue_ms={exchange.queued:.0f}")
-    if exchange.first_byte:
-        parts.append(f"first_byte_ms={exchange.first_byte:.0f}")
-    if exchange.elapsed:
-        parts.append(f"ms={exchange.elapsed:.0f}")
+    if done["vision_ms"] >= _SHORTEST_WAIT:
+        parts.append(f"vision_ms={done['vision_ms']:.0f}")
+    if done["queue_ms"] >= _SHORTEST_WAIT:
+        parts.append(f"queue_ms={done['queue_ms']:.0f}")
+    if done["first_byte_ms"]:
+        parts.append(f"first_byte_ms={done['first_byte_ms']:.0f}")
+    if done["ms"]:
+        parts.append(f"ms={done['ms']:.0f}")
     parts += [f"tokens_{name}={usage[kind]}" for name, kind in _TOKENS if kind in usage]
-    if exchange.tries > 1:
-        parts.append(f"tries={exchange.tries}")
-    if exchange.dialect != "chat":
-        parts.append(f"dialect={exchange.dialect or exchange.spoken or '-'}")
-    if exchange.client:
-        parts.append(f"client={exchange.client}")
-    if exchange.program:
-        parts.append(f"program={exchange.program}")
+    if done["tries"] > 1:
+        parts.append(f"tries={done['tries']}")
+    if done["dialect"] != "chat":
+        parts.append(f"dialect={done['dialect'] or '-'}")
+    if done["client"]:
+        parts.append(f"client={done['client']}")
+    if done["program"]:
+        parts.append(f"program={done['program']}")
     parts.append(f"-> {outcome}")
     return " ".join(parts)
+
+
+class LineOfExchange:
+    """The sink that writes the line of each exchange to mitmproxy's log."""
+
+    name = "log"
+    kinds = (events.DONE,)
+
+    def __init__(self) -> None:
+        self.colours = False
+        """The log may carry colours."""
+
+    def hear(self, event: Event) -> None:
+        """Write the line, if any handler takes it."""
+        if is_heard(logger, logging.INFO):
+            logger.info("%s", line(cast(Done, event.data), colours=self.colours))
 
 
 _TOKENS = (("in", "input"), ("cached", "cached"), ("out", "output"))

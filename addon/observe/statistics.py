@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
-from ..exchange import Exchange
+from .. import events
+from ..events import Done, Event
 from .metrics import Metric, Metrics, Series, counter, gauge, line
 
 # Exchanges, counted at their end
@@ -68,22 +70,32 @@ STORE_DROPPED = counter("hunyuan_store_writes_dropped_total", "Writes that were 
 STORE_FAILING = gauge("hunyuan_store_failing", "1: the store is failing now.", "store")
 
 
-def count(metrics: Metrics, exchange: Exchange) -> None:
-    """Count an exchange that has ended. Of an observed one, the rules are counted apart and its images are not."""
-    observed = exchange.mode == "observe"
-    metrics.add(EXCHANGES, 1, exchange.mode)
-    metrics.add(ADDON_SECONDS, exchange.milliseconds / 1000)
-    metrics.add(QUEUE_SECONDS, exchange.queued / 1000)
-    metrics.add(TOKENS, exchange.tokens)
-    for rule in exchange.rules:
-        metrics.add(WOULD if observed else RULES, 1, rule)
-    if not observed:
-        if exchange.rules:
-            metrics.add(REWRITTEN)
-        if exchange.vision_calls:
-            metrics.add(VISION_CALLS, exchange.vision_calls)
-        if exchange.cached:
-            metrics.add(IMAGES_KNOWN, exchange.cached)
+class Counting:
+    """The sink that counts exchanges. Of an observed one, the rules are counted apart and its images are not."""
+
+    name = "metrics"
+    kinds = (events.DONE,)
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def hear(self, event: Event) -> None:
+        """Count an exchange that is over."""
+        metrics, done = self._metrics, cast(Done, event.data)
+        observed = done["mode"] == "observe"
+        metrics.add(EXCHANGES, 1, done["mode"])
+        metrics.add(ADDON_SECONDS, (done["addon_ms"] + done["vision_ms"]) / 1000)
+        metrics.add(QUEUE_SECONDS, done["queue_ms"] / 1000)
+        metrics.add(TOKENS, done["tokens"])
+        for rule in done["rules"]:
+            metrics.add(WOULD if observed else RULES, 1, rule)
+        if not observed:
+            if done["rules"]:
+                metrics.add(REWRITTEN)
+            if done["vision_calls"]:
+                metrics.add(VISION_CALLS, done["vision_calls"])
+            if done["cached"]:
+                metrics.add(IMAGES_KNOWN, done["cached"])
 
 
 def text(metrics: Metrics) -> str:

@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from .. import events
 from ..circuit import Verdict
 from ..exchange import QUEUED
 from ..texts.terminal import say
@@ -163,10 +164,27 @@ class Call:
             if self._tries:
                 self._counts.retries[self._last_failure] += 1
             self._tries += 1
+            self._tell_try()
             self._counts.tries += 1
             return await self._sent(permit)
         finally:
             permit.leave(Verdict.UNKNOWN)  # counts only if there is no verdict yet: the client left first
+
+    def _tell_try(self) -> None:
+        exchange = self._job.exchange
+        if exchange is None:
+            return
+        if self._tries == 1:
+            waited = 1000 * self._job.progress.waited
+            exchange.tell(
+                events.SENT,
+                upstream=host(self._job.upstream),
+                model=exchange.sent_model or exchange.model,
+                bytes=len(self._body),
+                waited_ms=waited,
+            )
+        else:
+            exchange.tell(events.RETRIED, number=self._tries, reason=self._last_failure)
 
     async def _entered(self, *, again: bool) -> CallPermit:
         """A permit for one try. Raises `CallRefused`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .. import profiles, texts
+from .. import events, profiles, texts
 from ..cascade import Cascade, CascadeSettings
 from ..config.option import part
 from ..exchange import DESCRIBED, Exchange, Response
@@ -51,4 +51,7 @@ class DescribeImages(Step):
         exchange.note(described.changes)
         exchange.vision_calls, exchange.cached = described.calls, described.cached
         exchange.notes[record.NAME] = described.note
+        exchange.tell(
+            events.DESCRIBED, calls=described.calls, cached=described.cached, **record.calls_made(described.note)
+        )
         return described.refusal

@@ -106,6 +106,14 @@ class Records:
         return {"model": self._model, "ms": round(ms, 1), "prompts": prompts, "calls": self._calls, "more": self._more}
 
 
+def calls_made(note: JsonObject) -> JsonObject:
+    """What an event may tell of a note: how long the request waited, and of each call all but prompt and answer."""
+    called = [call for call in note.get("calls", ()) if call["how"] == "called"]
+    told = ("outcome", "ms", "tries", "status", "tokens")
+    images = [{name: call[name] for name in told if name in call} for call in called]
+    return {"ms": note.get("ms", 0.0), "model": note.get("model", ""), "images": images}
+
+
 def waited_ms(exchange: Exchange) -> float:
     """Milliseconds that the request waited for descriptions of its images, as its note says; 0 without one."""
     note = exchange.notes.get(NAME)

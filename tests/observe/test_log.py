@@ -8,6 +8,7 @@ import pytest
 
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe import log
+from hunyuan_fix.observe.done import done
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,40 +17,44 @@ def exchange() -> Exchange:
     return Exchange(profile="hunyuan", dialect="chat", method="POST", path="/v1/chat/completions")
 
 
+def line_of(exchange: Exchange, outcome: str, *, colours: bool = False) -> str:
+    return log.line(done(exchange, outcome), colours=colours)
+
+
 def test_the_line_of_an_exchange():
-    done = exchange()
-    done.model, done.rules = "hunyuan-lite", ["merge", "parameters"]
-    done.vision_calls, done.cached, done.milliseconds = 1, 2, 12.345
-    assert log.line(done, "200") == (
+    ended = exchange()
+    ended.model, ended.rules = "hunyuan-lite", ["merge", "parameters"]
+    ended.vision_calls, ended.cached, ended.milliseconds = 1, 2, 12.345
+    assert line_of(ended, "200") == (
         "POST /v1/chat/completions model=hunyuan-lite rules=merge,parameters "
         "vision_calls=1 cached=2 addon_ms=12.3 -> 200"
     )
 
 
 def test_the_line_of_an_observed_exchange_says_would():
-    done = exchange()
-    done.mode, done.rules, done.vision_calls = "observe", ["cascade"], 2
-    assert log.line(done, "200") == (
+    ended = exchange()
+    ended.mode, ended.rules, ended.vision_calls = "observe", ["cascade"], 2
+    assert line_of(ended, "200") == (
         "POST /v1/chat/completions model=- would_apply=cascade would_call=2 cached=0 addon_ms=0.0 -> 200"
     )
 
 
 def test_the_line_says_who_sent_it_and_how_long_it_waited():
-    done = exchange()
-    done.client, done.queued = "alice", 1234.6
-    assert " queue_ms=1235 client=alice -> 200" in log.line(done, "200")
-    done.client, done.queued = "", 0.9
-    assert log.line(done, "200").endswith(" addon_ms=0.0 -> 200"), "a wait that nobody would notice isn't said"
+    ended = exchange()
+    ended.client, ended.queued = "alice", 1234.6
+    assert " queue_ms=1235 client=alice -> 200" in line_of(ended, "200")
+    ended.client, ended.queued = "", 0.9
+    assert line_of(ended, "200").endswith(" addon_ms=0.0 -> 200"), "a wait that nobody would notice isn't said"
 
 
 def test_the_line_has_what_was_sent_by_what_how_long_each_part_took_and_what_it_used():
-    done = exchange()
-    done.dialect, done.model, done.sent_model = "responses", "hunyuan-t1-latest", "hy3"
-    done.vision_calls, done.milliseconds, done.notes["vision"] = 2, 1210.4, {"ms": 1204.0}
-    done.queued, done.first_byte, done.elapsed, done.tries = 4800.0, 412.0, 6420.2, 2
-    done.usage = {"input": 1200, "cached": 800, "output": 340, "reasoning": 20}
-    done.client, done.program = "alice", "codex"
-    line = log.line(done, "200")
+    ended = exchange()
+    ended.dialect, ended.model, ended.sent_model = "responses", "hunyuan-t1-latest", "hy3"
+    ended.vision_calls, ended.milliseconds, ended.notes["vision"] = 2, 1210.4, {"ms": 1204.0}
+    ended.queued, ended.first_byte, ended.elapsed, ended.tries = 4800.0, 412.0, 6420.2, 2
+    ended.usage = {"input": 1200, "cached": 800, "output": 340, "reasoning": 20}
+    ended.client, ended.program = "alice", "codex"
+    line = line_of(ended, "200")
     assert line == (
         "POST /v1/chat/completions model=hunyuan-t1-latest->hy3 rules=- vision_calls=2 cached=0 addon_ms=6.4 "
         "vision_ms=1204 queue_ms=4800 first_byte_ms=412 ms=6420 tokens_in=1200 tokens_cached=800 tokens_out=340 "
@@ -60,42 +65,42 @@ def test_the_line_has_what_was_sent_by_what_how_long_each_part_took_and_what_it_
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
 def test_the_readme_shows_a_line_as_it_is(page: str):
-    done = exchange()
-    done.model, done.sent_model, done.program = "hunyuan-t1-latest", "hy3", "codex"
-    done.rules, done.vision_calls = ["successor", "cascade", "tools", "merge"], 1
-    done.milliseconds, done.notes["vision"], done.first_byte, done.elapsed = 196.5, {"ms": 193.0}, 6.0, 206.0
-    assert f"\n{log.line(done, '200')}\n" in (ROOT / page).read_text("utf-8")
+    ended = exchange()
+    ended.model, ended.sent_model, ended.program = "hunyuan-t1-latest", "hy3", "codex"
+    ended.rules, ended.vision_calls = ["successor", "cascade", "tools", "merge"], 1
+    ended.milliseconds, ended.notes["vision"], ended.first_byte, ended.elapsed = 196.5, {"ms": 193.0}, 6.0, 206.0
+    assert f"\n{line_of(ended, '200')}\n" in (ROOT / page).read_text("utf-8")
 
 
 @pytest.mark.parametrize("outcome", ["400", "400, client left"])
 def test_a_failed_exchange_says_why(outcome: str):
-    done = exchange()
-    done.failure = "model_not_found: no such model"
-    assert log.line(done, outcome).endswith(" -> 400 model_not_found: no such model")
-    assert log.line(done, "200", colours=True).endswith(" -> \x1b[31m200 model_not_found: no such model\x1b[0m")
+    ended = exchange()
+    ended.failure = "model_not_found: no such model"
+    assert line_of(ended, outcome).endswith(" -> 400 model_not_found: no such model")
+    assert line_of(ended, "200", colours=True).endswith(" -> \x1b[31m200 model_not_found: no such model\x1b[0m")
 
 
 @pytest.mark.parametrize(
     ("outcome", "code"), [("200", "32"), ("429", "31"), ("200, client left", "32"), ("failed", "31")]
 )
 def test_on_a_terminal_rules_and_outcome_have_colours(outcome: str, code: str):
-    done = exchange()
-    done.rules = ["merge"]
-    line = log.line(done, outcome, colours=True)
+    ended = exchange()
+    ended.rules = ["merge"]
+    line = line_of(ended, outcome, colours=True)
     assert " rules=\x1b[36mmerge\x1b[0m " in line
     assert line.endswith(f" -> \x1b[{code}m{outcome}\x1b[0m")
-    assert re.sub(r"\x1b\[\d+m", "", line) == log.line(done, outcome)
+    assert re.sub(r"\x1b\[\d+m", "", line) == line_of(ended, outcome)
 
 
 def test_an_untouched_request_has_a_short_line():
-    done = Exchange(method="GET", path="/v1/models")
-    assert log.line(done, "200") == "GET /v1/models untouched -> 200"
+    ended = Exchange(method="GET", path="/v1/models")
+    assert line_of(ended, "200") == "GET /v1/models untouched -> 200"
 
 
 def test_nothing_that_a_client_sends_can_forge_a_line():
-    done = exchange()
-    done.model = "a\nPOST /v1 rules=\x1b[31m " + "x" * 500
-    line = log.line(done, "200")
+    ended = exchange()
+    ended.model = "a\nPOST /v1 rules=\x1b[31m " + "x" * 500
+    line = line_of(ended, "200")
     assert line.isprintable()
     assert len(line) < 250
 

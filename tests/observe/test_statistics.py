@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from hunyuan_fix import events
+from hunyuan_fix.events import Event
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe import statistics
+from hunyuan_fix.observe.done import done
 from hunyuan_fix.observe.metrics import Metrics, counter
 
 
@@ -21,8 +24,9 @@ def test_exchanges_rules_and_images_are_counted_and_what_was_only_observed_apart
         exchange(),
         exchange("observe", rules=["merge", "tools"], vision_calls=5, cached=5),
     ]
-    for one in counted:
-        statistics.count(metrics, one)
+    counting = statistics.Counting(metrics)
+    for number, one in enumerate(counted):
+        counting.hear(Event(events.DONE, str(number), 0.0, {**done(one, "200")}))
     metrics.add(statistics.FAILURES, 3)
     assert statistics.text(metrics).splitlines() == [
         "exchanges 4, rewritten 2, observed 1",

@@ -1,0 +1,92 @@
+"""Events: what an exchange tells about itself while it is on its way.
+
+    exchange.tell(events.SENT, upstream="tokenhub.tencentmaas.com", model="hy3", bytes=1840)
+
+An event is plain data: names, numbers, codes. No content of a conversation and no key is ever in one. `observe.sinks`
+brings it to what listens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from .exchange import JsonObject
+
+CAME = "came"
+"""The headers came and the request has a route, or was refused: `profile`, `dialect`, `mode`, `client`, `program`."""
+TRANSLATED = "translated"
+"""A request in another format is a chat request now: `dialect`, the one that it came in."""
+DESCRIBED = "described"
+"""Its images are text: `calls`, `cached`, `ms`, and `images`, one of each call that was made: `outcome`, `ms`, `tries`,
+`status`, `tokens`."""
+REPAIRED = "repaired"
+"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it)."""
+QUEUED = "queued"
+"""It begins to wait for a slot of its account."""
+SENT = "sent"
+"""It leaves for its endpoint: `upstream` (host), `model`, `bytes`, `waited_ms` (for its slot)."""
+RETRIED = "retried"
+"""It is sent once more: `number` (2 for the first further try), `reason` (why the try before failed)."""
+MENDED = "mended"
+"""It was refused, changed for what the refusal says, and sent once more: `reason`, `outcome` (`helped`, `failed`)."""
+FIRST_BYTE = "first_byte"
+"""The headers of its answer came: `status`."""
+DONE = "done"
+"""It is over: a `Done`."""
+
+KINDS = (CAME, TRANSLATED, DESCRIBED, REPAIRED, QUEUED, SENT, RETRIED, MENDED, FIRST_BYTE, DONE)
+"""In the order in which they come. All but `CAME` and `DONE` may be missing, and some come more than once."""
+
+
+class Done(TypedDict):
+    """An exchange that is over. Times are milliseconds; what isn't known is 0, `""` or absent from `usage`."""
+
+    profile: str
+    dialect: str
+    """The client's format; `""`: none that is known."""
+    mode: str
+    method: str
+    path: str
+    """Without its query."""
+    model: str
+    """As the client sent it."""
+    sent_model: str
+    """`""`: the client's."""
+    client: str
+    program: str
+    session: str
+    status: int | None
+    how: str
+    """`answered`, `refused` (by the proxy) or `failed`."""
+    outcome: str
+    """Its status, or how else it ended: for a person."""
+    failure: str
+    """The code of the error that the client got, and a short reason."""
+    touched: bool
+    """Its bodies were looked at."""
+    rewritten: bool
+    rules: list[str]
+    changes: int
+    vision_calls: int
+    cached: int
+    addon_ms: float
+    """The addon's own work, without the wait for descriptions."""
+    vision_ms: float
+    queue_ms: float
+    first_byte_ms: float
+    ms: float
+    tries: int
+    streamed: bool
+    usage: dict[str, int]
+    tokens: int
+
+
+@dataclass(slots=True)
+class Event:
+    """What happened (`kind`), to which exchange (`id`), when (`at`, Unix time in seconds), and what is to be told."""
+
+    kind: str
+    id: str
+    at: float
+    data: JsonObject

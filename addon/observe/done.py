@@ -1,0 +1,43 @@
+"""What the last event of an exchange tells: the exchange in names and numbers, without any content."""
+
+from __future__ import annotations
+
+from ..events import Done
+from ..exchange import Exchange
+from ..vision import record
+
+
+def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | None = None) -> Done:
+    """The event `events.DONE` of an exchange that is over. `outcome`: its status, or the way it ended without one."""
+    described = record.waited_ms(exchange)
+    return {
+        "profile": exchange.profile,
+        "dialect": exchange.dialect or exchange.spoken,
+        "mode": exchange.mode,
+        "method": exchange.method,
+        "path": exchange.path,
+        "model": exchange.model,
+        "sent_model": exchange.sent_model,
+        "client": exchange.client,
+        "program": exchange.program,
+        "session": exchange.session,
+        "status": status,
+        "how": how,
+        "outcome": outcome,
+        "failure": exchange.failure,
+        "touched": bool(exchange.dialect),
+        "rewritten": exchange.rewritten,
+        "rules": exchange.rules,
+        "changes": exchange.change_count,
+        "vision_calls": exchange.vision_calls,
+        "cached": exchange.cached,
+        "addon_ms": max(0.0, exchange.milliseconds - described),
+        "vision_ms": described,
+        "queue_ms": exchange.queued,
+        "first_byte_ms": exchange.first_byte,
+        "ms": exchange.elapsed,
+        "tries": exchange.tries,
+        "streamed": exchange.streamed,
+        "usage": exchange.usage,
+        "tokens": exchange.tokens,
+    }
