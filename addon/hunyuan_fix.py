@@ -299,6 +299,7 @@ class HunyuanFix:
                 await self._until_done(task, flow.client_conn.id)
         if task.cancelled():
             # The client has left, or mitmproxy ends. Answering here keeps an unfinished body from being sent.
+            exchange.left = not self.process.draining.begun
             respond(flow, exchange, proxy_errors.IMAGE_CASCADE_FAILED().response())
         exchanges.save(flow, exchange)
         live_list.show(flow, exchange, say("waiting for the answer"))

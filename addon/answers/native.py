@@ -44,7 +44,7 @@ class NativeStream(ClientStream):
         self._reader = self._dialect.reader
         self._state: JsonObject = {}
         self._parser = sse.Parser()
-        self._told: set[str] = set()
+        self._reasons: set[str] = set()
         """Why events were changed."""
         self._is_told = False
         """The client knows how the answer ended."""
@@ -58,6 +58,11 @@ class NativeStream(ClientStream):
             if self._heard.failure is not None:
                 self._log(self._heard.failure)
         return sent
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the client has the event that ends the answer, or an error."""
+        return self._is_told
 
     @property
     def _may_be_complete(self) -> bool:
@@ -105,8 +110,8 @@ class NativeStream(ClientStream):
         self._last = kind if isinstance(kind, str) else "error"
         if not why:
             return event.raw
-        if why not in self._told:
-            self._told.add(why)
+        if why not in self._reasons:
+            self._reasons.add(why)
             self._exchange.note([Change(self._dialect.name, "", why)])
         return b"".join(map(_written, events))
 

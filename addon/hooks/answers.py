@@ -78,7 +78,7 @@ class Answers:
         if response.raw_content is not None:
             return  # another addon's answer, which mitmproxy sends whole
         if exchange.mode == "observe":
-            response.stream = streamed.KeptStream(self._settings.keep_streams)
+            response.stream = streamed.KeptStream(self._settings.keep_streams, exchange)
             return
         encoding = response.headers.get("content-encoding", "")
         try:

@@ -74,6 +74,7 @@ class Bodies:
                     )
         except asyncio.CancelledError:
             # The client has left and gets nothing; or the process ends, and the request waited for its turn.
+            exchange.left = not self._draining.begun
             response = (
                 proxy_errors.STOPPED if self._draining.begun else proxy_errors.IMAGE_CASCADE_FAILED
             )().response()
