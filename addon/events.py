@@ -22,7 +22,11 @@ DESCRIBED = "described"
 by a call of its own, `cached`, `shared` with another request's call, or `failed`), and `images`, one of each call that
 was made: `outcome`, `ms`, `tries`, `status`, `tokens`. Not under `observe`, where no call is made."""
 REPAIRED = "repaired"
-"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it)."""
+"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it), `session`, which no
+event before it has: the body tells it."""
+RUNAWAY = "runaway"
+"""Its agent goes on and on: `what` (`iterations`, `same_call`, `same_request`), `count`, `action` (`warned`, `refused`,
+`observed`), `session`."""
 QUEUED = "queued"
 """It begins to wait for a slot of its account."""
 SENT = "sent"
@@ -38,7 +42,20 @@ FIRST_TOKEN = "first_token"  # noqa: S105 - no secret
 DONE = "done"
 """It is over: a `Done`."""
 
-KINDS = (CAME, TRANSLATED, DESCRIBED, REPAIRED, QUEUED, SENT, RETRIED, MENDED, FIRST_BYTE, FIRST_TOKEN, DONE)
+KINDS = (
+    CAME,
+    TRANSLATED,
+    RUNAWAY,
+    DESCRIBED,
+    REPAIRED,
+    QUEUED,
+    SENT,
+    RETRIED,
+    MENDED,
+    FIRST_BYTE,
+    FIRST_TOKEN,
+    DONE,
+)
 """In the order in which they come. All but `CAME` and `DONE` may be missing, and some come more than once."""
 
 
@@ -59,6 +76,9 @@ class Done(TypedDict):
     client: str
     program: str
     session: str
+    """Which conversation it belongs to (`session`)."""
+    session_named: bool
+    """By its client."""
     status: int | None
     how: str
     """`answered`, `refused` (by the proxy) or `failed`."""

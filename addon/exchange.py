@@ -197,6 +197,8 @@ class Exchange:
 
     session: str = ""
     """A digest that is the same in all requests of one conversation of the client's (`session`); `""`: not known."""
+    session_named: bool = False
+    """The client named it."""
     profile: str = ""
     """`""`: the request is not to a known host and is only watched."""
     dialect: str = ""
@@ -292,6 +294,10 @@ class Exchange:
     """A digest of what the caller authenticates with: what is kept for it is for no other."""
     query: str = ""
     """The query of the request's target."""
+    came: int = 0
+    """Python's hash of the JSON that came: the same for the same bytes, in this process."""
+    may_run_on: bool = False
+    """Its client said that it may go on as long as it likes (`x-hunyuan-runaway: off`)."""
     to_keep: Any = None
     """The request whose answer is to be kept, until it is (`steps.keep_answers`)."""
     prompt: Any = None
@@ -400,6 +406,8 @@ _UNDER_WAY = (
     "headers",
     "caller",
     "query",
+    "came",
+    "may_run_on",
     "to_keep",
     "prompt",
     "to_hear",

@@ -21,6 +21,7 @@ def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | 
         "client": exchange.client,
         "program": exchange.program,
         "session": exchange.session,
+        "session_named": exchange.session_named,
         "status": status,
         "how": how,
         "outcome": outcome,

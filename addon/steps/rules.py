@@ -15,7 +15,6 @@ from ..observe.metrics import counter
 from ..options import Settings
 from ..rules import embeddings, places
 from ..rules.base import RuleContext
-from ..session import session_of
 from ..texts.marks import tracked
 from ..wire import usage
 from ..workers import Checkpoint
@@ -56,7 +55,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         plan=exchange.plan,
         limits_max_tokens=(dialect is not None and not dialect.is_house) or model.output != described.output,
         may_hold_images=exchange.may_hold_images,
-        session=session_of(exchange.headers, exchange.chat) if profile.session_key else "",
+        session=exchange.session if exchange.session_named else "",
     )
     return context
 
