@@ -13,6 +13,7 @@ from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situati
 from hunyuan_fix.config import environment, values
 from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules.explained import explanations
+from scripts.lib import metrics_page
 from tests.texts import reasons_in_code, said_in_errors
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
@@ -76,6 +77,12 @@ def said_of_options() -> Iterator[str]:
         yield option.help
         if re.search(r"[a-z]", re.sub(r"`[^`]*`", "", accepted := values.accepted_by(option.read))):
             yield re.sub(r"\bfrom \d+$", "from {minimum}", accepted)
+
+
+@collector
+def said_of_metrics() -> Iterator[str]:
+    """What each metric counts."""
+    yield from (metric.help for metric in metrics_page.metrics())
 
 
 @collector
