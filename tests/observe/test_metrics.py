@@ -1,12 +1,26 @@
-"""Counters and gauges: definitions are shared, values are a runtime's own."""
+"""Counters, gauges and histograms: definitions are shared, values are a runtime's own."""
 
 from __future__ import annotations
 
 import gc
+import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hunyuan_fix.observe.metrics import MOST_SERIES, OTHER, Gauge, Metrics, Reading, counter, gauge, line
+from hunyuan_fix.observe.metrics import (
+    MOST_SERIES,
+    OTHER,
+    Distribution,
+    Gauge,
+    Metrics,
+    Reading,
+    counter,
+    gauge,
+    histogram,
+    line,
+)
 
 
 def test_a_counter_counts_for_each_set_of_labels():
@@ -116,3 +130,83 @@ def test_a_line_is_prometheus_s():
     assert line(calls, ('a\n"b\\', "ok"), 3) == r'hunyuan_test_calls_total{host="a\n\"b\\",result="ok"} 3'
     level: Gauge = gauge("hunyuan_test_level", "Level.")
     assert line(level, (), 1.5) == "hunyuan_test_level 1.5"
+
+
+# Histograms
+
+
+def test_a_histogram_counts_values_by_size_and_sums_them() -> None:
+    took = histogram("hunyuan_test_seconds", "Seconds.", (0.1, 1.0), "host")
+    metrics = Metrics()
+    for value in (0.0, 0.1, 0.100001, 1.0, 1.5, math.inf):
+        metrics.observe(took, value, "a")
+    values = metrics.distribution(took, "a")
+    assert (values.counts, values.count, values.sum) == ([2, 2, 2], 6, math.inf)
+    assert metrics.distribution(took, "b") == Distribution([0, 0, 0])
+    assert metrics.distributions()[took] == {("a",): values}
+    assert took not in metrics.collect()
+
+
+@given(st.lists(st.floats(0, 1e9)))
+def test_every_value_is_in_one_bucket_and_not_above_its_bound(values: list[float]) -> None:
+    took = histogram("hunyuan_test_seconds", "Seconds.", (0.01, 0.5, 1.0, 81.92))
+    metrics = Metrics()
+    for value in values:
+        metrics.observe(took, value)
+    found = metrics.distribution(took)
+    for place, bound in enumerate(took.buckets, 1):
+        assert sum(found.counts[:place]) == sum(value <= bound for value in values)
+    assert found.count == len(values)
+    assert found.sum == pytest.approx(sum(values))
+
+
+def test_a_histogram_without_labels_has_values_always() -> None:
+    took, labelled = histogram("hunyuan_test_seconds", "S.", (1,)), histogram("hunyuan_other_seconds", "S.", (1,), "x")
+    read = Metrics().distributions()
+    assert (read[took], read[labelled]) == ({(): Distribution([0, 0])}, {})
+
+
+def test_what_is_no_value_of_a_histogram_is_refused() -> None:
+    took = histogram("hunyuan_test_seconds", "Seconds.", (0.1, 1.0), "host")
+    metrics = Metrics()
+    for value in (-0.001, math.nan):
+        with pytest.raises(ValueError, match="negative"):
+            metrics.observe(took, value, "a")
+    for labels in ((), ("a", "b")):
+        with pytest.raises(ValueError, match="labels"):
+            metrics.observe(took, 1, *labels)
+        with pytest.raises(ValueError, match="labels"):
+            metrics.distribution(took, *labels)
+
+
+@pytest.mark.parametrize("buckets", [(), (1.0, 0.5), (1.0, 1.0), (1.0, math.inf), (math.nan,)])
+def test_buckets_ascend_and_end(buckets: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="buckets"):
+        histogram("hunyuan_test_seconds", "Seconds.", buckets)
+
+
+def test_a_histogram_has_no_name_or_label_of_its_own_series() -> None:
+    for name in ("hunyuan_test_total", "hunyuan_test_count", "hunyuan_test_sum", "hunyuan_test_bucket"):
+        with pytest.raises(ValueError, match="ending"):
+            histogram(name, "Seconds.", (1.0,))
+    with pytest.raises(ValueError, match="le"):
+        histogram("hunyuan_test_seconds", "Seconds.", (1.0,), "le")
+
+
+def test_a_histogram_is_defined_once() -> None:
+    first = histogram("hunyuan_test_seconds", "Seconds.", (1.0, 2.0))
+    assert histogram("hunyuan_test_seconds", "Seconds.", (1.0, 2.0)) is first
+    with pytest.raises(ValueError, match="defined twice"):
+        histogram("hunyuan_test_seconds", "Seconds.", (1.0, 3.0))
+    with pytest.raises(ValueError, match="defined twice"):
+        gauge("hunyuan_test_seconds", "Seconds.")
+
+
+def test_distributions_without_end_are_counted_together() -> None:
+    took = histogram("hunyuan_test_seconds", "Seconds.", (1.0,), "host", "port")
+    metrics = Metrics()
+    for number in range(2 * MOST_SERIES):
+        metrics.observe(took, 1, "host", str(number))
+    series = metrics.distributions()[took]
+    assert len(series) == MOST_SERIES + 1
+    assert series[OTHER, OTHER].count == MOST_SERIES

@@ -1,0 +1,137 @@
+"""What Prometheus scrapes, read by the official parsers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+from prometheus_client import Metric as Family
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as plain
+
+from hunyuan_fix.observe import build
+from hunyuan_fix.observe.metrics import Counter, Histogram, Metrics, counter, gauge, histogram
+from hunyuan_fix.observe.prometheus import exposition
+from scripts.lib import metrics_page
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+PARSERS: dict[str, Callable[[str], Iterable[Family]]] = {"": plain, OPENMETRICS: openmetrics}
+
+calls = counter("hunyuan_scraped_calls_total", 'Calls, also "quoted"\nones.', "host")
+level = gauge("hunyuan_scraped_level", "Level.")
+took = histogram("hunyuan_scraped_seconds", "Seconds.", (0.1, 1, 2.5), "host")
+
+
+def scraped(metrics: Metrics, accept: str = "") -> dict[str, Family]:
+    _, body = exposition(metrics, accept)
+    return {family.name: family for family in PARSERS[accept](body.decode())}
+
+
+def samples(family: Family) -> dict[tuple[str, ...], float]:
+    return {(sample.name, *sample.labels.values()): sample.value for sample in family.samples}
+
+
+@pytest.mark.parametrize("accept", PARSERS)
+def test_each_kind_of_metric_is_read_back(accept: str) -> None:
+    metrics = Metrics()
+    metrics.add(calls, 3, "a")
+    metrics.set(level, 1.5)
+    for value in (0.05, 0.1, 0.7, 9):
+        metrics.observe(took, value, "a")
+    read = scraped(metrics, accept)
+    assert samples(read["hunyuan_scraped_calls"]) == {("hunyuan_scraped_calls_total", "a"): 3}
+    assert read["hunyuan_scraped_calls"].documentation == calls.help
+    assert [
+        read[name].type for name in ("hunyuan_scraped_calls", "hunyuan_scraped_level", "hunyuan_scraped_seconds")
+    ] == [
+        "counter",
+        "gauge",
+        "histogram",
+    ]
+    assert samples(read["hunyuan_scraped_level"]) == {("hunyuan_scraped_level",): 1.5}
+    assert samples(read["hunyuan_scraped_seconds"]) == {
+        ("hunyuan_scraped_seconds_bucket", "a", "0.1"): 2,
+        ("hunyuan_scraped_seconds_bucket", "a", "1.0"): 3,
+        ("hunyuan_scraped_seconds_bucket", "a", "2.5"): 3,
+        ("hunyuan_scraped_seconds_bucket", "a", "+Inf"): 4,
+        ("hunyuan_scraped_seconds_count", "a"): 4,
+        ("hunyuan_scraped_seconds_sum", "a"): pytest.approx(9.85),
+    }
+
+
+@pytest.mark.parametrize("accept", PARSERS)
+def test_before_the_first_exchange_counters_without_labels_are_0_and_others_are_not_there(accept: str) -> None:
+    read = scraped(Metrics(), accept)
+    assert samples(read["hunyuan_failures"]) == {("hunyuan_failures_total",): 0}
+    assert not {"hunyuan_scraped_calls", "hunyuan_scraped_level", "hunyuan_scraped_seconds"} & read.keys()
+
+
+@pytest.mark.parametrize("accept", PARSERS)
+def test_the_process_and_python_are_told_by_the_official_collectors(accept: str) -> None:
+    read = scraped(Metrics(), accept)
+    (info,) = read["python_info"].samples
+    assert info.labels["version"] == build.versions()[1]
+    if sys.platform == "linux":
+        assert samples(read["process_resident_memory_bytes"])["process_resident_memory_bytes",] > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain"),
+        ("*/*", "text/plain"),
+        ("text/html", "text/plain"),
+        ("text/plain;version=0.0.4;q=0.9, */*;q=0.1", "text/plain"),
+        ("application/openmetrics-text;version=1.0.0;q=0.9, text/plain;q=0.5", "application/openmetrics-text"),
+        ("\N{SNOWMAN};q=x,,;", "text/plain"),
+    ],
+)
+def test_the_format_is_the_one_that_is_asked_for(accept: str, content_type: str) -> None:
+    given, body = exposition(Metrics(), accept)
+    assert given.partition(";")[0] == content_type
+    assert body.endswith(b"# EOF\n") == (content_type != "text/plain")
+
+
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 2**50), max_size=5))
+def test_a_label_may_hold_any_text(values: dict[str, int]) -> None:
+    metrics = Metrics()
+    for host, value in values.items():
+        metrics.add(calls, value, host)
+    for accept in PARSERS:
+        read = scraped(metrics, accept).get("hunyuan_scraped_calls")
+        assert ({} if read is None else {labels[1]: value for labels, value in samples(read).items()}) == values
+
+
+def test_two_runtimes_share_nothing_and_the_clients_own_registry_has_no_part() -> None:
+    one, other = Metrics(), Metrics()
+    one.add(calls, 1, "a")
+    assert "hunyuan_scraped_calls" in scraped(one)
+    assert "hunyuan_scraped_calls" not in scraped(other)
+    assert not [family.name for family in REGISTRY.collect() if family.name.startswith("hunyuan")]
+
+
+def test_every_metric_with_a_value_is_scraped() -> None:
+    metrics = Metrics()
+    for metric in metrics_page.metrics():
+        labels = ["x"] * len(metric.labels)
+        if isinstance(metric, Histogram):
+            metrics.observe(metric, 0.2, *labels)
+        elif isinstance(metric, Counter):
+            metrics.add(metric, 2, *labels)
+        else:
+            metrics.set(metric, 2, *labels)
+    for accept in PARSERS:
+        read = scraped(metrics, accept)
+        for metric in metrics_page.metrics():
+            family = read[metric.name.removesuffix("_total")]
+            assert family.documentation == metric.help
+            assert all(sample.value for sample in family.samples if not sample.labels.get("le"))
+
+
+def test_versions() -> None:
+    assert all(version[0].isdigit() for version in build.versions())
+    assert build._version("no-such-package") == "unknown"
