@@ -227,6 +227,8 @@ class Exchange:
     """Milliseconds spent waiting for a slot of the account."""
     first_byte: float = 0.0
     """Milliseconds from when the request left until its answer began; 0: no endpoint answered."""
+    first_token: float = 0.0
+    """Milliseconds from when the request left until a stream brought its first text, thought or call; 0: none did."""
     elapsed: float = 0.0
     """Milliseconds from the request's first byte until its answer's last; 0: it is under way."""
     tries: int = 1
@@ -260,6 +262,10 @@ class Exchange:
     failure: str = ""
     """Why the client got an error, for the log: its code and a short reason, of at most 80 characters, without any word
     of a conversation. `""`: it got none."""
+    error: str = ""
+    """The code by which that error is counted, of a closed list (`wire.noted_errors.CODES`). `""`: it got none."""
+    left: bool = False
+    """The client left before the end of its answer."""
     answered: bool = False
     """The answer was made here."""
     kept: bool = False
