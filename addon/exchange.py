@@ -295,7 +295,7 @@ class Exchange:
     query: str = ""
     """The query of the request's target."""
     came: int = 0
-    """Python's hash of the JSON that came: the same for the same bytes, in this process."""
+    """Python's hash of the JSON that came: the same for the same bytes, in this process; 0: not known."""
     may_run_on: bool = False
     """Its client said that it may go on as long as it likes (`x-hunyuan-runaway: off`)."""
     to_keep: Any = None
@@ -333,6 +333,10 @@ class Exchange:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
         if self.listener is not None:
             self.listener(self, kind, data)
+
+    def warn(self, text: str) -> None:
+        """Say something to the client in a header of its answer, beside what was said before."""
+        self.warning = f"{self.warning}; {text}" if self.warning else text
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""

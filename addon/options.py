@@ -27,6 +27,7 @@ from .mending import MendSettings
 from .profile_folder import ProfileSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
+from .runaway import RunawaySettings
 from .search.program import SearchSettings
 from .stores import StoreSettings
 from .upstream.circuit_breaker import BreakerSettings
@@ -52,6 +53,7 @@ class Settings(
     SearchSettings,
     RetrySettings,
     MendSettings,
+    RunawaySettings,
     BreakerSettings,
     KeySettings,
     TokenSettings,

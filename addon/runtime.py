@@ -34,6 +34,7 @@ from .observe.sinks import Sinks
 from .options import OPTIONS, Settings
 from .profile_folder import ProfileFolder
 from .relay import Relay
+from .runaway.memory import RunawayMemory
 from .stores.redis import redis_client
 from .stores.redis import unreachable as redis_unreachable
 from .texts.terminal import say
@@ -65,6 +66,7 @@ class Runtime:
         for sink in (counters.Counting(self.metrics), self.log_line):
             self.sinks.add(sink)
         self.prompt_cache = PromptCacheLedger()
+        self.runaway = RunawayMemory()
         self.metrics.read_from(self._readings)
         self.workers = Workers()
         self.http_client = HttpClient()

@@ -57,7 +57,7 @@ class Bodies:
         try:
             response = await self._repaired(flow.request, exchange, mending)
             if response is not None and exchange.mode == "observe":
-                exchange.warning = f"would be answered with {response.status} by the proxy"
+                exchange.warn(f"would be answered with {response.status} by the proxy")
                 response = None
             # What is asked for by id passes under `observe`, without a slot: it calls no model.
             if response is None and DIALECTS[exchange.dialect].house != "kept":

@@ -34,6 +34,8 @@ from .sign import sign
 logger = logging.getLogger("hunyuan_fix")
 
 MODE_HEADER = "x-hunyuan-mode"
+RUNAWAY_HEADER = "x-hunyuan-runaway"
+"""Request header: `off` lets an agent go on as long as it likes."""
 """Request header: the mode for this request alone. It goes no further."""
 
 
@@ -98,6 +100,7 @@ class RequestHeaders:
         self._process.finisher.expect(flow)
         asked = flow.request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
         mode = asked if asked in MODES else self._settings.mode
+        may_run_on = bool(route) and flow.request.headers.pop(RUNAWAY_HEADER, "").strip().lower() == "off"
         if route is not None and preflight:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
@@ -112,6 +115,7 @@ class RequestHeaders:
                 user = flow.metadata["proxyauth"][0] if "proxyauth" in flow.metadata else ""
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
+            exchange.may_run_on = may_run_on
             if answer is not None:
                 respond(flow, exchange, answer)
             else:
