@@ -31,7 +31,7 @@ RETRIED = "retried"
 MENDED = "mended"
 """It was refused, changed for what the refusal says, and sent once more: `reason`, `outcome` (`helped`, `failed`)."""
 FIRST_BYTE = "first_byte"
-"""The headers of its answer came: `status`."""
+"""The headers of its answer came: `status`, `date` (that header; `""` without one)."""
 DONE = "done"
 """It is over: a `Done`."""
 
@@ -55,6 +55,8 @@ class Done(TypedDict):
     """`""`: the client's."""
     client: str
     program: str
+    lent: bool
+    """It went with the key that the proxy lends."""
     session: str
     status: int | None
     how: str
