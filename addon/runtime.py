@@ -27,7 +27,7 @@ from .kept import KeepSettings
 from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
-from .observe import statistics
+from .observe import build, counters, statistics
 from .observe.health import Check, Health
 from .observe.health.authority import AuthorityCheck
 from .observe.health.disk import DiskCheck
@@ -69,7 +69,7 @@ class Runtime:
         self.metrics = Metrics()
         self.sinks = Sinks()
         self.log_line = LineOfExchange()
-        for sink in (statistics.Counting(self.metrics), self.log_line):
+        for sink in (counters.Counting(self.metrics), self.log_line):
             self.sinks.add(sink)
         self.prompt_cache = PromptCacheLedger()
         self.metrics.read_from(self._readings)
@@ -104,7 +104,7 @@ class Runtime:
         """Kept, because the event loop holds tasks by weak references only."""
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
-        self.loop_lag = LoopLag()
+        self.loop_lag = LoopLag(lambda lag: self.metrics.observe(statistics.LOOP_LAG_SECONDS, lag))
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
         self.metrics.read_from(self.health.readings)
@@ -220,8 +220,13 @@ class Runtime:
         yield statistics.RELAY_TURNED_AWAY, (), relay.refused
         yield statistics.RELAY_BROKEN, (), relay.broken
         yield statistics.RELAY_ABANDONED, (), relay.abandoned
-        for reason, count in relay.retries.items():
-            yield statistics.RELAY_RETRIES, (reason,), count
+        for reason, count in counters.by_reason(relay.retries).items():
+            yield statistics.RETRIES, (reason,), count
+        for sink, count in self.sinks.dropped.items():
+            yield statistics.SINK_DROPPED, (sink,), count
+        for sink, count in self.sinks.failures.items():
+            yield statistics.SINK_FAILURES, (sink,), count
+        yield statistics.BUILD_INFO, build.versions(), 1
         yield statistics.LEARNT, (), len(self.learnt)
         for level in self.chain.counts():
             yield statistics.STORE_HITS, (level.name,), level.hits

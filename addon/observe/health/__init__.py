@@ -5,6 +5,6 @@ few seconds; to add one, write it in a file here and name it in `Runtime`.
 """
 
 from .check import Check, Finding, State, degraded, healthy, unhealthy
-from .health import HEALTH, CheckReport, Health
+from .health import CheckReport, Health
 
-__all__ = ["HEALTH", "Check", "CheckReport", "Finding", "Health", "State", "degraded", "healthy", "unhealthy"]
+__all__ = ["Check", "CheckReport", "Finding", "Health", "State", "degraded", "healthy", "unhealthy"]

@@ -19,12 +19,11 @@ from ...texts import terminal
 from ...texts.sentence import Sentence, in_language
 from ...texts.terminal import say
 from ...wire import safe_text
-from ..metrics import Reading, gauge
+from ..metrics import Reading
+from ..statistics import HEALTH
 from .check import Check, Finding, State, degraded
 
 logger = logging.getLogger("hunyuan_fix")
-
-HEALTH = gauge("hunyuan_health", "State of a check: 2 healthy, 1 degraded, 0 unhealthy.", "check")
 
 INTERVAL = 10.0
 FRESH = 1.0

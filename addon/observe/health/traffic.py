@@ -96,7 +96,7 @@ class Traffic:
             self._heard = True
             self._calls.add(f"{done['profile']} {outcome}")
         if done["lent"] and done["how"] == "answered" and done["status"] is not None:
-            if done["status"] == 401 or "invalid_api_key" in _codes(done):
+            if done["status"] == 401 or done["error"] == "invalid_api_key":
                 self._refused[done["profile"]] = hash(self._lent_key().value)
             elif done["status"] < 400:
                 self._refused.pop(done["profile"], None)
@@ -196,19 +196,14 @@ class Traffic:
 
 def of_endpoint(done: Done) -> str:
     """What an exchange says of its endpoint: `GOOD`, `FAILED`, `LIMITED`; `""`: nothing."""
-    codes = _codes(done)
-    if not _OF_ENDPOINTS.isdisjoint(codes):
+    error = done["error"]
+    if error in _OF_ENDPOINTS:
         return FAILED
-    if done["how"] != "answered" or done["status"] is None or not done["profile"] or not _NOT_CALLED.isdisjoint(codes):
+    if done["how"] != "answered" or done["status"] is None or not done["profile"] or error in _NOT_CALLED:
         return ""  # the proxy's own answer, or the client has left
-    if done["status"] == 429 or not _OF_LIMITS.isdisjoint(codes):
+    if done["status"] == 429 or error in _OF_LIMITS:
         return LIMITED
     return FAILED if done["status"] >= 500 else GOOD
-
-
-def _codes(done: Done) -> Sequence[str]:
-    """The endpoint's code and ours, as `Done.failure` begins with them."""
-    return done["failure"].partition(":")[0].split() if done["failure"] else ()
 
 
 def _is_past(margin: Margin, bad: int, every: int) -> bool:
