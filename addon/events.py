@@ -36,7 +36,7 @@ RETRIED = "retried"
 MENDED = "mended"
 """It was refused, changed for what the refusal says, and sent once more: `reason`, `outcome` (`helped`, `failed`)."""
 FIRST_BYTE = "first_byte"
-"""The headers of its answer came: `status`."""
+"""The headers of its answer came: `status`, `date` (that header; `""` without one)."""
 FIRST_TOKEN = "first_token"  # noqa: S105 - no secret
 """Its stream brings the first text, thought or call. No data: the event has its time."""
 DONE = "done"
@@ -75,6 +75,8 @@ class Done(TypedDict):
     """`""`: the client's."""
     client: str
     program: str
+    lent: bool
+    """It went with the key that the proxy lends."""
     session: str
     """Which conversation it belongs to (`session`)."""
     session_named: bool

@@ -290,6 +290,8 @@ class Exchange:
     """`False` where a search has found no image in `chat`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The request's headers."""
+    lent: bool = False
+    """It goes with the proxy's own key."""
     caller: bytes = b""
     """A digest of what the caller authenticates with: what is kept for it is for no other."""
     query: str = ""
@@ -408,6 +410,7 @@ _UNDER_WAY = (
     "cost",
     "may_hold_images",
     "headers",
+    "lent",
     "caller",
     "query",
     "came",

@@ -208,6 +208,10 @@ class HunyuanFix:
         # before it loaded scripts; `scripts/run` therefore makes the CA before it starts mitmproxy.
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
+        confdir = Path(ctx.options.confdir).expanduser()
+        self.runtime.authority.follow(
+            authority.key_file(confdir), authority.ca_file(confdir), lambda: proxy_modes.makes_certificates(option)
+        )
         self.runtime.start()
         self.runtime.config.say_what_has_no_effect()
         process.started()
@@ -327,7 +331,8 @@ class HunyuanFix:
         self.process.dispatcher.answered(flow)
         if exchange is not None:
             if flow.response is not None and not exchange.answered:
-                exchange.tell(events.FIRST_BYTE, status=flow.response.status_code)
+                answer = flow.response
+                exchange.tell(events.FIRST_BYTE, status=answer.status_code, date=answer.headers.get("date", ""))
             self.answers.begins(flow, exchange)
             if flow.response and flow.response.stream:
                 live_list.show(flow, exchange, say("streaming"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import profile_folder, stores
@@ -27,7 +28,14 @@ from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
 from .observe import build, counters, statistics
+from .observe.health import Check, Health
+from .observe.health.authority import AuthorityCheck
+from .observe.health.disk import DiskCheck
+from .observe.health.process import FaultsCheck, FilesCheck, LoopCheck, QueueCheck, SinksCheck
+from .observe.health.stores import RedisCheck, SqliteCheck
+from .observe.health.traffic import Traffic
 from .observe.log import LineOfExchange
+from .observe.loop_lag import LoopLag
 from .observe.metrics import Metrics, Reading
 from .observe.prompt_cache import PromptCacheLedger
 from .observe.sinks import Sinks
@@ -36,7 +44,6 @@ from .profile_folder import ProfileFolder
 from .relay import Relay
 from .runaway.memory import RunawayMemory
 from .stores.redis import redis_client
-from .stores.redis import unreachable as redis_unreachable
 from .texts.terminal import say
 from .upstream.calls import Calls
 from .upstream.chat_calls import ChatCalls
@@ -99,6 +106,10 @@ class Runtime:
         """Kept, because the event loop holds tasks by weak references only."""
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
+        self.loop_lag = LoopLag(lambda lag: self.metrics.observe(statistics.LOOP_LAG_SECONDS, lag))
+        self.authority = AuthorityCheck()
+        self.health = Health(self._checks())
+        self.metrics.read_from(self.health.readings)
 
     @property
     def settings(self) -> Settings:
@@ -149,18 +160,50 @@ class Runtime:
         logger.error("%s\n%s", said, safe_text.traceback_without_text(error))
 
     def start(self) -> None:
-        """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
+        """Begin to watch the files of options, keys and tokens, and the health. Needs a running event loop."""
         if not self._started:
             self._started = True
             self.seal_keys.apply()
-            if self._counters is not None:
-                self._keep_until_done(_warn_of_redis(self._counters), "hunyuan-fix asks Redis")
         self._watcher.start()
+        self.loop_lag.start()
+        self.health.start()
 
     async def _look_at_secrets(self) -> None:
         await self.key.refresh()
         await self.tokens.refresh()
         await self.seal_keys.refresh()
+
+    def _checks(self) -> list[Check]:
+        """What the proxy's health consists of, in the order of docs/operations.md. Each name is a label of a metric."""
+        chains = [self.chain, self.kept.chain]
+        traffic = Traffic(open_circuits=self.breaker.open, lent_key=lambda: self.key)
+        self.sinks.add(traffic)
+        return [
+            Check("endpoint", traffic.endpoint),
+            Check("key", traffic.key),
+            Check("vision", traffic.vision),
+            Check("clock", traffic.clock),
+            Check("ca", self.authority.look),
+            Check("sqlite", SqliteCheck(chains, lambda: self._settings.store.sqlite).look),
+            Check("redis", RedisCheck(chains, lambda: self._counters, self.admission.state).look),
+            Check("disk", DiskCheck(self._written).look),
+            Check("files", FilesCheck(self._unusable).look),
+            Check("queue", QueueCheck(self.admission.state).look),
+            Check("event_loop", LoopCheck(self.loop_lag).look),
+            Check("sinks", SinksCheck(self.sinks).look),
+            Check("faults", FaultsCheck(lambda: self.failures).look),
+        ]
+
+    def _written(self) -> list[Path]:
+        """Files that are written."""
+        file = self._settings.store.sqlite
+        return [file] if file is not None else []
+
+    def _unusable(self) -> list[Path]:
+        """Files that can't be used as they are now; the key's has a check of its own."""
+        secret = [file.path for file in (self.tokens.file, self.seal_keys.file) if file and file.is_unusable]
+        folder = self.profile_folder.unusable
+        return [*self.config.unusable, *secret, *([folder] if folder else [])]
 
     def _readings(self) -> Iterator[Reading]:
         """For `metrics`: the values of the objects that count by themselves."""
@@ -203,6 +246,8 @@ class Runtime:
     async def aclose(self) -> None:
         """Flush the stores and close every connection, at the end of the process."""
         self._watcher.stop()
+        self.health.stop()
+        self.loop_lag.stop()
         self.workers.close()
         await asyncio.to_thread(self.sinks.close)
         counters = [self._counters.aclose] if self._counters is not None else []
@@ -226,12 +271,3 @@ class Runtime:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _warn_of_redis(server: Redis) -> None:
-    """Say at the start that the Redis server can't be reached: requests would find it out one by one."""
-    if why := await redis_unreachable(server):
-        logger.warning(
-            "%s",
-            say("The Redis server of hunyuan_store doesn't answer ({why}): until it does, nothing is shared.", why=why),
-        )

@@ -18,7 +18,8 @@ from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
-from ..observe import front_page, health
+from ..observe import front_page
+from ..observe.health import reverse_port
 from ..options import Settings
 from ..route import Address, Route, Routes
 from ..texts.terminal import say
@@ -225,6 +226,7 @@ class RequestHeaders:
         key = self._lent(flow, route, exchange, caller)
         if isinstance(key, str):
             request.headers["Authorization"] = key
+            exchange.lent = True
             keys.drop_placeholder(request.headers)
         elif had_key and (to_chat or route.native) and not host_names.is_loopback(request.host):
             refusal = proxy_errors.KEY_FOR_ANOTHER_HOST(host=safe_text.plain(asked), why=key.value)
@@ -311,7 +313,7 @@ def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | Non
         return None
     method, path = flow.request.method, flow.request.path.partition("?")[0]
     if route.rerouted and _reverse(flow):  # else a server of the user's own behind the port may have pages of that name
-        if of_proxy := health.answered_here(method, path):
+        if of_proxy := reverse_port.answered_here(method, path):
             return of_proxy
         if path == front_page.PATH:
             headers = flow.request.headers

@@ -20,6 +20,7 @@ def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | 
         "sent_model": exchange.sent_model,
         "client": exchange.client,
         "program": exchange.program,
+        "lent": exchange.lent,
         "session": exchange.session,
         "session_named": exchange.session_named,
         "status": status,

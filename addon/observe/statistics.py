@@ -135,3 +135,12 @@ STORE_FAILING = gauge("hunyuan_store_failing", "1: the store is failing now.", "
 SINK_DROPPED = counter("hunyuan_sink_dropped_total", "Events that did not fit into the queue of a sink.", "sink")
 SINK_FAILURES = counter("hunyuan_sink_failures_total", "Events that a sink could not take in.", "sink")
 BUILD_INFO = gauge("hunyuan_build_info", "Always 1; the labels are versions.", "version", "python", "mitmproxy")
+
+# Health
+
+HEALTH = gauge("hunyuan_health", "The state of a check: 2 healthy, 1 degraded, 0 unhealthy.", "check")
+LOOP_LAG_SECONDS = histogram(
+    "hunyuan_event_loop_lag_seconds",
+    "How late the event loop was, measured four times a second.",
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
