@@ -55,6 +55,10 @@ class Done(TypedDict):
     """`""`: the client's."""
     client: str
     program: str
+    request_id: str
+    """The client's own id of its request, else the flow's."""
+    upstream_id: str
+    """The endpoint's."""
     session: str
     status: int | None
     how: str

@@ -20,6 +20,8 @@ def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | 
         "sent_model": exchange.sent_model,
         "client": exchange.client,
         "program": exchange.program,
+        "request_id": exchange.request_id,
+        "upstream_id": exchange.upstream_id,
         "session": exchange.session,
         "status": status,
         "how": how,
