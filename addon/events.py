@@ -42,6 +42,8 @@ KINDS = (CAME, TRANSLATED, DESCRIBED, REPAIRED, QUEUED, SENT, RETRIED, MENDED, F
 class Done(TypedDict):
     """An exchange that is over. Times are milliseconds; what isn't known is 0, `""` or absent from `usage`."""
 
+    id: str
+    """Its flow's."""
     profile: str
     dialect: str
     """The client's format; `""`: none that is known."""

@@ -28,6 +28,7 @@ from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
 from .observe import statistics
 from .observe.log import LineOfExchange
+from .observe.log_file import FileLog, LogSettings
 from .observe.metrics import Metrics, Reading
 from .observe.prompt_cache import PromptCacheLedger
 from .observe.sinks import Sinks
@@ -62,6 +63,7 @@ class Runtime:
         self.metrics = Metrics()
         self.sinks = Sinks()
         self.log_line = LineOfExchange()
+        self.log_file = FileLog()
         for sink in (statistics.Counting(self.metrics), self.log_line):
             self.sinks.add(sink)
         self.prompt_cache = PromptCacheLedger()
@@ -112,6 +114,8 @@ class Runtime:
         levels = stores.open_levels(*places) if places != self._places else None
         kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
         kept_levels = stores.open_levels(*kept_in) if kept_in != self._kept_in else None
+        logging_to = self.log_file.opened(part(settings, LogSettings))  # the last: nothing fails with the file open
+        self.log_file.use(part(settings, LogSettings), logging_to)
         self._settings, self.key, self.tokens = settings, key, tokens
         if seal_keys is not self.seal_keys:
             self.seal_keys = seal_keys
@@ -180,6 +184,7 @@ class Runtime:
         for reason, count in relay.retries.items():
             yield statistics.RELAY_RETRIES, (reason,), count
         yield statistics.LEARNT, (), len(self.learnt)
+        yield statistics.LOG_LOST, (), self.log_file.lost
         for level in self.chain.counts():
             yield statistics.STORE_HITS, (level.name,), level.hits
             yield statistics.STORE_MISSES, (level.name,), level.misses
@@ -198,6 +203,7 @@ class Runtime:
         self._watcher.stop()
         self.workers.close()
         await asyncio.to_thread(self.sinks.close)
+        await asyncio.to_thread(self.log_file.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
         for close in (self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):

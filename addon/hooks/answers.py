@@ -94,8 +94,7 @@ class Answers:
         if not _is_stream(response):
             response.headers["content-type"] = streamed.EVENT_STREAM
         response.stream = stream
-        if exchange.dialect in NATIVE or not DIALECTS[exchange.dialect].is_house:
-            self._keep_alive.watch(flow, stream)
+        self._keep_alive.watch(flow, stream)
 
     def _repairing(self, exchange: Exchange, encoding: str) -> streamed.ClientStream:
         """What the stream passes through. Raises `CodingError`."""

@@ -11,6 +11,7 @@ def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | 
     """The event `events.DONE` of an exchange that is over. `outcome`: its status, or the way it ended without one."""
     described = record.waited_ms(exchange)
     return {
+        "id": exchange.id,
         "profile": exchange.profile,
         "dialect": exchange.dialect or exchange.spoken,
         "mode": exchange.mode,

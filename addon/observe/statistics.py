@@ -60,6 +60,10 @@ MENDED = counter(
 )
 LEARNT = gauge("hunyuan_learnt_models", "Models of which something is known that refusals have taught.")
 
+# The log file
+
+LOG_LOST = counter("hunyuan_log_lines_lost_total", "Lines of the log file that a slow or full disk did not take.")
+
 # Stores
 
 STORE_HITS = counter("hunyuan_store_hits_total", "Keys that a store had.", "store")
