@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...exchange import JsonObject
-from ...wire import json_body
+from ...wire import json_body, sse
 from ...wire import usage as usages
 from .. import writer
 from ..composer import MAX_HELD, TooMuchHeld
