@@ -19,7 +19,7 @@ SHOWN: Mapping[str, str] = MappingProxyType({"anthropic": "request-id", "anthrop
 """Format of a client -> the header in which its libraries look for an id, where that isn't `HEADER`."""
 
 _OF_ENDPOINTS = (b"x-request-id", b"request-id", b"x-tc-requestid")
-"""The last is that of Tencent Cloud's own API."""
+"""The last is that of Tencent Cloud's own API (docs/facts/clients.md#request-ids)."""
 
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=+@-]{0,127}")
 _KEY = re.compile(r"(?:sk|ak|pk|hf)-|AKID|eyJ|Bearer", re.IGNORECASE)

@@ -17,7 +17,8 @@ MAX_EVENT = 2**20
 BOM = b"\xef\xbb\xbf"
 """May stand before a stream. Anywhere else it belongs to the line behind it, whose field clients don't know then."""
 COMMENT = b": keep-alive"
-"""A line that tells a client that its stream goes on, and nothing else. DeepSeek sends it, so that clients know it."""
+"""A line that tells a client that its stream goes on, and nothing else. DeepSeek sends it, so that clients know it
+(docs/facts/clients.md#comments-in-streams)."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _IDLE = re.compile(rb"(?:(?::[^\r\n]*+)?(?:\r\n|\n|\r))*+")
 """Further comments and blank lines. They are returned with the first: a chunk may have thousands of them."""
