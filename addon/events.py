@@ -62,6 +62,8 @@ KINDS = (
 class Done(TypedDict):
     """An exchange that is over. Times are milliseconds; what isn't known is 0, `""` or absent from `usage`."""
 
+    id: str
+    """Its flow's."""
     profile: str
     dialect: str
     """The client's format; `""`: none that is known."""
@@ -77,6 +79,10 @@ class Done(TypedDict):
     program: str
     lent: bool
     """It went with the key that the proxy lends."""
+    request_id: str
+    """The client's own id of its request, else the flow's."""
+    upstream_id: str
+    """The endpoint's."""
     session: str
     """Which conversation it belongs to (`session`)."""
     session_named: bool

@@ -195,6 +195,10 @@ class Exchange:
     Plain data when saved: mitmproxy loses a flow whose metadata holds an object (docs/facts/mitmproxy.md#metadata).
     """
 
+    request_id: str = ""
+    """The client's own id of its request, else the flow's (`wire.request_id`)."""
+    upstream_id: str = ""
+    """The endpoint's own id of it, for which its vendor's support asks; `""`: it gave none."""
     session: str = ""
     """A digest that is the same in all requests of one conversation of the client's (`session`); `""`: not known."""
     session_named: bool = False

@@ -124,6 +124,7 @@ class HunyuanFix:
             sources.from_mitmproxy_config(mitmproxy_config),
         )
         wrong += [sources.in_file("config.yaml", problem) for problem in wrong_in_file]
+        log_handlers.use(deferred.get("hunyuan_log") or option("hunyuan_log"))
         self._problems = [*wrong, *(start.problems if start else ())]
         for problem in self._problems:
             logger.error("%s", problem)
@@ -164,6 +165,7 @@ class HunyuanFix:
             return
         self.process.starting.begin(ctx.master, self._start_failed)
         self.settings = settings
+        log_handlers.use(settings.log)
         if self.is_running:
             self._speak(settings.language)
         replacements.want(self, replacements.ANSWERING)
@@ -199,6 +201,7 @@ class HunyuanFix:
         )
         self.bodies = Bodies(settings, runtime, process.dispatcher, process.draining, self.pipeline)
         self.answers = Answers(settings, runtime, self.pipeline, process.keep_alive)
+        process.keep_alive.silence = settings.heartbeat
 
     def running(self) -> None:
         """Bind to this machine where no listen address was given."""

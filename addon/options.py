@@ -20,10 +20,18 @@ from .admission.accounts import AdmissionSettings
 from .cascade import CascadeSettings
 from .config import option
 from .config.config_file import ConfigFileSettings
-from .config.hook_options import BodySettings, DispatchSettings, DrainingSettings, FlowSettings, InterceptionSettings
+from .config.hook_options import (
+    BodySettings,
+    DispatchSettings,
+    DrainingSettings,
+    FlowSettings,
+    HeartbeatSettings,
+    InterceptionSettings,
+)
 from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
+from .observe.log_file import LogSettings
 from .profile_folder import ProfileSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
@@ -61,6 +69,8 @@ class Settings(
     OriginSettings,
     DrainingSettings,
     DispatchSettings,
+    LogSettings,
+    HeartbeatSettings,
     ConfigFileSettings,
 ):
     """All options, parsed. Sizes in bytes, times in seconds; `None`: the profile decides."""

@@ -35,6 +35,7 @@ from .observe.health.process import FaultsCheck, FilesCheck, LoopCheck, QueueChe
 from .observe.health.stores import RedisCheck, SqliteCheck
 from .observe.health.traffic import Traffic
 from .observe.log import LineOfExchange
+from .observe.log_file import FileLog, LogSettings
 from .observe.loop_lag import LoopLag
 from .observe.metrics import Metrics, Reading
 from .observe.prompt_cache import PromptCacheLedger
@@ -70,6 +71,7 @@ class Runtime:
         self.metrics = Metrics()
         self.sinks = Sinks()
         self.log_line = LineOfExchange()
+        self.log_file = FileLog()
         for sink in (counters.Counting(self.metrics), self.log_line):
             self.sinks.add(sink)
         self.prompt_cache = PromptCacheLedger()
@@ -125,6 +127,8 @@ class Runtime:
         levels = stores.open_levels(*places) if places != self._places else None
         kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
         kept_levels = stores.open_levels(*kept_in) if kept_in != self._kept_in else None
+        logging_to = self.log_file.opened(part(settings, LogSettings))  # the last: nothing fails with the file open
+        self.log_file.use(part(settings, LogSettings), logging_to)
         self._settings, self.key, self.tokens = settings, key, tokens
         if seal_keys is not self.seal_keys:
             self.seal_keys = seal_keys
@@ -230,6 +234,7 @@ class Runtime:
             yield statistics.SINK_FAILURES, (sink,), count
         yield statistics.BUILD_INFO, build.versions(), 1
         yield statistics.LEARNT, (), len(self.learnt)
+        yield statistics.LOG_LOST, (), self.log_file.lost
         for level in self.chain.counts():
             yield statistics.STORE_HITS, (level.name,), level.hits
             yield statistics.STORE_MISSES, (level.name,), level.misses
@@ -250,6 +255,7 @@ class Runtime:
         self.loop_lag.stop()
         self.workers.close()
         await asyncio.to_thread(self.sinks.close)
+        await asyncio.to_thread(self.log_file.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
         for close in (self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):

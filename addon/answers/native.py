@@ -83,9 +83,12 @@ class NativeStream(ClientStream):
         return _pieces(sent + (self._end() if self._ended else b""))
 
     def _keep_alive_pieces(self) -> list[bytes]:
-        """Between two events, since only whole ones are sent; not before the first."""
-        begun = self._opening is None and not self._is_told
-        return [_written(event) for event in self._dialect.keep_alive(self._note)] if begun else []
+        """Between two events, since only whole ones are sent. Before the first, a comment: clients expect that event."""
+        if self._opening is not None:
+            return [sse.COMMENT + b"\n\n"]
+        if self._is_told or self._parser.is_within:
+            return []
+        return [_written(event) for event in self._dialect.keep_alive(self._note)] or [sse.COMMENT + b"\n\n"]
 
     def _event(self, event: sse.Event) -> bytes:
         sent = self._sent(event)

@@ -99,6 +99,8 @@ class ClientStream(KeptStream):
         self._incomplete: ProxyError = INCOMPLETE.in_language(exchange.error_language)
         """The error for an answer without an end."""
         self._passing = False
+        self._begun = False
+        """The client has had something that isn't the endpoint's."""
         self._logged = False
 
     def __call__(self, data: bytes) -> list[bytes]:
@@ -134,14 +136,15 @@ class ClientStream(KeptStream):
         return None if self._passes_unchanged else last
 
     def keep_alive(self) -> list[bytes]:
-        """The pieces that tell the client, in its format, that the stream goes on. None for chat clients.
+        """The pieces that tell the client, in its format, that the stream goes on: whole events, or comments.
 
-        None either while the body may turn out to be a whole one for a client that didn't ask for a stream.
+        None in the middle of an event, after the end, and while the body may turn out to be a whole one for a client that didn't ask for a stream.
         """
         may_be_whole = self._opening is not None and not self._exchange.streamed
         if self._ended or self._passing or may_be_whole:
             return []
         pieces = self._keep_alive_pieces()
+        self._begun = self._begun or bool(pieces)
         for piece in pieces:
             self._keep(piece)
         return pieces
@@ -161,6 +164,8 @@ class ClientStream(KeptStream):
                 data += opening.finish()
             if data:
                 self._opening = None
+                if self._begun:
+                    data = data.removeprefix(sse.BOM)
         return self._changed(data)
 
     def _changed(self, data: bytes) -> list[bytes]:
@@ -278,6 +283,8 @@ class RepairedStream(ClientStream):
         return self._ended or (self._to_client is not None and self._to_client.may_be_complete)
 
     def _keep_alive_pieces(self) -> list[bytes]:
+        if dialects.DIALECTS[self._exchange.dialect].is_house:
+            return self._stream.keep_alive()
         return [] if self._to_client is None else self._to_client.keep_alive()
 
 

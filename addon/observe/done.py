@@ -11,6 +11,7 @@ def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | 
     """The event `events.DONE` of an exchange that is over. `outcome`: its status, or the way it ended without one."""
     described = record.waited_ms(exchange)
     return {
+        "id": exchange.id,
         "profile": exchange.profile,
         "dialect": exchange.dialect or exchange.spoken,
         "mode": exchange.mode,
@@ -21,6 +22,8 @@ def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | 
         "client": exchange.client,
         "program": exchange.program,
         "lent": exchange.lent,
+        "request_id": exchange.request_id,
+        "upstream_id": exchange.upstream_id,
         "session": exchange.session,
         "session_named": exchange.session_named,
         "status": status,

@@ -121,6 +121,10 @@ DESCRIBED, CACHED, SHARED, FAILED = "described", "cached", "shared", "failed"
 VISION_SECONDS = histogram("hunyuan_vision_seconds", "Seconds that calls of the vision model took.", _SECONDS)
 VISION_TOKENS = counter("hunyuan_vision_tokens_total", "Tokens that calls of the vision model used.", "kind")
 
+# The log file
+
+LOG_LOST = counter("hunyuan_log_lines_lost_total", "Lines of the log file that a slow or full disk did not take.")
+
 # Stores
 
 STORE_HITS = counter("hunyuan_store_hits_total", "Keys that a store had.", "store")
