@@ -14,28 +14,38 @@ from typing import TypedDict
 from .exchange import JsonObject
 
 CAME = "came"
-"""The headers came and the request has a route, or was refused: `profile`, `dialect`, `mode`, `client`, `program`."""
+"""The headers came and the request has a route, or was refused: `profile`, `dialect`, `mode`, `client`, `program`; and,
+with traces on, `trace_id`, `span_id`, `parent_id` (the client's span), `sampled`."""
 TRANSLATED = "translated"
 """A request in another format is a chat request now: `dialect`, the one that it came in."""
 DESCRIBED = "described"
 """Its images are text: `calls`, `cached`, `ms`, and `images`, one of each call that was made: `outcome`, `ms`, `tries`,
 `status`, `tokens`."""
 REPAIRED = "repaired"
-"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it)."""
+"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it); and, where its trace
+is exported, `asked`, its parameters that are numbers."""
 QUEUED = "queued"
 """It begins to wait for a slot of its account."""
 SENT = "sent"
-"""It leaves for its endpoint: `upstream` (host), `model`, `bytes`, `waited_ms` (for its slot)."""
+"""It leaves for its endpoint: `upstream` (host), `model`, `bytes`, `waited_ms` (for its slot), `port`, `scheme`, `method`,
+`path` (without its query); and, with traces on, `span_id`, that of this try."""
 RETRIED = "retried"
-"""It is sent once more: `number` (2 for the first further try), `reason` (why the try before failed)."""
+"""It is sent once more: `number` (2 for the first further try), `reason` (why the try before failed); and, with traces
+on, what `SENT` tells of a try."""
 MENDED = "mended"
 """It was refused, changed for what the refusal says, and sent once more: `reason`, `outcome` (`helped`, `failed`)."""
+CALLED = "called"
+"""The addon makes a call of its own for it: `purpose` (`vision`, `embeddings`, `search`), `number` (of the try), and what
+`SENT` tells of a try. Told with traces on."""
+ENDED = "ended"
+"""A call, or a try by the relay, is over: its `span_id`, `status` (0: no answer came), `error` (`""`, or one of `timeout`,
+`unreachable`, `unusable_answer`, `stream_broken`, `cancelled`, `not_sent`), `usage`, `answer` (as in `Done`). Told with traces on."""
 FIRST_BYTE = "first_byte"
 """The headers of its answer came: `status`."""
 DONE = "done"
 """It is over: a `Done`."""
 
-KINDS = (CAME, TRANSLATED, DESCRIBED, REPAIRED, QUEUED, SENT, RETRIED, MENDED, FIRST_BYTE, DONE)
+KINDS = (CAME, TRANSLATED, DESCRIBED, REPAIRED, CALLED, QUEUED, SENT, RETRIED, ENDED, MENDED, FIRST_BYTE, DONE)
 """In the order in which they come. All but `CAME` and `DONE` may be missing, and some come more than once."""
 
 
@@ -80,6 +90,13 @@ class Done(TypedDict):
     streamed: bool
     usage: dict[str, int]
     tokens: int
+    trace_id: str
+    """`""`: traces are off."""
+    span_id: str
+    answer: JsonObject
+    """What the answer says of itself, where its trace is exported: `id`, `model`, `finish_reasons`."""
+    first_chunk_at: float
+    """When the first piece of its streamed answer came, where its trace is exported, in Unix time; 0: not known."""
 
 
 @dataclass(slots=True)

@@ -300,6 +300,12 @@ class Exchange:
     """What the endpoint has taught beside its profile (`mending.learnt.Taught`)."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
+    trace: Any = None
+    """Its trace (`wire.trace_context.Trace`); `None`: traces are off."""
+    answer_facts: JsonObject = field(default_factory=dict)
+    """What its answer says of itself (`wire.answer_facts`), where its trace is exported."""
+    first_chunk_at: float = 0.0
+    """When the first piece of its streamed answer came, where its trace is exported, in Unix time."""
     doing: str = ""
     """What it waits for: `DESCRIBED`, `QUEUED`; `""`: neither."""
     since: float = 0.0
@@ -401,6 +407,9 @@ _UNDER_WAY = (
     "demands",
     "taught",
     "change_count",
+    "trace",
+    "answer_facts",
+    "first_chunk_at",
     "doing",
     "since",
     "lists_models",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from .. import dialects
 from ..exchange import Exchange, JsonObject
 from ..texts.terminal import say
-from ..wire import flaws, proxy_errors, safe_text, short_reason, sse, usage
+from ..wire import answer_facts, flaws, proxy_errors, safe_text, short_reason, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
@@ -83,6 +84,8 @@ class ClientStream(KeptStream):
         """The error for an answer without an end."""
         self._passing = False
         self._logged = False
+        self._is_timed = answer_facts.are_wanted(exchange)
+        """The time of the first piece is to be noted."""
 
     def __call__(self, data: bytes) -> list[bytes]:
         """Take a piece of the stream, `b""` at its end, and return the pieces to send now, perhaps none."""
@@ -90,6 +93,8 @@ class ClientStream(KeptStream):
             return []
         if not data:
             self._ended = True
+        elif self._is_timed:
+            self._is_timed, self._exchange.first_chunk_at = False, time.time()
         if self._encoded:
             data = self._unpacked(data)
         try:
@@ -226,6 +231,8 @@ class RepairedStream(ClientStream):
         if self._ended:
             chunks += self._stream.finish(self._incomplete)
             usage.note(self._exchange, self._stream.usage)
+            if answer_facts.are_wanted(self._exchange):
+                answer_facts.note(self._exchange, self._stream.facts())
             self._note_failure()
         if len(self._stream.changes) > self._noted:
             self._exchange.note(self._stream.changes[self._noted :])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import chat_events, json_body, rule_names, sse, usage
+from ..wire import answer_facts, chat_events, json_body, rule_names, sse, usage
 from ..wire.openai_error import ProxyError
 from . import leaks
 from .event_shape import Shape
@@ -88,6 +88,11 @@ class ChatStream:
     def broken(self) -> bool:
         """Whether all bytes pass unchanged, after an exception."""
         return self.failure is not None
+
+    def facts(self) -> JsonObject:
+        """What the answer says of itself (`wire.answer_facts`), by now."""
+        reason = {"choices": [{"finish_reason": self.finish_reason}]}
+        return answer_facts.of_answer({**self._last_head(), **reason})
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes from the endpoint, and return the bytes to send now, in a list."""

@@ -60,6 +60,10 @@ MENDED = counter(
 )
 LEARNT = gauge("hunyuan_learnt_models", "Models of which something is known that refusals have taught.")
 
+# Traces
+
+SPANS = counter("hunyuan_spans_total", "Spans of traces, by what became of them: exported, lost, dropped.", "result")
+
 # Stores
 
 STORE_HITS = counter("hunyuan_store_hits_total", "Keys that a store had.", "store")
