@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from .. import dialects
 from ..exchange import Exchange, JsonObject
 from ..texts.terminal import say
-from ..wire import answer_facts, flaws, proxy_errors, safe_text, short_reason, sse, usage
+from ..wire import answer_facts, flaws, noted_errors, proxy_errors, safe_text, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
@@ -84,8 +83,6 @@ class ClientStream(KeptStream):
         """The error for an answer without an end."""
         self._passing = False
         self._logged = False
-        self._is_timed = answer_facts.are_wanted(exchange)
-        """The time of the first piece is to be noted."""
 
     def __call__(self, data: bytes) -> list[bytes]:
         """Take a piece of the stream, `b""` at its end, and return the pieces to send now, perhaps none."""
@@ -93,8 +90,6 @@ class ClientStream(KeptStream):
             return []
         if not data:
             self._ended = True
-        elif self._is_timed:
-            self._is_timed, self._exchange.first_chunk_at = False, time.time()
         if self._encoded:
             data = self._unpacked(data)
         try:
@@ -249,9 +244,9 @@ class RepairedStream(ClientStream):
     def _note_failure(self) -> None:
         """Note for the log why the stream failed, if it did."""
         if self._stream.incomplete is not None:
-            self._exchange.failure = short_reason.of_error(self._stream.incomplete)
+            noted_errors.own(self._exchange, self._stream.incomplete)
         elif self._stream.first_error is not None:
-            self._exchange.failure = short_reason.in_stream(self._stream.first_error)
+            noted_errors.in_stream(self._exchange, self._stream.first_error)
 
     def _as_events(self, body: bytes | None) -> list[bytes]:
         answer: Flaw | JsonObject = flaws.TOO_LARGE if body is None else translated.answer_in(self._exchange, body)

@@ -1,4 +1,4 @@
-"""The headers by which a request that mitmproxy sends names its trace (`wire.trace_context`). Put on before it is signed."""
+"""The headers by which a request that mitmproxy sends names its trace. Put on before it is signed."""
 
 from __future__ import annotations
 

@@ -51,9 +51,8 @@ class Calls:
         """POST `body` to `path` below the base URL. Holds a slot for this call only, and none while it waits for one.
 
         `timeout`: seconds, from the moment that the call has its slot. `until`: when, on the clock, the wait for the
-        slot ends; `ends`: when the answer is of no use any more. `ahead`: a further try of what was let in before. `what`:
-        what its exchange tells of it.
-        Raises `CallRefused`, `CallTimedOut`, `CallFailed`.
+        slot ends; `ends`: when the answer is of no use any more. `ahead`: a further try of what was let in before.
+        `what`: what its exchange tells of it. Raises `CallRefused`, `CallTimedOut`, `CallFailed`.
         """
         begun = self.timing.clock()
         permit = await self._enter(target, until, ahead)

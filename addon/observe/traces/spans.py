@@ -24,7 +24,6 @@ from typing import Any, Final, Literal, cast
 from ... import events, profiles
 from ...events import Done, Event
 from ...exchange import JsonObject
-from ...wire import proxy_errors
 from ...wire.safe_text import plain
 from ...wire.trace_context import new_span_id
 
@@ -89,9 +88,7 @@ def asked(body: JsonObject) -> dict[str, int | float]:
     found: dict[str, int | float] = {}
     for name, attribute in names().asked.items():
         value = body.get(name)
-        if type(value) is int and -_LARGEST <= value < _LARGEST:
-            found.setdefault(attribute, value)
-        elif type(value) is float and math.isfinite(value):
+        if (type(value) is int and -_LARGEST <= value < _LARGEST) or (type(value) is float and math.isfinite(value)):
             found.setdefault(attribute, value)
     return found
 
@@ -121,7 +118,7 @@ def _exchange(told: Sequence[Event], done: Done) -> Span:
             asked_for = event.data.get("asked", {})
     model = plain(done["sent_model"] or done["model"])
     operation = names().operations.get(done["dialect"], "") if model else ""
-    answer, first_chunk = done["answer"], done["first_chunk_at"] - came.at
+    answer, first_token = done["answer"], next((event.at for event in told if event.kind == events.FIRST_TOKEN), None)
     error = _error(done)
     attributes = _attributes(
         {
@@ -133,7 +130,7 @@ def _exchange(told: Sequence[Event], done: Done) -> Span:
             "answer_id": answer.get("id"),
             "answer_model": answer.get("model"),
             "finish_reasons": answer.get("finish_reasons"),
-            "first_chunk": first_chunk if done["first_chunk_at"] and first_chunk > 0 else None,
+            "first_chunk": None if first_token is None else max(0.0, first_token - came.at),
             **done["usage"],
             "method": plain(done["method"]),
             "path": plain(done["path"]),
@@ -264,22 +261,15 @@ def _provider(profile: str) -> str:
 
 
 def _error(done: Done) -> str:
-    """What went wrong, by a closed list: a code of the proxy's own errors, a status, or how it ended without one."""
+    """What went wrong, of a closed list: a code as it is counted, a status, or how it ended without either."""
     status = done["status"]
-    if done["failure"]:
-        words = done["failure"].partition(":")[0].split()
-        if known := next((word for word in words if word in _codes()), ""):
-            return known
+    if done["error"]:
+        return done["error"]
     if status is not None and status >= _REFUSED:
         return str(status)
-    if done["how"] != "failed" or done["answer"].get("finish_reasons"):
-        return "answer_failed" if done["failure"] else ""
-    return "proxy_ended" if done["outcome"].startswith("the proxy ended") else "client_gone"
-
-
-@cache
-def _codes() -> frozenset[str]:
-    return frozenset(str(entry.code) for entry in proxy_errors.CATALOGUE.values())
+    if done["left"]:
+        return "client_gone"
+    return "ended" if status is None else ""
 
 
 def _attributes(given: Mapping[str, Any]) -> dict[str, Attribute]:
