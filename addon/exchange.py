@@ -318,6 +318,10 @@ class Exchange:
     """What the endpoint has taught beside its profile (`mending.learnt.Taught`)."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
+    trace: Any = None
+    """Its trace (`wire.trace_context.Trace`); `None`: traces are off."""
+    answer_facts: JsonObject = field(default_factory=dict)
+    """What its answer says of itself (`wire.answer_facts`), where its trace is exported."""
     doing: str = ""
     """What it waits for: `DESCRIBED`, `QUEUED`; `""`: neither."""
     since: float = 0.0
@@ -426,6 +430,8 @@ _UNDER_WAY = (
     "demands",
     "taught",
     "change_count",
+    "trace",
+    "answer_facts",
     "doing",
     "since",
     "lists_models",

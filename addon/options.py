@@ -32,6 +32,7 @@ from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
 from .observe.log_file import LogSettings
+from .observe.traces.settings import TraceSettings
 from .profile_folder import ProfileSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
@@ -71,6 +72,7 @@ class Settings(
     DispatchSettings,
     LogSettings,
     HeartbeatSettings,
+    TraceSettings,
     ConfigFileSettings,
 ):
     """All options, parsed. Sizes in bytes, times in seconds; `None`: the profile decides."""

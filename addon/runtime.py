@@ -40,6 +40,8 @@ from .observe.loop_lag import LoopLag
 from .observe.metrics import Metrics, Reading
 from .observe.prompt_cache import PromptCacheLedger
 from .observe.sinks import Sinks
+from .observe.traces.settings import TraceSettings
+from .observe.traces.traces import Traces
 from .options import OPTIONS, Settings
 from .profile_folder import ProfileFolder
 from .relay import Relay
@@ -74,6 +76,7 @@ class Runtime:
         self.log_file = FileLog()
         for sink in (counters.Counting(self.metrics), self.log_line):
             self.sinks.add(sink)
+        self.traces = Traces(self.sinks)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
         self.metrics.read_from(self._readings)
@@ -127,9 +130,12 @@ class Runtime:
         levels = stores.open_levels(*places) if places != self._places else None
         kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
         kept_levels = stores.open_levels(*kept_in) if kept_in != self._kept_in else None
+        traces = self.traces.prepared(part(settings, TraceSettings))
         logging_to = self.log_file.opened(part(settings, LogSettings))  # the last: nothing fails with the file open
         self.log_file.use(part(settings, LogSettings), logging_to)
         self._settings, self.key, self.tokens = settings, key, tokens
+        for note in traces():
+            logger.warning("%s", note)
         if seal_keys is not self.seal_keys:
             self.seal_keys = seal_keys
             if self._started:
@@ -235,6 +241,8 @@ class Runtime:
         yield statistics.BUILD_INFO, build.versions(), 1
         yield statistics.LEARNT, (), len(self.learnt)
         yield statistics.LOG_LOST, (), self.log_file.lost
+        for result, spans in self.traces.counts().items():
+            yield statistics.SPANS, (result,), spans
         for level in self.chain.counts():
             yield statistics.STORE_HITS, (level.name,), level.hits
             yield statistics.STORE_MISSES, (level.name,), level.misses
@@ -256,6 +264,7 @@ class Runtime:
         self.workers.close()
         await asyncio.to_thread(self.sinks.close)
         await asyncio.to_thread(self.log_file.close)
+        await asyncio.to_thread(self.traces.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
         for close in (self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from .. import dialects, events
 from ..exchange import Exchange, JsonObject
 from ..texts.terminal import say
-from ..wire import flaws, noted_errors, proxy_errors, safe_text, sse, stream_content, usage
+from ..wire import answer_facts, flaws, noted_errors, proxy_errors, safe_text, sse, stream_content, usage
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
@@ -253,6 +253,8 @@ class RepairedStream(ClientStream):
         if self._ended:
             chunks += self._stream.finish(self._incomplete)
             usage.note(self._exchange, self._stream.usage)
+            if answer_facts.are_wanted(self._exchange):
+                answer_facts.note(self._exchange, self._stream.facts())
             self._note_failure()
         if len(self._stream.changes) > self._noted:
             self._exchange.note(self._stream.changes[self._noted :])

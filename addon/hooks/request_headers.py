@@ -26,11 +26,13 @@ from ..texts.terminal import say
 from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text, user_agents
+from ..wire.trace_context import TRACEPARENT, TRACESTATE
 from . import exchanges, proxy_modes, redaction, way_out
 from .mitmproxy_internals import flows, ports, sent_host
 from .process import Process
 from .respond import answer_preflight, refuse_upgrade, respond
 from .sign import sign
+from .trace_headers import put_exchange_on
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -86,6 +88,7 @@ class RequestHeaders:
                 mode=begun.mode,
                 client=begun.client,
                 program=begun.program,
+                **(begun.trace.told() if begun.trace is not None else {}),
             )
 
     async def _handle(self, flow: http.HTTPFlow) -> None:
@@ -237,6 +240,7 @@ class RequestHeaders:
             return
         if exchange.dialect:
             return  # signed when its body is written
+        put_exchange_on(request, exchange)
         if route.lists_models:
             if (refused := sign(request, exchange)) is not None:
                 respond(flow, exchange, refused)
@@ -304,7 +308,11 @@ class RequestHeaders:
         return self._settings.intercept_all or _reverse(flow)
 
     def _begun(self, flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
-        return exchanges.begin(flow, route, mode, self._settings.language, self._runtime.sinks.tell)
+        exchange = exchanges.begin(flow, route, mode, self._settings.language, self._runtime.sinks.tell)
+        if (traces := self._runtime.traces).are_on:
+            given = flow.request.headers
+            exchange.trace = traces.begin(given.get(TRACEPARENT), given.get(TRACESTATE), is_sent_on=mode == "repair")
+        return exchange
 
 
 def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | None) -> Response | None:

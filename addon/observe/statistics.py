@@ -125,6 +125,10 @@ VISION_TOKENS = counter("hunyuan_vision_tokens_total", "Tokens that calls of the
 
 LOG_LOST = counter("hunyuan_log_lines_lost_total", "Lines of the log file that a slow or full disk did not take.")
 
+# Traces
+
+SPANS = counter("hunyuan_spans_total", "Spans of traces, by what became of them: exported, lost, dropped.", "result")
+
 # Stores
 
 STORE_HITS = counter("hunyuan_store_hits_total", "Keys that a store had.", "store")
