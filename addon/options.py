@@ -24,6 +24,7 @@ from .config.hook_options import BodySettings, DispatchSettings, DrainingSetting
 from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
+from .observe.alerts.settings import AlertSettings
 from .profile_folder import ProfileSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
@@ -59,6 +60,7 @@ class Settings(
     OriginSettings,
     DrainingSettings,
     DispatchSettings,
+    AlertSettings,
     ConfigFileSettings,
 ):
     """All options, parsed. Sizes in bytes, times in seconds; `None`: the profile decides."""

@@ -27,6 +27,8 @@ from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
 from .observe import statistics
+from .observe.alerts.settings import AlertSettings
+from .observe.alerts.watch import Watch
 from .observe.log import LineOfExchange
 from .observe.metrics import Metrics, Reading
 from .observe.prompt_cache import PromptCacheLedger
@@ -86,6 +88,7 @@ class Runtime:
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
+        self.alerts = Watch(self.metrics)
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
@@ -108,6 +111,7 @@ class Runtime:
         key = self.key.configured(part(settings, KeySettings))
         tokens = self.tokens.configured(part(settings, TokenSettings))
         seal_keys = self.seal_keys.configured(part(settings, SealSettings))
+        webhook = self.alerts.webhook.address.configured(settings.alert_webhook_file)
         places = (settings.store, settings.store_max_bytes)
         levels = stores.open_levels(*places) if places != self._places else None
         kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
@@ -134,6 +138,7 @@ class Runtime:
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )
         self.breaker.configure(failures=settings.breaker_failures, seconds=settings.breaker_seconds)
+        self.alerts.configure(part(settings, AlertSettings), webhook, transport)
 
     @property
     def failures(self) -> int:
@@ -154,11 +159,13 @@ class Runtime:
             if self._counters is not None:
                 self._keep_until_done(_warn_of_redis(self._counters), "hunyuan-fix asks Redis")
         self._watcher.start()
+        self.alerts.start()
 
     async def _look_at_secrets(self) -> None:
         await self.key.refresh()
         await self.tokens.refresh()
         await self.seal_keys.refresh()
+        await self.alerts.webhook.address.refresh()
 
     def _readings(self) -> Iterator[Reading]:
         """For `metrics`: the values of the objects that count by themselves."""
@@ -200,7 +207,7 @@ class Runtime:
         await asyncio.to_thread(self.sinks.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
-        for close in (self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):
+        for close in (self.alerts.aclose, self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):
             try:
                 await close()
             except Exception as error:  # the others are closed all the same

@@ -40,7 +40,7 @@ class Selection:
     def promql(self, ending: str = "") -> str:
         """As a selector. `ending`: of the name, such as `_bucket`."""
         wanted = [
-            f'{label}="{values[0]}"' if len(values) == 1 else f'{label}=~"{"|".join(map(re.escape, values))}"'
+            f'{label}="{values[0]}"' if len(values) == 1 else f'{label}=~"{"|".join(values)}"'
             for label, values in self.labels
         ]
         return f"{self.metric}{ending}" + (f"{{{', '.join(wanted)}}}" if wanted else "")
@@ -252,7 +252,7 @@ def _indented(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.split("\n"))
 
 
-_SELECTION = re.compile(r"(\w+)(?:\{([\w=|.,-]+)\})?")
+_SELECTION = re.compile(r"(\w+)(?:\{(\w+=[\w|-]+(?:,\w+=[\w|-]+)*)\})?")
 
 
 def selection(text: str) -> Selection:

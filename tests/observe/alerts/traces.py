@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
-from pathlib import Path
 
 from hunyuan_fix.observe.alerts import alert as alerts
 from hunyuan_fix.observe.alerts import prometheus
 from hunyuan_fix.observe.alerts.alert import Alert
 from hunyuan_fix.observe.alerts.conditions import Gauge, Growth, Labels, Quantile, Samples, Scrape, Selection, Share
 from hunyuan_fix.observe.alerts.engine import Change, Engine
+from tests.observe.alerts.promtool import Promtool
 
 PROXY = {"job": "hunyuan-fix", "instance": "127.0.0.1:9464"}
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
@@ -76,7 +73,7 @@ def firing(changes: Iterable[Change], steps: int, step: int) -> dict[str, list[b
     return found
 
 
-Level = Callable[[Alert], float]
+type Level = Callable[[Alert], float]
 
 
 def bad(alert: Alert) -> float:
@@ -155,26 +152,21 @@ def _other(part: Selection, whole: Selection) -> dict[str, str]:
     return found or {label: "anything" for label, _ in part.labels}
 
 
-def promtool(*arguments: str, folder: Path) -> str:
-    """Run promtool; returns what it prints. Raises `AssertionError` where it finds a fault."""
-    program = os.environ.get("HUNYUAN_FIX_PROMTOOL") or shutil.which("promtool")
-    assert program, "no promtool here: scripts/test installs one, or set HUNYUAN_FIX_PROMTOOL=/path/to/it"
-    done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+def engines(trace: Trace) -> dict[str, list[bool]]:
+    """What the engine says of a trace, by alert, at each step."""
+    return firing(trace.changes(Engine(alerts.shipped().values())), trace.steps, trace.step)
 
 
-def judged_by_prometheus(traces: Iterable[Trace], folder: Path) -> None:
-    """Hold that Prometheus says of each trace at each step what the engine says."""
-    (folder / "rules.yml").write_text(prometheus.rules(alerts.shipped().values()), encoding="utf-8")
-    tests = [_unit_test(trace) for trace in traces]
+def judged_by_prometheus(promtool: Promtool, *traces: tuple[Trace, dict[str, list[bool]]]) -> None:
+    """Hold that Prometheus says of each trace at each step what stands beside it."""
+    (promtool.folder / "rules.yml").write_text(prometheus.rules(alerts.shipped().values()), encoding="utf-8")
+    tests = [_unit_test(trace, fires) for trace, fires in traces]
     suite = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests}
-    (folder / "tests.yml").write_text(json.dumps(suite), encoding="utf-8")  # JSON is YAML
-    promtool("test", "rules", "tests.yml", folder=folder)
+    (promtool.folder / "tests.yml").write_text(json.dumps(suite), encoding="utf-8")  # JSON is YAML
+    promtool("test", "rules", "tests.yml")
 
 
-def _unit_test(trace: Trace) -> dict[str, object]:
-    fires = firing(trace.changes(Engine(alerts.shipped().values())), trace.steps, trace.step)
+def _unit_test(trace: Trace, fires: dict[str, list[bool]]) -> dict[str, object]:
     return {
         "interval": f"{trace.step}s",
         "input_series": [*_series(trace)],
