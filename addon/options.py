@@ -31,6 +31,7 @@ from .config.hook_options import (
 from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
+from .observe.alerts.settings import AlertSettings
 from .observe.log_file import LogSettings
 from .observe.traces.settings import TraceSettings
 from .profile_folder import ProfileSettings
@@ -73,6 +74,7 @@ class Settings(
     LogSettings,
     HeartbeatSettings,
     TraceSettings,
+    AlertSettings,
     ConfigFileSettings,
 ):
     """All options, parsed. Sizes in bytes, times in seconds; `None`: the profile decides."""

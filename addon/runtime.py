@@ -28,6 +28,8 @@ from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
 from .observe import build, counters, statistics
+from .observe.alerts.settings import AlertSettings
+from .observe.alerts.watch import Watch
 from .observe.health import Check, Health
 from .observe.health.authority import AuthorityCheck
 from .observe.health.disk import DiskCheck
@@ -100,6 +102,7 @@ class Runtime:
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
+        self.alerts = Watch(self.metrics)
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
@@ -126,6 +129,7 @@ class Runtime:
         key = self.key.configured(part(settings, KeySettings))
         tokens = self.tokens.configured(part(settings, TokenSettings))
         seal_keys = self.seal_keys.configured(part(settings, SealSettings))
+        webhook = self.alerts.webhook.address.configured(settings.alert_webhook_file)
         places = (settings.store, settings.store_max_bytes)
         levels = stores.open_levels(*places) if places != self._places else None
         kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
@@ -157,6 +161,7 @@ class Runtime:
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )
         self.breaker.configure(failures=settings.breaker_failures, seconds=settings.breaker_seconds)
+        self.alerts.configure(part(settings, AlertSettings), webhook, transport)
 
     @property
     def failures(self) -> int:
@@ -177,11 +182,13 @@ class Runtime:
         self._watcher.start()
         self.loop_lag.start()
         self.health.start()
+        self.alerts.start()
 
     async def _look_at_secrets(self) -> None:
         await self.key.refresh()
         await self.tokens.refresh()
         await self.seal_keys.refresh()
+        await self.alerts.webhook.address.refresh()
 
     def _checks(self) -> list[Check]:
         """What the proxy's health consists of, in the order of docs/operations.md. Each name is a label of a metric."""
@@ -267,7 +274,8 @@ class Runtime:
         await asyncio.to_thread(self.traces.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
-        for close in (self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):
+        calls = [self.relay.aclose, self.admission.aclose]
+        for close in (self.alerts.aclose, *calls, *chains, self.http_client.aclose, *counters):
             try:
                 await close()
             except Exception as error:  # the others are closed all the same

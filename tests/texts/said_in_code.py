@@ -11,6 +11,7 @@ from hunyuan_fix.cli import arguments, main
 from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 from hunyuan_fix.config import environment, values
+from hunyuan_fix.observe.alerts import alert as alerts
 from hunyuan_fix.observe.health import stores
 from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules.explained import explanations
@@ -133,6 +134,13 @@ def said_by_doctor() -> Iterator[str]:
 def said_of_stores() -> Iterator[str]:
     """What the health of the SQLite file says of the reasons of its failures."""
     yield from stores.reason_sentences()
+
+
+@collector
+def said_of_alerts() -> Iterator[str]:
+    """What each alert says is the case, and what to do."""
+    for alert in alerts.shipped().values():
+        yield from (alert.summary, alert.action)
 
 
 @collector
