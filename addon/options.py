@@ -24,6 +24,7 @@ from .config.hook_options import BodySettings, DispatchSettings, DrainingSetting
 from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
+from .observe.admin.settings import AdminSettings
 from .profile_folder import ProfileSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
@@ -57,6 +58,7 @@ class Settings(
     TokenSettings,
     SealSettings,
     OriginSettings,
+    AdminSettings,
     DrainingSettings,
     DispatchSettings,
     ConfigFileSettings,

@@ -22,11 +22,17 @@ from .config.option import part
 from .config.values import StorePlaces
 from .config.watched_file import Watcher
 from .dialects.responses import sealing
+from .exchange import JsonObject
 from .kept import KeepSettings
 from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
-from .observe import statistics
+from .observe import prometheus, statistics
+from .observe.admin import status
+from .observe.admin.admin import Admin
+from .observe.admin.rooms import Rooms
+from .observe.admin.settings import AdminSettings
+from .observe.last_exchanges import LastExchanges
 from .observe.log import LineOfExchange
 from .observe.metrics import Metrics, Reading
 from .observe.prompt_cache import PromptCacheLedger
@@ -86,6 +92,15 @@ class Runtime:
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
+        self.last_exchanges = LastExchanges()
+        self._process = status.Process()
+        self.admin = Admin(
+            Rooms(
+                metrics=lambda accept: prometheus.exposition(self.metrics, accept),
+                status=self._status,
+                exchanges=self.last_exchanges,
+            )
+        )
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
@@ -112,7 +127,12 @@ class Runtime:
         levels = stores.open_levels(*places) if places != self._places else None
         kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
         kept_levels = stores.open_levels(*kept_in) if kept_in != self._kept_in else None
+        self.admin.configure(part(settings, AdminSettings))
         self._settings, self.key, self.tokens = settings, key, tokens
+        if settings.admin is not None:
+            self.sinks.add(self.last_exchanges)
+        else:
+            self.sinks.remove(self.last_exchanges.name)
         if seal_keys is not self.seal_keys:
             self.seal_keys = seal_keys
             if self._started:
@@ -159,6 +179,7 @@ class Runtime:
         await self.key.refresh()
         await self.tokens.refresh()
         await self.seal_keys.refresh()
+        await self.admin.refresh()
 
     def _readings(self) -> Iterator[Reading]:
         """For `metrics`: the values of the objects that count by themselves."""
@@ -193,6 +214,21 @@ class Runtime:
             yield statistics.LEASES_FAILURES, (), admission.leases.failures
             yield statistics.LIMITS_BYPASSES, (), self.limits.bypasses
 
+    def _status(self) -> JsonObject:
+        """For the admin server: `/status`."""
+        settings = self._settings
+        return {
+            **self._process.state(),
+            "mode": settings.mode,
+            "upstream": str(settings.upstream or ""),
+            "profile": status.profile(settings),
+            "slots": status.slots(self.admission),
+            "breaker": status.breaker(self.breaker),
+            "stores": status.stores([self.chain]),
+            "alerts": [],
+            "listeners": len(self.admin.live),
+        }
+
     async def aclose(self) -> None:
         """Flush the stores and close every connection, at the end of the process."""
         self._watcher.stop()
@@ -200,7 +236,14 @@ class Runtime:
         await asyncio.to_thread(self.sinks.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
-        for close in (self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):
+        for close in (
+            self.admin.aclose,
+            self.relay.aclose,
+            self.admission.aclose,
+            *chains,
+            self.http_client.aclose,
+            *counters,
+        ):
             try:
                 await close()
             except Exception as error:  # the others are closed all the same

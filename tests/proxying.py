@@ -262,7 +262,13 @@ async def run_proxy(
         master.addons.register(addon)
         master.addons.get("scriptloader").addons.append(addon)
     master.options.update(
-        **{"hunyuan_hosts": LOCAL, "hunyuan_store": "memory", "hunyuan_drain_timeout": "0.2", **options}
+        **{
+            "hunyuan_hosts": LOCAL,
+            "hunyuan_store": "memory",
+            "hunyuan_drain_timeout": "0.2",
+            "hunyuan_admin": "",
+            **options,
+        }
     )
     running = asyncio.create_task(master.run())
     servers = master.addons.get("proxyserver").servers

@@ -42,6 +42,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "accounts": "concurrency concurrency_scope queue_max queue_timeout",
         "failures": "retry retry_tries retry_deadline upstream_timeout mend breaker_failures breaker_seconds",
         "keys": "api_key_file client_tokens_file requests_per_minute tokens_per_minute allowed_origins seal_key_file",
+        "admin": "admin admin_token_file admin_hosts",
         "running": "config drain_timeout fast_dispatch",
     }
 )
