@@ -13,7 +13,7 @@ from ...wire.openai_error import ErrorResponse, ProxyError
 from . import routes
 from .guard import Guard, Who
 from .links import Links
-from .parameters import BadRequest, read_query
+from .parameters import Unusable, read_query
 from .request import Request
 from .rooms import Rooms
 from .routes import Call, Listening
@@ -34,7 +34,7 @@ def answered(request: Request, rooms: Rooms, guard: Guard, links: Links) -> Resp
     """The answer to `request`; `Listening` where it goes on. Raises nothing."""
     try:
         answer = _answer(request, rooms, guard, links)
-    except BadRequest as error:
+    except Unusable as error:
         answer = error.error
     except Exception as error:
         said = say("The admin server failed at {path}:", path=safe_text.plain(request.path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import metadata
 from typing import Any
 
 from ...exchange import JsonObject
@@ -12,6 +11,8 @@ from .guard import Who
 from .routes import JSON, ROUTES, Route
 from .sessions import COOKIE
 
+VERSION = "1"
+"""Of what programs rely on: it grows where something is taken away or means something else."""
 _ERRORS = {
     400: "A parameter can't be used.",
     401: "Without the token, or with another.",
@@ -33,7 +34,7 @@ def description() -> JsonObject:
         "openapi": "3.1.0",
         "info": {
             "title": "hunyuan-fix admin server",
-            "version": metadata.version("hunyuan-fix"),
+            "version": VERSION,
             "description": "Health, metrics and the last exchanges of a proxy (hunyuan_admin). A HEAD request gets the "
             "headers that GET gets.",
             "license": {"name": "MIT", "identifier": "MIT"},

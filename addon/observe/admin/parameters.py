@@ -18,12 +18,12 @@ _MOST = 50
 """Parameters of one request."""
 
 
-class BadRequest(Exception):
+class Unusable(Exception):
     """A parameter or field that can't be used. `error` is the answer."""
 
     def __init__(self, field: str, why: Sentence) -> None:
         super().__init__(field)
-        self.error: ProxyError = proxy_errors.ADMIN_BAD_REQUEST(field=field, why=why)
+        self.error: ProxyError = proxy_errors.ADMIN_BAD_REQUEST(field=field, why=why, param=field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +38,23 @@ class Parameter:
     where: str = "query"
 
     def read(self, text: str) -> Any:
-        """The value of `text`. Raises `BadRequest`."""
+        """The value of `text`. Raises `Unusable`."""
         schema = self.schema
         if schema["type"] == "string":
             longest = schema.get("maxLength", len(text))
             if not schema.get("minLength", 0) <= len(text) <= longest:
-                raise BadRequest(
-                    self.name, Sentence("accepted are {least} to {most} characters", least=1, most=longest)
-                )
+                raise Unusable(self.name, Sentence("accepted are {least} to {most} characters", least=1, most=longest))
             if "enum" in schema and text not in schema["enum"]:
-                raise BadRequest(self.name, Sentence("accepted are {choices}", choices=", ".join(schema["enum"])))
+                raise Unusable(self.name, Sentence("accepted are {choices}", choices=", ".join(schema["enum"])))
             if "pattern" in schema and not re.fullmatch(schema["pattern"], text, re.ASCII):
-                raise BadRequest(self.name, Sentence("accepted is {pattern}", pattern=schema["pattern"]))
+                raise Unusable(self.name, Sentence("accepted is {pattern}", pattern=schema["pattern"]))
             return text
         try:
             number = int(text) if schema["type"] == "integer" and len(text) < 20 else float(text)
         except ValueError:
             number = math.nan
         if not schema["minimum"] <= number <= schema["maximum"] or (schema["type"] == "integer" and number % 1):
-            raise BadRequest(
+            raise Unusable(
                 self.name,
                 Sentence(
                     "accepted is a number from {least} to {most}", least=schema["minimum"], most=schema["maximum"]
@@ -76,20 +74,20 @@ def number(least: float, most: float, kind: str = "number", **more: Any) -> Json
 
 
 def read_query(query: str, parameters: Iterable[Parameter]) -> dict[str, Any]:
-    """The values of a request's query, by name. Raises `BadRequest` for any that isn't declared, or is given twice."""
+    """The values of a request's query, by name. Raises `Unusable` for any that isn't declared, or is given twice."""
     known: Mapping[str, Parameter] = {one.name: one for one in parameters if one.where == "query"}
     try:
         given = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MOST)
     except ValueError:  # UnicodeDecodeError too
-        raise BadRequest("query", Sentence("it can't be read")) from None
+        raise Unusable("query", Sentence("it can't be read")) from None
     values: dict[str, Any] = {}
     for name, value in given:
         if name not in known:
-            raise BadRequest(
+            raise Unusable(
                 name[:80],
                 Sentence("there is no such parameter; accepted are {choices}", choices=", ".join(known) or "-"),
             )
         if name in values:
-            raise BadRequest(name, Sentence("it is given twice"))
+            raise Unusable(name, Sentence("it is given twice"))
         values[name] = known[name].read(value)
     return values

@@ -49,7 +49,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A path and a method. `answer` raises `BadRequest`; `answers`: status -> what it means, content type, schema."""
+    """A path and a method. `answer` raises `Unusable`; `answers`: status -> what it means, content type, schema."""
 
     method: str
     path: str

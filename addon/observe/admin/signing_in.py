@@ -19,7 +19,7 @@ from ...wire import proxy_errors
 from . import links, sessions
 from .guard import Guard
 from .links import Links
-from .parameters import BadRequest
+from .parameters import Unusable
 from .request import Request
 
 AFTER = "/status"
@@ -56,16 +56,16 @@ def page(once: str, language: str) -> Response:
 
 
 def sign_in(request: Request, guard: Guard, used: Links) -> Response:
-    """Open a session for the link in the form. Raises `BadRequest`."""
+    """Open a session for the link in the form. Raises `Unusable`."""
     if request.header("content-type").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-        raise BadRequest("content-type", Sentence("accepted is {type}", type="application/x-www-form-urlencoded"))
+        raise Unusable("content-type", Sentence("accepted is {type}", type="application/x-www-form-urlencoded"))
     try:
         form = dict(parse_qsl(request.body.decode("ascii"), errors="strict", max_num_fields=10))
     except ValueError:
-        raise BadRequest("body", Sentence("it can't be read")) from None
+        raise Unusable("body", Sentence("it can't be read")) from None
     once, token = form.get(links.PARAMETER, ""), guard.token.value
     if not once:
-        raise BadRequest(links.PARAMETER, Sentence("it is missing"))
+        raise Unusable(links.PARAMETER, Sentence("it is missing"))
     wrong = proxy_errors.ADMIN_LINK_INVALID(minutes=round(links.LIFETIME / 60), command=f"{command('admin')} link")
     if refused := guard.credentials(request.peer, lambda: bool(token) and used.use(once, token), wrong):
         return refused.response()
