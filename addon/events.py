@@ -18,10 +18,15 @@ CAME = "came"
 TRANSLATED = "translated"
 """A request in another format is a chat request now: `dialect`, the one that it came in."""
 DESCRIBED = "described"
-"""Its images are text: `calls`, `cached`, `ms`, and `images`, one of each call that was made: `outcome`, `ms`, `tries`,
-`status`, `tokens`."""
+"""Its images are text, or it is refused for them: `calls`, `cached`, `ms`, `results` (how many images were `described`
+by a call of its own, `cached`, `shared` with another request's call, or `failed`), and `images`, one of each call that
+was made: `outcome`, `ms`, `tries`, `status`, `tokens`. Not under `observe`, where no call is made."""
 REPAIRED = "repaired"
-"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it)."""
+"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it), `session`, which no
+event before it has: the body tells it."""
+RUNAWAY = "runaway"
+"""Its agent goes on and on: `what` (`iterations`, `same_call`, `same_request`), `count`, `action` (`warned`, `refused`,
+`observed`), `session`."""
 QUEUED = "queued"
 """It begins to wait for a slot of its account."""
 SENT = "sent"
@@ -32,10 +37,25 @@ MENDED = "mended"
 """It was refused, changed for what the refusal says, and sent once more: `reason`, `outcome` (`helped`, `failed`)."""
 FIRST_BYTE = "first_byte"
 """The headers of its answer came: `status`."""
+FIRST_TOKEN = "first_token"  # noqa: S105 - no secret
+"""Its stream brings the first text, thought or call. No data: the event has its time."""
 DONE = "done"
 """It is over: a `Done`."""
 
-KINDS = (CAME, TRANSLATED, DESCRIBED, REPAIRED, QUEUED, SENT, RETRIED, MENDED, FIRST_BYTE, DONE)
+KINDS = (
+    CAME,
+    TRANSLATED,
+    RUNAWAY,
+    DESCRIBED,
+    REPAIRED,
+    QUEUED,
+    SENT,
+    RETRIED,
+    MENDED,
+    FIRST_BYTE,
+    FIRST_TOKEN,
+    DONE,
+)
 """In the order in which they come. All but `CAME` and `DONE` may be missing, and some come more than once."""
 
 
@@ -56,6 +76,9 @@ class Done(TypedDict):
     client: str
     program: str
     session: str
+    """Which conversation it belongs to (`session`)."""
+    session_named: bool
+    """By its client."""
     status: int | None
     how: str
     """`answered`, `refused` (by the proxy) or `failed`."""
@@ -63,6 +86,10 @@ class Done(TypedDict):
     """Its status, or how else it ended: for a person."""
     failure: str
     """The code of the error that the client got, and a short reason."""
+    error: str
+    """The code by which that error is counted, of a closed list (`wire.noted_errors.CODES`); `""`: it got none."""
+    left: bool
+    """The client left before the end of its answer."""
     touched: bool
     """Its bodies were looked at."""
     rewritten: bool
@@ -75,6 +102,8 @@ class Done(TypedDict):
     vision_ms: float
     queue_ms: float
     first_byte_ms: float
+    first_token_ms: float
+    """Until a stream brought its first text, thought or call; from when the request left, as `first_byte_ms`."""
     ms: float
     tries: int
     streamed: bool

@@ -197,6 +197,8 @@ class Exchange:
 
     session: str = ""
     """A digest that is the same in all requests of one conversation of the client's (`session`); `""`: not known."""
+    session_named: bool = False
+    """The client named it."""
     profile: str = ""
     """`""`: the request is not to a known host and is only watched."""
     dialect: str = ""
@@ -225,6 +227,8 @@ class Exchange:
     """Milliseconds spent waiting for a slot of the account."""
     first_byte: float = 0.0
     """Milliseconds from when the request left until its answer began; 0: no endpoint answered."""
+    first_token: float = 0.0
+    """Milliseconds from when the request left until a stream brought its first text, thought or call; 0: none did."""
     elapsed: float = 0.0
     """Milliseconds from the request's first byte until its answer's last; 0: it is under way."""
     tries: int = 1
@@ -258,6 +262,10 @@ class Exchange:
     failure: str = ""
     """Why the client got an error, for the log: its code and a short reason, of at most 80 characters, without any word
     of a conversation. `""`: it got none."""
+    error: str = ""
+    """The code by which that error is counted, of a closed list (`wire.noted_errors.CODES`). `""`: it got none."""
+    left: bool = False
+    """The client left before the end of its answer."""
     answered: bool = False
     """The answer was made here."""
     kept: bool = False
@@ -286,6 +294,10 @@ class Exchange:
     """A digest of what the caller authenticates with: what is kept for it is for no other."""
     query: str = ""
     """The query of the request's target."""
+    came: int = 0
+    """Python's hash of the JSON that came: the same for the same bytes, in this process."""
+    may_run_on: bool = False
+    """Its client said that it may go on as long as it likes (`x-hunyuan-runaway: off`)."""
     to_keep: Any = None
     """The request whose answer is to be kept, until it is (`steps.keep_answers`)."""
     prompt: Any = None
@@ -394,6 +406,8 @@ _UNDER_WAY = (
     "headers",
     "caller",
     "query",
+    "came",
+    "may_run_on",
     "to_keep",
     "prompt",
     "to_hear",

@@ -62,7 +62,7 @@ from hunyuan_fix.hooks.mitmproxy_internals import options as mitmproxy_options
 from hunyuan_fix.hooks.mitmproxy_internals.options import option
 from hunyuan_fix.hooks.request_headers import RequestHeaders
 from hunyuan_fix.hooks.respond import respond
-from hunyuan_fix.observe import statistics
+from hunyuan_fix.observe import statistics_text
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
 from hunyuan_fix.texts import LANGUAGES, terminal
@@ -380,7 +380,7 @@ class HunyuanFix:
         learnt = self.runtime.learnt.listing()
         return "\n".join(
             [
-                statistics.text(self.runtime.metrics),
+                statistics_text.text(self.runtime.metrics),
                 *(["learnt from refusals:", *learnt] if learnt else []),
                 *self.runtime.prompt_cache.last(),
             ]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from ..dialects import DIALECTS, NATIVE
 from ..exchange import Change, Exchange, JsonObject, Response
-from ..wire import flaws, json_body, rule_names, short_reason, sse, usage
+from ..wire import flaws, json_body, noted_errors, rule_names, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
 from . import translated, whole
@@ -98,7 +98,7 @@ class NativeStream(ClientStream):
             if chunk.get("usage"):
                 usage.note(self._exchange, chunk["usage"])
             if chunk.get("error"):
-                self._exchange.failure = short_reason.in_stream(chunk["error"])
+                noted_errors.in_stream(self._exchange, chunk["error"])
             self._is_told = self._is_told or _ends(chunk)
         events, why = self._dialect.repaired_event(value, self._note, self._state)
         kind = value.get("type")
@@ -117,7 +117,7 @@ class NativeStream(ClientStream):
         last = sse.complete(self._event(torn)) if torn is not None and (readable or torn.opaque) else b""
         if not self._is_told:
             why = "the stream ends without the end of its answer: an error event says so"
-            self._exchange.failure = short_reason.of_error(self._incomplete)
+            noted_errors.own(self._exchange, self._incomplete)
             missing = self._dialect.failure(self._incomplete.fields(), self._note, self._state)
         else:
             why = "the missing last event is added"
@@ -189,11 +189,11 @@ def repair_error(
     body = NATIVE[exchange.dialect].reader.error(status, body)
     given: Response = Response(status, advice, body)
     if meant := whole.finished(exchange, status, body, advice.get("retry-after")):
-        exchange.failure = short_reason.of_error(meant.error)
+        noted_errors.own(exchange, meant.error)
         given = meant.in_language(exchange.error_language)
     told = DIALECTS[exchange.spoken].error(given, exchange.note_of(exchange.spoken))
     if told.status < 400:
-        exchange.failure = ""  # an answer that makes the client shorten its history (`responses.full_window`)
+        noted_errors.none(exchange)  # an answer that makes the client shorten its history (`responses.full_window`)
     if not _says(body, told.body):
         return told
     if told.status == status and all(advice.get(name) == told.headers.get(name) for name in _ADVICE):

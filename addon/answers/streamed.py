@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .. import dialects
 from ..exchange import Exchange, JsonObject
 from ..texts.terminal import say
-from ..wire import flaws, proxy_errors, safe_text, short_reason, sse, usage
+from ..wire import flaws, noted_errors, proxy_errors, safe_text, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
@@ -242,9 +242,9 @@ class RepairedStream(ClientStream):
     def _note_failure(self) -> None:
         """Note for the log why the stream failed, if it did."""
         if self._stream.incomplete is not None:
-            self._exchange.failure = short_reason.of_error(self._stream.incomplete)
+            noted_errors.own(self._exchange, self._stream.incomplete)
         elif self._stream.first_error is not None:
-            self._exchange.failure = short_reason.in_stream(self._stream.first_error)
+            noted_errors.in_stream(self._exchange, self._stream.first_error)
 
     def _as_events(self, body: bytes | None) -> list[bytes]:
         answer: Flaw | JsonObject = flaws.TOO_LARGE if body is None else translated.answer_in(self._exchange, body)

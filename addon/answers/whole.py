@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import dialects, profiles
 from ..exchange import AnswerPlan, Change, Exchange, JsonObject, Response
-from ..wire import rule_names, short_reason, usage, vendor_errors
+from ..wire import noted_errors, rule_names, usage, vendor_errors
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ErrorResponse, response_in
 from . import json_fence, leaks, stop_text, tool_calls
@@ -43,7 +43,7 @@ def error_for(exchange: Exchange, flaw: Flaw) -> Response:
         key=vendor_errors.key_shape(exchange.headers),
         base_url=exchange.base_url,
     )
-    exchange.failure = short_reason.of_answer(error)
+    noted_errors.answer(exchange, error)
     return response_in(exchange.error_language, error)
 
 

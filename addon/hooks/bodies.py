@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from mitmproxy import http
 
-from .. import events, pipeline, texts
+from .. import events, pipeline, session, texts
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
 from ..dialects import DIALECTS
@@ -118,7 +118,11 @@ class Bodies:
             exchange.chat = {}
             exchange.milliseconds += (time.perf_counter() - started) * 1000
             exchange.tell(
-                events.REPAIRED, rules=exchange.rules, changes=exchange.change_count, ms=exchange.milliseconds
+                events.REPAIRED,
+                rules=exchange.rules,
+                changes=exchange.change_count,
+                ms=exchange.milliseconds,
+                session=exchange.session,
             )
 
     async def _through(self, request: http.Request, exchange: Exchange, mending: MendedTry) -> Response | None:
@@ -154,8 +158,12 @@ class Bodies:
         exchange.note(came.changes)
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = texts.language_of(self._settings.language)
-        exchange.size, exchange.cost = len(came.data), came.cost
+        exchange.size, exchange.cost, exchange.came = len(came.data), came.cost, hash(came.data)
+        exchange.session = session.named(request.headers.fields, came.value)
+        exchange.session_named = bool(exchange.session)
         response = await self._pipeline.translate(exchange, came.value, request.headers)
+        if not exchange.session and dialect.house not in ("embeddings", "kept"):
+            exchange.session = session.of_conversation(exchange.caller, exchange.chat)
         if not dialect.is_house:
             exchange.tell(events.TRANSLATED, dialect=exchange.dialect)
         exchange.streamed = exchange.chat.get("stream") is True

@@ -14,6 +14,7 @@ from ...texts.sentence import Sentence
 from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
 
+_NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,3})?", re.ASCII)
 _MOST = 50
 """Parameters of one request."""
 
@@ -49,10 +50,7 @@ class Parameter:
             if "pattern" in schema and not re.fullmatch(schema["pattern"], text, re.ASCII):
                 raise Unusable(self.name, Sentence("accepted is {pattern}", pattern=schema["pattern"]))
             return text
-        try:
-            number = int(text) if schema["type"] == "integer" and len(text) < 20 else float(text)
-        except ValueError:
-            number = math.nan
+        number = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not schema["minimum"] <= number <= schema["maximum"] or (schema["type"] == "integer" and number % 1):
             raise Unusable(
                 self.name,
