@@ -216,6 +216,7 @@ class HunyuanFix:
             authority.key_file(confdir), authority.ca_file(confdir), lambda: proxy_modes.makes_certificates(option)
         )
         self.runtime.start()
+        self._open_admin()
         self.runtime.config.say_what_has_no_effect()
         process.started()
         logs.keep_from_legacy_events()
@@ -235,6 +236,16 @@ class HunyuanFix:
             ports.accept_all(proxyserver)
             ctx.options.update(listen_host=LOOPBACK, mode=specs)
         logger.info(say("hunyuan-fix is ready: it repairs requests to {count} hosts.", count=len(self.routes.hosts)))
+
+    def _open_admin(self) -> None:
+        """Open the admin server. Without a port that nobody has asked for, the proxy runs all the same."""
+        try:
+            self.runtime.admin.start()
+        except OptionError as error:
+            if self.runtime.config.is_given("hunyuan_admin"):
+                logger.error("%s", self.runtime.config.located(str(error)))  # which ends the start
+            else:
+                logger.warning("%s", say("{problem}: this proxy runs without an admin server.", problem=str(error)))
 
     async def _start_failed(self) -> None:
         """Close ports and connections: a mitmproxy whose start has failed ends without closing them."""
@@ -257,6 +268,7 @@ class HunyuanFix:
     async def _shut_down(self) -> None:
         draining, finisher = self.process.draining, self.process.finisher
         draining.begin()
+        self.runtime.admin.drain()
         closing = ports.ClosingPorts(ctx.options, ctx.master.addons.get("proxyserver"))
         await draining.wait(lambda: len(finisher.under_way), self.settings.drain_timeout, ctx.master.should_exit)
         tasks = self.tasks

@@ -31,6 +31,7 @@ from .config.hook_options import (
 from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
+from .observe.admin.settings import AdminSettings
 from .observe.alerts.settings import AlertSettings
 from .observe.log_file import LogSettings
 from .observe.traces.settings import TraceSettings
@@ -69,6 +70,7 @@ class Settings(
     TokenSettings,
     SealSettings,
     OriginSettings,
+    AdminSettings,
     DrainingSettings,
     DispatchSettings,
     LogSettings,

@@ -23,11 +23,16 @@ from .config.option import part
 from .config.values import StorePlaces
 from .config.watched_file import Watcher
 from .dialects.responses import sealing
+from .exchange import JsonObject
 from .kept import KeepSettings
 from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
-from .observe import build, counters, statistics
+from .observe import build, counters, prometheus, statistics
+from .observe.admin import status
+from .observe.admin.admin import Admin
+from .observe.admin.rooms import Rooms
+from .observe.admin.settings import AdminSettings
 from .observe.alerts.settings import AlertSettings
 from .observe.alerts.watch import Watch
 from .observe.health import Check, Health
@@ -36,6 +41,7 @@ from .observe.health.disk import DiskCheck
 from .observe.health.process import FaultsCheck, FilesCheck, LoopCheck, QueueCheck, SinksCheck
 from .observe.health.stores import RedisCheck, SqliteCheck
 from .observe.health.traffic import Traffic
+from .observe.last_exchanges import LastExchanges
 from .observe.log import LineOfExchange
 from .observe.log_file import FileLog, LogSettings
 from .observe.loop_lag import LoopLag
@@ -103,6 +109,15 @@ class Runtime:
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
         self.alerts = Watch(self.metrics)
+        self.last_exchanges = LastExchanges()
+        self._process = status.Process()
+        self.admin = Admin(
+            Rooms(
+                metrics=lambda accept: prometheus.exposition(self.metrics, accept),
+                status=self._status,
+                exchanges=self.last_exchanges,
+            )
+        )
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
@@ -135,11 +150,16 @@ class Runtime:
         kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
         kept_levels = stores.open_levels(*kept_in) if kept_in != self._kept_in else None
         traces = self.traces.prepared(part(settings, TraceSettings))
+        self.admin.configure(part(settings, AdminSettings))
         logging_to = self.log_file.opened(part(settings, LogSettings))  # the last: nothing fails with the file open
         self.log_file.use(part(settings, LogSettings), logging_to)
         self._settings, self.key, self.tokens = settings, key, tokens
         for note in traces():
             logger.warning("%s", note)
+        if settings.admin is not None:
+            self.sinks.add(self.last_exchanges)
+        else:
+            self.sinks.remove(self.last_exchanges.name)
         if seal_keys is not self.seal_keys:
             self.seal_keys = seal_keys
             if self._started:
@@ -188,6 +208,7 @@ class Runtime:
         await self.key.refresh()
         await self.tokens.refresh()
         await self.seal_keys.refresh()
+        await self.admin.refresh()
         await self.alerts.webhook.address.refresh()
 
     def _checks(self) -> list[Check]:
@@ -263,6 +284,21 @@ class Runtime:
             yield statistics.LEASES_FAILURES, (), admission.leases.failures
             yield statistics.LIMITS_BYPASSES, (), self.limits.bypasses
 
+    def _status(self) -> JsonObject:
+        """For the admin server: `/status`."""
+        settings = self._settings
+        return {
+            **self._process.state(),
+            "mode": settings.mode,
+            "upstream": str(settings.upstream or ""),
+            "profile": status.profile(settings),
+            "slots": status.slots(self.admission),
+            "breaker": status.breaker(self.breaker),
+            "stores": status.stores([self.chain]),
+            "alerts": [],
+            "listeners": len(self.admin.live),
+        }
+
     async def aclose(self) -> None:
         """Flush the stores and close every connection, at the end of the process."""
         self._watcher.stop()
@@ -274,8 +310,8 @@ class Runtime:
         await asyncio.to_thread(self.traces.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
-        calls = [self.relay.aclose, self.admission.aclose]
-        for close in (self.alerts.aclose, *calls, *chains, self.http_client.aclose, *counters):
+        calls = [self.admin.aclose, self.alerts.aclose, self.relay.aclose, self.admission.aclose]
+        for close in (*calls, *chains, self.http_client.aclose, *counters):
             try:
                 await close()
             except Exception as error:  # the others are closed all the same
