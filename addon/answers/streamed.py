@@ -9,7 +9,7 @@ from collections.abc import Callable
 from .. import dialects, events
 from ..exchange import Exchange, JsonObject
 from ..texts.terminal import say
-from ..wire import flaws, noted_errors, proxy_errors, safe_text, sse, stream_content, usage
+from ..wire import answer_facts, flaws, noted_errors, proxy_errors, safe_text, sse, stream_content, usage
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
@@ -99,6 +99,8 @@ class ClientStream(KeptStream):
         self._incomplete: ProxyError = INCOMPLETE.in_language(exchange.error_language)
         """The error for an answer without an end."""
         self._passing = False
+        self._begun = False
+        """The client has had something that isn't the endpoint's."""
         self._logged = False
 
     def __call__(self, data: bytes) -> list[bytes]:
@@ -134,14 +136,15 @@ class ClientStream(KeptStream):
         return None if self._passes_unchanged else last
 
     def keep_alive(self) -> list[bytes]:
-        """The pieces that tell the client, in its format, that the stream goes on. None for chat clients.
+        """The pieces that tell the client, in its format, that the stream goes on: whole events, or comments.
 
-        None either while the body may turn out to be a whole one for a client that didn't ask for a stream.
+        None in the middle of an event, after the end, and while the body may turn out to be a whole one for a client that didn't ask for a stream.
         """
         may_be_whole = self._opening is not None and not self._exchange.streamed
         if self._ended or self._passing or may_be_whole:
             return []
         pieces = self._keep_alive_pieces()
+        self._begun = self._begun or bool(pieces)
         for piece in pieces:
             self._keep(piece)
         return pieces
@@ -161,6 +164,8 @@ class ClientStream(KeptStream):
                 data += opening.finish()
             if data:
                 self._opening = None
+                if self._begun:
+                    data = data.removeprefix(sse.BOM)
         return self._changed(data)
 
     def _changed(self, data: bytes) -> list[bytes]:
@@ -248,6 +253,8 @@ class RepairedStream(ClientStream):
         if self._ended:
             chunks += self._stream.finish(self._incomplete)
             usage.note(self._exchange, self._stream.usage)
+            if answer_facts.are_wanted(self._exchange):
+                answer_facts.note(self._exchange, self._stream.facts())
             self._note_failure()
         if len(self._stream.changes) > self._noted:
             self._exchange.note(self._stream.changes[self._noted :])
@@ -278,6 +285,8 @@ class RepairedStream(ClientStream):
         return self._ended or (self._to_client is not None and self._to_client.may_be_complete)
 
     def _keep_alive_pieces(self) -> list[bytes]:
+        if dialects.DIALECTS[self._exchange.dialect].is_house:
+            return self._stream.keep_alive()
         return [] if self._to_client is None else self._to_client.keep_alive()
 
 

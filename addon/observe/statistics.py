@@ -121,6 +121,14 @@ DESCRIBED, CACHED, SHARED, FAILED = "described", "cached", "shared", "failed"
 VISION_SECONDS = histogram("hunyuan_vision_seconds", "Seconds that calls of the vision model took.", _SECONDS)
 VISION_TOKENS = counter("hunyuan_vision_tokens_total", "Tokens that calls of the vision model used.", "kind")
 
+# The log file
+
+LOG_LOST = counter("hunyuan_log_lines_lost_total", "Lines of the log file that a slow or full disk did not take.")
+
+# Traces
+
+SPANS = counter("hunyuan_spans_total", "Spans of traces, by what became of them: exported, lost, dropped.", "result")
+
 # Stores
 
 STORE_HITS = counter("hunyuan_store_hits_total", "Keys that a store had.", "store")
@@ -135,3 +143,12 @@ STORE_FAILING = gauge("hunyuan_store_failing", "1: the store is failing now.", "
 SINK_DROPPED = counter("hunyuan_sink_dropped_total", "Events that did not fit into the queue of a sink.", "sink")
 SINK_FAILURES = counter("hunyuan_sink_failures_total", "Events that a sink could not take in.", "sink")
 BUILD_INFO = gauge("hunyuan_build_info", "Always 1; the labels are versions.", "version", "python", "mitmproxy")
+
+# Health
+
+HEALTH = gauge("hunyuan_health", "The state of a check: 2 healthy, 1 degraded, 0 unhealthy.", "check")
+LOOP_LAG_SECONDS = histogram(
+    "hunyuan_event_loop_lag_seconds",
+    "How late the event loop was, measured four times a second.",
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)

@@ -11,6 +11,8 @@ from hunyuan_fix.cli import arguments, main
 from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 from hunyuan_fix.config import environment, values
+from hunyuan_fix.observe.alerts import alert as alerts
+from hunyuan_fix.observe.health import stores
 from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules.explained import explanations
 from scripts.lib import metrics_page
@@ -126,6 +128,19 @@ def said_by_doctor() -> Iterator[str]:
     yield from connections.kind_sentences()
     yield from connections.verdict_sentences()
     yield from base_urls.data_sentences()
+
+
+@collector
+def said_of_stores() -> Iterator[str]:
+    """What the health of the SQLite file says of the reasons of its failures."""
+    yield from stores.reason_sentences()
+
+
+@collector
+def said_of_alerts() -> Iterator[str]:
+    """What each alert says is the case, and what to do."""
+    for alert in alerts.shipped().values():
+        yield from (alert.summary, alert.action)
 
 
 @collector
