@@ -164,12 +164,11 @@ def test_a_run_is_told_by_its_metrics(running: Running) -> None:
     second = running.scrape()
     assert total(second["hunyuan_exchanges"]) == total(second["hunyuan_exchange_seconds"]) == sent + 1
     earlier, later = (
-        {of(sample): sample.value for one in each.values() for sample in one.samples} for each in (first, second)
+        {of(sample): sample.value for family in each.values() for sample in family.samples} for each in (first, second)
     )
-    for name in [
-        of(sample) for family in first.values() if family.type in ("counter", "histogram") for sample in family.samples
-    ]:
-        assert later[name] >= earlier[name], name
+    rising = [family for family in first.values() if family.type in ("counter", "histogram")]
+    for series in [of(sample) for family in rising for sample in family.samples]:
+        assert later[series] >= earlier[series], series
     assert earlier.keys() <= later.keys()
     assert before.keys() <= first.keys()
 

@@ -232,7 +232,7 @@ async def test_an_error_has_the_same_code_on_every_way(
     trust: Trust, endpoint: Endpoint, status: int, error: Any, code: str, path: str, retry: str
 ):
     endpoint.answer = json_answer({"error": error}, status)
-    options = {"hunyuan_retry": retry, "hunyuan_retry_tries": "1", "hunyuan_breaker_failures": "0"}
+    options: dict[str, Any] = {"hunyuan_retry": retry, "hunyuan_retry_tries": "1", "hunyuan_breaker_failures": "0"}
     async with (
         run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy,
         proxy.client(headers=KEY) as client,

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 
 from hunyuan_fix.observe import build
-from hunyuan_fix.observe.metrics import Counter, Histogram, Metrics, counter, gauge, histogram
+from hunyuan_fix.observe.metrics import Counter, Gauge, Histogram, Metrics, counter, gauge, histogram
 from hunyuan_fix.observe.prometheus import exposition
 from scripts.lib import metrics_page
 
@@ -122,7 +122,7 @@ def test_every_metric_with_a_value_is_scraped() -> None:
             metrics.observe(metric, 0.2, *labels)
         elif isinstance(metric, Counter):
             metrics.add(metric, 2, *labels)
-        else:
+        elif isinstance(metric, Gauge):
             metrics.set(metric, 2, *labels)
     for accept in PARSERS:
         read = scraped(metrics, accept)
