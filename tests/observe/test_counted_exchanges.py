@@ -14,12 +14,23 @@ import pytest
 
 from hunyuan_fix.observe import statistics
 from hunyuan_fix.observe.metrics import Counter, Metrics
+from hunyuan_fix.simulator.vision import data_url, png_with_text
 from tests.fault_proxy import chunked, fault_proxy, says, stream_head
 from tests.http2_client import Http2Client
 from tests.matrix import VERSIONS, each
 from tests.proxying import LOCAL, Arrived, Endpoint, Proxy, Trust, chat_answer, json_answer, run_proxy, stream_answer
 from tests.waiting import until
 
+
+def picture(source: str, question: str = "What is it?") -> dict[str, Any]:
+    """A request to a model with tools, which doesn't see its image."""
+    content = [{"type": "text", "text": question}, {"type": "image_url", "image_url": {"url": source}}]
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+    return {"model": "hunyuan-lite", "messages": [{"role": "user", "content": content}], "tools": tools}
+
+
+PIXEL = data_url(png_with_text("a cat"))
+PICTURE = picture(PIXEL)
 KEY = {"authorization": "Bearer sk-not-in-metrics"}
 CHAT: dict[str, Any] = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}]}
 STREAMED = CHAT | {"stream": True}
@@ -126,6 +137,63 @@ async def test_a_client_that_leaves_is_gone_unless_it_knows_the_end(
     assert counts(proxy.addon.runtime.metrics, statistics.ERRORS) == (0,)
 
 
+NATIVE = [
+    ("message_start", {"message": {"id": "m", "type": "message", "role": "assistant", "content": [], "usage": {}}}),
+    ("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}),
+    ("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": "a"}}),
+    ("content_block_stop", {"index": 0}),
+    ("message_delta", {"delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}}),
+    ("message_stop", {}),
+]
+
+
+@each("sent", {"in the middle": (3, 1), "after its end": (6, 0)})
+async def test_the_same_of_a_stream_in_the_endpoints_own_format(trust: Trust, endpoint: Endpoint, sent: Any):
+    number, gone = sent
+    events = [f"event: {kind}\ndata: {json.dumps({'type': kind, **more})}\n\n".encode() for kind, more in NATIVE]
+    held = Held(*events[:number])
+    endpoint.answer = held.answer()
+    async with (
+        run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_profile="tokenhub", hunyuan_mend="off") as proxy,
+        proxy.client(headers=KEY) as client,
+        client.stream("POST", "/messages", json=STREAMED | {"model": "hy3", "max_tokens": 5}) as answer,
+    ):
+        received = b""
+        async for piece in answer.aiter_bytes():
+            received += piece
+            if received.endswith(events[number - 1]):
+                break
+        await answer.aclose()
+        await until(lambda: ended(proxy) == 1)
+        held.go.set()
+        assert streams(proxy) == (1, 0, gone)
+        ((_, dialect, _, _),) = proxy.addon.runtime.metrics.collect()[statistics.EXCHANGES]
+        assert dialect == "anthropic-native"
+
+
+@each("waits", {"for a description": False, "for a slot": True})
+async def test_a_client_that_leaves_while_its_request_waits(trust: Trust, endpoint: Endpoint, waits: bool):
+    async def answer(_: Arrived) -> Any:
+        await asyncio.Event().wait()
+
+    endpoint.answer = answer
+    options: dict[str, Any] = {"hunyuan_concurrency": "1"} if waits else {}
+    async with (
+        run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy,
+        proxy.client(headers=KEY) as first,
+        proxy.client(headers=KEY) as client,
+    ):
+        holding = asyncio.create_task(first.post("/chat/completions", json=CHAT)) if waits else None
+        await until(lambda: endpoint.arrived or not waits)
+        asking = asyncio.create_task(client.post("/chat/completions", json=CHAT if waits else PICTURE))
+        await until(lambda: proxy.addon.runtime.admission.state().queues[0].waiting if waits else endpoint.arrived)
+        asking.cancel()
+        await until(lambda: ended(proxy) == 1)
+        assert counts(proxy.addon.runtime.metrics, statistics.CLIENTS_GONE, statistics.ERRORS) == (1, 0)
+        if holding is not None:
+            holding.cancel()
+
+
 async def test_one_stream_of_http2_that_is_reset_is_a_client_gone_and_the_others_are_not(
     proxy: Proxy, endpoint: Endpoint
 ):
@@ -177,6 +245,7 @@ async def test_the_first_token_comes_after_the_headers_and_the_empty_beginning(
     async def chunks() -> AsyncIterator[bytes]:
         yield BEGUN
         await go.wait()
+        yield TEXT
         yield TEXT
         yield LAST
         yield DONE
@@ -239,6 +308,20 @@ async def test_an_error_has_the_same_code_on_every_way(
     ):
         assert (await client.post(path, json=CHAT | {"max_tokens": 5})).status_code >= 400
         assert proxy.addon.runtime.metrics.collect()[statistics.ERRORS] == {(code,): 1}
+
+
+# Images
+
+
+async def test_images_are_counted_by_what_came_of_them(proxy: Proxy, endpoint: Endpoint):
+    endpoint.answer = chat_answer("a cat")
+    metrics = proxy.addon.runtime.metrics
+    async with proxy.client(headers=KEY) as client:
+        for body in (PICTURE, PICTURE, picture("no image"), picture(PIXEL, "what is on it?")):
+            assert (await client.post("/chat/completions", json=body)).status_code == 200
+    read = metrics.collect()[statistics.IMAGES]
+    assert read == {("described",): 2, ("cached",): 1, ("failed",): 1}
+    assert metrics.distribution(statistics.VISION_SECONDS).count == 2
 
 
 # Labels

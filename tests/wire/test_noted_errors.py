@@ -54,10 +54,9 @@ def test_an_endpoints_error_is_counted_as_what_it_means(status: int, error: Any,
 
 
 def test_rules_of_the_profile_count_first() -> None:
-    assert (
-        of_answer(400, {"error": {"code": "2003", "message": "请求限频，请稍后重试"}}, "hunyuan")
-        == "rate_limit_exceeded"
-    )
+    error = {"code": "2003", "message": "请求限频，请稍后重试"}
+    assert of_answer(400, {"error": error}, "hunyuan") == "rate_limit_exceeded"
+    assert in_stream(error, "hunyuan") == "rate_limit_exceeded"
 
 
 @pytest.mark.parametrize(
