@@ -15,6 +15,7 @@ import pytest
 from hunyuan_fix.observe import statistics
 from hunyuan_fix.observe.metrics import Counter, Metrics
 from hunyuan_fix.simulator.vision import data_url, png_with_text
+from scripts.lib.processes import free_port
 from tests.fault_proxy import chunked, fault_proxy, says, stream_head
 from tests.http2_client import Http2Client
 from tests.matrix import VERSIONS, each
@@ -310,18 +311,58 @@ async def test_an_error_has_the_same_code_on_every_way(
         assert proxy.addon.runtime.metrics.collect()[statistics.ERRORS] == {(code,): 1}
 
 
+@pytest.mark.parametrize("retry", ["vision", "all"])
+async def test_an_endpoint_that_is_not_there_and_a_request_that_is_refused(trust: Trust, retry: str):
+    options: dict[str, Any] = {"hunyuan_retry": retry, "hunyuan_retry_tries": "1", "hunyuan_max_body": "1k"}
+    async with (
+        run_proxy(trust, f"http://{LOCAL}:{free_port()}", hunyuan_breaker_failures="0", **options) as proxy,
+        proxy.client(headers=KEY) as client,
+    ):
+        await client.post("/chat/completions", json=CHAT)
+        await client.post("/chat/completions", json=CHAT | {"stop": "x" * 2000})
+        errors = proxy.addon.runtime.metrics.collect()[statistics.ERRORS]
+        assert errors == {("upstream_unreachable",): 1, ("request_too_large",): 1}
+
+
+async def test_an_error_in_the_endpoints_own_format_is_counted_as_what_it_means(trust: Trust, endpoint: Endpoint):
+    endpoint.answer = json_answer({"error": {"code": "20031", "type": "invalid_request_error", "message": "no"}}, 400)
+    options: dict[str, Any] = {"hunyuan_profile": "tokenhub", "hunyuan_mend": "off"}
+    async with (
+        run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy,
+        proxy.client(headers=KEY) as client,
+    ):
+        await client.post("/messages", json=CHAT | {"model": "hy3", "max_tokens": 5})
+        assert proxy.addon.runtime.metrics.collect()[statistics.ERRORS] == {("insufficient_quota",): 1}
+
+
 # Images
 
 
 async def test_images_are_counted_by_what_came_of_them(proxy: Proxy, endpoint: Endpoint):
-    endpoint.answer = chat_answer("a cat")
+    def answer(request: Arrived) -> Any:
+        refused = "vision" in request.json["model"] and "REFUSED" in json.dumps(request.json)
+        return json_answer({"error": {"message": "no"}}, 400) if refused else chat_answer("a cat")
+
+    endpoint.answer = answer
     metrics = proxy.addon.runtime.metrics
+    asked = [PICTURE, PICTURE, picture("no image"), picture(PIXEL, "what is on it?"), picture(PIXEL, "REFUSED")]
     async with proxy.client(headers=KEY) as client:
-        for body in (PICTURE, PICTURE, picture("no image"), picture(PIXEL, "what is on it?")):
+        for body in asked:
             assert (await client.post("/chat/completions", json=body)).status_code == 200
     read = metrics.collect()[statistics.IMAGES]
-    assert read == {("described",): 2, ("cached",): 1, ("failed",): 1}
-    assert metrics.distribution(statistics.VISION_SECONDS).count == 2
+    assert read == {("described",): 2, ("cached",): 1, ("failed",): 2}
+    assert metrics.distribution(statistics.VISION_SECONDS).count == 3
+
+
+async def test_images_of_an_observed_request_are_not_counted(trust: Trust, endpoint: Endpoint):
+    endpoint.answer = chat_answer("a cat")
+    async with (
+        run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_mode="observe") as proxy,
+        proxy.client(headers=KEY) as client,
+    ):
+        await client.post("/chat/completions", json=PICTURE)
+        metrics = proxy.addon.runtime.metrics
+        assert (metrics.collect()[statistics.IMAGES], metrics.value(statistics.OBSERVED)) == ({}, 1)
 
 
 # Labels
