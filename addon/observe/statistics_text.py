@@ -22,7 +22,7 @@ class _Text:
         self._shown: set[Metric] = {statistics.BUILD_INFO}
 
     def lines(self) -> list[str]:
-        worded = [*self._exchanges(), *self._calls(), *self._stores(), *self._redis(), *self._rules()]
+        worded = [*self._exchanges(), *self._calls(), *self._stores(), *self._redis(), *self._checks(), *self._rules()]
         return [*worded, *self._rest()]
 
     def _series(self, metric: Metric) -> Series:
@@ -101,6 +101,12 @@ class _Text:
                 f"limits of client tokens counted without it {bypasses} times"
             )
 
+    def _checks(self) -> Iterator[str]:
+        states = {check: round(state) for (check,), state in self._series(statistics.HEALTH).items()}
+        wrong = [f"{check} {_STATES[state]}" for check, state in states.items() if state != _HEALTHY]
+        if states:
+            yield ", ".join((f"checks: {len(states) - len(wrong)} healthy", *wrong))
+
     def _rules(self) -> Iterator[str]:
         for rule, count in self._most(statistics.CHANGES):
             yield f"  {rule} {count}"
@@ -119,6 +125,10 @@ class _Text:
         for metric, series in self._values.items():
             if metric not in self._shown:
                 yield from (line(metric, labels, value) for labels, value in series.items() if value)
+
+
+_STATES = ("unhealthy", "degraded", "healthy")
+_HEALTHY = 2
 
 
 def _mean(histogram: Histogram, labels: tuple[str, ...], values: Distribution) -> str:

@@ -98,6 +98,13 @@ def test_every_number_has_its_place_in_the_text():
     ]
 
 
+def test_checks_are_told_in_one_line() -> None:
+    metrics = Metrics()
+    for check, state in (("queue", 2), ("disk", 1), ("key", 0), ("ca", 2)):
+        metrics.set(statistics.HEALTH, state, check)
+    assert "checks: 2 healthy, disk degraded, key unhealthy" in statistics_text.text(metrics).splitlines()
+
+
 def test_a_metric_of_which_this_module_knows_nothing_is_shown_by_its_name():
     toys = counter("hunyuan_toys_total", "Toys.", "colour")
     metrics = Metrics()

@@ -177,7 +177,10 @@ async def test_stats(tried: Tried):
     await tried.post(content=GOOD)
     lines = tried.execute("hunyuan.stats").splitlines()
     assert lines[0] == "exchanges 2, rewritten 1, observed 0"
-    assert lines[-1] == "  parameters 1"
+    assert "  parameters 1" in lines
+    taken = 'hunyuan_exchange_seconds{profile="hunyuan",dialect="chat"} 2 times, on average 0.'
+    assert any(line.startswith(taken) for line in lines)
+    assert any(line.startswith("checks: ") for line in lines)
 
 
 class Toy(Step):
