@@ -28,7 +28,7 @@ from .kept import KeepSettings
 from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
-from .observe import build, counters, prometheus, statistics
+from .observe import build, counters, prometheus, statistics, store_counts
 from .observe.admin import status
 from .observe.admin.admin import Admin
 from .observe.admin.rooms import Rooms
@@ -271,13 +271,7 @@ class Runtime:
         yield statistics.LOG_LOST, (), self.log_file.lost
         for result, spans in self.traces.counts().items():
             yield statistics.SPANS, (result,), spans
-        for level in self.chain.counts():
-            yield statistics.STORE_HITS, (level.name,), level.hits
-            yield statistics.STORE_MISSES, (level.name,), level.misses
-            yield statistics.STORE_FAILURES, (level.name,), level.failures
-            yield statistics.STORE_BYPASSED, (level.name,), level.bypassed
-            yield statistics.STORE_DROPPED, (level.name,), level.dropped
-            yield statistics.STORE_FAILING, (level.name,), level.failing
+        yield from store_counts.readings([*self.chain.counts(), *self.kept.chain.counts()])
         if admission.leases is not None:
             yield statistics.LEASES_HELD, (), admission.leases.held
             yield statistics.LEASES_ANSWERED, (), admission.leases.answers

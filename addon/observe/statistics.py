@@ -74,7 +74,7 @@ STREAMS = counter("hunyuan_streams_total", "Streamed answers.")
 STREAMS_CUT = counter(
     "hunyuan_streams_cut_total", "Streamed answers that their endpoint cut off, or ended without an end."
 )
-RETRIES = counter("hunyuan_retries_total", "Further tries of calls, by the failure before them.", "reason")
+RETRIES = counter("hunyuan_retries_total", "Further tries of clients' calls, by the failure before them.", "reason")
 MENDED = counter(
     "hunyuan_mended_total",
     "Refused requests that were mended and sent once more, by what was wrong and by whether that helped.",
