@@ -15,7 +15,7 @@ from .metrics import OTHER, Metrics
 from .statistics import NONE
 
 STATUSES: Final = (NONE, "1xx", "2xx", "3xx", "4xx", "5xx")
-"""Classes of a status, by its hundreds."""
+"""Classes of a status, by its hundreds; what HTTP doesn't know counts as the last (RFC 9110 section 15)."""
 TOKENS: Final = ("input", "cached", "output", "reasoning")
 """Kinds of tokens."""
 
@@ -47,6 +47,7 @@ class Counting:
             add(statistics.IMAGES, count, result)
         for call in data["images"]:
             self._metrics.observe(statistics.VISION_SECONDS, call["ms"] / 1000)
+            add(statistics.VISION_TRIES, call.get("tries", 0))
             for kind, count in call.get("tokens", {}).items():
                 if kind in TOKENS:
                     add(statistics.VISION_TOKENS, count, kind)
@@ -61,7 +62,7 @@ class Counting:
 
         # 1. The exchange.
         model = known_model(done["profile"], done["sent_model"] or done["model"])
-        add(statistics.EXCHANGES, 1, profile, dialect, model, STATUSES[(status or 0) // 100])
+        add(statistics.EXCHANGES, 1, profile, dialect, model, STATUSES[min((status or 0) // 100, 5)])
         observe(statistics.EXCHANGE_SECONDS, done["ms"] / 1000, profile, dialect)
         observe(statistics.OWN_SECONDS, done["addon_ms"] / 1000)
         if done["queue_ms"]:

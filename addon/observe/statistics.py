@@ -119,6 +119,7 @@ IMAGES = counter("hunyuan_images_total", "Images of requests, by what came of th
 DESCRIBED, CACHED, SHARED, FAILED = "described", "cached", "shared", "failed"
 """The results: by a call of the request's own, known before, by another request's call, not described."""
 VISION_SECONDS = histogram("hunyuan_vision_seconds", "Seconds that calls of the vision model took.", _SECONDS)
+VISION_TRIES = counter("hunyuan_vision_tries_total", "Tries of calls of the vision model.")
 VISION_TOKENS = counter("hunyuan_vision_tokens_total", "Tokens that calls of the vision model used.", "kind")
 
 # The log file
