@@ -138,7 +138,7 @@ async def test_a_client_that_leaves_is_gone_unless_it_knows_the_end(
     assert counts(proxy.addon.runtime.metrics, statistics.ERRORS) == (0,)
 
 
-NATIVE = [
+NATIVE: list[tuple[str, dict[str, Any]]] = [
     ("message_start", {"message": {"id": "m", "type": "message", "role": "assistant", "content": [], "usage": {}}}),
     ("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}),
     ("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": "a"}}),
