@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +20,7 @@ from hunyuan_fix.observe import build
 from hunyuan_fix.observe.metrics import Counter, Gauge, Histogram, Metrics, counter, gauge, histogram
 from hunyuan_fix.observe.prometheus import exposition
 from scripts.lib import metrics_page
+from tests.observe.alerts.promtool import Promtool, found
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PARSERS: dict[str, Callable[[str], Iterable[Family]]] = {"": plain, OPENMETRICS: openmetrics}
@@ -24,6 +28,11 @@ PARSERS: dict[str, Callable[[str], Iterable[Family]]] = {"": plain, OPENMETRICS:
 calls = counter("hunyuan_scraped_calls_total", 'Calls, also "quoted"\nones.', "host")
 level = gauge("hunyuan_scraped_level", "Level.")
 took = histogram("hunyuan_scraped_seconds", "Seconds.", (0.1, 1, 2.5), "host")
+
+
+@pytest.fixture
+def promtool(tmp_path: Path) -> Promtool:
+    return found(tmp_path)
 
 
 def scraped(metrics: Metrics, accept: str = "") -> dict[str, Family]:
@@ -114,7 +123,7 @@ def test_two_runtimes_share_nothing_and_the_clients_own_registry_has_no_part() -
     assert not [family.name for family in REGISTRY.collect() if family.name.startswith("hunyuan")]
 
 
-def test_every_metric_with_a_value_is_scraped() -> None:
+def with_all_metrics() -> Metrics:
     metrics = Metrics()
     for metric in metrics_page.metrics():
         labels = ["x"] * len(metric.labels)
@@ -124,12 +133,30 @@ def test_every_metric_with_a_value_is_scraped() -> None:
             metrics.add(metric, 2, *labels)
         elif isinstance(metric, Gauge):
             metrics.set(metric, 2, *labels)
+    return metrics
+
+
+def test_every_metric_with_a_value_is_scraped() -> None:
+    metrics = with_all_metrics()
     for accept in PARSERS:
         read = scraped(metrics, accept)
         for metric in metrics_page.metrics():
             family = read[metric.name.removesuffix("_total")]
             assert family.documentation == metric.help
             assert all(sample.value for sample in family.samples if not sample.labels.get("le"))
+
+
+def test_prometheus_own_judge_finds_nothing_against_names_units_and_help(promtool: Promtool) -> None:
+    assert promtool("check", "metrics", given=exposition(with_all_metrics())[1].decode()) == ""
+
+
+def test_the_queries_of_the_page_are_understood(promtool: Promtool, tmp_path: Path) -> None:
+    page = metrics_page.PAGES["en"].read_text("utf-8")
+    queries = [query.replace("\\|", "|") for query in re.findall(r"^\| .+\? \| `(.+)` \|$", page, re.MULTILINE)]
+    assert len(queries) >= 7
+    rules = [{"record": f"test:query{number}", "expr": query} for number, query in enumerate(queries)]
+    (tmp_path / "queries.yml").write_text(json.dumps({"groups": [{"name": "page", "rules": rules}]}), encoding="utf-8")
+    assert f"{len(queries)} rules found" in promtool("check", "rules", str(tmp_path / "queries.yml"))
 
 
 def test_versions() -> None:

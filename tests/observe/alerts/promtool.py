@@ -16,9 +16,11 @@ class Promtool:
     program: str
     folder: Path
 
-    def __call__(self, *arguments: str) -> str:
-        """Run it; returns what it prints. Raises `AssertionError` where it finds a fault."""
-        done = subprocess.run([self.program, *arguments], cwd=self.folder, capture_output=True, text=True, check=False)
+    def __call__(self, *arguments: str, given: str = "") -> str:
+        """Run it, `given` some input; returns what it prints. Raises `AssertionError` where it finds a fault."""
+        done = subprocess.run(
+            [self.program, *arguments], cwd=self.folder, input=given, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
