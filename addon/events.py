@@ -118,7 +118,7 @@ class Done(TypedDict):
     vision_calls: int
     cached: int
     addon_ms: float
-    """The addon's own work, without the wait for descriptions."""
+    """The addon's own work, without the wait for descriptions and other calls of its own."""
     vision_ms: float
     queue_ms: float
     first_byte_ms: float

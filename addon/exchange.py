@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter, itemgetter
+from time import perf_counter
 from typing import Any, Self, overload
 
 type JsonObject = dict[str, Any]
@@ -226,7 +228,7 @@ class Exchange:
     cached: int = 0
     """Images described without a call."""
     milliseconds: float = 0.0
-    """Spent by the addon, waiting for vision calls included."""
+    """Spent by the addon, waiting for vision calls and other calls of its own included."""
     queued: float = 0.0
     """Milliseconds spent waiting for a slot of the account."""
     first_byte: float = 0.0
@@ -326,6 +328,8 @@ class Exchange:
     """What it waits for: `DESCRIBED`, `QUEUED`; `""`: neither."""
     since: float = 0.0
     """Since when, in Unix time."""
+    called: float = 0.0
+    """Milliseconds of `milliseconds` in which steps waited for calls of the addon's own (`calling`)."""
     lists_models: bool = False
     """The answer is a list of models, to be given in the form of `spoken`."""
     listed_model: str = ""
@@ -347,6 +351,15 @@ class Exchange:
     def warn(self, text: str) -> None:
         """Say something to the client in a header of its answer, beside what was said before."""
         self.warning = f"{self.warning}; {text}" if self.warning else text
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Count the time within as waited for calls of the addon's own, also where that ends early."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self.called += 1000 * (perf_counter() - began)
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""

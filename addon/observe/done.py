@@ -38,7 +38,7 @@ def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | 
         "changes": exchange.change_count,
         "vision_calls": exchange.vision_calls,
         "cached": exchange.cached,
-        "addon_ms": max(0.0, exchange.milliseconds - described),
+        "addon_ms": max(0.0, exchange.milliseconds - exchange.called),
         "vision_ms": described,
         "queue_ms": exchange.queued,
         "first_byte_ms": exchange.first_byte,

@@ -37,7 +37,7 @@ EXCHANGE_SECONDS = histogram(
 )
 OWN_SECONDS = histogram(
     "hunyuan_own_seconds",
-    "Seconds that the proxy itself worked on an exchange, without any wait.",
+    "Seconds that the proxy itself worked on a request and on a whole answer, without waits for calls and slots.",
     _OWN_SECONDS,
 )
 CHANGES = counter("hunyuan_changes_total", "Exchanges that a rule has changed, by rule.", "rule")

@@ -44,9 +44,10 @@ class DescribeImages(Step):
         exchange.fails_closed = True
         target = target_of(exchange, profile, self.settings)
         exchange.doing, exchange.since = DESCRIBED, time.time()
-        described = await running.describe(
-            exchange.chat, found, profile, target, tracked(texts.load(texts.language_of(self.settings.language)))
-        )
+        with exchange.calling():
+            described = await running.describe(
+                exchange.chat, found, profile, target, tracked(texts.load(texts.language_of(self.settings.language)))
+            )
         exchange.doing = ""
         exchange.note(described.changes)
         exchange.vision_calls, exchange.cached = described.calls, described.cached

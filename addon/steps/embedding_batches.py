@@ -31,15 +31,16 @@ class SendBatches(Step):
         if exchange.mode == "observe":
             return None
         profile = profiles.load(exchange.profile)
-        result = await self.runtime.batches.send(
-            batches,
-            target_of(exchange, profile, self.settings),
-            profile,
-            TIMEOUT,
-            1 if profile.plan else CONCURRENCY,
-            tries=allowed(self.settings.own_tries, profile),
-            patience=PATIENCE,
-        )
+        with exchange.calling():
+            result = await self.runtime.batches.send(
+                batches,
+                target_of(exchange, profile, self.settings),
+                profile,
+                TIMEOUT,
+                1 if profile.plan else CONCURRENCY,
+                tries=allowed(self.settings.own_tries, profile),
+                patience=PATIENCE,
+            )
         if isinstance(result, Response):
             return result
         usage.note(exchange, result.get("usage"))

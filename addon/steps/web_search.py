@@ -60,7 +60,8 @@ class WebSearch(Step):
             return None
         exchange.fails_closed = True
         searches: list[Search] = []
-        answer = await self._converse(exchange, wanted, searches)
+        with exchange.calling():
+            answer = await self._converse(exchange, wanted, searches)
         if isinstance(answer, Response):
             return answer
         note[FOUND] = searches

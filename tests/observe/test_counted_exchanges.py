@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -30,6 +31,8 @@ def picture(source: str, question: str = "What is it?") -> dict[str, Any]:
     return {"model": "hunyuan-lite", "messages": [{"role": "user", "content": content}], "tools": tools}
 
 
+HELD = 0.2
+"""Seconds, longer than all else in an exchange takes."""
 PIXEL = data_url(png_with_text("a cat"))
 PICTURE = picture(PIXEL)
 KEY = {"authorization": "Bearer sk-not-in-metrics"}
@@ -188,9 +191,15 @@ async def test_a_client_that_leaves_while_its_request_waits(trust: Trust, endpoi
         await until(lambda: endpoint.arrived or not waits)
         asking = asyncio.create_task(client.post("/chat/completions", json=CHAT if waits else PICTURE))
         await until(lambda: proxy.addon.runtime.admission.state().queues[0].waiting if waits else endpoint.arrived)
+        began = time.perf_counter()
+        await until(lambda: time.perf_counter() - began > HELD)
+        held = time.perf_counter() - began
         asking.cancel()
         await until(lambda: ended(proxy) == 1)
-        assert counts(proxy.addon.runtime.metrics, statistics.CLIENTS_GONE, statistics.ERRORS) == (1, 0)
+        metrics = proxy.addon.runtime.metrics
+        assert counts(metrics, statistics.CLIENTS_GONE, statistics.ERRORS) == (1, 0)
+        (whole,) = metrics.distributions()[statistics.EXCHANGE_SECONDS].values()
+        assert metrics.distribution(statistics.OWN_SECONDS).sum + held <= whole.sum
         if holding is not None:
             holding.cancel()
 
@@ -333,6 +342,51 @@ async def test_an_error_in_the_endpoints_own_format_is_counted_as_what_it_means(
     ):
         await client.post("/messages", json=CHAT | {"model": "hy3", "max_tokens": 5})
         assert proxy.addon.runtime.metrics.collect()[statistics.ERRORS] == {("insufficient_quota",): 1}
+
+
+# Times
+
+
+@each(
+    "asked",
+    {
+        "batches": ("/embeddings", {"model": "hunyuan-embedding", "input": ["x"] * 60}),
+        "a search": (
+            "/messages",
+            CHAT | {"max_tokens": 9, "tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+        ),
+        "a description": ("/chat/completions", PICTURE),
+    },
+)
+async def test_the_proxys_own_time_has_none_of_its_own_calls(trust: Trust, endpoint: Endpoint, asked: Any):
+    """All of it, and the time for which the first call is held, fit into the exchange's: they don't overlap."""
+    path, body = asked
+    go, held = asyncio.Event(), 0.0
+
+    async def answer(request: Arrived) -> Any:
+        nonlocal held
+        if not go.is_set():
+            began = time.perf_counter()
+            await until(lambda: time.perf_counter() - began > HELD)
+            go.set()
+            held = time.perf_counter() - began
+        inputs = request.json.get("input")
+        data = [{"object": "embedding", "index": n, "embedding": [0.0]} for n, _ in enumerate(inputs or ())]
+        return json_answer({"object": "list", "data": data, "model": "m"}) if inputs else chat_answer("a cat")
+
+    endpoint.answer = answer
+    options: dict[str, Any] = {"hunyuan_search_command": "echo []"}
+    async with (
+        run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy,
+        proxy.client(headers=KEY) as client,
+    ):
+        assert (await client.post(path, json=body)).status_code == 200
+        distributions = proxy.addon.runtime.metrics.distributions()
+    (own,), (whole,) = (
+        distributions[metric].values() for metric in (statistics.OWN_SECONDS, statistics.EXCHANGE_SECONDS)
+    )
+    assert own.count == whole.count == 1
+    assert own.sum + held <= whole.sum
 
 
 # Images

@@ -51,6 +51,7 @@ def test_the_line_has_what_was_sent_by_what_how_long_each_part_took_and_what_it_
     ended = exchange()
     ended.dialect, ended.model, ended.sent_model = "responses", "hunyuan-t1-latest", "hy3"
     ended.vision_calls, ended.milliseconds, ended.notes["vision"] = 2, 1210.4, {"ms": 1204.0}
+    ended.called = 1204.0
     ended.queued, ended.first_byte, ended.elapsed, ended.tries = 4800.0, 412.0, 6420.2, 2
     ended.usage = {"input": 1200, "cached": 800, "output": 340, "reasoning": 20}
     ended.client, ended.program = "alice", "codex"
@@ -68,6 +69,7 @@ def test_the_readme_shows_a_line_as_it_is(page: str):
     ended = exchange()
     ended.model, ended.sent_model, ended.program = "hunyuan-t1-latest", "hy3", "codex"
     ended.rules, ended.vision_calls = ["successor", "cascade", "tools", "merge"], 1
+    ended.called = 193.0
     ended.milliseconds, ended.notes["vision"], ended.first_byte, ended.elapsed = 196.5, {"ms": 193.0}, 6.0, 206.0
     assert f"\n{line_of(ended, '200')}\n" in (ROOT / page).read_text("utf-8")
 
