@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hunyuan_fix.observe import statistics
+from hunyuan_fix.observe import sinks, statistics
 from hunyuan_fix.observe.metrics import Counter, Metrics
 from hunyuan_fix.simulator.vision import data_url, png_with_text
 from scripts.lib.processes import free_port
@@ -460,3 +461,37 @@ async def test_models_clients_paths_codes_and_programs_make_no_series(proxy: Pro
     assert "model-" not in said
     assert "Agent" not in said
     assert metrics.value(statistics.ERRORS, "invalid_request_error") == 8
+
+
+# Sinks
+
+
+async def test_what_sinks_drop_and_fail_to_take_in_is_counted(
+    proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sinks, "MOST_WAITING", 1)
+    go = threading.Event()
+
+    class Failing:
+        name, kinds = "failing", ("done",)
+
+        def hear(self, event: Any) -> None:
+            raise ValueError(event.kind)
+
+    class Hanging(Failing):
+        name = "hanging"
+
+        def hear(self, event: Any) -> None:
+            go.wait()
+
+    endpoint.answer = chat_answer("hi")
+    runtime = proxy.addon.runtime
+    runtime.sinks.add(Failing())
+    runtime.sinks.add(Hanging(), apart=True)
+    async with proxy.client(headers=KEY) as client:
+        for _ in range(4):
+            await client.post("/chat/completions", json=CHAT)
+    assert runtime.metrics.collect()[statistics.SINK_FAILURES] == {("failing",): 4}
+    dropped = runtime.metrics.value(statistics.SINK_DROPPED, "hanging")
+    assert dropped == runtime.sinks.dropped["hanging"] >= 2
+    go.set()
