@@ -64,6 +64,9 @@ def none(exchange: Exchange) -> None:
 
 
 def _code(exchange: Exchange, status: int, error: object) -> str:
-    profile = profiles.load(exchange.profile) if exchange.profile else None
+    try:
+        profile = profiles.load(exchange.profile)
+    except KeyError:  # there is none, or its file has gone since the request came
+        profile = None
     given = error if isinstance(error, dict) else {}
     return vendor_errors.counted_as(status, given, profile) or OTHER

@@ -59,6 +59,11 @@ def test_rules_of_the_profile_count_first() -> None:
     assert in_stream(error, "hunyuan") == "rate_limit_exceeded"
 
 
+def test_without_its_profile_an_error_is_counted_by_the_rules_for_all() -> None:
+    for profile in ("", "a-file-that-has-gone"):
+        assert of_answer(400, {"error": {"code": "20034"}}, profile) == "rate_limit_exceeded"
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
