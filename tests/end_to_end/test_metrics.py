@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,9 +19,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 from prometheus_client.samples import Sample
 
+from scripts.lib import metrics_page
 from scripts.lib.processes import free_port
-from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy
+from tests.end_to_end.processes import KEY, LEGACY, ROOT, TOKENHUB, Certificates, Proxy, Simulator, process, run_proxy
 from tests.end_to_end.requests import MODEL, agent_request, good_request, image, tool
+from tests.observe.alerts.promtool import found
+from tests.waiting import PATIENCE
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PARSERS: dict[str, Callable[[str], Iterable[Family]]] = {"text/plain": plain, OPENMETRICS: openmetrics}
@@ -53,6 +61,35 @@ def running(certificates: Certificates, simulator: Simulator, tokenhub: Simulato
     redirects = {f"{LEGACY}:443": simulator.port, f"{TOKENHUB}:443": tokenhub.port}
     with run_proxy(certificates, redirects, *arguments) as proxy:
         yield Running(proxy, f"http://127.0.0.1:{port}", simulator)
+
+
+@contextmanager
+def prometheus(admin: str, folder: Path) -> Iterator[Callable[[str], list[float]]]:
+    """A real Prometheus that scrapes `admin` four times a second; gives what answers a query."""
+    config = {
+        "global": {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "250ms"},
+        "rule_files": [str(ROOT / "deploy/prometheus/hunyuan-fix.rules.yml")],
+        "scrape_configs": [
+            {"job_name": "hunyuan-fix", "static_configs": [{"targets": [admin.removeprefix("http://")]}]},
+        ],
+    }
+    (folder / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
+    port = free_port()
+    command = [
+        str(Path(found(folder).program).with_name("prometheus")),
+        "--config.file",
+        str(folder / "prometheus.yml"),
+    ]
+    command += ["--storage.tsdb.path", str(folder / "data"), "--web.listen-address", f"127.0.0.1:{port}"]
+    with process("prometheus", command) as started:
+        started.wait_for("Server is ready to receive web requests")
+
+        def ask(query: str) -> list[float]:
+            address = f"http://127.0.0.1:{port}/api/v1/query"
+            answer = httpx.get(address, params={"query": query}, trust_env=False, timeout=30).raise_for_status().json()
+            return [float(one["value"][1]) for one in answer["data"]["result"]]
+
+        yield ask
 
 
 def everything(running: Running) -> int:
@@ -183,3 +220,21 @@ def test_a_run_is_told_by_its_metrics(running: Running) -> None:
     text = httpx.get(f"{running.admin}/metrics", trust_env=False, timeout=30).text
     for secret in (KEY, "你好", "no-such-model", "图里的字", "x-sim-fault", "127.0.0.1"):
         assert secret not in text
+
+
+def test_a_real_prometheus_scrapes_and_answers_the_questions_of_the_page(running: Running, tmp_path: Path) -> None:
+    page = metrics_page.PAGES["en"].read_text("utf-8")
+    queries = [query.replace("\\|", "|") for query in re.findall(r"^\| .+\? \| `(.+)` \|$", page, re.MULTILINE)]
+    with prometheus(running.admin, tmp_path) as ask:
+        # Each series has to be there twice, with traffic in between: a rate is what has been added.
+        for rounds in (1, 2):
+            sent = rounds * everything(running)
+            until = time.monotonic() + PATIENCE
+            while ask("sum(hunyuan_exchanges_total)") != [sent]:
+                assert time.monotonic() < until, ask("up")
+                time.sleep(0.05)
+        answers = {query: ask(query) for query in queries}
+        assert all(answers.values()), answers
+        assert not any(math.isnan(value) for values in answers.values() for value in values), answers
+        assert ask('ALERTS{alertstate="firing"}') == []
+        assert ask('max_over_time(hunyuan_health{check="event_loop"}[1m])')
