@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import json
 import math
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from scripts.lib.processes import free_port
 from tests.end_to_end.processes import KEY, LEGACY, ROOT, TOKENHUB, Certificates, Proxy, Simulator, process, run_proxy
 from tests.end_to_end.requests import MODEL, agent_request, good_request, image, tool
 from tests.observe.alerts.promtool import found
-from tests.waiting import PATIENCE
+from tests.waiting import until
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PARSERS: dict[str, Callable[[str], Iterable[Family]]] = {"text/plain": plain, OPENMETRICS: openmetrics}
@@ -222,6 +223,10 @@ def test_a_run_is_told_by_its_metrics(running: Running) -> None:
         assert secret not in text
 
 
+def scraped(ask: Callable[[str], list[float]], exchanges: int) -> bool:
+    return ask("sum(hunyuan_exchanges_total)") == [exchanges]
+
+
 def test_a_real_prometheus_scrapes_and_answers_the_questions_of_the_page(running: Running, tmp_path: Path) -> None:
     page = metrics_page.PAGES["en"].read_text("utf-8")
     queries = [query.replace("\\|", "|") for query in re.findall(r"^\| .+\? \| `(.+)` \|$", page, re.MULTILINE)]
@@ -229,10 +234,7 @@ def test_a_real_prometheus_scrapes_and_answers_the_questions_of_the_page(running
         # Each series has to be there twice, with traffic in between: a rate is what has been added.
         for rounds in (1, 2):
             sent = rounds * everything(running)
-            until = time.monotonic() + PATIENCE
-            while ask("sum(hunyuan_exchanges_total)") != [sent]:
-                assert time.monotonic() < until, ask("up")
-                time.sleep(0.05)
+            asyncio.run(until(functools.partial(scraped, ask, sent), lambda: ask("up")))
         answers = {query: ask(query) for query in queries}
         assert all(answers.values()), answers
         assert not any(math.isnan(value) for values in answers.values() for value in values), answers
