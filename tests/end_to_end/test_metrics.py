@@ -20,6 +20,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 from prometheus_client.samples import Sample
 
+from hunyuan_fix.rules.explained import explanations
 from scripts.lib import metrics_page
 from scripts.lib.processes import free_port
 from tests.end_to_end.processes import KEY, LEGACY, ROOT, TOKENHUB, Certificates, Proxy, Simulator, process, run_proxy
@@ -183,6 +184,7 @@ def test_a_run_is_told_by_its_metrics(running: Running) -> None:
     assert total(first["hunyuan_streams"]) == 7
     assert total(first["hunyuan_retries"], reason="http_5xx") == 1
     assert total(first["hunyuan_changes"]) > 0
+    assert {sample.labels["rule"] for sample in first["hunyuan_changes"].samples} <= explanations().keys()
     assert total(first["hunyuan_first_token_seconds"]) >= 6
     assert total(first["hunyuan_first_byte_seconds"]) >= sent - 1
     assert total(first["hunyuan_admissions"], result="admitted") >= sent
