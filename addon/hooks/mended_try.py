@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from dataclasses import dataclass
 
 from mitmproxy import http
@@ -162,7 +163,7 @@ class MendedTry:
 
         The exchange is changed by then, for the answer; `Mended.ended` takes that back where it didn't help.
         """
-        exchange, before = self._exchange, self._kept()
+        exchange, before, began = self._exchange, self._kept(), time.perf_counter()
         place = self._taught.place(self._model, format_of(exchange))
         try:
             mended = await self._by_what_it_says(status, error, place)
@@ -172,6 +173,7 @@ class MendedTry:
             raise
         finally:
             exchange.chat = {}
+            exchange.milliseconds += 1000 * (time.perf_counter() - began)
 
     # What the error says
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hunyuan_fix.hooks.mended_try import MendedTry
 from hunyuan_fix.observe import sinks, statistics
 from hunyuan_fix.observe.metrics import Counter, Metrics
 from hunyuan_fix.simulator.vision import data_url, png_with_text
@@ -388,6 +389,30 @@ async def test_the_proxys_own_time_has_none_of_its_own_calls(trust: Trust, endpo
     )
     assert own.count == whole.count == 1
     assert own.sum + held <= whole.sum
+
+
+async def test_the_proxys_own_time_has_the_mending_of_a_refused_request(
+    trust: Trust, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+):
+    refused = {"error": {"message": "Unsupported parameter: 'seed' is not supported with this model.", "param": "seed"}}
+    endpoint.answer = lambda asked: json_answer(refused, 400) if "seed" in asked.json else chat_answer("hi")
+    mend: Any = MendedTry._by_what_it_says
+
+    async def slowly(*given: Any) -> Any:
+        began = time.perf_counter()
+        await until(lambda: time.perf_counter() - began > HELD)
+        return await mend(*given)
+
+    monkeypatch.setattr(MendedTry, "_by_what_it_says", slowly)
+    options: dict[str, Any] = {"hunyuan_profile": "tokenhub"}
+    async with (
+        run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as proxy,
+        proxy.client(headers=KEY) as client,
+    ):
+        await client.post("/chat/completions", json=CHAT | {"model": "a-model", "seed": 5})
+        metrics = proxy.addon.runtime.metrics
+        assert sum(metrics.collect()[statistics.MENDED].values()) == 1
+        assert metrics.distribution(statistics.OWN_SECONDS).sum > HELD
 
 
 # Images
