@@ -82,3 +82,5 @@ EXCHANGE = record(
 EVENT = record({"kind": {"type": "string", "enum": list(KINDS)}, "at": NUMBER, "ms": NUMBER, "data": ANYTHING})
 EXCHANGES = record({"exchanges": listing(EXCHANGE), "next": {"type": ["string", "null"]}})
 TIMELINE = record({"exchange": EXCHANGE, "events": listing(EVENT)})
+SENT_EVENT = record({"event": TEXT, "data": TEXT}, {"id": TEXT, "retry": INTEGER})
+"""One server-sent event. Its data is JSON."""
