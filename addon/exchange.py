@@ -195,6 +195,10 @@ class Exchange:
     Plain data when saved: mitmproxy loses a flow whose metadata holds an object (docs/facts/mitmproxy.md#metadata).
     """
 
+    request_id: str = ""
+    """The client's own id of its request, else the flow's (`wire.request_id`)."""
+    upstream_id: str = ""
+    """The endpoint's own id of it, for which its vendor's support asks; `""`: it gave none."""
     session: str = ""
     """A digest that is the same in all requests of one conversation of the client's (`session`); `""`: not known."""
     session_named: bool = False
@@ -290,12 +294,14 @@ class Exchange:
     """`False` where a search has found no image in `chat`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The request's headers."""
+    lent: bool = False
+    """It goes with the proxy's own key."""
     caller: bytes = b""
     """A digest of what the caller authenticates with: what is kept for it is for no other."""
     query: str = ""
     """The query of the request's target."""
     came: int = 0
-    """Python's hash of the JSON that came: the same for the same bytes, in this process."""
+    """Python's hash of the JSON that came: the same for the same bytes, in this process; 0: not known."""
     may_run_on: bool = False
     """Its client said that it may go on as long as it likes (`x-hunyuan-runaway: off`)."""
     to_keep: Any = None
@@ -312,6 +318,10 @@ class Exchange:
     """What the endpoint has taught beside its profile (`mending.learnt.Taught`)."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
+    trace: Any = None
+    """Its trace (`wire.trace_context.Trace`); `None`: traces are off."""
+    answer_facts: JsonObject = field(default_factory=dict)
+    """What its answer says of itself (`wire.answer_facts`), where its trace is exported."""
     doing: str = ""
     """What it waits for: `DESCRIBED`, `QUEUED`; `""`: neither."""
     since: float = 0.0
@@ -333,6 +343,10 @@ class Exchange:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
         if self.listener is not None:
             self.listener(self, kind, data)
+
+    def warn(self, text: str) -> None:
+        """Say something to the client in a header of its answer, beside what was said before."""
+        self.warning = f"{self.warning}; {text}" if self.warning else text
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
@@ -404,6 +418,7 @@ _UNDER_WAY = (
     "cost",
     "may_hold_images",
     "headers",
+    "lent",
     "caller",
     "query",
     "came",
@@ -415,6 +430,8 @@ _UNDER_WAY = (
     "demands",
     "taught",
     "change_count",
+    "trace",
+    "answer_facts",
     "doing",
     "since",
     "lists_models",
