@@ -88,7 +88,14 @@ def _ready(call: Call) -> Response:
 def _status(call: Call) -> Response:
     rooms = call.rooms
     checks = list(rooms.checks(call.language))
-    return _json({**rooms.status(), "ready": not rooms.why_not_ready(), "draining": rooms.draining, "checks": checks})
+    return _json(
+        {
+            **rooms.status(call.language),
+            "ready": not rooms.why_not_ready(),
+            "draining": rooms.draining,
+            "checks": checks,
+        }
+    )
 
 
 def _metrics(call: Call) -> Response:
