@@ -111,14 +111,6 @@ class Runtime:
         self.alerts = Watch(self.metrics)
         self.last_exchanges = LastExchanges()
         self._process = status.Process()
-        self.admin = Admin(
-            Rooms(
-                metrics=lambda accept: prometheus.exposition(self.metrics, accept),
-                checks=lambda language: self.health.report(language),
-                status=self._status,
-                exchanges=self.last_exchanges,
-            )
-        )
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
@@ -134,6 +126,14 @@ class Runtime:
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
         self.metrics.read_from(self.health.readings)
+        self.admin = Admin(
+            Rooms(
+                metrics=lambda accept: prometheus.exposition(self.metrics, accept),
+                checks=self.health.report,
+                status=self._status,
+                exchanges=self.last_exchanges,
+            )
+        )
 
     @property
     def settings(self) -> Settings:
