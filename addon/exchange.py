@@ -195,6 +195,10 @@ class Exchange:
     Plain data when saved: mitmproxy loses a flow whose metadata holds an object (docs/facts/mitmproxy.md#metadata).
     """
 
+    request_id: str = ""
+    """The client's own id of its request, else the flow's (`wire.request_id`)."""
+    upstream_id: str = ""
+    """The endpoint's own id of it, for which its vendor's support asks; `""`: it gave none."""
     session: str = ""
     """A digest that is the same in all requests of one conversation of the client's (`session`); `""`: not known."""
     session_named: bool = False
@@ -297,7 +301,7 @@ class Exchange:
     query: str = ""
     """The query of the request's target."""
     came: int = 0
-    """Python's hash of the JSON that came: the same for the same bytes, in this process."""
+    """Python's hash of the JSON that came: the same for the same bytes, in this process; 0: not known."""
     may_run_on: bool = False
     """Its client said that it may go on as long as it likes (`x-hunyuan-runaway: off`)."""
     to_keep: Any = None
@@ -314,6 +318,10 @@ class Exchange:
     """What the endpoint has taught beside its profile (`mending.learnt.Taught`)."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
+    trace: Any = None
+    """Its trace (`wire.trace_context.Trace`); `None`: traces are off."""
+    answer_facts: JsonObject = field(default_factory=dict)
+    """What its answer says of itself (`wire.answer_facts`), where its trace is exported."""
     doing: str = ""
     """What it waits for: `DESCRIBED`, `QUEUED`; `""`: neither."""
     since: float = 0.0
@@ -335,6 +343,10 @@ class Exchange:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
         if self.listener is not None:
             self.listener(self, kind, data)
+
+    def warn(self, text: str) -> None:
+        """Say something to the client in a header of its answer, beside what was said before."""
+        self.warning = f"{self.warning}; {text}" if self.warning else text
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
@@ -418,6 +430,8 @@ _UNDER_WAY = (
     "demands",
     "taught",
     "change_count",
+    "trace",
+    "answer_facts",
     "doing",
     "since",
     "lists_models",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b, sha256
@@ -20,7 +20,7 @@ from itertools import islice
 from typing import Any, Final
 
 from .exchange import JsonObject
-from .wire import json_body
+from .wire import json_body, volatile
 
 SIZE: Final = 16
 """Bytes of a digest."""
@@ -73,9 +73,9 @@ def of_conversation(caller: bytes, body: JsonObject) -> str:
     return digest.hexdigest()
 
 
-def agent(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """What tells the agents of one session apart; empty for a client that doesn't say."""
-    return next((value for name, value in headers if name.lower() in _data().agents), b"")
+def agent(headers: Mapping[str, str]) -> str:
+    """What tells the agents of one session apart; `""` where none is told. `headers` are found by lower-case names."""
+    return next(filter(None, map(headers.get, _data().agents)), "")
 
 
 def own_words(text: str) -> str:
@@ -209,13 +209,7 @@ def _lasting(text: str) -> bytes:
 
 def _steady(text: str) -> bytes:
     """`text` in lower case, without its volatile parts and digits."""
-    text = text.lower()
-    for begins, ends in _data().volatile:
-        start = text.find(begins)
-        while start >= 0:
-            end = text.find(ends, start + len(begins))
-            text = text[:start] + text[end:] if end >= 0 else text[:start]
-            start = text.find(begins, start)
+    text = volatile.without(text.lower(), _data().volatile)
     return text.encode("utf-8", "surrogatepass").translate(None, _DIGITS)
 
 
@@ -226,7 +220,7 @@ class _Data:
     fields: tuple[tuple[str, str, bool], ...]
     """Field of the body, field of the object in it or `""`, whether the id of a user is there."""
     in_users: tuple[str, ...]
-    agents: frozenset[bytes]
+    agents: tuple[str, ...]
     own: tuple[str, ...]
     summaries: tuple[str, ...]
     volatile: tuple[tuple[str, str], ...]
@@ -250,7 +244,7 @@ def _data() -> _Data:
         headers={name.encode(): rank for rank, name in enumerate(listed("headers"))},
         fields=tuple(fields),
         in_users=tuple(given["in_users"]),
-        agents=frozenset(name.encode() for name in listed("agents")),
+        agents=tuple(listed("agents")),
         own=(*listed("own"), *listed("summaries")),
         summaries=tuple(listed("summaries")),
         volatile=tuple((row["begins"], row["ends"]) for row in given["volatile"]),

@@ -265,7 +265,15 @@ async def run_proxy(
         with _telling_nobody(given):
             master.addons.register(addon)
         master.addons.get("scriptloader").addons.append(addon)
-    given.update(**{"hunyuan_hosts": LOCAL, "hunyuan_store": "memory", "hunyuan_drain_timeout": "0.2", **options})
+    given.update(
+        **{
+            "hunyuan_hosts": LOCAL,
+            "hunyuan_store": "memory",
+            "hunyuan_drain_timeout": "0.2",
+            "hunyuan_admin": "",
+            **options,
+        }
+    )
     running = asyncio.create_task(master.run())
     servers = master.addons.get("proxyserver").servers
     while len(servers) < len(modes) or servers.is_updating or not fix.is_running:

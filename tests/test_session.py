@@ -95,9 +95,9 @@ def test_half_of_a_character_is_no_error() -> None:
 
 def test_the_agents_of_a_session_are_told_apart() -> None:
     """Claude Code's subagents and those of Codex have the session of the agent that started them."""
-    assert session.agent([(b"Thread-Id", b"t1")]) == b"t1"
-    assert session.agent([(b"X-Claude-Code-Agent-Id", b"a1"), (b"accept", b"*/*")]) == b"a1"
-    assert session.agent([(b"x-claude-code-session-id", b"s")]) == b""
+    assert session.agent({"thread-id": "t1"}) == "t1"
+    assert session.agent({"accept": "*/*", "x-claude-code-agent-id": "a1"}) == "a1"
+    assert session.agent({"x-claude-code-session-id": "s"}) == ""
 
 
 # A conversation that isn't named.

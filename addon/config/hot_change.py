@@ -83,6 +83,10 @@ class HotChange:
     def _watched(self, path: Path) -> _File:
         return WatchedFile(path, lambda path: read_file(path, self._defaults))
 
+    def is_given(self, name: str) -> bool:
+        """Whether a source gives the option `name`: the command line, the environment, a file."""
+        return name in self._layers.all_given
+
     def located(self, problem: str) -> str:
         """A problem that names an option, with the place where its value stands (`Layers.located`)."""
         return self._layers.located(problem)

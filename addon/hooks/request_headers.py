@@ -26,15 +26,19 @@ from ..texts.terminal import say
 from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text, user_agents
+from ..wire.trace_context import TRACEPARENT, TRACESTATE
 from . import exchanges, proxy_modes, redaction, way_out
 from .mitmproxy_internals import flows, ports, sent_host
 from .process import Process
 from .respond import answer_preflight, refuse_upgrade, respond
 from .sign import sign
+from .trace_headers import put_exchange_on
 
 logger = logging.getLogger("hunyuan_fix")
 
 MODE_HEADER = "x-hunyuan-mode"
+RUNAWAY_HEADER = "x-hunyuan-runaway"
+"""Request header: `off` lets an agent go on as long as it likes."""
 """Request header: the mode for this request alone. It goes no further."""
 
 
@@ -84,6 +88,7 @@ class RequestHeaders:
                 mode=begun.mode,
                 client=begun.client,
                 program=begun.program,
+                **(begun.trace.told() if begun.trace is not None else {}),
             )
 
     async def _handle(self, flow: http.HTTPFlow) -> None:
@@ -99,6 +104,7 @@ class RequestHeaders:
         self._process.finisher.expect(flow)
         asked = flow.request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
         mode = asked if asked in MODES else self._settings.mode
+        may_run_on = bool(route) and flow.request.headers.pop(RUNAWAY_HEADER, "").strip().lower() == "off"
         if route is not None and preflight:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
@@ -113,6 +119,7 @@ class RequestHeaders:
                 user = flow.metadata["proxyauth"][0] if "proxyauth" in flow.metadata else ""
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
+            exchange.may_run_on = may_run_on
             if answer is not None:
                 respond(flow, exchange, answer)
             else:
@@ -233,6 +240,7 @@ class RequestHeaders:
             return
         if exchange.dialect:
             return  # signed when its body is written
+        put_exchange_on(request, exchange)
         if route.lists_models:
             if (refused := sign(request, exchange)) is not None:
                 respond(flow, exchange, refused)
@@ -300,7 +308,11 @@ class RequestHeaders:
         return self._settings.intercept_all or _reverse(flow)
 
     def _begun(self, flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
-        return exchanges.begin(flow, route, mode, self._settings.language, self._runtime.sinks.tell)
+        exchange = exchanges.begin(flow, route, mode, self._settings.language, self._runtime.sinks.tell)
+        if (traces := self._runtime.traces).are_on:
+            given = flow.request.headers
+            exchange.trace = traces.begin(given.get(TRACEPARENT), given.get(TRACESTATE), is_sent_on=mode == "repair")
+        return exchange
 
 
 def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | None) -> Response | None:

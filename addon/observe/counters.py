@@ -87,7 +87,7 @@ class Counting:
 
         # 4. How it ended.
         error = done["error"]
-        if error:
+        if error and not done["left"]:
             add(statistics.ERRORS, 1, error if error in noted_errors.CODES else OTHER)
         if done["streamed"] and status is not None and status < 400:
             add(statistics.STREAMS)

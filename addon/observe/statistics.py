@@ -26,8 +26,8 @@ EXCHANGES = counter(
     "model",
     "status",
 )
-OBSERVED = counter("hunyuan_exchanges_observed_total", "Those of them that were only observed.")
-REWRITTEN = counter("hunyuan_exchanges_rewritten_total", "Those of them that a rule has changed.")
+OBSERVED = counter("hunyuan_exchanges_observed_total", "Exchanges that were only observed.")
+REWRITTEN = counter("hunyuan_exchanges_rewritten_total", "Exchanges that a rule has changed, each once.")
 EXCHANGE_SECONDS = histogram(
     "hunyuan_exchange_seconds",
     "Seconds from the first byte of a request to the last of its answer.",
@@ -70,9 +70,9 @@ FIRST_TOKEN_SECONDS = histogram(
     _SECONDS,
     "profile",
 )
-STREAMS = counter("hunyuan_streams_total", "Answers that were streamed.")
+STREAMS = counter("hunyuan_streams_total", "Streamed answers.")
 STREAMS_CUT = counter(
-    "hunyuan_streams_cut_total", "Those of them that their endpoint cut off, or ended without an end."
+    "hunyuan_streams_cut_total", "Streamed answers that their endpoint cut off, or ended without an end."
 )
 RETRIES = counter("hunyuan_retries_total", "Further tries of calls, by the failure before them.", "reason")
 MENDED = counter(
@@ -106,10 +106,12 @@ BREAKER_SPARED = counter("hunyuan_breaker_spared_total", "Calls refused because 
 # The relay
 
 RELAY_CALLS = counter("hunyuan_relay_calls_total", "Calls that the relay took.")
-RELAY_TRIES = counter("hunyuan_relay_tries_total", "Tries of these calls.")
-RELAY_TURNED_AWAY = counter("hunyuan_relay_turned_away_total", "Calls that the queue or the circuit breaker refused.")
-RELAY_BROKEN = counter("hunyuan_relay_streams_broken_total", "Streams that the endpoint broke off.")
-RELAY_ABANDONED = counter("hunyuan_relay_abandoned_total", "Calls whose client left.")
+RELAY_TRIES = counter("hunyuan_relay_tries_total", "Tries of calls that the relay took.")
+RELAY_TURNED_AWAY = counter(
+    "hunyuan_relay_turned_away_total", "Calls to the relay that the queue or the circuit breaker refused."
+)
+RELAY_BROKEN = counter("hunyuan_relay_streams_broken_total", "Streams through the relay that the endpoint broke off.")
+RELAY_ABANDONED = counter("hunyuan_relay_abandoned_total", "Calls to the relay whose client left.")
 
 # Images
 
@@ -117,7 +119,15 @@ IMAGES = counter("hunyuan_images_total", "Images of requests, by what came of th
 DESCRIBED, CACHED, SHARED, FAILED = "described", "cached", "shared", "failed"
 """The results: by a call of the request's own, known before, by another request's call, not described."""
 VISION_SECONDS = histogram("hunyuan_vision_seconds", "Seconds that calls of the vision model took.", _SECONDS)
-VISION_TOKENS = counter("hunyuan_vision_tokens_total", "Tokens that these calls used.", "kind")
+VISION_TOKENS = counter("hunyuan_vision_tokens_total", "Tokens that calls of the vision model used.", "kind")
+
+# The log file
+
+LOG_LOST = counter("hunyuan_log_lines_lost_total", "Lines of the log file that a slow or full disk did not take.")
+
+# Traces
+
+SPANS = counter("hunyuan_spans_total", "Spans of traces, by what became of them: exported, lost, dropped.", "result")
 
 # Stores
 
