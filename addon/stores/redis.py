@@ -171,7 +171,9 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except ResponseError as error:
-        # Its text may quote the command, and with it a value. Its first word is a code: OOM, READONLY, NOPERM.
-        raise StoreError(f"the server refuses: {str(error).partition(' ')[0][:40]}") from None
+        # Its text may quote the command, and with it a value. Its first word is a code, such as NOSCRIPT, unless the
+        # client has a class for that: OutOfMemoryError, ReadOnlyError.
+        code = str(error).partition(" ")[0][:40] if type(error) is ResponseError else type(error).__name__
+        raise StoreError(f"the server refuses: {code}") from None
     except (RedisError, OSError) as error:
         raise StoreError(f"{type(error).__name__}: {error}") from None

@@ -44,7 +44,8 @@ class AuthorityCheck:
         return await in_thread(lambda: self._of_files(key, certificate))
 
     def _of_files(self, key: Path, certificate: Path) -> Finding:
-        # 1. What mitmproxy reads at its start.
+        # 1. What mitmproxy reads at its start, and what clients are given.
+        read: list[x509.Certificate] = []
         for file in (key, certificate):
             try:
                 data = file.read_bytes()
@@ -61,14 +62,12 @@ class AuthorityCheck:
                         "{file} can't be read: {reason}.", file=file, reason=error.strerror or type(error).__name__
                     )
                 )
-            if file is key:
-                whole = data
-        if b"PRIVATE KEY-----" not in whole:
-            return degraded(Sentence("{file} has no private key: the next start fails.", file=key))
-        try:
-            read = [x509.load_pem_x509_certificate(text) for text in (whole, data)]
-        except ValueError:
-            return degraded(Sentence("{file} holds no certificate that can be read.", file=certificate))
+            if file is key and b"PRIVATE KEY-----" not in data:
+                return degraded(Sentence("{file} has no private key: the next start fails.", file=file))
+            try:
+                read.append(x509.load_pem_x509_certificate(data))
+            except ValueError:
+                return degraded(Sentence("{file} holds no certificate that can be read.", file=file))
         # 2. Whether it is the one in use.
         digests = [one.fingerprint(hashes.SHA256()) for one in read]
         self._first = self._first or digests[0]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import glob
 import os
 import re
 import time
 from calendar import timegm
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,15 @@ from ...admission.admission import State as AdmissionState
 from ...stores import Chain, LevelCounts
 from ...stores.redis import unreachable
 from ...texts.sentence import Sentence
+from ...texts.terminal import say
 from .check import Finding, degraded, healthy
 from .in_thread import in_thread
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+_ASKED = 0.3
+"""Seconds that Redis may take for a PING: with a further try of its client it would be longer than a look may take."""
 SET_ASIDE = 86_400.0
 """Seconds for which a file that was set aside is told."""
 _STAMP = re.compile(r"\.corrupt-(\d{8}T\d{6}Z)(?:-\d+)?")
@@ -73,6 +77,8 @@ class SqliteCheck:
         if failing:
             why = failing[0].why
             said = next((text for pattern, text in _WHY if pattern.search(why)), None)
+            if said is None and not await in_thread(lambda: _may_write(file)):
+                said = _NO_WRITING  # SQLite says of a read-only disk that it can't open the file
             if said is not None:
                 return degraded(Sentence(said, file=file))
             return degraded(Sentence("{file} is by-passed, since it fails: {why}.", file=file, why=why))
@@ -87,8 +93,7 @@ class SqliteCheck:
                     aside=aside,
                 )
             )
-        place = next(path for path in (file, *file.parents) if path.exists())
-        if not os.access(place, os.W_OK):
+        if not _may_write(file):
             return degraded(Sentence(_NO_WRITING, file=file))
         return healthy(Sentence("{file} works.", file=file))
 
@@ -107,23 +112,23 @@ class SqliteCheck:
         return max(lately, default=None)
 
 
-class RedisCheck:
-    """The Redis server of the stores and of the limits. `server`: its client; `None`: there is none.
+def _may_write(file: Path) -> bool:
+    """Whether `file`, or the folder in which it would be made, may be written."""
+    return os.access(next(path for path in (file, *file.parents) if path.exists()), os.W_OK)
 
-    `bypasses`: how often limits of client tokens were counted without it.
-    """
+
+class RedisCheck:
+    """The Redis server of the stores and of the limits. `server`: its client; `None`: there is none."""
 
     def __init__(
         self,
         chains: Iterable[Chain],
         server: Callable[[], Redis | None],
         admission: Callable[[], AdmissionState],
-        ask: Callable[[Redis], Awaitable[str | None]] = unreachable,
     ) -> None:
         self._chains = list(chains)
         self._server = server
         self._admission = admission
-        self._ask = ask
 
     async def look(self) -> Finding:
         """By a PING, then by how it answers questions about slots and values."""
@@ -131,7 +136,7 @@ class RedisCheck:
         if server is None:
             return healthy(Sentence("Not used (hunyuan_store)."))
         leases = self._admission().leases
-        if (why := await self._ask(server)) is not None or (leases is not None and not leases.answers):
+        if (why := await self._asked(server)) is not None or (leases is not None and not leases.answers):
             return degraded(
                 Sentence(
                     "Redis doesn't answer ({why}): limits hold for each process alone, and nothing is shared.", why=why
@@ -145,3 +150,11 @@ class RedisCheck:
                 Sentence("Redis answers, but its store is by-passed, since it fails: {why}.", why=failing[0].why)
             )
         return healthy(Sentence("Redis answers."))
+
+    async def _asked(self, server: Redis) -> str | None:
+        """Why it doesn't answer in time; `None` if it does."""
+        try:
+            async with asyncio.timeout(_ASKED):
+                return await unreachable(server)
+        except TimeoutError:
+            return say("no answer within {value:.0f} ms", value=1000 * _ASKED)
