@@ -207,7 +207,8 @@ class Runtime:
         await asyncio.to_thread(self.sinks.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
-        for close in (self.alerts.aclose, self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):
+        calls = [self.alerts.aclose, self.relay.aclose, self.admission.aclose]
+        for close in (*calls, *chains, self.http_client.aclose, *counters):
             try:
                 await close()
             except Exception as error:  # the others are closed all the same

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import accumulate
 
 from ..metrics import Metrics
-from .conditions import LE, Labels, Samples
-
-_BUCKET = "_bucket"
+from .conditions import Labels, Samples
 
 
 def samples(metrics: Metrics, wanted: Collection[str]) -> Samples:

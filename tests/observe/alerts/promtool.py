@@ -18,9 +18,7 @@ class Promtool:
 
     def __call__(self, *arguments: str) -> str:
         """Run it; returns what it prints. Raises `AssertionError` where it finds a fault."""
-        done = subprocess.run(
-            [self.program, *arguments], cwd=self.folder, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([self.program, *arguments], cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

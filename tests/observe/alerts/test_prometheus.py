@@ -61,6 +61,4 @@ def test_what_only_prometheus_sees(promtool: Promtool) -> None:
     older_than_prometheus = Trace(40)
     older_than_prometheus.put("hunyuan_build_info", {"version": "1"}, [None] * 20 + [1.0] * 20)
     older_than_prometheus.put("hunyuan_errors_total", QUOTA, [None] * 20 + [7.0] * 20)
-    judged_by_prometheus(
-        promtool, (down, {"down": [False] * 11 + [True] * 9}), (older_than_prometheus, {})
-    )
+    judged_by_prometheus(promtool, (down, {"down": [False] * 11 + [True] * 9}), (older_than_prometheus, {}))
