@@ -20,14 +20,25 @@ from .admission.accounts import AdmissionSettings
 from .cascade import CascadeSettings
 from .config import option
 from .config.config_file import ConfigFileSettings
-from .config.hook_options import BodySettings, DispatchSettings, DrainingSettings, FlowSettings, InterceptionSettings
+from .config.hook_options import (
+    BodySettings,
+    DispatchSettings,
+    DrainingSettings,
+    FlowSettings,
+    HeartbeatSettings,
+    InterceptionSettings,
+)
 from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
+from .observe.admin.settings import AdminSettings
 from .observe.alerts.settings import AlertSettings
+from .observe.log_file import LogSettings
+from .observe.traces.settings import TraceSettings
 from .profile_folder import ProfileSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
+from .runaway import RunawaySettings
 from .search.program import SearchSettings
 from .stores import StoreSettings
 from .upstream.circuit_breaker import BreakerSettings
@@ -53,13 +64,18 @@ class Settings(
     SearchSettings,
     RetrySettings,
     MendSettings,
+    RunawaySettings,
     BreakerSettings,
     KeySettings,
     TokenSettings,
     SealSettings,
     OriginSettings,
+    AdminSettings,
     DrainingSettings,
     DispatchSettings,
+    LogSettings,
+    HeartbeatSettings,
+    TraceSettings,
     AlertSettings,
     ConfigFileSettings,
 ):

@@ -102,6 +102,7 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("LANG", "C.UTF-8")
         for name in ("LC_ALL", "LC_MESSAGES", "HUNYUAN_ALERT_WEBHOOK", *(variable(option.name) for option in OPTIONS)):
             patch.delenv(name, raising=False)
+        patch.setenv("HUNYUAN_ADMIN", "off")  # one port for all workers of the suite: only its own tests listen
         yield
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import chat_events, json_body, rule_names, sse, usage
+from ..wire import answer_facts, chat_events, json_body, rule_names, sse, usage
 from ..wire.openai_error import ProxyError
 from . import leaks
 from .event_shape import Shape
@@ -24,6 +24,8 @@ _TEXT = re.compile(rb'"content"\s*:\s*"[^"]')
 
 MAX_CHOICES = 128
 """Choices of an answer. OpenAI's `n` may ask for this many."""
+
+_ID = re.compile(rb"(?:^|[\r\n])id[:\r\n]")
 
 _PLAIN_END = b"\n\n"
 """The end of an event as most endpoints write it. After it another event begins, whatever stands before it."""
@@ -63,6 +65,8 @@ class ChatStream:
         self._unread = b""
         self._has_text = False
         self._done = False
+        self._has_ids = False
+        """Events have ids."""
         # What is sent for an event whose repair fails: its bytes, and before them what each of its choices held back
         # before the repair.
         self._unsent = b""
@@ -88,6 +92,21 @@ class ChatStream:
     def broken(self) -> bool:
         """Whether all bytes pass unchanged, after an exception."""
         return self.failure is not None
+
+    def keep_alive(self) -> list[bytes]:
+        """A comment that tells the client that the stream goes on, in a list; none within an event and after the end.
+
+        Behind an event with an id it has no blank line, which openai-python and httpx-sse take for another event
+        (docs/facts/clients.md#comments-in-streams).
+        """
+        if self.broken or self._done or self._parser.is_within:
+            return []
+        return [sse.COMMENT + (b"\n" if self._has_ids else b"\n\n")]
+
+    def facts(self) -> JsonObject:
+        """What the answer says of itself (`wire.answer_facts`), by now."""
+        reason = {"choices": [{"finish_reason": self.finish_reason}]}
+        return answer_facts.of_answer({**self._last_head(), **reason})
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes from the endpoint, and return the bytes to send now, in a list."""
@@ -170,6 +189,7 @@ class ChatStream:
 
     def _passes(self, data: bytes) -> bool:
         """Whether whole events pass, since their bytes tell that they need no repair. Remembers what the end needs."""
+        self._has_ids = self._has_ids or _ID.search(data) is not None
         if self._holds_text or not _needs_nothing(data):
             return False
         if self._mark is not None and self._may_leak(data, self._mark):

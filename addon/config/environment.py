@@ -17,6 +17,7 @@ OTHERS: Mapping[str, str] = MappingProxyType(
     {
         "HUNYUAN_API_KEY": "The key to lend to requests that have none.",
         "HUNYUAN_ALERT_WEBHOOK": "The URL that is told of alerts, by POST.",
+        "HUNYUAN_ADMIN_TOKEN": "The token of the admin server.",
         "HUNYUAN_REDIS_PASSWORD": "The password for the Redis server of hunyuan_store.",
         "HUNYUAN_FIX_PORT": "The port of the proxy, instead of 8080.",
         "HUNYUAN_FIX_REVERSE_PORT": "The port of the reverse proxy, instead of 4000.",

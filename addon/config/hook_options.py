@@ -60,6 +60,17 @@ class FlowSettings:
 
 
 @dataclass(frozen=True)
+class HeartbeatSettings:
+    """Streams in which nothing comes (`hooks.keep_alive`)."""
+
+    heartbeat: float = option(
+        "10",
+        "Seconds of silence after which the client of a streamed answer gets a sign that it goes on; 0: never.",
+        read.pause,
+    )
+
+
+@dataclass(frozen=True)
 class DispatchSettings:
     """mitmproxy's event dispatch (`hooks.mitmproxy_internals`)."""
 

@@ -122,6 +122,17 @@ def seconds(text: str) -> float:
     return seconds
 
 
+@accepting("seconds, or 0")
+def pause(text: str) -> float:
+    """Seconds; 0 is allowed."""
+    if text.lower() in ("0", "0s"):
+        return 0.0
+    try:
+        return seconds(text)
+    except ValueError:
+        raise ValueError(say("accepted is a number of seconds such as 10 or 1.5, or 0")) from None
+
+
 def count(minimum: int) -> Reader[int]:
     """A whole number from `minimum` up."""
 

@@ -26,7 +26,7 @@ class ChatWriter:
 
     def keep_alive(self) -> list[bytes]:
         """A comment."""
-        return [b": keep-alive\n\n"]
+        return [sse.COMMENT + b"\n\n"]
 
 
 class Chat:

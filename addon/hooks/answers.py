@@ -20,12 +20,12 @@ from ..route import is_translated
 from ..rules import model_names
 from ..runtime import Runtime
 from ..texts.terminal import say
-from ..wire import rule_names, safe_text, short_reason, vendor_errors
+from ..wire import noted_errors, rule_names, safe_text, short_reason, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..workers import Abandoned
 from . import mended_try
 from .keep_alive import KeepAlive
-from .respond import answer_preflight, in_clients_words, mark, restate
+from .respond import answer_preflight, in_clients_words, mark, name_request, restate
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -48,7 +48,7 @@ class Answers:
         if response is None or exchange.answered:
             return
         try:
-            self._let_page_read(flow.request, response, exchange)
+            self._name(flow.request, response, exchange)
             mark(response, exchange)
             exchange.tries = _tries(response)
             if self._needs_preflight(flow.request, response, exchange):
@@ -78,7 +78,7 @@ class Answers:
         if response.raw_content is not None:
             return  # another addon's answer, which mitmproxy sends whole
         if exchange.mode == "observe":
-            response.stream = streamed.KeptStream(self._settings.keep_streams)
+            response.stream = streamed.KeptStream(self._settings.keep_streams, exchange)
             return
         encoding = response.headers.get("content-encoding", "")
         try:
@@ -94,8 +94,7 @@ class Answers:
         if not _is_stream(response):
             response.headers["content-type"] = streamed.EVENT_STREAM
         response.stream = stream
-        if exchange.dialect in NATIVE or not DIALECTS[exchange.dialect].is_house:
-            self._keep_alive.watch(flow, stream)
+        self._keep_alive.watch(flow, stream)
 
     def _repairing(self, exchange: Exchange, encoding: str) -> streamed.ClientStream:
         """What the stream passes through. Raises `CodingError`."""
@@ -115,11 +114,16 @@ class Answers:
             exchange.to_keep = exchange.to_hear = None
             self._runtime.failed("An answer could not be kept", error)
 
-    def _let_page_read(self, request: http.Request, response: http.Response, exchange: Exchange) -> None:
-        """Let the web page that asked read an answer of the relay's own, and any answer if its origin is allowed."""
+    def _name(self, request: http.Request, response: http.Response, exchange: Exchange) -> None:
+        """Name the exchange in an answer, and let the web page that asked read it.
+
+        It may read one of the relay's own, and any if its origin is allowed.
+        """
         own = OWN_HEADER in response.headers
         if own:
-            exchange.failure = short_reason.of_known(response.headers.pop(OWN_HEADER))
+            noted_errors.known(exchange, response.headers.pop(OWN_HEADER))
+        if exchange.profile:
+            name_request(response, exchange, own=own)
         if (
             not exchange.profile
             or "origin" not in request.headers
@@ -262,7 +266,7 @@ def _note_reason(exchange: Exchange, response: http.Response) -> None:
         body = unpack(response.raw_content, response.headers.get("content-encoding", ""), short_reason.LARGEST)
     except (CodingError, TooLarge):
         body = b""
-    exchange.failure = short_reason.of_answer(Response(response.status_code, {}, body))
+    noted_errors.answer(exchange, Response(response.status_code, {}, body))
 
 
 def _tries(response: http.Response) -> int:

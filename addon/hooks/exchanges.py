@@ -12,9 +12,9 @@ from ..exchange import KEY, Exchange, JsonObject, printable
 from ..route import Route
 from ..texts import sentences
 from ..views import under_way
-from ..wire import accept_language
+from ..wire import accept_language, request_id
 
-_AT_FIRST = ("profile", "dialect", "spoken", "base_url", "successors", "method", "path", "mode")
+_AT_FIRST = ("request_id", "profile", "dialect", "spoken", "base_url", "successors", "method", "path", "mode")
 _HOUSE = frozenset(name for name, dialect in dialects.DIALECTS.items() if dialect.is_house)
 _under_way: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
 
@@ -35,6 +35,7 @@ def begin(
     api = dialects.api_of(flow.request.headers) if route and route.spoken not in _HOUSE else None
     exchange = Exchange(
         id=flow.id,
+        request_id=request_id.of_client(flow.request.headers, flow.id),
         listener=listener,
         profile=route.profile if route else "",
         dialect=(route.dialect or "") if route and mode != "off" else "",

@@ -1,8 +1,9 @@
-"""Keep-alive for clients whose streamed answer is silent, in their own format.
+"""Keep-alive for clients whose streamed answer is silent, in their own format (`hunyuan_heartbeat`).
 
-Some end a stream that brings nothing for some minutes, though a model may think as long without a word; and some take
-only events for one, no comments (docs/facts/clients.md#timeouts). So a stream in another format than chat gets what the
-format has for this. Before the endpoint's headers nothing can be sent, since they bring the status of the answer.
+Some end a stream that brings nothing for some minutes, though a model may think as long without a word; so do proxies
+on the way. Some take only events for a sign of life, no comments (docs/facts/clients.md#timeouts). So each format gets
+what it has for this: chat comments, between two events. A stream that passes undecoded or unread gets nothing, since it
+may be in the middle of an event. Before the endpoint's headers nothing can be sent: they bring the answer's status.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from mitmproxy.utils import asyncio_utils
 from ..answers.streamed import ClientStream
 from .mitmproxy_internals import insertion
 
-SILENCE = 10.0
-"""Seconds after which a silent client is told at the latest."""
 _LOOKS = 10
 """How often a stream is looked at in that time: what was sent since is seen by its length, without a clock."""
 
@@ -38,9 +37,13 @@ class KeepAlive:
     def __init__(self) -> None:
         self._watched: WeakKeyDictionary[http.HTTPFlow, _Watched] = WeakKeyDictionary()
         self._timer: asyncio.TimerHandle | None = None
+        self.silence = 10.0
+        """Seconds after which a silent client is told at the latest; 0: none is."""
 
     def watch(self, flow: http.HTTPFlow, stream: ClientStream) -> None:
         """Keep the client of `flow`, whose answer passes through `stream`, from now until its end."""
+        if not self.silence:
+            return
         self._watched[flow] = _Watched(stream)
         if self._timer is None:
             self._wait()
@@ -51,10 +54,12 @@ class KeepAlive:
         return len(self._watched)
 
     def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(SILENCE / _LOOKS, self._look)
+        self._timer = asyncio.get_running_loop().call_later(self.silence / _LOOKS, self._look)
 
     def _look(self) -> None:
         self._timer = None
+        if not self.silence:
+            self._watched.clear()
         for flow, watched in list(self._watched.items()):
             if not flow.live:
                 del self._watched[flow]

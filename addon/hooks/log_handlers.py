@@ -1,4 +1,4 @@
-"""Which lines of mitmproxy's log are shown, and whether the log has colours."""
+"""Which lines of mitmproxy's log are shown, and how: as text, perhaps with colours, or as JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TextIO
 
 from mitmproxy.utils import vt_codes
 
+from ..observe.log_format import JsonLines
 from ..wire import host_names
 from .mitmproxy_internals import logs
 
@@ -16,6 +17,11 @@ from .mitmproxy_internals import logs
 def shows_colours(stream: TextIO) -> bool:
     """Whether text written to `stream` may have colours: a terminal whose user hasn't set NO_COLOR."""
     return bool(vt_codes.ensure_supported(stream)) and not os.environ.get("NO_COLOR")
+
+
+def use(form: object) -> None:
+    """Write the log on the terminal in this form, a value of `hunyuan_log`."""
+    logs.write_terminal_with(JsonLines() if form == "json" else None)
 
 
 class QuietConnections(logging.Filter):

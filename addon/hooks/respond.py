@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mitmproxy import http
 
 from ..access import cors
 from ..dialects import DIALECTS
 from ..exchange import Exchange, Response
-from ..wire import proxy_errors, rule_names, short_reason
+from ..wire import noted_errors, proxy_errors, request_id, rule_names
 from ..wire.openai_error import ErrorResponse
 
 HEADER = "x-hunyuan-fix"
@@ -27,6 +29,7 @@ def respond(flow: http.HTTPFlow, exchange: Exchange, response: Response) -> None
     flow.response = http.Response.make(response.status, response.body, dict(response.headers))
     cors.add(flow.response.headers, cors.for_answer(flow.request.headers))
     exchange.answered = True
+    name_request(flow.response, exchange)
     mark(flow.response, exchange)
 
 
@@ -36,23 +39,28 @@ def refuse_upgrade(flow: http.HTTPFlow, exchange: Exchange) -> None:
     Codex goes on over HTTP then, at once (docs/facts/responses.md#websockets-and-the-list-of-models).
     """
     error = proxy_errors.WEBSOCKET_NOT_SPOKEN().in_language(exchange.error_language)
-    refusal, exchange.failure = error.response(), short_reason.of_error(error)
+    refusal = error.response()
+    noted_errors.own(exchange, error)
     # RFC 9110 section 15.5.22: it must say what is spoken.
     flow.response = http.Response.make(refusal.status, refusal.body, {**refusal.headers, "upgrade": "HTTP/1.1"})
     exchange.answered = True
+    name_request(flow.response, exchange)
+    mark(flow.response, exchange)
 
 
 def in_clients_words(exchange: Exchange, response: Response) -> Response:
     """An error in OpenAI's shape, in the language and the format of the exchange's client; its reason is noted."""
     if isinstance(response, ErrorResponse):
-        exchange.failure = short_reason.of_error(response.error)
+        noted_errors.own(exchange, response.error)
         response = response.in_language(exchange.error_language)
+        named = {request_id.HEADER: exchange.upstream_id or exchange.request_id, **response.headers}
+        response = replace(response, headers=named)
     dialect = DIALECTS.get(exchange.spoken or exchange.dialect)
     if dialect is None or dialect.is_house:
         return response
     told = dialect.error(response, exchange.note_of(dialect.name))
     if told.status < 400:
-        exchange.failure = ""  # an answer that makes the client shorten its history (`responses.full_window`)
+        noted_errors.none(exchange)  # an answer that makes the client shorten its history (`responses.full_window`)
     return told
 
 
@@ -61,6 +69,7 @@ def answer_preflight(flow: http.HTTPFlow, exchange: Exchange) -> None:
     flow.response = http.Response.make(204, b"", cors.for_preflight(flow.request.headers))
     del flow.response.headers["content-length"]  # RFC 9110 section 8.6
     exchange.answered = True
+    name_request(flow.response, exchange)
     exchange.note_name(rule_names.CORS)
     mark(flow.response, exchange)
 
@@ -68,10 +77,30 @@ def answer_preflight(flow: http.HTTPFlow, exchange: Exchange) -> None:
 def restate(response: http.Response, other: Response) -> None:
     """Turn the endpoint's `response` into `other`."""
     response.headers.pop("content-encoding", None)
+    named = response.headers.get(request_id.HEADER)
     response.headers.update(other.headers)
+    if named is not None:
+        response.headers[request_id.HEADER] = named  # its vendor's support asks for it
     response.status_code = other.status
     response.reason = http.Response.make(other.status).reason if response.is_http11 else ""
     response.content = other.body
+
+
+def name_request(response: http.Response, exchange: Exchange, *, own: bool = True) -> None:
+    """Say in the headers of `response` which exchange it is of, and note the endpoint's own id of it.
+
+    `own`: the answer was made here. Only such a one has the exchange's id where its client's libraries look for an id:
+    there the endpoint's stands, for which its vendor's support asks. Under `hunyuan_mode=off` others stay as they are.
+    """
+    headers, shown = response.headers, request_id.shown_in(exchange.spoken)
+    if own:
+        headers.setdefault(shown, exchange.request_id)
+    else:
+        exchange.upstream_id = request_id.of_endpoint(headers.fields)
+        if exchange.mode == "repair" and exchange.upstream_id:
+            headers.setdefault(shown, exchange.upstream_id)
+    if own or exchange.mode != "off":
+        headers[request_id.OURS] = exchange.request_id
 
 
 def mark(response: http.Response, exchange: Exchange) -> None:

@@ -82,24 +82,51 @@ def line(done: Done, *, colours: bool = False) -> str:
         parts.append(f"client={done['client']}")
     if done["program"]:
         parts.append(f"program={done['program']}")
+    if done["request_id"] and _is_asked_for(done):
+        parts.append(f"request_id={done['request_id']}")
     parts.append(f"-> {outcome}")
     return " ".join(parts)
 
 
+class ExchangeLine:
+    """The message of an exchange's line. Each handler makes of it what it writes: `str` is the terminal's text."""
+
+    __slots__ = ("_colours", "_shown", "done")
+
+    def __init__(self, done: Done, *, colours: bool = False) -> None:
+        self.done = done
+        self._colours = colours
+        self._shown = ""
+
+    def __str__(self) -> str:
+        """The line for a terminal, worked out once for all handlers."""
+        self._shown = self._shown or line(self.done, colours=self._colours)
+        return self._shown
+
+    def text(self) -> str:
+        """The line without colours."""
+        return line(self.done)
+
+
 class LineOfExchange:
-    """The sink that writes the line of each exchange to mitmproxy's log."""
+    """The sink that logs a line for each exchange."""
 
     name = "log"
     kinds = (events.DONE,)
 
     def __init__(self) -> None:
         self.colours = False
-        """The log may carry colours."""
+        """The terminal shows colours."""
 
     def hear(self, event: Event) -> None:
         """Write the line, if any handler takes it."""
         if is_heard(logger, logging.INFO):
-            logger.info("%s", line(cast(Done, event.data), colours=self.colours))
+            logger.info(ExchangeLine(cast(Done, event.data), colours=self.colours))
+
+
+def _is_asked_for(done: Done) -> bool:
+    """Whether a person may look for the line by the exchange's id: by one of their own, or by that of an error."""
+    return done["how"] != "answered" or bool(done["failure"]) or done["request_id"] != done["id"]
 
 
 _TOKENS = (("in", "input"), ("cached", "cached"), ("out", "output"))

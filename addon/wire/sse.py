@@ -14,7 +14,11 @@ from dataclasses import dataclass
 MAX_EVENT = 2**20
 """Bytes of an event. A larger one passes unread, since reading it would keep other streams waiting."""
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+"""May stand before a stream. Anywhere else it belongs to the line behind it, whose field clients don't know then."""
+COMMENT = b": keep-alive"
+"""A line that tells a client that its stream goes on, and nothing else. DeepSeek sends it, so that clients know it
+(docs/facts/clients.md#comments-in-streams)."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _IDLE = re.compile(rb"(?:(?::[^\r\n]*+)?(?:\r\n|\n|\r))*+")
 """Further comments and blank lines. They are returned with the first: a chunk may have thousands of them."""
@@ -90,6 +94,11 @@ class Parser:
     def is_empty(self) -> bool:
         """Whether all bytes were returned, and the next one begins an event."""
         return not self._buffer and not self._oversized
+
+    @property
+    def is_within(self) -> bool:
+        """Whether a part of an event was returned whose rest is to come, since it is too large."""
+        return self._oversized
 
     @property
     def held(self) -> int:
@@ -173,7 +182,7 @@ class Opening:
         data = self._before + data
         blank = _BEFORE.match(data)
         first = data[blank.end() :] if blank else data
-        if len(data) < _MAX_BEFORE and (not first or _BOM.startswith(first)):
+        if len(data) < _MAX_BEFORE and (not first or BOM.startswith(first)):
             self._before = data
             return b""
         self._before = None
@@ -212,7 +221,7 @@ def complete(raw: bytes) -> bytes:
 
 
 def _field(line: bytes) -> bytes:
-    return line.removeprefix(_BOM).partition(b":")[0]
+    return line.removeprefix(BOM).partition(b":")[0]
 
 
 def _value(line: bytes) -> bytes:

@@ -36,13 +36,15 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "image_max_bytes image_max_count cache_entries cache_bytes cache_ttl",
         "requests": "language max_body max_messages overlong window keep_params",
         "proxy": "outgoing_proxy allow_open intercept_all",
-        "looking": "mode keep_original keep_streams redact",
+        "looking": "mode keep_original keep_streams redact log log_file log_bytes log_files",
         "descriptions": "store store_max_bytes",
         "answers": "keep keep_bytes keep_ttl",
         "accounts": "concurrency concurrency_scope queue_max queue_timeout",
-        "failures": "retry retry_tries retry_deadline upstream_timeout mend breaker_failures breaker_seconds",
+        "agents": "max_iterations same_call same_request",
+        "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend breaker_failures breaker_seconds",
         "keys": "api_key_file client_tokens_file requests_per_minute tokens_per_minute allowed_origins seal_key_file",
         "alerts": "alerts alert_webhook_file",
+        "admin": "admin admin_token_file admin_hosts",
         "running": "config drain_timeout fast_dispatch",
     }
 )

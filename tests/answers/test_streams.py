@@ -497,3 +497,66 @@ def test_cached_tokens_of_a_vendor_s_spelling_are_given_in_openai_s_place() -> N
     sent, stream = run(AnswerPlan(), [content("x", "stop"), usage(usage=COUNTED), DONE])
     assert values(sent)[-1]["usage"] == {**COUNTED, "prompt_tokens_details": {"cached_tokens": 4}}
     assert rules(stream) == {rule_names.USAGE}
+
+
+# -- keep-alive
+
+
+def events_of(sent: bytes) -> list[str]:
+    """The data of each event, as openai-python reads it."""
+    from openai._streaming import SSEDecoder
+
+    return [event.data for event in SSEDecoder().iter_bytes(iter([sent]))]
+
+
+@given(
+    st.sampled_from([b"\n", b"\r\n", b"\r"]),
+    st.booleans(),
+    st.lists(st.integers(0, 1500), max_size=12),
+    st.sampled_from([AnswerPlan(), AnswerPlan(stop=["STOP"]), AnswerPlan(json_fence=True), AnswerPlan(leaks=["xml"])]),
+)
+def test_comments_fall_between_events_wherever_bytes_are_cut(
+    end: bytes, has_ids: bool, places: list[int], plan: AnswerPlan
+) -> None:
+    parts = [content("图"), content("ab"), b": their own\n\n", *A13B[:3], usage(), DONE]
+    if has_ids:
+        parts = [b"id: %d\n%b" % (number, part) for number, part in enumerate(parts)]
+    whole = b"".join(parts).replace(b"\n", end)
+    kept, plainly = ChatStream(plan), ChatStream(plan)
+    sent, alone = b"", b""
+    for piece in cut(whole, places):
+        sent += b"".join([*kept.keep_alive(), *kept.feed(piece)])
+        alone += b"".join(plainly.feed(piece))
+    sent += b"".join(kept.finish())
+    alone += b"".join(plainly.finish())
+    assert events_of(sent) == events_of(alone)
+    assert sent.replace(b": keep-alive\n\n", b"").replace(b": keep-alive\n", b"") == alone
+    assert sent.startswith(b": keep-alive\n\n")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_within_an_event_too_large_to_be_read_there_is_no_comment(end: bytes) -> None:
+    stream = ChatStream(AnswerPlan())
+    large = b'data: {"x": "' + b"y" * (1 << 20)
+    assert stream.feed(large)
+    assert stream.keep_alive() == []
+    stream.feed(b'"}' + end)
+    assert stream.keep_alive() == []
+    stream.feed(end)
+    assert stream.keep_alive() == [b": keep-alive\n\n"]
+
+
+def test_after_the_end_there_is_no_comment() -> None:
+    stream = ChatStream(AnswerPlan())
+    stream.feed(content("x", "stop"))
+    assert stream.keep_alive()
+    stream.feed(DONE)
+    assert stream.keep_alive() == []
+
+
+def test_a_stream_that_can_no_longer_be_read_gets_no_comment(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = ChatStream(AnswerPlan())
+    monkeypatch.setattr(ChatStream, "_repaired", lambda *_: 1 / 0)
+    stream.feed(content("x", "stop"))
+    assert stream.broken
+    assert stream.keep_alive() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,6 @@ import httpx
 import pytest
 from mitmproxy.test import tflow
 
-from hunyuan_fix.hooks import keep_alive
 from hunyuan_fix.hooks.keep_alive import KeepAlive
 from hunyuan_fix.hooks.mitmproxy_internals import replacements
 from tests.dialects.anthropic import event_order
@@ -23,7 +23,7 @@ from tests.matrix import VERSIONS, each
 from tests.proxying import LOCAL, Answer, Endpoint, Proxy, Trust, run_proxy
 from tests.waiting import until
 
-PATH = "/messages"
+PATH, CHAT = "/messages", "/chat/completions"
 QUESTION = {"role": "user", "content": "hi"}
 ASKED = {"model": "hunyuan-turbos-latest", "max_tokens": 9, "stream": True, "messages": [QUESTION]}
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -40,12 +40,12 @@ WHOLE = event("hi") + event("you", "stop") + b"data: [DONE]\n\n"
 
 async def test_a_stream_is_silent_for_as_long_as_it_may_be_and_no_longer(monkeypatch: pytest.MonkeyPatch):
     """Looks are a tenth of that time apart; what came between two of them may have come just after the first."""
-    monkeypatch.setattr(keep_alive, "SILENCE", 600.0)
     told: list[int] = []
     look = 0
     monkeypatch.setattr(KeepAlive, "_tell", lambda *_: told.append(look))
     stream: Any = SimpleNamespace(passed=0)
     watching, flow, other = KeepAlive(), tflow.tflow(), tflow.tflow()
+    watching.silence = 600.0
     flow.live = other.live = True
     watching.watch(flow, stream)
     timer = watching._timer
@@ -67,10 +67,11 @@ async def test_a_stream_is_silent_for_as_long_as_it_may_be_and_no_longer(monkeyp
 class Silent:
     """An endpoint's stream that says so many bytes of `whole`, then nothing until it is released."""
 
-    def __init__(self, endpoint: Endpoint, said: int, whole: bytes = WHOLE) -> None:
+    def __init__(self, endpoint: Endpoint, said: int, whole: bytes = WHOLE, **headers: str) -> None:
         self.released = asyncio.Event()
         self._said, self._whole = said, whole
-        endpoint.answer = lambda _: Answer(headers={"content-type": "text/event-stream"}, chunks=self._chunks())
+        named = {"content-type": "text/event-stream", **headers}
+        endpoint.answer = lambda _: Answer(headers=named, chunks=self._chunks())
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         if self._said:
@@ -79,9 +80,18 @@ class Silent:
         yield self._whole[self._said :]
 
 
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keep_alive, "SILENCE", 0.05)
+SOON = 0.05
+"""Seconds of silence, in all tests that don't say otherwise."""
+
+
+def run_soon(trust: Trust, endpoint: Endpoint, **options: Any):
+    return run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **{"hunyuan_heartbeat": str(SOON), **options})
+
+
+@pytest.fixture
+async def proxy(trust: Trust, endpoint: Endpoint) -> AsyncIterator[Proxy]:
+    async with run_soon(trust, endpoint) as running:
+        yield running
 
 
 async def heard(client: httpx.AsyncClient, silent: Silent, sign: bytes, path: str = PATH) -> bytes:
@@ -137,8 +147,7 @@ async def test_each_silent_stream_of_a_connection_has_its_own(endpoint: Endpoint
 
 async def test_what_is_saved_is_what_the_client_got(trust: Trust, endpoint: Endpoint, tmp_path: Path):
     file = tmp_path / "flows"
-    target = f"https://{LOCAL}:{endpoint.port}"
-    async with run_proxy(trust, target, save_stream_file=str(file)) as proxy, proxy.client() as client:
+    async with run_soon(trust, endpoint, save_stream_file=str(file)) as proxy, proxy.client() as client:
         got = await heard(client, Silent(endpoint, len(event("hi"))), PING)
     (flow,) = read(file)
     assert flow.response
@@ -161,27 +170,90 @@ async def test_a_client_that_leaves_is_watched_no_more(endpoint: Endpoint, proxy
 @each(
     "case",
     {
-        "chat": ("/chat/completions", "repair", True),
-        "under observe": (PATH, "observe", True),
-        "an unknown mitmproxy": (PATH, "repair", False),
+        "messages under observe": (PATH, {"hunyuan_mode": "observe"}, True, {}),
+        "chat under observe": (CHAT, {"hunyuan_mode": "observe"}, True, {}),
+        "chat under off": (CHAT, {"hunyuan_mode": "off"}, True, {}),
+        "switched off": (CHAT, {"hunyuan_heartbeat": "0"}, True, {}),
+        "an unknown mitmproxy": (PATH, {}, False, {}),
+        "a coding that can't be undone": (CHAT, {}, True, {"content-encoding": "exotic"}),
+        "no dialect": ("/audio/speech", {}, True, {}),
+        "a whole answer": (CHAT, {}, True, {"content-type": "application/json"}),
     },
 )
-async def test_others_hear_what_their_endpoint_says(trust: Trust, endpoint: Endpoint, case: tuple[str, str, bool]):
-    """Chat goes on as without the addon; what passes unchanged may be in the middle of an event."""
-    path, mode, replaced = case
-    silent = Silent(endpoint, len(event("hi")))
-    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_mode=mode) as proxy:
+async def test_others_hear_what_their_endpoint_says(
+    trust: Trust, endpoint: Endpoint, case: tuple[str, dict[str, str], bool, dict[str, str]]
+):
+    """What passes unread may be in the middle of an event, or is no stream."""
+    path, options, replaced, headers = case
+    silent = Silent(endpoint, len(event("hi")), **headers)
+    async with run_soon(trust, endpoint, **options) as proxy:
         if not replaced:
             replacements.release(proxy.addon, replacements.KEEPING_ALIVE)
-        async with proxy.client() as client, client.stream("POST", path, json=ASKED) as answer:
-            pieces = answer.aiter_raw()
-            got = await anext(pieces)
-            assert proxy.addon.process.keep_alive.watched == (not replaced)
-            asyncio.get_running_loop().call_later(5 * keep_alive.SILENCE, silent.released.set)
-            got += b"".join([piece async for piece in pieces])
+        asked = {**ASKED, "stream": "content-type" not in headers}
+        async with proxy.client() as client:
+            asyncio.get_running_loop().call_later(5 * SOON, silent.released.set)
+            async with client.stream("POST", path, json=asked) as answer:
+                assert proxy.addon.process.keep_alive.watched == (not replaced)
+                got = b"".join([piece async for piece in answer.aiter_raw()])
     assert b"ping" not in got
     assert b"keep-alive" not in got
-    assert got.endswith(b"\n\n")
+    assert got.endswith(b"\n\n") or b"error" in got
+
+
+@each("http2", VERSIONS)
+@each("said", {"nothing yet": 0, "half an event": 30, "an event": len(event("hi")), "more": len(event("hi")) + 40})
+async def test_a_silent_chat_stream_has_comments_between_its_events(
+    endpoint: Endpoint, proxy: Proxy, said: int, http2: bool
+):
+    async with proxy.client(http2=http2) as client:
+        got = await heard(client, Silent(endpoint, said), COMMENT, CHAT)
+    assert got.replace(COMMENT, b"") == WHOLE
+    where = 0 if said < len(event("hi")) else len(event("hi"))
+    assert got.startswith(WHOLE[:where] + COMMENT * 3)
+
+
+async def test_a_packed_chat_stream_is_unpacked_for_them(endpoint: Endpoint, proxy: Proxy):
+    packed = gzip.compress(WHOLE)
+    async with proxy.client() as client:
+        got = await heard(client, Silent(endpoint, 15, packed, **{"content-encoding": "gzip"}), COMMENT, CHAT)
+    assert got.replace(COMMENT, b"") == WHOLE
+
+
+async def test_a_stream_that_the_relay_brings_has_them_once_it_has_begun(trust: Trust, endpoint: Endpoint):
+    """Before its first event there may be another try, with another status."""
+    silent = Silent(endpoint, len(event("hi")))
+    async with run_soon(trust, endpoint, hunyuan_retry="all") as proxy, proxy.client() as client:
+        got = await heard(client, silent, COMMENT, CHAT)
+    assert got.replace(COMMENT, b"") == WHOLE
+    assert got.startswith(event("hi"))
+
+
+async def test_a_mark_of_byte_order_behind_a_comment_would_hide_an_event(endpoint: Endpoint, proxy: Proxy):
+    async with proxy.client() as client:
+        got = await heard(client, Silent(endpoint, 2, b"\xef\xbb\xbf" + WHOLE), COMMENT, CHAT)
+    assert got.replace(COMMENT, b"") == WHOLE
+
+
+async def test_behind_an_event_with_an_id_a_comment_has_no_blank_line(endpoint: Endpoint, proxy: Proxy):
+    """`docs/facts/clients.md#comments-in-streams`."""
+    numbered = b"".join(b"id: %d\n%b\n\n" % (number, text) for number, text in enumerate(WHOLE.split(b"\n\n")[:-1]))
+    said = numbered.index(b"\n\n") + 2
+    async with proxy.client() as client:
+        got = await heard(client, Silent(endpoint, said, numbered), b"\n: keep-alive\n", CHAT)
+    assert got.replace(b": keep-alive\n", b"") == numbered
+    assert b"alive\n\n" not in got
+
+
+async def test_the_option_holds_for_streams_under_way(endpoint: Endpoint, proxy: Proxy):
+    silent = Silent(endpoint, len(event("hi")))
+    async with proxy.client() as client, client.stream("POST", CHAT, json=ASKED) as answer:
+        pieces = answer.aiter_raw()
+        while COMMENT not in await anext(pieces):
+            pass
+        proxy.master.options.update(hunyuan_heartbeat="0")
+        await until(lambda: not proxy.addon.process.keep_alive.watched)
+        silent.released.set()
+        assert b"".join([piece async for piece in pieces]).endswith(b"[DONE]\n\n")
 
 
 async def test_a_silent_stream_in_the_endpoints_own_format_has_them_too(trust: Trust, endpoint: Endpoint):
@@ -191,7 +263,7 @@ async def test_a_silent_stream_in_the_endpoints_own_format_has_them_too(trust: T
     given = [b"event: %b\ndata: %b\n\n" % (each["type"].encode(), json.dumps(each).encode()) for each in (start, stop)]
     silent = Silent(endpoint, len(given[0]) + 5, b"".join(given))
     async with (
-        run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_profile="tokenhub") as proxy,
+        run_soon(trust, endpoint, hunyuan_profile="tokenhub") as proxy,
         proxy.client(headers={"anthropic-version": "2023-06-01"}) as client,
     ):
         got = await heard(client, silent, PING)

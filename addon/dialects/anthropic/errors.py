@@ -49,8 +49,8 @@ def error(response: Response, note: JsonObject) -> Response:
         if status not in _ENDS_AT_ONCE | _SHOWN_IF_FINAL and status < 500:
             status = 402
     body = {"type": "error", "error": _object(given, meant)}
-    if given.request_id:
-        body["request_id"] = headers["request-id"] = given.request_id
+    if id := given.request_id or headers.get("x-request-id"):
+        body["request_id"] = headers["request-id"] = id
     return Response(status, headers, json_body.serialise(body))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...exchange import JsonObject
-from ...wire import json_body
+from ...wire import json_body, sse
 from ...wire import usage as usages
 from .. import writer
 from ..composer import MAX_HELD, TooMuchHeld
@@ -21,7 +21,7 @@ from .answer import Content
 from .composer import Composer
 
 _PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
-_COMMENT: Final = b": keep-alive\n\n"
+_COMMENT: Final = sse.COMMENT + b"\n\n"
 
 _DELTA: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
 _DELTA_END: Final = b"}}\n\n"

@@ -1,10 +1,11 @@
-"""mitmproxy's own log: its deprecated events, and the lines that name a server."""
+"""mitmproxy's own log: its deprecated events, what is on the terminal, and the lines that name a server."""
 
 from __future__ import annotations
 
 import logging
 
-from mitmproxy.log import LegacyLogEvents
+from mitmproxy.addons.termlog import TermLogHandler
+from mitmproxy.log import LegacyLogEvents, MitmFormatter
 
 from ...observe.log import is_foreign
 
@@ -28,6 +29,13 @@ def keep_from_legacy_events() -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, LegacyLogEvents):
             handler.addFilter(is_foreign)
+
+
+def write_terminal_with(formatter: logging.Formatter | None) -> None:
+    """Let `formatter` write the lines on the terminal; `None`: mitmproxy's own. Relies on `TermLogHandler`."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, TermLogHandler):
+            handler.setFormatter(formatter or MitmFormatter(handler.has_vt_codes))
 
 
 def is_for_verbose(line: str) -> bool:

@@ -128,7 +128,7 @@ def test_what_is_switched_off_ends_and_nothing_is_looked_at(watch: Watch, metric
 
 
 def test_what_came_while_nothing_was_watched_is_no_growth(watch: Watch, metrics: Metrics, clock: Clock) -> None:
-    from hunyuan_fix.observe.statistics import FAILURES  # noqa: PLC0415 - beside its use
+    from hunyuan_fix.observe.statistics import FAILURES
 
     configure(watch, "off")
     look(watch, clock, 60)

@@ -46,7 +46,7 @@ class Receiver:
         self.bodies.append(json.loads(request.body))
         self.paths.append(request.uri or "")
         status = self.statuses.pop(0) if self.statuses else 200
-        asyncio.get_running_loop().create_task(self._answer(request, status))  # noqa: RUF006 - the server waits for it
+        asyncio.get_running_loop().create_task(self._answer(request, status))
 
     async def _answer(self, request: HTTPServerRequest, status: int) -> None:
         await self.went_on.wait()
@@ -58,7 +58,7 @@ class Receiver:
 
 
 def _headers(length: int) -> Any:
-    from tornado.httputil import HTTPHeaders  # noqa: PLC0415 - its type is only here
+    from tornado.httputil import HTTPHeaders
 
     return HTTPHeaders({"content-length": str(length)})
 
@@ -220,13 +220,13 @@ def test_an_address_is_taken(url: str) -> None:
     ],
 )
 def test_another_address_is_refused_without_showing_it(url: str, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="^HUNYUAN_ALERT_WEBHOOK: needed is one URL") as told:
+    with pytest.raises(OptionError, match=r"^HUNYUAN_ALERT_WEBHOOK: needed is one URL") as told:
         Address({"HUNYUAN_ALERT_WEBHOOK": url}).configured(None)
     assert SECRET not in str(told.value)
     file = tmp_path / "hook"
     file.write_text(url)
     file.chmod(0o600)
-    with pytest.raises(OptionError, match="^hunyuan_alert_webhook_file: .*needed is one URL") as told:
+    with pytest.raises(OptionError, match=r"^hunyuan_alert_webhook_file: .*needed is one URL") as told:
         Address({}).configured(file)
     assert SECRET not in str(told.value)
 
