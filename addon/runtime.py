@@ -111,13 +111,6 @@ class Runtime:
         self.alerts = Watch(self.metrics)
         self.last_exchanges = LastExchanges()
         self._process = status.Process()
-        self.admin = Admin(
-            Rooms(
-                metrics=lambda accept: prometheus.exposition(self.metrics, accept),
-                status=self._status,
-                exchanges=self.last_exchanges,
-            )
-        )
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
@@ -133,6 +126,14 @@ class Runtime:
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
         self.metrics.read_from(self.health.readings)
+        self.admin = Admin(
+            Rooms(
+                metrics=lambda accept: prometheus.exposition(self.metrics, accept),
+                checks=self.health.report,
+                status=self._status,
+                exchanges=self.last_exchanges,
+            )
+        )
 
     @property
     def settings(self) -> Settings:
@@ -239,7 +240,11 @@ class Runtime:
 
     def _unusable(self) -> list[Path]:
         """Files that can't be used as they are now; the key's has a check of its own."""
-        secret = [file.path for file in (self.tokens.file, self.seal_keys.file) if file and file.is_unusable]
+        secret = [
+            file.path
+            for file in (self.tokens.file, self.seal_keys.file, self.admin.token_file)
+            if file and file.is_unusable
+        ]
         folder = self.profile_folder.unusable
         return [*self.config.unusable, *secret, *([folder] if folder else [])]
 
@@ -284,8 +289,8 @@ class Runtime:
             yield statistics.LEASES_FAILURES, (), admission.leases.failures
             yield statistics.LIMITS_BYPASSES, (), self.limits.bypasses
 
-    def _status(self) -> JsonObject:
-        """For the admin server: `/status`."""
+    def _status(self, language: str) -> JsonObject:
+        """For the admin server: `/status`, in `language`."""
         settings = self._settings
         return {
             **self._process.state(),
@@ -295,7 +300,7 @@ class Runtime:
             "slots": status.slots(self.admission),
             "breaker": status.breaker(self.breaker),
             "stores": status.stores([self.chain]),
-            "alerts": [],
+            "alerts": self.alerts.status(language),
             "listeners": len(self.admin.live),
         }
 

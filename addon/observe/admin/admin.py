@@ -10,6 +10,7 @@ from socket import socket
 
 from tornado import netutil
 
+from ...access.secret_files import SecretFile
 from ...config.option import OptionError
 from ...exchange import Response
 from ...texts.terminal import say
@@ -47,6 +48,11 @@ class Admin:
     def address(self) -> Address | None:
         """Where it listens; `None`: nowhere."""
         return Address(self._guard.bound.host, self._server.port) if self._server else None
+
+    @property
+    def token_file(self) -> SecretFile[str] | None:
+        """The file with its token; `None`: it has none, or one from the environment."""
+        return self._token.file
 
     @property
     def url(self) -> str:

@@ -67,10 +67,11 @@ def _operation(route: Route) -> JsonObject:
             }
             for one in route.parameters
         ]
-    if route.form is not None:
+    if route.form:
+        form = schemas.record({one.name: one.schema for one in route.form}) | {"additionalProperties": False}
         made["requestBody"] = {
             "required": True,
-            "content": {"application/x-www-form-urlencoded": {"schema": route.form}},
+            "content": {"application/x-www-form-urlencoded": {"schema": form}},
         }
     # Nothing is needed where there is no token: then this machine alone is heard.
     made["security"] = [{"token": []}, {"session": []}] if route.who is Who.ADMIN else []

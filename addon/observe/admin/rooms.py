@@ -4,7 +4,7 @@ at, on the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...exchange import JsonObject
@@ -17,10 +17,10 @@ class Rooms:
 
     metrics: Callable[[str], tuple[str, bytes]]
     """The header `Accept` -> content type and text of all metrics."""
-    checks: Callable[[str], Sequence[JsonObject]] = lambda _: ()
+    checks: Callable[[str], Sequence[Mapping[str, object]]] = lambda _: ()
     """Language -> each check: its name, state, since when, when it was last looked at, a message."""
-    status: Callable[[], JsonObject] = dict
-    """What `/status` says beside that."""
+    status: Callable[[str], JsonObject] = lambda _: {}
+    """Language -> what `/status` says beside that."""
     exchanges: LastExchanges = field(default_factory=LastExchanges)
     started: bool = False
     """Clients are served."""

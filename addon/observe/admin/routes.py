@@ -20,6 +20,7 @@ from .live import TYPE as EVENT_STREAM
 from .parameters import Parameter, number, text
 from .request import Request
 from .rooms import Rooms
+from .schemas import TEXT
 
 JSON = "application/json"
 PLAIN = "text/plain"
@@ -58,8 +59,8 @@ class Route:
     answer: Callable[[Call], Response | ProxyError | Listening]
     parameters: Sequence[Parameter] = ()
     answers: Mapping[int, tuple[str, str, JsonObject]] = field(default_factory=dict)
-    form: JsonObject | None = None
-    """The schema of a form in the body; `None`: there is no body."""
+    form: Sequence[Parameter] = ()
+    """The fields of a form in the body, all of which are required; none: there is no body."""
 
     @property
     def name(self) -> str:
@@ -87,7 +88,14 @@ def _ready(call: Call) -> Response:
 def _status(call: Call) -> Response:
     rooms = call.rooms
     checks = list(rooms.checks(call.language))
-    return _json({**rooms.status(), "ready": not rooms.why_not_ready(), "draining": rooms.draining, "checks": checks})
+    return _json(
+        {
+            **rooms.status(call.language),
+            "ready": not rooms.why_not_ready(),
+            "draining": rooms.draining,
+            "checks": checks,
+        }
+    )
 
 
 def _metrics(call: Call) -> Response:
@@ -120,8 +128,6 @@ def _description(call: Call) -> Response:
 
 
 _LISTS_KINDS = f"({'|'.join(KINDS)})(,({'|'.join(KINDS)}))*"
-_EVENT_ID = text(60, pattern=r"[0-9a-f]{1,16}-[0-9]{1,15}")
-
 ROUTES: Sequence[Route] = (
     Route(
         method="GET",
@@ -129,7 +135,7 @@ ROUTES: Sequence[Route] = (
         who=Who.PROBE,
         summary="Whether the process is alive. Never looks at an endpoint.",
         answer=_alive,
-        answers={200: ("It is.", PLAIN, schemas.TEXT)},
+        answers={200: ("It is.", PLAIN, TEXT)},
     ),
     Route(
         method="GET",
@@ -138,8 +144,8 @@ ROUTES: Sequence[Route] = (
         summary="Whether it takes requests. A degraded proxy does.",
         answer=_ready,
         answers={
-            200: ("It does.", PLAIN, schemas.TEXT),
-            503: ("It starts, it ends, or a check is unhealthy: one word says which.", PLAIN, schemas.TEXT),
+            200: ("It does.", PLAIN, TEXT),
+            503: ("It starts, it ends, or a check is unhealthy: one word says which.", PLAIN, TEXT),
         },
     ),
     Route(
@@ -156,7 +162,7 @@ ROUTES: Sequence[Route] = (
         who=Who.ADMIN,
         summary="All metrics, for Prometheus; in its text format or in OpenMetrics, as Accept asks.",
         answer=_metrics,
-        answers={200: ("The metrics.", PLAIN, schemas.TEXT)},
+        answers={200: ("The metrics.", PLAIN, TEXT)},
     ),
     Route(
         method="GET",
@@ -185,12 +191,10 @@ ROUTES: Sequence[Route] = (
         parameters=[
             Parameter("kinds", "Kinds of events, comma separated; without it all.", text(pattern=_LISTS_KINDS)),
             Parameter("seconds", "For how long; 0: what is there. Without it, for ever.", number(0, 86400)),
-            Parameter("last", "As the header `Last-Event-ID`.", _EVENT_ID),
-            Parameter(
-                "last-event-id", "The id of the last event that came; those after it follow.", _EVENT_ID, "header"
-            ),
+            Parameter("last", "As the header `Last-Event-ID`, which wins.", text()),
+            Parameter("last-event-id", "The id of the last event that came: those after it follow.", TEXT, "header"),
         ],
-        answers={200: ("Events.", EVENT_STREAM, schemas.TEXT)},
+        answers={200: ("Events.", EVENT_STREAM, schemas.SENT_EVENT)},
     ),
     Route(
         method="GET",
@@ -206,8 +210,8 @@ ROUTES: Sequence[Route] = (
         who=Who.SIGNING_IN,
         summary="The page that a link to sign in opens.",
         answer=lambda call: signing_in.page(call.values.get(links.PARAMETER, ""), call.language),
-        parameters=[Parameter(links.PARAMETER, "The secret of the link.", text())],
-        answers={200: ("The page.", HTML, schemas.TEXT)},
+        parameters=signing_in.FORM,
+        answers={200: ("The page.", HTML, TEXT)},
     ),
     Route(
         method="POST",
@@ -215,7 +219,7 @@ ROUTES: Sequence[Route] = (
         who=Who.SIGNING_IN,
         summary="Sign in: opens a session for a browser, by the secret of a link, once.",
         answer=lambda call: signing_in.sign_in(call.request, call.guard, call.links),
-        form=schemas.record({links.PARAMETER: text()}),
+        form=signing_in.FORM,
         answers={303: ("The session is in the cookie.", "", {})},
     ),
     Route(

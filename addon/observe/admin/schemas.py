@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeAliasType, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from ...events import KINDS, Done
 from ...exchange import JsonObject
@@ -28,7 +28,13 @@ def record(required: JsonObject, optional: JsonObject | None = None) -> JsonObje
 
 
 def of_type(hint: Any) -> JsonObject:
-    """The schema of a type: the simple ones, lists, dicts and unions of them."""
+    """The schema of a type: the simple ones, lists, dicts and unions of them, and other names for these."""
+    if hint is Any:
+        return {}
+    if isinstance(hint, TypeAliasType):
+        return of_type(hint.__value__)
+    if is_typeddict(hint):
+        return ANYTHING
     if hint in _SIMPLE:
         return {"type": _SIMPLE[hint]}
     origin, arguments = get_origin(hint), get_args(hint)
@@ -54,6 +60,19 @@ CHECK = record(
         "message": TEXT,
     }
 )
+ALERT = record(
+    {
+        "name": TEXT,
+        "severity": TEXT,
+        "state": {"type": "string", "enum": ["off", "ok", "pending", "firing"]},
+        "since": {"type": ["number", "null"]},
+        "value": {"type": ["number", "null"]},
+        "threshold": {"type": ["number", "null"]},
+        "ends": {"type": ["number", "null"]},
+        "summary": TEXT,
+        "action": TEXT,
+    }
+)
 STATUS = record(
     {
         "version": TEXT,
@@ -71,7 +90,7 @@ STATUS = record(
         "slots": record({"taken": INTEGER, "waiting": INTEGER, "accounts": listing(ANYTHING)}),
         "breaker": record({"open": listing(TEXT)}),
         "stores": listing(record({"name": TEXT, "failing": BOOLEAN})),
-        "alerts": listing(ANYTHING),
+        "alerts": listing(ALERT),
         "listeners": INTEGER,
     }
 )
@@ -82,3 +101,5 @@ EXCHANGE = record(
 EVENT = record({"kind": {"type": "string", "enum": list(KINDS)}, "at": NUMBER, "ms": NUMBER, "data": ANYTHING})
 EXCHANGES = record({"exchanges": listing(EXCHANGE), "next": {"type": ["string", "null"]}})
 TIMELINE = record({"exchange": EXCHANGE, "events": listing(EVENT)})
+SENT_EVENT = record({"event": TEXT, "data": TEXT}, {"id": TEXT, "retry": INTEGER})
+"""One server-sent event. Its data is JSON."""

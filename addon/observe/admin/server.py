@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import logging
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +37,10 @@ PATIENCE = 15.0
 """Seconds in which a request's headers, its body and the answer must have gone over the connection, each."""
 _CLOSING = 2.0
 """Seconds for the last words to a listener that doesn't read."""
+
+
+logging.getLogger("tornado.general").addFilter(lambda record: not str(record.msg).startswith("Malformed HTTP message"))
+"""tornado quotes there what a request says that is no HTTP: that may be a token. It gets a 400, and no line."""
 
 
 class Server(httputil.HTTPServerConnectionDelegate):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from html import escape
-from urllib.parse import parse_qsl
 
 from ...config.command_names import command
 from ...exchange import Response
@@ -19,9 +18,11 @@ from ...wire import proxy_errors
 from . import links, sessions
 from .guard import Guard
 from .links import Links
-from .parameters import Unusable
+from .parameters import Parameter, Unusable, read_query, text
 from .request import Request
 
+FORM = [Parameter(links.PARAMETER, "The secret of the link.", text())]
+"""The fields of the form."""
 AFTER = "/status"
 """Where a browser that has signed in goes."""
 _SCRIPT = "document.forms[0].submit()"
@@ -59,13 +60,10 @@ def sign_in(request: Request, guard: Guard, used: Links) -> Response:
     """Open a session for the link in the form. Raises `Unusable`."""
     if request.header("content-type").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise Unusable("content-type", Sentence("accepted is {type}", type="application/x-www-form-urlencoded"))
-    try:
-        form = dict(parse_qsl(request.body.decode("ascii"), errors="strict", max_num_fields=10))
-    except ValueError:
-        raise Unusable("body", Sentence("it can't be read")) from None
-    once, token = form.get(links.PARAMETER, ""), guard.token.value
-    if not once:
+    form = read_query(request.body.decode("latin-1"), FORM)
+    if links.PARAMETER not in form:
         raise Unusable(links.PARAMETER, Sentence("it is missing"))
+    once, token = form[links.PARAMETER], guard.token.value
     wrong = proxy_errors.ADMIN_LINK_INVALID(minutes=round(links.LIFETIME / 60), command=f"{command('admin')} link")
     if refused := guard.credentials(request.peer, lambda: bool(token) and used.use(once, token), wrong):
         return refused.response()

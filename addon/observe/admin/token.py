@@ -26,7 +26,7 @@ class AdminToken:
 
     def __init__(self, environment: Mapping[str, str] = os.environ, file: SecretFile[str] | None = None) -> None:
         self._environment = environment
-        self._file = file
+        self.file = file
 
     def configured(self, settings: AdminSettings) -> AdminToken:
         """The token for `settings` and the environment; this object if the file is the same. Raises `OptionError`."""
@@ -36,7 +36,7 @@ class AdminToken:
                 _token(self._given)
         except ValueError as error:
             raise OptionError(f"{VARIABLE}: {error}") from None
-        if path == (self._file.path if self._file else None):
+        if path == (self.file.path if self.file else None):
             return self
         try:
             return AdminToken(self._environment, SecretFile(path, _token) if path else None)
@@ -46,7 +46,7 @@ class AdminToken:
     @property
     def value(self) -> str:
         """The token; `""` without one."""
-        return self._file.content if self._file else self._given
+        return self.file.content if self.file else self._given
 
     def is_in(self, authorization: str) -> bool:
         """Whether the header `Authorization` has the token as its bearer token. Takes as long for any other."""
@@ -64,8 +64,8 @@ class AdminToken:
 
     async def refresh(self) -> None:
         """Read a changed file. An invalid one is logged, and the previous token stays in force."""
-        if self._file:
-            await self._file.refresh()
+        if self.file:
+            await self.file.refresh()
 
 
 def _token(text: str) -> str:

@@ -38,11 +38,12 @@ async def test_probes_say_one_word() -> None:
 async def test_status_has_what_the_rooms_give_in_the_readers_language() -> None:
     shown = rooms()
     shown.checks = lambda language: [{"name": "disk", "state": "degraded", "message": language}]
-    shown.status = lambda: {"version": "1.2.3"}
+    shown.status = lambda language: {"version": "1.2.3", "said": language}
     async with serving(shown=shown) as admin, asking(admin) as client:
         said = (await client.get("/status", headers={"accept-language": "zh"})).json()
         assert said == {
             "version": "1.2.3",
+            "said": "zh",
             "ready": True,
             "draining": False,
             "checks": [{"name": "disk", "state": "degraded", "message": "zh"}],
@@ -57,7 +58,7 @@ async def test_metrics_are_given_as_the_scraper_accepts_them() -> None:
 
 
 async def test_a_room_that_fails_is_one_answer_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    def fails() -> Any:
+    def fails(language: str) -> Any:
         raise RuntimeError("what a message says")
 
     shown = rooms()
