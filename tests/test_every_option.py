@@ -224,6 +224,12 @@ async def dispatch(_: World) -> object:
     return AddonManager.trigger_event.__module__
 
 
+async def watched(world: World) -> object:
+    """From which value on a failing store is told of, and who is."""
+    alerts = world.proxy.addon.runtime.alerts
+    return [row["threshold"] for row in alerts.status() if row["name"] == "store"], alerts.webhook.address.value
+
+
 async def configuration(world: World) -> object:
     for _ in range(300):
         if world.proxy.addon.settings.language == "en":
@@ -312,6 +318,8 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_allowed_origins": (PAGE, BROWSER, {}),
     "hunyuan_drain_timeout": ("0.3", ending, {}),
     "hunyuan_fast_dispatch": (False, dispatch, {}),
+    "hunyuan_alerts": ("store=2", watched, {}),
+    "hunyuan_alert_webhook_file": ("{folder}/webhook", watched, {}),
     "hunyuan_config": ("{folder}/hunyuan.yaml", configuration, {}),
 }
 
@@ -387,6 +395,7 @@ def folder(tmp_path: Path) -> Path:
     """Files for options that name one."""
     for name, text in (
         ("key", "sk-of-the-file"),
+        ("webhook", "http://127.0.0.1:1/of-the-file"),
         ("clients.toml", f'[clients.alice]\nhash = "sha256:{digest_of(TOKEN).hex()}"\n'),
         ("hunyuan.yaml", "language: en\n"),
         ("seal", SEAL_KEY),

@@ -23,20 +23,24 @@ _WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "en": {
             "value": "…",
             "above": "Begins above {threshold}{time}{least}; ends at {ends} or less.",
+            "zero": "Begins above 0{time}{least}; ends at 0.",
             "below": "Begins below {threshold}{time}{least}; ends at {ends} or more.",
             "time": " for {seconds:g} s",
             "least": ", from {least:g} in {minutes} minutes on",
             "only": " For Prometheus alone.",
+            "and": ", ",
             "nothing": "",
             "name": "`{title}`, {severity}. By {metrics}. {when}{only}",
         },
         "zh": {
             "value": "…",
             "above": "高于 {threshold}{time}{least}时触发，回到 {ends} 及以下时结束。",
+            "zero": "大于 0{time}{least}时触发，恢复为 0 时结束。",
             "below": "低于 {threshold}{time}{least}时触发，回到 {ends} 及以上时结束。",
             "time": " 持续 {seconds:g} 秒",
             "least": "、且 {minutes} 分钟内不少于 {least:g} 个",
             "only": "仅用于 Prometheus。",
+            "and": "、",
             "nothing": " ",
             "name": "`{title}`，{severity}。依据 {metrics}。{when}{only}",
         },
@@ -54,7 +58,7 @@ def _alerts(language: str) -> Iterator[str]:
     for alert in shipped().values():
         only = "" if alert.in_process else words["only"]
         looked_at = (selection.metric for selection in (*alert.condition.counters, *alert.condition.gauges))
-        metrics = ", ".join(f"`{name.removesuffix('_bucket')}`" for name in dict.fromkeys(looked_at))
+        metrics = words["and"].join(f"`{name.removesuffix('_bucket')}`" for name in dict.fromkeys(looked_at))
         name = words["name"].format(
             title=alert.title, severity=alert.severity, metrics=metrics, when=_when(alert, words), only=only
         )
@@ -66,7 +70,8 @@ def _alerts(language: str) -> Iterator[str]:
 
 def _when(alert: Alert, words: Mapping[str, str]) -> str:
     limits, minutes = alert.limits, alert.condition.minutes
-    return words["below" if alert.below else "above"].format(
+    wording = "below" if alert.below else "above" if limits.threshold else "zero"
+    return words[wording].format(
         threshold=shown(limits.threshold, alert.unit),
         ends=shown(limits.ends, alert.unit),
         time=words["time"].format(seconds=alert.seconds) if alert.seconds else words["nothing"] * (not alert.least),

@@ -1,20 +1,21 @@
 """What alerts look at. Each kind says what its value is, for the engine and as a query of Prometheus: both agree.
 
-A kind is a class here with the members of `Condition`, and a case in `read`.
+A kind is a subclass of `Condition` here, and a case in `read`.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, override
 
 type Labels = frozenset[tuple[str, str]]
 """Names and values of a series' labels."""
 type Samples = Mapping[str, Mapping[Labels, float]]
-"""Values at one moment, as Prometheus would read them: name of a sample (`…_bucket` of histograms) -> series -> value."""
+"""Values at one moment, as Prometheus would read them: the name of a sample (`…_bucket`, …) -> series -> value."""
 
 BY = ("job", "instance")
 """What Prometheus tells proxies apart by."""
@@ -56,148 +57,153 @@ class Seen(Protocol):
         """The values of the series."""
 
 
-class Condition(Protocol):
+class Condition(ABC):
     """What an alert looks at."""
 
-    @property
-    def minutes(self) -> int:
-        """The window; 0: it has none."""
+    minutes: int
+    """The window; 0: it has none."""
 
     @property
     def counters(self) -> tuple[Selection, ...]:
         """The series whose growth is asked for."""
+        return ()
 
     @property
     def gauges(self) -> tuple[Selection, ...]:
         """The series whose value is asked for."""
+        return ()
 
+    @abstractmethod
     def value(self, seen: Seen) -> float | None:
         """The value that is held against the threshold; `None`: there is none, as without any traffic."""
 
     def traffic(self, seen: Seen) -> float:
         """How much the window holds; infinite for a kind to which that means nothing."""
+        return math.inf
 
-    def promql_traffic(self) -> str:
-        """The traffic as a query, one for each proxy; empty for a kind to which that means nothing."""
-
+    @abstractmethod
     def promql(self, traffic: str) -> str:
         """The value as a query, one for each proxy. `traffic`: the series that holds the traffic."""
 
+    def promql_traffic(self) -> str:
+        """The traffic as a query, one for each proxy; empty for a kind to which that means nothing."""
+        return ""
 
-@dataclass(frozen=True, slots=True)
-class Share:
+
+@dataclass(frozen=True)
+class Share(Condition):
     """What part of the growth of `whole` the growth of `part` is, from 0 to 1."""
 
     part: Selection
     whole: Selection
     minutes: int
-    gauges: tuple[Selection, ...] = ()
 
     @property
+    @override
     def counters(self) -> tuple[Selection, ...]:
         return self.part, self.whole
 
+    @override
     def value(self, seen: Seen) -> float | None:
         whole = self.traffic(seen)
         return sum(seen.growth(self.part, self.minutes).values()) / whole if whole > 0 else None
 
+    @override
     def traffic(self, seen: Seen) -> float:
         return sum(seen.growth(self.whole, self.minutes).values())
 
-    def promql_traffic(self) -> str:
-        return _growth(self.whole.promql(), self.minutes)
-
+    @override
     def promql(self, traffic: str) -> str:
         # `or`: without any series of the part, as before the first error, the share is 0 and not unknown.
         part = _growth(self.part.promql(), self.minutes)
         return f"(\n{_indented(f'{part}\nor on ({_BY}) 0 * {traffic}')}\n) / on ({_BY}) {traffic}"
 
+    @override
+    def promql_traffic(self) -> str:
+        return _growth(self.whole.promql(), self.minutes)
 
-@dataclass(frozen=True, slots=True)
-class Quantile:
+
+@dataclass(frozen=True)
+class Quantile(Condition):
     """The value that `quantile` of what a histogram has counted lay below."""
 
     histogram: Selection
     quantile: float
     minutes: int
-    gauges: tuple[Selection, ...] = ()
 
     @property
     def _buckets(self) -> Selection:
         return Selection(f"{self.histogram.metric}_bucket", self.histogram.labels)
 
     @property
+    @override
     def counters(self) -> tuple[Selection, ...]:
         return (self._buckets,)
 
+    @override
     def value(self, seen: Seen) -> float | None:
         grown = {float(bound): count for bound, count in seen.growth(self._buckets, self.minutes).items() if bound}
         return quantile(self.quantile, grown)
 
+    @override
     def traffic(self, seen: Seen) -> float:
         return max(seen.growth(self._buckets, self.minutes).values(), default=0)
 
-    def promql_traffic(self) -> str:
-        return _growth(self.histogram.promql("_count"), self.minutes)
-
+    @override
     def promql(self, traffic: str) -> str:
         grown = _growth(self._buckets.promql(), self.minutes, LE)
         return f"histogram_quantile(\n{_indented(f'{self.quantile:g},\n{grown}')}\n)"
 
+    @override
+    def promql_traffic(self) -> str:
+        return _growth(self.histogram.promql("_count"), self.minutes)
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+
+@dataclass(frozen=True)
+class Growth(Condition):
     """By how much a counter has grown."""
 
     counter: Selection
     minutes: int
-    gauges: tuple[Selection, ...] = ()
 
     @property
+    @override
     def counters(self) -> tuple[Selection, ...]:
         return (self.counter,)
 
+    @override
     def value(self, seen: Seen) -> float | None:
         return sum(seen.growth(self.counter, self.minutes).values())
 
-    def traffic(self, seen: Seen) -> float:
-        return math.inf
-
-    def promql_traffic(self) -> str:
-        return ""
-
+    @override
     def promql(self, traffic: str) -> str:
         return _growth(self.counter.promql(), self.minutes)
 
 
-@dataclass(frozen=True, slots=True)
-class Gauge:
+@dataclass(frozen=True)
+class Gauge(Condition):
     """The worst of a gauge's series: the smallest if small ones are bad (`below`), else the largest."""
 
     gauge: Selection
     below: bool
     minutes: int = 0
-    counters: tuple[Selection, ...] = ()
 
     @property
+    @override
     def gauges(self) -> tuple[Selection, ...]:
         return (self.gauge,)
 
+    @override
     def value(self, seen: Seen) -> float | None:
         values = seen.now(self.gauge)
         return (min(values) if self.below else max(values)) if values else None
 
-    def traffic(self, seen: Seen) -> float:
-        return math.inf
-
-    def promql_traffic(self) -> str:
-        return ""
-
+    @override
     def promql(self, traffic: str) -> str:
         return f"{'min' if self.below else 'max'} by ({_BY}) ({self.gauge.promql()})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scrape(Gauge):
     """A gauge that Prometheus makes itself: a process doesn't see it."""
 

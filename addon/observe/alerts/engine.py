@@ -8,8 +8,8 @@ Each look adds what counters have grown by since the look before. A counter that
 that was not there came with 0. The first look is where growth begins: what was counted before is not looked at.
 
 An alert is *pending* while its value is beyond the threshold, and *firing* once it was so at all looks of its time. It
-ends at the first look with a value that is back behind `Limits.ends`, or with none. As long as it fires, `least` doesn't
-matter: clients that give up would end it otherwise.
+ends at the first look with a value that is back behind `Limits.ends`, or with none. As long as it fires, `least`
+doesn't matter: clients that give up would end it otherwise.
 """
 
 from __future__ import annotations

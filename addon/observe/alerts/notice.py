@@ -1,7 +1,7 @@
 """What a receiver of webhooks is sent about alerts: names, numbers, sentences of the table; no content, no client.
 
-The body is that of Alertmanager's webhooks, version 4 (https://prometheus.io/docs/alerting/latest/configuration/), which
-many receivers take, or what the receiver's host wants (`webhooks.toml`).
+The body is that of Alertmanager's webhooks, version 4, which many receivers take
+(https://prometheus.io/docs/alerting/latest/configuration/), or what the receiver's host wants (`webhooks.toml`).
 """
 
 from __future__ import annotations
@@ -49,9 +49,13 @@ class Notice:
                 name=self.alert.name,
                 minutes=(self.ended - self.began) / 60,
             )
-        summary = self.alert.said(language, self.shown, self.threshold)
-        action = sentences.said(language, self.alert.action)
-        return f"{sentences.said(language, 'Alert {name}:', name=self.alert.name)} {summary} {action}"
+        return sentences.said(
+            language,
+            "Alert {name}: {summary} {action}",
+            name=self.alert.name,
+            summary=self.alert.said(language, self.shown, self.threshold),
+            action=sentences.said(language, self.alert.action),
+        )
 
     @property
     def shown(self) -> str:
@@ -117,7 +121,7 @@ def _alert(notice: Notice, instance: str) -> JsonObject:
     return {
         "status": "resolved" if notice.ended else "firing",
         "labels": labels,
-        "annotations": dict(prometheus.annotations(alert, notice.shown or "-", notice.threshold)),
+        "annotations": dict(prometheus.texts(alert, notice.shown or "-", notice.threshold)),
         "startsAt": _time(notice.began),
         "endsAt": _time(notice.ended) if notice.ended else _NEVER,
         "generatorURL": "",

@@ -9,6 +9,7 @@ Each alert is told of once for each proxy, by its `job` and `instance`. `hunyuan
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 
 from ...texts import LANGUAGES, sentences
@@ -39,7 +40,7 @@ def rules(alerts: Iterable[Alert]) -> str:
     return _HEAD + "\n".join(_file(list(alerts))) + "\n"
 
 
-def annotations(alert: Alert, value: str, threshold: float) -> Iterator[tuple[str, str]]:
+def texts(alert: Alert, value: str, threshold: float) -> Iterator[tuple[str, str]]:
     """What is said of an alert, by name, in every language. `value`: as it is to be shown."""
     for language in sorted(LANGUAGES, key=lambda language: language != sentences.SOURCE):
         ending = "" if language == sentences.SOURCE else f"_{language}"
@@ -73,7 +74,7 @@ def _alerting(alert: Alert, traffic: str) -> Iterator[str]:
         yield f"        for: {alert.seconds:g}s"
     yield f"        labels: {{alert: {alert.name}, severity: {alert.severity}}}"
     yield "        annotations:"
-    for name, text in annotations(alert, _SHOWN[alert.unit], alert.limits.threshold):
+    for name, text in texts(alert, _SHOWN[alert.unit], alert.limits.threshold):
         yield f"          {name}: {json.dumps(text, ensure_ascii=False)}"  # a JSON string is one of YAML
     yield f"          runbook: {PAGE}#{alert.name}"
 
@@ -99,4 +100,4 @@ def _query(text: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(rules(shipped().values()), end="")
+    sys.stdout.write(rules(shipped().values()))

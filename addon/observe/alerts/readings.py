@@ -7,8 +7,6 @@ from collections.abc import Collection
 from ..metrics import Metrics
 from .conditions import Labels, Samples
 
-_BUCKET = "_bucket"
-
 
 def samples(metrics: Metrics, wanted: Collection[str]) -> Samples:
     """The samples with the names `wanted`, now."""

@@ -1,7 +1,7 @@
 """Tells one receiver of alerts, by POST. Whoever raises an alert waits for nothing.
 
-The receiver's URL is a secret, since most receivers ask for nothing else: it comes from the environment or a file, never
-from an option, which mitmweb shows to its users, and it is in no log, metric or error.
+The receiver's URL is a secret, since most receivers ask for nothing else: it comes from the environment or a file,
+never from an option, which mitmweb shows to its users, and it is in no log, metric or error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import socket
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,13 +43,10 @@ SENT, FAILED, DROPPED = "sent", "failed", "dropped"
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where notices go. Its text shows nothing of the URL."""
+    """Where notices go."""
 
-    url: str
+    url: str = field(repr=False)
     host: str
-
-    def __repr__(self) -> str:
-        return "Receiver(***)"
 
 
 def receiver(text: str) -> Receiver:
