@@ -39,9 +39,9 @@ class JsonLines(logging.Formatter):
         line: JsonObject = {"time": _time(record), "level": _level(record)}
         if isinstance(record.msg, ExchangeLine):
             done = record.msg.done
-            said = {name: plain(str(done[name])) for name in _NAMES_OF_CLIENTS}  # type: ignore[literal-required]
-            message = f"{said['method']} {said['path']} -> {done['outcome']}"
-            line |= {"event": "exchange", "message": message, **done, **said}
+            told: JsonObject = {name: round(value, 1) if isinstance(value, float) else value for name, value in done.items()}
+            told |= {name: plain(told[name]) for name in _NAMES_OF_CLIENTS}
+            line |= {"event": "exchange", "message": f"{told['method']} {told['path']} -> {done['outcome']}", **told}
         else:
             line |= {"event": "log", "message": message_of(record), "logger": record.name}
             if trace := _trace(record):
