@@ -103,6 +103,8 @@ class CascadeOutcome:
     refusal: Response | None
     note: JsonObject = field(default_factory=dict)
     """What a person can see of the calls (`vision.record`)."""
+    results: dict[str, int] = field(default_factory=dict)
+    """How many images were described, were known … (`vision.record.Records.results`)."""
 
 
 class Cascade:
@@ -191,6 +193,7 @@ class Cascade:
         records = Records(template.model, template.target.headers)
         _note(found, keys, results, asked, records)
         outcome.note = records.to_plain(1000 * (self._clock() - began))
+        outcome.results = dict(records.results)
         # 3. Replace all of them, or none.
         if outcome.refusal is None:
             in_order = [results[key] for key in keys]

@@ -14,28 +14,60 @@ from typing import TypedDict
 from .exchange import JsonObject
 
 CAME = "came"
-"""The headers came and the request has a route, or was refused: `profile`, `dialect`, `mode`, `client`, `program`."""
+"""The headers came and the request has a route, or was refused: `profile`, `dialect`, `mode`, `client`, `program`; and,
+with traces on, `trace_id`, `span_id`, `parent_id` (the client's span), `sampled`."""
 TRANSLATED = "translated"
 """A request in another format is a chat request now: `dialect`, the one that it came in."""
 DESCRIBED = "described"
-"""Its images are text: `calls`, `cached`, `ms`, and `images`, one of each call that was made: `outcome`, `ms`, `tries`,
-`status`, `tokens`."""
+"""Its images are text, or it is refused for them: `calls`, `cached`, `ms`, `results` (how many images were `described`
+by a call of its own, `cached`, `shared` with another request's call, or `failed`), and `images`, one of each call that
+was made: `outcome`, `ms`, `tries`, `status`, `tokens`. Not under `observe`, where no call is made."""
 REPAIRED = "repaired"
-"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it)."""
+"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it), `session`, which no
+event before it has: the body tells it; and, where its trace is exported, `asked`, its parameters that are numbers."""
+RUNAWAY = "runaway"
+"""Its agent goes on and on: `what` (`iterations`, `same_call`, `same_request`), `count`, `action` (`warned`, `refused`,
+`observed`), `session`."""
 QUEUED = "queued"
 """It begins to wait for a slot of its account."""
 SENT = "sent"
-"""It leaves for its endpoint: `upstream` (host), `model`, `bytes`, `waited_ms` (for its slot)."""
+"""It leaves for its endpoint: `upstream` (host), `model`, `bytes`, `waited_ms` (for its slot), `port`, `scheme`,
+`method`, `path` (without its query); and, with traces on, `span_id`, that of this try."""
 RETRIED = "retried"
-"""It is sent once more: `number` (2 for the first further try), `reason` (why the try before failed)."""
+"""It is sent once more: `number` (2 for the first further try), `reason` (why the try before failed); and, with traces
+on, what `SENT` tells of a try."""
 MENDED = "mended"
 """It was refused, changed for what the refusal says, and sent once more: `reason`, `outcome` (`helped`, `failed`)."""
+CALLED = "called"
+"""The addon makes a call of its own for it: `purpose` (`vision`, `embeddings`, `search`), `number` (of the try), and
+what `SENT` tells of a try. Told with traces on."""
+ENDED = "ended"
+"""A call of the addon's own, or a try by the relay, is over: its `span_id`, `status` (0: no answer came), `error` (`""`,
+or one of `timeout`, `unreachable`, `unusable_answer`, `stream_broken`, `cancelled`, `not_sent`), `usage`, `answer` (as
+in `Done`). Told with traces on."""
 FIRST_BYTE = "first_byte"
-"""The headers of its answer came: `status`."""
+"""The headers of its answer came: `status`, `date` (that header; `""` without one)."""
+FIRST_TOKEN = "first_token"  # noqa: S105 - no secret
+"""Its stream brings the first text, thought or call. No data: the event has its time."""
 DONE = "done"
 """It is over: a `Done`."""
 
-KINDS = (CAME, TRANSLATED, DESCRIBED, REPAIRED, QUEUED, SENT, RETRIED, MENDED, FIRST_BYTE, DONE)
+KINDS = (
+    CAME,
+    TRANSLATED,
+    RUNAWAY,
+    DESCRIBED,
+    REPAIRED,
+    CALLED,
+    QUEUED,
+    SENT,
+    RETRIED,
+    ENDED,
+    MENDED,
+    FIRST_BYTE,
+    FIRST_TOKEN,
+    DONE,
+)
 """In the order in which they come. All but `CAME` and `DONE` may be missing, and some come more than once."""
 
 
@@ -57,11 +89,16 @@ class Done(TypedDict):
     """`""`: the client's."""
     client: str
     program: str
+    lent: bool
+    """It went with the key that the proxy lends."""
     request_id: str
     """The client's own id of its request, else the flow's."""
     upstream_id: str
     """The endpoint's."""
     session: str
+    """Which conversation it belongs to (`session`)."""
+    session_named: bool
+    """By its client."""
     status: int | None
     how: str
     """`answered`, `refused` (by the proxy) or `failed`."""
@@ -69,6 +106,10 @@ class Done(TypedDict):
     """Its status, or how else it ended: for a person."""
     failure: str
     """The code of the error that the client got, and a short reason."""
+    error: str
+    """The code by which that error is counted, of a closed list (`wire.noted_errors.CODES`); `""`: it got none."""
+    left: bool
+    """The client left before the end of its answer."""
     touched: bool
     """Its bodies were looked at."""
     rewritten: bool
@@ -81,11 +122,18 @@ class Done(TypedDict):
     vision_ms: float
     queue_ms: float
     first_byte_ms: float
+    first_token_ms: float
+    """Until a stream brought its first text, thought or call; from when the request left, as `first_byte_ms`."""
     ms: float
     tries: int
     streamed: bool
     usage: dict[str, int]
     tokens: int
+    trace_id: str
+    """`""`: traces are off."""
+    span_id: str
+    answer: JsonObject
+    """What the answer says of itself, where its trace is exported: `id`, `model`, `finish_reasons`."""
 
 
 @dataclass(slots=True)

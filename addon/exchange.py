@@ -201,6 +201,8 @@ class Exchange:
     """The endpoint's own id of it, for which its vendor's support asks; `""`: it gave none."""
     session: str = ""
     """A digest that is the same in all requests of one conversation of the client's (`session`); `""`: not known."""
+    session_named: bool = False
+    """The client named it."""
     profile: str = ""
     """`""`: the request is not to a known host and is only watched."""
     dialect: str = ""
@@ -229,6 +231,8 @@ class Exchange:
     """Milliseconds spent waiting for a slot of the account."""
     first_byte: float = 0.0
     """Milliseconds from when the request left until its answer began; 0: no endpoint answered."""
+    first_token: float = 0.0
+    """Milliseconds from when the request left until a stream brought its first text, thought or call; 0: none did."""
     elapsed: float = 0.0
     """Milliseconds from the request's first byte until its answer's last; 0: it is under way."""
     tries: int = 1
@@ -262,6 +266,10 @@ class Exchange:
     failure: str = ""
     """Why the client got an error, for the log: its code and a short reason, of at most 80 characters, without any word
     of a conversation. `""`: it got none."""
+    error: str = ""
+    """The code by which that error is counted, of a closed list (`wire.noted_errors.CODES`). `""`: it got none."""
+    left: bool = False
+    """The client left before the end of its answer."""
     answered: bool = False
     """The answer was made here."""
     kept: bool = False
@@ -286,10 +294,16 @@ class Exchange:
     """`False` where a search has found no image in `chat`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The request's headers."""
+    lent: bool = False
+    """It goes with the proxy's own key."""
     caller: bytes = b""
     """A digest of what the caller authenticates with: what is kept for it is for no other."""
     query: str = ""
     """The query of the request's target."""
+    came: int = 0
+    """Python's hash of the JSON that came: the same for the same bytes, in this process; 0: not known."""
+    may_run_on: bool = False
+    """Its client said that it may go on as long as it likes (`x-hunyuan-runaway: off`)."""
     to_keep: Any = None
     """The request whose answer is to be kept, until it is (`steps.keep_answers`)."""
     prompt: Any = None
@@ -304,6 +318,10 @@ class Exchange:
     """What the endpoint has taught beside its profile (`mending.learnt.Taught`)."""
     change_count: int = 0
     """All changes, also those past `MAX_CHANGES`."""
+    trace: Any = None
+    """Its trace (`wire.trace_context.Trace`); `None`: traces are off."""
+    answer_facts: JsonObject = field(default_factory=dict)
+    """What its answer says of itself (`wire.answer_facts`), where its trace is exported."""
     doing: str = ""
     """What it waits for: `DESCRIBED`, `QUEUED`; `""`: neither."""
     since: float = 0.0
@@ -325,6 +343,10 @@ class Exchange:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
         if self.listener is not None:
             self.listener(self, kind, data)
+
+    def warn(self, text: str) -> None:
+        """Say something to the client in a header of its answer, beside what was said before."""
+        self.warning = f"{self.warning}; {text}" if self.warning else text
 
     def note(self, changes: Iterable[Change]) -> None:
         """Add `changes` and the names of their rules."""
@@ -396,8 +418,11 @@ _UNDER_WAY = (
     "cost",
     "may_hold_images",
     "headers",
+    "lent",
     "caller",
     "query",
+    "came",
+    "may_run_on",
     "to_keep",
     "prompt",
     "to_hear",
@@ -405,6 +430,8 @@ _UNDER_WAY = (
     "demands",
     "taught",
     "change_count",
+    "trace",
+    "answer_facts",
     "doing",
     "since",
     "lists_models",

@@ -62,7 +62,7 @@ from hunyuan_fix.hooks.mitmproxy_internals import options as mitmproxy_options
 from hunyuan_fix.hooks.mitmproxy_internals.options import option
 from hunyuan_fix.hooks.request_headers import RequestHeaders
 from hunyuan_fix.hooks.respond import respond
-from hunyuan_fix.observe import statistics
+from hunyuan_fix.observe import statistics_text
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
 from hunyuan_fix.texts import LANGUAGES, terminal
@@ -217,7 +217,12 @@ class HunyuanFix:
         # before it loaded scripts; `scripts/run` therefore makes the CA before it starts mitmproxy.
         with suppress(OSError, ValueError):
             authority.ensure(Path(ctx.options.confdir).expanduser(), ctx.options.key_size)
+        confdir = Path(ctx.options.confdir).expanduser()
+        self.runtime.authority.follow(
+            authority.key_file(confdir), authority.ca_file(confdir), lambda: proxy_modes.makes_certificates(option)
+        )
         self.runtime.start()
+        self._open_admin()
         self.runtime.config.say_what_has_no_effect()
         process.started()
         logs.keep_from_legacy_events()
@@ -237,6 +242,16 @@ class HunyuanFix:
             ports.accept_all(proxyserver)
             ctx.options.update(listen_host=LOOPBACK, mode=specs)
         logger.info(say("hunyuan-fix is ready: it repairs requests to {count} hosts.", count=len(self.routes.hosts)))
+
+    def _open_admin(self) -> None:
+        """Open the admin server. Without a port that nobody has asked for, the proxy runs all the same."""
+        try:
+            self.runtime.admin.start()
+        except OptionError as error:
+            if self.runtime.config.is_given("hunyuan_admin"):
+                logger.error("%s", self.runtime.config.located(str(error)))  # which ends the start
+            else:
+                logger.warning("%s", say("{problem}: this proxy runs without an admin server.", problem=str(error)))
 
     async def _start_failed(self) -> None:
         """Close ports and connections: a mitmproxy whose start has failed ends without closing them."""
@@ -259,6 +274,7 @@ class HunyuanFix:
     async def _shut_down(self) -> None:
         draining, finisher = self.process.draining, self.process.finisher
         draining.begin()
+        self.runtime.admin.drain()
         closing = ports.ClosingPorts(ctx.options, ctx.master.addons.get("proxyserver"))
         await draining.wait(lambda: len(finisher.under_way), self.settings.drain_timeout, ctx.master.should_exit)
         tasks = self.tasks
@@ -308,6 +324,7 @@ class HunyuanFix:
                 await self._until_done(task, flow.client_conn.id)
         if task.cancelled():
             # The client has left, or mitmproxy ends. Answering here keeps an unfinished body from being sent.
+            exchange.left = not self.process.draining.begun
             respond(flow, exchange, proxy_errors.IMAGE_CASCADE_FAILED().response())
         exchanges.save(flow, exchange)
         live_list.show(flow, exchange, say("waiting for the answer"))
@@ -335,7 +352,8 @@ class HunyuanFix:
         self.process.dispatcher.answered(flow)
         if exchange is not None:
             if flow.response is not None and not exchange.answered:
-                exchange.tell(events.FIRST_BYTE, status=flow.response.status_code)
+                answer = flow.response
+                exchange.tell(events.FIRST_BYTE, status=answer.status_code, date=answer.headers.get("date", ""))
             self.answers.begins(flow, exchange)
             if flow.response and flow.response.stream:
                 live_list.show(flow, exchange, say("streaming"))
@@ -377,7 +395,7 @@ class HunyuanFix:
         learnt = self.runtime.learnt.listing()
         return "\n".join(
             [
-                statistics.text(self.runtime.metrics),
+                statistics_text.text(self.runtime.metrics),
                 *(["learnt from refusals:", *learnt] if learnt else []),
                 *self.runtime.prompt_cache.last(),
             ]

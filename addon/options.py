@@ -31,10 +31,14 @@ from .config.hook_options import (
 from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
+from .observe.admin.settings import AdminSettings
+from .observe.alerts.settings import AlertSettings
 from .observe.log_file import LogSettings
+from .observe.traces.settings import TraceSettings
 from .profile_folder import ProfileSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
+from .runaway import RunawaySettings
 from .search.program import SearchSettings
 from .stores import StoreSettings
 from .upstream.circuit_breaker import BreakerSettings
@@ -60,15 +64,19 @@ class Settings(
     SearchSettings,
     RetrySettings,
     MendSettings,
+    RunawaySettings,
     BreakerSettings,
     KeySettings,
     TokenSettings,
     SealSettings,
     OriginSettings,
+    AdminSettings,
     DrainingSettings,
     DispatchSettings,
     LogSettings,
     HeartbeatSettings,
+    TraceSettings,
+    AlertSettings,
     ConfigFileSettings,
 ):
     """All options, parsed. Sizes in bytes, times in seconds; `None`: the profile decides."""

@@ -29,6 +29,7 @@ from .steps.prompt_cache import PromptCache, PromptCame
 from .steps.read_documents import ReadDocuments
 from .steps.reasoning_memory import ReasoningMemory
 from .steps.rules import EmbeddingRules, Rules
+from .steps.runaway import Runaway
 from .steps.successor import EmbeddingSuccessor, Successor
 from .steps.tool_model import ToolModel
 from .steps.web_search import WebSearch
@@ -36,6 +37,7 @@ from .wire import json_body
 
 STEPS: tuple[type[Step], ...] = (
     PromptCame,
+    Runaway,
     KeepAnswers,
     ModelNames,
     Successor,
@@ -70,6 +72,7 @@ KEPT_STEPS: tuple[type[Step], ...] = (AnswerKept,)
 
 NATIVE_STEPS: tuple[type[Step], ...] = (
     PromptCame,
+    Runaway,
     ShowMessages,
     ModelNames,
     Successor,

@@ -70,12 +70,19 @@ class ProfileFolder:
     def __init__(self, apply: Callable[[], None]) -> None:
         self._apply = apply
         self._folder: Path | None = None
+        self._refused = False
         self._seen = self._dealt_with = profiles.version(None)
 
     def follow(self, folder: Path | None) -> None:
         """Watch `folder` from now on; `None`: the usual one, which may be made later."""
         self._folder = folder
+        self._refused = False
         self._seen = self._dealt_with = profiles.version(folder or default_folder())
+
+    @property
+    def unusable(self) -> Path | None:
+        """The folder, if its files can't be used as they are now; those before them are in use."""
+        return (self._folder or default_folder()) if self._refused else None
 
     async def look(self) -> None:
         """Look at the folder once, and apply what has changed in it."""
@@ -83,11 +90,13 @@ class ProfileFolder:
         if self._seen != before or self._seen == self._dealt_with:
             return
         self._dealt_with = self._seen
+        self._refused = False
         if profiles.is_in_use(self._seen):
             return
         try:
             self._apply()
         except OptionError as error:
+            self._refused = True
             logger.error("%s", say("{problem}. The profiles are unchanged.", problem=str(error).rstrip(".?")))
         else:
             logger.info("%s", say("{folder}: changed files are in use.", folder=self._folder or default_folder()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import profile_folder, stores
@@ -22,21 +23,38 @@ from .config.option import part
 from .config.values import StorePlaces
 from .config.watched_file import Watcher
 from .dialects.responses import sealing
+from .exchange import JsonObject
 from .kept import KeepSettings
 from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
 from .mending.learnt import Learnt
-from .observe import statistics
+from .observe import build, counters, prometheus, statistics
+from .observe.admin import status
+from .observe.admin.admin import Admin
+from .observe.admin.rooms import Rooms
+from .observe.admin.settings import AdminSettings
+from .observe.alerts.settings import AlertSettings
+from .observe.alerts.watch import Watch
+from .observe.health import Check, Health
+from .observe.health.authority import AuthorityCheck
+from .observe.health.disk import DiskCheck
+from .observe.health.process import FaultsCheck, FilesCheck, LoopCheck, QueueCheck, SinksCheck
+from .observe.health.stores import RedisCheck, SqliteCheck
+from .observe.health.traffic import Traffic
+from .observe.last_exchanges import LastExchanges
 from .observe.log import LineOfExchange
 from .observe.log_file import FileLog, LogSettings
+from .observe.loop_lag import LoopLag
 from .observe.metrics import Metrics, Reading
 from .observe.prompt_cache import PromptCacheLedger
 from .observe.sinks import Sinks
+from .observe.traces.settings import TraceSettings
+from .observe.traces.traces import Traces
 from .options import OPTIONS, Settings
 from .profile_folder import ProfileFolder
 from .relay import Relay
+from .runaway.memory import RunawayMemory
 from .stores.redis import redis_client
-from .stores.redis import unreachable as redis_unreachable
 from .texts.terminal import say
 from .upstream.calls import Calls
 from .upstream.chat_calls import ChatCalls
@@ -64,9 +82,11 @@ class Runtime:
         self.sinks = Sinks()
         self.log_line = LineOfExchange()
         self.log_file = FileLog()
-        for sink in (statistics.Counting(self.metrics), self.log_line):
+        for sink in (counters.Counting(self.metrics), self.log_line):
             self.sinks.add(sink)
+        self.traces = Traces(self.sinks)
         self.prompt_cache = PromptCacheLedger()
+        self.runaway = RunawayMemory()
         self.metrics.read_from(self._readings)
         self.workers = Workers()
         self.http_client = HttpClient()
@@ -88,6 +108,16 @@ class Runtime:
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
+        self.alerts = Watch(self.metrics)
+        self.last_exchanges = LastExchanges()
+        self._process = status.Process()
+        self.admin = Admin(
+            Rooms(
+                metrics=lambda accept: prometheus.exposition(self.metrics, accept),
+                status=self._status,
+                exchanges=self.last_exchanges,
+            )
+        )
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
@@ -99,6 +129,10 @@ class Runtime:
         """Kept, because the event loop holds tasks by weak references only."""
         self._counters: Redis | None = None
         """Where the limits of client tokens are counted."""
+        self.loop_lag = LoopLag(lambda lag: self.metrics.observe(statistics.LOOP_LAG_SECONDS, lag))
+        self.authority = AuthorityCheck()
+        self.health = Health(self._checks())
+        self.metrics.read_from(self.health.readings)
 
     @property
     def settings(self) -> Settings:
@@ -110,13 +144,22 @@ class Runtime:
         key = self.key.configured(part(settings, KeySettings))
         tokens = self.tokens.configured(part(settings, TokenSettings))
         seal_keys = self.seal_keys.configured(part(settings, SealSettings))
+        webhook = self.alerts.webhook.address.configured(settings.alert_webhook_file)
         places = (settings.store, settings.store_max_bytes)
         levels = stores.open_levels(*places) if places != self._places else None
         kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
         kept_levels = stores.open_levels(*kept_in) if kept_in != self._kept_in else None
+        traces = self.traces.prepared(part(settings, TraceSettings))
+        self.admin.configure(part(settings, AdminSettings))
         logging_to = self.log_file.opened(part(settings, LogSettings))  # the last: nothing fails with the file open
         self.log_file.use(part(settings, LogSettings), logging_to)
         self._settings, self.key, self.tokens = settings, key, tokens
+        for note in traces():
+            logger.warning("%s", note)
+        if settings.admin is not None:
+            self.sinks.add(self.last_exchanges)
+        else:
+            self.sinks.remove(self.last_exchanges.name)
         if seal_keys is not self.seal_keys:
             self.seal_keys = seal_keys
             if self._started:
@@ -138,6 +181,7 @@ class Runtime:
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )
         self.breaker.configure(failures=settings.breaker_failures, seconds=settings.breaker_seconds)
+        self.alerts.configure(part(settings, AlertSettings), webhook, transport)
 
     @property
     def failures(self) -> int:
@@ -151,18 +195,53 @@ class Runtime:
         logger.error("%s\n%s", said, safe_text.traceback_without_text(error))
 
     def start(self) -> None:
-        """Begin to watch the files of options, keys and tokens. Needs a running event loop."""
+        """Begin to watch the files of options, keys and tokens, and the health. Needs a running event loop."""
         if not self._started:
             self._started = True
             self.seal_keys.apply()
-            if self._counters is not None:
-                self._keep_until_done(_warn_of_redis(self._counters), "hunyuan-fix asks Redis")
         self._watcher.start()
+        self.loop_lag.start()
+        self.health.start()
+        self.alerts.start()
 
     async def _look_at_secrets(self) -> None:
         await self.key.refresh()
         await self.tokens.refresh()
         await self.seal_keys.refresh()
+        await self.admin.refresh()
+        await self.alerts.webhook.address.refresh()
+
+    def _checks(self) -> list[Check]:
+        """What the proxy's health consists of, in the order of docs/operations.md. Each name is a label of a metric."""
+        chains = [self.chain, self.kept.chain]
+        traffic = Traffic(open_circuits=self.breaker.open, lent_key=lambda: self.key)
+        self.sinks.add(traffic)
+        return [
+            Check("endpoint", traffic.endpoint),
+            Check("key", traffic.key),
+            Check("vision", traffic.vision),
+            Check("clock", traffic.clock),
+            Check("ca", self.authority.look),
+            Check("sqlite", SqliteCheck(chains, lambda: self._settings.store.sqlite).look),
+            Check("redis", RedisCheck(chains, lambda: self._counters, self.admission.state).look),
+            Check("disk", DiskCheck(self._written).look),
+            Check("files", FilesCheck(self._unusable).look),
+            Check("queue", QueueCheck(self.admission.state).look),
+            Check("event_loop", LoopCheck(self.loop_lag).look),
+            Check("sinks", SinksCheck(self.sinks).look),
+            Check("faults", FaultsCheck(lambda: self.failures).look),
+        ]
+
+    def _written(self) -> list[Path]:
+        """Files that are written."""
+        file = self._settings.store.sqlite
+        return [file] if file is not None else []
+
+    def _unusable(self) -> list[Path]:
+        """Files that can't be used as they are now; the key's has a check of its own."""
+        secret = [file.path for file in (self.tokens.file, self.seal_keys.file) if file and file.is_unusable]
+        folder = self.profile_folder.unusable
+        return [*self.config.unusable, *secret, *([folder] if folder else [])]
 
     def _readings(self) -> Iterator[Reading]:
         """For `metrics`: the values of the objects that count by themselves."""
@@ -181,10 +260,17 @@ class Runtime:
         yield statistics.RELAY_TURNED_AWAY, (), relay.refused
         yield statistics.RELAY_BROKEN, (), relay.broken
         yield statistics.RELAY_ABANDONED, (), relay.abandoned
-        for reason, count in relay.retries.items():
-            yield statistics.RELAY_RETRIES, (reason,), count
+        for reason, count in counters.by_reason(relay.retries).items():
+            yield statistics.RETRIES, (reason,), count
+        for sink, count in self.sinks.dropped.items():
+            yield statistics.SINK_DROPPED, (sink,), count
+        for sink, count in self.sinks.failures.items():
+            yield statistics.SINK_FAILURES, (sink,), count
+        yield statistics.BUILD_INFO, build.versions(), 1
         yield statistics.LEARNT, (), len(self.learnt)
         yield statistics.LOG_LOST, (), self.log_file.lost
+        for result, spans in self.traces.counts().items():
+            yield statistics.SPANS, (result,), spans
         for level in self.chain.counts():
             yield statistics.STORE_HITS, (level.name,), level.hits
             yield statistics.STORE_MISSES, (level.name,), level.misses
@@ -198,15 +284,34 @@ class Runtime:
             yield statistics.LEASES_FAILURES, (), admission.leases.failures
             yield statistics.LIMITS_BYPASSES, (), self.limits.bypasses
 
+    def _status(self) -> JsonObject:
+        """For the admin server: `/status`."""
+        settings = self._settings
+        return {
+            **self._process.state(),
+            "mode": settings.mode,
+            "upstream": str(settings.upstream or ""),
+            "profile": status.profile(settings),
+            "slots": status.slots(self.admission),
+            "breaker": status.breaker(self.breaker),
+            "stores": status.stores([self.chain]),
+            "alerts": [],
+            "listeners": len(self.admin.live),
+        }
+
     async def aclose(self) -> None:
         """Flush the stores and close every connection, at the end of the process."""
         self._watcher.stop()
+        self.health.stop()
+        self.loop_lag.stop()
         self.workers.close()
         await asyncio.to_thread(self.sinks.close)
         await asyncio.to_thread(self.log_file.close)
+        await asyncio.to_thread(self.traces.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
-        for close in (self.relay.aclose, self.admission.aclose, *chains, self.http_client.aclose, *counters):
+        calls = [self.admin.aclose, self.alerts.aclose, self.relay.aclose, self.admission.aclose]
+        for close in (*calls, *chains, self.http_client.aclose, *counters):
             try:
                 await close()
             except Exception as error:  # the others are closed all the same
@@ -225,12 +330,3 @@ class Runtime:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _warn_of_redis(server: Redis) -> None:
-    """Say at the start that the Redis server can't be reached: requests would find it out one by one."""
-    if why := await redis_unreachable(server):
-        logger.warning(
-            "%s",
-            say("The Redis server of hunyuan_store doesn't answer ({why}): until it does, nothing is shared.", why=why),
-        )

@@ -25,7 +25,7 @@ settings.register_profile("night", parent=_UNHURRIED, max_examples=2000)
 
 _TESTS = Path(__file__).parent
 _PROCESS_PLACES = {"clients", "end_to_end", "scripts", "test_traps.py"}
-_PROCESS_FIXTURES = {"redis_server"}
+_PROCESS_FIXTURES = {"redis_server", "promtool"}
 _SLOW_PLACES = {"test_linear.py", "test_scaling.py"}
 _SLOW_FIXTURES = {"trust"}
 """Folders and files of tests, and fixtures, by which tests are marked. `trust` is what mitmproxy and endpoints with TLS
@@ -100,8 +100,9 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         patch.setenv("LANG", "C.UTF-8")
-        for name in ("LC_ALL", "LC_MESSAGES", *(variable(option.name) for option in OPTIONS)):
+        for name in ("LC_ALL", "LC_MESSAGES", "HUNYUAN_ALERT_WEBHOOK", *(variable(option.name) for option in OPTIONS)):
             patch.delenv(name, raising=False)
+        patch.setenv("HUNYUAN_ADMIN", "off")  # one port for all workers of the suite: only its own tests listen
         yield
 
 

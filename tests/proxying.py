@@ -8,8 +8,8 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from mitmproxy.options import Options
 from mitmproxy.tools.dump import DumpMaster
 
 from hunyuan_fix.hooks.connections import Connections
+from hunyuan_fix.hooks.mitmproxy_internals import ports
 from hunyuan_fix.hunyuan_fix import HunyuanFix
 from hunyuan_fix.views.commands import Commands
 from scripts.lib.processes import free_port
@@ -242,8 +243,10 @@ async def run_proxy(
     reverse_port = free_port()
     modes = ["regular@127.0.0.1:0", f"reverse:{target}@127.0.0.1:{reverse_port}"]
     modes += [f"{mode}@127.0.0.1:{free_port()}" for mode in more_modes]
-    master = DumpMaster(Options(confdir=str(trust.confdir), mode=modes), with_termlog=False, with_dumper=with_dumper)
-    master.options.update(ssl_verify_upstream_trusted_ca=str(trust.authority_file))
+    given = Options(confdir=str(trust.confdir), mode=modes)
+    with _telling_nobody(given):
+        master = DumpMaster(given, with_termlog=False, with_dumper=with_dumper)
+    given.update(ssl_verify_upstream_trusted_ca=str(trust.authority_file))
     fix = HunyuanFix()
     for addon in (
         fix,
@@ -259,10 +262,17 @@ async def run_proxy(
         *beside,
     ):
         # In mitmproxy's own order: what is appended first is configured anew with each option that it declares.
-        master.addons.register(addon)
+        with _telling_nobody(given):
+            master.addons.register(addon)
         master.addons.get("scriptloader").addons.append(addon)
-    master.options.update(
-        **{"hunyuan_hosts": LOCAL, "hunyuan_store": "memory", "hunyuan_drain_timeout": "0.2", **options}
+    given.update(
+        **{
+            "hunyuan_hosts": LOCAL,
+            "hunyuan_store": "memory",
+            "hunyuan_drain_timeout": "0.2",
+            "hunyuan_admin": "",
+            **options,
+        }
     )
     running = asyncio.create_task(master.run())
     servers = master.addons.get("proxyserver").servers
@@ -270,17 +280,33 @@ async def run_proxy(
         await asyncio.sleep(0.005)
         if running.done():
             running.result()
-    ports = {server.mode.type_name: server.listen_addrs[0][1] for server in servers}
+    listening = {server.mode.type_name: server.listen_addrs[0][1] for server in servers}
     try:
-        yield Proxy(master, fix, ports["regular"], reverse_port, trust, ports)
+        yield Proxy(master, fix, listening["regular"], reverse_port, trust, listening)
     finally:
         master.shutdown()
         await asyncio.wait({running})
 
 
+@contextmanager
+def _telling_nobody(given: Options) -> Iterator[None]:
+    """Addons are loaded meanwhile. Each has use for its own options alone, and is told of them once it is appended.
+
+    mitmproxy would tell all addons of each option as it is declared, which takes half of the start's time.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(given.changed, "send", lambda updated: None)
+        yield
+
+
 @pytest.fixture(scope="session")
-def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
-    return make_trust(tmp_path_factory.mktemp("trust"))
+def trust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trust]:
+    """With it, no proxy waits for the thread of its port for HTTP/3: this process goes on. It waits before it ends."""
+    seconds = ports._THREAD
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ports, "_THREAD", 0.0)
+        yield make_trust(tmp_path_factory.mktemp("trust"))
+    time.sleep(seconds)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hunyuan_fix.pipeline import STEPS
 from hunyuan_fix.rules import page as rules_page
 from hunyuan_fix.rules.explained import Explanation, explanations
 from hunyuan_fix.views.commands import Commands
-from scripts.lib import options_page
+from scripts.lib import metrics_page, options_page
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
@@ -70,6 +70,31 @@ def test_every_option_is_in_one_table() -> None:
     fields = [field for fields in options_page.SUBJECTS.values() for field in fields.split()]
     assert sorted(fields) == sorted(option.field for option in OPTIONS)
     assert {*options_page.SUBJECTS, "variables"} == set(re.findall("<!-- table: (.*) -->", read("docs/options.md")))
+
+
+@pytest.mark.parametrize(("language", "page"), metrics_page.PAGES.items(), ids=list(metrics_page.PAGES))
+def test_the_tables_of_metrics_are_as_they_are_made(language: str, page: Path) -> None:
+    """`python -m scripts.lib.metrics_page` writes them anew."""
+    text = page.read_text("utf-8")
+    assert metrics_page.filled(text, language) == text
+    assert {*metrics_page.SUBJECTS} == set(re.findall("<!-- table: (.*) -->", text))
+
+
+@pytest.mark.parametrize("page", metrics_page.PAGES.values(), ids=list(metrics_page.PAGES))
+def test_the_values_of_every_label_are_told(page: Path) -> None:
+    rows = re.findall(r"^\| (`\w+`(?:[,、] ?`\w+`)*) \| .+ \|$", page.read_text("utf-8"), re.MULTILINE)
+    told = {label for row in rows for label in re.findall(r"`(\w+)`", row)}
+    assert {label for metric in metrics_page.metrics() for label in metric.labels} <= told
+
+
+def test_queries_of_the_metrics_page_name_metrics_and_labels_that_there_are() -> None:
+    known = {metric.name: {*metric.labels, "le"} for metric in metrics_page.metrics()}
+    queries = [cells[1] for cells in re.findall(r"^\| ([^|]+) \| `(.*)` \|$", read("docs/metrics.md"), re.M)]
+    named = [query for query in queries if "hunyuan_" in query and "(" in query]
+    assert len(named) >= 7
+    for query in named:
+        for name, labels in re.findall(r"(hunyuan_\w+?)(?:_bucket)?(?:\{([^}]*)\})?\[", query):
+            assert set(re.findall(r"(\w+)=", labels)) <= known[name], query
 
 
 @pytest.mark.parametrize("page", READMES)

@@ -18,6 +18,7 @@ from hunyuan_fix.observe.prompt_cache import PromptCacheLedger
 from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.rules.base import RuleContext
+from hunyuan_fix.runaway.memory import RunawayMemory
 from hunyuan_fix.steps.base import Outcome, Step
 from hunyuan_fix.steps.rules import context_of
 from hunyuan_fix.stores import Chain, Memory
@@ -58,6 +59,7 @@ class RuntimeWithoutGate:
         self.kept = KeptAnswers(KeepSettings())
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
+        self.runaway = RunawayMemory()
 
 
 @dataclasses.dataclass

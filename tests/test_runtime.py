@@ -21,7 +21,7 @@ from hunyuan_fix.circuit import Verdict
 from hunyuan_fix.config.hot_change import HostOptions
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.dialects.responses import sealing
-from hunyuan_fix.observe import statistics
+from hunyuan_fix.observe import statistics_text
 from hunyuan_fix.options import Settings
 from hunyuan_fix.profiles import load
 from hunyuan_fix.runtime import Runtime
@@ -198,7 +198,8 @@ async def test_changed_files_of_options_keys_and_tokens_are_taken_over(secret: P
     before = asyncio.all_tasks()
     made.start()
     made.start()
-    assert len(asyncio.all_tasks() - before) == 1
+    names = ["hunyuan-fix looks at its health", "hunyuan-fix watches files"]
+    assert sorted(task.get_name() for task in asyncio.all_tasks() - before) == names
     secret.write_text("sk-two\n")
     tokens.write_text(f'[clients.alice]\nhash = "sha256:{digest_of(token).hex()}"\n')
     file.write_text("mode: observe")
@@ -277,7 +278,7 @@ async def test_counts_say_how_it_stands_and_name_nobody(redis_server: RedisServe
     with pytest.raises(CallRefused):
         await made.admission.admit(mine, until=asyncio.get_running_loop().time() + 60)
     made.breaker.permit("https://endpoint.test/v1").end(Verdict.DOWN)
-    text = statistics.text(made.metrics)
+    text = statistics_text.text(made.metrics)
     assert "slots: 1 taken, 0 waiting; 1 admitted, 1 refused by a full queue, 0 after waiting" in text
     assert "breaker: opened 1, closed 0, spared 0 calls; open now: 1" in text
     assert "leases over Redis: 1 held, 0 failures" in text
@@ -293,7 +294,7 @@ async def test_the_metrics_are_what_each_room_has_counted():
     made = Runtime(settings())
     relay, breaker = made.relay.counts, made.breaker.counts
     relay.calls, relay.tries, relay.refused, relay.broken, relay.abandoned = 1, 2, 3, 4, 5
-    relay.retries["timeout"] = 6
+    relay.retries["no answer in time"] = 6
     breaker.opened, breaker.closed, breaker.refused = 7, 8, 9
     for _ in range(2):
         await made.chain.get("missing")
@@ -303,7 +304,7 @@ async def test_the_metrics_are_what_each_room_has_counted():
         (metric.name, *labels): value
         for metric, series in made.metrics.collect().items()
         for labels, value in series.items()
-        if metric.name.startswith(("hunyuan_relay", "hunyuan_breaker", "hunyuan_store")) and value
+        if metric.name.startswith(("hunyuan_relay", "hunyuan_retries", "hunyuan_breaker", "hunyuan_store")) and value
     }
     assert read == {
         ("hunyuan_relay_calls_total",): 1,
@@ -311,7 +312,7 @@ async def test_the_metrics_are_what_each_room_has_counted():
         ("hunyuan_relay_turned_away_total",): 3,
         ("hunyuan_relay_streams_broken_total",): 4,
         ("hunyuan_relay_abandoned_total",): 5,
-        ("hunyuan_relay_retries_total", "timeout"): 6,
+        ("hunyuan_retries_total", "timeout"): 6,
         ("hunyuan_breaker_opened_total",): 7,
         ("hunyuan_breaker_closed_total",): 8,
         ("hunyuan_breaker_spared_total",): 9,
@@ -358,14 +359,14 @@ async def test_a_redis_server_that_does_not_answer_is_told_of_at_the_start(
     made = Runtime(settings())
     made.configure(parsed(store="redis://127.0.0.1:1/0"), TRANSPORT)
     made.start()
-    await until(lambda: "Redis" in caplog.text)
-    (line,) = [line for line in caplog.messages if "Redis" in line]
+    await until(lambda: "edis" in caplog.text)
+    (line,) = [line for line in caplog.messages if "edis" in line]
     assert "doesn't answer" in line
     await made.aclose()
     caplog.clear()
     well = Runtime(settings())
     well.configure(parsed(store=redis_server.url), TRANSPORT)
     well.start()
-    await until(lambda: not well._tasks)
-    assert "Redis" not in caplog.text
+    await until(lambda: any(check["name"] == "redis" and check["looked"] for check in well.health.report()))
+    assert "edis" not in caplog.text
     await well.aclose()

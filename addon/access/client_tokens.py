@@ -113,6 +113,11 @@ class ClientTokens:
         """The file."""
         return self._file.path if self._file else None
 
+    @property
+    def file(self) -> SecretFile[tuple[Client, ...]] | None:
+        """The file, as it is read."""
+        return self._file
+
     async def refresh(self) -> None:
         """Take over a changed file. An invalid one is logged, and the previous content stays in force."""
         if self._file:

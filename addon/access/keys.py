@@ -82,6 +82,11 @@ class LentKey:
         return self._file.content if self._file else self._given or None
 
     @property
+    def file(self) -> SecretFile[str] | None:
+        """The file that the key is in; `None` if it isn't in one."""
+        return self._file
+
+    @property
     def _given(self) -> str:
         return self._environment.get(VARIABLE, "").strip()
 

@@ -88,6 +88,11 @@ class SealKeys:
         self._used = self._file.content
         self._use(self._used)
 
+    @property
+    def file(self) -> SecretFile[Keys] | None:
+        """The file that the keys are in; `None` if they are in none."""
+        return self._file
+
     async def refresh(self) -> None:
         """Read a changed file. An invalid one is logged, and the previous keys stay in use."""
         if self._file is None:

@@ -39,6 +39,13 @@ class SecretFile[T]:
         self._warns_at = -math.inf
         self._file = WatchedFile(path, lambda path: _parsed(path, parse))
         self.content = self._file.load(path)
+        self._refused = False
+        """What the file has held since its last change can't be used."""
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether the file is missing, or its content now can't be used: the one before it is in force."""
+        return self._refused or self._file.is_missing
 
     async def refresh(self) -> None:
         """Look at the file once, and take over its content if it has changed.
@@ -54,6 +61,7 @@ class SecretFile[T]:
             logger.warning("%s", said)
         if found is None:
             return
+        self._refused = found.error is not None
         if found.error is not None:
             logger.error("%s", say("{problem}. The previous content stays in force.", problem=str(found.error)))
         elif found.content is not None:

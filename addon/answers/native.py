@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from ..dialects import DIALECTS, NATIVE
 from ..exchange import Change, Exchange, JsonObject, Response
-from ..wire import flaws, json_body, rule_names, short_reason, sse, usage
+from ..wire import answer_facts, flaws, json_body, noted_errors, rule_names, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
 from . import translated, whole
@@ -44,7 +44,8 @@ class NativeStream(ClientStream):
         self._reader = self._dialect.reader
         self._state: JsonObject = {}
         self._parser = sse.Parser()
-        self._told: set[str] = set()
+        self._wants_facts = answer_facts.are_wanted(exchange)
+        self._reasons: set[str] = set()
         """Why events were changed."""
         self._is_told = False
         """The client knows how the answer ended."""
@@ -58,6 +59,11 @@ class NativeStream(ClientStream):
             if self._heard.failure is not None:
                 self._log(self._heard.failure)
         return sent
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the client has the event that ends the answer, or an error."""
+        return self._is_told
 
     @property
     def _may_be_complete(self) -> bool:
@@ -78,7 +84,7 @@ class NativeStream(ClientStream):
         return _pieces(sent + (self._end() if self._ended else b""))
 
     def _keep_alive_pieces(self) -> list[bytes]:
-        """Between two events, since only whole ones are sent. Before the first, a comment: clients expect that event."""
+        """Between two events, since only whole ones are sent. Before the first a comment: clients expect that event."""
         if self._opening is not None:
             return [sse.COMMENT + b"\n\n"]
         if self._is_told or self._parser.is_within:
@@ -97,19 +103,23 @@ class NativeStream(ClientStream):
         value = None if data is None else json_body.parse_object(data)
         if value is None:
             return event.raw
+        if self._wants_facts:
+            answer_facts.note(self._exchange, answer_facts.of_event(value))
         for chunk in self._reader.events(value, self._state):
+            if self._wants_facts:
+                answer_facts.note(self._exchange, answer_facts.of_answer(chunk))
             if chunk.get("usage"):
                 usage.note(self._exchange, chunk["usage"])
             if chunk.get("error"):
-                self._exchange.failure = short_reason.in_stream(chunk["error"])
+                noted_errors.in_stream(self._exchange, chunk["error"])
             self._is_told = self._is_told or _ends(chunk)
         events, why = self._dialect.repaired_event(value, self._note, self._state)
         kind = value.get("type")
         self._last = kind if isinstance(kind, str) else "error"
         if not why:
             return event.raw
-        if why not in self._told:
-            self._told.add(why)
+        if why not in self._reasons:
+            self._reasons.add(why)
             self._exchange.note([Change(self._dialect.name, "", why)])
         return b"".join(map(_written, events))
 
@@ -120,7 +130,7 @@ class NativeStream(ClientStream):
         last = sse.complete(self._event(torn)) if torn is not None and (readable or torn.opaque) else b""
         if not self._is_told:
             why = "the stream ends without the end of its answer: an error event says so"
-            self._exchange.failure = short_reason.of_error(self._incomplete)
+            noted_errors.own(self._exchange, self._incomplete)
             missing = self._dialect.failure(self._incomplete.fields(), self._note, self._state)
         else:
             why = "the missing last event is added"
@@ -154,8 +164,8 @@ def repair_answer(exchange: Exchange, text: bytes, steps: Steps = NO_STEPS) -> R
     answer = translated.answer_in(exchange, text)
     if isinstance(answer, Flaw):
         return whole.error_for(exchange, answer)
-    usage.note(exchange, answer.get("usage"))
     body = json_body.parse_object(text) or {}
+    _note(exchange, body, answer)
     dialect = NATIVE[exchange.dialect]
     if exchange.streamed:
         return Response(200, {"content-type": EVENT_STREAM}, _streamed(exchange, body, steps))
@@ -169,12 +179,19 @@ def repair_answer(exchange: Exchange, text: bytes, steps: Steps = NO_STEPS) -> R
 def _streamed(exchange: Exchange, body: JsonObject, steps: Steps) -> bytes:
     """The events for a whole answer that came where a stream was asked for; its tokens are noted."""
     dialect = NATIVE[exchange.dialect]
-    usage.note(exchange, dialect.reader.answer(body, {}).get("usage"))
+    _note(exchange, body, dialect.reader.answer(body, {}))
     why = dialect.repaired_answer(body, exchange.note_of(exchange.spoken))
     changes = [Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")]
     exchange.note([*changes, Change(dialect.name, "", why)] if why else changes)
     steps.answer(exchange, body)
     return b"".join(map(_written, dialect.as_events(body)))
+
+
+def _note(exchange: Exchange, body: JsonObject, outline: JsonObject) -> None:
+    """Note what a whole answer used, and what it says of itself. `outline`: what its `body` is in chat."""
+    usage.note(exchange, outline.get("usage"))
+    if answer_facts.are_wanted(exchange):
+        answer_facts.note(exchange, answer_facts.of_answer(body) | answer_facts.of_answer(outline))
 
 
 def repair_error(
@@ -192,11 +209,11 @@ def repair_error(
     body = NATIVE[exchange.dialect].reader.error(status, body)
     given: Response = Response(status, advice, body)
     if meant := whole.finished(exchange, status, body, advice.get("retry-after")):
-        exchange.failure = short_reason.of_error(meant.error)
+        noted_errors.own(exchange, meant.error)
         given = meant.in_language(exchange.error_language)
     told = DIALECTS[exchange.spoken].error(given, exchange.note_of(exchange.spoken))
     if told.status < 400:
-        exchange.failure = ""  # an answer that makes the client shorten its history (`responses.full_window`)
+        noted_errors.none(exchange)  # an answer that makes the client shorten its history (`responses.full_window`)
     if not _says(body, told.body):
         return told
     if told.status == status and all(advice.get(name) == told.headers.get(name) for name in _ADVICE):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
-from .. import dialects
+from .. import dialects, events
 from ..exchange import Exchange, JsonObject
 from ..texts.terminal import say
-from ..wire import flaws, proxy_errors, safe_text, short_reason, sse, usage
+from ..wire import answer_facts, flaws, noted_errors, proxy_errors, safe_text, sse, stream_content, usage
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
@@ -25,10 +26,17 @@ logger = logging.getLogger("hunyuan_fix")
 
 
 class KeptStream:
-    """A callable for mitmproxy's `flow.response.stream`: passes all bytes unchanged and keeps the first `limit`."""
+    """A callable for mitmproxy's `flow.response.stream`: passes all bytes unchanged and keeps the first `limit`.
 
-    def __init__(self, limit: int) -> None:
+    `exchange`: is told when the client gets the first content of an answer.
+    """
+
+    def __init__(self, limit: int, exchange: Exchange | None = None) -> None:
         self._limit = limit
+        self._told = exchange
+        """What is to be told, until it is."""
+        self.first_token_at = 0.0
+        """When the first content came, in Unix time; 0: none has."""
         self._kept = bytearray()
         self.passed = 0
         """The number of bytes that the client got."""
@@ -42,6 +50,10 @@ class KeptStream:
 
     def _keep(self, data: bytes) -> None:
         self.passed += len(data)
+        if self._told is not None and stream_content.begins(data, self._told.spoken):
+            self.first_token_at = time.time()
+            self._told.tell(events.FIRST_TOKEN)
+            self._told = None
         if self.cut:
             return
         self._kept += data
@@ -53,6 +65,11 @@ class KeptStream:
     def kept(self) -> bytes | None:
         """The first bytes that the client got; `None` if the limit is 0."""
         return bytes(self._kept) if self._limit else None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the client knows how the answer ended: it may leave then. `False` where nothing is read."""
+        return False
 
 
 class ClientStream(KeptStream):
@@ -71,7 +88,7 @@ class ClientStream(KeptStream):
     def __init__(
         self, exchange: Exchange, encoding: str = "", keep: int = 0, written: Callable[[], None] | None = None
     ) -> None:
-        super().__init__(keep)
+        super().__init__(keep, exchange)
         self._written = written
         self._exchange = exchange
         self._encoded = bool(encoding)
@@ -224,6 +241,11 @@ class RepairedStream(ClientStream):
         unrepaired = self._stream.broken and dialects.DIALECTS[self._exchange.dialect].is_house
         return unrepaired or super()._passes_unchanged
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the client has the reason why the answer ended, or an error."""
+        return self._ended or bool(self._stream.finish_reason or self._stream.first_error)
+
     def _changed(self, data: bytes) -> list[bytes]:
         if self._from_upstream is not None:
             data = self._from_upstream.feed(data) + (self._from_upstream.finish() if self._ended else b"")
@@ -231,6 +253,8 @@ class RepairedStream(ClientStream):
         if self._ended:
             chunks += self._stream.finish(self._incomplete)
             usage.note(self._exchange, self._stream.usage)
+            if answer_facts.are_wanted(self._exchange):
+                answer_facts.note(self._exchange, self._stream.facts())
             self._note_failure()
         if len(self._stream.changes) > self._noted:
             self._exchange.note(self._stream.changes[self._noted :])
@@ -247,14 +271,14 @@ class RepairedStream(ClientStream):
     def _note_failure(self) -> None:
         """Note for the log why the stream failed, if it did."""
         if self._stream.incomplete is not None:
-            self._exchange.failure = short_reason.of_error(self._stream.incomplete)
+            noted_errors.own(self._exchange, self._stream.incomplete)
         elif self._stream.first_error is not None:
-            self._exchange.failure = short_reason.in_stream(self._stream.first_error)
+            noted_errors.in_stream(self._exchange, self._stream.first_error)
 
     def _as_events(self, body: bytes | None) -> list[bytes]:
         answer: Flaw | JsonObject = flaws.TOO_LARGE if body is None else translated.answer_in(self._exchange, body)
-        events = as_stream.repaired_events(self._exchange, answer)
-        return [events] if self._to_client is None else self._to_client.feed(events)
+        made = as_stream.repaired_events(self._exchange, answer)
+        return [made] if self._to_client is None else self._to_client.feed(made)
 
     @property
     def _may_be_complete(self) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import chat_events, json_body, rule_names, sse, usage
+from ..wire import answer_facts, chat_events, json_body, rule_names, sse, usage
 from ..wire.openai_error import ProxyError
 from . import leaks
 from .event_shape import Shape
@@ -102,6 +102,11 @@ class ChatStream:
         if self.broken or self._done or self._parser.is_within:
             return []
         return [sse.COMMENT + (b"\n" if self._has_ids else b"\n\n")]
+
+    def facts(self) -> JsonObject:
+        """What the answer says of itself (`wire.answer_facts`), by now."""
+        reason = {"choices": [{"finish_reason": self.finish_reason}]}
+        return answer_facts.of_answer({**self._last_head(), **reason})
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes from the endpoint, and return the bytes to send now, in a list."""

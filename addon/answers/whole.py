@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import dialects, profiles
 from ..exchange import AnswerPlan, Change, Exchange, JsonObject, Response
-from ..wire import rule_names, short_reason, usage, vendor_errors
+from ..wire import answer_facts, noted_errors, rule_names, usage, vendor_errors
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ErrorResponse, response_in
 from . import json_fence, leaks, stop_text, tool_calls
@@ -26,10 +26,11 @@ ERROR_RULE = "answer-error"
 def repair(exchange: Exchange, answer: JsonObject) -> bool:
     """Repair a whole answer in place, chat or embeddings, note its tokens and the changes; whether it was changed."""
     usage.note(exchange, usage.of_answer(answer))
-    if dialects.DIALECTS[exchange.dialect].house != "chat":
-        return False
-    changes = repair_answer(answer, plan_of(exchange))
+    is_chat = dialects.DIALECTS[exchange.dialect].house == "chat"
+    changes = repair_answer(answer, plan_of(exchange)) if is_chat else []
     exchange.note(changes)
+    if answer_facts.are_wanted(exchange):
+        answer_facts.note(exchange, answer_facts.of_answer(answer))
     return bool(changes)
 
 
@@ -43,7 +44,7 @@ def error_for(exchange: Exchange, flaw: Flaw) -> Response:
         key=vendor_errors.key_shape(exchange.headers),
         base_url=exchange.base_url,
     )
-    exchange.failure = short_reason.of_answer(error)
+    noted_errors.answer(exchange, error)
     return response_in(exchange.error_language, error)
 
 

@@ -16,6 +16,8 @@ VARIABLES = PREFIX.upper()
 OTHERS: Mapping[str, str] = MappingProxyType(
     {
         "HUNYUAN_API_KEY": "The key to lend to requests that have none.",
+        "HUNYUAN_ALERT_WEBHOOK": "The URL that is told of alerts, by POST.",
+        "HUNYUAN_ADMIN_TOKEN": "The token of the admin server.",
         "HUNYUAN_REDIS_PASSWORD": "The password for the Redis server of hunyuan_store.",
         "HUNYUAN_FIX_PORT": "The port of the proxy, instead of 8080.",
         "HUNYUAN_FIX_REVERSE_PORT": "The port of the reverse proxy, instead of 4000.",
@@ -27,6 +29,7 @@ OTHERS: Mapping[str, str] = MappingProxyType(
         "HUNYUAN_FIX_CHROMIUM": "For tests and screenshots: the browser.",
         "HUNYUAN_FIX_CLIENTS": "For tests: the folder of the coding agents.",
         "HUNYUAN_FIX_REDIS": "For tests: the Redis server's program.",
+        "HUNYUAN_FIX_PROMTOOL": "For tests: the program promtool of Prometheus.",
     }
 )
 """Variables with the prefix that are no options -> what they are for."""

@@ -48,6 +48,8 @@ class HotChange:
         """What was last found of each file; `None`: it has not been looked at."""
         self._paths: Sequence[Path] = ()
         """The files that are to be followed from the next look on."""
+        self._refused: Sequence[Path] = ()
+        """The files whose values were refused when they were applied last."""
         self._said: set[tuple[str, str]] = set()
         """Options of files that have no effect, and what wins: already logged."""
 
@@ -81,11 +83,22 @@ class HotChange:
     def _watched(self, path: Path) -> _File:
         return WatchedFile(path, lambda path: read_file(path, self._defaults))
 
+    def is_given(self, name: str) -> bool:
+        """Whether a source gives the option `name`: the command line, the environment, a file."""
+        return name in self._layers.all_given
+
     def located(self, problem: str) -> str:
         """A problem that names an option, with the place where its value stands (`Layers.located`)."""
         return self._layers.located(problem)
 
     # Changes
+
+    @property
+    def unusable(self) -> list[Path]:
+        """The files that can't be used as they are now, or are missing; what they said before is in force."""
+        looked = zip(self._files, self._found, strict=False)
+        bad = [file.path for file, found in looked if file.path and found is not None and found.content is None]
+        return bad or list(self._refused)
 
     def follow(self, paths: Sequence[Path]) -> None:
         """Watch the files `paths` from now on, and undo the values of files that are no longer among them."""
@@ -133,10 +146,12 @@ class HotChange:
             return
         host, after = self._host, replace(self._layers, files=files)
         effective = self._layers.changed(files)
+        self._refused = ()
         changes: dict[str, Value] = {name: value for name, value in effective.items() if host.get(name) != value}
         try:
             host.update(changes)
         except OptionError as error:
+            self._refused = [file.path for file in self._files if file.path]
             located = after.located(str(error))
             logger.error("%s", _unchanged(located if located != str(error) else in_file(place, located)))
             return

@@ -20,7 +20,7 @@ from ..route import is_translated
 from ..rules import model_names
 from ..runtime import Runtime
 from ..texts.terminal import say
-from ..wire import rule_names, safe_text, short_reason, vendor_errors
+from ..wire import noted_errors, rule_names, safe_text, short_reason, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..workers import Abandoned
 from . import mended_try
@@ -78,7 +78,7 @@ class Answers:
         if response.raw_content is not None:
             return  # another addon's answer, which mitmproxy sends whole
         if exchange.mode == "observe":
-            response.stream = streamed.KeptStream(self._settings.keep_streams)
+            response.stream = streamed.KeptStream(self._settings.keep_streams, exchange)
             return
         encoding = response.headers.get("content-encoding", "")
         try:
@@ -121,7 +121,7 @@ class Answers:
         """
         own = OWN_HEADER in response.headers
         if own:
-            exchange.failure = short_reason.of_known(response.headers.pop(OWN_HEADER))
+            noted_errors.known(exchange, response.headers.pop(OWN_HEADER))
         if exchange.profile:
             name_request(response, exchange, own=own)
         if (
@@ -266,7 +266,7 @@ def _note_reason(exchange: Exchange, response: http.Response) -> None:
         body = unpack(response.raw_content, response.headers.get("content-encoding", ""), short_reason.LARGEST)
     except (CodingError, TooLarge):
         body = b""
-    exchange.failure = short_reason.of_answer(Response(response.status_code, {}, body))
+    noted_errors.answer(exchange, Response(response.status_code, {}, body))
 
 
 def _tries(response: http.Response) -> int:

@@ -12,18 +12,19 @@ from dataclasses import replace
 
 from mitmproxy import http
 
-from .. import events, pipeline, texts
+from .. import events, pipeline, session, texts
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
 from ..dialects import DIALECTS
 from ..dialects.base import BadRequest
 from ..exchange import Exchange, Response, printable
+from ..observe.traces import spans
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..runtime import Runtime
 from ..texts.terminal import say
-from ..wire import json_body, proxy_errors, safe_text
-from . import request_body
+from ..wire import answer_facts, json_body, proxy_errors, safe_text
+from . import request_body, trace_headers
 from .dispatch import Dispatcher
 from .draining import Draining
 from .mended_try import MendedTry
@@ -57,23 +58,30 @@ class Bodies:
         try:
             response = await self._repaired(flow.request, exchange, mending)
             if response is not None and exchange.mode == "observe":
-                exchange.warning = f"would be answered with {response.status} by the proxy"
+                exchange.warn(f"would be answered with {response.status} by the proxy")
                 response = None
             # What is asked for by id passes under `observe`, without a slot: it calls no model.
             if response is None and DIALECTS[exchange.dialect].house != "kept":
                 response = await self._dispatched(flow, exchange, arrived, mending)
             if response is None and not self._dispatcher.is_relayed(flow):  # the relay signs each try
+                traced = trace_headers.put_on(flow.request, exchange)
                 response = sign(flow.request, exchange)
                 if response is None:
                     exchange.tell(
                         events.SENT,
                         upstream=flow.request.host,
+                        port=flow.request.port,
+                        scheme=flow.request.scheme,
+                        method=flow.request.method,
+                        path=flow.request.path.partition("?")[0],
                         model=exchange.sent_model or exchange.model,
                         bytes=len(flow.request.raw_content or b""),
                         waited_ms=exchange.queued,
+                        **traced,
                     )
         except asyncio.CancelledError:
             # The client has left and gets nothing; or the process ends, and the request waited for its turn.
+            exchange.left = not self._draining.begun
             response = (
                 proxy_errors.STOPPED if self._draining.begun else proxy_errors.IMAGE_CASCADE_FAILED
             )().response()
@@ -114,11 +122,17 @@ class Bodies:
             self._runtime.failed("A request could not be repaired and leaves unchanged", error)
             return None
         finally:
+            asked = {"asked": spans.asked(exchange.chat)} if answer_facts.are_wanted(exchange) else {}
             # A parsed body takes several times its size, and an answer may be minutes away.
             exchange.chat = {}
             exchange.milliseconds += (time.perf_counter() - started) * 1000
             exchange.tell(
-                events.REPAIRED, rules=exchange.rules, changes=exchange.change_count, ms=exchange.milliseconds
+                events.REPAIRED,
+                rules=exchange.rules,
+                changes=exchange.change_count,
+                ms=exchange.milliseconds,
+                session=exchange.session,
+                **asked,
             )
 
     async def _through(self, request: http.Request, exchange: Exchange, mending: MendedTry) -> Response | None:
@@ -154,8 +168,12 @@ class Bodies:
         exchange.note(came.changes)
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = texts.language_of(self._settings.language)
-        exchange.size, exchange.cost = len(came.data), came.cost
+        exchange.size, exchange.cost, exchange.came = len(came.data), came.cost, hash(came.data)
+        exchange.session = session.named(request.headers.fields, came.value)
+        exchange.session_named = bool(exchange.session)
         response = await self._pipeline.translate(exchange, came.value, request.headers)
+        if not exchange.session and dialect.house not in ("embeddings", "kept"):
+            exchange.session = session.of_conversation(exchange.caller, exchange.chat)
         if not dialect.is_house:
             exchange.tell(events.TRANSLATED, dialect=exchange.dialect)
         exchange.streamed = exchange.chat.get("stream") is True

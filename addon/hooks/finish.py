@@ -99,6 +99,8 @@ def _note_times(flow: http.HTTPFlow, exchange: Exchange) -> None:
         # The addon's work on the answer, a millisecond, counts as if it were done before.
         waited = 1000 * (response.timestamp_start - request.timestamp_end)
         exchange.first_byte = max(0.0, waited - exchange.queued - exchange.milliseconds)
+        if first_token_at := getattr(response.stream, "first_token_at", 0.0):
+            exchange.first_token = exchange.first_byte + max(0.0, 1000 * (first_token_at - response.timestamp_start))
 
 
 def _note_usage(flow: http.HTTPFlow, exchange: Exchange) -> None:

@@ -21,7 +21,6 @@ from ..exchange import AnswerPlan, Change, Changes, Exchange, JsonObject
 from ..mending import facade, reading
 from ..mending.learnt import Place, Taught
 from ..mending.reading import Reading, Sent
-from ..observe import statistics
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..relay import Mended
@@ -279,7 +278,6 @@ class MendedTry:
         def ended(status: int) -> None:
             helped = 200 <= status < 400
             outcome = "helped" if helped else "failed"
-            self._runtime.metrics.add(statistics.MENDED, 1, found.kind, outcome)
             exchange.tell(events.MENDED, reason=found.kind, outcome=outcome)
             if helped:
                 self._flow.request.headers, self._flow.request.path = request.headers, request.path

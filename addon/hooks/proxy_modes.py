@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from mitmproxy.proxy.mode_servers import ServerInstance
-from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode, WireGuardMode
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, UpstreamMode, WireGuardMode
 
 from ..config.values import BaseUrl
 from ..wire.host_names import LOOPBACK, is_loopback
@@ -43,6 +43,11 @@ def upstream_proxy(option: Callable[[str], object]) -> BaseUrl | None:
 def accepts_any_client(mode: ProxyMode) -> bool:
     """Whether the mode opens a port to any client. WireGuard's port accepts only clients with its key."""
     return mode.default_port is not None and not isinstance(mode, WireGuardMode)
+
+
+def makes_certificates(option: Callable[[str], object]) -> bool:
+    """Whether clients trust this proxy's CA: any mode but those whose clients call a plain base URL."""
+    return any(not isinstance(mode, ReverseMode) for mode in modes_of(option))
 
 
 def is_exposed(mode: ProxyMode, listen_host: str, reached: str) -> bool:

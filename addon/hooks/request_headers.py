@@ -18,22 +18,27 @@ from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
-from ..observe import front_page, health
+from ..observe import front_page
+from ..observe.health import reverse_port
 from ..options import Settings
 from ..route import Address, Route, Routes
 from ..texts.terminal import say
 from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text, user_agents
+from ..wire.trace_context import TRACEPARENT, TRACESTATE
 from . import exchanges, proxy_modes, redaction, way_out
 from .mitmproxy_internals import flows, ports, sent_host
 from .process import Process
 from .respond import answer_preflight, refuse_upgrade, respond
 from .sign import sign
+from .trace_headers import put_exchange_on
 
 logger = logging.getLogger("hunyuan_fix")
 
 MODE_HEADER = "x-hunyuan-mode"
+RUNAWAY_HEADER = "x-hunyuan-runaway"
+"""Request header: `off` lets an agent go on as long as it likes."""
 """Request header: the mode for this request alone. It goes no further."""
 
 
@@ -83,6 +88,7 @@ class RequestHeaders:
                 mode=begun.mode,
                 client=begun.client,
                 program=begun.program,
+                **(begun.trace.told() if begun.trace is not None else {}),
             )
 
     async def _handle(self, flow: http.HTTPFlow) -> None:
@@ -98,6 +104,7 @@ class RequestHeaders:
         self._process.finisher.expect(flow)
         asked = flow.request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
         mode = asked if asked in MODES else self._settings.mode
+        may_run_on = bool(route) and flow.request.headers.pop(RUNAWAY_HEADER, "").strip().lower() == "off"
         if route is not None and preflight:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
@@ -112,6 +119,7 @@ class RequestHeaders:
                 user = flow.metadata["proxyauth"][0] if "proxyauth" in flow.metadata else ""
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
+            exchange.may_run_on = may_run_on
             if answer is not None:
                 respond(flow, exchange, answer)
             else:
@@ -221,6 +229,7 @@ class RequestHeaders:
         key = self._lent(flow, route, exchange, caller)
         if isinstance(key, str):
             request.headers["Authorization"] = key
+            exchange.lent = True
             keys.drop_placeholder(request.headers)
         elif had_key and (to_chat or route.native) and not host_names.is_loopback(request.host):
             refusal = proxy_errors.KEY_FOR_ANOTHER_HOST(host=safe_text.plain(asked), why=key.value)
@@ -231,6 +240,7 @@ class RequestHeaders:
             return
         if exchange.dialect:
             return  # signed when its body is written
+        put_exchange_on(request, exchange)
         if route.lists_models:
             if (refused := sign(request, exchange)) is not None:
                 respond(flow, exchange, refused)
@@ -298,7 +308,11 @@ class RequestHeaders:
         return self._settings.intercept_all or _reverse(flow)
 
     def _begun(self, flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
-        return exchanges.begin(flow, route, mode, self._settings.language, self._runtime.sinks.tell)
+        exchange = exchanges.begin(flow, route, mode, self._settings.language, self._runtime.sinks.tell)
+        if (traces := self._runtime.traces).are_on:
+            given = flow.request.headers
+            exchange.trace = traces.begin(given.get(TRACEPARENT), given.get(TRACESTATE), is_sent_on=mode == "repair")
+        return exchange
 
 
 def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | None) -> Response | None:
@@ -307,7 +321,7 @@ def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | Non
         return None
     method, path = flow.request.method, flow.request.path.partition("?")[0]
     if route.rerouted and _reverse(flow):  # else a server of the user's own behind the port may have pages of that name
-        if of_proxy := health.answered_here(method, path):
+        if of_proxy := reverse_port.answered_here(method, path):
             return of_proxy
         if path == front_page.PATH:
             headers = flow.request.headers

@@ -9,7 +9,7 @@ from mitmproxy import http
 from ..access import cors
 from ..dialects import DIALECTS
 from ..exchange import Exchange, Response
-from ..wire import proxy_errors, request_id, rule_names, short_reason
+from ..wire import noted_errors, proxy_errors, request_id, rule_names
 from ..wire.openai_error import ErrorResponse
 
 HEADER = "x-hunyuan-fix"
@@ -39,7 +39,8 @@ def refuse_upgrade(flow: http.HTTPFlow, exchange: Exchange) -> None:
     Codex goes on over HTTP then, at once (docs/facts/responses.md#websockets-and-the-list-of-models).
     """
     error = proxy_errors.WEBSOCKET_NOT_SPOKEN().in_language(exchange.error_language)
-    refusal, exchange.failure = error.response(), short_reason.of_error(error)
+    refusal = error.response()
+    noted_errors.own(exchange, error)
     # RFC 9110 section 15.5.22: it must say what is spoken.
     flow.response = http.Response.make(refusal.status, refusal.body, {**refusal.headers, "upgrade": "HTTP/1.1"})
     exchange.answered = True
@@ -50,7 +51,7 @@ def refuse_upgrade(flow: http.HTTPFlow, exchange: Exchange) -> None:
 def in_clients_words(exchange: Exchange, response: Response) -> Response:
     """An error in OpenAI's shape, in the language and the format of the exchange's client; its reason is noted."""
     if isinstance(response, ErrorResponse):
-        exchange.failure = short_reason.of_error(response.error)
+        noted_errors.own(exchange, response.error)
         response = response.in_language(exchange.error_language)
         named = {request_id.HEADER: exchange.upstream_id or exchange.request_id, **response.headers}
         response = replace(response, headers=named)
@@ -59,7 +60,7 @@ def in_clients_words(exchange: Exchange, response: Response) -> Response:
         return response
     told = dialect.error(response, exchange.note_of(dialect.name))
     if told.status < 400:
-        exchange.failure = ""  # an answer that makes the client shorten its history (`responses.full_window`)
+        noted_errors.none(exchange)  # an answer that makes the client shorten its history (`responses.full_window`)
     return told
 
 

@@ -10,7 +10,7 @@ from mitmproxy.utils import human
 from .. import dialects, profiles
 from ..answers.streamed import ClientStream
 from ..exchange import Exchange
-from ..wire import paths, proxy_errors, short_reason, vendor_errors
+from ..wire import noted_errors, paths, proxy_errors, vendor_errors
 from ..wire.proxy_errors import Entry
 from . import detour, exchanges
 from .mitmproxy_internals import failed_calls
@@ -58,14 +58,19 @@ def answer(flow: http.HTTPFlow, exchange: Exchange | None, language: str | None 
     if failure is Failure.REQUEST_REFUSED:
         _answer_refused(flow, language)
         return
-    if failure is None or exchange is None or not exchange.profile or exchange.mode == "observe":
+    stream = flow.response.stream if flow.response else None
+    if exchange is not None and failed_calls.client_left(flow):
+        exchange.left = not getattr(stream, "is_told", False)
+    if failure is None or exchange is None or not exchange.profile:
         return
     if failure is Failure.STREAM_BROKEN:
-        stream = flow.response.stream if flow.response else None
-        last = stream.broken() if isinstance(stream, ClientStream) else None
-        if last is not None:
-            exchange.failure = short_reason.of_error(proxy_errors.STREAM_BROKEN())
+        last = stream.broken() if isinstance(stream, ClientStream) else None  # it notes the error
+        if last is None:
+            noted_errors.own(exchange, proxy_errors.STREAM_BROKEN())
+        else:
             failed_calls.end_with(flow, last)
+        return
+    if exchange.mode == "observe":
         return
     detour.restore(flow)  # the message names the endpoint, not the relay
     if failure is Failure.REQUEST_TOO_LARGE and exchange.answered:

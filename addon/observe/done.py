@@ -9,7 +9,7 @@ from ..vision import record
 
 def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | None = None) -> Done:
     """The event `events.DONE` of an exchange that is over. `outcome`: its status, or the way it ended without one."""
-    described = record.waited_ms(exchange)
+    described, trace = record.waited_ms(exchange), exchange.trace
     return {
         "id": exchange.id,
         "profile": exchange.profile,
@@ -21,13 +21,17 @@ def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | 
         "sent_model": exchange.sent_model,
         "client": exchange.client,
         "program": exchange.program,
+        "lent": exchange.lent,
         "request_id": exchange.request_id,
         "upstream_id": exchange.upstream_id,
         "session": exchange.session,
+        "session_named": exchange.session_named,
         "status": status,
         "how": how,
         "outcome": outcome,
         "failure": exchange.failure,
+        "error": exchange.error,
+        "left": exchange.left,
         "touched": bool(exchange.dialect),
         "rewritten": exchange.rewritten,
         "rules": exchange.rules,
@@ -38,9 +42,13 @@ def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | 
         "vision_ms": described,
         "queue_ms": exchange.queued,
         "first_byte_ms": exchange.first_byte,
+        "first_token_ms": exchange.first_token,
         "ms": exchange.elapsed,
         "tries": exchange.tries,
         "streamed": exchange.streamed,
         "usage": exchange.usage,
         "tokens": exchange.tokens,
+        "trace_id": trace.trace_id if trace is not None else "",
+        "span_id": trace.span_id if trace is not None else "",
+        "answer": exchange.answer_facts,
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from .. import events
 from ..circuit import Verdict
-from ..exchange import QUEUED
+from ..exchange import QUEUED, JsonObject
 from ..texts.terminal import say
 from ..upstream import retry
 from ..upstream.circuit_breaker import host, refusal
@@ -20,9 +20,11 @@ from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import Retryable, persist
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..upstream.timing import Timing
+from ..upstream.told_call import told_of
 from ..wire import flaws, proxy_errors, retry_after, safe_text
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import Flaw
+from ..wire.trace_context import new_span_id
 from ..workers import Workers
 from . import commitment, failures, headers
 from .event_stream import EventStream
@@ -94,6 +96,12 @@ class Call:
         """The mended call, until it is told how it ended."""
         self._events: EventStream | None = None
         """The stream that the client gets."""
+        self._waited = 0.0
+        """Seconds that the try under way has waited for its slot."""
+        self._span_id = ""
+        """Of the try under way; `""`: traces are off."""
+        self._ended: tuple[int, str] = (0, "")
+        """How it ended: the status of its answer, and what was wrong (`events.ENDED`)."""
 
     async def run(self) -> RawResponse | None:
         """The answer to send; `None` where it was streamed to the client by now. Raises `ClientLeft`."""
@@ -166,7 +174,10 @@ class Call:
             self._tries += 1
             self._tell_try()
             self._counts.tries += 1
-            return await self._sent(permit)
+            try:
+                return await self._sent(permit)
+            finally:
+                self._tell_end()
         finally:
             permit.leave(Verdict.UNKNOWN)  # counts only if there is no verdict yet: the client left first
 
@@ -174,17 +185,26 @@ class Call:
         exchange = self._job.exchange
         if exchange is None:
             return
+        sent: JsonObject = {}
+        self._ended = 0, "cancelled"  # unless it comes to another end
+        if exchange.trace is not None:
+            self._span_id = sent["span_id"] = new_span_id()
+        if self._tries == 1 or sent:
+            sent |= {
+                **told_of(self._job.url),
+                "model": exchange.sent_model or exchange.model,
+                "bytes": len(self._body),
+                "waited_ms": 1000 * self._waited,
+            }
         if self._tries == 1:
-            waited = 1000 * self._job.progress.waited
-            exchange.tell(
-                events.SENT,
-                upstream=host(self._job.upstream),
-                model=exchange.sent_model or exchange.model,
-                bytes=len(self._body),
-                waited_ms=waited,
-            )
+            exchange.tell(events.SENT, **sent)
         else:
-            exchange.tell(events.RETRIED, number=self._tries, reason=self._last_failure)
+            exchange.tell(events.RETRIED, number=self._tries, reason=self._last_failure, **sent)
+
+    def _tell_end(self) -> None:
+        if self._span_id and self._job.exchange is not None:
+            status, error = self._ended
+            self._job.exchange.tell(events.ENDED, span_id=self._span_id, status=status, error=error)
 
     async def _entered(self, *, again: bool) -> CallPermit:
         """A permit for one try. Raises `CallRefused`."""
@@ -200,27 +220,43 @@ class Call:
                 exchange=exchange,
             )
         finally:
-            self._job.progress.waited += self._timing.clock() - begun
+            self._waited = self._timing.clock() - begun
+            self._job.progress.waited += self._waited
             if exchange is not None:
                 exchange.doing, exchange.queued = "", 1000 * self._job.progress.waited
 
     async def _sent(self, permit: CallPermit) -> _Outcome:
         job = self._job
         try:
-            lines = signed(job.profile.signer, Unsigned("POST", job.url, self._headers, self._body), time.time())
+            lines = signed(job.profile.signer, Unsigned("POST", job.url, self._traced(), self._body), time.time())
         except UnusableCredentials as error:
+            self._ended = 0, "not_sent"
             return failures.own(proxy_errors.CREDENTIALS_UNUSABLE(why=error), job.language)
         try:
             async with self._http_client.stream("POST", job.url, lines, self._body, silence=job.silence) as answer:
                 # At the headers, not at the end of a long stream: other calls may wait for this probe's verdict.
                 permit.tell(retry.verdict(answer.status))
-                return await self._received(answer)
+                self._ended = answer.status, "cancelled"
+                outcome = await self._received(answer)
+                if self._ended[1] == "cancelled":
+                    self._ended = answer.status, ""
+                return outcome
         except CallTimedOut as error:
+            self._ended = self._ended[0], "timeout"
             permit.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.timed_out(job))
         except CallFailed as error:
+            self._ended = self._ended[0], "unreachable"
             permit.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.unreached(error, job))
+
+    def _traced(self) -> Headers:
+        """The headers of the try under way: they name its span."""
+        exchange = self._job.exchange
+        if exchange is None or exchange.trace is None:
+            return self._headers
+        named: Headers = exchange.trace.on(self._headers, self._span_id)
+        return named
 
     async def _received(self, answer: Answer) -> _Outcome:
         if answer.status >= 400:
@@ -332,6 +368,7 @@ class Call:
         return data
 
     async def _broken(self, events: EventStream, *, timed_out: bool) -> None:
+        self._ended = self._ended[0], "stream_broken"
         rest = events.broken(failures.stream_broken(self._job, timed_out=timed_out))
         if not events.settled:
             self._counts.broken += 1
@@ -345,6 +382,7 @@ class Call:
             await self._client.write(rest)
 
     def _unusable(self, flaw: Flaw, answer: Answer) -> RawResponse | Retryable[RawResponse]:
+        self._ended = answer.status, "unusable_answer"
         return self._failed(flaw.what, failures.unusable(flaw, answer.headers, self._job), answer.headers)
 
     def _failed(self, what: str, failure: FailedTry, given: Headers = ()) -> RawResponse | Retryable[RawResponse]:

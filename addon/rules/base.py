@@ -41,7 +41,7 @@ class RuleContext:
     reasoning_field: str | None = None
     """The field of reasoning that this endpoint's answers were seen to have; `None`: the profile's."""
     session: str = ""
-    """A name of the conversation that the request belongs to (`session.session_of`); `""`: not known."""
+    """The session that the client named (`session.named`), as a digest; `""`: it named none."""
     counts: Counter[str] = field(default_factory=Counter)
     """What rules count beside their changes, which are listed up to a bound only: by names of their own."""
     may_hold_images: bool = True

@@ -18,6 +18,7 @@ from ..kept.reasoning import KeptReasoning
 from ..observe.metrics import Metrics
 from ..observe.prompt_cache import PromptCacheLedger
 from ..options import Settings
+from ..runaway.memory import RunawayMemory
 from ..stores import Chain
 from ..upstream.chat_calls import ChatCalls
 from ..upstream.embedding_batches import EmbeddingBatches
@@ -58,6 +59,10 @@ class StepRuntime(Protocol):
     @property
     def prompt_cache(self) -> PromptCacheLedger:
         """The last turns of sessions, to tell what broke their cache."""
+
+    @property
+    def runaway(self) -> RunawayMemory:
+        """What agents did that their requests no longer show."""
 
     @property
     def reasoning(self) -> KeptReasoning:

@@ -51,7 +51,12 @@ class DescribeImages(Step):
         exchange.note(described.changes)
         exchange.vision_calls, exchange.cached = described.calls, described.cached
         exchange.notes[record.NAME] = described.note
-        exchange.tell(
-            events.DESCRIBED, calls=described.calls, cached=described.cached, **record.calls_made(described.note)
-        )
+        if exchange.mode != "observe":
+            exchange.tell(
+                events.DESCRIBED,
+                calls=described.calls,
+                cached=described.cached,
+                results=described.results,
+                **record.calls_made(described.note),
+            )
         return described.refusal

@@ -57,8 +57,9 @@ class Overlong(Step):
         exchange.notes[self.name] = {"estimated": excess.tokens, "limit": excess.limit}
         outcome = "it is not sent" if refuses else "the endpoint cuts what is too long from the front"
         allowed = f"limit of {safe_text.plain(model.id)} is {excess.limit}"
-        exchange.warning = f"input estimated at {excess.tokens} tokens, {allowed}: {outcome}"
-        logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), exchange.warning)
+        warning = f"input estimated at {excess.tokens} tokens, {allowed}: {outcome}"
+        exchange.warn(warning)
+        logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), warning)
         if not refuses:
             return None
         return proxy_errors.INPUT_TOO_LONG(model=model.id, tokens=excess.tokens, limit=excess.limit).response()

@@ -14,7 +14,6 @@ from ..observe import prompt_cache, prompts
 from ..observe.metrics import counter
 from ..observe.prompt_cache import LEAST_MISSED, Break, PromptCacheLedger, Turn
 from ..observe.prompts import Prompt
-from ..session import session_of
 from ..wire import safe_text
 from ..wire.usage import CACHED, INPUT
 from .base import Outcome, Step
@@ -64,7 +63,7 @@ class PromptCame(Step):
     async def _look(self, exchange: Exchange, body: JsonObject) -> None:
         if not _is_looked_at(exchange, self.runtime.prompt_cache):
             return
-        seen = exchange.prompt = _seen(exchange, body)
+        seen = exchange.prompt = _seen(exchange)
         if not any(body.get(field) for field in _CONTINUES):
             seen.came = await self.runtime.workers.run(lambda _: prompts.prompt_of(body), exchange.cost)
 
@@ -81,7 +80,7 @@ class PromptCache(Step):
             return None
         body, seen = exchange.chat, exchange.prompt
         if seen is None:
-            seen = exchange.prompt = _seen(exchange, body)
+            seen = exchange.prompt = _seen(exchange)
         dialect = DIALECTS[exchange.dialect]
         is_translated = dialect.house == "chat" and not dialect.is_house
         is_unchanged = exchange.mode == "observe" or (not is_translated and exchange.change_count == seen.changes)
@@ -130,8 +129,9 @@ def _is_looked_at(exchange: Exchange, ledger: PromptCacheLedger) -> bool:
     return exchange.size >= _SMALLEST and tells
 
 
-def _seen(exchange: Exchange, body: JsonObject) -> Seen:
-    session = session_of(exchange.headers, body)
+def _seen(exchange: Exchange) -> Seen:
+    """By the session that the client named. One that is known by its first message would hide that this one changed."""
+    session = exchange.session if exchange.session_named else ""
     return Seen((exchange.caller, exchange.base_url, session), bool(session), None, exchange.change_count)
 
 

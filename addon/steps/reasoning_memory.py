@@ -76,7 +76,7 @@ class ReasoningMemory(Step):
             newest = turns[-1].parts[-1].number == conversation.last
             found = await memory.found(exchange.caller, turns, newest=newest)
             what = PutBack(turns, found, host, model, _native_of(exchange, model), context.texts)
-            for source, changes in (("real", form.put_back(body, what)), ("made up", form.made_up(body, what))):
+            for source, changes in (("kept", form.put_back(body, what)), ("made_up", form.made_up(body, what))):
                 exchange.note(changes)
                 if changes and exchange.mode != "observe":
                     self.runtime.metrics.add(PUT_BACK, len(changes), source)

@@ -15,14 +15,15 @@ from ..observe.metrics import counter
 from ..options import Settings
 from ..rules import embeddings, places
 from ..rules.base import RuleContext
-from ..session import session_of
 from ..texts.marks import tracked
 from ..wire import usage
 from ..workers import Checkpoint
 from .base import Step
 
-PUT_BACK = counter("hunyuan_reasoning_total", "Messages that got reasoning, by where it is from.", "source")
-"""`real`: kept from the answer (the step `reasoning-memory`); `recovered`: found elsewhere in the message; `made up`:
+PUT_BACK = counter(
+    "hunyuan_reasoning_put_back_total", "Messages that got reasoning that they lacked, by where it is from.", "source"
+)
+"""`kept`: from the answer (the step `reasoning-memory`); `recovered`: found elsewhere in the message; `made_up`:
 nothing was known."""
 
 
@@ -54,7 +55,7 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         plan=exchange.plan,
         limits_max_tokens=(dialect is not None and not dialect.is_house) or model.output != described.output,
         may_hold_images=exchange.may_hold_images,
-        session=session_of(exchange.headers, exchange.chat) if profile.session_key else "",
+        session=exchange.session if exchange.session_named else "",
     )
     return context
 
@@ -80,9 +81,9 @@ class Rules(Step):
         exchange.note(await self.runtime.workers.run(apply, exchange.cost))
         if moved := track.note(first):
             exchange.notes[places.NAME] = moved
-        for source in ("recovered", "made up"):
-            if source in context.counts:
-                self.runtime.metrics.add(PUT_BACK, context.counts.pop(source), source)
+        for name in ("recovered", "made up"):
+            if name in context.counts:
+                self.runtime.metrics.add(PUT_BACK, context.counts.pop(name), name.replace(" ", "_"))
         exchange.plan.tools = tool_calls.offered(exchange.chat)
         exchange.plan.call_ids = tool_calls.ids_in(exchange.chat) if exchange.plan.tools else []
         leak_forms.expect(exchange.plan, exchange.chat, context.model)

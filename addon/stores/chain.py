@@ -100,6 +100,12 @@ class Chain:
         """For display: the entries of each level below the memory, by its name. See `Store.scan`."""
         return {level.name: await level.scan(prefix, limit) for level in self._levels}
 
+    async def probe(self, name: str) -> None:
+        """Let the levels `name` that fail find out whether they work again (`Level.probe`)."""
+        for level in self._levels:
+            if level.name == name:
+                await level.probe()
+
     def replace(self, levels: Iterable[Store]) -> None:
         """Use other stores below the memory from now on. Tasks flush and close the old ones."""
         old, self._levels = self._levels, self._opened(levels)

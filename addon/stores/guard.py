@@ -41,6 +41,8 @@ class StoreGuard:
             "writing": Circuit(policy, clock),
         }
         self._since = 0.0
+        self.why = ""
+        """The reason of the last failure; `""`: it works."""
         self.failures = 0
         """Operations that failed or took too long."""
         self.bypassed = 0
@@ -87,6 +89,7 @@ class StoreGuard:
         was_failing = self.failing
         permit.end(Verdict.UP)
         if was_failing and not self.failing:
+            self.why = ""
             seconds = self._clock() - self._since
             logger.info(
                 "%s", say("Store {store} works again, after {seconds:.0f} s.", store=self._name, seconds=seconds)
@@ -94,6 +97,7 @@ class StoreGuard:
 
     def _failed(self, kind: Kind, reason: str, permit: Permit) -> None:
         self.failures += 1
+        self.why = reason
         was_failing = self.failing
         permit.end(Verdict.DOWN)
         if not was_failing:

@@ -18,6 +18,8 @@ PATIENCE = 30.0
 """Seconds for operations that no request waits for: a list for display, clearing."""
 CLOSING = 1.0
 """Seconds that a store may take to close."""
+_PROBED = "probe"
+"""A key that nothing has."""
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -37,6 +39,8 @@ class LevelCounts:
     waiting: int = 0
     """Writes still to be made."""
     failing: bool = False
+    why: str = ""
+    """Why it is failing."""
 
 
 class Level:
@@ -90,6 +94,13 @@ class Level:
             return await self._ask("reading", partial(self._store.scan, prefix, limit), PATIENCE)
         return []
 
+    async def probe(self) -> None:
+        """Read once from a store that fails, if its pause is over: without a request nothing else would notice that it
+        works again. A failed write waits, and is tried again by itself."""
+        if self.failing and not self._guard.wait("reading"):
+            with suppress(Bypassed):
+                await self._ask("reading", partial(self._store.get, _PROBED), BUDGET)
+
     def put(self, key: str, value: bytes, lasts: float | None) -> None:
         """Write `value` soon, with the time that is left of `lasts` by then."""
         self._later(Put(key, value, None if lasts is None else self._clock() + lasts))
@@ -142,6 +153,7 @@ class Level:
             dropped=self._backlog.dropped,
             waiting=len(self._backlog),
             failing=self._guard.failing,
+            why=self._guard.why,
         )
 
     def _unwritten(self, waiting: Write) -> Item | None:

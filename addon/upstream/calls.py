@@ -23,6 +23,7 @@ from .retry import Retryable
 from .signing import Unsigned, UnusableCredentials, signed
 from .target import Target
 from .timing import Timing
+from .told_call import NOTHING, Purpose, Told, ToldCall
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -45,29 +46,36 @@ class Calls:
         until: float,
         ends: float = math.inf,
         ahead: bool = False,
+        what: Told = NOTHING,
     ) -> Response:
         """POST `body` to `path` below the base URL. Holds a slot for this call only, and none while it waits for one.
 
         `timeout`: seconds, from the moment that the call has its slot. `until`: when, on the clock, the wait for the
         slot ends; `ends`: when the answer is of no use any more. `ahead`: a further try of what was let in before.
-        Raises `CallRefused`, `CallTimedOut`, `CallFailed`.
+        `what`: what its exchange tells of it. Raises `CallRefused`, `CallTimedOut`, `CallFailed`.
         """
+        begun = self.timing.clock()
         permit = await self._enter(target, until, ahead)
+        told = ToldCall(target.exchange, what)
         verdict = Verdict.UNKNOWN
         try:
             url = target.url(path)
-            headers = _signed(target, url, body)
+            headers = _signed(target, url, body, told.headers)
+            told.begin(url, waited=self.timing.clock() - begun)
             left = max(0.0, ends - self.timing.clock())
             try:
                 answer = await self._http_client.post(url, body, headers, min(timeout, left))
             except CallFailed as error:
+                told.failed("timeout" if isinstance(error, CallTimedOut) else "unreachable")
                 # A try that was cut short says nothing about the endpoint.
                 if not (isinstance(error, CallTimedOut) and left < timeout):
                     verdict = retry.failure_verdict(error)
                 raise
             verdict = retry.verdict(answer.status)
+            told.answered(answer)
             return answer
         finally:
+            told.end()
             if permit is not None:
                 permit.leave(verdict)
 
@@ -102,6 +110,8 @@ class RetriedCall[T]:
     """When, on the clock, the answer is of no use any more."""
     ahead: bool = False
     """The first try goes ahead of new calls too."""
+    purpose: Purpose | None = None
+    """What it is made for, as events name it; `None`: they don't tell of it."""
 
     async def send(self, calls: Calls) -> T | Response:
         """What `read` makes of the first answer that isn't retryable, else of the last; or why there was no answer."""
@@ -123,6 +133,7 @@ class RetriedCall[T]:
                     until=self.until,
                     ends=self.ends,
                     ahead=self.ahead or again,
+                    what=Told(self.purpose, str(self.body.get("model") or ""), number, upstream.is_house),
                 )
             except CallRefused as refusal:
                 return retry.refused(refusal, again=again)
@@ -157,13 +168,14 @@ def _in_house(answer: Response, upstream: UpstreamDialect, note: JsonObject) -> 
     return answer if body is None else replace(answer, body=json_body.serialise(upstream.answer(body, note)))
 
 
-def _signed(target: Target, url: str, body: bytes) -> Mapping[str, str]:
+def _signed(target: Target, url: str, body: bytes, traced: Mapping[str, str]) -> Mapping[str, str]:
     """The headers of one call. Raises `CallFailed` where the credentials can't sign it."""
     profile = profiles.load(target.profile)
     given = {
         "content-type": "application/json",
         **UPSTREAM_DIALECTS[profile.dialect].headers,
         **{name.lower(): value for name, value in target.headers.items()},
+        **traced,
     }
     pairs = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in given.items()]
     try:

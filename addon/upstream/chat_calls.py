@@ -41,6 +41,7 @@ class ChatCalls:
         model = str(body.get("model", ""))
         call: RetriedCall[JsonObject] = RetriedCall(
             name="chat call of a search",
+            purpose="search",
             target=target,
             house="chat",
             body=body,

@@ -93,6 +93,7 @@ class EmbeddingBatches:
         """The answer to one batch. Raises `_BatchFailed`."""
         call: RetriedCall[JsonObject] = RetriedCall(
             name="embeddings call",
+            purpose="embeddings",
             target=request.target,
             house="embeddings",
             body=body,

@@ -12,6 +12,7 @@ had failed). `outcome` is `described`, a reason of `Texts.image_reasons`, or the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -73,6 +74,8 @@ class Records:
     """The note of one request, whose calls go to `model` with `headers`."""
 
     def __init__(self, model: str, headers: Mapping[str, str]) -> None:
+        self.results: Counter[str] = Counter()
+        """How many images were `described` by a call, `cached`, `shared`, or `failed`; also those past `MOST_CALLS`."""
         self._model = model
         words = [value.rpartition(" ")[2] for value in headers.values()]
         self._secrets = [word for word in words if len(word) >= _SHORTEST_KEY]
@@ -83,6 +86,7 @@ class Records:
 
     def add(self, at: str, how: str, outcome: str, prompt: str = "", record: CallRecord | None = None) -> None:
         """Add an image. `at`: its JSON Pointer as the request came; `prompt`: what would be asked about it."""
+        self.results[_RESULTS.get(how, "failed") if outcome == "described" else "failed"] += 1
         if len(self._calls) >= MOST_CALLS:
             self._more += 1
             return
@@ -104,6 +108,9 @@ class Records:
         """The note. `ms`: how long the request waited."""
         prompts = list(self._prompts)
         return {"model": self._model, "ms": round(ms, 1), "prompts": prompts, "calls": self._calls, "more": self._more}
+
+
+_RESULTS = {"called": "described", "known": "cached", "shared": "shared"}
 
 
 def calls_made(note: JsonObject) -> JsonObject:

@@ -95,6 +95,7 @@ class Vision:
         """
         retried: RetriedCall[ImageResult] = RetriedCall(
             name=f"vision call to {call.model}",
+            purpose="vision",
             target=call.target,
             house="chat",
             body=_request(call),

@@ -155,6 +155,23 @@ def meant_status(text: bytes, profile: Profile, model_id: str) -> int:
     return _UNKNOWN if translated is None else translated.status
 
 
+def counted_as(status: int, error: JsonObject, profile: Profile | None) -> str:
+    """The code by which an endpoint's error is counted; `""` where nothing is known of it.
+
+    Where a rule knows what it means, that of the error of ours with this meaning. Else by its type, its code, or its
+    `status`, which is 0 for an error in a stream; where no error of ours has this meaning, one of `TYPES`.
+    """
+    held = status or 400  # as `meant_status` has it
+    rules = (*(profile.errors if profile else ()), *_data().rules)
+    rule = next((rule for rule in rules if _matches(rule, held, error)), None)
+    if rule is not None:
+        return ENTRIES[rule.kind].code
+    status = _STATUSES.get(str(error.get("type"))) or _status_of_code(error.get("code")) or status
+    if known := _CODES.get(status):
+        return known
+    return "server_error" if status >= 500 else "invalid_request_error" if status >= 400 else ""
+
+
 _UNKNOWN = 502
 """The status of an error whose meaning isn't known."""
 _STATUSES = {
@@ -168,6 +185,19 @@ _STATUSES = {
     "overloaded_error": 529,
 }
 """Error types as TokenHub, OpenAI and Anthropic name them (docs/facts/tokenhub.md#errors)."""
+TYPES: Final = frozenset(["invalid_request_error", "permission_error", "not_found_error", "server_error"])
+"""Those of errors that may have no entry in `proxy_errors`."""
+_CODES: Final = {
+    401: proxy_errors.KEY_REFUSED.code,
+    402: proxy_errors.INSUFFICIENT_QUOTA.code,
+    403: "permission_error",
+    404: "not_found_error",
+    413: proxy_errors.MESSAGES_TOO_LARGE.code,
+    429: proxy_errors.RATE_LIMIT_EXCEEDED.code,
+    451: proxy_errors.CONTENT_FILTER.code,
+    529: proxy_errors.ENGINE_OVERLOADED.code,
+}
+"""What an error is counted as, by the status that it has or means."""
 
 
 def _status_of_code(code: object) -> int | None:

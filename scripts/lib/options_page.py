@@ -40,8 +40,11 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "descriptions": "store store_max_bytes",
         "answers": "keep keep_bytes keep_ttl",
         "accounts": "concurrency concurrency_scope queue_max queue_timeout",
+        "agents": "max_iterations same_call same_request",
         "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend breaker_failures breaker_seconds",
         "keys": "api_key_file client_tokens_file requests_per_minute tokens_per_minute allowed_origins seal_key_file",
+        "alerts": "alerts alert_webhook_file",
+        "admin": "admin admin_token_file admin_hosts",
         "running": "config drain_timeout fast_dispatch",
     }
 )

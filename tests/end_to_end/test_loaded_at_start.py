@@ -18,6 +18,7 @@ WAIT_FOR_THEIR_USE = {
     "tornado": "hunyuan_retry=all",
     "limits": "a client token with a limit",
     "pypdf": "the first PDF in a request",
+    "prometheus_client": "the first scrape of /metrics",
     "redis": "hunyuan_store=redis://…",
     "hunyuan_fix.simulator": "no option",
 }

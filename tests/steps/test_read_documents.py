@@ -21,6 +21,7 @@ from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.kept.reasoning import KeptReasoning
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.observe.prompt_cache import PromptCacheLedger
+from hunyuan_fix.runaway.memory import RunawayMemory
 from hunyuan_fix.steps import read_documents
 from hunyuan_fix.steps.native_fields import NativeFields
 from hunyuan_fix.steps.overlong import Overlong
@@ -49,6 +50,7 @@ class Runtime:
         self.kept = KeptAnswers(KeepSettings())
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
+        self.runaway = RunawayMemory()
 
 
 def encoded(data: bytes) -> str:

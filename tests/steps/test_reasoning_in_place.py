@@ -124,7 +124,7 @@ async def test_made_up_only_where_the_endpoint_takes_that(profile: str) -> None:
     thinking, *rest = turn_of(exchange.chat)
     assert (thinking["type"], thinking["signature"], rest) == ("thinking", "", [TEXT, USE])
     assert thinking["thinking"] and "made-up-reasoning" in exchange.rules
-    assert world.runtime.metrics.value(PUT_BACK, "made up") == 1
+    assert world.runtime.metrics.value(PUT_BACK, "made_up") == 1
     again = await world.sent(body(TEXT, USE, model=model), **MESSAGES)
     assert turn_of(again.chat) == turn_of(exchange.chat), "the same turn has the same bytes"
     once_more = await world.sent(exchange.chat, **MESSAGES)

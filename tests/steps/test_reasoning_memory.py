@@ -45,7 +45,7 @@ async def test_what_was_thought_goes_back(stream: bool) -> None:
     assert reasoning(exchange.chat["messages"]) == [THOUGHT]
     noted = [(change.rule, change.pointer) for change in exchange.changes]
     assert ("reasoning-memory", "/messages/1/reasoning_content") in noted
-    assert world.runtime.metrics.value(PUT_BACK, "real") == 1
+    assert world.runtime.metrics.value(PUT_BACK, "kept") == 1
 
 
 def changed(**function: Any) -> Json:
@@ -159,7 +159,7 @@ async def test_under_observe_nothing_is_counted() -> None:
     await world.ask([ASKED], TURN)
     exchange = await world.sent({"model": "kimi-k2.6", "messages": [ASKED, lost(TURN), result()]}, mode="observe")
     assert "reasoning-memory" in exchange.rules
-    assert world.runtime.metrics.value(PUT_BACK, "real") == 0
+    assert world.runtime.metrics.value(PUT_BACK, "kept") == 0
 
 
 async def test_thoughts_in_the_content_go_back_there() -> None:

@@ -11,8 +11,11 @@ from hunyuan_fix.cli import arguments, main
 from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
 from hunyuan_fix.config import environment, values
+from hunyuan_fix.observe.alerts import alert as alerts
+from hunyuan_fix.observe.health import stores
 from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules.explained import explanations
+from scripts.lib import metrics_page
 from tests.texts import reasons_in_code, said_in_errors
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
@@ -79,6 +82,12 @@ def said_of_options() -> Iterator[str]:
 
 
 @collector
+def said_of_metrics() -> Iterator[str]:
+    """What each metric counts."""
+    yield from (metric.help for metric in metrics_page.metrics())
+
+
+@collector
 def summaries_of_commands() -> Iterator[str]:
     """What `hunyuan-fix --help` says of each command."""
     yield from (command.summary for command in main.COMMANDS.values())
@@ -119,6 +128,19 @@ def said_by_doctor() -> Iterator[str]:
     yield from connections.kind_sentences()
     yield from connections.verdict_sentences()
     yield from base_urls.data_sentences()
+
+
+@collector
+def said_of_stores() -> Iterator[str]:
+    """What the health of the SQLite file says of the reasons of its failures."""
+    yield from stores.reason_sentences()
+
+
+@collector
+def said_of_alerts() -> Iterator[str]:
+    """What each alert says is the case, and what to do."""
+    for alert in alerts.shipped().values():
+        yield from (alert.summary, alert.action)
 
 
 @collector

@@ -81,6 +81,18 @@ def test_a_request_that_comes_at_the_end_is_sent_elsewhere() -> None:
 def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
     """Changing a row breaks clients: it needs a line in the changelog."""
     assert sorted({(entry.code, entry.status, entry(**values(entry)).type) for entry in CATALOGUE.values()}) == [
+        ("admin_bad_request", 400, "invalid_request_error"),
+        ("admin_cross_origin", 403, "invalid_request_error"),
+        ("admin_failed", 500, "server_error"),
+        ("admin_host_not_allowed", 403, "invalid_request_error"),
+        ("admin_link_invalid", 401, "invalid_request_error"),
+        ("admin_method_not_allowed", 405, "invalid_request_error"),
+        ("admin_no_such_exchange", 404, "invalid_request_error"),
+        ("admin_no_such_path", 404, "invalid_request_error"),
+        ("admin_token_invalid", 401, "invalid_request_error"),
+        ("admin_token_required", 401, "invalid_request_error"),
+        ("admin_too_many_failures", 429, "rate_limit_error"),
+        ("admin_too_many_listeners", 503, "server_error"),
         ("api_not_offered", 404, "invalid_request_error"),
         ("calls_unnamed", 200, "upstream_error"),
         ("client_refused", 403, "permission_error"),
@@ -174,6 +186,16 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "VISION_QUOTA",
         "VISION_CALL_FAILED",
         "INSUFFICIENT_QUOTA",
+        "ADMIN_BAD_REQUEST",
+        "ADMIN_CROSS_ORIGIN",
+        "ADMIN_FAILED",
+        "ADMIN_HOST_NOT_ALLOWED",
+        "ADMIN_LINK_INVALID",
+        "ADMIN_METHOD_NOT_ALLOWED",
+        "ADMIN_NO_SUCH_EXCHANGE",
+        "ADMIN_NO_SUCH_PATH",
+        "ADMIN_TOKEN_INVALID",
+        "ADMIN_TOKEN_REQUIRED",
     }
 
 

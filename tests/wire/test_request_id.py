@@ -24,7 +24,21 @@ def test_a_sane_id_is_the_clients(id: str):
 
 @pytest.mark.parametrize(
     "id",
-    ["", " ", "a" * 129, "two words", "line\nbreak", "\x1b[31m", "日志", "a\tb", "-a", '{"a":1}', "a;b", "a,b", "%0d%0a"],
+    [
+        "",
+        " ",
+        "a" * 129,
+        "two words",
+        "line\nbreak",
+        "\x1b[31m",
+        "日志",
+        "a\tb",
+        "-a",
+        '{"a":1}',
+        "a;b",
+        "a,b",
+        "%0d%0a",
+    ],
 )
 def test_any_other_is_not_taken_over(id: str):
     assert request_id.of_client({"x-request-id": id}, MADE) == MADE
@@ -51,7 +65,9 @@ def test_what_is_taken_over_is_one_short_plain_word(text: str):
 
 def test_the_endpoints_own_is_found_in_any_of_its_headers():
     def of(**fields: str) -> str:
-        return request_id.of_endpoint([(name.replace("_", "-").encode(), text.encode()) for name, text in fields.items()])
+        return request_id.of_endpoint(
+            [(name.replace("_", "-").encode(), text.encode()) for name, text in fields.items()]
+        )
 
     assert of(X_TC_RequestId="tc", date="x") == "tc"
     assert of(Request_Id="req_1", X_TC_RequestId="tc") == "req_1"

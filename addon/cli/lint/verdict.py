@@ -20,6 +20,7 @@ from ...options import Settings
 from ...pipeline import Pipeline
 from ...route import is_translated
 from ...rules import embeddings
+from ...runaway.memory import RunawayMemory
 from ...simulator import checks
 from ...simulator.checks import Problem, ProfileName
 from ...steps.rules import context_of
@@ -55,6 +56,7 @@ class Offline:
         self.kept = KeptAnswers(KeepSettings())
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
+        self.runaway = RunawayMemory()
 
 
 @dataclass(frozen=True, slots=True)

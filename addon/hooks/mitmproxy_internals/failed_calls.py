@@ -12,7 +12,7 @@ import errno
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from mitmproxy import http
 from mitmproxy.proxy import layer
@@ -69,6 +69,7 @@ _REFUSED = frozenset([errno.ECONNREFUSED, 1225, 10061])
 _NUMBER = re.compile(r"\[(?:Errno|WinError) (-?\d+)\]")
 
 _failures: WeakKeyDictionary[http.HTTPFlow, Failure] = WeakKeyDictionary()
+_left: WeakSet[http.HTTPFlow] = WeakSet()
 _endings: WeakKeyDictionary[http.HTTPFlow, Sequence[bytes]] = WeakKeyDictionary()
 _handle_protocol_error: Callable[..., layer.CommandGenerator[None]] = HttpStream.handle_protocol_error
 _check_body_size: Callable[..., layer.CommandGenerator[bool]] = HttpStream.check_body_size
@@ -78,6 +79,11 @@ _check_invalid: Callable[..., layer.CommandGenerator[bool]] = HttpStream.check_i
 def of(flow: http.HTTPFlow) -> Failure | None:
     """Why the call of `flow` failed, if its client can still be answered; to be asked in the hook `error`."""
     return _failures.get(flow)
+
+
+def client_left(flow: http.HTTPFlow) -> bool:
+    """Whether the client of `flow` has closed its connection or its stream; to be asked in the hook `error`."""
+    return flow in _left
 
 
 def end_with(flow: http.HTTPFlow, pieces: Sequence[bytes]) -> None:
@@ -90,6 +96,8 @@ def handle_protocol_error(
 ) -> layer.CommandGenerator[None]:
     """In place of `HttpStream.handle_protocol_error`: as mitmproxy's, but clients get what the hook `error` says."""
     if not _is_waited_for(self, event):
+        if _is_of_client(self, event):
+            _left.add(self.flow)
         yield from _handle_protocol_error(self, event)
     elif self.server_state == self.state_stream_response_body:
         yield from _told(self, _handle_protocol_error(self, event), Failure.STREAM_BROKEN)
@@ -167,15 +175,11 @@ def _is_page(command: Command) -> bool:
 
 
 def _is_waited_for(stream: HttpStream, event: RequestProtocolError | ResponseProtocolError) -> bool:
-    """Whether the endpoint failed, and the client waits for its answer, or for the rest of one that is streamed.
-
-    A client that leaves while its connection is being made ends that first: what it did is still in the queue.
-    """
-    client_left = any(isinstance(queued, RequestProtocolError) for queued in stream._paused_event_queue)
+    """Whether the endpoint failed, and the client waits for its answer, or for the rest of one that is streamed."""
     return (
         isinstance(event, ResponseProtocolError)
         and event.code is not _HTTP_1_1_REQUIRED  # clients try again by HTTP/1.1 by themselves
-        and not client_left
+        and not _is_of_client(stream, event)
         and stream.client_state != stream.state_errored
         and stream.server_state
         in (
@@ -185,6 +189,26 @@ def _is_waited_for(stream: HttpStream, event: RequestProtocolError | ResponsePro
             stream.state_stream_response_body,
         )
     )
+
+
+def _is_of_client(stream: HttpStream, event: RequestProtocolError | ResponseProtocolError) -> bool:
+    """Whether the client has left.
+
+    One that leaves while its connection is being made ends that first: what it did is still in the queue.
+    """
+    events = (event, *stream._paused_event_queue)
+    return any(isinstance(one, RequestProtocolError) and one.code not in _REFUSED_HERE for one in events)
+
+
+_REFUSED_HERE = frozenset(
+    [
+        ErrorCode.KILL,
+        ErrorCode.REQUEST_TOO_LARGE,
+        ErrorCode.REQUEST_VALIDATION_FAILED,
+        ErrorCode.DESTINATION_UNKNOWN,
+    ]
+)
+"""Errors of a request that mitmproxy itself refuses."""
 
 
 def _send(stream: HttpStream, response: http.Response) -> layer.CommandGenerator[None]:

@@ -14,6 +14,7 @@ import linecache
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import CodeType
 from typing import Any
 from weakref import WeakSet
@@ -264,9 +265,15 @@ def digest(function: Callable[..., Any]) -> str:
     # The function's own code: `inspect.getsource` would look through a wrapper that somebody has put around it, and
     # asks all modules for their files first, which takes longer at the start than anything else of the addon.
     code: CodeType = function.__code__
-    lines = linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :]
+    return _digest_of(code.co_filename, code.co_firstlineno)
+
+
+@cache
+def _digest_of(file: str, first: int) -> str:
+    """Of the function that begins in line `first` of `file`. At a hot reload it is known already."""
+    lines = linecache.getlines(file)[first - 1 :]
     if not lines:
-        raise OSError(f"no source in {code.co_filename}")
+        raise OSError(f"no source in {file}")
     return hashlib.sha256("".join(inspect.getblock(lines)).encode()).hexdigest()[:16]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hunyuan_fix.observe import health
+from hunyuan_fix.observe.health import reverse_port
 from tests.proxying import LOCAL, Endpoint, Trust, json_answer, run_proxy
 
 
@@ -19,7 +19,7 @@ from tests.proxying import LOCAL, Endpoint, Trust, json_answer, run_proxy
     ],
 )
 def test_what_is_asked_for(method: str, path: str, body: bytes | None):
-    answer = health.answered_here(method, path)
+    answer = reverse_port.answered_here(method, path)
     assert (answer and (answer.status, answer.body)) == (None if body is None else (200, body))
 
 

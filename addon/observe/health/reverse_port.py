@@ -1,9 +1,14 @@
-"""Whether the proxy is up, for what watches it: `GET /health`, answered without a look at any endpoint."""
+"""`GET /health` on a port that stands for an endpoint: the port answers, and takes requests.
+
+It looks at no check: the same 200 with the same body since there is such a port, a 503 once the process is about to
+end. What restarts a container hangs on it, and clients from elsewhere may ask. How the proxy's parts are, and whether
+it is ready, is told by the admin server.
+"""
 
 from __future__ import annotations
 
-from ..exchange import Response
-from ..wire import json_body
+from ...exchange import Response
+from ...wire import json_body
 
 PATH = "/health"
 SERVICE = "hunyuan-fix"

@@ -1,0 +1,36 @@
+"""What the admin server shows of the rest of the proxy: functions that `Runtime` gives it. Each is called when looked
+at, on the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ...exchange import JsonObject
+from ..last_exchanges import LastExchanges
+
+
+@dataclass(slots=True)
+class Rooms:
+    """The functions; all give plain data."""
+
+    metrics: Callable[[str], tuple[str, bytes]]
+    """The header `Accept` -> content type and text of all metrics."""
+    checks: Callable[[str], Sequence[JsonObject]] = lambda _: ()
+    """Language -> each check: its name, state, since when, when it was last looked at, a message."""
+    status: Callable[[], JsonObject] = dict
+    """What `/status` says beside that."""
+    exchanges: LastExchanges = field(default_factory=LastExchanges)
+    started: bool = False
+    """Clients are served."""
+    draining: bool = False
+    """The process ends: no new requests are taken."""
+
+    def why_not_ready(self) -> str:
+        """Why no requests should be sent here, in a word; `""` if they should."""
+        if self.draining:
+            return "draining"
+        if not self.started:
+            return "starting"
+        return "unhealthy" if any(check["state"] == "unhealthy" for check in self.checks("en")) else ""

@@ -1,0 +1,84 @@
+"""JSON Schemas of what the admin server answers, as the OpenAPI description has them."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from ...events import KINDS, Done
+from ...exchange import JsonObject
+
+_SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+
+TEXT: JsonObject = {"type": "string"}
+INTEGER: JsonObject = {"type": "integer"}
+NUMBER: JsonObject = {"type": "number"}
+BOOLEAN: JsonObject = {"type": "boolean"}
+ANYTHING: JsonObject = {"type": "object"}
+
+
+def listing(items: JsonObject) -> JsonObject:
+    """The schema of a list."""
+    return {"type": "array", "items": items}
+
+
+def record(required: JsonObject, optional: JsonObject | None = None) -> JsonObject:
+    """The schema of an object, by the schemas of its fields."""
+    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
+
+
+def of_type(hint: Any) -> JsonObject:
+    """The schema of a type: the simple ones, lists, dicts and unions of them."""
+    if hint in _SIMPLE:
+        return {"type": _SIMPLE[hint]}
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is list:
+        return listing(of_type(arguments[0]))
+    if origin is dict:
+        return {"type": "object", "additionalProperties": of_type(arguments[1])}
+    if origin in (Union, types.UnionType):
+        return {"type": [of_type(argument)["type"] for argument in arguments]}
+    raise TypeError(f"{hint} has no schema")
+
+
+ERROR = record(
+    {"error": record({"message": TEXT, "type": TEXT, "param": {"type": ["string", "null"]}, "code": TEXT})},
+)
+"""As everywhere in this proxy (`wire.openai_error`)."""
+CHECK = record(
+    {
+        "name": TEXT,
+        "state": {"type": "string", "enum": ["healthy", "degraded", "unhealthy"]},
+        "since": {"type": ["number", "null"]},
+        "looked": {"type": ["number", "null"]},
+        "message": TEXT,
+    }
+)
+STATUS = record(
+    {
+        "version": TEXT,
+        "python": TEXT,
+        "mitmproxy": TEXT,
+        "pid": INTEGER,
+        "started": NUMBER,
+        "uptime": NUMBER,
+        "ready": BOOLEAN,
+        "draining": BOOLEAN,
+        "mode": TEXT,
+        "upstream": TEXT,
+        "profile": TEXT,
+        "checks": listing(CHECK),
+        "slots": record({"taken": INTEGER, "waiting": INTEGER, "accounts": listing(ANYTHING)}),
+        "breaker": record({"open": listing(TEXT)}),
+        "stores": listing(record({"name": TEXT, "failing": BOOLEAN})),
+        "alerts": listing(ANYTHING),
+        "listeners": INTEGER,
+    }
+)
+EXCHANGE = record(
+    {"id": TEXT, "at": NUMBER, "last": {"type": "string", "enum": list(KINDS)}, "over": BOOLEAN},
+    {"upstream": TEXT, **{name: of_type(hint) for name, hint in get_type_hints(Done).items()}},
+)
+EVENT = record({"kind": {"type": "string", "enum": list(KINDS)}, "at": NUMBER, "ms": NUMBER, "data": ANYTHING})
+EXCHANGES = record({"exchanges": listing(EXCHANGE), "next": {"type": ["string", "null"]}})
+TIMELINE = record({"exchange": EXCHANGE, "events": listing(EVENT)})

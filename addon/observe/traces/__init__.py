@@ -1,0 +1,1 @@
+"""Traces: each exchange as a tree of OpenTelemetry's spans, sent to a collector."""

@@ -1,0 +1,21 @@
+"""Texts without the parts of them that differ from time to time, such as a date or how long a command took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def without(text: str, spans: Iterable[tuple[str, str]]) -> str:
+    """`text` without what begins with the first text of a span and ends with the second, or nowhere. In linear time."""
+    for begins, ends in spans:
+        start = text.find(begins)
+        if start < 0:
+            continue  # as in most texts
+        kept, at = [], 0
+        while start >= 0:
+            kept.append(text[at:start])
+            end = text.find(ends, start + len(begins))
+            at = end + len(ends) if end >= 0 else len(text)
+            start = text.find(begins, at)
+        text = "".join((*kept, text[at:]))
+    return text
