@@ -7,6 +7,6 @@ from mitmproxy import ctx
 
 def done() -> None:
     """Before the addon's own: its commands are there."""
-    for command in ("hunyuan.stats", "hunyuan.queue", "hunyuan.slow", "hunyuan.last"):
+    for command in ("hunyuan.stats", "hunyuan.queue", "hunyuan.slow"):
         sys.stdout.write(f"{ctx.master.commands.call(command)}\n")
     sys.stdout.flush()

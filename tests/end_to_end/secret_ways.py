@@ -179,7 +179,7 @@ def ways() -> Iterable[Way]:
     yield Way("basic", headers={"authorization": "Basic " + base64.b64encode(f"me:{KEY}".encode()).decode()})
     yield Way("key in the query", path=f"/chat/completions?key={OWN}&api_key={OWN}&access_token={OWN}")
     yield Way("key as id of the request", headers=_own(x_request_id=OWN))
-    yield Way("key as user agent", headers=_own(user_agent=f"tool/{KEY}", referer=f"http://a/?token={KEY}"))
+    yield Way("key as user agent", headers=_own(user_agent=f"tool/1 {OWN}", referer=f"http://a/?token={KEY}"))
     yield Way("key as mode", headers=_own(x_hunyuan_mode=OWN))
     yield Way("words as session", {**_CHAT, "prompt_cache_key": WORD}, headers=_own(session_id=WORD, x_session_id=WORD))
     # Contents of chat.
@@ -192,7 +192,7 @@ def ways() -> Iterable[Way]:
     yield Way("odd history", {**_CHAT, "messages": [reply, system, result, result, _USER, _USER], "user": WORD})
     yield Way("image", _chat({"type": "text", "text": _TEXT}, _IMAGE))
     yield Way("image again, another question", _chat({"type": "text", "text": WORD}, _IMAGE))
-    yield Way("remote image", _chat(image_part(f"https://me:{KEY}@images.example/{WORD}.png?sig={KEY}")))
+    yield Way("remote image", _chat(image_part(f"https://me:{WORD}@images.example/a.png?sig={WORD}")))
     yield Way("image that is none", _chat(image_part(f"data:image/png;base64,{WORD}")))
     yield Way("image in a result", {**agent, "messages": [*agent["messages"], {**result, "content": [_IMAGE]}]})
     yield Way("image the vision model refuses", _chat(image_part(png(f"refused {WORD}"))))
@@ -218,7 +218,7 @@ def ways() -> Iterable[Way]:
     yield Way("stream", streamed, answer=_STREAM)
     yield Way("cut stream", streamed, answer=Answer(200, event_stream, _torn()))
     yield Way("stream without an end", streamed, answer=stream_answer(_chunk({"content": _TEXT})))
-    error = {"error": {"message": f"{_TEXT} {OWN}", "code": WORD}}
+    error = {"error": {"message": f"{_TEXT} {OWN}", "code": OWN, "type": _TEXT}}
     yield Way("error in a stream", streamed, answer=stream_answer(b"data: %b\n\n" % json.dumps(error).encode()))
     yield Way("odd stream", streamed, answer=stream_answer(f"data: {WORD}\n\n: {WORD}\n\n".encode(), _DONE))
     whole = {"choices": [{"index": 0, "message": {"content": _TEXT}, "finish_reason": "stop"}]}

@@ -90,7 +90,7 @@ async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str):
             "save_stream_file": str(flows),
             **SETTINGS[name],
         }
-        options = ["-s", str(ROOT / "tests/end_to_end/leaving.py"), "-v", "--set", "flow_detail=0"]
+        options = ["-s", str(ROOT / "tests/end_to_end/leaving.py"), ]
         options += [word for option, value in given.items() for word in ("--set", f"{option}={value}")]
         environment = {"HUNYUAN_API_KEY": LENT}
         async with serve(trust, endpoint, *options, store=f"sqlite:{store}", environment=environment) as running:

@@ -31,6 +31,8 @@ def of_type(hint: Any) -> JsonObject:
     """The schema of a type: the simple ones, lists, dicts and unions of them."""
     if hint in _SIMPLE:
         return {"type": _SIMPLE[hint]}
+    if hint is JsonObject:
+        return ANYTHING
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is list:
         return listing(of_type(arguments[0]))
