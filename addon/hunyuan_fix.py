@@ -187,9 +187,7 @@ class HunyuanFix:
 
     def _quieten_dumper(self) -> None:
         settings = self.settings
-        dumper.quieten(
-            ctx.options, _ONLY_OURS, everything=settings.intercept_all, only_lines=settings.log == "json"
-        )
+        dumper.quieten(ctx.options, _ONLY_OURS, everything=settings.intercept_all, only_lines=settings.log == "json")
 
     @staticmethod
     def _speak(language: object) -> None:

@@ -224,8 +224,13 @@ def ways() -> Iterable[Way]:
     whole = {"choices": [{"index": 0, "message": {"content": _TEXT}, "finish_reason": "stop"}]}
     yield Way("whole in a stream's place", streamed, answer=json_answer(whole))
     yield Way("left", streamed, answer=_STREAM, leaves=True)
-    yield Way("mended", {**_CHAT, "max_tokens": 500}, answer=_once_refused(f"max_tokens is too large: 500. This model "
-              f"supports at most 100 completion tokens. {_TEXT} {OWN}"))
+    yield Way(
+        "mended",
+        {**_CHAT, "max_tokens": 500},
+        answer=_once_refused(
+            f"max_tokens is too large: 500. This model supports at most 100 completion tokens. {_TEXT} {OWN}"
+        ),
+    )
     # Other formats.
     yield Way("Messages", _ANTHROPIC, "/messages", _WHOLE, _ANTHROPIC_HEADERS)
     yield Way("Messages, streamed", {**_ANTHROPIC, "stream": True}, "/messages", _STREAM, _ANTHROPIC_HEADERS)

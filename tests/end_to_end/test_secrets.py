@@ -5,7 +5,6 @@ Keys are nowhere; what a conversation holds is only where it is kept on purpose:
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 from collections.abc import Mapping
@@ -17,9 +16,11 @@ import pytest
 
 from hunyuan_fix.access.client_tokens import digest_of
 from scripts.lib.processes import free_port
+from tests import kept_flows
 from tests.end_to_end import secret_ways
+from tests.end_to_end.processes import ROOT
 from tests.end_to_end.secret_ways import KEY, LENT, TOKEN, WORD, Way, traces_of
-from tests.end_to_end.served import ROOT, Served, serve
+from tests.end_to_end.served import Served, serve
 from tests.proxying import Answer, Arrived, Endpoint, Trust, run_endpoint
 
 SHOWN = ("/status", "/metrics", "/api/exchanges?limit=1000", "/api/events?seconds=0", "/readyz", "/healthz")
@@ -90,7 +91,10 @@ async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str):
             "save_stream_file": str(flows),
             **SETTINGS[name],
         }
-        options = ["-s", str(ROOT / "tests/end_to_end/leaving.py"), ]
+        options = [
+            "-s",
+            str(ROOT / "tests/end_to_end/leaving.py"),
+        ]
         options += [word for option, value in given.items() for word in ("--set", f"{option}={value}")]
         environment = {"HUNYUAN_API_KEY": LENT}
         async with serve(trust, endpoint, *options, store=f"sqlite:{store}", environment=environment) as running:
@@ -109,6 +113,7 @@ async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str):
     assert any(WORD.encode() in request.body for request in endpoint.arrived)
     assert WORD.encode() in flows.read_bytes() and WORD.encode() in arrived
     assert len(json.loads(pages[SHOWN[2]])["exchanges"]) > len(sent) - 5
+    assert len(kept_flows.read(flows)) > len(sent) - 5
     assert b"-> 401" in said and b"-> 401" in log.read_bytes()
     assert b"exchanges " in said and len(spans) > 10_000
 

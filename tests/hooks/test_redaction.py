@@ -199,11 +199,11 @@ async def test_an_answer_that_quotes_the_key(
     async with saving.client(http2=http2) as client:
         answer = await client.post("/chat/completions", json={**BODY, "stream": streamed}, headers={"x-api-key": key})
     assert key.encode() in answer.content
-    await until(lambda: not kept.last.live and key not in state(kept.last))
+    await until(lambda: not kept.last.live and key not in state(kept.last) + repr(kept.last.response.content))  # type: ignore[union-attr]
     assert kept.last.response is not None
     (saved,) = read(tmp_path / "flows")
     assert saved.response is not None
-    for content in (kept.last.response.content, saved.response.content, kept.last.copy().response.content):  # type: ignore[union-attr]
+    for content in (kept.last.response.content, saved.response.content):
         assert content == answer.content.replace(key.encode(), b"*" * len(key))
     assert type(kept.last.response.data) is http.ResponseData
 

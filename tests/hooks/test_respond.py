@@ -74,9 +74,7 @@ async def test_the_endpoints_own_stays_where_libraries_show_it(
     )
     given = streamed if body.get("stream") else whole
     endpoint.answer = Answer(200, {**given.headers, "x-request-id": "theirs"}, given.chunks)
-    async with run_proxy(
-        trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_retry="all" if relayed else "off"
-    ) as proxy:
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_retry="all" if relayed else "off") as proxy:
         answer, done = await posted(proxy, body, x_request_id="mine")
     assert (answer.headers["x-request-id"], answer.headers[OURS]) == ("theirs", "mine")
     assert (done["request_id"], done["upstream_id"]) == ("mine", "theirs")
@@ -89,9 +87,7 @@ async def test_an_error_of_the_endpoints_names_theirs_if_it_has_one(
 ):
     caplog.set_level(logging.INFO)
     endpoint.answer = json_answer(REFUSED, 404, **theirs)
-    async with run_proxy(
-        trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_retry="all" if relayed else "off"
-    ) as proxy:
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_retry="all" if relayed else "off") as proxy:
         answer, done = await posted(proxy)
         assert answer.headers["x-request-id"] == (theirs.get("x_request_id") or done["id"])
         answer, done = await posted(proxy, MESSAGES, "/messages")

@@ -9,14 +9,15 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 
 from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe import log_file
 from hunyuan_fix.observe.done import done
-from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe.log import ExchangeLine
 from hunyuan_fix.observe.log_file import FileHandler, FileLog, LogFile, LogSettings
 
@@ -200,7 +201,7 @@ def test_one_that_was_emptied_is_filled_from_its_beginning(path: Path):
     assert path.read_bytes() == b"two\n"
 
 
-def writing(path: Path, name: str, count: int, begin: "multiprocessing.synchronize.Barrier") -> None:  # type: ignore[name-defined]  # noqa: UP037
+def writing(path: Path, name: str, count: int, begin: Barrier) -> None:
     file = LogFile(path, 4000, 1000)
     begin.wait()
     for number in range(count):
@@ -218,7 +219,7 @@ def test_several_processes_write_and_rotate_one_file(path: Path):
     files = sorted(path.parent.iterdir(), key=lambda file: -int(file.suffix[1:] if file.suffix != ".log" else 0))
     lines = [line for file in files for line in file.read_text().splitlines()]
     assert len(files) > 20
-    assert sorted(line[:7] for line in lines) == sorted(f"{name} {number:05d}" for name in "abc" for number in range(400))
+    assert sorted(line[:7] for line in lines) == [f"{name} {number:05d}" for name in "abc" for number in range(400)]
     assert {len(line) for line in lines} == {88}
     for name in "abc":
         own = [line for line in lines if line.startswith(name)]
@@ -229,7 +230,9 @@ def test_several_processes_write_and_rotate_one_file(path: Path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_loses_lines_which_are_counted_and_said_once(root: logging.Logger, caplog: pytest.LogCaptureFixture):
+def test_a_full_disk_loses_lines_which_are_counted_and_said_once(
+    root: logging.Logger, caplog: pytest.LogCaptureFixture
+):
     log = FileLog(lambda: root)
     use(log, settings(Path("/dev/full")))
     (handler,) = root.handlers
@@ -268,9 +271,7 @@ def test_when_there_is_room_again_it_goes_on_with_a_whole_line(path: Path, caplo
     assert f"lines lost: {handler.lost}." in caplog.messages[-1]
 
 
-def test_a_disk_that_hangs_keeps_nobody_waiting(
-    path: Path, root: logging.Logger, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_disk_that_hangs_keeps_nobody_waiting(path: Path, root: logging.Logger, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(log_file, "MOST_WAITING", 50)
     monkeypatch.setattr(log_file, "_PATIENCE", 0.01)
     goes_on = threading.Event()

@@ -22,7 +22,7 @@ SECRET = "sk-secret"
 
 def record(message: object, *args: object, level: int = logging.INFO, error: BaseException | None = None) -> Any:
     info = (type(error), error, error.__traceback__) if error else None
-    made = logging.LogRecord("hunyuan_fix", level, "", 1, message, args, info)  # type: ignore[arg-type]
+    made = logging.LogRecord("hunyuan_fix", level, "", 1, message, args, info)
     made.created = AT
     return made
 
@@ -95,6 +95,6 @@ def test_nothing_that_a_client_sends_makes_a_second_line_or_a_long_one(model: st
     json.loads(line)
     line = JsonLines().format(record("%s", message))
     assert "\n" not in line
-    assert TextLines().format(record("%s", message)).count("\n") == TextLines().format(
-        record("%s", message)
-    ).count("\n\t")
+    assert TextLines().format(record("%s", message)).count("\n") == TextLines().format(record("%s", message)).count(
+        "\n\t"
+    )

@@ -75,8 +75,9 @@ class UnsavedContent(http.ResponseData):
 
     def get_state(self) -> dict[str, Any]:
         """What is saved."""
-        state = cast(dict[str, Any], super().get_state())
-        return {**state, "content": state.pop("saved")}
+        state = cast(dict[str, Any], super().get_state())  # type: ignore[no-untyped-call]
+        saved = state.pop("saved")
+        return {**state, "content": saved}
 
     def settled(self) -> http.ResponseData:
         """The data with the body that is saved, once the answer is sent."""
