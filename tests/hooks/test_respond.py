@@ -95,6 +95,13 @@ async def test_an_error_of_the_endpoints_names_theirs_if_it_has_one(
     assert any(f" request_id={done['id']} -> 404 " in line for line in caplog.messages)
 
 
+async def test_whatever_id_the_endpoint_gives_its_error_stays(proxy: Proxy, endpoint: Endpoint):
+    endpoint.answer = json_answer(REFUSED, 404, x_request_id="no sane one")
+    answer, done = await posted(proxy)
+    assert (answer.headers["x-request-id"], done["upstream_id"]) == ("no sane one", "")
+    assert "answer-error" in answer.headers["x-hunyuan-fix"], "its words are ours"
+
+
 @pytest.mark.parametrize("relayed", [False, True])
 async def test_an_error_made_here_names_ours(trust: Trust, endpoint: Endpoint, relayed: bool):
     endpoint.answer = Answer(200, {"content-type": "text/html"}, [b"<html>down"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import multiprocessing
@@ -224,6 +225,22 @@ def test_several_processes_write_and_rotate_one_file(path: Path):
     for name in "abc":
         own = [line for line in lines if line.startswith(name)]
         assert own == sorted(own), "in order over all files"
+
+
+def test_one_that_another_process_puts_aside_is_not_put_aside_again(path: Path):
+    file = LogFile(path, 50, 5)
+    file.append(b"x" * 39 + b"\n")
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        thread = threading.Thread(target=file.append, args=(b"y" * 39 + b"\n",))
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive(), "waits for the lock"
+        path.rename(f"{path}.1")
+        path.write_bytes(b"fresh\n")
+    thread.join()
+    assert path.read_bytes() == b"fresh\n" + b"y" * 39 + b"\n"
+    assert sorted(file.name for file in path.parent.iterdir()) == ["hunyuan.log", "hunyuan.log.1"]
 
 
 # A disk that takes nothing
