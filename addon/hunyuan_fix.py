@@ -183,7 +183,11 @@ class HunyuanFix:
             logger.warning("%s", why_not)
         self.runtime.config.follow(settings.config)
         if self.is_running:
-            dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
+            self._quieten_dumper()
+
+    def _quieten_dumper(self) -> None:
+        settings = self.settings
+        dumper.quieten(ctx.options, _ONLY_OURS, everything=settings.intercept_all, only_lines=settings.log == "json")
 
     @staticmethod
     def _speak(language: object) -> None:
@@ -220,7 +224,7 @@ class HunyuanFix:
         self.runtime.config.say_what_has_no_effect()
         process.started()
         logs.keep_from_legacy_events()
-        dumper.quieten(ctx.options, _ONLY_OURS, everything=self.settings.intercept_all)
+        self._quieten_dumper()
         self.runtime.log_line.colours = "dumper_filter" in ctx.options and log_handlers.shows_colours(sys.stdout)
         if self.requires_token and "body_size_limit" in ctx.options and ctx.options.body_size_limit is None:
             # mitmproxy reads a whole body before it sends the addon's refusal, also from clients without a token.

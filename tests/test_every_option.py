@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -50,6 +51,7 @@ from tests.proxying import (
     stream_answer,
 )
 from tests.vision_server import image_part, png
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("early_in_a_minute")
 
@@ -255,10 +257,35 @@ async def searching(world: World) -> object:
     return last["content"] if last["role"] == "tool" else None
 
 
+async def logged(world: World) -> object:
+    """The files of the log after some lines: how each line begins."""
+    for file in world.folder.glob("log*"):
+        file.unlink()
+    for line in ("line one", "line two", "line three"):
+        logging.getLogger("hunyuan_fix").warning(line)
+        if world.proxy.addon.settings.log_file:
+            await until(lambda: any(line in file.read_text() for file in world.folder.glob("log*")))  # noqa: B023
+    lines = [(file.name, line) for file in sorted(world.folder.glob("log*")) for line in file.read_text().splitlines()]
+    return [(name, line[0]) for name, line in lines if "line " in line]
+
+
+async def beats(world: World) -> object:
+    """Whether a silent stream has a comment in it."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\n'
+        await asyncio.sleep(0.2)
+        yield b"data: [DONE]\n\n"
+
+    world.endpoint.answer = Answer(headers={"content-type": "text/event-stream"}, chunks=chunks())
+    return b": keep-alive" in (await post(world, CHAT | {"stream": True})).content
+
+
 BROWSER = after(CHAT, authorization="", origin=PAGE, sec_fetch_site="cross-site")
 WITH_TOKENS = {"hunyuan_client_tokens_file": "{folder}/clients.toml"}
 BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
 RETRIED = {"hunyuan_retry": "all"}
+LOGGED = {"hunyuan_log_file": "{folder}/log"}
 ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_hosts": ("other.example=hunyuan", after(CHAT), {}),
     "hunyuan_profiles": ("{folder}/profiles", after(CHAT), {}),
@@ -317,6 +344,11 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_tokens_per_minute": ("777", BY_TOKEN, WITH_TOKENS),
     "hunyuan_allowed_origins": (PAGE, BROWSER, {}),
     "hunyuan_drain_timeout": ("0.3", ending, {}),
+    "hunyuan_heartbeat": ("0.02", beats, {}),
+    "hunyuan_log": ("json", logged, LOGGED),
+    "hunyuan_log_file": ("{folder}/log", logged, {}),
+    "hunyuan_log_bytes": ("10", logged, LOGGED),
+    "hunyuan_log_files": ("0", logged, LOGGED | {"hunyuan_log_bytes": "10"}),
     "hunyuan_fast_dispatch": (False, dispatch, {}),
     "hunyuan_alerts": ("store=2", watched, {}),
     "hunyuan_alert_webhook_file": ("{folder}/webhook", watched, {}),

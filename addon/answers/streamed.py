@@ -138,7 +138,8 @@ class ClientStream(KeptStream):
     def keep_alive(self) -> list[bytes]:
         """The pieces that tell the client, in its format, that the stream goes on: whole events, or comments.
 
-        None in the middle of an event, after the end, and while the body may turn out to be a whole one for a client that didn't ask for a stream.
+        None in the middle of an event, after the end, and while the body may turn out to be a whole one for a client
+        that didn't ask for a stream.
         """
         may_be_whole = self._opening is not None and not self._exchange.streamed
         if self._ended or self._passing or may_be_whole:

@@ -360,5 +360,5 @@ class ToClient:
         return [rest] if rest else []
 
     def keep_alive(self) -> list[bytes]:
-        """Bytes without content in the client's format; none for chat, which has its own, and once the answer is over."""
+        """Bytes without content in the client's format; none for chat, and once the answer is over."""
         return [] if self._written is None else self._written.keep_alive()

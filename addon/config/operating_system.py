@@ -58,9 +58,9 @@ def lock(descriptor: int) -> bool:
     return True
 
 
-def open_without_waiting(path: str, flags: int) -> int:
+def open_without_waiting(path: str, flags: int, mode: int = 0o600) -> int:
     """An `opener` for `open` that doesn't block: POSIX systems would wait for a writer if `path` is a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), mode)
 
 
 def wrong_owner(status: os.stat_result) -> int | None:

@@ -20,6 +20,13 @@ _ADDRESS_HEADERS = frozenset(["referer", "location", "content-location"])
 _QUERY_KEY = re.compile(
     r"(?<=[?&])([^=&#]*(?:key|token|secret|passw|auth(?!or)|signature|\bsig\b|credential)[^=&#]*)=[^&#]*", re.IGNORECASE
 )
+_KEYS_BEGIN = (b"sk-", b"hf-")
+_KEY = re.compile(rb"(?<![A-Za-z0-9_-])(?:sk|hf)-[A-Za-z0-9_-]{6,}")
+"""An API key or a client token in a header that isn't meant for one."""
+_SHORTEST_KEY = 8
+"""Bytes: a shorter value of a header for keys may stand anywhere, and tells nothing."""
+_MOST_SEARCHED = 1 << 20
+"""Bytes of an answer that keys are looked for in."""
 _KNOWN_NAMES = 512
 """Header names that are remembered: every exchange has the same few."""
 _PAUSE = 0.2
@@ -38,15 +45,19 @@ class Redaction:
         mitmproxy sends a buffered answer after its `response` hook, and saves the flow before: until the answer is
         sent its headers stay whole, but are saved redacted.
         """
+        sent = _keys_in(flow.request.headers.fields)
         _redact_all_but_answer(flow)
         response = flow.response
         if response is None:
             return
-        fields = response.headers.fields
-        if redacted(fields) is fields:
+        fields, content = response.headers.fields, response.raw_content
+        without = content if content is None else _without(content, sent)
+        if without is not None and without is not content:  # an error that quotes the key
+            response.data = flows.UnsavedContent.of(response.data, without)
+        elif redacted(fields) is fields:
             return
         if flow.live:
-            # They are still to be sent, whole.
+            # Both are still to be sent, whole.
             response.headers = flows.UnsavedHeaders(fields, redacted)
             self._unsent.add(flow)
             self._look_later(flow)
@@ -75,11 +86,14 @@ class Redaction:
 def redacted(fields: Fields) -> Fields:
     """Header fields without secrets; `fields` itself where no name of a field is one that may hold any."""
     redactions = [_redaction(name) for name, _ in fields]
-    if not any(redactions):
+    values = b"\n".join([value for _, value in fields])
+    misplaced = any(begins in values for begins in _KEYS_BEGIN) and _KEY.search(values) is not None
+    if not misplaced and not any(redactions):
         return fields
-    return tuple(
+    named = (
         (name, redact(value) if redact else value) for (name, value), redact in zip(fields, redactions, strict=True)
     )
+    return tuple((name, _KEY.sub(REDACTED.encode(), value) if misplaced else value) for name, value in named)
 
 
 def path(target: str) -> str:
@@ -123,6 +137,23 @@ def _redact_metadata(metadata: MutableMapping[Any, Any]) -> None:
         metadata["proxyauth"] = REDACTED
 
 
+def _keys_in(fields: Fields) -> list[bytes]:
+    """The values of the headers that are meant for keys, the longest first."""
+    given = [word for name, value in fields if _redaction(name) is _no_value for word in value.split()]
+    return sorted({word for word in given if len(word) >= _SHORTEST_KEY}, key=len, reverse=True)
+
+
+def _without(content: bytes, secrets: list[bytes]) -> bytes:
+    """`content` with stars in the place of `secrets`, of the same length; `content` itself where it has none."""
+    if len(content) <= _MOST_SEARCHED:
+        for secret in secrets:
+            if secret in content:
+                content = content.replace(secret, b"*" * len(secret))
+    return content
+
+
 def _redact_answer(flow: http.HTTPFlow) -> None:
     if flow.response is not None:
+        if isinstance(flow.response.data, flows.UnsavedContent):
+            flow.response.data = flow.response.data.settled()
         flow.response.headers = http.Headers(redacted(flow.response.headers.fields))

@@ -10,28 +10,25 @@ away.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..config import operating_system
 from ..config import values as read
 from ..config.option import OptionError, option
 from ..texts.terminal import say
 from .log import ExchangeLine
 from .log_format import JsonLines, TextLines
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -100,9 +97,9 @@ class LogFile:
         os.close(self._descriptor)
 
     def _open(self) -> None:
-        # Without O_NONBLOCK, opening a pipe that has no reader would never end.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(self.path, flags, 0o600)
+        # Waiting for the reader of a pipe would never end.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        self._descriptor = operating_system.open_without_waiting(str(self.path), flags, 0o600)
         self._regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
 
     def _reopen(self) -> None:
@@ -136,21 +133,29 @@ class LogFile:
             logger.warning("%s", said)
 
     def _rotate(self) -> None:
-        with _locked(self._descriptor):
-            # 1. Another process may have done so while this one waited for the lock.
-            if not self._has_path():
-                self._reopen()
-                return
-            # 2. The older ones move up; the oldest is overwritten.
-            for number in range(self._files - 1, 0, -1):
-                with suppress(FileNotFoundError):
-                    os.replace(self._aside(number), self._aside(number + 1))
-            # 3. It becomes the newest of them. Windows renames no open file.
-            os.close(self._descriptor) if fcntl is None else None
-            try:
-                os.replace(self.path, self._aside(1)) if self._files else os.unlink(self.path)
-            finally:
-                self._open() if fcntl is None else self._reopen()
+        """Put the file aside. Raises `OSError`, and `TimeoutError` if another process keeps it locked."""
+        # Windows renames no open file: there it is closed first, and other processes keep it where it is.
+        closes_first = operating_system.is_windows()
+        # 1. Another process may do so at the same time. The lock ends when the file is closed.
+        until = time.monotonic() + _PATIENCE
+        while not closes_first and not operating_system.lock(self._descriptor):
+            if time.monotonic() > until:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            time.sleep(_GATHERED / 10)
+        if not self._has_path():
+            self._reopen()
+            return
+        # 2. The older ones move up; the oldest is overwritten.
+        for number in range(self._files - 1, 0, -1):
+            with suppress(FileNotFoundError):
+                os.replace(self._aside(number), self._aside(number + 1))
+        # 3. It becomes the newest of them.
+        if closes_first:
+            os.close(self._descriptor)
+        try:
+            os.replace(self.path, self._aside(1)) if self._files else os.unlink(self.path)
+        finally:
+            self._open() if closes_first else self._reopen()
 
     def _aside(self, number: int) -> str:
         return f"{self.path}.{number}"
@@ -159,14 +164,6 @@ class LogFile:
 def _why(error: Exception) -> str:
     """In the system's words, without any path; those of other errors may quote what was to be written."""
     return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-
-
-@contextmanager
-def _locked(descriptor: int) -> Iterator[None]:
-    """Keep other processes from rotating the file. The lock ends when its descriptor is closed, at the latest."""
-    if fcntl is not None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    yield
 
 
 class FileHandler(logging.Handler):

@@ -13,7 +13,7 @@ from ..wire import json_body, safe_text
 from ..wire.safe_text import plain
 from .log import ExchangeLine
 
-_NAMES_OF_CLIENTS = ("method", "path", "model", "sent_model")
+_OF_CLIENTS = ("method", "path", "model", "sent_model")
 """Fields of an exchange with what a client sent: each may be of any length."""
 
 
@@ -39,9 +39,12 @@ class JsonLines(logging.Formatter):
         line: JsonObject = {"time": _time(record), "level": _level(record)}
         if isinstance(record.msg, ExchangeLine):
             done = record.msg.done
-            said = {name: plain(str(done[name])) for name in _NAMES_OF_CLIENTS}  # type: ignore[literal-required]
-            message = f"{said['method']} {said['path']} -> {done['outcome']}"
-            line |= {"event": "exchange", "message": message, **done, **said}
+            told: JsonObject = {
+                **done,
+                **{name: plain(str(text)) for name, text in done.items() if name in _OF_CLIENTS},
+            }
+            told |= {name: round(value, 1) for name, value in done.items() if isinstance(value, float)}
+            line |= {"event": "exchange", "message": f"{told['method']} {told['path']} -> {done['outcome']}", **told}
         else:
             line |= {"event": "log", "message": message_of(record), "logger": record.name}
             if trace := _trace(record):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 HEADER = "x-request-id"
-"""Where clients send theirs, and where OpenAI's libraries look for the endpoint's (docs/facts/clients.md#request-ids)."""
+"""Where clients send theirs, and OpenAI's libraries look for the endpoint's (docs/facts/clients.md#request-ids)."""
 OURS = "x-hunyuan-request-id"
 """Response header: the exchange's id. `HEADER` stays the endpoint's."""
 

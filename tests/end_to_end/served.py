@@ -58,14 +58,21 @@ async def serve(
     hosts: str = LOCAL,
     store: str = "memory",
     environment: Mapping[str, str] | None = None,
+    awaited: bool = True,
 ) -> AsyncIterator[Served]:
-    """Run it before `endpoint`, which speaks clear HTTP; `arguments` go to mitmdump."""
+    """Run it before `endpoint`, which speaks clear HTTP; `arguments` go to mitmdump.
+
+    Not `awaited`: it says nothing by which a test could know that it runs, and its port as a proxy stays unknown.
+    """
     reverse_port = free_port()
     command = [MITMDUMP, "-s", str(script), "-s", str(READY), "--set", f"confdir={confdir or trust.confdir}"]
     command += ["--mode", "regular@127.0.0.1:0"]
     command += ["--mode", f"reverse:http://{LOCAL}:{endpoint.port}@127.0.0.1:{reverse_port}"]
     command += ["--set", f"hunyuan_hosts={hosts}", "--set", f"hunyuan_store={store}", *arguments]
     with process("mitmdump", command, environment) as started:
+        if not awaited:
+            yield Served(trust, started, 0, reverse_port)
+            return
         said = await asyncio.to_thread(started.wait_for, r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")
         await asyncio.to_thread(started.wait_for, r"reverse proxy to \S+ listening")
         await asyncio.to_thread(started.wait_for, "mitmproxy is running")

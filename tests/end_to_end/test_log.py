@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import stat
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.end_to_end.served import Served, serve
+from hunyuan_fix.events import Done
+from tests.end_to_end.processes import process
+from tests.end_to_end.served import ADDON, MITMDUMP, Served, serve
 from tests.proxying import LOCAL, Endpoint, Trust, json_answer, run_endpoint
+from tests.waiting import until
 
 ANSWER = {
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "好"}, "finish_reason": "stop"}],
@@ -100,3 +107,57 @@ async def test_untrusting_clients_get_one_hint(trust: Trust):
         await running.until(r"GET /v1/models")
         assert running.process.output.count("SSL_CERT_FILE=") == 1
         assert "handshake failed" not in running.process.output
+
+
+# JSON, files, request ids
+
+RUNS = "mitmproxy is running"
+EXCHANGE = {"time", "level", "event", "message", *Done.__annotations__}
+
+
+async def test_json_on_the_terminal_and_in_the_file_is_an_object_on_each_line(trust: Trust, tmp_path: Path):
+    file = tmp_path / "hunyuan.log"
+    options = ["--set", "hunyuan_log=json", "--set", f"hunyuan_log_file={file}", "-v"]
+    async with run_endpoint(trust, tls=False) as endpoint, serve(trust, endpoint, *options) as running:
+        await of_exchanges(running, endpoint, 1)
+        await of_telemetry(running, 1)
+        await running.until("can't be reached")
+        running.process.terminate()
+        await running.ended()
+    # mitmproxy names its scripts before it loads them; the other line is this test's.
+    shown = [line for line in running.process.output.splitlines() if "Loading script" not in line and line != RUNS]
+    for lines in (shown, file.read_text().splitlines()):
+        told = [json.loads(line) for line in lines]
+        assert all({"time", "level", "event", "message"} <= line.keys() for line in told)
+        answered, refused = [line for line in told if line["event"] == "exchange"]
+        assert answered.keys() == refused.keys() == EXCHANGE
+        assert (answered["status"], answered["model"], answered["how"]) == (200, "hunyuan-lite", "answered")
+        assert refused["failure"].startswith("model_not_found: ")
+        assert any("hunyuan-fix is ready" in line["message"] for line in told)
+        assert any(line["logger"].startswith("mitmproxy") for line in told if line["event"] == "log")
+        assert "secret" not in "".join(lines)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+async def test_a_quiet_terminal_and_a_file_that_is_moved_away(trust: Trust, tmp_path: Path):
+    file = tmp_path / "hunyuan.log"
+    options = ["-q", "--set", f"hunyuan_log_file={file}"]
+    async with run_endpoint(trust, tls=False) as endpoint:
+        command = serve(trust, endpoint, *options, awaited=False)
+        async with command as running:
+            await until(lambda: file.exists() and "hunyuan-fix is ready" in file.read_text())
+            endpoint.answer = json_answer(ANSWER)
+            for _ in range(2):
+                async with running.client() as client:
+                    assert (await client.post("/chat/completions", json=BODY, headers=AGENT)).status_code == 200
+                await until(lambda: file.exists() and " -> 200\n" in file.read_text())
+                file.rename(f"{file}.moved")
+    assert running.process.output.strip() == RUNS
+    assert Path(f"{file}.moved").read_text().count(" -> 200\n") == 1
+
+
+async def test_a_log_file_that_cannot_be_opened_ends_the_start(tmp_path: Path):
+    command = [MITMDUMP, "-s", str(ADDON), "-p", "0", "--set", f"hunyuan_log_file={tmp_path}/none/x"]
+    with process("mitmdump", command) as started:
+        assert await asyncio.to_thread(started.wait) == 1
+    assert f"hunyuan_log_file={tmp_path}/none/x: the file can't be opened (No such file or directory)" in started.output

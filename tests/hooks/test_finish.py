@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 from pathlib import Path
@@ -218,7 +219,9 @@ async def test_a_line_that_nobody_takes_is_not_made(
     monkeypatch.setattr(log, "line", line)
     logger = logging.getLogger("hunyuan_fix")
     monkeypatch.setattr(logger, "propagate", False)
-    monkeypatch.setattr(logger, "handlers", [logging.NullHandler(taken_from)])
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setLevel(taken_from)
+    monkeypatch.setattr(logger, "handlers", [handler])
     finisher.finish(begun(process), "200", PIPELINE, redact=True)
     assert len(made) == (taken_from == logging.INFO)
 

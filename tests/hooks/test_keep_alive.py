@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -67,10 +67,12 @@ async def test_a_stream_is_silent_for_as_long_as_it_may_be_and_no_longer(monkeyp
 class Silent:
     """An endpoint's stream that says so many bytes of `whole`, then nothing until it is released."""
 
-    def __init__(self, endpoint: Endpoint, said: int, whole: bytes = WHOLE, **headers: str) -> None:
+    def __init__(
+        self, endpoint: Endpoint, said: int, whole: bytes = WHOLE, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.released = asyncio.Event()
         self._said, self._whole = said, whole
-        named = {"content-type": "text/event-stream", **headers}
+        named = {"content-type": "text/event-stream", **(headers or {})}
         endpoint.answer = lambda _: Answer(headers=named, chunks=self._chunks())
 
     async def _chunks(self) -> AsyncIterator[bytes]:
@@ -185,7 +187,7 @@ async def test_others_hear_what_their_endpoint_says(
 ):
     """What passes unread may be in the middle of an event, or is no stream."""
     path, options, replaced, headers = case
-    silent = Silent(endpoint, len(event("hi")), **headers)
+    silent = Silent(endpoint, len(event("hi")), headers=headers)
     async with run_soon(trust, endpoint, **options) as proxy:
         if not replaced:
             replacements.release(proxy.addon, replacements.KEEPING_ALIVE)
@@ -215,7 +217,7 @@ async def test_a_silent_chat_stream_has_comments_between_its_events(
 async def test_a_packed_chat_stream_is_unpacked_for_them(endpoint: Endpoint, proxy: Proxy):
     packed = gzip.compress(WHOLE)
     async with proxy.client() as client:
-        got = await heard(client, Silent(endpoint, 15, packed, **{"content-encoding": "gzip"}), COMMENT, CHAT)
+        got = await heard(client, Silent(endpoint, 15, packed, {"content-encoding": "gzip"}), COMMENT, CHAT)
     assert got.replace(COMMENT, b"") == WHOLE
 
 

@@ -74,6 +74,10 @@ async def over(flow: http.HTTPFlow) -> None:
         ("x-ratelimit-remaining-tokens", "5", "5"),
         ("idempotency-key", "x", "x"),
         ("user-agent", "cookie/1.0", "cookie/1.0"),
+        ("x-request-id", "sk-abcdef123", REDACTED),
+        ("user-agent", f"tool/1 hf-{'a' * 43} (x)", f"tool/1 {REDACTED} (x)"),
+        ("user-agent", "task-runner/1.0", "task-runner/1.0"),
+        ("x-id", "sk-1", "sk-1"),
     ],
 )
 def test_which_headers(name: str, value: str, left: str):
@@ -179,6 +183,29 @@ async def test_a_streamed_answer(saving: Proxy, endpoint: Endpoint, kept: Kept, 
     assert saved.response
     assert b'"hi"' in (saved.response.content or b"")
     assert SECRET.encode() not in (tmp_path / "flows").read_bytes()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("http2", [False, True])
+async def test_an_answer_that_quotes_the_key(
+    saving: Proxy, endpoint: Endpoint, kept: Kept, tmp_path: Path, http2: bool, streamed: bool
+):
+    """Its client gets what the endpoint says."""
+    key = "sk-quoted-key"
+    error = b'{"error": {"message": "Incorrect API key provided: %b"}}' % key.encode()
+    endpoint.answer = Answer(401, {"content-type": "application/json"}, [error])
+    if streamed:
+        endpoint.answer = Answer(200, {"content-type": "text/event-stream"}, [EVENT, b"data: %b\n\n" % error])
+    async with saving.client(http2=http2) as client:
+        answer = await client.post("/chat/completions", json={**BODY, "stream": streamed}, headers={"x-api-key": key})
+    assert key.encode() in answer.content
+    await until(lambda: not kept.last.live and key not in state(kept.last) + repr(kept.last.response.content))  # type: ignore[union-attr]
+    assert kept.last.response is not None
+    (saved,) = read(tmp_path / "flows")
+    assert saved.response is not None
+    for content in (kept.last.response.content, saved.response.content):
+        assert content == answer.content.replace(key.encode(), b"*" * len(key))
+    assert type(kept.last.response.data) is http.ResponseData
 
 
 @pytest.mark.parametrize("redact", [True, False])

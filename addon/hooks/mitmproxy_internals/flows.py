@@ -58,6 +58,34 @@ class UnsavedHeaders(http.Headers):
         return self._saved(self.fields)
 
 
+class UnsavedContent(http.ResponseData):
+    """Data of an answer whose body is sent as it is, and stands as `saved` in a copy, a backup and a file.
+
+    Relies on each of those being made from `get_state`, and on what is sent not being.
+    """
+
+    saved: bytes
+
+    @classmethod
+    def of(cls, data: http.ResponseData, saved: bytes) -> UnsavedContent:
+        """The same data, to be saved with another body."""
+        made = cls(**vars(data))
+        made.saved = saved
+        return made
+
+    def get_state(self) -> dict[str, Any]:
+        """What is saved."""
+        state = cast(dict[str, Any], super().get_state())  # type: ignore[no-untyped-call]
+        saved = state.pop("saved")
+        return {**state, "content": saved}
+
+    def settled(self) -> http.ResponseData:
+        """The data with the body that is saved, once the answer is sent."""
+        fields = {**vars(self), "content": self.saved}
+        del fields["saved"]
+        return http.ResponseData(**fields)
+
+
 def endpoint_failed(flow: http.HTTPFlow) -> bool:
     """Whether `flow`, which has no answer, failed for its endpoint, not for its client or a user's *kill*.
 
