@@ -44,8 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose how many examples a property gets, where it doesn't say so itself."""
+    """Choose how many examples a property gets, where it doesn't say so itself, and how processes start."""
     night, fast = config.getoption("--nightly"), config.getoption("--fast")
+    processes.always_cold = bool(night)
     settings.load_profile("night" if night else "fast" if fast else "day")
 
 

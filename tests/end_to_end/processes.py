@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import trustme
 from hunyuan_fix.config.environment import variable
 from hunyuan_fix.options import OPTIONS
 from scripts.lib.processes import free_port
+from tests.end_to_end.warm import Fork, WarmPython, can_run
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = ROOT / "tests/end_to_end/ready.py"
@@ -37,6 +39,9 @@ CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_
 _running: list[Process] = []
 _ended: list[Process] = []
 """Those that the test of now has ended: a test that fails leaves its own `with` before it is reported."""
+
+always_cold = False
+"""Whether each process is started by itself, as by night, and never forked from one that has imported mitmproxy."""
 
 _SHOWN = 8000
 """Characters of a process's output, from its end, in a failed test's report."""
@@ -62,17 +67,7 @@ class Process:
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
-        self._popen = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**clean_environment(), "PYTHONUNBUFFERED": "1", **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
+        self._popen = _started(command, {**clean_environment(), "PYTHONUNBUFFERED": "1", **environment})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         _running.append(self)
@@ -141,6 +136,28 @@ class Process:
         self._reader.join()
         assert self._popen.stdout is not None
         self._popen.stdout.close()
+
+
+def _started(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str] | Fork:
+    if not always_cold and can_run(command) and _warm_python().suits(environment):
+        return _warm_python().run(command, environment)
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+@cache
+def _warm_python() -> WarmPython:
+    """Once a worker: the first test that wants it waits for it."""
+    return WarmPython(ROOT, {**clean_environment(), "PYTHONUNBUFFERED": "1"})
 
 
 @contextmanager
