@@ -1,4 +1,4 @@
-"""Agents that go on and on: which are warned, and which are refused with an error that ends their loop. Pure.
+"""Agents that go on and on: which are warned, and which are refused with an error that ends their loop.
 
 A request shows what its agent did since its user's last message: `loop` reads it, `repeated` counts what it does again.
 What a request can't show (a history that its client has compacted, or that its endpoint keeps) is in `memory`.
