@@ -161,11 +161,10 @@ def _said(content: Any, *, but_own: bool) -> list[bytes]:
             part = {"text": part}  # noqa: PLW2901 - as some clients write it
         if not isinstance(part, dict):
             continue
-        text = part.get("text")
-        if isinstance(text, str):
-            text = own_words(text) if but_own else text
-            if text:
-                pieces.append(_piece(text))
+        given = part.get("text")
+        if isinstance(given, str):
+            if words := own_words(given) if but_own else given:
+                pieces.append(_piece(words))
         elif part.get("type") != "tool_result":
             pieces += map(_tail, _strings(part))
     return pieces

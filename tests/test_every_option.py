@@ -50,6 +50,7 @@ from tests.proxying import (
     run_proxy,
     stream_answer,
 )
+from tests.runaway.agents import Did, body_of
 from tests.vision_server import image_part, png
 from tests.waiting import until
 
@@ -281,6 +282,7 @@ async def beats(world: World) -> object:
     return b": keep-alive" in (await post(world, CHAT | {"stream": True})).content
 
 
+AGENT = body_of("chat", [[Did("read", {}, "nothing")]] * 3, model="hunyuan-lite")
 BROWSER = after(CHAT, authorization="", origin=PAGE, sec_fetch_site="cross-site")
 WITH_TOKENS = {"hunyuan_client_tokens_file": "{folder}/clients.toml"}
 BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
@@ -312,6 +314,9 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_language": ("en", after(CHAT | {"messages": [{"role": "user", "content": ""}]}), {}),
     "hunyuan_successors": ("hunyuan-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_overlong": ("error", after(LONG), {}),
+    "hunyuan_max_iterations": ("2", after(AGENT), {}),
+    "hunyuan_same_call": ("2", after(AGENT), {}),
+    "hunyuan_same_request": ("2", after(CHAT, times=2), {}),
     "hunyuan_window": ("7", after(CHAT), {"hunyuan_overlong": "error"}),
     "hunyuan_intercept_all": (True, tunnel, {}),
     "hunyuan_allow_open": (True, opened, {}),

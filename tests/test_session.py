@@ -152,7 +152,7 @@ def test_an_image_counts() -> None:
     assert of_conversation(ME, {"messages": messages}) != ""
 
 
-SAME_IN_ALL_FORMATS = [
+SAME_IN_ALL_FORMATS: list[dict[str, Any]] = [
     {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]},
     {"messages": [{"role": "developer", "content": [{"text": "Be brief."}]}, {"role": "user", "content": "Hi"}]},
     {"system": "Be brief.", "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]},

@@ -72,7 +72,7 @@ async def run_way(trust: Trust, endpoint: Endpoint, name: str, **options: str) -
     endpoint.answer = answer
     form, _, native = name.partition("-")
     profile = {"hunyuan_profile": "tokenhub"} if native else {"hunyuan_translate": "always"}
-    given = {"hunyuan_language": "en", **profile, **BOUNDS, **options}
+    given: dict[str, Any] = {"hunyuan_language": "en", **profile, **BOUNDS, **options}
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **given) as running:
         yield Way(running, endpoint, form)
 

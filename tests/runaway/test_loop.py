@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,12 +12,10 @@ from hypothesis import strategies as st
 from hunyuan_fix.runaway import loop
 from hunyuan_fix.runaway.loop import Before, Call, goes_on, loop_of
 from hunyuan_fix.runaway.repeated import repeated
-from tests.runaway.agents import FORMATS, Did, body_of
+from tests.runaway.agents import FORMATS, Did, Turn, body_of
 from tests.test_session import CHATS, JSON
 
-type Format = Callable[[Sequence[Sequence[Did]]], list[dict[str, Any]]]
-
-TWO = [[Did("ls", {"path": "a"}, "x"), Did("cat", {"path": "b"}, "y")], [Did("ls", {"path": "c"}, "z")]]
+TWO: list[Turn] = [[Did("ls", {"path": "a"}, "x"), Did("cat", {"path": "b"}, "y")], [Did("ls", {"path": "c"}, "z")]]
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -56,6 +56,7 @@ def test_the_same_call_several_times_at_once_counts_each_time(form: str) -> None
 def test_a_few_turns_in_the_same_order_are_counted(form: str, length: int) -> None:
     cycle = [[Did("read", {"path": str(number)}, "x")] for number in range(length)]
     assert count(form, *cycle * 6) == 6
+    assert count(form, *cycle * 3) == 3
     assert count(form, *cycle * 6, [Did("other")]) == 1
     assert count(form, *cycle * 3, [Did("other")], *cycle * 2) == 2
 
