@@ -42,7 +42,7 @@ CALLED = "called"
 """The addon makes a call of its own for it: `purpose` (`vision`, `embeddings`, `search`), `number` (of the try), and
 what `SENT` tells of a try. Told with traces on."""
 ENDED = "ended"
-"""A call of the addon's own, or a try by the relay, is over: its `span_id`, `status` (0: no answer came), `error` (`""`,
+"""A call of the addon's own, or a try by the relay, is over: its `span_id`, `status` (0: no answer came), `error` (`""`
 or one of `timeout`, `unreachable`, `unusable_answer`, `stream_broken`, `cancelled`, `not_sent`), `usage`, `answer` (as
 in `Done`). Told with traces on."""
 FIRST_BYTE = "first_byte"
