@@ -138,8 +138,7 @@ async def of_flow(world: World) -> object:
 
 async def after_the_end(world: World) -> object:
     await post(world, CHAT)
-    while not world.proxy.addon.runtime.metrics.value(EXCHANGES, "repair"):
-        await asyncio.sleep(0)
+    await until(lambda: world.proxy.addon.runtime.metrics.collect()[EXCHANGES])
     return world.flows[0].request.headers["authorization"]
 
 

@@ -198,7 +198,7 @@ async def test_changed_files_of_options_keys_and_tokens_are_taken_over(secret: P
     before = asyncio.all_tasks()
     made.start()
     made.start()
-    names = ["hunyuan-fix looks at its health", "hunyuan-fix watches files"]
+    names = ["hunyuan-fix looks at its health", "hunyuan-fix watches files", "hunyuan-fix watches for alerts"]
     assert sorted(task.get_name() for task in asyncio.all_tasks() - before) == names
     secret.write_text("sk-two\n")
     tokens.write_text(f'[clients.alice]\nhash = "sha256:{digest_of(token).hex()}"\n')
