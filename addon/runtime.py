@@ -229,22 +229,23 @@ class Runtime:
             Check("files", FilesCheck(self._unusable).look),
             Check("queue", QueueCheck(self.admission.state).look),
             Check("event_loop", LoopCheck(self.loop_lag).look),
-            Check("sinks", SinksCheck(self.sinks).look),
+            Check("sinks", SinksCheck(self.sinks, self._lost).look),
             Check("faults", FaultsCheck(lambda: self.failures).look),
         ]
 
     def _written(self) -> list[Path]:
         """Files that are written."""
-        file = self._settings.store.sqlite
-        return [file] if file is not None else []
+        return [file for file in (self._settings.store.sqlite, self._settings.log_file) if file is not None]
+
+    def _lost(self) -> dict[str, int]:
+        """Lines and spans that could not be written or sent, since the start."""
+        spans = self.traces.counts()
+        return {"log_file": self.log_file.lost, "traces": spans.get("lost", 0) + spans.get("dropped", 0)}
 
     def _unusable(self) -> list[Path]:
         """Files that can't be used as they are now; the key's has a check of its own."""
-        secret = [
-            file.path
-            for file in (self.tokens.file, self.seal_keys.file, self.admin.token_file)
-            if file and file.is_unusable
-        ]
+        secrets = (self.tokens.file, self.seal_keys.file, self.admin.token_file, self.alerts.webhook.address.file)
+        secret = [file.path for file in secrets if file is not None and file.is_unusable]
         folder = self.profile_folder.unusable
         return [*self.config.unusable, *secret, *([folder] if folder else [])]
 

@@ -120,6 +120,7 @@ class RetriedCall[T]:
         upstream = UPSTREAM_DIALECTS[profile.dialect]
         note: JsonObject = {}
         demands = RuleContext(profile, profile.model(self.body.get("model")), texts.load("en"), None)
+        model = str(self.body.get("model") or "")
         path, body = upstream.path(self.house), json_body.serialise(upstream.request(self.body, demands, note))
 
         async def attempt(number: int) -> T | Response | Retryable[T | Response]:
@@ -133,7 +134,7 @@ class RetriedCall[T]:
                     until=self.until,
                     ends=self.ends,
                     ahead=self.ahead or again,
-                    what=Told(self.purpose, str(self.body.get("model") or ""), number, upstream.is_house),
+                    what=Told(self.purpose, model, number, is_chat=self.house == "chat" and upstream.is_house),
                 )
             except CallRefused as refusal:
                 return retry.refused(refusal, again=again)

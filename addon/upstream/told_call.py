@@ -16,7 +16,7 @@ type Purpose = Literal["vision", "embeddings", "search"]
 """What a call is made for."""
 
 _MOST_READ = 1 << 16
-"""Bytes of an answer that is read for what it says of itself. Vectors are longer, and their usage is the exchange's."""
+"""Bytes of an answer that is read for what it says of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Told:
     model: str = ""
     number: int = 1
     is_chat: bool = True
-    """Its answer is in the house language."""
+    """Its answer is a chat answer in the house language."""
 
 
 NOTHING = Told()
@@ -75,8 +75,9 @@ class ToldCall:
             return
         if answer.status < 300 and self._what.is_chat and len(answer.body) <= _MOST_READ:
             body = json_body.parse_object(answer.body) or {}
-            self._ended["usage"] = usage.counted(usage.of_answer(body))
             self._ended["answer"] = answer_facts.of_answer(body)
+            if self._what.purpose == "vision":  # what the others use is counted as the exchange's
+                self._ended["usage"] = usage.counted(usage.of_answer(body))
 
     def end(self) -> None:
         """It is over, on every way out."""

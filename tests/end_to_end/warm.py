@@ -133,11 +133,11 @@ def _forks() -> list[str]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     running: dict[int, int] = {}
     while True:
-        ready, _, _ = select.select([control, woken], [], [])
+        ready, _, _ = select.select([control.fileno(), woken], [], [])
         if woken in ready:
             os.read(woken, 1024)
             _tell_of_ended(running)
-        if control not in ready:
+        if control.fileno() not in ready:
             continue
         order, (output, told), _, _ = socket.recv_fds(control, 1 << 16, 2) or (b"", (), 0, None)
         while order and not order.endswith(b"\n"):
@@ -155,7 +155,8 @@ def _forks() -> list[str]:
         control.close()
         for descriptor in (woken, wake, told, *running.values()):
             os.close(descriptor)
-        return _as_started(*json.loads(order), output)
+        words, folder, environment = json.loads(order)
+        return _as_started(words, folder, environment, output)
 
 
 def _tell_of_ended(running: dict[int, int]) -> None:

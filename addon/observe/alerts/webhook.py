@@ -95,6 +95,11 @@ class Address:
         given = self._environment.get(VARIABLE, "").strip()
         return receiver(given) if given else None
 
+    @property
+    def file(self) -> SecretFile[Receiver] | None:
+        """The file that the receiver is in; `None` if it isn't in one."""
+        return self._file
+
     async def refresh(self) -> None:
         """Read a changed file. An invalid one is logged, and the previous address stays in use."""
         if self._file:

@@ -75,15 +75,18 @@ class LoopCheck:
 
 
 class SinksCheck:
-    """What listens to events."""
+    """What listens to events. `lost`: what the log file and traces could not write or send, by name."""
 
-    def __init__(self, sinks: Sinks) -> None:
+    def __init__(self, sinks: Sinks, lost: Callable[[], Mapping[str, int]] = dict) -> None:
         self._sinks = sinks
+        self._lost = lost
+        self._losing: dict[str, Growth] = {}
         self._dropped: dict[str, Growth] = {}
         self._failed: dict[str, Growth] = {}
 
     async def look(self) -> Finding:
-        """By events dropped and failures in the last minutes."""
+        """By failures, events dropped and losses in the last minutes."""
+        losing = _grown(self._losing, self._lost())
         dropped, failed = _grown(self._dropped, self._sinks.dropped), _grown(self._failed, self._sinks.failures)
         if failed:
             return degraded(
@@ -97,6 +100,14 @@ class SinksCheck:
                 Sentence(
                     "{sinks} is too slow and has dropped events in the last minutes: what it tells has gaps.",
                     sinks=", ".join(dropped),
+                )
+            )
+        if losing:
+            return degraded(
+                Sentence(
+                    "{sinks} has lost lines or spans in the last minutes: its disk or its collector takes none. The log "
+                    "says why.",
+                    sinks=", ".join(losing),
                 )
             )
         return healthy(Sentence("Every event is taken in."))
@@ -131,7 +142,7 @@ class FaultsCheck:
 
 
 class FilesCheck:
-    """The files that are read again when they change: settings, profiles, client tokens, keys that seal.
+    """The files that are read again when they change: settings, profiles, client tokens, other secrets.
 
     `unusable`: those whose content now can't be used.
     """

@@ -129,6 +129,18 @@ async def test_sinks_that_fail_or_drop(monkeypatch: pytest.MonkeyPatch) -> None:
     running.close()
 
 
+async def test_what_the_log_file_or_traces_lose_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, lost = Clock(), {"log_file": 0, "traces": 0}
+    on(clock, monkeypatch)
+    check = SinksCheck(Sinks(), lambda: lost)
+    assert (await check.look()).state is State.HEALTHY
+    lost["traces"] = 3
+    found = await check.look()
+    assert (found.state, found.message.startswith("traces has lost")) == (State.DEGRADED, True)
+    clock.now += 301
+    assert (await check.look()).state is State.HEALTHY
+
+
 async def test_faults_count_for_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     on(clock, monkeypatch)
