@@ -69,7 +69,7 @@ class _Session(requests.Session):
 class _Watched(SpanExporter):
     """An exporter whose batches are counted, and whose failure is said once an outage."""
 
-    def __init__(self, exporter: SpanExporter, session: _Session | None, where: str) -> None:
+    def __init__(self, exporter: SpanExporter, session: _Session, where: str) -> None:
         self._exporter = exporter
         self._session = session
         self._where = where
@@ -89,11 +89,10 @@ class _Watched(SpanExporter):
         self.lost += len(batch)
         if time.monotonic() - self._said_at >= _QUIET:
             self._said_at = time.monotonic()
-            why = self._session.outcome if self._session is not None else ""
             said = say(
                 "The collector of traces at {where} takes no spans ({why}): they are lost, and counted.",
                 where=self._where,
-                why=why or "gRPC",
+                why=self._session.outcome,
             )
             logger.warning("%s", said)
         return result
@@ -113,16 +112,8 @@ class Exporter:
 
     def __init__(self, export: Export) -> None:
         where = export.endpoint or "OTEL_EXPORTER_OTLP_ENDPOINT"
-        if export.protocol == "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415 - an extra of its own
-                OTLPSpanExporter as OverGrpc,
-            )
-
-            self._watched = _Watched(OverGrpc(endpoint=export.endpoint), None, where)
-        else:
-            session = _Session()
-            over_http = OTLPSpanExporter(endpoint=export.endpoint, session=session)
-            self._watched = _Watched(over_http, session, where)
+        session = _Session()
+        self._watched = _Watched(OTLPSpanExporter(endpoint=export.endpoint, session=session), session, where)
         self._processor = BatchSpanProcessor(self._watched, max_queue_size=_MOST_WAITING)
         self._resource = _resource()
         self._scope = InstrumentationScope("hunyuan_fix", _version(), spans.names().schema)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from ...config import values as read
 from ...config.option import OptionError, option
@@ -21,8 +20,7 @@ _PATH = "/v1/traces"
 _DISABLED = "OTEL_SDK_DISABLED"
 _EXPORTER = "OTEL_TRACES_EXPORTER"
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-
-type Protocol = Literal["http/protobuf", "grpc"]
+_SPOKEN = "http/protobuf"
 
 
 @read.accepting("`env`, or the URL of an OTLP collector")
@@ -74,7 +72,6 @@ class Export:
 
     endpoint: str | None
     """The URL for spans; `None`: the exporter reads the variables."""
-    protocol: Protocol
     sampler: Sampler
 
 
@@ -90,15 +87,14 @@ def export(settings: TraceSettings, environment: Mapping[str, str]) -> tuple[Exp
     if environment.get(_EXPORTER, "").strip().lower() == "none":
         return None, [say("hunyuan_traces has no effect: {variable} says so.", variable=f"{_EXPORTER}=none")]
     given = next((value for name in _PROTOCOLS if (value := environment.get(name, "").strip().lower())), "")
-    if given not in ("", "http/protobuf", "grpc"):
+    if given not in ("", _SPOKEN):
         raise OptionError(
             say(
-                "hunyuan_traces: {variable} is {value}; accepted are http/protobuf and grpc",
+                "hunyuan_traces: {variable} is {value}; accepted is http/protobuf, which collectors take on port 4318",
                 variable=_PROTOCOLS[1],
                 value=repr(given[:_LONGEST]),
             )
         )
-    protocol: Protocol = "grpc" if given == "grpc" else "http/protobuf"
     notes = []
     if settings.traces_ratio is not None:
         sampler = Sampler(settings.traces_ratio)
@@ -106,14 +102,14 @@ def export(settings: TraceSettings, environment: Mapping[str, str]) -> tuple[Exp
         sampler, unknown = of_environment(environment)
         if unknown:
             notes.append(say("hunyuan_traces: the value of {variable} is not known; all are taken.", variable=unknown))
-    return Export(_endpoint(settings.traces, protocol), protocol, sampler), notes
+    return Export(_endpoint(settings.traces), sampler), notes
 
 
 _LONGEST = 40
 """Characters of a value that is said."""
 
 
-def _endpoint(url: str, protocol: Protocol) -> str | None:
+def _endpoint(url: str) -> str | None:
     if url == ENVIRONMENT:
         return None
-    return url if protocol == "grpc" or url.endswith(_PATH) else f"{url}{_PATH}"
+    return url if url.endswith(_PATH) else f"{url}{_PATH}"

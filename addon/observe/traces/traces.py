@@ -26,10 +26,7 @@ _MOST_OPEN = 10_000
 """Exchanges under way whose events are kept; of further ones the oldest is forgotten."""
 _MOST_EVENTS = 500
 """Events that are kept of one exchange: a request for vectors may be a thousand calls."""
-_INSTALL = {
-    "http/protobuf": 'pip install "hunyuan-fix[otel]"',
-    "grpc": 'pip install "hunyuan-fix[otel]" opentelemetry-exporter-otlp-proto-grpc',
-}
+_INSTALL = 'pip install "hunyuan-fix[otel]"'
 
 
 class _TraceSink:
@@ -126,5 +123,5 @@ def _exporter(export: Export) -> Exporter:
         why = safe_text.line(str(error), 200)
         raise OptionError(say("hunyuan_traces: the variables OTEL_… can't be used: {why}", why=why)) from None
     except ImportError:
-        said = say("hunyuan_traces needs a package that is not installed: {command}", command=_INSTALL[export.protocol])
+        said = say("hunyuan_traces needs a package that is not installed: {command}", command=_INSTALL)
         raise OptionError(said) from None

@@ -22,7 +22,21 @@ from hunyuan_fix.upstream.client import Transport
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
-NAMES = ("endpoint key vision clock ca sqlite redis disk files queue event_loop sinks faults").split()
+NAMES = [
+    "endpoint",
+    "key",
+    "vision",
+    "clock",
+    "ca",
+    "sqlite",
+    "redis",
+    "disk",
+    "files",
+    "queue",
+    "event_loop",
+    "sinks",
+    "faults",
+]
 
 
 def parsed(**values: str) -> Settings:
