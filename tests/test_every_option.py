@@ -142,6 +142,13 @@ async def after_the_end(world: World) -> object:
     return world.flows[0].request.headers["authorization"]
 
 
+async def traced(world: World) -> object:
+    """The version and the flags of the trace that the endpoint is told of."""
+    await post(world, CHAT)
+    trace = world.endpoint.arrived[0].headers.get("traceparent", "")
+    return trace[:2], trace[-2:]
+
+
 async def queueing(world: World) -> object:
     """Whether a second call of one account waits, or what it is told."""
     admission: Admission = world.proxy.addon.runtime.admission
@@ -322,6 +329,8 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_mode": ("observe", after(CHAT), {}),
     "hunyuan_keep_original": ("0", of_flow, {}),
     "hunyuan_keep_streams": ("0", of_flow, {}),
+    "hunyuan_traces": ("http://127.0.0.1:9", traced, {}),
+    "hunyuan_traces_ratio": ("0", traced, {"hunyuan_traces": "http://127.0.0.1:9"}),
     "hunyuan_redact": (False, after_the_end, {}),
     "hunyuan_store": ("sqlite:{folder}/store", after(CHAT), {}),
     "hunyuan_store_max_bytes": ("1m", after(CHAT), {"hunyuan_store": "sqlite:{folder}/store"}),

@@ -118,14 +118,6 @@ async def test_one_without_room(sqlite: SqliteCheck, chain: Chain, monkeypatch: 
     await degraded(sqlite, "No space is left")
 
 
-@pytest.mark.skipif(os.getuid() == 0 or os.name == "nt", reason="root may write anything")
-async def test_a_folder_that_is_another_users(sqlite: SqliteCheck, path: Path) -> None:
-    path.parent.parent.chmod(0o500)
-    await degraded(sqlite, "can't be written")
-    path.parent.parent.chmod(0o700)
-    await healed(sqlite)
-
-
 async def test_a_folder_in_its_place(sqlite: SqliteCheck, chain: Chain, path: Path) -> None:
     path.mkdir(parents=True)
     await chain.get("a")
