@@ -289,6 +289,20 @@ async def beats(world: World) -> object:
 
 
 AGENT = body_of("chat", [[Did("read", {}, "nothing")]] * 3, model="hunyuan-lite")
+ADMIN = {"hunyuan_admin": "127.0.0.1:0"}
+
+
+def admin_status(**headers: str) -> Look:
+    """The status of the admin server's answer; `None` without such a server."""
+
+    async def look(world: World) -> object:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            url = world.proxy.addon.runtime.admin.url
+            return (await client.get(f"{url}/status", headers=headers)).status_code if url else None
+
+    return look
+
+
 BROWSER = after(CHAT, authorization="", origin=PAGE, sec_fetch_site="cross-site")
 WITH_TOKENS = {"hunyuan_client_tokens_file": "{folder}/clients.toml"}
 BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
@@ -356,6 +370,9 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_requests_per_minute": ("7", BY_TOKEN, WITH_TOKENS),
     "hunyuan_tokens_per_minute": ("777", BY_TOKEN, WITH_TOKENS),
     "hunyuan_allowed_origins": (PAGE, BROWSER, {}),
+    "hunyuan_admin": ("127.0.0.1:0", admin_status(), {}),
+    "hunyuan_admin_token_file": ("{folder}/admin-token", admin_status(), ADMIN),
+    "hunyuan_admin_hosts": ("proxy.example", admin_status(host="proxy.example"), ADMIN),
     "hunyuan_drain_timeout": ("0.3", ending, {}),
     "hunyuan_heartbeat": ("0.02", beats, {}),
     "hunyuan_log": ("json", logged, LOGGED),
@@ -444,6 +461,7 @@ def folder(tmp_path: Path) -> Path:
         ("clients.toml", f'[clients.alice]\nhash = "sha256:{digest_of(TOKEN).hex()}"\n'),
         ("hunyuan.yaml", "language: en\n"),
         ("seal", SEAL_KEY),
+        ("admin-token", "t" * 20),
         ("profiles/hunyuan.toml", "[messages]\nalternate = false\n"),
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)

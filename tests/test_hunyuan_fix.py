@@ -443,8 +443,9 @@ async def test_a_client_that_closes_at_done_gets_its_line(
 
 
 @pytest.fixture
-def alone():
-    """The addon without a proxy around it, as far as the hooks under test need none."""
+def alone(monkeypatch: pytest.MonkeyPatch):
+    """The addon without a proxy around it, as far as the hooks under test need none. It never runs, nor listens."""
+    monkeypatch.delenv("HUNYUAN_ADMIN")
     fix = HunyuanFix()
     with taddons.context(fix) as context:
         context.configure(fix)

@@ -14,10 +14,14 @@ from .shells import SHELLS, detected
 from .state import local_url
 
 
-def instructions(launch: Launch, upstream: str, version: str) -> str:
-    """The lines for a user whose proxy sends calls to `upstream`; `""`: to the address that the client chose."""
+def instructions(launch: Launch, upstream: str, version: str, admin: str = "") -> str:
+    """The lines for a user whose proxy sends calls to `upstream`; `""`: to the address that the client chose.
+
+    `admin`: the address of the admin server, or a link that signs in there; `""`: there is none.
+    """
+    about_admin = [say("Health, metrics, the last requests:  {admin}", admin=_at_status(admin))] if admin else []
     if launch.kimi is not None:
-        return "\n".join(["", *_in_place_of_kimis(launch, upstream), *_for_others(launch), ""])
+        return "\n".join(["", *_in_place_of_kimis(launch, upstream), *_for_others(launch), *about_admin, ""])
     if upstream:
         head = say("hunyuan-fix {version}. Calls go to {upstream}", version=version, upstream=upstream)
     else:
@@ -34,8 +38,13 @@ def instructions(launch: Launch, upstream: str, version: str) -> str:
             ca=authority.ca_file(launch.confdir),
         ),
         *_for_others(launch),
+        *about_admin,
     ]
     return "\n".join(lines)
+
+
+def _at_status(admin: str) -> str:
+    return admin if "?" in admin else f"{admin}/status"
 
 
 def _activation(launch: Launch) -> str:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
+from ..config.environment import variable
 from ..config.option import PREFIX
 from ..did_you_mean import did_you_mean
 from ..options import OPTIONS
@@ -24,6 +25,7 @@ from .kimi import KimiEnvironment
 from .path import ADDON
 
 UPSTREAM = "hunyuan_upstream"
+ADMIN = "hunyuan_admin"
 _SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "--upstream": UPSTREAM,
@@ -70,6 +72,8 @@ class Launch:
     """Flags of the ports that the user has chosen: `--port`, `--reverse-port`. Another is free to be moved."""
     json: bool = False
     """Standard output is for programs: it gets one JSON object."""
+    admin: str | None = None
+    """`hunyuan_admin` where nobody gives one; `None`: the option's own default."""
 
     def option(self, name: str) -> str | None:
         """The value of the last `--set NAME=VALUE` among the arguments, as mitmproxy reads them; `None` without one."""
@@ -89,7 +93,13 @@ class Launch:
     @property
     def defaults(self) -> Mapping[str, str]:
         """Values of options that nobody has given: on the command line, in the environment, in a file of options."""
-        return {} if self.kimi is not None else {UPSTREAM: SUCCESSOR}
+        upstream = {} if self.kimi is not None else {UPSTREAM: SUCCESSOR}
+        return upstream if self.admin is None else {**upstream, ADMIN: self.admin}
+
+    @property
+    def gives_admin(self) -> bool:
+        """Whether the command line or the environment says where the admin server listens."""
+        return self.option(ADMIN) is not None or bool(os.environ.get(variable(ADMIN), "").strip())
 
     def command(self) -> list[str]:
         """The arguments for mitmdump or mitmweb. The user's own come last, so that they override ours."""

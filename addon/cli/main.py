@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "doctor": Command("doctor.command", "find what is wrong with the set-up, and say how to fix it"),
         "lint": Command("lint.command", "say what the endpoint refuses in a request, and what the addon changes"),
         "token": Command("token", "add and remove tokens of clients that may use the proxy's key"),
+        "admin": Command("admin", "print a link by which a browser signs in to the admin server"),
         "demo": Command("demo.command", "show what the addon does, without network or key"),
         "path": Command("path", 'print the addon\'s file: mitmdump -s "$(hunyuan-fix path)"'),
     }

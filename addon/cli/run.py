@@ -9,13 +9,15 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
 from ..config import operating_system
 from ..hooks import authority
+from ..observe.admin.settings import OFF, Address
+from ..observe.admin.settings import PORT as ADMIN_PORT
 from ..texts import LANGUAGES, terminal
 from ..texts.terminal import say
 from . import kimi, mitmproxy_api, state
@@ -36,7 +38,9 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         from .agents.session import run_agent  # noqa: PLC0415 - it starts this command again, without an agent
 
         return run_agent(launch, launch.agent)
-    turn = None if {"--port", "--reverse-port"} <= launch.chosen else state.turn_to_start()
+    chosen = {"--port", "--reverse-port"} <= launch.chosen
+    searches = not chosen or (launch.until_eof is None and not launch.gives_admin)
+    turn = state.turn_to_start() if searches else None
     try:
         launch, moved = with_free_ports(launch)
     except socket.gaierror:
@@ -130,8 +134,19 @@ def with_free_ports(launch: Launch) -> tuple[Launch, list[str]]:
     if launch.web and not _names_web_port(launch) and not port_is_free(WEB_PORT, HOST):
         web_port = next_free(WEB_PORT, HOST, used)
         lines.append(_moved(WEB_PORT, web_port))
+        used.add(web_port)
         launch = replace(launch, arguments=("--web-port", str(web_port), *launch.arguments))
-    return launch, lines
+    return replace(launch, admin=_admin(launch, used)), lines
+
+
+def _admin(launch: Launch, used: Container[int]) -> str | None:
+    """Where the admin server listens if nobody says so: on the first free port. An agent's own proxy has none."""
+    if launch.until_eof is not None:
+        return OFF
+    try:
+        return str(Address(HOST, next_free(ADMIN_PORT, HOST, used)))
+    except OSError:
+        return OFF
 
 
 def _moved(first: int, port: int) -> str:

@@ -44,7 +44,7 @@ class Started:
             self._turn.close()
         version = metadata.version("hunyuan-fix")
         if not launch.json:
-            print(instructions(launch, _upstream(addon), version), file=self._output, flush=True)
+            print(instructions(launch, _upstream(addon), version, self._admin(addon)), file=self._output, flush=True)
             if self._about_key:
                 print(self._about_key, file=self._output, flush=True)
         if self._about_key and not addon.runtime.key.value:
@@ -82,6 +82,11 @@ class Started:
         if self._file is not None:
             state.remove(self._file)
 
+    def _admin(self, addon: InForce) -> str:
+        """What a browser opens: a link that signs in, if there is a token and a person looks; no log gets it."""
+        admin = addon.runtime.admin
+        return admin.link() if self._output.isatty() else admin.url
+
     def _keep(self, addon: InForce) -> None:
         try:
             self._file = state.write(self._running(addon))
@@ -103,10 +108,11 @@ class Started:
             version=metadata.version("hunyuan-fix"),
             language=texts.language_of(addon.settings.language),
             started=self._began,
+            admin_url=addon.runtime.admin.url,
         )
 
 
-_TOLD = ("pid", "host", "port", "reverse_port", "upstream", "profile", "mode", "version", "started")
+_TOLD = ("pid", "host", "port", "reverse_port", "upstream", "profile", "mode", "version", "started", "admin_url")
 """Fields of the state that are told as they are."""
 
 

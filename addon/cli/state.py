@@ -59,6 +59,8 @@ class Running:
     """Of the texts that it puts into conversations."""
     started: str
     """When, by ISO 8601 with the time zone."""
+    admin_url: str = ""
+    """Of its admin server, for this machine; `""`: it has none."""
 
     @property
     def reverse_url(self) -> str:

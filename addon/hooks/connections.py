@@ -47,6 +47,7 @@ _LONGEST_REASON = 300
 """Characters."""
 
 _NOT_SHOWN = "The client has sent no token."
+_ADMIN = "This port is the admin server's, which isn't reached by the proxy."
 
 
 class InForce(Protocol):
@@ -146,14 +147,23 @@ class Connections:
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP.
 
-        Others have `CONNECT_TIMEOUT`, to a known host.
+        And those of clients on other machines to the port of the admin server, by whatever name: there they would be
+        on this machine. Others have `CONNECT_TIMEOUT`, to a known host.
         """
         if self._in_force.requires_token and data.client in self._in_force.runtime.unauthenticated:
             data.server.error = _NOT_SHOWN
+        elif self._leads_to_admin(data):
+            data.server.error = _ADMIN
         elif data.server.address and self._in_force.routes.trusts(data.server.address[0]):
             handler = _handler_of(data.client)
             if handler is not None:
                 limit_connecting(handler, data.server, CONNECT_TIMEOUT)
+
+    def _leads_to_admin(self, data: server_hooks.ServerConnectionHookData) -> bool:
+        admin, address = self._in_force.runtime.admin.address, data.server.address
+        if admin is None or not address or address[1] != admin.port:
+            return False
+        return not host_names.is_loopback(data.client.peername[0])
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         """Pass TLS to other hosts through without decrypting it."""

@@ -23,6 +23,7 @@ class Process:
         self.dispatcher = Dispatcher(self.runtime.gate, self.runtime.relay)
         self.finisher = Finisher(self.dispatcher, self.runtime.limits)
         self.starting = Starting()
+        self.runtime.admin.rooms.is_started = lambda: self.starting.over
         self.draining = Draining()
         self.keep_alive = KeepAlive()
 

@@ -343,4 +343,6 @@ def proxy_command(certificates: Certificates, *arguments: str, before: Sequence[
         command += ["--mode", mode]
     command += ["--set", f"confdir={certificates.confdir}"]
     command += ["--set", f"ssl_verify_upstream_trusted_ca={certificates.authority_file}"]
+    if not any(argument.startswith("hunyuan_admin=") for argument in arguments):
+        command += ["--set", "hunyuan_admin=off"]  # one port for all workers of the suite: only its own tests listen
     return [*command, *arguments], reverse_port

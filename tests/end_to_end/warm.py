@@ -53,7 +53,7 @@ class WarmPython:
         self._one_order = threading.Lock()
         with theirs:
             self._popen = subprocess.Popen(
-                [sys.executable, "-P", __file__], cwd=folder, env=self.environment, stdin=theirs
+                [sys.executable, "-P", __file__], cwd=folder, env=self.environment, stdin=theirs.fileno()
             )
         atexit.register(self._end)
 

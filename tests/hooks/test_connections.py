@@ -13,6 +13,7 @@ from mitmproxy.test import taddons, tflow
 
 from hunyuan_fix.hooks.connections import Connections
 from hunyuan_fix.hunyuan_fix import HunyuanFix
+from hunyuan_fix.observe.admin.settings import Address, AdminSettings
 
 LEGACY = "reverse:https://api.hunyuan.cloud.tencent.com@4000"
 
@@ -54,6 +55,26 @@ def test_a_client_on_another_machine_gets_no_upstream_before_it_has_authenticate
             to = ServerConnectionHookData(tflow.tserver_conn(), client)
             connections.server_connect(to)
             assert (to.server.error == "The client has sent no token.") == (refused and requires_token)
+
+
+async def test_no_client_of_another_machine_reaches_the_admin_server_by_the_proxy():
+    """There it would be a client on this machine, by whatever name: one that resolves to it is no loopback name."""
+    fix = HunyuanFix()
+    connections = Connections(fix)
+    with taddons.context(fix):
+        fix.runtime.admin.configure(AdminSettings(admin=Address("127.0.0.1", 0)))
+        fix.runtime.admin.start()
+        assert fix.runtime.admin.address is not None
+        port = fix.runtime.admin.address.port
+        cases = (("192.0.2.7", port, True), ("192.0.2.7", 443, False), ("127.0.0.1", port, False))
+        for peer, to_port, refused in cases:
+            for host in ("127.0.0.1", "localhost", "rebound.example"):
+                client, server = tflow.tclient_conn(), tflow.tserver_conn()
+                client.peername, server.address = (peer, 1), (host, to_port)
+                to = ServerConnectionHookData(server, client)
+                connections.server_connect(to)
+                assert bool(to.server.error) == refused, (peer, host)
+        await fix.runtime.aclose()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,7 +54,7 @@ def test_events_of_one_exchange_have_a_bound_and_the_last_one_counts() -> None:
 
 def test_what_a_client_makes_large_is_shortened() -> None:
     ring = LastExchanges(most=10)
-    large = {"model": "m" * 10_000_000, "rules": ["r" * 1000] * 5000, "deep": {"model": ["x" * 9999]}}
+    large: dict[str, Any] = {"model": "m" * 10_000_000, "rules": ["r" * 1000] * 5000, "deep": {"model": ["x" * 9999]}}
     for _ in range(50):
         an_exchange(ring, **large)
     assert sum(len(json.dumps(kept.timeline())) for kept in ring.newest()) < 200_000

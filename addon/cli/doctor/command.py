@@ -17,6 +17,7 @@ from .. import addresses, state
 from ..arguments import Parser, wrapped
 from ..state import Running
 from . import (
+    admin,
     authority,
     client_settings,
     clients,
@@ -45,6 +46,7 @@ PROXY: tuple[Check, ...] = (
     connections.reverse_port,
     connections.endpoint,
     connections.key,
+    admin.well,
     keys_given.given_key,
     variables.given_upstream,
     variables.given_base_urls,
@@ -173,6 +175,7 @@ def situation_of(given: argparse.Namespace, environment: Mapping[str, str], pref
         reverse=listeners.at_reverse_proxy(reverse_port),
         mode=started.mode if started else "",
         version=started.version if started else "",
+        admin_url=started.admin_url if started else "",
         reverse_only=given.reverse,
         folder=Path.cwd(),
     )

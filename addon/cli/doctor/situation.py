@@ -29,6 +29,7 @@ CHECKS: Mapping[str, str] = {
     "proxy-mode": "HTTPS_PROXY mode",
     "python": "Python",
     "mitmproxy": "mitmproxy",
+    "admin": "admin server",
     "ca": "CA",
     "decryption": "decryption",
     "https-proxy": "HTTPS_PROXY",
@@ -99,6 +100,8 @@ class Situation:
     """`hunyuan_mode` of the running proxy; `""` if that isn't known."""
     version: str = ""
     """The version of the running proxy; `""` if that isn't known."""
+    admin_url: str = ""
+    """The address of the running proxy's admin server; `""` if it has none, or that isn't known."""
     reverse_only: bool = False
     """The user says that clients use base URLs: what only HTTPS_PROXY needs isn't checked."""
     folder: Path = field(default_factory=Path)

@@ -91,10 +91,6 @@ class Admin:
         if (address := self._settings.admin) is not None:
             self._serve(address, _bound(address))
 
-    def serves(self) -> None:
-        """Clients of the proxy are served from now on."""
-        self.rooms.started = True
-
     def drain(self) -> None:
         """The process ends: say so to probes, and to those that listen."""
         self.rooms.draining = True

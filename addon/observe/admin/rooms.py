@@ -22,8 +22,8 @@ class Rooms:
     status: Callable[[str], JsonObject] = lambda _: {}
     """Language -> what `/status` says beside that."""
     exchanges: LastExchanges = field(default_factory=LastExchanges)
-    started: bool = False
-    """Clients are served."""
+    is_started: Callable[[], bool] = lambda: False
+    """Whether clients are served by now."""
     draining: bool = False
     """The process ends: no new requests are taken."""
 
@@ -31,6 +31,6 @@ class Rooms:
         """Why no requests should be sent here, in a word; `""` if they should."""
         if self.draining:
             return "draining"
-        if not self.started:
+        if not self.is_started():
             return "starting"
         return "unhealthy" if any(check["state"] == "unhealthy" for check in self.checks("en")) else ""

@@ -187,7 +187,7 @@ class _Listening:
         """See `live.Connection`."""
         if self._last is not None and not self._last.done():
             return False
-        self._last = cast("asyncio.Future[None]", self._connection.write(data))
+        self._last = self._connection.write(data)
         return True
 
     def end(self, last: bytes) -> None:
@@ -198,7 +198,9 @@ class _Listening:
             self._connection.finish()
             timer = asyncio.get_running_loop().call_later(_CLOSING, stream.close)
             # An empty write is over once all before it are.
-            stream.write(b"").add_done_callback(lambda _: (timer.cancel(), stream.close()))
+            all_sent = stream.write(b"")
+            all_sent.add_done_callback(lambda _: timer.cancel())
+            all_sent.add_done_callback(lambda _: stream.close())
 
 
 def _send(connection: HTTP1Connection, method: str, answer: Response, patience: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +79,7 @@ class AdminSettings:
         "File with the admin server's token, in place of HUNYUAN_ADMIN_TOKEN; readable by its owner only.",
         read.optional(read.path),
     )
-    admin_hosts: Sequence[str] = option(
+    admin_hosts: frozenset[str] = option(
         "",
         "Further names by which the admin server may be reached, as that of a proxy before it.",
         host_names,

@@ -105,8 +105,8 @@ class SinksCheck:
         if losing:
             return degraded(
                 Sentence(
-                    "{sinks} has lost lines or spans in the last minutes: its disk or its collector takes none. The log "
-                    "says why.",
+                    "{sinks} has lost lines or spans in the last minutes: its disk or its collector takes none. "
+                    "The log says why.",
                     sinks=", ".join(losing),
                 )
             )

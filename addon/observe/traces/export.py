@@ -55,7 +55,7 @@ class _Session(requests.Session):
         self.trust_env = False
         self.outcome = ""
 
-    def request(self, *args: Any, **options: Any) -> requests.Response:  # type: ignore[override]
+    def request(self, *args: Any, **options: Any) -> requests.Response:
         """Send one batch."""
         try:
             response = super().request(*args, **options)

@@ -23,6 +23,7 @@ _CLI = ("hunyuan_fix.cli.main", "--scripts")
 
 COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
+        "admin": [*_CLI, "admin"],
         "bench": ["scripts.lib.bench"],
         "config": [*_CLI, "config"],
         "demo": [*_CLI, "demo"],

@@ -14,7 +14,7 @@ import httpx
 
 from hunyuan_fix import events
 from hunyuan_fix.events import Event
-from hunyuan_fix.exchange import Exchange
+from hunyuan_fix.exchange import Exchange, JsonObject
 from hunyuan_fix.observe.admin.admin import Admin
 from hunyuan_fix.observe.admin.rooms import Rooms
 from hunyuan_fix.observe.admin.settings import Address, AdminSettings
@@ -29,7 +29,8 @@ _numbers = itertools.count()
 
 def rooms() -> Rooms:
     return Rooms(
-        metrics=lambda _: ("text/plain; version=0.0.4; charset=utf-8", b"hunyuan_toys_total 3\n"), started=True
+        metrics=lambda _: ("text/plain; version=0.0.4; charset=utf-8", b"hunyuan_toys_total 3\n"),
+        is_started=lambda: True,
     )
 
 
@@ -66,7 +67,8 @@ async def raw(admin: Admin, request: bytes) -> bytes:
 def an_exchange(ring: LastExchanges, at: float = 1000.0, *, over: bool = True, **told: Any) -> str:
     """Let `ring` hear an exchange; returns its id. `told`: fields of its `Done`."""
     id = f"00000000-0000-4000-8000-{next(_numbers):012d}"
-    known = {name: told[name] for name in ("profile", "dialect", "client", "program", "mode") if name in told}
+    first = ("profile", "dialect", "client", "program")
+    known: JsonObject = {name: told[name] for name in first if name in told}
     ring.hear(Event(events.CAME, id, at, known))
     if over:
         data = {**done(Exchange(), "200", "answered", 200), **told}

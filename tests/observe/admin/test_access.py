@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from hunyuan_fix.config.option import OptionError
-from hunyuan_fix.observe.admin import failures, links, sessions, token
+from hunyuan_fix.observe.admin import failures, links, sessions
 from hunyuan_fix.observe.admin.admin import Admin
 from hunyuan_fix.observe.admin.guard import Who
 from hunyuan_fix.observe.admin.routes import ROUTES
@@ -57,7 +57,7 @@ async def test_with_a_token_all_but_the_probes_need_it_on_this_machine_too() -> 
 )
 async def test_another_token_is_refused(authorization: str) -> None:
     async with serving(token=TOKEN) as admin, asking(admin) as client:
-        answer = await client.get("/status", headers={"authorization": authorization.encode("latin-1")})
+        answer = await client.get("/status", headers={b"authorization": authorization.encode("latin-1")})
         assert (answer.status_code, code(answer)) == (401, "admin_token_invalid")
 
 
@@ -68,7 +68,7 @@ async def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPa
         compared.append((one, other))
         return compare(one, other)
 
-    monkeypatch.setattr(token.hmac, "compare_digest", noted)
+    monkeypatch.setattr(hmac, "compare_digest", noted)
     async with serving(token=TOKEN) as admin, asking(admin) as client:
         await client.get("/status", headers={"authorization": "Bearer guess"})
     assert compared == [(b"guess", TOKEN.encode())]

@@ -21,14 +21,15 @@ async def test_probes_say_one_word() -> None:
         assert (await client.get("/healthz")).text == "ok\n"
         states = {"healthy": 200, "degraded": 200, "unhealthy": 503}
         for state, status in states.items():
-            shown.checks = lambda _, state=state: [{"name": "a", "state": "healthy"}, {"name": "b", "state": state}]
+            found = [{"name": "a", "state": "healthy"}, {"name": "b", "state": state}]
+            shown.checks = {"en": found}.__getitem__
             answer = await client.get("/readyz")
             assert (answer.status_code, answer.text) == (status, "ready\n" if status == 200 else "unhealthy\n")
             assert (await client.get("/healthz")).status_code == 200
         shown.checks = lambda _: []
-        shown.started = False
+        shown.is_started = lambda: False
         assert (await client.get("/readyz")).text == "starting\n"
-        admin.serves()
+        shown.is_started = lambda: True
         admin.drain()
         answer = await client.get("/readyz")
         assert (answer.status_code, answer.text) == (503, "draining\n")
@@ -51,7 +52,7 @@ async def test_status_has_what_the_rooms_give_in_the_readers_language() -> None:
 
 
 async def test_metrics_are_given_as_the_scraper_accepts_them() -> None:
-    shown = Rooms(metrics=lambda accept: (f"text/x-{accept}", b"a 1\n"), started=True)
+    shown = Rooms(metrics=lambda accept: (f"text/x-{accept}", b"a 1\n"), is_started=lambda: True)
     async with serving(shown=shown) as admin, asking(admin) as client:
         answer = await client.get("/metrics", headers={"accept": "mine"})
         assert (answer.headers["content-type"], answer.text) == ("text/x-mine", "a 1\n")
@@ -105,7 +106,7 @@ async def test_exchanges_come_newest_first_in_pages() -> None:
         assert [one["id"] for one in first["exchanges"]] == ids[:-51:-1]
         found, before = [], ""
         while before is not None:
-            given = {"limit": 7, **({"before": before} if before else {})}
+            given: dict[str, str | int] = {"limit": 7, **({"before": before} if before else {})}
             said = (await client.get("/api/exchanges", params=given)).json()
             found += [one["id"] for one in said["exchanges"]]
             before = said["next"]

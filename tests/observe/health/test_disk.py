@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hunyuan_fix.observe.health import State, disk
+from hunyuan_fix.observe.health import State
 from hunyuan_fix.observe.health.disk import DiskCheck
 
 MB = 1_000_000
@@ -19,7 +20,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 20 MB with room for few files."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=20000000,nr_inodes=1500", "tmpfs", folder]
+    command = ["mount", "-t", "tmpfs", "-o", "size=20000000,nr_inodes=1500", "tmpfs", str(folder)]
     if subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip("only root may mount a disk")
     try:
@@ -50,8 +51,9 @@ async def test_a_disk_without_room_for_files(small_disk: Path) -> None:
 
 
 async def test_a_large_disk_has_an_absolute_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: disk.shutil._ntuple_diskusage(10**13, 0, free[0]))
-    check, free = DiskCheck(lambda: [tmp_path]), [0]
+    free = [0]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**13, 0, free[0]))
+    check = DiskCheck(lambda: [tmp_path])
     found = []
     for free[0] in (10**10, 501 * MB, 499 * MB, 501 * MB, 599 * MB, 601 * MB):
         found.append((await check.look()).state)

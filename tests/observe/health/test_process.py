@@ -15,6 +15,7 @@ from hunyuan_fix.events import Event
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe import sinks
 from hunyuan_fix.observe.health import State, process
+from hunyuan_fix.observe.health.lately import Growth
 from hunyuan_fix.observe.health.process import FaultsCheck, QueueCheck, SinksCheck
 from hunyuan_fix.observe.sinks import Sinks
 from tests.observe.health.clocks import Clock
@@ -25,8 +26,7 @@ FAR = float("inf")
 
 def on(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let growth be measured on `clock`."""
-    made = process.Growth
-    monkeypatch.setattr(process, "Growth", lambda seconds: made(seconds, clock))
+    monkeypatch.setattr(process, "Growth", lambda seconds: Growth(seconds, clock))
 
 
 async def test_a_queue_that_fills_refuses_and_empties(monkeypatch: pytest.MonkeyPatch) -> None:

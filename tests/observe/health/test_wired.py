@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,11 +87,11 @@ async def test_files_that_break_while_it_runs(runtime: Runtime, tmp_path: Path) 
     config.touch()
     refused: list[str] = []
 
-    def update(values: dict[str, Any]) -> None:
+    def update(values: Mapping[str, str | bool]) -> None:
         if refused:
             raise OptionError(refused[0])
 
-    def again(values: dict[str, Any]) -> None:
+    def again(values: Mapping[str, str | bool]) -> None:
         if "hunyuan_profiles" in values:
             runtime.configure(parsed(**given), Transport())
         else:

@@ -99,9 +99,11 @@ async def traced(
 ) -> AsyncIterator[tuple[Proxy, httpx.AsyncClient]]:
     """A proxy with traces on, and a client of it."""
     given = {"hunyuan_traces": collector.url, **options}
-    async with run_proxy(trust, f"http://{LOCAL}:{endpoint.port}", **given) as proxy:
-        async with proxy.client(headers={"authorization": f"Bearer {KEY}", "x-api-key": KEY}) as client:
-            yield proxy, client
+    async with (
+        run_proxy(trust, f"http://{LOCAL}:{endpoint.port}", **given) as proxy,
+        proxy.client(headers={"authorization": f"Bearer {KEY}", "x-api-key": KEY}) as client,
+    ):
+        yield proxy, client
     for raw in collector.raw:
         assert KEY.encode() not in raw
         assert SECRET.encode() not in raw
@@ -221,7 +223,7 @@ async def test_another_format_is_one_operation_too(trust: Trust, collector: Coll
 async def test_an_answer_in_the_clients_own_format_is_read_too(trust: Trust, collector: Collector, streamed: bool):
     message = {"id": "msg-1", "type": "message", "role": "assistant", "model": "hy3-1", "content": []}
     used = {"input_tokens": 20, "output_tokens": 7}
-    events = [
+    events: list[dict[str, Any]] = [
         {"type": "message_start", "message": message | {"usage": used, "stop_reason": None}},
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 7}},
         {"type": "message_stop"},
@@ -351,10 +353,12 @@ async def test_a_wait_for_a_slot_is_a_span(trust: Trust, collector: Collector):
 
 
 async def test_what_the_proxy_refuses_is_an_exchange_without_a_try(trust: Trust, collector: Collector):
-    async with run_endpoint(trust, tls=False) as endpoint:
-        async with traced(trust, endpoint, collector, hunyuan_max_body="1k") as (_, client):
-            assert (await client.post("/chat/completions", json=CHAT | {"stop": "x" * 2000})).status_code == 413
-            (root,) = await exported(collector)
+    async with (
+        run_endpoint(trust, tls=False) as endpoint,
+        traced(trust, endpoint, collector, hunyuan_max_body="1k") as (_, client),
+    ):
+        assert (await client.post("/chat/completions", json=CHAT | {"stop": "x" * 2000})).status_code == 413
+        (root,) = await exported(collector)
     assert collector.below(root) == []
     assert (root.attributes["error.type"], root.attributes["http.response.status_code"]) == ("request_too_large", 413)
     assert root.status == 0  # the client's fault
@@ -481,9 +485,8 @@ async def test_a_collector_in_trouble_costs_nothing_is_counted_and_said_once(
             async with traced(trust, endpoint, collector, hunyuan_traces=url) as (proxy, client):
                 for number in range(3):
                     assert (await client.post("/chat/completions", json=CHAT)).status_code == 200
-                    wanted = 2 * (number + 1)
                     counts = proxy.addon.runtime.traces.counts
-                    await until(lambda wanted=wanted, counts=counts: sum(counts().values()) >= wanted)
+                    await until(lambda: sum(counts().values()) >= 2 * (number + 1))  # noqa: B023
                 if trouble == "garbage":  # OTLP has no redirects: the exporter takes any status below 400 for success
                     return
                 assert counts()["lost"] == 6
