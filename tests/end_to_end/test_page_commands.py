@@ -36,11 +36,20 @@ PAGES = sorted(
 NOT_RUN_HERE = {
     ("README.md", "pipx install ."): "it takes packages from the index: tests/end_to_end/test_uvx_and_pipx.py",
     ("docs/options.md", ""): "with the files of the page, by tests/end_to_end/test_options_page.py",
+    ("docs/admin.md", "curl -N"): "it has no end: tests/end_to_end/test_admin.py",
+    ("docs/operations.md", "curl --no-buffer"): "it has no end: tests/end_to_end/test_admin.py",
+    ("docs/operations.md", "docker"): "it takes an image from the network",
+    ("docs/operations.md", "hunyuan-fix run --set hunyuan_traces"): "tests/observe/traces/test_export.py",
+    ("docs/operations.md", "jq"): "its log is that of another proxy: tests/observe/test_log_file.py",
     ("docs/certificates.md", "keytool"): "it changes the roots of the machine's Java: tried by hand only",
 }
 """(page, beginning of a command) -> why, and where it is run instead."""
-NEEDED = {"docs/connecting.md": "scripts/run"}
-"""Pages whose commands need a proxy that another page has started."""
+NEEDED = {
+    "docs/connecting.md": ("scripts/run", 'eval "$(scripts/env)"'),
+    "docs/admin.md": ("scripts/run",),
+    "docs/operations.md": ("scripts/run",),
+}
+"""Pages whose commands need a proxy that another page has started: what starts it, and what leads there."""
 PROXY = re.compile(r"(?:\w+=\S+ )*(?:scripts/run|hunyuan-fix run)\b(?!.* -- )")
 SETTING = re.compile(r"(?:export|unset|eval)\b")
 PROMISED = re.compile(r"`(x-hunyuan-fix: [\w,]+)`")
@@ -138,7 +147,7 @@ def shell(tmp_path: Path, endpoints: dict[str, Simulator], certificates: Certifi
     agent = home / "bin/claude"
     agent.write_text('#!/bin/sh\nprintf "claude calls %s\\n" "$ANTHROPIC_BASE_URL"\n', "utf-8")
     agent.chmod(0o755)
-    port, reverse_port = free_port(), free_port()
+    port, reverse_port, admin_port = free_port(), free_port(), free_port()
     variables = environment(
         home,
         PATH=f"{home / 'bin'}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
@@ -148,6 +157,7 @@ def shell(tmp_path: Path, endpoints: dict[str, Simulator], certificates: Certifi
         HUNYUAN_PROFILE="tokenhub",
         HUNYUAN_FIX_PORT=str(port),
         HUNYUAN_FIX_REVERSE_PORT=str(reverse_port),
+        HUNYUAN_ADMIN=f"127.0.0.1:{admin_port}",
     )
     (home / ".mitmproxy").mkdir()
     for file in certificates.confdir.iterdir():
@@ -158,6 +168,9 @@ def shell(tmp_path: Path, endpoints: dict[str, Simulator], certificates: Certifi
         {
             "127.0.0.1:4000": f"127.0.0.1:{reverse_port}",
             "127.0.0.1:8080": f"127.0.0.1:{port}",
+            "127.0.0.1:9464": f"127.0.0.1:{admin_port}",
+            "0.0.0.0:9464": f"0.0.0.0:{admin_port}",
+            "HOST:9464": f"127.0.0.1:{admin_port}",
             # A host names its profile; the simulator's has none.
             "https://api.moonshot.cn/v1": f"{endpoints['moonshot'].base_url} --profile moonshot",
             "/path/to/company-ca.pem": str(certificates.authority_file),
@@ -172,7 +185,7 @@ def shell(tmp_path: Path, endpoints: dict[str, Simulator], certificates: Certifi
 def test_the_commands_of_a_page_work(page: str, shell: Shell) -> None:
     there = [command for command in commands(read(page)) if not elsewhere(page, command)]
     if needed := NEEDED.get(page):
-        there = [f"export HUNYUAN_API_KEY={KEY}", needed, 'eval "$(scripts/env)"', *there]
+        there = [f"export HUNYUAN_API_KEY={KEY}", *needed, *there]
     with ExitStack() as running:
         for command in there:
             program = shlex.split(command)[0]

@@ -166,7 +166,7 @@ async def test_beyond_this_machine_any_address_is_its_own_but_no_name() -> None:
     [
         {"origin": "http://evil.example"},
         {"origin": "null"},
-        {"origin": "http://{host}:1"},
+        {"origin": "http://127.0.0.1:1"},
         {"origin": "file://"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site", "origin": "http://{host}"},
