@@ -19,7 +19,7 @@ from .admission.leases import Leases
 from .answers.seen_models import SeenModels
 from .cascade import Cascade, CascadeSettings
 from .config.hot_change import HotChange
-from .config.option import part
+from .config.option import OptionError, part
 from .config.values import StorePlaces
 from .config.watched_file import Watcher
 from .dialects.responses import sealing
@@ -151,8 +151,12 @@ class Runtime:
         kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
         kept_levels = stores.open_levels(*kept_in) if kept_in != self._kept_in else None
         traces = self.traces.prepared(part(settings, TraceSettings))
-        self.admin.configure(part(settings, AdminSettings))
-        logging_to = self.log_file.opened(part(settings, LogSettings))  # the last: nothing fails with the file open
+        logging_to = self.log_file.opened(part(settings, LogSettings))
+        try:
+            self.admin.configure(part(settings, AdminSettings))  # the last: nothing fails once it listens elsewhere
+        except OptionError:
+            self.log_file.drop(logging_to)
+            raise
         self.log_file.use(part(settings, LogSettings), logging_to)
         self._settings, self.key, self.tokens = settings, key, tokens
         for note in traces():

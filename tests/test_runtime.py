@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,23 @@ async def test_a_refused_change_changes_nothing(
         made.configure(parsed(**values), Transport(insecure=True))
     assert state(made) == before
     await made.aclose()
+
+
+async def test_neither_a_log_nor_an_admin_server_moves_where_the_other_is_refused(tmp_path: Path):
+    made = Runtime(parsed(admin="off"))
+    first = {"log_file": str(tmp_path / "first.log")}
+    made.configure(parsed(admin="127.0.0.1:0", **first), TRANSPORT)
+    made.admin.start()
+    url = made.admin.url
+    with pytest.raises(OptionError, match="hunyuan_admin"):
+        made.configure(parsed(admin="192.0.2.1:9", log_file=str(tmp_path / "second.log")), TRANSPORT)
+    with pytest.raises(OptionError, match="hunyuan_log_file"):
+        made.configure(parsed(admin="off", log_file=str(tmp_path)), TRANSPORT)
+    assert made.admin.url == url
+    logging.getLogger("hunyuan_fix").warning("still here")
+    await made.aclose()
+    assert "still here" in (tmp_path / "first.log").read_text("utf-8")
+    assert (tmp_path / "second.log").read_bytes() == b""
 
 
 async def test_a_change_reaches_everybody(secret: Path, tmp_path: Path):

@@ -276,6 +276,11 @@ class FileLog:
             self._attached().removeHandler(before)
             threading.Thread(target=self._end, args=(before,), name="hunyuan-fix ends a log", daemon=True).start()
 
+    def drop(self, handler: FileHandler | None) -> None:
+        """Close a handler that `opened` gave and that isn't used, since the settings were refused."""
+        if handler is not None and handler is not self._handler:
+            handler.end()
+
     def close(self) -> None:
         """Write what waits, for some seconds at most, and log no more. Blocks."""
         handler, self._handler = self._handler, None
