@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
-from ..config.environment import variable
 from ..config.option import PREFIX
 from ..did_you_mean import did_you_mean
 from ..options import OPTIONS
@@ -95,11 +94,6 @@ class Launch:
         """Values of options that nobody has given: on the command line, in the environment, in a file of options."""
         upstream = {} if self.kimi is not None else {UPSTREAM: SUCCESSOR}
         return upstream if self.admin is None else {**upstream, ADMIN: self.admin}
-
-    @property
-    def gives_admin(self) -> bool:
-        """Whether the command line or the environment says where the admin server listens."""
-        return self.option(ADMIN) is not None or bool(os.environ.get(variable(ADMIN), "").strip())
 
     def command(self) -> list[str]:
         """The arguments for mitmdump or mitmweb. The user's own come last, so that they override ours."""

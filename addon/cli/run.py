@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +39,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
 
         return run_agent(launch, launch.agent)
     chosen = {"--port", "--reverse-port"} <= launch.chosen
-    searches = not chosen or (launch.until_eof is None and not launch.gives_admin)
-    turn = state.turn_to_start() if searches else None
+    turn = state.turn_to_start() if not chosen else None
     try:
         launch, moved = with_free_ports(launch)
     except socket.gaierror:
@@ -136,17 +135,12 @@ def with_free_ports(launch: Launch) -> tuple[Launch, list[str]]:
         lines.append(_moved(WEB_PORT, web_port))
         used.add(web_port)
         launch = replace(launch, arguments=("--web-port", str(web_port), *launch.arguments))
-    return replace(launch, admin=_admin(launch, used)), lines
+    return replace(launch, admin=_admin(launch)), lines
 
 
-def _admin(launch: Launch, used: Container[int]) -> str | None:
+def _admin(launch: Launch) -> str:
     """Where the admin server listens if nobody says so: on the first free port. An agent's own proxy has none."""
-    if launch.until_eof is not None:
-        return OFF
-    try:
-        return str(Address(HOST, next_free(ADMIN_PORT, HOST, used)))
-    except OSError:
-        return OFF
+    return OFF if launch.until_eof is not None else str(Address(HOST, ADMIN_PORT, or_next=True))
 
 
 def _moved(first: int, port: int) -> str:

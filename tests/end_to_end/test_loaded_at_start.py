@@ -15,7 +15,7 @@ from tests.end_to_end.test_start import ADDON, MITMDUMP
 WAIT_FOR_THEIR_USE = {
     "httpx": "the first vision call, embedding batch or relayed call",
     "httpcore": "the same",
-    "tornado": "hunyuan_retry=all",
+    "tornado": "the admin server, which is on by default: 50 ms and 7 MB; hunyuan_retry=all",
     "limits": "a client token with a limit",
     "pypdf": "the first PDF in a request",
     "prometheus_client": "the first scrape of /metrics",
@@ -33,14 +33,20 @@ def running():
 """
 
 
-def loaded(certificates: Certificates, folder: Path, *scripts: Path) -> set[str]:
+def loaded(certificates: Certificates, folder: Path, *scripts: Path, admin: str = "off") -> set[str]:
     show = folder / "show.py"
     show.write_text(SHOW)
     command = [str(MITMDUMP), "-q", "--listen-port", str(free_port()), "--set", f"confdir={certificates.confdir}"]
     for script in (*scripts, show):
         command += ["-s", str(script)]
     run = subprocess.run(
-        command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=60, check=True
+        command,
+        cwd=folder,
+        env=clean_environment() | {"HUNYUAN_ADMIN": admin},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     (line,) = [line for line in run.stdout.splitlines() if line.startswith("LOADED ")]
     return set(line.split()[1:])
@@ -51,3 +57,5 @@ def test_what_is_loaded_at_the_start(certificates: Certificates, tmp_path: Path)
     ours = with_addon - without
     assert "hunyuan_fix.pipeline" in ours
     assert {name for name in WAIT_FOR_THEIR_USE if name in ours} == set()
+    with_server = loaded(certificates, tmp_path, ADDON, admin="127.0.0.1:0") - without
+    assert {name for name in WAIT_FOR_THEIR_USE if name in with_server} == {"tornado"}

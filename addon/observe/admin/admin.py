@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import Mapping
 from socket import socket
-
-from tornado import netutil
+from typing import TYPE_CHECKING
 
 from ...access.secret_files import SecretFile
 from ...config.option import OptionError
@@ -23,10 +23,12 @@ from .live import Live
 from .request import Request
 from .rooms import Rooms
 from .routes import Listening
-from .server import Server
 from .sessions import Sessions
 from .settings import Address, AdminSettings
 from .token import AdminToken
+
+if TYPE_CHECKING:
+    from .server import Server
 
 
 class Admin:
@@ -132,6 +134,8 @@ class Admin:
             self._serve(address, sockets)
 
     def _serve(self, address: Address, sockets: list[socket]) -> None:
+        from .server import Server  # noqa: PLC0415 - tornado is loaded where there is an admin server
+
         self._guard.bound = address
         self._server = Server(sockets, self._answer, self.live, self._guard.is_still_admin)
 
@@ -146,16 +150,22 @@ class Admin:
 
 def _bound(address: Address) -> list[socket]:
     """Sockets that listen there. Raises `OptionError`."""
-    try:
-        return netutil.bind_sockets(address.port, address.host)
-    except OSError as error:
-        raise OptionError(
-            say(
-                "hunyuan_admin={address} can't be opened: {why}",
-                address=address,
-                why=error.strerror or type(error).__name__,
-            )
-        ) from None
+    from tornado import netutil  # noqa: PLC0415 - as above
+
+    last = min(address.port + _MOST_TRIED, _LAST_PORT) if address.or_next else address.port
+    for port in range(address.port, last + 1):
+        try:
+            return netutil.bind_sockets(port, address.host)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or port == last:
+                why = error.strerror or type(error).__name__
+                problem = say("hunyuan_admin={address} can't be opened: {why}", address=address, why=why)
+                raise OptionError(problem) from None
+    raise AssertionError("one port at least is tried")
+
+
+_MOST_TRIED = 100
+_LAST_PORT = 65535
 
 
 def _url(address: Address) -> str:

@@ -17,7 +17,7 @@ PORT = 9464
 OFF = "off"
 """Like an empty value, which a variable can't give: an empty variable counts as none."""
 
-_ADDRESS = re.compile(r"(?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):)?(\d{1,5})", re.ASCII)
+_ADDRESS = re.compile(r"(?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):)?(\d{1,5})(\+?)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Address:
 
     host: str
     port: int
+    or_next: bool = False
+    """Where the port is taken, one of the next: several proxies on one machine have a port each."""
 
     @property
     def is_local(self) -> bool:
@@ -34,10 +36,11 @@ class Address:
 
     def __str__(self) -> str:
         """As the option has it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}{'+' if self.or_next else ''}"
 
 
-@accepting("`HOST:PORT`, `PORT`; `off` or empty: none")
+@accepting("`HOST:PORT`, `PORT`; `PORT+`: that or one of the next; `off` or empty: none")
 def address(text: str) -> Address | None:
     """An address to listen on; `None` for none."""
     if text in ("", OFF):
@@ -51,7 +54,7 @@ def address(text: str) -> Address | None:
                 port=PORT,
             )
         )
-    return Address((found[1] or LOOPBACK).strip("[]"), int(found[2]))
+    return Address((found[1] or LOOPBACK).strip("[]"), int(found[2]), or_next=bool(found[3]))
 
 
 @accepting("names of hosts, comma separated, without ports")
