@@ -96,7 +96,8 @@ def test_a_streamed_answer_is_shown_put_together(page: Page) -> None:
 
 
 def test_the_list_marks_what_was_rewritten_and_the_comment_names_the_rules(page: Page) -> None:
-    marks = page.wait_for(f"[...document.querySelectorAll('{LIST} .has-response')].map(row => row.innerText)")
+    rows = f"[...document.querySelectorAll('{LIST} .has-response')]"
+    marks = page.wait_for(f"(rows => rows.length === 3 && rows.map(row => row.innerText))({rows})")
     assert ["🔧" in row for row in marks] == [False, True, True]
     show(page, REWRITTEN, "Comment")
     shown = page.wait_for_text(PANE, "roles")
@@ -118,9 +119,12 @@ def test_the_list_of_run_web_tells_requests_apart(tmp_path: Path, browser: Page)
         assert client.post(url, json={**good_request("x"), "model": "made-up"}).status_code == 404
         client.get(f"{endpoint}/v1/models")
         browser.open(running.page)
-        browser.wait_for(f"document.querySelectorAll('{LIST} .has-response').length === 4")
         cells = f"[...document.querySelectorAll('{LIST} .has-response .col-comment')]"
-        good, repaired, failed, models = browser.wait_for(f"{cells}.map(cell => cell.innerText)")
+        # In one look: mitmweb may draw its list anew between two.
+        shown = (
+            f"(texts => texts.length === 4 && texts.every(text => text) && texts)({cells}.map(cell => cell.innerText))"
+        )
+        good, repaired, failed, models = browser.wait_for(shown)
         assert good.startswith("hunyuan-2.0-instruct-20251111 · httpx · ")
         assert repaired.startswith("hunyuan-2.0-instruct-20251111 · codex · roles tools ")
         assert good.endswith(" tok")
