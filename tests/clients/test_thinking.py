@@ -94,7 +94,12 @@ KEEPING_AGENTS = (
         given=lambda command: {"commands": [command]},
         files={".cline/data/settings/global-settings.json": QUIET_CLINE},
     ),
-    agent("qwen-code", "run_shell_command", given=lambda command: {"command": command, "is_background": False}),
+    agent(
+        "qwen-code",
+        "run_shell_command",
+        # It may miss what a command prints that ends at once, on a busy machine.
+        given=lambda command: {"command": f"{command};sleep${{IFS}}.3", "is_background": False},
+    ),
     agent("copilot", "bash"),
     *(
         agent(
