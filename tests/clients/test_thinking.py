@@ -98,7 +98,7 @@ KEEPING_AGENTS = (
         "qwen-code",
         "run_shell_command",
         # It may miss what a command prints that ends at once, on a busy machine.
-        given=lambda command: {"command": f"{command};sleep${{IFS}}.3", "is_background": False},
+        given=lambda command: {"command": f"{command};{{sleep,.3}}", "is_background": False},
     ),
     agent("copilot", "bash"),
     *(
