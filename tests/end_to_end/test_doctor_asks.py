@@ -103,7 +103,8 @@ def test_when_the_proxy_has_ended_that_is_said_first(endpoint: Simulator, tmp_pa
     with launched(tmp_path, "--upstream", endpoint.base_url) as (started, _, _):
         started.terminate()
         assert started.wait() == 0
-    done = run("doctor", "--port", str(free_port()), given=environment(tmp_path))
+    ports = ["--port", str(free_port()), "--reverse-port", str(free_port())]  # another test's may be at the usual ones
+    done = run("doctor", *ports, given=environment(tmp_path))
     first, second = done.stdout.splitlines()[:2]
     assert first.split()[:2] == ["problem", "proxy"]
     assert "scripts/run" in second
