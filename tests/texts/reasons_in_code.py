@@ -287,9 +287,7 @@ class Reasons:
             if (one is module if place in ("", "self") else one.path.stem == place)
         ]
         if name == "fitted":  # mfjs calls each of a table
-            there = [
-                (module, one) for one in module.nodes if isinstance(one, _FUNCTIONS) and "_fit_" in one.name
-            ]
+            there = [(module, one) for one in module.nodes if isinstance(one, _FUNCTIONS) and "_fit_" in one.name]
         return set().union(*(self._returned(one, function, item) for one, function in there))
 
     def _returned(self, module: Module, function: _Function, item: int | None) -> set[str]:
