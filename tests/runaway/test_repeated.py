@@ -125,6 +125,19 @@ def _either_order(number: int, **more: Any) -> dict[str, Any]:
     return dict(pairs if number % 2 else pairs[::-1])
 
 
+def marked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The calls that are read from now on, by their `id`."""
+    read: list[int] = []
+    mark = counting._mark
+
+    def noted(call: Call) -> bytes:
+        read.append(id(call))
+        return mark(call)
+
+    monkeypatch.setattr(counting, "_mark", noted)
+    return read
+
+
 HISTORIES: dict[str, Callable[[int], list[list[Did]]]] = {
     "identical": lambda size: [[SAME]] * (20 * size),
     "in another order": lambda size: [[Did("r", _either_order(number, b=1), "x")] for number in range(8 * size)],
@@ -142,9 +155,7 @@ HISTORIES: dict[str, Callable[[int], list[list[Did]]]] = {
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("history", HISTORIES)
 def test_each_call_is_read_once(form: str, history: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[int] = []
-    mark = counting._mark
-    monkeypatch.setattr(counting, "_mark", lambda call: (read.append(id(call)), mark(call))[1])
+    read = marked(monkeypatch)
     turns = loop_of(body_of(form, HISTORIES[history](16))).turns
     assert repeated(turns).count > 1
     assert len(read) == len(set(read)) <= sum(map(len, turns))
@@ -168,9 +179,7 @@ def test_time_is_linear(form: str, history: str) -> None:
 
 
 def test_most_agents_repeat_nothing_and_little_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Call] = []
-    mark = counting._mark
-    monkeypatch.setattr(counting, "_mark", lambda call: (read.append(call), mark(call))[1])
+    read = marked(monkeypatch)
     repeated(loop_of(body_of("chat", [[Did("read", {"path": str(number)})] for number in range(500)])).turns)
     assert len(read) <= 5
 
