@@ -35,6 +35,12 @@ RUNAWAY = counter(
 
 _CONTINUES: Final = ("previous_response_id", "conversation")
 """Fields of requests that have only what is new."""
+_IN_LOG: Final = {
+    "warned": "{what} ({option}) session={session}",
+    "refused": "refused, since {what} ({option}) session={session}",
+    "observed": "would be refused, since {what} ({option}) session={session}",
+}
+"""What is done -> the line of the log. The session finds the agent's exchanges: `/api/exchanges?session=`."""
 _MOST_NAMED: Final = 4
 """Tools that an error names."""
 _WORTH_REMEMBERING: Final = 16
@@ -51,6 +57,11 @@ class _Counted:
     count: int
     bounds: Bounds
     tools: Sequence[str] = ()
+
+    @property
+    def option(self) -> str:
+        """The option that bounds it."""
+        return "hunyuan_max_iterations" if self.what == "iterations" else f"hunyuan_{self.what}"
 
     def said(self) -> Sentence:
         """In the response header and in the log."""
@@ -137,8 +148,9 @@ class Runaway(Step):
         if not is_refused:
             exchange.warn(counted.said())
         if self.runtime.runaway.is_news(_agent(exchange), f"{counted.what} {action}", counted.count):
-            said = in_language(terminal.language(), counted.said())
-            logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), said)
+            said = Sentence(_IN_LOG[action], what=counted.said(), option=counted.option, session=exchange.session)
+            line = in_language(terminal.language(), said)
+            logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), line)
 
 
 def _reached(bound: int | None, count: int) -> bool:

@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any
 
 from ...exchange import JsonObject
-from ...texts import sentences
+from ...texts import LANGUAGES, sentences
 from ...wire import json_body
 from ...wire.host_names import canonical
 from . import prometheus
@@ -26,6 +26,8 @@ JOB = "hunyuan-fix"
 MOST_TEXT = 2000
 """Bytes of a text: WeCom refuses more than 2,048."""
 
+_IN_SECONDS = 120
+"""Seconds: an alert that was shorter is told in seconds, a longer one in minutes."""
 _NEVER = "0001-01-01T00:00:00Z"
 """The end of an alert that fires, as Go writes no time."""
 
@@ -43,11 +45,13 @@ class Notice:
     def line(self, language: str) -> str:
         """One line for a person."""
         if self.ended:
+            name, lasted = self.alert.name, self.ended - self.began
+            if lasted < _IN_SECONDS:
+                return sentences.said(
+                    language, "Alert {name} has ended after {seconds:.0f} s.", name=name, seconds=lasted
+                )
             return sentences.said(
-                language,
-                "Alert {name} has ended after {minutes:.0f} minutes.",
-                name=self.alert.name,
-                minutes=(self.ended - self.began) / 60,
+                language, "Alert {name} has ended after {minutes:.0f} min.", name=name, minutes=lasted / 60
             )
         return sentences.said(
             language,
@@ -118,10 +122,13 @@ def _alert(notice: Notice, instance: str) -> JsonObject:
     alert = notice.alert
     labels = {"alertname": alert.title, "alert": alert.name, "severity": alert.severity}
     labels |= {"job": JOB, "instance": instance}
+    texts = dict(prometheus.texts(alert, notice.shown or "-", notice.threshold))
+    if notice.ended:  # its value is a good one now: the summary, which says what is wrong, would be untrue
+        texts |= {prometheus.in_language("summary", language): notice.line(language) for language in LANGUAGES}
     return {
         "status": "resolved" if notice.ended else "firing",
         "labels": labels,
-        "annotations": dict(prometheus.texts(alert, notice.shown or "-", notice.threshold)),
+        "annotations": texts,
         "startsAt": _time(notice.began),
         "endsAt": _time(notice.ended) if notice.ended else _NEVER,
         "generatorURL": "",

@@ -113,6 +113,8 @@ async def test_a_receiver_gets_what_alertmanager_would_send(server: Receiver) ->
     }
     assert began["annotations"]["summary"].startswith("34% of the requests of the last 10 minutes")
     assert began["annotations"]["summary_zh"].startswith("最近 10 分钟有 34% 的请求")
+    assert ended["annotations"]["summary"] == "Alert error_rate has ended after 10 min."
+    assert ended["annotations"]["summary_zh"] == "告警 error_rate 已结束，持续了 10 分钟。"
     assert made.webhook.counts == {"sent": 2}
 
 
