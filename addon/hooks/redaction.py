@@ -15,12 +15,12 @@ from .mitmproxy_internals import flows
 from .mitmproxy_internals.flows import Fields
 
 REDACTED = "[redacted]"
+_REDACTED = REDACTED.encode()
 
 _ADDRESS_HEADERS = frozenset(["referer", "location", "content-location"])
 _QUERY_KEY = re.compile(
     r"(?<=[?&])([^=&#]*(?:key|token|secret|passw|auth(?!or)|signature|\bsig\b|credential)[^=&#]*)=[^&#]*", re.IGNORECASE
 )
-_KEYS_BEGIN = (b"sk-", b"hf-")
 _KEY = re.compile(rb"(?<![A-Za-z0-9_-])(?:sk|hf)-[A-Za-z0-9_-]{6,}")
 """An API key or a client token in a header that isn't meant for one."""
 _SHORTEST_KEY = 8
@@ -85,15 +85,17 @@ class Redaction:
 
 def redacted(fields: Fields) -> Fields:
     """Header fields without secrets; `fields` itself where no name of a field is one that may hold any."""
-    redactions = [_redaction(name) for name, _ in fields]
-    values = b"\n".join([value for _, value in fields])
-    misplaced = any(begins in values for begins in _KEYS_BEGIN) and _KEY.search(values) is not None
-    if not misplaced and not any(redactions):
-        return fields
-    named = (
-        (name, redact(value) if redact else value) for (name, value), redact in zip(fields, redactions, strict=True)
-    )
-    return tuple((name, _KEY.sub(REDACTED.encode(), value) if misplaced else value) for name, value in named)
+    redacted, is_changed = [], False
+    for field in fields:
+        name, value = field
+        redaction = _redaction(name)
+        if redaction is not None:
+            value, is_changed = redaction(value), True
+        if b"sk-" in value or b"hf-" in value:  # as in few: the search for a whole key takes longer
+            value, found = _KEY.subn(_REDACTED, value)
+            is_changed = is_changed or found > 0
+        redacted.append((name, value))
+    return tuple(redacted) if is_changed else fields
 
 
 def path(target: str) -> str:
@@ -111,7 +113,7 @@ def _redaction(name: bytes) -> Callable[[bytes], bytes] | None:
 
 
 def _no_value(_: bytes) -> bytes:
-    return REDACTED.encode()
+    return _REDACTED
 
 
 def _path(target: bytes) -> bytes:
@@ -139,8 +141,11 @@ def _redact_metadata(metadata: MutableMapping[Any, Any]) -> None:
 
 def _keys_in(fields: Fields) -> list[bytes]:
     """The values of the headers that are meant for keys, the longest first."""
-    given = [word for name, value in fields if _redaction(name) is _no_value for word in value.split()]
-    return sorted({word for word in given if len(word) >= _SHORTEST_KEY}, key=len, reverse=True)
+    given: list[bytes] = []
+    for name, value in fields:
+        if _redaction(name) is _no_value:
+            given += [word for word in value.split() if len(word) >= _SHORTEST_KEY]
+    return sorted(given, key=len, reverse=True) if len(given) > 1 else given
 
 
 def _without(content: bytes, secrets: list[bytes]) -> bytes:

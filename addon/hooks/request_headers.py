@@ -37,9 +37,10 @@ from .trace_headers import put_exchange_on
 logger = logging.getLogger("hunyuan_fix")
 
 MODE_HEADER = "x-hunyuan-mode"
-RUNAWAY_HEADER = "x-hunyuan-runaway"
-"""Request header: `off` lets an agent go on as long as it likes."""
 """Request header: the mode for this request alone. It goes no further."""
+RUNAWAY_HEADER = "x-hunyuan-runaway"
+"""Request header: `off` lets an agent go on as long as it likes. It goes no further."""
+_ASKING = frozenset([MODE_HEADER.encode(), RUNAWAY_HEADER.encode()])
 
 
 class RequestHeaders:
@@ -102,9 +103,10 @@ class RequestHeaders:
             flow.response = None
             callers.drop_password(flow.request)
         self._process.finisher.expect(flow)
-        asked = flow.request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
-        mode = asked if asked in MODES else self._settings.mode
-        may_run_on = bool(route) and flow.request.headers.pop(RUNAWAY_HEADER, "").strip().lower() == "off"
+        asked = _asked(flow.request.headers) if route else {}
+        mode = asked.get(MODE_HEADER, "")
+        mode = mode if mode in MODES else self._settings.mode
+        may_run_on = asked.get(RUNAWAY_HEADER) == "off"
         if route is not None and preflight:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
@@ -313,6 +315,13 @@ class RequestHeaders:
             given = flow.request.headers
             exchange.trace = traces.begin(given.get(TRACEPARENT), given.get(TRACESTATE), is_sent_on=mode == "repair")
         return exchange
+
+
+def _asked(headers: http.Headers) -> dict[str, str]:
+    """What a request asks of this proxy in headers, by their names, in lower case; takes these headers off."""
+    if not any([name.lower() in _ASKING for name, _ in headers.fields]):
+        return {}  # as of nearly all
+    return {name: headers.pop(name).strip().lower() for name in (MODE_HEADER, RUNAWAY_HEADER) if name in headers}
 
 
 def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | None) -> Response | None:
