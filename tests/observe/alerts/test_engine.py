@@ -153,14 +153,14 @@ def test_a_value_that_is_no_number_is_left_aside() -> None:
 
 @pytest.mark.parametrize("name", ["error_rate", "stream_cuts"])
 def test_a_share_at_the_border_of_its_threshold_fires_once_however_it_wavers(name: str) -> None:
-    """For hours a little above in one minute, a little below in the next."""
+    """For hours a little above in one window, a little below in the next."""
     alert = alerts.shipped()[name]
     assert isinstance(alert.condition, Share)
     engine = Engine([alert])
     whole, part, changes = 0.0, 0.0, []
     for look in range(2000):
         whole += 1000
-        part += 1000 * alert.limits.threshold * (1.02 if look // 4 % 2 else 0.99)
+        part += 1000 * alert.limits.threshold * (1.05 if look // (4 * alert.condition.minutes) % 2 else 0.95)
         samples = {
             selection.metric: {frozenset((label, values[0]) for label, values in selection.labels): value}
             for selection, value in ((alert.condition.whole, whole), (alert.condition.part, part))
