@@ -251,7 +251,7 @@ RESPONSES: list[dict[str, Any]] = [
 def test_what_keeps_a_client_falls_between_events_wherever_bytes_are_cut(
     spoken: str, end: str, places: list[int], large: bool
 ) -> None:
-    told = [START, DELTA, END, STOP] if spoken == "anthropic" else RESPONSES
+    told: list[dict[str, Any]] = [START, DELTA, END, STOP] if spoken == "anthropic" else RESPONSES
     whole = b"".join(event(data, end) for data in told)
     pieces = split(whole, places)
     if large:  # an event that is too large to be read passes piece by piece
