@@ -2,4 +2,4 @@
 
 from hunyuan_fix.observe.alerts import watch
 
-watch.INTERVAL = 0.1  # type: ignore[attr-defined]
+watch.INTERVAL = 0.1  # type: ignore[assignment,attr-defined]
