@@ -74,8 +74,12 @@ def of_conversation(caller: bytes, body: JsonObject) -> str:
 
 
 def agent(headers: Mapping[str, str]) -> str:
-    """What tells the agents of one session apart; `""` where none is told. `headers` are found by lower-case names."""
-    return next(filter(None, map(headers.get, _data().agents)), "")
+    """What tells the agents of one session apart; `""` where none is told. `headers` are found by lower-case names.
+
+    A digest, since it is remembered and a client may send any length.
+    """
+    found = next(filter(None, map(headers.get, _data().agents)), "")
+    return blake2b(found.encode("utf-8", "backslashreplace"), digest_size=SIZE).hexdigest() if found else ""
 
 
 def own_words(text: str) -> str:

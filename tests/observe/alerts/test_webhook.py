@@ -289,6 +289,8 @@ def test_a_text_is_short_enough_for_every_robot() -> None:
         (200, b'{"code": 19001, "msg": "param invalid"}', "code 19001"),
         (200, b'{"code": "x"}', ""),
         (200, b"[1]", ""),
+        (200, b'{"code": ' + b"9" * 4000 + b"}", ""),
+        (200, b'{"code": 1, "text": "' + b"x" * 100_000 + b'"}', ""),
         (302, b"", "HTTP 302"),
         (500, b'{"errcode": 0}', "HTTP 500"),
     ],
