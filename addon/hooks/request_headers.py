@@ -23,7 +23,7 @@ from ..observe.health import reverse_port
 from ..options import Settings
 from ..route import Address, Route, Routes
 from ..texts.terminal import say
-from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
+from ..upstream.client import ASKED, LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text, user_agents
 from ..wire.trace_context import TRACEPARENT, TRACESTATE
@@ -310,6 +310,8 @@ class RequestHeaders:
         return self._settings.intercept_all or _reverse(flow)
 
     def _begun(self, flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
+        if _only_asks(flow, route):  # every few seconds, by supervisors: no log, no metric, no trace
+            return exchanges.begin(flow, route, mode, self._settings.language)
         exchange = exchanges.begin(flow, route, mode, self._settings.language, self._runtime.sinks.tell)
         if (traces := self._runtime.traces).are_on:
             given = flow.request.headers
@@ -339,6 +341,15 @@ def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | Non
             if page := front_page.answered_here(method, path, headers.get("accept", ""), to, reads):
                 return page
     return dialects.answered_here(method, path)
+
+
+def _only_asks(flow: http.HTTPFlow, route: Route | None) -> bool:
+    """Whether a request asks no more than whether the proxy is there: `GET /health`, or one of our own commands'."""
+    if flow.request.headers.get(LOOP_GUARD) == ASKED:
+        return True
+    path = flow.request.path.partition("?")[0]
+    stands_for_one = route is not None and route.rerouted and _reverse(flow)
+    return stands_for_one and reverse_port.answered_here(flow.request.method, path) is not None
 
 
 def _reverse(flow: http.HTTPFlow) -> bool:

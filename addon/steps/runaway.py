@@ -35,12 +35,6 @@ RUNAWAY = counter(
 
 _CONTINUES: Final = ("previous_response_id", "conversation")
 """Fields of requests that have only what is new."""
-_IN_LOG: Final = {
-    "warned": "{what} ({option}) session={session}",
-    "refused": "refused, since {what} ({option}) session={session}",
-    "observed": "would be refused, since {what} ({option}) session={session}",
-}
-"""What is done -> the line of the log. The session finds the agent's exchanges: `/api/exchanges?session=`."""
 _MOST_NAMED: Final = 4
 """Tools that an error names."""
 _WORTH_REMEMBERING: Final = 16
@@ -58,13 +52,8 @@ class _Counted:
     bounds: Bounds
     tools: Sequence[str] = ()
 
-    @property
-    def option(self) -> str:
-        """The option that bounds it."""
-        return "hunyuan_max_iterations" if self.what == "iterations" else f"hunyuan_{self.what}"
-
     def said(self) -> Sentence:
-        """In the response header and in the log."""
+        """In the response header."""
         match self.what:
             case "same_request":
                 return Sentence("the same request came {count} times within a minute", count=self.count)
@@ -77,6 +66,17 @@ class _Counted:
                 return Sentence(
                     "the agent has made {count} turns with tool calls since its user's last message", count=self.count
                 )
+
+    def logged(self, action: str) -> Sentence:
+        """In the log, with what is done about it."""
+        option = "hunyuan_max_iterations" if self.what == "iterations" else f"hunyuan_{self.what}"
+        match action:
+            case "refused":
+                return Sentence("refused: {what} ({option})", what=self.said(), option=option)
+            case "observed":
+                return Sentence("would be refused: {what} ({option})", what=self.said(), option=option)
+            case _:
+                return Sentence("warned: {what} ({option})", what=self.said(), option=option)
 
     def refusal(self) -> Response:
         """For its client."""
@@ -148,9 +148,10 @@ class Runaway(Step):
         if not is_refused:
             exchange.warn(counted.said())
         if self.runtime.runaway.is_news(_agent(exchange), f"{counted.what} {action}", counted.count):
-            said = Sentence(_IN_LOG[action], what=counted.said(), option=counted.option, session=exchange.session)
-            line = in_language(terminal.language(), said)
-            logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), line)
+            said = in_language(terminal.language(), counted.logged(action))
+            # `/api/exchanges?session=` finds the agent's exchanges by it.
+            path, found_by = safe_text.plain(exchange.path), exchange.session
+            logger.warning("%s %s: %s session=%s", exchange.method, path, said, found_by)
 
 
 def _reached(bound: int | None, count: int) -> bool:

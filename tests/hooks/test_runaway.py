@@ -113,8 +113,8 @@ async def test_warned_then_refused_and_nothing_is_sent(way: Way, caplog: pytest.
     session = way.heard.data(events.DONE)[0]["session"]
     what = "the agent has made the same tool call {} times in a row, with the same result (hunyuan_same_call)"
     assert lines == [  # once each
-        f"POST /v1{PATHS[way.form]}: {what.format(WARNED)} session={session}",
-        f"POST /v1{PATHS[way.form]}: refused, since {what.format(REFUSED)} session={session}",
+        f"POST /v1{PATHS[way.form]}: warned: {what.format(WARNED)} session={session}",
+        f"POST /v1{PATHS[way.form]}: refused: {what.format(REFUSED)} session={session}",
     ]
     assert "read" not in " ".join(lines)
 
