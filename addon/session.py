@@ -113,18 +113,18 @@ def _named(headers: Iterable[tuple[bytes, bytes]], body: JsonObject) -> str:
             return text
     if data.outer_fields.isdisjoint(body):
         return ""  # as of most requests of clients that name none
-    for field, inner, is_user in data.fields:
-        value = body.get(field)
+    for outer, inner, is_user in data.fields:
+        given = body.get(outer)
         if inner:
-            value = value.get(inner) if isinstance(value, dict) else None
+            given = given.get(inner) if isinstance(given, dict) else None
         if is_user:
-            value = _inside(value)
-        if isinstance(value, str) and (text := value.strip()):
+            given = _inside(given)
+        if isinstance(given, str) and (text := given.strip()):
             return text
     return ""
 
 
-def _inside(user: object) -> object:
+def _inside(user: object) -> Any:
     """The session in a user's id; `None` where there is none."""
     if not isinstance(user, str) or len(user) > _LONGEST_USER:
         return None
