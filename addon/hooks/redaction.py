@@ -91,7 +91,7 @@ def redacted(fields: Fields) -> Fields:
         redaction = _redaction(name)
         if redaction is not None:
             value, is_changed = redaction(value), True
-        if b"sk-" in value or b"hf-" in value:  # as in few: the search for a whole key takes longer
+        if _has(value, b"sk-") or _has(value, b"hf-"):  # as few have: the search for a whole key takes longer
             value, found = _KEY.subn(_REDACTED, value)
             is_changed = is_changed or found > 0
         redacted.append((name, value))
@@ -117,7 +117,7 @@ def _no_value(_: bytes) -> bytes:
 
 
 def _path(target: bytes) -> bytes:
-    if b"?" not in target and b"&" not in target:  # before each parameter stands one of them
+    if not _has(target, b"?") and not _has(target, b"&"):  # before each parameter stands one of them
         return target
     return path(target.decode("latin-1")).encode("latin-1")
 
@@ -152,9 +152,14 @@ def _without(content: bytes, secrets: list[bytes]) -> bytes:
     """`content` with stars in the place of `secrets`, of the same length; `content` itself where it has none."""
     if len(content) <= _MOST_SEARCHED:
         for secret in secrets:
-            if secret in content:
+            if _has(content, secret):
                 content = content.replace(secret, b"*" * len(secret))
     return content
+
+
+def _has(text: bytes, part: bytes) -> bool:
+    """`part in text`, for which Python first makes an exception: that `part` is no number takes ten times as long."""
+    return text.find(part) >= 0
 
 
 def _redact_answer(flow: http.HTTPFlow) -> None:

@@ -321,7 +321,7 @@ class RequestHeaders:
 
 def _asked(headers: http.Headers) -> dict[str, str]:
     """What a request asks of this proxy in headers, by their names, in lower case; takes these headers off."""
-    if not any([name.lower() in _ASKING for name, _ in headers.fields]):
+    if _ASKING.isdisjoint([name.lower() for name, _ in headers.fields]):
         return {}  # as of nearly all
     return {name: headers.pop(name).strip().lower() for name in (MODE_HEADER, RUNAWAY_HEADER) if name in headers}
 

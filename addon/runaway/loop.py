@@ -58,6 +58,20 @@ def goes_on(body: JsonObject) -> bool:
     return last.get("role") != "user" or not _is_users(last.get("content"))
 
 
+def may_hold(body: JsonObject, calls: int) -> bool:
+    """Whether `body` may have that many calls of tools, or a summary in the place of more. It isn't read for this."""
+    found = 0
+    for message in _messages(body):
+        if isinstance(message, dict):
+            role, content, more = message.get("role"), message.get("content"), message.get("tool_calls")
+            found += 1 + (len(more) if isinstance(more, list) else 0)
+            if isinstance(content, list):
+                found += len(content)
+            if found >= calls or (role == "user" and any(map(is_summary, _texts(content)))):
+                return True
+    return False
+
+
 def loop_of(body: JsonObject) -> Loop:
     """The loop at the end of a request: chat, Messages or Responses. Linear; raises nothing."""
     turns: list[list[Call]] = []

@@ -86,11 +86,11 @@ def all_headers(self: Headers, name: str | bytes) -> list[str]:
 
 def set_headers(self: Headers, name: str | bytes, values: Iterable[str | bytes]) -> None:
     """In place of `Headers.set_all`: as mitmproxy's, but a name that isn't there yet is added without further ado."""
-    if type(self) is not Headers or type(name) is not str or has_header(self, name):
+    if type(self) is not Headers or type(name) is not str or _values(self, name):
         _set_headers(self, name, values)
         return
     field = name.encode("utf-8", "surrogateescape")
-    self.fields += tuple((field, always_bytes(value, "utf-8", "surrogateescape")) for value in values)
+    self.fields += tuple([(field, always_bytes(value, "utf-8", "surrogateescape")) for value in values])
 
 
 def make_headers(self: Headers, fields: Any = (), **headers: Any) -> None:
