@@ -75,7 +75,9 @@ async def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPa
     assert compared == [(b"guess", TOKEN.encode())]
 
 
-async def test_after_ten_wrong_tokens_no_further_one_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_after_ten_wrong_tokens_no_further_one_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async with serving(token=TOKEN) as admin, asking(admin) as client:
         for _ in range(failures.MOST):
             assert (await client.get("/status", headers={"authorization": "Bearer wrong"})).status_code == 401
@@ -84,6 +86,7 @@ async def test_after_ten_wrong_tokens_no_further_one_is_looked_at(monkeypatch: p
         assert 1 <= int(answer.headers["retry-after"]) <= failures.WINDOW
         assert (await client.post("/signin", data={"once": "1"})).status_code == 429
         assert (await client.get("/readyz")).status_code == 200
+        assert caplog.messages == ["Admin server: 10 wrong tokens or links from 127.0.0.1: it has to wait."]
         ahead = time.monotonic() + failures.WINDOW + 1
         monkeypatch.setattr(admin._guard.failures, "_clock", lambda: ahead)
         assert (await client.get("/status", headers=BEARER)).status_code == 200

@@ -160,8 +160,8 @@ async def test_no_failure_shows_the_url(server: Receiver, caplog: pytest.LogCapt
         await made.tell(BEGAN)
         await made.webhook.aclose()
         assert SECRET not in repr(made.webhook.address.value)
-    assert "The webhook was not told of 1 alerts: HTTP 404" in caplog.text
-    assert "The webhook was not told of 1 alerts: connection refused" in caplog.text
+    assert "The webhook was not told of alerts (1): HTTP 404" in caplog.text
+    assert "The webhook was not told of alerts (1): connection refused" in caplog.text
     assert SECRET not in caplog.text
 
 
