@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 
-from hunyuan_fix.observe.traces import export
+from hunyuan_fix.observe.traces import export, sending
 from hunyuan_fix.observe.traces.export import Exporter
 from hunyuan_fix.observe.traces.sampling import Sampler
 from hunyuan_fix.observe.traces.settings import Export
@@ -153,7 +153,7 @@ def test_no_version_of_the_exporter_can_have_redirects_followed() -> None:
             peer.send(f"HTTP/1.1 307 X\r\nlocation: {elsewhere.url}/\r\ncontent-length: 0\r\n\r\n".encode())
 
         with serve(redirect) as server, pytest.raises(requests.TooManyRedirects):
-            export._Session().post(server.url, data=b"", headers={"x-api-key": KEY}, allow_redirects=True)
+            sending.Session().post(server.url, data=b"", headers={"x-api-key": KEY}, allow_redirects=True)
         assert elsewhere.headers == []
 
 
@@ -182,7 +182,7 @@ def dripping(peer: Peer) -> None:
 
 @pytest.mark.parametrize("behave", [endless, bomb, dripping])
 def test_of_an_answer_little_is_read(behave: Callable[[Peer], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "_DRAINING", 0.2)
+    monkeypatch.setattr(sending, "_DRAINING", 0.2)
     with serve(behave) as server, exporter(server.url) as running:
         sent(running)
         sent(running)
@@ -213,6 +213,14 @@ def unread(peer: Peer) -> None:
     peer.ended.wait(PATIENCE)
 
 
+def dripping_head(peer: Peer) -> None:
+    """Each byte comes within the time, and the head never ends."""
+    peer.request()
+    peer.send(b"HTTP/1.1 200 OK\r\nx-a: ")
+    while not peer.ended.wait(0.05):
+        peer.send(b"b")
+
+
 def reset(peer: Peer) -> None:
     peer.request()
     peer.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
@@ -238,7 +246,7 @@ def failing_later(peer: Peer) -> None:
         peer.send(b"HTTP/1.1 503 X\r\nretry-after: 1e9\r\ncontent-length: 0\r\n\r\n")
 
 
-@pytest.mark.parametrize("behave", [mute, unread, reset, garbage, long_head, failing, failing_later])
+@pytest.mark.parametrize("behave", [mute, unread, dripping_head, reset, garbage, long_head, failing, failing_later])
 def test_what_a_collector_does_not_take_is_lost_and_said_without_keys(
     behave: Callable[[Peer], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -250,13 +258,13 @@ def test_what_a_collector_does_not_take_is_lost_and_said_without_keys(
     assert KEY not in caplog.text
 
 
-@pytest.mark.parametrize("behave", [mute, unread, dripping, failing_later])
+@pytest.mark.parametrize("behave", [mute, unread, dripping, dripping_head, failing_later])
 def test_the_end_does_not_wait_for_a_collector(behave: Callable[[Peer], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its thread may go on, but keeps no process from ending; and there is room for a bounded number of spans."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")
     monkeypatch.setattr(export, "_MOST_WAITING", 50)
-    monkeypatch.setattr(export, "_DRAINING", 60)
+    monkeypatch.setattr(sending, "_DRAINING", 60)
     with serve(behave) as server:
         running = Exporter(Export(server.url, Sampler()))
         running.send(tree())
