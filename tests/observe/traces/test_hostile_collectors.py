@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import requests
+import trustme
 
 from hunyuan_fix.observe.traces import export, sending
 from hunyuan_fix.observe.traces.export import Exporter
@@ -74,15 +77,15 @@ class Server:
 
 
 @contextmanager
-def serve(behave: Callable[[Peer], None]) -> Iterator[Server]:
+def serve(behave: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """A server whose every connection is `behave`'s."""
     server = Server()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces"
+        server.url = f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/v1/traces"
 
         def one(connection: socket.socket) -> None:
-            with connection, suppress(OSError):
-                behave(Peer(connection, server))
+            with suppress(OSError), tls.wrap_socket(connection, server_side=True) if tls else connection as spoken:
+                behave(Peer(spoken, server))
 
         def accept() -> None:
             with suppress(OSError):
@@ -202,6 +205,29 @@ def test_a_connection_is_used_again_and_cookies_are_not_kept() -> None:
         assert (running.exported, server.connections, len(server.heads)) == (2, 1, 2)
         assert b"cookie" not in server.heads[1].lower()
         assert KEY.encode() in server.heads[1]
+
+
+def ordinary(peer: Peer) -> None:
+    while peer.request():
+        peer.send(OK + b"content-length: 0\r\n\r\n")
+
+
+def test_over_tls_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with serve(ordinary, context) as server, exporter(server.url) as running:
+        sent(running)
+        assert (running.exported, running.lost, server.heads) == (0, 1, []), "an unknown authority"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "ca.pem"))
+    with serve(ordinary, context) as server, exporter(server.url) as running:
+        sent(running)
+        sent(running)
+        assert (running.exported, server.connections) == (2, 1)
+    with serve(dripping_head, context) as server, exporter(server.url) as running:
+        sent(running)
+        assert (running.exported, running.lost) == (0, 1)
 
 
 def mute(peer: Peer) -> None:
