@@ -10,12 +10,8 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from http.cookiejar import DefaultCookiePolicy
 from importlib import metadata
-from typing import Any
 
-import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import Event as SpanEvent
@@ -26,6 +22,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from ...texts.terminal import say
 from . import spans
+from .sending import Session
 from .settings import Export
 from .spans import Span, Tree
 
@@ -35,11 +32,6 @@ PATIENCE = 3.0
 """Seconds for the last spans at the end."""
 _MOST_WAITING = 8192
 """Spans that wait for the collector: those of some thousand exchanges, 10 MB."""
-_MOST_READ = 1 << 16
-"""Bytes of a collector's answer that are read, so that its connection can be used again: OTLP's are some words."""
-_DRAINING = 1.0
-"""Seconds for which they are read."""
-_REDIRECTED = range(300, 400)
 _QUIET = 600.0
 """Seconds between two sentences about a collector that fails."""
 _SERVICE = "hunyuan-fix"
@@ -51,50 +43,10 @@ for _name in ("opentelemetry", "urllib3"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
-class _Session(requests.Session):
-    """How batches leave over HTTP: straight to the collector, and what came of the last one is known.
-
-    Not by the proxies of the environment: HTTPS_PROXY may be this very proxy. A redirect is a failure: the headers, in
-    which keys may be, are for the collector that was named alone. Cookies aren't kept, and of what a collector answers
-    beside its status little is read.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.outcome = ""
-
-    def request(self, *args: Any, **options: Any) -> requests.Response:
-        """Send one batch."""
-        try:
-            response = super().request(*args, **options | {"allow_redirects": False, "stream": True})
-        except Exception as error:
-            self.outcome = type(error).__name__
-            raise
-        _drain(response)
-        self.outcome = f"HTTP {response.status_code}"
-        if response.status_code in _REDIRECTED:  # the exporter would take it for success
-            raise requests.TooManyRedirects
-        return response
-
-
-def _drain(response: requests.Response) -> None:
-    """Read what is left of an answer, and give the connection back. Where there is more than a little, it is closed."""
-    until, left = time.monotonic() + _DRAINING, _MOST_READ
-    with suppress(Exception):  # the status is there, and that counts
-        while left > 0 and time.monotonic() < until:
-            piece = response.raw.read1(left, decode_content=False)
-            if not piece:
-                break
-            left -= len(piece)
-    response.close()
-
-
 class _Watched(SpanExporter):
     """An exporter whose batches are counted, and whose failure is said once an outage."""
 
-    def __init__(self, exporter: SpanExporter, session: _Session, where: str) -> None:
+    def __init__(self, exporter: SpanExporter, session: Session, where: str) -> None:
         self._exporter = exporter
         self._session = session
         self._where = where
@@ -137,7 +89,7 @@ class Exporter:
 
     def __init__(self, export: Export) -> None:
         where = export.endpoint or "OTEL_EXPORTER_OTLP_ENDPOINT"
-        session = _Session()
+        session = Session()
         self._watched = _Watched(OTLPSpanExporter(endpoint=export.endpoint, session=session), session, where)
         self._processor = BatchSpanProcessor(self._watched, max_queue_size=_MOST_WAITING)
         self._resource = _resource()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import requests
+import trustme
 
-from hunyuan_fix.observe.traces import export
+from hunyuan_fix.observe.traces import export, sending
 from hunyuan_fix.observe.traces.export import Exporter
 from hunyuan_fix.observe.traces.sampling import Sampler
 from hunyuan_fix.observe.traces.settings import Export
@@ -74,15 +77,15 @@ class Server:
 
 
 @contextmanager
-def serve(behave: Callable[[Peer], None]) -> Iterator[Server]:
+def serve(behave: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """A server whose every connection is `behave`'s."""
     server = Server()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces"
+        server.url = f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/v1/traces"
 
         def one(connection: socket.socket) -> None:
-            with connection, suppress(OSError):
-                behave(Peer(connection, server))
+            with suppress(OSError), tls.wrap_socket(connection, server_side=True) if tls else connection as spoken:
+                behave(Peer(spoken, server))
 
         def accept() -> None:
             with suppress(OSError):
@@ -153,7 +156,7 @@ def test_no_version_of_the_exporter_can_have_redirects_followed() -> None:
             peer.send(f"HTTP/1.1 307 X\r\nlocation: {elsewhere.url}/\r\ncontent-length: 0\r\n\r\n".encode())
 
         with serve(redirect) as server, pytest.raises(requests.TooManyRedirects):
-            export._Session().post(server.url, data=b"", headers={"x-api-key": KEY}, allow_redirects=True)
+            sending.Session().post(server.url, data=b"", headers={"x-api-key": KEY}, allow_redirects=True)
         assert elsewhere.headers == []
 
 
@@ -182,7 +185,7 @@ def dripping(peer: Peer) -> None:
 
 @pytest.mark.parametrize("behave", [endless, bomb, dripping])
 def test_of_an_answer_little_is_read(behave: Callable[[Peer], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "_DRAINING", 0.2)
+    monkeypatch.setattr(sending, "_DRAINING", 0.2)
     with serve(behave) as server, exporter(server.url) as running:
         sent(running)
         sent(running)
@@ -204,6 +207,29 @@ def test_a_connection_is_used_again_and_cookies_are_not_kept() -> None:
         assert KEY.encode() in server.heads[1]
 
 
+def ordinary(peer: Peer) -> None:
+    while peer.request():
+        peer.send(OK + b"content-length: 0\r\n\r\n")
+
+
+def test_over_tls_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with serve(ordinary, context) as server, exporter(server.url) as running:
+        sent(running)
+        assert (running.exported, running.lost, server.heads) == (0, 1, []), "an unknown authority"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "ca.pem"))
+    with serve(ordinary, context) as server, exporter(server.url) as running:
+        sent(running)
+        sent(running)
+        assert (running.exported, server.connections) == (2, 1)
+    with serve(dripping_head, context) as server, exporter(server.url) as running:
+        sent(running)
+        assert (running.exported, running.lost) == (0, 1)
+
+
 def mute(peer: Peer) -> None:
     peer.request()
     peer.ended.wait(PATIENCE)
@@ -211,6 +237,14 @@ def mute(peer: Peer) -> None:
 
 def unread(peer: Peer) -> None:
     peer.ended.wait(PATIENCE)
+
+
+def dripping_head(peer: Peer) -> None:
+    """Each byte comes within the time, and the head never ends."""
+    peer.request()
+    peer.send(b"HTTP/1.1 200 OK\r\nx-a: ")
+    while not peer.ended.wait(0.05):
+        peer.send(b"b")
 
 
 def reset(peer: Peer) -> None:
@@ -238,7 +272,7 @@ def failing_later(peer: Peer) -> None:
         peer.send(b"HTTP/1.1 503 X\r\nretry-after: 1e9\r\ncontent-length: 0\r\n\r\n")
 
 
-@pytest.mark.parametrize("behave", [mute, unread, reset, garbage, long_head, failing, failing_later])
+@pytest.mark.parametrize("behave", [mute, unread, dripping_head, reset, garbage, long_head, failing, failing_later])
 def test_what_a_collector_does_not_take_is_lost_and_said_without_keys(
     behave: Callable[[Peer], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -250,13 +284,13 @@ def test_what_a_collector_does_not_take_is_lost_and_said_without_keys(
     assert KEY not in caplog.text
 
 
-@pytest.mark.parametrize("behave", [mute, unread, dripping, failing_later])
+@pytest.mark.parametrize("behave", [mute, unread, dripping, dripping_head, failing_later])
 def test_the_end_does_not_wait_for_a_collector(behave: Callable[[Peer], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its thread may go on, but keeps no process from ending; and there is room for a bounded number of spans."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")
     monkeypatch.setattr(export, "_MOST_WAITING", 50)
-    monkeypatch.setattr(export, "_DRAINING", 60)
+    monkeypatch.setattr(sending, "_DRAINING", 60)
     with serve(behave) as server:
         running = Exporter(Export(server.url, Sampler()))
         running.send(tree())
