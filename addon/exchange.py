@@ -343,7 +343,7 @@ class Exchange:
     fails_closed: bool = False
     """The body that came must not leave: its model can't see its images, or the upstream doesn't speak its format."""
 
-    def tell(self, kind: str, **data: Any) -> None:
+    def tell(self, kind: str, /, **data: Any) -> None:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
         if self.listener is not None:
             self.listener(self, kind, data)

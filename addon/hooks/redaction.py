@@ -11,7 +11,7 @@ from typing import Any
 from mitmproxy import http
 
 from ..access import keys
-from .mitmproxy_internals import flows
+from .mitmproxy_internals import flows, values
 from .mitmproxy_internals.flows import Fields
 
 REDACTED = "[redacted]"
@@ -125,6 +125,7 @@ def _path(target: bytes) -> bytes:
 def _redact_all_but_answer(flow: http.HTTPFlow) -> None:
     request = flow.request
     request.headers.fields = redacted(request.headers.fields)
+    values.forget_places(request.headers)
     flows.rewrite_path(request, _path)
     _redact_metadata(flow.metadata)
     if backup := flows.backup(flow):
