@@ -57,7 +57,7 @@ def option_rows(page: str) -> dict[str, str]:
     return dict(re.findall(r"^\| `(hunyuan_\w+)` \| ([^|]+?) \|", read(page), re.MULTILINE))
 
 
-@each("option", OPTIONS, ids=lambda option: option.name)
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_every_option_is_in_the_table_with_its_default(option: Option) -> None:
     assert option_rows("docs/options.md").get(option.name) == shown(option.default)
 
