@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
 
@@ -43,6 +44,7 @@ LINKED = sorted(page for page in TEXTS if page.endswith(".md"))
 SCRIPTS = sorted(f"scripts/{path.name}" for path in (ROOT / "scripts").iterdir() if path.is_file())
 
 
+@cache
 def read(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
@@ -55,7 +57,7 @@ def option_rows(page: str) -> dict[str, str]:
     return dict(re.findall(r"^\| `(hunyuan_\w+)` \| ([^|]+?) \|", read(page), re.MULTILINE))
 
 
-@each("option", OPTIONS, ids=lambda option: option.name)
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_every_option_is_in_the_table_with_its_default(option: Option) -> None:
     assert option_rows("docs/options.md").get(option.name) == shown(option.default)
 
@@ -201,6 +203,7 @@ def test_both_languages_have_the_same_parts(page: str) -> None:
     assert blocks[0] == blocks[1]
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """The anchors that GitHub gives the headings of a page: a repeated one gets -1, -2 and so on."""
     seen: dict[str, int] = {}
