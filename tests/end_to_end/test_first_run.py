@@ -53,7 +53,7 @@ def started(home: Path, *arguments: str, **environment: str) -> Iterator[Process
 
 
 def variables(home: Path, **given: str) -> dict[str, str]:
-    return {"HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "LANG": "C", **given}
+    return {"HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "LANG": "C.UTF-8", **given}
 
 
 @pytest.fixture
