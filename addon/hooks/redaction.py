@@ -11,7 +11,7 @@ from typing import Any
 from mitmproxy import http
 
 from ..access import keys
-from .mitmproxy_internals import flows, values
+from .mitmproxy_internals import flows
 from .mitmproxy_internals.flows import Fields
 
 REDACTED = "[redacted]"
@@ -85,17 +85,17 @@ class Redaction:
 
 def redacted(fields: Fields) -> Fields:
     """Header fields without secrets; `fields` itself where no name of a field is one that may hold any."""
-    redacted, is_changed = [], False
-    for field in fields:
-        name, value = field
+    # 1. Those whose name says it.
+    shown, is_changed = list(fields), False
+    for place, (name, value) in enumerate(fields):
         redaction = _redaction(name)
         if redaction is not None:
-            value, is_changed = redaction(value), True
-        if _has(value, b"sk-") or _has(value, b"hf-"):  # as few have: the search for a whole key takes longer
-            value, found = _KEY.subn(_REDACTED, value)
-            is_changed = is_changed or found > 0
-        redacted.append((name, value))
-    return tuple(redacted) if is_changed else fields
+            shown[place], is_changed = (name, redaction(value)), True
+    # 2. A key in any other: looked for in all at once, and first by how it begins, since few have one.
+    values = b"\n".join([value for _, value in shown])
+    if (_has(values, b"sk-") or _has(values, b"hf-")) and _KEY.search(values) is not None:
+        shown, is_changed = [(name, _KEY.sub(_REDACTED, value)) for name, value in shown], True
+    return tuple(shown) if is_changed else fields
 
 
 def path(target: str) -> str:
@@ -125,7 +125,6 @@ def _path(target: bytes) -> bytes:
 def _redact_all_but_answer(flow: http.HTTPFlow) -> None:
     request = flow.request
     request.headers.fields = redacted(request.headers.fields)
-    values.forget_places(request.headers)
     flows.rewrite_path(request, _path)
     _redact_metadata(flow.metadata)
     if backup := flows.backup(flow):

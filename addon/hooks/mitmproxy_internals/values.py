@@ -3,7 +3,6 @@
 - `MessageData.__post_init__` builds an error's text for every field of a message, right ones too: 80 µs a request.
 - `_Option.current` makes a deep copy of a text or number, also for each chunk of a stream.
 - `Headers` looks a name up through seven calls, and raises an exception where there is none, some 50 times a request.
-  Here it remembers where the fields of each name stand, as long as its fields stay the same.
   A new `Headers` is updated by nothing in 4 µs, and one field more compares the names of all others by two calls each.
 - `parse_authority` encodes and decodes a host's name several times; a request has its `Host` read four times.
 """
@@ -113,31 +112,18 @@ _make_headers: Callable[..., None] = Headers.__init__
 
 def _values(headers: Headers, name: str | bytes) -> list[str]:
     """The values of the fields `name`, in any case."""
-    fields = headers.fields
-    known: _Places | None = headers.__dict__.get(_PLACES)
-    if known is None or known[0] is not fields or type(fields) is not tuple:  # a list may have changed in place
-        places: dict[bytes, list[int]] = {}
-        for place, field in enumerate(fields):
-            places.setdefault(field[0].lower(), []).append(place)
-        known = headers.__dict__[_PLACES] = fields, places
-    found = known[1].get(_known_key(name) if type(name) is str else _key(name))
-    return [fields[place][1].decode("utf-8", "surrogateescape") for place in found] if found else []
+    key, length = _known_key(name) if type(name) is str else _key(name)
+    return [
+        value.decode("utf-8", "surrogateescape")
+        for field, value in headers.fields
+        if len(field) == length and field.lower() == key
+    ]
 
 
-def forget_places(headers: Headers) -> None:
-    """Let `headers` not keep the fields that they had before: there were secrets in them."""
-    headers.__dict__.pop(_PLACES, None)
-
-
-type _Places = tuple[tuple[tuple[bytes, bytes], ...], dict[bytes, list[int]]]
-"""The fields, and the places of those with each name, in lower case."""
-_PLACES = "_hunyuan_fix_places"
-"""Attribute of `Headers`."""
-
-
-def _key(name: str | bytes) -> bytes:
-    """`name` as fields are compared with it."""
-    return (name.encode("utf-8", "surrogateescape") if isinstance(name, str) else always_bytes(name)).lower()
+def _key(name: str | bytes) -> tuple[bytes, int]:
+    """`name` as fields are compared with it, and its length."""
+    key = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else always_bytes(name)
+    return key.lower(), len(key)
 
 
 _known_key = lru_cache(_REMEMBERED)(_key)

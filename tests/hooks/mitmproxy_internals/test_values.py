@@ -153,18 +153,6 @@ def test_headers_are_found_as_by_mitmproxy(kind: Any, fields: Any, name: Any, de
     assert headers.fields == kind(fields).fields
 
 
-def test_headers_are_found_after_each_change():
-    headers = Headers([(b"A", b"1")])
-    assert (values.header_or(headers, "a"), values.header_or(headers, "b")) == ("1", None)
-    headers.fields = ((b"B", b"2"), (b"a", b"3"))
-    assert (values.header_or(headers, "a"), values.header_or(headers, "b")) == ("3", "2")
-    listed: Any = [(b"a", b"4")]  # as another script may do
-    headers.fields = listed
-    assert values.header_or(headers, "a") == "4"
-    listed.insert(0, (b"c", b"5"))
-    assert (values.header_or(headers, "a"), values.header_or(headers, "c")) == ("4", "5")
-
-
 @given(
     st.sampled_from([Headers, Folded, Exact]),
     st.lists(st.tuples(NAMES, NAMES), max_size=5),
