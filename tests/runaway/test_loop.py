@@ -110,6 +110,13 @@ def test_how_many_calls_a_request_may_hold_is_known_without_reading_it(form: str
     assert may_hold(body_of(form, ["This session is being continued from a previous conversation …", *TWO]), 1000)
 
 
+@pytest.mark.parametrize("field", ["tool_calls", "content"])
+def test_calls_of_one_message_are_as_many_as_calls_of_several(field: str) -> None:
+    calls = [{"type": "tool_use", "id": str(number), "name": "ls", "input": {}} for number in range(12)]
+    assert may_hold({"messages": [{"role": "assistant", field: calls}]}, 12)
+    assert not may_hold({"messages": [{"role": "assistant", field: calls}]}, 14)
+
+
 @given(st.lists(ITEM), st.integers(1, 12))
 def test_no_request_holds_more_calls_than_it_may(messages: list[Any], calls: int) -> None:
     for name in ("messages", "input"):
