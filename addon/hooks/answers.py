@@ -138,6 +138,14 @@ class Answers:
             if not own and exchange.mode != "observe":
                 exchange.note_name(rule_names.CORS)
 
+    def _show_page(self, request: http.Request, response: http.Response) -> None:
+        """Let an allowed page read an answer that was made here and has content, such as a kept one or a count.
+
+        Any page may read errors (`respond`).
+        """
+        if response.status_code < 400 and cors.is_allowed(request.headers, self._settings.allowed_origins):
+            cors.add(response.headers, cors.for_answer(request.headers))
+
     def _needs_preflight(self, request: http.Request, response: http.Response, exchange: Exchange) -> bool:
         """Whether `request` is the preflight of an allowed page and the endpoint has no answer to such a question."""
         return (
@@ -145,14 +153,17 @@ class Answers:
             and bool(exchange.profile)
             and cors.is_preflight(request.method, request.headers)
             and cors.is_allowed(request.headers, self._settings.allowed_origins)
-            and not cors.answers_preflight(response.status_code, response.headers)
+            and not cors.answers_preflight(response.status_code, response.headers, request.headers)
         )
 
     async def ends(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Repair the whole answer of `flow`, unless it was streamed. Raises nothing."""
         response = flow.response
         started = time.perf_counter()
-        if response is None or exchange.answered:
+        if response is None:
+            return
+        if exchange.answered:
+            self._show_page(flow.request, response)
             return
         if self._needs_preflight(flow.request, response, exchange):
             answer_preflight(flow, exchange)
