@@ -138,13 +138,18 @@ class Answers:
             if not own and exchange.mode != "observe":
                 exchange.note_name(rule_names.CORS)
 
-    def _show_page(self, request: http.Request, response: http.Response) -> None:
-        """Let an allowed page read an answer that was made here and has content, such as a kept one or a count.
+    def _is_answered_here(self, flow: http.HTTPFlow, response: http.Response, exchange: Exchange) -> bool:
+        """Whether the answer is one of the proxy's own, or becomes one: a preflight's.
 
-        Any page may read errors (`respond`).
+        An allowed page may read what has content here, such as a kept answer or a count; any page errors (`respond`).
         """
-        if response.status_code < 400 and cors.is_allowed(request.headers, self._settings.allowed_origins):
-            cors.add(response.headers, cors.for_answer(request.headers))
+        headers = flow.request.headers
+        if exchange.answered:
+            if response.status_code < 400 and cors.is_allowed(headers, self._settings.allowed_origins):
+                cors.add(response.headers, cors.for_answer(headers))
+        elif self._needs_preflight(flow.request, response, exchange):
+            answer_preflight(flow, exchange)
+        return exchange.answered
 
     def _needs_preflight(self, request: http.Request, response: http.Response, exchange: Exchange) -> bool:
         """Whether `request` is the preflight of an allowed page and the endpoint has no answer to such a question."""
@@ -160,13 +165,7 @@ class Answers:
         """Repair the whole answer of `flow`, unless it was streamed. Raises nothing."""
         response = flow.response
         started = time.perf_counter()
-        if response is None:
-            return
-        if exchange.answered:
-            self._show_page(flow.request, response)
-            return
-        if self._needs_preflight(flow.request, response, exchange):
-            answer_preflight(flow, exchange)
+        if response is None or self._is_answered_here(flow, response, exchange):
             return
         self._look_at(response, exchange)
         if not (exchange.dialect or exchange.lists_models or exchange.names_models) or response.raw_content is None:
