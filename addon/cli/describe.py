@@ -1,6 +1,6 @@
 """Describe the images of a folder ahead, into the store that a proxy reads: `hunyuan-fix describe FOLDER`.
 
-    hunyuan-fix describe docs/pictures --set hunyuan_store=redis://127.0.0.1:6379/0
+    hunyuan-fix describe FOLDER --set hunyuan_store=redis://127.0.0.1:6379/0
 
 Model, prompt, language, key and store are those of a proxy that is started with the same options. Each image is kept
 under the digest of its bytes, for any question.
