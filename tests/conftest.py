@@ -16,7 +16,14 @@ from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.texts import terminal
 from tests.end_to_end import processes
 
-pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading", "tests.providers", "tests.spread")
+pytest_plugins = (
+    "tests.proxying",
+    "tests.redis_server",
+    "tests.haproxy",
+    "tests.cascading",
+    "tests.providers",
+    "tests.spread",
+)
 
 # A property that fails must fail for what it says, not because eight workers share two processors.
 _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,7 +33,7 @@ settings.register_profile("night", parent=_UNHURRIED, max_examples=2000)
 
 _TESTS = Path(__file__).parent
 _PROCESS_PLACES = {"clients", "end_to_end", "scripts", "test_traps.py"}
-_PROCESS_FIXTURES = {"redis_server", "promtool"}
+_PROCESS_FIXTURES = {"redis_server", "redis_servers", "haproxy", "promtool"}
 _SLOW_PLACES = {"test_linear.py", "test_scaling.py"}
 _SLOW_FIXTURES = {"trust"}
 """Folders and files of tests, and fixtures, by which tests are marked. `trust` is what mitmproxy and endpoints with TLS
