@@ -91,6 +91,7 @@ MESSAGES = {
     [
         ("anthropic", MESSAGES),
         ("anthropic", MESSAGES | {"model": "hy3", "tools": [{"name": "a b", "input_schema": {"type": "object"}}]}),
+        ("anthropic", MESSAGES | {"max_tokens": 10**9}),
         ("responses", {"model": "gpt-5", "input": "hi", "instructions": "Be brief."}),
         ("embeddings", {"model": "hunyuan-embedding", "input": "hi", "encoding_format": "base64", "user": None}),
     ],

@@ -191,6 +191,25 @@ async def test_a_replica(redis_server: RedisServer, redis_servers: Started, capl
     assert "answers again" not in caplog.text
 
 
+async def test_a_probe_finds_a_replica_out_while_nothing_is_under_way(
+    redis_server: RedisServer, redis_servers: Started, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A PING would be answered: the limit would seem to hold, until the next call."""
+    caplog.set_level(logging.INFO)
+    replica = redis_servers("--replicaof", "127.0.0.1", str(redis_server.port))
+    await is_in_sync(redis_server)
+    leases = Leases(redis_client(replica.url), lasts=0.05, budget=30.0, probe_every=0.01)
+    lease = leases.new("account")
+    assert await leases.ask(lease, 1) is None
+    leases.give_back(lease)
+    async with asyncio.timeout(30):
+        while leases.state().failures < 10:  # what was given back is forgotten by then
+            await asyncio.sleep(0.01)
+    assert not leases.state().answers
+    assert "answers again" not in caplog.text
+    await leases.aclose()
+
+
 async def test_a_sentinel(redis_server: RedisServer, redis_servers: Started, caplog: pytest.LogCaptureFixture) -> None:
     sentinel = redis_servers(sentinel_of=redis_server.port)
     async with opened(sentinel.url) as store:
