@@ -117,16 +117,17 @@ def shut_down(host: str) -> Profile | None:
     return found[0] if found and all(profile.shut_down for profile in found) else None
 
 
-def use(folder: Path | None, check: Callable[[Profile], None]) -> None:
-    """Lay the files in `folder` over the shipped ones; `None`: use those alone. The same files aren't read again.
+def use(folder: Path | None, check: Callable[[Profile], None], below: Sequence[Path] = ()) -> None:
+    """Lay the files in `folder` over those in the folders `below`, and these over the shipped ones.
 
+    `None`: there is no such folder. The same files aren't read again; those `below` are read once.
     `check` is given each profile, and raises `ProfileError`, as does a file that can't be used. Then nothing changes.
     """
     global FOLDERS, _loaded, _version
     seen = version(folder)
-    if is_in_use(seen):
+    folders = (_SHIPPED, *below, folder) if folder else (_SHIPPED, *below)
+    if is_in_use(seen) and FOLDERS[1:] == folders[1:]:
         return
-    folders = (_SHIPPED, folder) if folder else (_SHIPPED,)
     loaded = _read(folders)
     for profile in loaded.profiles.values():
         check(profile)

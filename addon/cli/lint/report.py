@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ...columns import width
 from ...exchange import Change, JsonObject, Response
-from ...rules.explained import explanations
+from ...rules.explained import Explanation, explanations
 from ...simulator.checks import Problem
 from ...texts import sentences, terminal
 from ...texts.sentence import in_language
@@ -140,7 +140,8 @@ def _said(problem: Problem) -> str:
 def _changes(verdict: Verdict, told: set[str]) -> Iterator[str]:
     rows = folded.rows(verdict.exchange.changes, verdict.places)
     for rule, group in _grouped((rule, (places, why)) for rule, places, why in rows).items():
-        explanation = explanations()[rule].in_language(terminal.language())
+        of_plugin = Explanation(say("A change that a plug-in makes."), say("The plug-in says so itself."))
+        explanation = explanations().get(rule, of_plugin).in_language(terminal.language())
         yield f"    {paint(rule, BOLD, CYAN)}  {explanation.repairs}"
         if rule not in told:
             yield "      " + paint(say("Why: {why}", why=explanation.why), DIM)

@@ -18,6 +18,7 @@ from ...observe.metrics import Metrics
 from ...observe.prompt_cache import PromptCacheLedger
 from ...options import Settings
 from ...pipeline import Pipeline
+from ...plugins.failures import Failures
 from ...route import is_translated
 from ...rules import embeddings
 from ...runaway.memory import RunawayMemory
@@ -57,6 +58,7 @@ class Offline:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.plugin_failures = Failures()
 
 
 @dataclass(frozen=True, slots=True)
