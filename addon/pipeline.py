@@ -237,7 +237,7 @@ def _houses() -> Mapping[House, Sequence[type[Step]]]:
 
 def check(settings: Settings) -> None:
     """Raise `OptionError` where a step of a plug-in has no place among the proxy's own, or the name of one."""
-    names = {house: [step.name for step in steps] for house, steps in _houses().items()}
+    names: dict[str, list[str]] = {house: [step.name for step in steps] for house, steps in _houses().items()}
     if why := places.problem(names, settings.plugins):
         raise OptionError(f"hunyuan_plugins={settings.plugins.text}: {why}")
 

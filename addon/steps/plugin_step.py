@@ -129,12 +129,20 @@ def _looked_at(task: asyncio.Task[Response | None]) -> None:
 
 def _check(response: object, chat: object, *, has_messages: bool) -> None:
     """Raise `TypeError` for what is no response, and for a request that no further step could work with."""
-    if response is not None:
-        is_response = isinstance(response, Response) and isinstance(response.body, bytes)
-        if not is_response or not isinstance(response.status, int) or not 200 <= response.status <= 599:
-            raise TypeError("a step returns a Response or None")
+    if response is not None and not _is_response(response):
+        raise TypeError("a step returns a Response or None")
     if not isinstance(chat, dict) or (has_messages and not repairable(chat)):
         raise TypeError("exchange.chat is an object with messages")
+
+
+def _is_response(response: object) -> bool:
+    return (
+        isinstance(response, Response)
+        and isinstance(response.status, int)
+        and 200 <= response.status <= 599
+        and isinstance(response.headers, dict)
+        and isinstance(response.body, bytes)
+    )
 
 
 def wrapped(settings: Settings, runtime: StepRuntime) -> Callable[[Plugin, PluginsStep], Step]:

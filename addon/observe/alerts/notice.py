@@ -26,6 +26,10 @@ JOB = "hunyuan-fix"
 MOST_TEXT = 2000
 """Bytes of a text: WeCom refuses more than 2,048."""
 
+_MOST_READ = 1 << 16
+"""Bytes of an answer that is looked into: those of robots are some words."""
+_LARGEST_CODE = 10**12
+
 _NEVER = "0001-01-01T00:00:00Z"
 """The end of an alert that fires, as Go writes no time."""
 
@@ -76,12 +80,14 @@ def refusal(status: int, answer: bytes) -> str:
     """Why a receiver didn't take it, by its answer; empty if it did. Chat robots refuse with 200 and a code."""
     if not 200 <= status < 300:
         return f"HTTP {status}"
+    if len(answer) > _MOST_READ:
+        return ""
     try:
         parsed = json_body.parse(answer)
     except ValueError:
         return ""
     codes = (parsed.get(name) for name in ("errcode", "code")) if isinstance(parsed, dict) else ()
-    return next((f"code {code}" for code in codes if isinstance(code, int) and code), "")
+    return next((f"code {code}" for code in codes if isinstance(code, int) and code and abs(code) < _LARGEST_CODE), "")
 
 
 @cache

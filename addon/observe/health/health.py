@@ -54,8 +54,8 @@ class Health:
         clock: Callable[[], float] = time.time,
         passed: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._stands = lambda check: _Standing(check, clock, passed)
-        self._checks = {check.name: self._stands(check) for check in checks}
+        self._clocks = clock, passed
+        self._checks = {check.name: _Standing(check, clock, passed) for check in checks}
         self._added: list[Check] = []
         self._timer: asyncio.Task[None] | None = None
 
@@ -64,7 +64,7 @@ class Health:
         for check in self._added:
             self._checks.pop(check.name).stop()
         self._added = list(checks)
-        self._checks |= {check.name: self._stands(check) for check in self._added}
+        self._checks |= {check.name: _Standing(check, *self._clocks) for check in self._added}
 
     def report(self, language: str = "") -> list[CheckReport]:
         """Every check as it was last seen, in order, with messages in `language`, by default that of the log.
