@@ -38,9 +38,12 @@ def plugins(text: str) -> Plugins:
     for item in dict.fromkeys(read.items(text)):
         found += _of_all_entry_points() if item == ALL else [_found(item)]
     # A plug-in that is named twice, as by its name and by `*`, is there once.
-    loaded = {id(one.plugin): one for one in reversed(found) if isinstance(one, Loaded)}
+    loaded: dict[int, Loaded] = {}
+    for one in found:
+        if isinstance(one, Loaded):
+            loaded.setdefault(id(one.plugin), one)
     broken = {one.source: one for one in found if isinstance(one, Broken)}
-    made = Plugins(text, tuple(reversed(loaded.values())), tuple(broken.values()))
+    made = Plugins(text, tuple(loaded.values()), tuple(broken.values()))
     check(made)
     return made
 

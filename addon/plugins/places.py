@@ -11,7 +11,7 @@ from .made import Plugins
 
 DEFAULT: Mapping[str, str] = {
     "chat": "rules",
-    "native": "native-fields",
+    "native": "native",
     "embeddings": "embeddings",
     "count": "count-tokens",
 }
@@ -30,12 +30,17 @@ def placed[T](
             continue
         names = [name for name, _ in steps]
         if step.after in names:
-            at = len(names) - names[::-1].index(step.after) + behind.get(step.after, 0)
+            at = _last(names, step.after) + 1 + behind.get(step.after, 0)
             behind[step.after] = behind.get(step.after, 0) + 1
         else:
-            at = names.index(step.before if step.before in names else DEFAULT[house])
+            at = _last(names, step.before if step.before in names else DEFAULT[house])
         steps.insert(at, (step.name, wrap(plugin, step)))
     return [one for _, one in steps]
+
+
+def _last(names: Sequence[str], name: str) -> int:
+    """Where the step `name` stands: of two with one name the last counts, which has the body as it leaves."""
+    return len(names) - 1 - names[::-1].index(name)
 
 
 def problem(houses: Mapping[str, Sequence[str]], made: Plugins) -> str:

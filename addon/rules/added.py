@@ -31,7 +31,7 @@ class Progress:
 
 
 def in_place(shipped: Sequence[Rule], rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """`shipped` with each of `rules` directly behind the last rule that its `after` names; without any, at the end.
+    """`shipped` with each of `rules` behind the last rule that its `after` names; without any, at the end.
 
     Raises `ValueError` with the name in `after` that no rule before it has.
     """

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai._streaming import SSEDecoder
 
 from hunyuan_fix.answers import native, whole_body
 from hunyuan_fix.answers.native import NativeStream
