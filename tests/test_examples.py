@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,8 +81,9 @@ def test_the_step_takes_whatever_comes(body: Any) -> None:
 
 @given(bodies)
 def test_the_rule_squeezes_blank_lines_and_nothing_else(body: Any) -> None:
+    """What the other rules make of a result, such as text of the user's, is the same but for the blank lines."""
     for message in body["messages"]:
-        if isinstance(message, dict) and isinstance(message.get("content"), str):
+        if isinstance(message, dict) and message.get("role") == "tool" and isinstance(message.get("content"), str):
             message["content"] += "a\n\n\n\nb"
     plain = json.loads(json.dumps(body))
     given = context("tokenhub", "hy3")
@@ -90,10 +92,12 @@ def test_the_rule_squeezes_blank_lines_and_nothing_else(body: Any) -> None:
     rules.apply_chat(plain, context("tokenhub", "hy3"))
     assert given.failed == []
     for message in plain["messages"]:
-        if message["role"] == "tool":
-            while "\n\n\n" in message["content"]:
-                message["content"] = message["content"].replace("\n\n\n", "\n\n")
-    assert body == plain
+        assert (
+            message.get("role") != "tool"
+            or "\n\n\n" not in body["messages"][plain["messages"].index(message)]["content"]
+        )
+    squeezed = [re.sub(r"(\\n){3,}", r"\\n\\n", json.dumps(each)) for each in (body, plain)]
+    assert squeezed[0] == squeezed[1]
 
 
 def test_the_sink_writes_a_line_for_what_was_used(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from hunyuan_fix import options, pipeline
+from hunyuan_fix.cli.lint.verdict import Offline
 from hunyuan_fix.exchange import Exchange, JsonObject
 from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.plugins import Change, Outcome, Plugin, Response, Rule, RuleContext, Step
 from hunyuan_fix.plugins.failures import Failures
 from hunyuan_fix.plugins.made import Loaded, Plugins
-from tests.test_pipeline import RuntimeWithoutGate
 
 HEAD = "from hunyuan_fix.plugins import *\n"
 SECRET = "sk-a-secret-of-the-conversation"
@@ -40,11 +40,11 @@ def settings(*plugins: Plugin, **more: str) -> Settings:
 
 
 class Ran:
-    """A chat request through all steps, with `plugins` among them."""
+    """A chat request through all steps, with `plugins` among them; no call is made."""
 
     def __init__(self, *plugins: Plugin, profile: str = "tokenhub") -> None:
         self.settings = settings(*plugins)
-        self.runtime = RuntimeWithoutGate(self.settings)
+        self.runtime = Offline()
         self.pipeline = Pipeline(self.settings, self.runtime)
         self.exchange = Exchange(profile=profile, dialect="chat", spoken="chat")
 
@@ -54,7 +54,7 @@ class Ran:
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
-        return dict(self.failures.counts)
+        return {(plugin, part): count for (plugin, part), count in self.failures.counts.items()}
 
     async def request(self, *contents: Any) -> Response | None:
         roles = ("user", "assistant")

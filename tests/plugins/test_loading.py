@@ -167,7 +167,7 @@ REFUSED = {
     "PLUGIN = Plugin('a', alerts={'queue': {}})": "queue of the plug-in a: this name is taken by the proxy itself",
     "PLUGIN = Plugin('a', alerts={'x': {}})": "the alert x of a has no key threshold",
     "PLUGIN = Plugin('a', alerts={'x': {'sum': 1}})": "the alert x of a: [x] has no key sum",
-    "PLUGIN = Plugin('a', profiles='folder')": "profiles of the plug-in a: accepted is the Path of a folder that exists",
+    "PLUGIN = Plugin('a', profiles='b')": "profiles of the plug-in a: accepted is the Path of a folder that exists",
 }
 
 

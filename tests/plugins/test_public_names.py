@@ -20,8 +20,8 @@ STABLE = {
     "Change": "rule pointer why",
     "Check": "name look",
     "Event": "kind id at data",
-    "Exchange": "chat note notes note_of warn profile dialect spoken base_url model session session_named client program "
-    "caller streamed mode headers method path size usage tokens vision_calls fails_closed",
+    "Exchange": "chat note notes note_of warn profile dialect spoken base_url model session session_named client "
+    "program caller streamed mode headers method path size usage tokens vision_calls fails_closed",
     "Finding": "state message",
     "JsonObject": "",
     "Outcome": "how status text",
@@ -32,8 +32,8 @@ STABLE = {
     "Sink": "name kinds hear",
     "Step": "name about before after houses request answer chunk done",
     "degraded": "message",
-    "events": "CAME TRANSLATED DESCRIBED REPAIRED RUNAWAY QUEUED SENT RETRIED MENDED CALLED ENDED FIRST_BYTE FIRST_TOKEN "
-    "DONE KINDS Done",
+    "events": "CAME TRANSLATED DESCRIBED REPAIRED RUNAWAY QUEUED SENT RETRIED MENDED CALLED ENDED FIRST_BYTE "
+    "FIRST_TOKEN DONE KINDS Done",
     "healthy": "message",
     "unhealthy": "message",
 }
@@ -75,4 +75,4 @@ def test_the_signatures_of_a_step_are_as_they_were() -> None:
         "chunk": ["self", "exchange", "chunk"],
         "done": ["self", "exchange", "outcome"],
     }
-    assert list(inspect.signature(plugins.Plugin).parameters)[0] == "name"
+    assert next(iter(inspect.signature(plugins.Plugin).parameters)) == "name"
