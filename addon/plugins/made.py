@@ -138,15 +138,17 @@ class Plugins:
 
     def explanations(self) -> dict[str, Explanation]:
         """Each plug-in, and each name that its changes can have -> what it is for."""
-        found = {}
+        found: dict[str, Explanation] = {}
         for one in self.loaded:
-            about, source = one.plugin.about or say("A plug-in."), say("Loaded from {place}.", place=one.source)
-            found[one.plugin.name] = Explanation(about, f"{source} {one.line()}".strip())
-            for step in one.plugin.steps:
-                found.setdefault(
-                    step.name,
-                    Explanation(step.about or say("A step of the plug-in {name}.", name=one.plugin.name), source),
-                )
-            for rule in one.plugin.rules:
+            plugin, source = one.plugin, say("Loaded from {place}.", place=one.source)
+            for step in plugin.steps:
+                about = step.about or say("A step of the plug-in {name}.", name=plugin.name)
+                found.setdefault(step.name, Explanation(about, source))
+            for rule in plugin.rules:
                 found.setdefault(rule.name, Explanation(rule.repairs, rule.why))
+            # A part may be called as its plug-in is.
+            same = found.get(plugin.name)
+            about = same.repairs if same else plugin.about or say("A plug-in.")
+            why = f"{same.why} " if same and same.why != source else ""
+            found[plugin.name] = Explanation(about, f"{why}{source} {one.line()}".strip())
         return found
