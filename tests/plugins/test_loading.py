@@ -206,3 +206,22 @@ def test_an_entry_point_that_is_nearly_named_is_offered(install: Callable[..., N
     install("toy_near", HEAD + PLUGIN.format(name="near"), "toy_nearby = toy_near")
     with pytest.raises(ValueError, match="did you mean toy_nearby"):
         loading.plugins("toy_nearbi")
+
+
+def test_a_provider_file_that_cant_be_used_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("hosts = [", "utf-8")
+    mine = file(tmp_path, "from pathlib import Path\nPLUGIN = Plugin('a', profiles=Path(__file__).parent)\n")
+    with pytest.raises(OptionError, match=r"hunyuan_profiles=.*: bad.toml: is no TOML"):
+        options.parse({"hunyuan_plugins": mine})
+    options.parse({})
+
+
+def test_an_alert_whose_sentence_cant_be_said_is_refused(tmp_path: Path) -> None:
+    """It would be found out only when the alert fires, and would keep all others from being told."""
+    row = {
+        **{"severity": "info", "kind": "growth", "of": "hunyuan_exchanges_total", "minutes": 1, "threshold": 1},
+        **{"ends": 1, "for": 0, "unit": "count", "summary": "{nothing}", "action": "a"},
+    }
+    mine = file(tmp_path, f"PLUGIN = Plugin('a', alerts={{'x': {row!r}}})\n")
+    with pytest.raises(OptionError, match="the alert x of a has no key nothing"):
+        options.parse({"hunyuan_plugins": mine})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +17,7 @@ from hunyuan_fix.exchange import Exchange, JsonObject
 from hunyuan_fix.plugins import Change, Outcome, Plugin, Response, RuleContext, Step
 from hunyuan_fix.wire import json_body
 from tests.plugins.plugged import Ran, rule
+from tests.proxying import LOCAL, Answer, Endpoint, Trust, run_proxy, stream_answer
 from tests.strategies import bodies, json_values
 
 
@@ -74,3 +77,30 @@ def test_streams(values: list[Any], size: int) -> None:
     pieces = [piece for at in range(0, len(data), size) for piece in passing.feed(data[at : at + size])]
     assert b"".join([*pieces, *passing.finish()]) == data
     assert ran.exchange.rules == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_bytes_through_a_real_proxy(trust: Trust, endpoint: Endpoint, tmp_path: Path, stream: bool) -> None:
+    """Spaces, escapes and the order of keys, of the request and of the answer."""
+    mine = tmp_path / "nothing.py"
+    mine.write_text(
+        "from tests.plugins.test_unchanged import Nothing, Plugin, nothing, rule\n"
+        "PLUGIN = Plugin('nothing', steps=(Nothing(),), rules=(rule('nothing-rule', nothing, ()),))",
+        "utf-8",
+    )
+    sent = b'{ "messages":[{"content":"caf\\u00e9","role":"user"}],"model" : "hunyuan-lite" , "stream": %b }' % (
+        b"true" if stream else b"false"
+    )
+    event = (
+        b'data:  {"choices":[{"delta":{"content":"\\u4f60"},"index":0, "finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    )
+    whole = b'{ "choices":[{"message":{"content":"\\u4f60","role":"assistant"},"index":0, "finish_reason":"stop"}] }'
+    endpoint.answer = stream_answer(event) if stream else Answer(chunks=[whole])
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_plugins=str(mine)) as proxy:
+        assert proxy.addon.settings.plugins.names == ["nothing"]
+        async with proxy.client() as client:
+            got = await client.post("/chat/completions", content=sent, headers={"content-type": "application/json"})
+        assert proxy.addon.runtime.plugin_failures.counts == {}
+    assert endpoint.arrived[0].body == sent
+    assert got.content == (event if stream else whole)
+    assert "x-hunyuan-fix" not in got.headers
