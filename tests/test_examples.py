@@ -160,10 +160,10 @@ def test_the_provider_is_known_while_the_plug_in_is() -> None:
 
 
 def test_the_users_folder_is_laid_over_a_plug_ins(tmp_path: Path) -> None:
-    (tmp_path / "company.toml").write_text("concurrency = 3\n", "utf-8")
+    (tmp_path / "company.toml").write_text('text_model = "mine"\n', "utf-8")
     text = str(ROOT / "examples/own_provider.py")
     options.parse({"hunyuan_plugins": text, "hunyuan_profiles": str(tmp_path)})
-    assert profiles.load("company").concurrency == 3
+    assert profiles.load("company").text_model == "mine"
     assert profiles.load("company").hosts == ("llm.company.example",)
 
 

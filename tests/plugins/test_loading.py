@@ -62,7 +62,11 @@ def test_two_files_may_have_one_stem(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     one = file(tmp_path, PLUGIN.format(name="one"))
     two = file(tmp_path / "other", PLUGIN.format(name="two"))
-    assert [name for name, _ in named(f"{two},{one}")] == ["two", "one"]
+    made = loading.plugins(f"{two},{one}").loaded
+    assert [loaded.plugin.name for loaded in made] == ["two", "one"]
+    # Each is found under its module's name, as pickle and dataclasses look for it.
+    there = [module for name, module in sys.modules.items() if name.startswith("hunyuan_plugin_mine")]
+    assert {id(loaded.plugin) for loaded in made} <= {id(getattr(module, "PLUGIN", None)) for module in there}
 
 
 def test_a_module_and_an_entry_point_are_named(install: Callable[..., None]) -> None:

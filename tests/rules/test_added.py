@@ -174,3 +174,25 @@ def test_work_that_is_given_up_ends() -> None:
     with pytest.raises(GivenUp):
         rules.apply_chat(request("a"), with_rules(rule("mine", says("b"), ("roles",))), checkpoint)
     assert calls == len(rules.CHAT_RULES)
+
+
+def test_fields_that_a_failing_one_has_added_are_gone() -> None:
+    def raises(body: JsonObject, context: RuleContext) -> Sequence[Change]:
+        body["temperature"] = 0.5  # which the endpoint takes
+        raise KeyError
+
+    body, given = request("a"), with_rules(rule("mine", raises, ()))
+    rules.apply_chat(body, given)
+    assert body == repaired("a")
+
+
+@pytest.mark.parametrize("left", [None, [], "no"])
+def test_one_that_leaves_no_messages_has_failed(left: Any) -> None:
+    def empties(body: JsonObject, context: RuleContext) -> Sequence[Change]:
+        body["messages"] = left
+        return [Change("mine", "", "all gone")]
+
+    body, given = request("a"), with_rules(rule("mine", empties, ()))
+    rules.apply_chat(body, given)
+    assert body == repaired("a")
+    assert [name for name, _ in given.failed] == ["mine"]
