@@ -80,6 +80,8 @@ _loaded: _Loaded | None = None
 """`None`: the files are read when they are asked for."""
 _version: files.Version = files.version(None)
 """The files of the user's folder that are in use."""
+_below: tuple[Path, ...] = ()
+"""The folders that are in use between the shipped one and the user's."""
 
 
 def families() -> tuple[Family, ...]:
@@ -123,15 +125,15 @@ def use(folder: Path | None, check: Callable[[Profile], None], below: Sequence[P
     `None`: there is no such folder. The same files aren't read again; those `below` are read once.
     `check` is given each profile, and raises `ProfileError`, as does a file that can't be used. Then nothing changes.
     """
-    global FOLDERS, _loaded, _version
+    global FOLDERS, _loaded, _version, _below
     seen = version(folder)
-    folders = (_SHIPPED, *below, folder) if folder else (_SHIPPED, *below)
-    if is_in_use(seen) and FOLDERS[1:] == folders[1:]:
+    if is_in_use(seen) and _below == tuple(below):
         return
+    folders = (_SHIPPED, *below, folder) if folder else (_SHIPPED, *below)
     loaded = _read(folders)
     for profile in loaded.profiles.values():
         check(profile)
-    FOLDERS, _loaded, _version = folders, loaded, seen
+    FOLDERS, _loaded, _version, _below = folders, loaded, seen, tuple(below)
 
 
 def is_in_use(version: files.Version) -> bool:
