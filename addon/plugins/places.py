@@ -9,13 +9,14 @@ from ..texts.terminal import say
 from .interface import Plugin, Step
 from .made import Plugins
 
-DEFAULT: Mapping[str, str] = {
-    "chat": "rules",
-    "native": "native",
-    "embeddings": "embeddings",
-    "count": "count-tokens",
+DEFAULT: Mapping[str, tuple[str, int]] = {
+    "chat": ("rules", 0),
+    "native": ("native", -1),
+    "embeddings": ("embeddings", 0),
+    "count": ("count-tokens", 0),
 }
-"""House -> the step before which one stands that names no place there."""
+"""House -> the step before which one stands that names no place there, and which of those with its name: that by which
+the body becomes what the endpoint takes."""
 
 
 def placed[T](
@@ -32,8 +33,11 @@ def placed[T](
         if step.after in names:
             at = _last(names, step.after) + 1 + behind.get(step.after, 0)
             behind[step.after] = behind.get(step.after, 0) + 1
+        elif step.before in names:
+            at = _last(names, step.before)
         else:
-            at = _last(names, step.before if step.before in names else DEFAULT[house])
+            name, which = DEFAULT[house]
+            at = [at for at, other in enumerate(names) if other == name][which]
         steps.insert(at, (step.name, wrap(plugin, step)))
     return [one for _, one in steps]
 

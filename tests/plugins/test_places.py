@@ -37,8 +37,16 @@ def test_each_stands_where_it_says(steps: tuple[dict[str, Any], ...], expected: 
     assert order(*(Says(str(at), **place) for at, place in enumerate(steps))) == expected
 
 
-def test_each_house_has_the_step_before_which_others_stand() -> None:
-    houses = pipeline._houses()
-    for house, name in DEFAULT.items():
-        assert name in [step.name for step in houses[house]]  # type: ignore[index]
-    assert set(houses) - set(DEFAULT) == {"kept"}
+@pytest.mark.parametrize(
+    ("house", "behind"),
+    [("chat", "Rules"), ("native", "NativeFields"), ("embeddings", "EmbeddingRules"), ("count", "CountTokens")],
+)
+def test_by_default_it_stands_before_the_body_is_made_what_the_endpoint_takes(house: Any, behind: str) -> None:
+    shipped = [(step.name, step.__name__) for step in pipeline._houses()[house]]
+    step = Says("mine", houses=(house,))
+    names = placed(house, shipped, made(Plugin("one", steps=(step,))), lambda _, step: step.name)
+    assert names[names.index("mine") + 1] == behind
+
+
+def test_each_house_has_a_default_but_one_without_a_body() -> None:
+    assert set(pipeline._houses()) - set(DEFAULT) == {"kept"}
