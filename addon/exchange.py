@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter, itemgetter
 from time import perf_counter
-from typing import Any, Final, Self, overload
+from typing import Any, Final, Literal, Self, overload
 
 type JsonObject = dict[str, Any]
 """A parsed JSON object: a request body, a message, an answer."""
@@ -37,6 +37,15 @@ class Response:
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an exchange ended. `status` is the answer's, `None` without one; `text` is what the log says."""
+
+    how: Literal["answered", "refused", "failed"]
+    status: int | None
+    text: str
 
 
 type _Noted = tuple[str, str, str] | tuple[str, int, str, str]

@@ -47,7 +47,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.utils import asyncio_utils
 
-from hunyuan_fix import events, options, route
+from hunyuan_fix import events, options, pipeline, route
 from hunyuan_fix.access import client_tokens, listeners
 from hunyuan_fix.config import checks, operating_system, sources
 from hunyuan_fix.config.hot_change import HostOptions
@@ -146,7 +146,9 @@ class HunyuanFix:
         try:
             # While `load` declares the options, those that are not declared yet have their defaults.
             declared = [known.name for known in options.OPTIONS if known.name in ctx.options]
+            self._check_plugins_unchanged()
             settings = options.parse({name: option(name) for name in declared})
+            pipeline.check(settings)
             checks.check_mitmproxy(option)
             if len(declared) == len(options.OPTIONS):  # hunyuan_upstream is declared after hunyuan_hosts
                 route.check(settings)
@@ -185,6 +187,16 @@ class HunyuanFix:
         self.runtime.config.follow(settings.config)
         if self.is_running:
             self._quieten_dumper()
+
+    def _check_plugins_unchanged(self) -> None:
+        """Raise `OptionError` where other plug-ins are wanted than those that the proxy was started with.
+
+        Python can't unload a module; and mitmweb shows options to its users, who may change them.
+        """
+        given = option("hunyuan_plugins")
+        if self.is_running and given != self.settings.plugins.text:
+            refused = say("plug-ins are loaded at the start only; start the proxy again with these")
+            raise OptionError(f"hunyuan_plugins={given}: {refused}")
 
     def _quieten_dumper(self) -> None:
         settings = self.settings
@@ -240,6 +252,8 @@ class HunyuanFix:
             logger.info("%s", said)
             ports.accept_all(proxyserver)
             ctx.options.update(listen_host=LOOPBACK, mode=specs)
+        for line in self.settings.plugins.lines():
+            logger.info("%s", line)
         logger.info(say("hunyuan-fix is ready: it repairs requests to {count} hosts.", count=len(self.routes.hosts)))
 
     def _open_admin(self) -> None:
@@ -417,5 +431,6 @@ addons = [
         hunyuan_fix.stats,
         calls=hunyuan_fix.runtime.admission.calls,
         recent=hunyuan_fix.process.finisher.recent,
+        plugins=lambda: hunyuan_fix.settings.plugins,
     ),
 ]

@@ -32,9 +32,11 @@ from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
 from .observe.admin.settings import AdminSettings
+from .observe.alerts import alert
 from .observe.alerts.settings import AlertSettings
 from .observe.log_file import LogSettings
 from .observe.traces.settings import TraceSettings
+from .plugins.settings import PluginSettings
 from .profile_folder import ProfileSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
@@ -48,7 +50,8 @@ from .upstream.transport import TransportSettings
 
 @dataclass(frozen=True)
 class Settings(
-    ProfileSettings,  # the first: others name profiles
+    PluginSettings,  # the first: plug-ins have profiles and alerts
+    ProfileSettings,  # before those that name profiles
     RouteSettings,
     CascadeSettings,
     BodySettings,
@@ -89,10 +92,18 @@ OPTIONS = option.options_of(Settings)
 def parse(values: Mapping[str, object]) -> Settings:
     """Parse the options `values` (name -> text or switch; missing ones have their default).
 
-    The profiles in the folder that they name are in use from then on. Raises `OptionError` for the first invalid value.
+    The profiles in the folder and the plug-ins that they name are in use from then on. Raises `OptionError` for the
+    first invalid value.
     """
-    profile_folder.use(option.parse(ProfileSettings, values))
+    _use_plugins_and_profiles(values)
     return option.parse(Settings, values)
+
+
+def _use_plugins_and_profiles(values: Mapping[str, object]) -> None:
+    """Let other options name the profiles and the alerts that there are under `values`. Raises `OptionError`."""
+    made = option.parse(PluginSettings, values).plugins
+    profile_folder.use(option.parse(ProfileSettings, values), made.folders)
+    alert.use(made.alerts)
 
 
 def faults(values: Mapping[str, object]) -> list[str]:
@@ -100,7 +111,7 @@ def faults(values: Mapping[str, object]) -> list[str]:
 
     The profiles in the folder that they name are in use from then on, as after `parse`.
     """
-    checks: list[Callable[[], object]] = [lambda: profile_folder.use(option.parse(ProfileSettings, values))]
+    checks: list[Callable[[], object]] = [lambda: _use_plugins_and_profiles(values)]
     checks += [partial(known.parse, values.get(known.name, known.default)) for known in OPTIONS]
     checks.append(lambda: route.check(option.parse(Settings, values)))
     found = []

@@ -13,9 +13,12 @@ from dataclasses import replace
 
 from . import dialects, rules
 from .answers.heard import Listener
+from .config.option import OptionError
 from .dialects.base import House
 from .exchange import Change, Exchange, JsonObject, Response
 from .options import Settings
+from .plugins import places
+from .steps import plugin_step
 from .steps.base import Outcome, Step, StepRuntime
 from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
@@ -91,39 +94,32 @@ class Pipeline:
     """The steps under one set of options."""
 
     def __init__(self, settings: Settings, runtime: StepRuntime) -> None:
+        made, wrap = settings.plugins, plugin_step.wrapped(settings, runtime)
         self._steps: Mapping[House, Sequence[Step]] = {
-            "chat": [step(settings, runtime) for step in STEPS],
-            "embeddings": [step(settings, runtime) for step in EMBEDDING_STEPS],
-            "count": [step(settings, runtime) for step in COUNT_STEPS],
-            "kept": [step(settings, runtime) for step in KEPT_STEPS],
-            "native": [step(settings, runtime) for step in NATIVE_STEPS],
+            house: places.placed(house, [(step.name, step(settings, runtime)) for step in steps], made, wrap)
+            for house, steps in _houses().items()
         }
         self._settings = settings
         self._workers = runtime.workers
         self._offers = [step.offer for step in self._steps["chat"] if step.offer]
         """The tools of vendors that the steps give to models that have none."""
         self._received_steps = {
-            house: [step for step in steps if type(step).received is not Step.received]
-            for house, steps in self._steps.items()
+            house: [step for step in steps if step.does("received")] for house, steps in self._steps.items()
         }
         self._again_steps = {house: [step for step in steps if step.again] for house, steps in self._steps.items()}
         # Up, in reverse, only those that do something there.
-        self._chunk_steps = [step for step in reversed(self._steps["chat"]) if type(step).chunk is not Step.chunk]
+        self._chunk_steps = [step for step in reversed(self._steps["chat"]) if step.does("chunk")]
         self._answer_steps = {
-            house: [step for step in reversed(steps) if type(step).answer is not Step.answer]
-            for house, steps in self._steps.items()
+            house: [step for step in reversed(steps) if step.does("answer")] for house, steps in self._steps.items()
         }
         self._listening_steps = {
-            house: [step for step in reversed(steps) if type(step).listener is not Step.listener]
-            for house, steps in self._steps.items()
+            house: [step for step in reversed(steps) if step.does("listener")] for house, steps in self._steps.items()
         }
         self._complete_steps = {
-            house: [step for step in reversed(steps) if type(step).complete is not Step.complete]
-            for house, steps in self._steps.items()
+            house: [step for step in reversed(steps) if step.does("complete")] for house, steps in self._steps.items()
         }
         self._done_steps = {
-            house: [step for step in reversed(steps) if type(step).done is not Step.done]
-            for house, steps in self._steps.items()
+            house: [step for step in reversed(steps) if step.does("done")] for house, steps in self._steps.items()
         }
 
     def choose_way(self, exchange: Exchange, body: JsonObject) -> bool:
@@ -226,6 +222,24 @@ class Pipeline:
             self.complete(exchange)
             for step in self._done_steps[_house(exchange)]:
                 step.done(exchange, outcome)
+
+
+def _houses() -> Mapping[House, Sequence[type[Step]]]:
+    """The proxy's own steps, by house."""
+    return {
+        "chat": STEPS,
+        "embeddings": EMBEDDING_STEPS,
+        "count": COUNT_STEPS,
+        "kept": KEPT_STEPS,
+        "native": NATIVE_STEPS,
+    }
+
+
+def check(settings: Settings) -> None:
+    """Raise `OptionError` where a step of a plug-in has no place among the proxy's own, or the name of one."""
+    names: dict[str, list[str]] = {house: [step.name for step in steps] for house, steps in _houses().items()}
+    if why := places.problem(names, settings.plugins):
+        raise OptionError(f"hunyuan_plugins={settings.plugins.text}: {why}")
 
 
 def _house(exchange: Exchange) -> House:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,15 +49,16 @@ class ProfileSettings:
     )
 
 
-def use(settings: ProfileSettings) -> None:
-    """Use the folder from now on. If its files are those that are in use, nothing happens.
+def use(settings: ProfileSettings, below: Sequence[Path] = ()) -> None:
+    """Use the folder from now on, laid over the folders `below`. If their files are in use, nothing happens.
 
     Raises `OptionError` for a file that can't be used; then nothing changes.
     """
     try:
-        profiles.use(settings.profiles, check=_check)
+        profiles.use(settings.profiles, check=_check, below=below)
     except profiles.ProfileError as error:
-        raise OptionError(f"{OPTION}={settings.profiles}: {error}") from None
+        named = ", ".join(str(folder) for folder in (*below, settings.profiles) if folder)
+        raise OptionError(f"{OPTION}={named}: {error}") from None
 
 
 class ProfileFolder:

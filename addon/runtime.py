@@ -45,12 +45,14 @@ from .observe.last_exchanges import LastExchanges
 from .observe.log import LineOfExchange
 from .observe.log_file import FileLog, LogSettings
 from .observe.loop_lag import LoopLag
-from .observe.metrics import Metrics, Reading
+from .observe.metrics import Metrics, Reading, definitions
 from .observe.prompt_cache import PromptCacheLedger
 from .observe.sinks import Sinks
 from .observe.traces.settings import TraceSettings
 from .observe.traces.traces import Traces
 from .options import OPTIONS, Settings
+from .plugins.failures import Failures
+from .plugins.plugged_in import PluggedIn
 from .profile_folder import ProfileFolder
 from .relay import Relay
 from .runaway.memory import RunawayMemory
@@ -87,6 +89,7 @@ class Runtime:
         self.traces = Traces(self.sinks)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.plugins = PluggedIn(self.sinks)
         self.metrics.read_from(self._readings)
         self.workers = Workers()
         self.http_client = HttpClient()
@@ -125,7 +128,6 @@ class Runtime:
         self.loop_lag = LoopLag(lambda lag: self.metrics.observe(statistics.LOOP_LAG_SECONDS, lag))
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
-        self.metrics.read_from(self.health.readings)
         self.admin = Admin(
             Rooms(
                 metrics=lambda accept: prometheus.exposition(self.metrics, accept),
@@ -142,6 +144,8 @@ class Runtime:
 
     def configure(self, settings: Settings, transport: Transport) -> None:
         """Use `settings` from now on. Raises `OptionError`, and changes nothing then."""
+        if unknown := settings.plugins.unknown_metric({metric.name for metric in definitions()}):
+            raise OptionError(f"hunyuan_plugins={settings.plugins.text}: {unknown}")
         key = self.key.configured(part(settings, KeySettings))
         tokens = self.tokens.configured(part(settings, TokenSettings))
         seal_keys = self.seal_keys.configured(part(settings, SealSettings))
@@ -187,6 +191,12 @@ class Runtime:
         )
         self.breaker.configure(failures=settings.breaker_failures, seconds=settings.breaker_seconds)
         self.alerts.configure(part(settings, AlertSettings), webhook, transport)
+        self.plugins.use(settings.plugins, self.health)
+
+    @property
+    def plugin_failures(self) -> Failures:
+        """What plug-ins raise."""
+        return self.plugins.failures
 
     @property
     def failures(self) -> int:
@@ -235,6 +245,7 @@ class Runtime:
             Check("event_loop", LoopCheck(self.loop_lag).look),
             Check("sinks", SinksCheck(self.sinks, self._lost).look),
             Check("faults", FaultsCheck(lambda: self.failures).look),
+            Check("plugins", self.plugins.check.look),
         ]
 
     def _written(self) -> list[Path]:
@@ -256,6 +267,8 @@ class Runtime:
     def _readings(self) -> Iterator[Reading]:
         """For `metrics`: the values of the objects that count by themselves."""
         admission, relay, breaker = self.admission.state(), self.relay.counts, self.breaker.counts
+        yield from self.health.readings()
+        yield from self.plugins.failures.readings()
         yield statistics.SLOTS_TAKEN, (), sum(queue.under_way for queue in admission.queues)
         yield statistics.SLOTS_WAITING, (), sum(queue.waiting for queue in admission.queues)
         yield statistics.ADMISSIONS, (statistics.ADMITTED,), admission.admitted
@@ -300,6 +313,7 @@ class Runtime:
             "breaker": status.breaker(self.breaker),
             "stores": status.stores([self.chain]),
             "alerts": self.alerts.status(language),
+            "plugins": settings.plugins.status(),
             "listeners": len(self.admin.live),
         }
 

@@ -38,6 +38,7 @@ from hunyuan_fix.stores.kept import Kept
 from hunyuan_fix.upstream.circuit_breaker import CircuitOpen
 from hunyuan_fix.vision.vision_call import Vision
 from scripts.lib.processes import free_port
+from tests.end_to_end.processes import ROOT
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -320,6 +321,7 @@ BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
 RETRIED = {"hunyuan_retry": "all"}
 LOGGED = {"hunyuan_log_file": "{folder}/log"}
 ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
+    "hunyuan_plugins": (str(ROOT / "examples/house_style.py"), after(CHAT), {}),
     "hunyuan_hosts": ("other.example=hunyuan", after(CHAT), {}),
     "hunyuan_profiles": ("{folder}/profiles", after(CHAT), {}),
     "hunyuan_profile": ("tokenhub", after(CHAT | {"top_k": 3}), {}),

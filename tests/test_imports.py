@@ -26,7 +26,7 @@ FLOORS = (
     {"steps"},
     {"options"},
     {"cascade", "relay"},
-    {"vision", "answers", "upstream", "access", "observe", "profile_folder"},
+    {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins"},
     {"repaired", "rules", "dialects", "mending", "route", "vendors", "admission", "kept", "runaway", "stores"},
     {"circuit", "config", "counting", "documents", "images", "events", "search", "session", "wire", "workers"},
     {"columns", "did_you_mean", "profiles", "texts", "exchange"},
@@ -46,6 +46,7 @@ KNOW_MITMPROXY = {"hunyuan_fix", "hooks", "views"}
 BY_NAME = {
     "rules/base.py": "rules, by the names in `CHAT_RULES`",
     "cli/main.py": "the commands",
+    "plugins/loading.py": "plug-ins, by the names that the user gives",
     "hooks/mitmproxy_internals/replacements.py": "mitmproxy's own modules",
 }
 """Files that import modules whose names the source doesn't spell out -> what they import so, from their own room."""

@@ -17,6 +17,7 @@ from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.observe.prompt_cache import PromptCacheLedger
 from hunyuan_fix.options import Settings
 from hunyuan_fix.pipeline import Pipeline
+from hunyuan_fix.plugins.failures import Failures
 from hunyuan_fix.rules.base import RuleContext
 from hunyuan_fix.runaway.memory import RunawayMemory
 from hunyuan_fix.steps.base import Outcome, Step
@@ -60,6 +61,7 @@ class RuntimeWithoutGate:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.plugin_failures = Failures()
 
 
 @dataclasses.dataclass

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from .. import options
+from .. import options, pipeline
 from ..config import checks, config_file
 from ..config.config_file import NAME, ConfigError
-from ..config.option import Values, without_password
+from ..config.option import OptionError, Values, without_password
 from ..config.sources import Given, Layers, Source, Start, at_start, from_command_line, in_file
 from ..options import OPTIONS
+from ..plugins.made import Plugins
 from ..texts import terminal
 from ..texts.terminal import say
 from .addresses import add_confdir
@@ -74,8 +75,25 @@ def gathered(
     # 2. Check what the values mean.
     layers = start.layers
     faults = options.faults({name: given.value for name, given in layers.all_given.items()})
+    if not faults:
+        faults = _misplaced({name: given.value for name, given in layers.all_given.items()})
     problems = [*wrong, *wrong_in_own, *start.problems, *map(layers.located, faults)]
     return Start(layers, start.paths, list(dict.fromkeys(problems)), start.notes)
+
+
+def _misplaced(values: Values) -> list[str]:
+    """What is wrong with the places of the plug-ins' steps."""
+    try:
+        pipeline.check(options.parse(values))
+    except OptionError as error:
+        return [str(error)]
+    return []
+
+
+def loaded(start: Start) -> Plugins:
+    """The plug-ins that count: their modules are executed for that, as at the start of the proxy."""
+    given = start.layers.given("hunyuan_plugins").value
+    return Plugins() if start.problems else options.parse({"hunyuan_plugins": given}).plugins
 
 
 def _joined(files: Sequence[str]) -> str:
@@ -120,6 +138,8 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         lines = [] if start.problems else [say("The files are valid.")]
     else:
         lines = table(shown) or [say("No option is given: all have their defaults.")]
+    if not given.check:
+        lines += loaded(start).lines()
     print(*lines, *unused(layers), sep="\n", end="\n" if lines else "")
     for line in [*start.notes, *start.problems]:
         print(line, file=sys.stderr)
@@ -168,6 +188,7 @@ def document(start: Start, shown: Mapping[str, Given]) -> Mapping[str, object]:
             for name, given in shown.items()
         },
         "files": [str(path) for path in start.paths],
+        "plugins": loaded(start).status(),
         "notes": start.notes,
         "problems": start.problems,
     }

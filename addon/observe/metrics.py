@@ -160,7 +160,7 @@ class Metrics:
 
     def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
         """Add `value`, which isn't negative. Raises `ValueError` as `add` does."""
-        if not value >= 0:  # nor is it NaN, which would make a sum NaN for ever
+        if not 0 <= value < math.inf:  # nor is it NaN, which would make a sum NaN for ever
             raise ValueError(f"{histogram.name} takes no negative value")
         known = self._distributions.get(histogram)
         found = None if known is None else known.get(labels)

@@ -80,6 +80,8 @@ _loaded: _Loaded | None = None
 """`None`: the files are read when they are asked for."""
 _version: files.Version = files.version(None)
 """The files of the user's folder that are in use."""
+_below: tuple[Path, ...] = ()
+"""The folders that are in use between the shipped one and the user's."""
 
 
 def families() -> tuple[Family, ...]:
@@ -117,20 +119,21 @@ def shut_down(host: str) -> Profile | None:
     return found[0] if found and all(profile.shut_down for profile in found) else None
 
 
-def use(folder: Path | None, check: Callable[[Profile], None]) -> None:
-    """Lay the files in `folder` over the shipped ones; `None`: use those alone. The same files aren't read again.
+def use(folder: Path | None, check: Callable[[Profile], None], below: Sequence[Path] = ()) -> None:
+    """Lay the files in `folder` over those in the folders `below`, and these over the shipped ones.
 
+    `None`: there is no such folder. The same files aren't read again; those `below` are read once.
     `check` is given each profile, and raises `ProfileError`, as does a file that can't be used. Then nothing changes.
     """
-    global FOLDERS, _loaded, _version
+    global FOLDERS, _loaded, _version, _below
     seen = version(folder)
-    if is_in_use(seen):
+    if is_in_use(seen) and _below == tuple(below):
         return
-    folders = (_SHIPPED, folder) if folder else (_SHIPPED,)
+    folders = (_SHIPPED, *below, folder) if folder else (_SHIPPED, *below)
     loaded = _read(folders)
     for profile in loaded.profiles.values():
         check(profile)
-    FOLDERS, _loaded, _version = folders, loaded, seen
+    FOLDERS, _loaded, _version, _below = folders, loaded, seen, tuple(below)
 
 
 def is_in_use(version: files.Version) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from ..exchange import Change, Changes, JsonObject
 from ..texts.marks import tracked
-from . import embeddings
+from . import added, embeddings
 from .base import Rule, RuleContext, in_order, load
 from .places import Track
 from .survey import Survey
@@ -73,24 +73,31 @@ def apply_chat(
     `checkpoint` is called before each rule; what it raises ends the work, and `body` is half changed then. `track`
     follows the messages.
     """
-    changes = Changes()
     if not repairable(body):
-        return changes
+        return Changes()
     texts = tracked(context.texts)
     if texts is not context.texts:
         context = replace(context, texts=texts)
-    survey = Survey(body)
-    for rule in CHAT_RULES:
-        checkpoint()
-        if not rule.needed(survey, context):
-            continue
-        before = list(body["messages"]) if track is not None else ()
-        if made := rule.apply(body, context):
-            changes += made
-            survey = Survey(body)
-            if track is not None:
-                track.follow(before, body["messages"], made)
-    return changes
+
+    def run(chat_rules: Sequence[Rule], progress: added.Progress) -> Changes:
+        changes, survey = Changes(), Survey(body)
+        for rule in chat_rules:
+            progress.rule = None
+            checkpoint()
+            progress.rule = rule
+            if not rule.needed(survey, context):
+                continue
+            before = list(body["messages"]) if track is not None else ()
+            if made := rule.apply(body, context):
+                changes += made
+                survey = Survey(body)
+                if track is not None:
+                    track.follow(before, body["messages"], made)
+        return changes
+
+    if context.added is None:
+        return run(CHAT_RULES, added.Progress())
+    return added.run(context.added, body, context, track, run)
 
 
 def apply_embeddings(body: JsonObject, context: RuleContext) -> Sequence[Change]:

@@ -44,6 +44,10 @@ class RuleContext:
     """The session that the client named (`session.named`), as a digest; `""`: it named none."""
     counts: Counter[str] = field(default_factory=Counter)
     """What rules count beside their changes, which are listed up to a bound only: by names of their own."""
+    added: Added | None = None
+    """The rules of plug-ins; `None`: there are none."""
+    failed: list[tuple[str, Exception]] = field(default_factory=list)
+    """Which of those have failed, and by what, until somebody has taken note."""
     may_hold_images: bool = True
     """`False` while no content holds one: a search (`in_body.suspected`) found none, and no rule has put text of
     another place into a content since. A rule before `image-parts` that does so sets it."""
@@ -85,6 +89,14 @@ class Rule:
     def file(self) -> str:
         """The rule's file, as a path below addon/."""
         return f"rules/{self.apply.__module__.rpartition('.')[2]}.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Rules that aren't shipped. `rules`: all, each in its place; `names`: those that were added."""
+
+    rules: tuple[Rule, ...]
+    names: frozenset[str]
 
 
 def load(name: str) -> Rule:

@@ -7,22 +7,24 @@ the answer is plain data in `exchange.notes[name]`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from ..answers.heard import Listener
 from ..cascade import Cascade
-from ..exchange import Exchange, JsonObject, Response
+from ..exchange import Exchange, JsonObject, Outcome, Response
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
 from ..observe.metrics import Metrics
 from ..observe.prompt_cache import PromptCacheLedger
 from ..options import Settings
+from ..plugins.failures import Failures
 from ..runaway.memory import RunawayMemory
 from ..stores import Chain
 from ..upstream.chat_calls import ChatCalls
 from ..upstream.embedding_batches import EmbeddingBatches
 from ..workers import Workers
+
+__all__ = ["PATIENCE", "Outcome", "Step", "StepRuntime"]
 
 
 class StepRuntime(Protocol):
@@ -68,19 +70,14 @@ class StepRuntime(Protocol):
     def reasoning(self) -> KeptReasoning:
         """What models thought, by the turns of conversations."""
 
+    @property
+    def plugin_failures(self) -> Failures:
+        """What plug-ins raise."""
+
 
 PATIENCE = 110.0
 """Seconds after a request came in by which it must be sent on: clients drop a silent upstream after 120
 (docs/facts/clients.md#timeouts)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an exchange ended. `status` is the answer's, `None` without one; `text` is what the log says."""
-
-    how: Literal["answered", "refused", "failed"]
-    status: int | None
-    text: str
 
 
 class Step:
@@ -99,6 +96,10 @@ class Step:
     def __init__(self, settings: Settings, runtime: StepRuntime) -> None:
         self.settings = settings
         self.runtime = runtime
+
+    def does(self, method: str) -> bool:
+        """Whether it overrides `method`, so that it is to be called."""
+        return getattr(type(self), method) is not getattr(Step, method)
 
     async def received(self, exchange: Exchange, body: JsonObject) -> JsonObject | Response:
         """The body to translate for `body`, a request in another format than the house language.

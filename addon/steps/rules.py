@@ -13,6 +13,7 @@ from ..exchange import Change, Exchange, JsonObject, Response
 from ..mending.learnt import Taught, is_again
 from ..observe.metrics import counter
 from ..options import Settings
+from ..plugins.failures import Failures
 from ..rules import embeddings, places
 from ..rules.base import RuleContext
 from ..texts.marks import tracked
@@ -56,8 +57,16 @@ def context_of(exchange: Exchange, settings: Settings) -> RuleContext:
         limits_max_tokens=(dialect is not None and not dialect.is_house) or model.output != described.output,
         may_hold_images=exchange.may_hold_images,
         session=exchange.session if exchange.session_named else "",
+        added=settings.plugins.rules,
     )
     return context
+
+
+def tell_of_failed(context: RuleContext, settings: Settings, failures: Failures) -> None:
+    """Take note of rules of plug-ins that have failed."""
+    for name, error in context.failed:
+        failures.failed(settings.plugins.owner_of(name), "rule", name, error)
+    context.failed.clear()
 
 
 class Rules(Step):
@@ -79,6 +88,7 @@ class Rules(Step):
 
         first = exchange.change_count
         exchange.note(await self.runtime.workers.run(apply, exchange.cost))
+        tell_of_failed(context, self.settings, self.runtime.plugin_failures)
         if moved := track.note(first):
             exchange.notes[places.NAME] = moved
         for name in ("recovered", "made up"):

@@ -22,7 +22,7 @@ from ..search.results import Result
 from ..upstream.retry import allowed
 from ..wire import json_body, rule_names, usage
 from .base import PATIENCE, Outcome, Step, StepRuntime
-from .rules import context_of
+from .rules import context_of, tell_of_failed
 from .target import target_of
 
 SEARCHES = counter("hunyuan_searches_total", "Searches of the web, by what came of them.", "outcome")
@@ -83,7 +83,9 @@ class WebSearch(Step):
             if number == _ROUNDS:
                 _take_away(chat, wanted["tool"])
             # What the model said is held against the endpoint's rules, as all else.
-            apply_chat(chat, context_of(exchange, self.settings))
+            context = context_of(exchange, self.settings)
+            apply_chat(chat, context)
+            tell_of_failed(context, self.settings, self.runtime.plugin_failures)
             sent = await self.runtime.chat_calls.send(
                 chat,
                 target,

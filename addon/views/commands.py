@@ -19,6 +19,7 @@ from ..cascade import Cascade
 from ..exchange import KEY, Exchange
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
+from ..plugins.made import Plugins
 from ..rules.explained import explanations
 from ..texts import terminal
 from ..texts.terminal import say
@@ -45,6 +46,7 @@ class Commands:
         *,
         calls: Callable[[], list[QueuedCall]] = list,
         recent: Recent | None = None,
+        plugins: Callable[[], Plugins] = Plugins,
     ) -> None:
         self._cascade = cascade
         self._kept = kept
@@ -52,6 +54,7 @@ class Commands:
         self._stats = stats
         self._calls = calls
         self._recent = Recent() if recent is None else recent
+        self._plugins = plugins
 
     def load(self, loader: Loader) -> None:
         """Register the views. mitmproxy finds the commands by itself."""
@@ -82,8 +85,8 @@ class Commands:
 
     @command.command("hunyuan.explain")
     def explain(self, rule: str) -> str:
-        """What a rule repairs, and why."""
-        known = explanations()
+        """What a rule repairs, and why; what a plug-in adds."""
+        known = {**explanations(), **self._plugins().explanations()}
         if rule not in known:
             raise exceptions.CommandError(
                 say("No rule is called {rule!r}. Rules: {rules}.", rule=rule, rules=", ".join(known))

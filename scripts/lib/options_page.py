@@ -45,7 +45,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "keys": "api_key_file client_tokens_file requests_per_minute tokens_per_minute allowed_origins seal_key_file",
         "alerts": "alerts alert_webhook_file",
         "admin": "admin admin_token_file admin_hosts",
-        "running": "config drain_timeout fast_dispatch",
+        "running": "config drain_timeout fast_dispatch plugins",
     }
 )
 """Name of a table -> its options, without their prefix. Each option is in one."""

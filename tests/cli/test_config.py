@@ -10,6 +10,7 @@ import pytest
 
 from hunyuan_fix.options import OPTIONS
 from tests.cli.shell_environment import environment, run
+from tests.end_to_end.processes import ROOT
 
 
 @pytest.fixture
@@ -129,6 +130,7 @@ def test_json_for_programs(home: Path):
             "hunyuan_config": {"value": "prod.yaml", "source": "environment", "place": "HUNYUAN_CONFIG", "line": None},
         },
         "files": [f"{home}/prod.yaml"],
+        "plugins": [],
         "notes": ["Not known to hunyuan-fix, and without effect on it: HUNYUAN_X."],
         "problems": ["HUNYUAN_MODE=bogus: accepted are repair, observe, off"],
     }
@@ -155,3 +157,29 @@ def test_it_speaks_the_language_of_the_option_or_of_the_system(home: Path):
     assert run("config", given=given).stderr == "HUNYUAN_MODE=bogus: 可用的值有 repair, observe, off\n"
     assert "Exit status" in config(home, "--help").stdout
     assert "退出码" in run("config", "--help", given=given).stdout
+
+
+def test_the_plug_ins_that_count_are_listed(home: Path):
+    named = f"{ROOT}/examples/house_style.py"
+    said = config(home, HUNYUAN_PLUGINS=named)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert f"Plug-in house-style ({named}): steps: house-style" in said.stdout.splitlines()
+    (listed,) = json.loads(config(home, "--json", HUNYUAN_PLUGINS=named).stdout)["plugins"]
+    assert (listed["name"], listed["steps"], listed["loaded"]) == ("house-style", ["house-style"], True)
+
+
+def test_plug_ins_that_would_end_the_start_are_a_problem(home: Path):
+    head = "from hunyuan_fix.plugins import *\n"
+    (home / "mine.py").write_text(f"{head}class S(Step):\n name = 's'; after = 'x'\nPLUGIN = Plugin('a', steps=(S(),))")
+    said = config(home, HUNYUAN_PLUGINS="mine.py")
+    assert said.returncode == 1
+    assert "HUNYUAN_PLUGINS=mine.py: the step s of a: there is no step x" in said.stderr
+    said = config(home, HUNYUAN_PLUGINS="nowhere.py")
+    assert (said.returncode, "there is no file" in said.stderr) == (1, True)
+
+
+def test_a_plug_in_that_raises_is_listed_as_such(home: Path):
+    (home / "mine.py").write_text("1 / 0\n")
+    said = config(home, HUNYUAN_PLUGINS="mine.py")
+    assert said.returncode == 0
+    assert f"is not loaded: its code raises ZeroDivisionError, {home}/mine.py:1" in said.stdout

@@ -469,3 +469,19 @@ def test_an_error_without_a_code_is_called_by_its_type() -> None:
     assert "400 invalid_request_error invalid temperature" in done.out
     report = Done("--format", "json", "--profile", "moonshot", stdin=body).only
     assert [problem["code"] for problem in report["refused"]] == [None]
+
+
+def test_plug_ins_take_part_and_are_explained() -> None:
+    done = Done("--set", "hunyuan_plugins=examples/house_style.py", stdin=CLEAN)
+    assert "    house-style  A line of the team's own stands at the end of the system message." in done.out
+    assert f"Why: Loaded from {ROOT}/examples/house_style.py. steps: house-style" in done.out
+
+
+def test_a_plug_ins_step_without_a_place_is_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from hunyuan_fix.plugins import *\n"
+        "class S(Step):\n name = 's'; after = 'x'\n"
+        "PLUGIN = Plugin('a', steps=(S(),))"
+    )
+    done = Done("--set", f"hunyuan_plugins={tmp_path}/mine.py", stdin=CLEAN)
+    assert "the step s of a: there is no step x" in done.err

@@ -21,6 +21,7 @@ from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.kept.reasoning import KeptReasoning
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.observe.prompt_cache import PromptCacheLedger
+from hunyuan_fix.plugins.failures import Failures
 from hunyuan_fix.runaway.memory import RunawayMemory
 from hunyuan_fix.steps import read_documents
 from hunyuan_fix.steps.native_fields import NativeFields
@@ -51,6 +52,7 @@ class Runtime:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.plugin_failures = Failures()
 
 
 def encoded(data: bytes) -> str:

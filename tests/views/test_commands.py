@@ -24,10 +24,12 @@ from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.kept.reasoning import KeptReasoning
 from hunyuan_fix.observe.metrics import counter
+from hunyuan_fix.plugins.loading import plugins
 from hunyuan_fix.rules.explained import explanations
 from hunyuan_fix.steps.base import Step
 from hunyuan_fix.views.commands import Commands
 from hunyuan_fix.vision.vision_call import DryRunVision
+from tests.end_to_end.processes import ROOT
 from tests.kept_flows import saved_and_read
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
 from tests.vision_server import image_part, png
@@ -356,3 +358,22 @@ async def test_a_path_that_can_not_be_written(tried: Tried, tmp_path: Path):
     await tried.post(content=RAW)
     for line in (f"hunyuan.original @focus {tmp_path}", f"hunyuan.har @all {tmp_path}/none/har"):
         assert "can't be written" in await refused(tried, line)
+
+
+def test_a_plug_in_its_steps_and_its_rules_are_explained():
+    kept = KeptAnswers(KeepSettings())
+    reasoning = KeptReasoning(KeepSettings(), kept.chain)
+    named = ",".join(f"{ROOT}/examples/{name}.py" for name in ("house_style", "blank_lines"))
+    made = plugins(named)
+    commands = Commands(Cascade(DryRunVision()), kept, reasoning, str, plugins=lambda: made)
+    with taddons.context(commands):
+        assert commands.explain("house-style") == (
+            "house-style: A line of the team's own stands at the end of the system message.\n"
+            f"Why: Loaded from {ROOT}/examples/house_style.py. steps: house-style"
+        )
+        assert commands.explain("blank-lines") == (
+            "blank-lines: More than one blank line in a row in a tool's result becomes one.\n"
+            "Why: Each of them is a token, in every later turn. "
+            f"Loaded from {ROOT}/examples/blank_lines.py. rules: blank-lines"
+        )
+        assert "merge" in commands.explain("merge")

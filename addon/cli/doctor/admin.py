@@ -1,4 +1,4 @@
-"""Whether the proxy that runs says that it is well: what its admin server answers to probes."""
+"""Whether the proxy that runs says that it is well, and what is plugged into it: what its admin server answers."""
 
 from __future__ import annotations
 
@@ -29,3 +29,22 @@ def well(situation: Situation) -> Finding | None:
         return Finding("admin/not-ready", "warning", found, Sentence("look at the checks in {url}/status", url=url))
     found = Sentence("{url} doesn't answer", url=url)
     return Finding("admin/silent", "warning", found, Sentence("stop the proxy and start it again"))
+
+
+def plugins(situation: Situation) -> Finding | None:
+    """Which plug-ins the proxy says that it has loaded; `None` where it has none, or doesn't say."""
+    if not situation.admin_url:
+        return None
+    try:
+        with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
+            status = client.get(f"{situation.admin_url}/status").json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return None
+    rows = status.get("plugins") if isinstance(status, dict) else None
+    named = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    broken = [f"{row.get('name')} ({row.get('why')})" for row in named if not row.get("loaded")]
+    if broken:
+        found = Sentence("plug-ins that could not be loaded: {names}", names=", ".join(broken))
+        return Finding("admin/plugins", "warning", found, Sentence("mend their code and start the proxy again"))
+    loaded = ", ".join(str(row.get("name")) for row in named)
+    return Finding("admin/plugins", "info", Sentence("plug-ins: {names}", names=loaded)) if loaded else None

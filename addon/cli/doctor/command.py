@@ -47,6 +47,7 @@ PROXY: tuple[Check, ...] = (
     connections.endpoint,
     connections.key,
     admin.well,
+    admin.plugins,
     keys_given.given_key,
     variables.given_upstream,
     variables.given_base_urls,

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from ... import options
+from ... import options, pipeline
 from ...columns import wrap
 from ...config import operating_system
 from ...config.option import OptionError
@@ -98,6 +98,7 @@ def parse(arguments: Sequence[str], prefix: str) -> Wanted:
         values = _options(given.set)
         shortcuts = {"hunyuan_profile": given.profile, "hunyuan_language": given.language}
         settings = options.parse({**values, **{name: value for name, value in shortcuts.items() if value}})
+        pipeline.check(settings)
     except OptionError as error:
         parser.error(str(error))
     return Wanted(given.files or [_STDIN], settings, given.rerouted, given.fix, given.format == "json")

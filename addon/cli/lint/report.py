@@ -49,6 +49,9 @@ def document(results: Sequence[Verdict | Unreadable]) -> JsonObject:
     """The report as one JSON object; `explanations` holds the rules named in it."""
     verdicts = [result for result in results if isinstance(result, Verdict)]
     rules = {change.rule for verdict in verdicts for change in verdict.exchange.changes}
+    known = dict(explanations())
+    for verdict in verdicts:
+        known.update(verdict.added)
     return {
         "status": status(results),
         "requests": [_plain_verdict(verdict) for verdict in verdicts],
@@ -57,7 +60,7 @@ def document(results: Sequence[Verdict | Unreadable]) -> JsonObject:
         ],
         "explanations": {
             rule: {"repairs": explanation.repairs, "why": explanation.why}
-            for rule, explanation in explanations().items()
+            for rule, explanation in known.items()
             if rule in rules
         },
     }
@@ -140,7 +143,7 @@ def _said(problem: Problem) -> str:
 def _changes(verdict: Verdict, told: set[str]) -> Iterator[str]:
     rows = folded.rows(verdict.exchange.changes, verdict.places)
     for rule, group in _grouped((rule, (places, why)) for rule, places, why in rows).items():
-        explanation = explanations()[rule].in_language(terminal.language())
+        explanation = (explanations() | verdict.added)[rule].in_language(terminal.language())
         yield f"    {paint(rule, BOLD, CYAN)}  {explanation.repairs}"
         if rule not in told:
             yield "      " + paint(say("Why: {why}", why=explanation.why), DIM)

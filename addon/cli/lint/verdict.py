@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ... import pipeline, profiles
 from ...cascade import Cascade
@@ -18,8 +18,10 @@ from ...observe.metrics import Metrics
 from ...observe.prompt_cache import PromptCacheLedger
 from ...options import Settings
 from ...pipeline import Pipeline
+from ...plugins.failures import Failures
 from ...route import is_translated
 from ...rules import embeddings
+from ...rules.explained import Explanation
 from ...runaway.memory import RunawayMemory
 from ...simulator import checks
 from ...simulator.checks import Problem, ProfileName
@@ -57,6 +59,7 @@ class Offline:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.plugin_failures = Failures()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Verdict:
     """What would be sent: several for embeddings in batches, none where the addon answers itself. Plain JSON."""
     still_refused: list[Problem]
     """Why the endpoint would refuse what is sent."""
+    added: Mapping[str, Explanation] = field(default_factory=dict)
+    """What plug-ins do, by the names of their changes."""
 
     @property
     def places(self) -> list[Place]:
@@ -113,6 +118,10 @@ def judge(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     If `settings` name no profile, the profile is that of the request's host. Where the host isn't known, or the request
     is `rerouted`, it is sent as `hunyuan-fix run` sends it: to TokenHub, and its retired models are mapped.
     """
+    return replace(_judged(request, settings, rerouted=rerouted), added=settings.plugins.explanations())
+
+
+def _judged(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     addressed = profiles.at(canonical(request.host), paths.normal(request.path))
     rerouted = rerouted or not (settings.profile or addressed)
     profile = settings.profile or (TARGET if rerouted else addressed) or TARGET

@@ -75,6 +75,10 @@ ALERT = record(
         "action": TEXT,
     }
 )
+PLUGIN = record(
+    {"name": TEXT, "source": TEXT, "loaded": BOOLEAN, "why": TEXT},
+    {kind: listing(TEXT) for kind in ("steps", "rules", "sinks", "checks", "alerts", "profiles")},
+)
 STATUS = record(
     {
         "version": TEXT,
@@ -93,6 +97,7 @@ STATUS = record(
         "breaker": record({"open": listing(TEXT)}),
         "stores": listing(record({"name": TEXT, "failing": BOOLEAN})),
         "alerts": listing(ALERT),
+        "plugins": listing(PLUGIN),
         "listeners": INTEGER,
     }
 )

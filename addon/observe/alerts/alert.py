@@ -87,10 +87,25 @@ def shown(value: float, unit: Unit) -> str:
 def shipped() -> Mapping[str, Alert]:
     """The alerts of the table, by name, in its order. Raises `ValueError` for a table that makes no sense."""
     table = tomllib.loads(resources.files(__package__).joinpath("alerts.toml").read_text(encoding="utf-8"))
-    return MappingProxyType({name: _read(name, row) for name, row in table.items()})
+    return MappingProxyType({name: read(name, row) for name, row in table.items()})
 
 
-def _read(name: str, row: Mapping[str, Any]) -> Alert:
+_added: Mapping[str, Alert] = MappingProxyType({})
+
+
+def use(alerts: Mapping[str, Alert]) -> None:
+    """Watch for `alerts` beside those that are shipped. Those that the options name must be among them."""
+    global _added  # noqa: PLW0603 - as the profiles: what options may name
+    _added = alerts
+
+
+def known() -> Mapping[str, Alert]:
+    """The shipped alerts and those that were added, by name."""
+    return {**shipped(), **_added}
+
+
+def read(name: str, row: Mapping[str, Any]) -> Alert:
+    """The alert in a row of the table. Raises `KeyError` and `ValueError` for one that makes no sense."""
     known = {
         *("severity", "kind", "part", "of", "quantile", "minutes"),
         *("fires", "threshold", "ends", "least", "for", "unit", "summary", "action"),

@@ -12,7 +12,8 @@ from ...config import values as read
 from ...config.option import option
 from ...did_you_mean import suggestion
 from ...texts.terminal import say
-from .alert import Alert, Limits, shipped
+from .alert import Alert, Limits
+from .alert import known as all_known
 
 _OFF, _ON = "off", "on"
 
@@ -24,7 +25,7 @@ def limits(text: str) -> Mapping[str, Limits]:
     It is read from the left, beginning with all alerts: `off` switches all off, `on` all on. A threshold that is given
     moves the value at which the alert ends in proportion. Raises `ValueError`.
     """
-    known = {name: alert for name, alert in shipped().items() if alert.in_process}
+    known = {name: alert for name, alert in all_known().items() if alert.in_process}
     every = {name: alert.limits for name, alert in known.items()}
     watched = dict(every)
     for item in read.items(text):

@@ -14,7 +14,7 @@ from ...upstream.client import Transport
 from ...wire import safe_text
 from ..metrics import Metrics, Reading, counter, gauge
 from . import readings
-from .alert import shipped
+from .alert import known
 from .engine import Change, Engine
 from .notice import Notice
 from .prometheus import INTERVAL
@@ -44,19 +44,23 @@ class Watch:
         self._metrics = metrics
         self._clock, self._wall = clock, wall
         self.webhook = webhook or Webhook(Address())
-        self._limits = {name: alert.limits for name, alert in shipped().items() if alert.in_process}
+        self._limits = {name: alert.limits for name, alert in known().items() if alert.in_process}
+        self._alerts = known()
         self._engine = self._new_engine()
         self._task: asyncio.Task[None] | None = None
         metrics.read_from(self._readings)
 
     def _new_engine(self) -> Engine:
-        engine = Engine(shipped().values())
+        engine = Engine(self._alerts.values())
         engine.configure(self._limits)
         return engine
 
     def configure(self, settings: AlertSettings, address: Address, transport: Transport) -> None:
         """Use `settings` from the next look on, and tell `address`."""
         self._limits = dict(settings.alerts)
+        if known() != self._alerts:  # at the start: those of plug-ins are known by now
+            self._alerts = known()
+            self._engine = self._new_engine()
         self._engine.configure(self._limits)
         self.webhook.configure(address, transport)
 

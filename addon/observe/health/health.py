@@ -54,8 +54,17 @@ class Health:
         clock: Callable[[], float] = time.time,
         passed: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clocks = clock, passed
         self._checks = {check.name: _Standing(check, clock, passed) for check in checks}
+        self._added: list[Check] = []
         self._timer: asyncio.Task[None] | None = None
+
+    def add(self, checks: Iterable[Check]) -> None:
+        """Look at `checks` too, in the place of those that were added before."""
+        for check in self._added:
+            self._checks.pop(check.name).stop()
+        self._added = list(checks)
+        self._checks |= {check.name: _Standing(check, *self._clocks) for check in self._added}
 
     def report(self, language: str = "") -> list[CheckReport]:
         """Every check as it was last seen, in order, with messages in `language`, by default that of the log.

@@ -36,6 +36,7 @@ NAMES = [
     "event_loop",
     "sinks",
     "faults",
+    "plugins",
 ]
 
 
