@@ -143,7 +143,7 @@ def _said(problem: Problem) -> str:
 def _changes(verdict: Verdict, told: set[str]) -> Iterator[str]:
     rows = folded.rows(verdict.exchange.changes, verdict.places)
     for rule, group in _grouped((rule, (places, why)) for rule, places, why in rows).items():
-        explanation = (explanations() | verdict.added)[rule].in_language(terminal.language())
+        explanation = {**explanations(), **verdict.added}[rule].in_language(terminal.language())
         yield f"    {paint(rule, BOLD, CYAN)}  {explanation.repairs}"
         if rule not in told:
             yield "      " + paint(say("Why: {why}", why=explanation.why), DIM)
