@@ -170,6 +170,31 @@ def hang_up_as_terminated() -> None:
         signal.signal(hang_up, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
+def has_terminal() -> bool:
+    """Whether this process has a terminal, wherever its input and output go. One that was closed is none."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def usable_cpus() -> int:
+    """How many processors this process may use: those that it may run on, and what a container's limit leaves."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    usable = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    try:
+        quota, period = _CPU_LIMIT.read_text("ascii").split()
+        limit = max(1, int(quota) // int(period))
+    except (OSError, ValueError):  # no such file, no limit ("max")
+        return usable
+    return min(usable, limit)
+
+
+_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+"""Of the container, by version 2 of Linux's control groups."""
+
+
 # A process that this one runs in the foreground, for the user
 
 
