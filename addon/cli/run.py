@@ -38,11 +38,11 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         from .agents.session import run_agent  # noqa: PLC0415 - it starts this command again, without an agent
 
         return run_agent(launch, launch.agent)
-    if launch.worker is not None:
+    if (call := launch.worker) is not None:
         from .worker import Worker  # noqa: PLC0415 - a process is a worker or none
 
         launch = replace(launch, admin=_admin(launch))
-        return _become_mitmproxy(launch, Worker(launch, launch.worker, _about_key(launch)), [])
+        return _become_mitmproxy(launch, Worker(launch, call, _about_key(launch)), [])
     chosen = {"--port", "--reverse-port"} <= launch.chosen
     turn = state.turn_to_start() if not chosen else None
     try:

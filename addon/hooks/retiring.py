@@ -47,7 +47,9 @@ class Retiring:
         closing = ports.ClosingPorts(options, proxyserver)
         await closing.closed()
         until = self._clock() + seconds
-        while proxyserver is not None and self._clock() < until and self._is_needed(proxyserver, in_use()):
+        while (  # noqa: ASYNC110 - mitmproxy has no event for it
+            proxyserver is not None and self._clock() < until and self._is_needed(proxyserver, in_use())
+        ):
             await asyncio.sleep(_PAUSE)
 
     def _is_needed(self, proxyserver: Proxyserver, in_use: Collection[str]) -> bool:

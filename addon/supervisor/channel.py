@@ -55,7 +55,7 @@ def written(message: JsonObject) -> bytes:
 
 
 class Channel(asyncio.Protocol):
-    """One end of a channel. `hear` gets each message, and raises nothing; `gone` is called once at the channel's end."""
+    """One end of a channel. `hear` gets each message, and raises nothing; `gone` is called once, at its end."""
 
     def __init__(self, hear: Callable[[JsonObject], None], gone: Callable[[], None]) -> None:
         self._hear = hear

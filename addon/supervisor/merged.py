@@ -32,7 +32,7 @@ def checks(reports: Reports, language: str) -> list[CheckReport]:
 def _together(found: Sequence[tuple[int, CheckReport]], language: str) -> CheckReport:
     worst = min(_BY_WORD[check["state"]] for _, check in found)
     same = [(place, check) for place, check in found if _BY_WORD[check["state"]] is worst]
-    place, first = same[0]
+    first = same[0][1]
     message = first["message"]
     if worst is not State.HEALTHY:
         # One worker's trouble, or the same for all of them.

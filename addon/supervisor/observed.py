@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -65,7 +63,7 @@ class _TextLines(logging.Formatter):
 class Observed:
     """The admin server, the alerts and the log for the workers of `supervisor`. `output`: where lines go."""
 
-    def __init__(self, supervisor: Supervisor, output: TextIO = sys.stdout) -> None:
+    def __init__(self, supervisor: Supervisor, output: TextIO) -> None:
         self._supervisor = supervisor
         self.admin = Admin(
             _Rooms(
@@ -113,7 +111,7 @@ class Observed:
             logger.error("%s", error)
 
     def start(self) -> None:
-        """Listen, and watch for alerts. Raises `OptionError` where the admin address can't be opened but is asked for."""
+        """Listen, and watch for alerts. Raises `OptionError` where an admin address that is asked for can't be opened."""
         try:
             self.admin.start()
         except OptionError as error:

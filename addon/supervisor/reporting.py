@@ -59,7 +59,7 @@ class Reporter:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, end_of_channel: socket, about: JsonObject) -> None:
-        """Clients are served from now on: say so, and listen. `about`: what the supervisor has to know of the worker."""
+        """Clients are served from now on: say so, and listen. `about`: what the supervisor has to know."""
         self._channel = await Channel.over(end_of_channel, self._hear, self._gone)
         self._rooms.exchanges.woken = self._come.set
         self._keep(self._tell_events())

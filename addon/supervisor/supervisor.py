@@ -2,8 +2,8 @@
 
 - The first worker is started alone: what is wrong with the options, it says, once. The others follow when it serves.
 - A worker that ends by itself is started again, the later the more often that happens (`restarts`).
-- SIGHUP: each worker is replaced, one after the other, by a new one that serves before the old one is told to hand over.
-  From a terminal that is closed it means what it means for any program.
+- SIGHUP: each worker is replaced, one after the other, by a new one; the old one hands over once that serves. From a
+  terminal that is closed it means what it means for any program.
 - SIGTERM, SIGINT: all end in peace. A second signal ends them at once.
 """
 
@@ -46,9 +46,10 @@ END_TIMEOUT = 15.0
 
 
 class Supervisor:
-    """`count` workers that serve `ports`. `command`: the place of a worker -> the descriptor of its end of the channel ->
-    its command line. `changed`: called with what a worker has said of itself, as it begins to serve and whenever its
-    options change.
+    """`count` workers that serve `ports`.
+
+    `command`: the place of a worker and the descriptor of its end of the channel -> its command line. `changed`: called
+    with what a worker has said of itself, as it begins to serve and whenever its options change.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Supervisor:
         """Called when it is told to end."""
         self.drain_timeout = 30.0
         """Seconds, as the workers' option has it."""
-        self.key: asyncio.Future[JsonObject] | None = None
+        self._key: asyncio.Future[JsonObject] | None = None
         self.restarts = 0
         self.started = time.time()
         self._command = command
@@ -159,13 +160,13 @@ class Supervisor:
 
     async def check_key(self) -> JsonObject:
         """What a worker has to say of the key; `{}` if none does."""
-        self.key = asyncio.get_running_loop().create_future()
+        self._key = asyncio.get_running_loop().create_future()
         for worker in self.serving[:1]:
             worker.send("key")
-            ended = asyncio.ensure_future(worker.ended.wait())
-            await asyncio.wait({self.key, ended}, timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
-            ended.cancel()
-        return self.key.result() if self.key.done() else {}
+            with suppress(TimeoutError):
+                async with asyncio.timeout(START_TIMEOUT):
+                    return await self._key
+        return {}
 
     # Its life
 
@@ -390,8 +391,8 @@ class Supervisor:
                 case "events":
                     for kind, id, at, data in message["events"]:
                         self.exchanges.hear(Event(kind, id, at, data))
-                case "key" if self.key is not None and not self.key.done():
-                    self.key.set_result(message["key"])
+                case "key" if self._key is not None and not self._key.done():
+                    self._key.set_result(message["key"])
         except Exception as error:
             said = say("What a worker says can't be understood:")
             logger.error("%s\n%s", said, safe_text.traceback_without_text(error))

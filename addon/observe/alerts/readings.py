@@ -10,7 +10,7 @@ from .conditions import LE, Labels, Samples
 
 
 def samples(metrics: Metrics, wanted: Collection[str]) -> Samples:
-    """The samples with the names `wanted`, now. A histogram's are its buckets, each with what is not above its bound."""
+    """The samples with the names `wanted`, now. Those of a histogram are its buckets: what is not above each bound."""
     found: dict[str, dict[Labels, float]] = {}
     for metric, series in metrics.collect().items():
         if metric.name in wanted:
