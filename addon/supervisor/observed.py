@@ -111,7 +111,7 @@ class Observed:
             logger.error("%s", error)
 
     def start(self) -> None:
-        """Listen, and watch for alerts. Raises `OptionError` where an admin address that is asked for can't be opened."""
+        """Listen, and watch for alerts. Raises `OptionError` where an address that was asked for can't be opened."""
         try:
             self.admin.start()
         except OptionError as error:

@@ -24,7 +24,7 @@ from ..events import Event
 from ..exchange import JsonObject
 from ..observe.last_exchanges import LastExchanges
 from ..observe.merged_metrics import MergedMetrics
-from ..observe.statistics import WORKER_RESTARTS, WORKERS
+from ..observe.statistics import EXCHANGES, WORKER_RESTARTS, WORKERS
 from ..texts.terminal import say
 from ..wire import safe_text
 from . import merged
@@ -139,6 +139,7 @@ class Supervisor:
                     "since": None if one.ready_since is None else round(one.ready_since, 3),
                     "ready": one.is_ready,
                     "leaving": one.is_leaving,
+                    "exchanges": int(merged.total(one.snapshot, EXCHANGES.name)),
                 }
                 for one in (*self.workers, *sorted(self._leaving, key=lambda one: one.number))
             ],
