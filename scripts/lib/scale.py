@@ -312,7 +312,7 @@ def _described_once(folder: Path, given: argparse.Namespace, report: Report) -> 
             with _proxy(folder, f"images-{name}", upstream, 2, *arguments) as proxy:
 
                 def made(number: int) -> bytes:
-                    return body(f"Look, {number}. [[sim:say Yes.]]", image=f"data:image/png;base64,{images[number % len(images)]}")
+                    return body("What is it? [[sim:say Yes.]]", image=f"data:image/png;base64,{images[number % len(images)]}")
 
                 def up_to(most: int) -> Callable[[], bool]:
                     left = iter(range(most))
