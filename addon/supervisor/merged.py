@@ -67,7 +67,7 @@ def status(found: Sequence[JsonObject]) -> JsonObject:
 
 def total(snapshot: JsonObject, name: str) -> float:
     """The sum of the series of the counter or gauge `name` in a worker's snapshot."""
-    return sum(value for row in snapshot.get("metrics", ()) if row["name"] == name for _, value in row["values"])
+    return sum(float(value) for row in snapshot.get("metrics", ()) if row["name"] == name for _, value in row["values"])
 
 
 def stores(found: Iterable[JsonObject]) -> list[JsonObject]:

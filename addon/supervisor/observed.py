@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TextIO
@@ -24,6 +24,7 @@ from ..observe.admin.rooms import Rooms
 from ..observe.admin.settings import AdminSettings
 from ..observe.alerts.settings import AlertSettings
 from ..observe.alerts.watch import Watch
+from ..observe.health import Check, Health
 from ..observe.log_file import FileLog, LogSettings
 from ..observe.log_format import JsonLines
 from ..stores import StoreSettings
@@ -31,6 +32,7 @@ from ..texts import LANGUAGES, terminal
 from ..texts.terminal import say
 from ..upstream.client import Transport
 from .supervisor import Supervisor
+from .workers_check import WorkersCheck
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -67,8 +69,8 @@ class Observed:
         self._supervisor = supervisor
         self.admin = Admin(
             _Rooms(
-                metrics=lambda accept: prometheus.exposition(supervisor.metrics, accept),
-                checks=supervisor.checks,
+                metrics=lambda accept: prometheus.exposition(supervisor.metrics, accept, supervisor.pids),
+                checks=self._checks,
                 status=self._status,
                 exchanges=supervisor.exchanges,
                 is_started=lambda: supervisor.has_started,
@@ -77,6 +79,8 @@ class Observed:
             before=self._before,
         )
         self.alerts = Watch(supervisor.metrics)
+        self._health = Health([Check("workers", WorkersCheck(supervisor).look)])
+        supervisor.metrics.read_from(self._health.readings)
         self.admin_is_given = False
         """Somebody has asked for the admin server."""
         self.has_redis = False
@@ -119,6 +123,7 @@ class Observed:
                 raise
             logger.warning("%s", say("{problem}: this proxy runs without an admin server.", problem=str(error)))
         self.alerts.start()
+        self._health.start()
         self._watcher.start()
 
     def drain(self) -> None:
@@ -128,10 +133,14 @@ class Observed:
     async def aclose(self) -> None:
         """Close everything."""
         self._watcher.stop()
+        self._health.stop()
         await self.admin.aclose()
         await self.alerts.aclose()
         self._log_file.close()
         logging.getLogger().removeHandler(self._terminal)
+
+    def _checks(self, language: str) -> list[Mapping[str, object]]:
+        return [*self._health.report(language), *self._supervisor.checks(language)]
 
     def _status(self, language: str) -> JsonObject:
         return {

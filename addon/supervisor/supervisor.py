@@ -107,6 +107,16 @@ class Supervisor:
         return [worker for worker in self.workers if worker.serves]
 
     @property
+    def pids(self) -> list[int]:
+        """The processes of all that run."""
+        return [worker.pid for worker in self._all if worker.pid and not worker.ended.is_set()]
+
+    @property
+    def silent(self) -> list[Worker]:
+        """Those that serve clients but have answered no question for a while."""
+        return [worker for worker in self.serving if self._silent_for(worker) >= SILENT]
+
+    @property
     def has_started(self) -> bool:
         """Whether any serves clients."""
         return bool(self.serving)
@@ -115,8 +125,8 @@ class Supervisor:
         """As `Rooms.why_not_ready`: ready while one worker is."""
         if self._ending:
             return "draining"
-        ready = [one for one in self.serving if one.is_ready and self._silent_for(one) < SILENT]
-        if ready:
+        silent = self.silent
+        if any(worker.is_ready and worker not in silent for worker in self.serving):
             return ""
         return "unhealthy" if self.serving else "starting"
 

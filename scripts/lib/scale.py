@@ -30,8 +30,8 @@ from scripts.lib.processes import RunningProcess, free_port
 from scripts.lib.scale_clients import HOST, Outcomes, body, crowd
 
 DESCRIPTION = """\
-Runs `hunyuan-fix run --workers N` before the simulator and sends requests: how many N workers answer in a second; what a
-killed worker costs; whether each image is described once and an account's limit holds over all workers; whether a
+Runs `hunyuan-fix run --workers N` before the simulator and sends requests: how many N workers answer in a second; what
+a killed worker costs; whether each image is described once and an account's limit holds over all workers; whether a
 rolling restart costs a request. Then the same with two of them behind HAProxy in TCP mode, which share one Redis.
 Loopback only. Clients, simulator and workers share this machine's processors: the figures of throughput say how the
 numbers of workers compare, not what a machine can do.
@@ -136,6 +136,16 @@ def _proxy(folder: Path, name: str, upstream: str, workers: int, *arguments: str
 
 
 @contextmanager
+def _before_simulator(folder: Path, name: str, *simulated: str) -> Iterator[Proxy]:
+    """Two workers before a simulator, without a limit of calls at once."""
+    with (
+        processes.simulator(folder, "--concurrency", "0", *simulated) as upstream,
+        _proxy(folder, name, upstream, 2, "--set", "hunyuan_concurrency=0") as proxy,
+    ):
+        yield proxy
+
+
+@contextmanager
 def _redis(folder: Path) -> Iterator[str]:
     port = free_port()
     program = os.environ.get("HUNYUAN_FIX_REDIS") or "redis-server"
@@ -153,7 +163,8 @@ def _haproxy(folder: Path, ports: Sequence[int]) -> Iterator[int]:
     file = folder / "haproxy.cfg"
     file.write_text(
         "defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 10m\n    timeout server 10m\n"
-        f"listen proxies\n    bind {HOST}:{port}\n    balance leastconn\n    option redispatch\n    retries 3\n{servers}\n"
+        f"listen proxies\n    bind {HOST}:{port}\n    balance leastconn\n    option redispatch\n    retries 3\n"
+        f"{servers}\n"
     )
     with processes.run("haproxy", [program, "-db", "-f", str(file)], folder):
         _until(lambda: _accepts(port))
@@ -246,58 +257,56 @@ def _throughput(folder: Path, given: argparse.Namespace, report: Report) -> None
 
 
 def _spread(folder: Path, given: argparse.Namespace, report: Report) -> None:
-    with processes.simulator(folder, "--concurrency", "0") as upstream:
-        with _proxy(folder, "spread", upstream, 2, "--set", "hunyuan_concurrency=0") as proxy:
+    with _before_simulator(folder, "spread") as proxy:
 
-            async def idle() -> list[int]:
-                opened = []
-                for _ in range(100):  # one after the other, while nothing else happens: as agents begin to work
-                    opened.append(await asyncio.open_connection(HOST, proxy.port))
-                    await asyncio.sleep(0.02)
-                counts = await asyncio.to_thread(proxy.connections)
-                for _, writer in opened:
-                    writer.close()
-                return list(counts.values())
+        async def idle() -> list[int]:
+            opened = []
+            for _ in range(100):  # one after the other, while nothing else happens: as agents begin to work
+                opened.append(await asyncio.open_connection(HOST, proxy.port))
+                await asyncio.sleep(0.02)
+            counts = await asyncio.to_thread(proxy.connections)
+            for _, writer in opened:
+                writer.close()
+            return list(counts.values())
 
-            async def at_once() -> list[int]:
-                opened = await asyncio.gather(*(asyncio.open_connection(HOST, proxy.port) for _ in range(100)))
-                await asyncio.sleep(1)
-                counts = await asyncio.to_thread(proxy.connections)
-                for _, writer in opened:
-                    writer.close()
-                return list(counts.values())
+        async def at_once() -> list[int]:
+            opened = await asyncio.gather(*(asyncio.open_connection(HOST, proxy.port) for _ in range(100)))
+            await asyncio.sleep(1)
+            counts = await asyncio.to_thread(proxy.connections)
+            for _, writer in opened:
+                writer.close()
+            return list(counts.values())
 
-            report.figure(f"100 connections, one after the other: {asyncio.run(idle())}")
-            report.figure(f"100 connections at once: {asyncio.run(at_once())}")
+        report.figure(f"100 connections, one after the other: {asyncio.run(idle())}")
+        report.figure(f"100 connections at once: {asyncio.run(at_once())}")
 
 
 def _killed(folder: Path, given: argparse.Namespace, report: Report) -> None:
-    with processes.simulator(folder, "--concurrency", "0", "--first-byte-delay", "0.05") as upstream:
-        with _proxy(folder, "killed", upstream, 2, "--set", "hunyuan_concurrency=0") as proxy:
-            open_at_kill = 0
+    with _before_simulator(folder, "killed", "--first-byte-delay", "0.05") as proxy:
+        open_at_kill = 0
 
-            async def kill() -> None:
-                nonlocal open_at_kill
-                await asyncio.sleep(given.seconds / 2)
-                victim = (await asyncio.to_thread(proxy.workers))[0]
-                open_at_kill = _connections(victim["pid"], proxy.port)
-                os.kill(victim["pid"], signal.SIGKILL)
+        async def kill() -> None:
+            nonlocal open_at_kill
+            await asyncio.sleep(given.seconds / 2)
+            victim = (await asyncio.to_thread(proxy.workers))[0]
+            open_at_kill = _connections(victim["pid"], proxy.port)
+            os.kill(victim["pid"], signal.SIGKILL)
 
-            async def both() -> Outcomes:
-                sent, _ = await asyncio.gather(
-                    crowd([proxy.port], given.clients, _for_seconds(given.seconds), _small), kill()
-                )
-                return sent
-
-            outcomes = asyncio.run(both())
-            failed = sum(outcomes.failed.values())
-            report.figure(f"one of 2 workers killed in the middle: {outcomes}")
-            report.promise(
-                f"it costs its open requests alone: {failed} failed, its clients were {open_at_kill}",
-                holds=failed <= open_at_kill,
+        async def both() -> Outcomes:
+            sent, _ = await asyncio.gather(
+                crowd([proxy.port], given.clients, _for_seconds(given.seconds), _small), kill()
             )
-            back = _until(lambda: len([one for one in proxy.workers() if one["ready"]]) == 2)
-            report.promise("it was started again", holds=back)
+            return sent
+
+        outcomes = asyncio.run(both())
+        failed = sum(outcomes.failed.values())
+        report.figure(f"one of 2 workers killed in the middle: {outcomes}")
+        report.promise(
+            f"it costs its open requests alone: {failed} failed, its clients were {open_at_kill}",
+            holds=failed <= open_at_kill,
+        )
+        back = _until(lambda: len([one for one in proxy.workers() if one["ready"]]) == 2)
+        report.promise("it was started again", holds=back)
 
 
 def _described_once(folder: Path, given: argparse.Namespace, report: Report) -> None:
@@ -312,7 +321,9 @@ def _described_once(folder: Path, given: argparse.Namespace, report: Report) -> 
             with _proxy(folder, f"images-{name}", upstream, 2, *arguments) as proxy:
 
                 def made(number: int) -> bytes:
-                    return body("What is it? [[sim:say Yes.]]", image=f"data:image/png;base64,{images[number % len(images)]}")
+                    return body(
+                        "What is it? [[sim:say Yes.]]", image=f"data:image/png;base64,{images[number % len(images)]}"
+                    )
 
                 def up_to(most: int) -> Callable[[], bool]:
                     left = iter(range(most))
@@ -347,9 +358,8 @@ def _account(folder: Path, given: argparse.Namespace, report: Report) -> None:
 
 
 def _rolling(folder: Path, given: argparse.Namespace, report: Report) -> None:
-    with processes.simulator(folder, "--concurrency", "0", "--first-byte-delay", "0.02") as upstream:
-        with _proxy(folder, "rolling", upstream, 2, "--set", "hunyuan_concurrency=0") as proxy:
-            _roll_under_load(proxy, [proxy], [proxy.port], given, report)
+    with _before_simulator(folder, "rolling", "--first-byte-delay", "0.02") as proxy:
+        _roll_under_load(proxy, [proxy], [proxy.port], given, report)
 
 
 def _roll_under_load(
