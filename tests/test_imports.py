@@ -21,7 +21,7 @@ PACKAGE = "hunyuan_fix"
 FLOORS = (
     {"cli", "hunyuan_fix"},
     {"hooks"},
-    {"runtime", "pipeline", "views"},
+    {"runtime", "pipeline", "views", "supervisor"},
     {"steps"},
     {"options"},
     {"cascade", "relay"},

@@ -27,6 +27,7 @@ from .path import ADDON
 
 UPSTREAM = "hunyuan_upstream"
 ADMIN = "hunyuan_admin"
+KEEP = "hunyuan_keep"
 _SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "--upstream": UPSTREAM,
@@ -119,8 +120,12 @@ class Launch:
     @property
     def defaults(self) -> Mapping[str, str]:
         """Values of options that nobody has given: on the command line, in the environment, in a file of options."""
-        upstream = {} if self.kimi is not None else {UPSTREAM: SUCCESSOR}
-        return upstream if self.admin is None else {**upstream, ADMIN: self.admin}
+        values = {} if self.kimi is not None else {UPSTREAM: SUCCESSOR}
+        if self.admin is not None:
+            values[ADMIN] = self.admin
+        if self.worker is not None:
+            values[KEEP] = "store"  # the next request of a conversation may come to another worker
+        return values
 
     def command(self) -> list[str]:
         """The arguments for mitmdump or mitmweb. The user's own come last, so that they override ours."""

@@ -115,6 +115,13 @@ class Several:
                     "shares limits and slots."
                 )
             )
+        if self._count > 1 and not self._observed.has_store:
+            lines.append(
+                say(
+                    "With hunyuan_store=memory nothing is shared: each worker describes images for itself, and knows "
+                    "only the answers that went through it."
+                )
+            )
         return lines
 
     def _changed(self, about: JsonObject) -> None:

@@ -84,6 +84,8 @@ class Observed:
         self.admin_is_given = False
         """Somebody has asked for the admin server."""
         self.has_redis = False
+        self.has_store = False
+        """There is a store beside memory."""
         self._log_file = FileLog()
         self._terminal = logging.StreamHandler(output)
         self._terminal.setFormatter(_TextLines())
@@ -104,7 +106,9 @@ class Observed:
         alerts = parse(AlertSettings, values)
         transport = Transport(**{field.name: about["transport"][field.name] for field in fields(Transport)})
         self._supervisor.drain_timeout = parse(DrainingSettings, values).drain_timeout
-        self.has_redis = parse(StoreSettings, values).store.redis is not None
+        places = parse(StoreSettings, values).store
+        self.has_redis = places.redis is not None
+        self.has_store = self.has_redis or places.sqlite is not None
         self.admin_is_given = bool(about["admin_is_given"])
         try:
             self._log_file.use(log, self._log_file.opened(log))

@@ -13,11 +13,11 @@ from hunyuan_fix.observe import prometheus
 from hunyuan_fix.observe.merged_metrics import MergedMetrics, dump
 from hunyuan_fix.observe.metrics import MOST_SERIES, OTHER, Metrics, counter, gauge, histogram
 
-CALLS = counter("hunyuan_test_calls_total", "Calls.", "result")
-TOOK = histogram("hunyuan_test_seconds", "Seconds.", (0.1, 1.0))
-OPEN = gauge("hunyuan_test_open", "Open.")
-WORST = gauge("hunyuan_test_worst", "Worst.", merged="min")
-FAILING = gauge("hunyuan_test_failing", "Failing.", merged="max")
+CALLS = counter("hunyuan_merged_calls_total", "Calls.", "result")
+TOOK = histogram("hunyuan_merged_seconds", "Seconds.", (0.1, 1.0))
+OPEN = gauge("hunyuan_merged_open", "Open.")
+WORST = gauge("hunyuan_merged_worst", "Worst.", merged="min")
+FAILING = gauge("hunyuan_merged_failing", "Failing.", merged="max")
 
 
 def sent(metrics: Metrics) -> list[dict[str, Any]]:
@@ -106,25 +106,25 @@ def test_the_order_in_which_they_are_heard_does_not_matter(order: list[int], amo
 
 def test_definitions_come_with_a_snapshot():
     """The process that merges doesn't have the modules that count."""
-    row = {"kind": "counter", "name": "hunyuan_test_foreign_total", "help": "Foreign.", "labels": ["x"]}
+    row = {"kind": "counter", "name": "hunyuan_merged_foreign_total", "help": "Foreign.", "labels": ["x"]}
     merged = MergedMetrics()
     merged.take(1, [{**row, "values": [[["a"], 3]]}])
-    assert b'hunyuan_test_foreign_total{x="a"} 3.0' in prometheus.exposition(merged)[1]
+    assert b'hunyuan_merged_foreign_total{x="a"} 3.0' in prometheus.exposition(merged)[1]
 
 
 @pytest.mark.parametrize(
     "row",
     [
         {},
-        {"name": "hunyuan_test_x_total", "help": "X.", "labels": [], "values": []},
-        {"kind": "meter", "name": "hunyuan_test_x", "help": "X.", "labels": [], "values": []},
-        {"kind": "gauge", "merged": "mean", "name": "hunyuan_test_x", "help": "X.", "labels": [], "values": []},
-        {"kind": "counter", "name": "hunyuan_test_x_total", "help": "X.", "labels": [], "values": [[["a"], 1]]},
+        {"name": "hunyuan_merged_x_total", "help": "X.", "labels": [], "values": []},
+        {"kind": "meter", "name": "hunyuan_merged_x", "help": "X.", "labels": [], "values": []},
+        {"kind": "gauge", "merged": "mean", "name": "hunyuan_merged_x", "help": "X.", "labels": [], "values": []},
+        {"kind": "counter", "name": "hunyuan_merged_x_total", "help": "X.", "labels": [], "values": [[["a"], 1]]},
         {"kind": "counter", "name": "other", "help": "X.", "labels": [], "values": []},
-        {"kind": "counter", "name": "hunyuan_test_calls_total", "help": "Others.", "labels": [], "values": []},
+        {"kind": "counter", "name": "hunyuan_merged_calls_total", "help": "Others.", "labels": [], "values": []},
         {
             "kind": "histogram",
-            "name": "hunyuan_test_y",
+            "name": "hunyuan_merged_y",
             "help": "Y.",
             "labels": [],
             "buckets": [1],
