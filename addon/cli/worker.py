@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -33,6 +34,10 @@ class Worker:
     def __init__(self, launch: Launch, call: WorkerCall, about_key: str) -> None:
         self._launch = launch
         self._channel = socket.socket(fileno=call.channel)
+        for stream in (sys.stdout, sys.stderr):
+            # Each line in one piece, under PYTHONUNBUFFERED too: the others write to the same terminal.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(line_buffering=True, write_through=False)
         self._about_key = about_key
         self._reporter: Reporter | None = None
         worker_place.take(call.place)
