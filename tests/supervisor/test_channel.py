@@ -49,7 +49,11 @@ async def test_both_sides_hear_each_other_and_the_end():
         answered.set()
 
     left = await Channel.over(one, hear, gone.set)
-    right = await Channel.over(other, lambda message: right.send({"answer": message}) and None, lambda: None)
+
+    def answer(message: Any) -> None:
+        right.send({"answer": message})
+
+    right = await Channel.over(other, answer, lambda: None)
     assert left.send({"kind": "question"})
     await answered.wait()
     assert heard == [{"answer": {"kind": "question"}}]

@@ -174,7 +174,7 @@ async def test_one_that_dies_while_it_is_to_be_replaced_leaves_one_successor(tmp
 async def test_a_closed_terminal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with watched(tmp_path, 1) as running:
         running.supervisor._had_terminal = True
-        monkeypatch.setattr(supervisor.operating_system, "has_terminal", lambda: False)
+        monkeypatch.setattr("hunyuan_fix.config.operating_system.has_terminal", lambda: False)
         os.kill(os.getpid(), signal.SIGHUP)
         assert await running.ended() == 0
 
