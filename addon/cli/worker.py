@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import socket
 import sys
@@ -52,7 +51,7 @@ class Worker:
             addon.runtime.metrics,
             addon.runtime.admin.rooms,
             retire=addon.retire,
-            end=lambda: os.kill(os.getpid(), signal.SIGTERM),
+            end=lambda: signal.raise_signal(signal.SIGTERM),
             check_key=lambda: self._key(addon),
         )
         self._channel.setblocking(False)

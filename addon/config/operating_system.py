@@ -14,6 +14,7 @@ import ssl
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,28 @@ def usable_cpus() -> int:
 
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 """Of the container, by version 2 of Linux's control groups."""
+
+
+def handle_signals(*, end: Callable[[], None], hang_up: Callable[[], None]) -> Callable[[], None]:
+    """Let signals call these on the running event loop: SIGTERM and SIGINT `end`, SIGHUP `hang_up`, unless `nohup` has
+    switched that off. Returns what undoes it. Windows has no event loop that could: nothing happens.
+    """
+    if is_windows():
+        return lambda: None
+    import asyncio  # noqa: PLC0415 - it takes a while, and this file is loaded by every command
+
+    loop = asyncio.get_running_loop()
+    handled = {signal.SIGTERM: end, signal.SIGINT: end}
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        handled[signal.SIGHUP] = hang_up
+    for number, handle in handled.items():
+        loop.add_signal_handler(number, handle)
+
+    def undo() -> None:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+    return undo
 
 
 # A process that this one runs in the foreground, for the user

@@ -34,8 +34,8 @@ _LAST_WORDS = 1.0
 class Reporter:
     """Answers for a worker, whose numbers are in `metrics` and `rooms`.
 
-    `retire`: hand over to another worker, and return once this one isn't needed; `end`: end the process in peace;
-    `check_key`: what is to be said of the key.
+    `retire`: hand over to another worker, and return once this one isn't needed; `end`: end the process in peace, when
+    it is called again at once; `check_key`: what is to be said of the key.
     """
 
     def __init__(
@@ -95,6 +95,10 @@ class Reporter:
                 self._keep(self._tell_of_key())
             case "retire":
                 self._keep(self._hand_over())
+            case "end" if not self._rooms.draining:  # it may have had a signal of its own
+                self._end()
+            case "end now":
+                self._end()
 
     def _gone(self) -> None:
         if self._channel is not None:

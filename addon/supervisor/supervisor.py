@@ -186,16 +186,7 @@ class Supervisor:
 
         `served` is awaited once all serve clients; where it raises, all end. Needs the signals of this process.
         """
-        loop = asyncio.get_running_loop()
-        handled = {
-            signal.SIGTERM: self.end,
-            signal.SIGINT: self.end,
-            signal.SIGHUP: self._hung_up,
-        }
-        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # under nohup
-            del handled[signal.SIGHUP]
-        for number, handle in handled.items():
-            loop.add_signal_handler(number, handle)
+        handled_no_more = operating_system.handle_signals(end=self.end, hang_up=self._hung_up)
         try:
             if (status := await self._start_all()) is not None:
                 return status
@@ -210,8 +201,7 @@ class Supervisor:
             return 1 if self._gave_up else 0
         finally:
             await self._end_all()
-            for number in handled:
-                loop.remove_signal_handler(number)
+            handled_no_more()
 
     def end(self) -> None:
         """End all workers in peace; called again, at once."""
@@ -221,8 +211,10 @@ class Supervisor:
         for port in self._ports:
             port.close()
         for worker in self._all:
-            worker.is_leaving = True
-            worker.signal(signal.SIGTERM if self._ending < _AT_LAST else signal.SIGKILL)
+            if self._ending >= _AT_LAST:
+                worker.kill()
+            else:
+                worker.end("end" if self._ending == 1 else "end now")
 
     def roll(self) -> None:
         """Replace the workers one after the other, unless that is under way or all end."""
@@ -336,8 +328,7 @@ class Supervisor:
             self._coming.discard(new)
             if self._ending or new.ready_since is None:
                 # The old one stays: settings that a new one refuses don't cost a proxy that works.
-                new.is_leaving = True
-                new.signal(signal.SIGKILL)
+                new.kill()
                 await new.ended.wait()
                 self.metrics.ended(new.number)
                 if not self._ending:
@@ -362,7 +353,7 @@ class Supervisor:
             async with asyncio.timeout(2 * self.drain_timeout + END_TIMEOUT):
                 await old.ended.wait()
         if not old.ended.is_set():
-            old.signal(signal.SIGKILL)
+            old.kill()
             await old.ended.wait()
         self.metrics.ended(old.number)
 
@@ -378,7 +369,7 @@ class Supervisor:
             _, late = await asyncio.wait(waits, timeout=self.drain_timeout + END_TIMEOUT)
             if late:
                 for worker in running:
-                    worker.signal(signal.SIGKILL)
+                    worker.kill()
                 await asyncio.wait(late)
         for worker in running:
             self.metrics.ended(worker.number)

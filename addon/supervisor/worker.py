@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from ..config import operating_system
 from ..exchange import JsonObject
@@ -113,11 +112,24 @@ class Worker:
         finally:
             self._answers.pop(number, None)
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send its process a signal, if it is there."""
+    def end(self, kind: Literal["end", "end now"] = "end") -> None:
+        """Let its process end in peace, or cut what is under way.
+
+        By the channel: a service manager may send its signal to all processes, and a second one would cut.
+        """
+        self.is_leaving = True
+        if self.ready_since is not None:
+            self.send(kind)
+        elif self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
+
+    def kill(self) -> None:
+        """End its process, whatever it does."""
+        self.is_leaving = True
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                self._process.kill()
 
     def _take(self, message: JsonObject) -> None:
         match message.get("kind"):

@@ -1,6 +1,6 @@
 """A process in the place of a worker: it speaks the channel, and does what the file in its second argument says.
 
-`fails`: it ends before it serves; `deaf`: it hears no SIGTERM, and no request to hand over; `silent`: it answers no
+`fails`: it ends before it serves; `deaf`: it doesn't end when it is told to; `silent`: it answers no
 question; anything else: it serves until it is told to end. What it was told stands in the file with `.told` behind.
 """
 
@@ -39,7 +39,7 @@ def end(*_: object) -> None:
 
 if manner == "fails":
     sys.exit(3)
-signal.signal(signal.SIGTERM, (lambda *_: note("SIGTERM")) if manner == "deaf" else end)
+signal.signal(signal.SIGTERM, end)
 note("serves")
 send({"kind": "ready", "place": place})
 data = b""
@@ -53,6 +53,10 @@ while part := channel.recv(1 << 16):
                 send(counted(asked["number"]))
             case "key":
                 send({"kind": "key", "key": {"said": f"worker {place}"}})
+            case "end" | "end now":
+                note(asked["kind"])
+                if manner != "deaf":
+                    end()
             case "retire" if manner != "deaf":
                 send(counted(0))
                 note("handed over")

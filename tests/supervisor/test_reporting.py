@@ -112,6 +112,19 @@ async def test_it_ends_once_it_has_handed_over_and_says_its_last_numbers() -> No
         assert made.done == ["retired", "ended", "gone"]  # its own end is no reason to end
 
 
+async def test_it_is_told_to_end_once_though_it_had_a_signal_of_its_own() -> None:
+    """A service manager may send its signal to every process: a second one would cut what is under way."""
+    async with reporting() as made:
+        made.rooms.draining = True
+        made.ask(kind="end")
+        made.ask(kind="end now")
+        await until(lambda: made.done)
+        assert made.done == ["ended"]
+        made.rooms.draining = False
+        made.ask(kind="end")
+        await until(lambda: made.done == ["ended", "ended"])
+
+
 async def test_it_ends_when_the_supervisor_is_gone() -> None:
     async with reporting() as made:
         assert made.supervisor is not None

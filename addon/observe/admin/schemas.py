@@ -94,7 +94,22 @@ STATUS = record(
         "stores": listing(record({"name": TEXT, "failing": BOOLEAN})),
         "alerts": listing(ALERT),
         "listeners": INTEGER,
-    }
+    },
+    {
+        "workers": listing(
+            record(
+                {
+                    "number": INTEGER,
+                    "pid": INTEGER,
+                    "since": {"type": ["number", "null"]},
+                    "ready": BOOLEAN,
+                    "leaving": BOOLEAN,
+                    "exchanges": INTEGER,
+                }
+            )
+        ),
+        "restarts": INTEGER,
+    },
 )
 EXCHANGE = record(
     {"id": TEXT, "at": NUMBER, "last": {"type": "string", "enum": list(KINDS)}, "over": BOOLEAN},
