@@ -317,7 +317,10 @@ class Supervisor:
             if not self._ending and self._workers[place] is worker:
                 self.restarts += 1
                 self.metrics.add(WORKER_RESTARTS)
-                self._workers[place] = await self._started(place)
+                self._workers[place] = begun = await self._started(place)
+                await self._until_serving([begun])
+                if begun.ready_since is None:
+                    begun.kill()
 
     async def _roll(self) -> None:
         began = time.monotonic()
@@ -384,6 +387,8 @@ class Supervisor:
     # What workers say
 
     def _hear(self, worker: Worker, message: JsonObject) -> None:
+        if worker.ended.is_set():
+            return  # what it had counted is in the sums already
         try:
             match message.get("kind"):
                 case "ready" | "changed":
