@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -87,3 +88,38 @@ async def test_what_never_ends_is_waited_for_as_long_as_it_may_take(
         assert not under_way.done()
         hold.set()
         assert (await under_way).status_code == 200
+
+
+async def test_a_silent_connection_with_a_request_under_way_is_not_idle(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retiring, "IDLE", 0.0)
+    monkeypatch.setattr(retiring, "_PAUSE", 0.001)
+    looks, look = 0, retiring.Retiring._is_needed
+
+    def counted(*arguments: Any) -> bool:
+        nonlocal looks
+        looks += 1
+        return look(*arguments)
+
+    monkeypatch.setattr(retiring.Retiring, "_is_needed", counted)
+    hold = asyncio.Event()
+
+    async def answer(request: Arrived) -> Answer:
+        await hold.wait()
+        return chat_answer("ok")
+
+    async with (
+        run_endpoint(trust, tls=False) as endpoint,
+        run_proxy(trust, f"http://{LOCAL}:{endpoint.port}") as proxy,
+        proxy.client() as busy,
+    ):
+        endpoint.answer = answer
+        under_way = asyncio.create_task(asked(busy))
+        await until(lambda: len(endpoint.arrived) == 1)
+        over = asyncio.create_task(proxy.addon.retire())
+        await until(lambda: over.done() or looks > 5)
+        assert not over.done()
+        hold.set()
+        assert (await under_way).status_code == 200
+        await over

@@ -129,7 +129,7 @@ async def test_workers_that_never_start_again_end_it_with_a_status(tmp_path: Pat
         assert await running.ended() == 1
 
 
-async def test_all_are_replaced_one_after_the_other(tmp_path: Path) -> None:
+async def test_all_are_replaced_one_after_the_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with watched(tmp_path) as running:
         before = running.pids
         least = len(before)
@@ -145,6 +145,7 @@ async def test_all_are_replaced_one_after_the_other(tmp_path: Path) -> None:
         await until(lambda: len(running.supervisor.pids) == 2)
         assert not set(before) & set(running.pids)
         assert running.supervisor.restarts == 0
+        assert "has ended" not in caplog.text
 
 
 async def test_the_old_ones_stay_where_a_new_one_does_not_start(tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ async def test_a_worker_serves_it_and_closes_its_own_end_only(trust: Trust, list
         # The other process still has it: a connection waits there, and isn't refused.
         with socket.create_connection(("127.0.0.1", port), timeout=5):
             listening.accept()[0].close()
+        # And once it has closed it, too, nobody has: a client that comes is refused, and doesn't wait for ever.
+        listening.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
     finally:
         replacements.release(wanted, replacements.INHERITING)
 
