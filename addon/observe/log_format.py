@@ -1,6 +1,7 @@
 """How a line of the log is written: as text, or as an object of JSON. In a file it has the date, too.
 
 Text of exceptions is left out: it may quote a message or a key. In JSON an exchange has the fields of `events.Done`.
+Nothing that comes from outside, which other programs log too, makes a line of its own or moves a terminal's cursor.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class TextLines(logging.Formatter):
         message, trace = message_of(record), _trace(record)
         worker = f"[{place.number}] " if (place := worker_place.own()) else ""
         text = f"{_time(record)} {_level(record)} {worker}{message}" + (f"\n{trace}" if trace else "")
-        return text.replace("\n", "\n\t")
+        return safe_text.lines(text).replace("\n", "\n\t")
 
 
 class JsonLines(logging.Formatter):
@@ -56,7 +57,7 @@ class JsonLines(logging.Formatter):
             line |= {"event": "log", "message": message_of(record), "logger": record.name}
             if trace := _trace(record):
                 line["trace"] = trace
-        return json_body.serialise(line).decode()
+        return safe_text.in_json(json_body.serialise(line).decode())
 
 
 def message_of(record: logging.LogRecord) -> str:
