@@ -49,7 +49,7 @@ from mitmproxy.utils import asyncio_utils
 
 from hunyuan_fix import events, options, pipeline, route
 from hunyuan_fix.access import client_tokens, listeners
-from hunyuan_fix.config import checks, operating_system, sources
+from hunyuan_fix.config import checks, operating_system, sources, worker_place
 from hunyuan_fix.config.hot_change import HostOptions
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.exchange import KEY
@@ -258,6 +258,8 @@ class HunyuanFix:
 
     def _open_admin(self) -> None:
         """Open the admin server. Without a port that nobody has asked for, the proxy runs all the same."""
+        if worker_place.own() is not None:
+            return  # the process that has started the workers answers for all
         try:
             self.runtime.admin.start()
         except OptionError as error:
@@ -316,6 +318,16 @@ class HunyuanFix:
         known = [(flow, exchanges.of(flow)) for flow in self.process.finisher.under_way]
         return sum(is_relayed(flow) or bool(exchange and exchange.answered) for flow, exchange in known)
 
+    async def retire(self) -> None:
+        """Hand over to another worker: accept no connection, wait until none is needed. The process goes on."""
+        under_way = self.process.finisher
+        await self.process.retiring.over(
+            ctx.options,
+            ctx.master.addons.get("proxyserver"),
+            lambda: {flow.client_conn.id for flow in under_way.under_way},
+            self.settings.drain_timeout,
+        )
+
     def client_disconnected(self, client: Client) -> None:
         """Cancel the work for a client that has disconnected."""
         for task in self._tasks.pop(client.id, ()):
@@ -369,6 +381,7 @@ class HunyuanFix:
         if not flow.live:
             return  # read from a file: over long ago
         self.process.dispatcher.answered(flow)
+        self.process.retiring.mark(flow)
         if exchange is not None:
             if flow.response is not None and not exchange.answered:
                 answer = flow.response
@@ -384,6 +397,7 @@ class HunyuanFix:
         exchange = exchanges.of(flow)
         if exchange is not None and flow.response and flow.live:
             await self.answers.ends(flow, exchange)
+        self.process.retiring.mark(flow)
         outcome = str(flow.response.status_code) if flow.response else "no answer"
         self._end(flow, outcome)
         if exchange is not None and exchange.kept:

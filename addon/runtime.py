@@ -18,6 +18,7 @@ from .admission import Admission
 from .admission.leases import Leases
 from .answers.seen_models import SeenModels
 from .cascade import Cascade, CascadeSettings
+from .config import worker_place
 from .config.hot_change import HotChange
 from .config.option import OptionError, part
 from .config.values import StorePlaces
@@ -93,7 +94,7 @@ class Runtime:
         self.metrics.read_from(self._readings)
         self.workers = Workers()
         self.http_client = HttpClient()
-        self.admission = Admission()
+        self.admission = Admission(place=worker_place.own())
         self.breaker = Breaker()
         self.gate = Gate(self.admission, self.breaker)
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
@@ -217,7 +218,8 @@ class Runtime:
         self._watcher.start()
         self.loop_lag.start()
         self.health.start()
-        self.alerts.start()
+        if worker_place.own() is None:  # else the process that has started the workers watches over all
+            self.alerts.start()
 
     async def _look_at_secrets(self) -> None:
         await self.key.refresh()

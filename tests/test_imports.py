@@ -22,7 +22,7 @@ PACKAGE = "hunyuan_fix"
 FLOORS = (
     {"cli", "hunyuan_fix"},
     {"hooks"},
-    {"runtime", "pipeline", "views"},
+    {"runtime", "pipeline", "views", "supervisor"},
     {"steps"},
     {"options"},
     {"cascade", "relay"},

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..config.worker_place import WorkerPlace
 from ..exchange import Exchange
 from .accounts import Account
 from .leases import Leases, LeasesState
@@ -36,11 +37,13 @@ class State:
 class Admission:
     """Lets calls in, as many at once as each account's limit allows. `clock`: monotonic, in seconds.
 
-    An account is known only while calls of it are under way or waiting.
+    An account is known only while calls of it are under way or waiting. `place`: of this process among workers, which
+    without leases have a part of each limit, so that all together keep it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, place: WorkerPlace | None = None) -> None:
         self._clock = clock
+        self._place = place
         self._queue_max = 0
         self._queue_timeout = 0.0
         self._leases: Leases | None = None
@@ -116,8 +119,9 @@ class Admission:
         if queue is None:
             queue = Queue(account, self._leases, forget=self._forget, clock=self._clock)
             self._queues[account.name] = queue
-        if queue.limit != account.limit:
-            queue.limit = account.limit
+        limit = self._place.part(account.limit) if self._place and not self._leases else account.limit
+        if queue.limit != limit:
+            queue.limit = limit
             queue.advance()
         return queue
 

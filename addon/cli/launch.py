@@ -10,7 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
+from ..config import operating_system
 from ..config.option import PREFIX
+from ..config.worker_place import WorkerPlace
 from ..did_you_mean import did_you_mean
 from ..options import OPTIONS
 from ..route import SUCCESSOR
@@ -25,6 +27,7 @@ from .path import ADDON
 
 UPSTREAM = "hunyuan_upstream"
 ADMIN = "hunyuan_admin"
+KEEP = "hunyuan_keep"
 _SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "--upstream": UPSTREAM,
@@ -46,6 +49,27 @@ class AgentCall:
     name: str | None = None
     model: str | None = None
     log: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCall:
+    """What a worker is told by the process that starts it: its place, its end of the channel, the ports to serve."""
+
+    place: WorkerPlace
+    channel: int
+    """A descriptor, as each of `ports`."""
+    ports: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """As the flag has it."""
+        numbers = (self.place.number, self.place.of, self.channel, *self.ports)
+        return ",".join(map(str, numbers))
+
+    @classmethod
+    def read(cls, text: str) -> WorkerCall:
+        """The opposite of `str`. Raises `ValueError`."""
+        number, of, channel, *ports = map(int, text.split(","))
+        return cls(WorkerPlace(number, of), channel, tuple(ports))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +95,10 @@ class Launch:
     """Flags of the ports that the user has chosen: `--port`, `--reverse-port`. Another is free to be moved."""
     json: bool = False
     """Standard output is for programs: it gets one JSON object."""
+    workers: int | None = None
+    """How many processes serve the ports; `None`: this one."""
+    worker: WorkerCall | None = None
+    """What this process is among those."""
     admin: str | None = None
     """`hunyuan_admin` where nobody gives one; `None`: the option's own default."""
 
@@ -92,8 +120,12 @@ class Launch:
     @property
     def defaults(self) -> Mapping[str, str]:
         """Values of options that nobody has given: on the command line, in the environment, in a file of options."""
-        upstream = {} if self.kimi is not None else {UPSTREAM: SUCCESSOR}
-        return upstream if self.admin is None else {**upstream, ADMIN: self.admin}
+        values = {} if self.kimi is not None else {UPSTREAM: SUCCESSOR}
+        if self.admin is not None:
+            values[ADMIN] = self.admin
+        if self.worker is not None:
+            values[KEEP] = "store"  # the next request of a conversation may come to another worker
+        return values
 
     def command(self) -> list[str]:
         """The arguments for mitmdump or mitmweb. The user's own come last, so that they override ours."""
@@ -151,7 +183,18 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
     if launch.option("confdir") == "":  # mitmproxy would put the CA's private key into the current folder
         parser.error(say("confdir needs a folder: --set confdir=FOLDER"))
     chosen |= {"--port", "--reverse-port"} if of_kimi is not None else set()
-    return replace(launch, until_eof=known.until_eof, kimi=of_kimi, chosen=frozenset(chosen), json=known.json)
+    workers = None if known.worker else known.workers
+    if workers is not None:
+        _check_workers(parser, launch)
+    return replace(
+        launch,
+        until_eof=known.until_eof,
+        kimi=of_kimi,
+        chosen=frozenset(chosen),
+        json=known.json,
+        workers=workers,
+        worker=known.worker,
+    )
 
 
 def given_language(arguments: Sequence[str]) -> str | None:
@@ -227,8 +270,49 @@ docs/options.md lists every hunyuan_ option.""",
     agent.add_argument(
         "--log", type=Path, metavar="FILE", help=say("file that the lines of the agent's own proxy go to")
     )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=_workers,
+        help=say("N processes serve the ports; auto: one for each processor (docs/operations.md)"),
+    )
     parser.add_argument("--until-eof", metavar="FOLDER", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", metavar="NUMBERS", type=WorkerCall.read, help=argparse.SUPPRESS)
     return parser
+
+
+def _workers(text: str) -> int:
+    if text == "auto":
+        return min(operating_system.usable_cpus(), MOST_WORKERS)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_WORKERS):
+        raise argparse.ArgumentTypeError(
+            say("{text!r} is no number of workers: 1 to {most}, or auto", text=text, most=MOST_WORKERS)
+        )
+    return int(text)
+
+
+def _check_workers(parser: Parser, launch: Launch) -> None:
+    """Exit where `launch` asks for what several processes can't do together."""
+    if operating_system.is_windows():
+        parser.error(say("--workers doesn't work on Windows, where processes can't share a port like that"))
+    if launch.web:
+        parser.error(say("--workers doesn't go with --web: its page shows the requests of one process"))
+    if launch.agent is not None:
+        parser.error(say("--workers is for a proxy of many clients: it doesn't go with --"))
+    for word in launch.arguments:
+        flag = word.partition("=")[0]
+        if flag in _OF_ONE_PROCESS or (not flag.startswith("--") and flag[:2] in _OF_ONE_PROCESS):
+            parser.error(say("--workers doesn't go with {flag}, which is for one process", flag=flag))
+
+
+_OF_ONE_PROCESS = frozenset(
+    [
+        *("--mode", "-m", "--save-stream-file", "-w", "--rfile", "-r"),
+        *("--client-replay", "-C", "--server-replay", "-S"),
+    ]
+)
+"""Flags of mitmproxy's that open further ports, read files of flows or write one."""
+MOST_WORKERS = 64
 
 
 def _agent_call(parser: Parser, known: argparse.Namespace, words: Sequence[str]) -> AgentCall:

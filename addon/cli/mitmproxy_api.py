@@ -43,6 +43,9 @@ class Served(Protocol):
     def changed(self, addon: InForce) -> None:
         """Options have changed since."""
 
+    async def done(self) -> None:
+        """The proxy ends: the addon has done so already."""
+
 
 class _Watch:
     """A mitmproxy addon that tells `served` what it is told. It is added after all others."""
@@ -69,6 +72,11 @@ class _Watch:
         addon = self._addon()
         if self._is_ready and addon is not None:
             self._served.changed(addon)
+
+    async def done(self) -> None:
+        # Called after the addon's, which comes before it: no exchange is under way any more.
+        if self._is_ready:
+            await self._served.done()
 
     @staticmethod
     def _addon() -> InForce | None:

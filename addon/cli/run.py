@@ -38,6 +38,11 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         from .agents.session import run_agent  # noqa: PLC0415 - it starts this command again, without an agent
 
         return run_agent(launch, launch.agent)
+    if (call := launch.worker) is not None:
+        from .worker import Worker  # noqa: PLC0415 - a process is a worker or none
+
+        launch = replace(launch, admin=_admin(launch))
+        return _become_mitmproxy(launch, Worker(launch, call, _about_key(launch)), [])
     chosen = {"--port", "--reverse-port"} <= launch.chosen
     turn = state.turn_to_start() if not chosen else None
     try:
@@ -46,17 +51,37 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         sys.exit(say("{host} is not an address to listen on.", host=launch.host))
     except OSError as error:
         sys.exit(f"{prefix}run: {error}")
-    about_key = "" if launch.kimi is None else kimi.take_key(os.environ)
+    if launch.workers is not None:
+        from .several import run_workers  # noqa: PLC0415 - as above
+
+        return run_workers(launch, arguments, moved, turn)
+    started = Started(launch, _about_key(launch), sys.stdout, turn) if launch.until_eof is None else None
+    try:
+        return _become_mitmproxy(launch, started, moved)
+    finally:
+        if started is not None:
+            started.ended()
+        if launch.until_eof:
+            shutil.rmtree(launch.until_eof, ignore_errors=True)
+
+
+def _about_key(launch: Launch) -> str:
+    return "" if launch.kimi is None else kimi.take_key(os.environ)
+
+
+def _become_mitmproxy(launch: Launch, served: mitmproxy_api.Served | None, first: Sequence[str]) -> int:
+    """Run mitmproxy until it ends. `first`: lines for the user before all others."""
     confdir = launch.confdir
     roots = launch.option("ssl_verify_upstream_trusted_ca")
     key_size = launch.option("key_size") or ""
+    program = f"{launch.prefix}run"
 
     def prepare(parser: argparse.ArgumentParser) -> None:
         # 1. One line for each option that doesn't exist. mitmproxy itself would accept abbreviations.
-        parser.prog, parser.allow_abbrev = f"{prefix}run", False
+        parser.prog, parser.allow_abbrev = program, False
         _, unknown = parser.parse_known_args(launch.command())
         if problems := refused(unknown, parser._option_string_actions):
-            print("\n".join(f"{prefix}run: {problem}" for problem in problems), file=sys.stderr)
+            print("\n".join(f"{program}: {problem}" for problem in problems), file=sys.stderr)
             sys.exit(2)
         # 2. The command line is valid: make the CA and its bundle.
         try:
@@ -69,35 +94,27 @@ def main(arguments: Sequence[str], prefix: str) -> int:
             sys.exit(
                 say(
                     "{program}: the proxy's CA can't be made or read in {folder}: {why}. For another folder: {flag}",
-                    program=f"{prefix}run",
+                    program=program,
                     folder=confdir,
                     why=getattr(error, "strerror", None) or error,
                     flag="--set confdir=FOLDER",
                 )
             )
         # 3. Say which ports are others, or watch for the end of the agent that this proxy belongs to.
-        for line in moved:
+        for line in first:
             print(line, file=sys.stderr, flush=True)
         if launch.until_eof is not None:
             threading.Thread(target=_end_at_eof, daemon=True).start()
 
     operating_system.hang_up_as_terminated()
-    output = sys.stdout
-    started = Started(launch, about_key, output, turn) if launch.until_eof is None else None
-    try:
-        with redirect_stdout(sys.stderr if launch.json else output):
-            mitmproxy_api.run_tool(
-                "mitmweb" if launch.web else "mitmdump",
-                launch.command(),
-                prepare,
-                defaults=launch.defaults,
-                served=started,
-            )
-    finally:
-        if started is not None:
-            started.ended()
-        if launch.until_eof:
-            shutil.rmtree(launch.until_eof, ignore_errors=True)
+    with redirect_stdout(sys.stderr if launch.json else sys.stdout):
+        mitmproxy_api.run_tool(
+            "mitmweb" if launch.web else "mitmdump",
+            launch.command(),
+            prepare,
+            defaults=launch.defaults,
+            served=served,
+        )
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -15,11 +16,40 @@ from ..hooks import authority
 from ..texts.terminal import say
 from . import key_check, state
 from .banner import instructions
+from .key_check import KeyCheck
 from .launch import Launch
 from .state import Running
 
 if TYPE_CHECKING:
     from ..hooks.connections import InForce
+    from ..observe.admin.admin import Admin
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What clients are served by: the values of `hunyuan_upstream`, `…_mode`, `…_language`, the profile, the key."""
+
+    upstream: str
+    profile: str
+    mode: str
+    language: str
+    lends_here: bool
+    """Programs on this machine are lent the key, if there is one (`hunyuan_trust_loopback`)."""
+    has_key: bool
+
+    @classmethod
+    def by(cls, addon: InForce) -> Serving:
+        """As `addon` has it now."""
+        settings = addon.settings
+        language = texts.language_of(settings.language)
+        return cls(
+            upstream=str(settings.upstream or ""),
+            profile=key_check.route_of(addon).profile,
+            mode=settings.mode,
+            language=language,
+            lends_here=settings.trust_loopback,
+            has_key=bool(addon.runtime.key.value),
+        )
 
 
 class Started:
@@ -38,83 +68,94 @@ class Started:
 
     async def ready(self, addon: InForce) -> None:
         """Clients are served: keep the state, print how to use the proxy, then what is known of the key."""
-        launch = self._launch
-        self._keep(addon)
-        if self._turn is not None:
-            self._turn.close()
-        version = metadata.version("hunyuan-fix")
-        if not launch.json:
-            print(instructions(launch, _upstream(addon), version, self._admin(addon)), file=self._output, flush=True)
-            if self._about_key and (addon.settings.trust_loopback or not addon.runtime.key.value):
-                print(self._about_key, file=self._output, flush=True)
-        if self._about_key and not addon.runtime.key.value:
-            checked = key_check.KeyCheck("none", self._about_key)  # it says why there is none
-        else:
-            checked = await key_check.checked(addon)
-            by_proxy = launch.kimi is not None or addon.runtime.http_client.transport.proxy is not None
-            if checked.result == "unreachable" and not by_proxy:
-                hint = key_check.unused_proxy(
-                    os.environ, key_check.route_of(addon).address.host, (launch.port, launch.reverse_port)
-                )
-            else:
-                hint = None
-            if not launch.json:
-                print("\n".join(filter(None, (checked.said, hint))), file=self._output, flush=True)
-        if launch.json:
-            running = self._running(addon)
-            told = {
-                "base_url": f"{running.reverse_url}/v1",
-                "base_url_anthropic": running.reverse_url,
-                "proxy_url": running.proxy_url,
-                "ca": str(authority.ca_file(launch.confdir)),
-                "bundle": str(authority.bundle_file(launch.confdir)),
-                "key": {"result": checked.result, "message": checked.said, "models": checked.models},
-                **{name: getattr(running, name) for name in _TOLD},
-            }
-            print(json.dumps(told, ensure_ascii=False), file=self._output, flush=True)
+        served = Serving.by(addon)
+        self.greet(served, addon.runtime.admin)
+        self.conclude(served, addon.runtime.admin, *await check_key(addon, self._launch, self._about_key))
 
     def changed(self, addon: InForce) -> None:
         """Keep the state anew: another endpoint, another mode."""
-        self._keep(addon)
+        self.keep(Serving.by(addon), addon.runtime.admin)
+
+    async def done(self) -> None:
+        """The proxy ends."""
+
+    def greet(self, served: Serving, admin: Admin) -> None:
+        """Keep the state, and print how to use the proxy."""
+        self.keep(served, admin)
+        if self._turn is not None:
+            self._turn.close()
+        if not self._launch.json:
+            version = metadata.version("hunyuan-fix")
+            # A link that signs in is for a person who looks; no log gets it.
+            shown = admin.link() if self._output.isatty() else admin.url
+            print(instructions(self._launch, served.upstream, version, shown), file=self._output, flush=True)
+            if self._about_key and (served.lends_here or not served.has_key):
+                print(self._about_key, file=self._output, flush=True)
+
+    def conclude(self, served: Serving, admin: Admin, checked: KeyCheck, hint: str | None) -> None:
+        """Print what is known of the key; for programs, all."""
+        launch = self._launch
+        if not launch.json:
+            if checked.said != self._about_key:
+                print("\n".join(filter(None, (checked.said, hint))), file=self._output, flush=True)
+            return
+        running = self._running(served, admin)
+        told = {
+            "base_url": f"{running.reverse_url}/v1",
+            "base_url_anthropic": running.reverse_url,
+            "proxy_url": running.proxy_url,
+            "ca": str(authority.ca_file(launch.confdir)),
+            "bundle": str(authority.bundle_file(launch.confdir)),
+            "key": {"result": checked.result, "message": checked.said, "models": checked.models},
+            **{name: getattr(running, name) for name in _TOLD},
+        }
+        print(json.dumps(told, ensure_ascii=False), file=self._output, flush=True)
 
     def ended(self) -> None:
         """Remove the state."""
         if self._file is not None:
             state.remove(self._file)
 
-    def _admin(self, addon: InForce) -> str:
-        """What a browser opens: a link that signs in, if there is a token and a person looks; no log gets it."""
-        admin = addon.runtime.admin
-        return admin.link() if self._output.isatty() else admin.url
-
-    def _keep(self, addon: InForce) -> None:
+    def keep(self, served: Serving, admin: Admin) -> None:
+        """Keep the state, for other commands."""
         try:
-            self._file = state.write(self._running(addon))
+            self._file = state.write(self._running(served, admin))
         except OSError as error:  # commands have to be told the ports then
             said = say("The state file can't be written: {why}", why=error.strerror or type(error).__name__)
             print(said, file=sys.stderr, flush=True)
 
-    def _running(self, addon: InForce) -> Running:
+    def _running(self, served: Serving, admin: Admin) -> Running:
         launch = self._launch
         return Running(
             pid=os.getpid(),
             host=launch.host,
             port=launch.port if launch.kimi is None else None,
             reverse_port=launch.reverse_port,
-            upstream=_upstream(addon),
-            profile=key_check.route_of(addon).profile,
-            mode=addon.settings.mode,
+            upstream=served.upstream,
+            profile=served.profile,
+            mode=served.mode,
             confdir=str(launch.confdir),
             version=metadata.version("hunyuan-fix"),
-            language=texts.language_of(addon.settings.language),
+            language=served.language,
             started=self._began,
-            admin_url=addon.runtime.admin.url,
+            admin_url=admin.url,
         )
+
+
+async def check_key(addon: InForce, launch: Launch, about_key: str) -> tuple[KeyCheck, str | None]:
+    """What is known of the key that `addon` lends, and a hint where its endpoint can't be reached.
+
+    `about_key`: what is known already; where there is no key, it says why.
+    """
+    if about_key and not addon.runtime.key.value:
+        return KeyCheck("none", about_key), None
+    checked = await key_check.checked(addon)
+    by_proxy = launch.kimi is not None or addon.runtime.http_client.transport.proxy is not None
+    if checked.result != "unreachable" or by_proxy:
+        return checked, None
+    own_ports = (launch.port, launch.reverse_port)
+    return checked, key_check.unused_proxy(os.environ, key_check.route_of(addon).address.host, own_ports)
 
 
 _TOLD = ("pid", "host", "port", "reverse_port", "upstream", "profile", "mode", "version", "started", "admin_url")
 """Fields of the state that are told as they are."""
-
-
-def _upstream(addon: InForce) -> str:
-    return str(addon.settings.upstream or "")

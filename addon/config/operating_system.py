@@ -14,6 +14,7 @@ import ssl
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,53 @@ def hang_up_as_terminated() -> None:
     hang_up = getattr(signal, "SIGHUP", None)
     if hang_up is not None and signal.getsignal(hang_up) == signal.SIG_DFL:
         signal.signal(hang_up, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
+def has_terminal() -> bool:
+    """Whether this process has a terminal, wherever its input and output go. One that was closed is none."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def usable_cpus() -> int:
+    """How many processors this process may use: those that it may run on, and what a container's limit leaves."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    usable = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    try:
+        quota, period = _CPU_LIMIT.read_text("ascii").split()
+        limit = max(1, int(quota) // int(period))
+    except (OSError, ValueError):  # no such file, no limit ("max")
+        return usable
+    return min(usable, limit)
+
+
+_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+"""Of the container, by version 2 of Linux's control groups."""
+
+
+def handle_signals(*, end: Callable[[], None], hang_up: Callable[[], None]) -> Callable[[], None]:
+    """Let signals call these on the running event loop: SIGTERM and SIGINT `end`, SIGHUP `hang_up`, unless `nohup` has
+    switched that off. Returns what undoes it. Windows has no event loop that could: nothing happens.
+    """
+    if is_windows():
+        return lambda: None
+    import asyncio  # noqa: PLC0415 - it takes a while, and this file is loaded by every command
+
+    loop = asyncio.get_running_loop()
+    handled = {signal.SIGTERM: end, signal.SIGINT: end}
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        handled[signal.SIGHUP] = hang_up
+    for number, handle in handled.items():
+        loop.add_signal_handler(number, handle)
+
+    def undo() -> None:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+    return undo
 
 
 # A process that this one runs in the foreground, for the user

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from mitmproxy.certs import CertStore
-
 from ..config import operating_system
 
 NAME = "mitmproxy"
@@ -97,6 +95,8 @@ def _make(confdir: Path, key_size: int) -> None:
     new = confdir / _NEW
     shutil.rmtree(new, ignore_errors=True)  # left by a killed process
     new.mkdir(mode=0o700)
+    from mitmproxy.certs import CertStore  # noqa: PLC0415 - it takes a quarter of a second, and mostly the CA is there
+
     CertStore.create_store(new, NAME, key_size)
     for file in sorted(new.iterdir(), key=lambda file: file.name == key_file(new).name):
         file.replace(confdir / file.name)

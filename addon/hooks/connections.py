@@ -65,6 +65,9 @@ class InForce(Protocol):
     lends_key: bool
     """The key may be lent (`listeners.why_key_is_not_lent`)."""
 
+    async def retire(self) -> None:
+        """Hand over to another worker, and wait until no client needs this one."""
+
 
 class Connections:
     """Limits the addon to its own hosts: connections to others stay encrypted and out of the log."""

@@ -12,6 +12,7 @@ from .dispatch import Dispatcher
 from .draining import Draining
 from .finish import Finisher
 from .keep_alive import KeepAlive
+from .retiring import Retiring
 from .starting import Starting
 
 
@@ -25,6 +26,7 @@ class Process:
         self.starting = Starting()
         self.runtime.admin.rooms.is_started = lambda: self.starting.over
         self.draining = Draining()
+        self.retiring = Retiring()
         self.keep_alive = KeepAlive()
 
 

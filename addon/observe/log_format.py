@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
+from ..config import worker_place
 from ..exchange import JsonObject
 from ..wire import json_body, safe_text
 from ..wire.safe_text import plain
@@ -19,12 +20,16 @@ _OF_CLIENTS = ("method", "path", "model", "sent_model")
 
 
 class TextLines(logging.Formatter):
-    """Lines of a file: date and time in UTC, level, message. Further lines of a message begin with a tab."""
+    """Lines of a file: date and time in UTC, level, message. Further lines of a message begin with a tab.
+
+    Before the message stands the number of the worker, where there are several.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, or several of which only the first begins with a date."""
         message, trace = message_of(record), _trace(record)
-        text = f"{_time(record)} {_level(record)} {message}" + (f"\n{trace}" if trace else "")
+        worker = f"[{place.number}] " if (place := worker_place.own()) else ""
+        text = f"{_time(record)} {_level(record)} {worker}{message}" + (f"\n{trace}" if trace else "")
         return safe_text.lines(text).replace("\n", "\n\t")
 
 
@@ -32,12 +37,14 @@ class JsonLines(logging.Formatter):
     """One object of JSON for each line of the log: `time`, `level`, `event` (`exchange` or `log`), `message`.
 
     An exchange has the fields of `events.Done`; any other line has `logger`, and `trace` where an exception is logged
-    with it.
+    with it. `worker`: the number of the worker, where there are several.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         line: JsonObject = {"time": _time(record), "level": _level(record)}
+        if place := worker_place.own():
+            line["worker"] = place.number
         if isinstance(record.msg, ExchangeLine):
             done = record.msg.done
             told: JsonObject = {

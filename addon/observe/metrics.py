@@ -19,6 +19,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 from weakref import WeakValueDictionary
 
 MOST_SERIES = 1000
@@ -27,6 +28,9 @@ OTHER = "other"
 
 _NAME = re.compile(r"hunyuan(_[a-z0-9]+)+")
 _LABEL = re.compile(r"[a-z][a-z0-9_]*")
+
+
+type Merging = Literal["sum", "max", "min"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -44,10 +48,11 @@ class Counter(Metric):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Gauge(Metric):
-    """A number that rises and falls."""
+    """A number that rises and falls. `merged`: what the values of several workers' processes are together."""
 
-    __slots__ = ()
+    merged: Merging = "sum"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,11 +95,15 @@ def counter(name: str, help: str, *labels: str) -> Counter:
     return _defined(Counter(name, help, labels))
 
 
-def gauge(name: str, help: str, *labels: str) -> Gauge:
-    """Define a gauge; as `counter`, but for the ending."""
+def gauge(name: str, help: str, *labels: str, merged: Merging = "sum") -> Gauge:
+    """Define a gauge; as `counter`, but for the ending.
+
+    `merged`: what stands for all workers where several serve one port (`run --workers`): the `sum` of what each has,
+    the `max` where all speak of the same thing, the `min` where the worst is the smallest.
+    """
     if name.endswith("_total"):
         raise ValueError(f"the gauge {name} has a counter's ending")
-    return _defined(Gauge(name, help, labels))
+    return _defined(Gauge(name, help, labels, merged))
 
 
 def histogram(name: str, help: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
@@ -128,7 +137,8 @@ def _defined[M: Metric](made: M) -> M:
 
 
 def _told(metric: Metric) -> tuple[object, ...]:
-    return metric.help, metric.labels, metric.buckets if isinstance(metric, Histogram) else ()
+    more = metric.buckets if isinstance(metric, Histogram) else metric.merged if isinstance(metric, Gauge) else ()
+    return metric.help, metric.labels, more
 
 
 class Metrics:

@@ -81,7 +81,7 @@ MENDED = counter(
     "kind",
     "outcome",
 )
-LEARNT = gauge("hunyuan_learnt_models", "Models of which refusals have taught something.")
+LEARNT = gauge("hunyuan_learnt_models", "Models of which refusals have taught something.", merged="max")
 
 # The queue of the account
 
@@ -92,13 +92,15 @@ ADMISSIONS = counter("hunyuan_admissions_total", "Calls that asked for a slot, b
 ADMITTED, QUEUE_FULL, QUEUE_TIMEOUT = "admitted", "queue_full", "queue_timeout"
 """The results."""
 LEASES_HELD = gauge("hunyuan_leases_held", "Slots of this process that Redis knows of.")
-LEASES_ANSWERED = gauge("hunyuan_leases_answered", "1: Redis answers; 0: limits hold for this process alone.")
+LEASES_ANSWERED = gauge(
+    "hunyuan_leases_answered", "1: Redis answers; 0: limits hold for this process alone.", merged="min"
+)
 LEASES_FAILURES = counter("hunyuan_leases_failures_total", "Questions about slots that Redis did not answer.")
 LIMITS_BYPASSES = counter("hunyuan_limits_bypasses_total", "Client limits that were counted without Redis.")
 
 # The circuit breaker
 
-BREAKER_OPEN = gauge("hunyuan_breaker_open", "Circuits that are open now.")
+BREAKER_OPEN = gauge("hunyuan_breaker_open", "Circuits that are open now.", merged="max")
 BREAKER_OPENED = counter("hunyuan_breaker_opened_total", "Circuits that were opened.")
 BREAKER_CLOSED = counter("hunyuan_breaker_closed_total", "Circuits that were closed again.")
 BREAKER_SPARED = counter("hunyuan_breaker_spared_total", "Calls refused because their endpoint is down.")
@@ -137,17 +139,24 @@ STORE_MISSES = counter("hunyuan_store_misses_total", "Keys that a store had not.
 STORE_FAILURES = counter("hunyuan_store_failures_total", "Operations that failed or took too long.", "store")
 STORE_BYPASSED = counter("hunyuan_store_bypassed_total", "Operations not tried because the store was failing.", "store")
 STORE_DROPPED = counter("hunyuan_store_writes_dropped_total", "Writes that were given up.", "store")
-STORE_FAILING = gauge("hunyuan_store_failing", "1: the store is failing now.", "store")
+STORE_FAILING = gauge("hunyuan_store_failing", "1: the store is failing now.", "store", merged="max")
 
 # The proxy as a program
 
 SINK_DROPPED = counter("hunyuan_sink_dropped_total", "Events that did not fit into the queue of a sink.", "sink")
 SINK_FAILURES = counter("hunyuan_sink_failures_total", "Events that a sink could not take in.", "sink")
-BUILD_INFO = gauge("hunyuan_build_info", "Always 1; the labels are versions.", "version", "python", "mitmproxy")
+BUILD_INFO = gauge(
+    "hunyuan_build_info", "Always 1; the labels are versions.", "version", "python", "mitmproxy", merged="max"
+)
+
+# Several workers
+
+WORKERS = gauge("hunyuan_workers", "Workers that serve clients now, where several do (run --workers).")
+WORKER_RESTARTS = counter("hunyuan_worker_restarts_total", "Workers that ended by themselves and were started again.")
 
 # Health
 
-HEALTH = gauge("hunyuan_health", "The state of a check: 2 healthy, 1 degraded, 0 unhealthy.", "check")
+HEALTH = gauge("hunyuan_health", "The state of a check: 2 healthy, 1 degraded, 0 unhealthy.", "check", merged="min")
 LOOP_LAG_SECONDS = histogram(
     "hunyuan_event_loop_lag_seconds",
     "How late the event loop was, measured four times a second.",

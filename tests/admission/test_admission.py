@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 import pytest
 
 from hunyuan_fix.admission import Account, Admission, CallRefused, Slot
+from hunyuan_fix.config.worker_place import WorkerPlace
 
 FOREVER = float("inf")
 LONG = 1000.0
@@ -274,3 +275,20 @@ async def test_closing_without_leases(admission: Admission) -> None:
     await admission.aclose()
     slot.release()
     assert admission.state().queues == ()
+
+
+async def test_each_of_several_workers_has_its_part_of_a_limit() -> None:
+    second = Admission(place=WorkerPlace(2, 2))
+    second.configure(queue_max=1, queue_timeout=60, leases=None)
+    account = Account("a", 5)
+    slots = [await second.admit(account, until=FOREVER) for _ in range(2)]
+    waiter = start(second.admit(account, until=FOREVER))
+    await turns()
+    (queue,) = second.state().queues
+    assert (queue.limit, queue.under_way, queue.waiting) == (2, 2, 1)
+    slots[0].release()
+    (await waiter).release()
+    slots[1].release()
+    unbounded = await second.admit(Account("b", 0), until=FOREVER)
+    assert second.state().queues[0].limit == 0
+    unbounded.release()

@@ -12,6 +12,7 @@ import pytest
 from hunyuan_fix.cli import addresses, launch
 from hunyuan_fix.cli import main as cli
 from hunyuan_fix.cli.run import with_free_ports
+from hunyuan_fix.config.worker_place import WorkerPlace
 from hunyuan_fix.texts import terminal
 
 
@@ -167,3 +168,56 @@ def test_help_in_chinese(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 @pytest.mark.skipif(sys.platform == "win32", reason="a path of this system")
 def test_the_folder_is_absolute() -> None:
     assert launch.parse(["--set", "confdir=~/x"], "").confdir == Path("~/x").expanduser()
+
+
+def test_workers_are_a_number_or_as_many_as_there_are_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launch.parse([], "").workers is None
+    assert launch.parse(["--workers", "1"], "").workers == 1
+    monkeypatch.setattr("hunyuan_fix.config.operating_system.usable_cpus", lambda: 6)
+    assert launch.parse(["--workers", "auto"], "").workers == 6
+    monkeypatch.setattr("hunyuan_fix.config.operating_system.usable_cpus", lambda: 500)
+    assert launch.parse(["--workers", "auto"], "").workers == launch.MOST_WORKERS
+
+
+@pytest.mark.parametrize("number", ["0", "65", "-1", "two", "", "１", "1.5"])
+def test_what_is_no_number_of_workers_is_refused(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        launch.parse([f"--workers={number}"], "")
+    assert "is no number of workers: 1 to 64, or auto" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--web"], "doesn't go with --web"),
+        (["--", "claude"], "it doesn't go with --"),
+        (["--mode", "socks5"], "doesn't go with --mode"),
+        (["-m", "socks5"], "doesn't go with -m"),
+        (["-wflows"], "doesn't go with -wflows"),
+        (["--save-stream-file=flows"], "doesn't go with --save-stream-file"),
+        (["-r", "flows"], "doesn't go with -r"),
+    ],
+)
+def test_what_several_processes_cannot_do_together_is_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        launch.parse(["--workers", "2", *words], "")
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_windows_has_no_workers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit):
+        launch.parse(["--workers", "2"], "")
+    assert "doesn't work on Windows" in capsys.readouterr().err
+
+
+def test_a_worker_is_told_its_place_and_starts_no_others() -> None:
+    call = launch.WorkerCall(WorkerPlace(2, 4), 7, (8, 9))
+    worker = launch.parse(["--worker", str(call), "--workers", "4", "--port", "1234"], "")
+    assert (worker.worker, worker.workers) == (call, None)
+    # The next request of a conversation may come to another one.
+    assert worker.defaults["hunyuan_keep"] == "store"
+    assert "hunyuan_keep" not in launch.parse([], "").defaults

@@ -480,3 +480,18 @@ def test_a_closed_terminal_ends_a_process_as_sigterm_does_but_not_under_nohup(be
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == ((1, "tidied up\n") if ends else (0, ""))
+
+
+@pytest.mark.parametrize(
+    ("limit", "usable"),
+    [("200000 100000", 2), ("150000 100000", 1), ("50000 100000", 1), ("max 100000", 8), ("900000 100000", 8), ("", 8)],
+)
+def test_a_containers_limit_counts_among_the_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, usable: int
+) -> None:
+    file = tmp_path / "cpu.max"
+    if limit:
+        file.write_text(f"{limit}\n")
+    monkeypatch.setattr(operating_system, "_CPU_LIMIT", file)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert operating_system.usable_cpus() == usable

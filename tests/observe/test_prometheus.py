@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -162,3 +163,23 @@ def test_the_queries_of_the_page_are_understood(promtool: Promtool, tmp_path: Pa
 def test_versions() -> None:
     assert all(version[0].isdigit() for version in build.versions())
     assert build._version("no-such-package") == "unknown"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_children_count_with_their_parent() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        alone = value_of(exposition(Metrics()), "process_virtual_memory_bytes")
+        both = value_of(exposition(Metrics(), "", [child.pid]), "process_virtual_memory_bytes")
+        assert both > alone + (1 << 20)
+        exposed = [exposition(Metrics(), "", pids) for pids in ([], [child.pid])]
+        assert len({value_of(one, "process_start_time_seconds") for one in exposed}) == 1
+        before = value_of(exposition(Metrics(), "", [child.pid]), "process_cpu_seconds_total")
+    finally:
+        child.communicate(b"\n")
+    # One that has ended is among those of which the system tells together.
+    assert value_of(exposition(Metrics(), "", [child.pid]), "process_cpu_seconds_total") >= before
+
+
+def value_of(exposed: tuple[str, bytes], name: str) -> float:
+    return next(float(line.split()[1]) for line in exposed[1].decode().splitlines() if line.startswith(f"{name} "))

@@ -33,6 +33,14 @@ def replace_reader(handler: ConnectionHandler, made: Callable[[Any], Any]) -> No
         connection.reader = made(connection.reader)
 
 
+def last_activity(handler: ConnectionHandler) -> float:
+    """When bytes came last from the client of `handler` or from its endpoint: Unix time in seconds.
+
+    Relies on `handler.timeout_watchdog`.
+    """
+    return handler.timeout_watchdog.last_activity
+
+
 _TIMED_OUT = f"[Errno {errno.ETIMEDOUT}] {os.strerror(errno.ETIMEDOUT)}"
 """As the system says it when its own time is up, after two minutes and more."""
 

@@ -8,6 +8,7 @@ import re
 from mitmproxy.addons.termlog import TermLogHandler
 from mitmproxy.log import LegacyLogEvents, MitmFormatter
 
+from ...config import worker_place
 from ...observe.log import is_foreign
 
 CONNECTIONS = "mitmproxy.proxy.server"
@@ -36,11 +37,21 @@ def keep_from_legacy_events() -> None:
             handler.addFilter(is_foreign)
 
 
+class _OfWorker(MitmFormatter):
+    """mitmproxy's own; the number of the worker stands first, where there are several."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: str = super().format(record)
+        place = worker_place.own()
+        return f"[{place.number}]{line}" if place else line
+
+
 def write_terminal_with(formatter: logging.Formatter | None) -> None:
     """Let `formatter` write the lines on the terminal; `None`: mitmproxy's own. Relies on `TermLogHandler`."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, TermLogHandler):
-            handler.setFormatter(formatter or MitmFormatter(handler.has_vt_codes))
+            handler.setFormatter(formatter or _OfWorker(handler.has_vt_codes))
 
 
 def is_for_verbose(line: str) -> bool:

@@ -14,6 +14,7 @@ from mitmproxy.options import Options
 from mitmproxy.utils import asyncio_utils
 
 from ...config.operating_system import is_windows
+from . import inherited
 
 _CLOSING = 2.0
 """Seconds to wait for the ports to close."""
@@ -33,6 +34,7 @@ class ClosingPorts:
         self._waits = _waits(proxyserver) if proxyserver else []
         if "server" in options:
             options.update(server=False)
+        inherited.close()
 
     async def closed(self) -> None:
         """Wait until they are. Raises nothing."""

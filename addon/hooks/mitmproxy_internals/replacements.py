@@ -1,7 +1,7 @@
 """Functions of mitmproxy that are replaced, where mitmproxy's source is the one that the new ones were written for.
 
 They are replaced for the whole process while an instance of the addon wants it, and put back with the last of them.
-There are three groups, each wanted by itself: what is faster (the option `hunyuan_fast_dispatch`), and, which no option
+There are five groups, each wanted by itself: what is faster (the option `hunyuan_fast_dispatch`), and, which no option
 turns off, what clients get where their endpoint fails, and while it is silent.
 """
 
@@ -22,7 +22,7 @@ from weakref import WeakSet
 from mitmproxy import version
 
 from ...texts.terminal import say
-from . import contents, dispatch, failed_calls, insertion, values
+from . import contents, dispatch, failed_calls, inherited, insertion, values
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -174,6 +174,12 @@ _CONTENTS = Replacement(
     {"mitmproxy.contentviews:get_data": contents.get_data},
 )
 
+_PORTS = Replacement(
+    "opening of ports",
+    {"mitmproxy.proxy.mode_servers:AsyncioServerInstance.listen": frozenset(["7670a9038b44170d"])},
+    {"mitmproxy.proxy.mode_servers:AsyncioServerInstance.listen": inherited.listen},
+)
+
 FASTER = Group("hunyuan_fast_dispatch", (_DISPATCH, *([_TYPES] if __debug__ else []), _OPTIONS, _HEADERS, _AUTHORITIES))
 """What costs less than mitmproxy's own. Under `python -O` mitmproxy doesn't check types."""
 ANSWERING = Group("the error of an endpoint that can't be reached", (_FAILED_CALLS,))
@@ -182,7 +188,9 @@ KEEPING_ALIVE = Group("keep-alive in silent streams", (_INSERTION,))
 """What clients of a translated stream hear while their endpoint is silent."""
 SHOWING = Group("view of a running stream", (_CONTENTS,))
 """What a person sees of a stream before its end."""
-GROUPS = (FASTER, ANSWERING, KEEPING_ALIVE, SHOWING)
+INHERITING = Group("ports that a worker inherits", (_PORTS,))
+"""What a worker of several needs (`run --workers`): without it only one process could open the port."""
+GROUPS = (FASTER, ANSWERING, KEEPING_ALIVE, SHOWING, INHERITING)
 
 _replaced: dict[str, Callable[..., Any]] = {}
 """`module:class.name` -> mitmproxy's own function, of those that are replaced at present."""
@@ -208,6 +216,11 @@ def release(instance: object, group: Group) -> None:
     group.wanted_by.discard(instance)
     if not group.wanted_by:
         _put_back(group)
+
+
+def is_replaced(group: Group) -> bool:
+    """Whether all of `group` is replaced at present."""
+    return all(place in _replaced for replacement in group.replacements for place in replacement.by)
 
 
 def original(place: str) -> Callable[..., Any]:

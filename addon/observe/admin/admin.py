@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from socket import socket
 from typing import TYPE_CHECKING
 
@@ -32,10 +32,20 @@ if TYPE_CHECKING:
 
 
 class Admin:
-    """The admin server of a process; listens from `start` on, where its options say so. `rooms`: what it shows."""
+    """The admin server of a process; listens from `start` on, where its options say so. `rooms`: what it shows.
 
-    def __init__(self, rooms: Rooms, environment: Mapping[str, str] = os.environ) -> None:
+    `before`: awaited before each answer, where what it shows has to be fetched. Raises nothing.
+    """
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        before: Callable[[Request], Awaitable[None]] | None = None,
+    ) -> None:
         self.rooms = rooms
+        self._before = before
         self.live = Live(rooms.exchanges)
         self._settings = AdminSettings(admin=None)
         self._token = AdminToken(environment)
@@ -142,7 +152,7 @@ class Admin:
         from .server import Server  # noqa: PLC0415 - tornado is loaded where there is an admin server
 
         self._guard.bound = address
-        self._server = Server(sockets, self._answer, self.live, self._guard.is_still_admin)
+        self._server = Server(sockets, self._answer, self.live, self._guard.is_still_admin, before=self._before)
 
     def _stop(self) -> None:
         if self._server is not None:

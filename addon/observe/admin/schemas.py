@@ -99,7 +99,22 @@ STATUS = record(
         "alerts": listing(ALERT),
         "plugins": listing(PLUGIN),
         "listeners": INTEGER,
-    }
+    },
+    {
+        "workers": listing(
+            record(
+                {
+                    "number": INTEGER,
+                    "pid": INTEGER,
+                    "since": {"type": ["number", "null"]},
+                    "ready": BOOLEAN,
+                    "leaving": BOOLEAN,
+                    "exchanges": INTEGER,
+                }
+            )
+        ),
+        "restarts": INTEGER,
+    },
 )
 EXCHANGE = record(
     {"id": TEXT, "at": NUMBER, "last": {"type": "string", "enum": list(KINDS)}, "over": BOOLEAN},

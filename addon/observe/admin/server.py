@@ -9,7 +9,7 @@ import asyncio
 import http.client
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from socket import socket
@@ -49,7 +49,8 @@ logging.getLogger("tornado.general").addFilter(lambda record: not str(record.msg
 class Server(httputil.HTTPServerConnectionDelegate):
     """Serves `sockets` from the moment that it is made. `answer`: request -> its answer; raises nothing.
 
-    `live` gets those that want to hear events, and `is_allowed` tells whether they still may.
+    `live` gets those that want to hear events, and `is_allowed` tells whether they still may. `before`: awaited before
+    each answer.
     """
 
     def __init__(
@@ -60,8 +61,12 @@ class Server(httputil.HTTPServerConnectionDelegate):
         is_allowed: Callable[[Request], bool],
         *,
         patience: float = PATIENCE,
+        before: Callable[[Request], Awaitable[None]] | None = None,
     ) -> None:
         self.answer = answer
+        self.before = before
+        self.waiting: set[asyncio.Task[None]] = set()
+        """Kept, because the event loop holds tasks by weak references only."""
         self.live = live
         self.is_allowed = is_allowed
         self.patience = patience
@@ -150,6 +155,19 @@ class _Exchange(httputil.HTTPMessageDelegate):
         path, _, query = self._target.partition("?")
         peer = str(getattr(self._connection.context, "remote_ip", ""))
         request = Request(self._method, path, query, self._headers, bytes(self._body), peer)
+        if self._server.before is None:
+            self._answer(request)
+        else:
+            task = asyncio.create_task(self._answer_after(self._server.before(request), request))
+            self._server.waiting.add(task)
+            task.add_done_callback(self._server.waiting.discard)
+
+    async def _answer_after(self, before: Awaitable[None], request: Request) -> None:
+        await before
+        if not self._connection.stream.closed():
+            self._answer(request)
+
+    def _answer(self, request: Request) -> None:
         answer = self._server.answer(request)
         if isinstance(answer, Listening):
             if request.method == "HEAD":

@@ -23,7 +23,9 @@ from .webhook import Address, Webhook
 
 logger = logging.getLogger("hunyuan_fix")
 
-FIRING = gauge("hunyuan_alert_firing", "1: the alert fires; 0: it does not. Watched by the proxy itself.", "alert")
+FIRING = gauge(
+    "hunyuan_alert_firing", "1: the alert fires; 0: it does not. Watched by the proxy itself.", "alert", merged="max"
+)
 TOLD = counter("hunyuan_alert_webhook_total", "Notices of alerts for the webhook, by what came of them.", "result")
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.WARNING}

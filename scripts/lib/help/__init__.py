@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
         "lint": [*_CLI, "lint"],
         "release": ["scripts.lib.release"],
         "run": [*_CLI, "run"],
+        "scale": ["scripts.lib.scale"],
         "screenshots": ["scripts.lib.screenshots"],
         "soak": ["scripts.lib.soak"],
         "token": [*_CLI, "token"],
