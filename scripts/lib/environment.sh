@@ -125,11 +125,11 @@ lock() {
 
 install() {
     if made_from "$STAMP"; then
-        say 'hunyuan-fix: adding the packages of [%s] to %s (once; for tests and bench: about 65, 90 MB to fetch)' \
+        say 'hunyuan-fix: adding the packages of [%s] to %s (once; for tests and bench: about 80, 90 MB to fetch)' \
             "$EXTRA" "$VENV"
     else
         if [ "$EXTRA" = dev ]; then
-            say 'hunyuan-fix: setting up %s with what the tests need (once: about 125 packages, 115 MB to fetch)' "$VENV"
+            say 'hunyuan-fix: setting up %s with what the tests need (once: about 140 packages, 115 MB to fetch)' "$VENV"
         else
             say 'hunyuan-fix: setting up %s (once: about 60 packages, 30 MB to fetch, 140 MB on disk)' "$VENV"
         fi
