@@ -123,7 +123,7 @@ def test_panels_have_their_own_ids_and_places() -> None:
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(ids) == len({*ids})
     places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
-    assert all(0 <= place["x"] and place["x"] + place["w"] <= 24 for place in places)
+    assert all(place["x"] >= 0 and place["x"] + place["w"] <= 24 for place in places)
     for one, other in combinations(places, 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         assert beside or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"], (one, other)
