@@ -32,7 +32,7 @@ class Unknown(AssertionError):
 
 @cache
 def known() -> Mapping[str, frozenset[str]]:
-    """Every metric -> its labels: those of the registry, of the official collectors, and those that the rules record."""
+    """Every metric -> its labels: of the registry, of the official collectors, and what the rules record."""
     found: dict[str, frozenset[str]] = {"up": SCRAPED}
     for metric in metrics_page.metrics():
         labels = SCRAPED | {*metric.labels}
