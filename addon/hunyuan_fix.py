@@ -150,7 +150,8 @@ class HunyuanFix:
             checks.check_mitmproxy(option)
             if len(declared) == len(options.OPTIONS):  # hunyuan_upstream is declared after hunyuan_hosts
                 route.check(settings)
-            open_to, password = listeners.open_addresses(proxy_modes.listen_hosts(option)), bool(option("proxyauth"))
+            open_to = listeners.open_addresses(proxy_modes.listen_hosts(option), settings)
+            password = bool(option("proxyauth"))
             listeners.check(open_to, settings, password=password)
             if self._problems:
                 self.process.starting.refuse(ctx.master, self._problems)
@@ -250,6 +251,12 @@ class HunyuanFix:
                 logger.error("%s", self.runtime.config.located(str(error)))  # which ends the start
             else:
                 logger.warning("%s", say("{problem}: this proxy runs without an admin server.", problem=str(error)))
+        if self.runtime.admin.is_shut:
+            said = say(
+                "The admin server answers probes only: under hunyuan_trust_loopback=false it needs a token, in "
+                "hunyuan_admin_token_file or HUNYUAN_ADMIN_TOKEN."
+            )
+            logger.warning("%s", said)
 
     async def _start_failed(self) -> None:
         """Close ports and connections: a mitmproxy whose start has failed ends without closing them."""

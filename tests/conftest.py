@@ -15,7 +15,7 @@ from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.texts import terminal
 from tests.end_to_end import processes
 
-pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.cascading", "tests.providers")
+pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.haproxy", "tests.cascading", "tests.providers")
 
 # A property that fails must fail for what it says, not because eight workers share two processors.
 _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,7 +25,7 @@ settings.register_profile("night", parent=_UNHURRIED, max_examples=2000)
 
 _TESTS = Path(__file__).parent
 _PROCESS_PLACES = {"clients", "end_to_end", "scripts", "test_traps.py"}
-_PROCESS_FIXTURES = {"redis_server", "promtool"}
+_PROCESS_FIXTURES = {"redis_server", "haproxy", "promtool"}
 _SLOW_PLACES = {"test_linear.py", "test_scaling.py"}
 _SLOW_FIXTURES = {"trust"}
 """Folders and files of tests, and fixtures, by which tests are marked. `trust` is what mitmproxy and endpoints with TLS

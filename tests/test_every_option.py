@@ -222,6 +222,11 @@ async def opened(world: World) -> object:
     return "may"
 
 
+async def reached(world: World) -> object:
+    """Which listen addresses count as open to others."""
+    return listeners.open_addresses(["127.0.0.1"], world.proxy.addon.settings)
+
+
 async def ending(world: World) -> object:
     world.proxy.master.shutdown()
     while "wait" not in world.noticed:
@@ -346,6 +351,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_window": ("7", after(CHAT), {"hunyuan_overlong": "error"}),
     "hunyuan_intercept_all": (True, tunnel, {}),
     "hunyuan_allow_open": (True, opened, {}),
+    "hunyuan_trust_loopback": (False, reached, {"hunyuan_allow_open": True}),
     "hunyuan_mode": ("observe", after(CHAT), {}),
     "hunyuan_keep_original": ("0", of_flow, {}),
     "hunyuan_keep_streams": ("0", of_flow, {}),

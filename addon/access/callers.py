@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import WeakSet
 
+from ..config.option import option
 from ..exchange import Response
 from ..wire import proxy_errors
 from ..wire.host_names import is_loopback
@@ -16,10 +18,30 @@ PROXYAUTH_REALM = "mitmproxy"
 """What mitmproxy's `proxyauth` calls itself in its 401 (`mitmproxy.addons.proxyauth.REALM`)."""
 
 
+@dataclass(frozen=True)
+class TrustSettings:
+    """Whether an address says who a client is."""
+
+    trust_loopback: bool = option(
+        True,
+        "Clients on this machine need neither a token nor a password to be lent the key or to read the admin server. "
+        "False behind anything that connects from this machine for others, such as a balancer.",
+    )
+
+
+def is_on_this_machine(address: str, settings: TrustSettings) -> bool:
+    """Whether a client at `address` counts as one of this machine.
+
+    Behind a balancer or a tunnel on this machine every client has a loopback address.
+    """
+    return settings.trust_loopback and is_loopback(address)
+
+
 class Caller(NamedTuple):
     """The sender of a request, as far as it has authenticated."""
 
-    address: str
+    on_this_machine: bool
+    """`is_on_this_machine`"""
     signed_in: bool = False
     """mitmproxy's `proxyauth` accepted its password."""
     client: str | None = None
@@ -33,10 +55,10 @@ class Caller(NamedTuple):
     @property
     def trusted(self) -> bool:
         """Whether it may use the lent key: it is on this machine, or known."""
-        return self.known or is_loopback(self.address)
+        return self.known or self.on_this_machine
 
 
-def recognised(request: Request, *, address: str, signed_in: bool, tokens: ClientTokens) -> Caller | Response:
+def recognised(request: Request, *, on_this_machine: bool, signed_in: bool, tokens: ClientTokens) -> Caller | Response:
     """The sender of `request`. Removes the tokens from it, so that no later code can send, log or store one.
 
     `signed_in`: `proxyauth` has accepted its password. Returns a refusal for a key with a token's prefix that isn't
@@ -49,7 +71,7 @@ def recognised(request: Request, *, address: str, signed_in: bool, tokens: Clien
         return proxy_errors.TOKEN_MISPLACED().response()
     if None in owners or len(owners) > 1:
         return proxy_errors.TOKEN_INVALID().response()
-    return Caller(address, signed_in, next((owner.name for owner in owners if owner), None))
+    return Caller(on_this_machine, signed_in, next((owner.name for owner in owners if owner), None))
 
 
 def overrules(caller: Caller | Response, status: int, www_authenticate: str, *, preflight: bool = False) -> bool:
@@ -72,8 +94,8 @@ def drop_password(request: Request) -> None:
 def refused(caller: Caller, *, known_host: bool, requires_token: bool) -> Response | None:
     """The refusal of a request, or `None` if it may continue.
 
-    `known_host`: its host is one of this addon's. `requires_token`: its client is on another machine and came by a
-    listener that only clients with tokens may use (`listeners.requires_token`).
+    `known_host`: its host is one of this addon's. `requires_token`: its client doesn't count as one of this
+    machine, and came by a listener that only clients with tokens may use (`listeners.requires_token`).
     """
     if caller.client is not None and not known_host:
         return proxy_errors.TOKEN_FOR_OTHER_HOST().response()
@@ -93,7 +115,7 @@ def no_key(why: str) -> Response:
 
 
 class UnauthenticatedClients:
-    """The connections from other machines whose client has not authenticated yet.
+    """The connections whose client has not authenticated yet and doesn't count as one of this machine.
 
     Covers traffic without HTTP requests: SOCKS, transparent mode, raw TCP. Such a connection gets no upstream
     connection before its client is known. HTTP requests are decided one by one (`refused`).
@@ -103,7 +125,7 @@ class UnauthenticatedClients:
         self._unknown: WeakSet[object] = WeakSet()
 
     def add(self, client: object) -> None:
-        """Add a new connection whose client is on another machine."""
+        """Add a new connection whose client doesn't count as one of this machine."""
         self._unknown.add(client)
 
     def remove(self, client: object) -> None:
@@ -111,5 +133,5 @@ class UnauthenticatedClients:
         self._unknown.discard(client)
 
     def __contains__(self, client: object) -> bool:
-        """Whether the client is on another machine and has not authenticated."""
+        """Whether the client was added and has not authenticated."""
         return client in self._unknown

@@ -107,10 +107,13 @@ class Withheld(Enum):
     """Why a request is not lent the key."""
 
     OWN = "it has a key of its own"
-    STRANGER = "its client is not on this machine and has sent no token"
+    STRANGER = (
+        "its client has sent no token: it is not on this machine, or those need one too (hunyuan_trust_loopback=false)"
+    )
     FORWARDED = (
         "another proxy has forwarded it (X-Forwarded-For, Forwarded, Via and the like), so its client is unknown: the "
-        f"client must send a token (hunyuan_client_tokens_file, {command('token')})"
+        f"client must send a token (hunyuan_client_tokens_file, {command('token')}). Not every proxy says that it "
+        "forwards: behind one set hunyuan_trust_loopback=false"
     )
     ORIGIN = "it comes from a web page that hunyuan_allowed_origins doesn't name"
     HOST = (

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from ..config.command_names import command
 from ..config.option import OptionError, option
 from ..texts.terminal import say
-from ..wire.host_names import is_loopback
+from ..wire.host_names import LOOPBACK, is_loopback
+from .callers import TrustSettings
 from .client_tokens import TokenSettings
 
 
 @dataclass(frozen=True)
-class ListenerSettings(TokenSettings):
+class ListenerSettings(TokenSettings, TrustSettings):
     """Whether other machines may use this proxy without authentication."""
 
     allow_open: bool = option(
@@ -25,8 +26,14 @@ class ListenerSettings(TokenSettings):
     )
 
 
-def open_addresses(hosts: Iterable[str]) -> list[str]:
-    """The configured listen addresses that other machines can reach. `hosts`: of each listener for any client."""
+def open_addresses(hosts: Iterable[str], settings: TrustSettings) -> list[str]:
+    """The listen addresses that other machines can reach. `hosts`: those configured, of each listener for any client.
+
+    Where a client's address says nothing of who it is (`trust_loopback`), these are all: what connects from this
+    machine may do so for others.
+    """
+    if not settings.trust_loopback:
+        return list(dict.fromkeys(host or LOOPBACK for host in hosts))
     return [host for host in dict.fromkeys(hosts) if host and not is_loopback(host)]
 
 
@@ -35,16 +42,26 @@ def check(open_to: Sequence[str], settings: ListenerSettings, *, password: bool)
 
     `open_to`: `open_addresses`; `password`: mitmproxy's `proxyauth` is set. Raises `OptionError`.
     """
-    if open_to and not _authenticates(settings, password) and not settings.allow_open:
+    if not open_to or _authenticates(settings, password) or settings.allow_open:
+        return
+    if not settings.trust_loopback:
         raise OptionError(
             say(
-                "listening on {addresses} would let other machines use this proxy: give its clients tokens "
-                "(hunyuan_client_tokens_file, {command}), set proxyauth=user:password, or hunyuan_allow_open=true if "
-                "all may use it with their own keys",
-                addresses=", ".join(open_to),
+                "hunyuan_trust_loopback=false: clients on this machine count as those of other machines, so give them "
+                "tokens (hunyuan_client_tokens_file, {command}), set proxyauth=user:password, or "
+                "hunyuan_allow_open=true if all may use this proxy with their own keys",
                 command=command("token"),
             )
         )
+    raise OptionError(
+        say(
+            "listening on {addresses} would let other machines use this proxy: give its clients tokens "
+            "(hunyuan_client_tokens_file, {command}), set proxyauth=user:password, or hunyuan_allow_open=true if "
+            "all may use it with their own keys",
+            addresses=", ".join(open_to),
+            command=command("token"),
+        )
+    )
 
 
 def why_key_is_not_lent(open_to: Sequence[str], settings: ListenerSettings, *, password: bool) -> str | None:
@@ -64,7 +81,7 @@ def why_key_is_not_lent(open_to: Sequence[str], settings: ListenerSettings, *, p
 
 
 def requires_token(open_to: Sequence[str], settings: ListenerSettings) -> bool:
-    """Whether clients on other machines must send a token or sign in before anything else.
+    """Whether clients must send a token or sign in before anything else, but for trusted ones of this machine.
 
     Without a token file it is false: then `proxyauth` alone decides.
     """

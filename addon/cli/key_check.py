@@ -19,7 +19,7 @@ from ..upstream.failure import CallFailed
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..wire import json_body, safe_text, vendor_errors
 from ..wire.host_names import is_loopback
-from .addresses import ENDPOINT, HOST
+from .addresses import ENDPOINT
 
 if TYPE_CHECKING:
     from ..hooks.connections import InForce
@@ -75,7 +75,12 @@ async def checked(addon: InForce) -> KeyCheck:
     if profiles.shut_down(host):
         return KeyCheck("not tried", say("Key: not tried, since {host} has been shut down.", host=host))
     if profile.plan:
-        said = say("Key: not tried, since this is a plan's endpoint. Clients on this machine that have none get it.")
+        if addon.settings.trust_loopback:
+            said = say(
+                "Key: not tried, since this is a plan's endpoint. Clients on this machine that have none get it."
+            )
+        else:
+            said = say("Key: not tried, since this is a plan's endpoint. Clients with a token get it.")
         return KeyCheck("not tried", said)
     insecure, by_proxy = addon.runtime.http_client.transport.insecure, addon.runtime.http_client.transport.proxy
     to = Destination(
@@ -85,7 +90,8 @@ async def checked(addon: InForce) -> KeyCheck:
         of_the_keys_vendor=route.lends,
     )
     key = addon.runtime.key.value if addon.lends_key else None
-    lent = keys.lend(key, {}, Caller(HOST), to, addressed=lambda: True, origins=frozenset())
+    # The proxy itself asks, so it is known whatever `hunyuan_trust_loopback` says of clients.
+    lent = keys.lend(key, {}, Caller(True), to, addressed=lambda: True, origins=frozenset())
     if isinstance(lent, Withheld):
         return KeyCheck("not tried", say("Key: not tried, since it isn't lent here: {why}.", why=lent.value))
     # 2. Ask.

@@ -45,7 +45,7 @@ class Started:
         version = metadata.version("hunyuan-fix")
         if not launch.json:
             print(instructions(launch, _upstream(addon), version, self._admin(addon)), file=self._output, flush=True)
-            if self._about_key:
+            if self._about_key and (addon.settings.trust_loopback or not addon.runtime.key.value):
                 print(self._about_key, file=self._output, flush=True)
         if self._about_key and not addon.runtime.key.value:
             checked = key_check.KeyCheck("none", self._about_key)  # it says why there is none

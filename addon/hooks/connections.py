@@ -29,7 +29,7 @@ from ..wire import host_names, safe_text
 from . import authority, proxy_modes, way_out
 from .log_handlers import QuietConnections, is_verbose
 from .mitmproxy_internals import logs
-from .mitmproxy_internals.connections import limit_connecting, replace_reader
+from .mitmproxy_internals.connections import limit_connecting, replace_reader, transport
 from .mitmproxy_internals.options import option
 from .process import Process
 from .starting import LateReader
@@ -45,6 +45,9 @@ programs try again for hours, and blocked telemetry would fill the window."""
 
 _LONGEST_REASON = 300
 """Characters."""
+
+_PROXY_PROTOCOL = (b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n")
+"""The beginnings of its two versions (haproxy.org/download/3.0/doc/proxy-protocol.txt, sections 2.1 and 2.2)."""
 
 _NOT_SHOWN = "The client has sent no token."
 _ADMIN = "This port is the admin server's, which isn't reached by the proxy."
@@ -107,7 +110,7 @@ class Connections:
 
     def client_connected(self, client: Client) -> Awaitable[None] | None:
         """Hold connections during startup; reject remote ones until the listener is bound to this machine."""
-        if proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0]):
+        if self._comes_from_outside(client):
             self._in_force.runtime.unauthenticated.add(client)
         if proxy_modes.is_exposed(client.proxy_mode, ctx.options.listen_host, client.sockname[0]):
             client.error = "No listen address was given: only this machine may connect."
@@ -163,7 +166,7 @@ class Connections:
         admin, address = self._in_force.runtime.admin.address, data.server.address
         if admin is None or not address or address[1] != admin.port:
             return False
-        return not host_names.is_loopback(data.client.peername[0])
+        return not callers.is_on_this_machine(data.client.peername[0], self._in_force.settings)
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         """Pass TLS to other hosts through without decrypting it."""
@@ -191,11 +194,28 @@ class Connections:
     def next_layer(self, data: layer.NextLayer) -> None:
         """Pass anything but TLS in a tunnel to another host through unread: SSH, plain HTTP by CONNECT."""
         context = data.context
+        if not data.layer and data.data_client().startswith(_PROXY_PROTOCOL):
+            self._say_proxy_protocol(context.client.peername[0])
+            handler = _handler_of(context.client)
+            # Its second version would be read as the beginning of a request that never comes.
+            if handler is not None and (sent_by := transport(handler)) is not None:
+                sent_by.close()
         address = context.server.address
         if data.layer or self._sees_all(context) or context.client.transport_protocol != "tcp" or not address:
             return
         if not (context.client.tls or self._known(address[0]) or data.data_client().startswith(b"\x16")):
             data.layer = layers.TCPLayer(context, ignore=True)
+
+    def _say_proxy_protocol(self, address: str) -> None:
+        """Log what to do about a balancer that tells clients' addresses in a way that mitmproxy doesn't read."""
+        if self._hints.ask((address, _PROXY_PROTOCOL), time.monotonic()) is not None:
+            line = say(
+                "A connection from {address} begins with the PROXY protocol, which isn't read here: take it out of the "
+                "balancer (HAProxy: send-proxy). All its clients have its address, so set "
+                "hunyuan_trust_loopback=false, and the key is lent by token only.",
+                address=address,
+            )
+            logger.warning("%s", line)
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Log which host can't be reached, and a hint if it is of the old platform, which has been shut down."""
@@ -244,7 +264,10 @@ class Connections:
         return kept_back is not None
 
     def _must_authenticate(self, client: Client) -> bool:
-        return self._in_force.requires_token and proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0])
+        return self._in_force.requires_token and self._comes_from_outside(client)
+
+    def _comes_from_outside(self, client: Client) -> bool:
+        return proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0], self._in_force.settings)
 
     def _known(self, host: str) -> bool:
         return self._in_force.routes.known(host)

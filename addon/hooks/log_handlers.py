@@ -28,7 +28,7 @@ class QuietConnections(logging.Filter):
     """Keeps lines of mitmproxy's log of connections out: with `-v` those of foreign hosts, else those of all.
 
     mitmproxy writes four lines for each connection, so that an exchange has five and not one. With `HTTPS_PROXY` set
-    those of foreign hosts are a list of all that a person's tools talk to.
+    those of foreign hosts are a list of all that a person's tools talk to. Bytes that a line quotes are cut off.
     """
 
     def __init__(self, foreign: Callable[[str], bool], verbose: Callable[[], bool]) -> None:
@@ -39,6 +39,8 @@ class QuietConnections(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether `record` may be written."""
         line = record.getMessage()
+        if (cut := logs.without_bytes(line)) != line:
+            record.msg, record.args = cut, ()
         if logs.is_for_verbose(line) and not self._verbose():
             return False
         address = logs.server_named(line)

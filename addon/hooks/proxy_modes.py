@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from mitmproxy.proxy.mode_servers import ServerInstance
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, UpstreamMode, WireGuardMode
 
+from ..access.callers import TrustSettings, is_on_this_machine
 from ..config.values import BaseUrl
 from ..wire.host_names import LOOPBACK, is_loopback
 
@@ -59,9 +60,9 @@ def is_exposed(mode: ProxyMode, listen_host: str, reached: str) -> bool:
     return accepts_any_client(mode) and not mode.listen_host(listen_host) and not is_loopback(reached)
 
 
-def comes_from_outside(mode: ProxyMode, address: str) -> bool:
-    """Whether a client at `address` is on another machine and came by a port that is open to any client."""
-    return accepts_any_client(mode) and not is_loopback(address)
+def comes_from_outside(mode: ProxyMode, address: str, settings: TrustSettings) -> bool:
+    """Whether a client at `address` doesn't count as one of this machine and came by a port open to any client."""
+    return accepts_any_client(mode) and not is_on_this_machine(address, settings)
 
 
 def loopback_modes(servers: Iterable[ServerInstance[ProxyMode]], listen_host: str) -> list[str] | None:

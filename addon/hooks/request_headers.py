@@ -108,7 +108,7 @@ class RequestHeaders:
         if route is not None and preflight:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
-        answer = _answered_here(flow, route, self._settings.language)
+        answer = _answered_here(flow, route, self._settings)
         admitted = await self._admitted(flow, caller, route, counted=answer is None)
         if isinstance(admitted, Response):
             self._refuse(flow, self._begun(flow, route, mode), caller, admitted)
@@ -133,8 +133,12 @@ class RequestHeaders:
 
     def _caller(self, flow: http.HTTPFlow) -> Caller | Response:
         signed_in = "proxyauth" in flow.metadata
-        address = flow.client_conn.peername[0]
-        return callers.recognised(flow.request, address=address, signed_in=signed_in, tokens=self._runtime.tokens)
+        return callers.recognised(
+            flow.request, on_this_machine=self._is_here(flow), signed_in=signed_in, tokens=self._runtime.tokens
+        )
+
+    def _is_here(self, flow: http.HTTPFlow) -> bool:
+        return callers.is_on_this_machine(flow.client_conn.peername[0], self._settings)
 
     def _route(self, flow: http.HTTPFlow) -> Route | None:
         request = flow.request
@@ -169,8 +173,7 @@ class RequestHeaders:
             loop = proxy_errors.PROXY_LOOP(header=LOOP_GUARD).response()
             if route is None:
                 return loop
-            local = host_names.is_loopback(flow.client_conn.peername[0])
-            behind = {PROFILE: _behind(route), **({UPSTREAM: route.base_url} if local else {})}
+            behind = {PROFILE: _behind(route), **({UPSTREAM: route.base_url} if self._is_here(flow) else {})}
             return replace(loop, headers={**loop.headers, **behind})
         if isinstance(caller, Response):
             return caller
@@ -302,7 +305,8 @@ class RequestHeaders:
 
     def _must_authenticate(self, flow: http.HTTPFlow) -> bool:
         client = flow.client_conn
-        return self._requires_token and proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0])
+        outside = proxy_modes.comes_from_outside(client.proxy_mode, client.peername[0], self._settings)
+        return self._requires_token and outside
 
     def _sees(self, flow: http.HTTPFlow) -> bool:
         return self._settings.intercept_all or _reverse(flow)
@@ -315,7 +319,7 @@ class RequestHeaders:
         return exchange
 
 
-def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | None) -> Response | None:
+def _answered_here(flow: http.HTTPFlow, route: Route | None, settings: Settings) -> Response | None:
     """The answer to a request that no endpoint has to see, where the client takes this proxy for its endpoint."""
     if route is None or route.spoken or not (route.rerouted or _reverse(flow)):
         return None
@@ -325,8 +329,8 @@ def _answered_here(flow: http.HTTPFlow, route: Route | None, language: str | Non
             return of_proxy
         if path == front_page.PATH:
             headers = flow.request.headers
-            to = route.base_url if host_names.is_loopback(flow.client_conn.peername[0]) else ""
-            reads = language or exchanges.accepted_language(headers.get("accept-language"))
+            to = route.base_url if callers.is_on_this_machine(flow.client_conn.peername[0], settings) else ""
+            reads = settings.language or exchanges.accepted_language(headers.get("accept-language"))
             if page := front_page.answered_here(method, path, headers.get("accept", ""), to, reads):
                 return page
     return dialects.answered_here(method, path)

@@ -120,7 +120,7 @@ class Commands:
         if what == "all":
             answers, thoughts = self._kept.forget_all(), self._reasoning.forget_all()
         else:
-            caller = identity(Caller("", client=what), {})
+            caller = identity(Caller(False, client=what), {})
             answers, thoughts = self._kept.forget_caller(caller), self._reasoning.forget_caller(caller)
             if not answers and not thoughts:
                 # Some endpoints' ids are bare digits: nothing in them says that they are ids.

@@ -1,18 +1,19 @@
-# HAProxy for the tests of deploy/, to be sourced after environment.sh.
+# HAProxy for the tests of what stands before the proxy, to be sourced after environment.sh.
 #
-# Sets and exports HUNYUAN_FIX_HAPROXY, the program: the one given, else one in PATH, else, as root on Debian, Debian's
-# own, which is installed once. Where there is none it stays empty and what to do is said; the tests that need it then
-# fail with the same words (tests/deploy/programs.py).
+# Sets and exports HUNYUAN_FIX_HAPROXY, the program: the one given, else one in PATH or in Debian's folder for it, else,
+# as root on Debian, Debian's own, which is installed once. Where there is none it stays empty and what to do is said;
+# the tests that need it then fail with the same words (tests/haproxy.py).
 
 # shellcheck shell=bash
 . "$ROOT/scripts/lib/packages.sh"
 
 find_haproxy() {
-    command -v haproxy
+    # /usr/sbin isn't in everybody's PATH.
+    command -v haproxy || { [ -x /usr/sbin/haproxy ] && echo /usr/sbin/haproxy; }
 }
 
 install_haproxy() {
-    # The package would start a server of its own where the system has an init.
+    # The package would start a service, where the system has an init.
     RUNLEVEL=1 install_packages haproxy
 }
 
@@ -20,7 +21,7 @@ set_up_haproxy() {
     [ -z "${HUNYUAN_FIX_HAPROXY:-}" ] || return 0
     HUNYUAN_FIX_HAPROXY="$(find_haproxy || { is_root_on_debian && once find_haproxy install_haproxy; } || true)"
     [ -n "$HUNYUAN_FIX_HAPROXY" ] ||
-        echo "hunyuan-fix: no haproxy here: install one, or set HUNYUAN_FIX_HAPROXY=/path/to/it" >&2
+        echo "hunyuan-fix: no haproxy here: install HAProxy, or set HUNYUAN_FIX_HAPROXY=/path/to/haproxy" >&2
 }
 
 set_up_haproxy

@@ -35,7 +35,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "images": "cascade vision_model text_model vision_concurrency vision_timeout vision_tries cascade_deadline "
         "image_max_bytes image_max_count cache_entries cache_bytes cache_ttl",
         "requests": "language max_body max_messages overlong window keep_params",
-        "proxy": "outgoing_proxy allow_open intercept_all",
+        "proxy": "outgoing_proxy allow_open trust_loopback intercept_all",
         "looking": "mode keep_original keep_streams redact log log_file log_bytes log_files traces traces_ratio",
         "descriptions": "store store_max_bytes",
         "answers": "keep keep_bytes keep_ttl",

@@ -21,7 +21,7 @@ from hunyuan_fix.access.token_search import MARK
 from hunyuan_fix.exchange import Response
 
 ALICE, BOB, DISABLED, NOBODY = (f"hf-{letter * 43}" for letter in "abdn")
-HERE, ELSEWHERE = "127.0.0.1", "192.168.1.7"
+ELSEWHERE = "192.168.1.7"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def asked(*fields: tuple[str, str], path: str = "/v1/chat/completions") -> Reque
 
 
 def recognised(request: Request, tokens: ClientTokens, *, signed_in: bool = False) -> Caller | Response:
-    return callers.recognised(request, address=ELSEWHERE, signed_in=signed_in, tokens=tokens)
+    return callers.recognised(request, on_this_machine=False, signed_in=signed_in, tokens=tokens)
 
 
 def assert_unauthorised(answer: object) -> None:
@@ -64,13 +64,13 @@ def assert_unauthorised(answer: object) -> None:
 def test_a_valid_token_says_who_it_is_and_goes_no_further(tokens: ClientTokens):
     for name, value in (("authorization", f"Bearer {ALICE}"), ("x-api-key", ALICE), ("api-key", ALICE)):
         request = asked((name, value), ("accept", "*/*"))
-        assert recognised(request, tokens) == Caller(ELSEWHERE, client="alice")
+        assert recognised(request, tokens) == Caller(False, client="alice")
         assert request.headers == headers(("accept", "*/*"))
 
 
 def test_a_key_of_its_own_beside_the_token_stays(tokens: ClientTokens):
     request = asked(("authorization", "Bearer sk-own"), ("x-api-key", BOB))
-    assert recognised(request, tokens) == Caller(ELSEWHERE, client="bob")
+    assert recognised(request, tokens) == Caller(False, client="bob")
     assert request.headers == headers(("authorization", "Bearer sk-own"))
 
 
@@ -85,7 +85,7 @@ def test_nobody_is_two_clients(tokens: ClientTokens):
     assert_unauthorised(recognised(asked(("authorization", f"Bearer {ALICE}"), ("api-key", BOB)), tokens))
     assert_unauthorised(recognised(asked(("authorization", f"Bearer {ALICE}"), ("api-key", NOBODY)), tokens))
     same = asked(("authorization", f"Bearer {ALICE}"), ("api-key", ALICE))
-    assert recognised(same, tokens) == Caller(ELSEWHERE, client="alice")
+    assert recognised(same, tokens) == Caller(False, client="alice")
     assert not same.headers.fields
 
 
@@ -93,11 +93,11 @@ def test_nobody_is_two_clients(tokens: ClientTokens):
 def test_a_valid_token_in_another_place_is_replaced_and_any_other_stays(name: str, tokens: ClientTokens):
     for token, left in ((ALICE, MARK.decode()), (DISABLED, MARK.decode()), (NOBODY, NOBODY)):
         request = asked((name, f"key={token}"), path=f"/v1/models?key={token}x")
-        assert recognised(request, tokens) == Caller(ELSEWHERE)
+        assert recognised(request, tokens) == Caller(False)
         assert request.headers == headers((name, f"key={left}"))
         assert request.path == f"/v1/models?key={left}x"
         request = asked(("authorization", f"Bearer {ALICE}"), (name, token), (token, "x"))
-        assert recognised(request, tokens) == Caller(ELSEWHERE, client="alice")
+        assert recognised(request, tokens) == Caller(False, client="alice")
         assert request.headers == headers((name, left), (left, "x"))
 
 
@@ -117,7 +117,7 @@ def test_a_key_that_begins_like_a_token_and_is_none_gets_a_401(name: str, tokens
             assert_unauthorised(recognised(request, tokens))
             assert ALICE not in str(request.headers.fields)
     for key in ("sk-hf-1", "hf_abc", "HF-abc"):
-        assert recognised(asked((name, key)), tokens) == Caller(ELSEWHERE)
+        assert recognised(asked((name, key)), tokens) == Caller(False)
 
 
 @pytest.mark.parametrize("spelt", ["Basic {basic}", "Bearer x{token}", "Bearer {percent}", "{token},"])
@@ -131,8 +131,8 @@ def test_a_token_in_another_spelling_is_no_key(spelt: str, tokens: ClientTokens)
 
 def test_who_has_no_token_is_nobody_in_particular(tokens: ClientTokens):
     request = asked(("authorization", "Bearer sk-own"))
-    assert recognised(request, tokens) == Caller(ELSEWHERE)
-    assert recognised(request, tokens, signed_in=True) == Caller(ELSEWHERE, signed_in=True)
+    assert recognised(request, tokens) == Caller(False)
+    assert recognised(request, tokens, signed_in=True) == Caller(False, signed_in=True)
     assert request.headers == headers(("authorization", "Bearer sk-own"))
 
 
@@ -144,14 +144,30 @@ def test_whoever_it_is_no_token_is_left(tokens: ClientTokens, before: str, token
 
 
 def test_who_may_use_the_lent_key():
-    assert Caller(HERE).trusted
-    assert Caller("::ffff:127.0.0.1").trusted
-    assert Caller(ELSEWHERE, signed_in=True).trusted
-    assert Caller(ELSEWHERE, client="alice").trusted
-    assert not Caller(ELSEWHERE).trusted
+    assert Caller(True).trusted
+    assert Caller(False, signed_in=True).trusted
+    assert Caller(False, client="alice").trusted
+    assert not Caller(False).trusted
 
 
-STRANGER, MEMBER, SIGNED_IN = Caller(ELSEWHERE), Caller(ELSEWHERE, client="alice"), Caller(ELSEWHERE, signed_in=True)
+@pytest.mark.parametrize(
+    ("address", "trust", "here"),
+    [
+        ("127.0.0.1", True, True),
+        ("::1", True, True),
+        ("::ffff:127.0.0.1", True, True),
+        (ELSEWHERE, True, False),
+        ("127.0.0.1", False, False),
+        ("::1", False, False),
+        (ELSEWHERE, False, False),
+    ],
+)
+def test_an_address_says_who_a_client_is_only_where_it_is_trusted(address: str, trust: bool, here: bool):
+    settings = callers.TrustSettings(trust_loopback=trust)
+    assert callers.is_on_this_machine(address, settings) is here
+
+
+STRANGER, MEMBER, SIGNED_IN = Caller(False), Caller(False, client="alice"), Caller(False, signed_in=True)
 
 
 def status(caller: Caller, *, known_host: bool, requires_token: bool) -> int | None:

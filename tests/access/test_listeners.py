@@ -4,6 +4,7 @@ import pytest
 
 from hunyuan_fix import options
 from hunyuan_fix.access import listeners
+from hunyuan_fix.access.callers import TrustSettings
 from hunyuan_fix.config.option import OptionError
 
 
@@ -19,10 +20,18 @@ from hunyuan_fix.config.option import OptionError
     ],
 )
 def test_which_listen_addresses_are_open(hosts: list[str], beyond: list[str]):
-    assert listeners.open_addresses(hosts) == beyond
+    assert listeners.open_addresses(hosts, TrustSettings()) == beyond
 
 
-EVERYWHERE = ["0.0.0.0"]
+@pytest.mark.parametrize(
+    ("hosts", "reached"),
+    [([], []), ([""], ["127.0.0.1"]), (["127.0.0.1", "", "::1"], ["127.0.0.1", "::1"]), (["0.0.0.0"], ["0.0.0.0"])],
+)
+def test_behind_a_balancer_every_listener_is_open(hosts: list[str], reached: list[str]):
+    assert listeners.open_addresses(hosts, TrustSettings(trust_loopback=False)) == reached
+
+
+EVERYWHERE, HERE = ["0.0.0.0"], ["127.0.0.1"]
 TOKENS: dict[str, object] = {"hunyuan_client_tokens_file": "/clients.toml"}
 OPEN: dict[str, object] = {"hunyuan_allow_open": True}
 
@@ -38,6 +47,15 @@ def test_an_open_proxy_needs_tokens_a_password_or_consent():
     check(EVERYWHERE, TOKENS)
     check(EVERYWHERE, OPEN)
     check([])
+
+
+def test_so_does_one_behind_a_balancer():
+    behind = {"hunyuan_trust_loopback": False}
+    with pytest.raises(OptionError, match=r"hunyuan_trust_loopback=false.*hunyuan_client_tokens_file.*proxyauth"):
+        check(HERE, behind)
+    check(HERE, behind, password=True)
+    check(HERE, behind | TOKENS)
+    check(HERE, behind | OPEN)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 def found(program: str) -> str:
     """The program that HUNYUAN_FIX_… names, else the one in PATH. Raises `AssertionError` without one."""
     variable = f"HUNYUAN_FIX_{program.upper().replace('-', '_')}"
-    path = os.environ.get(variable) or shutil.which(program)
+    path = os.environ.get(variable) or shutil.which(program) or shutil.which(f"/usr/sbin/{program}")
     assert path, f"no {program} here: scripts/test installs one, or set {variable}=/path/to/it"
     return path
 

@@ -5,6 +5,7 @@ test_arrival, end_to_end. Who comes while mitmproxy starts: test_starting.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 from mitmproxy.proxy.mode_specs import ProxyMode
@@ -66,14 +67,20 @@ async def test_no_client_of_another_machine_reaches_the_admin_server_by_the_prox
         fix.runtime.admin.start()
         assert fix.runtime.admin.address is not None
         port = fix.runtime.admin.address.port
-        cases = (("192.0.2.7", port, True), ("192.0.2.7", 443, False), ("127.0.0.1", port, False))
-        for peer, to_port, refused in cases:
+        cases = (
+            ("192.0.2.7", port, True, True),
+            ("192.0.2.7", 443, True, False),
+            ("127.0.0.1", port, True, False),
+            ("127.0.0.1", port, False, True),
+        )
+        for peer, to_port, trust, refused in cases:
+            fix.settings = replace(fix.settings, trust_loopback=trust)
             for host in ("127.0.0.1", "localhost", "rebound.example"):
                 client, server = tflow.tclient_conn(), tflow.tserver_conn()
                 client.peername, server.address = (peer, 1), (host, to_port)
                 to = ServerConnectionHookData(server, client)
                 connections.server_connect(to)
-                assert bool(to.server.error) == refused, (peer, host)
+                assert bool(to.server.error) == refused, (peer, host, trust)
         await fix.runtime.aclose()
 
 

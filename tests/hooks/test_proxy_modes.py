@@ -7,6 +7,7 @@ import pytest
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from hunyuan_fix.access import listeners
+from hunyuan_fix.access.callers import TrustSettings
 from hunyuan_fix.hooks import proxy_modes
 
 
@@ -33,7 +34,8 @@ def of(**values: object) -> Callable[[str], object]:
     ],
 )
 def test_which_listen_addresses_are_open(modes: list[str], listen_host: str, beyond: list[str]):
-    assert listeners.open_addresses(proxy_modes.listen_hosts(of(mode=modes, listen_host=listen_host))) == beyond
+    hosts = proxy_modes.listen_hosts(of(mode=modes, listen_host=listen_host))
+    assert listeners.open_addresses(hosts, TrustSettings()) == beyond
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,16 @@ def test_which_listen_addresses_are_open(modes: list[str], listen_host: str, bey
     ],
 )
 def test_who_comes_from_outside(mode: str, address: str, outside: bool):
-    assert proxy_modes.comes_from_outside(ProxyMode.parse(mode), address) is outside
+    assert proxy_modes.comes_from_outside(ProxyMode.parse(mode), address, TrustSettings()) is outside
+
+
+@pytest.mark.parametrize(
+    ("mode", "outside"), [("regular", True), ("socks5", True), ("wireguard", False), ("local", False)]
+)
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.168.1.7"])
+def test_behind_a_balancer_all_come_from_outside(mode: str, address: str, outside: bool):
+    behind = TrustSettings(trust_loopback=False)
+    assert proxy_modes.comes_from_outside(ProxyMode.parse(mode), address, behind) is outside
 
 
 @dataclass

@@ -91,7 +91,7 @@ async def proxy(trust: Trust, endpoint: Endpoint, tokens: str) -> AsyncIterator[
 async def open_proxy(trust: Trust, endpoint: Endpoint, **options: Any) -> AsyncIterator[Proxy]:
     """A proxy that seems to listen for other machines, and whose clients all seem to be such."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listeners, "open_addresses", lambda _hosts: ["192.0.2.1"])
+        patch.setattr(listeners, "open_addresses", lambda _hosts, _settings: ["192.0.2.1"])
         async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **options) as running:
             running.master.addons.chain.insert(0, Elsewhere())
             yield running

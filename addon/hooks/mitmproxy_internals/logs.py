@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from mitmproxy.addons.termlog import TermLogHandler
 from mitmproxy.log import LegacyLogEvents, MitmFormatter
@@ -15,6 +16,10 @@ CONNECTIONS = "mitmproxy.proxy.server"
 _ROUTINE = (
     *("client connect", "client disconnect", "server connect ", "server disconnect "),
     *("Streaming request to ", "Streaming response from "),
+)
+_QUOTING = re.compile(
+    r"(before completing request headers|Bad HTTP request line|Bad HTTP response line|Invalid header line): .*",
+    re.DOTALL,
 )
 _REPLACED = ("error establishing server connection: ", "Server TLS handshake failed. ", "Client TLS handshake failed. ")
 _OPENINGS = ("server connect ", "server disconnect ", "Streaming request to ", "Streaming response from ")
@@ -45,6 +50,14 @@ def is_for_verbose(line: str) -> bool:
     the host, once a minute. Relies on the words with which these begin.
     """
     return line.startswith(_ROUTINE) or line.startswith(_REPLACED)
+
+
+def without_bytes(line: str) -> str:
+    """`line` of the log of connections without the bytes of a broken head, in which keys and messages may stand.
+
+    Relies on the words before them.
+    """
+    return _QUOTING.sub(r"\1.", line)
 
 
 def server_named(line: str) -> str | None:

@@ -66,6 +66,11 @@ class Admin:
         token = self._token.value
         return f"{self.url}{links.path(token, time.time())}" if self.url and token else self.url
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether it listens and hears nobody but probes: there is no token, and no address is trusted."""
+        return self._server is not None and not self._token.value and not self._settings.trust_loopback
+
     def configure(self, settings: AdminSettings) -> None:
         """Use `settings` from now on; once it has started, listen anew where the address is another.
 
@@ -83,7 +88,7 @@ class Admin:
         if self._started and settings.admin != self._settings.admin:
             self._move(settings.admin)
         self._settings, self._token = settings, token
-        self._guard.token, self._guard.hosts = token, settings.admin_hosts
+        self._guard.token, self._guard.hosts, self._guard.trust = token, settings.admin_hosts, settings
 
     def start(self) -> None:
         """Listen. Needs a running event loop. Raises `OptionError` where the address can't be opened."""

@@ -5,7 +5,7 @@
 2. What a browser sends for a page of another origin is refused (`Sec-Fetch-Site`, `Origin`). Only a link that a person
    follows may come from elsewhere, and it changes nothing.
 3. If there is a token, it must come with the request, or a session that a browser has opened with it, on this machine
-   too. Without one only this machine is heard.
+   too. Without one only this machine is heard, and under `hunyuan_trust_loopback=false` nobody.
 
 Probes are excepted from all three, and get one word. The page to sign in by a link is excepted from the third.
 """
@@ -15,10 +15,11 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import urlsplit
 
+from ...access.callers import TrustSettings, is_on_this_machine
 from ...config.command_names import command
 from ...wire import proxy_errors
 from ...wire.host_names import canonical, host_in, is_loopback
@@ -47,13 +48,17 @@ _TOKEN_INVALID = proxy_errors.ADMIN_TOKEN_INVALID()
 
 @dataclass(slots=True)
 class Guard:
-    """Decides for each request. `bound`: where the server listens; `hosts`: further names by which it is reached."""
+    """Decides for each request. `bound`: where the server listens; `hosts`: further names by which it is reached.
+
+    `trust`: whether a loopback address says that a client is on this machine.
+    """
 
     token: AdminToken
     sessions: Sessions
     failures: Failures
     bound: Address
     hosts: Collection[str] = ()
+    trust: TrustSettings = field(default_factory=TrustSettings)
 
     def refusal(self, request: Request, who: Who) -> ProxyError | None:
         """Why the request isn't heard; `None` if it is."""
@@ -66,7 +71,8 @@ class Guard:
         if who is Who.SIGNING_IN:
             return None
         if not self.token.value:
-            return None if is_loopback(request.peer) else proxy_errors.ADMIN_TOKEN_REQUIRED(command=_SIGN_IN)
+            here = is_on_this_machine(request.peer, self.trust)
+            return None if here else proxy_errors.ADMIN_TOKEN_REQUIRED(command=_SIGN_IN)
         if authorization := request.header("authorization"):
             return self.credentials(request.peer, lambda: self.token.is_in(authorization), _TOKEN_INVALID)
         if self.sessions.holds(request.cookie(COOKIE), self.token.value):
@@ -85,7 +91,7 @@ class Guard:
     def is_still_admin(self, request: Request) -> bool:
         """Whether a request that was heard would be now: its session may be over, the token another one."""
         if not self.token.value:
-            return is_loopback(request.peer)
+            return is_on_this_machine(request.peer, self.trust)
         if authorization := request.header("authorization"):
             return self.token.is_in(authorization)
         return self.sessions.holds(request.cookie(COOKIE), self.token.value)

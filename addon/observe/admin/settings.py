@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...access.callers import TrustSettings
 from ...config import values as read
 from ...config.option import option
 from ...config.values import accepting, items
@@ -69,7 +70,7 @@ def host_names(text: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class AdminSettings:
+class AdminSettings(TrustSettings):
     """The admin server. Its token is a file or a variable, never an option: mitmweb shows all options to its users."""
 
     admin: Address | None = option(

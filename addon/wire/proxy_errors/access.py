@@ -33,7 +33,8 @@ TOKEN_REQUIRED = Entry(
     status=401,
     code="invalid_api_key",
     message="This proxy is for clients that have a token: send it as the API key.",
-    when="a client on another machine sends neither a token nor the proxy's password",
+    when="a client on another machine, or under `hunyuan_trust_loopback=false` any client, sends neither a token nor "
+    "the proxy's password",
     advice="set a client token as the API key",
     retry=False,
 )

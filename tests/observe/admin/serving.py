@@ -36,10 +36,15 @@ def rooms() -> Rooms:
 
 @asynccontextmanager
 async def serving(
-    *, token: str = "", address: Address = HERE, hosts: frozenset[str] = frozenset(), shown: Rooms | None = None
+    *,
+    token: str = "",
+    address: Address = HERE,
+    hosts: frozenset[str] = frozenset(),
+    shown: Rooms | None = None,
+    trust_loopback: bool = True,
 ) -> AsyncIterator[Admin]:
     admin = Admin(shown or rooms(), {"HUNYUAN_ADMIN_TOKEN": token})
-    admin.configure(AdminSettings(admin=address, admin_hosts=hosts))
+    admin.configure(AdminSettings(admin=address, admin_hosts=hosts, trust_loopback=trust_loopback))
     admin.start()
     try:
         yield admin

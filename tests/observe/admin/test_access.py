@@ -14,9 +14,10 @@ from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.observe.admin import failures, links, sessions
 from hunyuan_fix.observe.admin.admin import Admin
 from hunyuan_fix.observe.admin.guard import Who
+from hunyuan_fix.observe.admin.request import Request
 from hunyuan_fix.observe.admin.routes import ROUTES
 from hunyuan_fix.observe.admin.settings import Address, AdminSettings
-from tests.observe.admin.serving import BEARER, TOKEN, asking, raw, rooms, serving, token_file
+from tests.observe.admin.serving import BEARER, HERE, TOKEN, asking, raw, rooms, serving, token_file
 
 EVERYWHERE = Address("0.0.0.0", 0)
 
@@ -34,6 +35,32 @@ async def test_without_a_token_this_machine_is_heard() -> None:
         for route in ROUTES:
             if route.method == "GET":
                 assert (await client.get(path_of(route.path))).status_code in (200, 404), route.path
+
+
+async def test_where_no_address_is_trusted_a_token_is_needed_on_this_machine_too() -> None:
+    async with serving(trust_loopback=False) as admin, asking(admin) as client:
+        assert admin.is_shut
+        for route in ROUTES:
+            answer = await client.request(route.method, path_of(route.path))
+            if route.who is Who.ADMIN:
+                assert (answer.status_code, code(answer)) == (401, "admin_token_required"), route.path
+            else:
+                assert answer.status_code in (200, 400), route.path
+        admin.configure(AdminSettings(admin=HERE))
+        assert not admin.is_shut
+        assert (await client.get("/status")).status_code == 200
+    async with serving(token=TOKEN, trust_loopback=False) as admin, asking(admin) as client:
+        assert not admin.is_shut
+        assert (await client.get("/status", headers=BEARER)).status_code == 200
+        assert code(await client.get("/status")) == "admin_token_required"
+
+
+async def test_a_stream_of_events_ends_once_this_machine_is_no_longer_trusted() -> None:
+    async with serving() as admin:
+        request = Request("GET", "/api/events", "", {}, b"", "127.0.0.1")
+        assert admin._guard.is_still_admin(request)
+        admin.configure(AdminSettings(admin=HERE, trust_loopback=False))
+        assert not admin._guard.is_still_admin(request)
 
 
 async def test_with_a_token_all_but_the_probes_need_it_on_this_machine_too() -> None:
