@@ -14,14 +14,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.deploy.compose import compose
+from tests.deploy.dashboard import DASHBOARD, FILE, PANELS, VARIABLES, filled
 from tests.deploy.programs import DEPLOY, ROOT
 from tests.deploy.queries import Unknown, known, labels_of, rules
 from tests.observe.alerts.promtool import found
 
-FILE = DEPLOY / "grafana/hunyuan-fix.json"
-DASHBOARD: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
-PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
-VARIABLES: dict[str, dict[str, Any]] = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
 ALERTS = next(each for each in DASHBOARD["annotations"]["list"] if each["name"] == "Alerts")
 
 KINDS = {"stat", "timeseries", "state-timeline"}
@@ -43,12 +40,6 @@ SUBJECTS = (
     ("alerts", "hunyuan_alert_firing"),
 )
 """What somebody who keeps the proxy running looks for -> a metric that the row about it shows."""
-
-
-def filled(query: str) -> str:
-    """A query as Grafana sends it, with all of each variable chosen."""
-    query = query.replace("$__rate_interval", "1m")
-    return re.sub(r"\$(\w+)", lambda name: VARIABLES[name[1]]["allValue"], query)
 
 
 def targets() -> Iterator[tuple[str, str, str]]:
