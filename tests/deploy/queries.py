@@ -69,7 +69,7 @@ def labels_of(query: str, known: Mapping[str, frozenset[str]]) -> frozenset[str]
 def _labels(part: Any, known: Mapping[str, frozenset[str]]) -> frozenset[str]:
     match part:
         case promql.VectorSelector():
-            if part.name not in known:
+            if part.name is None or part.name not in known:
                 raise Unknown(f"there is no metric {part.name}: {part.prettify()}")
             _there({matcher.name for matcher in part.matchers.matchers}, known[part.name], part)
             return known[part.name]
