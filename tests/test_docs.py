@@ -27,7 +27,7 @@ TEXTS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in [
         *ROOT.glob("*.md"),
-        *(path for room in ("addon", "simulator", "scripts", "tests", "docs") for path in (ROOT / room).rglob("*")),
+        *(path for room in ("addon", "simulator", "scripts", "tests", "docs", "deploy") for path in (ROOT / room).rglob("*")),
     ]
     if path.is_file()
     and (path.suffix in {".py", ".md", ".toml", ".sh", ".yaml"} or path.parent == ROOT / "scripts")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import kubernetes_validate
 import pytest
 
 from tests.deploy import deployments as read
+from tests.deploy.programs import ROOT
 
 OBJECTS = read.objects()
 VERSIONS = ("1.29", "1.37")
@@ -112,6 +114,9 @@ def test_one_secret_has_all_keys() -> None:
     assert {secret["secretName"], *(each["name"] for each in references)} == {"hunyuan-fix"}
     keys = {item["key"] for item in secret["items"]} | {each["key"] for each in references}
     assert keys == {"api-key", "admin-token", "clients.toml", "seal-keys", "redis-password"}
+    for page in ("operations.md", "operations.zh-CN.md"):
+        told = (ROOT / "docs" / page).read_text("utf-8")
+        assert {*re.findall(r"--from-file=(\S+)", told)} == keys
 
 
 def test_config_and_data_are_mounted_where_they_are_looked_for() -> None:
