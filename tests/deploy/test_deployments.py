@@ -60,12 +60,14 @@ def test_the_command_is_one_that_run_takes_with_the_usual_ports(deployment: Depl
     assert {"--port", "--reverse-port"} <= started.chosen
 
 
-@pytest.mark.parametrize(
-    ("name", "workers"), [("compose", "2"), ("kubernetes", "1"), ("systemd", "2"), ("supervisor", "2")]
-)
-def test_how_many_workers_there_are(name: str, workers: str) -> None:
-    (arguments,) = (deployment.arguments for deployment in ALL if deployment.name == name)
-    assert arguments[-2:] == ["--workers", workers]
+@each
+def test_how_many_workers_there_are(deployment: Deployment) -> None:
+    """In Kubernetes one process in a pod, whose answers the others must find; `--workers` keeps them so by itself."""
+    if deployment.name == "kubernetes":
+        assert "--workers" not in deployment.arguments
+        assert given(deployment).keep == "store"
+    else:
+        assert [*deployment.arguments[-2:]] == ["--workers", "2"]
 
 
 @each_and_the_image
