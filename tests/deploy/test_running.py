@@ -20,10 +20,7 @@ from tests.proxying import LOCAL, Answer, Arrived, Trust, run_endpoint
 from tests.redis_server import RedisServer
 from tests.waiting import until
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(sys.platform == "win32", reason="the files of deploy/ are for Linux"),
-]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the files of deploy/ are for Linux")
 
 EVENT = 'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%s}]}\n\n'
 CACHED = 1 / 3
