@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter, itemgetter
 from time import perf_counter
-from typing import Any, Self, overload
+from typing import Any, Final, Self, overload
 
 type JsonObject = dict[str, Any]
 """A parsed JSON object: a request body, a message, an answer."""
@@ -343,7 +343,7 @@ class Exchange:
     fails_closed: bool = False
     """The body that came must not leave: its model can't see its images, or the upstream doesn't speak its format."""
 
-    def tell(self, kind: str, **data: Any) -> None:
+    def tell(self, kind: str, /, **data: Any) -> None:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
         if self.listener is not None:
             self.listener(self, kind, data)
@@ -464,12 +464,16 @@ def _is_change(value: object) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(isinstance(text, str) for text in value)
 
 
+MOST_TOKENS: Final = 2**53
+"""Larger numbers are no counts."""
+
+
 def tokens_used(usage: object) -> int:
     """The sum that an answer's `usage` gives; 0 where it gives none."""
     if not isinstance(usage, dict):
         return 0
     counts = [usage.get(key) for key in ("total_tokens", "prompt_tokens", "completion_tokens")]
-    total, prompt, completion = (count if isinstance(count, int) and count > 0 else 0 for count in counts)
+    total, prompt, completion = (count if type(count) is int and 0 < count < MOST_TOKENS else 0 for count in counts)
     return total or prompt + completion
 
 

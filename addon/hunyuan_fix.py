@@ -332,7 +332,7 @@ class HunyuanFix:
             exchange.left = not self.process.draining.begun
             respond(flow, exchange, proxy_errors.IMAGE_CASCADE_FAILED().response())
         exchanges.save(flow, exchange)
-        live_list.show(flow, exchange, say("waiting for the answer"))
+        live_list.show(flow, exchange, lambda: say("waiting for the answer"))
 
     async def _until_done(self, task: asyncio.Task[None], client: str) -> None:
         """Wait for `task`, which ends with its `client`. Cancelled, this ends it too."""
@@ -361,7 +361,7 @@ class HunyuanFix:
                 exchange.tell(events.FIRST_BYTE, status=answer.status_code, date=answer.headers.get("date", "")[:40])
             self.answers.begins(flow, exchange)
             if flow.response and flow.response.stream:
-                live_list.show(flow, exchange, say("streaming"))
+                live_list.show(flow, exchange, lambda: say("streaming"))
         elif flow.response and flow.request.stream:
             flow.response.stream = flow.response.status_code != 101
 

@@ -48,10 +48,8 @@ def named(headers: Iterable[tuple[bytes, bytes]], body: JsonObject) -> str:
 
     `body` may be in any format: as the client sent it, or translated to chat, where `metadata.user_id` is `user`.
     """
-    found = next((text for text in _named(headers, body) if isinstance(text, str) and text.strip()), "")
-    if not found:
-        return ""
-    return sha256(b"session:" + found.strip().encode("utf-8", "surrogatepass")).hexdigest()[: 2 * SIZE]
+    found = _named(headers, body)
+    return sha256(b"session:" + found.encode("utf-8", "surrogatepass")).hexdigest()[: 2 * SIZE] if found else ""
 
 
 def of_conversation(caller: bytes, body: JsonObject) -> str:
@@ -74,8 +72,12 @@ def of_conversation(caller: bytes, body: JsonObject) -> str:
 
 
 def agent(headers: Mapping[str, str]) -> str:
-    """What tells the agents of one session apart; `""` where none is told. `headers` are found by lower-case names."""
-    return next(filter(None, map(headers.get, _data().agents)), "")
+    """What tells the agents of one session apart; `""` where none is told. `headers` are found by lower-case names.
+
+    A digest, since it is remembered and a client may send any length.
+    """
+    found = next(filter(None, map(headers.get, _data().agents)), "")
+    return blake2b(found.encode("utf-8", "backslashreplace"), digest_size=SIZE).hexdigest() if found else ""
 
 
 def own_words(text: str) -> str:
@@ -84,6 +86,8 @@ def own_words(text: str) -> str:
     `""` where all of it is the client's own.
     """
     own, at = _data().own, 0
+    if not text[:1].isspace() and not text.startswith(own):
+        return text  # as of most
     for _ in range(_MOST_BLOCKS):
         begins = _NOT_SPACE.search(text, at)
         if begins is None:
@@ -104,20 +108,27 @@ def is_summary(text: str) -> bool:
     return text[:_WINDOW].lstrip().startswith(_data().summaries)
 
 
-def _named(headers: Iterable[tuple[bytes, bytes]], body: JsonObject) -> Iterator[Any]:
-    """What may be the id of the session, the surest first."""
-    ranks = _data().headers
-    found = [(ranks[name], value) for field, value in headers if (name := field.lower()) in ranks]
-    yield from (value.decode("utf-8", "replace") for _, value in sorted(found))
-    for field, inner, is_user in _data().fields:
-        value = body.get(field)
+def _named(headers: Iterable[tuple[bytes, bytes]], body: JsonObject) -> str:
+    """The id of the session by its surest place; `""` where none has one."""
+    data = _data()
+    sent = [(data.headers[name], value) for field, value in headers if (name := field.lower()) in data.headers]
+    for _, value in sorted(sent):
+        if text := value.decode("utf-8", "replace").strip():
+            return text
+    if data.outer_fields.isdisjoint(body):
+        return ""  # as of most requests of clients that name none
+    for outer, inner, is_user in data.fields:
+        given = body.get(outer)
         if inner:
-            value = value.get(inner) if isinstance(value, dict) else None
-        if value is not None:
-            yield _inside(value) if is_user else value
+            given = given.get(inner) if isinstance(given, dict) else None
+        if is_user:
+            given = _inside(given)
+        if isinstance(given, str) and (text := given.strip()):
+            return text
+    return ""
 
 
-def _inside(user: object) -> object:
+def _inside(user: object) -> Any:
     """The session in a user's id; `None` where there is none."""
     if not isinstance(user, str) or len(user) > _LONGEST_USER:
         return None
@@ -218,6 +229,8 @@ class _Data:
     """Name -> its rank."""
     fields: tuple[tuple[str, str, bool], ...]
     """Field of the body, field of the object in it or `""`, whether the id of a user is there."""
+    outer_fields: frozenset[str]
+    """Those of the body."""
     in_users: tuple[str, ...]
     agents: tuple[str, ...]
     own: tuple[str, ...]
@@ -233,15 +246,16 @@ def _data() -> _Data:
     def listed(key: str) -> list[str]:
         return [value for client in clients for value in client.get(key, ())]
 
-    fields = (
+    fields = [
         _place(field, is_user=key == "users")
         for client in clients
         for key in ("fields", "users")
         for field in client.get(key, ())
-    )
+    ]
     return _Data(
         headers={name.encode(): rank for rank, name in enumerate(listed("headers"))},
         fields=tuple(fields),
+        outer_fields=frozenset(outer for outer, _, _ in fields),
         in_users=tuple(given["in_users"]),
         agents=tuple(listed("agents")),
         own=(*listed("own"), *listed("summaries")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.texts import terminal
 from tests.end_to_end import processes
 
-pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.haproxy", "tests.cascading", "tests.providers")
+pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.haproxy", "tests.cascading", "tests.providers", "tests.spread")
 
 # A property that fails must fail for what it says, not because eight workers share two processors.
 _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -53,8 +54,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test by its folder and its fixtures; leave out what `--fast` or the day does without."""
+    places_of = cache(lambda path: set(path.relative_to(_TESTS).parts))
     for item in items:
-        places = set(item.path.relative_to(_TESTS).parts)
+        places = places_of(item.path)
         fixtures = set(getattr(item, "fixturenames", ()))
         if places & _PROCESS_PLACES or fixtures & _PROCESS_FIXTURES:
             item.add_marker(pytest.mark.process)

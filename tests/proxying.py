@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -243,10 +243,12 @@ async def run_proxy(
     reverse_port = free_port()
     modes = ["regular@127.0.0.1:0", f"reverse:{target}@127.0.0.1:{reverse_port}"]
     modes += [f"{mode}@127.0.0.1:{free_port()}" for mode in more_modes]
-    given = Options(confdir=str(trust.confdir), mode=modes)
+    given = Options()
+    # mitmproxy copies all options before it changes one, to have them back if an addon refuses: a third of the start.
+    vars(given)["rollback"] = lambda updated, reraise: nullcontext()
+    given.update(confdir=str(trust.confdir), mode=modes, ssl_verify_upstream_trusted_ca=str(trust.authority_file))
     with _telling_nobody(given):
         master = DumpMaster(given, with_termlog=False, with_dumper=with_dumper)
-    given.update(ssl_verify_upstream_trusted_ca=str(trust.authority_file))
     fix = HunyuanFix()
     for addon in (
         fix,
@@ -280,6 +282,7 @@ async def run_proxy(
         await asyncio.sleep(0.005)
         if running.done():
             running.result()
+    del vars(given)["rollback"]
     listening = {server.mode.type_name: server.listen_addrs[0][1] for server in servers}
     try:
         yield Proxy(master, fix, listening["regular"], reverse_port, trust, listening)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from hunyuan_fix.rules import page as rules_page
 from hunyuan_fix.rules.explained import Explanation, explanations
 from hunyuan_fix.views.commands import Commands
 from scripts.lib import metrics_page, options_page
+from tests.looped import each
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
@@ -42,6 +45,7 @@ LINKED = sorted(page for page in TEXTS if page.endswith(".md"))
 SCRIPTS = sorted(f"scripts/{path.name}" for path in (ROOT / "scripts").iterdir() if path.is_file())
 
 
+@cache
 def read(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
@@ -112,12 +116,12 @@ def test_no_option_is_made_up(page: str) -> None:
     assert set(re.findall(r"\bhunyuan_[a-z_]+[a-z]\b", read(page))) - known == set()
 
 
-@pytest.mark.parametrize("rule", explanations())
+@each("rule", explanations())
 def test_every_rule_is_explained(rule: str) -> None:
     assert f"| `{rule}` |" in read("docs/rules.md")
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@each("script", SCRIPTS)
 def test_every_script_is_named(script: str) -> None:
     assert any(script in read(page) for page in PAGES_OF_USERS)
 
@@ -137,7 +141,7 @@ def test_every_page_is_in_the_index(index: str) -> None:
     assert ours - linked == set()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if re.fullmatch(r"docs/(?!README)[\w.-]+\.md", page)])
+@each("page", [page for page in PAGES if re.fullmatch(r"docs/(?!README)[\w.-]+\.md", page)])
 def test_every_page_begins_with_its_languages_and_the_way_to_all_pages(page: str) -> None:
     name = page.removeprefix("docs/").removesuffix(".md").removesuffix(".zh-CN")
     if page.endswith(".zh-CN.md"):
@@ -158,7 +162,7 @@ def test_every_command_is_named(page: str) -> None:
         assert f"`{command}" in read(page)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@each("module", MODULES)
 def test_every_module_is_on_the_map(module: str) -> None:
     room, name = module.rsplit("/", 1)
     shown = f"`{module}`" if room == "addon" else f"`{name.removesuffix('.py')}`"
@@ -173,8 +177,8 @@ def test_the_tables_of_the_rules_are_as_they_are_made() -> None:
     assert tables[0] == tables[1] == list(rules_page.TABLES)
 
 
-@pytest.mark.parametrize("explanation", explanations().values(), ids=explanations())
-def test_every_rule_stands_beside_its_file(explanation: Explanation) -> None:
+@each("rule, explanation", explanations().items(), ids=itemgetter(0))
+def test_every_rule_stands_beside_its_file(rule: str, explanation: Explanation) -> None:
     assert not explanation.file or (ROOT / "addon" / explanation.file).is_file()
 
 
@@ -187,7 +191,7 @@ def test_the_way_of_a_request_has_the_steps_in_their_order() -> None:
     assert " ▸ ".join(step.__name__ for step in STEPS) + ";" in read("docs/architecture.md")
 
 
-@pytest.mark.parametrize("page", IN_TWO_LANGUAGES)
+@each("page", IN_TWO_LANGUAGES)
 def test_both_languages_have_the_same_parts(page: str) -> None:
     english, chinese = read(page), read(page.removesuffix(".md") + ".zh-CN.md")
     headings = [re.findall(r"^(#+) ", text, re.MULTILINE) for text in (english, chinese)]
@@ -200,6 +204,7 @@ def test_both_languages_have_the_same_parts(page: str) -> None:
     assert blocks[0] == blocks[1]
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """The anchors that GitHub gives the headings of a page: a repeated one gets -1, -2 and so on."""
     seen: dict[str, int] = {}
@@ -261,12 +266,12 @@ def unopened(text: str, page: str = "") -> list[str]:
     return [f"{what}: {match[0]}" for what, match in found.items() if match]
 
 
-@pytest.mark.parametrize("page", [text for text in TEXTS if text != "tests/test_docs.py"])
+@each("page", [text for text in TEXTS if text != "tests/test_docs.py"])
 def test_every_citation_opens(page: str) -> None:
     assert broken_citations(read(page)) + unopened(read(page), page) == []
 
 
-@pytest.mark.parametrize("page", LINKED)
+@each("page", LINKED)
 def test_local_links_lead_somewhere(page: str) -> None:
     assert broken_links(read(page), (ROOT / page).parent, ROOT / page) == []
 

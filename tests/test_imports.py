@@ -11,6 +11,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,7 @@ def impure(found: Sequence[Import]) -> list[str]:
     ]
 
 
+@cache
 def _file(one: Import) -> str:
     """The file of an own module."""
     path = one.name.replace(".", "/")

@@ -11,6 +11,7 @@ from hunyuan_fix import options, profiles
 from hunyuan_fix.config.option import Option, OptionError
 from hunyuan_fix.config.values import BaseUrl, StorePlaces, data_folder
 from hunyuan_fix.options import OPTIONS, Settings
+from tests.looped import each
 
 BY_NAME = {option.name: option for option in OPTIONS}
 
@@ -40,7 +41,7 @@ def test_own_calls_are_tried_once_where_nothing_is_tried_again():
     assert options.parse({"hunyuan_vision_tries": "5", "hunyuan_retry": "off"}).own_tries == 1
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+@each("option", OPTIONS, ids=lambda option: option.name)
 def test_mitmproxy_is_told_of_text_and_switches_only(option: Option):
     assert option.type in (str, bool)
     assert option.name.startswith("hunyuan_")

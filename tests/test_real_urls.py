@@ -12,6 +12,7 @@ import pytest
 
 from hunyuan_fix import dialects, options, profiles
 from hunyuan_fix.route import Address, Route, Routes
+from tests.looped import each
 from tests.providers import toml
 
 LKEAP, TOKENHUB, INTL = "api.lkeap.cloud.tencent.com", "tokenhub.tencentmaas.com", "tokenhub-intl.tencentcloudmaas.com"
@@ -146,7 +147,7 @@ def routed(url: str, method: str = "POST", **given: object) -> Route:
     return route
 
 
-@pytest.mark.parametrize(("base", "profile"), CHAT)
+@each(("base", "profile"), CHAT)
 def test_a_chat_api_is_that_of_its_product(base: str, profile: str):
     for translate in ("auto", "always", "never"):
         found = routed(f"{base}/chat/completions?x=1", translate=translate)
@@ -157,7 +158,7 @@ def test_a_chat_api_is_that_of_its_product(base: str, profile: str):
         assert (listed.profile, listed.lists_models, url_of(listed)) == (profile, True, f"{base}/models")
 
 
-@pytest.mark.parametrize(("asked", "goes_to", "chat"), MESSAGES)
+@each(("asked", "goes_to", "chat"), MESSAGES)
 def test_messages_go_to_the_products_own_path_and_translated_to_its_chat_api(asked: str, goes_to: str, chat: str):
     (profile,) = {profile for base, profile in CHAT if base == chat}
     found = routed(f"{asked}?beta=true")
@@ -172,14 +173,14 @@ def test_messages_go_to_the_products_own_path_and_translated_to_its_chat_api(ask
     assert (always.profile, always.dialect, always.base_url) == (profile, "anthropic", chat)
 
 
-@pytest.mark.parametrize(("asked", "goes_to", "chat"), MESSAGES)
+@each(("asked", "goes_to", "chat"), MESSAGES)
 def test_the_models_are_listed_where_the_chat_api_has_them(asked: str, goes_to: str, chat: str):
     found = routed(f"{goes_to.removesuffix('/messages')}/models", "GET")
     assert url_of(found) == f"{chat}/models"
 
 
-@pytest.mark.parametrize(("asked", "goes_to", "chat"), MESSAGES)
-@pytest.mark.parametrize("upstream", ["messages", "chat"])
+@each(("asked", "goes_to", "chat"), MESSAGES)
+@each("upstream", ["messages", "chat"])
 def test_either_base_url_of_a_product_may_be_the_upstream(asked: str, goes_to: str, chat: str, upstream: str):
     """Also one without `/v1`, as clients of Anthropic's API have it."""
     base = chat if upstream == "chat" else goes_to.removesuffix("/v1/messages")

@@ -95,8 +95,11 @@ def test_half_of_a_character_is_no_error() -> None:
 
 def test_the_agents_of_a_session_are_told_apart() -> None:
     """Claude Code's subagents and those of Codex have the session of the agent that started them."""
-    assert session.agent({"thread-id": "t1"}) == "t1"
-    assert session.agent({"accept": "*/*", "x-claude-code-agent-id": "a1"}) == "a1"
+    given = [{"thread-id": "t1"}, {"accept": "*/*", "x-claude-code-agent-id": "a1"}, {"thread-id": "\udcff" * 10**6}]
+    assert session.agent(given[0]) == session.agent({"thread-id": "t1", "accept": "*/*"})
+    found = [session.agent(headers) for headers in given]
+    assert len(set(found)) == len(found)
+    assert {len(one) for one in found} == {2 * session.SIZE}, "of any length"
     assert session.agent({"x-claude-code-session-id": "s"}) == ""
 
 

@@ -11,7 +11,6 @@ import logging
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from hunyuan_fix import rules
 from hunyuan_fix.answers.streams import ChatStream
 from hunyuan_fix.cascade import Cascade
 from scripts.lib.processes import free_port
-from tests.end_to_end.processes import ROOT, Process, clean_environment, process
+from tests.end_to_end.processes import ROOT, Process, process
 from tests.http2_client import Http2Client
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, chat_answer, run_endpoint, run_proxy
 from tests.vision_server import VisionServer, image_part, never, png, vision_server
@@ -132,21 +131,14 @@ async def test_4_later_scripts_still_see_a_request_that_could_not_be_repaired(
 # 5: wrong and unknown options are ignored, or keep the addon from loading, without a word
 
 
-def start(trust: Trust, folder: Path, *arguments: str, config: str = "") -> subprocess.CompletedProcess[str]:
+def start(trust: Trust, folder: Path, *arguments: str, config: str = "") -> tuple[int, str]:
+    """Its exit code, and all that it says."""
     confdir = folder / "confdir"
     shutil.copytree(trust.confdir, confdir)
     (confdir / "config.yaml").write_text(config, encoding="utf-8")
-    port = ["--listen-port", str(free_port())]
-    return subprocess.run(
-        [MITMDUMP, "-s", ROOT / "addon/hunyuan_fix.py", "--set", f"confdir={confdir}", *port, *arguments],
-        cwd=folder,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = [MITMDUMP, "-s", str(ROOT / "addon/hunyuan_fix.py"), "--set", f"confdir={confdir}"]
+    with process("mitmdump", [*command, "--listen-port", str(free_port()), *arguments]) as started:
+        return started.wait(), started.output
 
 
 @pytest.mark.parametrize(
@@ -165,9 +157,8 @@ def start(trust: Trust, folder: Path, *arguments: str, config: str = "") -> subp
     ],
 )
 def test_5_a_wrong_option_ends_the_start(trust: Trust, tmp_path: Path, given: str, config: str, said: str):
-    ended = start(trust, tmp_path, *(["--set", given] if given else []), config=config)
-    output = ended.stdout + ended.stderr
-    assert ended.returncode == 1
+    status, output = start(trust, tmp_path, *(["--set", given] if given else []), config=config)
+    assert status == 1
     assert len([line for line in output.splitlines() if said in line]) == 1
     assert "Traceback" not in output
 
@@ -305,9 +296,9 @@ def test_8_listeners_without_an_address_move_to_this_machine_and_keep_their_port
 
 @pytest.mark.parametrize("arguments", [["--listen-host", "0.0.0.0"], ["--mode", "regular@0.0.0.0:0"]])
 def test_8_an_open_address_that_was_asked_for_needs_consent(trust: Trust, tmp_path: Path, arguments: list[str]):
-    ended = start(trust, tmp_path, *arguments)
-    assert ended.returncode == 1
-    assert "0.0.0.0 would let other machines use this proxy" in ended.stdout + ended.stderr
+    status, output = start(trust, tmp_path, *arguments)
+    assert status == 1
+    assert "0.0.0.0 would let other machines use this proxy" in output
 
 
 def test_8_with_consent_it_is_open(trust: Trust):

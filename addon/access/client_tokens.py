@@ -180,7 +180,10 @@ def is_name(text: str) -> bool:
 def take(headers: Headers) -> set[str]:
     """Remove from `headers` the API keys that begin like a token, and return them. Other keys stay."""
     taken: set[str] = set()
-    if not any(token_search.PREFIX in value for _, value in headers.fields):
+    for _, value in headers.fields:
+        if value.find(token_search.PREFIX) >= 0:  # not `in`, which takes ten times as long for bytes
+            break
+    else:
         return taken  # as nearly always
     for name in CARRIERS:
         values = headers.get_all(name)

@@ -286,8 +286,11 @@ def has_key(headers: Mapping[str, str]) -> bool:
 
     Nor does `PLACEHOLDER`.
     """
-    given = (headers.get(name, "").strip() for name in CARRIERS)
-    return any(value and value.lower() not in _NO_KEYS for value in given)
+    for name in CARRIERS:
+        value = headers.get(name, "").strip()
+        if value and value.lower() not in _NO_KEYS:
+            return True
+    return False
 
 
 def drop_placeholder(headers: Headers) -> None:

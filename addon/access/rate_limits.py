@@ -101,6 +101,9 @@ def estimated_tokens(sent: int, received: int, *, streamed: bool) -> int:
 def _refusal(used_up: Standing, headers: Mapping[str, str]) -> Response:
     # One second more: a retry at the exact end of the window, or by another clock, would be refused again.
     wait = used_up.frees + 1
-    refusal = proxy_errors.CLIENT_LIMIT_REACHED(limit=used_up.limit, kind=used_up.kind, retry_after=wait).response()
+    error = proxy_errors.CLIENT_LIMIT_REACHED(
+        limit=used_up.limit, kind=used_up.kind, seconds=math.ceil(wait), retry_after=wait
+    )
+    refusal = error.response()
     refusal.headers.update(headers)
     return refusal

@@ -31,6 +31,9 @@ ARGPARSES_OWN = (
 )
 """What argparse says in errors, as templates: their translations are found by them (`sentences.translated`)."""
 
+_CHINESE_HEADING = re.compile(r"(?<=[\u3400-\u9fff]):$", re.MULTILINE)
+"""The colon that argparse puts after a heading."""
+
 
 class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` for people.
@@ -109,6 +112,10 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         elif heading == "positional arguments":
             heading = say("arguments")
         super().start_section(heading)
+
+    @override
+    def format_help(self) -> str:
+        return _CHINESE_HEADING.sub("：", super().format_help())
 
     @override
     def _split_lines(self, text: str, width: int) -> list[str]:

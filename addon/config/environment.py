@@ -24,7 +24,7 @@ OTHERS: Mapping[str, str] = MappingProxyType(
         "HUNYUAN_FIX_VENV": "In a clone: the folder of the Python environment, instead of .venv.",
         "HUNYUAN_FIX_PYTHON": "In a clone: the Python that makes this environment.",
         "HUNYUAN_FIX_EXTRA": (
-            "In a clone: an extra of pyproject.toml that this environment must have too: redis or dev."
+            "In a clone: an extra of pyproject.toml that this environment must have too: redis, otel or dev."
         ),
         "HUNYUAN_FIX_CHROMIUM": "For tests and screenshots: the browser.",
         "HUNYUAN_FIX_CLIENTS": "For tests: the folder of the coding agents.",

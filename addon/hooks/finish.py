@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 from weakref import WeakSet
 
 from mitmproxy import http
@@ -10,7 +11,7 @@ from mitmproxy.utils import asyncio_utils
 
 from .. import events
 from ..access.rate_limits import RateLimits, estimated_tokens
-from ..exchange import AnswerPlan, Exchange
+from ..exchange import AnswerPlan, Exchange, JsonObject
 from ..observe.done import done
 from ..pipeline import Pipeline
 from ..steps.base import Outcome
@@ -56,7 +57,9 @@ class Finisher:
             pipeline.done(exchange, ended)
             if exchange.profile or exchange.answered:
                 self.recent.add(flow, exchange, time.time())
-                exchange.tell(events.DONE, **done(exchange, outcome, ended.how, ended.status))
+                if exchange.listener is not None:  # not by `tell`, which would copy all of it
+                    over = done(exchange, outcome, ended.how, ended.status)
+                    exchange.listener(exchange, events.DONE, cast(JsonObject, over))
             # Drop what only the exchange under way needed: mitmweb keeps flows as long as it runs.
             exchange.headers, exchange.plan, exchange.demands, exchange.taught = {}, AnswerPlan(), None, None
             exchange.listener = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mitmproxy import ctx, hooks, http
@@ -20,10 +20,10 @@ _FIRST, _AGAIN = 1.0, 2.0
 """Seconds of a wait after which the list shows it, and after which it shows how long it is by then."""
 
 
-def show(flow: http.HTTPFlow, exchange: Exchange, now: str) -> None:
-    """Let the list show `flow` as it is: waiting for, or doing, `now`."""
+def show(flow: http.HTTPFlow, exchange: Exchange, now: Callable[[], str]) -> None:
+    """Let the list show `flow` as it is: waiting for, or doing, `now`, which isn't asked without a list."""
     if ctx.master.addons.get("view") is not None:
-        marks.mark(flow, exchange, now)
+        marks.mark(flow, exchange, now())
         ctx.master.addons.trigger(hooks.UpdateHook([flow]))
 
 
@@ -45,7 +45,7 @@ def waiting(flow: http.HTTPFlow, exchange: Exchange) -> Iterator[None]:
             now = say("in the queue, {seconds:.0f} s by now", seconds=seconds)
         else:
             now = say("not sent yet, {seconds:.0f} s by now", seconds=seconds)
-        show(flow, exchange, now)
+        show(flow, exchange, lambda: now)
         timer = loop.call_later(_AGAIN, look)
 
     timer = loop.call_later(_FIRST, look)

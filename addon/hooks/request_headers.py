@@ -23,7 +23,7 @@ from ..observe.health import reverse_port
 from ..options import Settings
 from ..route import Address, Route, Routes
 from ..texts.terminal import say
-from ..upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
+from ..upstream.client import ASKED, LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
 from ..upstream.signing import BEARER
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text, user_agents
 from ..wire.trace_context import TRACEPARENT, TRACESTATE
@@ -37,9 +37,10 @@ from .trace_headers import put_exchange_on
 logger = logging.getLogger("hunyuan_fix")
 
 MODE_HEADER = "x-hunyuan-mode"
-RUNAWAY_HEADER = "x-hunyuan-runaway"
-"""Request header: `off` lets an agent go on as long as it likes."""
 """Request header: the mode for this request alone. It goes no further."""
+RUNAWAY_HEADER = "x-hunyuan-runaway"
+"""Request header: `off` lets an agent go on as long as it likes. It goes no further."""
+_ASKING = frozenset([MODE_HEADER.encode(), RUNAWAY_HEADER.encode()])
 
 
 class RequestHeaders:
@@ -102,9 +103,10 @@ class RequestHeaders:
             flow.response = None
             callers.drop_password(flow.request)
         self._process.finisher.expect(flow)
-        asked = flow.request.headers.pop(MODE_HEADER, "").strip().lower() if route else ""
-        mode = asked if asked in MODES else self._settings.mode
-        may_run_on = bool(route) and flow.request.headers.pop(RUNAWAY_HEADER, "").strip().lower() == "off"
+        asked = _asked(flow.request.headers) if route else {}
+        mode = asked.get(MODE_HEADER, "")
+        mode = mode if mode in MODES else self._settings.mode
+        may_run_on = asked.get(RUNAWAY_HEADER) == "off"
         if route is not None and preflight:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
@@ -312,11 +314,20 @@ class RequestHeaders:
         return self._settings.intercept_all or _reverse(flow)
 
     def _begun(self, flow: http.HTTPFlow, route: Route | None, mode: str) -> Exchange:
+        if _only_asks(flow, route):  # every few seconds, by supervisors: no log, no metric, no trace
+            return exchanges.begin(flow, route, mode, self._settings.language)
         exchange = exchanges.begin(flow, route, mode, self._settings.language, self._runtime.sinks.tell)
         if (traces := self._runtime.traces).are_on:
             given = flow.request.headers
             exchange.trace = traces.begin(given.get(TRACEPARENT), given.get(TRACESTATE), is_sent_on=mode == "repair")
         return exchange
+
+
+def _asked(headers: http.Headers) -> dict[str, str]:
+    """What a request asks of this proxy in headers, by their names, in lower case; takes these headers off."""
+    if _ASKING.isdisjoint([name.lower() for name, _ in headers.fields]):
+        return {}  # as of nearly all
+    return {name: headers.pop(name).strip().lower() for name in (MODE_HEADER, RUNAWAY_HEADER) if name in headers}
 
 
 def _answered_here(flow: http.HTTPFlow, route: Route | None, settings: Settings) -> Response | None:
@@ -334,6 +345,15 @@ def _answered_here(flow: http.HTTPFlow, route: Route | None, settings: Settings)
             if page := front_page.answered_here(method, path, headers.get("accept", ""), to, reads):
                 return page
     return dialects.answered_here(method, path)
+
+
+def _only_asks(flow: http.HTTPFlow, route: Route | None) -> bool:
+    """Whether a request asks no more than whether the proxy is there: `GET /health`, or one of our own commands'."""
+    if flow.request.headers.get(LOOP_GUARD) == ASKED:
+        return True
+    path = flow.request.path.partition("?")[0]
+    stands_for_one = route is not None and route.rerouted and _reverse(flow)
+    return stands_for_one and reverse_port.answered_here(flow.request.method, path) is not None
 
 
 def _reverse(flow: http.HTTPFlow) -> bool:

@@ -97,8 +97,8 @@ def name_request(response: http.Response, exchange: Exchange, *, own: bool = Tru
         headers.setdefault(shown, exchange.request_id)
     else:
         exchange.upstream_id = request_id.of_endpoint(headers.fields)
-        if exchange.mode == "repair" and exchange.upstream_id:
-            headers.setdefault(shown, exchange.upstream_id)
+        if exchange.mode == "repair" and exchange.upstream_id and shown not in headers:
+            headers[shown] = exchange.upstream_id
     if own or exchange.mode != "off":
         headers[request_id.OURS] = exchange.request_id
 

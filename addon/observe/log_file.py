@@ -188,7 +188,11 @@ class FileHandler(logging.Handler):
             self.lost += 1
             return
         # The line of an exchange is worked out in the thread. What others log may hold what changes until then.
-        self._waiting.append(record if isinstance(record.msg, ExchangeLine) else self.format(record))
+        try:
+            self._waiting.append(record if isinstance(record.msg, ExchangeLine) else self.format(record))
+        except Exception:  # of another program's, such as a line whose values don't fit its words
+            self.lost += 1
+            return
         if self._thread is None:
             # A daemon: a disk that hangs must not keep the process from ending.
             self._thread = threading.Thread(target=self._run, name="hunyuan-fix log", daemon=True)

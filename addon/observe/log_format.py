@@ -1,6 +1,7 @@
 """How a line of the log is written: as text, or as an object of JSON. In a file it has the date, too.
 
 Text of exceptions is left out: it may quote a message or a key. In JSON an exchange has the fields of `events.Done`.
+Nothing that comes from outside, which other programs log too, makes a line of its own or moves a terminal's cursor.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class TextLines(logging.Formatter):
         """One line, or several of which only the first begins with a date."""
         message, trace = message_of(record), _trace(record)
         text = f"{_time(record)} {_level(record)} {message}" + (f"\n{trace}" if trace else "")
-        return text.replace("\n", "\n\t")
+        return safe_text.lines(text).replace("\n", "\n\t")
 
 
 class JsonLines(logging.Formatter):
@@ -49,7 +50,7 @@ class JsonLines(logging.Formatter):
             line |= {"event": "log", "message": message_of(record), "logger": record.name}
             if trace := _trace(record):
                 line["trace"] = trace
-        return json_body.serialise(line).decode()
+        return safe_text.in_json(json_body.serialise(line).decode())
 
 
 def message_of(record: logging.LogRecord) -> str:

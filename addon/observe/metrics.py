@@ -144,7 +144,7 @@ class Metrics:
 
         Raises `ValueError` where their number isn't that of the counter's labels.
         """
-        if amount < 0:
+        if not 0 <= amount < math.inf:  # NaN would stay NaN for ever
             raise ValueError(f"{counter.name} can't fall")
         known = self._values.get(counter)
         if known is not None and labels in known:  # as nearly always

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..config import values as read
 from ..config.option import option
 from ..texts.terminal import say
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """From which count on an agent is warned, and from which on it is refused; `None`: never."""
 
     warned: int | None

@@ -23,6 +23,9 @@ class Call(NamedTuple):
     name: str
     arguments: Any
     result: Any
+    shown: tuple[Any, ...] = ()
+    """Images and files in a message of their own behind the results of its turn: where a tool's message can have none,
+    clients and our translation put there what it gave. All calls of the turn have them."""
 
 
 class Before(Enum):
@@ -38,7 +41,7 @@ class Before(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """An agent's turns, the newest first: the calls that the model made before it got their results."""
+    """An agent's turns, the newest first: the calls that the model made before it got their results, the last first."""
 
     turns: list[list[Call]]
     before: Before
@@ -55,19 +58,36 @@ def goes_on(body: JsonObject) -> bool:
     return last.get("role") != "user" or not _is_users(last.get("content"))
 
 
+def may_hold(body: JsonObject, calls: int) -> bool:
+    """Whether `body` may have that many calls of tools, or a summary in the place of more. It isn't read for this."""
+    found = 0
+    for message in _messages(body):
+        if isinstance(message, dict):
+            role, content, more = message.get("role"), message.get("content"), message.get("tool_calls")
+            found += 1 + (len(more) if isinstance(more, list) else 0)
+            if isinstance(content, list):
+                found += len(content)
+            if found >= calls or (role == "user" and any(map(is_summary, _texts(content)))):
+                return True
+    return False
+
+
 def loop_of(body: JsonObject) -> Loop:
     """The loop at the end of a request: chat, Messages or Responses. Linear; raises nothing."""
     turns: list[list[Call]] = []
     results: dict[Any, Any] = {}
     was_result = True
+    behind: list[Any] = []  # what is shown behind the results of the turn to come
+    shown: tuple[Any, ...] = ()  # behind those of this turn
 
     def called(call_id: Any, name: Any, arguments: Any) -> None:
-        nonlocal was_result
+        nonlocal was_result, behind, shown
         if was_result:
             turns.append([])
             was_result = False
+            behind, shown = [], tuple(behind)
         result = results.pop(call_id, None) if isinstance(call_id, str) else None
-        turns[-1].append(Call(name if isinstance(name, str) else "", arguments, result))
+        turns[-1].append(Call(name if isinstance(name, str) else "", arguments, result, shown))
 
     messages = _messages(body)
     for message in reversed(messages):
@@ -81,6 +101,7 @@ def loop_of(body: JsonObject) -> Loop:
                 return Loop(turns, Before.USER)
             if summary := next((text for text in _texts(content) if is_summary(text)), ""):
                 return Loop(turns, Before.SUMMARY, summary)
+            behind += _shown(content)
         # 1. Results: a message of the role tool, blocks of a user's message, an item.
         for call_id, result in _results(message):
             results[call_id] = result
@@ -134,6 +155,13 @@ def _calls(message: JsonObject) -> Iterator[tuple[Any, Any, Any]]:
     elif isinstance(kind, str) and kind.endswith("_call") and "call_id" in message:
         arguments = next((message[key] for key in _ARGUMENTS if key in message), None)
         yield message["call_id"], message.get("name") or kind.removesuffix("_call"), arguments
+
+
+def _shown(content: Any) -> Iterator[Any]:
+    """What a message in the user's place has beside texts and results: images, files."""
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict) and "text" not in part and "tool_use_id" not in part:
+            yield part
 
 
 def _is_users(content: Any) -> bool:

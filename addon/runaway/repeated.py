@@ -1,11 +1,17 @@
-"""How often an agent does the same: the same call with the same result, or a few turns in the same order."""
+"""How often an agent does the same: the same call with the same result, or a few turns in the same order.
+
+Each call is read once and gets a mark, the same for the same call; what is compared and counted are marks. So the time
+is linear in the size of the request, whatever is repeated in it.
+"""
 
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from importlib import resources
 from typing import Any, Final
 
@@ -14,8 +20,8 @@ from .loop import Call
 
 _LONGEST_CYCLE: Final = 3
 """Turns that may come in the same order again and again."""
-_MOST_CALLS: Final = 16
-"""Calls of the newest turn that are looked for in those before it."""
+_SIZE: Final = 16
+"""Bytes of a mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,68 +33,67 @@ class Repeated:
 
 
 def repeated(turns: Sequence[Sequence[Call]]) -> Repeated:
-    """What an agent repeats with its newest turn. `turns`: the newest first.
+    """What an agent repeats with its newest turn. `turns`: the newest first, and so are the calls of each.
 
     A call is the same if its tool, its arguments (as values, however they are written) and its result are. So an agent
     that waits is none that repeats itself as soon as what it waits for moves.
     """
     if not turns:
         return Repeated(0)
-    most = _same_call(turns)
+    marked = _Marked(turns)
+    most = _same_call(marked)
     for length in range(2, _LONGEST_CYCLE + 1):
         if len(turns) // length <= most.count:
             break
-        cycles = _cycles(turns, length)
+        cycles = _cycles(marked, length)
         if cycles > max(most.count, 1):
-            most = Repeated(cycles, tuple(call.name for turn in reversed(turns[:length]) for call in turn))
+            most = Repeated(cycles, tuple(call.name for turn in reversed(turns[:length]) for call in reversed(turn)))
     return most
 
 
-def _same_call(turns: Sequence[Sequence[Call]]) -> Repeated:
+class _Marked:
+    """The marks of turns. A turn is read when its marks are asked for, and once: most agents repeat nothing."""
+
+    def __init__(self, turns: Sequence[Sequence[Call]]) -> None:
+        self.turns = turns
+        self._marks: dict[int, tuple[bytes, ...]] = {}
+
+    def __getitem__(self, number: int) -> tuple[bytes, ...]:
+        marks = self._marks.get(number)
+        if marks is None:
+            marks = self._marks[number] = tuple(map(_mark, self.turns[number]))
+        return marks
+
+
+def _same_call(marked: _Marked) -> Repeated:
     """The call of the newest turn that most turns in a row have."""
-    running = _counted(turns[0])
-    most = max(running, key=lambda entry: entry[1], default=None)
-    for turn in turns[1:]:
-        running = [
-            (call, count + more) for call, count in running if (more := sum(_is_same(call, other) for other in turn))
-        ]
-        if not running:
+    names = {mark: call.name for mark, call in zip(marked[0], marked.turns[0], strict=True)}
+    running: dict[bytes, int] = Counter(marked[0])
+    most = Repeated(0)
+    for number in range(1, len(marked.turns) + 1):
+        for mark, count in running.items():
+            if count > most.count:
+                most = Repeated(count, (names[mark],))
+        if not running or number == len(marked.turns):
             break
-        most = max(running, key=lambda entry: entry[1])
-    return Repeated(most[1], (most[0].name,)) if most else Repeated(0)
+        # No more marks run on than the turn before has calls: all turns together take linear time.
+        there = Counter(marked[number])
+        running = {mark: count + there[mark] for mark, count in running.items() if mark in there}
+    return most
 
 
-def _counted(turn: Sequence[Call]) -> list[tuple[Call, int]]:
-    """The different calls of a turn, and how often it has each."""
-    counts: list[tuple[Call, int]] = []
-    for call in turn[:_MOST_CALLS]:
-        for place, (known, count) in enumerate(counts):
-            if _is_same(known, call):
-                counts[place] = (known, count + 1)
-                break
-        else:
-            counts.append((call, 1))
-    return counts
-
-
-def _cycles(turns: Sequence[Sequence[Call]], length: int) -> int:
+def _cycles(marked: _Marked, length: int) -> int:
     """How often the newest `length` turns have come in a row."""
     equal = 0
-    while equal + length < len(turns) and _is_same_turn(turns[equal], turns[equal + length]):
+    while equal + length < len(marked.turns) and marked[equal] == marked[equal + length]:
         equal += 1
     return (equal + length) // length
 
 
-def _is_same_turn(one: Sequence[Call], other: Sequence[Call]) -> bool:
-    return len(one) == len(other) and all(map(_is_same, one, other))
-
-
-def _is_same(one: Call, other: Call) -> bool:
-    return (
-        one.name == other.name
-        and (one.arguments == other.arguments or _value(one.arguments) == _value(other.arguments))
-        and (one.result == other.result or _steady(one.result) == _steady(other.result))
-    )
+def _mark(call: Call) -> bytes:
+    """What stands for a call: as long, however large the call is."""
+    read = [call.name, _value(call.arguments), _steady(call.result), call.shown]
+    return blake2b(json_body.serialise(read, sort_keys=True), digest_size=_SIZE).digest()
 
 
 def _value(arguments: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from .. import events, session
 from ..exchange import Exchange, Response
 from ..observe.metrics import counter
 from ..runaway import Bounds
-from ..runaway.loop import Before, Loop, goes_on, loop_of
+from ..runaway.loop import Before, Loop, goes_on, loop_of, may_hold
 from ..runaway.memory import Agent
 from ..runaway.repeated import Repeated, repeated
 from ..texts import terminal
@@ -33,8 +33,6 @@ RUNAWAY = counter(
 )
 """`kind`: `iterations`, `same_call`, `same_request`; `action`: `warned`, `refused`, `observed` (would be refused)."""
 
-_CONTINUES: Final = ("previous_response_id", "conversation")
-"""Fields of requests that have only what is new."""
 _MOST_NAMED: Final = 4
 """Tools that an error names."""
 _WORTH_REMEMBERING: Final = 16
@@ -53,7 +51,7 @@ class _Counted:
     tools: Sequence[str] = ()
 
     def said(self) -> Sentence:
-        """In the response header and in the log."""
+        """In the response header."""
         match self.what:
             case "same_request":
                 return Sentence("the same request came {count} times within a minute", count=self.count)
@@ -66,6 +64,17 @@ class _Counted:
                 return Sentence(
                     "the agent has made {count} turns with tool calls since its user's last message", count=self.count
                 )
+
+    def logged(self, action: str) -> Sentence:
+        """In the log, with what is done about it."""
+        option = "hunyuan_max_iterations" if self.what == "iterations" else f"hunyuan_{self.what}"
+        match action:
+            case "refused":
+                return Sentence("refused: {what} ({option})", what=self.said(), option=option)
+            case "observed":
+                return Sentence("would be refused: {what} ({option})", what=self.said(), option=option)
+            case _:
+                return Sentence("warned: {what} ({option})", what=self.said(), option=option)
 
     def refusal(self) -> Response:
         """For its client."""
@@ -89,28 +98,33 @@ class Runaway(Step):
         if exchange.may_run_on:
             return None
         found = [*self._requests(exchange), *await self._turns(exchange)]
+        if not found:
+            return None
         refused = next((one for one in found if _reached(one.bounds.refused, one.count)), None)
         for one in [refused] if refused else found:
             if one is refused or _reached(one.bounds.warned, one.count):
                 self._tell(exchange, one, is_refused=one is refused)
         return refused.refusal() if refused else None
 
-    def _requests(self, exchange: Exchange) -> Iterator[_Counted]:
-        """How often this very request came."""
+    def _requests(self, exchange: Exchange) -> list[_Counted]:
+        """How often this very request came, where that is more than once."""
         bounds = self.settings.same_request
         if not (bounds.is_on and exchange.came):
-            return
+            return []
         count = self.runtime.runaway.times(exchange.session, exchange.came, time.monotonic())
-        yield _Counted("same_request", count, bounds)
+        return [_Counted("same_request", count, bounds)] if count > 1 else []
 
-    async def _turns(self, exchange: Exchange) -> list[_Counted]:
+    async def _turns(self, exchange: Exchange) -> Sequence[_Counted]:
         """What the agent did since its user's last message; in a thread where the request is large."""
         iterations, same_call, body = self.settings.max_iterations, self.settings.same_call, exchange.chat
-        continued = next(filter(None, map(body.get, _CONTINUES)), None)
+        continued = body.get("previous_response_id") or body.get("conversation")
         if not (goes_on(body) and (iterations.is_on or same_call.is_on)):
-            if continued is not None:  # else a request shows that its user has said something
+            if continued:  # else a request shows that its user has said something
                 self.runtime.runaway.forget(_agent(exchange))
-            return []
+            return ()
+        least = min(_WORTH_REMEMBERING, *filter(None, (*iterations, *same_call)))
+        if not continued and not may_hold(body, least):
+            return ()  # as of an agent's first steps
 
         def read(_: Checkpoint) -> tuple[Loop, Repeated]:
             loop = loop_of(body)
@@ -118,7 +132,7 @@ class Runaway(Step):
 
         loop, again = await self.runtime.workers.run(read, exchange.cost)
         turns = len(loop.turns)
-        if loop.before is Before.SUMMARY or continued is not None:
+        if loop.before is Before.SUMMARY or continued:
             mark = hash(loop.summary or (str(continued), exchange.came))
             turns = self.runtime.runaway.iterations(_agent(exchange), turns, loop.before, mark)
         elif turns >= _WORTH_REMEMBERING:
@@ -137,8 +151,10 @@ class Runaway(Step):
         if not is_refused:
             exchange.warn(counted.said())
         if self.runtime.runaway.is_news(_agent(exchange), f"{counted.what} {action}", counted.count):
-            said = in_language(terminal.language(), counted.said())
-            logger.warning("%s %s: %s", exchange.method, safe_text.plain(exchange.path), said)
+            said = in_language(terminal.language(), counted.logged(action))
+            # `/api/exchanges?session=` finds the agent's exchanges by it.
+            path, found_by = safe_text.plain(exchange.path), exchange.session
+            logger.warning("%s %s: %s session=%s", exchange.method, path, said, found_by)
 
 
 def _reached(bound: int | None, count: int) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .connection import Connection, Tls
 
 __all__ = [
+    "ASKED",
     "LOOP_GUARD",
     "NOT_TRUSTED",
     "PROFILE",
@@ -35,6 +36,10 @@ __all__ = [
 
 LOOP_GUARD = "x-hunyuan-fix-call"
 """Header on each call that the addon makes itself. hunyuan-fix refuses a request that has it: the call came back."""
+
+ASKED = "asked"
+"""Its value where a command of this package only asks what listens on a port: no exchange, and no loop. The addon's own
+calls have another."""
 
 PROFILE = "x-hunyuan-fix-profile"
 """Header on that refusal: the profile for the refused call, and `SHUT_DOWN` if it would go to a host that is gone. So

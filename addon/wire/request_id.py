@@ -40,8 +40,10 @@ def of_client(headers: Mapping[str, str], made: str) -> str:
 def of_endpoint(fields: Iterable[tuple[bytes, bytes]]) -> str:
     """The id that the endpoint gives in the header `fields` of its answer; `""`: none."""
     given = {lower: value for name, value in fields if (lower := name.lower()) in _OF_ENDPOINTS}
-    found = (sane(given[name].decode("latin-1")) for name in _OF_ENDPOINTS if name in given)
-    return next(filter(None, found), "")
+    for name in _OF_ENDPOINTS if given else ():
+        if name in given and (found := sane(given[name].decode("latin-1"))):
+            return found
+    return ""
 
 
 def shown_in(dialect: str) -> str:

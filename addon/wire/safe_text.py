@@ -11,8 +11,9 @@ MAX_WORD = 80
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 
 
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Controls, line ends, lone surrogates, and marks that turn the direction of writing."""
+_UNSEEN_IN_LINES = re.compile(rf"(?![\t\n]){_UNSEEN.pattern}")
 
 
 def traceback_without_text(error: BaseException) -> str:
@@ -35,6 +36,18 @@ def traceback_without_text(error: BaseException) -> str:
 def plain(text: str) -> str:
     """`text` from a client as one word of at most `MAX_WORD` printable ASCII characters, others replaced by `?`."""
     return _UNPRINTABLE.sub("?", text[:MAX_WORD])
+
+
+def lines(text: str) -> str:
+    """`text` without what can't be seen but ends of lines and tabs: nothing in it moves a terminal's cursor, changes
+    what stands before it, or is taken for the end of a line by other programs.
+    """
+    return _UNSEEN_IN_LINES.sub("?", text)
+
+
+def in_json(text: str) -> str:
+    """A text in JSON with what `lines` replaces written as escapes, which mean the same."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def line(text: str, most: int) -> str:

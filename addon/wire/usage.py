@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..exchange import Exchange, JsonObject, tokens_used
+from ..exchange import MOST_TOKENS, Exchange, JsonObject, tokens_used
 
 INPUT, CACHED, WRITTEN, OUTPUT, REASONING = "input", "cached", "written", "output", "reasoning"
 _KEPT: Final = (INPUT, CACHED, OUTPUT, REASONING)
@@ -19,8 +19,6 @@ _WRITTEN: Final = ("cache_creation_input_tokens", "cache_creation_tokens")
 _DETAILS: Final = "prompt_tokens_details"
 _PLAIN: Final = frozenset(["prompt_tokens", "completion_tokens", "total_tokens"])
 """All that many endpoints tell."""
-_MOST: Final = 2**53
-"""Larger numbers are no counts."""
 
 
 def counted(given: object) -> dict[str, int]:
@@ -123,4 +121,4 @@ def _first(*counts: object) -> int | None:
 def _count(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS else None

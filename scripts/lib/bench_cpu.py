@@ -13,7 +13,20 @@ from typing import Any
 
 from scripts.lib.bench_loads import Load, cpu_loads, translated_loads
 from scripts.lib.bench_process import Cores, cpu_note, cpu_seconds
-from scripts.lib.bench_proxies import ADDON, AGAIN, BARE, LITELLM, OFF, STREAMING, Proxies, start
+from scripts.lib.bench_proxies import (
+    ADDON,
+    AGAIN,
+    BARE,
+    LITELLM,
+    OBSERVED,
+    OFF,
+    REPAIRING,
+    STREAMING,
+    TRACED,
+    UNOBSERVED,
+    Proxies,
+    start,
+)
 from scripts.lib.bench_ratios import Row, Slice, Starts, heading, line, noise, start_lines
 from scripts.lib.bench_traffic import RULES_HEADER, Traffic, TrafficError, Way
 
@@ -66,6 +79,8 @@ def pairs(chunks: int) -> Iterator[Pair]:
         yield Pair(Row(stream.name, stream.target), stream, STREAMING, ADDON)
     small = by_name["1 KB repaired"]
     yield Pair(Row("1 KB, hunyuan_mode=off", 1.25), small, BARE, OFF)
+    yield Pair(Row("1 KB, all observed", hint="base: no admin server"), small, UNOBSERVED, OBSERVED)
+    yield Pair(Row("1 KB, traces exported", hint="base: all observed"), small, OBSERVED, TRACED)
     yield Pair(Row("1 KB, TLS"), small, BARE, ADDON, tls=True)
     yield Pair(Row("100 KB, TLS"), by_name["100 KB repaired"], BARE, ADDON, tls=True)
     yield Pair(Row("1 KB, bare against bare", hint="noise"), small, BARE, AGAIN)
@@ -171,7 +186,7 @@ async def measured(road: Traffic, way: Way, load: Load, enough: float, warm_up: 
     try:
         # Connections are there before the clock starts.
         _, head = await road.run(clients, load, CONNECTIONS)
-        if (RULES_HEADER in head.lower()) is not (way.name == ADDON and load.rewritten):
+        if (RULES_HEADER in head.lower()) is not (way.name in REPAIRING and load.rewritten):
             raise TrafficError(f"{way.name}, {load.name}: not what this load must get:\n{head.decode('latin-1')}")
         if warm_up:
             await road.run_while(clients, load, _until(way.pid, warm_up))

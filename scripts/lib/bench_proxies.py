@@ -19,6 +19,10 @@ from scripts.lib.bench_traffic import HOST, Traffic, Way, traffic
 
 BARE, AGAIN, STREAMING = "bare", "bare again", "bare, streaming"
 ADDON, OFF, LITELLM = "hunyuan-fix", "hunyuan_mode=off", "LiteLLM"
+UNOBSERVED, OBSERVED, TRACED = "no admin server", "all observed", "traces exported"
+"""hunyuan-fix without what listens only while there is an admin server; with that and a log file; with traces, too."""
+REPAIRING = (ADDON, UNOBSERVED, OBSERVED, TRACED)
+"""Those that rewrite a request that needs it."""
 
 _STREAMING_ADDON = Path(__file__).with_name("idle_addon.py")
 
@@ -97,12 +101,15 @@ class Proxies:
             *(str(Path(sys.executable).with_name("mitmdump")), "-q", "--set", f"confdir={own / 'mitmproxy'}"),
             *("--mode", f"reverse:{target}@{HOST}:{port}"),
             *("--set", f"ssl_verify_upstream_trusted_ca={self._authority_file}"),
-            *_arguments(name, own),
+            *_arguments(name, own, target),
         )
 
 
-def _arguments(name: str, folder: Path) -> list[str]:
-    """The arguments of a mitmdump beside its mode: all of the addon that is on by default is on."""
+def _arguments(name: str, folder: Path, collector: str = "") -> list[str]:
+    """The arguments of a mitmdump beside its mode: all of the addon that is on by default is on.
+
+    `collector`: where traces go. The endpoint takes them, too: whatever is posted there is answered with 200.
+    """
     if name in (BARE, AGAIN):
         return []
     if name == STREAMING:
@@ -111,6 +118,12 @@ def _arguments(name: str, folder: Path) -> list[str]:
     settings = [f"hunyuan_store=sqlite:{folder / 'store.sqlite'}", f"hunyuan_hosts={HOST}=hunyuan"]
     if name == OFF:
         settings.append("hunyuan_mode=off")
+    if name == UNOBSERVED:
+        settings.append("hunyuan_admin=")
+    if name in (OBSERVED, TRACED):
+        settings += [f"hunyuan_admin={HOST}:{processes.free_port()}", f"hunyuan_log_file={folder / 'log'}"]
+    if name == TRACED:
+        settings.append(f"hunyuan_traces={collector}")
     return ["-s", str(processes.ADDON), *(word for setting in settings for word in ("--set", setting))]
 
 

@@ -10,7 +10,7 @@
 #
 # HUNYUAN_FIX_VENV    where the environment lives (default: .venv in the repository)
 # HUNYUAN_FIX_PYTHON  which Python to make it with (default: the best one found)
-# HUNYUAN_FIX_EXTRA   an extra of pyproject.toml that it must have too: redis, dev (default: none)
+# HUNYUAN_FIX_EXTRA   an extra of pyproject.toml that it must have too: redis, otel, dev (default: none)
 
 # shellcheck shell=bash
 set -euo pipefail
@@ -125,8 +125,11 @@ lock() {
 
 install() {
     if made_from "$STAMP"; then
-        say 'hunyuan-fix: adding the packages of [%s] to %s (once; for tests and bench: about 80, 90 MB to fetch)' \
-            "$EXTRA" "$VENV"
+        if [ "$EXTRA" = dev ]; then
+            say 'hunyuan-fix: adding the packages of [dev] to %s (once: about 80, 90 MB to fetch)' "$VENV"
+        else
+            say 'hunyuan-fix: adding the packages of [%s] to %s (once)' "$EXTRA" "$VENV"
+        fi
     else
         if [ "$EXTRA" = dev ]; then
             say 'hunyuan-fix: setting up %s with what the tests need (once: about 140 packages, 115 MB to fetch)' "$VENV"

@@ -1,4 +1,4 @@
-# mypy --strict over everything. To be sourced after environment.sh.
+# mypy --strict over everything, in place of this shell. To be sourced after environment.sh.
 #
 # The package is called hunyuan_fix and its folder addon, which mypy can't be told: it looks at links instead.
 # shellcheck shell=bash
@@ -7,5 +7,5 @@ check_types() {
     rm -rf "$ROOT/.mypy"
     mkdir -p "$links"
     ln -s "$ROOT"/addon/* "$ROOT/simulator" "$links"
-    "$PYTHON" -m mypy
+    exec "$PYTHON" -m mypy
 }

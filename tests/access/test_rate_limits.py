@@ -107,6 +107,7 @@ async def test_tokens_a_minute_are_charged_afterwards_even_past_the_limit(clock:
     assert refusal.headers["x-ratelimit-remaining-tokens"] == "0"
     assert refusal.headers["x-ratelimit-reset-tokens"] == "12s"
     assert refusal.headers["retry-after"] == "13"
+    assert b"Try again in 13 s." in refusal.body
     clock.now += 12
     assert (await admitted(limits))["x-ratelimit-remaining-tokens"] == "1000"
 

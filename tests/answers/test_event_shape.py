@@ -26,6 +26,7 @@ from tests.answers.streamed import (
     tool_frames,
     usage,
 )
+from tests.looped import each
 
 
 def test_another_text_has_the_shape_and_nothing_else_has() -> None:
@@ -196,7 +197,7 @@ def test_what_is_recognised_comes_out_as_if_it_was_read(
         assert not stream.broken
 
 
-@pytest.mark.parametrize(
+@each(
     "frames",
     [
         [frame(0, "a", "f_1", "{"), frame(0, "b", "f_1", "{"), frame(0, "b", "f_1", '"x"'), frame(0, "b", "f_1", "}")],
@@ -232,9 +233,9 @@ def test_what_is_recognised_comes_out_as_if_it_was_read(
         [frame(0, "a", "f_1", "{"), *(frame(5, arguments=piece) for piece in ('"x"', ":", " ", "1", "}"))],
     ],
 )
-@pytest.mark.parametrize("plan", [AnswerPlan(tools=["f_1"], tool_names={"f_1": "f.1"}), AnswerPlan(function_call=True)])
-@pytest.mark.parametrize("end", [b"", DONE, chunk(finish="tool_calls") + DONE])
-@pytest.mark.parametrize("marks", [1, tool_placing.MAX_MARKS])
+@each("plan", [AnswerPlan(tools=["f_1"], tool_names={"f_1": "f.1"}), AnswerPlan(function_call=True)])
+@each("end", [b"", DONE, chunk(finish="tool_calls") + DONE])
+@each("marks", [1, tool_placing.MAX_MARKS])
 def test_frames_alike_come_out_as_if_they_were_read(
     frames: list[JsonObject], plan: AnswerPlan, end: bytes, marks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

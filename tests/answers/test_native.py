@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai._streaming import SSEDecoder
 
 from hunyuan_fix.answers import native, whole_body
 from hunyuan_fix.answers.native import NativeStream
@@ -226,3 +227,63 @@ def test_cached_tokens_that_a_native_stream_does_not_tell_are_unknown() -> None:
     made = exchange()
     sent(WHOLE, of=made)
     assert made.usage == {"input": 7, "output": 5}
+
+
+def read(got: bytes) -> list[tuple[str | None, str]]:
+    """Names and data of events, as a client's library reads them."""
+    return [(one.event, one.data) for one in SSEDecoder().iter_bytes(iter([got]))]
+
+
+KEPT_ALIVE = (b": keep-alive\n\n", b'event: ping\ndata: {"type":"ping"}\n\n')
+RESPONSES: list[dict[str, Any]] = [
+    {"type": "response.created", "sequence_number": 0, "response": {"id": "resp_1", "model": "hy3"}},
+    {"type": "response.output_text.delta", "sequence_number": 1, "item_id": "m", "delta": "图 \n: keep-alive\n\n"},
+    {"type": "response.completed", "sequence_number": 2, "response": {"id": "resp_1", "status": "completed"}},
+]
+
+
+@given(
+    st.sampled_from(["anthropic", "responses"]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.lists(st.integers(0, 3000), max_size=12),
+    st.booleans(),
+)
+def test_what_keeps_a_client_falls_between_events_wherever_bytes_are_cut(
+    spoken: str, end: str, places: list[int], large: bool
+) -> None:
+    told: list[dict[str, Any]] = [START, DELTA, END, STOP] if spoken == "anthropic" else RESPONSES
+    whole = b"".join(event(data, end) for data in told)
+    pieces = split(whole, places)
+    if large:  # an event that is too large to be read passes piece by piece
+        begun = f"event: x{end}data: ".encode() + b"y" * sse.MAX_EVENT
+        pieces = [begun, b"y" * 10, f"{end}{end}".encode(), *pieces]
+    made = Exchange(profile="tokenhub", dialect=f"{spoken}-native", spoken=spoken, streamed=True)
+    kept, plainly = NativeStream(made), NativeStream(made)
+    got, alone = b"", b""
+    for piece in (*pieces, b""):
+        told_now = b"".join(kept.keep_alive())
+        assert told_now in (b"", *KEPT_ALIVE)
+        got += told_now
+        got += b"".join(kept(piece))
+        alone += b"".join(plainly(piece))
+    assert kept.keep_alive() == []
+    assert [one for one in read(got) if one[0] != "ping"] == read(alone)
+    for one in KEPT_ALIVE:
+        got = got.replace(one, b"")
+    assert got == alone
+
+
+@pytest.mark.parametrize("client_asked", [True, False])
+def test_a_client_that_asked_for_no_stream_gets_no_comment_before_it_is_sure_that_it_is_one(client_asked: bool) -> None:
+    made = exchange()
+    made.streamed = client_asked
+    stream = NativeStream(made)
+    assert bool(stream.keep_alive()) == client_asked
+    body = json_body.serialise({"type": "message", "content": []})
+    got = b""
+    for piece in (body[:5], body[5:10], body[10:]):
+        got += b"".join(stream(piece))
+        assert client_asked or stream.keep_alive() == []
+    got += b"".join(stream(b""))
+    assert stream.keep_alive() == []
+    assert client_asked or got == body

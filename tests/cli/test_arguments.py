@@ -82,7 +82,7 @@ def test_the_help_has_chinese_headings(capsys: pytest.CaptureFixture[str]) -> No
         parser().parse_args(["--help"])
     said = capsys.readouterr().out
     assert ended.value.code == 0
-    assert all(word in said for word in ("用法：", "参数", "选项", "显示帮助后退出", "d\n  e"))
+    assert all(word in said for word in ("用法：", "参数：\n", "选项：\n", "显示帮助后退出", "d\n  e"))
     assert not re.search(r"usage|options:|positional|show this", said)
 
 

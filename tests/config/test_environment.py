@@ -9,6 +9,7 @@ import pytest
 
 from hunyuan_fix.config import environment
 from hunyuan_fix.options import OPTIONS
+from tests.looped import each
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +18,7 @@ def read(**variables: str) -> environment.Environment:
     return environment.read(variables, OPTIONS)
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+@each("option", OPTIONS, ids=lambda option: option.name)
 def test_every_option_has_a_variable(option):
     value = str(not option.default) if option.type is bool else "some text"
     said = read(**{option.name.upper(): value})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ AROUND = 5
 """`<|im_start|>`, the role, a line end; `<|im_end|>`, a line end."""
 
 
+@cache
 def recorded() -> Mapping[str, int]:
     """The name of a text or of a recorded request -> its tokens."""
     counted: dict[str, int] = json.loads((FOLDER / "counted.json").read_text(encoding="utf-8"))
     return counted
 
 
+@cache
 def requests() -> dict[str, dict[str, Any]]:
     """The recorded requests without images or documents, those of Anthropic's format in chat, by their name."""
     found = {}

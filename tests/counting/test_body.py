@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hunyuan_fix.counting.body import MESSAGE, count, rough
 from hunyuan_fix.counting.text import tokens
 from tests.counting import judge
+from tests.looped import each
 from tests.strategies import histories, json_values
 
 LONG = "some words " * 400
@@ -20,7 +21,7 @@ def said(content: Any, **fields: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": content}], **fields}
 
 
-@pytest.mark.parametrize("name", judge.requests())
+@each("name", judge.requests())
 def test_recorded_requests_have_up_to_a_quarter_more_than_the_tokenizer_counts(name: str) -> None:
     body, counted = judge.requests()[name], judge.recorded()[name]
     assert 1.0 <= count(body) / counted <= 1.25

@@ -72,13 +72,13 @@ async def _torn() -> AsyncIterator[bytes]:
     raise ConnectionError
 
 
-def _quoting(status: int, code: str = "invalid_api_key") -> Callable[[Arrived], Answer]:
+def _quoting(status: int, code: str = "invalid_api_key", kind: str = _TEXT) -> Callable[[Arrived], Answer]:
     """An error that quotes the key that came, and the conversation."""
 
     def answer(request: Arrived) -> Answer:
         keys = [text for name, text in request.headers.items() if KEY in text]
         said = f"Incorrect API key provided: {keys}. You said: {_TEXT}"
-        return json_answer({"error": {"message": said, "type": _TEXT, "param": _TEXT, "code": code}}, status)
+        return json_answer({"error": {"message": said, "type": kind, "param": _TEXT, "code": code}}, status)
 
     return answer
 
@@ -206,6 +206,7 @@ def ways() -> Iterable[Way]:
     for status in (400, 401, 403, 404, 413, 422, 429, 500, 503):
         yield Way(f"{status}", answer=_quoting(status))
         yield Way(f"{status} of Messages", _ANTHROPIC, "/messages", _quoting(status), _ANTHROPIC_HEADERS)
+    yield Way("quota used up", answer=_quoting(429, kind="exceeded_current_quota_error"))
     yield Way("a success that is an error", answer=_quoting(200))
     yield Way("a page", answer=Answer(200, {"content-type": "text/html"}, [f"<html>{OWN} {_TEXT}".encode()]))
     yield Way("a page as an error", answer=Answer(502, {"content-type": "text/html"}, [f"<p>{_TEXT}".encode()]))

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from tests.end_to_end.processes import (
     run_proxy,
 )
 from tests.observe.admin.serving import BEARER, TOKEN, token_file
+from tests.waiting import PATIENCE
 
 REDIRECTS = {"HUNYUAN_FIX_TEST_REDIRECTS": "{}"}
 HELD = ("127.0.0.1", PORT)
@@ -42,18 +44,18 @@ def asked(port: int, path: str, **headers: str) -> httpx.Response:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """The default port is taken, by this test or by something else."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(HELD)
-        listener.listen()
-    except OSError:
-        pass
-    try:
+    """The default port is taken by this test, or by what has kept it for longer than a test beside it would."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        deadline = time.monotonic() + 2 * PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                listener.bind(HELD)
+                listener.listen()
+                break
+            except OSError:
+                time.sleep(0.05)
         yield
-    finally:
-        listener.close()
 
 
 def test_it_shows_what_passes_the_proxy(certificates: Certificates, simulator: Simulator) -> None:

@@ -74,13 +74,16 @@ def test_a_user_of_https_proxy(endpoint: Simulator, tmp_path: Path) -> None:
         status, found = findings(tmp_path, **given)
         without = findings(tmp_path, HTTPS_PROXY=given["HTTPS_PROXY"])[1]
         reverse = findings(tmp_path, "--reverse", **{**given, "OPENAI_BASE_URL": ""})
+        upstream = ("--reverse", "--upstream", endpoint.base_url)
+        named = findings(tmp_path, *upstream, **{**given, "OPENAI_BASE_URL": ""})[1]
     assert status == 0
     assert not [id_ for id_ in with_result(found, "warning", "problem") if not id_.startswith("node-client")]
     assert {"decryption/ok", "https-proxy/ok", "no-proxy/ok", "python-client/ok"} <= {*found}
     assert without["python-client/untrusting"]["result"] == "problem"
     assert reverse[0] == 0
     assert "proxy-mode/off" in reverse[1]
-    assert not [id_ for id_ in reverse[1] if id_.startswith(("decryption", "https-proxy", "python-client", "store"))]
+    for one in (reverse[1], named):
+        assert not [id_ for id_ in one if id_.startswith(("decryption", "https-proxy", "python-client", "store"))]
 
 
 def test_a_base_url_that_leads_past_the_proxy(endpoint: Simulator, tmp_path: Path) -> None:

@@ -123,8 +123,10 @@ def test_the_tests_come_first(copy: Copy) -> None:
 
 
 def test_an_extra_can_be_asked_for(copy: Copy) -> None:
-    copy.run("scripts/run", HUNYUAN_FIX_EXTRA="redis")
-    assert copy.installs("en", "[redis]") in copy.calls()
+    copy.run("scripts/run")
+    said = copy.run("scripts/run", HUNYUAN_FIX_EXTRA="otel")[2]
+    assert f"adding the packages of [otel] to {copy.root}/.venv (once)" in said
+    assert copy.installs("en", "[otel]") in copy.calls()
 
 
 def test_packages_for_the_tests_that_failed_are_begun_again_and_the_proxy_runs_all_the_same(copy: Copy) -> None:
@@ -193,8 +195,10 @@ def test_a_python_that_was_named_and_is_no_good_is_not_replaced_by_another(copy:
 def test_everything_runs_and_arguments_go_to_pytest(copy: Copy) -> None:
     assert copy.run("scripts/test", "tests/rules", "-x")[0] == 0
     lines = [call for call in copy.calls() if "scripts.lib.installing" not in call and " venv " not in call]
-    assert [line.split()[1] for line in lines] == ["ruff", "ruff", "mypy", "pytest"]
-    assert lines[-1].endswith("tests/rules -x")
+    assert [line.split()[1] for line in lines if "mypy" not in line] == ["ruff", "ruff", "pytest"]
+    assert len([line for line in lines if line.startswith("-m mypy")]) == 1  # beside pytest
+    (tests,) = [line for line in lines if line.startswith("-m pytest")]
+    assert tests.endswith("tests/rules -x")
 
 
 @pytest.mark.parametrize("step", ["ruff check", "ruff format", "mypy", "pytest"])
@@ -203,7 +207,29 @@ def test_any_failing_step_fails_the_run_and_the_tests_run_all_the_same(copy: Cop
     status, output, _ = copy.run(script, failing=f"-m {step}")
     assert status != 0
     assert any(call.startswith("-m pytest") for call in copy.calls())
-    assert output.splitlines()[-1] == "== pytest"
+    *_, tests, types, verdict = output.splitlines()
+    assert (tests, types, verdict) == ("== pytest", "== mypy", f"== failed: {step.split(maxsplit=1)[0]}")
+
+
+def test_what_mypy_says_is_shown_whole_after_the_tests(copy: Copy, tmp_path: Path) -> None:
+    """It runs beside them, and may say something before they do. Its file doesn't stay."""
+    talking = BASE_PYTHON.replace(
+        "esac", '    "-m mypy"*) echo "a.py:1: error: wrong"; echo "Found 1 error" >&2; exit 1 ;;\nesac'
+    )
+    copy.python.write_text(talking.replace("esac", '    "-m pytest"*) echo "1 passed" ;;\nesac'))
+    (tmp_path / "temporary").mkdir()
+    status, output, errors = copy.run("scripts/test", TMPDIR=str(tmp_path / "temporary"))
+    assert status == 1
+    assert output.splitlines()[-6:] == [
+        "== pytest",
+        "1 passed",
+        "== mypy",
+        "a.py:1: error: wrong",
+        "Found 1 error",
+        "== failed: mypy",
+    ]
+    assert "error" not in errors
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_the_pins_name_versions_and_no_place() -> None:

@@ -9,6 +9,8 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ import httpx
 import pytest
 
 from hunyuan_fix.cli import addresses
+from hunyuan_fix.config import operating_system
 from tests.cli.shell_environment import command
 from tests.end_to_end.processes import (
     KEY,
@@ -53,7 +56,7 @@ def started(home: Path, *arguments: str, **environment: str) -> Iterator[Process
 
 
 def variables(home: Path, **given: str) -> dict[str, str]:
-    return {"HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "LANG": "C", **given}
+    return {"HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "LANG": "C.UTF-8", **given}
 
 
 @pytest.fixture
@@ -63,6 +66,15 @@ def ports() -> dict[str, str]:
         two = [held.enter_context(closing(socket.create_server(("127.0.0.1", 0)))) for _ in range(2)]
         numbers = [str(each.getsockname()[1]) for each in two]
     return dict(zip(addresses.PORTS.values(), numbers, strict=True))
+
+
+@pytest.fixture
+def usual_ports() -> Iterator[None]:
+    """Meanwhile no other worker, and no other suite on this machine, looks for free ports from the usual ones on."""
+    with (Path(tempfile.gettempdir()) / "hunyuan-fix-tests-usual-ports").open("ab") as lock:
+        while not operating_system.lock(lock.fileno()):
+            time.sleep(0.1)
+        yield
 
 
 def kept(home: Path) -> list[dict[str, Any]]:
@@ -181,6 +193,7 @@ def test_old_model_ids_become_their_successors_by_the_reverse_port(
 # Ports
 
 
+@pytest.mark.usefixtures("usual_ports")
 def test_taken_ports_that_nobody_has_chosen_are_replaced_by_the_next_free_ones(home: Path) -> None:
     with ExitStack() as held:
         for port in (addresses.PORT, addresses.REVERSE_PORT):
@@ -202,6 +215,7 @@ def test_taken_ports_that_nobody_has_chosen_are_replaced_by_the_next_free_ones(h
             assert state["port"] != addresses.WEB_PORT
 
 
+@pytest.mark.usefixtures("usual_ports")
 def test_the_second_is_told_of_the_first_and_env_of_the_one_that_runs(home: Path) -> None:
     with started(home) as first:
         first.wait_for(KEY_SAID)

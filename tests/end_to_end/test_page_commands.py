@@ -27,6 +27,7 @@ from hunyuan_fix.cli.main import COMMANDS
 from scripts.lib.processes import free_port
 from tests.cli.shell_environment import environment
 from tests.end_to_end.processes import KEY, ROOT, Certificates, Simulator, process, run_simulator
+from tests.looped import each
 
 PAGES = sorted(
     page.relative_to(ROOT).as_posix()
@@ -203,7 +204,7 @@ def test_the_commands_of_a_page_work(page: str, shell: Shell) -> None:
         assert f"claude calls http://127.0.0.1:{shell.variables['HUNYUAN_FIX_REVERSE_PORT']}\n" in shell.said
 
 
-@pytest.mark.parametrize("page", PAGES)
+@each("page", PAGES)
 def test_a_shells_blocks_are_of_sh(page: str) -> None:
     """What is called otherwise would not be run."""
     assert not re.search(r"^```(?:bash|shell|console|zsh|powershell)?\n\$?(?:scripts/|hunyuan-fix )", read(page), re.M)
@@ -225,7 +226,7 @@ INLINE = sorted(
 )
 
 
-@pytest.mark.parametrize(("page", "command"), INLINE)
+@each(("page", "command"), INLINE)
 def test_a_command_in_a_sentence_has_flags_that_are_there(page: str, command: str) -> None:
     name, *arguments = shlex.split(command.removeprefix("scripts/").removeprefix("hunyuan-fix "))
     if name == "run":

@@ -197,13 +197,19 @@ def test_what_is_no_option_is_refused_with_what_may_be_meant(
     tmp_path: Path, given: str, name: str, meant: list[str]
 ) -> None:
     ports = ["--port", str(free_port()), "--reverse-port", str(free_port())]
-    status, output, errors = launch(tmp_path, *ports, *given.split())
-    assert (status, output) == (2, "")
-    (line,) = errors.splitlines()
+    with process("scripts/run", [*LAUNCH, *ports, *given.split()], {"HOME": str(tmp_path)}) as started:
+        assert started.wait() == 2
+    (line,) = started.output.splitlines()
     assert line.startswith(f"scripts/run: {name}: there is no such option")
     assert all(each in line for each in meant)
     assert "secret" not in line
     assert not (tmp_path / ".mitmproxy").exists()
+
+
+def test_it_is_refused_on_standard_error(tmp_path: Path) -> None:
+    status, output, errors = launch(tmp_path, "--retry", "all")
+    assert (status, output) == (2, "")
+    assert errors.startswith("scripts/run: --retry: there is no such option")
 
 
 def test_each_option_of_mitmdump_written_out_is_taken(tmp_path: Path) -> None:

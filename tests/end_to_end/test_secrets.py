@@ -1,4 +1,4 @@
-"""The sweep: secrets go every way there is, and nothing that is logged, stored, exported or shown has one.
+"""The sweep: secrets go every way there is, and nothing that is logged, stored, exported, told or shown has one.
 
 Keys are nowhere; what a conversation holds is only where it is kept on purpose: in saved flows and in the stores.
 """
@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import gzip
 import json
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from hunyuan_fix.access.client_tokens import digest_of
 from scripts.lib.processes import free_port
 from tests import kept_flows
+from tests.cli.shell_environment import command
 from tests.end_to_end import secret_ways
-from tests.end_to_end.processes import ROOT
+from tests.end_to_end.processes import ROOT, process
 from tests.end_to_end.secret_ways import KEY, LENT, TOKEN, WORD, Way, traces_of
 from tests.end_to_end.served import Served, serve
 from tests.proxying import Answer, Arrived, Endpoint, Trust, run_endpoint
+from tests.redis_server import RedisServer
+from tests.waiting import until
 
 SHOWN = ("/status", "/metrics", "/api/exchanges?limit=1000", "/api/events?seconds=0", "/readyz", "/healthz")
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -29,6 +35,9 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "json": {"hunyuan_log": "json", "hunyuan_retry": "all", "hunyuan_retry_tries": "2"},
     "native": {"hunyuan_log": "json", "hunyuan_profile": "tokenhub", "hunyuan_language": "zh"},
 }
+IN_REDIS = "native"
+"""The settings under which the store is Redis; else it is SQLite."""
+ADMIN_TOKEN = f"admin{KEY}{'c' * 20}"
 
 
 async def send(running: Served, way: Way) -> None:
@@ -64,8 +73,29 @@ def exported(collector: Endpoint) -> bytes:
     )
 
 
+async def kept_in(redis: Any) -> bytes:
+    """All that a Redis server holds: keys, and values of every kind."""
+    found = [b""]
+    async for key in redis.scan_iter():
+        match await redis.type(key):
+            case b"string":
+                values = [await redis.get(key)]
+            case b"hash":
+                values = [part for pair in (await redis.hgetall(key)).items() for part in pair]
+            case b"zset":
+                values = await redis.zrange(key, 0, -1)
+            case b"list":
+                values = await redis.lrange(key, 0, -1)
+            case b"set":
+                values = list(await redis.smembers(key))
+            case other:
+                raise AssertionError(f"{key!r} is a {other!r}, which this test can't read")
+        found += [key, *values]
+    return b"\n".join(found)
+
+
 @pytest.mark.parametrize("name", SETTINGS)
-async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str):
+async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str, redis_server: RedisServer):
     log, flows, store = tmp_path / "hunyuan.log", tmp_path / "flows", tmp_path / "store.sqlite"
     tokens, admin = tmp_path / "clients.toml", free_port()
     tokens.touch(0o600)
@@ -78,7 +108,18 @@ async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str):
             return secret_ways.seen(request)
         return says if isinstance(says, Answer) else says(request)
 
-    async with run_endpoint(trust, tls=False) as endpoint, run_endpoint(trust, tls=False) as collector:
+    password = f"redis{KEY}"
+    redis = Redis(port=redis_server.port)
+    await redis.config_set("requirepass", password)
+    await redis.execute_command("AUTH", password)
+    in_redis = name == IN_REDIS
+    kept_where = redis_server.url if in_redis else f"sqlite:{store}"
+
+    async with (
+        run_endpoint(trust, tls=False) as endpoint,
+        run_endpoint(trust, tls=False) as collector,
+        run_endpoint(trust, tls=False) as receiver,
+    ):
         endpoint.answer = answer
         given = {
             "hunyuan_log_file": str(log),
@@ -91,20 +132,28 @@ async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str):
             "save_stream_file": str(flows),
             **SETTINGS[name],
         }
-        options = [
-            "-s",
-            str(ROOT / "tests/end_to_end/leaving.py"),
-        ]
+        scripts = (str(ROOT / "tests/end_to_end" / script) for script in ("leaving.py", "watchful.py"))
+        options = [word for script in scripts for word in ("-s", script)]
         options += [word for option, value in given.items() for word in ("--set", f"{option}={value}")]
-        environment = {"HUNYUAN_API_KEY": LENT}
-        async with serve(trust, endpoint, *options, store=f"sqlite:{store}", environment=environment) as running:
+        hook = f"http://127.0.0.1:{receiver.port}/hook/{KEY}?key={KEY}"
+        environment = {
+            "HUNYUAN_API_KEY": LENT,
+            "HUNYUAN_ALERT_WEBHOOK": hook,
+            "HUNYUAN_REDIS_PASSWORD": password,
+            "OTEL_EXPORTER_OTLP_HEADERS": f"x-api-key={KEY}",
+        }
+        async with serve(trust, endpoint, *options, store=kept_where, environment=environment) as running:
             for way in secret_ways.ways():
                 sent.append(way)
                 await send(running, way)
+            await until(lambda: any(b"HunyuanQuota" in request.body for request in receiver.arrived))
             pages = await shown(admin)
             running.process.terminate()
             await running.ended()
         spans = exported(collector)
+        told = b"".join(request.body for request in receiver.arrived)
+    shared = await kept_in(redis)
+    await redis.aclose()
     said = running.process.output.encode()
 
     # 1. The sweep has seen what it is about.
@@ -116,10 +165,12 @@ async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str):
     assert len(kept_flows.read(flows)) > len(sent) - 5
     assert b"-> 401" in said and b"-> 401" in log.read_bytes()
     assert b"exchanges " in said and len(spans) > 10_000
+    assert WORD.encode() in (shared if in_redis else kept)
+    assert bool(shared) == in_redis
 
     # 2. Outputs -> what is in none of them.
-    telling = {"terminal": said, "log file": log.read_bytes(), "traces": spans, **pages}
-    keeping = {"store": kept, "flows": flows.read_bytes()}
+    telling = {"terminal": said, "log file": log.read_bytes(), "traces": spans, "webhook": told, **pages}
+    keeping = {"store": kept, "Redis": shared, "flows": flows.read_bytes()}
     found = [
         (where, secret, text[max(0, text.find(trace) - 300) : text.find(trace) + 100])
         for outputs, secrets in ((telling, (KEY, WORD)), (keeping, (KEY,)))
@@ -129,3 +180,34 @@ async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str):
         if trace in text
     ]
     assert not found, "\n".join(f"{where}: {secret} in {text!r}" for where, secret, text in found)
+
+
+def test_no_secret_is_in_the_file_that_run_keeps_of_itself_or_in_what_it_prints(tmp_path: Path) -> None:
+    """`hunyuan-fix run` with every secret that it can be given; other commands read that file."""
+    home = tmp_path / "home"
+    tokens = tmp_path / "clients.toml"
+    tokens.touch(0o600)
+    tokens.write_text(f'[clients.alice]\nhash = "sha256:{digest_of(TOKEN).hex()}"\n')
+    ports = ["--port", str(free_port()), "--reverse-port", str(free_port())]
+    given = [f"hunyuan_admin=127.0.0.1:{free_port()}", f"hunyuan_client_tokens_file={tokens}"]
+    given += [f"hunyuan_store=redis://127.0.0.1:{free_port()}/0"]
+    full = [*command("run"), "--json", "--upstream", f"http://127.0.0.1:{free_port()}/v1", *ports]
+    full += [word for one in given for word in ("--set", one)]
+    variables = {
+        "HOME": str(home),
+        "XDG_DATA_HOME": str(home),
+        "HUNYUAN_API_KEY": LENT,
+        "HUNYUAN_ADMIN_TOKEN": ADMIN_TOKEN,
+        "HUNYUAN_ALERT_WEBHOOK": f"https://hooks.example/{KEY}",
+        "HUNYUAN_REDIS_PASSWORD": KEY,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"x-api-key={KEY}",
+    }
+    with process("scripts/run", full, variables) as started:
+        started.wait_for(r"(?m)^(\{.*\})$")
+        kept = {file: file.read_bytes() for file in home.rglob("*") if file.is_file()}
+        (state,) = (file for file in kept if file.suffix == ".json" and file.parent.name == "running")
+        assert stat.S_IMODE(state.stat().st_mode) == 0o600
+        assert json.loads(kept[state])["admin_url"]
+    kept[Path("what it prints")] = started.output.encode()
+    found = [str(file) for file, text in kept.items() for trace in traces_of(KEY) if trace in text]
+    assert not found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ import pytest
 
 from scripts.lib import starts
 from scripts.lib.processes import free_port
-from tests.end_to_end.processes import ROOT, Certificates, Process, clean_environment, process, proxy_command
+from tests.end_to_end.processes import ROOT, Certificates, Process, process, proxy_command
 from tests.proxying import LOCAL, Trust, json_answer, run_endpoint
 from tests.waiting import until
 
@@ -23,19 +22,11 @@ MITMDUMP = Path(sys.executable).with_name("mitmdump")
 ADDON = ROOT / "addon/hunyuan_fix.py"
 
 
-def start(certificates: Certificates, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the plain command to its end."""
+def start(certificates: Certificates, *arguments: str) -> tuple[int, str]:
+    """Run the plain command to its end: its exit code, and all that it says."""
     command = [str(MITMDUMP), "-s", str(ADDON), "--set", f"confdir={certificates.confdir}", *arguments]
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    with process("mitmdump", command) as started:
+        return started.wait(), started.output
 
 
 @pytest.mark.parametrize(
@@ -49,17 +40,15 @@ def start(certificates: Certificates, folder: Path, *arguments: str) -> subproce
         (["--mode", "regular@0.0.0.0:0"], "proxyauth"),
     ],
 )
-def test_a_bad_start_ends_with_one_clear_line(
-    certificates: Certificates, tmp_path: Path, arguments: list[str], said: str
-) -> None:
+def test_a_bad_start_ends_with_one_clear_line(certificates: Certificates, arguments: list[str], said: str) -> None:
     port = ["--listen-port", str(free_port())]
-    ended = start(certificates, tmp_path, *port, *arguments)
-    assert ended.returncode != 0
-    lines = (ended.stdout + ended.stderr).splitlines()
+    status, output = start(certificates, *port, *arguments)
+    assert status != 0
+    lines = output.splitlines()
     assert len([line for line in lines if said in line]) == 1
     assert said in lines[-1]
-    assert "listening at" not in ended.stdout
-    assert "Traceback" not in ended.stdout + ended.stderr
+    assert "listening at" not in output
+    assert "Traceback" not in output
 
 
 def test_the_plain_command_listens_on_loopback_only(certificates: Certificates, tmp_path: Path) -> None:
@@ -98,11 +87,11 @@ def test_the_plain_command_makes_its_ca_under_the_lock(tmp_path: Path) -> None:
         assert (tmp_path / ".mitmproxy/mitmproxy-ca-cert.pem").exists()
 
 
-def test_all_that_is_wrong_is_said_at_once(certificates: Certificates, tmp_path: Path) -> None:
+def test_all_that_is_wrong_is_said_at_once(certificates: Certificates) -> None:
     wrong = ["hunyuan_visoin_model=x", "hunyuan_retyr=all", "hunyuan_cascade=sometimes"]
-    ended = start(certificates, tmp_path, *(word for each in wrong for word in ("--set", each)))
-    assert ended.returncode == 1
-    assert all(each.partition("=")[0] in ended.stdout for each in wrong)
+    status, output = start(certificates, *(word for each in wrong for word in ("--set", each)))
+    assert status == 1
+    assert all(each.partition("=")[0] in output for each in wrong)
 
 
 async def test_starts_that_must_fail_end_with_status_1() -> None:

@@ -23,7 +23,7 @@ async def test_a_wait_is_shown_with_what_it_is_for_and_ends(monkeypatch: pytest.
         with live_list.waiting(flow, exchange):
             while not shown:
                 await asyncio.sleep(0)
-        live_list.show(flow, exchange, "streaming")
+        live_list.show(flow, exchange, lambda: "streaming")
         for _ in range(5):
             await asyncio.sleep(0.001)
     assert set(shown[:-1]) == {"hy3 · in the queue, 0 s by now"}
@@ -36,7 +36,7 @@ async def test_without_a_list_there_is_nothing_to_do():
     with taddons.context():
         with live_list.waiting(flow, exchange):
             await asyncio.sleep(0)
-        live_list.show(flow, exchange, "streaming")
+        live_list.show(flow, exchange, lambda: "streaming")
     assert flow.comment == ""
 
 

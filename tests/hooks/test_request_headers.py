@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from mitmproxy.connection import Client
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowWriter
 
+from hunyuan_fix import events
 from hunyuan_fix.access import listeners
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.upstream.client import LOOP_GUARD, PROFILE, UPSTREAM
-from tests.proxying import LOCAL, Endpoint, Proxy, Trust, chat_answer, run_proxy, stream_answer
+from hunyuan_fix.events import Event
+from hunyuan_fix.upstream.client import ASKED, LOOP_GUARD, PROFILE, UPSTREAM
+from tests.proxying import LOCAL, Endpoint, Proxy, Trust, chat_answer, json_answer, run_proxy, stream_answer
 
 ALICE, GONE, UNKNOWN = (f"hf-{letter * 43}" for letter in "agu")
 KEY, PAGE = "sk-lent", "http://localhost:3000"
@@ -427,3 +430,37 @@ async def test_where_calls_go_is_told_to_this_machine_alone(trust: Trust, endpoi
     assert here.headers[PROFILE] == elsewhere.headers[PROFILE]
     assert UPSTREAM not in elsewhere.headers
     assert not endpoint.arrived
+
+
+@dataclass
+class Told:
+    """The paths of exchanges that have ended, as every sink hears of them."""
+
+    name = "told"
+    kinds = frozenset({events.DONE})
+    paths: list[str] = field(default_factory=list)
+
+    def hear(self, event: Event) -> None:
+        self.paths.append(str(event.data["path"]))
+
+
+@pytest.mark.parametrize("draining", [False, True])
+async def test_whether_the_proxy_is_there_is_no_exchange(trust: Trust, endpoint: Endpoint, draining: bool):
+    """Supervisors and our own commands ask it again and again: it would be most of the log, and of an alert's share."""
+    endpoint.answer = json_answer({"data": []})
+    upstream = f"https://{LOCAL}:{endpoint.port}/v1"
+    async with (
+        run_proxy(trust, "https://tokenhub.tencentmaas.com", hunyuan_upstream=upstream) as running,
+        running.client() as client,
+    ):
+        told = Told()
+        running.addon.runtime.sinks.add(told)
+        if draining:
+            running.addon.process.draining.begin()
+        health = await client.get(f"http://{LOCAL}:{running.reverse_port}/health")
+        asked = await client.get("/asked", headers={LOOP_GUARD: ASKED})
+        loop = await client.get("/loop", headers={LOOP_GUARD: "1"})
+        await client.get("/models")
+    assert health.status_code == (503 if draining else 200)
+    assert code(asked) == code(loop) == ((503, "proxy_shutting_down") if draining else (400, "proxy_loop"))
+    assert told.paths == ["/v1/loop", "/v1/models"]

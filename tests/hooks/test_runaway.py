@@ -110,7 +110,12 @@ async def test_warned_then_refused_and_nothing_is_sent(way: Way, caplog: pytest.
         ("same_call", 6, "refused"),
     ]
     lines = [record.getMessage() for record in caplog.records if "the same tool call" in record.getMessage()]
-    assert len(lines) == 2, "once each"
+    session = way.heard.data(events.DONE)[0]["session"]
+    what = "the agent has made the same tool call {} times in a row, with the same result (hunyuan_same_call)"
+    assert lines == [  # once each
+        f"POST /v1{PATHS[way.form]}: warned: {what.format(WARNED)} session={session}",
+        f"POST /v1{PATHS[way.form]}: refused: {what.format(REFUSED)} session={session}",
+    ]
     assert "read" not in " ".join(lines)
 
 

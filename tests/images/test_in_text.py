@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix.images import data as image_data
 from hunyuan_fix.images import in_text
+from tests.looped import each
 from tests.vision_server import PNG
 
 PICTURE = PNG + bytes(range(256))
@@ -210,9 +211,9 @@ def test_the_search_by_letters_finds_what_a_plain_one_does(text: str) -> None:
     assert in_text.suspected(text) == any(hint in text for hint in HINTS)
 
 
-@pytest.mark.parametrize("hint", HINTS)
-@pytest.mark.parametrize("letter", ["6", "G", "9", "Q", "中", ""])
-@pytest.mark.parametrize("around", [0, 1, 7, 3000])
+@each("hint", HINTS)
+@each("letter", ["6", "G", "9", "Q", "中", ""])
+@each("around", [0, 1, 7, 3000])
 def test_a_word_of_an_image_is_seen_among_any_letters(hint: str, letter: str, around: int) -> None:
     for text in (letter * around + hint, hint + letter * around, letter * around + hint + letter * around):
         assert in_text.suspected(text)

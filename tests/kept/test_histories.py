@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from hunyuan_fix.kept import histories
+from tests.looped import each
 
 ODD: list[Any] = [None, 3, "s", {}, {"type": None}, {"type": ["x"]}, {"type": {}}, {"type": "text", "text": []}]
 
 
-@pytest.mark.parametrize("content", [*ODD, ODD, [ODD]])
-@pytest.mark.parametrize("role", ["user", "assistant", "system", "tool", ["x"], None])
+@each("content", [*ODD, ODD, [ODD]])
+@each("role", ["user", "assistant", "system", "tool", ["x"], None])
 def test_any_content_is_read(role: Any, content: Any) -> None:
     message = {"role": role, "content": content, "output": content, "tool_calls": ODD}
     for listed in ([message], [{"type": "message", **message}], [{"type": ["x"], **message}], ODD, content):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hunyuan_fix import mending
+from tests.looped import each
 from tests.mending.refusals import REFUSALS
 
 ROWS = tomllib.loads(resources.files(mending).joinpath("errors.toml").read_text(encoding="utf-8"))["error"]
@@ -39,7 +40,7 @@ def repeats(tree: Any, inside: bool = False) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("pattern", PATTERNS)
+@each("pattern", PATTERNS)
 def test_each_repetition_has_a_bound(pattern: str):
     assert repeats(_parser.parse(pattern)) == []
 

@@ -13,6 +13,7 @@ from hunyuan_fix import profiles
 from hunyuan_fix.mending.reading import Reading, Sent, read
 from hunyuan_fix.profiles import Model
 from hunyuan_fix.profiles.overlay import native_over
+from tests.looped import each
 from tests.mending.refusals import CALL, LIST_OF_FIELDS, MANY, MFJS, PLAIN, REFUSALS, TOOLS, Refusal, openai
 
 
@@ -20,7 +21,7 @@ def reading(text: str, body: dict[str, Any], model: Model | None = None, format_
     return read(400, text.encode(), Sent(body, model or Model("m"), format_))
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=[f"{refusal.kind}: {refusal.source}" for refusal in REFUSALS])
+@each("refusal", REFUSALS, ids=lambda refusal: f"{refusal.kind}: {refusal.source}")
 def test_a_real_error(refusal: Refusal):
     found = read(refusal.status, refusal.text.encode(), Sent(refusal.body, Model("m"), refusal.format))
     assert found is not None
@@ -31,7 +32,7 @@ def test_a_real_error(refusal: Refusal):
     native_over(profiles.load("tokenhub").native["anthropic"], found.native)
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=[f"{refusal.kind}: {refusal.source}" for refusal in REFUSALS])
+@each("refusal", REFUSALS, ids=lambda refusal: f"{refusal.kind}: {refusal.source}")
 def test_the_same_error_behind_other_relays(refusal: Refusal):
     """What a relay passes on is found in its own error, as a text in it, and with the id that it adds."""
     body = json.loads(refusal.text) if refusal.text.startswith("{") else {"message": refusal.text}

@@ -309,3 +309,34 @@ def test_a_disk_that_hangs_keeps_nobody_waiting(path: Path, root: logging.Logger
     log.close()
     assert log.lost == 70, "those that wait are lost with the process"
     goes_on.set()
+
+
+def test_a_line_whose_values_do_not_fit_its_words_is_lost_and_raises_nothing(
+    path: Path, log: FileLog, root: logging.Logger
+):
+    """As other programs may log: Python's logging would raise it where it was logged, on the event loop."""
+    use(log, settings(path))
+    root.info("%d of %d", "x")
+    root.info("it goes on")
+    log.close()
+    assert log.lost == 1
+    assert "it goes on" in path.read_text()
+
+
+def test_a_folder_that_is_gone_loses_lines_until_it_is_there_again(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    handler = FileHandler(LogFile(folder / "hunyuan.log", 0, 0), "text")
+    handler._write(["one"])
+    (folder / "hunyuan.log").unlink()
+    folder.rmdir()
+    handler._write(["two", "three"])
+    handler._write(["four"])
+    folder.mkdir()
+    handler._write(["five"])
+    handler.end()
+    assert (folder / "hunyuan.log").read_text() == "five\n"
+    assert handler.lost == 3
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert "can't be written" in said[0] and "lines lost: 3" in said[1]

@@ -98,3 +98,41 @@ def test_nothing_that_a_client_sends_makes_a_second_line_or_a_long_one(model: st
     assert TextLines().format(record("%s", message)).count("\n") == TextLines().format(record("%s", message)).count(
         "\n\t"
     )
+
+
+HOSTILE = (
+    "a\r\n2026-01-01T00:00:00.000Z info POST /forged\x1b[2J\x1b]0;title\x07\x9b1A\x08"
+    "\u202egnp.exe\u2066\u2028next\x85\x00\x0b\x7f\u061c"
+)
+UNSEEN = set("\r\x1b\x07\x9b\x08\u202e\u2066\u2028\x85\x00\x0b\x7f\u061c")
+
+
+@pytest.mark.parametrize("form", [TextLines(), JsonLines()])
+def test_what_other_programs_log_of_a_client_moves_no_cursor_and_forges_no_line(form: logging.Formatter):
+    for message, args in (("client sent: %s", (HOSTILE,)), (HOSTILE, ())):
+        line = form.format(record(message, *args))
+        assert not UNSEEN & set(line)
+        assert len(line.splitlines()) == (1 if isinstance(form, JsonLines) else 2)
+        assert all(part.startswith("\t") for part in line.splitlines()[1:])
+    if isinstance(form, JsonLines):
+        assert json.loads(line)["message"] == HOSTILE
+
+
+@pytest.mark.parametrize("form", [TextLines(), JsonLines()])
+@pytest.mark.parametrize("name", [name for name, value in of_exchange().items() if isinstance(value, str)])
+def test_no_field_of_an_exchange_makes_a_second_line(form: logging.Formatter, name: str):
+    told: Any = {**of_exchange(dialect="anthropic", request_id="r"), "failure": "f", name: HOSTILE}
+    line = form.format(record(ExchangeLine(told)))
+    assert not UNSEEN & set(line)
+    assert len(line.splitlines()) == 1 or all(part.startswith("\t") for part in line.splitlines()[1:])
+
+
+@given(st.text(alphabet=st.characters(), max_size=100))
+def test_in_json_every_text_is_read_back_and_in_text_every_letter_stays(message: str):
+    whole = message.encode("utf-8", "ignore").decode()
+    line = JsonLines().format(record("%s", whole))
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["message"] == whole
+    kept = "".join(letter for letter in whole if letter.isprintable())
+    shown = TextLines().format(record("%s", whole))
+    assert [letter for letter in kept if letter not in shown] == []

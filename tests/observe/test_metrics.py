@@ -106,8 +106,9 @@ def test_wrong_labels_and_falling_counters_are_refused():
         metrics.set(level, 1, "a")
     with pytest.raises(ValueError, match="labels"):
         metrics.value(calls)
-    with pytest.raises(ValueError, match="fall"):
-        metrics.add(calls, -1, "a")
+    for amount in (-1, math.nan, math.inf, -math.inf):
+        with pytest.raises(ValueError, match="fall"):
+            metrics.add(calls, amount, "a")
     metrics.read_from(lambda: [(level, ("a",), 1)])
     with pytest.raises(ValueError, match="labels"):
         metrics.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Iterable
 
@@ -129,3 +130,30 @@ def test_the_end_does_not_wait_for_a_sink_that_is_stuck():
     running.close(0.01)
     assert stuck.events == []
     stuck.go.set()
+
+
+class Telling(Heard):
+    """Tells the event that it hears once more: it hears itself."""
+
+    def __init__(self, running: Sinks) -> None:
+        super().__init__(events.CAME, name="telling")
+        self._running = running
+
+    def hear(self, event: Event) -> None:
+        super().hear(event)
+        exchange(self._running).tell(events.CAME)
+
+
+def test_a_sink_that_hears_itself_for_ever_ends_with_a_failure_and_reaches_no_exchange(
+    caplog: pytest.LogCaptureFixture,
+):
+    running, heard = Sinks(), Heard(events.DONE)
+    telling = Telling(running)
+    running.add(telling)
+    running.add(heard)
+    exchange(running).tell(events.CAME)
+    assert running.failures["telling"] >= 1
+    assert len(telling.events) <= sys.getrecursionlimit()
+    exchange(running).tell(events.DONE)
+    assert len(heard.events) == 1
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) <= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from operator import itemgetter
 
 import pytest
 
@@ -13,9 +14,10 @@ from hunyuan_fix.profiles.models import Families
 from hunyuan_fix.profiles.reading import ProfileError
 from hunyuan_fix.upstream import signing
 from scripts.lib import profile_page
+from tests.looped import each
 
 ALL = [profiles.load(name) for name in profiles.names()]
-MODELS = [pytest.param(model, id=f"{profile.name}: {model.id}") for profile in ALL for model in profile.models.values()]
+MODELS = {f"{profile.name}: {model.id}": model for profile in ALL for model in profile.models.values()}
 FAMILIES = Families(profiles.families())
 KIND = re.compile(r"documented|seen|claimed|inferred")
 
@@ -26,19 +28,19 @@ def family(model_id: str) -> str:
     return found.ids[0] if found else ""
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_every_model_has_a_source(model: Model) -> None:
+@each("name, model", MODELS.items(), ids=itemgetter(0))
+def test_every_model_has_a_source(name: str, model: Model) -> None:
     assert KIND.search(model.source), model
 
 
-@pytest.mark.parametrize("found", profiles.families(), ids=lambda found: found.ids[0])
+@each("found", profiles.families(), ids=lambda found: found.ids[0])
 def test_every_family_has_a_source_and_no_price(found: profiles.Family) -> None:
     assert KIND.search(found.rows["source"])
     assert "prices" not in found.rows, "what a model costs depends on the endpoint"
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_every_price_has_a_day_a_currency_and_an_address(model: Model) -> None:
+@each("name, model", MODELS.items(), ids=itemgetter(0))
+def test_every_price_has_a_day_a_currency_and_an_address(name: str, model: Model) -> None:
     for price in model.prices:
         assert date.fromisoformat(price.as_of) <= date(2026, 11, 28)
         assert price.currency in ("USD", "CNY")
@@ -51,7 +53,7 @@ def test_every_price_has_a_day_a_currency_and_an_address(model: Model) -> None:
     assert limits[-1:] in ([], [None])
 
 
-@pytest.mark.parametrize("profile", ALL, ids=lambda profile: profile.name)
+@each("profile", ALL, ids=lambda profile: profile.name)
 def test_what_a_profile_names_exists(profile: Profile) -> None:
     assert profile.dialect in dialects.UPSTREAM_DIALECTS
     assert profile.signer in signing.SIGNERS
@@ -63,7 +65,7 @@ def test_what_a_profile_names_exists(profile: Profile) -> None:
         assert any(profiles.at(host.partition("/")[0], profile.base) == profile.name for host in profile.hosts)
 
 
-@pytest.mark.parametrize("profile", [profile for profile in ALL if profile.hosts], ids=lambda profile: profile.name)
+@each("profile", [profile for profile in ALL if profile.hosts], ids=lambda profile: profile.name)
 def test_its_own_models_can_answer(profile: Profile) -> None:
     assert not profile.vision_model or profile.model(profile.vision_model).images
     assert not profile.model(profile.text_model).embedding
@@ -92,7 +94,7 @@ def test_whose_a_profile_is(profile: str, vendor: str, plan: bool) -> None:
     assert (loaded.vendor, loaded.plan) == (vendor, plan)
 
 
-@pytest.mark.parametrize(
+@each(
     ("address", "name"),
     [
         ("api.moonshot.cn/v1", "moonshot"),
@@ -128,7 +130,7 @@ def test_which_profile_an_address_has(address: str, name: str | None) -> None:
     assert profiles.at(host, f"/{path}".rstrip("/")) == name
 
 
-@pytest.mark.parametrize(
+@each(
     ("model_id", "pattern"),
     [
         ("kimi-k2.5", "kimi-k2.5*"),
@@ -204,13 +206,13 @@ def test_no_pattern_is_in_two_families() -> None:
     assert [pattern for pattern in patterns if pattern != pattern.lower()] == []
 
 
-@pytest.mark.parametrize("found", profiles.families(), ids=lambda found: found.ids[0])
+@each("found", profiles.families(), ids=lambda found: found.ids[0])
 def test_each_pattern_leads_to_its_own_family(found: profiles.Family) -> None:
     for pattern in found.ids:
         assert FAMILIES.of(pattern.replace("*", "")) in (found, None), pattern
 
 
-@pytest.mark.parametrize("profile", ALL, ids=lambda profile: profile.name)
+@each("profile", ALL, ids=lambda profile: profile.name)
 def test_thinking_agrees_with_itself(profile: Profile) -> None:
     for model in profile.models.values():
         known = model.thinking

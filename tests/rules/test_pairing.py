@@ -15,6 +15,7 @@ from hunyuan_fix.exchange import Changes
 from hunyuan_fix.rules import apply_chat, calls, roles
 from hunyuan_fix.rules import pairing as pairing_module
 from hunyuan_fix.rules.pairing import pairing
+from tests.looped import each
 from tests.rule_context import answer, call, context
 from tests.strategies import histories
 
@@ -181,8 +182,8 @@ IDS: list[tuple[Any, Any]] = [
 """An id as calls have it, and as answers do."""
 
 
-@pytest.mark.parametrize(("of_call", "of_answer"), IDS)
-@pytest.mark.parametrize("between", [[], [DONE], [USER], [USER, USER]])
+@each(("of_call", "of_answer"), IDS)
+@each("between", [[], [DONE], [USER], [USER, USER]])
 def test_each_turn_s_result_is_its_own_under_ids_that_come_again(
     of_call: Any, of_answer: Any, between: list[Any]
 ) -> None:
@@ -192,9 +193,9 @@ def test_each_turn_s_result_is_its_own_under_ids_that_come_again(
     assert results_by_call(history) == {number: f"RESULT {number}" for number in range(5)}
 
 
-@pytest.mark.parametrize(("of_call", "of_answer"), IDS)
-@pytest.mark.parametrize("calls", [1, 2, 3, 5])
-@pytest.mark.parametrize("answers", [0, 1, 2, 3, 5])
+@each(("of_call", "of_answer"), IDS)
+@each("calls", [1, 2, 3, 5])
+@each("answers", [0, 1, 2, 3, 5])
 def test_of_neighbouring_calls_under_one_id_the_last_are_answered(
     of_call: Any, of_answer: Any, calls: int, answers: int
 ) -> None:

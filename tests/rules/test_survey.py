@@ -18,6 +18,7 @@ from hunyuan_fix.rules.survey import Survey
 from hunyuan_fix.texts.marks import tracked
 from hunyuan_fix.wire import json_body
 from tests import strategies
+from tests.looped import each
 from tests.rule_context import context
 from tests.rules.hostile import BODIES, FIELDS, user
 
@@ -52,8 +53,8 @@ def test_nor_does_it_in_a_whole_body(body: dict[str, Any], profile_name: str) ->
         told_apart(body, profile_name)
 
 
-@pytest.mark.parametrize("profile_name", profiles.names())
-@pytest.mark.parametrize("name", [*BODIES, *FIELDS])
+@each("profile_name", profiles.names())
+@each("name", [*BODIES, *FIELDS])
 def test_nor_in_a_hostile_one(name: str, profile_name: str) -> None:
     made = {"messages": BODIES[name](20)} if name in BODIES else {"messages": [user()], **FIELDS[name](20)}
     told_apart(json_body.parse(json_body.serialise(made)), profile_name)
@@ -142,8 +143,8 @@ CALL = {"id": "a", "type": "function", "function": {"name": "ls", "arguments": "
 SAID = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ok", "tool_calls": [CALL]}]
 
 
-@pytest.mark.parametrize("profile_name", profiles.names())
-@pytest.mark.parametrize(
+@each("profile_name", profiles.names())
+@each(
     "body",
     [
         {"messages": [*SAID, {"role": "tool", "call_id": "a", "content": "done"}]},

@@ -12,6 +12,7 @@ from hunyuan_fix import profiles
 from hunyuan_fix.profiles import Thinking
 from hunyuan_fix.rules.survey import Survey
 from hunyuan_fix.rules.thinking import RULE, thinking, thinks
+from tests.looped import each
 from tests.rule_context import context
 
 K2_6 = Thinking(default=True, fields=frozenset({"type", "keep"}))
@@ -154,7 +155,7 @@ def test_what_is_right_stays(known: Thinking, said: dict[str, Any]) -> None:
     assert list(fixed(known, said).items()) == list(said.items())
 
 
-@pytest.mark.parametrize(("known", "said", "left"), CHANGES)
+@each(("known", "said", "left"), CHANGES)
 def test_what_a_request_says_is_said_as_the_model_takes_it(
     known: Thinking, said: dict[str, Any], left: dict[str, Any]
 ) -> None:

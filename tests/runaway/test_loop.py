@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix.runaway import loop
-from hunyuan_fix.runaway.loop import Before, Call, goes_on, loop_of
+from hunyuan_fix.runaway.loop import Before, Call, goes_on, loop_of, may_hold
 from hunyuan_fix.runaway.repeated import repeated
 from tests.runaway.agents import FORMATS, Did, Turn, body_of
 from tests.test_session import CHATS, JSON
@@ -100,6 +100,29 @@ ITEM = st.fixed_dictionaries(
 def test_any_messages_are_read(messages: list[Any]) -> None:
     for name in ("messages", "input"):
         repeated(loop_of({name: messages}).turns)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_how_many_calls_a_request_may_hold_is_known_without_reading_it(form: str) -> None:
+    body = body_of(form, ["do it", *TWO])
+    assert may_hold(body, 3)
+    assert not may_hold(body, 30)
+    assert may_hold(body_of(form, ["This session is being continued from a previous conversation …", *TWO]), 1000)
+
+
+@pytest.mark.parametrize("field", ["tool_calls", "content"])
+def test_calls_of_one_message_are_as_many_as_calls_of_several(field: str) -> None:
+    calls = [{"type": "tool_use", "id": str(number), "name": "ls", "input": {}} for number in range(12)]
+    assert may_hold({"messages": [{"role": "assistant", field: calls}]}, 12)
+    assert not may_hold({"messages": [{"role": "assistant", field: calls}]}, 14)
+
+
+@given(st.lists(ITEM), st.integers(1, 12))
+def test_no_request_holds_more_calls_than_it_may(messages: list[Any], calls: int) -> None:
+    for name in ("messages", "input"):
+        found = loop_of({name: messages})
+        if found.before is Before.SUMMARY or sum(map(len, found.turns)) >= calls:
+            assert may_hold({name: messages}, calls)
 
 
 @pytest.mark.parametrize("client", sorted(CHATS))

@@ -13,6 +13,7 @@ from hunyuan_fix.simulator.anthropic_checks import all_problems, input_tokens, p
 from hunyuan_fix.simulator.anthropic_facade import HINTS, Facade, takes
 from tests.dialects.anthropic import bodies
 from tests.dialects.anthropic.test_captures import REQUESTS
+from tests.looped import each
 from tests.strategies import json_values
 
 type Body = dict[str, Any]
@@ -193,8 +194,8 @@ ROWS: list[tuple[str, Any, Body]] = [
 ]
 
 
-@pytest.mark.parametrize(("row", "refused", "accepted"), ROWS)
-@pytest.mark.parametrize("facade", [STRICT, FULL], ids=["strict", "full"])
+@each(("row", "refused", "accepted"), ROWS)
+@each("facade", [STRICT, FULL], ids=["strict", "full"])
 def test_a_row_and_its_neighbour(facade: Facade, row: str, refused: Any, accepted: Body) -> None:
     found = problems(refused, facade, HEADERS)
     assert found is not None
@@ -292,7 +293,7 @@ def whole(value: Any) -> Any:
     return [whole(item) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("recorded", REQUESTS)
+@each("recorded", REQUESTS)
 def test_a_facade_that_takes_all_takes_what_real_clients_send(recorded: Body) -> None:
     asked = whole(recorded) | {"model": VISION}
     if "max_tokens" in asked:

@@ -9,6 +9,7 @@ from hunyuan_fix.simulator.checks import all_problems, embedding_problems, probl
 from hunyuan_fix.simulator.rows import ProfileName
 from hunyuan_fix.simulator.variant import Variant
 from hunyuan_fix.simulator.vision import data_url, png_with_text
+from tests.looped import each
 
 type Body = dict[str, Any]
 
@@ -172,7 +173,7 @@ ROWS: list[tuple[str, Any, Body, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("row", "refused", "accepted", "strict_only"), ROWS, ids=lambda value: str(value)[:60])
+@each(("row", "refused", "accepted", "strict_only"), ROWS, ids=lambda value: str(value)[:60])
 def test_row(row: str, refused: Any, accepted: Body, strict_only: bool) -> None:
     assert row in {problem.row for problem in all_problems(refused, "hunyuan")}
     assert problems(accepted, "hunyuan") is None

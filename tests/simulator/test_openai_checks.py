@@ -16,6 +16,7 @@ from hunyuan_fix.simulator.openai_items import input_tokens
 from hunyuan_fix.simulator.openai_shapes import body_findings
 from tests.dialects.responses import strategies
 from tests.dialects.responses.captures import ALONE, Recorded
+from tests.looped import each
 from tests.strategies import json_values
 
 type Body = dict[str, Any]
@@ -207,7 +208,7 @@ def without_holes(given: Any) -> Any:
     return [without_holes(value) for value in given] if isinstance(given, list) else given
 
 
-@pytest.mark.parametrize(("row", "bad", "good"), ROWS)
+@each(("row", "bad", "good"), ROWS)
 def test_a_rule_is_broken_by_one_and_not_by_its_neighbour(row: str, bad: Any, good: Body) -> None:
     before = copy.deepcopy(bad)
     found = problems(without_holes(bad), FULL, known=KNOWN)
@@ -291,7 +292,7 @@ def test_which_models_speak_it() -> None:
     assert speaks("unknown", STRICT) and speaks("kimi-k2.6", FULL) and not speaks("kimi-k2.6", STRICT)
 
 
-@pytest.mark.parametrize("request_", ALONE)
+@each("request_", ALONE)
 def test_what_real_programs_send_is_refused_only_for_its_images(request_: Recorded) -> None:
     given = request_.body | {"model": "hy3"}
     assert {finding.row for finding in all_problems(given, FULL)} <= {"sight"}

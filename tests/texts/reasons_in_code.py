@@ -14,7 +14,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
@@ -37,12 +37,16 @@ class Module:
     path: Path
 
     @cached_property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text("utf-8"))
+    def text(self) -> str:
+        return self.path.read_text("utf-8")
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(ast.parse(self.text)))
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
-        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
 
     def function_around(self, node: ast.AST) -> _Function | None:
         while node in self.parents:
@@ -52,24 +56,43 @@ class Module:
         return None
 
 
-class Reasons:
-    """Follows expressions to texts, over all modules. A function is known by its name."""
+@cache
+def modules() -> list[Module]:
+    """All files of the addon, each read and parsed once."""
+    return [Module(path) for path in sorted(ADDON.rglob("*.py"))]
+
+
+class Index:
+    """The functions, calls and constants of all modules, by name."""
 
     def __init__(self) -> None:
-        self.modules = [Module(path) for path in sorted(ADDON.rglob("*.py"))]
         self.functions: dict[str, list[tuple[Module, _Function]]] = defaultdict(list)
         self.calls: dict[str, list[tuple[Module, ast.Call]]] = defaultdict(list)
         self.constants: dict[str, list[tuple[Module, ast.expr]]] = defaultdict(list)
-        for module in self.modules:
-            for node in ast.walk(module.tree):
+        for module in modules():
+            for node in module.nodes:
                 if isinstance(node, _FUNCTIONS):
                     self.functions[node.name].append((module, node))
                 elif isinstance(node, ast.Call):
-                    self.calls[_name(node.func)].append((module, node))
+                    self.calls[name_of(node.func)].append((module, node))
                 elif isinstance(node, ast.Assign | ast.AnnAssign) and not module.function_around(node):
                     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                         if isinstance(target, ast.Name) and node.value is not None:
                             self.constants[target.id].append((module, node.value))
+
+
+@cache
+def _index() -> Index:
+    return Index()
+
+
+class Reasons:
+    """Follows expressions to texts, over all modules. A function is known by its name."""
+
+    def __init__(self) -> None:
+        self.modules = modules()
+        index = _index()
+        self.functions, self.calls, self.constants = index.functions, index.calls, index.constants
         self._following: set[tuple[int, int | None]] = set()
         self.inner: set[str] = set()
         """Texts that stand in the braces of others."""
@@ -78,7 +101,7 @@ class Reasons:
         """Every template of a reason."""
         found: set[str] = set()
         for module in self.modules:
-            for node in ast.walk(module.tree):
+            for node in module.nodes:
                 if isinstance(node, ast.Call) and (reason := _reason(module, node)) is not None:
                     found |= self.follow(module, reason)
         for name in _RETURNED:
@@ -91,7 +114,7 @@ class Reasons:
     def _collected(self, module: Module) -> set[str]:
         """Reasons that are put into a list or a dictionary of them: `whys[…] = None`, `fixes.append(…)`, `lines`."""
         found: set[str] = set()
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             match node:
                 case ast.Assign(targets=[ast.Subscript(value=ast.Name(id="whys"), slice=key)]):
                     found |= self.follow(module, key)
@@ -249,7 +272,7 @@ class Reasons:
         return found
 
     def _called(self, module: Module, node: ast.Call, item: int | None) -> set[str]:
-        name = _name(node.func)
+        name = name_of(node.func)
         if name in ("join", "filter"):  # "; ".join(filter(None, […]))
             return set().union(*(self.follow(module, argument) for argument in node.args))
         if name in ("str", "tuple", "list"):
@@ -264,9 +287,7 @@ class Reasons:
             if (one is module if place in ("", "self") else one.path.stem == place)
         ]
         if name == "fitted":  # mfjs calls each of a table
-            there = [
-                (module, one) for one in ast.walk(module.tree) if isinstance(one, _FUNCTIONS) and "_fit_" in one.name
-            ]
+            there = [(module, one) for one in module.nodes if isinstance(one, _FUNCTIONS) and "_fit_" in one.name]
         return set().union(*(self._returned(one, function, item) for one, function in there))
 
     def _returned(self, module: Module, function: _Function, item: int | None) -> set[str]:
@@ -278,7 +299,7 @@ class Reasons:
 
 
 def _reason(module: Module, call: ast.Call) -> ast.expr | None:
-    name = _name(call.func)
+    name = name_of(call.func)
     place = SINKS.get(name)
     if place is None or (name in _OWN and not module.path.is_relative_to(ADDON / _OWN[name])):
         return None
@@ -293,7 +314,8 @@ def _parameters(function: _Function) -> list[str]:
     return [argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
 
 
-def _name(function: ast.expr) -> str:
+def name_of(function: ast.expr) -> str:
+    """The last part of the name of what is called; empty for what has none."""
     match function:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
@@ -307,7 +329,7 @@ def _hole(node: ast.expr) -> str:
         case ast.Subscript(slice=ast.Constant(value=str(key))):
             return key
         case ast.Call(func=function):
-            return _name(function).strip("_")
+            return name_of(function).strip("_")
     return "value"
 
 
@@ -330,8 +352,8 @@ def details_of_refusals() -> Iterator[str]:
     known = Reasons()
     for name in _CHECKS:
         module = Module(SIMULATOR / f"{name}.py")
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call) and _name(node.func) == "Finding":
+        for node in module.nodes:
+            if isinstance(node, ast.Call) and name_of(node.func) == "Finding":
                 for detail in known.follow(module, node.args[1]):
                     said = re.sub(r"\{(\w+?)_+\}", r"{\1}", detail.partition(": ")[2])
                     own = re.sub(r"\{\w+\}", "", said)

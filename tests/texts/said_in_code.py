@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from hunyuan_fix.cli import arguments, main
@@ -17,6 +18,7 @@ from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules.explained import explanations
 from scripts.lib import metrics_page
 from tests.texts import reasons_in_code, said_in_errors
+from tests.texts.reasons_in_code import modules, name_of
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -39,14 +41,15 @@ def said_by_calls() -> Iterator[str]:
 
     Raises `AssertionError` for one that is put together where it is said: nobody could look it up.
     """
-    for path in sorted(ADDON.rglob("*.py")):
-        if path.is_relative_to(ADDON / "texts"):
+    for module in modules():
+        if module.path.is_relative_to(ADDON / "texts"):
             continue
-        text = path.read_text("utf-8")
-        places = _PLACES if _SAY.search(text) else {"sentences.said": 1}
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Call) and (function := ast.unparse(node.func)) in places:
-                yield from _templates(node.args[places[function]], f"{path.relative_to(ADDON)}:{node.lineno}")
+        places = _PLACES if _SAY.search(module.text) else {"sentences.said": 1}
+        for node in module.nodes:
+            if not isinstance(node, ast.Call) or name_of(node.func) not in ("say", "said"):
+                continue
+            if (function := ast.unparse(node.func)) in places:
+                yield from _templates(node.args[places[function]], f"{module.path.relative_to(ADDON)}:{node.lineno}")
 
 
 _SAY = re.compile(r"^from (?:\.+|hunyuan_fix\.)(?:texts)?(?:\.terminal)? import .*\b(?:say|terminal)\b", re.MULTILINE)
@@ -111,11 +114,13 @@ def said_of_changes() -> Iterator[str]:
 @collector
 def said_by_sentences() -> Iterator[str]:
     """The template of each `Sentence(template, …)`: it is said in another language when it is shown."""
-    for path in sorted(ADDON.rglob("*.py")):
-        if "Sentence(" in (text := path.read_text("utf-8")) and not path.is_relative_to(ADDON / "texts"):
-            for node in ast.walk(ast.parse(text)):
-                if isinstance(node, ast.Call) and ast.unparse(node.func) == "Sentence":
-                    yield from _templates(node.args[0], f"{path.relative_to(ADDON)}:{node.lineno}")
+    for module in modules():
+        if module.path.is_relative_to(ADDON / "texts"):
+            continue
+        for node in module.nodes:
+            match node:
+                case ast.Call(func=ast.Name(id="Sentence"), args=[template, *_]):
+                    yield from _templates(template, f"{module.path.relative_to(ADDON)}:{node.lineno}")
 
 
 @collector
@@ -146,10 +151,12 @@ def said_of_alerts() -> Iterator[str]:
 @collector
 def said_of_failures() -> Iterator[str]:
     """What has failed, in calls of `Runtime.failed(what, error)`."""
-    for path in sorted(ADDON.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("untime.failed"):
-                yield from _templates(node.args[0], f"{path.relative_to(ADDON)}:{node.lineno}")
+    for module in modules():
+        for node in module.nodes:
+            if not isinstance(node, ast.Call) or name_of(node.func) != "failed":
+                continue
+            if ast.unparse(node.func).endswith("untime.failed"):
+                yield from _templates(node.args[0], f"{module.path.relative_to(ADDON)}:{node.lineno}")
 
 
 collector(said_in_errors.said_by_errors)
@@ -157,6 +164,7 @@ collector(reasons_in_code.reasons)
 collector(reasons_in_code.details_of_refusals)
 
 
-def all_sentences() -> set[str]:
+@cache
+def all_sentences() -> frozenset[str]:
     """Every English sentence that the program can say to a person."""
-    return {sentence for collector in COLLECTORS for sentence in collector()}
+    return frozenset(sentence for collector in COLLECTORS for sentence in collector())

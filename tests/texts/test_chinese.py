@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.looped import each
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.zh-CN.md", *ROOT.glob("docs/**/*.zh-CN.md")])
 HELP = sorted(ROOT.glob("scripts/lib/help/*.zh.txt"))
@@ -73,23 +75,23 @@ def plain(text: str) -> str:
     return re.sub(r"https?://[^\s`）]+", "", re.sub(r"`[^`\n]*`", "`", text))
 
 
-@pytest.mark.parametrize("file", FILES)
+@each("file", FILES)
 def test_no_phrase_reads_like_a_translation(file: str) -> None:
     assert [phrase for phrase in TRANSLATED if phrase in prose(ROOT / file)] == []
 
 
-@pytest.mark.parametrize("file", FILES)
+@each("file", FILES)
 def test_a_thing_has_one_name(file: str) -> None:
     assert [f"{word}: {term}" for word, term in TERMS.items() if word in prose(ROOT / file)] == []
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if not file.endswith(".txt")])
+@each("file", [file for file in FILES if not file.endswith(".txt")])
 def test_punctuation_is_full_width(file: str) -> None:
     """Help texts are made of these sentences; their columns and line ends are argparse's."""
     assert PUNCTUATION.findall(plain(prose(ROOT / file))) == []
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if not file.endswith(".txt")])
+@each("file", [file for file in FILES if not file.endswith(".txt")])
 def test_a_space_stands_between_chinese_and_latin(file: str) -> None:
     assert SPACING.findall(plain(prose(ROOT / file))) == []
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix import texts
 from hunyuan_fix.texts import Texts, marks
+from tests.looped import each
 from tests.texts.forged import fragments, hostile, marks_in
 
 LANGUAGES = [texts.load(language) for language in texts.LANGUAGES]
@@ -149,8 +150,8 @@ def test_json_keeps_its_value(given_fragments: list[str], key: str) -> None:
         assert marks.defused_json(safe) == safe
 
 
-@pytest.mark.parametrize("speaker", data()["speakers"])
-@pytest.mark.parametrize("before", ["", "a\n", "a\n\n", "a\r", "a\u2028", "a\n \u200b", "\n\n\n"])
+@each("speaker", data()["speakers"])
+@each("before", ["", "a\n", "a\n\n", "a\r", "a\u2028", "a\n \u200b", "\n\n\n"])
 def test_a_line_that_would_begin_a_turn_is_quoted(before: str, speaker: str) -> None:
     said = re.sub(r"\{\w+\}", "x", speaker)
     quoted = marks.quoted_turns(f"{before}{said}b\nrest {said}")

@@ -13,6 +13,7 @@ from hunyuan_fix import profiles
 from hunyuan_fix.exchange import Exchange, Response
 from hunyuan_fix.wire import noted_errors, proxy_errors, vendor_errors
 from hunyuan_fix.wire.noted_errors import CODES, CUT, OTHER
+from tests.looped import each
 from tests.strategies import json_values
 
 
@@ -78,7 +79,7 @@ def test_an_error_in_a_stream(error: Any, code: str) -> None:
     assert in_stream(error) == code
 
 
-@pytest.mark.parametrize("name", proxy_errors.CATALOGUE)
+@each("name", proxy_errors.CATALOGUE)
 def test_an_error_of_ours_is_counted_by_its_code(name: str) -> None:
     entry, exchange = proxy_errors.CATALOGUE[name], Exchange()
     noted_errors.known(exchange, f"{entry.code}: {entry.when}")

@@ -16,6 +16,7 @@ from hunyuan_fix.wire import proxy_errors
 from hunyuan_fix.wire.openai_error import ProxyError
 from hunyuan_fix.wire.proxy_errors import CATALOGUE, Entry
 from scripts.lib import error_page
+from tests.looped import each
 
 ADDON = Path(__file__).parents[2] / "addon"
 SOURCES = sorted(path for path in ADDON.rglob("*.py") if "cli" not in path.relative_to(ADDON).parts)
@@ -259,7 +260,7 @@ def name_of(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ADDON).as_posix())
+@each("path", SOURCES, ids=lambda path: path.relative_to(ADDON).as_posix())
 def test_each_call_gives_the_values_that_the_message_names(path: Path) -> None:
     assert list(misuses(path.read_text(encoding="utf-8"))) == []
 
@@ -299,7 +300,7 @@ def strangers(source: str) -> list[str]:
     return made
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ADDON).as_posix())
+@each("path", SOURCES, ids=lambda path: path.relative_to(ADDON).as_posix())
 def test_every_error_that_the_proxy_sends_is_in_the_catalogue(path: Path) -> None:
     made = strangers(path.read_text(encoding="utf-8"))
     assert made == (["ProxyError"] if path.parts[-2:] == ("proxy_errors", "entry.py") else [])
@@ -337,7 +338,7 @@ def test_both_pages_say_the_same() -> None:
         assert len(one.split(" | ")) == len(other.split(" | "))
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@each("name", CATALOGUE)
 def test_an_error_says_the_same_in_both_languages_and_is_the_same(name: str) -> None:
     """Names and numbers are in both; code, type, status and headers don't change."""
     entry = CATALOGUE[name]
@@ -370,6 +371,6 @@ def test_what_the_endpoint_or_the_client_says_is_not_translated() -> None:
     assert words in proxy_errors.MODEL_NOT_LISTED(model=words).in_language("zh").message
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@each("name", CATALOGUE)
 def test_what_the_log_says_of_an_error_is_ascii(name: str) -> None:
     assert CATALOGUE[name].when.isascii()

@@ -14,6 +14,7 @@ from hunyuan_fix import profiles
 from hunyuan_fix.exchange import Response
 from hunyuan_fix.texts import terminal
 from hunyuan_fix.wire import proxy_errors, short_reason, vendor_errors
+from tests.looped import each
 from tests.wire.test_proxy_errors import values
 
 
@@ -25,8 +26,8 @@ def english() -> Iterator[None]:
     terminal.use(before)
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("name", proxy_errors.CATALOGUE)
+@each("language", ["en", "zh"])
+@each("name", proxy_errors.CATALOGUE)
 def test_an_error_of_ours_has_its_code_and_when_it_comes(name: str, language: str) -> None:
     terminal.use(language)
     entry = proxy_errors.CATALOGUE[name]

@@ -89,6 +89,10 @@ def test_whatever_stands_there_counts_are_counts(given: dict[str, Any]) -> None:
     assert all(type(count) is int and count >= 0 for count in counts.values())
     assert counts.get("cached", 0) <= counts.get("input", counts.get("cached", 0))
     assert counts.get("reasoning", 0) <= counts.get("output", counts.get("reasoning", 0))
+    exchange = Exchange()
+    usage.note(exchange, given)
+    assert type(exchange.tokens) is int
+    assert 0 <= exchange.tokens < 2**56
     copy = json.loads(json.dumps(given))
     usage.complete(copy)
     again = json.loads(json.dumps(copy))
@@ -102,6 +106,13 @@ def test_what_is_no_usage_tells_nothing(given: object) -> None:
     exchange = Exchange(usage={"input": 3}, tokens=3)
     usage.note(exchange, given)
     assert (exchange.usage, exchange.tokens) == ({}, 0)
+
+
+@pytest.mark.parametrize("total", [10**4000, 2**53, -5, True, 1.5, "9", float("nan"), float("inf")])
+def test_a_total_that_is_no_count_is_none(total: object) -> None:
+    exchange = Exchange()
+    usage.note(exchange, {"total_tokens": total, "prompt_tokens": 3, "completion_tokens": 4})
+    assert exchange.tokens == 7
 
 
 def test_an_exchange_keeps_four_counts_also_in_a_saved_flow() -> None:

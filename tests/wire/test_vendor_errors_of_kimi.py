@@ -42,6 +42,10 @@ NOT_AUTHORIZED = body("invalid_request_error", "You are not authorized.", code="
 FILTERED = body("content_filter", "The request was rejected because it was considered high risk")
 TOO_LARGE = body(message="total message size 11041058 exceeds limit 4194304")
 OUTSIDE = body("permission_error", "no permission", code=403002)
+OPENAI_QUOTA = body(
+    "insufficient_quota", "You exceeded your current quota, please check your plan.", code="insufficient_quota"
+)
+TOKENS_A_MINUTE = body("insufficient_quota", "Allocated quota exceeded, please wait.", code="insufficient_quota")
 EMPTY_PLAN = body("rate_limit_error", "token plan quota exhausted", code="20098")
 CODEBUDDY = json.dumps({"code": 11128, "msg": "Illegal API invocation from an unapproved channel"}).encode()
 
@@ -72,6 +76,7 @@ STATUSES = [
     ("quota of an account, forbidden", 403, QUOTA, 400, 402, 400, False),
     ("quota of a membership", 403, USED_UP, 400, 402, 400, False),
     ("quota of a period", 429, USED_UP, 400, 402, 400, False),
+    ("quota in OpenAI's words", 429, OPENAI_QUOTA, 400, 402, 400, False),
     ("program", 403, TERMINATED, 403, 402, 400, False),
     ("key", 401, NO_KEY, 401, 401, 400, False),
     ("kind of key", 401, NOT_AUTHORIZED, 401, 401, 400, False),
@@ -117,6 +122,11 @@ def test_an_error_that_says_when_to_come_back_stays(given: bytes) -> None:
 def test_a_rate_limit_of_unknown_length_stays() -> None:
     given = body("rate_limit_reached_error", "Your account reached max TPD: 1500000")
     assert translate_error(429, given, None, TOKENHUB, "kimi-k2.6") is None
+
+
+def test_a_limit_a_minute_under_the_code_of_a_quota_may_pass() -> None:
+    assert told(429, TOKENS_A_MINUTE).status == 429
+    assert retry.may_pass(429, TOKENS_A_MINUTE, TOKENHUB, "kimi-k2.6")
 
 
 @pytest.mark.parametrize("dialect", ["chat", "anthropic", "responses"])

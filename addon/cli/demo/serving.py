@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from ...observe.admin.settings import PORT as ADMIN_PORT
 from ...simulator.__main__ import parse as simulator_settings
 from ...simulator.server import serve_in_thread
 from ...texts import sentences, terminal
@@ -45,29 +46,30 @@ def serve(platform: Platform) -> None:
         ]
         addon = ["-s", str(ADDON), *(word for option in options for word in ("--set", option))]
         with ExitStack() as stack:
-            proxy = _started(stack, folder, addon)
-            for line in _instructions(platform, proxy, confdir):
+            proxy, admin = _started(stack, folder, addon)
+            for line in _instructions(platform, proxy, admin, confdir):
                 print(line, flush=True)
             _follow(proxy.process)
 
 
-def _started(stack: ExitStack, folder: Path, addon: list[str]) -> processes.Mitmdump:
-    """The proxy, on the ports of `run` where they are free; `stack` ends it."""
-    front, back = (port if port_is_free(port) else free_port() for port in (PORT, REVERSE_PORT))
+def _started(stack: ExitStack, folder: Path, addon: list[str]) -> tuple[processes.Mitmdump, int]:
+    """The proxy and the port of its admin server, on the ports of `run` where they are free; `stack` ends it."""
+    front, back, admin = (port if port_is_free(port) else free_port() for port in (PORT, REVERSE_PORT, ADMIN_PORT))
     origin = PLATFORMS["hunyuan"].base_url.removesuffix("/v1")  # so that retired models are mapped, as by `run`
     for tries_left in reversed(range(_TRIES)):
         try:
-            running = processes.mitmdump("mitmdump", folder, *addon, reverse=origin, ports=(front, back))
-            return stack.enter_context(running)
+            given = [*addon, "--set", f"hunyuan_admin={HOST}:{admin}"]
+            running = processes.mitmdump("mitmdump", folder, *given, reverse=origin, ports=(front, back))
+            return stack.enter_context(running), admin
         except processes.StartError as error:
             # Another program has taken a port since it was looked for.
-            if not tries_left or "address already in use" not in str(error):
+            if not tries_left or "address already in use" not in str(error).lower():
                 raise
-            front, back = free_port(), free_port()
+            front, back, admin = free_port(), free_port(), free_port()
     raise AssertionError("the last try returns or raises")
 
 
-def _instructions(platform: Platform, proxy: processes.Mitmdump, confdir: Path) -> list[str]:
+def _instructions(platform: Platform, proxy: processes.Mitmdump, admin: int, confdir: Path) -> list[str]:
     reverse = f"http://{HOST}:{proxy.reverse_port}"
     return [
         say(
@@ -77,6 +79,7 @@ def _instructions(platform: Platform, proxy: processes.Mitmdump, confdir: Path) 
         "",
         say("Base URL for clients: {url} (Anthropic's: {origin})", url=f"{reverse}/v1", origin=reverse),
         say("Model: {model}; any key, such as {key}", model=platform.text_model, key=KEY),
+        say("Health, metrics, the last requests:  {admin}", admin=f"http://{HOST}:{admin}/status"),
         "",
         say("Or by the proxy, with a client's own base URL, in the shell that starts it:"),
         *(f"  export {name}={value}" for name, value in client_variables(proxy.port, confdir).items()),

@@ -209,7 +209,7 @@ def _route(situation: Situation) -> Route | None:
 
 def examine(situation: Situation) -> Iterator[Finding]:
     """Run every check that makes sense, several at a time; the findings in the order of the tables."""
-    proxied = situation.means_proxy_mode or situation.upstream is not None
+    proxied = situation.means_proxy_mode or (situation.upstream is not None and not situation.reverse_only)
     checks = (*PROXY, *(HTTPS_PROXY if proxied else (variables.proxy_mode,)))
     with ThreadPoolExecutor() as pool:
         for found in pool.map(lambda check: _listed(check(situation)), checks):

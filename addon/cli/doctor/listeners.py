@@ -8,7 +8,7 @@ from enum import Enum
 
 import httpx
 
-from ...upstream.client import LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM
+from ...upstream.client import ASKED, LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM
 from ..addresses import HOST, port_is_free
 
 TIMEOUT = 5.0
@@ -70,7 +70,7 @@ def route_of(url: str, proxy: str | None = None, timeout: float = TIMEOUT) -> Ro
     """
     try:
         with httpx.Client(proxy=proxy, trust_env=False, timeout=timeout) as client:
-            answer = client.get(url, headers={LOOP_GUARD: "1"})
+            answer = client.get(url, headers={LOOP_GUARD: ASKED})
     except (httpx.HTTPError, httpx.InvalidURL):
         return None
     if not says_loop(answer.status_code, answer.content):
@@ -87,7 +87,7 @@ def decrypts(proxy: str, url: str, trusted: ssl.SSLContext) -> bool:
     """
     try:
         with httpx.Client(proxy=proxy, verify=trusted, trust_env=False, timeout=TIMEOUT) as client:
-            answer = client.get(url, headers={LOOP_GUARD: "1"})
+            answer = client.get(url, headers={LOOP_GUARD: ASKED})
     except httpx.HTTPError:
         return False
     return says_loop(answer.status_code, answer.content)
@@ -99,7 +99,7 @@ def _answering(url: str, port: int, proxy: str | None = None) -> Listener:
     try:
         with (
             httpx.Client(proxy=proxy, trust_env=False, timeout=TIMEOUT) as client,
-            client.stream("GET", url, headers={LOOP_GUARD: "1"}) as answer,
+            client.stream("GET", url, headers={LOOP_GUARD: ASKED}) as answer,
         ):
             return _author(answer, next(answer.iter_bytes(_ENOUGH), b""))
     except (httpx.HTTPError, httpx.InvalidURL):

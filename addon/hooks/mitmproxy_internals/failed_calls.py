@@ -109,19 +109,25 @@ def handle_protocol_error(
 def check_body_size(self: HttpStream, request: bool) -> layer.CommandGenerator[bool]:
     """In place of `HttpStream.check_body_size`: as mitmproxy's, but clients get what the hook `error` says."""
     failure = Failure.REQUEST_TOO_LARGE if request else Failure.ANSWER_TOO_LARGE
-    return (yield from _told(self, _check_body_size(self, request), failure))
+    return (yield from _checked(self, _check_body_size(self, request), failure))
 
 
 def check_invalid(self: HttpStream, request: bool) -> layer.CommandGenerator[bool]:
     """In place of `HttpStream.check_invalid`: as mitmproxy's, but clients get what the hook `error` says."""
-    checking = _check_invalid(self, request)
+    failure = Failure.REQUEST_REFUSED if request else Failure.HEADERS_REFUSED
+    return (yield from _checked(self, _check_invalid(self, request), failure))
+
+
+def _checked(
+    stream: HttpStream, checking: layer.CommandGenerator[bool], failure: Failure
+) -> layer.CommandGenerator[bool]:
+    """As `_told`, which is spared where there is nothing to do about a message, as of nearly all."""
     try:
         first = next(checking)
-    except StopIteration as end:  # as of nearly all: nothing to do about them
+    except StopIteration as end:
         result: bool = end.value
         return result
-    failure = Failure.REQUEST_REFUSED if request else Failure.HEADERS_REFUSED
-    return (yield from _told(self, _resumed(first, checking), failure))
+    return (yield from _told(stream, _resumed(first, checking), failure))
 
 
 def _resumed[T](first: Command, handling: layer.CommandGenerator[T]) -> layer.CommandGenerator[T]:

@@ -104,12 +104,14 @@ _HEADERS = Replacement(
         "mitmproxy.http:Headers.__contains__": frozenset(["collections.abc.Mapping.__contains__"]),
         "mitmproxy.http:Headers.get_all": frozenset(["367b3317bc2ba45c"]),
         "mitmproxy.http:Headers.__init__": frozenset(["4d53696a5f9f6670"]),
+        "mitmproxy.http:Headers.set_all": frozenset(["bd38c94984e1e0a5"]),
         "mitmproxy.http:Headers._kconv": frozenset(["dd59639eb7c46701"]),
         "mitmproxy.http:Headers._reduce_values": frozenset(["d808a4075a1f266d"]),
         "mitmproxy.http:_native": frozenset(["0ba4541fc6fa15ce"]),
         "mitmproxy.http:_always_bytes": frozenset(["1f256dc3d66394a0"]),
         "mitmproxy.coretypes.multidict:MultiDict.__init__": frozenset(["faf0668e22579e8b"]),
         "mitmproxy.coretypes.multidict:_MultiDict.get_all": frozenset(["5bff03c1afa25bb7"]),
+        "mitmproxy.coretypes.multidict:_MultiDict.set_all": frozenset(["ef342ec3a8242138"]),
         "mitmproxy.utils.strutils:always_bytes": frozenset(["97a1c07fd4d60b7d"]),
     },
     {
@@ -117,6 +119,7 @@ _HEADERS = Replacement(
         "mitmproxy.http:Headers.get": values.header_or,
         "mitmproxy.http:Headers.__contains__": values.has_header,
         "mitmproxy.http:Headers.get_all": values.all_headers,
+        "mitmproxy.http:Headers.set_all": values.set_headers,
         "mitmproxy.http:Headers.__init__": values.make_headers,
     },
 )

@@ -3,14 +3,14 @@
 - `MessageData.__post_init__` builds an error's text for every field of a message, right ones too: 80 µs a request.
 - `_Option.current` makes a deep copy of a text or number, also for each chunk of a stream.
 - `Headers` looks a name up through seven calls, and raises an exception where there is none, some 50 times a request.
-  A new `Headers` is updated by nothing in 4 µs.
+  A new `Headers` is updated by nothing in 4 µs, and one field more compares the names of all others by two calls each.
 - `parse_authority` encodes and decodes a host's name several times; a request has its `Host` read four times.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import cache, lru_cache
 from types import UnionType
@@ -84,6 +84,15 @@ def all_headers(self: Headers, name: str | bytes) -> list[str]:
     return _values(self, name) if type(self) is Headers else _all_headers(self, name)
 
 
+def set_headers(self: Headers, name: str | bytes, values: Iterable[str | bytes]) -> None:
+    """In place of `Headers.set_all`: as mitmproxy's, but a name that isn't there yet is added without further ado."""
+    if type(self) is not Headers or type(name) is not str or _values(self, name):
+        _set_headers(self, name, values)
+        return
+    field = name.encode("utf-8", "surrogateescape")
+    self.fields += tuple([(field, always_bytes(value, "utf-8", "surrogateescape")) for value in values])
+
+
 def make_headers(self: Headers, fields: Any = (), **headers: Any) -> None:
     """In place of `Headers.__init__`: as mitmproxy's, without an update where there are no `headers`."""
     if headers or type(self) is not Headers:
@@ -97,6 +106,7 @@ def make_headers(self: Headers, fields: Any = (), **headers: Any) -> None:
 
 _header: Callable[[Headers, Any], str] = Headers.__getitem__
 _header_or, _has_header, _all_headers = Headers.get, Headers.__contains__, Headers.get_all
+_set_headers: Callable[..., None] = Headers.set_all
 _make_headers: Callable[..., None] = Headers.__init__
 
 

@@ -12,6 +12,7 @@ from .parameters import Parameter, number, text
 MOST_BYTES = 1 << 20
 """About how much a page may hold, as exchanges are counted in memory."""
 _PAGE = 50
+_STATUS = text(pattern="[1-5][0-9][0-9]|[1-5]xx|none", examples=["429", "4xx", "none"])
 
 PARAMETERS = (
     Parameter("client", "The name of the client whose token it brought.", text()),
@@ -19,7 +20,7 @@ PARAMETERS = (
     Parameter("model", "The model, as the client sent it or as it was sent on.", text()),
     Parameter("dialect", "The format of its client.", text()),
     Parameter("profile", "The profile of its endpoint.", text()),
-    Parameter("status", "`429`, `4xx`, or `none` for one without.", text(pattern="[1-5][0-9][0-9]|[1-5]xx|none")),
+    Parameter("status", "`429`, `4xx`, or `none` for one without.", _STATUS),
     Parameter("slow", "It took so many seconds at least.", number(0, 1e6)),
     Parameter("since", "It began then or later: seconds of Unix time.", number(0, 1e12)),
     Parameter("before", "Older than the exchange with this id.", text(64)),

@@ -27,8 +27,8 @@ class Failures:
         left = began + WINDOW - self._clock()
         return left if count >= MOST and left > 0 else 0.0
 
-    def add(self, peer: str) -> None:
-        """Count a failure."""
+    def add(self, peer: str) -> bool:
+        """Count a failure. Whether it is the one from which on its address has to wait."""
         network, now = _network(peer), self._clock()
         began, count = self._known.pop(network, (now, 0))
         if began + WINDOW <= now:
@@ -36,6 +36,7 @@ class Failures:
         while len(self._known) >= _MOST_ADDRESSES:
             del self._known[next(iter(self._known))]
         self._known[network] = (began, count + 1)
+        return count + 1 == MOST
 
 
 def _network(peer: str) -> str:

@@ -13,6 +13,7 @@ Probes are excepted from all three, and get one word. The page to sign in by a l
 from __future__ import annotations
 
 import ipaddress
+import logging
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -21,10 +22,11 @@ from urllib.parse import urlsplit
 
 from ...access.callers import TrustSettings, is_on_this_machine
 from ...config.command_names import command
+from ...texts.terminal import say
 from ...wire import proxy_errors
 from ...wire.host_names import canonical, host_in, is_loopback
 from ...wire.openai_error import ProxyError
-from .failures import Failures
+from .failures import MOST, Failures
 from .request import Request
 from .sessions import COOKIE, Sessions
 from .settings import Address
@@ -44,6 +46,7 @@ SAFE = frozenset({"GET", "HEAD"})
 """Methods that change nothing."""
 _SIGN_IN = f"{command('admin')} link"
 _TOKEN_INVALID = proxy_errors.ADMIN_TOKEN_INVALID()
+logger = logging.getLogger("hunyuan_fix")
 
 
 @dataclass(slots=True)
@@ -85,7 +88,11 @@ class Guard:
             return proxy_errors.ADMIN_TOO_MANY_FAILURES(seconds=math.ceil(wait), retry_after=wait)
         if are_right():
             return None
-        self.failures.add(peer)
+        if self.failures.add(peer):
+            said = say(
+                "Admin server: {count} wrong tokens or links from {peer}: it has to wait.", count=MOST, peer=peer
+            )
+            logger.warning("%s", said)
         return wrong
 
     def is_still_admin(self, request: Request) -> bool:

@@ -29,8 +29,8 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter. `schema`: a string (`minLength`, `maxLength`, `pattern`, `enum`), an integer or a number
-    (`minimum`, `maximum`). `where`: `query`, `path` or `header`.
+    """A parameter. `schema`: a string (`minLength`, `maxLength`, `enum`, `pattern` with `examples`), an integer or a
+    number (`minimum`, `maximum`). `where`: `query`, `path` or `header`.
     """
 
     name: str
@@ -48,14 +48,17 @@ class Parameter:
             if "enum" in schema and text not in schema["enum"]:
                 raise Unusable(self.name, Sentence("accepted are {choices}", choices=", ".join(schema["enum"])))
             if "pattern" in schema and not re.fullmatch(schema["pattern"], text, re.ASCII):
-                raise Unusable(self.name, Sentence("accepted is {pattern}", pattern=schema["pattern"]))
+                examples = ", ".join(schema["examples"])
+                raise Unusable(self.name, Sentence("accepted are values such as {examples}", examples=examples))
             return text
         number = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not schema["minimum"] <= number <= schema["maximum"] or (schema["type"] == "integer" and number % 1):
             raise Unusable(
                 self.name,
                 Sentence(
-                    "accepted is a number from {least} to {most}", least=schema["minimum"], most=schema["maximum"]
+                    "accepted is a number from {least:.0f} to {most:.0f}",
+                    least=schema["minimum"],
+                    most=schema["maximum"],
                 ),
             )
         return int(number) if schema["type"] == "integer" else number

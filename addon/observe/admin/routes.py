@@ -88,14 +88,9 @@ def _ready(call: Call) -> Response:
 def _status(call: Call) -> Response:
     rooms = call.rooms
     checks = list(rooms.checks(call.language))
-    return _json(
-        {
-            **rooms.status(call.language),
-            "ready": not rooms.why_not_ready(),
-            "draining": rooms.draining,
-            "checks": checks,
-        }
-    )
+    # Read by people too: what is wrong comes first.
+    is_ready = {"ready": not rooms.why_not_ready(), "draining": rooms.draining}
+    return _json({**is_ready, "checks": checks, **rooms.status(call.language)})
 
 
 def _metrics(call: Call) -> Response:
@@ -127,8 +122,17 @@ def _description(call: Call) -> Response:
     return _json(description())
 
 
-_LISTS_KINDS = f"({'|'.join(KINDS)})(,({'|'.join(KINDS)}))*"
+_KINDS = text(pattern=f"({'|'.join(KINDS)})(,({'|'.join(KINDS)}))*", examples=[",".join(KINDS)])
+_ID = text(64, pattern=r"[0-9A-Za-z-]+", examples=["5b37e441-0274-4aed-90ed-d3176dc2deac"])
 ROUTES: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/",
+        who=Who.ADMIN,
+        summary="The address alone, as somebody types it: leads to the status.",
+        answer=lambda call: Response(303, {"location": signing_in.AFTER}, b""),
+        answers={303: ("The status.", "", {})},
+    ),
     Route(
         method="GET",
         path="/healthz",
@@ -179,7 +183,7 @@ ROUTES: Sequence[Route] = (
         who=Who.ADMIN,
         summary="One exchange, with its events.",
         answer=_exchange,
-        parameters=[Parameter("id", "The id of the exchange.", text(64, pattern=r"[0-9A-Za-z-]+"), "path")],
+        parameters=[Parameter("id", "The id of the exchange.", _ID, "path")],
         answers={200: ("The exchange.", JSON, schemas.TIMELINE)},
     ),
     Route(
@@ -189,7 +193,7 @@ ROUTES: Sequence[Route] = (
         summary="Events as they are told, as server-sent events. `gap` says that some are missing, `end` why it ends.",
         answer=_events,
         parameters=[
-            Parameter("kinds", "Kinds of events, comma separated; without it all.", text(pattern=_LISTS_KINDS)),
+            Parameter("kinds", "Kinds of events, comma separated; without it all.", _KINDS),
             Parameter("seconds", "For how long; 0: what is there. Without it, for ever.", number(0, 86400)),
             Parameter("last", "As the header `Last-Event-ID`, which wins.", text()),
             Parameter("last-event-id", "The id of the last event that came: those after it follow.", TEXT, "header"),

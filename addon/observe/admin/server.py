@@ -21,6 +21,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, StreamClosedError
 
 from ...exchange import Response
+from ...texts.sentence import Sentence
 from ...wire import proxy_errors
 from .answering import finished
 from .live import TYPE, Live
@@ -37,6 +38,8 @@ PATIENCE = 15.0
 """Seconds in which a request's headers, its body and the answer must have gone over the connection, each."""
 _CLOSING = 2.0
 """Seconds for the last words to a listener that doesn't read."""
+_BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+"""What tornado says to what is no HTTP, or is too large."""
 
 
 logging.getLogger("tornado.general").addFilter(lambda record: not str(record.msg).startswith("Malformed HTTP message"))
@@ -109,6 +112,9 @@ class _Limited(HTTPServer):
             self.streams.pop(oldest, None)
             oldest.close()
         self.streams[stream] = None
+        # tornado has no hook for its own refusals. Should it word them in another way, they stay as they are.
+        write = stream.write
+        stream.write = lambda data: write(_refusal() if data == _BARE_REFUSAL else data)  # type: ignore[method-assign]
         super().handle_stream(stream, address)
 
     def on_close(self, server_conn: object) -> None:
@@ -201,6 +207,15 @@ class _Listening:
             all_sent = stream.write(b"")
             all_sent.add_done_callback(lambda _: timer.cancel())
             all_sent.add_done_callback(lambda _: stream.close())
+
+
+def _refusal() -> bytes:
+    """`_BARE_REFUSAL` as an error like all others. Nothing is quoted: it may be a token."""
+    why = Sentence("it is no HTTP/1.1, or larger than is taken")
+    answer = finished(Request("", ""), proxy_errors.ADMIN_BAD_REQUEST(field="HTTP", why=why).response())
+    headers = {**answer.headers, "content-length": str(len(answer.body)), "connection": "close"}
+    head = [_BARE_REFUSAL.rstrip().decode(), *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*head, "", ""]).encode() + answer.body
 
 
 def _send(connection: HTTP1Connection, method: str, answer: Response, patience: float) -> None:

@@ -14,6 +14,7 @@ doesn't matter: clients that give up would end it otherwise.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -142,6 +143,8 @@ class _Seen:
             values.clear()
         for name, metric in self.wanted.items():
             for labels, value in samples.get(name, {}).items():
+                if math.isnan(value):  # it would make a sum NaN for ever, and no alert would fire again
+                    continue
                 before = metric.values.get(labels, 0.0)
                 metric.values[labels] = value
                 for selection, bound in self._places(metric, labels):

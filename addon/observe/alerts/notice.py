@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any
 
 from ...exchange import JsonObject
-from ...texts import sentences
+from ...texts import LANGUAGES, sentences
 from ...wire import json_body
 from ...wire.host_names import canonical
 from . import prometheus
@@ -25,6 +25,12 @@ from .alert import Alert, shown
 JOB = "hunyuan-fix"
 MOST_TEXT = 2000
 """Bytes of a text: WeCom refuses more than 2,048."""
+
+_IN_SECONDS = 120
+"""Seconds: an alert that was shorter is told in seconds, a longer one in minutes."""
+_MOST_READ = 1 << 16
+"""Bytes of an answer that is looked into: those of robots are some words."""
+_LARGEST_CODE = 10**12
 
 _NEVER = "0001-01-01T00:00:00Z"
 """The end of an alert that fires, as Go writes no time."""
@@ -43,11 +49,13 @@ class Notice:
     def line(self, language: str) -> str:
         """One line for a person."""
         if self.ended:
+            name, lasted = self.alert.name, self.ended - self.began
+            if lasted < _IN_SECONDS:
+                return sentences.said(
+                    language, "Alert {name} has ended after {seconds:.0f} s.", name=name, seconds=lasted
+                )
             return sentences.said(
-                language,
-                "Alert {name} has ended after {minutes:.0f} minutes.",
-                name=self.alert.name,
-                minutes=(self.ended - self.began) / 60,
+                language, "Alert {name} has ended after {minutes:.0f} min.", name=name, minutes=lasted / 60
             )
         return sentences.said(
             language,
@@ -76,12 +84,14 @@ def refusal(status: int, answer: bytes) -> str:
     """Why a receiver didn't take it, by its answer; empty if it did. Chat robots refuse with 200 and a code."""
     if not 200 <= status < 300:
         return f"HTTP {status}"
+    if len(answer) > _MOST_READ:
+        return ""
     try:
         parsed = json_body.parse(answer)
     except ValueError:
         return ""
     codes = (parsed.get(name) for name in ("errcode", "code")) if isinstance(parsed, dict) else ()
-    return next((f"code {code}" for code in codes if isinstance(code, int) and code), "")
+    return next((f"code {code}" for code in codes if isinstance(code, int) and code and abs(code) < _LARGEST_CODE), "")
 
 
 @cache
@@ -118,10 +128,13 @@ def _alert(notice: Notice, instance: str) -> JsonObject:
     alert = notice.alert
     labels = {"alertname": alert.title, "alert": alert.name, "severity": alert.severity}
     labels |= {"job": JOB, "instance": instance}
+    texts = dict(prometheus.texts(alert, notice.shown or "-", notice.threshold))
+    if notice.ended:  # its value is a good one now: the summary, which says what is wrong, would be untrue
+        texts |= {prometheus.in_language("summary", language): notice.line(language) for language in LANGUAGES}
     return {
         "status": "resolved" if notice.ended else "firing",
         "labels": labels,
-        "annotations": dict(prometheus.texts(alert, notice.shown or "-", notice.threshold)),
+        "annotations": texts,
         "startsAt": _time(notice.began),
         "endsAt": _time(notice.ended) if notice.ended else _NEVER,
         "generatorURL": "",

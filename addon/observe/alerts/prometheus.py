@@ -43,9 +43,13 @@ def rules(alerts: Iterable[Alert]) -> str:
 def texts(alert: Alert, value: str, threshold: float) -> Iterator[tuple[str, str]]:
     """What is said of an alert, by name, in every language. `value`: as it is to be shown."""
     for language in sorted(LANGUAGES, key=lambda language: language != sentences.SOURCE):
-        ending = "" if language == sentences.SOURCE else f"_{language}"
-        yield f"summary{ending}", alert.said(language, value, threshold)
-        yield f"description{ending}", sentences.said(language, alert.action)
+        yield in_language("summary", language), alert.said(language, value, threshold)
+        yield in_language("description", language), sentences.said(language, alert.action)
+
+
+def in_language(name: str, language: str) -> str:
+    """The name of an annotation whose text is in `language`."""
+    return name if language == sentences.SOURCE else f"{name}_{language}"
 
 
 def _file(alerts: list[Alert]) -> Iterator[str]:

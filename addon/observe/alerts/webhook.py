@@ -154,7 +154,7 @@ class Webhook:
             self.counts[FAILED if why else SENT] += len(notices)
             if why:
                 logger.warning(
-                    "%s", say("The webhook was not told of {count} alerts: {why}", count=len(notices), why=why)
+                    "%s", say("The webhook was not told of alerts ({count}): {why}", count=len(notices), why=why)
                 )
 
     async def _send(self, target: Receiver, notices: Sequence[Notice]) -> str:

@@ -213,5 +213,5 @@ class _Standing:
             logger.info("%s", said)
         else:
             level = logging.ERROR if found.state is State.UNHEALTHY else logging.WARNING
-            said = say("Check {check} is {state}:", check=self._check.name, state=found.state.word)
-            logger.log(level, "%s %s", said, message)
+            named = {"check": self._check.name, "state": found.state.word, "message": message}
+            logger.log(level, "%s", say("Check {check} is {state}: {message}", **named))

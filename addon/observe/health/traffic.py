@@ -214,7 +214,7 @@ def _seconds(date: str) -> float | None:
     """The Unix time that a `Date` header names; `None` for what isn't one."""
     try:
         return parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         return None
 
 

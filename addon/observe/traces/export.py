@@ -11,9 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Any
 
-import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import Event as SpanEvent
@@ -24,6 +22,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from ...texts.terminal import say
 from . import spans
+from .sending import Session
 from .settings import Export
 from .spans import Span, Tree
 
@@ -44,32 +43,10 @@ for _name in ("opentelemetry", "urllib3"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
-class _Session(requests.Session):
-    """How batches leave over HTTP: straight to the collector, and what came of the last one is known.
-
-    Not by the proxies of the environment: HTTPS_PROXY may be this very proxy.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.outcome = ""
-
-    def request(self, *args: Any, **options: Any) -> requests.Response:
-        """Send one batch."""
-        try:
-            response = super().request(*args, **options)
-        except Exception as error:
-            self.outcome = type(error).__name__
-            raise
-        self.outcome = f"HTTP {response.status_code}"
-        return response
-
-
 class _Watched(SpanExporter):
     """An exporter whose batches are counted, and whose failure is said once an outage."""
 
-    def __init__(self, exporter: SpanExporter, session: _Session, where: str) -> None:
+    def __init__(self, exporter: SpanExporter, session: Session, where: str) -> None:
         self._exporter = exporter
         self._session = session
         self._where = where
@@ -112,7 +89,7 @@ class Exporter:
 
     def __init__(self, export: Export) -> None:
         where = export.endpoint or "OTEL_EXPORTER_OTLP_ENDPOINT"
-        session = _Session()
+        session = Session()
         self._watched = _Watched(OTLPSpanExporter(endpoint=export.endpoint, session=session), session, where)
         self._processor = BatchSpanProcessor(self._watched, max_queue_size=_MOST_WAITING)
         self._resource = _resource()

@@ -206,7 +206,9 @@ def _try(event: Event, root: Span) -> Span:
     number = data.get("number", 1)
     path = plain(data["path"])
     attributes = _attributes({**_addressed(data), "resent": _resent(number), "reason": data.get("reason")})
-    return Span(f"{data['method']} {path}", "client", data["span_id"], root.span_id, event.at, event.at, attributes)
+    return Span(
+        f"{plain(data['method'])} {path}", "client", data["span_id"], root.span_id, event.at, event.at, attributes
+    )
 
 
 def _own_call(event: Event, root: Span, done: Done) -> Span:
@@ -226,7 +228,7 @@ def _addressed(data: JsonObject) -> JsonObject:
     host, port = data["upstream"], data["port"]
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return {
-        "method": data["method"],
+        "method": plain(data["method"]),
         "server": host,
         "port": port,
         "url": f"{data['scheme']}://{authority}{path}",

@@ -26,7 +26,8 @@ _MOST_OPEN = 10_000
 """Exchanges under way whose events are kept; of further ones the oldest is forgotten."""
 _MOST_EVENTS = 500
 """Events that are kept of one exchange: a request for vectors may be a thousand calls."""
-_INSTALL = 'pip install "hunyuan-fix[otel]"'
+_PACKAGES = "'opentelemetry-sdk>=1.40,<2' 'opentelemetry-exporter-otlp-proto-http>=1.40,<2'"
+"""What the extra `otel` adds, as a shell wants it."""
 
 
 class _TraceSink:
@@ -123,5 +124,9 @@ def _exporter(export: Export) -> Exporter:
         why = safe_text.line(str(error), 200)
         raise OptionError(say("hunyuan_traces: the variables OTEL_… can't be used: {why}", why=why)) from None
     except ImportError:
-        said = say("hunyuan_traces needs a package that is not installed: {command}", command=_INSTALL)
-        raise OptionError(said) from None
+        missing = say(
+            "hunyuan_traces needs packages that are not installed; pip install {packages} adds them, in a clone the "
+            "variable HUNYUAN_FIX_EXTRA=otel at the next start",
+            packages=_PACKAGES,
+        )
+        raise OptionError(missing) from None

@@ -74,7 +74,7 @@ HOST_NOT_ALLOWED = Entry(
 CLIENT_LIMIT_REACHED = Entry(
     status=429,
     code="rate_limit_exceeded",
-    message="This client token has used up its {limit} {kind} a minute.",
+    message="This client token has used up its {limit} {kind} a minute. Try again in {seconds} s.",
     when="a client token has used up its requests or tokens a minute",
     advice="wait for `Retry-After`; `x-ratelimit-…` headers say what is left",
 )

@@ -14,6 +14,7 @@ from hunyuan_fix.wire import proxy_errors
 from hunyuan_fix.wire.openai_error import ProxyError
 from tests.dialects.anthropic import event_order
 from tests.dialects.anthropic.answering import CLAUDE_CODE, NOTE, error_of, refused
+from tests.looped import each
 
 TYPES = {
     400: "invalid_request_error",
@@ -366,7 +367,7 @@ OWN = {name: entry for name, entry in proxy_errors.CATALOGUE.items() if entry.st
 IN_STREAMS = {name: entry for name, entry in proxy_errors.CATALOGUE.items() if entry.status == proxy_errors.IN_STREAM}
 
 
-@pytest.mark.parametrize("name", OWN)
+@each("name", OWN)
 def test_each_error_of_our_own_is_shown_by_claude_code_or_tried_again(name: str) -> None:
     own = filled(OWN[name])
     made = Anthropic().error(own.response(), dict(CLAUDE_CODE))
@@ -381,7 +382,7 @@ def test_each_error_of_our_own_is_shown_by_claude_code_or_tried_again(name: str)
     assert error["details"]["error_code"] == own.code
 
 
-@pytest.mark.parametrize("name", OWN)
+@each("name", OWN)
 def test_each_error_of_our_own_has_its_status_for_others(name: str) -> None:
     own = filled(OWN[name])
     made = Anthropic().error(own.response(), dict(NOTE))
@@ -390,7 +391,7 @@ def test_each_error_of_our_own_has_its_status_for_others(name: str) -> None:
     assert made.headers.get("retry-after") == own.response().headers.get("retry-after")
 
 
-@pytest.mark.parametrize("name", IN_STREAMS)
+@each("name", IN_STREAMS)
 def test_each_error_inside_a_stream(name: str) -> None:
     writer = Anthropic().stream(dict(NOTE))
     found = event_order.read(b"".join(writer.fail(filled(IN_STREAMS[name]).fields()))).error

@@ -13,6 +13,7 @@ import pytest
 
 from hunyuan_fix.simulator import openai_checks, openai_events, openai_facade, openai_responses, streams
 from tests.dialects.responses.event_order import OutOfOrder, check_response, events, read, response_in
+from tests.looped import each
 
 FACADE = openai_facade.Facade("tokenhub", openai_facade.HINTS)
 TOOLS = [
@@ -77,13 +78,13 @@ def test_so_is_one_that_is_cut_short() -> None:
     assert (response["status"], response["output"][0]["status"]) == ("incomplete", "incomplete")
 
 
-@pytest.mark.parametrize("place", range(len(EVENTS)))
+@each("place", range(len(EVENTS)))
 def test_no_event_may_be_missing(place: int) -> None:
     with pytest.raises(OutOfOrder):
         response_in(joined(EVENTS[:place] + EVENTS[place + 1 :]))
 
 
-@pytest.mark.parametrize("place", range(len(EVENTS)))
+@each("place", range(len(EVENTS)))
 def test_no_event_but_the_one_that_keeps_awake_may_come_twice(place: int) -> None:
     twice = joined([*EVENTS[: place + 1], *EVENTS[place:]])
     if NAMES[place] == "response.in_progress":
@@ -93,7 +94,7 @@ def test_no_event_but_the_one_that_keeps_awake_may_come_twice(place: int) -> Non
             response_in(twice)
 
 
-@pytest.mark.parametrize("place", range(len(EVENTS) - 1))
+@each("place", range(len(EVENTS) - 1))
 def test_no_two_events_may_change_places(place: int) -> None:
     swapped = list(EVENTS)
     swapped[place], swapped[place + 1] = swapped[place + 1], swapped[place]
@@ -101,7 +102,7 @@ def test_no_two_events_may_change_places(place: int) -> None:
         response_in(joined(swapped))
 
 
-@pytest.mark.parametrize("place", range(1, len(EVENTS)))
+@each("place", range(1, len(EVENTS)))
 def test_numbers_have_no_gap_and_none_is_used_twice(place: int) -> None:
     for step in (-1, 1):
         wrong = [
@@ -122,7 +123,7 @@ def test_each_event_has_all_its_fields_and_no_other(name: str) -> None:
         response_in(changed(name.removeprefix("response."), ("more",), 1))
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "path", "value"),
     [
         ("created", ("response", "id"), "1"),
@@ -168,7 +169,7 @@ def test_a_detail_may_not_be_wrong(name: str, path: tuple[Any, ...], value: Any)
         response_in(changed(name, path, value))
 
 
-@pytest.mark.parametrize(
+@each(
     ("number", "path", "value"),
     [
         (1, ("role",), "user"),
@@ -327,7 +328,7 @@ WRONG: list[tuple[str, tuple[Any, ...], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("what", "path", "value"), WRONG)
+@each(("what", "path", "value"), WRONG)
 def test_a_whole_response_is_held_against_the_same_rules(what: str, path: tuple[Any, ...], value: Any) -> None:
     whole = copy.deepcopy(response_in(GOOD))
     check_response(whole, "completed")

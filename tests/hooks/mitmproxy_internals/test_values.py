@@ -153,6 +153,19 @@ def test_headers_are_found_as_by_mitmproxy(kind: Any, fields: Any, name: Any, de
     assert headers.fields == kind(fields).fields
 
 
+@given(
+    st.sampled_from([Headers, Folded, Exact]),
+    st.lists(st.tuples(NAMES, NAMES), max_size=5),
+    ASKED,
+    st.lists(st.one_of(NAMES, st.sampled_from(["", "é", "\udce9", None])), max_size=3),
+)
+def test_headers_are_set_as_by_mitmproxy(kind: Any, fields: Any, name: Any, given_: list[Any]):
+    ours, own = kind(fields), kind(fields)
+    own_way = outcome(replacements.original("mitmproxy.http:Headers.set_all"), own, name, list(given_))
+    assert outcome(values.set_headers, ours, name, list(given_)) == own_way
+    assert ours.fields == own.fields
+
+
 FIELDS = st.one_of(
     st.lists(st.one_of(st.tuples(NAMES, NAMES), st.sampled_from([("a", b""), (b"a", None), [b"a", b"b"], (b"a",), 7]))),
     st.sampled_from([None, 7, Headers([(b"a", b"b")]).fields]),

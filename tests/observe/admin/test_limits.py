@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from contextlib import suppress
 from typing import Any
@@ -37,9 +38,25 @@ async def test_what_is_too_large_or_no_http_ends_the_connection_alone(
     async with serving(token=TOKEN) as admin, asking(admin) as client:
         async with asyncio.timeout(30):
             answer = await raw(admin, request_)
-        assert answer == b"" or answer.startswith(b"HTTP/1.1 400"), answer[:200]
+        assert answer == b"" or said_in_words(answer) == (400, "admin_bad_request"), answer[:200]
         assert (await client.get("/readyz")).status_code == 200
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def said_in_words(answer: bytes) -> tuple[int, str]:
+    """Status and code of an error, which is all of `answer`."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\ncontent-length: %d\r\n" % len(body) in head.lower() + b"\r\n"
+    assert b"nosniff" in head
+    return int(head.split()[1]), str(json.loads(body)["error"]["code"])
+
+
+async def test_what_is_no_http_is_said_in_words_and_not_quoted() -> None:
+    async with serving(token=TOKEN) as admin:
+        for request_ in (TOKEN.encode() + b"\r\n\r\n", b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: x\r\n\r\n"):
+            answer = await raw(admin, request_)
+            assert said_in_words(answer) == (400, "admin_bad_request")
+            assert TOKEN.encode() not in answer
 
 
 async def test_a_request_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,28 @@ async def test_status_has_what_the_rooms_give_in_the_readers_language() -> None:
             "draining": False,
             "checks": [{"name": "disk", "state": "degraded", "message": "zh"}],
         }
+        assert list(said)[:3] == ["ready", "draining", "checks"]
+
+
+async def test_the_address_alone_leads_to_the_status() -> None:
+    async with serving() as admin, asking(admin) as client:
+        answer = await client.get("/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/status")
+
+
+@pytest.mark.parametrize(
+    ("query", "accepted"),
+    [
+        ("exchanges?status=4", "values such as 429, 4xx, none"),
+        ("exchanges?since=yesterday", "a number from 0 to 1000000000000"),
+        ("exchanges?limit=0", "a number from 1 to 1000"),
+        ("events?kinds=dones", "values such as came,translated,"),
+    ],
+)
+async def test_what_is_accepted_is_said_in_words(query: str, accepted: str) -> None:
+    async with serving() as admin, asking(admin) as client:
+        message = (await client.get(f"/api/{query}")).json()["error"]["message"]
+        assert accepted in message and not set("[]|()").intersection(message)
 
 
 async def test_metrics_are_given_as_the_scraper_accepts_them() -> None:
@@ -92,7 +114,8 @@ async def test_a_path_takes_its_own_methods() -> None:
         ):
             answer = await client.request(method, path)
             assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
-        assert (await client.get("/status/")).status_code == (await client.get("//status")).status_code == 404
+        for path in ("/status/", "//status"):
+            assert (await client.get(f"{admin.url}{path}")).status_code == 404
 
 
 # The last exchanges

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from hunyuan_fix.observe.alerts import alert as alerts
 from hunyuan_fix.observe.alerts.alert import Alert, Limits
+from hunyuan_fix.observe.alerts.conditions import Share
 from hunyuan_fix.observe.alerts.engine import Engine
 from tests.observe.alerts.traces import Trace, bad, between, firing, good, traced
 
@@ -134,3 +137,33 @@ def test_a_pause_of_the_looks_is_one_long_step() -> None:
     engine.look(0, {})
     assert [change.firing for change in engine.look(15, {"hunyuan_errors_total": {labels: 1}})] == [True]
     assert [change.firing for change in engine.look(9000, {"hunyuan_errors_total": {labels: 1}})] == [False]
+
+
+def test_a_value_that_is_no_number_is_left_aside() -> None:
+    """And neither hides what comes after it nor what stands beside it."""
+    engine = Engine(ALERTS)
+    counted, store = frozenset({("code", "insufficient_quota")}), frozenset({("store", "redis")})
+    other = frozenset({("store", "sqlite")})
+    for at in range(5):
+        gauges = {store: math.nan, other: 1.0} if at % 2 else {other: 1.0, store: math.nan}
+        changes = engine.look(60.0 * at, {"hunyuan_errors_total": {counted: math.nan}, "hunyuan_store_failing": gauges})
+        assert [change.alert.name for change in changes] == (["store"] if at == 1 else [])
+    assert "quota" in [change.alert.name for change in engine.look(300.0, {"hunyuan_errors_total": {counted: 1.0}})]
+
+
+@pytest.mark.parametrize("name", ["error_rate", "stream_cuts"])
+def test_a_share_at_the_border_of_its_threshold_fires_once_however_it_wavers(name: str) -> None:
+    """For hours a little above in one window, a little below in the next."""
+    alert = alerts.shipped()[name]
+    assert isinstance(alert.condition, Share)
+    engine = Engine([alert])
+    whole, part, changes = 0.0, 0.0, []
+    for look in range(2000):
+        whole += 1000
+        part += 1000 * alert.limits.threshold * (1.05 if look // (4 * alert.condition.minutes) % 2 else 0.95)
+        samples = {
+            selection.metric: {frozenset((label, values[0]) for label, values in selection.labels): value}
+            for selection, value in ((alert.condition.whole, whole), (alert.condition.part, part))
+        }
+        changes += engine.look(15.0 * look, samples)
+    assert [change.firing for change in changes] == [True]

@@ -70,7 +70,7 @@ def test_an_alert_is_logged_when_it_begins_and_when_it_ends(
     look(watch, clock, 600)
     assert [(record.levelname, record.getMessage().partition(". ")[0]) for record in caplog.records] == [
         ("WARNING", "Alert store: A store fails and is by-passed: what is known is kept in memory alone"),
-        ("INFO", "Alert store has ended after 9 minutes."),
+        ("INFO", "Alert store has ended after 9 min."),
     ]
 
 
@@ -123,7 +123,7 @@ def test_what_is_switched_off_ends_and_nothing_is_looked_at(watch: Watch, metric
     metrics.set(STORE_FAILING, 1, "redis")
     look(watch, clock, 90)
     configure(watch, "off")
-    assert look(watch, clock, 90) == ["Alert store has ended after 0 minutes."]
+    assert look(watch, clock, 90) == ["Alert store has ended after 30 s."]
     assert {row["state"] for row in watch.status()} == {"off"}
 
 
@@ -137,8 +137,8 @@ def test_what_came_while_nothing_was_watched_is_no_growth(watch: Watch, metrics:
     configure(watch, "on")
     assert look(watch, clock, 60) == []
     metrics.add(FAILURES)
-    assert [line.partition(" times")[0] for line in look(watch, clock, 60)] == [
-        "Alert failures: The addon itself failed 1"
+    assert [line.partition(". ")[0] for line in look(watch, clock, 60)] == [
+        "Alert failures: Failures of the addon itself in the last 30 minutes: 1"
     ]
 
 

@@ -113,6 +113,8 @@ async def test_a_receiver_gets_what_alertmanager_would_send(server: Receiver) ->
     }
     assert began["annotations"]["summary"].startswith("34% of the requests of the last 10 minutes")
     assert began["annotations"]["summary_zh"].startswith("最近 10 分钟有 34% 的请求")
+    assert ended["annotations"]["summary"] == "Alert error_rate has ended after 10 min."
+    assert ended["annotations"]["summary_zh"] == "告警 error_rate 已结束，持续了 10 分钟。"
     assert made.webhook.counts == {"sent": 2}
 
 
@@ -158,8 +160,8 @@ async def test_no_failure_shows_the_url(server: Receiver, caplog: pytest.LogCapt
         await made.tell(BEGAN)
         await made.webhook.aclose()
         assert SECRET not in repr(made.webhook.address.value)
-    assert "The webhook was not told of 1 alerts: HTTP 404" in caplog.text
-    assert "The webhook was not told of 1 alerts: connection refused" in caplog.text
+    assert "The webhook was not told of alerts (1): HTTP 404" in caplog.text
+    assert "The webhook was not told of alerts (1): connection refused" in caplog.text
     assert SECRET not in caplog.text
 
 
@@ -287,6 +289,8 @@ def test_a_text_is_short_enough_for_every_robot() -> None:
         (200, b'{"code": 19001, "msg": "param invalid"}', "code 19001"),
         (200, b'{"code": "x"}', ""),
         (200, b"[1]", ""),
+        (200, b'{"code": ' + b"9" * 4000 + b"}", ""),
+        (200, b'{"code": 1, "text": "' + b"x" * 100_000 + b'"}', ""),
         (302, b"", "HTTP 302"),
         (500, b'{"errcode": 0}', "HTTP 500"),
     ],

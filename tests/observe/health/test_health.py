@@ -121,6 +121,12 @@ async def test_what_comes_and_goes_is_one_trouble(caplog: pytest.LogCaptureFixtu
     assert caplog.messages == ["Check thing is degraded: bad", "Check thing is healthy again, after 195 s."]
 
 
+async def test_the_log_is_in_its_language(caplog: pytest.LogCaptureFixture) -> None:
+    terminal.use("zh")
+    await One().after(5, BAD)
+    assert caplog.messages == ["检查项 thing 状态为 degraded：bad"]
+
+
 async def test_the_way_up_ends_at_the_worst_that_was_found_meanwhile() -> None:
     one = One(WORST)
     await one.after(0, WORST)
